@@ -1,0 +1,127 @@
+"""Addresses and CIDRs: text at the edge, integers within.
+
+A CIDR is parsed once, where it enters the library. Inside, an address is an `int` and a CIDR a `Cidr`; text is made again on the way out.
+"""
+
+import enum
+import ipaddress
+
+import attrs
+
+from vpcipam.errors import InvalidAddress, InvalidCidr
+
+IPV4_BITS = 32
+IPV6_BITS = 128
+
+
+class AddressMode(enum.Enum):
+    """What a slot of an ENI holds, and so what a pod's address comes from."""
+
+    SECONDARY_IP = "secondary-ip"
+    PREFIX = "prefix"
+    IPV6 = "ipv6"
+
+    @property
+    def prefix_length(self) -> int:
+        """The length of the CIDR in one slot: 32, 28 or 80."""
+        return _PREFIX_LENGTHS[self]
+
+    @property
+    def addresses_per_slot(self) -> int:
+        """The number of pod addresses in one slot: 1, 16 or 2**48."""
+        return _ADDRESSES_PER_SLOT[self]
+
+    @property
+    def version(self) -> int:
+        """The IP version of a pod's address: 4 or 6."""
+        return 6 if self is AddressMode.IPV6 else 4
+
+
+_PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
+_ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
+
+
+@attrs.frozen(order=True)
+class Cidr:
+    """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
+
+    Ordered by version, then first address, then prefix length.
+    """
+
+    version: int
+    first: int
+    prefix_length: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cidr":
+        """Read a CIDR.
+
+        Args:
+            text: `10.0.1.16/28`, `10.0.1.5/32` or `2001:db8::/80`; an address without a length is a single one.
+
+        Raises:
+            InvalidCidr: it is not a CIDR, or its address lies off the grid (10.0.0.3/28), which EC2 never answers.
+
+        >>> Cidr.parse("10.0.1.16/28").size
+        16
+        >>> Cidr.parse("10.0.0.3/28")
+        Traceback (most recent call last):
+        vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
+        """
+        try:
+            interface = ipaddress.ip_interface(text)
+        except (ValueError, TypeError) as error:
+            raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
+        network = interface.network
+        if interface.ip != network.network_address:
+            raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
+        return cls(network.version, int(network.network_address), network.prefixlen)
+
+    @property
+    def size(self) -> int:
+        """The number of addresses."""
+        return 1 << ((IPV4_BITS if self.version == 4 else IPV6_BITS) - self.prefix_length)
+
+    @property
+    def last(self) -> int:
+        """The last address, inclusive."""
+        return self.first + self.size - 1
+
+    def __contains__(self, address: int) -> bool:
+        """Tell whether the address, an integer of the same version, lies in the CIDR."""
+        return self.first <= address <= self.last
+
+    def overlaps(self, other: "Cidr") -> bool:
+        """Tell whether any address lies in both."""
+        return self.version == other.version and self.first <= other.last and other.first <= self.last
+
+    def __str__(self) -> str:
+        """Write it as AWS does: the shortest form, always with its length."""
+        return f"{address_text(self.first, self.version)}/{self.prefix_length}"
+
+
+def address_text(address: int, version: int) -> str:
+    """Write an address as AWS does.
+
+    >>> address_text(0x0A000105, 4)
+    '10.0.1.5'
+    """
+    return str(ipaddress.IPv4Address(address) if version == 4 else ipaddress.IPv6Address(address))
+
+
+def parse_address(text: str, version: int) -> int:
+    """Read an address of the given version.
+
+    Raises:
+        InvalidAddress: it is not an address, or one of the other version.
+
+    >>> parse_address("10.0.1.5", 4)
+    167772421
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise InvalidAddress(f"{text!r} is not an IP address") from None
+    if address.version != version:
+        raise InvalidAddress(f"{text!r} is an IPv{address.version} address, but IPv{version} is wanted here")
+    return int(address)

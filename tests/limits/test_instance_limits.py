@@ -1,0 +1,232 @@
+"""What the table says, and what is refused."""
+
+import attrs
+import pytest
+
+from vpcipam import limits
+from vpcipam.errors import InvalidArgument, UnknownInstanceType
+from vpcipam.limits import InstanceLimits, all_instance_limits, format_row, instance_limits, instance_types, parse_row
+
+TINY = InstanceLimits(instance_type="tiny.small", eni_limit=2, ipv4_per_eni=3)
+
+
+def test_m5_large_is_as_ec2_says():
+    assert instance_limits("m5.large").to_dict() == {
+        "instance_type": "m5.large",
+        "eni_limit": 3,
+        "ipv4_per_eni": 10,
+        "ipv6_per_eni": 10,
+        "network_cards": [3],
+        "default_network_card": 0,
+        "bare_metal": False,
+        "hypervisor": "nitro",
+        "vcpus": 2,
+        "efa": False,
+        "slots_per_eni": 9,
+        "supports_prefixes": True,
+    }
+
+
+def test_eni_limit_is_the_default_cards_and_not_the_sum():
+    p5 = instance_limits("p5.48xlarge")
+    assert (p5.eni_limit, p5.network_cards, sum(p5.network_cards)) == (2, (2,) * 32, 64)
+    assert p5.efa
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "network_cards"),
+    [("i7ie.48xlarge", (8, 7)), ("i8ge.48xlarge", (12, 12)), ("p4d.24xlarge", (15, 15, 15, 15)), ("trn2.48xlarge", (2,) * 16)],
+)
+def test_cards_may_differ(instance_type, network_cards):
+    assert instance_limits(instance_type).network_cards == network_cards
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "hypervisor", "bare_metal", "supports_prefixes"),
+    [
+        ("m4.large", "xen", False, False),
+        ("t2.micro", "xen", False, False),
+        ("m5.metal", None, True, True),
+        ("c5.large", "nitro", False, True),
+    ],
+)
+def test_prefixes_need_nitro_or_bare_metal(instance_type, hypervisor, bare_metal, supports_prefixes):
+    found = instance_limits(instance_type)
+    assert (found.hypervisor, found.bare_metal, found.supports_prefixes) == (hypervisor, bare_metal, supports_prefixes)
+
+
+def test_a_type_without_ipv6_has_no_ipv6_addresses():
+    assert instance_limits("m1.small").ipv6_per_eni == 0
+
+
+def test_retired_types_are_kept():
+    assert instance_limits("p3dn.24xlarge").eni_limit == 15
+
+
+# --- the whole table -----------------------------------------------------------------------------------------------------
+
+
+def test_table_has_every_type_that_any_release_knew():
+    assert len(instance_types()) >= 1395
+
+
+def test_table_is_sorted_and_has_each_type_once():
+    names = instance_types()
+    assert list(names) == sorted(set(names))
+    assert tuple(found.instance_type for found in all_instance_limits()) == names
+
+
+def test_one_lookup_agrees_with_reading_all():
+    assert all(instance_limits(found.instance_type) == found for found in all_instance_limits())
+
+
+def test_every_row_is_written_as_it_is_read():
+    assert [format_row(found) for found in all_instance_limits()] == limits._rows()
+
+
+@pytest.mark.parametrize("found", [pytest.param(all_instance_limits(), id="all")])
+def test_every_type_makes_sense(found):
+    for each in found:
+        assert each.network_cards[0] == each.eni_limit
+        assert each.default_network_card == 0
+        assert 1 <= each.eni_limit <= 100
+        assert 2 <= each.ipv4_per_eni <= 64
+        assert each.ipv6_per_eni in {0, each.ipv4_per_eni}
+        assert each.bare_metal == (each.hypervisor is None) == ("metal" in each.instance_type)
+        assert each.instance_type.count(".") == 1
+
+
+# --- lookups that are refused --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("m5.lareg", "m5.large"),
+        ("m5.Large", "m5.large"),
+        (" M5.LARGE\n", "m5.large"),
+        ("m5large", "m5.large"),
+        ("m5-large", "m5.large"),
+        ("m5 large", "m5.large"),
+        ("p5.48xl", "p5.48xlarge"),
+        ("c7i.metal", "c7i.metal-24xl or c7i.metal-48xl"),
+        ("t3", "t3.nano or t3.large or t3.micro"),
+        ("mm5.large", "m5.large"),
+        ("m5.large\t3", "m5.large"),
+    ],
+)
+def test_unknown_type_names_what_was_meant(wrong, meant):
+    with pytest.raises(UnknownInstanceType) as refusal:
+        instance_limits(wrong)
+    assert f"did you mean {meant}" in str(refusal.value)
+    assert repr(wrong) in str(refusal.value)
+    assert "load_limits" in str(refusal.value)
+
+
+@pytest.mark.parametrize("wrong", ["", " ", ".", "instance_type", "#", "# Source: moto", "\n", "zzzzzz", "日本", "\0"])
+def test_nonsense_is_unknown_and_nothing_is_suggested(wrong):
+    with pytest.raises(UnknownInstanceType, match="unknown instance type") as refusal:
+        instance_limits(wrong)
+    assert "did you mean" not in str(refusal.value)
+
+
+def test_a_very_long_name_is_shortened_in_the_message():
+    with pytest.raises(UnknownInstanceType) as refusal:
+        instance_limits("m5." + "x" * 1_000_000)
+    assert len(str(refusal.value)) < 500
+
+
+def test_unknown_type_is_a_lookup_error():
+    with pytest.raises(LookupError):
+        instance_limits("m5.lareg")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"m5.large", ["m5.large"], {"InstanceType": "m5.large"}])
+def test_only_a_name_or_limits_are_taken(wrong):
+    with pytest.raises(TypeError, match="must be a str or an InstanceLimits"):
+        instance_limits(wrong)
+
+
+# --- limits of one's own -------------------------------------------------------------------------------------------------
+
+
+def test_own_limits_are_given_back():
+    assert instance_limits(TINY) is TINY
+
+
+def test_defaults_of_own_limits():
+    assert (TINY.ipv6_per_eni, TINY.network_cards, TINY.hypervisor, TINY.vcpus, TINY.efa) == (3, (2,), "nitro", 2, False)
+    assert InstanceLimits(instance_type="a", eni_limit=1, ipv4_per_eni=1, bare_metal=True).hypervisor is None
+
+
+def test_limits_are_frozen_and_hashable():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        TINY.eni_limit = 3
+    assert len({TINY, attrs.evolve(TINY), attrs.evolve(TINY, vcpus=4)}) == 2
+
+
+def test_default_card_need_not_be_the_first():
+    assert attrs.evolve(TINY, network_cards=(5, 2), default_network_card=1).eni_limit == 2
+
+
+@pytest.mark.parametrize("name", ["eni_limit", "ipv4_per_eni", "vcpus"])
+@pytest.mark.parametrize("value", [0, -1, -(2**70)])
+def test_numbers_below_one_are_refused(name, value):
+    with pytest.raises(InvalidArgument, match=rf"^{name} of instance type 'tiny.small' must be 1 or more, not {value}$"):
+        attrs.evolve(TINY, **{name: value})
+
+
+def test_ipv6_addresses_may_be_none_but_not_negative():
+    assert attrs.evolve(TINY, ipv6_per_eni=0).ipv6_per_eni == 0
+    with pytest.raises(InvalidArgument, match="ipv6_per_eni"):
+        attrs.evolve(TINY, ipv6_per_eni=-1)
+
+
+@pytest.mark.parametrize("name", ["eni_limit", "ipv4_per_eni", "ipv6_per_eni", "default_network_card", "vcpus"])
+@pytest.mark.parametrize("value", [None, "3", 3.0, True])
+def test_only_ints_are_taken_for_numbers(name, value):
+    with pytest.raises(TypeError, match=f"{name} of instance type"):
+        attrs.evolve(TINY, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"instance_type": ""}, InvalidArgument, "name without blanks"),
+        ({"instance_type": "m5 large"}, InvalidArgument, "name without blanks"),
+        ({"instance_type": "m5.large\t"}, InvalidArgument, "name without blanks"),
+        ({"instance_type": "#m5.large"}, InvalidArgument, "name without blanks"),
+        ({"instance_type": None}, TypeError, "instance_type must be a str"),
+        ({"network_cards": [2]}, TypeError, "must be a tuple"),
+        ({"network_cards": ()}, InvalidArgument, "is empty"),
+        ({"network_cards": (2, 0)}, InvalidArgument, "card 1 in network_cards .* must be 1 or more"),
+        ({"network_cards": (2, "2")}, TypeError, "card 1 in network_cards"),
+        ({"network_cards": (3, 2)}, InvalidArgument, "eni_limit .* is 2, but its default network card .0. takes 3 ENIs"),
+        ({"default_network_card": 1}, InvalidArgument, "only 1 cards"),
+        ({"default_network_card": -1}, InvalidArgument, "must be 0 or more"),
+        ({"hypervisor": None}, InvalidArgument, "must be 'nitro' or 'xen'"),
+        ({"hypervisor": "kvm"}, InvalidArgument, "must be 'nitro' or 'xen'"),
+        ({"bare_metal": True}, InvalidArgument, "bare metal has no hypervisor"),
+        ({"bare_metal": 1}, TypeError, "must be True or False"),
+        ({"efa": "no"}, TypeError, "must be True or False"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        attrs.evolve(TINY, **changes)
+
+
+@pytest.mark.parametrize(
+    "own", [TINY, attrs.evolve(TINY, network_cards=(5, 2), default_network_card=1, efa=True), instance_limits("m5.metal")]
+)
+def test_rows_hold_everything(own):
+    assert parse_row(format_row(own)) == own
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["", "m5.large", "a\t1\t0\t1\t1\tnitro\t1", "a\t1\t1\t1\t1\tnitro\t1\t-", "a\tx\t0\t1\t1\tnitro\t1\t-", "a\t1\t0\t0\t1\tnitro\t1\t-"],
+)
+def test_broken_rows_are_refused(row):
+    with pytest.raises(InvalidArgument, match="not a row of the table"):
+        parse_row(row)

@@ -1,0 +1,186 @@
+"""Renew the table of instance limits.
+
+    python tools/update_limits.py                          from every 5.x release of moto that the package index lists
+    python tools/update_limits.py --from-json FILE         the same, with an answer of `aws ec2 describe-instance-types` on top
+    python tools/update_limits.py --keep --from-json FILE  only that answer, on top of the table as it is
+
+The facts are EC2's. The PyPI package moto ships a snapshot of EC2's answer in each release; newer snapshots drop retired types,
+so the table is the union of all, the newest value winning. The same input gives the same bytes.
+"""
+
+import argparse
+import gzip
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vpcipam.errors import VpcIpamError
+from vpcipam.limits import COLUMNS, InstanceLimits, format_row, load_limits, parse_row
+
+Limits = dict[str, InstanceLimits]
+Version = tuple[int, ...]
+
+REPOSITORY = Path(__file__).parent.parent
+TABLE_PATH = REPOSITORY / "src" / "vpcipam" / "data" / "instance_types.tsv"
+CACHE_PATH = REPOSITORY / ".cache" / "moto"
+SNAPSHOT_NAME = re.compile(r"moto/ec2/resources/instance_types\.json(\.gz)?")
+MAJOR_VERSION = 5
+FEWEST_TYPES = 1395  # what moto 5.2.5 has on its own: fewer means that something was not read
+SOURCE_PREFIX = "# Source: "
+HEADER = f"""\
+# What EC2 allows an instance of each type. Made by tools/update_limits.py; do not edit.
+# Facts as EC2's DescribeInstanceTypes gives them; where sources differ, the last one that knows the type counts.
+# network_cards: the maximum number of ENIs of each card, by card index. hypervisor: "metal" means none.
+{SOURCE_PREFIX}"""
+
+
+class UpdateError(Exception):
+    """The table can't be renewed; the message says why."""
+
+
+# --- pure parts ----------------------------------------------------------------------------------------------------------
+
+
+def parse_versions(text: str) -> tuple[Version, ...]:
+    """Find the final releases of the major version in what `pip index versions` prints, oldest first."""
+    line = next((line for line in text.splitlines() if line.startswith("Available versions:")), None)
+    if line is None:
+        raise UpdateError("`pip index versions` printed no line 'Available versions:'; is the index reachable?")
+    versions = (tuple(map(int, word.split("."))) for word in re.findall(r"(?<![\w.])\d+(?:\.\d+)+(?![\w.])", line))
+    return tuple(sorted({version for version in versions if version[0] == MAJOR_VERSION}))
+
+
+def format_version(version: Version) -> str:
+    """Write a version as the index does."""
+    return ".".join(map(str, version))
+
+
+def merge(snapshots: Iterable[Iterable[InstanceLimits]]) -> Limits:
+    """Unite snapshots, given oldest first: of each type the last one counts."""
+    return {limits.instance_type: limits for snapshot in snapshots for limits in snapshot}
+
+
+def format_table(table: Limits, sources: Sequence[str]) -> str:
+    """Write the whole file: what it is, where it is from, the names of the columns, then the types in order."""
+    rows = [format_row(table[name]) for name in sorted(table)]
+    return HEADER + "; ".join(sources) + "\n" + "\t".join(COLUMNS) + "\n" + "".join(row + "\n" for row in rows)
+
+
+def parse_table(text: str) -> tuple[Limits, list[str]]:
+    """Read a file that `format_table` wrote: its types, and its sources."""
+    lines = text.splitlines()
+    sources = [source for line in lines if line.startswith(SOURCE_PREFIX) for source in line.removeprefix(SOURCE_PREFIX).split("; ")]
+    rows = [line for line in lines if not line.startswith("#") and line != "\t".join(COLUMNS)]
+    return merge([map(parse_row, rows)]), sources
+
+
+def describe_changes(old: Limits, new: Limits) -> list[str]:
+    """Say what differs, one line for each type that was added, removed or changed."""
+    lines = [f"added {name}: {_summarise(new[name])}" for name in sorted(new.keys() - old.keys())]
+    lines += [f"removed {name}" for name in sorted(old.keys() - new.keys())]
+    for name in sorted(old.keys() & new.keys()):
+        before, after = old[name].to_dict(), new[name].to_dict()
+        differences = [f"{key} {before[key]} -> {after[key]}" for key in after if before[key] != after[key]]
+        if differences:
+            lines.append(f"changed {name}: {', '.join(differences)}")
+    return lines
+
+
+def _summarise(limits: InstanceLimits) -> str:
+    return f"{limits.eni_limit} ENIs of {limits.ipv4_per_eni} IPv4 addresses, {limits.hypervisor or 'bare metal'}"
+
+
+# --- files and the package index -----------------------------------------------------------------------------------------
+
+
+def read_snapshot(wheel: Path) -> tuple[InstanceLimits, ...]:
+    """Read the answer of EC2 that a wheel of moto holds."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if SNAPSHOT_NAME.fullmatch(name)]
+        if len(names) != 1:
+            raise UpdateError(f"{wheel.name} holds {len(names)} files like {SNAPSHOT_NAME.pattern}, not one; has moto moved it?")
+        content = archive.read(names[0])
+    return load_limits((gzip.decompress(content) if names[0].endswith(".gz") else content).decode())
+
+
+def find_wheel(version: Version, cache: Path) -> Path:
+    """Find a release's wheel in the cache, or download it there."""
+    pattern = f"moto-{format_version(version)}-*.whl"
+    if not any(cache.glob(pattern)):
+        cache.mkdir(parents=True, exist_ok=True)
+        _pip("download", "--quiet", "--no-deps", "--only-binary=:all:", f"--dest={cache}", f"moto=={format_version(version)}")
+    return next(cache.glob(pattern))
+
+
+def list_versions() -> tuple[Version, ...]:
+    """Ask the package index which releases there are."""
+    return parse_versions(_pip("index", "versions", "moto"))
+
+
+def _pip(*arguments: str) -> str:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, and all arguments are ours
+    if done.returncode:
+        raise UpdateError(f"`pip {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def read_releases(cache: Path) -> tuple[Limits, str]:
+    """Unite the snapshots of all releases."""
+    versions = list_versions()
+    snapshots = []
+    for number, version in enumerate(versions, 1):
+        print(f"[{number}/{len(versions)}] moto {format_version(version)}", end=": ", flush=True)
+        snapshots.append(read_snapshot(find_wheel(version, cache)))
+        print(f"{len(snapshots[-1])} types")
+    return merge(snapshots), f"moto {', '.join(map(format_version, versions))}"
+
+
+# --- command -------------------------------------------------------------------------------------------------------------
+
+
+def update(table_path: Path, *, json_paths: Sequence[Path], keep: bool, cache: Path) -> None:
+    """Renew the table and print what changed."""
+    old, old_sources = parse_table(table_path.read_text(encoding="utf-8")) if table_path.exists() else ({}, [])
+    if keep:
+        new, sources = dict(old), list(old_sources)
+    else:
+        new, source = read_releases(cache)
+        sources = [source]
+        if len(new) < FEWEST_TYPES:
+            raise UpdateError(f"found only {len(new)} types, expected {FEWEST_TYPES} or more; the table is left as it was")
+    for path in json_paths:
+        answer = load_limits(path.read_text(encoding="utf-8"))
+        print(f"{path}: {len(answer)} types")
+        new |= merge([answer])
+        sources.append(f"{path.name} ({len(answer)} types)")
+    changes = describe_changes(old, new)
+    print("\n".join(changes))
+    if changes or sources != old_sources:
+        table_path.write_text(format_table(new, sources), encoding="utf-8", newline="\n")
+    print(f"{table_path.name}: {len(new)} types, {len(changes)} changes")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 1 means that the table could not be renewed and is as it was."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from-json", metavar="FILE", type=Path, action="append", default=[], help="an answer of describe-instance-types")
+    parser.add_argument("--keep", action="store_true", help="start from the table as it is and leave moto out")
+    parser.add_argument("--table", metavar="FILE", type=Path, default=TABLE_PATH, help="the table to renew (default: the library's)")
+    parser.add_argument(
+        "--cache", metavar="FOLDER", type=Path, default=CACHE_PATH, help="the folder of moto's wheels (default: .cache/moto)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        update(options.table, json_paths=options.from_json, keep=options.keep, cache=options.cache)
+    except (UpdateError, VpcIpamError, OSError, TypeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
