@@ -119,6 +119,7 @@ def test_unknown_type_names_what_was_meant(wrong, meant):
     with pytest.raises(UnknownInstanceType) as refusal:
         instance_limits(wrong)
     assert f"did you mean {meant}" in str(refusal.value)
+    assert str(refusal.value).partition("?")[0].count(" or ") <= 2
     assert repr(wrong) in str(refusal.value)
     assert "load_limits" in str(refusal.value)
 
@@ -145,6 +146,13 @@ def test_unknown_type_is_a_lookup_error():
 def test_only_a_name_or_limits_are_taken(wrong):
     with pytest.raises(TypeError, match="must be a str or an InstanceLimits"):
         instance_limits(wrong)
+
+
+def test_names_of_the_value_are_handed_on_and_others_are_not_there():
+    assert set(limits.__all__) <= set(dir(limits)) | limits._VALUE_NAMES
+    assert all(getattr(limits, name) is not None for name in limits.__all__)
+    with pytest.raises(AttributeError, match=r"'vpcipam\.limits' has no attribute 'nothing'"):
+        _ = limits.nothing
 
 
 # --- limits of one's own -------------------------------------------------------------------------------------------------

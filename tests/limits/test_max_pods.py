@@ -1,12 +1,16 @@
 """How many pods fit on a node, against figures that AWS publishes."""
 
+import subprocess
+import sys
+
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpcipam import limits as limits_module
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, max_pods, recommended_max_pods
+from vpcipam.limits import InstanceLimits, all_instance_limits, max_pods, parse_row, recommended_max_pods
 
 # From the eni-max-pods.txt that EKS publishes with its node images.
 PUBLISHED = {
@@ -110,6 +114,26 @@ def test_arguments_may_be_given_by_position():
 
 def test_own_limits_are_taken():
     assert max_pods(TINY) == 6
+
+
+def test_a_name_and_its_limits_give_the_same_on_every_type():
+    for limits in all_instance_limits():
+        assert recommended_max_pods(limits.instance_type) == recommended_max_pods(limits)
+        for prefix_delegation in (False, True):
+            assert max_pods(limits.instance_type, prefix_delegation) == max_pods(limits, prefix_delegation)
+            assert max_pods(limits.instance_type, prefix_delegation, capped=False) == max_pods(limits, prefix_delegation, capped=False)
+
+
+def test_of_a_card_that_is_not_the_first_the_right_limit_counts(monkeypatch):
+    row = "two.cards\t5,2\t1\t10\t10\tnitro\t2\t-"
+    monkeypatch.setattr(limits_module, "_find_row", lambda _name: row)
+    assert max_pods("two.cards") == max_pods(parse_row(row)) == 20
+
+
+def test_max_pods_of_a_name_does_not_wait_for_attrs():
+    program = "import sys; from vpcipam.limits import max_pods; print(max_pods('m5.large'), 'attr' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    assert done.stdout.split() == ["29", "False"]
 
 
 @pytest.mark.parametrize("max_eni", [0, -1, -(2**70)])

@@ -1,0 +1,208 @@
+"""What is said about settings: each kind once, and nothing where there is nothing to say."""
+
+import pytest
+
+from vpcipam._diagnostics import sort_diagnostics
+from vpcipam.limits import InstanceLimits
+from vpcipam.settings import Diagnostic, Settings
+
+XEN = InstanceLimits(instance_type="old.large", eni_limit=3, ipv4_per_eni=10, hypervisor="xen")
+ONE_ENI = InstanceLimits(instance_type="one.small", eni_limit=1, ipv4_per_eni=10)
+TWO_ENIS = InstanceLimits(instance_type="two.small", eni_limit=2, ipv4_per_eni=10)
+TWO_CARDS = InstanceLimits(instance_type="two.cards", eni_limit=2, ipv4_per_eni=10, network_cards=(2, 2))
+IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}
+PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
+CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
+COUNTED = ("WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI")
+
+
+def said(variables, limits=None):
+    """Everything said when these variables change the shipped manifest: name and level."""
+    settings = Settings().with_variables(variables)
+    found = settings.diagnostics if limits is None else settings.diagnose(limits)
+    assert all(each.message and "\n" not in str(each) for each in found)
+    return {(each.variable, each.level) for each in found}
+
+
+# --- single variables ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("AWS_VPC_K8S_CNI_RANDOMIZESSID", "did you mean AWS_VPC_K8S_CNI_RANDOMIZESNAT?"),
+        ("AWS_VPC_K8S_PLUGIN_LOGLEVEL", "did you mean AWS_VPC_K8S_PLUGIN_LOG_LEVEL?"),
+        ("ENABLE_POD_ENCRYPTION", "remove it"),
+        ("ENABLE_IPV4", "did you mean ENABLE_IPv4?"),
+        ("WARM_IPTARGET", "did you mean WARM_IP_TARGET?"),
+        ("FOO", "remove it"),
+        ("", "remove it"),
+    ],
+)
+def test_an_unknown_name_is_told_with_what_was_meant(name, suggestion):
+    (found,) = Settings().with_variables({name: "x"}).diagnostics
+    assert (found.variable, found.level, found.suggestion) == (name, "warning", suggestion)
+
+
+def test_a_name_in_the_wrong_case_is_told_as_that():
+    (found,) = Settings.from_env({"ENABLE_IPV4": "true"}).diagnostics
+    assert found.message.endswith("case counts")
+
+
+def test_a_feature_that_does_not_exist_is_told_as_that():
+    (found,) = Settings.from_env({"ENABLE_POD_ENCRYPTION": "true"}).diagnostics
+    assert "no such feature" in found.message
+
+
+def test_names_of_the_sdk_and_the_system_are_nobodys_business():
+    assert Settings.from_env({"AWS_REGION": "eu-west-1", "HTTPS_PROXY": "x", "PATH": "/bin", "HOME": "/"}).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "level", "default"),
+    [
+        ("WARM_IP_TARGET", "five", "warning", "0"),
+        ("WARM_ENI_TARGET", "-1", "warning", "1"),
+        ("WARM_PREFIX_TARGET", "1.0", "warning", "0"),
+        ("IP_COOLDOWN_PERIOD", "30s", "warning", "30"),
+        ("MAX_ENI", "", "warning", "-1"),
+        ("ENABLE_SUBNET_DISCOVERY", "no", "warning", "true"),
+        ("ENABLE_POD_ENI", "yes", "warning", "false"),
+        ("AWS_VPC_K8S_CNI_BACKING_STORE", "", "warning", "/var/run/aws-node/ipam.json"),
+        ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "on", "info", "false"),
+        ("AWS_VPC_ENI_MTU", "jumbo", "info", "9001"),
+        ("AWS_VPC_K8S_CNI_VETHPREFIX", "", "info", "eni"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_told_with_the_default_that_is(name, text, level, default):
+    (found,) = Settings().with_variables({name: text}).diagnostics
+    assert (found.variable, found.level) == (name, level)
+    assert found.message == f"{text!r} can't be used; the daemon takes its default, {default}"
+    assert found.suggestion.startswith("write ")
+
+
+def test_a_very_long_value_is_shortened():
+    (found,) = Settings.from_env({"WARM_IP_TARGET": "9" * 100_000}).diagnostics
+    assert len(found.message) < 200
+
+
+@pytest.mark.parametrize("text", ["none", "strict", "standard", "Strict"])
+def test_a_known_policy_mode_is_fine(text):
+    assert said({"NETWORK_POLICY_ENFORCING_MODE": text}) == set()
+
+
+@pytest.mark.parametrize("text", ["", "loose"])
+def test_an_unknown_policy_mode_keeps_the_daemon_from_starting(text):
+    assert said({"NETWORK_POLICY_ENFORCING_MODE": text}) == {("NETWORK_POLICY_ENFORCING_MODE", "error")}
+
+
+def test_empty_texts_that_mean_their_default_are_fine():
+    assert said({"CLUSTER_NAME": "", "VPC_ID": ""}) == set()
+
+
+# --- combinations --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, set()),
+        ({"MAX_ENI": "2"}, set()),
+        ({"MAX_ENI": "-1"}, set()),
+        ({"WARM_ENI_TARGET": "2"}, set()),
+        ({"IP_COOLDOWN_PERIOD": "1"}, set()),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info")}),
+        # refused by the daemon
+        ({"ENABLE_IPv4": "false"}, {("ENABLE_IPv4", "error")}),
+        (PREFIXES | {"ENABLE_IPv6": "true", **dict.fromkeys(COUNTED)}, {("ENABLE_IPv6", "error")}),
+        (IPV6 | {"ENABLE_PREFIX_DELEGATION": "false", **dict.fromkeys(COUNTED)}, {("ENABLE_PREFIX_DELEGATION", "error")}),
+        (IPV6 | CUSTOM | dict.fromkeys(COUNTED), {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error")}),
+        # targets that do nothing
+        (IPV6 | dict.fromkeys(COUNTED), set()),
+        (IPV6, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
+        (IPV6 | dict.fromkeys(COUNTED, "3"), {(name, "warning") for name in COUNTED}),
+        ({"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info")}),
+        ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": None}, set()),
+        ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "warning")}),
+        ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
+        ({"WARM_PREFIX_TARGET": "2"}, {("WARM_PREFIX_TARGET", "warning")}),
+        ({"WARM_PREFIX_TARGET": "2", "WARM_IP_TARGET": "1"}, {("WARM_PREFIX_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        (PREFIXES | {"WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "warning")}),
+        # what trips people
+        ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        ({"WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "info")}),
+        ({"IP_COOLDOWN_PERIOD": "0"}, {("IP_COOLDOWN_PERIOD", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, {("ENABLE_POD_ENI", "info")}),
+        (CUSTOM | {"MAX_ENI": "1"}, {("MAX_ENI", "warning")}),
+        (CUSTOM | {"MAX_ENI": "2"}, set()),
+        ({"ENABLE_IMDS_ONLY_MODE": "true"}, {("ENABLE_IMDS_ONLY_MODE", "info")}),
+        ({"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, {("DISABLE_NETWORK_RESOURCE_PROVISIONING", "info")}),
+    ],
+)
+def test_combinations(variables, expected):
+    assert said(variables) == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "limits", "expected"),
+    [
+        ({}, XEN, set()),
+        ({}, "m5.large", set()),
+        (PREFIXES | {"WARM_ENI_TARGET": None}, XEN, {("ENABLE_PREFIX_DELEGATION", "warning")}),
+        (PREFIXES | {"WARM_ENI_TARGET": None}, "m5.metal", set()),
+        (IPV6 | dict.fromkeys(COUNTED), XEN, {("ENABLE_IPv6", "error")}),
+        (IPV6 | dict.fromkeys(COUNTED), "m5.large", set()),
+        ({"MAX_ENI": "3"}, "m5.large", set()),
+        ({"MAX_ENI": "4"}, "m5.large", {("MAX_ENI", "warning")}),
+        (CUSTOM, ONE_ENI, {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "warning")}),
+        (CUSTOM, TWO_ENIS, set()),
+        (CUSTOM | {"MAX_ENI": "1"}, ONE_ENI, {("MAX_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, TWO_ENIS, {("ENABLE_POD_ENI", "info")}),
+        ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"} | CUSTOM, TWO_ENIS, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_MULTI_NIC": "true"}, TWO_ENIS, {("ENABLE_MULTI_NIC", "info")}),
+        ({"ENABLE_MULTI_NIC": "true"}, TWO_CARDS, set()),
+    ],
+)
+def test_what_does_not_fit_the_instance_type(variables, limits, expected):
+    assert said(variables, limits) == expected
+
+
+# --- the diagnostics themselves ------------------------------------------------------------------------------------------
+
+
+def test_errors_come_first_and_otherwise_the_order_stays():
+    found = [
+        Diagnostic(name, level, "x") for name, level in [("a", "info"), ("b", "warning"), ("c", "error"), ("d", "warning"), ("e", "error")]
+    ]
+    assert [each.variable for each in sort_diagnostics(found)] == ["c", "e", "b", "d", "a"]
+
+
+def test_settings_tell_their_errors_first():
+    settings = Settings.from_env({"FOO": "1", "ENABLE_IPv4": "false", "ENABLE_POD_ENI": "true", "WARM_IP_TARGET": "x"})
+    assert [found.level for found in settings.diagnostics] == ["error", "warning", "warning", "info"]
+    assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning", "info"]
+
+
+def test_a_target_that_does_nothing_for_two_reasons_is_told_once():
+    settings = Settings.from_env({"ENABLE_IPv6": "true", "WARM_PREFIX_TARGET": "3"})
+    assert [found.variable for found in settings.diagnostics] == ["ENABLE_PREFIX_DELEGATION", "WARM_PREFIX_TARGET"]
+
+
+def test_a_diagnostic_reads_as_one_line():
+    assert str(Diagnostic("MAX_ENI", "warning", "is 9", "lower it")) == "warning: MAX_ENI: is 9 (lower it)"
+    assert str(Diagnostic("MAX_ENI", "info", "is 9")) == "info: MAX_ENI: is 9"
+
+
+def test_an_unknown_level_is_refused():
+    with pytest.raises(ValueError, match="level"):
+        Diagnostic("MAX_ENI", "fatal", "x")
+
+
+def test_a_name_that_is_not_text_is_refused():
+    with pytest.raises(TypeError, match="variable"):
+        Diagnostic(None, "info", "x")
