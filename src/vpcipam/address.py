@@ -61,6 +61,7 @@ class Cidr:
 
         Raises:
             InvalidCidr: it is not a CIDR, or its address lies off the grid (10.0.0.3/28), which EC2 never answers.
+            TypeError: it is not a text.
 
         >>> Cidr.parse("10.0.1.16/28").size
         16
@@ -68,10 +69,13 @@ class Cidr:
         Traceback (most recent call last):
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
+        _check_text(text)
         try:
             interface = ipaddress.ip_interface(text)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
+        if "%" in text:
+            raise InvalidCidr(f"{text!r} names a zone: write the address without what follows the %")
         network = interface.network
         if interface.ip != network.network_address:
             raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
@@ -114,14 +118,24 @@ def parse_address(text: str, version: int) -> int:
 
     Raises:
         InvalidAddress: it is not an address, or one of the other version.
+        TypeError: it is not a text.
 
     >>> parse_address("10.0.1.5", 4)
     167772421
     """
+    _check_text(text)
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise InvalidAddress(f"{text!r} is not an IP address") from None
+    if "%" in text:
+        raise InvalidAddress(f"{text!r} names a zone: write the address without what follows the %")
     if address.version != version:
         raise InvalidAddress(f"{text!r} is an IPv{address.version} address, but IPv{version} is wanted here")
     return int(address)
+
+
+def _check_text(text: object) -> None:
+    # ipaddress takes integers and bytes too, and would make 0.0.0.5 of 5
+    if not isinstance(text, str):
+        raise TypeError(f"an address or CIDR is a text such as 10.0.1.16/28, not {type(text).__name__}")

@@ -63,7 +63,7 @@ class OverlappingBlock(PoolError):
 
 
 class UnknownBlock(PoolError, LookupError):
-    """The pool holds no block with that base, or no group with that number."""
+    """The pool holds no block with that base."""
 
 
 class BlockInUse(PoolError):

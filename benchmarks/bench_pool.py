@@ -1,0 +1,54 @@
+"""The pools and their floors under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+
+import importlib
+
+import floors
+import pool_workloads
+import pytest
+
+import vpcipam.pool
+
+TWIN = importlib.import_module("vpcipam._pool" if vpcipam.pool.USING_EXTENSION else "vpcipam._pool_py")
+POOLS = [(16, 1), (1, 16), (7, 16), (45, 16), (735, 1), (735, 16)]
+
+
+def bench(benchmark, workload):
+    benchmark.extra_info["steps"] = workload.steps
+    benchmark(workload.run)
+    workload.check()
+
+
+def test_list_floor(benchmark, steps):
+    bench(benchmark, floors.list_floor(steps))
+
+
+@pytest.mark.parametrize("live", [9, 440, 7056])
+def test_dict_floor(benchmark, steps, live):
+    bench(benchmark, floors.dict_floor(floors.Churn(live if steps > 1000 else 9, steps)))
+
+
+@pytest.mark.parametrize("capacity", [16, 64, 4096, 65_536])
+@pytest.mark.parametrize("fill", [0.03, 0.5, 0.97])
+def test_allocate_and_release(benchmark, steps, capacity, fill):
+    bench(benchmark, pool_workloads.allocate_release(TWIN, capacity if steps > 1000 else min(capacity, 256), fill, steps))
+
+
+@pytest.mark.parametrize("capacity", [64, 4096, 65_536])
+def test_allocate_and_release_a_run(benchmark, steps, capacity):
+    bench(benchmark, pool_workloads.allocate_release_run(TWIN, capacity if steps > 1000 else min(capacity, 640), steps))
+
+
+@pytest.mark.parametrize("placement", ["lowest", "packed", "spread", "random"])
+@pytest.mark.parametrize(("block_count", "block_size"), POOLS)
+def test_assign_and_unassign(benchmark, steps, block_count, block_size, placement):
+    blocks = block_count if steps > 1000 else min(block_count, 20)
+    churn = floors.Churn(int(blocks * block_size * 0.6), steps)
+    bench(benchmark, pool_workloads.assign_unassign(TWIN, churn, blocks, block_size, placement))
+
+
+def test_comparison_gives_a_timing_of_floor_and_workload():
+    floor, timing = floors.compare(
+        floors.empty_loop(50), floors.list_floor(50), [pool_workloads.allocate_release(TWIN, 16, 0.5, 50)], rounds=3
+    )
+    assert floor.ratio == 1
+    assert timing.name == "16 offsets, 50% in use"

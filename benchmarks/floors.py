@@ -1,0 +1,126 @@
+"""Workloads and floors: what is timed, what it is held against, and how both are timed in one run.
+
+A workload does a number of steps and can say whether what it did was right. A floor is the least that Python can do in its place.
+All are timed in turn, round by round, so that a machine that slows down slows all of them down. Ratios are taken within a round, net of the
+empty loop, and the median over the rounds counts.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter_ns
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One thing to time: `run()` does `steps` steps, `check()` asserts that the outcome is right."""
+
+    name: str
+    steps: int
+    run: Callable[[], None]
+    check: Callable[[], None] = lambda: None
+
+
+def empty_loop(steps: int) -> Workload:
+    """Do nothing, so many times."""
+    rounds = range(steps)
+
+    def run() -> None:
+        for _ in rounds:
+            pass
+
+    return Workload("empty loop", steps, run)
+
+
+def list_floor(steps: int) -> Workload:
+    """Take the last item off a list and put it back: the floor of what hands out and takes back one thing."""
+    rounds = range(steps)
+    items = list(range(16))
+
+    def run() -> None:
+        for _ in rounds:
+            items.append(items.pop())
+
+    return Workload("l.append(l.pop())", steps, run)
+
+
+@dataclass(frozen=True)
+class Churn:
+    """Pairs of keys for a pool at a steady fill: each step brings a new one and takes away the oldest."""
+
+    live: int
+    steps: int
+
+    @cached_property
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Sandbox keys, as many as are live at a time and as many again; floor and workloads share them."""
+        return [("aws-cni", f"{number:064x}", "eth0") for number in range(2 * self.live)]
+
+    @cached_property
+    def pairs(self) -> list[tuple[tuple[str, str, str], tuple[str, str, str]]]:
+        """The (new, old) of each step; after whole turns of the keys the same ones are live as at the start."""
+        keys = self.keys
+        turn = [(keys[(number + self.live) % len(keys)], keys[number]) for number in range(len(keys))]
+        return turn * max(1, round(self.steps / len(turn)))
+
+
+def pair_loop(churn: Churn) -> Workload:
+    """Walk through the pairs and let time go by: the empty loop of a churn."""
+    pairs = churn.pairs
+
+    def run() -> None:
+        now_ns = 0
+        for _new, _old in pairs:
+            now_ns += 1  # noqa: SIM113 - the churn counts like this, so its empty loop must
+
+    return Workload("empty loop", len(pairs), run)
+
+
+def dict_floor(churn: Churn) -> Workload:
+    """Put the new key in a dict and take the old one out: the floor of what is keyed."""
+    pairs = churn.pairs
+    held: dict[object, object] = dict.fromkeys(churn.keys[: churn.live])
+    value = object()
+
+    def run() -> None:
+        for new, old in pairs:
+            held[new] = value
+            held.pop(old)
+
+    def check() -> None:
+        assert list(held) == churn.keys[: churn.live]
+
+    return Workload("d[new] = x; d.pop(old)", len(pairs), run, check)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The median cost of a step, net of the empty loop, and its median ratio to the floor."""
+
+    name: str
+    step_ns: float
+    ratio: float
+
+
+def compare(empty: Workload, floor: Workload, workloads: Sequence[Workload], rounds: int) -> list[Timing]:
+    """Time the floor and the workloads in turn; return a timing of each, the floor first."""
+    costs: list[list[float]] = []
+    for _ in range(rounds):
+        row = []
+        for workload in (empty, floor, *workloads):
+            begin = perf_counter_ns()
+            workload.run()
+            row.append((perf_counter_ns() - begin) / workload.steps)
+        costs.append([cost - row[0] for cost in row[1:]])
+    for workload in (floor, *workloads):
+        workload.check()
+    columns = list(zip(*costs, strict=True))
+    return [
+        Timing(
+            workload.name,
+            statistics.median(column),
+            statistics.median(cost / floor_cost for cost, floor_cost in zip(column, columns[0], strict=True)),
+        )
+        for workload, column in zip((floor, *workloads), columns, strict=True)
+    ]

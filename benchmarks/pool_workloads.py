@@ -1,0 +1,77 @@
+"""What the pools are timed at."""
+
+from types import ModuleType
+
+from floors import Churn, Workload
+
+BASE = 10 << 24  # 10.0.0.0
+
+
+def allocate_release(twin: ModuleType, capacity: int, fill: float, steps: int) -> Workload:
+    """Take the lowest free offset and give it back, at a fill."""
+    rounds = range(steps)
+    pool = twin.BitmapPool(capacity)
+    in_use = min(capacity - 1, round(capacity * fill))
+    for _ in range(in_use):
+        pool.allocate()
+
+    def run() -> None:
+        for _ in rounds:
+            pool.release(pool.allocate())
+
+    def check() -> None:
+        assert list(pool) == list(range(in_use))
+        assert pool.allocate() == in_use
+        pool.release(in_use)
+
+    return Workload(f"{capacity:,} offsets, {fill:.0%} in use", steps, run, check)
+
+
+def allocate_release_run(twin: ModuleType, capacity: int, steps: int) -> Workload:
+    """Take the lowest free run of 16 and give it back, where one run in twenty is free and the others lack one offset."""
+    rounds = range(steps)
+    pool = twin.BitmapPool(capacity)
+    runs = capacity // 16
+    free_runs = [run for run in range(runs) if run % 20 == min(19, runs - 1)]
+    for run in set(range(runs)) - set(free_runs):
+        pool.allocate_at(run * 16 + run % 16)
+    assert pool.free_run_count(16) == len(free_runs)
+
+    def run() -> None:
+        for _ in rounds:
+            pool.release_run(pool.allocate_run(16), 16)
+
+    def check() -> None:
+        assert pool.free_run_count(16) == len(free_runs)
+        assert pool.allocate_run(16) == free_runs[0] * 16
+        pool.release_run(free_runs[0] * 16, 16)
+
+    return Workload(f"run of 16 out of {capacity:,} offsets", steps, run, check)
+
+
+def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size: int, placement: str = "lowest") -> Workload:
+    """Assign a new key and unassign the oldest, while cooldowns run: half of the spare addresses cool at any time."""
+    total = block_count * block_size
+    pairs = churn.pairs
+    pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2), placement=placement)
+    for number in range(block_count):
+        pool.add_block(BASE + number * 16, block_size, number // 14)
+    now_ns = 1_800_000_000 * 10**9
+    for key in churn.keys[: churn.live]:
+        pool.assign(key, now_ns)
+
+    def run() -> None:
+        nonlocal now_ns
+        now = now_ns
+        for new, old in pairs:
+            now += 1
+            pool.assign(new, now)
+            pool.unassign(old, now)
+        now_ns = now
+
+    def check() -> None:
+        assert {key for key, _ in pool.items()} == set(churn.keys[: churn.live])
+        assert pool.cooling_count(now_ns) == pool.cooldown_ns
+
+    name = f"{total:,} addresses in {block_count:,} blocks of {block_size}, {placement}"
+    return Workload(name, len(pairs), run, check)

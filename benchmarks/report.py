@@ -1,0 +1,94 @@
+"""Print what the library costs, as multiples of a floor timed in the same run: `python benchmarks/report.py [--rounds N] [SECTION …]`."""
+# ruff: noqa: T201 - it is a script, it prints
+
+import argparse
+import importlib
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import pool_workloads
+from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, pair_loop
+
+STEPS = 5_000  # a fraction of a millisecond per round: most rounds then pass without a switch to another process
+POOLS = (
+    (1, 16),
+    (7, 16),
+    (735, 1),
+    (735, 16),
+    (11_760, 1),
+)  # blocks, and addresses in each; 735 prefixes are all that the largest node has
+
+
+def twins() -> Iterator[ModuleType]:
+    """The twins that there are, the compiled one first."""
+    for name in ("vpcipam._pool", "vpcipam._pool_py"):
+        try:
+            yield importlib.import_module(name)
+        except ImportError:
+            print(f"{name} is not built\n")
+
+
+def table(title: str, target: str, timings: list[Timing]) -> None:
+    """Print the timings of one comparison; the first is the floor."""
+    print(f"{title}\n  target: {target}")
+    for timing in timings:
+        print(f"  {timing.name:<52}{timing.step_ns:>9,.1f} ns{timing.ratio:>8.2f} ×")
+    print()
+
+
+def bitmap_section(rounds: int) -> None:
+    """BitmapPool against a list."""
+    for twin in twins():
+        work = [
+            pool_workloads.allocate_release(twin, capacity, fill, STEPS) for capacity in (16, 4096, 65_536) for fill in (0.03, 0.5, 0.97)
+        ]
+        timings = compare(empty_loop(STEPS), list_floor(STEPS), work, rounds)
+        table(f"{twin.__name__}: BitmapPool, allocate + release", "compiled ≤ 2.5 ×", timings)
+        work = [pool_workloads.allocate_release_run(twin, capacity, STEPS) for capacity in (640, 4096, 65_536)]
+        timings = compare(empty_loop(STEPS), list_floor(STEPS), work, rounds)
+        table(f"{twin.__name__}: BitmapPool, allocate_run + release_run, 5 % of the runs free", "compiled ≤ 10 ×", timings)
+
+
+def address_section(rounds: int) -> None:
+    """AddressPool against a dict on the same churn."""
+    for twin in twins():
+        for block_count, block_size in POOLS:
+            churn = Churn(int(block_count * block_size * 0.6), STEPS)
+            placements = ("lowest", "packed", "spread", "random")
+            work = [pool_workloads.assign_unassign(twin, churn, block_count, block_size, placement) for placement in placements]
+            timings = compare(pair_loop(churn), dict_floor(churn), work, rounds)
+            table(f"{twin.__name__}: AddressPool, assign + unassign at {churn.live:,} live keys", "compiled, lowest ≤ 1.5 ×", timings)
+
+
+def growth_section(rounds: int) -> None:
+    """AddressPool of many addresses against one of 16, and a dict likewise: what is left is the cache's share."""
+    few, many = Churn(9, STEPS), Churn(7056, STEPS)
+    timings = compare(pair_loop(few), dict_floor(few), [dict_floor(many)], rounds)
+    table("dict: many live keys against few", "none, it is what the keys themselves cost", timings)
+    for twin in twins():
+        work = pool_workloads.assign_unassign(twin, few, 1, 16)
+        timings = compare(pair_loop(few), work, [pool_workloads.assign_unassign(twin, many, 735, 16)], rounds)
+        table(f"{twin.__name__}: AddressPool, many addresses against few", "compiled ≤ 1.4 ×", timings)
+
+
+SECTIONS: dict[str, Callable[[int], None]] = {"bitmap": bitmap_section, "address": address_section, "growth": growth_section}
+
+
+def main() -> None:
+    """Print the sections asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)}; all if none is named")
+    parser.add_argument("--rounds", type=int, default=101, help="how often each workload is timed (default: %(default)s)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+    print(f"Python {platform.python_version()} on {platform.machine()}; medians of {arguments.rounds} rounds, net of the empty loop\n")
+    for name in arguments.sections or SECTIONS:
+        SECTIONS[name](arguments.rounds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

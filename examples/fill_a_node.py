@@ -1,0 +1,70 @@
+"""Fill an m5.large pod by pod, and watch its ENIs, its pool and its decisions: `python examples/fill_a_node.py`.
+
+Settings are those of the manifest beside this file. The node is the library's `Node`, on its model of EC2; no clock, no network.
+"""
+
+from pathlib import Path
+
+from vpcipam import Ec2Model, Node, PodRef, SandboxKey, Settings
+from vpcipam.errors import PoolExhausted
+from vpcipam.warmpool import grow
+
+SECOND_NS = 1_000_000_000
+
+
+def bar(node: Node, now_ns: int) -> str:
+    """Draw each ENI's slots: # in use, o free, . empty."""
+    slots = node.limits.slots_per_eni
+    return " ".join(
+        f"[{'#' * eni.assigned_count}{'o' * (eni.slot_count - eni.assigned_count)}{'.' * (slots - eni.slot_count)}]"
+        for eni in node.datastores[0].eni_stats(now_ns)
+    )
+
+
+def settle(node: Node, now_ns: int) -> int:
+    """Let the node tick until it has nothing to do, and print what it does; the answer is the time."""
+    while (wakeup_ns := node.next_wakeup(now_ns, include_reconcile=False)) is not None:
+        now_ns = wakeup_ns
+        for action in node.tick(now_ns):
+            print(f"{'':8}{action}")
+    return now_ns
+
+
+def main() -> None:
+    """Run the example."""
+    ec2 = Ec2Model()
+    vpc = ec2.create_vpc("10.0.0.0/16")
+    subnet = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24")
+    settings = Settings.from_daemonset(Path(__file__).with_name("aws-node.yaml"))
+    node = Node("m5.large", settings, ec2, subnet_id=subnet.subnet_id, name="demo")
+
+    print(f"An m5.large: {node.limits.eni_limit} ENIs of {node.limits.slots_per_eni} slots for pods each.")
+    print("Each bar is an ENI: # a pod's address, o a free one, . an empty slot.\n")
+    now_ns = 0
+    for action in node.start(now_ns):
+        print(f"start   {action}")
+    now_ns = settle(node, now_ns)
+    pod_count = 0
+    try:
+        while True:
+            now_ns += SECOND_NS
+            name = f"web-{pod_count + 1}"
+            assignment = node.assign(SandboxKey("aws-cni", name, "eth0"), now_ns, PodRef("default", name))
+            pod_count += 1
+            stats = node.stats(now_ns)
+            pool = f"{stats.assigned_count:2} of {stats.total_count:2}"
+            print(f"{name:8}{assignment.address:11} device {assignment.device_number}  {pool}  {bar(node, now_ns)}")
+            now_ns = settle(node, now_ns)
+    except PoolExhausted as refusal:
+        print(f"{name:8}waits: {refusal}")
+
+    decision = grow(node.view(now_ns), settings)
+    wish = f"The pool wants more ({decision.reason})" if decision else "The pool wants no more"
+    limit = f"{node.limits.eni_limit} ENIs are all the type has" if decision and decision.blocked else "EC2 has not given it yet"
+    free = ec2.subnets[0].available_ip_address_count
+    print(f"\n{wish}, but {limit}.")
+    print(f"{pod_count} pods run. The node takes {251 - free} of the subnet's 251 addresses: {pod_count} for pods, one for each ENI.")
+
+
+if __name__ == "__main__":
+    main()

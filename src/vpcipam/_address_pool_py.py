@@ -1,0 +1,791 @@
+"""The plain twin of AddressPool: the reference for what it does. It is written to be read; `_pool.pyx` is written to be fast."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Hashable, Iterator
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Generic, NoReturn, SupportsIndex, TypeVar, final
+
+from vpcipam import _pool_refusals as refuse
+
+K = TypeVar("K", bound=Hashable)
+
+_WORD_FULL = 2**64 - 1
+_STEP = 0x9E3779B97F4A7C15  # this and the two below: the constants of splitmix64 (Steele, Lea, Flood 2014)
+_FIRST_FACTOR = 0xBF58476D1CE4E5B9
+_SECOND_FACTOR = 0x94D049BB133111EB
+
+
+class _Group:
+    """The counts of the blocks that share a group number."""
+
+    __slots__ = ("assigned_count", "block_count", "busy_count", "cooling_count", "total_count")
+
+    def __init__(self) -> None:
+        self.block_count = self.total_count = self.assigned_count = self.cooling_count = 0
+        self.busy_count = 0  # blocks with a key
+
+
+class _Block:
+    """A run of addresses, and which of them is the lowest free one.
+
+    Offsets below `_fresh` were handed out before; those of them that are free again wait in a heap. From `_fresh` on all are free, except
+    what was asked for by address. Memory follows what was used, not the size.
+    """
+
+    __slots__ = (
+        "_fresh",
+        "_heap",
+        "_in_heap",
+        "assigned_count",
+        "base",
+        "closed",
+        "cooling_count",
+        "group",
+        "number",
+        "rank",
+        "size",
+        "used",
+    )
+
+    def __init__(self, base: int, size: int, number: int, group: _Group) -> None:
+        self.base = base
+        self.size = size
+        self.number = number  # of the group
+        self.group = group
+        self.closed = False
+        self.assigned_count = self.cooling_count = 0
+        self.used: set[int] = set()  # offsets that are assigned or cooling
+        self.rank: tuple[int, int, int] | None = None  # its entry in the pool's list of open blocks
+        self._fresh = 0
+        self._heap: list[int] = []
+        self._in_heap: set[int] = set()
+
+    def lowest_free(self) -> int:
+        """Return the lowest free offset; there is one."""
+        while self._heap and self._heap[0] in self.used:  # asked for by address meanwhile
+            self._in_heap.remove(heappop(self._heap))
+        if self._heap:
+            return self._heap[0]
+        while self._fresh in self.used:
+            self._fresh += 1
+        return self._fresh
+
+    def take(self, offset: int) -> None:
+        self.used.add(offset)
+
+    def free(self, offset: int) -> None:
+        self.used.remove(offset)
+        if offset < self._fresh and offset not in self._in_heap:
+            self._in_heap.add(offset)
+            heappush(self._heap, offset)
+
+
+class _Use(Generic[K]):
+    """An address that is not free: held by a key, or cooling. `block` is None if it cools while no block covers it."""
+
+    __slots__ = ("address", "block", "holder", "turn", "until_ns")
+
+    def __init__(self, address: int, block: _Block | None) -> None:
+        self.address = address
+        self.block = block
+        self.holder: tuple[int, K] | None = None  # the key's hash, and the key
+        self.until_ns = 0  # while it cools
+        self.turn = 0  # of two that cool until the same time, the one that began first expires first
+
+
+@final
+class AddressPool(Generic[K]):
+    """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
+
+    Not thread-safe: a pool has one owner. Under the GIL a call is atomic, except where it runs `__hash__` and `__eq__` of a key.
+    Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
+    Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
+
+    A new address comes from an open block with a free address, chosen by `placement`; within the block it is the lowest free one.
+    Blocks rank by group, then by base, both ascending. "lowest": the first by rank. "packed": the one with most addresses in use (assigned
+    or cooling), ties by rank. "spread": with fewest, ties by rank. "random": one of the groups that have such a block, then one of that
+    group's blocks, each with equal chance, out of a generator seeded by `seed` (ipamd: it walks two Go maps).
+
+    Whether a cooldown is over is looked at by `assign`, `assign_at` and the cooling counts, unless they refuse. An address once found past
+    its cooldown is free for good; a clock that steps back never shortens a cooldown. A cooldown belongs to the address: it outlives the
+    removal of the block.
+
+    Invariants:
+        1. An address is in one state: free, assigned to one key, or cooling; a key holds one address.
+        2. Blocks don't overlap.
+        3. Counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
+        4. Cooling addresses are in order of expiry, those of equal expiry in the order in which they began.
+        5. A block can be chosen if and only if it is open and has a free address, and stands where its rank and use put it.
+        6. The lowest free address of a block is found below all others.
+
+    Args:
+        cooldown_ns: 0 … 2**62-1; 0 means that an unassigned address is free at once.
+        placement: "lowest", "packed", "spread" or "random".
+        seed: 0 … 2**64-1, for "random".
+
+    Raises:
+        OutOfRange: the cooldown or the seed is outside its bounds.
+        InvalidArgument: there is no such placement.
+
+    >>> pool = AddressPool(cooldown_ns=30)
+    >>> pool.add_block(base=160, size=16)
+    >>> pool.assign("web-1", now_ns=0), pool.assign("web-2", now_ns=1), pool.unassign("web-1", now_ns=2)
+    (160, 161, 160)
+    >>> pool.assign("web-3", now_ns=31), pool.assign("web-4", now_ns=32)
+    (162, 160)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_assigned_count",
+        "_bases",
+        "_blocks",
+        "_changes",
+        "_cooldown_ns",
+        "_cooling",
+        "_groups",
+        "_holders",
+        "_in_block_cooling_count",
+        "_open",
+        "_placement",
+        "_random_state",
+        "_remembered",
+        "_seed",
+        "_total_count",
+        "_turn",
+        "_uses",
+    )
+
+    def __init__(
+        self,
+        *,
+        cooldown_ns: SupportsIndex,
+        placement: str = "lowest",
+        seed: SupportsIndex = 0,
+    ) -> None:
+        self._cooldown_ns = refuse.bounded("cooldown_ns", cooldown_ns, 0, refuse.TIME_MAX_NS)
+        if placement not in refuse.PLACEMENTS:
+            raise refuse.wrong_placement(placement)
+        self._placement: str = placement
+        self._seed = self._random_state = refuse.bounded("seed", seed, 0, refuse.SEED_MAX)
+        self._bases: list[int] = []  # of the blocks, ascending
+        self._blocks: dict[int, _Block] = {}  # by base
+        self._groups: dict[int, _Group] = {}  # by number
+        self._open: list[tuple[int, int, int]] = []  # (weight, group, base) of each block that can be chosen, ascending
+        self._uses: dict[int, _Use[K]] = {}  # by address: all that is assigned or cooling
+        self._remembered: set[int] = set()  # addresses that cool while no block covers them
+        self._holders: dict[int, list[_Use[K]]] = {}  # by hash of the key
+        self._cooling: list[tuple[int, int, int]] = []  # (until_ns, turn, address), ascending
+        self._turn = 0
+        self._changes = 0  # how often a key came or went
+        self._total_count = self._assigned_count = self._in_block_cooling_count = 0
+
+    # Blocks
+
+    def add_block(self, base: SupportsIndex, size: SupportsIndex, group: SupportsIndex = 0) -> None:
+        """Add the addresses base … base+size-1, open, as part of a group.
+
+        Those of them that still cool since an earlier block was removed go on cooling.
+
+        Args:
+            base: 0 … 2**128-1.
+            size: 1 … 2**48; the block must end by 2**128-1.
+            group: 0 … 2**31-1, for counts and rank.
+
+        Raises:
+            OutOfRange: an argument is outside its bounds.
+            OverlappingBlock: the pool has one of these addresses already.
+
+        Complexity: O(log blocks), a move in a sorted array, and the lesser of `size` and the number of remembered addresses. Memory
+        does not depend on the size.
+        """
+        first = refuse.bounded("base", base, 0, refuse.ADDRESS_MAX)
+        length = refuse.bounded("size", size, 1, refuse.BLOCK_SIZE_MAX)
+        number = refuse.bounded("group", group, 0, refuse.GROUP_MAX)
+        if first + length - 1 > refuse.ADDRESS_MAX:
+            raise refuse.block_past_end(first, length)
+        position = bisect_left(self._bases, first)
+        for neighbour in self._bases[max(0, position - 1) : position + 1]:
+            other = self._blocks[neighbour]
+            if first < other.base + other.size and other.base < first + length:
+                raise refuse.overlapping_block(first, length, other.base, other.size)
+        group_counts = self._groups.setdefault(number, _Group())
+        group_counts.block_count += 1
+        group_counts.total_count += length
+        self._total_count += length
+        block = self._blocks[first] = _Block(first, length, number, group_counts)
+        self._bases.insert(position, first)
+        self._take_back_remembered(block)
+        self._rerank(block)
+
+    def remove_block(self, base: SupportsIndex, *, force: bool = False, now_ns: SupportsIndex | None = None) -> tuple[K, ...]:
+        """Remove a block; return the keys that lost their address, in order of address.
+
+        Cooling addresses are remembered: if a block covers them again before their time, they still cool there. Keys are evicted only by
+        `force`; their addresses begin to cool at `now_ns`, or not at all if that is None.
+
+        Raises:
+            OutOfRange: `base` or `now_ns` is outside its bounds.
+            UnknownBlock: no block starts at `base`.
+            BlockInUse: addresses of it are assigned, and `force` is not set.
+
+        Complexity: O(log blocks + used addresses of the block).
+        """
+        block = self._block("base", base)
+        now = None if now_ns is None else self._time(now_ns)
+        if block.assigned_count and not force:
+            raise refuse.block_in_use(block.base, block.assigned_count)
+        evicted: list[K] = []
+        for offset in sorted(block.used):
+            use = self._uses[block.base + offset]
+            if use.holder is not None:
+                evicted.append(use.holder[1])
+                self._let_go(use)
+                if now is None or not self._cooldown_ns:
+                    self._free(use)
+                    continue
+                self._cool(use, now + self._cooldown_ns)
+            self._count_cooling(block, -1)
+            self._remembered.add(use.address)
+            use.block = None
+        self._drop(block)
+        return tuple(evicted)
+
+    def close_block(self, base: SupportsIndex, /) -> None:
+        """Let `assign` take no new address from a block; all else on it goes on. Closing a closed block is no change.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        block = self._block("base", base)
+        block.closed = True
+        self._rerank(block)
+
+    def open_block(self, base: SupportsIndex, /) -> None:
+        """Let `assign` take new addresses from a block again. Opening an open block is no change.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        block = self._block("base", base)
+        block.closed = False
+        self._rerank(block)
+
+    def is_closed(self, base: SupportsIndex, /) -> bool:
+        """Tell whether a block is closed to new assignments.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        return self._block("base", base).closed
+
+    def blocks(self) -> tuple[tuple[int, int, int], ...]:
+        """Return (base, size, group) of each block, ascending by group, then base."""
+        return tuple((base, size, number) for number, base, size in sorted((b.number, b.base, b.size) for b in self._blocks.values()))
+
+    def block_of(self, address: SupportsIndex, /) -> int | None:
+        """Return the base of the block that covers an address, or None.
+
+        Raises:
+            OutOfRange: `address` is not 0 … 2**128-1.
+
+        Complexity: O(log blocks).
+        """
+        block = self._covering(self._address(address))
+        return None if block is None else block.base
+
+    # Assignments
+
+    def assign(self, key: K, now_ns: SupportsIndex) -> int:
+        """Give a key an address; a key that has one gets the same again, and nothing changes.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            PoolExhausted: no open block has a free address.
+
+        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
+        """
+        now = self._time(now_ns)
+        key_hash = hash(key)
+        use = self._find(key, key_hash)
+        if use is not None:
+            return use.address
+        if not self._open and not self._some_block_opens(now):
+            raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
+        self._expire(now)
+        block = self._choose()
+        use = _Use(block.base + block.lowest_free(), block)
+        self._hand_out(use, key, key_hash)
+        return use.address
+
+    def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
+        """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
+
+        Raises:
+            OutOfRange: `address` or `now_ns` is outside its bounds.
+            AlreadyAssigned: the key has another address, or another key has this one.
+            NotInPool: no block covers the address.
+            CoolingDown: its cooldown is not over at `now_ns`.
+
+        Complexity: O(log blocks), amortised over the cooldowns that end.
+        """
+        wanted = self._address(address)
+        now = self._time(now_ns)
+        key_hash = hash(key)
+        held = self._find(key, key_hash)
+        if held is not None:
+            if held.address != wanted:
+                raise refuse.key_holds_another(key, held.address, wanted)
+            return
+        block = self._covering(wanted)
+        if block is None:
+            raise refuse.not_in_pool(wanted)
+        use = self._uses.get(wanted)
+        if use is not None and use.holder is not None:
+            raise refuse.address_held(wanted, use.holder[1])
+        if use is not None and use.until_ns > now:
+            raise refuse.cooling_down(wanted, use.until_ns, now)
+        self._expire(now)
+        self._hand_out(_Use(wanted, block), key, key_hash)
+
+    def unassign(self, key: K, now_ns: SupportsIndex) -> int:
+        """Take a key's address from it and return that; it cools until `now_ns + cooldown_ns` and is free from then on.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            UnknownKey: the key has no address.
+
+        Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
+        """
+        now = self._time(now_ns)
+        use = self._find(key, hash(key))
+        if use is None:
+            raise refuse.unknown_key(key)
+        self._let_go(use)
+        if self._cooldown_ns:
+            self._cool(use, now + self._cooldown_ns)
+        else:
+            self._free(use)
+        return use.address
+
+    def revoke(self, key: K, /) -> int:
+        """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
+
+        Raises:
+            UnknownKey: the key has no address.
+
+        Complexity: O(1).
+        """
+        use = self._find(key, hash(key))
+        if use is None:
+            raise refuse.unknown_key(key)
+        self._let_go(use)
+        self._free(use)
+        return use.address
+
+    def address_of(self, key: K, /) -> int | None:
+        """Return a key's address, or None."""
+        use = self._find(key, hash(key))
+        return None if use is None else use.address
+
+    def key_of(self, address: SupportsIndex, /) -> K | None:
+        """Return the key that has an address, or None if no key has it, in the pool or outside.
+
+        Raises:
+            OutOfRange: `address` is not 0 … 2**128-1.
+
+        Complexity: O(log blocks).
+        """
+        use = self._uses.get(self._address(address))
+        return None if use is None or use.holder is None else use.holder[1]
+
+    def items(self) -> Iterator[tuple[K, int]]:
+        """Iterate over (key, address), ascending by address, as they are at the call."""
+        return iter([(use.holder[1], address) for address, use in sorted(self._uses.items(), key=lambda item: item[0]) if use.holder])
+
+    def block_items(self, base: SupportsIndex, /) -> Iterator[tuple[K, int]]:
+        """Iterate over (key, address) of one block, ascending by address, as they are at the call.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        block = self._block("base", base)
+        uses = [self._uses[block.base + offset] for offset in sorted(block.used)]
+        return iter([(use.holder[1], use.address) for use in uses if use.holder])
+
+    def __len__(self) -> int:
+        return self._assigned_count
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key, hash(key)) is not None
+
+    # Cooldowns
+
+    def cool_at(self, address: SupportsIndex, until_ns: SupportsIndex) -> None:
+        """Let a free address cool until a time, as it did before a restart; if it cools already, the later end holds.
+
+        Args:
+            address: 0 … 2**128-1.
+            until_ns: 0 … 2**63-2, nanoseconds; the address is free from then on.
+
+        Raises:
+            OutOfRange: an argument is outside its bounds.
+            NotInPool: no block covers the address.
+            AlreadyAssigned: a key has it.
+
+        Complexity: O(log blocks) if cooldowns come in order of their end.
+        """
+        wanted = self._address(address)
+        until = refuse.bounded("until_ns", until_ns, 0, refuse.UNTIL_MAX_NS)
+        block = self._covering(wanted)
+        if block is None:
+            raise refuse.not_in_pool(wanted)
+        use = self._uses.get(wanted)
+        if use is None:
+            use = self._uses[wanted] = _Use(wanted, block)
+            block.take(wanted - block.base)
+            self._cool(use, until)
+            self._rerank(block)
+        elif use.holder is not None:
+            raise refuse.address_held(wanted, use.holder[1])
+        elif use.until_ns < until:
+            self._cooling.pop(bisect_left(self._cooling, (use.until_ns, use.turn)))
+            self._count_cooling(block, -1)
+            self._cool(use, until)
+
+    def cooling_until(self, address: SupportsIndex, /) -> int | None:
+        """Return the end of an address's cooldown, over or not, remembered of a removed block or not; None if it does not cool.
+
+        Raises:
+            OutOfRange: `address` is not 0 … 2**128-1.
+        """
+        use = self._uses.get(self._address(address))
+        return None if use is None or use.holder is not None else use.until_ns
+
+    def cooling_items(self) -> tuple[tuple[int, int], ...]:
+        """Return (address, until_ns) of all that cools, in order of expiry, what is remembered of removed blocks included."""
+        return tuple((address, until_ns) for until_ns, _, address in self._cooling)
+
+    # Counts
+
+    @property
+    def cooldown_ns(self) -> int:
+        """How long an unassigned address cools, in nanoseconds."""
+        return self._cooldown_ns
+
+    @property
+    def placement(self) -> str:
+        """How a block is chosen: "lowest", "packed", "spread" or "random"."""
+        return self._placement
+
+    @property
+    def seed(self) -> int:
+        """What the generator of "random" was seeded with."""
+        return self._seed
+
+    @property
+    def total_count(self) -> int:
+        """The number of addresses in all blocks."""
+        return self._total_count
+
+    @property
+    def assigned_count(self) -> int:
+        """The number of addresses that keys hold."""
+        return self._assigned_count
+
+    def cooling_count(self, now_ns: SupportsIndex, /) -> int:
+        """Count the addresses of the blocks that still cool at `now_ns`.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+
+        Complexity: O(1), amortised over the cooldowns that end.
+        """
+        self._expire(self._time(now_ns))
+        return self._in_block_cooling_count
+
+    def block_total_count(self, base: SupportsIndex, /) -> int:
+        """Return the size of a block.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        return self._block("base", base).size
+
+    def block_assigned_count(self, base: SupportsIndex, /) -> int:
+        """Count the addresses of a block that keys hold.
+
+        Raises:
+            OutOfRange: `base` is not 0 … 2**128-1.
+            UnknownBlock: no block starts at `base`.
+        """
+        return self._block("base", base).assigned_count
+
+    def block_cooling_count(self, base: SupportsIndex, now_ns: SupportsIndex) -> int:
+        """Count the addresses of a block that still cool at `now_ns`.
+
+        Raises:
+            OutOfRange: `base` or `now_ns` is outside its bounds.
+            UnknownBlock: no block starts at `base`.
+        """
+        block = self._block("base", base)
+        self._expire(self._time(now_ns))
+        return block.cooling_count
+
+    def group_block_count(self, group: SupportsIndex, /) -> int:
+        """Count the blocks of a group; 0 for a group that has none, as for all group counts.
+
+        Raises:
+            OutOfRange: `group` is not 0 … 2**31-1.
+        """
+        return self._group(group).block_count
+
+    def group_empty_block_count(self, group: SupportsIndex, /) -> int:
+        """Count the blocks of a group without an address that a key holds; addresses of them may cool.
+
+        Raises:
+            OutOfRange: `group` is not 0 … 2**31-1.
+        """
+        counts = self._group(group)
+        return counts.block_count - counts.busy_count
+
+    def group_total_count(self, group: SupportsIndex, /) -> int:
+        """Count the addresses of a group's blocks.
+
+        Raises:
+            OutOfRange: `group` is not 0 … 2**31-1.
+        """
+        return self._group(group).total_count
+
+    def group_assigned_count(self, group: SupportsIndex, /) -> int:
+        """Count the addresses of a group's blocks that keys hold.
+
+        Raises:
+            OutOfRange: `group` is not 0 … 2**31-1.
+        """
+        return self._group(group).assigned_count
+
+    def group_cooling_count(self, group: SupportsIndex, now_ns: SupportsIndex) -> int:
+        """Count the addresses of a group's blocks that still cool at `now_ns`.
+
+        Raises:
+            OutOfRange: `group` or `now_ns` is outside its bounds.
+        """
+        counts = self._group(group)
+        self._expire(self._time(now_ns))
+        return counts.cooling_count
+
+    def __repr__(self) -> str:
+        blocks = f"{len(self._blocks)} blocks, placement {self._placement}"
+        return f"<AddressPool: {self._assigned_count} of {self._total_count} assigned, {blocks}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise refuse.not_copyable("AddressPool", "build a new one from blocks(), items() and cooling_items()")
+
+    # Arguments
+
+    def _address(self, value: SupportsIndex) -> int:
+        return refuse.bounded("address", value, 0, refuse.ADDRESS_MAX)
+
+    def _time(self, value: SupportsIndex) -> int:
+        return refuse.bounded("now_ns", value, 0, refuse.TIME_MAX_NS)
+
+    def _block(self, name: str, value: SupportsIndex) -> _Block:
+        base = refuse.bounded(name, value, 0, refuse.ADDRESS_MAX)
+        if base not in self._blocks:
+            raise refuse.unknown_block(base)
+        return self._blocks[base]
+
+    def _group(self, value: SupportsIndex) -> _Group:
+        number = refuse.bounded("group", value, 0, refuse.GROUP_MAX)
+        return self._groups.get(number) or _Group()
+
+    def _covering(self, address: int) -> _Block | None:
+        position = bisect_right(self._bases, address)
+        block = self._blocks[self._bases[position - 1]] if position else None
+        return block if block is not None and address < block.base + block.size else None
+
+    def _find(self, key: object, key_hash: int) -> _Use[K] | None:
+        # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
+        # begins anew.
+        while True:
+            changes = self._changes
+            for use in self._holders.get(key_hash, ()):
+                assert use.holder is not None  # noqa: S101 - for the type checker: what stands in _holders is held
+                found = use.holder[1] is key or bool(use.holder[1] == key)
+                if changes != self._changes:
+                    break
+                if found:
+                    return use
+            else:
+                return None
+
+    # Changes of state. No code of a key runs below.
+
+    def _hand_out(self, use: _Use[K], key: K, key_hash: int) -> None:
+        assert use.block is not None  # noqa: S101 - for the type checker: the caller chose the block
+        use.holder = (key_hash, key)
+        self._holders.setdefault(key_hash, []).append(use)
+        self._changes += 1
+        self._uses[use.address] = use
+        use.block.take(use.address - use.block.base)
+        self._count_assigned(use.block, 1)
+        self._rerank(use.block)
+
+    def _let_go(self, use: _Use[K]) -> None:
+        """Part an address from its key; the caller cools or frees it."""
+        assert use.holder is not None  # noqa: S101 - for the type checker
+        assert use.block is not None  # noqa: S101 - for the type checker
+        bucket = self._holders[use.holder[0]]
+        bucket.remove(use)  # by identity: a use defines no equality
+        if not bucket:
+            del self._holders[use.holder[0]]
+        self._changes += 1
+        use.holder = None
+        self._count_assigned(use.block, -1)
+
+    def _cool(self, use: _Use[K], until_ns: int) -> None:
+        assert use.block is not None  # noqa: S101 - for the type checker
+        use.until_ns = until_ns
+        use.turn = self._turn
+        self._turn += 1
+        insort(self._cooling, (until_ns, use.turn, use.address))
+        self._count_cooling(use.block, 1)
+
+    def _free(self, use: _Use[K]) -> None:
+        """Free an address that is neither held nor, any more, in the list of those that cool."""
+        del self._uses[use.address]
+        if use.block is None:
+            self._remembered.remove(use.address)
+        else:
+            use.block.free(use.address - use.block.base)
+            self._rerank(use.block)
+
+    def _expire(self, now_ns: int) -> None:
+        due = bisect_left(self._cooling, (now_ns + 1, 0))
+        for _, _, address in self._cooling[:due]:
+            use = self._uses[address]
+            if use.block is not None:
+                self._count_cooling(use.block, -1)
+            self._free(use)
+        del self._cooling[:due]
+
+    def _some_block_opens(self, now_ns: int) -> bool:
+        """Tell whether an open block gets a free address by now, without yet ending any cooldown: the call may still be refused."""
+        for until_ns, _, address in self._cooling:
+            if until_ns > now_ns:
+                return False
+            block = self._uses[address].block
+            if block is not None and not block.closed:
+                return True
+        return False
+
+    def _count_assigned(self, block: _Block, step: int) -> None:
+        block.group.busy_count -= block.assigned_count > 0
+        block.assigned_count += step
+        block.group.busy_count += block.assigned_count > 0
+        block.group.assigned_count += step
+        self._assigned_count += step
+
+    def _count_cooling(self, block: _Block, step: int) -> None:
+        block.cooling_count += step
+        block.group.cooling_count += step
+        self._in_block_cooling_count += step
+
+    def _take_back_remembered(self, block: _Block) -> None:
+        covered = range(block.base, block.base + block.size)
+        if block.size < len(self._remembered):
+            found = [address for address in covered if address in self._remembered]
+        else:
+            found = [address for address in self._remembered if address in covered]
+        for address in found:
+            self._remembered.remove(address)
+            use = self._uses[address]
+            use.block = block
+            block.take(address - block.base)
+            self._count_cooling(block, 1)
+
+    def _drop(self, block: _Block) -> None:
+        block.closed = True  # takes it off the list of open blocks
+        self._rerank(block)
+        del self._blocks[block.base]
+        del self._bases[bisect_left(self._bases, block.base)]
+        self._total_count -= block.size
+        block.group.total_count -= block.size
+        block.group.block_count -= 1
+        if not block.group.block_count:
+            del self._groups[block.number]
+
+    # Placement
+
+    def _rerank(self, block: _Block) -> None:
+        """Put a block where it now belongs among the open ones, or nowhere."""
+        rank = None
+        if not block.closed and len(block.used) < block.size:
+            weight = {"packed": -len(block.used), "spread": len(block.used)}.get(self._placement, 0)
+            rank = (weight, block.number, block.base)
+        if rank != block.rank:
+            if block.rank is not None:
+                del self._open[bisect_left(self._open, block.rank)]
+            if rank is not None:
+                insort(self._open, rank)
+            block.rank = rank
+
+    def _choose(self) -> _Block:
+        """Choose the block of the next address; there is one."""
+        if self._placement != "random":
+            return self._blocks[self._open[0][2]]
+        starts = [0]  # where each group begins in the list
+        while (start := bisect_left(self._open, (0, self._open[starts[-1]][1] + 1))) < len(self._open):
+            starts.append(start)
+        starts.append(len(self._open))
+        group = self._draw(len(starts) - 1)
+        return self._blocks[self._open[starts[group] + self._draw(starts[group + 1] - starts[group])][2]]
+
+    def _draw(self, bound: int) -> int:
+        """Draw 0 … bound-1, each with equal chance: a draw from the short rest below 2**64 % bound is thrown away."""
+        while True:
+            self._random_state = (self._random_state + _STEP) & _WORD_FULL
+            mixed = self._random_state
+            mixed = (mixed ^ mixed >> 30) * _FIRST_FACTOR & _WORD_FULL
+            mixed = (mixed ^ mixed >> 27) * _SECOND_FACTOR & _WORD_FULL
+            mixed ^= mixed >> 31
+            if mixed >= 2**64 % bound:
+                return mixed % bound
+
+    def _check(self) -> None:
+        blocks = [self._blocks[base] for base in self._bases]
+        uses = list(self._uses.values())
+        held = [use for use in uses if use.holder is not None]
+        cooling = [use for use in uses if use.holder is None]
+        refuse.hold(1, all(use.address == address for address, use in self._uses.items()))
+        refuse.hold(1, sorted(map(id, held)) == sorted(id(use) for bucket in self._holders.values() for use in bucket))
+        refuse.hold(1, all(self._covering(use.address) is use.block for use in uses))
+        refuse.hold(1, self._remembered == {use.address for use in uses if use.block is None})
+        refuse.hold(2, sorted(self._blocks) == self._bases)
+        refuse.hold(2, all(low.base + low.size <= high.base for low, high in pairwise(blocks)))
+        for block in blocks:
+            refuse.hold(3, block.used == {use.address - block.base for use in uses if use.block is block})
+            refuse.hold(3, block.assigned_count == sum(use.block is block for use in held))
+            refuse.hold(3, block.cooling_count == sum(use.block is block for use in cooling))
+        for number, group in self._groups.items():
+            members = [block for block in blocks if block.number == number]
+            refuse.hold(3, all(block.group is group for block in members) and group.block_count == len(members) > 0)
+            refuse.hold(3, group.total_count == sum(block.size for block in members))
+            refuse.hold(3, group.assigned_count == sum(block.assigned_count for block in members))
+            refuse.hold(3, group.busy_count == sum(block.assigned_count > 0 for block in members))
+            refuse.hold(3, group.cooling_count == sum(block.cooling_count for block in members))
+        refuse.hold(3, self._total_count == sum(block.size for block in blocks) and self._assigned_count == len(held))
+        refuse.hold(3, self._in_block_cooling_count == sum(use.block is not None for use in cooling))
+        refuse.hold(4, self._cooling == sorted((use.until_ns, use.turn, use.address) for use in cooling))
+        refuse.hold(5, self._open == sorted(block.rank for block in blocks if block.rank is not None))
+        refuse.hold(5, all((block.rank is not None) == (not block.closed and len(block.used) < block.size) for block in blocks))
+        for block in blocks:
+            if len(block.used) < block.size:
+                refuse.hold(6, block.lowest_free() == min(set(range(len(block.used) + 1)) - block.used))

@@ -1,0 +1,343 @@
+"""The plain twin of BitmapPool: the reference for what it does. It is written to be read; `_pool.pyx` is written to be fast."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from operator import index
+from typing import NoReturn, SupportsIndex, final
+
+from vpcipam import _pool_refusals as refuse
+
+_WORD_BITS = 64
+_WORD_FULL = 2**64 - 1
+
+
+def _lowest_bit(word: int) -> int:
+    return (word & -word).bit_length() - 1
+
+
+class _FreeTree:
+    """Bits 0 … size-1 in 64-bit words, and above them bits that say which words are not 0, level by level up to a single word.
+
+    A set bit is free; padding bits are 0.
+    """
+
+    __slots__ = ("levels",)
+
+    def __init__(self, size: int) -> None:
+        self.levels: list[list[int]] = []
+        while True:
+            full_words, rest = divmod(size, _WORD_BITS)
+            self.levels.append([_WORD_FULL] * full_words + [(1 << rest) - 1] * (rest > 0))
+            size = len(self.levels[-1])
+            if size <= 1:
+                return
+
+    def find(self, start: int) -> int | None:
+        """Return the lowest free index at or above `start`, or None. Complexity: O(log64 size)."""
+        index = start
+        for depth, level in enumerate(self.levels):
+            place, bit = divmod(index, _WORD_BITS)
+            if place < len(level) and level[place] >> bit:
+                index += _lowest_bit(level[place] >> bit)
+                for lower in reversed(self.levels[:depth]):
+                    index = index * _WORD_BITS + _lowest_bit(lower[index])
+                return index
+            index = place + 1
+        return None
+
+    def bits(self, first: int, length: int) -> int:
+        """Return the bits `first` … `first + length - 1` as an integer; they lie in one word."""
+        place, bit = divmod(first, _WORD_BITS)
+        words = self.levels[0]
+        return words[place] >> bit & ((1 << length) - 1) if place < len(words) else 0
+
+    def take(self, first: int, length: int) -> None:
+        """Clear bits that lie in one word."""
+        mask = ((1 << length) - 1) << first % _WORD_BITS
+        for level in self.levels:
+            place = first // _WORD_BITS
+            level[place] &= ~mask
+            if level[place]:
+                return
+            first, mask = place, 1 << place % _WORD_BITS
+
+    def free(self, first: int, length: int) -> None:
+        """Set bits that lie in one word."""
+        mask = ((1 << length) - 1) << first % _WORD_BITS
+        for level in self.levels:
+            place = first // _WORD_BITS
+            had_some = level[place] != 0
+            level[place] |= mask
+            if had_some:
+                return
+            first, mask = place, 1 << place % _WORD_BITS
+
+
+class _Runs:
+    """Which aligned runs of one length are wholly free, kept beside the offsets from the first time somebody asks."""
+
+    __slots__ = ("count", "length", "tree", "units")
+
+    def __init__(self, length: int, offsets: _FreeTree, capacity: int) -> None:
+        self.length = length
+        self.units = capacity // length
+        self.tree = _FreeTree(self.units)
+        self.count = self.units
+        for unit in range(self.units):
+            if offsets.bits(unit * length, length) != (1 << length) - 1:
+                self.tree.take(unit, 1)
+                self.count -= 1
+
+    def offsets_taken(self, offset: int, length: int) -> None:
+        unit, units = offset // self.length, max(1, length // self.length)
+        free = self.tree.bits(unit, units)
+        if free:  # a longer run than what was taken may have been broken before
+            self.tree.take(unit, units)
+            self.count -= units
+
+    def offsets_freed(self, offset: int, length: int, offsets: _FreeTree) -> None:
+        unit, units = offset // self.length, max(1, length // self.length)
+        if units > 1 or offsets.bits(unit * self.length, self.length) == (1 << self.length) - 1:
+            self.tree.free(unit, units)
+            self.count += units
+
+
+@final
+class BitmapPool:
+    """Hand out the offsets 0 … capacity-1, the lowest free one first, singly or in aligned runs.
+
+    Not thread-safe: a pool has one owner. It takes capacity / 8 bytes and a little more (the plain twin ten times that; the compiled one
+    keeps a pointer for each offset below 65,536, and the ints that it handed out there).
+    Integers are taken as `operator.index` takes them. `release`, `is_allocated`, `allocate_at` take their argument by position.
+    `in`, `len()` and `iter()` see the allocated offsets. A refused call leaves the pool as it was.
+
+    Invariants:
+        1. The bit of an offset is set if and only if it is free; bits past the capacity are 0.
+        2. A bit of an upper level is set if and only if its word below is not 0.
+        3. `allocated_count + free_count == capacity`, and both equal a recount of the bits.
+        4. The summary of a run length, once built, has a bit set for each aligned run that is wholly free, and counts them.
+
+    Args:
+        capacity: 1 … 2**32, both included.
+
+    Raises:
+        OutOfRange: the capacity is outside its bounds.
+
+    >>> pool = BitmapPool(20)
+    >>> pool.allocate(), pool.allocate(start=10), pool.allocate_run(4)
+    (0, 10, 4)
+    >>> pool.release(0)
+    >>> list(pool)
+    [4, 5, 6, 7, 10]
+    """
+
+    __slots__ = ("__weakref__", "_allocated_count", "_capacity", "_free", "_runs")
+
+    def __init__(self, capacity: SupportsIndex) -> None:
+        self._capacity = refuse.bounded("capacity", capacity, 1, refuse.CAPACITY_MAX)
+        self._free = _FreeTree(self._capacity)
+        self._runs: dict[int, _Runs] = {}
+        self._allocated_count = 0
+
+    @property
+    def capacity(self) -> int:
+        """The number of offsets, free or not."""
+        return self._capacity
+
+    @property
+    def allocated_count(self) -> int:
+        """The number of offsets in use."""
+        return self._allocated_count
+
+    @property
+    def free_count(self) -> int:
+        """The number of free offsets."""
+        return self._capacity - self._allocated_count
+
+    def allocate(self, start: SupportsIndex = 0) -> int:
+        """Take the lowest free offset at or above `start`, or else the lowest of all.
+
+        Raises:
+            OutOfRange: `start` is not 0 … capacity-1.
+            PoolExhausted: no offset is free.
+
+        Complexity: O(log64 capacity).
+        """
+        first = self._checked("start", start)
+        offset = self._free.find(first)
+        if offset is None:
+            offset = self._free.find(0)
+        if offset is None:
+            raise refuse.offsets_exhausted(self._capacity)
+        self._take(offset, 1)
+        return offset
+
+    def allocate_at(self, offset: SupportsIndex, /) -> None:
+        """Take this offset.
+
+        Raises:
+            OutOfRange: `offset` is not 0 … capacity-1.
+            AlreadyAllocated: it is in use.
+
+        Complexity: O(log64 capacity).
+        """
+        place = self._checked("offset", offset)
+        if not self._free.bits(place, 1):
+            raise refuse.already_allocated(place)
+        self._take(place, 1)
+
+    def allocate_run(self, length: SupportsIndex, start: SupportsIndex = 0) -> int:
+        """Take the lowest free run whose first offset is at or above `start`, or else the lowest of all; return its first offset.
+
+        A run has 2, 4, 8, 16, 32 or 64 offsets, starts at a multiple of its length and ends within the capacity.
+
+        Raises:
+            InvalidArgument: `length` is none of these.
+            OutOfRange: `start` is not 0 … capacity-1.
+            NoFreeRun: no aligned run of that length is wholly free.
+
+        Complexity: O(log64 capacity); the first use of a length costs O(capacity) once.
+        """
+        size = self._checked_length(length)
+        first = self._checked("start", start)
+        runs = self._runs_of(size)
+        unit = runs.tree.find(-(-first // size))
+        if unit is None:
+            unit = runs.tree.find(0)
+        if unit is None:
+            raise refuse.no_free_run(size, self.free_count)
+        self._take(unit * size, size)
+        return unit * size
+
+    def allocate_run_at(self, offset: SupportsIndex, length: SupportsIndex) -> None:
+        """Take the run that starts at this offset, all of it or nothing.
+
+        Raises:
+            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
+            OutOfRange: the run does not lie within 0 … capacity-1.
+            AlreadyAllocated: an offset of it is in use.
+
+        Complexity: O(log64 capacity).
+        """
+        first, size = self._checked_run(offset, length)
+        taken = ~self._free.bits(first, size) & ((1 << size) - 1)
+        if taken:
+            raise refuse.run_already_allocated(first, size, first + _lowest_bit(taken))
+        self._take(first, size)
+
+    def release(self, offset: SupportsIndex, /) -> None:
+        """Free this offset.
+
+        Raises:
+            OutOfRange: `offset` is not 0 … capacity-1.
+            NotAllocated: it is free already.
+
+        Complexity: O(log64 capacity).
+        """
+        place = self._checked("offset", offset)
+        if self._free.bits(place, 1):
+            raise refuse.not_allocated(place)
+        self._release(place, 1)
+
+    def release_run(self, offset: SupportsIndex, length: SupportsIndex) -> None:
+        """Free the run that starts at this offset, all of it or nothing; its offsets may have been allocated singly.
+
+        Raises:
+            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
+            OutOfRange: the run does not lie within 0 … capacity-1.
+            NotAllocated: an offset of it is free already.
+
+        Complexity: O(log64 capacity).
+        """
+        first, size = self._checked_run(offset, length)
+        free = self._free.bits(first, size)
+        if free:
+            raise refuse.run_not_allocated(first, size, first + _lowest_bit(free))
+        self._release(first, size)
+
+    def is_allocated(self, offset: SupportsIndex, /) -> bool:
+        """Tell whether this offset is in use.
+
+        Raises:
+            OutOfRange: `offset` is not 0 … capacity-1.
+        """
+        return not self._free.bits(self._checked("offset", offset), 1)
+
+    def free_run_count(self, length: SupportsIndex) -> int:
+        """Count the aligned runs of that length that are wholly free.
+
+        Raises:
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
+
+        Complexity: O(1); the first use of a length costs O(capacity) once.
+        """
+        return self._runs_of(self._checked_length(length)).count
+
+    def __len__(self) -> int:
+        return self._allocated_count
+
+    def __contains__(self, offset: object) -> bool:
+        if not hasattr(type(offset), "__index__"):
+            return False
+        place = index(offset)  # type: ignore[arg-type]  # the line above looked
+        return 0 <= place < self._capacity and not self._free.bits(place, 1)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the allocated offsets, ascending, as they are when the iterator gets there."""
+        for place in range(len(self._free.levels[0])):
+            first = place * _WORD_BITS
+            for offset in range(first, min(first + _WORD_BITS, self._capacity)):
+                if not self._free.bits(offset, 1):
+                    yield offset
+
+    def __repr__(self) -> str:
+        return f"<BitmapPool: {self._allocated_count} of {self._capacity} allocated>"
+
+    def __reduce__(self) -> NoReturn:
+        raise refuse.not_copyable("BitmapPool", "build a new one and allocate_at() what iter() gave")
+
+    def _checked(self, name: str, value: SupportsIndex) -> int:
+        return refuse.bounded(name, value, 0, self._capacity - 1)
+
+    def _checked_length(self, length: SupportsIndex) -> int:
+        size = index(length)
+        if size not in refuse.RUN_LENGTHS:
+            raise refuse.wrong_run_length(size)
+        return size
+
+    def _checked_run(self, offset: SupportsIndex, length: SupportsIndex) -> tuple[int, int]:
+        size = self._checked_length(length)
+        first = self._checked("offset", offset)
+        if first % size:
+            raise refuse.unaligned_run(first, size)
+        if first + size > self._capacity:
+            raise refuse.run_past_capacity(first, size, self._capacity)
+        return first, size
+
+    def _runs_of(self, length: int) -> _Runs:
+        if length not in self._runs:
+            self._runs[length] = _Runs(length, self._free, self._capacity)
+        return self._runs[length]
+
+    def _take(self, offset: int, length: int) -> None:
+        self._free.take(offset, length)
+        self._allocated_count += length
+        for runs in self._runs.values():
+            runs.offsets_taken(offset, length)
+
+    def _release(self, offset: int, length: int) -> None:
+        self._free.free(offset, length)
+        self._allocated_count -= length
+        for runs in self._runs.values():
+            runs.offsets_freed(offset, length, self._free)
+
+    def _check(self) -> None:
+        free = {offset for offset in range(self._capacity) if self._free.bits(offset, 1)}
+        refuse.hold(1, self._free.levels[0][-1] >> ((self._capacity - 1) % _WORD_BITS + 1) == 0)
+        for tree in (self._free, *(runs.tree for runs in self._runs.values())):
+            for lower, upper in pairwise(tree.levels):
+                refuse.hold(2, [word != 0 for word in lower] == [upper[i // 64] >> i % 64 & 1 == 1 for i in range(len(lower))])
+        refuse.hold(3, self.free_count == len(free) and self._allocated_count == self._capacity - len(free))
+        for length, runs in self._runs.items():
+            whole = [unit for unit in range(self._capacity // length) if free.issuperset(range(unit * length, (unit + 1) * length))]
+            refuse.hold(4, runs.count == len(whole) and [unit for unit in range(runs.units) if runs.tree.bits(unit, 1)] == whole)

@@ -1,0 +1,177 @@
+"""A 64-ary tree of bits over 0 … size-1, for the compiled pools: a set bit is free, padding bits are 0.
+
+Level 0 holds the bits, in 64-bit words; a bit of the level above says whether a word is not 0; and so on up to a single word. Everything
+here is inline C without a Python object; a function that can fail says so by its return value.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    #include <intrin.h>
+    static __inline int vpcipam_lowest_bit(unsigned long long word) {
+        unsigned long bit;
+        _BitScanForward64(&bit, word);
+        return (int)bit;
+    }
+    #else
+    #define vpcipam_lowest_bit(word) __builtin_ctzll(word)
+    #endif
+    """
+    int lowest_bit "vpcipam_lowest_bit" (uint64_t word) noexcept nogil  # the word is not 0
+
+cdef enum:
+    LEVELS_MAX = 8  # 64**8 = 2**48, the largest block
+
+ctypedef struct FreeTree:
+    uint64_t* level[LEVELS_MAX]
+    int64_t word_count  # of level 0
+    int level_count
+
+
+cdef inline uint64_t run_mask(int64_t length) noexcept nogil:
+    """The lowest `length` bits, 1 … 64."""
+    return ~<uint64_t>0 >> (64 - length)
+
+
+cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
+    """Make all of 0 … size-1 free; return False if there is no memory. The levels share one allocation, which level[0] begins."""
+    cdef int64_t counts[LEVELS_MAX]
+    cdef int64_t total = 0
+    cdef int64_t bits = size
+    cdef int depth = 0
+    cdef uint64_t* words
+    while True:
+        counts[depth] = (bits + 63) // 64
+        if counts[depth] == 0:
+            counts[depth] = 1  # a tree of no bits still has a word, which is 0
+        total += counts[depth]
+        depth += 1
+        bits = counts[depth - 1]
+        if bits == 1:
+            break
+    words = <uint64_t*>malloc(total * sizeof(uint64_t))
+    if words == NULL:
+        return False
+    memset(words, 0xFF, total * sizeof(uint64_t))
+    tree.word_count = counts[0]
+    tree.level_count = depth
+    bits = size
+    for depth in range(tree.level_count):
+        tree.level[depth] = words
+        words += counts[depth]
+        if bits == 0:
+            tree.level[depth][0] = 0
+        elif bits & 63:
+            tree.level[depth][counts[depth] - 1] = run_mask(bits & 63)
+        bits = counts[depth]
+    return True
+
+
+cdef inline void tree_free(FreeTree* tree) noexcept nogil:
+    if tree.level_count:
+        free(tree.level[0])
+        tree.level_count = 0
+
+
+cdef inline int64_t tree_first(const FreeTree* tree) noexcept nogil:
+    """The lowest free index; there is one."""
+    cdef int64_t index = 0
+    cdef int depth = tree.level_count
+    while depth > 0:
+        depth -= 1
+        index = index << 6 | lowest_bit(tree.level[depth][index])
+    return index
+
+
+cdef inline int64_t tree_find(const FreeTree* tree, int64_t start) noexcept nogil:
+    """The lowest free index at or above `start`, or -1."""
+    cdef int64_t index = start
+    cdef int64_t count = tree.word_count
+    cdef uint64_t rest
+    cdef int depth = 0
+    while depth < tree.level_count:
+        if index >> 6 < count:
+            rest = tree.level[depth][index >> 6] >> (index & 63)
+            if rest:
+                index += lowest_bit(rest)
+                while depth > 0:
+                    depth -= 1
+                    index = index << 6 | lowest_bit(tree.level[depth][index])
+                return index
+        index = (index >> 6) + 1
+        count = (count + 63) >> 6
+        depth += 1
+    return -1
+
+
+cdef inline uint64_t tree_bits(const FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
+    """The bits first … first+length-1, which lie in one word; past the end there are none."""
+    if first >> 6 >= tree.word_count:
+        return 0
+    return tree.level[0][first >> 6] >> (first & 63) & run_mask(length)
+
+
+cdef inline void tree_take(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
+    """Clear bits that lie in one word."""
+    cdef uint64_t mask = run_mask(length) << (first & 63)
+    cdef int depth = 0
+    while depth < tree.level_count:
+        first >>= 6
+        tree.level[depth][first] &= ~mask
+        if tree.level[depth][first]:
+            return
+        mask = <uint64_t>1 << (first & 63)
+        depth += 1
+
+
+cdef inline void tree_give(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
+    """Set bits that lie in one word."""
+    cdef uint64_t mask = run_mask(length) << (first & 63)
+    cdef uint64_t before
+    cdef int depth = 0
+    while depth < tree.level_count:
+        first >>= 6
+        before = tree.level[depth][first]
+        tree.level[depth][first] = before | mask
+        if before:
+            return
+        mask = <uint64_t>1 << (first & 63)
+        depth += 1
+
+
+cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
+    """Extend a tree to a larger size, the new part free; return False, with the tree as it was, if there is no memory.
+
+    The old size must be a multiple of 64.
+    """
+    cdef FreeTree larger
+    cdef int64_t place
+    if not tree_init(&larger, size):
+        return False
+    memcpy(larger.level[0], tree.level[0], tree.word_count * sizeof(uint64_t))
+    for place in range(tree.word_count):
+        if larger.level[0][place] == 0:
+            larger.level[0][place] = 1  # so that taking it clears the levels above
+            tree_take(&larger, place << 6, 1)
+    tree_free(tree)
+    tree[0] = larger
+    return True
+
+
+cdef inline bint tree_holds(const FreeTree* tree) noexcept nogil:
+    """Tell whether each upper bit is set if and only if its word below is not 0, padding included."""
+    cdef int64_t count = tree.word_count
+    cdef int64_t place
+    cdef int64_t upper_bits
+    cdef int depth
+    for depth in range(tree.level_count - 1):
+        upper_bits = (count + 63) // 64 * 64
+        for place in range(upper_bits):
+            if (tree.level[depth + 1][place >> 6] >> (place & 63) & 1) != (place < count and tree.level[depth][place] != 0):
+                return False
+        count = (count + 63) // 64
+    return count == 1

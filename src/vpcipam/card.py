@@ -1,0 +1,192 @@
+"""One managed network card of a node: its datastore, and the decisions about it carried out on EC2 and in the datastore together."""
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from vpcipam.action import Action, ActionKind
+from vpcipam.datastore import Datastore
+from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
+from vpcipam.errors import NodeError, OverlappingCidr
+from vpcipam.provision import Provisioner, pod_cidrs
+from vpcipam.reconcile import Differences, differences
+from vpcipam.settings import Settings
+from vpcipam.stats import NS_PER_S
+from vpcipam.warmpool import FreeEni, Grow, Shrink
+
+FREED_CIDR_MEMORY_NS = 60 * NS_PER_S
+"""A CIDR given back within this time is not taken on again: what still shows it may be stale (reference, section 5)."""
+DEFAULT_NETWORK_CARD = 0
+
+
+@attrs.define
+class Card:
+    """A network card that ipamd manages. Each method changes EC2 and the datastore together and answers with what it did.
+
+    Attributes:
+        settings: those that hold on this card.
+        provisioner: the EC2 side, None before the node is started.
+        excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
+    """
+
+    datastore: Datastore
+    settings: Settings
+    provisioner: Provisioner | None = None
+    excluded_subnets: frozenset[str] = frozenset()
+    _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
+    _freed_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be taken on again
+
+    @property
+    def index(self) -> int:
+        """The card's index."""
+        return self.datastore.network_card
+
+    # --- decisions of the warm pool ------------------------------------------------------------------------------------------
+
+    def grow(self, decision: Grow, now_ns: int) -> list[Action]:
+        """Fill slots of the first ENI that EC2 grants them to, else make an ENI (ipamd: increaseDatastorePool).
+
+        With subnet discovery the next ENI, which may lie in another subnet, is tried when a subnet is out of addresses.
+        """
+        actions: list[Action] = []
+        for request in decision.requests:
+            actions += self.add_slots(request.eni_id, request.slot_count, decision.reason, now_ns)
+            action = actions[-1]
+            if action.done or not (action.out_of_addresses and self.settings.enable_subnet_discovery):
+                return actions
+        if decision.new_eni_slots:
+            actions += self.create_eni(decision.new_eni_slots, decision.reason, now_ns)
+        return actions
+
+    def add_slots(self, eni_id: str, slot_count: int, reason: str, now_ns: int) -> list[Action]:
+        """Fill slots of an ENI. If EC2 says that it is full already, the datastore follows what EC2 shows of it."""
+        try:
+            grant = self._ec2_side.add_slots(eni_id, slot_count, self.datastore.mode, now_ns)
+        except Ec2Error as error:
+            return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, now_ns)]
+        lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if grant.complete and cidr not in grant.cidrs)
+        dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
+        return [*dropped, self._book(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)]
+
+    def create_eni(self, slot_count: int, reason: str, now_ns: int) -> list[Action]:
+        """Make and attach an ENI with filled slots; what the datastore still has at its device number is gone in EC2, so it is dropped."""
+        try:
+            eni = self._ec2_side.create_eni(self.index, slot_count, self.datastore.mode, now_ns)
+        except (Ec2Error, NodeError) as error:
+            return [self._refused(ActionKind.CREATE_ENI, None, reason, error, now_ns)]
+        gone = [eni_id for eni_id, attachment in self._attachments.items() if attachment.device_index == _attachment(eni).device_index]
+        dropped = [self._drop_eni(eni_id, f"EC2 has put {eni.eni_id} in its place", now_ns) for eni_id in gone]
+        return [*dropped, self._add_eni(eni, ActionKind.CREATE_ENI, reason, now_ns)]
+
+    def shrink(self, decision: Shrink, now_ns: int) -> list[Action]:
+        """Give back CIDRs without pods. If EC2 refuses, a later reconcile takes them on again (ipamd: tryUnassignCidrsFromAll)."""
+        return [self._release(request.eni_id, request.slot_count, decision.reason, now_ns) for request in decision.requests]
+
+    def _release(self, eni_id: str, count: int, reason: str, now_ns: int) -> Action:
+        cidrs = self.datastore.removable_cidrs(eni_id, now_ns)[:count]
+        for cidr in cidrs:
+            self.datastore.remove_cidr(eni_id, cidr, now_ns=now_ns)
+            self._freed_cidrs[cidr] = now_ns + FREED_CIDR_MEMORY_NS
+        error = None
+        try:
+            self._ec2_side.release(eni_id, cidrs, now_ns)
+        except Ec2Error as refusal:
+            error = str(refusal)
+        return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
+
+    def free_eni(self, decision: FreeEni, now_ns: int) -> Action:
+        """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again (ipamd: tryFreeENI)."""
+        eni_id = decision.eni_id
+        cidrs = self.datastore.cidrs(eni_id)
+        self.datastore.remove_eni(eni_id, now_ns=now_ns)
+        error = None
+        try:
+            self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, now_ns)
+        except Ec2Error as refusal:
+            error = str(refusal)
+        return Action(now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
+
+    # --- what is attached ----------------------------------------------------------------------------------------------------
+
+    def differences(self, attached: Mapping[str, NetworkInterface], now_ns: int) -> Differences:
+        """Compare the datastore with the managed ENIs on the card; CIDRs given back within the last 60 s are not missed."""
+        self._freed_cidrs = {cidr: until for cidr, until in self._freed_cidrs.items() if until > now_ns}
+        moved = {
+            eni_id
+            for eni_id, attachment in self._attachments.items()
+            if eni_id in attached and _attachment(attached[eni_id]).device_index != attachment.device_index
+        }
+        return differences(self.datastore, attached, moved=moved, ignore=self._freed_cidrs.keys())
+
+    def follow(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
+        """Bring the datastore in line with what is attached; what is gone is dropped first, so that it is in nobody's way."""
+        return [
+            *(self._drop_eni(eni_id, reason, now_ns) for eni_id in difference.vanished),
+            *(self._drop_cidrs(change.eni_id, change.cidrs, reason, now_ns) for change in difference.lost),
+            *(self._book(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns) for change in difference.gained),
+            *(self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns) for eni in difference.new),
+        ]
+
+    def _drop_eni(self, eni_id: str, reason: str, now_ns: int) -> Action:
+        cidrs = self.datastore.cidrs(eni_id)
+        evicted = self.datastore.remove_eni(eni_id, force=True, now_ns=now_ns)
+        del self._attachments[eni_id]
+        return Action(now_ns, ActionKind.DROP_ENI, self.index, eni_id, cidrs, reason, evicted=evicted)
+
+    def _drop_cidrs(self, eni_id: str, cidrs: tuple[str, ...], reason: str, now_ns: int) -> Action:
+        evicted = [assignment for cidr in cidrs for assignment in self.datastore.remove_cidr(eni_id, cidr, force=True, now_ns=now_ns)]
+        return Action(now_ns, ActionKind.DROP_CIDRS, self.index, eni_id, cidrs, reason, evicted=tuple(evicted))
+
+    def _add_eni(self, eni: NetworkInterface, kind: ActionKind, reason: str, now_ns: int) -> Action:
+        """Put an attached ENI and its CIDRs into the datastore."""
+        attachment = _attachment(eni)
+        self.datastore.add_eni(
+            eni.eni_id,
+            device_number=attachment.device_index,
+            primary=is_primary(eni),
+            trunk=eni.interface_type == "trunk",
+            efa=eni.interface_type == "efa",
+            excluded=eni.subnet_id in self.excluded_subnets,
+            subnet_id=eni.subnet_id,
+            now_ns=now_ns,
+        )
+        self._attachments[eni.eni_id] = attachment
+        return self._book(eni.eni_id, pod_cidrs(eni, self.datastore.mode), kind, reason, now_ns)
+
+    def _book(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> Action:
+        """Put CIDRs of an ENI into the datastore, but for those that are there and those that would overlap one."""
+        known = set(self.datastore.cidrs(eni_id))
+        new, error = [], None
+        for cidr in cidrs:
+            if cidr not in known:
+                try:
+                    self.datastore.add_cidr(eni_id, cidr)
+                    new.append(cidr)
+                except OverlappingCidr as overlap:
+                    error = str(overlap)
+        return Action(now_ns, kind, self.index, eni_id, tuple(new), reason, error)
+
+    def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
+        out = isinstance(error, Ec2Error) and error.out_of_addresses
+        return Action(now_ns, kind, self.index, eni_id, (), reason, error=str(error), out_of_addresses=out)
+
+    @property
+    def _ec2_side(self) -> Provisioner:
+        assert self.provisioner is not None, "the node is started"  # noqa: S101  # the node asks for decisions only then
+        return self.provisioner
+
+
+def _attachment(eni: NetworkInterface) -> Attachment:
+    assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # every caller reads ENIs by their instance
+    return eni.attachment
+
+
+def card_index(eni: NetworkInterface) -> int | None:
+    """The network card that an ENI is attached to, None where it is not attached."""
+    return None if eni.attachment is None else eni.attachment.network_card_index
+
+
+def is_primary(eni: NetworkInterface) -> bool:
+    """Tell whether an ENI is the primary one of its instance: device 0 of the default card."""
+    attachment = eni.attachment
+    return attachment is not None and attachment.device_index == 0 and attachment.network_card_index == DEFAULT_NETWORK_CARD

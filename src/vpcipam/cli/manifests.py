@@ -1,0 +1,59 @@
+"""Manifests and single variables as arguments."""
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from vpcipam.cli.streams import STDIN, open_stdin
+from vpcipam.errors import ManifestError
+from vpcipam.settings import VARIABLES, Settings, explain
+
+
+def read_settings(file: str) -> Settings:
+    """Read a manifest from a file, or from stdin where the name is `-`.
+
+    Raises:
+        ManifestError: It can't be read.
+        MissingExtra: It is YAML, and PyYAML is not installed.
+    """
+    if file != STDIN:
+        return Settings.from_daemonset(Path(file))
+    try:
+        with open_stdin() as stream:
+            return Settings.from_daemonset(stream)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"can't read stdin: {error}; give a manifest as UTF-8 text") from error
+
+
+def apply_variables(settings: Settings, assignments: tuple[tuple[str, str], ...]) -> Settings:
+    """Set single variables on top of settings; of a name that comes twice, the last counts.
+
+    Raises:
+        InvalidArgument: No release reads a variable of that name; the message names the nearest.
+    """
+    for name, _ in assignments:
+        explain(name)
+    return settings.with_variables(dict(assignments))
+
+
+def parse_assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Take arguments of the form NAME=VALUE apart."""
+    pairs = []
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{value!r} is not of the form NAME=VALUE, such as WARM_IP_TARGET=5")
+        pairs.append((name, text))
+    return tuple(pairs)
+
+
+def complete_assignments(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """Complete the names of the variables that act on addresses, and then the values of booleans."""
+    endings = ("true", "false") if "=" in incomplete else ("",)
+    return [
+        CompletionItem(f"{variable.name}={ending}", help=variable.effect)
+        for variable in VARIABLES.values()
+        for ending in endings
+        if variable.acts_on_addresses and (variable.kind == "bool" or not ending) and f"{variable.name}={ending}".startswith(incomplete)
+    ]

@@ -1,0 +1,93 @@
+"""`vpcipam max-pods`: how many pods a node can run."""
+
+from typing import Any
+
+import click
+
+from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
+from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, max_pods
+
+EXAMPLES = (
+    "vpcipam max-pods m5.large",
+    "vpcipam max-pods m5.large --prefix-delegation --custom-networking --uncapped",
+    "vpcipam max-pods t3.small m5.large c5.18xlarge --prefix-delegation",
+    "vpcipam max-pods m5.4xlarge --max-eni 4 --json",
+)
+
+
+@click.command("max-pods", cls=AnsweringCommand, examples=EXAMPLES, short_help="How many pods a node can run.")
+@click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
+@click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
+@click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
+@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="At most so many ENIs (MAX_ENI).")
+@click.option("--uncapped", is_flag=True, help="Leave out the cap that EKS recommends with prefixes.")
+@types_option
+def command(
+    types: tuple[str, ...], *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, uncapped: bool, types_file: str | None
+) -> Answer:
+    """Compute how many pods a node of a TYPE can run, as the kubelet's max-pods.
+
+    Of one type the number alone goes to stdout, so that $(vpcipam max-pods TYPE) can be used, and how it comes about to stderr.
+    aws-node and kube-proxy are counted: they are on every node and use the host's network.
+    """
+    more = read_types(types_file)
+    answers = [
+        _answer(
+            find_type(name, more),
+            prefix_delegation=prefix_delegation,
+            custom_networking=custom_networking,
+            max_eni=max_eni,
+            capped=not uncapped,
+        )
+        for name in types
+    ]
+    if len(answers) == 1:
+        only = answers[0]
+        return Answer(document=only, show=lambda: f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
+    return Answer(document=answers, show=lambda: _show(answers))
+
+
+def _answer(
+    limits: InstanceLimits, *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, capped: bool
+) -> dict[str, Any]:
+    prefixes = prefix_delegation and limits.supports_prefixes
+    uncapped = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped=False)
+    found = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped)
+    eni_count = min(limits.eni_limit, max_eni or limits.eni_limit)
+    return {
+        "instance_type": limits.instance_type,
+        "max_pods": found,
+        "uncapped_max_pods": uncapped,
+        "prefix_delegation": prefix_delegation,
+        "prefixes_supported": limits.supports_prefixes,
+        "custom_networking": custom_networking,
+        "max_eni": max_eni,
+        "capped": capped,
+        "eni_count": eni_count,
+        "ipv4_per_eni": limits.ipv4_per_eni,
+        "addresses_per_slot": ADDRESSES_PER_PREFIX if prefixes else 1,
+        "host_network_pods": HOST_NETWORK_PODS,
+        "vcpus": limits.vcpus,
+        "formula": "".join(
+            (
+                f"({eni_count} ENIs − the primary)" if custom_networking else f"{eni_count} ENI{'' if eni_count == 1 else 's'}",
+                f" × ({limits.ipv4_per_eni} IPv4 addresses − 1)",
+                f" × {ADDRESSES_PER_PREFIX} of a prefix" if prefixes else "",
+                f" + {HOST_NETWORK_PODS} host-network pods",
+                f" = {uncapped}, capped at {found} as EKS recommends for {limits.vcpus} vCPUs" if found < uncapped else "",
+                "; no prefixes on Xen" if prefix_delegation and not prefixes else "",
+            )
+        ),
+    }
+
+
+def _show(answers: list[dict[str, Any]]) -> str:
+    from vpcipam.cli.tables import Page, cell  # noqa: PLC0415 - rich takes longer to load than the rest takes to run
+
+    page = Page()
+    table = page.table(("type", "max pods", "how"), numbers={"max pods"}, fold={"how"})
+    for answer in answers:
+        table.add_row(cell(answer["instance_type"]), cell(str(answer["max_pods"]), "bold"), cell(answer["formula"]))
+    page.add(table)
+    return page.render()

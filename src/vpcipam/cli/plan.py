@@ -1,0 +1,102 @@
+"""`vpcipam plan`: what a node settles at."""
+
+from itertools import islice
+from typing import Any
+
+import attrs
+import click
+
+from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
+from vpcipam.cli.manifests import apply_variables, complete_assignments, parse_assignments, read_settings
+from vpcipam.cli.streams import STDIN, counted
+from vpcipam.plan import PODS_LIMIT, NodePlan, plan
+from vpcipam.settings import Diagnostic, Settings
+
+EXAMPLES = (
+    "vpcipam plan m5.large --pods 20",
+    "vpcipam plan m5.large --pods 40 --nodes 10 --daemonset aws-node.yaml",
+    "vpcipam plan m5.large --pods 20 --set WARM_IP_TARGET=5 --set MINIMUM_IP_TARGET=10 --timeline",
+    "vpcipam plan c6i.4xlarge --pods 90 --set ENABLE_PREFIX_DELEGATION=true --json",
+    "kubectl -n kube-system get daemonset aws-node -o yaml | vpcipam plan m5.large --pods 20 --daemonset - --fail-if-waiting",
+)
+
+
+@click.command("plan", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a node settles at, and why.")
+@click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
+@click.option(
+    "--pods",
+    metavar="N",
+    type=click.IntRange(0, PODS_LIMIT),
+    required=True,
+    help="Pods on the node that need a VPC address: not host-network ones.",
+)
+@click.option(
+    "--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="So many such nodes; adds the sums for all of them."
+)
+@click.option(
+    "--daemonset", metavar="FILE|-", type=click.Path(), help="The aws-node manifest, or Helm values; - is stdin. [default: as AWS ships it]"
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=parse_assignments,
+    shell_complete=complete_assignments,
+    help="Set a variable of the manifest; may be repeated.",
+)
+@click.option("--max-pods", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The kubelet's max-pods. [default: what EKS sets]")
+@click.option("--timeline", is_flag=True, help="Show the node after each stage of its filling.")
+@click.option("--fail-if-waiting", is_flag=True, help="Exit with 1 if pods wait for an address.")
+@types_option
+def command(
+    instance_type: str,
+    *,
+    pods: int,
+    nodes: int,
+    daemonset: str | None,
+    assignments: tuple[tuple[str, str], ...],
+    max_pods: int | None,
+    timeline: bool,
+    fail_if_waiting: bool,
+    types_file: str | None,
+) -> Answer:
+    """Work out what a node of a TYPE settles at: ENIs, addresses, EC2 calls, and why.
+
+    Pods come one at a time, and the node settles after each, as ipamd does it. All figures are for one node, but for those of the cluster.
+    """
+    if STDIN == daemonset == types_file:
+        raise click.UsageError("the manifest and --types can't both come from stdin")
+    limits = find_type(instance_type, read_types(types_file))
+    settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
+    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
+    diagnostics = settings.diagnose(limits)
+
+    def show() -> str:
+        from vpcipam.cli.plan_view import show_plan  # noqa: PLC0415 - it loads rich, which JSON does not need
+
+        return show_plan(answer, limits, timeline=timeline)
+
+    return Answer(
+        document=_document(answer, diagnostics, timeline=timeline),
+        show=show,
+        notes=tuple(str(found) for found in diagnostics if found.level != "info"),
+        finding=_finding(answer) if fail_if_waiting else None,
+    )
+
+
+def _document(answer: NodePlan, diagnostics: tuple[Diagnostic, ...], *, timeline: bool) -> dict[str, Any]:
+    document = answer.to_dict() | {"diagnostics": [attrs.asdict(found) for found in diagnostics]}
+    if timeline:
+        decisions = iter(document["decisions"])  # those of all stages, in order
+        document["timeline"] = [
+            attrs.asdict(stage, recurse=False) | {"decisions": list(islice(decisions, len(stage.decisions)))} for stage in answer.timeline
+        ]
+    return document
+
+
+def _finding(answer: NodePlan) -> str | None:
+    if not answer.pods_waiting:
+        return None
+    return f"{counted(answer.pods_waiting, 'pod')} of {answer.pods} would wait on each {answer.instance_type} node: {answer.waiting_reason}"

@@ -1,0 +1,221 @@
+"""A plan for people: headline, ENIs with bars, totals, and what the node did and why."""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from rich.text import Text
+
+from vpcipam.action import Action, ActionKind
+from vpcipam.address import AddressMode
+from vpcipam.cli.streams import counted, number
+from vpcipam.cli.tables import Page, cell
+from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits
+from vpcipam.plan import Decision, EniPlan, NodePlan, Stage
+
+_MODE_TEXTS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6, one /80"}
+_LONGEST_BAR = 32
+_MOST_DECISIONS = 15
+
+
+def show_plan(plan: NodePlan, limits: InstanceLimits, *, timeline: bool) -> str:
+    """Write a plan; `timeline` shows the node's stages in place of the list of what it did."""
+    page = Page()
+    _head(page, plan)
+    page.line()
+    _enis(page, plan, limits)
+    page.line()
+    _totals(page, plan)
+    page.line()
+    if timeline:
+        _timeline(page, plan)
+    else:
+        _decisions(page, plan)
+    if plan.nodes > 1:
+        page.line()
+        _cluster(page, plan)
+    return page.render()
+
+
+# --- headline ------------------------------------------------------------------------------------------------------------
+
+
+def _head(page: Page, plan: NodePlan) -> None:
+    page.line(f"{plan.instance_type} · {_MODE_TEXTS[plan.mode]} · {_pods_text(plan)}", "bold yellow" if plan.pods_waiting else "bold")
+    if plan.waiting_reason:
+        page.line(f"Pods wait: {plan.waiting_reason}.", "yellow")
+    if not plan.settled:
+        page.line("The node never comes to rest, but flaps between two sizes; the figures are those of the larger.", "yellow")
+
+
+def _pods_text(plan: NodePlan) -> str:
+    if plan.pods_waiting:
+        waiting = f"{number(plan.pods_waiting)} wait{'s' if plan.pods_waiting == 1 else ''}"
+        return f"{number(plan.pods_assigned)} of {counted(plan.pods, 'pod')} run, {waiting}"
+    if plan.pods <= 1:
+        return "no pods" if plan.pods == 0 else "1 pod runs"
+    return f"all {number(plan.pods)} pods run"
+
+
+# --- ENIs ----------------------------------------------------------------------------------------------------------------
+
+
+def _enis(page: Page, plan: NodePlan, limits: InstanceLimits) -> None:
+    """Write a line for each ENI, with a bar of its addresses: those of pods, the free ones, and what more would go into its slots."""
+    several_cards = len({eni.network_card for eni in plan.enis}) > 1
+    in_prefixes = plan.mode is not AddressMode.SECONDARY_IP
+    slots_head = "prefixes" if in_prefixes else "addresses"
+    heads = [*(["card"] if several_cards else []), "ENI", slots_head, "pods", *([] if plan.mode is AddressMode.IPV6 else ["bar"])]
+    table = page.table([head if head != "bar" else "" for head in heads], numbers={"card", slots_head, "pods"})
+    for eni in plan.enis:
+        table.add_row(
+            *([cell(str(eni.network_card))] if several_cards else []),
+            cell(f"{eni.device_number}{' primary' if eni.primary else ''}"),
+            cell(f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}"),
+            cell(str(eni.assigned_ips)),
+            *([] if plan.mode is AddressMode.IPV6 else [_bar(page, plan, eni, limits)]),
+        )
+    page.add(table)
+    if plan.mode is not AddressMode.IPV6:
+        used, warm, empty = _signs(page)
+        page.line(f"{used} with a pod, {warm} attached and free, {empty} empty slot", "dim")
+
+
+def _signs(page: Page) -> tuple[str, str, str]:
+    return ("█", "▒", "·") if page.fancy else ("#", "+", ".")
+
+
+def _bar(page: Page, plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> Text:
+    unit = plan.mode.addresses_per_slot
+    attached = (eni.secondary_ips + eni.prefixes) * unit
+    counts = (eni.assigned_ips, attached - eni.assigned_ips, limits.slots_per_eni * unit - attached)
+    bar = Text()
+    for sign, style, length in zip(_signs(page), ("green", "yellow", "dim"), bar_lengths(counts, _LONGEST_BAR), strict=True):
+        bar.append(sign * length, style)
+    return bar
+
+
+def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
+    """Share a bar out among counts: one sign each while there is room, else in proportion, but at least one sign to what is not 0."""
+    total = sum(counts)
+    if total <= longest:
+        return list(counts)
+    lengths = [max(1, count * longest // total) if count else 0 for count in counts]
+    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # what rounding left over or took too much
+    return lengths
+
+
+# --- totals --------------------------------------------------------------------------------------------------------------
+
+
+def _totals(page: Page, plan: NodePlan) -> None:
+    prefixes = (
+        f" in {counted(plan.prefix_count, 'prefix', 'prefixes')} ({plan.free_prefix_count} without a pod)" if plan.prefix_count else ""
+    )
+    calls = ", ".join(f"{count}×{action}" for action, count in plan.ec2_calls.items())
+    subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, with those of the ENIs themselves"
+    page.facts(
+        (
+            (
+                "attached",
+                f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free",
+            ),
+            ("taken out of the subnet", subnet),
+            ("hard limit", f"{counted(plan.pod_limit, 'pod')} with a VPC address: {plan.limit_reason}"),
+            ("kubelet's max-pods", f"{number(plan.max_pods)}, {HOST_NETWORK_PODS} of them on the host's network"),
+            ("EC2 calls", f"{number(sum(plan.ec2_calls.values()))}: {calls}"),
+        )
+    )
+
+
+def _cluster(page: Page, plan: NodePlan) -> None:
+    all_head = f"all {number(plan.nodes)} nodes"
+    page.line(f"Cluster of {number(plan.nodes)} nodes", "bold")
+    table = page.table(("", "per node", all_head), numbers={"per node", all_head})
+    rows = [
+        ("pods that run", "pods_assigned"),
+        ("pods that wait", "pods_waiting"),
+        ("ENIs", "eni_count"),
+        *([("prefixes", "prefix_count")] if plan.prefix_count else []),
+        ("addresses attached", "total_ips"),
+        ("addresses in use", "assigned_ips"),
+        ("addresses free", "available_ips"),
+        ("taken out of subnets", "subnet_ips"),
+    ]
+    cluster = plan.cluster
+    for label, name in rows:
+        table.add_row(cell(label), cell(number(getattr(plan, name))), cell(number(cluster[name])))
+    table.add_row(cell("EC2 calls"), cell(number(sum(plan.ec2_calls.values()))), cell(number(sum(cluster["ec2_calls"].values()))))
+    page.add(table)
+
+
+# --- what it did ---------------------------------------------------------------------------------------------------------
+
+
+def _decisions(page: Page, plan: NodePlan) -> None:
+    """Write what the node did; what it did several times in a row, for the same reason, on one line."""
+    groups = [list(group) for _, group in groupby(plan.decisions, key=_similar)]
+    page.line("What the node did", "bold")
+    table = page.table(("pods", "what", "why"), numbers={"pods"}, fold={"what", "why"})
+    for group in groups[:_MOST_DECISIONS]:
+        first, last = group[0].pods, group[-1].pods
+        table.add_row(
+            cell(str(first) if first == last else f"{first}–{last}"),
+            cell(what_it_did((decision.action for decision in group), plan.mode)),
+            cell(_why(group[0].action)),
+        )
+    page.add(table)
+    if len(groups) > _MOST_DECISIONS:
+        page.line(f"and {len(groups) - _MOST_DECISIONS} more; --timeline shows all", "dim")
+
+
+def _similar(decision: Decision) -> tuple[object, ...]:
+    action = decision.action
+    return action.kind, action.network_card, action.reason, action.error
+
+
+def _why(action: Action) -> str:
+    return action.reason if action.error is None else f"{action.reason}; EC2 refused: {action.error}"
+
+
+def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
+    """Say in words what similar actions did together."""
+    done = list(actions)
+    kind, slots = done[0].kind, sum(len(action.cidrs) for action in done)
+    content = counted(slots, "address", "addresses") if mode is AddressMode.SECONDARY_IP else counted(slots, "prefix", "prefixes")
+    enis = "an ENI" if len(done) == 1 else f"{len(done)} ENIs"
+    card = f" on card {done[0].network_card}" if done[0].network_card else ""
+    texts = {
+        ActionKind.CREATE_ENI: f"attach {enis}{card} with {content}",
+        ActionKind.ADD_CIDRS: f"add {content}{card}",
+        ActionKind.RELEASE_CIDRS: f"give back {content}{card}",
+        ActionKind.FREE_ENI: f"free {enis}{card}",
+        ActionKind.ADOPT_ENI: f"find {enis}{card}",
+    }
+    text = texts.get(kind, f"{kind.value} {content}{card}")
+    return text if done[0].done else f"try to {text}".removesuffix(" with 0 addresses")
+
+
+def _timeline(page: Page, plan: NodePlan) -> None:
+    """Write the node after each stage; where it is full, the limit that it ran into."""
+    in_prefixes = plan.mode is not AddressMode.SECONDARY_IP
+    page.line("Timeline: the node after each stage", "bold")
+    counts = ("pods", "ENIs", *(("prefixes",) if in_prefixes else ()), "attached", "in use", "free", "subnet")
+    table = page.table((*counts, "what it did, and why"), numbers=set(counts), fold={"what it did, and why"})
+    for stage in plan.timeline:
+        prefixes = (stage.prefix_count,) if in_prefixes else ()
+        figures = (stage.pods, stage.eni_count, *prefixes, stage.total_ips, stage.assigned_ips, stage.available_ips, stage.subnet_ips)
+        table.add_row(*(cell(number(figure)) for figure in figures), cell(_stage_text(stage, plan)))
+    page.add(table)
+    room = plan.pod_limit - plan.pods_assigned
+    reached = f"not reached, {counted(room, 'pod')} to go" if room else "reached"
+    page.line(f"Hard limit {reached}: {counted(plan.pod_limit, 'pod')} with a VPC address, from {plan.limit_reason}.", "bold")
+
+
+def _stage_text(stage: Stage, plan: NodePlan) -> str:
+    texts = [
+        f"{what_it_did((decision.action for decision in group), plan.mode)}: {_why(group[0].action)}"
+        for group in (list(group) for _, group in groupby(stage.decisions, key=_similar))
+    ]
+    if stage.pods >= plan.pod_limit:
+        texts.append("the hard limit: no further pod fits")
+    return "; ".join(texts) or "nothing to do"

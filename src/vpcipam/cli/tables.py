@@ -1,0 +1,96 @@
+"""Tables and texts for people, by rich: in colour on a terminal, plain elsewhere."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD, Box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from vpcipam.cli.streams import one_line
+
+_PLAIN_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+"""No lines but dashes under the heads of columns."""
+
+
+class Page:
+    """A text for stdout, made of parts, as wide as the terminal, or as COLUMNS says, or 80."""
+
+    def __init__(self) -> None:
+        # NO_COLOR asks for no colour; bold and dim without colour help nobody, so that we leave out those as well.
+        self._console = Console(
+            file=sys.stdout or StringIO(),
+            color_system=None if os.environ.get("NO_COLOR") else "auto",
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        self._parts: list[RenderableType] = []
+
+    @property
+    def fancy(self) -> bool:
+        """Whether a person looks at it, on a terminal that has our signs."""
+        return self._console.is_terminal and self._console.encoding.startswith("utf")
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self._console.width
+
+    def add(self, part: RenderableType) -> None:
+        """Add a part below the others."""
+        self._parts.append(part)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Add a paragraph."""
+        self.add(Text(one_line(text), style))
+
+    def indented(self, part: RenderableType) -> None:
+        """Add a part that belongs to the line above."""
+        self.add(Padding(part, (0, 0, 0, 2)))
+
+    def table(self, heads: Sequence[str], *, numbers: Iterable[str] = (), fold: Iterable[str] = ()) -> Table:
+        """Make a table; the caller adds it.
+
+        Args:
+            heads: Of the columns.
+            numbers: The heads of those that are aligned to the right.
+            fold: The heads of those that share the width that the others leave; those others stay on one line.
+        """
+        table = Table(
+            box=SIMPLE_HEAD if self.fancy else _PLAIN_BOX, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False
+        )
+        for head in heads:
+            table.add_column(
+                head,
+                justify="right" if head in numbers else "left",
+                no_wrap=head not in fold,
+                overflow="fold",
+            )
+        return table
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Add a list of named facts."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(cell(name, "dim"), cell(value))
+        self.add(table)
+
+    def render(self) -> str:
+        """Give the text, without blanks at the ends of lines."""
+        with self._console.capture() as capture:
+            for part in self._parts:
+                self._console.print(part)
+        return "".join(line.rstrip(" ") + "\n" for line in capture.get().splitlines())
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Make a text for a table: whatever is in it stays as it is, and control characters are shown, not obeyed."""
+    return Text(one_line(text), style)

@@ -1,0 +1,562 @@
+"""The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
+
+import operator
+from collections.abc import Iterator
+
+from vpcipam._pool_refusals import out_of_range
+from vpcipam.address import AddressMode, Cidr, address_text, parse_address
+from vpcipam.errors import (
+    CidrInUse,
+    DatastoreError,
+    DuplicateEni,
+    EniInUse,
+    InvalidCidr,
+    OverlappingBlock,
+    OverlappingCidr,
+    PoolExhausted,
+    UnknownCidr,
+    UnknownEni,
+    UnknownKey,
+)
+from vpcipam.journal.protocol import Assigned, Cooling, Journal
+from vpcipam.pool import GROUP_MAX, TIME_MAX_NS, AddressPool
+from vpcipam.sandbox import PodRef, SandboxKey, check_sandbox_key
+from vpcipam.stats import Assignment, EniStats, PoolStats
+
+DEFAULT_COOLDOWN_NS = 30_000_000_000
+"""ipamd's IP_COOLDOWN_PERIOD where it is not set: 30 s."""
+_DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
+
+
+class _Eni:
+    """An ENI in the datastore. Its blocks lie in two groups of the pool, single addresses and prefixes, so that both are counted apart."""
+
+    __slots__ = ("added_ns", "cidrs", "device_number", "efa", "eni_id", "excluded", "primary", "subnet_id", "trunk")
+
+    def __init__(self, eni_id: str, device_number: int, added_ns: int, subnet_id: str | None) -> None:
+        self.eni_id = eni_id
+        self.device_number = device_number
+        self.added_ns = added_ns
+        self.subnet_id = subnet_id
+        self.primary = False
+        self.trunk = False
+        self.efa = False
+        self.excluded = False
+        self.cidrs: dict[int, Cidr] = {}  # by first address
+
+    def group(self, *, prefix: bool) -> int:
+        return 2 * self.device_number + prefix
+
+
+class Datastore:
+    """The ENIs, CIDRs and sandboxes of one network card.
+
+    It knows nothing of EC2, of targets or of the clock: it is told what is attached, and when. It is not thread-safe.
+
+    Invariants:
+
+    1. No address is held by two sandboxes, and no address cools while it is held.
+    2. No two CIDRs overlap, on one ENI or on two.
+    3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
+    4. Each block of the pool is a CIDR, and is open exactly if its ENI is not excluded and its size is the mode's.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: AddressMode = AddressMode.SECONDARY_IP,
+        cooldown_ns: int = DEFAULT_COOLDOWN_NS,
+        placement: str = "lowest",
+        seed: int = 0,
+        journal: Journal | None = None,
+        network_card: int = 0,
+    ) -> None:
+        """Make an empty datastore.
+
+        Args:
+            mode: what new addresses come from; see `set_mode`.
+            cooldown_ns: the time from a release to the address's next use, 0 or more (ipamd: IP_COOLDOWN_PERIOD).
+            placement: `lowest`, `packed`, `spread` or `random` (what ipamd does), over CIDRs ranked by device number, then address.
+            seed: of the random placement.
+            journal: told of every assign and unassign before it is acknowledged.
+            network_card: the card's index, 0 for the default one.
+        """
+        self._mode = mode
+        self._cooldown_ns = cooldown_ns
+        self._journal = journal
+        self._network_card = network_card
+        self._pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
+        self._enis: dict[str, _Eni] = {}
+        self._by_device: dict[int, _Eni] = {}
+        self._eni_of_block: dict[int, _Eni] = {}
+        self._holders: dict[int, tuple[PodRef | None, int]] = {}  # address: (pod, assigned_ns), for the addresses in use
+        self._assignments: dict[int, Assignment] = {}  # address: its one Assignment, made at first use
+
+    # --- sandboxes: the hot path ---------------------------------------------------------------------------------------------
+
+    def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
+        """Give a sandbox an address; a sandbox that has one gets the same again.
+
+        Raises:
+            PoolExhausted: every address in reach is in use or cools.
+            InvalidSandboxKey: the key has no container id.
+
+        Complexity: O(1), amortised.
+        """
+        if type(key) is not SandboxKey or not key[1]:
+            check_sandbox_key(key)
+        try:
+            address = self._pool.assign(key, now_ns)
+        except PoolExhausted:
+            raise PoolExhausted(self._explain_exhausted(key)) from None
+        if address not in self._holders:
+            if self._journal is not None:
+                self._record_assign(key, address, pod, now_ns)
+            self._holders[address] = (pod, now_ns)
+        return self._assignments.get(address) or self._make_assignment(address)
+
+    def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
+        """Take a sandbox's address back; it cools until `now_ns` + cooldown.
+
+        A key that ipamd took over from the container runtime (network `_migrated-from-cri`) is found under the sandbox's real key.
+
+        Raises:
+            UnknownKey: the sandbox has no address. ipamd's callers treat that as done.
+
+        Complexity: O(1), amortised.
+        """
+        if self._journal is not None:
+            self._record_unassign(key, now_ns)
+        try:
+            address = self._pool.unassign(key, now_ns)
+        except UnknownKey:
+            address = self._pool.unassign(self._migrated(key), now_ns)
+        del self._holders[address]
+        return self._assignments.get(address) or self._make_assignment(address)
+
+    def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
+        """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
+
+        Raises:
+            AlreadyAssigned: another sandbox holds it, or this one holds another.
+            CoolingDown: it was released a moment ago.
+            NotInPool: it lies in no CIDR of the datastore.
+            InvalidAddress: it is not an address of the datastore's IP version.
+
+        Complexity: O(log CIDRs).
+        """
+        check_sandbox_key(key)
+        wanted = parse_address(address, self._mode.version)
+        self._pool.assign_at(key, wanted, now_ns)
+        if wanted not in self._holders:
+            if self._journal is not None:
+                self._record_assign(key, wanted, pod, now_ns)
+            self._holders[wanted] = (pod, now_ns)
+        return self._assignments.get(wanted) or self._make_assignment(wanted)
+
+    def assignment_of(self, key: SandboxKey) -> Assignment | None:
+        """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
+        address = self._pool.address_of(key)
+        return None if address is None else self._assignments.get(address) or self._make_assignment(address)
+
+    def key_of(self, address: str) -> SandboxKey | None:
+        """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
+        return self._pool.key_of(parse_address(address, self._mode.version))
+
+    def pod_of(self, key: SandboxKey) -> PodRef | None:
+        """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
+        address = self._pool.address_of(key)
+        return None if address is None else self._holders[address][0]
+
+    def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
+        """Go through the sandboxes, ascending by address."""
+        for key, address in self._pool.items():
+            yield key, self._assignments.get(address) or self._make_assignment(address)
+
+    def _make_assignment(self, address: int) -> Assignment:
+        base = self._pool.block_of(address)
+        assert base is not None, "invariant 3: an assigned address lies in a block"  # noqa: S101  # for the type checker too
+        eni = self._eni_of_block[base]
+        cidr = eni.cidrs[base]
+        text = address_text(address, cidr.version)
+        assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr))
+        self._assignments[address] = assignment
+        return assignment
+
+    def _explain_exhausted(self, key: SandboxKey) -> str:
+        counts = [self._total_and_assigned(eni) for eni in self._enis.values()]
+        total, assigned = sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
+        cooling = f" and {total - assigned} cool down" if total > assigned else ""  # none is free, so the rest cools
+        return f"no address is free for {key}: of {total} attached, {assigned} are in use{cooling}"
+
+    def _migrated(self, key: SandboxKey) -> SandboxKey:
+        """The key under which the sandbox is stored, or the given one, whose refusal then names what the caller asked for."""
+        if type(key) is not SandboxKey:
+            check_sandbox_key(key)
+        migrated = key.migrated()
+        return key if self._pool.address_of(migrated) is None else migrated
+
+    def _record_assign(self, key: SandboxKey, address: int, pod: PodRef | None, now_ns: int) -> None:
+        assert self._journal is not None  # noqa: S101  # for the type checker; the callers asked
+        try:
+            self._journal.record_assign(Assigned(key, address_text(address, self._mode.version), pod, now_ns))
+        except BaseException:
+            self._pool.revoke(key)
+            raise
+
+    def _record_unassign(self, key: SandboxKey, now_ns: int) -> None:
+        assert self._journal is not None  # noqa: S101  # for the type checker; the caller asked
+        if self._pool.address_of(key) is None:
+            key = self._migrated(key)
+        address = self._pool.address_of(key)
+        if address is not None:
+            self._check_time(now_ns)
+            self._journal.record_unassign((self._released(key, address, now_ns),))
+
+    def _check_time(self, now_ns: int) -> None:
+        """Refuse a time that the pool would refuse, before anyone is told of a change at it. Ends no cooldown: the change may yet fail."""
+        if not 0 <= operator.index(now_ns) <= TIME_MAX_NS:
+            raise out_of_range("now_ns", now_ns, 0, TIME_MAX_NS)
+
+    def _released(self, key: SandboxKey, address: int, now_ns: int) -> tuple[SandboxKey, Cooling]:
+        return key, Cooling(address_text(address, self._mode.version), now_ns + self._cooldown_ns)
+
+    # --- ENIs ----------------------------------------------------------------------------------------------------------------
+
+    def add_eni(
+        self,
+        eni_id: str,
+        *,
+        device_number: int,
+        primary: bool = False,
+        trunk: bool = False,
+        efa: bool = False,
+        excluded: bool = False,
+        subnet_id: str | None = None,
+        now_ns: int,
+    ) -> None:
+        """Add an ENI that is attached to the card, without addresses yet.
+
+        Args:
+            eni_id: EC2's id of it.
+            device_number: its device index, 0 for a card's first.
+            primary: it is the node's first, which is never freed.
+            trunk: it carries branch ENIs, so it is never freed and its slots are never filled.
+            efa: it is an EFA interface, so it is never freed.
+            excluded: its subnet is tagged kubernetes.io/role/cni=0; see `set_excluded`.
+            subnet_id: the subnet that it lies in.
+            now_ns: when it was attached; it is not freed within 60 s of that.
+
+        Raises:
+            DuplicateEni: the id or the device number is taken.
+            OutOfRange: the device number is negative or absurdly high.
+        """
+        if eni_id in self._enis:
+            raise DuplicateEni(f"{eni_id} is in the datastore already")
+        if device_number in self._by_device:
+            holder = self._by_device[device_number].eni_id
+            raise DuplicateEni(f"device number {device_number} of network card {self._network_card} is taken by {holder}")
+        if not 0 <= device_number <= _DEVICE_NUMBER_MAX:
+            raise out_of_range(f"the device number of {eni_id}", device_number, 0, _DEVICE_NUMBER_MAX)
+        self._check_time(now_ns)
+        eni = _Eni(eni_id, device_number, now_ns, subnet_id)
+        eni.primary, eni.trunk, eni.efa, eni.excluded = primary, trunk, efa, excluded
+        self._enis[eni_id] = self._by_device[device_number] = eni
+
+    def remove_eni(self, eni_id: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
+        """Remove an ENI with its CIDRs.
+
+        Args:
+            eni_id: which.
+            force: the ENI is gone in EC2, so evict the sandboxes on it. Their addresses cool from `now_ns`, should they come back.
+            now_ns: the time.
+
+        Returns:
+            What the evicted sandboxes held, ascending by address.
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+            EniInUse: sandboxes are on it, and `force` is not set.
+        """
+        eni = self._eni(eni_id)
+        held = [(key, address) for base in sorted(eni.cidrs) for key, address in self._pool.block_items(base)]
+        if held and not force:
+            raise EniInUse(f"{eni_id} has {len(held)} pods; force its removal if it is gone in EC2")
+        evicted = self._evict(held, now_ns)
+        for base in list(eni.cidrs):
+            self._drop_block(eni, base, now_ns)
+        del self._enis[eni_id], self._by_device[eni.device_number]
+        return evicted
+
+    def set_excluded(self, eni_id: str, *, excluded: bool) -> None:
+        """Mark an ENI as giving no new addresses, or as giving them again; its pods stay (kubernetes.io/role/cni=0 on its subnet).
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+        """
+        eni = self._eni(eni_id)
+        eni.excluded = excluded
+        self._open_or_close(eni)
+
+    def set_mode(self, mode: AddressMode) -> None:
+        """Take new addresses from single addresses or from prefixes; pods on CIDRs of the other kind stay where they are.
+
+        Raises:
+            DatastoreError: the change is one between IPv4 and IPv6; a cluster keeps its IP family for life.
+        """
+        if mode.version != self._mode.version:
+            raise DatastoreError(f"a node can't change from {self._mode.value} to {mode.value}: a cluster keeps its IP family")
+        self._mode = mode
+        for eni in self._enis.values():
+            self._open_or_close(eni)
+
+    @property
+    def mode(self) -> AddressMode:
+        """What new addresses come from."""
+        return self._mode
+
+    @property
+    def network_card(self) -> int:
+        """The card's index."""
+        return self._network_card
+
+    @property
+    def eni_ids(self) -> tuple[str, ...]:
+        """The ids of the ENIs, ascending by device number."""
+        return tuple(self._by_device[number].eni_id for number in sorted(self._by_device))
+
+    @property
+    def has_trunk(self) -> bool:
+        """Tell whether one of the ENIs is the trunk."""
+        return any(eni.trunk for eni in self._enis.values())
+
+    def __contains__(self, eni_id: str) -> bool:
+        """Tell whether the datastore has an ENI of that id."""
+        return eni_id in self._enis
+
+    def _eni(self, eni_id: str) -> _Eni:
+        try:
+            return self._enis[eni_id]
+        except KeyError:
+            raise UnknownEni(f"the datastore of network card {self._network_card} has no ENI {eni_id!r}") from None
+
+    # --- CIDRs ---------------------------------------------------------------------------------------------------------------
+
+    def add_cidr(self, eni_id: str, cidr: str) -> None:
+        """Add a CIDR that EC2 put on an ENI.
+
+        Args:
+            eni_id: the ENI.
+            cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses of it that cooled when it was removed still cool.
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+            InvalidCidr: it is no CIDR, lies off its grid, or fits no slot.
+            OverlappingCidr: some address of it is on an ENI already. ipamd takes it, and two pods share an address.
+
+        Complexity: O(1) in its size, O(CIDRs) in their number.
+        """
+        eni = self._eni(eni_id)
+        parsed = self._parse_slot(cidr)
+        try:
+            self._pool.add_block(parsed.first, parsed.size, eni.group(prefix=parsed.size > 1))
+        except OverlappingBlock:
+            raise OverlappingCidr(f"{cidr} on {eni_id} overlaps {self._overlapped(parsed)}") from None
+        eni.cidrs[parsed.first] = parsed
+        self._eni_of_block[parsed.first] = eni
+        self._open_or_close_block(eni, parsed)
+
+    def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
+        """Remove a CIDR from an ENI.
+
+        Args:
+            eni_id: the ENI.
+            cidr: as it was added.
+            force: the CIDR is gone in EC2, so evict the sandboxes on it. Their addresses cool from `now_ns`, should they come back.
+            now_ns: the time.
+
+        Returns:
+            What the evicted sandboxes held, ascending by address.
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+            InvalidCidr: it is no CIDR, or lies off its grid.
+            UnknownCidr: the ENI has no such CIDR.
+            CidrInUse: sandboxes are on it, and `force` is not set.
+        """
+        eni = self._eni(eni_id)
+        parsed = Cidr.parse(cidr)
+        if eni.cidrs.get(parsed.first) != parsed:
+            raise UnknownCidr(f"{eni_id} has no CIDR {cidr}")
+        held = list(self._pool.block_items(parsed.first))
+        if held and not force:
+            raise CidrInUse(f"{cidr} on {eni_id} has {len(held)} pods; force its removal if it is gone in EC2")
+        evicted = self._evict(held, now_ns)
+        self._drop_block(eni, parsed.first, now_ns)
+        return evicted
+
+    def cidrs(self, eni_id: str) -> tuple[str, ...]:
+        """The CIDRs on an ENI, ascending.
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+        """
+        return tuple(str(cidr) for _, cidr in sorted(self._eni(eni_id).cidrs.items()))
+
+    def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
+        """The CIDRs on an ENI without a pod, those best given back first.
+
+        ipamd takes them in no order. Here CIDRs that give no new addresses come first, then those where nothing cools, then the
+        higher addresses: `lowest` and `packed` placement fill the lower ones.
+
+        Raises:
+            UnknownEni: the datastore has none of that id.
+        """
+        pool = self._pool
+        cidrs = self._eni(eni_id).cidrs
+        self._look_at(now_ns)
+        empty = [base for base in cidrs if not pool.block_assigned_count(base)]
+        empty.sort(key=lambda base: (not pool.is_closed(base), pool.block_cooling_count(base, now_ns) > 0, -base))
+        return tuple(str(cidrs[base]) for base in empty)
+
+    def _parse_slot(self, text: str) -> Cidr:
+        cidr = Cidr.parse(text)
+        sizes = (80,) if self._mode is AddressMode.IPV6 else (32, 28)
+        if cidr.version != self._mode.version or cidr.prefix_length not in sizes:
+            wanted = " or ".join(f"/{length}" for length in sizes)
+            raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self._mode.value} mode that takes an IPv{self._mode.version} {wanted}")
+        return cidr
+
+    def _overlapped(self, cidr: Cidr) -> str:
+        for eni in self._enis.values():
+            for other in eni.cidrs.values():
+                if cidr.overlaps(other):
+                    return f"{other} on {eni.eni_id}"
+        raise AssertionError("the pool saw an overlap that the ENIs don't show")  # pragma: no cover  # broken invariant 4
+
+    def _evict(self, held: list[tuple[SandboxKey, int]], now_ns: int) -> tuple[Assignment, ...]:
+        """Journal that sandboxes lose their addresses, then unassign them."""
+        self._check_time(now_ns)
+        if held and self._journal is not None:
+            self._journal.record_unassign(tuple(self._released(key, address, now_ns) for key, address in held))
+        return tuple(self._unassign_evicted(key, now_ns) for key, _ in held)
+
+    def _unassign_evicted(self, key: SandboxKey, now_ns: int) -> Assignment:
+        address = self._pool.unassign(key, now_ns)
+        del self._holders[address]
+        return self._assignments.get(address) or self._make_assignment(address)
+
+    def _drop_block(self, eni: _Eni, base: int, now_ns: int) -> None:
+        cidr = eni.cidrs.pop(base)
+        self._pool.remove_block(base, now_ns=now_ns)
+        del self._eni_of_block[base]
+        for address in _common(self._assignments, cidr):
+            del self._assignments[address]
+
+    def _open_or_close(self, eni: _Eni) -> None:
+        for cidr in eni.cidrs.values():
+            self._open_or_close_block(eni, cidr)
+
+    def _open_or_close_block(self, eni: _Eni, cidr: Cidr) -> None:
+        if eni.excluded or cidr.prefix_length != self._mode.prefix_length:
+            self._pool.close_block(cidr.first)
+        else:
+            self._pool.open_block(cidr.first)
+
+    # --- counts --------------------------------------------------------------------------------------------------------------
+
+    def stats(self, now_ns: int) -> PoolStats:
+        """Count what warm-pool decisions are made of. Complexity: O(ENIs)."""
+        self._look_at(now_ns)
+        pool = self._pool
+        total = assigned = cooling = prefixes = free_prefixes = 0
+        for eni in self._enis.values():
+            eni_total, eni_assigned = self._total_and_assigned(eni)
+            total += eni_total
+            assigned += eni_assigned
+            cooling += 0 if eni.excluded else pool.group_cooling_count(self._group(eni), now_ns)
+            prefix_group = eni.group(prefix=True)
+            prefixes += pool.group_block_count(prefix_group)
+            free_prefixes += pool.group_empty_block_count(prefix_group)
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
+
+    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
+        """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
+        self._check_time(now_ns)
+        cooling_until = self._cooling_until_by_eni(now_ns)
+        return tuple(self._eni_stats(self._by_device[number], cooling_until) for number in sorted(self._by_device))
+
+    def cooling_until(self, address: str) -> int | None:
+        """When the last cooldown of an address ends, Unix nanoseconds; it may be over. None where it does not cool.
+
+        Raises:
+            InvalidAddress: it is not an address of the datastore's IP version.
+        """
+        return self._pool.cooling_until(parse_address(address, self._mode.version))
+
+    def _look_at(self, now_ns: int) -> None:
+        """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""
+        self._pool.cooling_count(now_ns)
+
+    def _group(self, eni: _Eni) -> int:
+        """The group of an ENI's blocks of the datastore's mode."""
+        return eni.group(prefix=self._mode is not AddressMode.SECONDARY_IP)
+
+    def _total_and_assigned(self, eni: _Eni) -> tuple[int, int]:
+        """Count an ENI's addresses of the datastore's mode; the free ones of an excluded ENI are out of reach."""
+        assigned = self._pool.group_assigned_count(self._group(eni))
+        return assigned if eni.excluded else self._pool.group_total_count(self._group(eni)), assigned
+
+    def _eni_stats(self, eni: _Eni, cooling_until: dict[_Eni, int]) -> EniStats:
+        pool = self._pool
+        groups = (eni.group(prefix=False), eni.group(prefix=True))
+        group = self._group(eni)
+        total, assigned = self._total_and_assigned(eni)
+        return EniStats(
+            eni_id=eni.eni_id,
+            device_number=eni.device_number,
+            primary=eni.primary,
+            trunk=eni.trunk,
+            efa=eni.efa,
+            excluded=eni.excluded,
+            subnet_id=eni.subnet_id,
+            added_ns=eni.added_ns,
+            slot_count=len(eni.cidrs),
+            total_count=total,
+            assigned_count=assigned,
+            pod_count=sum(pool.group_assigned_count(each) for each in groups),
+            free_prefix_count=pool.group_empty_block_count(groups[1]),
+            idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
+            stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
+            cooling_until_ns=cooling_until.get(eni),
+        )
+
+    def _cooling_until_by_eni(self, now_ns: int) -> dict[_Eni, int]:
+        latest: dict[_Eni, int] = {}
+        for address, until_ns in self._pool.cooling_items():  # in the order of their ends, so the last one of an ENI stands
+            base = self._pool.block_of(address)
+            if until_ns > now_ns and base is not None:
+                latest[self._eni_of_block[base]] = until_ns
+        return latest
+
+    def _check(self) -> None:
+        """Assert the invariants, by recount. For tests."""
+        self._pool._check()  # noqa: SLF001  # 1, 2: the pool's own invariants
+        blocks = {base: (size, group) for base, size, group in self._pool.blocks()}
+        cidrs = {cidr.first: (eni, cidr) for eni in self._enis.values() for cidr in eni.cidrs.values()}
+        assert blocks.keys() == cidrs.keys() == self._eni_of_block.keys(), "invariant 4"  # noqa: S101
+        for base, (eni, cidr) in cidrs.items():
+            assert blocks[base] == (cidr.size, eni.group(prefix=cidr.size > 1)), "invariant 4"  # noqa: S101
+            closed = eni.excluded or cidr.prefix_length != self._mode.prefix_length
+            assert self._pool.is_closed(base) == closed, "invariant 4"  # noqa: S101
+        held = dict(self._pool.items())
+        assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101
+        assert set(held.values()) == self._holders.keys(), "invariant 3"  # noqa: S101
+        assert all(self._pool.block_of(address) in cidrs for address in self._assignments), "invariant 3"  # noqa: S101
+
+
+def _common(addresses: dict[int, Assignment], cidr: Cidr) -> list[int]:
+    """The addresses that lie in the CIDR, found by going through the fewer of the two."""
+    if cidr.size <= len(addresses):
+        return [address for address in range(cidr.first, cidr.last + 1) if address in addresses]
+    return [address for address in addresses if address in cidr]

@@ -1,0 +1,254 @@
+"""What a node asks of EC2: a protocol, its value types, its errors.
+
+Names are EC2's own, in snake case: `create_network_interface` is the action CreateNetworkInterface. Every call takes `now_ns`, the time
+of the call in Unix nanoseconds, so that a model can throttle, delay and age; an implementation over the network ignores it.
+"""
+
+import enum
+from collections.abc import Iterable
+from typing import Protocol
+
+import attrs
+
+from vpcipam.errors import VpcIpamError
+from vpcipam.limits import InstanceLimits
+
+
+class ErrorCode(enum.StrEnum):
+    """EC2's error codes that a node tells apart."""
+
+    INSUFFICIENT_FREE_ADDRESSES = "InsufficientFreeAddressesInSubnet"
+    INSUFFICIENT_CIDR_BLOCKS = "InsufficientCidrBlocks"
+    INVALID_PARAMETER_VALUE = "InvalidParameterValue"
+    INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
+    PRIVATE_IP_LIMIT_EXCEEDED = "PrivateIpAddressLimitExceeded"
+    ATTACHMENT_LIMIT_EXCEEDED = "AttachmentLimitExceeded"
+    ENI_NOT_FOUND = "InvalidNetworkInterfaceID.NotFound"
+    ENI_IN_USE = "InvalidNetworkInterface.InUse"
+    ATTACHMENT_NOT_FOUND = "InvalidAttachmentID.NotFound"
+    SUBNET_NOT_FOUND = "InvalidSubnetID.NotFound"
+    INSTANCE_NOT_FOUND = "InvalidInstanceID.NotFound"
+    VPC_NOT_FOUND = "InvalidVpcID.NotFound"
+    SUBNET_CONFLICT = "InvalidSubnet.Conflict"
+    SUBNET_RANGE = "InvalidSubnet.Range"
+    ADDRESS_LIMIT_EXCEEDED = "InvalidInterface.IpAddressLimitExceeded"
+    VPC_RANGE = "InvalidVpc.Range"
+    CIDR_CONFLICT = "CidrConflict"
+    DEPENDENCY_VIOLATION = "DependencyViolation"
+    OPERATION_NOT_PERMITTED = "OperationNotPermitted"
+    REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
+    UNAUTHORIZED = "UnauthorizedOperation"
+
+
+OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
+"""The codes after which a node leaves its subnet alone for a while (reference, section 5: 120 s)."""
+
+
+NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
+"""How the message of an InvalidParameterValue begins when CreateNetworkInterface finds too little room for secondary IPs or prefixes."""
+
+
+class Ec2Error(VpcIpamError):
+    """EC2 refused a call. Nothing changed there.
+
+    Attributes:
+        code: EC2's error code; an `ErrorCode` where a node tells it apart, other text otherwise.
+        message: what EC2 says about it.
+        action: the action that was refused, `CreateNetworkInterface` for one.
+    """
+
+    def __init__(self, code: str, message: str, action: str) -> None:
+        super().__init__(f"{action}: {code}: {message}")
+        self.code = code
+        self.message = message
+        self.action = action
+
+    @property
+    def out_of_addresses(self) -> bool:
+        """Tell whether the subnet has too few addresses, or no free /28; on CreateNetworkInterface only the message says so."""
+        if self.code == ErrorCode.INVALID_PARAMETER_VALUE:
+            return NO_ROOM_FOR_SECONDARY in self.message
+        return self.code in OUT_OF_ADDRESSES
+
+
+@attrs.frozen
+class Attachment:
+    """The attachment of an ENI to an instance."""
+
+    attachment_id: str
+    instance_id: str
+    device_index: int
+    network_card_index: int
+    delete_on_termination: bool
+
+
+@attrs.frozen
+class NetworkInterface:
+    """An ENI and its addresses, each tuple in ascending order of addresses.
+
+    Attributes:
+        private_ip: the primary IPv4 address, which is never a pod's.
+        interface_type: `interface`, `trunk`, `branch` or `efa`.
+        status: `available` or `in-use`.
+        tags: pairs of key and value, sorted. The metadata of an instance shows none.
+    """
+
+    eni_id: str
+    subnet_id: str
+    vpc_id: str
+    availability_zone: str
+    private_ip: str
+    secondary_ips: tuple[str, ...] = ()
+    ipv4_prefixes: tuple[str, ...] = ()
+    ipv6_addresses: tuple[str, ...] = ()
+    ipv6_prefixes: tuple[str, ...] = ()
+    interface_type: str = "interface"
+    status: str = "available"
+    description: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    attachment: Attachment | None = None
+    created_ns: int = 0
+
+    def tag(self, key: str) -> str | None:
+        """The value of a tag, None where it is not set."""
+        return dict(self.tags).get(key)
+
+
+@attrs.frozen
+class Instance:
+    """An instance and its attached ENIs, ordered by network card and device index.
+
+    Attributes:
+        tags: pairs of key and value, sorted.
+    """
+
+    instance_id: str
+    instance_type: str
+    subnet_id: str
+    network_interfaces: tuple[NetworkInterface, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def free_device_index(self, network_card_index: int) -> int:
+        """The lowest device index of a card that no ENI has; whether the type allows one more ENI is for EC2 to say."""
+        taken = {
+            eni.attachment.device_index
+            for eni in self.network_interfaces
+            if eni.attachment is not None and eni.attachment.network_card_index == network_card_index
+        }
+        return next(index for index in range(len(taken) + 1) if index not in taken)
+
+
+@attrs.frozen
+class Subnet:
+    """A subnet as DescribeSubnets shows it.
+
+    Attributes:
+        available_ip_address_count: free IPv4 addresses; a prefix in use counts 16, reserved ranges are not free.
+        tags: pairs of key and value, sorted.
+    """
+
+    subnet_id: str
+    vpc_id: str
+    availability_zone: str
+    cidr: str
+    available_ip_address_count: int
+    ipv6_cidr: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def tag(self, key: str) -> str | None:
+        """The value of a tag, None where it is not set."""
+        return dict(self.tags).get(key)
+
+
+@attrs.frozen
+class AssignedAddresses:
+    """What AssignPrivateIpAddresses added to an ENI, ascending."""
+
+    addresses: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+class Ec2Api(Protocol):
+    """The calls of a node. Each raises `Ec2Error` and changes nothing when it is refused."""
+
+    def create_network_interface(
+        self,
+        *,
+        subnet_id: str,
+        secondary_ip_count: int = 0,
+        ipv4_prefix_count: int = 0,
+        ipv6_prefix_count: int = 0,
+        interface_type: str = "interface",
+        description: str = "",
+        tags: Iterable[tuple[str, str]] = (),
+        now_ns: int,
+    ) -> NetworkInterface:
+        """Make an ENI with its primary IP and, in the same step, secondary IPs or prefixes."""
+        ...
+
+    def attach_network_interface(
+        self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
+    ) -> str:
+        """Attach an ENI; the answer is the attachment's id."""
+        ...
+
+    def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
+        """Say whether the ENI goes when its instance is terminated."""
+        ...
+
+    def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
+        """Detach an ENI; never the primary one."""
+        ...
+
+    def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:
+        """Delete a detached ENI; its addresses go back to the subnet."""
+        ...
+
+    def assign_private_ip_addresses(
+        self,
+        eni_id: str,
+        *,
+        secondary_ip_count: int = 0,
+        ipv4_prefix_count: int = 0,
+        addresses: Iterable[str] = (),
+        prefixes: Iterable[str] = (),
+        now_ns: int,
+    ) -> AssignedAddresses:
+        """Add secondary IPs or /28 prefixes, by count or by name."""
+        ...
+
+    def unassign_private_ip_addresses(
+        self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
+    ) -> None:
+        """Take secondary IPs and prefixes off an ENI."""
+        ...
+
+    def assign_ipv6_addresses(self, eni_id: str, *, ipv6_prefix_count: int, now_ns: int) -> tuple[str, ...]:
+        """Add /80 prefixes; the answer is what was added."""
+        ...
+
+    def describe_network_interfaces(
+        self, *, eni_ids: Iterable[str] = (), instance_id: str | None = None, now_ns: int
+    ) -> tuple[NetworkInterface, ...]:
+        """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id."""
+        ...
+
+    def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
+        """Show an instance with its ENIs (DescribeInstances)."""
+        ...
+
+    def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
+        """Show subnets: the named ones, or those of a VPC, or all; ordered by id."""
+        ...
+
+    def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
+        """Show the attached ENIs as the instance's own metadata service does: free of charge, without tags, and sometimes stale."""
+        ...
+
+
+class InstanceLauncher(Protocol):
+    """What can start an instance: a model can; over the network the library never does."""
+
+    def launch_instance(self, instance_type: str | InstanceLimits, subnet_id: str, *, now_ns: int) -> Instance:
+        """Launch an instance with its primary ENI."""
+        ...

@@ -1,0 +1,105 @@
+"""The values that a datastore answers with: an assignment, and the counts that warm-pool decisions are made of."""
+
+import attrs
+
+NS_PER_S = 1_000_000_000
+MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
+"""An ENI younger than this is never freed (reference, section 5)."""
+
+
+@attrs.frozen
+class Assignment:
+    """An address that a sandbox holds, and where it sits.
+
+    Attributes:
+        address: as text.
+        eni_id: the ENI that carries it.
+        device_number: the ENI's device index on its network card; the CNI plugin picks the route table by it.
+        network_card: the card's index.
+        cidr: the /32, /28 or /80 that the address comes from, as text.
+    """
+
+    address: str
+    eni_id: str
+    device_number: int
+    network_card: int
+    cidr: str
+
+
+@attrs.frozen
+class PoolStats:
+    """The counts that warm-pool decisions are made of.
+
+    Attributes:
+        total_count: addresses in CIDRs of the datastore's mode. An excluded ENI counts only those that pods hold: the rest is out of reach.
+        assigned_count: those that a sandbox holds.
+        cooling_count: those released so recently that they may not be assigned yet; none of an excluded ENI.
+        available_count: total - assigned. Cooling addresses count as available, as ipamd has it (upstream issues 1700 and 2896).
+        prefix_count: prefixes on all ENIs, whatever the mode.
+        free_prefix_count: those without a pod.
+    """
+
+    total_count: int
+    assigned_count: int
+    cooling_count: int
+    available_count: int
+    prefix_count: int
+    free_prefix_count: int
+
+
+@attrs.frozen
+class EniStats:
+    """One ENI, as warm-pool decisions see it.
+
+    Attributes:
+        slot_count: slots in use, by CIDRs of any mode.
+        total_count: pod addresses in CIDRs of the datastore's mode; on an excluded ENI only those that pods hold.
+        assigned_count: those of them that a sandbox holds.
+        pod_count: sandboxes on the ENI, whatever the CIDR.
+        free_prefix_count: prefixes without a pod.
+        idle_cidr_count: CIDRs without a pod that give new addresses.
+        stale_cidr_count: CIDRs without a pod that give none: of the other mode, or on an excluded ENI.
+        cooling_until_ns: when the last cooling address on it is past its cooldown, None where none cools.
+    """
+
+    eni_id: str
+    device_number: int
+    primary: bool
+    trunk: bool
+    efa: bool
+    excluded: bool
+    subnet_id: str | None
+    added_ns: int
+    slot_count: int
+    total_count: int
+    assigned_count: int
+    pod_count: int
+    free_prefix_count: int
+    idle_cidr_count: int
+    stale_cidr_count: int
+    cooling_until_ns: int | None
+
+    def obstacle(self, now_ns: int) -> str | None:
+        """Say why the ENI itself may not be freed now, None if it may (ipamd: getDeletableENI; reference, section 4)."""
+        if self.primary:
+            return "it is the primary ENI"
+        if self.trunk:
+            return "it is the trunk ENI"
+        if self.efa:
+            return "it is an EFA interface"
+        if self.pod_count:
+            return f"{self.pod_count} pods have addresses on it"
+        if self.cooling_until_ns is not None and self.cooling_until_ns > now_ns:
+            return f"an address on it cools for another {seconds_text(self.cooling_until_ns - now_ns)} s"
+        if now_ns - self.added_ns < MINIMUM_ENI_LIFETIME_NS:
+            return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
+        return None
+
+
+def seconds_text(duration_ns: int) -> str:
+    """Write a duration in seconds, without trailing zeros.
+
+    >>> seconds_text(2_500_000_000)
+    '2.5'
+    """
+    return f"{duration_ns / NS_PER_S:.3f}".rstrip("0").rstrip(".")

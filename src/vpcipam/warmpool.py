@@ -1,0 +1,292 @@
+"""The warm pool: how many addresses a node should keep, what to add or give back for it, and why.
+
+Pure functions from what is (`PoolView`) and what is wanted (`Settings`) to decisions; carrying them out is the node's job. The rules are
+ipamd's (reference, section 5). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
+"""
+
+import attrs
+
+from vpcipam.address import AddressMode
+from vpcipam.settings import Settings
+from vpcipam.stats import NS_PER_S, EniStats, PoolStats
+
+DECREASE_INTERVAL_NS = 30 * NS_PER_S
+"""A pool shrinks at most once in this time."""
+OUT_OF_ADDRESSES_PAUSE_NS = 120 * NS_PER_S
+"""A pool does not grow for this long after EC2 said that the subnet has no more addresses or /28s."""
+
+
+@attrs.frozen
+class PoolView:
+    """What a decision sees of one network card.
+
+    Attributes:
+        slots_per_eni: IPv4 addresses per interface - 1.
+        eni_limit: ENIs that the card may have: the type's limit, or MAX_ENI where that is lower.
+        unmanaged_eni_count: ENIs on the card that ipamd leaves alone; they take room.
+        trunk_expected: security groups for pods are on and the trunk ENI is not attached yet, so room is kept for it.
+        custom_networking: pods use another subnet than the node, so the primary ENI carries none.
+        max_pods: the kubelet's limit; a pool of as many addresses never grows.
+        enis: ascending by device number.
+    """
+
+    mode: AddressMode
+    slots_per_eni: int
+    eni_limit: int
+    unmanaged_eni_count: int
+    trunk_expected: bool
+    custom_networking: bool
+    max_pods: int
+    stats: PoolStats
+    enis: tuple[EniStats, ...]
+
+    @property
+    def unit(self) -> int:
+        """Addresses per slot."""
+        return self.mode.addresses_per_slot
+
+    @property
+    def eni_room(self) -> int:
+        """How many more ENIs the card takes, 0 or more."""
+        return max(0, self.eni_limit - self.unmanaged_eni_count - self.trunk_expected - len(self.enis))
+
+    def takes_slots(self, eni: EniStats) -> bool:
+        """Tell whether an ENI is one whose slots are filled for pods."""
+        return not (eni.trunk or eni.excluded or (self.custom_networking and eni.primary))
+
+
+@attrs.frozen
+class TargetState:
+    """How far the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET, in slots; at most one of the two is above 0 in secondary-IP mode."""
+
+    short: int
+    over: int
+
+
+@attrs.frozen
+class SlotRequest:
+    """Fill so many more slots of an ENI."""
+
+    eni_id: str
+    slot_count: int
+
+
+@attrs.frozen
+class Grow:
+    """Add addresses: from the first of `requests` that EC2 grants; else, with `new_eni_slots` above 0, on a new ENI.
+
+    Attributes:
+        requests: ENIs with free slots, ascending by device number.
+        new_eni_slots: slots to fill on a new ENI, 0 where the card has no room for one.
+        reason: why more are wanted.
+    """
+
+    requests: tuple[SlotRequest, ...]
+    new_eni_slots: int
+    reason: str
+
+    @property
+    def blocked(self) -> bool:
+        """Tell whether the instance has no place for what is wanted."""
+        return not self.requests and not self.new_eni_slots
+
+
+@attrs.frozen
+class Shrink:
+    """Give CIDRs without pods back, so many of each ENI; ordered from the highest device number down."""
+
+    requests: tuple[SlotRequest, ...]
+    reason: str
+
+
+@attrs.frozen
+class FreeEni:
+    """Detach and delete an ENI."""
+
+    eni_id: str
+    reason: str
+
+
+# --- where the pool stands -----------------------------------------------------------------------------------------------------
+
+
+def target_state(view: PoolView, settings: Settings) -> TargetState | None:
+    """Compare the pool with the IP targets; None where neither is set (ipamd: datastoreTargetState)."""
+    if not settings.ip_targets_defined:
+        return None
+    stats = view.stats
+    short = max(0, settings.warm_ip_target - stats.available_count, settings.minimum_ip_target - stats.total_count)
+    over = max(0, min(stats.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
+    if view.unit == 1:
+        return TargetState(short, over)
+    needed = max(
+        ceil_div(stats.assigned_count + settings.warm_ip_target, view.unit),
+        ceil_div(settings.minimum_ip_target, view.unit),
+    )
+    return TargetState(ceil_div(short, view.unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed)))
+
+
+def too_low(view: PoolView, settings: Settings) -> str | None:
+    """Say why the pool needs more addresses, None where it does not (ipamd: isDatastorePoolTooLow)."""
+    stats = view.stats
+    if view.mode is AddressMode.IPV6 or stats.total_count >= view.max_pods:
+        return None
+    targets = target_state(view, settings)
+    if targets is not None:
+        return _shortage(view, settings, targets.short) if targets.short else None
+    name, target, unit = _warm_target(view, settings)
+    if stats.available_count < target * unit:
+        return f"available {stats.available_count} < {name} {target} × {unit} addresses"
+    if target == 0 and stats.available_count == 0:
+        return f"available 0, though {name} is 0"
+    return None
+
+
+def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
+    """Say how many slots too many the pool has and why, None where it has none (ipamd: isDatastorePoolTooHigh)."""
+    if view.mode is AddressMode.IPV6:
+        return None
+    stats = view.stats
+    targets = target_state(view, settings)
+    if targets is not None:
+        return (targets.over, _surplus(view, settings, targets.over)) if targets.over else None
+    over = stats.free_prefix_count - settings.warm_prefix_target
+    if view.mode is AddressMode.PREFIX and over > 0:
+        return over, f"free prefixes {stats.free_prefix_count} > WARM_PREFIX_TARGET {settings.warm_prefix_target}: {over} over"
+    return None
+
+
+# --- what to do about it -------------------------------------------------------------------------------------------------------
+
+
+def grow(view: PoolView, settings: Settings) -> Grow | None:
+    """Decide what to add, None where nothing is needed."""
+    reason = too_low(view, settings)
+    if reason is None:
+        return None
+    wanted = _wanted_slots(view, settings)
+    requests = tuple(
+        SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, wanted))
+        for eni in view.enis
+        if view.takes_slots(eni) and eni.slot_count < view.slots_per_eni
+    )
+    return Grow(requests, min(wanted, view.slots_per_eni) if view.eni_room else 0, reason)
+
+
+def shrink(view: PoolView, settings: Settings) -> Shrink | None:
+    """Decide which ENIs give how many CIDRs back, None where none should.
+
+    CIDRs that can give no new addresses (of the other mode, or on an excluded ENI) always go once they are empty. ipamd gives those of
+    the other mode back at its start alone, and those of an excluded ENI only in its own books.
+    """
+    surplus = too_high(view, settings)
+    over, reason = surplus if surplus is not None else (0, "")
+    requests = []
+    for eni in reversed(view.enis):
+        idle = min(over, eni.idle_cidr_count)
+        over -= idle
+        if idle + eni.stale_cidr_count:
+            requests.append(SlotRequest(eni.eni_id, idle + eni.stale_cidr_count))
+    if not requests:
+        return None
+    return Shrink(tuple(requests), reason or "these CIDRs give no new addresses: of the other mode, or on an excluded ENI")
+
+
+def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
+    """Decide which ENI to free, the highest device number first; None where none should go (ipamd: tryFreeENI)."""
+    reason = _spare_eni(view, settings)
+    if reason is None:
+        return None
+    for eni in reversed(view.enis):
+        if why_kept(eni, view, settings, now_ns) is None:
+            return FreeEni(eni.eni_id, reason)
+    return None
+
+
+def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> str | None:
+    """Say why an ENI may not be freed, None if it may (ipamd: getDeletableENI)."""
+    obstacle = eni.obstacle(now_ns)
+    if obstacle is not None:
+        return obstacle
+    others = [other for other in view.enis if other is not eni]
+    warm = sum(other.total_count - other.assigned_count for other in others)
+    total = sum(other.total_count for other in others)
+    free_prefixes = sum(other.free_prefix_count for other in others)
+    if warm < _whole_slots(settings.warm_ip_target, view):
+        return f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
+    if total < _whole_slots(settings.minimum_ip_target, view):
+        return f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
+    if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
+        return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
+    return None
+
+
+# --- helpers -------------------------------------------------------------------------------------------------------------------
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Divide and round up.
+
+    >>> ceil_div(17, 16)
+    2
+    """
+    return -(-dividend // divisor)
+
+
+def _whole_slots(addresses: int, view: PoolView) -> int:
+    return ceil_div(addresses, view.unit) * view.unit
+
+
+def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
+    """The target that counts where no IP target is set: its name, its value, and the addresses in one unit of it."""
+    if view.mode is AddressMode.PREFIX:
+        return "WARM_PREFIX_TARGET", settings.warm_prefix_target, view.unit
+    return "WARM_ENI_TARGET", settings.warm_eni_target, view.slots_per_eni
+
+
+def _wanted_slots(view: PoolView, settings: Settings) -> int:
+    """The slots to ask for at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
+    targets = target_state(view, settings)
+    if targets is not None:
+        return targets.short
+    if view.mode is AddressMode.PREFIX:
+        return max(1, settings.warm_prefix_target - view.stats.free_prefix_count)
+    return view.slots_per_eni
+
+
+def _shortage(view: PoolView, settings: Settings, short: int) -> str:
+    stats = view.stats
+    by_warm = settings.warm_ip_target - stats.available_count
+    by_minimum = settings.minimum_ip_target - stats.total_count
+    if by_warm >= by_minimum:
+        text = f"available {stats.available_count} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
+    else:
+        text = f"total {stats.total_count} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
+    return text if view.unit == 1 else f"{text}, {_prefixes(short)}"
+
+
+def _surplus(view: PoolView, settings: Settings, over: int) -> str:
+    stats = view.stats
+    above = f"available {stats.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
+    if settings.minimum_ip_target:
+        above += f", total {stats.total_count}, MINIMUM_IP_TARGET {settings.minimum_ip_target}"
+    return f"{above}: {over if view.unit == 1 else _prefixes(over)} over"
+
+
+def _prefixes(count: int) -> str:
+    return f"{count} prefix" if count == 1 else f"{count} prefixes"
+
+
+def _spare_eni(view: PoolView, settings: Settings) -> str | None:
+    """Say why some ENI may be one too many, None where that can't be (ipamd: shouldRemoveExtraENIs)."""
+    if view.mode is AddressMode.IPV6:
+        return None
+    if settings.ip_targets_defined:
+        return "the other ENIs meet the IP targets without it"
+    name, target, _ = _warm_target(view, settings)
+    enough = (target + 1) * view.slots_per_eni * view.unit
+    if view.stats.available_count >= enough:
+        return f"available {view.stats.available_count} ≥ ({name} {target} + 1) × {view.slots_per_eni * view.unit} addresses per ENI"
+    if view.mode is AddressMode.PREFIX and any(not (eni.primary or eni.trunk or eni.efa or eni.pod_count) for eni in view.enis):
+        return "no pod has an address on it"
+    return None

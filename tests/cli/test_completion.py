@@ -1,0 +1,125 @@
+"""Shell completion, and the examples of the help."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from vpcipam.cli.app import app
+from vpcipam.cli.instance_types import complete_types
+from vpcipam.cli.manifests import complete_assignments
+from vpcipam.limits import instance_types
+from vpcipam.settings import VARIABLES
+
+
+def commands():
+    context = click.Context(app)
+    return {name: app.get_command(context, name) for name in app.list_commands(context)}
+
+
+EXAMPLES = [pytest.param(example, id=example) for command in commands().values() for example in command.examples]
+
+
+@pytest.fixture
+def completions(process):
+    """Ask for completions as bash does."""
+
+    def complete(*words):
+        variables = {"_VPCIPAM_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        answer = process(**variables)
+        assert (answer.code, answer.err) == (0, "")
+        return [line.partition(",")[2] for line in answer.out.splitlines()]
+
+    return complete
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(cli, shell):
+    answer = cli("completion", shell)
+    assert answer.code == 0
+    assert f"_VPCIPAM_COMPLETE={shell}_complete" in answer.out
+    document = cli("completion", shell, "--json").document
+    assert document["shell"] == shell
+    assert document["script"] + "\n" == answer.out
+    assert shell in cli("completion", "--help").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_one_that_the_shell_can_read(cli, tmp_path, shell):
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / "script"
+    script.write_text(cli("completion", shell).out)
+    done = subprocess.run([program, "-n", str(script)], capture_output=True, check=False)  # noqa: S603 - a shell that only reads
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_unknown_shell_is_bad_usage(cli):
+    assert "tcsh" in cli("completion", "tcsh").usage_error
+
+
+def test_commands_types_and_variables_are_completed(completions):
+    assert completions("vpcipam", "pl") == ["plan"]
+    assert completions("vpcipam", "plan", "m5.12") == ["m5.12xlarge"]
+    assert completions("vpcipam", "limits", "m5.large", "t3.s") == ["t3.small"]
+    assert completions("vpcipam", "plan", "m5.large", "--set", "WARM_P") == ["WARM_PREFIX_TARGET="]
+
+
+def test_types_are_completed_from_the_whole_table():
+    assert complete_types(None, None, "") == list(instance_types())
+    assert complete_types(None, None, "nope") == []
+
+
+def test_variables_that_act_on_addresses_are_completed_and_explained():
+    items = complete_assignments(None, None, "")
+    assert [item.value for item in items] == [f"{variable.name}=" for variable in VARIABLES.values() if variable.acts_on_addresses]
+    assert items[0].help == VARIABLES["WARM_ENI_TARGET"].effect
+
+
+@pytest.mark.parametrize(
+    ("incomplete", "values"),
+    [
+        ("ENABLE_IPv6=", ["ENABLE_IPv6=true", "ENABLE_IPv6=false"]),
+        ("ENABLE_IPv6=t", ["ENABLE_IPv6=true"]),
+        ("WARM_IP_TARGET=", []),
+        ("VPC_ID", []),
+    ],
+)
+def test_booleans_are_completed(incomplete, values):
+    assert [item.value for item in complete_assignments(None, None, incomplete)] == values
+
+
+# --- help ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_takes_json_and_shows_its_examples(cli, name):
+    out = cli(name, "--help").out
+    assert "--json" in out
+    assert commands()[name].examples
+    for example in commands()[name].examples:
+        assert f"\n  {example}\n" in out
+        assert f"vpcipam {name}" in example
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_run_as_written(example, tmp_path, manifest, environment):
+    """With a vpcipam on the path, a kubectl that prints the manifest, and the manifest in the folder."""
+    shutil.copy(manifest, tmp_path / "aws-node.yaml")
+    for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    environment["PATH"] = os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]])
+    done = subprocess.run(["sh", "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # noqa: S603, S607 - our own examples
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert all(line.startswith(("warning: ", "= ")) for line in done.stderr.splitlines())
+    assert Path(tmp_path / "aws-node.yaml").exists()

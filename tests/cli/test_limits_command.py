@@ -1,0 +1,100 @@
+"""`vpcipam limits`."""
+
+import json
+
+import pytest
+
+from vpcipam.limits import all_instance_limits, instance_limits, instance_types
+
+NEW_TYPE = {
+    "InstanceType": "x99.large",
+    "NetworkInfo": {
+        "NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": 4}],
+        "Ipv4AddressesPerInterface": 5,
+        "Ipv6AddressesPerInterface": 5,
+    },
+    "BareMetal": False,
+    "Hypervisor": "nitro",
+    "VCpuInfo": {"DefaultVCpus": 2},
+}
+
+
+@pytest.fixture
+def types_file(tmp_path):
+    path = tmp_path / "types.json"
+    path.write_text(json.dumps({"InstanceTypes": [NEW_TYPE]}))
+    return str(path)
+
+
+def test_json_is_a_list_of_the_limits_in_the_order_asked_for(cli):
+    answer = cli("limits", "p5.48xlarge", "m5.large", "--json")
+    assert answer.code == 0
+    assert answer.document == [instance_limits("p5.48xlarge").to_dict(), instance_limits("m5.large").to_dict()]
+
+
+def test_all_lists_the_whole_table(cli):
+    assert cli("limits", "--all", "--json").document == [limits.to_dict() for limits in all_instance_limits()]
+    lines = cli("limits", "--all").out.splitlines()
+    assert [line.split()[0] for line in lines[2 : 2 + len(instance_types())]] == list(instance_types())
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_table_shows_what_counts(cli):
+    out = cli("limits", "m5.large", "c4.large", "m5.metal").out.splitlines()
+    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28"]
+    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110"]
+    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none"]
+    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "737", "250"]
+
+
+def test_an_unknown_type_refuses_the_whole_request_and_names_close_ones(cli):
+    refusal = cli("limits", "m5.large", "m5.lrge", "--json").refusal
+    assert refusal == (
+        "unknown instance type 'm5.lrge'; did you mean m5.large or m5.xlarge or m5.8xlarge? "
+        "`vpcipam limits --all` lists the types; --types FILE adds newer ones"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "-", "m5", "M5.LARGE", "m5.large\n", "💥", "x" * 10_000, "\x1b[31mm5.large"])
+def test_odd_names_are_refused_in_one_line(cli, name):
+    assert cli("limits", "--", name).refusal.startswith("unknown instance type ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("m5.large", "--all"), ("--json",)])
+def test_either_types_or_all_must_be_given(cli, arguments):
+    assert "--all" in cli("limits", *arguments).usage_error
+
+
+def test_types_newer_than_the_table_come_from_a_file(cli, types_file):
+    assert cli("limits", "x99.large", "m5.large", "--types", types_file, "--json").document[0]["eni_limit"] == 4
+    names = [limits["instance_type"] for limits in cli("limits", "--all", "--types", types_file, "--json").document]
+    assert names == sorted({*instance_types(), "x99.large"})
+    assert cli("max-pods", "x99.large", "--types", types_file).out == "18\n"
+    assert cli("plan", "x99.large", "--pods", "1", "--types", types_file, "--json").document["eni_count"] == 2
+
+
+def test_types_newer_than_the_table_come_from_stdin(cli):
+    assert cli("limits", "x99.large", "--types", "-", "--json", stdin=json.dumps(NEW_TYPE)).document[0]["instance_type"] == "x99.large"
+    assert cli("max-pods", "x99.large", "--types", "-", stdin=b"\xef\xbb\xbf" + json.dumps(NEW_TYPE).encode()).out == "18\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "unknown instance type 'x99.large'"),
+        (b"{", "not JSON"),
+        (b"7", "not int"),
+        (b"\xff\xfe\x00", "can't decode"),
+        (b'[{"InstanceType": 7}]', "NetworkInfo"),
+        (b'[["a"]]', "must be a mapping"),
+    ],
+)
+def test_a_types_file_of_another_kind_is_refused(cli, tmp_path, content, words):
+    path = tmp_path / "types.json"
+    path.write_bytes(content)
+    assert words in cli("limits", "x99.large", "--types", str(path)).refusal
+
+
+def test_a_types_file_that_is_not_there_is_refused(cli, tmp_path):
+    assert "No such file" in cli("limits", "x99.large", "--types", str(tmp_path / "none")).refusal
+    assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal

@@ -1,0 +1,190 @@
+"""Exit codes, and what becomes of everything that can go wrong."""
+
+import builtins
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vpcipam.cli.app
+from vpcipam._version import __version__
+from vpcipam.cli import main, streams
+
+FULL = Path("/dev/full")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let the command fail with an error from within."""
+
+    def fail(error):
+        def raise_it(_arguments):
+            raise error
+
+        monkeypatch.setattr(vpcipam.cli.app, "run", raise_it)
+
+    return fail
+
+
+def test_version(cli):
+    assert cli("--version").out == f"vpcipam {__version__}\n"
+
+
+def test_help_lists_the_commands(cli):
+    answer = cli("--help")
+    assert answer.code == 0
+    for command in ("limits", "max-pods", "settings", "plan", "completion"):
+        assert f"\n  {command} " in answer.out
+    assert "..." not in answer.out.partition("Commands:")[2]
+    assert cli("-h").out == answer.out
+
+
+def test_no_command_and_an_unknown_one_are_bad_usage(cli):
+    assert "Commands:" in cli().usage_error
+    assert "No such command 'plna'" in cli("plna").usage_error
+    assert "No such command 'simulate'" in cli("simulate").usage_error
+
+
+def test_arguments_come_from_the_process_unless_given(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["vpcipam", "max-pods", "m5.large"])
+    assert main() == 0
+    assert capsys.readouterr().out == "29\n"
+
+
+def test_a_process_ends_with_the_exit_code(process):
+    assert process("max-pods", "m5.large").code == 0
+    assert process("max-pods", "m5.lrge").refusal
+    assert process("max-pods").usage_error
+    assert process("settings", "-", "--json", stdin="env: {WARM_IP_TARGET: 5}").document["source"] == "stdin"
+
+
+def test_importing_the_command_loads_no_extra(environment):
+    code = "import sys, vpcipam.cli; print({'click', 'rich', 'yaml'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
+    assert done.stdout == "set()\n"
+
+
+def test_max_pods_loads_neither_rich_nor_yaml_nor_the_planner(environment):
+    code = (
+        "import sys; from vpcipam.cli import main; main(['max-pods', 'm5.large'])\n"
+        "print({'rich', 'yaml', 'vpcipam.settings', 'vpcipam.plan'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
+    assert done.stdout == "29\nset()\n"
+
+
+# --- what is not installed -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["click", "rich", "yaml"])
+def test_a_missing_extra_is_told_in_one_line(missing, environment, manifest):
+    code = f"import sys; sys.modules[{missing!r}] = None; from vpcipam.cli import main; sys.exit(main(['settings', {manifest!r}]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - as it stands
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "install" in done.stderr
+    assert "vpcipam[cli]" in done.stderr
+
+
+def test_another_missing_module_is_a_fault(failing, capsys):
+    failing(ModuleNotFoundError("No module named 'vpcipam.nope'", name="vpcipam.nope"))
+    assert main([]) == 70
+    assert "vpcipam.nope" in capsys.readouterr().err
+    failing(ModuleNotFoundError("nameless"))
+    assert main([]) == 70
+
+
+# --- interrupts, faults --------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_is_quiet(failing, capsys):
+    failing(KeyboardInterrupt())
+    assert main([]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_within_a_command_is_quiet(cli, monkeypatch):
+    def interrupt(_name, _more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vpcipam.cli.limits.find_type", interrupt)
+    answer = cli("limits", "m5.large")
+    assert (answer.code, answer.out, answer.err) == (130, "", "")
+
+
+def test_a_fault_asks_for_a_report_in_one_line(failing, capsys):
+    failing(RuntimeError("two\nlines"))
+    assert main([]) == 70
+    err = capsys.readouterr().err
+    assert err == "vpcipam: internal error: RuntimeError: two lines; please report it, with what VPCIPAM_DEBUG=1 shows\n"
+
+
+def test_a_fault_shows_its_traceback_on_request(failing, monkeypatch):
+    failing(RuntimeError("why"))
+    monkeypatch.setenv("VPCIPAM_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="why"):
+        main([])
+
+
+def test_a_refusal_is_one_line_even_with_debugging(cli, monkeypatch):
+    monkeypatch.setenv("VPCIPAM_DEBUG", "1")
+    assert cli("limits", "nope").refusal
+
+
+# --- streams that fail ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "pipe"), reason="needs pipes")
+@pytest.mark.parametrize("arguments", [("limits", "--all"), ("limits", "m5.large"), ("--help",)])
+def test_a_reader_that_goes_away_is_no_error(environment, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter
+            [sys.executable, "-m", "vpcipam.cli", *arguments], stdout=writing, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("limits", "--all"), ("max-pods", "m5.large"), ("--help",)])
+def test_a_full_disk_is_told_in_one_line(environment, arguments):
+    with FULL.open("wb") as full:
+        done = subprocess.run(  # noqa: S603 - this interpreter
+            [sys.executable, "-m", "vpcipam.cli", *arguments], stdout=full, stderr=subprocess.PIPE, env=environment, check=False, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"vpcipam: can't read or write: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_an_error_of_the_system_is_told_in_one_line(failing, capsys):
+    failing(OSError(errno.EIO, "broken"))
+    assert main([]) == 1
+    assert capsys.readouterr().err == f"vpcipam: can't read or write: [Errno {errno.EIO}] broken\n"
+
+
+def test_a_broken_pipe_is_quiet_in_this_process_too(failing, capsys):
+    failing(BrokenPipeError())
+    assert main([]) == 141
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_closed_streams_break_nothing(monkeypatch, stream):
+    monkeypatch.setattr(sys, stream, None)
+    assert main(["max-pods", "m5.large"]) == 0
+    assert main(["max-pods", "m5.large", "m4.large"]) == 0
+    assert main(["max-pods", "nope"]) == 1
+
+
+def test_a_stdout_that_is_no_file_is_left_alone(monkeypatch):
+    opened = []
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(builtins, "open", opened.append)
+    streams.abandon_stdout()
+    assert opened == []

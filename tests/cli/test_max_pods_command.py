@@ -1,0 +1,72 @@
+"""`vpcipam max-pods`."""
+
+import itertools
+
+import pytest
+
+from vpcipam.limits import max_pods
+
+
+def test_of_one_type_stdout_has_the_number_alone(cli):
+    answer = cli("max-pods", "m5.large")
+    assert (answer.code, answer.out) == (0, "29\n")
+    assert answer.err == "= 3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "formula"),
+    [
+        (("--prefix-delegation",), 110, "= 434, capped at 110 as EKS recommends for 2 vCPUs"),
+        (("--prefix-delegation", "--uncapped"), 434, "3 ENIs × (10 IPv4 addresses − 1) × 16 of a prefix + 2 host-network pods"),
+        (("--custom-networking",), 20, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) + 2 host-network pods"),
+        (("--max-eni", "1"), 11, "1 ENI × (10"),
+        (("--max-eni", "4"), 29, "3 ENIs × (10"),
+        (("--prefix-delegation", "--custom-networking", "--uncapped"), 290, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) × 16"),
+    ],
+)
+def test_the_formula_says_how_the_number_comes_about(cli, options, number, formula):
+    answer = cli("max-pods", "m5.large", *options)
+    assert answer.out == f"{number}\n"
+    assert formula in answer.err
+
+
+def test_xen_has_no_prefixes_and_the_formula_says_so(cli):
+    answer = cli("max-pods", "m4.large", "--prefix-delegation")
+    assert answer.out == "20\n"
+    assert answer.err.endswith("; no prefixes on Xen\n")
+
+
+@pytest.mark.parametrize("name", ["m5.large", "t3.small", "c5.18xlarge", "m4.large", "m5.metal", "p5.48xlarge"])
+def test_json_equals_the_library_with_every_combination_of_options(cli, name):
+    for prefixes, custom, capped, max_eni in itertools.product((False, True), (False, True), (False, True), (None, 1, 2, 1000)):
+        options = [
+            *(["--prefix-delegation"] if prefixes else []),
+            *(["--custom-networking"] if custom else []),
+            *([] if capped else ["--uncapped"]),
+            *([] if max_eni is None else ["--max-eni", str(max_eni)]),
+        ]
+        document = cli("max-pods", name, *options, "--json").document
+        assert document["instance_type"] == name
+        assert document["max_pods"] == max_pods(name, prefixes, custom, max_eni, capped)
+        assert document["uncapped_max_pods"] == max_pods(name, prefixes, custom, max_eni, capped=False)
+        # and it can be recomputed from what it says it was computed from
+        slots = (document["eni_count"] - document["custom_networking"]) * (document["ipv4_per_eni"] - 1)
+        assert document["uncapped_max_pods"] == slots * document["addresses_per_slot"] + document["host_network_pods"]
+
+
+def test_several_types_give_a_table_and_a_list(cli):
+    assert [each["max_pods"] for each in cli("max-pods", "t3.small", "m5.large", "--json").document] == [11, 29]
+    answer = cli("max-pods", "t3.small", "m5.large")
+    assert [line.split()[:2] for line in answer.out.splitlines()[2:]] == [["t3.small", "11"], ["m5.large", "29"]]
+    assert answer.err == ""
+
+
+def test_bad_usage(cli):
+    assert "TYPE" in cli("max-pods").usage_error
+    for value in ("0", "-1", "x", "1.5", ""):
+        assert "--max-eni" in cli("max-pods", "m5.large", f"--max-eni={value}").usage_error
+    assert "--nope" in cli("max-pods", "m5.large", "--nope").usage_error
+
+
+def test_an_unknown_type_is_refused(cli):
+    assert "did you mean m5.large" in cli("max-pods", "m5large").refusal

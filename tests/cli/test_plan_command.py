@@ -1,0 +1,174 @@
+"""`vpcipam plan`: answers, refusals, exit codes."""
+
+import json
+import os
+from pathlib import Path
+
+import attrs
+import pytest
+
+from vpcipam.plan import plan
+from vpcipam.settings import Settings
+
+SHARED = Path(os.environ.get("VPCIPAM_SHARED", Path(__file__).parents[3] / "shared"))
+PUBLISHED = SHARED / "conformance" / "warm_pool.json"
+IPV6 = ("--set=ENABLE_IPv6=true", "--set=ENABLE_IPv4=false", "--set=ENABLE_PREFIX_DELEGATION=true")
+
+
+@pytest.mark.parametrize(
+    ("name", "pods", "changes"),
+    [
+        ("m5.large", 0, {}),
+        ("m5.large", 40, {}),
+        ("t3.small", 17, {"ENABLE_PREFIX_DELEGATION": "true", "WARM_IP_TARGET": "5"}),
+        ("m5.large", 3, {"WARM_IP_TARGET": "1", "WARM_ENI_TARGET": "x"}),
+        ("m5.large", 3, {"ENABLE_IPv6": "true", "ENABLE_IPv4": "false", "ENABLE_PREFIX_DELEGATION": "true"}),
+    ],
+)
+def test_json_equals_the_library(cli, name, pods, changes):
+    settings = Settings().with_variables(changes)
+    document = cli("plan", name, "--pods", str(pods), *(f"--set={key}={text}" for key, text in changes.items()), "--json").document
+    diagnostics = document.pop("diagnostics")
+    assert document == json.loads(json.dumps(plan(name, pods, settings).to_dict()))
+    assert diagnostics == [attrs.asdict(found) for found in settings.diagnose(name)]
+
+
+def test_nodes_add_the_cluster(cli):
+    document = cli("plan", "m5.large", "--pods", "40", "--nodes", "7", "--json").document
+    assert document["cluster"]["pods_assigned"] == 7 * 27
+    assert "cluster" not in cli("plan", "m5.large", "--pods", "40", "--json").document
+
+
+def test_the_timeline_in_json_has_the_decisions_of_each_stage(cli):
+    document = cli("plan", "m5.large", "--pods", "27", "--timeline", "--json").document
+    assert [stage["pods"] for stage in document["timeline"]] == [0, 1, 10, 27]
+    assert [decision for stage in document["timeline"] for decision in stage["decisions"]] == document["decisions"]
+    assert document["timeline"][-1]["subnet_ips"] == document["subnet_ips"]
+    assert "timeline" not in cli("plan", "m5.large", "--pods", "27", "--json").document
+
+
+def test_a_manifest_gives_the_settings_and_set_goes_on_top(cli, manifest):
+    expected = plan("m5.large", 20, Settings.from_daemonset(Path(manifest)).with_variables({"WARM_IP_TARGET": "2"}))
+    for source, stdin in ((manifest, ""), ("-", Path(manifest).read_text())):
+        document = cli(
+            "plan",
+            "m5.large",
+            "--pods=20",
+            "--daemonset",
+            source,
+            "--set=WARM_IP_TARGET=9",
+            "--set=WARM_IP_TARGET=2",
+            "--json",
+            stdin=stdin,
+        ).document
+        assert document["total_ips"] == expected.total_ips == 22
+        assert "ENABLE_POD_ENCRYPTION" in {found["variable"] for found in document["diagnostics"]}
+
+
+def test_warnings_go_to_stderr_and_do_not_change_the_exit_code(cli, manifest):
+    answer = cli("plan", "m5.large", "--pods", "1", "--daemonset", manifest)
+    assert answer.code == 0
+    assert "warning: ENABLE_POD_ENCRYPTION: " in answer.err
+    assert "ENABLE_POD_ENCRYPTION" not in answer.out
+
+
+def test_a_value_that_the_daemon_cannot_read_is_warned_of(cli):
+    answer = cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGET=many")
+    assert answer.code == 0
+    assert answer.err.startswith("warning: WARM_IP_TARGET: 'many' can't be used")
+    assert cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGET=").err.startswith("warning: WARM_IP_TARGET: ''")
+
+
+def test_max_pods_sets_the_limit_of_the_kubelet(cli):
+    document = cli("plan", "m5.large", "--pods", "9", "--max-pods", "10", "--json").document
+    assert (document["pods_assigned"], document["pods_waiting"], document["max_pods"]) == (8, 1, 10)
+
+
+# --- waiting -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_pods_that_wait_are_an_answer_and_not_an_error(cli, options):
+    answer = cli("plan", "m5.large", "--pods", "40", *options)
+    assert (answer.code, answer.err) == (0, "")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_pods_that_wait_are_a_finding_on_request(cli, options):
+    answer = cli("plan", "m5.large", "--pods", "40", "--fail-if-waiting", *options)
+    assert answer.finding.startswith("13 pods of 40 would wait on each m5.large node: the node runs at most 27 pods")
+    assert answer.out
+    assert cli("plan", "m5.large", "--pods", "27", "--fail-if-waiting", *options).code == 0
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--timeline",)])
+def test_settings_that_the_daemon_refuses_are_refused_with_the_reason(cli, options):
+    assert "both on" in cli("plan", "m5.large", "--pods", "1", "--set=ENABLE_IPv6=true", *options).refusal
+    assert "(Xen) has none" in cli("plan", "m4.large", "--pods", "1", *IPV6, *options).refusal
+    custom = cli("plan", "m5.large", "--pods", "1", "--set=AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true", "--set=MAX_ENI=1", *options)
+    assert "custom networking" in custom.refusal
+
+
+def test_an_unknown_variable_is_refused_and_the_nearest_named(cli):
+    assert cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IPTARGET=1").refusal == (
+        "the aws-node container reads no variable 'WARM_IPTARGET'; did you mean WARM_IP_TARGET?"
+    )
+    assert "'UNKNOWN'" in cli("plan", "m5.large", "--pods", "1", "--set", "UNKNOWN=1").refusal
+
+
+def test_a_manifest_that_cannot_be_read_is_refused(cli, tmp_path):
+    assert "No such file" in cli("plan", "m5.large", "--pods", "1", "--daemonset", str(tmp_path / "none.yaml")).refusal
+    assert "Is a directory" in cli("plan", "m5.large", "--pods", "1", "--daemonset", str(tmp_path)).refusal
+    assert "no container" in cli("plan", "m5.large", "--pods", "1", "--daemonset", "-").refusal
+
+
+def test_an_unknown_type_is_refused(cli):
+    assert "did you mean" in cli("plan", "m5.lrge", "--pods", "1").refusal
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("m5.large",),
+        ("--pods", "1"),
+        ("m5.large", "--pods", "-1"),
+        ("m5.large", "--pods", "abc"),
+        ("m5.large", "--pods", ""),
+        ("m5.large", "--pods", "1.5"),
+        ("m5.large", "--pods", "100001"),
+        ("m5.large", "--pods", str(2**70)),
+        ("m5.large", "--pods", "9" * 5000),
+        ("m5.large", "--pods", "1", "--nodes", "0"),
+        ("m5.large", "--pods", "1", "--nodes", "-3"),
+        ("m5.large", "--pods", "1", "--max-pods", "0"),
+        ("m5.large", "--pods", "1", "--set", "X"),
+        ("m5.large", "--pods", "1", "--set", "=5"),
+        ("m5.large", "--pods", "1", "--set"),
+        ("m5.large", "m5.xlarge", "--pods", "1"),
+    ],
+)
+def test_bad_usage(cli, arguments):
+    assert cli("plan", *arguments).usage_error
+
+
+# --- published cases -----------------------------------------------------------------------------------------------------
+
+
+def published_cases():
+    if not PUBLISHED.exists():
+        reason = "the published cases are not in the repository; VPCIPAM_SHARED says where they are"
+        return [pytest.param({}, marks=pytest.mark.skip(reason=reason))]
+    cases = json.loads(PUBLISHED.read_text())
+    return [pytest.param(case, id=f"{number}-{case['instance_type']}-{case['pods']}") for number, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize("case", published_cases())
+def test_published_cases_hold(cli, case):
+    changes = [f"--set={name}={text}" for name, text in case["set"].items()]
+    document = cli("plan", case["instance_type"], "--pods", str(case["pods"]), *changes, "--json").document
+    enis = sorted(document["enis"], key=lambda eni: eni["device_number"])
+    document["per_eni"] = [eni["prefixes"] if document["mode"] == "prefix" else eni["secondary_ips"] for eni in enis]
+    assert {key: document[key] for key in case["expect"]} == case["expect"]

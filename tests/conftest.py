@@ -1,0 +1,26 @@
+"""What every test folder shares: hypothesis profiles, and the twin pools as a fixture."""
+
+import importlib
+import os
+
+import pytest
+from hypothesis import settings
+
+# Timing depends on the machine, so no deadline; a failure prints the lines that repeat it. HYPOTHESIS_PROFILE chooses.
+settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=2_000, stateful_step_count=50, deadline=None, print_blob=True)
+settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Without the extension the compiled twin's tests fail: it is left out only where somebody asked for that.
+TWINS = (
+    {"python": "vpcipam._pool_py"}
+    if os.environ.get("VPCIPAM_NO_EXTENSION") == "1"
+    else {"cython": "vpcipam._pool", "python": "vpcipam._pool_py"}
+)
+
+
+@pytest.fixture(scope="session", params=TWINS)
+def pool_twin(request):
+    """The module of one twin: BitmapPool and AddressPool, compiled or plain."""
+    return importlib.import_module(TWINS[request.param])

@@ -1,0 +1,377 @@
+"""ENIs and CIDRs: adding, removing by consent and by force, excluding, and changing the mode."""
+
+import pytest
+from datastore_worlds import assigned, key, node, singles, snapshot
+
+from vpcipam.address import AddressMode
+from vpcipam.datastore import Datastore
+from vpcipam.errors import (
+    CidrInUse,
+    DatastoreError,
+    DuplicateEni,
+    EniInUse,
+    InvalidCidr,
+    OutOfRange,
+    PoolExhausted,
+    UnknownCidr,
+    UnknownEni,
+)
+
+# --- ENIs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_enis_are_listed_by_device_number():
+    store = Datastore()
+    for eni_id, device_number in (("eni-c", 0), ("eni-a", 7), ("eni-b", 3)):
+        store.add_eni(eni_id, device_number=device_number, now_ns=0)
+    assert store.eni_ids == ("eni-c", "eni-b", "eni-a")
+    assert "eni-a" in store
+    assert "eni-d" not in store
+
+
+def test_a_trunk_is_known_while_it_is_attached():
+    store = node([])
+    assert not store.has_trunk
+    store.add_eni("eni-1", device_number=1, trunk=True, now_ns=0)
+    assert store.has_trunk
+    store.remove_eni("eni-1", now_ns=0)
+    assert not store.has_trunk
+
+
+def test_what_was_said_of_an_eni_is_told_again():
+    store = Datastore(network_card=3)
+    store.add_eni("eni-9", device_number=9, primary=True, trunk=True, efa=True, excluded=True, subnet_id="subnet-1", now_ns=17)
+    (eni,) = store.eni_stats(17)
+    assert (eni.eni_id, eni.device_number, eni.subnet_id, eni.added_ns) == ("eni-9", 9, "subnet-1", 17)
+    assert (eni.primary, eni.trunk, eni.efa, eni.excluded) == (True, True, True, True)
+    assert store.network_card == 3
+    store.add_eni("eni-10", device_number=10, now_ns=18)
+    eni = store.eni_stats(18)[1]
+    assert (eni.primary, eni.trunk, eni.efa, eni.excluded, eni.subnet_id) == (False, False, False, False, None)
+
+
+def test_an_eni_or_device_number_that_is_taken_is_refused():
+    store = node(["10.0.0.0/28"], network_card=2)
+    before = snapshot(store, 0)
+    with pytest.raises(DuplicateEni, match="eni-0 is in the datastore"):
+        store.add_eni("eni-0", device_number=5, now_ns=0)
+    with pytest.raises(DuplicateEni, match="device number 0 of network card 2 is taken by eni-0"):
+        store.add_eni("eni-5", device_number=0, now_ns=0)
+    assert snapshot(store, 0) == before
+    assert "eni-5" not in store
+
+
+@pytest.mark.parametrize("device_number", [-1, 2**30, 2**31, 2**70, -(2**70)])
+def test_a_device_number_out_of_range_is_refused_when_the_eni_is_added(device_number):
+    store = node(["10.0.0.0/28"])
+    with pytest.raises(OutOfRange, match="device number of eni-9"):
+        store.add_eni("eni-9", device_number=device_number, now_ns=0)
+    assert store.eni_ids == ("eni-0",)
+    assert store.stats(0).total_count == 16
+
+
+def test_the_highest_device_number_can_carry_pods():
+    store = node()
+    store.add_eni("eni-9", device_number=2**30 - 1, now_ns=0)
+    store.add_cidr("eni-9", "10.0.0.0/28")
+    assert store.assign(key("web"), 0).device_number == 2**30 - 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.remove_eni("eni-9", now_ns=0),
+        lambda store: store.remove_eni("eni-9", force=True, now_ns=0),
+        lambda store: store.set_excluded("eni-9", excluded=True),
+        lambda store: store.add_cidr("eni-9", "10.0.0.32/28"),
+        lambda store: store.remove_cidr("eni-9", "10.0.0.0/28", now_ns=0),
+        lambda store: store.cidrs("eni-9"),
+        lambda store: store.removable_cidrs("eni-9", 0),
+    ],
+)
+def test_an_unknown_eni_is_refused_by_name(call):
+    store = node(["10.0.0.0/28"], network_card=1)
+    before = snapshot(store, 0)
+    with pytest.raises(UnknownEni, match="network card 1 has no ENI 'eni-9'"):
+        call(store)
+    assert snapshot(store, 0) == before
+
+
+def test_a_removed_eni_takes_its_cidrs_along_and_may_come_back_elsewhere():
+    store = node([], ["10.0.0.0/28", "10.0.0.16/28"])
+    held = store.assign(key("web"), 0)
+    store.unassign(key("web"), 0)
+    assert store.remove_eni("eni-1", now_ns=0) == ()
+    assert store.eni_ids == ("eni-0",)
+    store.add_eni("eni-1", device_number=4, now_ns=0)
+    assert store.cidrs("eni-1") == ()
+    store.add_cidr("eni-0", "10.0.0.0/28")
+    again = store.assign_at(key("web"), held.address, 30)
+    assert (again.eni_id, again.device_number) == ("eni-0", 0)
+
+
+def test_an_eni_with_pods_is_kept_unless_it_is_gone_in_ec2():
+    store = node([], ["10.0.0.16/28", "10.0.0.0/28"])
+    for address in ("10.0.0.17", "10.0.0.16", "10.0.0.3"):
+        store.assign_at(key(address), address, 0)
+    before = snapshot(store, 0)
+    with pytest.raises(EniInUse, match="eni-1 has 3 pods"):
+        store.remove_eni("eni-1", now_ns=0)
+    assert snapshot(store, 0) == before
+    evicted = store.remove_eni("eni-1", force=True, now_ns=0)
+    assert [assignment.address for assignment in evicted] == ["10.0.0.3", "10.0.0.16", "10.0.0.17"]
+    assert {assignment.eni_id for assignment in evicted} == {"eni-1"}
+    assert assigned(store) == {}
+    assert store.pod_of(key("10.0.0.3")) is None
+    store._check()
+
+
+def test_force_without_pods_is_a_plain_removal():
+    store = node([], ["10.0.0.0/28"])
+    assert store.remove_cidr("eni-1", "10.0.0.0/28", force=True, now_ns=0) == ()
+    assert store.remove_eni("eni-1", force=True, now_ns=0) == ()
+    assert store.eni_ids == ("eni-0",)
+
+
+# --- CIDRs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_cidrs_are_listed_in_order_and_in_their_shortest_form():
+    store = node(["10.0.0.32/28", "10.0.0.9", "10.0.0.16/28"])
+    assert store.cidrs("eni-0") == ("10.0.0.9/32", "10.0.0.16/28", "10.0.0.32/28")
+
+
+@pytest.mark.parametrize("mode", [AddressMode.SECONDARY_IP, AddressMode.PREFIX])
+@pytest.mark.parametrize(
+    "cidr",
+    [
+        "10.0.0.0/27",
+        "10.0.0.0/29",
+        "10.0.0.0/31",
+        "10.0.0.0/24",
+        "0.0.0.0/0",
+        "10.0.0.3/28",
+        "10.0.0.5/",
+        "10.0.00.5",
+        " 10.0.0.5",
+        "",
+        "2001:db8::/80",
+        "2001:db8::/32",  # the length would fit
+        "2001:db0::/28",
+        "::ffff:10.0.0.5/128",
+    ],
+)
+def test_fault_12_a_cidr_that_fits_no_slot_is_refused(mode, cidr):
+    store = node([], mode=mode)
+    with pytest.raises(InvalidCidr):
+        store.add_cidr("eni-0", cidr)
+    assert store.cidrs("eni-0") == ()
+    assert store.stats(0).total_count == 0
+
+
+@pytest.mark.parametrize(
+    "cidr",
+    ["2001:db8::/64", "2001:db8::/79", "2001:db8::/81", "2001:db8::/128", "2001:db8::", "2001:db8::1/80", "10.0.0.0/28", "10.0.0.5/32"],
+)
+def test_a_cidr_that_fits_no_slot_of_an_ipv6_node_is_refused(cidr):
+    store = node([], mode=AddressMode.IPV6)
+    with pytest.raises(InvalidCidr):
+        store.add_cidr("eni-0", cidr)
+    assert store.cidrs("eni-0") == ()
+
+
+def test_the_refusal_of_a_cidr_says_what_would_fit():
+    with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode that takes an IPv4 /32 or /28"):
+        node(["10.0.0.0/27"])
+    with pytest.raises(InvalidCidr, match="in ipv6 mode that takes an IPv6 /80"):
+        node(["10.0.0.0/28"], mode=AddressMode.IPV6)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"10.0.0.0/28", ("10.0.0.0", 28)])
+def test_what_is_no_text_is_a_type_error(wrong):
+    store = node([])
+    with pytest.raises(TypeError):
+        store.add_cidr("eni-0", wrong)
+    with pytest.raises(TypeError):
+        store.remove_cidr("eni-0", wrong, now_ns=0)
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.16/28", "10.0.0.0/32", "::a00:0/128", "10.0.0.5/32"])
+def test_a_cidr_that_the_eni_has_not_is_not_removed(cidr):
+    store = node(["10.0.0.0/28"], ["10.0.0.16/28"])
+    before = snapshot(store, 0)
+    for force in (False, True):
+        with pytest.raises(UnknownCidr, match=f"eni-0 has no CIDR {cidr}"):
+            store.remove_cidr("eni-0", cidr, force=force, now_ns=0)
+    with pytest.raises(InvalidCidr):
+        store.remove_cidr("eni-0", "10.0.0.1/28", now_ns=0)
+    assert snapshot(store, 0) == before
+
+
+def test_a_cidr_may_be_written_otherwise_when_it_is_removed():
+    store = node(["2001:db8::/80"], mode=AddressMode.IPV6)
+    store.remove_cidr("eni-0", "2001:DB8:0:0:0:0:0:0/80", now_ns=0)
+    store = singles([5])
+    store.remove_cidr("eni-0", "10.0.0.5", now_ns=0)
+    assert store.cidrs("eni-0") == ()
+
+
+def test_a_cidr_with_pods_is_kept_unless_it_is_gone_in_ec2():
+    store = node(["10.0.0.0/28", "10.0.0.16/28"])
+    for address in ("10.0.0.17", "10.0.0.5", "10.0.0.4"):
+        store.assign_at(key(address), address, 0)
+    before = snapshot(store, 0)
+    with pytest.raises(CidrInUse, match=r"10\.0\.0\.0/28 on eni-0 has 2 pods"):
+        store.remove_cidr("eni-0", "10.0.0.0/28", now_ns=0)
+    assert snapshot(store, 0) == before
+    evicted = store.remove_cidr("eni-0", "10.0.0.0/28", force=True, now_ns=0)
+    assert [(assignment.address, assignment.cidr) for assignment in evicted] == [("10.0.0.4", "10.0.0.0/28"), ("10.0.0.5", "10.0.0.0/28")]
+    assert assigned(store) == {"10.0.0.17": "10.0.0.17"}
+
+
+# --- exclusion -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_excluded_eni_keeps_its_pods_and_gives_nothing_new():
+    store = singles([5, 6], [7])
+    held = store.assign(key("web"), 0)
+    store.set_excluded("eni-0", excluded=True)
+    assert store.assignment_of(key("web")) == held
+    assert store.assign(key("api"), 0).eni_id == "eni-1"
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 0)
+    store.set_excluded("eni-0", excluded=False)
+    assert store.assign(key("new"), 0).address == "10.0.0.6"
+
+
+def test_cidrs_added_to_an_excluded_eni_give_nothing_until_it_is_taken_back():
+    store = node()
+    store.add_eni("eni-0", device_number=0, excluded=True, now_ns=0)
+    store.add_cidr("eni-0", "10.0.0.0/28")
+    with pytest.raises(PoolExhausted):
+        store.assign(key("web"), 0)
+    store.set_excluded("eni-0", excluded=True)
+    store.set_excluded("eni-0", excluded=False)
+    assert store.assign(key("web"), 0).address == "10.0.0.0"
+
+
+def test_an_excluded_eni_counts_only_what_pods_hold():
+    store = node(["10.0.0.0/28"], ["10.0.0.16/28"], cooldown_ns=30)
+    for turn in range(3):
+        store.assign(key(str(turn)), 0)
+    store.unassign(key("2"), 0)
+    store.set_excluded("eni-0", excluded=True)
+    stats = store.stats(0)
+    assert (stats.total_count, stats.assigned_count, stats.available_count, stats.cooling_count) == (2 + 16, 2, 16, 0)
+    assert (stats.prefix_count, stats.free_prefix_count) == (2, 1)
+    assert store.eni_stats(0)[0].cooling_until_ns == 30
+
+
+# --- mode ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_mode_moves_no_pod_and_changes_where_new_addresses_come_from():
+    store = node(["10.0.0.0/28", "10.0.0.16/32"], mode=AddressMode.SECONDARY_IP)
+    web = store.assign(key("web"), 0)
+    store.set_mode(AddressMode.PREFIX)
+    assert store.mode is AddressMode.PREFIX
+    assert store.assignment_of(key("web")) == web
+    assert store.assign(key("api"), 0).cidr == "10.0.0.0/28"
+    stats = store.stats(0)
+    assert (stats.total_count, stats.assigned_count) == (16, 1)
+    (eni,) = store.eni_stats(0)
+    assert (eni.pod_count, eni.assigned_count, eni.slot_count) == (2, 1, 2)
+    store.set_mode(AddressMode.SECONDARY_IP)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 0)
+    store._check()
+
+
+def test_a_change_of_mode_opens_nothing_on_an_excluded_eni():
+    store = node(["10.0.0.0/28"], mode=AddressMode.SECONDARY_IP)
+    store.set_excluded("eni-0", excluded=True)
+    store.set_mode(AddressMode.PREFIX)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("web"), 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (AddressMode.SECONDARY_IP, AddressMode.IPV6),
+        (AddressMode.PREFIX, AddressMode.IPV6),
+        (AddressMode.IPV6, AddressMode.PREFIX),
+        (AddressMode.IPV6, AddressMode.SECONDARY_IP),
+    ],
+)
+def test_a_node_keeps_its_ip_family(before, after):
+    store = Datastore(mode=before)
+    with pytest.raises(DatastoreError, match="keeps its IP family"):
+        store.set_mode(after)
+    assert store.mode is before
+
+
+@pytest.mark.parametrize("mode", AddressMode)
+def test_a_change_to_the_same_mode_is_no_change(mode):
+    store = Datastore(mode=mode)
+    store.set_mode(mode)
+    assert store.mode is mode
+
+
+@pytest.mark.parametrize("mode", [AddressMode.SECONDARY_IP, AddressMode.PREFIX])
+def test_prefixes_are_counted_whatever_the_mode(mode):
+    store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28", "10.0.0.48/32"], mode=mode)
+    store.assign_at(key("web"), "10.0.0.5", 0)
+    assert (store.stats(0).prefix_count, store.stats(0).free_prefix_count) == (3, 2)
+    assert store.eni_stats(0)[0].free_prefix_count == 2
+
+
+# --- what to give back ---------------------------------------------------------------------------------------------------
+
+
+def test_cidrs_are_given_back_stale_ones_first_then_quiet_ones_then_the_higher():
+    store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28", "10.0.0.48/28", "10.0.0.64/32", "10.0.0.65/32"], cooldown_ns=30)
+    store.assign_at(key("pod"), "10.0.0.0", 0)
+    for address in ("10.0.0.48", "10.0.0.65"):
+        store.assign_at(key("short"), address, 0)
+        store.unassign(key("short"), 0)
+    quiet_at_30 = ("10.0.0.65/32", "10.0.0.64/32", "10.0.0.48/28", "10.0.0.32/28", "10.0.0.16/28")
+    assert store.removable_cidrs("eni-0", 29) == ("10.0.0.64/32", "10.0.0.65/32", "10.0.0.32/28", "10.0.0.16/28", "10.0.0.48/28")
+    assert store.removable_cidrs("eni-0", 30) == quiet_at_30
+    (eni,) = store.eni_stats(30)
+    assert (eni.idle_cidr_count, eni.stale_cidr_count) == (3, 2)
+    store.set_excluded("eni-0", excluded=True)
+    (eni,) = store.eni_stats(30)
+    assert (eni.idle_cidr_count, eni.stale_cidr_count) == (0, 5)
+
+
+def test_each_removable_cidr_is_removed_without_force():
+    store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28"])
+    store.assign_at(key("pod"), "10.0.0.20", 0)
+    for cidr in store.removable_cidrs("eni-0", 0):
+        assert store.remove_cidr("eni-0", cidr, now_ns=0) == ()
+    assert store.cidrs("eni-0") == ("10.0.0.16/28",)
+    assert store.removable_cidrs("eni-0", 0) == ()
+
+
+# --- cooldowns, ENI by ENI ------------------------------------------------------------------------------------------------
+
+
+def test_the_last_end_of_cooldown_on_an_eni_is_reported_until_it_is_over():
+    store = node(["10.0.0.0/28"], ["10.0.0.16/28"], cooldown_ns=30)
+    for address, released_ns in (("10.0.0.16", 5), ("10.0.0.17", 9), ("10.0.0.18", 2), ("10.0.0.1", 50)):
+        store.assign_at(key(address), address, 0)
+        store.unassign(key(address), released_ns)
+    assert [eni.cooling_until_ns for eni in store.eni_stats(9)] == [80, 39]
+    assert [eni.cooling_until_ns for eni in store.eni_stats(38)] == [80, 39]
+    assert [eni.cooling_until_ns for eni in store.eni_stats(39)] == [80, None]
+    assert [eni.obstacle(10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
+
+
+def test_addresses_that_cool_outside_all_cidrs_are_no_enis():
+    store = node([], ["10.0.0.16/28"], cooldown_ns=30)
+    store.assign(key("web"), 0)
+    store.remove_cidr("eni-1", "10.0.0.16/28", force=True, now_ns=0)
+    assert store.eni_stats(0)[1].cooling_until_ns is None
+    assert store.stats(0).cooling_count == 0
+    assert store.cooling_until("10.0.0.16") == 30

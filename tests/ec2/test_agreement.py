@@ -1,0 +1,252 @@
+"""The model and a naive EC2 of plain sets, driven together: same answers, same codes, same free counts."""
+
+import importlib.util
+import ipaddress
+import sys
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.limits import InstanceLimits
+
+
+def beside(name):
+    """Import a module that stands beside this one: tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+naive_ec2 = beside("naive_ec2")
+
+TYPES = (
+    InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, ipv6_per_eni=2),
+    InstanceLimits(instance_type="xen.test", eni_limit=2, ipv4_per_eni=3, hypervisor="xen"),
+    InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=6, network_cards=(2, 1)),
+)
+# The /27 has no /28 that can be a prefix, the /26 has two, the /25 six. The /28 is in another zone.
+SUBNETS = (
+    ("10.0.0.0/28", "us-east-1b", None),
+    ("10.0.0.32/27", "us-east-1a", "2001:db8::/64"),
+    ("10.0.0.64/26", "us-east-1a", None),
+    ("10.0.0.128/25", "us-east-1a", "2001:db8:0:1::/64"),
+)
+
+UNKNOWN = 60
+places = st.integers(0, UNKNOWN)  # the place of a thing among those that there are, round and round; the last is one that is not there
+few = st.one_of(st.integers(2, 5), st.integers(2, 5), st.integers(-1, 4), st.sampled_from([11, 26, 27, 58, 59, 122, 123, 10**9, 2**70]))
+zero = st.just(0)
+
+
+class Agreement(RuleBasedStateMachine):
+    """Drive both with the same calls."""
+
+    @initialize()
+    def set_up(self):
+        self.ec2 = Ec2Model()
+        self.naive = naive_ec2.NaiveEc2()
+        vpc_id = self.ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+        for cidr, zone, ipv6_cidr in SUBNETS:
+            subnet = self.ec2.create_subnet(vpc_id, cidr, availability_zone=zone, ipv6_cidr=ipv6_cidr)
+            self.naive.add_subnet(subnet.subnet_id, vpc_id, zone, cidr, ipv6_cidr)
+        self.call_count = 0
+        self.populate()
+
+    def populate(self):
+        """Begin with something in it: programs are short, and most calls need an ENI and an instance."""
+        for subnet, kind in ((3, 0), (3, 1), (3, 2), (2, 0)):
+            self.launch(subnet, kind)
+        for subnet, counts in ((3, (0, 0)), (3, (2, 0)), (3, (0, 2)), (2, (5, 0)), (1, (0, 0)), (0, (4, 0))):
+            self.create(subnet, counts, 0)
+
+    def call(self, action, *args, **kwargs):
+        """Call both and compare what they say."""
+        self.call_count += 1
+        kwargs["now_ns"] = self.call_count
+        try:
+            answer = getattr(self.ec2, action)(*args, **kwargs)
+        except Ec2Error as error:
+            with pytest.raises(naive_ec2.Refused, match=f"^{error.code}$"):
+                getattr(self.naive, action)(*args, **kwargs)
+        else:
+            assert getattr(self.naive, action)(*args, **kwargs) == answer
+
+    # --- one of the things that there are, or an unknown one
+
+    def subnet(self, place):
+        return self.one([subnet.subnet_id for subnet in self.ec2.subnets], "subnet-0", place)
+
+    def eni(self, place):
+        return self.one([eni.eni_id for eni in self.enis()], "eni-0", place)
+
+    def instance(self, place):
+        return self.one([instance.instance_id for instance in self.ec2.instances], "i-0", place)
+
+    def attachment(self, place):
+        attached = sorted((eni.attachment for eni in self.enis() if eni.attachment), key=lambda attachment: attachment.device_index == 0)
+        return self.one([attachment.attachment_id for attachment in attached], "eni-attach-0", place)
+
+    def enis(self):
+        return self.ec2.describe_network_interfaces(now_ns=0)
+
+    def one(self, known, unknown, place):
+        return known[place % len(known)] if known and place != UNKNOWN else unknown
+
+    def address_near(self, place, offset):
+        """An address of the ENI's own subnet, more often than not."""
+        cidr = next(
+            (
+                subnet.cidr
+                for eni in self.enis()
+                for subnet in self.ec2.subnets
+                if (eni.eni_id, eni.subnet_id) == (self.eni(place), subnet.subnet_id)
+            ),
+            SUBNETS[0][0],
+        )
+        network = ipaddress.ip_network(cidr)
+        return str(network.network_address + offset % (network.num_addresses + 1))
+
+    # --- rules
+
+    @rule(subnet=places, kind=places)
+    def launch(self, subnet, kind):
+        self.call("launch_instance", TYPES[kind % len(TYPES)], self.subnet(subnet))
+
+    @rule(instance=places)
+    def terminate(self, instance):
+        self.call("terminate_instance", self.instance(instance))
+
+    @rule(subnet=places, counts=st.one_of(st.tuples(few, zero), st.tuples(zero, few), st.tuples(few, few)), ipv6=st.one_of(zero, few))
+    def create(self, subnet, counts, ipv6):
+        self.call(
+            "create_network_interface",
+            subnet_id=self.subnet(subnet),
+            secondary_ip_count=counts[0],
+            ipv4_prefix_count=counts[1],
+            ipv6_prefix_count=ipv6,
+        )
+
+    @rule(eni=places, instance=places, device_index=st.integers(-1, 4), card=st.integers(-1, 2))
+    def attach_anywhere(self, eni, instance, device_index, card):
+        self.call("attach_network_interface", self.eni(eni), self.instance(instance), device_index=device_index, network_card_index=card)
+
+    @rule(eni=places, instance=places, device_index=st.integers(1, 2), card=st.sampled_from([0, 0, 0, 1]))
+    def attach(self, eni, instance, device_index, card):
+        detached = [each.eni_id for each in self.enis() if not each.attachment and each.availability_zone == "us-east-1a"]
+        self.call(
+            "attach_network_interface",
+            self.one(detached, "eni-0", eni),
+            self.instance(instance),
+            device_index=device_index,
+            network_card_index=card,
+        )
+
+    @rule(eni=places, attachment=st.one_of(st.none(), places), goes=st.booleans())
+    def modify(self, eni, attachment, goes):
+        eni_id = self.eni(eni)
+        own = {each.eni_id: each.attachment.attachment_id for each in self.enis() if each.attachment}
+        attachment_id = own.get(eni_id, "eni-attach-0") if attachment is None else self.attachment(attachment)
+        self.call("modify_network_interface_attribute", eni_id, attachment_id=attachment_id, delete_on_termination=goes)
+
+    @rule(attachment=places)
+    def detach(self, attachment):
+        self.call("detach_network_interface", self.attachment(attachment))
+
+    @rule(eni=places)
+    def delete(self, eni):
+        self.call("delete_network_interface", self.eni(eni))
+
+    @rule(eni=places, count=few, kind=st.sampled_from(["secondary_ip_count", "ipv4_prefix_count"]))
+    def assign_by_count_where_limits_hold(self, eni, count, kind):
+        attached = [each.eni_id for each in self.enis() if each.attachment]
+        self.call("assign_private_ip_addresses", self.one(attached, "eni-0", eni), **{kind: count})
+
+    @rule(eni=places, counts=st.one_of(st.tuples(few, zero), st.tuples(zero, few), st.tuples(few, few)))
+    def assign_by_count(self, eni, counts):
+        self.call("assign_private_ip_addresses", self.eni(eni), secondary_ip_count=counts[0], ipv4_prefix_count=counts[1])
+
+    @rule(eni=places, ends=st.lists(st.integers(0, 127), min_size=1, max_size=3), count=st.one_of(zero, zero, few))
+    def assign_named_addresses(self, eni, ends, count):
+        addresses = [self.address_near(eni, end) for end in ends]
+        self.call("assign_private_ip_addresses", self.eni(eni), addresses=addresses, secondary_ip_count=count)
+
+    @rule(eni=places, sixteenths=st.lists(st.integers(0, 15), max_size=2), addresses=st.sampled_from([(), ("10.0.0.70",)]))
+    def assign_named_prefixes(self, eni, sixteenths, addresses):
+        prefixes = [f"10.0.0.{16 * sixteenth}/28" for sixteenth in sixteenths]
+        self.call("assign_private_ip_addresses", self.eni(eni), prefixes=prefixes, addresses=addresses)
+
+    @rule(eni=places, wrong=st.sampled_from([None, None, "primary", "twice", "prefix"]), ips=st.integers(0, 4), prefixes=st.integers(0, 2))
+    def unassign(self, eni, wrong, ips, prefixes):
+        candidates = [each for each in self.enis() if each.secondary_ips or each.ipv4_prefixes] or self.enis()
+        if candidates:
+            shown = candidates[eni % len(candidates)]
+            addresses = [*shown.secondary_ips[:ips], *([shown.private_ip] if wrong == "primary" else ())]
+            named_prefixes = [*shown.ipv4_prefixes[:prefixes], *(["10.0.0.80/28"] if wrong == "prefix" else ())]
+            if wrong == "twice":
+                addresses, named_prefixes = addresses * 2, named_prefixes * 2
+            self.call("unassign_private_ip_addresses", shown.eni_id, addresses=addresses, prefixes=named_prefixes)
+
+    @rule(eni=places, end=st.integers(0, 255))
+    def unassign_any(self, eni, end):
+        self.call("unassign_private_ip_addresses", self.eni(eni), addresses=[f"10.0.0.{end}"])
+
+    @rule(eni=places, count=st.one_of(st.integers(-1, 2), st.just(2**70)))
+    def assign_ipv6(self, eni, count):
+        self.call("assign_ipv6_addresses", self.eni(eni), ipv6_prefix_count=count)
+
+    @rule(instance=places)
+    def describe_an_instance(self, instance):
+        self.call("describe_instance", self.instance(instance))
+
+    @invariant()
+    def both_show_the_same(self):
+        self.compare()
+        self.ec2._check()
+
+    def compare(self):
+        assert self.ec2.describe_network_interfaces(now_ns=0) == self.naive.describe_network_interfaces(now_ns=0)
+        assert self.ec2.subnets == self.naive.describe_subnets(now_ns=0)
+        shown = {instance.instance_id: instance for instance in self.ec2.instances}
+        assert shown == {instance_id: self.naive.describe_instance(instance_id, now_ns=0) for instance_id in self.naive.instances}
+
+
+class RandomChoice(Agreement):
+    """The same programs with random addresses: which are chosen can't be foretold, that they may be chosen is an invariant of the model."""
+
+    @initialize()
+    def set_up(self):
+        self.ec2 = Ec2Model(address_choice="random", seed=1)
+        self.twin = Ec2Model(address_choice="random", seed=1)
+        for ec2 in (self.ec2, self.twin):
+            vpc_id = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+            for cidr, zone, ipv6_cidr in SUBNETS:
+                ec2.create_subnet(vpc_id, cidr, availability_zone=zone, ipv6_cidr=ipv6_cidr)
+        self.call_count = 0
+        self.populate()
+
+    def call(self, action, *args, **kwargs):
+        self.call_count += 1
+        kwargs["now_ns"] = self.call_count
+        before = (self.ec2.subnets, self.enis(), self.ec2.instances)
+        try:
+            answer = getattr(self.ec2, action)(*args, **kwargs)
+        except Ec2Error:
+            # The twin never sees a refused call. Were a refusal to move the random sequence, they would part.
+            assert (self.ec2.subnets, self.enis(), self.ec2.instances) == before
+        else:
+            assert getattr(self.twin, action)(*args, **kwargs) == answer
+
+    def compare(self):
+        assert self.enis() == self.twin.describe_network_interfaces(now_ns=0)
+        assert self.ec2.subnets == self.twin.subnets
+
+
+@pytest.mark.parametrize("machine", [Agreement, RandomChoice])
+def test_model_agrees_with_a_naive_ec2(machine):
+    run_state_machine_as_test(machine)

@@ -1,0 +1,203 @@
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from vpcipam.address import Cidr, parse_address
+from vpcipam.ec2.subnet import AddressSet, Scatter, SubnetAddresses
+from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
+
+
+def subnet(text="10.0.0.0/24", **kwargs):
+    return SubnetAddresses(Cidr.parse(text), **kwargs)
+
+
+def taken_addresses(addresses):
+    return [each for each in range(addresses.cidr.first, addresses.cidr.last + 1) if addresses.is_taken(each)]
+
+
+def address(text):
+    return parse_address(text, 4)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "free_count", "free_prefix_count"),
+    [
+        ("10.0.0.0/28", 11, 0),
+        ("10.0.0.16/28", 11, 0),
+        ("10.0.0.0/27", 27, 0),
+        ("10.0.0.64/26", 59, 2),
+        ("10.0.0.0/24", 251, 14),
+        ("10.0.2.0/23", 507, 30),
+        ("10.0.0.0/16", 65_531, 4_094),
+        ("255.255.0.0/16", 65_531, 4_094),
+    ],
+)
+def test_ec2_keeps_five_addresses_and_with_them_the_first_and_the_last_slash_28(cidr, free_count, free_prefix_count):
+    addresses = subnet(cidr)
+    assert (addresses.free_count, addresses.free_prefix_count) == (free_count, free_prefix_count)
+    whole = Cidr.parse(cidr)
+    reserved = [*range(whole.first, whole.first + 4), whole.last]
+    assert reserved == taken_addresses(addresses) == list(addresses.reserved_addresses())
+    assert [each for each in range(whole.first, whole.last + 1) if addresses.is_reserved(each)] == reserved
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/28", "10.0.0.0/27", "10.0.0.0/24", "10.0.0.0/16"])
+@pytest.mark.parametrize("choice", ["lowest", "random"])
+def test_every_free_address_can_be_had_and_not_one_more(cidr, choice):
+    addresses = subnet(cidr, choice=choice)
+    free_count = addresses.free_count
+    taken = addresses.allocate(address_count=free_count).addresses
+    assert len(set(taken)) == free_count
+    assert not any(addresses.is_reserved(each) for each in taken)
+    assert all(each in addresses.cidr for each in taken)
+    assert addresses.free_count == 0
+    with pytest.raises(PoolExhausted, match="has 0 free addresses, 1 are wanted"):
+        addresses.allocate(address_count=1)
+    addresses.release(AddressSet(taken))
+    assert addresses.free_count == free_count
+
+
+@pytest.mark.parametrize("choice", ["lowest", "random"])
+def test_every_free_prefix_can_be_had_and_not_one_more(choice):
+    addresses = subnet("10.0.0.0/24", choice=choice)
+    prefixes = addresses.allocate(prefix_count=14).prefixes
+    assert sorted(prefixes) == [address(f"10.0.0.{16 * number}") for number in range(1, 15)]
+    assert addresses.free_count == 251 - 14 * 16
+    with pytest.raises(NoFreeRun, match="has 0 free aligned /28s, 1 are wanted"):
+        addresses.allocate(prefix_count=1)
+    addresses.release(AddressSet(prefixes=prefixes))
+    assert (addresses.free_count, addresses.free_prefix_count) == (251, 14)
+
+
+def test_lowest_takes_the_lowest_address_and_the_lowest_prefix():
+    addresses = subnet()
+    assert addresses.allocate(address_count=2, prefix_count=2) == AddressSet(
+        (address("10.0.0.4"), address("10.0.0.5")), (address("10.0.0.16"), address("10.0.0.32"))
+    )
+    addresses.release(AddressSet((address("10.0.0.4"),), (address("10.0.0.16"),)))
+    assert addresses.allocate(address_count=1, prefix_count=1) == AddressSet((address("10.0.0.4"),), (address("10.0.0.16"),))
+
+
+def test_random_spreads_over_the_subnet_and_repeats_with_its_seed():
+    def first_ten(seed):
+        return subnet("10.0.0.0/16", choice="random", seed=seed).allocate(address_count=10)
+
+    assert first_ten(1) == first_ten(1)
+    assert first_ten(1) != first_ten(2)
+    blocks = {each >> 8 for each in first_ten(1).addresses}
+    assert len(blocks) > 5
+
+
+def test_without_random_the_seed_means_nothing():
+    assert subnet(seed=1).allocate(address_count=3) == subnet(seed=2).allocate(address_count=3)
+
+
+def test_one_address_in_each_prefix_leaves_many_addresses_and_no_prefix():
+    addresses = subnet()
+    addresses.claim(AddressSet(tuple(address(f"10.0.0.{16 * number + 7}") for number in range(1, 15))))
+    assert (addresses.free_count, addresses.free_prefix_count) == (237, 0)
+    with pytest.raises(NoFreeRun):
+        addresses.allocate(prefix_count=1)
+    addresses.release(AddressSet((address("10.0.0.23"),)))
+    assert addresses.allocate(prefix_count=1).prefixes == (address("10.0.0.16"),)
+
+
+def test_an_address_that_breaks_the_last_prefix_is_given_back_when_the_prefix_is_refused():
+    addresses = subnet("10.0.0.64/26")
+    addresses.claim(
+        AddressSet(tuple(each for each in range(address("10.0.0.64"), address("10.0.0.96")) if not addresses.is_reserved(each)))
+    )
+    assert (addresses.free_count, addresses.free_prefix_count) == (31, 1)
+    before = taken_addresses(addresses)
+    with pytest.raises(NoFreeRun, match="has 0 free aligned /28s"):
+        addresses.allocate(address_count=1, prefix_count=1)
+    assert taken_addresses(addresses) == before
+    assert addresses.allocate(prefix_count=1).prefixes == (address("10.0.0.96"),)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"address_count": 252}, {"prefix_count": 15}, {"address_count": 4, "prefix_count": 15}, {"ipv6_prefix_count": 1}]
+)
+@pytest.mark.parametrize("choice", ["lowest", "random"])
+def test_a_refused_allocation_leaves_no_trace_in_what_comes_next(wanted, choice):
+    refused, untouched = (subnet(choice=choice, seed=3) for _ in range(2))
+    with pytest.raises((PoolExhausted, NoFreeRun)):
+        refused.allocate(**wanted)
+    assert taken_addresses(refused) == taken_addresses(untouched)
+    assert refused.allocate(address_count=5, prefix_count=5) == untouched.allocate(address_count=5, prefix_count=5)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        AddressSet((address("10.0.0.20"), address("10.0.0.3"))),
+        AddressSet((address("10.0.0.20"), address("10.0.0.255"))),
+        AddressSet((address("10.0.0.20"), address("10.0.0.20"))),
+        AddressSet((address("10.0.0.20"), address("10.0.0.100"))),
+        AddressSet((), (address("10.0.0.32"), address("10.0.0.0"))),
+        AddressSet((), (address("10.0.0.32"), address("10.0.0.240"))),
+        AddressSet((), (address("10.0.0.32"), address("10.0.0.32"))),
+        AddressSet((), (address("10.0.0.32"), address("10.0.0.96"))),
+        AddressSet((address("10.0.0.40"),), (address("10.0.0.32"),)),
+    ],
+    ids=[
+        "reserved",
+        "last",
+        "address twice",
+        "taken",
+        "first prefix",
+        "last prefix",
+        "prefix twice",
+        "broken prefix",
+        "address of a prefix",
+    ],
+)
+def test_claiming_what_is_not_free_is_refused_and_claims_nothing(wanted):
+    addresses = subnet()
+    addresses.claim(AddressSet((address("10.0.0.100"),)))
+    before = taken_addresses(addresses)
+    with pytest.raises(AlreadyAllocated):
+        addresses.claim(wanted)
+    assert taken_addresses(addresses) == before
+
+
+def test_a_subnet_without_ipv6_has_no_slash_80():
+    addresses = subnet()
+    assert addresses.free_ipv6_prefix_count == 0
+    assert addresses.reserved_ipv6_prefixes() == ()
+    assert not addresses.is_ipv6_prefix_taken(Cidr.parse("2001:db8::/80").first)
+    with pytest.raises(NoFreeRun):
+        addresses.allocate(ipv6_prefix_count=1)
+
+
+def test_a_slash_64_gives_all_slash_80s_but_the_first_and_the_last():
+    whole = Cidr.parse("2001:db8::/64")
+    addresses = subnet(ipv6_cidr=whole)
+    assert addresses.free_ipv6_prefix_count == 2**16 - 2
+    assert addresses.reserved_ipv6_prefixes() == (whole.first, whole.last + 1 - 2**48)
+    assert [cell for cell in range(2**16) if addresses.is_ipv6_prefix_taken(whole.first + cell * 2**48)] == [0, 2**16 - 1]
+    with pytest.raises(NoFreeRun, match="has 65534 free /80s, 65535 are wanted"):
+        addresses.allocate(ipv6_prefix_count=2**16 - 1)
+    prefixes = addresses.allocate(ipv6_prefix_count=2**16 - 2).ipv6_prefixes
+    assert prefixes[0] == whole.first + 2**48
+    assert prefixes[-1] == whole.last + 1 - 2 * 2**48
+    assert addresses.free_ipv6_prefix_count == 0
+    addresses.release(AddressSet(ipv6_prefixes=prefixes[:1]))
+    assert addresses.allocate(ipv6_prefix_count=1).ipv6_prefixes == prefixes[:1]
+
+
+@given(seed=st.integers(), bound=st.integers(1, 2**20))
+def test_scatter_stays_below_its_bound_and_repeats(seed, bound):
+    one, other = Scatter(seed), Scatter(seed)
+    draws = [one.below(bound) for _ in range(5)]
+    assert all(0 <= draw < bound for draw in draws)
+    other.draw_count = 3
+    assert [other.below(bound), other.below(bound)] == draws[3:]
+
+
+def test_scatter_reaches_every_value_about_equally_often():
+    scatter = Scatter(0)
+    counts = [0] * 16
+    for _ in range(1600):
+        counts[scatter.below(16)] += 1
+    assert min(counts) > 60

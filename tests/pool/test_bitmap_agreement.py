@@ -1,0 +1,140 @@
+"""BitmapPool: naive model, plain and compiled twin side by side, by random programs and by all short ones."""
+
+from itertools import product
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from naive_pools import NaiveBitmapPool
+from pool_worlds import EVERYWHERE_OUT_OF_RANGE, WRONG_TYPES, Indexable, SideBySide, twins
+
+BOUNDARIES = (0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 62, 63, 64, 65, 127, 128, 129, 4095, 4096, 4097, 4159, 4160)
+CAPACITIES = (1, 2, 3, 4, 15, 16, 17, 63, 64, 65, 127, 128, 130, 4095, 4096, 4097, 4161)
+LENGTHS = (2, 4, 8, 16, 32, 64)
+
+offsets = st.one_of(st.integers(0, 8), st.sampled_from(BOUNDARIES), st.integers(0, 4200))
+lengths = st.sampled_from(LENGTHS)
+wrong = st.sampled_from([*WRONG_TYPES, *EVERYWHERE_OUT_OF_RANGE, 2**32, 2**64, True, Indexable(1), Indexable(2**70)])
+
+
+def side_by_side(capacity):
+    return SideBySide(NaiveBitmapPool(capacity), [twin.BitmapPool(capacity) for twin in twins()])
+
+
+class BitmapAgreement(RuleBasedStateMachine):
+    @initialize(capacity=st.sampled_from(CAPACITIES), filled=st.sampled_from(("empty", "full", "all but one", "every other", "runs")))
+    def build(self, capacity, filled):
+        self.capacity = capacity
+        self.sides = side_by_side(capacity)
+        for offset in range(capacity):
+            taken = {
+                "empty": False,
+                "full": True,
+                "all but one": offset != capacity // 2,
+                "every other": offset % 2,
+                "runs": offset // 16 % 2,
+            }
+            if taken[filled]:
+                self.sides.naive.allocated.add(offset)
+                for pool in self.sides.pools:
+                    pool.allocate_at(offset)
+
+    @rule(start=offsets)
+    def allocate(self, start):
+        self.sides.call("allocate", start=start)
+
+    @rule()
+    def allocate_lowest(self):
+        self.sides.call("allocate")
+
+    @rule(offset=offsets)
+    def allocate_at(self, offset):
+        self.sides.call("allocate_at", offset)
+
+    @rule(length=lengths, start=st.one_of(st.just(0), offsets))
+    def allocate_run(self, length, start):
+        self.sides.call("allocate_run", length, start)
+
+    @rule(offset=offsets, length=lengths, aligned=st.booleans())
+    def allocate_run_at(self, offset, length, aligned):
+        self.sides.call("allocate_run_at", offset - offset % length if aligned else offset, length)
+
+    @rule(offset=offsets)
+    def release(self, offset):
+        self.sides.call("release", offset)
+
+    @rule(offset=offsets, length=lengths, aligned=st.booleans())
+    def release_run(self, offset, length, aligned):
+        self.sides.call("release_run", offset - offset % length if aligned else offset, length)
+
+    @rule(offset=offsets)
+    def is_allocated(self, offset):
+        self.sides.call("is_allocated", offset)
+
+    @rule(length=st.one_of(lengths, st.sampled_from((0, 1, 3, 48, 65, 128))))
+    def free_run_count(self, length):
+        self.sides.call("free_run_count", length)
+
+    @rule(name=st.sampled_from(("allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count")), value=wrong)
+    def one_wrong_argument(self, name, value):
+        self.sides.call(name, value)
+
+    @rule(name=st.sampled_from(("allocate_run", "allocate_run_at", "release_run")), first=wrong, second=wrong)
+    def two_wrong_arguments(self, name, first, second):
+        self.sides.call(name, first, second)
+        self.sides.call(name, 2, second)
+
+    @invariant()
+    def agree(self):
+        self.sides.check()
+        self.sides.read("allocated_count")
+        self.sides.read("free_count")
+        expected = list(self.sides.naive)
+        for pool in self.sides.pools:
+            assert list(pool) == expected
+            assert len(pool) == len(expected)
+
+
+TestBitmapAgreement = BitmapAgreement.TestCase
+
+
+def calls(capacity):
+    """Every call with arguments that mean something to a pool of so few offsets."""
+    runs = [(offset, length) for length in (2, 4) for offset in range(0, capacity, length)]
+    return [
+        *[("allocate", start) for start in range(capacity)],
+        *[("allocate_at", offset) for offset in range(capacity)],
+        *[("release", offset) for offset in range(capacity)],
+        *[("allocate_run", length, offset) for offset, length in runs],
+        *[("allocate_run_at", *run) for run in runs],
+        *[("release_run", *run) for run in runs],
+    ]
+
+
+@pytest.mark.parametrize(("capacity", "depth"), [(1, 4), (2, 4), (3, 3), (4, 3)])
+def test_twins_agree_on_every_short_sequence_of_calls(capacity, depth):
+    for sequence in product(calls(capacity), repeat=depth):
+        sides = side_by_side(capacity)
+        for call in sequence:
+            sides.call(*call)
+        sides.check()
+        assert len({tuple(pool) for pool in (sides.naive, *sides.pools)}) == 1
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 3, 4])
+@pytest.mark.parametrize("runs_built_first", [True, False])
+def test_twins_agree_on_every_pair_of_calls_in_every_state(capacity, runs_built_first):
+    for taken in product((False, True), repeat=capacity):
+        for pair in product(calls(capacity), repeat=2):
+            sides = side_by_side(capacity)
+            if runs_built_first:
+                for length in LENGTHS:
+                    sides.call("free_run_count", length)
+            for offset in range(capacity):
+                if taken[offset]:
+                    sides.call("allocate_at", offset)
+            for call in pair:
+                sides.call(*call)
+            sides.check()
+            for length in (2, 4):
+                sides.call("free_run_count", length)

@@ -1,0 +1,111 @@
+"""The selector, and what the twins must have in common beside their behaviour."""
+
+import ast
+import copy
+import doctest
+import importlib
+import importlib.util
+import inspect
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+from pool_worlds import TWIN_NAMES, twins
+
+import vpcipam._pool_py as plain
+import vpcipam.pool
+
+PUBLIC = [
+    (name, member) for name in ("AddressPool", "BitmapPool") for member in sorted(vars(getattr(plain, name))) if not member.startswith("_")
+]
+SOURCE = Path(vpcipam.pool.__file__)
+
+
+def load_selector():
+    """The selector as it would be, were it imported now."""
+    spec = importlib.util.spec_from_file_location("selector_loaded_anew", SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_selector_takes_the_compiled_twin_where_there_is_one(monkeypatch):
+    monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
+    stand_in = type(sys)("vpcipam._pool")
+    stand_in.AddressPool = stand_in.BitmapPool = object
+    monkeypatch.setitem(sys.modules, "vpcipam._pool", stand_in)
+    selector = load_selector()
+    assert selector.USING_EXTENSION is True
+    assert selector.BitmapPool is object
+
+
+def test_the_selector_falls_back_to_the_plain_twin(monkeypatch):
+    monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
+    monkeypatch.setitem(sys.modules, "vpcipam._pool", None)
+    selector = load_selector()
+    assert selector.USING_EXTENSION is False
+    assert selector.AddressPool is plain.AddressPool
+
+
+def test_the_plain_twin_can_be_forced(monkeypatch):
+    monkeypatch.setenv("VPCIPAM_NO_EXTENSION", "1")
+    selector = load_selector()
+    assert selector.USING_EXTENSION is False
+    assert selector.BitmapPool is plain.BitmapPool
+
+
+def test_the_library_uses_the_twin_that_the_suite_is_run_for():
+    assert vpcipam.pool.USING_EXTENSION is ("vpcipam._pool" in TWIN_NAMES)
+
+
+@pytest.mark.parametrize(("class_name", "member"), PUBLIC)
+def test_twins_document_a_member_in_the_same_words(class_name, member):
+    documents = {inspect.cleandoc(getattr(getattr(twin, class_name), member).__doc__) for twin in twins()}
+    assert len(documents) == 1
+
+
+@pytest.mark.parametrize(("class_name", "member"), PUBLIC)
+def test_twins_take_the_same_arguments(class_name, member):
+    members = [getattr(getattr(twin, class_name), member) for twin in twins()]
+    if callable(members[0]):
+        arguments = [list(inspect.signature(each).parameters.values())[1:] for each in members]  # without self
+        assert len({tuple((each.name, each.kind, each.default) for each in each_twins) for each_twins in arguments}) == 1
+
+
+@pytest.mark.parametrize("class_name", ["AddressPool", "BitmapPool"])
+def test_twins_have_the_same_public_members(class_name):
+    members = [{name for name in vars(getattr(twin, class_name)) if not name.startswith("_")} for twin in twins()]
+    assert all(each == members[0] for each in members)
+    assert len({inspect.cleandoc(getattr(twin, class_name).__doc__) for twin in twins()}) == 1
+
+
+def test_the_stub_names_what_the_plain_twin_has():
+    stub = ast.parse(SOURCE.with_name("_pool.pyi").read_text(encoding="utf-8"))
+    for node in (node for node in stub.body if isinstance(node, ast.ClassDef)):
+        functions = {each.name for each in node.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")}
+        assert functions == {member for name, member in PUBLIC if name == node.name}
+
+
+def test_examples_in_the_class_documents_hold_on_both_twins(pool_twin):
+    for name in ("AddressPool", "BitmapPool"):
+        example = doctest.DocTestParser().get_doctest(getattr(pool_twin, name).__doc__, {name: getattr(pool_twin, name)}, name, None, None)
+        assert example.examples
+        assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_pools_are_not_copied_or_pickled(pool_twin, duplicate):
+    for pool in (pool_twin.BitmapPool(8), pool_twin.AddressPool(cooldown_ns=1)):
+        with pytest.raises(TypeError, match="can't be pickled or copied: build a new one"):
+            duplicate(pool)
+
+
+def test_the_address_pool_can_be_written_as_a_generic(pool_twin):
+    assert pool_twin.AddressPool[str].__origin__ is pool_twin.AddressPool
+
+
+def test_pools_are_compared_by_identity(pool_twin):
+    pools = [pool_twin.BitmapPool(8), pool_twin.BitmapPool(8)]
+    assert pools[0] != pools[1]
+    assert len(set(pools)) == 2

@@ -1,0 +1,98 @@
+"""What an import brings along: attrs and the standard library, nothing else. Each case runs in a fresh interpreter; nothing is timed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+LIMITS_ALONE_NEED_NOT = {"vpcipam.ec2", "vpcipam.node", "vpcipam.plan", "vpcipam.datastore", "vpcipam.pool", "vpcipam.settings"}
+CYTHON_RUNTIME = "cython_"  # modules that the compiled twin makes up on the spot, from no file
+
+REPORT = """
+import json, sys
+before = set(sys.modules)
+{statement}
+new = set(sys.modules) - before
+print(json.dumps(sorted(new)))
+"""
+EVERY_PUBLIC_NAME = "import vpcipam\nfor name in vpcipam.__all__: getattr(vpcipam, name)"
+
+
+def run(program, **environment):
+    """Run a program in a fresh interpreter and read its one line of JSON."""
+    path = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+    )
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def loaded(statement):
+    return set(run(REPORT.format(statement=statement)))
+
+
+def foreign(modules):
+    return {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"vpcipam"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import vpcipam",
+        "from vpcipam.limits import max_pods",
+        "from vpcipam.limits import max_pods; max_pods('m5.large')",
+        EVERY_PUBLIC_NAME,
+    ],
+    ids=["the package", "max_pods", "max_pods, called", "every public name"],
+)
+def test_an_import_brings_attrs_and_the_standard_library_alone(statement):
+    assert {name for name in foreign(loaded(statement)) if not name.lstrip("_").startswith(CYTHON_RUNTIME)} <= {"attr", "attrs"}
+
+
+def test_importing_the_package_loads_none_of_its_parts():
+    assert {name for name in loaded("import vpcipam") if name.startswith("vpcipam.")} <= {"vpcipam._version"}
+
+
+def test_max_pods_alone_loads_no_model_of_ec2():
+    assert loaded("from vpcipam.limits import max_pods").isdisjoint(LIMITS_ALONE_NEED_NOT)
+
+
+def test_every_public_name_is_there_is_listed_and_is_the_one_of_its_module():
+    program = """
+import importlib, json, vpcipam
+wrong = [name for name in vpcipam.__all__ if name not in dir(vpcipam)]
+wrong += [name for name, home in vpcipam._HOMES.items()
+          if getattr(vpcipam, name) is not getattr(importlib.import_module("vpcipam." + home), name)]
+print(json.dumps(wrong))
+"""
+    assert run(program) == []
+
+
+def test_a_public_name_wins_over_the_module_of_the_same_name_whatever_comes_first():
+    program = """
+import json, vpcipam
+clashes = [name for name, home in vpcipam._HOMES.items() if name == home]
+{statement}
+print(json.dumps([name for name in clashes if not callable(getattr(vpcipam, name))]))
+"""
+    for statement in ("", "import vpcipam.plan", "from vpcipam import plan; import vpcipam.plan"):
+        assert run(program.format(statement=statement)) == []
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error():
+    program = "import json, vpcipam\ntry:\n    vpcipam.nonsense\nexcept AttributeError as error:\n    print(json.dumps(str(error)))"
+    assert "nonsense" in run(program)
+
+
+def test_the_plain_twin_brings_nothing_of_cython():
+    program = REPORT.format(statement="import vpcipam.pool")
+    assert foreign(run(program, VPCIPAM_NO_EXTENSION="1")) == set()

@@ -1,0 +1,224 @@
+"""Who may import whom, and who may reach outside: read from the source, so that nothing has to run for it."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+
+# A module may import from lines above its own, never below. A new module goes where it belongs, or the test below fails.
+ORDER = (
+    "vpcipam._version",
+    "vpcipam.errors",
+    "vpcipam._arguments",
+    "vpcipam.address",
+    "vpcipam.sandbox",
+    "vpcipam._pool_refusals",
+    "vpcipam._pool",
+    "vpcipam._bitmap_pool_py",
+    "vpcipam._address_pool_py",
+    "vpcipam._pool_py",
+    "vpcipam.pool",
+    "vpcipam.stats",
+    "vpcipam._instance_limits",
+    "vpcipam.limits",
+    "vpcipam._variables",
+    "vpcipam._diagnostics",
+    "vpcipam._manifest",
+    "vpcipam.settings",
+    "vpcipam.journal.protocol",
+    "vpcipam.journal",
+    "vpcipam.datastore",
+    "vpcipam.warmpool",
+    "vpcipam.ec2",
+    "vpcipam.ec2.api",
+    "vpcipam.ec2.subnet",
+    "vpcipam.ec2.records",
+    "vpcipam.ec2.requests",
+    "vpcipam.ec2.rules",
+    "vpcipam.ec2.account",
+    "vpcipam.ec2.invariants",
+    "vpcipam.ec2.model",
+    "vpcipam.action",
+    "vpcipam.provision",
+    "vpcipam.reconcile",
+    "vpcipam.card",
+    "vpcipam.node",
+    "vpcipam.plan",
+    "vpcipam.cli",  # all of it: whatever is below it in the tree
+    "vpcipam",  # the public names, nothing else
+)
+
+# What a module may take from outside the standard library, beside attrs; "lazily": inside a function, so that importing it needs nothing.
+EXTRAS = {"vpcipam._manifest": {"yaml": "lazily"}}
+
+# Modules that answer differently from one run, machine or moment to the next. `os` is looked at name by name.
+OUTSIDE = {
+    *("time", "datetime", "random", "secrets", "uuid", "socket", "ssl", "select", "selectors", "urllib", "http", "ftplib", "smtplib"),
+    *("subprocess", "multiprocessing", "threading", "asyncio", "concurrent", "signal", "tempfile", "shutil", "glob", "fileinput"),
+    *("platform", "locale", "getpass", "pwd", "sqlite3", "mmap", "fcntl", "logging", "pathlib", "io"),
+}
+HARMLESS_OS_NAMES = {"PathLike", "fspath", "fsdecode", "fsencode"}
+OUTSIDE_CALLS = {"open", "input", "print", "breakpoint", "exec", "eval"}
+OUTSIDE_METHODS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "getenv", "urandom"}
+
+# Whose stated job it is, and what the job is.
+ALLOWED = {
+    "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
+    "vpcipam.limits": {"open": "the table of instance types, once", "os.path": "where it lies"},
+    "vpcipam._manifest": {"open": "a manifest that is given by its path"},
+}
+
+
+def module_name(path):
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def python_modules():
+    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted((SOURCE / "vpcipam").rglob("*.py"))}
+
+
+MODULES = python_modules()
+CYTHON_SOURCES = {module_name(path): path.read_text(encoding="utf-8") for path in sorted((SOURCE / "vpcipam").rglob("*.pyx"))}
+LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli(\.|$)", name)]
+
+
+def layer(name):
+    """The line of a module: its own, or that of the command line for all that lies in it."""
+    line = "vpcipam.cli" if name.startswith("vpcipam.cli.") else name
+    assert line in ORDER, f"{line} has no line in ORDER"
+    return ORDER.index(line)
+
+
+def is_for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def statements(tree, *, lazily=False):
+    """Go through what runs when a module is imported, and `lazily` what functions run too; leave out what only type checkers see."""
+    for node in ast.iter_child_nodes(tree):
+        if is_for_types_only(node):
+            for other in node.orelse:
+                yield other
+                yield from statements(other, lazily=lazily)
+        elif lazily or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from statements(node, lazily=lazily)
+
+
+def imports(name, tree, *, lazily, types=False):
+    """The modules that a module imports; `from package import module` counts as an import of that module."""
+    found = set()
+    for node in ast.walk(tree) if types else statements(tree, lazily=lazily):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & {*MODULES, *CYTHON_SOURCES}
+            found.update(submodules or {node.module})
+    return found
+
+
+def own(names):
+    return {name for name in names if name.partition(".")[0] == "vpcipam"}
+
+
+def test_every_module_has_a_layer_and_every_layer_a_module():
+    existing = {name for name in {*MODULES, *CYTHON_SOURCES} if not name.startswith("vpcipam.cli.")}
+    assert existing - {*ORDER} == set(), "give the new module a line in ORDER"
+    assert {*ORDER} - existing <= {"vpcipam.cli"}, "ORDER names modules that are gone"
+    assert len(ORDER) == len(set(ORDER))
+
+
+@pytest.mark.parametrize("name", [name for name in LIBRARY if name != "vpcipam"])  # the package itself is last: nothing is below it
+def test_a_module_imports_only_from_the_layers_above_it(name):
+    below = {other for other in own(imports(name, MODULES[name], lazily=True, types=True)) if layer(other) >= layer(name)}
+    assert below == set()
+
+
+@pytest.mark.parametrize("name", CYTHON_SOURCES)
+def test_the_compiled_twin_imports_only_from_the_layers_above_it(name):
+    named = re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", CYTHON_SOURCES[name], re.MULTILINE)
+    assert named
+    for module, names in named:
+        submodules = {f"{module}.{each.split()[0]}" for each in names.split(",") if each.strip()} & {*MODULES}
+        for other in submodules or {module}:
+            if other != "vpcipam._free_tree":  # C declarations, no module
+                assert layer(other) < layer(name)
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_below_the_command_line_nothing_needs_more_than_attrs(name):
+    def foreign(found):
+        return {each.partition(".")[0] for each in found} - sys.stdlib_module_names - {"vpcipam", "attr", "attrs"}
+
+    extras = EXTRAS.get(name, {})
+    at_import = {extra for extra, when in extras.items() if when != "lazily"}
+    assert foreign(imports(name, MODULES[name], lazily=False)) <= at_import
+    assert foreign(imports(name, MODULES[name], lazily=True)) == set(extras)
+
+
+def os_names(names):
+    return {f"os.{name}" for name in names if name not in HARMLESS_OS_NAMES}
+
+
+def outside_of(node):
+    """What one piece of syntax reaches for outside."""
+    match node:
+        case ast.Import(names=names):
+            return {alias.name for alias in names if alias.name.partition(".")[0] in OUTSIDE}
+        case ast.ImportFrom(module="os", names=names):
+            return os_names(alias.name for alias in names)
+        case ast.ImportFrom(module=module) if module.partition(".")[0] in OUTSIDE:
+            return {module}
+        case ast.Attribute(value=ast.Name(id="os"), attr=attr):
+            return os_names([attr])
+        case ast.Call(func=ast.Name(id=called)) if called in OUTSIDE_CALLS:
+            return {called}
+        case ast.Call(func=ast.Attribute(attr=called)) if called in OUTSIDE_METHODS:
+            return {called}
+    return set()
+
+
+def outside(tree):
+    """What in a module reaches for clock, chance, environment, files or network."""
+    return set().union(*map(outside_of, ast.walk(tree)))
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_nothing_reaches_outside_but_whose_job_it_is(name):
+    assert outside(MODULES[name]) == set(ALLOWED.get(name, {}))
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import time", {"time"}),
+        ("def f():\n    import datetime", {"datetime"}),
+        ("from datetime import datetime", {"datetime"}),
+        ("import urllib.request", {"urllib.request"}),
+        ("import os\nos.environ['A']", {"os.environ"}),
+        ("from os import environ, fspath", {"os.environ"}),
+        ("import os\nos.fspath(1)", set()),
+        ("with open('a'): pass", {"open"}),
+        ("path.read_text()", {"read_text"}),
+        ("from collections import Counter", set()),
+    ],
+)
+def test_what_reaches_outside_is_seen(source, found):
+    assert outside(ast.parse(source)) == found
+
+
+def test_imports_are_seen_wherever_they_stand():
+    tree = ast.parse(
+        "import a\nif TYPE_CHECKING:\n    import b\nelse:\n    import c\ntry:\n    from d import x\nexcept ImportError:\n    import e\n"
+        "class C:\n    import f\n    def m(self):\n        import g\nfrom vpcipam import errors, address\n"
+    )
+    package = {"vpcipam.errors", "vpcipam.address"}
+    assert imports("test", tree, lazily=False) == {"a", "c", "d", "e", "f"} | package
+    assert imports("test", tree, lazily=True) == {"a", "c", "d", "e", "f", "g"} | package
+    assert imports("test", tree, lazily=True, types=True) == {"a", "b", "c", "d", "e", "f", "g"} | package

@@ -1,0 +1,52 @@
+"""Check what the sdist and the wheel hold: `python tools/check_dist.py dist`.
+
+The wheel must carry the compiled pools and no C source; the sdist the Cython source and no C. Both must carry the table of instance types
+and the marker of typed packages.
+"""
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+
+def wheel_problems(names: list[str]) -> list[str]:
+    """Say what is wrong with the files of a wheel."""
+    problems = [f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html"))]
+    if not any(name.startswith("vpcipam/_pool.") and name.endswith((".so", ".pyd")) for name in names):
+        problems.append("the compiled pools are missing: was there a C compiler?")
+    return (
+        problems + [f"{name} is missing" for name in ("vpcipam/py.typed", "vpcipam/_pool.pyi") if name not in names] + _data_problems(names)
+    )
+
+
+def sdist_problems(names: list[str]) -> list[str]:
+    """Say what is wrong with the files of an sdist."""
+    problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html"))]
+    wanted = ("src/vpcipam/_pool.pyx", "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
+    return (
+        problems + [f"{name} is missing" for name in wanted if not any(each.endswith(f"/{name}") for each in names)] + _data_problems(names)
+    )
+
+
+def _data_problems(names: list[str]) -> list[str]:
+    return [] if any("vpcipam/data/" in name for name in names) else ["the table of instance types is missing"]
+
+
+def main(folder: str) -> int:
+    """Check the one wheel and the one sdist in a folder; the answer is the exit status."""
+    (wheel,) = Path(folder).glob("*.whl")
+    (sdist,) = Path(folder).glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        problems = [f"{wheel.name}: {problem}" for problem in wheel_problems(archive.namelist())]
+    with tarfile.open(sdist) as archive:
+        problems += [f"{sdist.name}: {problem}" for problem in sdist_problems(archive.getnames())]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{wheel.name} and {sdist.name} hold what they should")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
