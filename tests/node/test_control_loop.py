@@ -1,0 +1,333 @@
+"""The control loop: marks, limits, the trunk, excluded subnets, and when to look again."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from vpcipam.errors import PoolExhausted
+from vpcipam.limits import InstanceLimits
+from vpcipam.sandbox import SandboxKey
+
+S = 1_000_000_000
+ROLE = "kubernetes.io/role/cni"
+
+
+# --- marks -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["cordoned", "terminating"])
+def test_a_marked_node_does_not_grow(world, mark):
+    here = world(variables={"WARM_ENI_TARGET": "1"})
+    here.pods(3)
+    setattr(here.node, mark, True)
+    assert here.run(30) == []
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
+    setattr(here.node, mark, False)
+    assert here.node.next_wakeup(here.now_ns) == 35 * S
+    assert here.tick(35)[0].grew
+
+
+def test_a_cordoned_node_grows_if_told_so(world):
+    here = world(variables={"AWS_MANAGE_ENIS_NON_SCHEDULABLE": "true"})
+    here.pods(3)
+    here.node.cordoned = True
+    assert here.tick(5)[0].grew
+    here.node.terminating = True
+    here.assign("q")
+    assert here.run(30) == []
+
+
+def test_a_cordoned_node_still_gives_cidrs_back(world, kinds):
+    # ipamd's decrease does not look at the mark.
+    here = world("m5.large", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
+    here.assign("a")
+    here.tick(5)
+    here.unassign("a")
+    here.node.cordoned = True
+    assert kinds(here.tick(30)) == [("release-cidrs", True)]
+
+
+def test_a_cordoned_node_starts_without_growing(world, kinds):
+    here = world(start=False)
+    here.node.cordoned = True
+    assert kinds(here.node.start(0)) == [("adopt-eni", True)]
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("max_eni", "expected"), [("-1", 3), ("0", 3), ("1", 1), ("2", 2), ("3", 3), ("4", 3)])
+def test_max_eni_lowers_the_number_of_enis_and_never_raises_it(world, max_eni, expected):
+    here = world("t3.small", {"WARM_IP_TARGET": "50", "MAX_ENI": max_eni}, max_pods=110)
+    here.settle()
+    assert len(here.shape()) == len(here.attached()) == expected
+    assert here.shape() == dict.fromkeys(range(expected), 3)
+
+
+@pytest.mark.parametrize(("max_pods", "expected"), [(1, 3), (3, 3), (4, 6), (6, 6), (7, 9), (9, 9), (10, 9)])
+def test_a_pool_of_max_pods_addresses_does_not_grow(world, max_pods, expected):
+    here = world("t3.small", {"WARM_ENI_TARGET": "3"}, max_pods=max_pods)
+    here.settle()
+    assert here.node.stats(here.now_ns).total_count == expected
+
+
+def test_one_eni_stays_free_for_the_trunk_until_it_is_there(world, kinds):
+    here = world("t3.small", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
+    here.run(60)
+    assert here.shape() == {0: 3, 1: 3}
+    assert here.node.view(here.now_ns).trunk_expected
+    here.ec2.log.clear()
+    here.tick(65)
+    assert here.ec2.log == ["InstanceMetadata"]  # every tick looks for it
+    trunk = here.foreign_eni(interface_type="trunk", tags=here.own_tags())
+    assert kinds(here.tick(70)) == [("adopt-eni", True)]
+    view = here.node.view(here.now_ns)
+    assert not view.trunk_expected
+    assert view.eni_room == 0
+    assert [eni.eni_id for eni in view.enis if eni.trunk] == [trunk]
+    assert here.settle() == []
+    assert here.shape() == {0: 3, 1: 3, 2: 0}
+
+
+def test_a_trunk_is_never_freed_and_gets_no_slots(world):
+    here = world("m5.large", {"WARM_ENI_TARGET": "0", "ENABLE_POD_ENI": "true"})
+    here.foreign_eni(interface_type="trunk", tags=here.own_tags())
+    here.tick(5)
+    here.settle()
+    assert here.shape() == {0: 9, 1: 0}
+    here.pods(9)
+    here.run(here.now_ns // S + 10)
+    assert here.shape() == {0: 9, 1: 0, 2: 9}
+
+
+def test_an_efa_interface_is_never_freed(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    here.foreign_eni(interface_type="efa", tags=here.own_tags())
+    here.node.reconcile(0)
+    here.settle()
+    assert here.shape() == {0: 1, 1: 0}
+
+
+def test_an_eni_in_an_excluded_subnet_gives_no_addresses(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "2"}, subnet_tags=((ROLE, "0"),), start=False)
+    other = here.subnet("10.0.1.0/24", tags=((ROLE, "1"),))
+    here.start()
+    # Under discovery the node's own subnet is left out: the first ENI carries no pods, the second lies elsewhere.
+    assert kinds(here.started) == [("adopt-eni", True), ("create-eni", True)]
+    assert here.shape() == {0: 0, 1: 2}
+    assert here.attached()[here.eni_at(1)].subnet_id == other
+    (assignment,) = here.assign("a")
+    assert assignment.eni_id == here.eni_at(1)
+
+
+def test_an_excluded_eni_loses_its_empty_cidrs_and_keeps_its_pods(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "2"})
+    eni_id = here.eni_at(0)
+    (assignment,) = here.assign("a")
+    here.node.datastores[0].set_excluded(eni_id, excluded=True)
+    here.settle()
+    assert here.node.datastores[0].cidrs(eni_id) == (f"{assignment.address}/32",)
+    here.check_agreement()
+
+
+def test_a_node_full_of_pods_refuses_the_next_and_takes_it_later(world):
+    here = world("t3.nano", {"MAX_ENI": "1"})
+    here.assign("a")
+    with pytest.raises(PoolExhausted):
+        here.assign("b")
+    here.unassign("a")
+    with pytest.raises(PoolExhausted):
+        here.assign("b")  # the address cools
+    here.now_ns = 30 * S
+    assert here.assign("b")
+
+
+# --- next_wakeup -----------------------------------------------------------------------------------------------------------------
+
+
+def test_wakeups_lie_on_the_grid_that_start_set(world):
+    here = world(start=False)
+    here.now_ns = 7 * S + 3
+    here.start()
+    here.pods(3)
+    assert here.node.next_wakeup(7 * S + 3) == 12 * S + 3
+    assert here.node.next_wakeup(12 * S + 2) == 12 * S + 3
+    assert here.node.next_wakeup(12 * S + 3) == 17 * S + 3
+    assert here.node.next_wakeup(0) == 2 * S + 3
+
+
+def test_a_node_at_rest_wakes_only_to_reconcile(world):
+    here = world()
+    assert here.node.next_wakeup(0) == 65 * S
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+    here.tick(65)
+    assert here.node.next_wakeup(here.now_ns) == 130 * S
+
+
+def test_a_node_without_room_does_not_wake_for_growth(world):
+    here = world("t3.nano", {"MAX_ENI": "1"})
+    here.assign("a")
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+
+
+def test_a_node_wakes_for_the_end_of_each_waiting_time(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
+    here.run(5)
+    here.assign("a")
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 10 * S
+    here.tick(10)
+    here.unassign("a")
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 15 * S
+    here.tick(15)
+    here.assign("a")
+    here.tick(20)
+    here.unassign("a")
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 45 * S  # 30 s after the release at 15 s
+    here.tick(45)
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", "InsufficientFreeAddressesInSubnet", times=2)
+    here.ec2.refuse("CreateNetworkInterface", "InsufficientFreeAddressesInSubnet")
+    here.tick(50)
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 170 * S
+    assert here.node.next_wakeup(here.now_ns) == 110 * S  # the reconcile comes first: more than 60 s after the release at 45 s
+
+
+def test_a_node_wakes_when_a_spare_eni_is_60_s_old(world):
+    here = world("t3.small", {"WARM_ENI_TARGET": "0", "IP_COOLDOWN_PERIOD": "0"})
+    here.pods(3)
+    here.tick(5)
+    here.unassign("p0")
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 65 * S
+
+
+def test_a_node_wakes_for_an_eni_that_may_go(world):
+    here = world("t3.small", {"WARM_ENI_TARGET": "0", "IP_COOLDOWN_PERIOD": "30"})
+    here.pods(3)
+    here.tick(5)
+    here.assign("q")
+    here.unassign("p0")
+    here.now_ns = 41 * S
+    here.unassign("q")
+    # The ENI is 60 s old at 65 s, but its address cools until 71 s; the other one's is free by then.
+    assert here.node.stats(here.now_ns).available_count == 4
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 75 * S
+
+
+# --- ticking at every grid point or only when something is to be done ------------------------------------------------------------
+
+PROGRAMS = st.lists(
+    st.tuples(
+        st.sampled_from([1, 4, 5, 6, 30, 61, 125]),  # seconds to the next event
+        st.sampled_from(["assign", "assign", "unassign", "cordon", "uncordon", "fill", "empty", "foreign", "take"]),
+        st.integers(1, 9),
+    ),
+    max_size=12,
+)
+VARIABLES = st.fixed_dictionaries(
+    {
+        "WARM_ENI_TARGET": st.sampled_from("0123"),
+        "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "5", "17"]),
+        "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "4", "20"]),
+        "WARM_PREFIX_TARGET": st.sampled_from("012"),
+        "IP_COOLDOWN_PERIOD": st.sampled_from(["0", "7", "30"]),
+        "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
+        "ENABLE_MULTI_NIC": st.sampled_from(["true", "false"]),
+        "ENABLE_POD_ENI": st.sampled_from(["false", "false", "true"]),
+    }
+)
+CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
+
+
+class Runner:
+    """A node that runs one program, ticking as it is told to."""
+
+    def __init__(self, world, instance_type, variables, cidr, *, every_tick, include_reconcile):
+        self.here = world(instance_type, variables, cidr=cidr)
+        self.every_tick, self.include_reconcile = every_tick, include_reconcile
+        self.log = []
+        self.pods = []
+        self.count = 0
+
+    def run_until(self, until_ns):
+        """Tick up to a time, without it: what happens at that time happens before the tick."""
+        here = self.here
+        while True:
+            if self.every_tick:
+                next_ns = (here.now_ns // (5 * S) + 1) * 5 * S
+            else:
+                next_ns = here.node.next_wakeup(here.now_ns, include_reconcile=self.include_reconcile)
+            if next_ns is None or next_ns >= until_ns:
+                break
+            here.now_ns = next_ns
+            self.log += here.node.tick(next_ns)
+        here.now_ns = until_ns - 1
+
+    def event(self, kind, count):
+        getattr(self, kind)(count)
+
+    def assign(self, count):
+        for _ in range(count):
+            self.count += 1
+            try:
+                self.log.append(self.here.assign(f"p{self.count}")[0].address)
+            except PoolExhausted:
+                self.log.append("full")
+            else:
+                self.pods.append(f"p{self.count}")
+
+    def unassign(self, count):
+        for name in self.pods[:count]:
+            if self.here.node.datastores[0].assignment_of(SandboxKey("aws-cni", name, "eth0")):  # else it was evicted
+                self.here.unassign(name)
+        del self.pods[:count]
+
+    def cordon(self, _count):
+        self.here.node.cordoned = True
+
+    def uncordon(self, _count):
+        self.here.node.cordoned = False
+
+    def fill(self, count):
+        self.here.fill_subnet(count)
+
+    def empty(self, _count):
+        self.here.empty_subnets()
+
+    def take(self, _count):
+        enis = [eni for eni in self.here.attached().values() if eni.attachment.device_index]
+        if enis and self.include_reconcile:
+            self.here.take_away(enis[0].eni_id)
+
+    def foreign(self, _count):
+        if self.include_reconcile and len(self.here.attached()) < self.here.node.limits.eni_limit and self.here.free():
+            self.here.foreign_eni()
+
+    def run(self, program):
+        for seconds, kind, count in program:
+            self.run_until(self.here.now_ns + seconds * S)
+            self.event(kind, count)
+        self.run_until(self.here.now_ns + 400 * S)
+        self.here.check()
+        datastores = self.here.node.datastores
+        return [
+            (datastore.network_card, eni_id, datastore.cidrs(eni_id), list(datastore.assignments()))
+            for datastore in datastores
+            for eni_id in datastore.eni_ids
+        ]
+
+
+@pytest.mark.parametrize("include_reconcile", [True, False])
+@given(
+    instance_type=st.sampled_from(["t3.nano", "t3.small", "m5.large", "m1.small", CARDS]),
+    variables=VARIABLES,
+    size=st.integers(24, 28),
+    program=PROGRAMS,
+)
+def test_ticking_when_told_to_is_as_good_as_ticking_always(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
+    always, told = (
+        Runner(world, instance_type, variables, f"10.0.0.0/{size}", every_tick=every_tick, include_reconcile=include_reconcile)
+        for every_tick in (True, False)
+    )
+    assert always.run(program) == told.run(program)
+    assert always.log == told.log

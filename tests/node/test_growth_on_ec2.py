@@ -1,0 +1,374 @@
+"""How growth is carried out on EC2: the calls in their order, and what becomes of each refusal (reference, sections 5 and 6)."""
+
+import pytest
+
+S = 1_000_000_000
+LIMIT = "PrivateIpAddressLimitExceeded"
+NO_ADDRESS = "InsufficientFreeAddressesInSubnet"
+NO_PREFIX = "InsufficientCidrBlocks"
+NEW_ENI = [
+    "DescribeSubnets",
+    "CreateNetworkInterface",
+    "DescribeInstances",
+    "AttachNetworkInterface",
+    "ModifyNetworkInterfaceAttribute",
+    "InstanceMetadata",
+]
+
+
+def growing(world, variables=None, instance_type="t3.small", **arguments):
+    """A node whose first ENI is full of pods, so that the next tick needs more."""
+    here = world(instance_type, {"WARM_ENI_TARGET": "1"} | (variables or {}), **arguments)
+    here.pods(here.node.stats(0).total_count)
+    return here
+
+
+# --- the calls -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_eni_takes_these_calls_in_this_order(world):
+    here = growing(world)
+    (action,) = here.tick(5)[:1]
+    assert here.ec2.log[:6] == NEW_ENI
+    assert action.done
+    assert action.grew
+    assert len(action.cidrs) == 3
+    assert str(action) == f"create-eni {action.eni_id} (3 CIDRs): available 0 < WARM_ENI_TARGET 1 × 3 addresses"
+
+
+def test_without_subnet_discovery_no_subnet_is_described(world):
+    here = growing(world, {"ENABLE_SUBNET_DISCOVERY": "false"})
+    here.tick(5)
+    assert here.ec2.log[:5] == NEW_ENI[1:]
+
+
+def test_a_new_eni_is_tagged_and_goes_with_its_instance(world):
+    here = growing(world)
+    here.tick(5)
+    eni = here.attached()[here.eni_at(1)]
+    assert eni.tags == here.own_tags()
+    assert eni.description == f"aws-K8S-{here.node.instance_id}"
+    assert eni.attachment.delete_on_termination
+    assert eni.attachment.device_index == 1
+
+
+def test_a_new_eni_takes_the_lowest_free_device_index(world):
+    here = growing(world)
+    other = here.foreign_eni(tags=(("node.k8s.amazonaws.com/no_manage", "true"),), device_index=1)
+    here.tick(5)
+    assert here.attached()[other].attachment.device_index == 1
+    assert set(here.shape()) == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("variables", "pods", "wanted"),
+    [
+        ({"WARM_IP_TARGET": "2"}, 2, {"secondary_ip_count": 2}),
+        ({"WARM_IP_TARGET": "17", "ENABLE_PREFIX_DELEGATION": "true"}, 16, {"ipv4_prefix_count": 1}),
+        ({"WARM_PREFIX_TARGET": "3", "ENABLE_PREFIX_DELEGATION": "true"}, 17, {"ipv4_prefix_count": 2}),
+    ],
+)
+def test_more_slots_take_one_call(world, variables, pods, wanted):
+    here = world("m5.large", variables)
+    here.pods(pods)
+    (action,) = here.tick(5)[:1]
+    assert here.ec2.log[0] == "AssignPrivateIpAddresses"
+    assert here.ec2.arguments[0][2] == wanted | {"now_ns": 5 * S}
+    assert len(action.cidrs) == next(iter(wanted.values()))
+
+
+def test_at_most_one_growing_action_in_a_tick(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "20"})  # 9 at the start
+    assert kinds(here.started)[-1:] == [("add-cidrs", True)]
+    assert here.shape() == {0: 9}
+    assert kinds(here.tick(5))[:1] == [("create-eni", True)]
+    assert here.shape() == {0: 9, 1: 9}
+    assert kinds(here.tick(10))[:1] == [("create-eni", True)]
+    assert here.shape() == {0: 9, 1: 9, 2: 2}
+    assert here.tick(15) == ()
+
+
+# --- refusals of more slots ------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_batch_is_tried_again_with_one(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "3"})
+    here.assign("a", "b")
+    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+    (action,) = here.tick(5)[:1]
+    counts = [arguments[2]["secondary_ip_count"] for arguments in here.ec2.arguments if arguments[0] == "AssignPrivateIpAddresses"]
+    assert counts == [2, 1]
+    assert action.done
+    assert here.shape() == {0: 4}
+
+
+def test_a_subnet_with_one_address_left_gives_one(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "3"})
+    here.assign("a", "b")
+    here.fill_subnet(1)
+    (action,) = here.tick(5)[:1]
+    assert action.grew
+    assert here.free() == 0
+    assert here.shape() == {0: 4}
+
+
+def test_one_that_is_refused_as_well_is_told(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "3"})
+    here.assign("a", "b")
+    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded", "slow down", times=2)
+    (action,) = here.tick(5)[:1]
+    assert (action.done, action.grew, action.out_of_addresses, action.cidrs) == (False, False, False, ())
+    assert action.error == "AssignPrivateIpAddresses: RequestLimitExceeded: slow down"
+    assert str(action).endswith("2 short — refused: AssignPrivateIpAddresses: RequestLimitExceeded: slow down")
+    assert here.shape() == {0: 3}
+    assert here.tick(10)[0].grew  # no pause for a throttled call
+    here.check_agreement()
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_an_eni_that_ec2_says_is_full_is_read_back(world, refusals, kinds):
+    # The batch, or the single one after another refusal, is answered with the limit.
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    here.assign("a")
+    eni_id = here.eni_at(0)
+    here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
+    if refusals == 2:
+        here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+    actions = here.tick(5)
+    assert kinds(actions)[:1] == [("add-cidrs", True)]
+    assert len(actions[0].cidrs) == 2
+    assert here.ec2.log[: refusals + 1] == ["AssignPrivateIpAddresses"] * refusals + ["DescribeNetworkInterfaces"]
+    here.check_agreement()
+
+
+def test_reading_a_full_eni_back_drops_what_is_gone_from_it(world, kinds):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    (first,) = here.assign("a")
+    eni_id = here.eni_at(0)
+    here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
+    here.model.unassign_private_ip_addresses(eni_id, addresses=[first.address], now_ns=0)
+    here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=1, now_ns=0)  # the same address, given back to the same ENI
+    here.model.unassign_private_ip_addresses(eni_id, addresses=[first.address], now_ns=0)
+    here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)  # takes it
+    here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=1, now_ns=0)
+    actions = here.tick(5)
+    assert kinds(actions)[:2] == [("drop-cidrs", True), ("add-cidrs", True)]
+    assert actions[0].cidrs == (f"{first.address}/32",)
+    assert actions[0].evicted == (first,)
+    assert here.shape() == {0: 3}
+    here.check_agreement()
+
+
+def test_an_eni_that_cannot_be_read_back_stays_as_it_is(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", LIMIT)
+    here.ec2.refuse("DescribeNetworkInterfaces")
+    (action,) = here.tick(5)[:1]
+    assert action.error.startswith("DescribeNetworkInterfaces: UnauthorizedOperation")
+    assert here.shape() == {0: 1}
+
+
+# --- out of addresses ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [NO_ADDRESS, NO_PREFIX])
+def test_out_of_addresses_pauses_growth_for_120_s(world, kinds, code):
+    here = world("t3.small", {"WARM_IP_TARGET": "1", "MAX_ENI": "1"})
+    here.run(60)
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", code, times=2)
+    (action,) = here.tick(65)
+    assert action.out_of_addresses
+    assert here.shape() == {0: 1}
+    assert [kinds(here.tick(at_s)) for at_s in (70, 125, 180)] == [[], [], []]
+    assert here.node.tick(185 * S - 1) == ()
+    assert kinds(here.tick(185)) == [("add-cidrs", True)]
+
+
+def test_growth_elsewhere_ends_the_pause(world, kinds):
+    # The first ENI's subnet is full, a tagged one has room: the new ENI goes there.
+    here = world("t3.small", {"WARM_IP_TARGET": "2"}, cidr="10.0.0.0/28")
+    other = here.subnet("10.0.1.0/24", tags=(("kubernetes.io/role/cni", "1"),))
+    here.fill_subnet(0)
+    here.assign("a", "b")
+    actions = here.tick(5)
+    assert kinds(actions)[:2] == [("add-cidrs", False), ("create-eni", True)]
+    assert actions[0].out_of_addresses
+    assert here.attached()[here.eni_at(1)].subnet_id == other
+    here.assign("c", "d")
+    assert kinds(here.tick(10))[:2] == [("add-cidrs", False), ("add-cidrs", True)]
+
+
+def test_with_subnet_discovery_the_next_eni_is_tried(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "1"})
+    other = here.subnet("10.0.1.0/24", tags=(("kubernetes.io/role/cni", "1"),))
+    here.foreign_eni(tags=here.own_tags(), subnet_id=other)
+    here.node.reconcile(0)
+    here.fill_subnet(0)
+    here.assign("a")
+    assert kinds(here.tick(5))[:2] == [("add-cidrs", False), ("add-cidrs", True)]
+    assert here.shape() == {0: 1, 1: 1}
+    assert here.ec2.log[:5].count("AssignPrivateIpAddresses") == 3  # twice on the first, once on the second
+    here.check_agreement()
+
+
+def test_with_subnet_discovery_another_refusal_does_not_move_on(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "1"})
+    here.foreign_eni(tags=here.own_tags())
+    here.node.reconcile(0)
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", times=2)
+    assert kinds(here.tick(5)) == [("add-cidrs", False)]
+
+
+def test_without_subnet_discovery_out_of_addresses_does_not_move_on(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "1", "ENABLE_SUBNET_DISCOVERY": "false"})
+    here.foreign_eni(tags=here.own_tags())
+    here.node.reconcile(0)
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", NO_ADDRESS, times=2)
+    assert kinds(here.tick(5)) == [("add-cidrs", False)]
+
+
+def test_a_fragmented_subnet_pauses_growth_with_prefixes(world, kinds):
+    here = world("t3.small", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, cidr="10.0.0.0/27")  # no /28 but the reserved ones
+    assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", False)]
+    assert here.started[-1].out_of_addresses
+    assert here.run(115) == []
+    assert kinds(here.tick(120)) == [("add-cidrs", False)]
+
+
+@pytest.mark.parametrize(("leave", "out"), [(0, True), (1, True), (3, True), (4, False)])
+def test_a_new_eni_needs_room_for_its_primary_ip_and_all_its_slots(world, kinds, leave, out):
+    here = growing(world, cidr="10.0.0.0/26")
+    here.fill_subnet(leave)
+    actions = here.tick(5)
+    assert kinds(actions)[:1] == [("create-eni", not out)]
+    assert actions[0].out_of_addresses == out
+    if out:
+        assert here.attached().keys() == {here.eni_at(0)}
+    here.check()
+
+
+# --- refusals on the way to a new ENI --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["DescribeInstances", "AttachNetworkInterface"])
+def test_an_eni_that_cannot_be_attached_is_deleted(world, action, kinds):
+    here = growing(world)
+    here.ec2.refuse(action, "AttachmentLimitExceeded")
+    free = here.free()
+    actions = here.tick(5)
+    assert kinds(actions)[:1] == [("create-eni", False)]
+    assert (actions[0].eni_id, actions[0].cidrs) == (None, ())
+    assert str(actions[0]).startswith("create-eni a new ENI: ")
+    assert "DeleteNetworkInterface" in here.ec2.log
+    assert here.free() == free
+    here.check_agreement()
+    assert here.tick(10)[0].grew
+
+
+def test_an_eni_that_cannot_be_set_to_go_with_its_instance_is_freed(world, kinds):
+    here = growing(world)
+    here.ec2.refuse("ModifyNetworkInterfaceAttribute")
+    free = here.free()
+    assert kinds(here.tick(5))[:1] == [("create-eni", False)]
+    assert here.ec2.log[4:7] == ["ModifyNetworkInterfaceAttribute", "DetachNetworkInterface", "DeleteNetworkInterface"]
+    assert here.free() == free
+    here.check_agreement()
+
+
+def test_an_eni_that_the_metadata_does_not_show_yet_is_taken_on_by_a_reconcile(world, kinds):
+    here = growing(world)
+    here.ec2.metadata = here.model.instance_metadata(here.node.instance_id, now_ns=0)
+    actions = here.tick(5)
+    assert kinds(actions)[:1] == [("create-eni", False)]
+    assert actions[0].error == f"the metadata of {here.node.instance_id} does not show {sorted(here.attached())[1]}"
+    here.ec2.metadata = None
+    assert kinds(here.node.reconcile(here.now_ns)) == [("adopt-eni", True)]
+    here.check_agreement()
+
+
+def test_max_eni_holds_even_while_the_metadata_is_late(world):
+    here = growing(world, {"MAX_ENI": "2"})
+    here.ec2.metadata = here.model.instance_metadata(here.node.instance_id, now_ns=0)
+    for at_s in (5, 10, 15):
+        here.tick(at_s)
+        assert len(here.attached()) == 2
+    assert "has 2 ENIs by now, and takes no more" in here.tick(20)[0].error
+    here.model._check()
+
+
+def test_an_eni_in_the_place_of_one_that_is_gone_replaces_it(world, kinds):
+    # Someone deletes device 1, and before a reconcile sees it the node makes a new ENI, which EC2 puts in its place.
+    here = growing(world)
+    here.tick(5)
+    gone = here.eni_at(1)
+    (lost,) = here.assign("x")
+    assert lost.eni_id == gone
+    here.take_away(gone)
+    actions = here.tick(10)
+    assert kinds(actions)[:2] == [("drop-eni", True), ("create-eni", True)]
+    assert actions[0].eni_id == gone
+    assert actions[0].evicted == (lost,)
+    here.check_agreement()
+
+
+def test_addresses_that_moved_to_a_new_eni_are_taken_on_by_a_reconcile(world, kinds):
+    # Two lost addresses of the first ENI go to the new one, one as its primary IP, before the node has seen them go: an overlap,
+    # until EC2 is asked.
+    here = growing(world)
+    _, first, moved = [each for _, each in here.node.datastores[0].assignments()]
+    here.model.unassign_private_ip_addresses(moved.eni_id, addresses=[first.address, moved.address], now_ns=0)
+    actions = here.tick(5)
+    assert kinds(actions)[0] == ("create-eni", False)
+    assert f"{moved.address}/32" in actions[0].error
+    here.node.reconcile(here.now_ns)
+    here.check_agreement()
+
+
+# --- which subnet ----------------------------------------------------------------------------------------------------------------
+
+ROLE = "kubernetes.io/role/cni"
+
+
+@pytest.mark.parametrize(
+    ("own_role", "other", "expected"),
+    [
+        (None, {}, "own"),  # others must be tagged
+        (None, {"tags": ((ROLE, "1"),)}, "other"),  # the one with most free addresses
+        (None, {"tags": ((ROLE, "0"),)}, "own"),
+        (None, {"tags": ((ROLE, "1"),), "zone": "us-east-1b"}, "own"),
+        (None, {"tags": ((ROLE, "1"),), "cidr": "10.0.8.0/28"}, "own"),
+        ("0", {"tags": ((ROLE, "1"),), "cidr": "10.0.8.0/28"}, "other"),
+        ("0", {}, "own"),  # nothing else is left
+        ("1", {"tags": ((ROLE, "1"),)}, "other"),
+    ],
+)
+def test_subnet_of_a_new_eni_under_discovery(world, own_role, other, expected):
+    tags = () if own_role is None else ((ROLE, own_role),)
+    here = world("t3.small", {"WARM_IP_TARGET": "4"}, subnet_tags=tags, start=False)
+    ids = {"own": here.subnet_id, "other": here.subnet(other.get("cidr", "10.0.2.0/23"), **{k: v for k, v in other.items() if k != "cidr"})}
+    here.start()
+    here.settle()
+    assert {eni.subnet_id for eni in here.attached().values() if eni.attachment.device_index} == {ids[expected]}
+
+
+def test_without_discovery_tags_do_not_count(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "4", "ENABLE_SUBNET_DISCOVERY": "false"}, subnet_tags=((ROLE, "0"),), start=False)
+    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+    here.start()
+    here.settle()
+    assert {eni.subnet_id for eni in here.attached().values()} == {here.subnet_id}
+    assert here.shape() == {0: 3, 1: 1}
+
+
+def test_the_last_subnets_refusal_is_the_one_told(world):
+    here = growing(world)
+    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded")
+    here.ec2.refuse("CreateNetworkInterface", NO_ADDRESS, "full")
+    action = here.tick(5)[0]
+    assert action.error == "CreateNetworkInterface: InsufficientFreeAddressesInSubnet: full"
+    assert here.ec2.log.count("CreateNetworkInterface") == 2

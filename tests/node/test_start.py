@@ -1,0 +1,403 @@
+"""How a node starts: what it takes on, what it fills, and what stops it."""
+
+import pytest
+
+from vpcipam.address import AddressMode
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.errors import AlreadyAssigned, InvalidArgument, NodeError, SettingsError, UnknownInstanceType, UnknownKey
+from vpcipam.journal.protocol import Assigned
+from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.node import Node, default_max_pods
+from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.settings import Settings
+
+S = 1_000_000_000
+IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}
+CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
+TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
+KEY = SandboxKey("aws-cni", "c1", "eth0")
+
+
+# --- launch and adopt ------------------------------------------------------------------------------------------------------------
+
+
+def test_start_launches_an_instance_takes_on_its_eni_and_fills_the_pool_once(world, kinds):
+    here = world("m5.large", {"WARM_ENI_TARGET": "2"})
+    assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", True)]
+    assert [action.reason for action in here.started] == ["attached when the node started", "available 0 < WARM_ENI_TARGET 2 × 9 addresses"]
+    assert here.shape() == {0: 9}
+    assert here.node.instance_id == here.model.instances[0].instance_id
+    assert here.node.name == here.node.instance_id
+    here.check_agreement()
+
+
+def test_a_node_takes_over_an_instance_that_runs_already(world, kinds):
+    here = world("m5.large")
+    here.run(10)
+    before = here.shape()
+    here.restart({})
+    assert kinds(here.node.start(here.now_ns)) == [("adopt-eni", True)]
+    assert here.shape() == before
+    assert len(here.model.instances) == 1
+    here.check_agreement()
+
+
+def test_a_node_without_an_instance_needs_an_ec2_that_launches(world):
+    class Network:
+        """An EC2 that launches nothing."""
+
+    here = world(start=False)
+    node = Node("m5.large", Settings(), Network(), subnet_id=here.subnet_id)
+    with pytest.raises(NodeError, match="say which one the node is, with instance_id"):
+        node.start(0)
+
+
+def test_an_instance_that_shows_no_primary_eni_is_refused(world):
+    here = world(start=False)
+    node = Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, instance_id="i-unknown")
+    with pytest.raises(NodeError, match="instance i-unknown shows no primary ENI yet; start the node again"):
+        node.start(0)
+    assert not node.started
+
+
+@pytest.mark.parametrize(
+    ("name", "instance_id", "shown"), [("n1", None, "n1"), ("n1", "i-1", "n1"), (None, "i-1", "i-1"), (None, None, "m5.large")]
+)
+def test_name(world, name, instance_id, shown):
+    here = world(start=False)
+    assert Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, name=name, instance_id=instance_id).name == shown
+
+
+# --- wrong state and bad input ---------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_is_not_started_refuses_to_work(world):
+    node = world(start=False, name="n1").node
+    calls = (
+        lambda: node.tick(0),
+        lambda: node.assign(KEY, 0),
+        lambda: node.unassign(KEY, 0),
+        lambda: node.reconcile(0),
+        lambda: node.next_wakeup(0),
+    )
+    for call in calls:
+        with pytest.raises(NodeError, match=r"node n1 is not started; call start\(now_ns\) first"):
+            call()
+
+
+def test_a_node_starts_once(world):
+    here = world()
+    with pytest.raises(NodeError, match="is started already"):
+        here.node.start(5)
+    assert here.node.started
+
+
+def test_a_network_card_that_is_not_managed_is_refused(world):
+    here = world(name="n1")
+    for card in (-1, 1, 2**70):
+        for call in (here.node.stats, here.node.view):
+            with pytest.raises(InvalidArgument, match=f"network card {card} is not managed: the cards of node n1 are 0 to 0"):
+                call(0, card)
+        with pytest.raises(InvalidArgument):
+            here.node.assign(KEY, 0, network_card=card)
+        with pytest.raises(InvalidArgument):
+            here.node.unassign(KEY, 0, network_card=card)
+
+
+def test_settings_that_do_not_fit_the_type_are_refused(world):
+    with pytest.raises(SettingsError):
+        world("m1.small", IPV6, start=False)
+    with pytest.raises(UnknownInstanceType):
+        world("m5.lagre", start=False)
+
+
+def test_unassign_of_an_unknown_sandbox_is_refused(world):
+    with pytest.raises(UnknownKey):
+        world().node.unassign(KEY, 0)
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "variables", "pods"),
+    [
+        ("m5.large", {}, 29),
+        ("m5.large", CUSTOM, 20),
+        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 110),
+        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, 110),
+        ("m1.small", {"ENABLE_PREFIX_DELEGATION": "true"}, 8),  # Xen: falls back to single addresses
+        ("t3.small", {}, 11),
+        ("m5.large", IPV6, 110),
+    ],
+)
+def test_default_max_pods_are_what_eks_sets(instance_type, variables, pods):
+    settings = Settings().with_variables(variables)
+    assert default_max_pods(instance_limits(instance_type), settings) == pods
+
+
+# --- a start that fails ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_that_fails_leaves_the_node_as_it_was_but_for_its_instance(world):
+    here = world("t3.small", CUSTOM, start=False)
+    here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation", "no")
+    with pytest.raises(NodeError, match="got no ENI for custom networking: CreateNetworkInterface: UnauthorizedOperation: no"):
+        here.node.start(0)
+    assert not here.node.started
+    assert here.node.instance_id
+    assert here.node.datastores[0].eni_ids == ()
+    here.node.start(5)
+    assert here.shape() == {0: 0, 1: 3}
+    assert len(here.model.instances) == 1
+    here.check_agreement()
+
+
+def test_ec2_that_does_not_say_what_is_attached_stops_the_start(world):
+    here = world(start=False)
+    here.ec2.refuse("DescribeNetworkInterfaces")
+    with pytest.raises(Ec2Error):
+        here.node.start(0)
+    assert not here.node.started
+    here.node.start(0)
+    assert here.shape() == {0: 3}
+
+
+def test_a_launch_without_room_stops_the_start(world):
+    here = world(cidr="10.0.0.0/28", start=False)
+    here.fill_subnet(0)
+    with pytest.raises(Ec2Error, match="InsufficientFreeAddressesInSubnet"):
+        here.node.start(0)
+    assert here.node.instance_id is None
+
+
+def test_a_pool_that_cannot_be_filled_is_no_reason_not_to_start(world, kinds):
+    here = world(start=False)
+    here.ec2.refuse("AssignPrivateIpAddresses", times=2)
+    assert kinds(here.node.start(0)) == [("adopt-eni", True), ("add-cidrs", False)]
+    assert here.node.started
+    assert here.tick(5)[0].grew
+
+
+# --- custom networking -----------------------------------------------------------------------------------------------------------
+
+
+def test_under_custom_networking_pods_live_in_the_other_subnet(world):
+    here = world("m5.large", CUSTOM, start=False)
+    other = here.subnet("10.0.32.0/24", zone="us-east-1a")
+    here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, pod_subnet_id=other)
+    here.start()
+    here.settle()
+    assert here.shape() == {0: 0, 1: 9}
+    assert here.attached()[here.eni_at(1)].subnet_id == other
+    (assignment,) = here.assign("a")
+    assert assignment.address.startswith("10.0.32.")
+    assert assignment.device_number == 1
+
+
+def test_without_custom_networking_the_pod_subnet_does_not_count(world):
+    here = world("m5.large", {"WARM_ENI_TARGET": "2"}, start=False)
+    other = here.subnet("10.0.32.0/24")
+    here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, pod_subnet_id=other)
+    here.start()
+    here.settle()
+    assert {eni.subnet_id for eni in here.attached().values()} == {here.subnet_id}
+
+
+def test_custom_networking_without_room_for_an_eni_never_starts(world):
+    here = world("m5.large", CUSTOM | {"MAX_ENI": "1"}, start=False)
+    with pytest.raises(NodeError, match="its type or MAX_ENI leaves no room for one"):
+        here.node.start(0)
+
+
+# --- without provisioning --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variable", ["DISABLE_NETWORK_RESOURCE_PROVISIONING", "ENABLE_IMDS_ONLY_MODE"])
+def test_without_provisioning_the_node_lives_on_what_is_there(world, kinds, variable):
+    here = world("m5.large", start=False)
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    (eni,) = here.model.instances[0].network_interfaces
+    here.model.assign_private_ip_addresses(eni.eni_id, secondary_ip_count=2, now_ns=0)
+    here.node = Node(
+        "m5.large", here.settings.with_variables({variable: "true"}), here.ec2, subnet_id=here.subnet_id, instance_id=instance_id
+    )
+    assert kinds(here.node.start(0)) == [("adopt-eni", True)]
+    here.assign("a", "b")
+    assert here.run(200) == []
+    assert here.shape() == {0: 2}
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
+    here.model.assign_private_ip_addresses(eni.eni_id, secondary_ip_count=1, now_ns=0)
+    assert kinds(here.run(300)) == [("adopt-cidrs", True)]
+
+
+def test_in_imds_only_mode_ec2_is_never_called(world):
+    here = world("m5.large", start=False)
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    settings = here.settings.with_variables({"ENABLE_IMDS_ONLY_MODE": "true"})
+    here.node = Node("m5.large", settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    before = here.model.call_counts
+    here.node.start(0)
+    here.model.assign_private_ip_addresses(here.eni_at(0), secondary_ip_count=1, now_ns=0)
+    here.run(300)
+    assert here.shape() == {0: 1}
+    assert here.model.call_counts == before | {"AssignPrivateIpAddresses": 1}
+    assert set(here.ec2.log) == {"InstanceMetadata"}
+
+
+# --- IPv6 ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_ipv6_node_gets_one_80_and_then_rests(world, kinds):
+    here = world("m5.large", IPV6, ipv6=True)
+    assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", True)]
+    assert here.node.mode is AddressMode.IPV6
+    assert here.shape() == {0: 1}
+    assert here.node.stats(0).total_count == 2**48
+    assignments = here.pods(200)
+    assert len({each.address for each in assignments}) == 200
+    assert here.run(300) == []
+    assert here.node.reconcile(here.now_ns) == ()
+    assert here.node.next_wakeup(here.now_ns) is None
+    assert "AssignIpv6Addresses" not in here.ec2.log
+
+
+def test_an_ipv6_node_uses_the_80_that_it_has(world, kinds):
+    here = world("m5.large", IPV6, ipv6=True)
+    here.model.assign_ipv6_addresses(here.eni_at(0), ipv6_prefix_count=2, now_ns=0)
+    here.restart(IPV6)
+    assert kinds(here.node.start(0)) == [("adopt-eni", True)]
+    assert here.shape() == {0: 1}
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_an_ipv6_node_without_an_80_does_not_start(world, has_ipv6):
+    here = world("m5.large", IPV6, ipv6=has_ipv6, start=False)
+    here.ec2.refuse("AssignIpv6Addresses", "RequestLimitExceeded", "slow down", times=2 * has_ipv6)
+    with pytest.raises(NodeError, match=r"got no /80, and IPv6 pods have no other addresses: .*; start it again"):
+        here.node.start(0)
+    assert not here.node.started
+    if has_ipv6:
+        here.node.start(5)
+        assert here.shape() == {0: 1}
+
+
+def test_each_further_card_of_an_ipv6_node_gets_an_eni_with_an_80(world, kinds):
+    here = world(TWO_CARDS, IPV6 | {"ENABLE_MULTI_NIC": "true"}, ipv6=True)
+    assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", True), ("create-eni", True)]
+    assert [here.shape(card) for card in (0, 1)] == [{0: 1}, {0: 1}]
+
+
+def test_a_further_card_that_gets_no_80_does_not_stop_an_ipv6_node(world, kinds):
+    here = world(TWO_CARDS, IPV6 | {"ENABLE_MULTI_NIC": "true"}, ipv6=True, start=False)
+    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded")
+    assert kinds(here.node.start(0)) == [("adopt-eni", True), ("add-cidrs", True), ("create-eni", False)]
+
+
+def test_a_cordoned_ipv6_node_attaches_no_eni(world, kinds):
+    here = world(TWO_CARDS, IPV6 | {"ENABLE_MULTI_NIC": "true"}, ipv6=True, start=False)
+    here.node.cordoned = True
+    assert kinds(here.node.start(0)) == [("adopt-eni", True), ("add-cidrs", True)]
+
+
+# --- several network cards -------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_default_card_is_managed_unless_multi_nic_is_on(world):
+    here = world("p5.48xlarge")
+    assert len(here.node.datastores) == 1
+    assert here.node.view(0).eni_limit == 2
+
+
+def test_each_managed_card_has_its_own_pool(world):
+    here = world("p5.48xlarge", {"ENABLE_MULTI_NIC": "true", "WARM_ENI_TARGET": "1"})
+    assert [datastore.network_card for datastore in here.node.datastores] == list(range(32))
+    here.settle()
+    assert here.shape(0) == {0: 49}
+    # On the further cards WARM_IP_TARGET and MINIMUM_IP_TARGET are 1, whatever the variables say.
+    assert all(here.shape(card) == {0: 1} for card in range(1, 32))
+    (on_31,) = here.assign("a", network_card=31)
+    assert on_31.network_card == 31
+    assert here.node.stats(here.now_ns, 31).assigned_count == 1
+    assert here.node.stats(here.now_ns).assigned_count == 0
+    here.run(here.now_ns // S + 5)
+    assert here.shape(31) == {0: 2}
+    here.check_agreement()
+
+
+# --- a restart with pods running -------------------------------------------------------------------------------------------------
+
+
+def running(here):
+    """What a journal would hold."""
+    datastore = here.node.datastores[0]
+    return [Assigned(key, each.address, datastore.pod_of(key), 0) for key, each in datastore.assignments()]
+
+
+@pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
+def test_a_change_of_mode_leaves_running_pods_where_they_are(world, kinds, before, after):
+    variables = {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}
+    here = world("m5.large", variables | {"ENABLE_PREFIX_DELEGATION": before})
+    addresses = [each.address for each in here.pods(2)]
+    here.run(5)
+    kept = running(here)
+    here.restart(variables | {"ENABLE_PREFIX_DELEGATION": after})
+    actions = here.node.start(here.now_ns, running=kept)
+    # Without pods on them, CIDRs of the other mode go at once; those with pods stay.
+    expected = (
+        [("adopt-eni", True), ("release-cidrs", True), ("add-cidrs", True)]
+        if before == "false"
+        else [("adopt-eni", True), ("add-cidrs", True)]
+    )
+    assert kinds(actions) == expected
+    assert [each.address for _, each in here.node.datastores[0].assignments()] == addresses
+    assert here.node.datastores[0].pod_of(kept[0].key) == PodRef("default", "p0")
+    here.check_agreement()
+    new = here.assign("new")[0]
+    assert new.cidr.endswith("/28" if after == "true" else "/32")
+    assert new.address not in addresses
+    here.unassign("p0", "p1")
+    here.settle()
+    length = "/28" if after == "true" else "/32"
+    assert all(cidr.endswith(length) for cidr in here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.check_agreement()
+
+
+def test_a_restart_gives_no_running_pods_address_to_another(world):
+    here = world("t3.small")
+    here.pods(3)
+    kept = running(here)
+    here.restart({})
+    here.node.start(0, running=kept)
+    new = [each.address for each in here.assign("x", "y", "z")]
+    assert not {each.address for each in kept} & set(new)
+    assert here.node.stats(0).assigned_count == 6
+
+
+def test_a_running_pod_whose_address_is_gone_is_refused(world):
+    here = world("t3.small", name="n1")
+    here.restart({}, name="n1")
+    lost = Assigned(KEY, "10.0.0.200", None, 0)
+    with pytest.raises(
+        NodeError, match=r"aws-cni/c1/eth0 holds 10\.0\.0\.200, which is on no ENI of node n1; leave it out of what is running"
+    ):
+        here.node.start(0, running=[lost])
+    assert not here.node.started
+    here.node.start(0)
+
+
+def test_two_running_pods_with_one_address_are_refused(world):
+    here = world("t3.small")
+    (first,) = here.assign("a")
+    here.restart({})
+    twice = [Assigned(SandboxKey("aws-cni", name, "eth0"), first.address, None, 0) for name in ("a", "b")]
+    with pytest.raises(AlreadyAssigned):
+        here.node.start(0, running=twice)
+    assert not here.node.started
+    here.node.start(0, running=twice[:1])
+    assert here.node.stats(0).assigned_count == 1
+
+
+def test_running_pods_are_found_on_every_card(world):
+    here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true"})
+    (on_1,) = here.assign("a", network_card=1)
+    here.restart({"ENABLE_MULTI_NIC": "true"})
+    here.node.start(0, running=[Assigned(SandboxKey("aws-cni", "a", "eth0"), on_1.address, None, 0)])
+    assert [here.node.stats(0, card).assigned_count for card in (0, 1)] == [0, 1]

@@ -1,0 +1,180 @@
+"""The decisions against a second, naive reading of reference section 5."""
+
+import math
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from vpcipam.warmpool import free_eni, grow, shrink, target_state, too_high, too_low
+
+MINUTE = 60_000_000_000
+SMALL = st.sampled_from([0, 0, 1, 2, 15, 16, 17, 31, 32, 33, 48])
+
+
+@st.composite
+def pools(draw, eni, view, targets):
+    """A pool of one mode, and its targets."""
+    mode = draw(st.sampled_from(["secondary-ip", "prefix"]))
+    unit = 16 if mode == "prefix" else 1
+    slots = draw(st.integers(1, 5))
+    enis = []
+    for number in range(draw(st.integers(1, 4))):
+        cidrs = draw(st.integers(0, slots))
+        used = draw(st.integers(0, cidrs))
+        stale = draw(st.integers(0, slots - cidrs))
+        enis.append(
+            eni(
+                number,
+                cidrs,
+                draw(st.integers(used, used * unit)),
+                mode=mode,
+                used=used,
+                stale=stale,
+                stale_pods=draw(st.sampled_from([0, 0, 1])) if stale + cidrs < slots else 0,
+                trunk=number == 1 and draw(st.booleans()),
+                efa=number > 0 and draw(st.sampled_from([False, False, True])),
+                excluded=draw(st.sampled_from([False, False, True])),
+                added_ns=draw(st.sampled_from([0, 0, 1])),
+                cooling_until_ns=draw(st.sampled_from([None, None, MINUTE, MINUTE + 1])),
+            )
+        )
+    pool = view(
+        *enis,
+        mode=mode,
+        slots=slots,
+        limit=draw(st.integers(1, 6)),
+        unmanaged=draw(st.integers(0, 2)),
+        trunk_expected=draw(st.booleans()),
+        custom=draw(st.booleans()),
+        max_pods=draw(st.sampled_from([1, 16, 17, 110])),
+    )
+    ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
+    warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
+    return pool, targets(warm_ip, minimum, warm_eni=draw(st.integers(0, 3)), warm_prefix=draw(st.integers(0, 3)))
+
+
+class Naive:
+    """Section 5, sentence by sentence."""
+
+    def __init__(self, pool, settings):
+        self.pool, self.settings, self.stats = pool, settings, pool.stats
+        self.prefix = pool.mode.value == "prefix"
+        self.unit = 16 if self.prefix else 1
+        self.defined = settings.warm_ip_target > 0 or settings.minimum_ip_target > 0
+
+    def state(self):
+        warm, minimum, total, assigned = (
+            self.settings.warm_ip_target,
+            self.settings.minimum_ip_target,
+            self.stats.total_count,
+            self.stats.assigned_count,
+        )
+        available = total - assigned
+        short = max(0, warm - available, minimum - total)
+        if not self.prefix:
+            return short, max(0, min(available - warm, total - minimum))
+        prefixes, free = self.stats.prefix_count, self.stats.free_prefix_count
+        over = min(free, prefixes - math.ceil((assigned + warm) / 16), prefixes - math.ceil(minimum / 16))
+        return math.ceil(short / 16), max(0, over)
+
+    def low(self):
+        if self.stats.total_count >= self.pool.max_pods:
+            return False
+        if self.defined:
+            return self.state()[0] > 0
+        available = self.stats.available_count
+        size = 16 if self.prefix else self.pool.slots_per_eni
+        target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
+        return available < size * target or (target == 0 and available == 0)
+
+    def over(self):
+        if self.defined:
+            return self.state()[1]
+        return max(0, self.stats.free_prefix_count - self.settings.warm_prefix_target) if self.prefix else 0
+
+    def wanted(self):
+        if self.defined:
+            return self.state()[0]
+        if not self.prefix:
+            return self.pool.slots_per_eni
+        return max(1, self.settings.warm_prefix_target - self.stats.free_prefix_count)
+
+    def requests(self):
+        wanted = self.wanted()
+        for eni in self.pool.enis:
+            free = self.pool.slots_per_eni - eni.slot_count
+            barred = eni.trunk or eni.excluded or (eni.primary and self.pool.custom_networking)
+            if free > 0 and not barred:
+                yield eni.eni_id, min(free, wanted)
+
+    def new_slots(self):
+        pool = self.pool
+        reserved = pool.unmanaged_eni_count + (1 if pool.trunk_expected else 0)
+        return min(self.wanted(), pool.slots_per_eni) if len(pool.enis) < pool.eni_limit - reserved else 0
+
+    def freed(self, now_ns):
+        """Every ENI that may go; the decision takes the one with the highest device number."""
+        if not self.defined:
+            target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
+            enough = self.stats.available_count >= (target + 1) * self.pool.slots_per_eni * self.unit
+            idle = [eni for eni in self.pool.enis if not eni.primary and not eni.trunk and not eni.efa and eni.pod_count == 0]
+            if not enough and not (self.prefix and idle):
+                return []
+        return [eni.eni_id for eni in self.pool.enis if self.may_go(eni, now_ns)]
+
+    def may_go(self, eni, now_ns):
+        if eni.primary or eni.trunk or eni.efa or eni.pod_count > 0 or now_ns - eni.added_ns < MINUTE:
+            return False
+        if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
+            return False
+        total = sum(other.total_count for other in self.pool.enis if other.eni_id != eni.eni_id)
+        assigned = sum(other.assigned_count for other in self.pool.enis if other.eni_id != eni.eni_id)
+        free = sum(other.free_prefix_count for other in self.pool.enis if other.eni_id != eni.eni_id)
+        if total - assigned < math.ceil(self.settings.warm_ip_target / self.unit) * self.unit:
+            return False
+        if total < math.ceil(self.settings.minimum_ip_target / self.unit) * self.unit:
+            return False
+        return not self.prefix or free >= self.settings.warm_prefix_target
+
+
+@given(data=st.data())
+def test_decisions_agree_with_a_naive_reading_of_the_rules(eni, view, targets, data):
+    pool, settings = data.draw(pools(eni, view, targets))
+    naive = Naive(pool, settings)
+
+    state = target_state(pool, settings)
+    assert (None if state is None else (state.short, state.over)) == (naive.state() if naive.defined else None)
+    assert (too_low(pool, settings) is not None) == naive.low()
+    surplus = too_high(pool, settings)
+    assert (surplus[0] if surplus else 0) == naive.over()
+    assert pool.unit == 16 or not (naive.low() and surplus), "too low and too high at once"
+
+    growth = grow(pool, settings)
+    assert (growth is not None) == naive.low()
+    if growth is not None:
+        assert [(request.eni_id, request.slot_count) for request in growth.requests] == list(naive.requests())
+        assert growth.new_eni_slots == naive.new_slots()
+
+    assert shrunk(shrink(pool, settings)) == shrunk_naively(pool, naive.over())
+
+    for now_ns in (MINUTE, MINUTE + 1):
+        spare = free_eni(pool, settings, now_ns)
+        assert (None if spare is None else spare.eni_id) == max(naive.freed(now_ns), default=None)
+
+
+def shrunk(decision):
+    return {} if decision is None else {request.eni_id: request.slot_count for request in decision.requests}
+
+
+def shrunk_naively(pool, over):
+    """Go from the last ENI to the first, one CIDR at a time."""
+    given_back = {}
+    for eni in pool.enis[::-1]:
+        count = eni.stale_cidr_count
+        for _ in range(eni.idle_cidr_count):
+            if over:
+                over -= 1
+                count += 1
+        if count:
+            given_back[eni.eni_id] = count
+    return given_back
