@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterator
 
+from vpcipam._enis import Eni, addresses_in, cooling_until_by_eni, count_eni, count_pool, total_and_assigned
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import (
@@ -28,24 +29,15 @@ DEFAULT_COOLDOWN_NS = 30_000_000_000
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
-class _Eni:
-    """An ENI in the datastore. Its blocks lie in two groups of the pool, single addresses and prefixes, so that both are counted apart."""
+class _Lease:
+    """All that is known of one address that was ever in use: one dict entry, where an assign would otherwise look up three."""
 
-    __slots__ = ("added_ns", "cidrs", "device_number", "efa", "eni_id", "excluded", "primary", "subnet_id", "trunk")
+    __slots__ = ("assigned_ns", "assignment", "pod")
 
-    def __init__(self, eni_id: str, device_number: int, added_ns: int, subnet_id: str | None) -> None:
-        self.eni_id = eni_id
-        self.device_number = device_number
-        self.added_ns = added_ns
-        self.subnet_id = subnet_id
-        self.primary = False
-        self.trunk = False
-        self.efa = False
-        self.excluded = False
-        self.cidrs: dict[int, Cidr] = {}  # by first address
-
-    def group(self, *, prefix: bool) -> int:
-        return 2 * self.device_number + prefix
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment  # the one answer for this address, made once
+        self.assigned_ns: int | None = None  # None while no sandbox holds it
+        self.pod: PodRef | None = None
 
 
 class Datastore:
@@ -86,11 +78,12 @@ class Datastore:
         self._journal = journal
         self._network_card = network_card
         self._pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
-        self._enis: dict[str, _Eni] = {}
-        self._by_device: dict[int, _Eni] = {}
-        self._eni_of_block: dict[int, _Eni] = {}
-        self._holders: dict[int, tuple[PodRef | None, int]] = {}  # address: (pod, assigned_ns), for the addresses in use
-        self._assignments: dict[int, Assignment] = {}  # address: its one Assignment, made at first use
+        self._enis: dict[str, Eni] = {}
+        self._by_device: dict[int, Eni] = {}
+        self._eni_of_block: dict[int, Eni] = {}
+        self._leases: dict[int, _Lease] = {}  # by address, of those that were ever in use
+        self._pool_assign = self._pool.assign  # bound once: looking a method up costs a tenth of an assign
+        self._pool_unassign = self._pool.unassign
 
     # --- sandboxes: the hot path ---------------------------------------------------------------------------------------------
 
@@ -106,14 +99,19 @@ class Datastore:
         if type(key) is not SandboxKey or not key[1]:
             check_sandbox_key(key)
         try:
-            address = self._pool.assign(key, now_ns)
+            address = self._pool_assign(key, now_ns)
         except PoolExhausted:
             raise PoolExhausted(self._explain_exhausted(key)) from None
-        if address not in self._holders:
+        try:
+            lease = self._leases[address]
+        except KeyError:
+            lease = self._make_lease(address)
+        if lease.assigned_ns is None:
             if self._journal is not None:
-                self._record_assign(key, address, pod, now_ns)
-            self._holders[address] = (pod, now_ns)
-        return self._assignments.get(address) or self._make_assignment(address)
+                self._record_assign(key, lease.assignment, pod, now_ns)
+            lease.assigned_ns = now_ns
+            lease.pod = pod
+        return lease.assignment
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back; it cools until `now_ns` + cooldown.
@@ -128,11 +126,12 @@ class Datastore:
         if self._journal is not None:
             self._record_unassign(key, now_ns)
         try:
-            address = self._pool.unassign(key, now_ns)
+            address = self._pool_unassign(key, now_ns)
         except UnknownKey:
-            address = self._pool.unassign(self._migrated(key), now_ns)
-        del self._holders[address]
-        return self._assignments.get(address) or self._make_assignment(address)
+            address = self._pool_unassign(self._migrated(key), now_ns)
+        lease = self._leases[address]
+        lease.assigned_ns = lease.pod = None
+        return lease.assignment
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
@@ -148,16 +147,18 @@ class Datastore:
         check_sandbox_key(key)
         wanted = parse_address(address, self._mode.version)
         self._pool.assign_at(key, wanted, now_ns)
-        if wanted not in self._holders:
+        lease = self._leases.get(wanted) or self._make_lease(wanted)
+        if lease.assigned_ns is None:
             if self._journal is not None:
-                self._record_assign(key, wanted, pod, now_ns)
-            self._holders[wanted] = (pod, now_ns)
-        return self._assignments.get(wanted) or self._make_assignment(wanted)
+                self._record_assign(key, lease.assignment, pod, now_ns)
+            lease.assigned_ns = now_ns
+            lease.pod = pod
+        return lease.assignment
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
         address = self._pool.address_of(key)
-        return None if address is None else self._assignments.get(address) or self._make_assignment(address)
+        return None if address is None else self._leases[address].assignment
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
@@ -166,25 +167,25 @@ class Datastore:
     def pod_of(self, key: SandboxKey) -> PodRef | None:
         """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
         address = self._pool.address_of(key)
-        return None if address is None else self._holders[address][0]
+        return None if address is None else self._leases[address].pod
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
         """Go through the sandboxes, ascending by address."""
         for key, address in self._pool.items():
-            yield key, self._assignments.get(address) or self._make_assignment(address)
+            yield key, self._leases[address].assignment
 
-    def _make_assignment(self, address: int) -> Assignment:
+    def _make_lease(self, address: int) -> _Lease:
         base = self._pool.block_of(address)
         assert base is not None, "invariant 3: an assigned address lies in a block"  # noqa: S101  # for the type checker too
         eni = self._eni_of_block[base]
         cidr = eni.cidrs[base]
         text = address_text(address, cidr.version)
-        assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr))
-        self._assignments[address] = assignment
-        return assignment
+        lease = _Lease(Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr)))
+        self._leases[address] = lease
+        return lease
 
     def _explain_exhausted(self, key: SandboxKey) -> str:
-        counts = [self._total_and_assigned(eni) for eni in self._enis.values()]
+        counts = [total_and_assigned(eni, self._pool, self._mode) for eni in self._enis.values()]
         total, assigned = sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
         cooling = f" and {total - assigned} cool down" if total > assigned else ""  # none is free, so the rest cools
         return f"no address is free for {key}: of {total} attached, {assigned} are in use{cooling}"
@@ -196,10 +197,10 @@ class Datastore:
         migrated = key.migrated()
         return key if self._pool.address_of(migrated) is None else migrated
 
-    def _record_assign(self, key: SandboxKey, address: int, pod: PodRef | None, now_ns: int) -> None:
+    def _record_assign(self, key: SandboxKey, assignment: Assignment, pod: PodRef | None, now_ns: int) -> None:
         assert self._journal is not None  # noqa: S101  # for the type checker; the callers asked
         try:
-            self._journal.record_assign(Assigned(key, address_text(address, self._mode.version), pod, now_ns))
+            self._journal.record_assign(Assigned(key, assignment.address, pod, now_ns))
         except BaseException:
             self._pool.revoke(key)
             raise
@@ -259,7 +260,7 @@ class Datastore:
         if not 0 <= device_number <= _DEVICE_NUMBER_MAX:
             raise out_of_range(f"the device number of {eni_id}", device_number, 0, _DEVICE_NUMBER_MAX)
         self._check_time(now_ns)
-        eni = _Eni(eni_id, device_number, now_ns, subnet_id)
+        eni = Eni(eni_id, device_number, now_ns, subnet_id)
         eni.primary, eni.trunk, eni.efa, eni.excluded = primary, trunk, efa, excluded
         self._enis[eni_id] = self._by_device[device_number] = eni
 
@@ -334,7 +335,7 @@ class Datastore:
         """Tell whether the datastore has an ENI of that id."""
         return eni_id in self._enis
 
-    def _eni(self, eni_id: str) -> _Eni:
+    def _eni(self, eni_id: str) -> Eni:
         try:
             return self._enis[eni_id]
         except KeyError:
@@ -442,22 +443,22 @@ class Datastore:
         return tuple(self._unassign_evicted(key, now_ns) for key, _ in held)
 
     def _unassign_evicted(self, key: SandboxKey, now_ns: int) -> Assignment:
-        address = self._pool.unassign(key, now_ns)
-        del self._holders[address]
-        return self._assignments.get(address) or self._make_assignment(address)
+        lease = self._leases[self._pool.unassign(key, now_ns)]
+        lease.assigned_ns = lease.pod = None
+        return lease.assignment
 
-    def _drop_block(self, eni: _Eni, base: int, now_ns: int) -> None:
+    def _drop_block(self, eni: Eni, base: int, now_ns: int) -> None:
         cidr = eni.cidrs.pop(base)
         self._pool.remove_block(base, now_ns=now_ns)
         del self._eni_of_block[base]
-        for address in _common(self._assignments, cidr):
-            del self._assignments[address]
+        for address in addresses_in(self._leases, cidr):
+            del self._leases[address]
 
-    def _open_or_close(self, eni: _Eni) -> None:
+    def _open_or_close(self, eni: Eni) -> None:
         for cidr in eni.cidrs.values():
             self._open_or_close_block(eni, cidr)
 
-    def _open_or_close_block(self, eni: _Eni, cidr: Cidr) -> None:
+    def _open_or_close_block(self, eni: Eni, cidr: Cidr) -> None:
         if eni.excluded or cidr.prefix_length != self._mode.prefix_length:
             self._pool.close_block(cidr.first)
         else:
@@ -468,23 +469,14 @@ class Datastore:
     def stats(self, now_ns: int) -> PoolStats:
         """Count what warm-pool decisions are made of. Complexity: O(ENIs)."""
         self._look_at(now_ns)
-        pool = self._pool
-        total = assigned = cooling = prefixes = free_prefixes = 0
-        for eni in self._enis.values():
-            eni_total, eni_assigned = self._total_and_assigned(eni)
-            total += eni_total
-            assigned += eni_assigned
-            cooling += 0 if eni.excluded else pool.group_cooling_count(self._group(eni), now_ns)
-            prefix_group = eni.group(prefix=True)
-            prefixes += pool.group_block_count(prefix_group)
-            free_prefixes += pool.group_empty_block_count(prefix_group)
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
+        return count_pool(self._enis.values(), self._pool, self._mode, now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._check_time(now_ns)
-        cooling_until = self._cooling_until_by_eni(now_ns)
-        return tuple(self._eni_stats(self._by_device[number], cooling_until) for number in sorted(self._by_device))
+        cooling_until = cooling_until_by_eni(self._eni_of_block, self._pool, now_ns)
+        enis = [self._by_device[number] for number in sorted(self._by_device)]
+        return tuple(count_eni(eni, self._pool, self._mode, cooling_until.get(eni)) for eni in enis)
 
     def cooling_until(self, address: str) -> int | None:
         """When the last cooldown of an address ends, Unix nanoseconds; it may be over. None where it does not cool.
@@ -494,50 +486,25 @@ class Datastore:
         """
         return self._pool.cooling_until(parse_address(address, self._mode.version))
 
+    def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
+        """The addresses that still cool at a time, those of CIDRs removed meanwhile too, in the order in which their cooldowns end."""
+        self._check_time(now_ns)
+        version = self._mode.version
+        return tuple(Cooling(address_text(address, version), until) for address, until in self._pool.cooling_items() if until > now_ns)
+
+    def cool(self, cooling: Cooling) -> None:
+        """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
+
+        Raises:
+            AlreadyAssigned: a sandbox holds it.
+            NotInPool: it lies in no CIDR of the datastore.
+            InvalidAddress: it is not an address of the datastore's IP version.
+        """
+        self._pool.cool_at(parse_address(cooling.address, self._mode.version), cooling.until_ns)
+
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""
         self._pool.cooling_count(now_ns)
-
-    def _group(self, eni: _Eni) -> int:
-        """The group of an ENI's blocks of the datastore's mode."""
-        return eni.group(prefix=self._mode is not AddressMode.SECONDARY_IP)
-
-    def _total_and_assigned(self, eni: _Eni) -> tuple[int, int]:
-        """Count an ENI's addresses of the datastore's mode; the free ones of an excluded ENI are out of reach."""
-        assigned = self._pool.group_assigned_count(self._group(eni))
-        return assigned if eni.excluded else self._pool.group_total_count(self._group(eni)), assigned
-
-    def _eni_stats(self, eni: _Eni, cooling_until: dict[_Eni, int]) -> EniStats:
-        pool = self._pool
-        groups = (eni.group(prefix=False), eni.group(prefix=True))
-        group = self._group(eni)
-        total, assigned = self._total_and_assigned(eni)
-        return EniStats(
-            eni_id=eni.eni_id,
-            device_number=eni.device_number,
-            primary=eni.primary,
-            trunk=eni.trunk,
-            efa=eni.efa,
-            excluded=eni.excluded,
-            subnet_id=eni.subnet_id,
-            added_ns=eni.added_ns,
-            slot_count=len(eni.cidrs),
-            total_count=total,
-            assigned_count=assigned,
-            pod_count=sum(pool.group_assigned_count(each) for each in groups),
-            free_prefix_count=pool.group_empty_block_count(groups[1]),
-            idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
-            stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
-            cooling_until_ns=cooling_until.get(eni),
-        )
-
-    def _cooling_until_by_eni(self, now_ns: int) -> dict[_Eni, int]:
-        latest: dict[_Eni, int] = {}
-        for address, until_ns in self._pool.cooling_items():  # in the order of their ends, so the last one of an ENI stands
-            base = self._pool.block_of(address)
-            if until_ns > now_ns and base is not None:
-                latest[self._eni_of_block[base]] = until_ns
-        return latest
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
@@ -551,12 +518,6 @@ class Datastore:
             assert self._pool.is_closed(base) == closed, "invariant 4"  # noqa: S101
         held = dict(self._pool.items())
         assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101
-        assert set(held.values()) == self._holders.keys(), "invariant 3"  # noqa: S101
-        assert all(self._pool.block_of(address) in cidrs for address in self._assignments), "invariant 3"  # noqa: S101
-
-
-def _common(addresses: dict[int, Assignment], cidr: Cidr) -> list[int]:
-    """The addresses that lie in the CIDR, found by going through the fewer of the two."""
-    if cidr.size <= len(addresses):
-        return [address for address in range(cidr.first, cidr.last + 1) if address in addresses]
-    return [address for address in addresses if address in cidr]
+        leased = {address for address, lease in self._leases.items() if lease.assigned_ns is not None}
+        assert set(held.values()) == leased, "invariant 3"  # noqa: S101
+        assert all(self._pool.block_of(address) in cidrs for address in self._leases), "invariant 3"  # noqa: S101
