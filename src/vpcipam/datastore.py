@@ -29,17 +29,6 @@ DEFAULT_COOLDOWN_NS = 30_000_000_000
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
-class _Lease:
-    """All that is known of one address that was ever in use: one dict entry, where an assign would otherwise look up three."""
-
-    __slots__ = ("assigned_ns", "assignment", "pod")
-
-    def __init__(self, assignment: Assignment) -> None:
-        self.assignment = assignment  # the one answer for this address, made once
-        self.assigned_ns: int | None = None  # None while no sandbox holds it
-        self.pod: PodRef | None = None
-
-
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
@@ -81,7 +70,8 @@ class Datastore:
         self._enis: dict[str, Eni] = {}
         self._by_device: dict[int, Eni] = {}
         self._eni_of_block: dict[int, Eni] = {}
-        self._leases: dict[int, _Lease] = {}  # by address, of those that were ever in use
+        self._assignments: dict[int, Assignment] = {}  # by address, of those that were ever in use: each is made once
+        self._pods: dict[SandboxKey, PodRef] = {}  # of those sandboxes whose pod was told
         self._pool_assign = self._pool.assign  # bound once: looking a method up costs a tenth of an assign
         self._pool_unassign = self._pool.unassign
 
@@ -96,22 +86,24 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
-        if type(key) is not SandboxKey or not key[1]:
+        try:
+            if not key.container_id:
+                check_sandbox_key(key)
+        except AttributeError:
             check_sandbox_key(key)
+        # Only with something to keep does it matter whether the sandbox has its address already.
+        is_new = (pod is not None or self._journal is not None) and self._pool.address_of(key) is None
         try:
             address = self._pool_assign(key, now_ns)
         except PoolExhausted:
             raise PoolExhausted(self._explain_exhausted(key)) from None
         try:
-            lease = self._leases[address]
+            assignment = self._assignments[address]
         except KeyError:
-            lease = self._make_lease(address)
-        if lease.assigned_ns is None:
-            if self._journal is not None:
-                self._record_assign(key, lease.assignment, pod, now_ns)
-            lease.assigned_ns = now_ns
-            lease.pod = pod
-        return lease.assignment
+            assignment = self._make_assignment(address)
+        if is_new:
+            self._acknowledge(key, assignment, now_ns, pod)
+        return assignment
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back; it cools until `now_ns` + cooldown.
@@ -124,14 +116,15 @@ class Datastore:
         Complexity: O(1), amortised.
         """
         if self._journal is not None:
-            self._record_unassign(key, now_ns)
+            self._record_unassign(self._journal, key, now_ns)
         try:
             address = self._pool_unassign(key, now_ns)
         except UnknownKey:
-            address = self._pool_unassign(self._migrated(key), now_ns)
-        lease = self._leases[address]
-        lease.assigned_ns = lease.pod = None
-        return lease.assignment
+            key = self._migrated(key)
+            address = self._pool_unassign(key, now_ns)
+        if self._pods:
+            self._pods.pop(key, None)
+        return self._assignments[address]
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
@@ -146,19 +139,17 @@ class Datastore:
         """
         check_sandbox_key(key)
         wanted = parse_address(address, self._mode.version)
+        is_new = self._pool.address_of(key) is None
         self._pool.assign_at(key, wanted, now_ns)
-        lease = self._leases.get(wanted) or self._make_lease(wanted)
-        if lease.assigned_ns is None:
-            if self._journal is not None:
-                self._record_assign(key, lease.assignment, pod, now_ns)
-            lease.assigned_ns = now_ns
-            lease.pod = pod
-        return lease.assignment
+        assignment = self._assignments.get(wanted) or self._make_assignment(wanted)
+        if is_new:
+            self._acknowledge(key, assignment, now_ns, pod)
+        return assignment
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
         address = self._pool.address_of(key)
-        return None if address is None else self._leases[address].assignment
+        return None if address is None else self._assignments[address]
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
@@ -166,23 +157,22 @@ class Datastore:
 
     def pod_of(self, key: SandboxKey) -> PodRef | None:
         """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
-        address = self._pool.address_of(key)
-        return None if address is None else self._leases[address].pod
+        return self._pods.get(key)
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
         """Go through the sandboxes, ascending by address."""
         for key, address in self._pool.items():
-            yield key, self._leases[address].assignment
+            yield key, self._assignments[address]
 
-    def _make_lease(self, address: int) -> _Lease:
+    def _make_assignment(self, address: int) -> Assignment:
         base = self._pool.block_of(address)
         assert base is not None, "invariant 3: an assigned address lies in a block"  # noqa: S101  # for the type checker too
         eni = self._eni_of_block[base]
         cidr = eni.cidrs[base]
         text = address_text(address, cidr.version)
-        lease = _Lease(Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr)))
-        self._leases[address] = lease
-        return lease
+        assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr))
+        self._assignments[address] = assignment
+        return assignment
 
     def _explain_exhausted(self, key: SandboxKey) -> str:
         counts = [total_and_assigned(eni, self._pool, self._mode) for eni in self._enis.values()]
@@ -197,22 +187,24 @@ class Datastore:
         migrated = key.migrated()
         return key if self._pool.address_of(migrated) is None else migrated
 
-    def _record_assign(self, key: SandboxKey, assignment: Assignment, pod: PodRef | None, now_ns: int) -> None:
-        assert self._journal is not None  # noqa: S101  # for the type checker; the callers asked
-        try:
-            self._journal.record_assign(Assigned(key, assignment.address, pod, now_ns))
-        except BaseException:
-            self._pool.revoke(key)
-            raise
+    def _acknowledge(self, key: SandboxKey, assignment: Assignment, now_ns: int, pod: PodRef | None) -> None:
+        """Have the journal record what the pool has just given to a sandbox, or take it back; then keep its pod."""
+        if self._journal is not None:
+            try:
+                self._journal.record_assign(Assigned(key, assignment.address, pod, now_ns))
+            except BaseException:
+                self._pool.revoke(key)
+                raise
+        if pod is not None:
+            self._pods[key] = pod
 
-    def _record_unassign(self, key: SandboxKey, now_ns: int) -> None:
-        assert self._journal is not None  # noqa: S101  # for the type checker; the caller asked
+    def _record_unassign(self, journal: Journal, key: SandboxKey, now_ns: int) -> None:
         if self._pool.address_of(key) is None:
             key = self._migrated(key)
         address = self._pool.address_of(key)
         if address is not None:
             self._check_time(now_ns)
-            self._journal.record_unassign((self._released(key, address, now_ns),))
+            journal.record_unassign((self._released(key, address, now_ns),))
 
     def _check_time(self, now_ns: int) -> None:
         """Refuse a time that the pool would refuse, before anyone is told of a change at it. Ends no cooldown: the change may yet fail."""
@@ -443,16 +435,15 @@ class Datastore:
         return tuple(self._unassign_evicted(key, now_ns) for key, _ in held)
 
     def _unassign_evicted(self, key: SandboxKey, now_ns: int) -> Assignment:
-        lease = self._leases[self._pool.unassign(key, now_ns)]
-        lease.assigned_ns = lease.pod = None
-        return lease.assignment
+        self._pods.pop(key, None)
+        return self._assignments[self._pool.unassign(key, now_ns)]
 
     def _drop_block(self, eni: Eni, base: int, now_ns: int) -> None:
         cidr = eni.cidrs.pop(base)
         self._pool.remove_block(base, now_ns=now_ns)
         del self._eni_of_block[base]
-        for address in addresses_in(self._leases, cidr):
-            del self._leases[address]
+        for address in addresses_in(self._assignments, cidr):
+            del self._assignments[address]
 
     def _open_or_close(self, eni: Eni) -> None:
         for cidr in eni.cidrs.values():
@@ -518,6 +509,6 @@ class Datastore:
             assert self._pool.is_closed(base) == closed, "invariant 4"  # noqa: S101
         held = dict(self._pool.items())
         assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101
-        leased = {address for address, lease in self._leases.items() if lease.assigned_ns is not None}
-        assert set(held.values()) == leased, "invariant 3"  # noqa: S101
-        assert all(self._pool.block_of(address) in cidrs for address in self._leases), "invariant 3"  # noqa: S101
+        assert set(held.values()) <= self._assignments.keys(), "invariant 3"  # noqa: S101
+        assert all(self._pool.block_of(address) in cidrs for address in self._assignments), "invariant 3"  # noqa: S101
+        assert self._pods.keys() <= held.keys(), "invariant 3"  # noqa: S101

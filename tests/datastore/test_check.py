@@ -4,7 +4,7 @@ import pytest
 from datastore_worlds import key, node
 
 from vpcipam.address import Cidr
-from vpcipam.datastore import _Lease
+from vpcipam.sandbox import PodRef
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def store():
 
 
 BREAKAGES = {
-    "a sandbox unknown to the pool": (3, lambda store: setattr(store._make_lease(0x0A000001), "assigned_ns", 0)),
-    "a sandbox known to the pool alone": (3, lambda store: store._leases.clear()),
-    "an answer about an address outside": (3, lambda store: store._leases.update({5: _Lease(None)})),
+    "a pod whose sandbox is unknown to the pool": (3, lambda store: store._pods.update({key("other"): PodRef("default", "web")})),
+    "a sandbox without an answer": (3, lambda store: store._assignments.clear()),
+    "an answer about an address outside": (3, lambda store: store._assignments.update({5: None})),
     "a CIDR unknown to the pool": (4, lambda store: store._enis["eni-0"].cidrs.update({0: Cidr.parse("0.0.0.0/28")})),
     "a CIDR known to the pool alone": (4, lambda store: store._enis["eni-1"].cidrs.clear()),
     "a CIDR of another size": (4, lambda store: store._enis["eni-1"].cidrs.update({0x0A000010: Cidr.parse("10.0.0.16/32")})),
