@@ -31,6 +31,7 @@ ORDER = (
     "vpcipam.settings",
     "vpcipam.journal.protocol",
     "vpcipam.journal",
+    "vpcipam._enis",
     "vpcipam.datastore",
     "vpcipam.warmpool",
     "vpcipam.ec2",

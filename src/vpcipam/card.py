@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam.action import Action, ActionKind
+from vpcipam.address import Cidr, parse_address
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError, OverlappingCidr
@@ -27,12 +28,14 @@ class Card:
         settings: those that hold on this card.
         provisioner: the EC2 side, None before the node is started.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
+        others: the datastores of the node's other cards. EC2 may give one card at once what another has just given back.
     """
 
     datastore: Datastore
     settings: Settings
     provisioner: Provisioner | None = None
     excluded_subnets: frozenset[str] = frozenset()
+    others: tuple[Datastore, ...] = ()
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _freed_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be taken on again
 
@@ -161,10 +164,17 @@ class Card:
             if cidr not in known:
                 try:
                     self.datastore.add_cidr(eni_id, cidr)
+                    self._take_over_cooldowns(Cidr.parse(cidr), now_ns)
                     new.append(cidr)
                 except OverlappingCidr as overlap:
                     error = str(overlap)
         return Action(now_ns, kind, self.index, eni_id, tuple(new), reason, error)
+
+    def _take_over_cooldowns(self, cidr: Cidr, now_ns: int) -> None:
+        for other in self.others:
+            for cooling in other.cooldowns(now_ns):
+                if parse_address(cooling.address, cidr.version) in cidr:
+                    self.datastore.cool(cooling)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
         out = isinstance(error, Ec2Error) and error.out_of_addresses

@@ -100,12 +100,17 @@ class Node:
     def _empty_cards(self) -> tuple[Card, ...]:
         settings = self.settings
         indexes = range(len(self.limits.network_cards) if settings.enable_multi_nic else 1)
+        datastores = [
+            Datastore(mode=self.mode, cooldown_ns=settings.cooldown_ns, placement=self._placement, seed=self._seed, network_card=index)
+            for index in indexes
+        ]
         return tuple(
             Card(
-                Datastore(mode=self.mode, cooldown_ns=settings.cooldown_ns, placement=self._placement, seed=self._seed, network_card=index),
-                settings.for_network_card(index),
+                datastore,
+                settings.for_network_card(datastore.network_card),
+                others=tuple(other for other in datastores if other is not datastore),
             )
-            for index in indexes
+            for datastore in datastores
         )
 
     # --- what it is ----------------------------------------------------------------------------------------------------------

@@ -134,10 +134,11 @@ class NodeMachine(RuleBasedStateMachine):
                 assert not self.node.stats(self.now_ns, card).available_count or self.closed_or_cooling(card)
                 return
             self.pod_count += 1
-            # What EC2 has taken off one card and given to the other is on both until the node has seen it; cooldowns are the cards' own.
+            # What EC2 has taken off one card and given to the other is on both until the node has seen it.
             holders = [at for (at, _), held in self.held.items() if held == address and (at == card or not self.taken_off)]
             assert not holders, "an address is held twice"
-            assert self.cooling.get((card, address), 0) <= self.now_ns, "an address came back before its cooldown"
+            cards = [card] if self.taken_off else range(2)
+            assert all(self.cooling.get((at, address), 0) <= self.now_ns for at in cards), "an address came back before its cooldown"
             self.held[card, key] = address
 
     def closed_or_cooling(self, card):
