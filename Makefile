@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx $(wildcard src/vpcipam/*.pxd)
 
@@ -19,14 +20,13 @@ demo: $(VENV)/installed ## Plan a real manifest, then fill a node pod by pod
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 
 test-compiled: $(VENV)/dev
-	$(BIN)/python -m pytest --quiet
+	$(PYTEST)
 
 test-plain: $(VENV)/dev
-	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pytest --quiet
+	VPCIPAM_NO_EXTENSION=1 $(PYTEST)
 
-coverage: $(VENV)/dev ## Branch coverage of the Python below cli/, over both runs; less than 100 % fails
-	$(BIN)/python -m pytest --quiet --cov --cov-report=
-	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pytest --quiet --cov --cov-append --cov-report=
+coverage: $(VENV)/dev ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
+	VPCIPAM_NO_EXTENSION=1 $(PYTEST) --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=100
 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint
