@@ -1,19 +1,36 @@
 """What the datastore is timed at."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from floors import Churn, Workload
 
-from vpcipam import AddressMode, Datastore, SandboxKey
+from vpcipam import AddressMode, Datastore, PodRef, SandboxKey
 
 BASE = 10 << 24  # 10.0.0.0
+
+
+@dataclass(frozen=True)
+class NodeShape:
+    """A node with all slots of all its ENIs in use."""
+
+    name: str
+    mode: AddressMode
+    eni_count: int
+    slot_count: int
+
+    @property
+    def address_count(self) -> int:
+        """The addresses that pods can have."""
+        return self.eni_count * self.slot_count * self.mode.addresses_per_slot
+
+
 NODES = (
-    ("m5.large, 27 secondary IPs", AddressMode.SECONDARY_IP, 3, 9),
-    ("m5.large, 27 prefixes", AddressMode.PREFIX, 3, 9),
-    ("c5.18xlarge, 735 secondary IPs", AddressMode.SECONDARY_IP, 15, 49),
-    ("c5.18xlarge, 735 prefixes", AddressMode.PREFIX, 15, 49),
+    NodeShape("m5.large, 27 secondary IPs", AddressMode.SECONDARY_IP, 3, 9),
+    NodeShape("m5.large, 27 prefixes", AddressMode.PREFIX, 3, 9),
+    NodeShape("c5.18xlarge, 735 secondary IPs", AddressMode.SECONDARY_IP, 15, 49),
+    NodeShape("c5.18xlarge, 735 prefixes", AddressMode.PREFIX, 15, 49),
 )
-"""A name, the mode, ENIs, slots of each."""
 
 
 class SandboxChurn(Churn):
@@ -25,53 +42,53 @@ class SandboxChurn(Churn):
         return [SandboxKey("aws-cni", f"{number:064x}", "eth0") for number in range(2 * self.live)]
 
 
-def churn_of(mode: AddressMode, eni_count: int, slot_count: int, steps: int) -> SandboxChurn:
+def churn_of(shape: NodeShape, steps: int) -> SandboxChurn:
     """Make the churn of a node that is 60 % full."""
-    return SandboxChurn(int(0.6 * eni_count * slot_count * mode.addresses_per_slot), steps)
+    return SandboxChurn(int(0.6 * shape.address_count), steps)
 
 
-def filled(mode: AddressMode, eni_count: int, slot_count: int, cooldown_ns: int) -> Datastore:
-    """Make a datastore with all slots of all ENIs in use."""
-    datastore = Datastore(mode=mode, cooldown_ns=cooldown_ns)
+def filled(shape: NodeShape, cooldown_ns: int) -> Datastore:
+    """Make the datastore of a node."""
+    datastore = Datastore(mode=shape.mode, cooldown_ns=cooldown_ns)
     first = BASE
-    for number in range(eni_count):
+    for number in range(shape.eni_count):
         datastore.add_eni(f"eni-{number}", device_number=number, primary=number == 0, now_ns=0)
-        for _ in range(slot_count):
+        for _ in range(shape.slot_count):
             octets = ".".join(str(byte) for byte in first.to_bytes(4, "big"))
-            datastore.add_cidr(f"eni-{number}", f"{octets}/{mode.prefix_length}")
-            first += mode.addresses_per_slot
+            datastore.add_cidr(f"eni-{number}", f"{octets}/{shape.mode.prefix_length}")
+            first += shape.mode.addresses_per_slot
     return datastore
 
 
-def assign_unassign(name: str, churn: SandboxChurn, mode: AddressMode, eni_count: int, slot_count: int) -> Workload:
+def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = None) -> Workload:
     """Assign a new sandbox and unassign the oldest, while half of the spare addresses cool at any time."""
-    spare = eni_count * slot_count * mode.addresses_per_slot - churn.live
-    cooldown_ns = max(1, spare // 2)
-    datastore = filled(mode, eni_count, slot_count, cooldown_ns)
+    cooldown_ns = max(1, (shape.address_count - churn.live) // 2)
+    datastore = filled(shape, cooldown_ns)
     pairs = churn.pairs
     now_ns = 1_800_000_000 * 10**9
     for key in churn.keys[: churn.live]:
-        datastore.assign(key, now_ns)
+        datastore.assign(key, now_ns, pod)
 
     def run() -> None:
         nonlocal now_ns
         now = now_ns
         for new, old in pairs:
             now += 1
-            datastore.assign(new, now)
+            datastore.assign(new, now, pod)
             datastore.unassign(old, now)
         now_ns = now
 
     def check() -> None:
         assert {key for key, _ in datastore.assignments()} == set(churn.keys[: churn.live])
         assert datastore.stats(now_ns).cooling_count == cooldown_ns
+        assert all(datastore.pod_of(key) == pod for key in churn.keys[: churn.live])
 
-    return Workload(name, len(pairs), run, check)
+    return Workload(f"{shape.name}{'' if pod is None else ', with its pod'}", len(pairs), run, check)
 
 
-def stats(name: str, mode: AddressMode, eni_count: int, slot_count: int, steps: int) -> Workload:
+def stats(shape: NodeShape, steps: int) -> Workload:
     """Count what warm-pool decisions are made of."""
-    datastore = filled(mode, eni_count, slot_count, 1)
+    datastore = filled(shape, 1)
     rounds = range(steps)
 
     def run() -> None:
@@ -79,6 +96,6 @@ def stats(name: str, mode: AddressMode, eni_count: int, slot_count: int, steps: 
             datastore.stats(0)
 
     def check() -> None:
-        assert datastore.stats(0).total_count == eni_count * slot_count * mode.addresses_per_slot
+        assert datastore.stats(0).total_count == shape.address_count
 
-    return Workload(f"{name}: stats", steps, run, check)
+    return Workload(f"{shape.name}: stats", steps, run, check)

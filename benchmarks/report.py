@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
+import datastore_workloads
 import pool_workloads
 from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, pair_loop
+
+from vpcipam import PodRef
 
 STEPS = 5_000  # a fraction of a millisecond per round: most rounds then pass without a switch to another process
 POOLS = (
@@ -73,7 +76,24 @@ def growth_section(rounds: int) -> None:
         table(f"{twin.__name__}: AddressPool, many addresses against few", "compiled ≤ 1.4 ×", timings)
 
 
-SECTIONS: dict[str, Callable[[int], None]] = {"bitmap": bitmap_section, "address": address_section, "growth": growth_section}
+def datastore_section(rounds: int) -> None:
+    """Datastore against a dict on the same churn."""
+    for shape in datastore_workloads.NODES:
+        churn = datastore_workloads.churn_of(shape, STEPS)
+        work = [datastore_workloads.assign_unassign(shape, churn, pod) for pod in (None, PodRef("default", "web"))]
+        timings = compare(pair_loop(churn), dict_floor(churn), work, rounds)
+        table(f"Datastore, assign + unassign at {churn.live:,} live sandboxes", "on the compiled pool ≤ 5 ×", timings)
+    steps = STEPS // 50
+    work = [datastore_workloads.stats(shape, steps) for shape in datastore_workloads.NODES]
+    table("Datastore, statistics", "none", compare(empty_loop(steps), list_floor(steps), work, rounds))
+
+
+SECTIONS: dict[str, Callable[[int], None]] = {
+    "bitmap": bitmap_section,
+    "address": address_section,
+    "growth": growth_section,
+    "datastore": datastore_section,
+}
 
 
 def main() -> None:
