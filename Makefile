@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
+# The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
+PUBLIC := errors address sandbox pool limits settings journal stats datastore warmpool ec2 action node
+
 SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx $(wildcard src/vpcipam/*.pxd)
 
 .PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
@@ -47,7 +50,7 @@ bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in th
 	$(BIN)/python benchmarks/report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam
+	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))
 	@echo "build/docs/index.html"
 
 dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold

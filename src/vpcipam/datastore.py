@@ -86,21 +86,19 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
+        if pod is None and self._journal is None:
+            try:
+                if key.container_id:
+                    return self._assignments[self._pool_assign(key, now_ns)]
+            except (AttributeError, KeyError, PoolExhausted):
+                pass  # no key at all, an address never in use before, or none left: rare, so looked at again below
+        check_sandbox_key(key)
+        is_new = self._pool.address_of(key) is None
         try:
-            if not key.container_id:
-                check_sandbox_key(key)
-        except AttributeError:
-            check_sandbox_key(key)
-        # Only with something to keep does it matter whether the sandbox has its address already.
-        is_new = (pod is not None or self._journal is not None) and self._pool.address_of(key) is None
-        try:
-            address = self._pool_assign(key, now_ns)
+            address = self._pool.assign(key, now_ns)
         except PoolExhausted:
             raise PoolExhausted(self._explain_exhausted(key)) from None
-        try:
-            assignment = self._assignments[address]
-        except KeyError:
-            assignment = self._make_assignment(address)
+        assignment = self._assignments.get(address) or self._make_assignment(address)
         if is_new:
             self._acknowledge(key, assignment, now_ns, pod)
         return assignment
@@ -115,15 +113,17 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
+        if self._journal is None and not self._pods:
+            try:
+                return self._assignments[self._pool_unassign(key, now_ns)]
+            except UnknownKey:
+                pass  # rare: looked at again below
+        if self._pool.address_of(key) is None:
+            key = self._migrated(key)
         if self._journal is not None:
             self._record_unassign(self._journal, key, now_ns)
-        try:
-            address = self._pool_unassign(key, now_ns)
-        except UnknownKey:
-            key = self._migrated(key)
-            address = self._pool_unassign(key, now_ns)
-        if self._pods:
-            self._pods.pop(key, None)
+        address = self._pool.unassign(key, now_ns)
+        self._pods.pop(key, None)
         return self._assignments[address]
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
@@ -199,8 +199,7 @@ class Datastore:
             self._pods[key] = pod
 
     def _record_unassign(self, journal: Journal, key: SandboxKey, now_ns: int) -> None:
-        if self._pool.address_of(key) is None:
-            key = self._migrated(key)
+        """Have the journal record an unassign that the pool can't refuse afterwards."""
         address = self._pool.address_of(key)
         if address is not None:
             self._check_time(now_ns)
