@@ -1,6 +1,7 @@
 """Build the compiled twin of the pools; everything else about the package stands in pyproject.toml."""
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -9,7 +10,7 @@ from setuptools import Extension, setup
 REQUIRED = os.environ.get("VPCIPAM_REQUIRE_EXTENSION") == "1"
 
 extensions = cythonize(
-    [Extension("vpcipam._pool", ["src/vpcipam/_pool.pyx"], depends=["src/vpcipam/_free_tree.pxd"])],
+    [Extension("vpcipam._pool", ["src/vpcipam/_pool.pyx"], depends=[str(path) for path in Path("src/vpcipam").glob("*.pxd")])],
     annotate=os.environ.get("VPCIPAM_ANNOTATE") == "1",
 )
 for extension in extensions:

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from floors import Churn, Workload
+from floors import BEGIN_NS, Churn, Workload
 
 BASE = 10 << 24  # 10.0.0.0
 
@@ -56,7 +56,7 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
     pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2), placement=placement)
     for number in range(block_count):
         pool.add_block(BASE + number * 16, block_size, number // 14)
-    now_ns = 1_800_000_000 * 10**9
+    now_ns = BEGIN_NS
     for key in churn.keys[: churn.live]:
         pool.assign(key, now_ns)
 

@@ -148,7 +148,7 @@ def test_the_compiled_twin_imports_only_from_the_layers_above_it(name):
     for module, names in named:
         submodules = {f"{module}.{each.split()[0]}" for each in names.split(",") if each.strip()} & {*MODULES}
         for other in submodules or {module}:
-            if other != "vpcipam._free_tree":  # C declarations, no module
+            if not (SOURCE / f"{other.replace('.', '/')}.pxd").exists():  # C declarations, no module
                 assert layer(other) < layer(name)
 
 

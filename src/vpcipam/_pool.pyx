@@ -17,8 +17,23 @@ from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memmove
 
+from vpcipam._block_choice cimport (
+    SumTree,
+    Tournament,
+    draw,
+    sum_add,
+    sum_before,
+    sum_free,
+    sum_init,
+    sum_select,
+    tournament_enter,
+    tournament_free,
+    tournament_init,
+    tournament_play,
+    tournament_set,
+)
+from vpcipam._free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_given, runs_hold, runs_taken
 from vpcipam._free_tree cimport (
     FreeTree,
     lowest_bit,
@@ -28,39 +43,32 @@ from vpcipam._free_tree cimport (
     tree_first,
     tree_free,
     tree_give,
-    tree_grow,
     tree_holds,
     tree_init,
     tree_take,
 )
-
-cdef extern from *:
-    """
-    /* The value of an exact int of 0 ... 2**62-1, or -1 for any other object. The interpreter's own conversion is a call of some fifty
-       instructions, and every offset and every time comes through here. An int is a row of 30-bit digits; where it is
-       not, -1 sends the caller to that conversion. */
-    static CYTHON_INLINE long long vpcipam_small_int(PyObject* number) {
-    #if defined(PYLONG_BITS_IN_DIGIT) && PYLONG_BITS_IN_DIGIT == 30
-        const digit* digits;
-        Py_ssize_t count;
-        if (!PyLong_CheckExact(number)) return -1;
-    #if PY_VERSION_HEX >= 0x030C0000
-        digits = ((PyLongObject*)number)->long_value.ob_digit;
-        if (((PyLongObject*)number)->long_value.lv_tag & 2) return -1;  /* negative */
-        count = (Py_ssize_t)(((PyLongObject*)number)->long_value.lv_tag >> 3);
-    #else
-        digits = ((PyLongObject*)number)->ob_digit;
-        count = Py_SIZE(number);
-    #endif
-        if (count == 1) return (long long)digits[0];
-        if (count == 3 && digits[2] < 4) return (long long)digits[2] << 60 | (long long)digits[1] << 30 | digits[0];
-        if (count == 2) return (long long)digits[1] << 30 | (long long)digits[0];
-        if (count == 0) return 0;
-    #endif
-        return -1;
-    }
-    """
-    long long small_int "vpcipam_small_int" (object number) noexcept
+from vpcipam._key_hash cimport hash_of
+from vpcipam._key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
+from vpcipam._pool_blocks cimport (
+    ASSIGNED,
+    COOLING,
+    FREE,
+    NEAR_FIRST,
+    NONE,
+    PLACES_MAX,
+    Block,
+    Group,
+    Place,
+    block_bit,
+    block_free,
+    give_bit,
+    grow_bits,
+    insert,
+    lowest_near,
+    remove,
+    take_bit,
+)
+from vpcipam._small_int cimport small_int
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
@@ -109,12 +117,6 @@ cdef int hold(int invariant, bint holds) except -1:
 
 cdef enum:
     KEPT_INTS_MAX = 65_536  # a /16, the largest subnet: 512 KiB of pointers at most
-    RUN_KINDS = 6  # runs of 2, 4, 8, 16, 32, 64 offsets: kind k has 2 << k
-
-ctypedef struct Runs:  # which aligned runs of one length are wholly free; built at the first use of that length
-    FreeTree tree
-    int64_t count
-    bint built
 
 
 @cython.final
@@ -165,15 +167,13 @@ cdef class BitmapPool:
         self._int_count = min(self._capacity, KEPT_INTS_MAX)
 
     def __dealloc__(self):
-        cdef int kind
         cdef int64_t offset
         for offset in range(self._int_count):
             if self._ints[offset] != NULL:
                 decref(self._ints[offset])
         free(self._ints)
         tree_free(&self._free)
-        for kind in range(RUN_KINDS):
-            tree_free(&self._runs[kind].tree)
+        runs_free(self._runs)
 
     @property
     def capacity(self):
@@ -374,67 +374,27 @@ cdef class BitmapPool:
         return first
 
     cdef int _build_runs(self, int kind) except -1:
-        cdef Runs* runs = &self._runs[kind]
-        cdef int64_t size = 2 << kind
-        cdef int64_t unit
-        if not tree_init(&runs.tree, self._capacity // size):
+        if not runs_build(&self._runs[kind], kind, &self._free, self._capacity):
             raise MemoryError
-        runs.count = self._capacity // size
-        for unit in range(self._capacity // size):
-            if tree_bits(&self._free, unit * size, size) != run_mask(size):
-                tree_take(&runs.tree, unit, 1)
-                runs.count -= 1
-        runs.built = self._any_runs = True
+        self._any_runs = True
         return 0
 
     cdef inline void _take(self, int64_t offset, int64_t length) noexcept:
         tree_take(&self._free, offset, length)
         self._allocated_count += length
         if self._any_runs:
-            self._runs_taken(offset, length)
+            runs_taken(self._runs, offset, length)
 
     cdef inline void _give(self, int64_t offset, int64_t length) noexcept:
         tree_give(&self._free, offset, length)
         self._allocated_count -= length
         if self._any_runs:
-            self._runs_given(offset, length)
-
-    cdef void _runs_taken(self, int64_t offset, int64_t length) noexcept:
-        cdef Runs* runs
-        cdef int kind
-        cdef int64_t unit
-        cdef int64_t units
-        for kind in range(RUN_KINDS):
-            runs = &self._runs[kind]
-            if runs.built:
-                unit = offset >> (kind + 1)
-                units = max(length >> (kind + 1), 1)
-                if tree_bits(&runs.tree, unit, units):  # a longer run than what was taken may have been broken before
-                    tree_take(&runs.tree, unit, units)
-                    runs.count -= units
-
-    cdef void _runs_given(self, int64_t offset, int64_t length) noexcept:
-        cdef Runs* runs
-        cdef int kind
-        cdef int64_t size
-        cdef int64_t unit
-        cdef int64_t units
-        for kind in range(RUN_KINDS):
-            runs = &self._runs[kind]
-            if runs.built:
-                size = 2 << kind
-                unit = offset >> (kind + 1)
-                units = max(length >> (kind + 1), 1)
-                if units > 1 or tree_bits(&self._free, unit * size, size) == run_mask(size):
-                    tree_give(&runs.tree, unit, units)
-                    runs.count += units
+            runs_given(self._runs, &self._free, offset, length)
 
     def _check(self):
         cdef int64_t unit
         cdef int64_t count = 0
-        cdef int64_t size
         cdef int kind
-        cdef uint64_t whole
         hold(1, self._capacity % 64 == 0 or self._free.level[0][self._free.word_count - 1] >> (self._capacity % 64) == 0)
         hold(1, self._free.word_count == (self._capacity + 63) // 64)
         hold(2, tree_holds(&self._free))
@@ -442,76 +402,16 @@ cdef class BitmapPool:
             count += tree_bits(&self._free, unit, 1)
         hold(3, self._allocated_count == self._capacity - count)
         for kind in range(RUN_KINDS):
-            if self._runs[kind].built:
-                hold(2, tree_holds(&self._runs[kind].tree))
-                size = 2 << kind
-                count = 0
-                for unit in range(self._runs[kind].tree.word_count * 64):
-                    whole = (unit + 1) * size <= self._capacity and tree_bits(&self._free, unit * size, size) == run_mask(size)
-                    hold(4, tree_bits(&self._runs[kind].tree, unit, 1) == whole)
-                    count += whole
-                hold(4, self._runs[kind].count == count)
+            hold(4, not self._runs[kind].built or runs_hold(&self._runs[kind], kind, &self._free, self._capacity))
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------------
-
-cdef enum:
-    NONE = -1
-    PLACES_MAX = 0x7FFFFFFE
-    NEAR_FIRST = 64  # how many offsets of a block get a slot at its first use; from there on the number doubles
-
-cdef enum State:
-    FREE
-    ASSIGNED
-    COOLING
 
 cdef enum Placement:  # in the order of refuse.PLACEMENTS
     LOWEST
     PACKED
     SPREAD
     RANDOM
-
-ctypedef union Stamp:
-    Py_hash_t key_hash  # while a key holds the address
-    int64_t until_ns  # while it cools
-
-ctypedef struct Place:  # what is known of one address that was used; its key and its address object stand in lists, under the same index
-    Stamp stamp
-    int64_t offset
-    int32_t block  # NONE: it cools, remembered, and no block covers it
-    int32_t before  # in the list of cooling places
-    int32_t after  # likewise; of a spare place: the next spare one
-    int32_t state
-
-ctypedef struct Slot:  # of the hash table: open addressing, linear probing. Eight bytes: misses of the cache are what a lookup costs
-    uint32_t mark  # of the key's hash; its highest bits say where the key belongs
-    int32_t place  # NONE: empty
-
-ctypedef struct Block:  # what every assign reads comes first, to lie together in the cache
-    int64_t near  # offsets below this have a slot in `places` and a bit; of those from here on, all are free but the far ones
-    uint64_t word  # the bits while near <= 64
-    int32_t* places  # by offset; NONE until first used
-    int64_t assigned_count
-    int64_t cooling_count
-    int64_t far_count  # in-use offsets >= near; their places stand in the pool's dict `_outside`
-    int64_t size
-    int32_t group  # a slot of the pool's groups; of a spare block: the next spare one
-    char closed
-    char open  # not closed, and has a free address
-    int32_t rank
-    uint64_t base_high
-    uint64_t base_low
-    FreeTree tree  # the bits when near > 64; else it has no level
-
-ctypedef struct Group:
-    int64_t assigned_count
-    int64_t cooling_count
-    int32_t number
-    int32_t block_count
-    int32_t rank  # among the groups
-    int32_t first_rank  # of its blocks
-    int32_t open_count  # of its blocks
-    int32_t busy_count  # of its blocks: those with a key
 
 ctypedef struct Found:
     int64_t offset
@@ -522,11 +422,6 @@ cdef enum Comparison:
     DIFFERENT
     EQUAL
     CHANGED  # the comparison itself changed the pool
-
-
-cdef inline uint32_t mark_of(Py_hash_t key_hash) noexcept nogil:
-    # Fibonacci hashing: hashes of ints are the ints, and would otherwise pile up in neighbouring slots
-    return <uint32_t>(<uint64_t>key_hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
 
 
 cdef int by_offset(const void* left, const void* right) noexcept nogil:
@@ -563,57 +458,6 @@ cdef object checked_address(str name, object value, uint64_t* high, uint64_t* lo
     else:
         raise refuse.out_of_range(name, value, 0, ADDRESS_MAX)
     return value
-
-
-cdef void insert(int32_t* items, int32_t count, int32_t position, int32_t item) noexcept nogil:
-    memmove(&items[position + 1], &items[position], (count - position) * sizeof(int32_t))
-    items[position] = item
-
-
-cdef void remove(int32_t* items, int32_t count, int32_t position) noexcept nogil:
-    memmove(&items[position], &items[position + 1], (count - position - 1) * sizeof(int32_t))
-
-
-cdef inline int32_t better(const int64_t* weights, int32_t left, int32_t right) noexcept nogil:
-    """Of two ranks, or NONE, the one of less weight; of equal weight the left one, which is lower."""
-    if left == NONE or (right != NONE and weights[right] < weights[left]):
-        return right
-    return left
-
-
-cdef void sum_add(int32_t* sums, int32_t leaf, int32_t step) noexcept nogil:
-    while leaf:
-        sums[leaf] += step
-        leaf >>= 1
-
-
-cdef int32_t sum_select(const int32_t* sums, int32_t leaves, int32_t turn) noexcept nogil:
-    """The leaf in which the running sum first exceeds `turn`."""
-    cdef int32_t node = 1
-    while node < leaves:
-        node *= 2
-        if turn >= sums[node]:
-            turn -= sums[node]
-            node += 1
-    return node - leaves
-
-
-cdef int32_t sum_before(const int32_t* sums, int32_t leaves, int32_t leaf) noexcept nogil:
-    """The sum of the leaves below one."""
-    cdef int32_t node = leaf + leaves
-    cdef int32_t total = 0
-    while node > 1:
-        if node & 1:
-            total += sums[node - 1]
-        node >>= 1
-    return total
-
-
-cdef int32_t leaves_for(int32_t count) noexcept nogil:
-    cdef int32_t leaves = 1
-    while leaves < count:
-        leaves *= 2
-    return leaves
 
 
 @cython.final
@@ -666,27 +510,24 @@ cdef class AddressPool:
     cdef list _bases  # by block
     cdef object _total_count
     cdef object _seed
+    cdef KeyTable _table  # keys to places
     cdef Place* _places
-    cdef Slot* _slots
     cdef Block* _blocks
     cdef Group* _groups
     cdef int32_t* _by_address  # blocks, ascending by base
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
     cdef FreeTree _open_ranks  # "lowest": the ranks that can be chosen
     cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
-    cdef int64_t* _weights  # "packed", "spread": by rank
-    cdef int32_t* _winners  # "packed", "spread": a tournament over the ranks; [1] is the best, leaf i is [leaves + i]
-    cdef int32_t* _sums  # "random": open blocks, summed up in a tree over the ranks
-    cdef int32_t* _group_sums  # "random": groups with open blocks, likewise
+    cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
+    cdef SumTree _open_sums  # "random": whether a block is open, by rank
+    cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
     cdef int32_t* _ranked_groups  # "random": groups, ascending by number
     cdef int64_t _cooldown_ns
     cdef int64_t _assigned_count
     cdef int64_t _cooling_count
     cdef uint64_t _random_state
     cdef uint64_t _changes  # how often a key came or went
-    cdef size_t _slot_mask
     cdef size_t _found_slot  # where the last search ended: at the key, or where it would go
-    cdef int _slot_shift
     cdef int32_t _place_count
     cdef int32_t _place_room
     cdef int32_t _spare_place
@@ -695,8 +536,6 @@ cdef class AddressPool:
     cdef int32_t _spare_block
     cdef int32_t _group_room
     cdef int32_t _open_count
-    cdef int32_t _leaves
-    cdef int32_t _group_leaves
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int _placement
@@ -726,10 +565,9 @@ cdef class AddressPool:
     def __dealloc__(self):
         cdef int32_t block
         for block in range(self._block_room):
-            free(self._blocks[block].places)
-            tree_free(&self._blocks[block].tree)
+            block_free(&self._blocks[block])
         free(self._places)
-        free(self._slots)
+        free(self._table.slots)
         free(self._blocks)
         free(self._groups)
         free(self._by_address)
@@ -789,7 +627,7 @@ cdef class AddressPool:
         block.size = length
         block.group = group_slot
         block.near = block.far_count = block.assigned_count = block.cooling_count = 0
-        block.word = 0
+        block.bits.word = 0
         block.closed = False
         block.open = True
         insert(self._by_address, self._block_count, position, index)
@@ -837,7 +675,7 @@ cdef class AddressPool:
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
                     evicted.append(<object>PyList_GET_ITEM(self._keys, place))
-                    self._let_go(place, self._slot_of(place))
+                    self._let_go(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
                         continue
@@ -922,7 +760,7 @@ cdef class AddressPool:
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef Py_hash_t key_hash = hash(key)
+        cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
         if place == NONE:
             if self._open_count == 0 and not self._some_block_opens(now):
@@ -955,7 +793,7 @@ cdef class AddressPool:
         cdef Py_hash_t key_hash
         address = checked_address("address", address, &high, &low)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        key_hash = hash(key)
+        key_hash = hash_of(key)
         place = self._find(key, key_hash)
         if place != NONE:
             if address != <object>PyList_GET_ITEM(self._addresses, place):
@@ -983,7 +821,7 @@ cdef class AddressPool:
         Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
         """
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         address = <object>PyList_GET_ITEM(self._addresses, place)
@@ -1003,7 +841,7 @@ cdef class AddressPool:
 
         Complexity: O(1).
         """
-        cdef int32_t place = self._find(key, hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         address = <object>PyList_GET_ITEM(self._addresses, place)
@@ -1014,7 +852,7 @@ cdef class AddressPool:
 
     def address_of(self, key, /):
         """Return a key's address, or None."""
-        cdef int32_t place = self._find(key, hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else <object>PyList_GET_ITEM(self._addresses, place)
 
     def key_of(self, address, /):
@@ -1053,7 +891,7 @@ cdef class AddressPool:
         return self._assigned_count
 
     def __contains__(self, key):
-        return self._find(key, hash(key)) != NONE
+        return self._find(key, hash_of(key)) != NONE
 
     # Cooldowns
 
@@ -1085,7 +923,7 @@ cdef class AddressPool:
         place = self._place_at(index, offset, address)
         if place == NONE or self._places[place].state == FREE:
             place = self._settle(index, offset, address)
-            self._take_bit(&self._blocks[index], offset)
+            take_bit(&self._blocks[index], offset)
             self._cool(place, until)
             self._reconsider(&self._blocks[index])
         elif self._places[place].state == ASSIGNED:
@@ -1315,17 +1153,17 @@ cdef class AddressPool:
         index = self._covering(high, low, &offset)
         return self._place_at(index, offset, address)
 
-    # The hash table: keys to places. Its size is a power of two, at least twice the number of keys.
+    # Keys
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
         # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
         # begins anew.
         cdef uint32_t mark = mark_of(key_hash)
-        cdef size_t slot = mark >> self._slot_shift
-        cdef int32_t place = self._slots[slot].place
+        cdef size_t slot = mark >> self._table.shift
+        cdef int32_t place = self._table.slots[slot].place
         cdef int found
         while place != NONE:
-            if self._slots[slot].mark == mark:
+            if self._table.slots[slot].mark == mark:
                 if PyList_GET_ITEM(self._keys, place) == <PyObject*>key:
                     break
                 if self._places[place].stamp.key_hash == key_hash:
@@ -1333,11 +1171,11 @@ cdef class AddressPool:
                     if found == EQUAL:
                         break
                     if found == CHANGED:
-                        slot = mark >> self._slot_shift
-                        place = self._slots[slot].place
+                        slot = mark >> self._table.shift
+                        place = self._table.slots[slot].place
                         continue
-            slot = (slot + 1) & self._slot_mask
-            place = self._slots[slot].place
+            slot = (slot + 1) & self._table.mask
+            place = self._table.slots[slot].place
         self._found_slot = slot
         return place
 
@@ -1351,52 +1189,16 @@ cdef class AddressPool:
 
     cdef inline int _reserve_slot(self, Py_hash_t key_hash) except -1:
         """Make room for a key for which `_find` has just looked."""
-        if <size_t>self._assigned_count * 2 > self._slot_mask:
-            self._resize_table((self._slot_mask + 1) * 2)
-            self._found_slot = mark_of(key_hash) >> self._slot_shift
-            while self._slots[self._found_slot].place != NONE:
-                self._found_slot = (self._found_slot + 1) & self._slot_mask
+        if <size_t>self._assigned_count * 2 > self._table.mask:
+            self._resize_table((self._table.mask + 1) * 2)
+            self._found_slot = table_empty_slot(&self._table, mark_of(key_hash))
         return 0
 
     cdef int _resize_table(self, size_t size) except -1:
-        cdef Slot* slots = <Slot*>malloc(size * sizeof(Slot))
-        cdef Slot* old = self._slots
-        cdef size_t old_size = self._slot_mask + 1 if old != NULL else 0
-        cdef size_t slot
-        cdef size_t fresh
-        if slots == NULL:
+        if not table_resize(&self._table, size):
             raise MemoryError
-        for slot in range(size):
-            slots[slot].place = NONE
-        self._slots = slots
-        self._slot_mask = size - 1
-        self._slot_shift = 32 - lowest_bit(size)
-        for slot in range(old_size):
-            if old[slot].place != NONE:
-                fresh = old[slot].mark >> self._slot_shift
-                while slots[fresh].place != NONE:
-                    fresh = (fresh + 1) & self._slot_mask
-                slots[fresh] = old[slot]
         self._changes += 1
-        free(old)
         return 0
-
-    cdef inline size_t _slot_of(self, int32_t place) noexcept:
-        cdef size_t slot = mark_of(self._places[place].stamp.key_hash) >> self._slot_shift
-        while self._slots[slot].place != place:
-            slot = (slot + 1) & self._slot_mask
-        return slot
-
-    cdef inline void _erase(self, size_t hole) noexcept:
-        """Empty a slot, and move up those behind it that would no longer be found."""
-        cdef size_t mask = self._slot_mask
-        cdef size_t slot = (hole + 1) & mask
-        while self._slots[slot].place != NONE:
-            if ((slot - (self._slots[slot].mark >> self._slot_shift)) & mask) >= ((slot - hole) & mask):
-                self._slots[hole] = self._slots[slot]
-                hole = slot
-            slot = (slot + 1) & mask
-        self._slots[hole].place = NONE
 
     # Places
 
@@ -1437,14 +1239,22 @@ cdef class AddressPool:
         cdef Block* block = &self._blocks[index]
         cdef int64_t offset
         cdef int32_t place
-        while block.assigned_count + block.cooling_count - block.far_count == block.near:
-            self._grow_near(index)
-        offset = lowest_bit(block.word) if block.near <= 64 else tree_first(&block.tree)
+        if block.near <= 64 and block.bits.word:
+            offset = lowest_bit(block.bits.word)
+        else:
+            offset = self._lowest_beyond_word(index)
         place = block.places[offset]
         if place == NONE:
             place = self._new_place(index, offset, self._bases[index] + offset)
             block.places[offset] = place
         return place
+
+    cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
+        """The lowest free offset of a block that has one, but none in its word."""
+        cdef Block* block = &self._blocks[index]
+        while block.assigned_count + block.cooling_count - block.far_count == block.near:
+            self._grow_near(index)
+        return lowest_near(block)
 
     cdef int32_t _settle(self, int32_t index, int64_t offset, object address) except -1:
         """The place of a free address, made where it has none."""
@@ -1468,23 +1278,12 @@ cdef class AddressPool:
         cdef Block* block = &self._blocks[index]
         cdef int64_t near = min(max(NEAR_FIRST, block.near * 2), block.size)
         cdef int32_t* places = <int32_t*>realloc(block.places, near * sizeof(int32_t))
-        cdef FreeTree first_tree
         cdef int64_t offset
         if places == NULL:
             raise MemoryError
         block.places = places
-        if near <= 64:
-            block.word = run_mask(near)
-        elif block.tree.level_count:
-            if not tree_grow(&block.tree, near):
-                raise MemoryError
-        else:
-            if not tree_init(&first_tree, near):
-                raise MemoryError
-            block.tree = first_tree
-            for offset in range(64):
-                if not block.word >> offset & 1:
-                    tree_take(&block.tree, offset, 1)
+        if not grow_bits(block, near):
+            raise MemoryError
         for offset in range(block.near, near):
             places[offset] = NONE
         block.near = near
@@ -1513,7 +1312,7 @@ cdef class AddressPool:
             del self._outside[<object>PyList_GET_ITEM(self._addresses, place)]
             block.places[self._places[place].offset] = place
             block.far_count -= 1
-            self._take_bit(block, self._places[place].offset)
+            take_bit(block, self._places[place].offset)
         free(moved)
         return 0
 
@@ -1567,47 +1366,34 @@ cdef class AddressPool:
 
     # Changes of state. No code of a key runs in them, and none of them may fail once begun.
 
-    cdef inline void _take_bit(self, Block* block, int64_t offset) noexcept:
-        if offset < block.near:
-            if block.near <= 64:
-                block.word &= ~(<uint64_t>1 << offset)
-            else:
-                tree_take(&block.tree, offset, 1)
-
-    cdef inline void _give_bit(self, Block* block, int64_t offset) noexcept:
-        if block.near <= 64:
-            block.word |= <uint64_t>1 << offset
-        else:
-            tree_give(&block.tree, offset, 1)
-
-    cdef inline void _set_key(self, int32_t place, object key):
+    cdef inline void _set_key(self, int32_t place, object key) noexcept:
         """Put a key, or None, in its place; somebody else still has a reference to what was there."""
         cdef PyObject* before = PyList_GET_ITEM(self._keys, place)
         Py_INCREF(key)
         PyList_SET_ITEM(self._keys, place, <PyObject*>key)
         decref(before)
 
-    cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash):
+    cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
         """Give a free place to a key for which `_find` has just looked."""
         cdef Place* taken = &self._places[place]
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
         taken.stamp.key_hash = key_hash
         self._set_key(place, key)
-        self._slots[self._found_slot].place = place
-        self._slots[self._found_slot].mark = mark_of(key_hash)
+        self._table.slots[self._found_slot].place = place
+        self._table.slots[self._found_slot].mark = mark_of(key_hash)
         self._changes += 1
-        self._take_bit(block, taken.offset)
+        take_bit(block, taken.offset)
         block.assigned_count += 1
         self._groups[block.group].assigned_count += 1
         self._groups[block.group].busy_count += block.assigned_count == 1
         self._assigned_count += 1
         self._reconsider(block)
 
-    cdef inline void _let_go(self, int32_t place, size_t slot):
+    cdef inline void _let_go(self, int32_t place, size_t slot) noexcept:
         """Part an address from its key, of which the caller has a reference; the caller cools or frees the place."""
         cdef Block* block = &self._blocks[self._places[place].block]
-        self._erase(slot)
+        table_erase(&self._table, slot)
         self._changes += 1
         self._set_key(place, None)
         block.assigned_count -= 1
@@ -1662,7 +1448,7 @@ cdef class AddressPool:
             return 0
         block = &self._blocks[freed.block]
         if freed.offset < block.near:
-            self._give_bit(block, freed.offset)
+            give_bit(block, freed.offset)
         else:
             del self._outside[<object>PyList_GET_ITEM(self._addresses, place)]
             block.far_count -= 1
@@ -1671,25 +1457,20 @@ cdef class AddressPool:
         return 0
 
     cdef inline int _expire(self, int64_t now) except -1:
-        if self._first_cooling != NONE and self._places[self._first_cooling].stamp.until_ns <= now:
-            self._expire_first(now)
-        return 0
-
-    cdef int _expire_first(self, int64_t now) except -1:
-        """Free those places whose cooldown is over, of which there is one at least."""
+        """Free those places whose cooldown is over."""
         cdef int32_t place = self._first_cooling
-        cdef int32_t after
+        cdef const Place* cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
-            after = self._places[place].after
-            self._first_cooling = after
-            if after == NONE:
+            cooling = &self._places[place]
+            self._first_cooling = cooling.after
+            if cooling.after == NONE:
                 self._last_cooling = NONE
             else:
-                self._places[after].before = NONE
-            if self._places[place].block != NONE:
-                self._count_cooling(&self._blocks[self._places[place].block], -1)
+                self._places[cooling.after].before = NONE
+            if cooling.block != NONE:
+                self._count_cooling(&self._blocks[cooling.block], -1)
             self._free_place(place)
-            place = after
+            place = self._first_cooling
         return 0
 
     cdef bint _some_block_opens(self, int64_t now) noexcept:
@@ -1772,7 +1553,7 @@ cdef class AddressPool:
             self._bases.append(None)
         for index in range(self._block_room, room):
             self._blocks[index].places = NULL
-            self._blocks[index].tree.level_count = 0
+            self._blocks[index].near = 0
             self._blocks[index].group = index + 1 if index + 1 < room else NONE
         self._spare_block = self._block_room
         self._block_room = room
@@ -1845,9 +1626,7 @@ cdef class AddressPool:
         for offset in range(block.near):
             if block.places[offset] != NONE:
                 self._spare(block.places[offset])
-        free(block.places)
-        block.places = NULL
-        tree_free(&block.tree)
+        block_free(block)
         remove(self._by_address, self._block_count, position)
         remove(self._by_rank, self._block_count, rank)
         self._block_count -= 1
@@ -1873,7 +1652,6 @@ cdef class AddressPool:
     cdef void _rerank(self, Block* block, bint now_open) noexcept:
         cdef Group* group = &self._groups[block.group]
         cdef int32_t step = <int32_t>now_open - <int32_t>block.open
-        cdef int32_t node
         block.open = now_open
         self._open_count += step
         group.open_count += step
@@ -1887,16 +1665,11 @@ cdef class AddressPool:
             if self._lowest_open != NONE and block.rank <= self._blocks[self._lowest_open].rank:
                 self._lowest_open = NONE
         elif self._placement == RANDOM:
-            sum_add(self._sums, block.rank + self._leaves, step)
+            sum_add(&self._open_sums, block.rank, step)
             if group.open_count == (step > 0):  # it went from none to one, or from one to none
-                sum_add(self._group_sums, group.rank + self._group_leaves, step)
+                sum_add(&self._group_sums, group.rank, step)
         else:
-            self._weights[block.rank] = self._weight(block)
-            node = block.rank + self._leaves
-            self._winners[node] = block.rank if now_open else NONE
-            while node > 1:
-                node >>= 1
-                self._winners[node] = better(self._weights, self._winners[2 * node], self._winners[2 * node + 1])
+            tournament_set(&self._by_use, block.rank, self._weight(block), now_open)
 
     cdef inline int64_t _weight(self, const Block* block) noexcept:
         cdef int64_t in_use = block.assigned_count + block.cooling_count
@@ -1904,21 +1677,17 @@ cdef class AddressPool:
 
     cdef void _free_ranks(self) noexcept:
         tree_free(&self._open_ranks)
-        free(self._weights)
-        free(self._winners)
-        free(self._sums)
-        free(self._group_sums)
+        tournament_free(&self._by_use)
+        sum_free(&self._open_sums)
+        sum_free(&self._group_sums)
         free(self._ranked_groups)
-        self._weights = NULL
-        self._winners = self._sums = self._group_sums = self._ranked_groups = NULL
+        self._ranked_groups = NULL
 
     cdef int _give_ranks(self) except -1:
         """Number the blocks by rank, and build anew what choosing one needs."""
         cdef int32_t rank
         cdef int32_t group_count = 0
-        cdef int32_t node
         cdef Block* block
-        cdef Group* group
         cdef int32_t last_group = NONE
         self._free_ranks()
         for rank in range(self._block_count):
@@ -1929,49 +1698,52 @@ cdef class AddressPool:
                 self._groups[last_group].rank = group_count
                 self._groups[last_group].first_rank = rank
                 group_count += 1
-        self._leaves = leaves_for(self._block_count)
-        self._group_leaves = leaves_for(group_count)
         if self._placement == LOWEST:
-            if not tree_init(&self._open_ranks, self._block_count):
-                raise MemoryError
-            for rank in range(self._block_count):
-                if not self._blocks[self._by_rank[rank]].open:
-                    tree_take(&self._open_ranks, rank, 1)
+            self._build_open_ranks()
         elif self._placement == RANDOM:
-            self._sums = <int32_t*>malloc(2 * self._leaves * sizeof(int32_t))
-            self._group_sums = <int32_t*>malloc(2 * self._group_leaves * sizeof(int32_t))
-            self._ranked_groups = <int32_t*>malloc(group_count * sizeof(int32_t))
-            if self._sums == NULL or self._group_sums == NULL or self._ranked_groups == NULL:
-                raise MemoryError
-            for node in range(2 * self._leaves):
-                self._sums[node] = 0
-            for node in range(2 * self._group_leaves):
-                self._group_sums[node] = 0
-            for rank in range(self._block_count):
-                block = &self._blocks[self._by_rank[rank]]
-                group = &self._groups[block.group]
-                if block.open:
-                    sum_add(self._sums, rank + self._leaves, 1)
-                if group.first_rank == rank:
-                    self._ranked_groups[group.rank] = block.group
-                if group.first_rank == rank and group.open_count:
-                    sum_add(self._group_sums, group.rank + self._group_leaves, 1)
+            self._build_sums(group_count)
         else:
-            self._weights = <int64_t*>malloc(self._leaves * sizeof(int64_t))
-            self._winners = <int32_t*>malloc(2 * self._leaves * sizeof(int32_t))
-            if self._weights == NULL or self._winners == NULL:
-                raise MemoryError
-            for rank in range(self._leaves):
-                self._winners[rank + self._leaves] = NONE
-            for rank in range(self._block_count):
-                block = &self._blocks[self._by_rank[rank]]
-                self._weights[rank] = self._weight(block)
-                if block.open:
-                    self._winners[rank + self._leaves] = rank
-            for node in range(self._leaves - 1, 0, -1):
-                self._winners[node] = better(self._weights, self._winners[2 * node], self._winners[2 * node + 1])
+            self._build_tournament()
         self._lowest_open = NONE
         self._ranks_stale = False
+        return 0
+
+    cdef int _build_open_ranks(self) except -1:
+        cdef int32_t rank
+        if not tree_init(&self._open_ranks, self._block_count):
+            raise MemoryError
+        for rank in range(self._block_count):
+            if not self._blocks[self._by_rank[rank]].open:
+                tree_take(&self._open_ranks, rank, 1)
+        return 0
+
+    cdef int _build_sums(self, int32_t group_count) except -1:
+        cdef int32_t rank
+        cdef const Block* block
+        cdef const Group* group
+        self._ranked_groups = <int32_t*>malloc(group_count * sizeof(int32_t))
+        if self._ranked_groups == NULL or not sum_init(&self._open_sums, self._block_count) or not sum_init(&self._group_sums, group_count):
+            raise MemoryError
+        for rank in range(self._block_count):
+            block = &self._blocks[self._by_rank[rank]]
+            group = &self._groups[block.group]
+            if block.open:
+                sum_add(&self._open_sums, rank, 1)
+            if group.first_rank == rank:
+                self._ranked_groups[group.rank] = block.group
+            if group.first_rank == rank and group.open_count:
+                sum_add(&self._group_sums, group.rank, 1)
+        return 0
+
+    cdef int _build_tournament(self) except -1:
+        cdef int32_t rank
+        cdef const Block* block
+        if not tournament_init(&self._by_use, self._block_count):
+            raise MemoryError
+        for rank in range(self._block_count):
+            block = &self._blocks[self._by_rank[rank]]
+            tournament_enter(&self._by_use, rank, self._weight(block), block.open)
+        tournament_play(&self._by_use)
         return 0
 
     cdef inline int32_t _choose(self) noexcept:
@@ -1982,24 +1754,12 @@ cdef class AddressPool:
             return self._lowest_open
         if self._placement == RANDOM:
             return self._by_rank[self._choose_at_random()]
-        return self._by_rank[self._winners[1]]
+        return self._by_rank[self._by_use.winners[1]]
 
     cdef int32_t _choose_at_random(self) noexcept:
-        cdef int32_t group_rank = sum_select(self._group_sums, self._group_leaves, self._draw(self._group_sums[1]))
+        cdef int32_t group_rank = sum_select(&self._group_sums, draw(&self._random_state, self._group_sums.sums[1]))
         cdef const Group* group = &self._groups[self._ranked_groups[group_rank]]
-        return sum_select(self._sums, self._leaves, sum_before(self._sums, self._leaves, group.first_rank) + self._draw(group.open_count))
-
-    cdef int32_t _draw(self, uint64_t bound) noexcept:
-        """Draw 0 … bound-1, each with equal chance: a draw from the short rest below 2**64 % bound is thrown away."""
-        cdef uint64_t mixed
-        while True:  # splitmix64 (Steele, Lea, Flood 2014)
-            self._random_state += <uint64_t>0x9E3779B97F4A7C15
-            mixed = self._random_state
-            mixed = (mixed ^ mixed >> 30) * <uint64_t>0xBF58476D1CE4E5B9
-            mixed = (mixed ^ mixed >> 27) * <uint64_t>0x94D049BB133111EB
-            mixed ^= mixed >> 31
-            if mixed >= (0 - bound) % bound:
-                return mixed % bound
+        return sum_select(&self._open_sums, sum_before(&self._open_sums, group.first_rank) + draw(&self._random_state, group.open_count))
 
     def _check(self):
         self._check_places()
@@ -2016,11 +1776,12 @@ cdef class AddressPool:
         cdef Place* here
         cdef Block* block
         seen = set()
-        for slot in range(self._slot_mask + 1):
-            place = self._slots[slot].place
+        for slot in range(self._table.mask + 1):
+            place = self._table.slots[slot].place
             if place != NONE:
                 held += 1
-                hold(1, self._places[place].state == ASSIGNED and mark_of(self._places[place].stamp.key_hash) == self._slots[slot].mark)
+                hold(1, self._places[place].state == ASSIGNED)
+                hold(1, mark_of(self._places[place].stamp.key_hash) == self._table.slots[slot].mark)
                 hold(1, place not in seen)
                 seen.add(place)
                 hold(1, self._find(self._keys[place], self._places[place].stamp.key_hash) == place)
@@ -2037,16 +1798,13 @@ cdef class AddressPool:
                 hold(1, place == NONE or self._addresses[place] == self._bases[here.block] + offset)
                 in_use = place != NONE and here.state != FREE
                 used += in_use
-                if block.tree.level_count:
-                    hold(6, in_use != tree_bits(&block.tree, offset, 1))
-                else:
-                    hold(6, in_use != (block.word >> offset & 1))
+                hold(6, in_use != block_bit(block, offset))
             hold(3, used + block.far_count == block.assigned_count + block.cooling_count)
-            if block.tree.level_count:
-                hold(6, tree_holds(&block.tree))
-                hold(6, block.near % 64 == 0 or block.tree.level[0][block.tree.word_count - 1] >> (block.near % 64) == 0)
+            if block.near > 64:
+                hold(6, tree_holds(block.bits.tree))
+                hold(6, block.near % 64 == 0 or block.bits.tree.level[0][block.bits.tree.word_count - 1] >> (block.near % 64) == 0)
             else:
-                hold(6, block.near <= 64 and (block.near == 64 or block.word >> block.near == 0))
+                hold(6, block.near <= 64 and (block.near == 64 or block.bits.word >> block.near == 0))
         for address, number in self._outside.items():
             here = &self._places[<int32_t>number]
             hold(1, self._addresses[number] == address and here.state != FREE)
@@ -2126,16 +1884,17 @@ cdef class AddressPool:
             if not self._ranks_stale and self._placement == LOWEST:
                 hold(5, tree_bits(&self._open_ranks, rank, 1) == <uint64_t>block.open)
             elif not self._ranks_stale and self._placement == RANDOM:
-                hold(5, self._sums[self._leaves + rank] == block.open)
+                hold(5, self._open_sums.sums[self._open_sums.leaves + rank] == block.open)
             elif not self._ranks_stale:
-                hold(5, self._winners[self._leaves + rank] == (rank if block.open else NONE) and self._weights[rank] == self._weight(block))
+                hold(5, self._by_use.winners[self._by_use.leaves + rank] == (rank if block.open else NONE))
+                hold(5, self._by_use.weights[rank] == self._weight(block))
         hold(5, ranked == sorted(ranked))
         if not self._ranks_stale and self._placement == LOWEST:
             hold(5, tree_holds(&self._open_ranks))
             if self._lowest_open != NONE:
                 hold(5, self._blocks[self._lowest_open].rank == tree_first(&self._open_ranks))
         elif not self._ranks_stale and self._placement == RANDOM:
-            hold(5, self._sums[1] == self._open_count)
+            hold(5, self._open_sums.sums[1] == self._open_count)
             for slot in self._group_slots.values():
                 group = &self._groups[<int32_t>slot]
-                hold(5, self._group_sums[self._group_leaves + group.rank] == (group.open_count > 0))
+                hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))

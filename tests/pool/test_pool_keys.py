@@ -4,6 +4,7 @@ import gc
 import sys
 import tracemalloc
 import weakref
+from typing import NamedTuple
 
 import pytest
 
@@ -63,6 +64,73 @@ def test_keys_whose_hashes_differ_by_powers_of_two_are_all_found(pool):
         pool.unassign(key, 0)
     assert [key in pool for key in keys] == [index % 3 != 0 for index in range(64)]
     pool._check()
+
+
+class Alias:
+    """Equal to a key, and of the hash that Python gives that key: a dict finds the one by the other, so a pool must."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other
+
+
+class Pair(NamedTuple):
+    first: object
+    second: object
+
+
+class OddPair(tuple):
+    __slots__ = ()
+
+    def __hash__(self):
+        return 7
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __hash__(self):
+        return 7
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (),
+        ("a",),
+        ("aws-cni", "0" * 64, "eth0"),
+        ("", "é", "€", "😀"),
+        (1, -1, -2, 2**70, 0.5, None, b"bytes"),
+        (((), ("nested",)), ("twice", ("nested", 3))),
+        tuple(map(str, range(100))),
+        Pair("first", 2),
+        OddPair(("first", 2)),
+        ("text", Text("text")),
+        Text("text"),
+        "text",
+        -1,
+    ],
+)
+def test_a_key_is_found_by_whatever_is_equal_to_it(pool, key):
+    assert pool.assign(key, 0) == 100
+    assert pool.address_of(Alias(key)) == 100
+    assert pool.unassign(Alias(key), 0) == 100
+    assert pool.assign(Alias(key), 0) == 101
+    assert pool.assign(key, 0) == 101
+
+
+def test_a_named_tuple_is_the_tuple_that_it_equals(pool):
+    assert pool.assign(Pair("first", 2), 0) == pool.assign(("first", 2), 0)
+
+
+def test_strings_that_nobody_has_hashed_are_found(pool):
+    assert pool.assign((str(b"fresh", "ascii"), str(b"text", "ascii")), 0) == pool.assign(("fresh", "text"), 0)
+    assert pool.assign(str(b"bare text", "ascii"), 0) == pool.assign("bare text", 0)
 
 
 @pytest.mark.parametrize("call", ["assign", "assign_at", "unassign", "address_of", "contains"])
