@@ -46,6 +46,13 @@ def test_assign_and_unassign(benchmark, steps, block_count, block_size, placemen
     bench(benchmark, pool_workloads.assign_unassign(TWIN, churn, blocks, block_size, placement))
 
 
+@pytest.mark.parametrize(("block_count", "block_size"), POOLS)
+def test_assign_and_unassign_beside_keys_that_stay(benchmark, steps, block_count, block_size):
+    blocks = block_count if steps > 1000 else min(block_count, 20)
+    live = int(blocks * block_size * 0.6)
+    bench(benchmark, pool_workloads.assign_unassign_beside(TWIN, floors.Churn(min(9, live), steps), live, blocks, block_size))
+
+
 def test_comparison_gives_a_timing_of_floor_and_workload():
     floor, timing = floors.compare(
         floors.empty_loop(50), floors.list_floor(50), [pool_workloads.allocate_release(TWIN, 16, 0.5, 50)], rounds=3

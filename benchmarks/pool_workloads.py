@@ -75,3 +75,32 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
 
     name = f"{total:,} addresses in {block_count:,} blocks of {block_size}, {placement}"
     return Workload(name, len(pairs), run, check)
+
+
+def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_count: int, block_size: int) -> Workload:
+    """Run the same churn whatever the pool's size, beside keys that stay.
+
+    The keys of the churn are then as near in the cache as those that a caller has just made; what a larger pool costs more is its own.
+    """
+    pairs = churn.pairs
+    pool = twin.AddressPool(cooldown_ns=max(1, (block_count * block_size - live) // 2))
+    for number in range(block_count):
+        pool.add_block(BASE + number * 16, block_size, number // 14)
+    now_ns = BEGIN_NS
+    staying = [("aws-cni", f"stays-{number}", "eth0") for number in range(live - churn.live)]
+    for key in (*staying, *churn.keys[: churn.live]):
+        pool.assign(key, now_ns)
+
+    def run() -> None:
+        nonlocal now_ns
+        now = now_ns
+        for new, old in pairs:
+            now += 1
+            pool.assign(new, now)
+            pool.unassign(old, now)
+        now_ns = now
+
+    def check() -> None:
+        assert {key for key, _ in pool.items()} == {*staying, *churn.keys[: churn.live]}
+
+    return Workload(f"{block_count * block_size:,} addresses in {block_count:,} blocks of {block_size}", len(pairs), run, check)
