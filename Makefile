@@ -17,7 +17,9 @@ help: ## Say what there is
 
 demo: $(VENV)/installed ## Plan a real manifest, then fill a node pod by pod
 	@$(BIN)/vpcipam settings examples/aws-node.yaml
+	@echo
 	@$(BIN)/vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml
+	@echo
 	@$(BIN)/python examples/fill_a_node.py
 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
