@@ -229,7 +229,7 @@ class BotoEc2:
         items = self._look(
             "describe_network_interfaces",
             "NetworkInterfaces",
-            names=_Names("NetworkInterfaceIds", eni_ids),
+            names=("NetworkInterfaceIds", eni_ids),
             filters={"attachment.instance-id": instance_id},
         )
         return tuple(sorted(map(read_network_interface, items), key=lambda eni: eni.eni_id))
@@ -240,7 +240,7 @@ class BotoEc2:
         Raises:
             Ec2Error: InvalidInstanceID.NotFound for one that is terminated, too: EC2 shows those for an hour.
         """
-        for reservation in self._look("describe_instances", "Reservations", names=_Names("InstanceIds", (instance_id,))):
+        for reservation in self._look("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
             for item in reservation["Instances"]:
                 if item["State"]["Name"] not in _NO_LONGER_THERE:
                     return read_instance(item)
@@ -254,7 +254,7 @@ class BotoEc2:
         now_ns: int,  # noqa: ARG002 - EC2 has its own clock
     ) -> tuple[Subnet, ...]:
         """Show subnets: the named ones, or those of a VPC, or all; ordered by id."""
-        items = self._look("describe_subnets", "Subnets", names=_Names("SubnetIds", subnet_ids), filters={"vpc-id": vpc_id})
+        items = self._look("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters={"vpc-id": vpc_id})
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
 
     def describe_instance_types(self, instance_types: Iterable[str] = ()) -> tuple[InstanceLimits, ...]:
@@ -264,7 +264,7 @@ class BotoEc2:
             Ec2Error: InvalidInstanceType for a name that EC2 does not know.
         """
         items = self._look(
-            "describe_instance_types", "InstanceTypes", names=_Names("InstanceTypes", instance_types), page_size=_PAGE_SIZE_OF_TYPES
+            "describe_instance_types", "InstanceTypes", names=("InstanceTypes", instance_types), page_size=_PAGE_SIZE_OF_TYPES
         )
         return tuple(sorted(map(InstanceLimits.from_describe_instance_types, items), key=lambda limits: limits.instance_type))
 
@@ -280,10 +280,19 @@ class BotoEc2:
     # --- one call --------------------------------------------------------------------------------------------------------
 
     def _look(
-        self, method: str, into: str, *, names: "_Names", filters: dict[str, str | None] | None = None, page_size: int = _PAGE_SIZE
+        self,
+        method: str,
+        into: str,
+        *,
+        names: tuple[str, Iterable[str]] | None = None,
+        filters: dict[str, str | None] | None = None,
+        page_size: int = _PAGE_SIZE,
     ) -> list[Any]:
-        """Read all pages of what a Describe… action shows; EC2 takes no page size beside names."""
-        members: dict[str, Any] = {names.parameter: sorted(set(names.values))} if names.values else {"MaxResults": page_size}
+        """Read all pages of what a Describe… action shows: of the named, with the parameter that takes names, or of all."""
+        parameter, values = names or ("", ())
+        named = sorted(set(values))
+        # EC2 takes no page size beside names.
+        members: dict[str, Any] = {parameter: named} if named else {"MaxResults": page_size}
         wanted = [{"Name": name, "Values": [value]} for name, value in (filters or {}).items() if value is not None]
         found: list[Any] = []
         token = None
@@ -312,18 +321,6 @@ class BotoEc2:
             return call(**given)
         except (ClientError, BotoCoreError) as error:
             raise _refusal(error, action) from error
-
-
-def _tuple(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(values)
-
-
-@attrs.frozen
-class _Names:
-    """The names of what is to be shown, and the parameter that takes them; none for all."""
-
-    parameter: str
-    values: tuple[str, ...] = attrs.field(converter=_tuple)
 
 
 def _is_worth_trying_again(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:

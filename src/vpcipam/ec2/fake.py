@@ -17,6 +17,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
@@ -38,6 +40,7 @@ except ImportError:
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+_NS_PER_S = 1_000_000_000
 _SERVICE: Final = "ec2"
 _CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "aws_session_token": "offline"}
 _NO_FILE = os.devnull
@@ -51,6 +54,31 @@ _CONFIG = Config(
     use_fips_endpoint=False,
     proxies={},
 )
+
+
+@attrs.define
+class Clock:
+    """A clock for `now_ns` that stands still until it is told to go on.
+
+    Attributes:
+        now_ns: what it shows, Unix nanoseconds.
+    """
+
+    now_ns: int = 0
+
+    def __call__(self) -> int:
+        """Tell the time."""
+        return self.now_ns
+
+    def advance(self, seconds: float) -> None:
+        """Go on by so many seconds, to the nanosecond.
+
+        Raises:
+            InvalidArgument: the number is negative.
+        """
+        if seconds < 0:
+            raise InvalidArgument(f"a clock can't go back, by {seconds} seconds")
+        self.now_ns += round(seconds * _NS_PER_S)
 
 
 def fake_client(
@@ -67,7 +95,7 @@ def fake_client(
         service_name: `ec2`, as boto3.client has it.
         model: what answers; look into it, or change it behind the client's back, as you like.
         region_name: the region that answers speak of, and of the zone that new subnets go to unless told.
-        now_ns: tells the time of each call, Unix nanoseconds; without, all calls happen at 0.
+        now_ns: tells the time of each call, Unix nanoseconds, as a `Clock` does; without, all calls happen at 0.
         config: changes of the client's configuration. Unless it says so, nothing is retried: botocore would really wait, while the
             model's time stands still.
 
@@ -96,7 +124,7 @@ def fake_client(
         verify=False,
         config=_CONFIG if config is None else _CONFIG.merge(config),
     )
-    server = Server(model, Region(region_name), now_ns or _standing_still)
+    server = Server(model, Region(region_name), now_ns or Clock())
 
     def answer(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         operation = client.meta.service_model.operation_model(event_name.rpartition(".")[2])
@@ -108,10 +136,6 @@ def fake_client(
 
     client.meta.events.register("before-send.ec2", answer)  # type: ignore[arg-type] # the stubs know no handler that answers
     return client
-
-
-def _standing_still() -> int:
-    return 0
 
 
 def _headers() -> HTTPHeaders:

@@ -1,7 +1,6 @@
 """One request to the offline EC2, the parameters that an action knows, and the pages of its answers."""
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,8 +12,9 @@ from vpcipam.ec2.offline.wire import Members
 from vpcipam.errors import NotModelled
 
 Item = TypeVar("Item")
+SMALLEST_PAGE = 5
 LARGEST_PAGE = 1_000
-"""The most items that most actions show at once, and the most that MaxResults may ask for."""
+"""What MaxResults may ask for, of most actions (EC2: their API reference)."""
 _OF_EVERY_ACTION = {"DryRun", "ClientToken"}
 
 
@@ -149,8 +149,8 @@ def paged(
         raise request.refusal(
             ErrorCode.INVALID_PARAMETER_COMBINATION, f"The parameter {names} cannot be used with the parameter MaxResults"
         )
-    if size is not None and not 1 <= size <= largest_page:
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"MaxResults is {size}; it must be 1 to {largest_page}")
+    if size is not None and not SMALLEST_PAGE <= size <= largest_page:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"MaxResults is {size}; it must be {SMALLEST_PAGE} to {largest_page}")
     token = request.get("NextToken")
     if token is not None:
         last_shown = _read_token(request, token)
@@ -167,5 +167,5 @@ def _write_token(text: str) -> str:
 def _read_token(request: Request, token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # not ASCII, not base64, or not UTF-8 within
         raise request.refusal("InvalidNextToken", f"The token '{token}' is not one of this action's answers") from None

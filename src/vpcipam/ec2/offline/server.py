@@ -25,6 +25,8 @@ _BAD_REQUEST = 400
 _STATUS_CODES = {
     ErrorCode.UNAUTHORIZED: 403,
     ErrorCode.REQUEST_LIMIT_EXCEEDED: 503,
+    "InternalError": 500,
+    "Unavailable": 503,
     "DryRunOperation": 412,
 }
 
