@@ -1,6 +1,6 @@
 """Every answer fits botocore's own shape of it, nothing of it is lost on the wire, and what EC2 always sends is there."""
 
-import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +11,7 @@ from vpcipam.ec2.offline import server
 from vpcipam.ec2.offline.server import ACTIONS
 from vpcipam.limits import InstanceLimits
 
-TYPES = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": datetime.datetime}
+TYPES = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": datetime}
 ALWAYS_SENT = {
     "NetworkInterface": {
         *("AvailabilityZone", "Description", "Groups", "InterfaceType", "Ipv6Addresses", "MacAddress", "NetworkInterfaceId", "OwnerId"),
@@ -57,7 +57,7 @@ def misfits(value, shape, where):
     elif shape.type_name == "list":
         for index, item in enumerate(value):
             yield from misfits(item, shape.member, f"{where}[{index}]")
-    elif type(value) is not TYPES[shape.type_name] and not isinstance(value, datetime.datetime):
+    elif type(value) is not TYPES[shape.type_name] and not isinstance(value, datetime):
         yield f"{where} is {value!r}, no {shape.type_name}"
     elif getattr(shape, "enum", None) and value not in shape.enum:
         yield f"{where} is {value!r}, none of {shape.enum}"
@@ -78,8 +78,8 @@ def plain(answer):
         return {name: plain(value) for name, value in answer.items()}
     if isinstance(answer, list):
         return [plain(item) for item in answer]
-    if isinstance(answer, datetime.datetime):
-        return answer.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    if isinstance(answer, datetime):
+        return answer.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     return answer
 
 
@@ -207,7 +207,7 @@ def test_times_are_those_of_the_clock_to_the_millisecond(model, subnet_id):
     client = fake_client("ec2", model, now_ns=Clock(1_700_000_000_123_999_999))
     client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)
     (reservation,) = client.describe_instances()["Reservations"]
-    assert reservation["Instances"][0]["LaunchTime"] == datetime.datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=datetime.UTC)
+    assert reservation["Instances"][0]["LaunchTime"] == datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)
 
 
 def test_limits_of_a_type_are_those_of_the_table(client):

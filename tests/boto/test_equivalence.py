@@ -3,6 +3,7 @@
 import contextlib
 from types import SimpleNamespace
 
+import attrs
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
@@ -187,6 +188,20 @@ class Side:
         ]
         return self.model.vpcs, self.model.subnets, self.model.instances, enis, datastores
 
+    def what_ec2_shows(self):
+        """All that the node's side of EC2 can show; over boto3, when an ENI was made is not shown, nor are its tags within an instance."""
+        with self.behind_its_back():
+            enis = self.ec2.describe_network_interfaces(now_ns=self.now_ns)
+            instance = self.ec2.describe_instance(self.node.instance_id, now_ns=self.now_ns)
+            metadata = self.ec2.instance_metadata(self.node.instance_id, now_ns=self.now_ns)
+            return (
+                self.ec2.describe_subnets(now_ns=self.now_ns),
+                [attrs.evolve(eni, created_ns=0) for eni in enis],
+                [attrs.evolve(eni, created_ns=0) for eni in metadata],
+                [attrs.evolve(eni, created_ns=0, tags=()) for eni in instance.network_interfaces],
+                (instance.instance_type, instance.subnet_id, instance.tags),
+            )
+
     def next_wakeup(self):
         return self.node.next_wakeup(self.now_ns) if self.node.started else None
 
@@ -236,3 +251,4 @@ def test_a_node_over_boto3_does_what_it_does_on_the_model(program):
         assert wire.model.log == straight.model.log
         assert wire.state() == straight.state()
         assert wire.next_wakeup() == straight.next_wakeup()
+    assert wire.what_ec2_shows() == straight.what_ec2_shows()
