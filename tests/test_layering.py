@@ -59,6 +59,7 @@ ORDER = (
     "vpcipam.ec2.offline.vpcs",
     "vpcipam.ec2.offline.server",
     "vpcipam.ec2.fake",
+    "vpcipam.ec2.pytest_fixtures",
     "vpcipam.ec2.answers",
     "vpcipam.ec2.boto",
     "vpcipam.action",
@@ -76,6 +77,7 @@ EXTRAS = {
     "vpcipam._manifest": {"yaml": "lazily"},
     "vpcipam.ec2.boto": {"botocore": "at import"},
     "vpcipam.ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "vpcipam.ec2.pytest_fixtures": {"pytest": "at import"},
 }
 
 # Modules that answer differently from one run, machine or moment to the next. `os` is looked at name by name.

@@ -1,18 +1,17 @@
-"""Offline clients for the tests, and a node that reaches its EC2 over one."""
+"""The fixtures for users, under shorter names."""
 
 import pytest
 
-from vpcipam.ec2.fake import fake_client
-from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.pytest_fixtures import ec2_client, ec2_clock, ec2_model  # noqa: F401 - fixtures are found by their names
 
 
 @pytest.fixture
-def model():
+def model(ec2_model):  # noqa: F811 - a fixture asks for a fixture by its name
     """An empty model."""
-    return Ec2Model()
+    return ec2_model
 
 
 @pytest.fixture
-def client(model):
+def client(ec2_client):  # noqa: F811 - likewise
     """A boto3 client that the model answers."""
-    return fake_client("ec2", model)
+    return ec2_client

@@ -1,7 +1,7 @@
 """What makes the offline client a real one: validation, errors, dry runs, tokens, time; and what keeps it offline."""
 
 import os
-import re
+import runpy
 import subprocess
 import sys
 
@@ -14,7 +14,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.fake import Clock, fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.server import ACTIONS
-from vpcipam.errors import InvalidArgument, NotModelled, VpcIpamError
+from vpcipam.errors import InvalidArgument, MissingExtra, NotModelled, VpcIpamError
 
 S = 1_000_000_000
 
@@ -108,10 +108,10 @@ def test_text_of_any_kind_comes_back_as_it_was_sent(client, subnet_id):
 
 
 def test_a_refusal_is_a_client_error_with_ec2s_code_and_words(client):
-    with pytest.raises(
-        ClientError, match=re.escape("(InvalidVpcID.NotFound) when calling the DeleteVpc operation: The VPC 'vpc-1'")
-    ) as caught:
+    with pytest.raises(ClientError) as caught:
         client.delete_vpc(VpcId="vpc-1")
+    words = "An error occurred (InvalidVpcID.NotFound) when calling the DeleteVpc operation: The VPC 'vpc-1' does not exist"
+    assert str(caught.value) == words
     metadata = caught.value.response["ResponseMetadata"]
     assert (metadata["HTTPStatusCode"], metadata["RetryAttempts"]) == (400, 0)
 
@@ -307,3 +307,15 @@ def test_no_socket_no_credentials_no_environment(environment):
 
 def test_the_endpoint_is_a_name_that_nobody_can_have(client):
     assert client.meta.endpoint_url.endswith(".invalid"), "RFC 6761 keeps that domain empty"
+
+
+# --- the extra ---
+
+
+@pytest.mark.parametrize("module", ["vpcipam.ec2.fake", "vpcipam.ec2.boto"])
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # runpy: the module is run a second time, on purpose
+def test_without_boto3_the_extra_to_install_is_named(module, monkeypatch):
+    for name in ("boto3", "botocore", "botocore.config"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtra, match=r"pip install 'vpcipam\[ec2\]'"):
+        runpy.run_module(module)
