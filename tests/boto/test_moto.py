@@ -7,7 +7,7 @@ import boto3
 import hypothesis.strategies as st
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from moto import mock_aws
 
 from vpcipam.ec2.fake import fake_client
@@ -93,7 +93,10 @@ class Side:
     def facts(self, eni):
         """What of an ENI both must say alike. Which addresses are taken is either's choice: moto's are random."""
         addresses = [each["PrivateIpAddress"] for each in eni["PrivateIpAddresses"]]
-        assert len(set(addresses)) == len(addresses)
+        if self.client.meta.endpoint_url.endswith(".invalid"):
+            assert len(set(addresses)) == len(addresses)
+        else:
+            assume(len(set(addresses)) == len(addresses))  # moto draws at random and may draw one twice, which is not where it is right
         assert [each["Primary"] for each in eni["PrivateIpAddresses"]].count(True) == 1
         return SimpleNamespace(
             number=self.enis.index(eni["NetworkInterfaceId"]) if eni["NetworkInterfaceId"] in self.enis else None,
