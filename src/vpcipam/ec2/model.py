@@ -3,8 +3,8 @@
 `Ec2Model` answers the calls of `vpcipam.ec2.api.Ec2Api` and has beside them what an administrator needs to set the stage. It is
 deterministic: the same calls in the same order give the same ids, addresses and refusals.
 
-Each family of actions has a room of its own in `vpcipam.ec2.actions`. What EC2 documents, the model does as documented; sources stand beside
-the rules. Where the documentation is silent, the model does what users report of EC2, or else the least surprising:
+Each family of actions has a room of its own in `vpcipam.ec2.actions`. What EC2 documents, the model does as documented; sources stand
+beside the rules. Where the documentation is silent, the model does what users report of EC2, or else the least surprising:
 
 - An ENI that is not attached knows no limit of an instance type (but for 1,024 IPv6 addresses). Attaching it counts its addresses, and
   refuses too many of them with InvalidInterface.IpAddressLimitExceeded.
@@ -19,8 +19,8 @@ the rules. Where the documentation is silent, the model does what users report o
 - A branch is `in-use` and of type `branch` while it is associated. It is deleted with its association; with a trunk go all of its. The
   number of branches that a type allows is not public, and not enforced.
 - A terminated instance is forgotten at once.
-- Not modelled: quotas of the account (CIDRs of a VPC, subnets, ENIs of a region), which CIDRs a VPC may add beside its own, security groups,
-  public and elastic addresses, IPAM pools.
+- Not modelled: quotas of the account (CIDRs of a VPC, subnets, ENIs of a region), which CIDRs a VPC may add beside its own, security
+  groups, public and elastic addresses, IPAM pools.
 """
 
 from vpcipam.ec2 import invariants
