@@ -2,13 +2,12 @@
 
 import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
-from vpcipam.ec2.account import Account
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
-from vpcipam.ec2.records import Vpc
-from vpcipam.ec2.requests import Call
+from vpcipam.ec2.account import Account, find
+from vpcipam.ec2.api import ErrorCode, Instance, NetworkInterface, Subnet, TrunkAssociation, Vpc
+from vpcipam.ec2.requests import Call, texts
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.errors import InvalidArgument
 
@@ -62,6 +61,12 @@ class Actions:
         del call
         return answer
 
+    @staticmethod
+    def _named_or_all(call: Call, visible: Mapping[str, _Shown_co], names: Iterable[str], not_found: ErrorCode) -> tuple[_Shown_co, ...]:
+        """Pick the named ones, ordered by id, or all where no name is given; an unknown name refuses the call."""
+        wanted = sorted(set(texts(names)))
+        return tuple(find(call, visible, name, not_found) for name in wanted) or tuple(visible.values())
+
     def _visible_vpcs(self, call: Call) -> Mapping[str, Vpc]:
         """The VPCs as a call sees them, by id."""
         del call
@@ -81,3 +86,8 @@ class Actions:
         """The instances as a call sees them, by id."""
         del call
         return Views(self._account.instances)
+
+    def _visible_trunk_associations(self, call: Call) -> Mapping[str, TrunkAssociation]:
+        """The associations of branches with trunks as a call sees them, by id."""
+        del call
+        return Views(self._account.trunk_associations)
