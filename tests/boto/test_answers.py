@@ -116,45 +116,96 @@ class Checked:
         return call
 
 
+def tagged(resource_type):
+    return [{"ResourceType": resource_type, "Tags": [{"Key": "k", "Value": "v"}, {"Key": "empty"}]}]
+
+
 def test_every_answer_fits_its_shape(monkeypatch):
     ec2 = Checked(monkeypatch)
-    vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16", Ipv6CidrBlock="2001:db8::/56").Vpc["VpcId"]
-    ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="100.64.0.0/16")
+    vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True, TagSpecifications=tagged("vpc")).Vpc["VpcId"]
+    ec2.create_vpc(CidrBlock="10.1.0.0/16", Ipv6CidrBlock="2001:db8::/56")
+    association = ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="100.64.0.0/16").CidrBlockAssociation
+    assert association["CidrBlock"] == "100.64.0.0/16"
+    gone = ec2.disassociate_vpc_cidr_block(AssociationId=association["AssociationId"]).CidrBlockAssociation
+    assert gone["CidrBlock"] == "100.64.0.0/16"
+    vpc = ec2.describe_vpcs(VpcIds=[vpc_id]).Vpcs[0]
+    assert [each["CidrBlock"] for each in vpc["CidrBlockAssociationSet"]] == ["10.0.0.0/16"]
+    ipv6_cidr = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/56", "/64")
     subnet_id = ec2.create_subnet(
-        VpcId=vpc_id,
-        CidrBlock="10.0.1.0/24",
-        Ipv6CidrBlock="2001:db8::/64",
-        TagSpecifications=[{"ResourceType": "subnet", "Tags": [{"Key": "k", "Value": "v"}, {"Key": "empty"}]}],
+        VpcId=vpc_id, CidrBlock="10.0.1.0/24", Ipv6CidrBlock=ipv6_cidr, TagSpecifications=tagged("subnet")
     ).Subnet["SubnetId"]
-    second_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="100.64.0.0/24").Subnet["SubnetId"]
     ec2.describe_subnets()
+    check_enis(ec2, subnet_id)
+    check_reservations(ec2, subnet_id)
+    check_tags(ec2, subnet_id)
+    ec2.delete_subnet(SubnetId=subnet_id)
+    ec2.delete_vpc(VpcId=vpc_id)
+    assert ec2.seen == set(ACTIONS), "every action is checked"
+
+
+def check_enis(ec2, subnet_id):
     instance_id = ec2.run_instances(
-        MinCount=1,
-        MaxCount=1,
-        InstanceType="m5.large",
-        SubnetId=subnet_id,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "n"}]}],
+        MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id, TagSpecifications=tagged("instance")
     ).Instances[0]["InstanceId"]
-    eni_id = ec2.create_network_interface(SubnetId=subnet_id, Ipv4PrefixCount=1, Ipv6PrefixCount=1).NetworkInterface["NetworkInterfaceId"]
+    eni_id = ec2.create_network_interface(
+        SubnetId=subnet_id, Ipv4PrefixCount=1, Ipv6PrefixCount=1, TagSpecifications=tagged("network-interface")
+    ).NetworkInterface["NetworkInterfaceId"]
+    ipv6_id = ec2.create_network_interface(SubnetId=subnet_id, Ipv6AddressCount=2).NetworkInterface["NetworkInterfaceId"]
     attachment_id = ec2.attach_network_interface(NetworkInterfaceId=eni_id, InstanceId=instance_id, DeviceIndex=1).AttachmentId
     ec2.modify_network_interface_attribute(
         NetworkInterfaceId=eni_id, Attachment={"AttachmentId": attachment_id, "DeleteOnTermination": True}
     )
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=eni_id, SourceDestCheck={"Value": False})
     ec2.assign_private_ip_addresses(NetworkInterfaceId=eni_id, SecondaryPrivateIpAddressCount=2)
     ec2.assign_private_ip_addresses(NetworkInterfaceId=eni_id, Ipv4PrefixCount=1)
-    ec2.assign_ipv6_addresses(NetworkInterfaceId=eni_id, Ipv6PrefixCount=1)
+    assigned = ec2.assign_ipv6_addresses(NetworkInterfaceId=eni_id, Ipv6PrefixCount=1)
+    assert (len(assigned.AssignedIpv6Prefixes), assigned.AssignedIpv6Addresses) == (1, [])
+    assigned = ec2.assign_ipv6_addresses(NetworkInterfaceId=ipv6_id, Ipv6AddressCount=1)
+    assert (assigned.AssignedIpv6Prefixes, len(assigned.AssignedIpv6Addresses)) == ([], 1)
+    ec2.unassign_ipv6_addresses(NetworkInterfaceId=ipv6_id, Ipv6Addresses=assigned.AssignedIpv6Addresses)
     ec2.describe_network_interfaces()
     ec2.describe_instances()
     ec2.describe_instance_types()
     ec2.describe_instance_types(InstanceTypes=["m5.metal", "m1.small", "p5.48xlarge"])
+    check_trunks(ec2, subnet_id, ipv6_id)
     ec2.unassign_private_ip_addresses(NetworkInterfaceId=eni_id, Ipv4Prefixes=["10.0.1.16/28"])
     ec2.detach_network_interface(AttachmentId=attachment_id)
     ec2.delete_network_interface(NetworkInterfaceId=eni_id)
+    ec2.delete_network_interface(NetworkInterfaceId=ipv6_id)
     ec2.terminate_instances(InstanceIds=[instance_id])
-    ec2.delete_subnet(SubnetId=subnet_id)
-    ec2.delete_subnet(SubnetId=second_id)
-    ec2.delete_vpc(VpcId=vpc_id)
-    assert ec2.seen == set(ACTIONS), "every action is checked"
+
+
+def check_trunks(ec2, subnet_id, branch_id):
+    trunk_id = ec2.create_network_interface(SubnetId=subnet_id, InterfaceType="trunk").NetworkInterface["NetworkInterfaceId"]
+    association = ec2.associate_trunk_interface(
+        BranchInterfaceId=branch_id, TrunkInterfaceId=trunk_id, VlanId=7, ClientToken="t"
+    ).InterfaceAssociation
+    assert (association["InterfaceProtocol"], association["VlanId"]) == ("VLAN", 7)
+    assert ec2.describe_network_interfaces(NetworkInterfaceIds=[branch_id]).NetworkInterfaces[0]["InterfaceType"] == "branch"
+    assert ec2.describe_trunk_interface_associations().InterfaceAssociations == [association]
+    assert ec2.disassociate_trunk_interface(AssociationId=association["AssociationId"]).Return
+    ec2.delete_network_interface(NetworkInterfaceId=trunk_id)
+
+
+def check_reservations(ec2, subnet_id):
+    reservation = ec2.create_subnet_cidr_reservation(
+        SubnetId=subnet_id, Cidr="10.0.1.64/26", ReservationType="prefix", TagSpecifications=tagged("subnet-cidr-reservation")
+    ).SubnetCidrReservation
+    cidr = ec2.describe_subnets().Subnets[0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/64", "/80")
+    ec2.create_subnet_cidr_reservation(SubnetId=subnet_id, Cidr=cidr, ReservationType="explicit", Description="ours")
+    shown = ec2.get_subnet_cidr_reservations(SubnetId=subnet_id)
+    assert shown.SubnetIpv4CidrReservations == [reservation]
+    assert [each["Description"] for each in shown.SubnetIpv6CidrReservations] == ["ours"]
+    gone = ec2.delete_subnet_cidr_reservation(SubnetCidrReservationId=reservation["SubnetCidrReservationId"])
+    assert gone.DeletedSubnetCidrReservation == reservation
+
+
+def check_tags(ec2, subnet_id):
+    ec2.create_tags(Resources=[subnet_id], Tags=[{"Key": "k", "Value": "new"}, {"Key": "bare"}])
+    found = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [subnet_id]}]).Tags
+    assert {(tag["Key"], tag["Value"]) for tag in found} == {("bare", ""), ("empty", ""), ("k", "new")}
+    ec2.delete_tags(Resources=[subnet_id], Tags=[{"Key": "k", "Value": "old"}, {"Key": "empty", "Value": ""}, {"Key": "bare"}])
+    assert [tag["Key"] for tag in ec2.describe_tags(Filters=[{"Name": "resource-type", "Values": ["subnet"]}]).Tags] == ["k"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """EC2's answers, as boto3 and `aws … --output json` show them, read as the values of `vpcipam.ec2.api`."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vpcipam.address import Cidr, parse_address
@@ -8,6 +9,8 @@ from vpcipam.ec2.api import AssignedAddresses, Attachment, Instance, NetworkInte
 
 Answer = Mapping[str, Any]
 """A structure of EC2's answer: names of members and their values."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_US = 1_000
 
 
 def read_network_interface(item: Answer, *, zone: str | None = None) -> NetworkInterface:
@@ -33,6 +36,7 @@ def read_network_interface(item: Answer, *, zone: str | None = None) -> NetworkI
         description=item.get("Description", ""),
         tags=read_tags(item.get("TagSet", ())),
         attachment=_read_attachment(item.get("Attachment")),
+        source_dest_check=item.get("SourceDestCheck", True),
     )
 
 
@@ -63,7 +67,17 @@ def read_instance(item: Answer) -> Instance:
         subnet_id=item["SubnetId"],
         network_interfaces=tuple(sorted(enis, key=device)),
         tags=read_tags(item.get("Tags", ())),
+        vpc_id=item["VpcId"],
+        availability_zone=zone,
+        state=item["State"]["Name"],
+        launched_ns=_read_time_ns(item["LaunchTime"]),
     )
+
+
+def _read_time_ns(value: datetime | str) -> int:
+    """Read a time, as boto3 gives it or as JSON does, in Unix nanoseconds."""
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return (time - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 
 def device(eni: NetworkInterface) -> tuple[int, int]:

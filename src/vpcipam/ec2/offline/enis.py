@@ -1,22 +1,30 @@
-"""The actions of ENIs and their addresses."""
+"""The actions of ENIs: create, attach, modify, detach, delete, describe."""
 
 from typing import Final
 
-from vpcipam.ec2.api import NetworkInterface
-from vpcipam.ec2.offline.request import Action, Request, paged
+from vpcipam.ec2.api import ErrorCode, NetworkInterface
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
 from vpcipam.ec2.offline.views import network_interface_view
 from vpcipam.ec2.offline.wire import Members
 
-_TYPE_UNLESS_GIVEN = "interface"
-
 
 def _create(request: Request) -> Members:
+    primary, secondary = _private_ips(request)
+    interface_type = request.get("InterfaceType", "interface")
+    if interface_type == "efa-only":
+        raise request.not_modelled("InterfaceType efa-only, an ENI without addresses,")
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
+        private_ip=primary,
+        secondary_ips=secondary,
         secondary_ip_count=request.get("SecondaryPrivateIpAddressCount", 0),
         ipv4_prefix_count=request.get("Ipv4PrefixCount", 0),
+        ipv4_prefixes=request.texts("Ipv4Prefixes", "Ipv4Prefix"),
+        ipv6_address_count=request.get("Ipv6AddressCount", 0),
+        ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
         ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
-        interface_type=request.get("InterfaceType", _TYPE_UNLESS_GIVEN),
+        ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
+        interface_type=interface_type,
         description=request.get("Description", ""),
         tags=request.tags("network-interface"),
         now_ns=request.now_ns,
@@ -24,13 +32,19 @@ def _create(request: Request) -> Members:
     return {"NetworkInterface": network_interface_view(eni, request.region), "ClientToken": request.get("ClientToken")}
 
 
+def _private_ips(request: Request) -> tuple[str | None, tuple[str, ...]]:
+    """Tell the primary IP that is wanted, None for any, from the secondary ones: two parameters of EC2 may name it."""
+    items = request.get("PrivateIpAddresses", ())
+    primaries = [item.get("PrivateIpAddress", "") for item in items if item.get("Primary", False)]
+    primaries += [request.get("PrivateIpAddress")] if "PrivateIpAddress" in request.members else []
+    if len(primaries) > 1:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{', '.join(primaries)}: an ENI has one primary private IP address")
+    return next(iter(primaries), None), tuple(item.get("PrivateIpAddress", "") for item in items if not item.get("Primary", False))
+
+
 def _describe(request: Request) -> Members:
-    filters = request.filters()
-    instance_ids = filters.pop("attachment.instance-id", (None,))
-    if filters or len(instance_ids) > 1:
-        raise request.not_modelled(f"filtering by {', '.join(filters)}")
     enis = request.model.describe_network_interfaces(
-        eni_ids=request.texts("NetworkInterfaceIds"), instance_id=instance_ids[0], now_ns=request.now_ns
+        eni_ids=request.texts("NetworkInterfaceIds"), filters=request.filters(), now_ns=request.now_ns
     )
     return paged(
         request,
@@ -59,20 +73,20 @@ def _attach(request: Request) -> Members:
 
 
 def _modify(request: Request) -> Members:
-    attachment = request.get("Attachment")
-    if attachment is None or "DeleteOnTermination" not in attachment:
-        raise request.refusal("MissingParameter", "The model knows one attribute of an ENI: give Attachment, with DeleteOnTermination")
+    attachment = request.get("Attachment", {})
     request.model.modify_network_interface_attribute(
         request.get("NetworkInterfaceId"),
-        attachment_id=attachment.get("AttachmentId", ""),
-        delete_on_termination=attachment["DeleteOnTermination"],
+        attachment_id=attachment.get("AttachmentId"),
+        delete_on_termination=attachment.get("DeleteOnTermination"),
+        description=request.get("Description", {}).get("Value"),
+        source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
         now_ns=request.now_ns,
     )
     return {}
 
 
 def _detach(request: Request) -> Members:
-    request.model.detach_network_interface(request.get("AttachmentId"), now_ns=request.now_ns)
+    request.model.detach_network_interface(request.get("AttachmentId"), force=request.get("Force", False), now_ns=request.now_ns)
     return {}
 
 
@@ -81,65 +95,23 @@ def _delete(request: Request) -> Members:
     return {}
 
 
-def _assign(request: Request) -> Members:
-    eni_id = request.get("NetworkInterfaceId")
-    added = request.model.assign_private_ip_addresses(
-        eni_id,
-        secondary_ip_count=request.get("SecondaryPrivateIpAddressCount", 0),
-        ipv4_prefix_count=request.get("Ipv4PrefixCount", 0),
-        addresses=request.texts("PrivateIpAddresses"),
-        prefixes=request.texts("Ipv4Prefixes"),
-        now_ns=request.now_ns,
-    )
-    return {
-        "NetworkInterfaceId": eni_id,
-        "AssignedPrivateIpAddresses": [{"PrivateIpAddress": address} for address in added.addresses],
-        "AssignedIpv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in added.prefixes],
-    }
-
-
-def _unassign(request: Request) -> Members:
-    request.model.unassign_private_ip_addresses(
-        request.get("NetworkInterfaceId"),
-        addresses=request.texts("PrivateIpAddresses"),
-        prefixes=request.texts("Ipv4Prefixes"),
-        now_ns=request.now_ns,
-    )
-    return {}
-
-
-def _assign_ipv6(request: Request) -> Members:
-    eni_id = request.get("NetworkInterfaceId")
-    prefixes = request.model.assign_ipv6_addresses(eni_id, ipv6_prefix_count=request.get("Ipv6PrefixCount", 0), now_ns=request.now_ns)
-    return {"NetworkInterfaceId": eni_id, "AssignedIpv6Addresses": [], "AssignedIpv6Prefixes": list(prefixes)}
-
-
 ACTIONS: Final = {
     "CreateNetworkInterface": Action(
         _create,
         takes={
-            *("SubnetId", "SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv6PrefixCount", "InterfaceType", "Description"),
-            "TagSpecifications",
+            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "PrivateIpAddress", "PrivateIpAddresses"),
+            *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
+            *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
         },
-        accepts={"Groups", "ConnectionTrackingSpecification"},
+        accepts={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
     ),
-    "DescribeNetworkInterfaces": Action(
-        _describe,
-        takes={"NetworkInterfaceIds", "Filters", "MaxResults", "NextToken"},
-        accepts={"IncludeManagedResources"},
-    ),
+    "DescribeNetworkInterfaces": Action(_describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
     "AttachNetworkInterface": Action(
         _attach,
         takes={"NetworkInterfaceId", "InstanceId", "DeviceIndex", "NetworkCardIndex"},
         accepts={"EnaSrdSpecification", "EnaQueueCount"},
     ),
-    "ModifyNetworkInterfaceAttribute": Action(_modify, takes={"NetworkInterfaceId", "Attachment"}),
-    "DetachNetworkInterface": Action(_detach, takes={"AttachmentId"}, accepts={"Force"}),
+    "ModifyNetworkInterfaceAttribute": Action(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
+    "DetachNetworkInterface": Action(_detach, takes={"AttachmentId", "Force"}),
     "DeleteNetworkInterface": Action(_delete, takes={"NetworkInterfaceId"}),
-    "AssignPrivateIpAddresses": Action(
-        _assign,
-        takes={"NetworkInterfaceId", "SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "PrivateIpAddresses", "Ipv4Prefixes"},
-    ),
-    "UnassignPrivateIpAddresses": Action(_unassign, takes={"NetworkInterfaceId", "PrivateIpAddresses", "Ipv4Prefixes"}),
-    "AssignIpv6Addresses": Action(_assign_ipv6, takes={"NetworkInterfaceId", "Ipv6PrefixCount"}),
 }

@@ -3,34 +3,33 @@
 from typing import Final
 
 from vpcipam.ec2.api import ErrorCode, Instance
-from vpcipam.ec2.offline.request import Action, Request, paged
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
 from vpcipam.ec2.offline.views import instance_type_view, instance_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.errors import UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
 
 _LARGEST_PAGE_OF_TYPES = 100
+_TYPE_UNLESS_GIVEN = "m1.small"
 
 
 def _run(request: Request) -> Members:
     if (request.get("MinCount"), request.get("MaxCount")) != (1, 1):
-        raise request.not_modelled("more than one instance in a call (MinCount and MaxCount must be 1)")
+        raise request.not_modelled("more than one instance in a call (MinCount and MaxCount other than 1)")
     if "SubnetId" not in request.members:
-        raise request.refusal("MissingInput", "No subnets found for the default VPC: give SubnetId")
-    instance = request.model.launch_instance(
-        _limits(request, request.get("InstanceType", "m1.small"), ErrorCode.INVALID_PARAMETER_VALUE),
-        request.get("SubnetId"),
-        tags=request.tags("instance"),
-        now_ns=request.now_ns,
-    )
-    return _reservation(request, instance)
-
-
-def _limits(request: Request, instance_type: str, code: str) -> InstanceLimits:
+        raise request.refusal("MissingInput", "No subnets found for the default VPC; give SubnetId.")
+    if any(each.get("ResourceType") == "network-interface" for each in request.get("TagSpecifications", ())):
+        raise request.not_modelled("tagging the primary ENI (tag it with CreateTags)")
     try:
-        return instance_limits(instance_type)
+        instance = request.model.launch_instance(
+            request.get("InstanceType", _TYPE_UNLESS_GIVEN),
+            request.get("SubnetId"),
+            tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu"}),
+            private_ip=request.get("PrivateIpAddress"),
+            now_ns=request.now_ns,
+        )
     except UnknownInstanceType as error:
-        raise request.refusal(code, str(error)) from None
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid value for InstanceType: {error}") from None
+    return _reservation(request, instance)
 
 
 def _reservation(request: Request, instance: Instance) -> Members:
@@ -43,11 +42,10 @@ def _reservation(request: Request, instance: Instance) -> Members:
 
 
 def _terminate(request: Request) -> Members:
-    instance_ids = tuple(dict.fromkeys(request.texts("InstanceIds")))
-    for instance_id in instance_ids[1:]:
-        # All or nothing: one that is not there must be found before the first one goes.
-        request.model.describe_instance(instance_id, now_ns=request.now_ns)
-    for instance_id in instance_ids:
+    there = {instance.instance_id for instance in request.model.instances}
+    instance_ids = dict.fromkeys(request.texts("InstanceIds"))
+    # All or nothing: one that is not there comes first, and is refused before anything is changed.
+    for instance_id in sorted(instance_ids, key=there.__contains__):
         request.model.terminate_instance(instance_id, now_ns=request.now_ns)
     return {
         "TerminatingInstances": [
@@ -62,10 +60,9 @@ def _terminate(request: Request) -> Members:
 
 
 def _describe(request: Request) -> Members:
-    if request.filters():
-        raise request.not_modelled("filtering")
-    names = request.texts("InstanceIds")
-    instances = [request.model.describe_instance(name, now_ns=request.now_ns) for name in sorted(set(names))] or request.model.instances
+    instances = request.model.describe_instances(
+        instance_ids=request.texts("InstanceIds"), filters=request.filters(), now_ns=request.now_ns
+    )
     return paged(
         request,
         instances,
@@ -77,13 +74,10 @@ def _describe(request: Request) -> Members:
 
 
 def _describe_types(request: Request) -> Members:
-    if request.filters():
-        raise request.not_modelled("filtering")
-    names = request.texts("InstanceTypes")
-    found = [_limits(request, name, "InvalidInstanceType") for name in sorted(set(names))] or all_instance_limits()
+    found = request.model.describe_instance_types(instance_types=request.texts("InstanceTypes"), now_ns=request.now_ns)
     return paged(
         request,
-        found,
+        sorted(found, key=lambda limits: limits.instance_type),
         into="InstanceTypes",
         key=lambda limits: limits.instance_type,
         view=instance_type_view,
@@ -94,7 +88,7 @@ def _describe_types(request: Request) -> Members:
 ACTIONS: Final = {
     "RunInstances": Action(
         _run,
-        takes={"InstanceType", "MinCount", "MaxCount", "SubnetId", "TagSpecifications"},
+        takes={"InstanceType", "MinCount", "MaxCount", "SubnetId", "PrivateIpAddress", "TagSpecifications"},
         accepts={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
             *("DisableApiTermination", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile", "ImageId"),
@@ -103,8 +97,6 @@ ACTIONS: Final = {
         },
     ),
     "TerminateInstances": Action(_terminate, takes={"InstanceIds"}, accepts={"Force", "SkipOsShutdown"}),
-    "DescribeInstances": Action(
-        _describe, takes={"InstanceIds", "Filters", "MaxResults", "NextToken"}, accepts={"IncludeManagedResources"}
-    ),
-    "DescribeInstanceTypes": Action(_describe_types, takes={"InstanceTypes", "Filters", "MaxResults", "NextToken"}),
+    "DescribeInstances": Action(_describe, takes={"InstanceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
+    "DescribeInstanceTypes": Action(_describe_types, takes={"InstanceTypes", *PAGE}),
 }

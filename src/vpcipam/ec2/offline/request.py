@@ -1,7 +1,7 @@
 """One request to the offline EC2, the parameters that an action knows, and the pages of its answers."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,6 +12,8 @@ from vpcipam.ec2.offline.wire import Members
 from vpcipam.errors import NotModelled
 
 Item = TypeVar("Item")
+PAGE = ("MaxResults", "NextToken")
+"""The parameters that ask for a page of an answer."""
 SMALLEST_PAGE = 5
 LARGEST_PAGE = 1_000
 """What MaxResults may ask for, of most actions (EC2: their API reference)."""
@@ -57,8 +59,8 @@ class Request:
         items = self.get(name, ())
         return tuple(items if member is None else (item[member] for item in items))
 
-    def tags(self, resource_type: str) -> tuple[tuple[str, str], ...]:
-        """Read the tags for what is being made.
+    def tags(self, resource_type: str, *, others: Container[str] = ()) -> tuple[tuple[str, str], ...]:
+        """Read the tags for what is being made; those for the kinds in `others`, which nobody here shows, are left aside.
 
         Raises:
             Ec2Error: InvalidParameterValue for tags of another kind of resource.
@@ -66,6 +68,8 @@ class Request:
         pairs: list[tuple[str, str]] = []
         for specification in self.get("TagSpecifications", ()):
             wanted = specification.get("ResourceType")
+            if wanted in others:
+                continue
             if wanted != resource_type:
                 raise self.refusal(
                     ErrorCode.INVALID_PARAMETER_VALUE, f"'{wanted}' is not a valid taggable resource type for this operation."

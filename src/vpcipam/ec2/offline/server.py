@@ -7,7 +7,7 @@ import attrs
 
 from vpcipam.ec2.api import Ec2Error, ErrorCode
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline import enis, instances, vpcs
+from vpcipam.ec2.offline import addresses, enis, instances, subnets, tags, trunks, vpcs
 from vpcipam.ec2.offline.request import Action, Region, Request
 from vpcipam.ec2.offline.wire import Members, read_request, write_answer, write_error
 from vpcipam.errors import NotModelled
@@ -15,7 +15,8 @@ from vpcipam.errors import NotModelled
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-ACTIONS: Final[dict[str, Action]] = dict(sorted((enis.ACTIONS | instances.ACTIONS | vpcs.ACTIONS).items()))
+_ROOMS = (addresses, enis, instances, subnets, tags, trunks, vpcs)
+ACTIONS: Final[dict[str, Action]] = dict(sorted(item for room in _ROOMS for item in room.ACTIONS.items()))
 """The actions that are answered, by EC2's names."""
 
 NO_ANSWER = "RequestTimeout"

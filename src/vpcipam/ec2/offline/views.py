@@ -1,20 +1,31 @@
 """The model's values as EC2 writes them: structures named as boto3 names them.
 
 A member that EC2 leaves out is left out here too: IPv4 and IPv6 prefixes of an ENI without any, for one. Facts that have no bearing on
-addresses (MAC addresses, DNS names, owners) are plausible and always the same for the same thing.
+addresses (MAC addresses, DNS names, owners) are plausible and always the same for the same thing. The model keeps no time of attachments;
+that of the ENI's creation stands for it.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from vpcipam.ec2.api import Attachment, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import (
+    Attachment,
+    CidrAssociation,
+    Instance,
+    NetworkInterface,
+    Subnet,
+    SubnetCidrReservation,
+    TrunkAssociation,
+    Vpc,
+)
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
-from vpcipam.ec2.records import Vpc
 from vpcipam.limits import InstanceLimits
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
+_FIRST_ZONE = "a"
+_ZONE_COUNT = 6
 
 
 def time_text(time_ns: int) -> str:
@@ -45,7 +56,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in eni.ipv4_prefixes] or None,
         "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in eni.ipv6_prefixes] or None,
         "RequesterManaged": False,
-        "SourceDestCheck": True,
+        "SourceDestCheck": eni.source_dest_check,
         "Status": eni.status,
         "SubnetId": eni.subnet_id,
         "TagSet": tags_view(eni.tags),
@@ -76,7 +87,7 @@ def subnet_view(subnet: Subnet, region: Region) -> Members:
         "CidrBlock": subnet.cidr,
         "DefaultForAz": False,
         "EnableDns64": False,
-        "Ipv6CidrBlockAssociationSet": _ipv6_associations(subnet.ipv6_cidr, f"subnet-cidr-assoc-{subnet.subnet_id.partition('-')[2]}"),
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(subnet.ipv6_cidr, f"subnet-cidr-assoc-ipv6-{subnet.subnet_id.partition('-')[2]}"),
         "Ipv6Native": False,
         "MapCustomerOwnedIpOnLaunch": False,
         "MapPublicIpOnLaunch": False,
@@ -98,28 +109,21 @@ def vpc_view(vpc: Vpc, region: Region) -> Members:
     """Show a VPC as DescribeVpcs and CreateVpc do."""
     return {
         "CidrBlock": vpc.cidrs[0],
-        "CidrBlockAssociationSet": [cidr_association_view(vpc, cidr) for cidr in vpc.cidrs],
+        "CidrBlockAssociationSet": [cidr_association_view(association) for association in vpc.associations],
         "DhcpOptionsId": "default",
         "InstanceTenancy": "default",
-        "Ipv6CidrBlockAssociationSet": _ipv6_associations(vpc.ipv6_cidr, _vpc_association_id(vpc, "ipv6")) or None,
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(vpc.ipv6_cidr, f"vpc-cidr-assoc-ipv6-{vpc.vpc_id.partition('-')[2]}") or None,
         "IsDefault": False,
         "OwnerId": region.owner_id,
         "State": "available",
+        "Tags": tags_view(vpc.tags) or None,
         "VpcId": vpc.vpc_id,
     }
 
 
-def cidr_association_view(vpc: Vpc, cidr: str) -> Members:
-    """Show that a VPC has an IPv4 CIDR."""
-    return {
-        "AssociationId": _vpc_association_id(vpc, cidr),
-        "CidrBlock": cidr,
-        "CidrBlockState": {"State": "associated"},
-    }
-
-
-def _vpc_association_id(vpc: Vpc, cidr: str) -> str:
-    return f"vpc-cidr-assoc-{vpc.vpc_id.partition('-')[2]}-{cidr}"
+def cidr_association_view(association: CidrAssociation, *, state: str = "associated") -> Members:
+    """Show that a VPC has an IPv4 CIDR, or has it no more."""
+    return {"AssociationId": association.association_id, "CidrBlock": association.cidr, "CidrBlockState": {"State": state}}
 
 
 def _ipv6_associations(cidr: str | None, association_id: str) -> list[Members]:
@@ -136,15 +140,15 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "ImageId": "ami-00000000000000000",
         "InstanceId": instance.instance_id,
         "InstanceType": instance.instance_type,
-        "LaunchTime": time_text(primary.created_ns),
+        "LaunchTime": time_text(instance.launched_ns),
         "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
-        "Placement": {"AvailabilityZone": primary.availability_zone, "GroupName": "", "Tenancy": "default"},
+        "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
         "PrivateDnsName": private_dns_name(primary.private_ip, region),
         "PrivateIpAddress": primary.private_ip,
         "State": {"Code": 16, "Name": "running"},
         "SubnetId": instance.subnet_id,
         "Tags": tags_view(instance.tags) or None,
-        "VpcId": primary.vpc_id,
+        "VpcId": instance.vpc_id,
     }
 
 
@@ -179,6 +183,32 @@ def instance_type_view(limits: InstanceLimits) -> Members:
     }
 
 
+def reservation_view(reservation: SubnetCidrReservation, region: Region) -> Members:
+    """Show a subnet CIDR reservation."""
+    return {
+        "SubnetCidrReservationId": reservation.reservation_id,
+        "SubnetId": reservation.subnet_id,
+        "Cidr": reservation.cidr,
+        "ReservationType": reservation.reservation_type,
+        "OwnerId": region.owner_id,
+        "Description": reservation.description or None,
+        "Tags": tags_view(reservation.tags),
+    }
+
+
+def trunk_association_view(association: TrunkAssociation) -> Members:
+    """Show what ties a branch ENI to its trunk."""
+    return {
+        "AssociationId": association.association_id,
+        "BranchInterfaceId": association.branch_eni_id,
+        "TrunkInterfaceId": association.trunk_eni_id,
+        "InterfaceProtocol": association.interface_protocol,
+        "VlanId": association.vlan_id,
+        "GreKey": association.gre_key,
+        "Tags": tags_view(association.tags),
+    }
+
+
 def tags_view(tags: Iterable[tuple[str, str]]) -> list[Members]:
     """Show tags."""
     return [{"Key": key, "Value": value} for key, value in tags]
@@ -186,8 +216,25 @@ def tags_view(tags: Iterable[tuple[str, str]]) -> list[Members]:
 
 def zone_id(zone: str, region: Region) -> str:
     """Make up the id of a zone, which is the same in every account as its name is not: `use1-az1` for us-east-1a."""
+    return f"{_zone_id_stem(region)}{ord(zone[-1]) - ord(_FIRST_ZONE) + 1}"
+
+
+def zone_of(zone_id: str, region: Region) -> str:
+    """Name the zone of an id, as `zone_id` makes them.
+
+    Raises:
+        ValueError: it is none of this region's.
+    """
+    stem = _zone_id_stem(region)
+    number = int(zone_id.removeprefix(stem)) if zone_id.startswith(stem) else 0
+    if not 1 <= number <= _ZONE_COUNT:
+        raise ValueError(zone_id)
+    return f"{region.name}{chr(ord(_FIRST_ZONE) + number - 1)}"
+
+
+def _zone_id_stem(region: Region) -> str:
     area, direction, number = region.name.split("-")[-3:]
-    return f"{area}{direction[0]}{number}-az{ord(zone[-1]) - ord('a') + 1}"
+    return f"{area}{direction[0]}{number}-az"
 
 
 def private_dns_name(address: str, region: Region) -> str:
