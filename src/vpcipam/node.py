@@ -104,14 +104,10 @@ class Node:
             Datastore(mode=self.mode, cooldown_ns=settings.cooldown_ns, placement=self._placement, seed=self._seed, network_card=index)
             for index in indexes
         ]
-        return tuple(
-            Card(
-                datastore,
-                settings.for_network_card(datastore.network_card),
-                others=tuple(other for other in datastores if other is not datastore),
-            )
-            for datastore in datastores
-        )
+        cards = tuple(Card(datastore, settings.for_network_card(datastore.network_card)) for datastore in datastores)
+        for card in cards:
+            card.others = tuple(other for other in cards if other is not card)
+        return cards
 
     # --- what it is ----------------------------------------------------------------------------------------------------------
 

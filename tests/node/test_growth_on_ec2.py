@@ -2,6 +2,9 @@
 
 import pytest
 
+from vpcipam.errors import PoolExhausted
+from vpcipam.limits import InstanceLimits
+
 S = 1_000_000_000
 LIMIT = "PrivateIpAddressLimitExceeded"
 NO_ADDRESS = "InsufficientFreeAddressesInSubnet"
@@ -315,17 +318,41 @@ def test_an_eni_in_the_place_of_one_that_is_gone_replaces_it(world, kinds):
     here.check_agreement()
 
 
-def test_addresses_that_moved_to_a_new_eni_are_taken_on_by_a_reconcile(world, kinds):
-    # Two lost addresses of the first ENI go to the new one, one as its primary IP, before the node has seen them go: an overlap,
-    # until EC2 is asked.
+def test_addresses_that_moved_to_a_new_eni_are_dropped_where_they_were(world, kinds):
+    # Two lost addresses of the first ENI go to the new one, one of them as its primary IP, before the node has seen them go.
     here = growing(world)
     _, first, moved = [each for _, each in here.node.datastores[0].assignments()]
     here.model.unassign_private_ip_addresses(moved.eni_id, addresses=[first.address, moved.address], now_ns=0)
     actions = here.tick(5)
-    assert kinds(actions)[0] == ("create-eni", False)
-    assert f"{moved.address}/32" in actions[0].error
-    here.node.reconcile(here.now_ns)
+    assert kinds(actions) == [("drop-cidrs", True), ("drop-cidrs", True), ("create-eni", True)]
+    assert [action.evicted for action in actions] == [(first,), (moved,), ()]
+    assert actions[1].reason == f"EC2 has put {moved.address}/32 on {actions[2].eni_id}"
     here.check_agreement()
+    assert not {first.address, moved.address} & {each.address for each in here.assign("x")}
+
+
+CARDS = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
+
+
+def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds):
+    # Taken off card 0 behind the node's back, and given to card 1 a moment later: no minute in which both have it.
+    here = world(CARDS, {"ENABLE_MULTI_NIC": "true"})
+    here.settle()
+    (lost,) = here.assign("a")
+    here.model.unassign_private_ip_addresses(lost.eni_id, addresses=[lost.address], now_ns=0)
+    here.assign("b", network_card=1)
+    moved_s = here.now_ns // S + 5
+    actions = here.tick(moved_s)
+    assert kinds(actions)[:2] == [("drop-cidrs", True), ("add-cidrs", True)]
+    assert actions[0].network_card == 0
+    assert actions[0].evicted == (lost,)
+    assert actions[1].network_card == 1
+    assert actions[1].cidrs == (f"{lost.address}/32",)
+    assert here.node.datastores[0].key_of(lost.address) is None
+    with pytest.raises(PoolExhausted):  # it cools, on the card where it is now
+        here.assign("c", network_card=1)
+    here.tick(moved_s + 30)
+    assert here.assign("c", network_card=1)[0].address == lost.address
 
 
 # --- which subnet ----------------------------------------------------------------------------------------------------------------
