@@ -46,6 +46,8 @@ ORDER = (
     "vpcipam.ec2.requests",
     "vpcipam.ec2.rules",
     "vpcipam.ec2.account",
+    "vpcipam.ec2.views",
+    "vpcipam.ec2.gate",
     "vpcipam.ec2.invariants",
     "vpcipam.ec2.model",
     "vpcipam.action",

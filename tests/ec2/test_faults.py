@@ -69,6 +69,7 @@ def test_an_address_is_taken_beside_another_fault():
 @pytest.mark.parametrize("effect", ["hide-eni", "hide-addresses", "repeat-answer"])
 def test_only_metadata_is_shown_wrongly(effect):
     assert effects(Faults([Fault(effect, rate=1)]), CALLS) == [None, None, effect, None]
+    assert effects(Faults([Fault(effect, nth=1)]), CALLS) == [None, None, effect, None]
     with pytest.raises(InvalidArgument, match="strikes InstanceMetadata only, not DescribeSubnets"):
         Fault(effect, "DescribeSubnets")
 

@@ -6,8 +6,9 @@ Every change of what exists passes through here, so that the indexes agree; whet
 from collections import Counter
 from typing import TypeVar
 
+from vpcipam.address import Cidr
 from vpcipam.ec2.api import Attachment, ErrorCode
-from vpcipam.ec2.records import EniRecord, InstanceRecord, SubnetRecord, VpcRecord
+from vpcipam.ec2.records import EniRecord, InstanceRecord, SubnetRecord, Touched, VpcRecord
 from vpcipam.ec2.requests import Call
 
 _ID_DIGITS = 17
@@ -19,9 +20,13 @@ class Account:
     """VPCs, subnets, ENIs, attachments and instances by id, each in the order of creation.
 
     `vpcipam.ec2.invariants` lists what holds of them.
+
+    Attributes:
+        touched: where subnets and ENIs write themselves in when they change; None where nobody looks back.
     """
 
     def __init__(self) -> None:
+        self.touched: Touched | None = None
         self.vpcs: dict[str, VpcRecord] = {}
         self.subnets: dict[str, SubnetRecord] = {}
         self.enis: dict[str, EniRecord] = {}
@@ -68,24 +73,36 @@ class Account:
 
     def add_subnet(self, subnet: SubnetRecord) -> None:
         """Take up a subnet of a VPC that is there."""
+        subnet.touched = self.touched
         self.subnets[subnet.subnet_id] = subnet
+        self._touch_subnet(subnet)
         self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id] = subnet
 
     def drop_subnet(self, subnet: SubnetRecord) -> None:
         """Forget a subnet without ENIs."""
         del self.subnets[subnet.subnet_id]
+        self._touch_subnet(subnet)
         del self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id]
 
     def add_eni(self, eni: EniRecord) -> None:
         """Take up an ENI whose addresses are taken in its subnet."""
         self.enis[eni.eni_id] = eni
         eni.subnet.enis[eni.eni_id] = eni
+        eni.touch()
 
     def drop_eni(self, eni: EniRecord) -> None:
         """Forget a detached ENI and give its addresses back to its subnet."""
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
         del self.enis[eni.eni_id]
+        eni.touch()
+
+    def take_away(self, eni: EniRecord, cidr: Cidr) -> None:
+        """Take a secondary IP or a prefix off an ENI, and give it back to the subnet; nothing happens if the ENI does not have it."""
+        held = eni.slots().get(cidr)
+        if held is not None:
+            eni.remove(held)
+            eni.subnet.addresses.release(held)
 
     def add_instance(self, instance: InstanceRecord) -> None:
         """Take up an instance without ENIs; its primary one must be attached next."""
@@ -116,6 +133,10 @@ class Account:
         del self.attachments[attachment.attachment_id]
         eni.set_attachment(None, None)
         return attachment
+
+    def _touch_subnet(self, subnet: SubnetRecord) -> None:
+        if self.touched is not None:
+            self.touched[subnet.subnet_id] = subnet
 
 
 def _find(call: Call, records: dict[str, _Record], key: str, code: ErrorCode, kind: str) -> _Record:

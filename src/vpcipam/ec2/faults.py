@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam.address import Cidr
 from vpcipam.ec2.api import METADATA_ACTION, ErrorCode
 from vpcipam.ec2.subnet import Scatter
 from vpcipam.errors import InvalidArgument
@@ -82,13 +83,18 @@ def _effect(value: Effect | str) -> Effect:
         raise InvalidArgument(f"effect is {value!r}; it must be one of {', '.join(Effect)}") from None
 
 
+def _usual_action(fault: "Fault") -> str | None:
+    return METADATA_ACTION if fault.effect in METADATA_EFFECTS else None
+
+
 @attrs.frozen
 class Fault:
     """What goes wrong, and with which calls: the nth one of an action, or some of them by chance.
 
     Attributes:
         effect: what happens.
-        action: EC2's name of the action, or `InstanceMetadata`; None for every action.
+        action: EC2's name of the action, or `InstanceMetadata`; None for every action. It is `InstanceMetadata` by itself where nothing
+            else makes sense.
         nth: which call of that action, from 1, of those that are not throttled; None for those that the rate picks.
         rate: the chance of each call, 0 to 1.
         code: of REFUSE and LOSE_ANSWER. The default is botocore's for a request without an answer.
@@ -97,7 +103,7 @@ class Fault:
     """
 
     effect: Effect = attrs.field(converter=_effect)
-    action: str | None = None
+    action: str | None = attrs.field(default=attrs.Factory(_usual_action, takes_self=True))
     nth: int | None = attrs.field(default=None, kw_only=True)
     rate: float = attrs.field(default=0.0, kw_only=True)
     code: str = attrs.field(default=ErrorCode.REQUEST_TIMEOUT, kw_only=True)
@@ -112,18 +118,20 @@ class Fault:
             raise InvalidArgument(f"rate of a Fault must be 0 to 1, not {self.rate}")
         if self.nth is not None and self.rate:
             raise InvalidArgument(f"a Fault strikes the nth call or some by rate: give nth={self.nth} or rate={self.rate}, not both")
-        if self.effect in METADATA_EFFECTS and self.action not in (None, METADATA_ACTION):
+        if self.effect in METADATA_EFFECTS and self.action != METADATA_ACTION:
             raise InvalidArgument(f"{self.effect} strikes {METADATA_ACTION} only, not {self.action}")
 
     def may_strike(self, action: str, now_ns: int) -> bool:
         """Tell whether it is about such a call, whatever its number."""
-        if self.effect in METADATA_EFFECTS and action != METADATA_ACTION:
-            return False
         return (
             self.action in (None, action)
             and (self.from_ns is None or now_ns >= self.from_ns)
             and (self.until_ns is None or now_ns < self.until_ns)
         )
+
+
+def _cidr(cidr: str | Cidr) -> Cidr:
+    return cidr if isinstance(cidr, Cidr) else Cidr.parse(cidr)
 
 
 @attrs.frozen
@@ -132,12 +140,12 @@ class TakenAddress:
 
     Attributes:
         eni_id: which ENI.
-        cidr: a secondary IP, or a /28 or /80.
+        cidr: a secondary IP, or a /28 or /80; a text comes in.
         at_ns: when.
     """
 
     eni_id: str
-    cidr: str
+    cidr: Cidr = attrs.field(converter=_cidr)
     at_ns: int
 
 

@@ -54,6 +54,11 @@ class History(Generic[_Value]):
         index = bisect_right(times, time_ns) - 1
         return None if index < 0 else self._values[key][index]
 
+    def latest(self, key: str) -> _Value | None:
+        """What a key shows now."""
+        values = self._values.get(key)
+        return values[-1] if values else None
+
     def all_as_of(self, time_ns: int) -> list[_Value]:
         """What all keys showed at a time."""
         return [value for key in self._times if (value := self.as_of(key, time_ns)) is not None]

@@ -15,17 +15,21 @@ Where EC2's documentation is silent, the model does what users report of it:
 import operator
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeVar
 
 import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2 import invariants
 from vpcipam.ec2.account import Account
-from vpcipam.ec2.api import AssignedAddresses, ErrorCode, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import METADATA_ACTION, AssignedAddresses, ErrorCode, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.gate import Gate
 from vpcipam.ec2.records import EniRecord, InstanceRecord, SubnetRecord, Vpc, VpcRecord, address_texts, prefix_texts, sorted_tags
 from vpcipam.ec2.requests import INTERFACE_TYPES, Call, texts
 from vpcipam.ec2.rules import allocate_for_eni, allocate_for_new_eni, claim_for_eni, require_limits, require_place, require_room
 from vpcipam.ec2.subnet import AddressChoice, AddressSet, SubnetAddresses
+from vpcipam.ec2.views import Present
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits, instance_limits
 
@@ -34,6 +38,8 @@ IPV4_PREFIX_LENGTHS = range(16, 28 + 1)
 VPC_IPV6_PREFIX_LENGTHS = range(44, 60 + 1, 4)
 SUBNET_IPV6_PREFIX_LENGTH = 64
 
+_Value = TypeVar("_Value")
+
 
 class Ec2Model:
     """EC2 as a node meets it; see `vpcipam.ec2.api` for the calls. A refused call changes nothing but `call_counts`.
@@ -41,6 +47,7 @@ class Ec2Model:
     Args:
         address_choice: `lowest` takes the lowest free address or block, `random` the first at or after a seeded random place.
         seed: of `random`; without meaning for `lowest`.
+        conditions: how EC2 behaves over time; None for at once, always up to date and without a limit or a fault.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -55,7 +62,7 @@ class Ec2Model:
         234
     """
 
-    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0) -> None:
+    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: Conditions | None = None) -> None:
         if address_choice not in ("lowest", "random"):
             raise InvalidArgument(f"address_choice is {address_choice!r}; it must be 'lowest' or 'random'")
         self._address_choice: AddressChoice = address_choice
@@ -63,6 +70,10 @@ class Ec2Model:
         self._account = Account()
         self._call_counts: Counter[str] = Counter()
         self._metadata_read_count = 0
+        self._described = self._metadata = Present(self._account)
+        self._gate = None if conditions is None else Gate(conditions, self._account)
+        if self._gate is not None:
+            self._described, self._metadata = self._gate.described, self._gate.metadata
 
     # --- what an administrator sees, free of charge ----------------------------------------------------------------------
 
@@ -91,6 +102,28 @@ class Ec2Model:
         """How often instance metadata was read until now."""
         return self._metadata_read_count
 
+    @property
+    def elapsed_ns(self) -> int:
+        """How long all calls together have taken until now, one after another; metadata reads too.
+
+        A caller that waits for each answer looks at it before and after its calls.
+        """
+        return 0 if self._gate is None else self._gate.elapsed_ns
+
+    @property
+    def throttled_counts(self) -> dict[str, int]:
+        """How often each action was answered with RequestLimitExceeded for want of a token; `call_counts` has these calls too."""
+        return {} if self._gate is None else self._gate.throttled_counts
+
+    @property
+    def fault_counts(self) -> dict[str, int]:
+        """How often each effect of a fault has struck, by its name; addresses that are taken at a set time are not counted."""
+        return {} if self._gate is None else self._gate.fault_counts
+
+    def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int | None:
+        """How many calls of an action would be let in at a time, one after another; None where there is no limit."""
+        return None if self._gate is None else self._gate.tokens(action, now_ns, filtered=filtered)
+
     # --- what an administrator does --------------------------------------------------------------------------------------
 
     def create_vpc(self, cidr: str, *, ipv6_cidr: str | None = None, now_ns: int = 0) -> Vpc:
@@ -106,7 +139,7 @@ class Ec2Model:
             raise call.refusal(ErrorCode.VPC_RANGE, f"{ipv6} is not a /44, /48, /52, /56 or /60")
         vpc = VpcRecord(self._account.new_id("vpc"), [ipv4], ipv6)
         self._account.add_vpc(vpc)
-        return vpc.view()
+        return self._done(call, vpc.view())
 
     def associate_vpc_cidr_block(self, vpc_id: str, cidr: str, *, now_ns: int = 0) -> Vpc:
         """Give a VPC one more IPv4 CIDR, as custom networking has it.
@@ -121,7 +154,7 @@ class Ec2Model:
             if other.overlaps(ipv4):
                 raise call.refusal(ErrorCode.CIDR_CONFLICT, f"{ipv4} overlaps {other}, which {vpc_id} has")
         vpc.cidrs.append(ipv4)
-        return vpc.view()
+        return self._done(call, vpc.view())
 
     def delete_vpc(self, vpc_id: str, *, now_ns: int = 0) -> None:
         """Delete a VPC without subnets.
@@ -134,6 +167,7 @@ class Ec2Model:
         if vpc.subnets:
             raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{vpc_id} has {len(vpc.subnets)} subnets; delete those first")
         self._account.drop_vpc(vpc)
+        self._done(call, None)
 
     def create_subnet(
         self,
@@ -180,7 +214,7 @@ class Ec2Model:
         addresses = SubnetAddresses(ipv4, ipv6, choice=self._address_choice, seed=self._seed ^ ipv4.first << 32)
         subnet = SubnetRecord(subnet_id, vpc_id, availability_zone, addresses, sorted_tags(tags))
         self._account.add_subnet(subnet)
-        return subnet.view()
+        return self._done(call, subnet.view())
 
     def delete_subnet(self, subnet_id: str, *, now_ns: int = 0) -> None:
         """Delete a subnet without ENIs.
@@ -193,6 +227,7 @@ class Ec2Model:
         if subnet.enis:
             raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{subnet_id} has {len(subnet.enis)} network interfaces; delete those first")
         self._account.drop_subnet(subnet)
+        self._done(call, None)
 
     def launch_instance(
         self, instance_type: str | InstanceLimits, subnet_id: str, *, now_ns: int, tags: Iterable[tuple[str, str]] = ()
@@ -211,7 +246,7 @@ class Ec2Model:
         self._account.add_instance(instance)
         eni = self._add_eni(call, subnet, addresses)
         self._account.attach(eni, instance, instance.primary_place, delete_on_termination=True)
-        return instance.view()
+        return self._done(call, instance.view())
 
     def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:
         """Terminate an instance: its ENIs are deleted where they are set to go with it, else detached."""
@@ -222,6 +257,7 @@ class Ec2Model:
             if attachment.delete_on_termination:
                 self._account.drop_eni(eni)
         self._account.drop_instance(instance)
+        self._done(call, None)
 
     # --- what a node asks ------------------------------------------------------------------------------------------------
 
@@ -255,7 +291,8 @@ class Ec2Model:
         shown_tags = sorted_tags(tags)
         subnet = self._account.subnet(call, subnet_id)
         addresses = allocate_for_new_eni(call, subnet, address_count, prefix_count, ipv6_count)
-        return self._add_eni(call, subnet, addresses, interface_type=interface_type, description=description, tags=shown_tags).view()
+        eni = self._add_eni(call, subnet, addresses, interface_type=interface_type, description=description, tags=shown_tags)
+        return self._done(call, eni.view())
 
     def attach_network_interface(
         self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
@@ -283,7 +320,8 @@ class Ec2Model:
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{eni_id} and {instance_id} are in two zones, {zones}")
         require_place(call, instance, place)
         require_limits(call, instance.limits, eni)
-        return self._account.attach(eni, instance, place, delete_on_termination=False).attachment_id
+        attachment = self._account.attach(eni, instance, place, delete_on_termination=False)
+        return self._done(call, attachment.attachment_id)
 
     def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
         """Say whether the ENI goes when its instance is terminated.
@@ -296,6 +334,7 @@ class Ec2Model:
         if eni.attachment is None or eni.attachment.attachment_id != attachment_id:
             raise call.refusal(ErrorCode.ATTACHMENT_NOT_FOUND, f"{eni_id} has no attachment {attachment_id!r}")
         eni.set_attachment(eni.instance, attrs.evolve(eni.attachment, delete_on_termination=bool(delete_on_termination)))
+        self._done(call, None)
 
     def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
         """Detach an ENI; its device index is free at once.
@@ -308,6 +347,7 @@ class Ec2Model:
         if eni.is_primary:
             raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, "The network interface at device index 0 cannot be detached.")
         self._account.detach(eni)
+        self._done(call, None)
 
     def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:
         """Delete a detached ENI; its addresses go back to the subnet.
@@ -320,6 +360,7 @@ class Ec2Model:
         if eni.attachment is not None:
             raise call.invalid(f"Network interface '{eni_id}' is currently in use.")
         self._account.drop_eni(eni)
+        self._done(call, None)
 
     def assign_private_ip_addresses(
         self,
@@ -357,7 +398,8 @@ class Ec2Model:
             else allocate_for_eni(call, eni.subnet, address_count, prefix_count)
         )
         eni.add(added)
-        return AssignedAddresses(address_texts(added.addresses), prefix_texts(added.prefixes, AddressMode.PREFIX))
+        answer = AssignedAddresses(address_texts(added.addresses), prefix_texts(added.prefixes, AddressMode.PREFIX))
+        return self._done(call, answer)
 
     def unassign_private_ip_addresses(
         self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
@@ -380,6 +422,7 @@ class Ec2Model:
             raise call.invalid(f"Some of the specified addresses are not assigned to interface {eni_id}")
         eni.remove(named)
         eni.subnet.addresses.release(named)
+        self._done(call, None)
 
     def assign_ipv6_addresses(self, eni_id: str, *, ipv6_prefix_count: int, now_ns: int) -> tuple[str, ...]:
         """Add /80 prefixes; the answer is what was added, ascending.
@@ -397,7 +440,7 @@ class Ec2Model:
         require_room(call, eni, ipv6_count=count, has_prefixes=True)
         added = allocate_for_eni(call, eni.subnet, ipv6_prefix_count=count)
         eni.add(added)
-        return prefix_texts(added.ipv6_prefixes, AddressMode.IPV6)
+        return self._done(call, prefix_texts(added.ipv6_prefixes, AddressMode.IPV6))
 
     def describe_network_interfaces(
         self, *, eni_ids: Iterable[str] = (), instance_id: str | None = None, now_ns: int
@@ -409,13 +452,13 @@ class Ec2Model:
         Raises:
             Ec2Error: InvalidNetworkInterfaceID.NotFound for an unknown name.
         """
-        call = self._begin("DescribeNetworkInterfaces", now_ns)
-        named = [self._account.eni(call, eni_id) for eni_id in sorted(set(texts(eni_ids)))]
+        call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None)
+        names = sorted(set(texts(eni_ids)))
+        named = [self._described.eni(call, eni_id) for eni_id in names]
         if instance_id is None:
-            return tuple(eni.view() for eni in named or self._account.enis.values())
-        instance = self._account.instances.get(instance_id)
-        attached = [] if instance is None else sorted(instance.devices.values(), key=lambda eni: eni.eni_id)
-        return tuple(eni.view() for eni in attached if not named or eni in named)
+            return tuple(named or self._described.enis(call))
+        attached = sorted(self._described.attached(call, instance_id), key=lambda eni: eni.eni_id)
+        return tuple(eni for eni in attached if not names or eni.eni_id in names)
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
         """Show an instance with its ENIs (DescribeInstances).
@@ -423,8 +466,8 @@ class Ec2Model:
         Raises:
             Ec2Error: InvalidInstanceID.NotFound where it is unknown or terminated.
         """
-        call = self._begin("DescribeInstances", now_ns)
-        return self._account.instance(call, instance_id).view()
+        call = self._begin("DescribeInstances", now_ns, filtered=False)
+        return self._described.instance(call, instance_id)
 
     def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
         """Show subnets: the named ones, or those of a VPC, or all; ordered by id. The VPC is a filter, as in EC2.
@@ -433,8 +476,8 @@ class Ec2Model:
             Ec2Error: InvalidSubnetID.NotFound for an unknown name.
         """
         call = self._begin("DescribeSubnets", now_ns)
-        named = [self._account.subnet(call, subnet_id) for subnet_id in sorted(set(texts(subnet_ids)))]
-        return tuple(subnet.view() for subnet in named or self._account.subnets.values() if vpc_id is None or subnet.vpc_id == vpc_id)
+        named = [self._described.subnet(call, subnet_id) for subnet_id in sorted(set(texts(subnet_ids)))]
+        return tuple(subnet for subnet in named or self._described.subnets(call) if vpc_id is None or subnet.vpc_id == vpc_id)
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
         """Show the attached ENIs, by card and device index, as the instance's own metadata does: free of charge and without tags.
@@ -443,15 +486,27 @@ class Ec2Model:
             Ec2Error: InvalidInstanceID.NotFound where it is unknown or terminated.
         """
         self._metadata_read_count += 1
-        instance = self._account.instance(Call("InstanceMetadata", now_ns), instance_id)
-        return tuple(attrs.evolve(eni.view(), tags=()) for eni in instance.enis())
+        call = Call(METADATA_ACTION, now_ns)
+        if self._gate is not None:
+            self._gate.enter(call)
+        enis = tuple(attrs.evolve(eni, tags=()) for eni in self._metadata.instance(call, instance_id).network_interfaces)
+        return enis if self._gate is None else self._gate.metadata_answer(instance_id, enis)
 
     # --- within ----------------------------------------------------------------------------------------------------------
 
-    def _begin(self, action: str, now_ns: int) -> Call:
-        """Take in a call. Every action passes through here, and nowhere else."""
+    def _begin(self, action: str, now_ns: int, *, filtered: bool = True) -> Call:
+        """Take in a call. Every action passes through here, and nowhere else; `filtered` matters to the paged Describe calls alone."""
         self._call_counts[action] += 1
-        return Call(action, now_ns)
+        call = Call(action, now_ns)
+        if self._gate is not None:
+            self._gate.enter(call, filtered=filtered)
+        return call
+
+    def _done(self, call: Call, value: _Value) -> _Value:
+        """Let go of the answer of a call that may have changed something."""
+        if self._gate is not None:
+            self._gate.leave(call)
+        return value
 
     def _add_eni(
         self,
