@@ -234,6 +234,8 @@ class FaultRun:
 
         Complexity: O(faults).
         """
+        if not self._draws:
+            return NO_STRIKE
         self._counts[action] += 1
         self._counts[None] += 1
         fault, takes_address = None, False
