@@ -13,6 +13,7 @@ from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, Faults, TakenAddress
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.requests import Call
 from vpcipam.ec2.throttle import SECOND_NS, Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits
@@ -222,6 +223,7 @@ class Lockstep:
             except Ec2Error as error:
                 answers.append((error.code, error.action))
         assert answers[0] == answers[1]
+        self.late._check()
         self.shown.append((now_ns, self.look()))
 
     def compare(self, now_ns):
@@ -321,6 +323,35 @@ def test_what_is_shown_is_exactly_what_was_true_a_lag_ago(program, describe_lag_
     assert snapshot(pair.late) == snapshot(pair.truth)
     now_ns += 20
     pair.compare(now_ns)
+
+
+def test_a_change_that_is_not_written_down_is_found():
+    ec2, _, _ = stage(Conditions(describe_lag_ns=1))
+    ec2._check()
+    next(iter(ec2._account.enis.values())).secondary_ips.add(0)
+    next(iter(ec2._account.enis.values()))._view = None
+    with pytest.raises(AssertionError, match="the past misses a change"):
+        ec2._gate.check()
+
+
+def test_what_is_seen_of_the_past_is_a_mapping_by_id():
+    ec2, subnet_id, instance_id = stage(Conditions(describe_lag_ns=10))
+    late_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=5).eni_id
+    call = Call("DescribeAnything", 14)
+    assert list(ec2._visible_subnets(call)) == [subnet_id]
+    assert list(ec2._visible_instances(call)) == [instance_id]
+    enis = ec2._visible_enis(call)
+    assert (len(enis), late_id in enis) == (1, False)
+    assert late_id in ec2._visible_enis(Call("DescribeAnything", 15))
+    assert dict(ec2._visible_vpcs(call)) == {vpc.vpc_id: vpc for vpc in ec2.vpcs}
+
+
+def test_a_caller_whose_clock_is_behind_sees_the_past_of_its_own_time():
+    ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
+    for now_ns in (SECOND_NS, 2 * SECOND_NS):
+        ec2.create_network_interface(subnet_id=subnet_id, now_ns=now_ns)
+    seen = [len(ec2.describe_network_interfaces(now_ns=now_ns)) for now_ns in (2 * SECOND_NS + 10, SECOND_NS + 10, SECOND_NS + 9)]
+    assert seen == [3, 2, 1]
 
 
 # --- faults --------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ def test_a_change_shows_from_its_time_on(history):
 
 def test_an_unknown_key_shows_nothing(history):
     assert history.as_of("a", 0) is None
-    assert history.all_as_of(0) == []
+    assert history.latest("a") is None
+    assert history.keys_as_of(0) == []
 
 
 def test_the_last_of_two_changes_at_one_time_shows(history):
@@ -36,8 +37,8 @@ def test_a_change_dated_before_the_latest_counts_as_made_with_it(history):
 def test_one_key_is_not_dated_by_another(history):
     history.record("a", 1, 50)
     history.record("b", 2, 5)
-    assert history.all_as_of(5) == [2]
-    assert history.all_as_of(50) == [1, 2]
+    assert history.keys_as_of(5) == ["b"]
+    assert history.keys_as_of(50) == ["a", "b"]
 
 
 def test_what_is_gone_shows_until_it_went(history):
@@ -77,5 +78,6 @@ def test_within_what_is_kept_the_past_is_exact_and_beyond_it_the_history_stays_s
         for time_ns in range(now_ns - keep_ns, now_ns + 2):
             shown = {name: seen for name, seen, at_ns in log if at_ns <= time_ns}
             assert {name: history.as_of(name, time_ns) for name in "abc"} == {name: shown.get(name) for name in "abc"}
-            assert sorted(history.all_as_of(time_ns)) == sorted(shown.values())
+            assert set(history.keys_as_of(time_ns)) == shown.keys()
+        assert history.latest(key) == value
         assert len(history._times[key]) <= 2 + sum(at_ns > now_ns - keep_ns for name, _, at_ns in log if name == key)

@@ -7,9 +7,9 @@ from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode, NetworkInterfa
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import NO_STRIKE, Crash, Effect, Fault, FaultRun
 from vpcipam.ec2.latency import Latencies, Stopwatch
+from vpcipam.ec2.past import STEP_BACK_NS, Histories, Moment
 from vpcipam.ec2.requests import Call
 from vpcipam.ec2.throttle import BucketLevels
-from vpcipam.ec2.views import STEP_BACK_NS, Histories, Past, Present
 
 _SLOT_FIELDS = ("secondary_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes")
 
@@ -19,10 +19,6 @@ class Gate:
 
     A call passes `enter` before the model looks at it, and `leave` once the model has carried it out. It is a pure function of the
     conditions and the calls in their order, with their times.
-
-    Attributes:
-        described: what the Describe calls show.
-        metadata: what the metadata of an instance shows.
     """
 
     def __init__(self, conditions: Conditions, account: Account) -> None:
@@ -32,9 +28,10 @@ class Gate:
         self._faults = FaultRun(conditions.faults)
         self._strike = NO_STRIKE
         self._answers: dict[str, tuple[NetworkInterface, ...]] = {}
-        lags = conditions.describe_lag_ns, conditions.metadata_lag_ns
-        self._histories = Histories(account, max(lags) + STEP_BACK_NS) if any(lags) else None
-        self.described, self.metadata = (self._view(lag_ns) for lag_ns in lags)
+        self._describe_lag_ns = conditions.describe_lag_ns
+        self._metadata_lag_ns = conditions.metadata_lag_ns
+        longest_ns = max(self._describe_lag_ns, self._metadata_lag_ns)
+        self._histories = Histories(account, longest_ns + STEP_BACK_NS) if longest_ns else None
 
     @property
     def elapsed_ns(self) -> int:
@@ -96,6 +93,11 @@ class Gate:
         if fault is not None and fault.effect is Effect.CRASH_AFTER:
             raise Crash(call.action, took_effect=True)
 
+    def moment(self, call: Call) -> Moment | None:
+        """What a call sees that reads, where that is not the truth."""
+        lag_ns = self._metadata_lag_ns if call.action == METADATA_ACTION else self._describe_lag_ns
+        return None if lag_ns == 0 or self._histories is None else self._histories.at(call.now_ns - lag_ns)
+
     def metadata_answer(self, instance_id: str, enis: tuple[NetworkInterface, ...]) -> tuple[NetworkInterface, ...]:
         """Show the metadata of an instance as a fault leaves it."""
         effect = None if self._strike.fault is None else self._strike.fault.effect
@@ -108,12 +110,12 @@ class Gate:
         self._answers[instance_id] = enis
         return enis
 
-    # --- within ----------------------------------------------------------------------------------------------------------
+    def check(self) -> None:
+        """Assert that the latest past is the truth."""
+        if self._histories is not None:
+            self._histories.check()
 
-    def _view(self, lag_ns: int) -> Present:
-        if lag_ns == 0 or self._histories is None:
-            return Present(self._account)
-        return Past(self._account, self._histories, lag_ns)
+    # --- within ----------------------------------------------------------------------------------------------------------
 
     def _admits(self, call: Call, *, filtered: bool) -> bool:
         if self._buckets is None or call.action == METADATA_ACTION:

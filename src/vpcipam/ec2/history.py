@@ -32,20 +32,19 @@ class History(Generic[_Value]):
         Complexity: O(changes of the key within `keep_ns`), amortised O(1) for each that is dropped.
         """
         times, values = self._times.setdefault(key, []), self._values.setdefault(key, [])
-        if values and values[-1] is value:
-            return
-        if times and at_ns <= times[-1]:
-            at_ns = times[-1]
-            values[-1] = value
-        else:
-            times.append(at_ns)
-            values.append(value)
+        at_ns = max(at_ns, times[-1]) if times else at_ns
+        if not values or values[-1] is not value:
+            if times and at_ns == times[-1]:
+                values[-1] = value
+            else:
+                times.append(at_ns)
+                values.append(value)
+            if value is None:
+                self._gone.append((at_ns, key))
         forgotten = bisect_right(times, at_ns - self._keep_ns) - 1
         if forgotten > 0:
             del times[:forgotten], values[:forgotten]
             times[0] = _EVER_SINCE
-        if value is None:
-            self._gone.append((at_ns, key))
         self._forget_gone(at_ns)
 
     def as_of(self, key: str, time_ns: int) -> _Value | None:
@@ -59,9 +58,9 @@ class History(Generic[_Value]):
         values = self._values.get(key)
         return values[-1] if values else None
 
-    def all_as_of(self, time_ns: int) -> list[_Value]:
-        """What all keys showed at a time."""
-        return [value for key in self._times if (value := self.as_of(key, time_ns)) is not None]
+    def keys_as_of(self, time_ns: int) -> list[str]:
+        """The keys that showed something at a time."""
+        return [key for key in self._times if self.as_of(key, time_ns) is not None]
 
     def _forget_gone(self, now_ns: int) -> None:
         """Forget the keys that show nothing any more, however far back one may look."""

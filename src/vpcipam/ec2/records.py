@@ -14,8 +14,8 @@ from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
-Touched = dict[str, "SubnetRecord | EniRecord"]
-"""What has changed since somebody looked, by id."""
+Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
+"""What has changed since somebody looked, each once, in order."""
 
 
 @attrs.frozen
@@ -154,7 +154,7 @@ class EniRecord:
         """Take note that it has changed, or come, or gone."""
         self._view = None
         if self.subnet.touched is not None:
-            self.subnet.touched[self.eni_id] = self
+            self.subnet.touched[self] = None
 
     def view(self) -> NetworkInterface:
         """Show it."""
