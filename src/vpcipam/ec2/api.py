@@ -38,10 +38,20 @@ class ErrorCode(enum.StrEnum):
     OPERATION_NOT_PERMITTED = "OperationNotPermitted"
     REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
     UNAUTHORIZED = "UnauthorizedOperation"
+    REQUEST_TIMEOUT = "RequestTimeout"
 
 
 OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
 """The codes after which a node leaves its subnet alone for a while (reference, section 5: 120 s)."""
+
+
+METADATA_ACTION = "InstanceMetadata"
+"""What reading the instance's metadata is called beside EC2's actions. It is none of them: it is free of charge and never throttled."""
+
+
+def is_mutating(action: str) -> bool:
+    """Tell whether an action may change something; EC2 names those that only look Describe…, Get…, List… and Search…."""
+    return action != METADATA_ACTION and not action.startswith(("Describe", "Get", "List", "Search"))
 
 
 NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
@@ -49,7 +59,7 @@ NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes
 
 
 class Ec2Error(VpcIpamError):
-    """EC2 refused a call. Nothing changed there.
+    """EC2 refused a call. Nothing changed there, unless the code is RequestTimeout: then no answer came, and nobody knows.
 
     Attributes:
         code: EC2's error code; an `ErrorCode` where a node tells it apart, other text otherwise.

@@ -14,6 +14,8 @@ from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
+Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
+"""What has changed since somebody looked, each once, in order."""
 
 
 @attrs.frozen
@@ -45,7 +47,11 @@ class VpcRecord:
 
 @attrs.define(eq=False)
 class SubnetRecord:
-    """A subnet, its addresses, and its ENIs by id."""
+    """A subnet, its addresses, and its ENIs by id.
+
+    Attributes:
+        touched: where its ENIs write themselves in when they change; None where nobody looks back.
+    """
 
     subnet_id: str
     vpc_id: str
@@ -53,6 +59,7 @@ class SubnetRecord:
     addresses: SubnetAddresses
     tags: Tags
     enis: dict[str, "EniRecord"] = attrs.field(factory=dict)
+    touched: Touched | None = None
 
     def view(self) -> Subnet:
         """Show it."""
@@ -115,24 +122,39 @@ class EniRecord:
         """All that it holds of its subnet."""
         return AddressSet((self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_prefixes))
 
+    def slots(self) -> dict[Cidr, AddressSet]:
+        """What fills its slots, in order: secondary IPs, /28s, /80s."""
+        return (
+            {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
+            | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
+            | {Cidr(6, prefix, 80): AddressSet(ipv6_prefixes=(prefix,)) for prefix in sorted(self.ipv6_prefixes)}
+        )
+
     def add(self, addresses: AddressSet) -> None:
         """Take on secondary addresses and prefixes."""
         self.secondary_ips.update(addresses.addresses)
         self.prefixes.update(addresses.prefixes)
         self.ipv6_prefixes.update(addresses.ipv6_prefixes)
-        self._view = None
+        self.touch()
 
     def remove(self, addresses: AddressSet) -> None:
         """Lose secondary addresses and prefixes that it has."""
         self.secondary_ips.difference_update(addresses.addresses)
         self.prefixes.difference_update(addresses.prefixes)
-        self._view = None
+        self.ipv6_prefixes.difference_update(addresses.ipv6_prefixes)
+        self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
         """Say where it is attached, and how; None and None for nowhere."""
         self.instance = instance
         self.attachment = attachment
+        self.touch()
+
+    def touch(self) -> None:
+        """Take note that it has changed, or come, or gone."""
         self._view = None
+        if self.subnet.touched is not None:
+            self.subnet.touched[self] = None
 
     def view(self) -> NetworkInterface:
         """Show it."""

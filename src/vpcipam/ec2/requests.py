@@ -10,6 +10,8 @@ from vpcipam.ec2.api import Ec2Error, ErrorCode
 from vpcipam.ec2.subnet import AddressSet
 from vpcipam.errors import InvalidAddress, InvalidCidr
 
+IPV4_PREFIX_LENGTHS = range(16, 28 + 1)
+"""The sizes of a VPC's and of a subnet's IPv4 CIDR."""
 INTERFACE_TYPES = ("interface", "trunk", "branch", "efa")
 
 
