@@ -58,9 +58,13 @@ ORDER = (
     "vpcipam.ec2.invariants",
     "vpcipam.ec2.model",
     "vpcipam.action",
+    "vpcipam.pace",
+    "vpcipam.calls",
     "vpcipam.provision",
     "vpcipam.reconcile",
     "vpcipam.card",
+    "vpcipam.membership",
+    "vpcipam.sweep",
     "vpcipam.node",
     "vpcipam.plan",
     "vpcipam.cli",  # all of it: whatever is below it in the tree
@@ -82,6 +86,7 @@ OUTSIDE_METHODS = {"open", "read_text", "read_bytes", "write_text", "write_bytes
 
 # Whose stated job it is, and what the job is.
 ALLOWED = {
+    "vpcipam.provision": {"datetime": "the tag that tells when an ENI was made, to and from text"},
     "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
     "vpcipam.limits": {"open": "the table of instance types, once", "os.path": "where it lies"},
     "vpcipam._manifest": {"open": "a manifest that is given by its path"},

@@ -6,10 +6,11 @@ import attrs
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import Cidr, parse_address
+from vpcipam.calls import Calls
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError
-from vpcipam.provision import Provisioner, pod_cidrs
+from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
 from vpcipam.reconcile import Differences, differences
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S
@@ -18,6 +19,24 @@ from vpcipam.warmpool import FreeEni, Grow, Shrink
 FREED_CIDR_MEMORY_NS = 60 * NS_PER_S
 """A CIDR given back within this time is not taken on again: what still shows it may be stale (reference, section 5)."""
 DEFAULT_NETWORK_CARD = 0
+
+
+@attrs.frozen
+class Granted:
+    """What EC2 has granted to a card and the datastore does not have yet: slots of an ENI, or a new ENI.
+
+    Attributes:
+        at_ns: from when on it can be used.
+    """
+
+    at_ns: int
+    eni_id: str
+    what: SlotGrant | NetworkInterface
+    reason: str
+
+
+Outcome = Granted | Action
+"""What comes of a wish: a grant, or an action that ends there because EC2 refused."""
 
 
 @attrs.define(eq=False)
@@ -46,68 +65,86 @@ class Card:
 
     # --- decisions of the warm pool ------------------------------------------------------------------------------------------
 
-    def grow(self, decision: Grow, now_ns: int) -> list[Action]:
+    def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
         """Fill slots of the first ENI that EC2 grants them to, else make an ENI (ipamd: increaseDatastorePool).
 
         With subnet discovery the next ENI, which may lie in another subnet, is tried when a subnet is out of addresses.
         """
-        actions: list[Action] = []
+        outcomes: list[Outcome] = []
         for request in decision.requests:
-            actions += self.add_slots(request.eni_id, request.slot_count, decision.reason, now_ns)
-            action = actions[-1]
-            if action.done or not (action.out_of_addresses and self.settings.enable_subnet_discovery):
-                return actions
+            outcome = self.add_slots(request.eni_id, request.slot_count, decision.reason, calls)
+            outcomes.append(outcome)
+            if isinstance(outcome, Granted) or not (outcome.out_of_addresses and self.settings.enable_subnet_discovery):
+                return outcomes
         if decision.new_eni_slots:
-            actions += self.create_eni(decision.new_eni_slots, decision.reason, now_ns)
-        return actions
+            outcomes.append(self.create_eni(decision.new_eni_slots, decision.reason, calls))
+        return outcomes
 
-    def add_slots(self, eni_id: str, slot_count: int, reason: str, now_ns: int) -> list[Action]:
-        """Fill slots of an ENI. If EC2 says that it is full already, the datastore follows what EC2 shows of it."""
+    def add_slots(self, eni_id: str, slot_count: int, reason: str, calls: Calls) -> Outcome:
+        """Have slots of an ENI filled. What EC2 grants is for `book`."""
         try:
-            grant = self._ec2_side.add_slots(eni_id, slot_count, self.datastore.mode, now_ns)
+            grant = self._ec2_side.add_slots(eni_id, slot_count, self.datastore.mode, calls)
         except Ec2Error as error:
-            return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, now_ns)]
-        lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if grant.complete and cidr not in grant.cidrs)
-        dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
-        return [*dropped, *self._book(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)]
+            return self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, calls.now_ns)
+        return Granted(calls.now_ns, eni_id, grant, reason)
 
-    def create_eni(self, slot_count: int, reason: str, now_ns: int) -> list[Action]:
-        """Make and attach an ENI with filled slots; what the datastore still has at its device number is gone in EC2, so it is dropped."""
+    def create_eni(self, slot_count: int, reason: str, calls: Calls) -> Outcome:
+        """Have an ENI with filled slots made and attached. What EC2 grants is for `book`."""
         try:
-            eni = self._ec2_side.create_eni(self.index, slot_count, self.datastore.mode, now_ns)
+            eni = self._ec2_side.create_eni(self.index, slot_count, self.datastore.mode, calls)
         except (Ec2Error, NodeError) as error:
-            return [self._refused(ActionKind.CREATE_ENI, None, reason, error, now_ns)]
+            return self._refused(ActionKind.CREATE_ENI, None, reason, error, calls.now_ns)
+        return Granted(calls.now_ns, eni.eni_id, eni, reason)
+
+    def book(self, granted: Granted) -> list[Action]:
+        """Put what EC2 has granted into the datastore, at the time of the grant."""
+        if isinstance(granted.what, SlotGrant):
+            return self._book_slots(granted.eni_id, granted.what, granted.reason, granted.at_ns)
+        return self._book_eni(granted.what, granted.reason, granted.at_ns)
+
+    def _book_slots(self, eni_id: str, grant: SlotGrant, reason: str, now_ns: int) -> list[Action]:
+        """Put CIDRs of an ENI into the datastore; if EC2 has said that it is full, the datastore follows what EC2 shows of it."""
+        if not grant.complete:
+            return self._book(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)
+        lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if cidr not in grant.cidrs)
+        dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
+        shown = [cidr for cidr in grant.cidrs if self._freed_cidrs.get(cidr, now_ns) <= now_ns]
+        return [*dropped, *self._book(eni_id, shown, ActionKind.ADD_CIDRS, reason, now_ns)]
+
+    def _book_eni(self, eni: NetworkInterface, reason: str, now_ns: int) -> list[Action]:
+        """Put a new ENI into the datastore; what that still has at its device number is gone in EC2, so it is dropped."""
         gone = [eni_id for eni_id, attachment in self._attachments.items() if attachment.device_index == _attachment(eni).device_index]
         dropped = [self._drop_eni(eni_id, f"EC2 has put {eni.eni_id} in its place", now_ns) for eni_id in gone]
         return [*dropped, *self._add_eni(eni, ActionKind.CREATE_ENI, reason, now_ns)]
 
-    def shrink(self, decision: Shrink, now_ns: int) -> list[Action]:
+    def shrink(self, decision: Shrink, calls: Calls) -> list[Action]:
         """Give back CIDRs without pods. If EC2 refuses, a later reconcile takes them on again (ipamd: tryUnassignCidrsFromAll)."""
-        return [self._release(request.eni_id, request.slot_count, decision.reason, now_ns) for request in decision.requests]
+        return [self._release(request.eni_id, request.slot_count, decision.reason, calls) for request in decision.requests]
 
-    def _release(self, eni_id: str, count: int, reason: str, now_ns: int) -> Action:
+    def _release(self, eni_id: str, count: int, reason: str, calls: Calls) -> Action:
+        now_ns = calls.now_ns
         cidrs = self.datastore.removable_cidrs(eni_id, now_ns)[:count]
         for cidr in cidrs:
             self.datastore.remove_cidr(eni_id, cidr, now_ns=now_ns)
-            self._freed_cidrs[cidr] = now_ns + FREED_CIDR_MEMORY_NS
         error = None
         try:
-            self._ec2_side.release(eni_id, cidrs, now_ns)
+            self._ec2_side.release(eni_id, cidrs, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
+        self._freed_cidrs |= dict.fromkeys(cidrs, calls.now_ns + FREED_CIDR_MEMORY_NS)
+        return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
-    def free_eni(self, decision: FreeEni, now_ns: int) -> Action:
-        """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again (ipamd: tryFreeENI)."""
+    def free_eni(self, decision: FreeEni, calls: Calls) -> Action:
+        """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again, or a sweep deletes it (ipamd: tryFreeENI)."""
         eni_id = decision.eni_id
         cidrs = self.datastore.cidrs(eni_id)
-        self.datastore.remove_eni(eni_id, now_ns=now_ns)
+        self.datastore.remove_eni(eni_id, now_ns=calls.now_ns)
         error = None
         try:
-            self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, now_ns)
+            self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        return Action(now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
+        return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
 
     # --- what is attached ----------------------------------------------------------------------------------------------------
 

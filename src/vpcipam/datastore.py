@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Iterator
 
-from vpcipam._enis import Eni, addresses_in, cooling_until_by_eni, count_eni, count_pool, total_and_assigned
+from vpcipam._enis import CoolingOnEni, Eni, addresses_in, cooling_by_eni, count_eni, count_pool, total_and_assigned
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import (
@@ -472,9 +472,9 @@ class Datastore:
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._check_time(now_ns)
-        cooling_until = cooling_until_by_eni(self._eni_of_block, self._pool, now_ns)
+        cooling = cooling_by_eni(self._eni_of_block, self._pool, self._mode, now_ns)
         enis = [self._by_device[number] for number in sorted(self._by_device)]
-        return tuple(count_eni(eni, self._pool, self._mode, cooling_until.get(eni)) for eni in enis)
+        return tuple(count_eni(eni, self._pool, self._mode, cooling.get(eni, CoolingOnEni())) for eni in enis)
 
     def cooling_until(self, address: str) -> int | None:
         """When the last cooldown of an address ends, Unix nanoseconds; it may be over. None where it does not cool.

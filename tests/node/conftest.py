@@ -35,6 +35,17 @@ class ScriptedEc2:
         """Take all refusals back."""
         self._refusals.clear()
 
+    @property
+    def elapsed_ns(self):
+        return self.model.elapsed_ns
+
+    @property
+    def retries_throttling(self):
+        return False
+
+    def pause(self, duration_ns):
+        self.model.pause(duration_ns)
+
     def __getattr__(self, name):
         method = getattr(self.model, name)
         action = ACTIONS.get(name, "".join(word.capitalize() for word in name.split("_")))

@@ -49,7 +49,7 @@ def test_a_new_eni_is_tagged_and_goes_with_its_instance(world):
     here = growing(world)
     here.tick(5)
     eni = here.attached()[here.eni_at(1)]
-    assert eni.tags == here.own_tags()
+    assert eni.tags == (("node.k8s.amazonaws.com/createdAt", "1970-01-01T00:00:05Z"), *here.own_tags())
     assert eni.description == f"aws-K8S-{here.node.instance_id}"
     assert eni.attachment.delete_on_termination
     assert eni.attachment.device_index == 1
@@ -97,7 +97,7 @@ def test_at_most_one_growing_action_in_a_tick(world, kinds):
 def test_a_refused_batch_is_tried_again_with_one(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
-    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+    here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation")
     (action,) = here.tick(5)[:1]
     counts = [arguments[2]["secondary_ip_count"] for arguments in here.ec2.arguments if arguments[0] == "AssignPrivateIpAddresses"]
     assert counts == [2, 1]
@@ -118,13 +118,13 @@ def test_a_subnet_with_one_address_left_gives_one(world):
 def test_one_that_is_refused_as_well_is_told(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
-    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded", "slow down", times=2)
+    here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation", "not allowed", times=2)
     (action,) = here.tick(5)[:1]
     assert (action.done, action.grew, action.out_of_addresses, action.cidrs) == (False, False, False, ())
-    assert action.error == "AssignPrivateIpAddresses: RequestLimitExceeded: slow down"
-    assert str(action).endswith("2 short — refused: AssignPrivateIpAddresses: RequestLimitExceeded: slow down")
+    assert action.error == "AssignPrivateIpAddresses: UnauthorizedOperation: not allowed"
+    assert str(action).endswith("2 short — refused: AssignPrivateIpAddresses: UnauthorizedOperation: not allowed")
     assert here.shape() == {0: 3}
-    assert here.tick(10)[0].grew  # no pause for a throttled call
+    assert here.tick(10)[0].grew  # no pause for a refusal that is not about addresses
     here.check_agreement()
 
 
@@ -136,7 +136,7 @@ def test_an_eni_that_ec2_says_is_full_is_read_back(world, refusals, kinds):
     eni_id = here.eni_at(0)
     here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
     if refusals == 2:
-        here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+        here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation")
     actions = here.tick(5)
     assert kinds(actions)[:1] == [("add-cidrs", True)]
     assert len(actions[0].cidrs) == 2
@@ -394,7 +394,7 @@ def test_without_discovery_tags_do_not_count(world):
 def test_the_last_subnets_refusal_is_the_one_told(world):
     here = growing(world)
     here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
-    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded")
+    here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation")
     here.ec2.refuse("CreateNetworkInterface", NO_ADDRESS, "full")
     action = here.tick(5)[0]
     assert action.error == "CreateNetworkInterface: InsufficientFreeAddressesInSubnet: full"

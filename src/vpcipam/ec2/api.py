@@ -45,6 +45,12 @@ OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.I
 """The codes after which a node leaves its subnet alone for a while (reference, section 5: 120 s)."""
 
 
+THROTTLED = frozenset(
+    {ErrorCode.REQUEST_LIMIT_EXCEEDED, "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"}
+)
+"""The codes with which AWS asks a caller to come back later."""
+
+
 METADATA_ACTION = "InstanceMetadata"
 """What reading the instance's metadata is called beside EC2's actions. It is none of them: it is free of charge and never throttled."""
 
@@ -180,6 +186,20 @@ class AssignedAddresses:
 
 class Ec2Api(Protocol):
     """The calls of a node. Each raises `Ec2Error` and changes nothing when it is refused."""
+
+    @property
+    def elapsed_ns(self) -> int:
+        """How long all calls and pauses have taken until now, one after another; 0 for ever where a call takes time of the real world."""
+        ...
+
+    @property
+    def retries_throttling(self) -> bool:
+        """Whether a throttled call has been tried again before its refusal comes out, as AWS's clients do; a node then does not."""
+        ...
+
+    def pause(self, duration_ns: int) -> None:
+        """Let time go by between two calls of one caller."""
+        ...
 
     def create_network_interface(
         self,

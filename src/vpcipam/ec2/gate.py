@@ -38,6 +38,10 @@ class Gate:
         """How long all calls together have taken, one after another."""
         return self._stopwatch.elapsed_ns
 
+    def pause(self, duration_ns: int) -> None:
+        """Let time go by."""
+        self._stopwatch.elapsed_ns += duration_ns
+
     @property
     def throttled_counts(self) -> dict[str, int]:
         """How often each action was throttled."""

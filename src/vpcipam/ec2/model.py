@@ -77,6 +77,16 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Inst
         return 0 if self._gate is None else self._gate.elapsed_ns
 
     @property
+    def retries_throttling(self) -> bool:
+        """Whether a throttled call has been tried again before its refusal comes out: never, that is the caller's business."""
+        return False
+
+    def pause(self, duration_ns: int) -> None:
+        """Let time go by between two calls of one caller; without conditions everything happens at once, pauses too."""
+        if self._gate is not None:
+            self._gate.pause(duration_ns)
+
+    @property
     def throttled_counts(self) -> dict[str, int]:
         """How often each action was answered with RequestLimitExceeded for want of a token; `call_counts` has these calls too."""
         return {} if self._gate is None else self._gate.throttled_counts
