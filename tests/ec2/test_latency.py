@@ -101,3 +101,8 @@ def test_each_kind_of_call_has_its_latency(action, duration):
 
 def test_by_default_a_call_takes_no_time():
     assert durations(Latencies(), "AttachNetworkInterface", 0, 3) == [0, 0, 0]
+
+
+def test_a_name_that_no_action_has_is_refused():
+    with pytest.raises(InvalidArgument, match="an action of Latencies must be written as EC2 does"):
+        Latencies({"attach_network_interface": Latency.fixed(1)})

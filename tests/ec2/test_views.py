@@ -3,7 +3,7 @@
 from vpcipam.ec2.requests import Call
 
 
-def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):  # noqa: PLR0917 - fixtures
+def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):
     call = Call("DescribeAnything", 0)
     assert dict(ec2._visible_vpcs(call)) == {vpc.vpc_id: vpc}
     assert list(ec2._visible_subnets(call)) == [subnet_id]
