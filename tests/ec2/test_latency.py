@@ -86,6 +86,11 @@ def test_one_action_does_not_move_another():
     assert mixed.elapsed_ns - before == alone.elapsed_ns
 
 
+def test_two_actions_of_one_latency_draw_two_sequences():
+    latencies = Latencies(mutating=TAIL)
+    assert durations(latencies, "AttachNetworkInterface", 1, 9) != durations(latencies, "DetachNetworkInterface", 1, 9)
+
+
 @pytest.mark.parametrize(
     ("action", "duration"),
     [("AttachNetworkInterface", 1), ("DetachNetworkInterface", 2), ("DescribeSubnets", 3), ("InstanceMetadata", 4)],
