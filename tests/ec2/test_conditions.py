@@ -17,6 +17,8 @@ from vpcipam.ec2.requests import Call
 from vpcipam.ec2.throttle import SECOND_NS, Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits
+from vpcipam.node import Node
+from vpcipam.settings import Settings
 
 NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, ipv6_per_eni=2)
 
@@ -99,6 +101,24 @@ def test_metadata_is_never_throttled():
     for _ in range(20):
         ec2.instance_metadata(instance_id, now_ns=0)
     assert ec2.throttled_counts == {}
+
+
+def test_sixteen_nodes_share_five_calls_a_second_and_each_gets_its_pool():
+    ec2 = Ec2Model(conditions=Conditions(Throttle(shared=TokenBucket(5, 5))))
+    subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/22").subnet_id
+    settings = Settings.from_env({"WARM_IP_TARGET": "5"})
+    nodes = [Node("m5.large", settings, ec2, subnet_id=subnet_id) for _ in range(16)]
+    admitted = []  # pairs of a time and all calls that were let in until then
+    for now_ns in range(10 * SECOND_NS, 400 * SECOND_NS, 5 * SECOND_NS):
+        for node in nodes:
+            with contextlib.suppress(Ec2Error):
+                node.tick(now_ns) if node.started else node.start(now_ns)
+        admitted.append((now_ns, sum(ec2.call_counts.values()) - sum(ec2.throttled_counts.values())))
+    assert [node.stats(400 * SECOND_NS).available_count for node in nodes] == [5] * 16
+    assert sum(ec2.throttled_counts.values()) > 16
+    for (_, before), (begin_ns, _) in pairwise(admitted):
+        assert all(count - before <= 5 + (end_ns - begin_ns) * 5 // SECOND_NS for end_ns, count in admitted if end_ns >= begin_ns)
+    ec2._check()
 
 
 # --- time ----------------------------------------------------------------------------------------------------------------
@@ -186,6 +206,17 @@ def test_a_new_instance_and_a_terminated_one_lag_too():
         ec2.describe_instance(first_id, now_ns=210)
 
 
+def test_a_detached_eni_is_shown_on_its_instance_until_the_lag_is_over():
+    ec2, subnet_id, instance_id = stage(Conditions(describe_lag_ns=10, metadata_lag_ns=20))
+    eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
+    attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=0)
+    ec2.detach_network_interface(attachment_id, now_ns=100)
+    described = [len(ec2.describe_instance(instance_id, now_ns=now_ns).network_interfaces) for now_ns in (109, 110)]
+    shown = [len(ec2.instance_metadata(instance_id, now_ns=now_ns)) for now_ns in (119, 120)]
+    assert described == shown == [2, 1]
+    ec2._check()
+
+
 def test_a_subnet_shows_late_how_full_it_is():
     ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
     ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=2, now_ns=100)
@@ -262,12 +293,13 @@ def terminate(ec2, now_ns, first, _):
 
 
 def attach(ec2, now_ns, first, second):
-    index = 1 + first % 2
-    return ec2.attach_network_interface(picked_eni(ec2, first).eni_id, picked_instance(ec2, second), device_index=index, now_ns=now_ns)
+    eni = picked_eni(ec2, first, lambda eni: eni.attachment is None)
+    return ec2.attach_network_interface(eni.eni_id, picked_instance(ec2, second), device_index=1 + first % 2, now_ns=now_ns)
 
 
 def detach(ec2, now_ns, first, _):
-    return ec2.detach_network_interface(attachment_of(picked_eni(ec2, first)), now_ns=now_ns)
+    eni = picked_eni(ec2, first, lambda eni: eni.attachment is not None and eni.attachment.device_index > 0)
+    return ec2.detach_network_interface(attachment_of(eni), now_ns=now_ns)
 
 
 def modify(ec2, now_ns, first, second):
@@ -294,9 +326,9 @@ def unassign(ec2, now_ns, first, _):
     return ec2.unassign_private_ip_addresses(eni.eni_id, addresses=eni.secondary_ips[:1], prefixes=eni.ipv4_prefixes[:1], now_ns=now_ns)
 
 
-def picked_eni(ec2, number):
-    enis = [*ec2._account.enis.values()]
-    return enis[number % len(enis)].view() if enis else NO_ENI
+def picked_eni(ec2, number, fits=lambda _: True):
+    enis = [eni.view() for eni in ec2._account.enis.values() if fits(eni)]
+    return enis[number % len(enis)] if enis else NO_ENI
 
 
 def picked_instance(ec2, number):

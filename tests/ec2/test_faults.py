@@ -148,6 +148,12 @@ def test_a_number_below_one_is_refused():
         Fault("refuse", nth=0)
 
 
+@pytest.mark.parametrize("action", ["attach_network_interface", "attachNetworkInterface", ""])
+def test_a_name_that_no_action_has_is_refused(action):
+    with pytest.raises(InvalidArgument, match="action of a Fault must be written as EC2 does"):
+        Fault("refuse", action)
+
+
 def test_a_number_and_a_rate_are_refused():
     with pytest.raises(InvalidArgument, match="not both"):
         Fault("refuse", nth=1, rate=0.5)

@@ -86,6 +86,11 @@ def test_one_action_does_not_move_another():
     assert mixed.elapsed_ns - before == alone.elapsed_ns
 
 
+def test_two_actions_of_one_latency_draw_two_sequences():
+    latencies = Latencies(mutating=TAIL)
+    assert durations(latencies, "AttachNetworkInterface", 1, 9) != durations(latencies, "DetachNetworkInterface", 1, 9)
+
+
 @pytest.mark.parametrize(
     ("action", "duration"),
     [("AttachNetworkInterface", 1), ("DetachNetworkInterface", 2), ("DescribeSubnets", 3), ("InstanceMetadata", 4)],
@@ -101,3 +106,8 @@ def test_each_kind_of_call_has_its_latency(action, duration):
 
 def test_by_default_a_call_takes_no_time():
     assert durations(Latencies(), "AttachNetworkInterface", 0, 3) == [0, 0, 0]
+
+
+def test_a_name_that_no_action_has_is_refused():
+    with pytest.raises(InvalidArgument, match="an action of Latencies must be written as EC2 does"):
+        Latencies({"attach_network_interface": Latency.fixed(1)})

@@ -172,3 +172,10 @@ def test_sizes_are_values():
     assert hash(changed) == hash(attrs.evolve(changed, actions=reversed(changed.actions)))
     assert changed.bucket("CreateNetworkInterface") == TokenBucket(1, 1)
     assert changed.bucket("DeleteNetworkInterface") == TokenBucket(100, 5)
+
+
+def test_a_name_that_no_action_has_is_refused():
+    with pytest.raises(InvalidArgument, match="an action of a Throttle must be written as EC2 does"):
+        Throttle(actions={"create_network_interface": TokenBucket(1, 1)})
+    with pytest.raises(InvalidArgument, match="action must be written as EC2 does"):
+        BucketLevels(Throttle()).tokens("create_network_interface", 0)

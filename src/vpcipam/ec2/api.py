@@ -10,7 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from vpcipam.errors import VpcIpamError
+from vpcipam.errors import InvalidArgument, VpcIpamError
 from vpcipam.limits import InstanceLimits
 
 
@@ -58,6 +58,16 @@ METADATA_ACTION = "InstanceMetadata"
 def is_mutating(action: str) -> bool:
     """Tell whether an action may change something; EC2 names those that only look Describe…, Get…, List… and Search…."""
     return action != METADATA_ACTION and not action.startswith(("Describe", "Get", "List", "Search"))
+
+
+def require_action(where: str, action: str) -> None:
+    """Refuse what can be no name of an action, such as that of a Python method; `where` begins the sentence.
+
+    Raises:
+        InvalidArgument: it is not written as EC2 does.
+    """
+    if not (action[:1].isupper() and action.isalnum()):
+        raise InvalidArgument(f"{where} must be written as EC2 does, AttachNetworkInterface for one, not {action!r}")
 
 
 NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"

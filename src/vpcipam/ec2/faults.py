@@ -11,7 +11,7 @@ import attrs
 
 from vpcipam._arguments import require_integer
 from vpcipam.address import Cidr
-from vpcipam.ec2.api import METADATA_ACTION, ErrorCode
+from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, require_action
 from vpcipam.ec2.subnet import Scatter
 from vpcipam.errors import InvalidArgument
 
@@ -111,7 +111,9 @@ class Fault:
     until_ns: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        """Check what belongs together."""
+        """Check the values, and what belongs together."""
+        if self.action is not None:
+            require_action("action of a Fault", self.action)
         if self.nth is not None:
             require_integer("nth of a Fault", self.nth, 1)
         if not 0 <= self.rate <= 1:
@@ -121,13 +123,9 @@ class Fault:
         if self.effect in METADATA_EFFECTS and self.action != METADATA_ACTION:
             raise InvalidArgument(f"{self.effect} strikes {METADATA_ACTION} only, not {self.action}")
 
-    def may_strike(self, action: str, now_ns: int) -> bool:
-        """Tell whether it is about such a call, whatever its number."""
-        return (
-            self.action in (None, action)
-            and (self.from_ns is None or now_ns >= self.from_ns)
-            and (self.until_ns is None or now_ns < self.until_ns)
-        )
+    def holds(self, now_ns: int) -> bool:
+        """Tell whether a time lies within its span."""
+        return (self.from_ns is None or now_ns >= self.from_ns) and (self.until_ns is None or now_ns < self.until_ns)
 
 
 def _cidr(cidr: str | Cidr) -> Cidr:
@@ -220,7 +218,8 @@ class FaultRun:
         self._counts: Counter[str | None] = Counter()
         self._struck_counts: Counter[str] = Counter()
         # By position alone: a fault that is made to end sooner strikes the same calls until then.
-        self._draws = [Scatter(faults.seed ^ position << 32) for position in range(1, len(faults.faults) + 1)]
+        self._draws = [(fault, Scatter(faults.seed ^ position << 32)) for position, fault in enumerate(faults.faults, start=1)]
+        self._by_action: dict[str, list[tuple[Fault, Scatter]]] = {}
         self._numbers = Scatter(faults.seed)
         self._taken = sorted(faults.taken, key=lambda taken: taken.at_ns, reverse=True)
 
@@ -232,21 +231,24 @@ class FaultRun:
     def strike(self, action: str, now_ns: int) -> Strike:
         """Say what strikes the next call.
 
-        Complexity: O(faults).
+        Complexity: O(faults of the action).
         """
         if not self._draws:
             return NO_STRIKE
         self._counts[action] += 1
         self._counts[None] += 1
         fault, takes_address = None, False
-        for each, draws in zip(self._faults.faults, self._draws, strict=True):
-            if not each.may_strike(action, now_ns) or not self._picks(each, draws) or self._is_over(now_ns):
+        for each, draws in self._faults_of(action):
+            if not each.holds(now_ns) or not self._picks(each, draws) or self._is_over(now_ns):
                 continue
             if each.effect is Effect.TAKE_ADDRESS:
                 takes_address = True
             elif fault is None:
                 fault = each
-        self._struck_counts.update(([fault.effect] if fault else []) + [Effect.TAKE_ADDRESS] * takes_address)
+        if fault is not None:
+            self._struck_counts[fault.effect.value] += 1
+        if takes_address:
+            self._struck_counts[Effect.TAKE_ADDRESS.value] += 1
         if fault is None and not takes_address:
             return NO_STRIKE
         return Strike(fault, takes_address, self._numbers.below(_DRAW_BOUND))
@@ -257,6 +259,11 @@ class FaultRun:
         while self._taken and self._taken[-1].at_ns <= now_ns:
             due.append(self._taken.pop())
         return tuple(due)
+
+    def _faults_of(self, action: str) -> list[tuple[Fault, Scatter]]:
+        if action not in self._by_action:
+            self._by_action[action] = [(fault, draws) for fault, draws in self._draws if fault.action in (None, action)]
+        return self._by_action[action]
 
     def _picks(self, fault: Fault, draws: Scatter) -> bool:
         if fault.nth is not None:

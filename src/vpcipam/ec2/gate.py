@@ -63,16 +63,11 @@ class Gate:
             Ec2Error: RequestLimitExceeded where no token is left, or the code of a fault.
             Crash: a fault kills the caller.
         """
-        self._strike = NO_STRIKE
         for taken in self._faults.due(call.now_ns):
             if taken.eni_id in self._account.enis:
                 self._account.take_away(self._account.enis[taken.eni_id], taken.cidr)
                 self._note(taken.at_ns)
-        if (
-            self._buckets is not None
-            and call.action != METADATA_ACTION
-            and not self._buckets.admit(call.action, call.now_ns, filtered=filtered)
-        ):
+        if not self._admits(call, filtered=filtered):
             self._stopwatch.add_throttled_call(call.action)
             raise call.refusal(ErrorCode.REQUEST_LIMIT_EXCEEDED, "Request limit exceeded.")
         self._stopwatch.add_call(call.action)

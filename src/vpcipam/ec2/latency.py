@@ -7,7 +7,7 @@ from itertools import pairwise
 import attrs
 
 from vpcipam._arguments import require_integer
-from vpcipam.ec2.api import METADATA_ACTION, is_mutating
+from vpcipam.ec2.api import METADATA_ACTION, is_mutating, require_action
 from vpcipam.ec2.subnet import Scatter
 from vpcipam.errors import InvalidArgument
 
@@ -74,7 +74,10 @@ INSTANT = Latency.fixed(0)
 
 
 def _sorted_pairs(actions: Mapping[str, Latency] | Iterable[tuple[str, Latency]]) -> tuple[tuple[str, Latency], ...]:
-    return tuple(sorted(dict(actions).items()))
+    pairs = dict(actions)
+    for action in pairs:
+        require_action("an action of Latencies", action)
+    return tuple(sorted(pairs.items()))
 
 
 @attrs.frozen

@@ -81,14 +81,13 @@ class Histories:
         """
         subnet_ids, instance_ids = set(), set()
         for record in self._touched:
-            match record:
-                case SubnetRecord():
-                    subnet_ids.add(record.subnet_id)
-                case InstanceRecord():
-                    instance_ids.add(record.instance_id)
-                case EniRecord():
-                    subnet_ids.add(record.subnet.subnet_id)
-                    instance_ids |= self._note_eni(record, at_ns)
+            if isinstance(record, SubnetRecord):
+                subnet_ids.add(record.subnet_id)
+            elif isinstance(record, InstanceRecord):
+                instance_ids.add(record.instance_id)
+            else:
+                subnet_ids.add(record.subnet.subnet_id)
+                instance_ids |= self._note_eni(record, at_ns)
         # Sorted by id, which is the order of creation, so that what is new is listed in it.
         for subnet_id in sorted(subnet_ids):
             subnet = self._account.subnets.get(subnet_id)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam._arguments import require_integer
-from vpcipam.ec2.api import is_mutating
+from vpcipam.ec2.api import is_mutating, require_action
 
 SECOND_NS = 1_000_000_000
 
@@ -60,7 +60,10 @@ ACTION_BUCKETS: Mapping[str, TokenBucket] = {
 
 
 def _sorted_pairs(buckets: Mapping[str, TokenBucket] | Iterable[tuple[str, TokenBucket]]) -> tuple[tuple[str, TokenBucket], ...]:
-    return tuple(sorted(dict(buckets).items()))
+    pairs = dict(buckets)
+    for action in pairs:
+        require_action("an action of a Throttle", action)
+    return tuple(sorted(pairs.items()))
 
 
 @attrs.frozen
@@ -163,6 +166,7 @@ class BucketLevels:
         key = action, filtered
         levels = self._drawn.get(key)
         if levels is None:
+            require_action("action", action)
             unfiltered = self._throttle.is_unfiltered(action, filtered=filtered)
             own = self._own.setdefault((action, unfiltered), BucketLevel(self._throttle.bucket(action, filtered=filtered)))
             levels = self._drawn[key] = (own,) if self._shared is None else (own, self._shared)
