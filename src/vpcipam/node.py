@@ -8,7 +8,7 @@ import attrs
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
-from vpcipam.calls import Calls
+from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
@@ -233,10 +233,7 @@ class Node:
         if self._instance_id is None:
             self._instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
-        attached = self._read_attached(self._instance_id, calls)
-        home = next((eni for eni in attached if is_primary(eni)), None)
-        if home is None:
-            raise NodeError(f"instance {self._instance_id} shows no primary ENI yet; start the node again")
+        attached, home = self._find_home(self._instance_id, calls)
         discovers_subnets = self.settings.enable_subnet_discovery and not self.settings.enable_imds_only_mode
         eni_limits = tuple(self._eni_limit(card.index) for card in self._cards)
         self._provisioner = Provisioner(self._ec2, self._instance_id, eni_limits, home, self._pod_subnet_id, discovers_subnets)
@@ -248,6 +245,16 @@ class Node:
             raise
         self._pace.begin(now_ns, calls.now_ns, self._first_sweep(calls.now_ns))
         return tuple(actions)
+
+    def _find_home(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
+        """Read what is attached, until the primary ENI is among it; EC2 may be late to show an instance that was just launched."""
+        for number in range(METADATA_BACKOFF.try_count):
+            attached = self._read_attached(instance_id, calls)
+            home = next((eni for eni in attached if is_primary(eni)), None)
+            if home is not None:
+                return attached, home
+            calls.back_off(METADATA_BACKOFF, number)
+        raise NodeError(f"instance {instance_id} shows no primary ENI yet; start the node again")
 
     def _calls(self, now_ns: int) -> Calls:
         return Calls(self._ec2, now_ns, self._chance)
