@@ -338,22 +338,26 @@ class Node:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Tell what has finished since the last tick, and look at the pool once.
 
-        That is: grow or shrink it, free an ENI, reconcile and look for leaked ENIs if that is due. A busy node only tells.
+        That is: grow or shrink it, free an ENI; then reconcile, and look for leaked ENIs, if that is due. A busy node only tells.
 
         Raises:
             NodeError: the node is not started.
         """
         self._require_started()
         self._catch_up(now_ns)
-        if self.mode is not AddressMode.IPV6 and self._pace.may_look(now_ns):
-            if self.settings.provisioning_enabled:
-                self._update_pools(now_ns)
-            if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
-                self._finished += self.reconcile(now_ns)
-            if self._pace.sweep_due(now_ns):
-                self._finished += self.sweep_leaked_enis(now_ns)
+        if self.mode is not AddressMode.IPV6 and self.busy_until(now_ns) is None:
+            self._look(now_ns)
         actions, self._finished = tuple(self._finished), []
         return actions
+
+    def _look(self, now_ns: int) -> None:
+        if self.settings.provisioning_enabled and self._pace.may_look(now_ns):
+            self._update_pools(now_ns)
+        # Not while the pool's calls are under way, but once they are through: else a node that asks in vain for ever would never compare.
+        if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
+            self._finished += self.reconcile(now_ns)
+        if self._pace.sweep_due(now_ns):
+            self._finished += self.sweep_leaked_enis(now_ns)
 
     @property
     def _attaches(self) -> bool:

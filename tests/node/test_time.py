@@ -158,11 +158,12 @@ def test_an_eni_that_the_metadata_does_not_come_to_show_is_left_to_a_reconcile(w
     here.ec2.metadata = shown
     here.tick(5)
     here.now_ns = here.node.busy_until(here.now_ns)
-    (action,) = here.tick()
-    assert action.error.startswith("the metadata of ")
+    refused, *compared = here.tick()
+    assert refused.error.startswith("the metadata of ")
     here.ec2.metadata = None
     here.now_ns += 1
-    assert kinds(here.node.reconcile(here.now_ns)) == [("adopt-eni", True)]
+    compared += here.node.reconcile(here.now_ns)
+    assert kinds(compared) == [("adopt-eni", True)]
     here.check_agreement()
 
 
@@ -212,3 +213,19 @@ def test_a_node_comes_to_the_same_in_the_end_however_long_calls_take(world, seed
         return here.node.stats(end_ns)
 
     assert settled(Conditions.typical(seed)) == settled(None)
+
+
+def test_a_node_that_asks_in_vain_at_every_tick_still_reconciles(world, kinds):
+    # Its calls take time, so it is busy after every look at the pool; the comparison comes when they are through.
+    here = world("t3.small", conditions=SLOW)
+    here.now_ns = here.node.busy_until(0)
+    here.pods(3)
+    here.foreign_eni(tags=here.own_tags(), ips=1)
+    here.foreign_eni(tags=here.own_tags(), ips=1)
+    actions = []
+    while here.now_ns < 90 * S:
+        here.now_ns = here.node.next_wakeup(here.now_ns)
+        actions += here.tick()
+    assert ("create-eni", False) in kinds(actions)
+    assert kinds(actions).count(("adopt-eni", True)) == 2
+    here.check_agreement()
