@@ -1,6 +1,6 @@
 """The datastore's ENIs, and the counts that are read off them and the pool."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from vpcipam.address import AddressMode, Cidr
 from vpcipam.pool import AddressPool
@@ -89,10 +89,3 @@ def cooling_until_by_eni(eni_of_block: Mapping[int, Eni], pool: Pool, now_ns: in
         if until_ns > now_ns and base is not None:
             latest[eni_of_block[base]] = until_ns
     return latest
-
-
-def addresses_in(addresses: Collection[int], cidr: Cidr) -> list[int]:
-    """The addresses that lie in a CIDR, found by going through the fewer of the two."""
-    if cidr.size <= len(addresses):
-        return [address for address in range(cidr.first, cidr.last + 1) if address in addresses]
-    return [address for address in addresses if address in cidr]

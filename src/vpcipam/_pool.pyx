@@ -457,6 +457,22 @@ cdef inline PyObject* address_at(PyObject* held, int32_t place) noexcept:
     return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place + 1)
 
 
+cdef inline PyObject* entry_at(PyObject* kept, int32_t place) noexcept:
+    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place)
+
+
+cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
+    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place + 1)
+
+
+cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
+    """Put an item in the place of another; the last thing that is done, if that one's last reference may go with it."""
+    cdef PyObject* before = PyList_GET_ITEM(items, index)
+    Py_INCREF(item)
+    PyList_SET_ITEM(items, index, <PyObject*>item)
+    decref(before)
+
+
 cdef int extend(list items, int64_t count) except -1:
     """Lengthen a list by None. One by one: that makes no new container, so that the garbage collector can't run, and change the pool."""
     while len(items) < count:
@@ -688,6 +704,7 @@ cdef class AddressPool:
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
         cdef list evicted = []
+        cdef list notes = []  # kept until all is done, as in unassign
         cdef Block* block
         cdef Found* found
         cdef int64_t count
@@ -703,6 +720,7 @@ cdef class AddressPool:
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
                     evicted.append(<object>key_at(<PyObject*>self._held, place))
+                    notes.append(self._take_note(place))
                     self._let_go(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
@@ -839,17 +857,13 @@ cdef class AddressPool:
         Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
         """
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, hash_of(key))
-        if place == NONE:
-            raise refuse.unknown_key(key)
+        cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        # Kept until all is done: when the last reference goes, code of the key may run.
+        # Both kept until all is done: when the last reference goes, code of the key or the note may run.
         _key = <object>key_at(<PyObject*>self._held, place)
+        _note = self._take_note(place)
         self._let_go(place, self._found_slot)
-        if self._cooldown_ns:
-            self._cool(place, now + self._cooldown_ns)
-        else:
-            self._free_place(place)
+        self._cool_or_free(place, now)
         return address
 
     def revoke(self, key, /):
@@ -860,11 +874,10 @@ cdef class AddressPool:
 
         Complexity: O(1).
         """
-        cdef int32_t place = self._find(key, hash_of(key))
-        if place == NONE:
-            raise refuse.unknown_key(key)
+        cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
         _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _note = self._take_note(place)
         self._let_go(place, self._found_slot)
         self._free_place(place)
         return address
@@ -908,6 +921,83 @@ cdef class AddressPool:
 
     def __len__(self):
         return self._assigned_count
+
+    # What the owner keeps beside addresses and keys
+
+    def assign_entry(self, key, now_ns, note=None, /):
+        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
+
+        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            PoolExhausted: no open block has a free address.
+
+        Complexity: that of `assign`.
+        """
+        cdef bint is_new
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._assign(key, now_ns, &is_new)
+        if is_new and note is not None:
+            put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
+        return self._entry_of(place)
+
+    def unassign_entry(self, key, now_ns, /):
+        """Unassign, forget the note, and return the entry of the address, or None if it has none.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            UnknownKey: the key has no address.
+
+        Complexity: that of `unassign`.
+        """
+        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
+        cdef int32_t place = self._holding(key)
+        entry = self._entry_of(place)
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _note = self._take_note(place)
+        self._let_go(place, self._found_slot)
+        self._cool_or_free(place, now)
+        return entry
+
+    def entry_of(self, key, /):
+        """Return the entry of a key's address, or None."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        return None if place == NONE else self._entry_of(place)
+
+    def set_entry(self, key, entry, /):
+        """Keep an object beside a key's address, for whoever is given that next too.
+
+        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._holding(key)
+        self._places[place].has_entry = True
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
+
+    def note_of(self, key, /):
+        """Return the note kept with a key, or None."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
+
+    def set_note(self, key, note, /):
+        """Keep an object with a key while it has its address.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._holding(key)
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
         return self._find(key, hash_of(key)) != NONE
@@ -1219,6 +1309,13 @@ cdef class AddressPool:
         self._found_slot = slot
         return place
 
+    cdef inline int32_t _holding(self, object key) except -1:
+        """The place that a key holds."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        if place == NONE:
+            raise refuse.unknown_key(key)
+        return place
+
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
         held = <object>key_at(<PyObject*>self._held, place)
@@ -1273,6 +1370,23 @@ cdef class AddressPool:
         self._places = places
         self._place_room = room
         return 0
+
+    cdef int _keep(self) except -1:
+        """Begin to keep entries and notes."""
+        extend(self._kept, 2 * <int64_t>self._place_room)
+        self._keeps = True
+        return 0
+
+    cdef inline object _entry_of(self, int32_t place):
+        return <object>entry_at(<PyObject*>self._kept, place) if self._places[place].has_entry else None
+
+    cdef inline object _take_note(self, int32_t place):
+        """Part a note from its key, which is about to go."""
+        if not self._keeps:
+            return None
+        note = <object>note_at(<PyObject*>self._kept, place)
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, None)
+        return note
 
     cdef void _spare(self, int32_t place):
         """Give a place back that no block's array and no dict holds any more."""
@@ -1407,10 +1521,7 @@ cdef class AddressPool:
 
     cdef inline void _set_key(self, int32_t place, object key) noexcept:
         """Put a key, or None, in its place; somebody else still has a reference to what was there."""
-        cdef PyObject* before = key_at(<PyObject*>self._held, place)
-        Py_INCREF(key)
-        PyList_SET_ITEM(<PyObject*>self._held, 2 * <Py_ssize_t>place, <PyObject*>key)
-        decref(before)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
 
     cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
         """Give a free place to a key for which `_find` has just looked."""
@@ -1469,6 +1580,14 @@ cdef class AddressPool:
         else:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
+
+    cdef inline int _cool_or_free(self, int32_t place, int64_t now) except -1:
+        """Let an address that has been let go cool from now on, where there is a cooldown."""
+        if self._cooldown_ns:
+            self._cool(place, now + self._cooldown_ns)
+        else:
+            self._free_place(place)
+        return 0
 
     cdef inline void _unlink(self, int32_t place) noexcept:
         cdef const Place* cooling = &self._places[place]
@@ -1870,7 +1989,10 @@ cdef class AddressPool:
                 seen.add(place)
                 hold(1, self._find(<object>key_at(<PyObject*>self._held, place), self._places[place].stamp.key_hash) == place)
         hold(3, self._assigned_count == held)
+        hold(1, len(self._held) == 2 * self._place_room and len(self._kept) == (2 * self._place_room if self._keeps else 0))
         for place in range(self._place_count):
+            hold(1, not self._keeps or place in seen or <object>note_at(<PyObject*>self._kept, place) is None)
+            hold(1, self._keeps or not self._places[place].has_entry)
             held_by = <object>key_at(<PyObject*>self._held, place)
             hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
         for each in range(self._block_count):

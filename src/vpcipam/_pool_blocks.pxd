@@ -30,7 +30,7 @@ ctypedef struct Place:  # what is known of one address that was used
     int32_t before  # in the list of cooling places
     int32_t after  # likewise; of a spare place: the next spare one
     char state
-    char has_entry  # otherwise the pool's list may still have the entry of an earlier time
+    char has_entry  # otherwise an earlier one may still stand in the pool's list: dropping it may run code, so it waits for the next
 
 ctypedef union Bits:
     uint64_t word  # while near <= 64
