@@ -1,6 +1,6 @@
 """The datastore's ENIs, and the counts that are read off them and the pool."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from vpcipam.address import AddressMode, Cidr
@@ -100,10 +100,3 @@ def cooling_by_eni(eni_of_block: Mapping[int, Eni], pool: Pool, mode: AddressMod
             count = found.get(eni, CoolingOnEni()).of_mode_count
             found[eni] = CoolingOnEni(count + (eni.cidrs[base].prefix_length == mode.prefix_length), until_ns)
     return found
-
-
-def addresses_in(addresses: Collection[int], cidr: Cidr) -> list[int]:
-    """The addresses that lie in a CIDR, found by going through the fewer of the two."""
-    if cidr.size <= len(addresses):
-        return [address for address in range(cidr.first, cidr.last + 1) if address in addresses]
-    return [address for address in addresses if address in cidr]
