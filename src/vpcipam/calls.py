@@ -9,7 +9,7 @@ from typing import TypeVar
 import attrs
 
 from vpcipam.ec2.api import THROTTLED, Ec2Api, Ec2Error
-from vpcipam.ec2.subnet import Scatter
+from vpcipam.ec2.grid import Scatter
 from vpcipam.stats import NS_PER_S
 
 _Answer = TypeVar("_Answer")

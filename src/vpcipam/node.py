@@ -12,7 +12,7 @@ from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
-from vpcipam.ec2.subnet import Scatter
+from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument, NodeError, NotInPool
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods

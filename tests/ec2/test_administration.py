@@ -72,13 +72,30 @@ def test_the_ipv6_cidr_of_a_vpc_has_a_size_of_ec2(ec2, refused, ipv6_cidr):
 
 
 @pytest.mark.parametrize(
-    ("cidr", "match"), [("10.0.0.3/16", "off its grid"), ("ten", "not a CIDR"), ("", "not a CIDR"), ("2001:db8::/56", "IPv4 is wanted")]
+    ("cidr", "match"), [("10.0.0.3/33", "not a CIDR"), ("ten", "not a CIDR"), ("", "not a CIDR"), ("2001:db8::/56", "IPv4 is wanted")]
 )
 def test_a_cidr_that_is_none_is_an_invalid_value(ec2, vpc, refused, cidr, match):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
         ec2.create_vpc(cidr)
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
         ec2.create_subnet(vpc.vpc_id, cidr)
+
+
+def test_the_cidr_of_a_vpc_and_of_a_subnet_is_brought_into_canonical_form(ec2):
+    vpc = ec2.create_vpc("100.68.0.18/18")
+    assert vpc.cidrs == ("100.68.0.0/18",)
+    assert ec2.create_subnet(vpc.vpc_id, "100.68.7.9/24").cidr == "100.68.7.0/24"
+
+
+def test_a_further_cidr_off_its_grid_is_refused(ec2, vpc, refused):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "off its grid"):
+        ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.3/16")
+
+
+@pytest.mark.parametrize("cidr", [5, None, b"10.0.0.0/16"])
+def test_a_cidr_that_is_no_text_is_a_type_error(ec2, cidr):
+    with pytest.raises(TypeError):
+        ec2.create_vpc(cidr)
 
 
 def test_an_ipv4_cidr_where_ipv6_is_wanted_is_an_invalid_value(ec2, vpc, refused):

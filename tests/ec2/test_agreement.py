@@ -42,6 +42,31 @@ UNKNOWN = 60
 places = st.integers(0, UNKNOWN)  # the place of a thing among those that there are, round and round; the last is one that is not there
 few = st.one_of(st.integers(2, 5), st.integers(2, 5), st.integers(-1, 4), st.sampled_from([11, 26, 27, 58, 59, 122, 123, 10**9, 2**70]))
 zero = st.just(0)
+CELLS = (0, 1, 2, 3, 0xFFFF)
+# The number of a /80 in a /64, and of an address in it. The first four of the first and the last of the last are EC2's.
+ipv6_places = st.tuples(st.sampled_from(CELLS), st.sampled_from([0, 3, 4, 5, 6, 2**48 - 1]))
+RESERVED = (
+    "10.0.0.0/28",
+    "10.0.0.32/28",
+    "10.0.0.64/27",
+    "10.0.0.80/30",
+    "10.0.0.96/28",
+    "10.0.0.160/28",
+    "10.0.0.164/30",
+    "10.0.0.176/28",
+    "10.0.0.192/26",
+    "10.0.0.128/25",
+    "10.0.0.7/32",
+    "2001:db8:0:1::/80",
+    "2001:db8:0:1:1::/80",
+    "2001:db8:0:1:2::/79",
+    "2001:db8:0:1:3::/96",
+    "2001:db8:0:1:3:1::/96",
+    "2001:db8:0:1::/65",
+    "2001:db8:0:1::/64",
+    "2001:db8:0:1::4/126",
+)
+some_tags = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=2).map(tuple)
 
 
 class Agreement(RuleBasedStateMachine):
@@ -91,6 +116,12 @@ class Agreement(RuleBasedStateMachine):
     def attachment(self, place):
         attached = sorted((eni.attachment for eni in self.enis() if eni.attachment), key=lambda attachment: attachment.device_index == 0)
         return self.one([attachment.attachment_id for attachment in attached], "eni-attach-0", place)
+
+    def ipv6_near(self, place, cell, end):
+        """An IPv6 address of the ENI's own subnet, where that has any."""
+        shown = {subnet.subnet_id: subnet.ipv6_cidr for subnet in self.ec2.subnets}
+        own = next((shown[eni.subnet_id] for eni in self.enis() if eni.eni_id == self.eni(place)), None)
+        return str(ipaddress.ip_network(own or "2001:db8::/64")[cell * 2**48 + end])
 
     def enis(self):
         return self.ec2.describe_network_interfaces(now_ns=0)
@@ -171,10 +202,19 @@ class Agreement(RuleBasedStateMachine):
     def assign_by_count(self, eni, counts):
         self.call("assign_private_ip_addresses", self.eni(eni), secondary_ip_count=counts[0], ipv4_prefix_count=counts[1])
 
-    @rule(eni=places, ends=st.lists(st.integers(0, 127), min_size=1, max_size=3), count=st.one_of(zero, zero, few))
-    def assign_named_addresses(self, eni, ends, count):
+    @rule(
+        eni=places,
+        ends=st.lists(st.integers(0, 127), min_size=1, max_size=3),
+        count=st.one_of(zero, zero, few),
+        moves=st.booleans(),
+        of_others=st.booleans(),
+    )
+    def assign_named_addresses(self, eni, ends, count, moves, of_others):
         addresses = [self.address_near(eni, end) for end in ends]
-        self.call("assign_private_ip_addresses", self.eni(eni), addresses=addresses, secondary_ip_count=count)
+        if of_others:
+            held = [ip for each in self.enis() for ip in (*each.secondary_ips, each.private_ip)]
+            addresses = sorted({held[end % len(held)] for end in ends}) if held else addresses
+        self.call("assign_private_ip_addresses", self.eni(eni), addresses=addresses, secondary_ip_count=count, allow_reassignment=moves)
 
     @rule(eni=places, sixteenths=st.lists(st.integers(0, 15), max_size=2), addresses=st.sampled_from([(), ("10.0.0.70",)]))
     def assign_named_prefixes(self, eni, sixteenths, addresses):
@@ -196,9 +236,79 @@ class Agreement(RuleBasedStateMachine):
     def unassign_any(self, eni, end):
         self.call("unassign_private_ip_addresses", self.eni(eni), addresses=[f"10.0.0.{end}"])
 
-    @rule(eni=places, count=st.one_of(st.integers(-1, 2), st.just(2**70)))
-    def assign_ipv6(self, eni, count):
-        self.call("assign_ipv6_addresses", self.eni(eni), ipv6_prefix_count=count)
+    @rule(eni=places, count=st.one_of(st.integers(-1, 2), st.just(2**70)), addresses=st.one_of(zero, st.integers(-1, 3), st.just(10**9)))
+    def assign_ipv6(self, eni, count, addresses):
+        self.call("assign_ipv6_addresses", self.eni(eni), ipv6_prefix_count=count, ipv6_address_count=addresses)
+
+    @rule(eni=places, which=st.lists(ipv6_places, max_size=2), prefixes=st.lists(st.sampled_from(CELLS), max_size=2))
+    def assign_named_ipv6(self, eni, which, prefixes):
+        addresses = [self.ipv6_near(eni, cell, end) for cell, end in which]
+        cells = [f"{self.ipv6_near(eni, cell, 0)}/80" for cell in prefixes]
+        self.call("assign_ipv6_addresses", self.eni(eni), addresses=addresses, prefixes=cells)
+
+    @rule(eni=places, ips=st.integers(0, 3), prefixes=st.integers(0, 2), wrong=st.booleans())
+    def unassign_ipv6(self, eni, ips, prefixes, wrong):
+        candidates = [each for each in self.enis() if each.ipv6_addresses or each.ipv6_prefixes] or self.enis()
+        if candidates:
+            shown = candidates[eni % len(candidates)]
+            addresses = [*shown.ipv6_addresses[:ips], *(["2001:db8::7"] if wrong else ())]
+            self.call("unassign_ipv6_addresses", shown.eni_id, addresses=addresses, prefixes=shown.ipv6_prefixes[:prefixes])
+
+    @rule(
+        subnet=places,
+        primary=st.one_of(st.none(), st.integers(0, 127)),
+        ends=st.lists(st.integers(0, 127), max_size=2),
+        sixteenths=st.lists(st.integers(0, 8), max_size=1),
+        which=st.lists(ipv6_places, max_size=2),
+        cells=st.lists(st.sampled_from(CELLS), max_size=1),
+        counts=st.tuples(st.one_of(zero, zero, few), st.one_of(zero, zero, st.integers(0, 2), st.just(10**9))),
+    )
+    def create_named(self, subnet, primary, ends, sixteenths, which, cells, counts):  # noqa: PLR0917 - Hypothesis names them
+        subnet_id = self.subnet(subnet)
+        shown = next((each for each in self.ec2.subnets if each.subnet_id == subnet_id), self.ec2.subnets[0])
+        network, ipv6 = ipaddress.ip_network(shown.cidr), ipaddress.ip_network(shown.ipv6_cidr or "2001:db8::/64")
+        self.call(
+            "create_network_interface",
+            subnet_id=subnet_id,
+            private_ip=None if primary is None else str(network[primary % network.num_addresses]),
+            secondary_ips=[str(network[end % network.num_addresses]) for end in ends],
+            ipv4_prefixes=[f"{network[16 * each % network.num_addresses]}/28" for each in sixteenths],
+            ipv6_addresses=[str(ipv6[cell * 2**48 + end]) for cell, end in which],
+            ipv6_prefixes=[f"{ipv6[cell * 2**48]}/80" for cell in cells],
+            ipv4_prefix_count=counts[0],
+            ipv6_address_count=counts[1],
+        )
+
+    # --- rules: reservations and tags
+
+    @rule(subnet=places, cidr=st.sampled_from(RESERVED), kind=st.sampled_from(["prefix", "explicit"]))
+    def reserve(self, subnet, cidr, kind):
+        owner = (
+            [each.subnet_id for each in self.ec2.subnets if ipaddress.ip_network(cidr).subnet_of(ipaddress.ip_network(each.cidr))]
+            if ("." in cidr)
+            else [self.ec2.subnets[3].subnet_id]
+        )
+        subnet_id = owner[0] if owner and subnet % 4 else self.subnet(subnet)
+        self.call("create_subnet_cidr_reservation", subnet_id, cidr, reservation_type=kind)
+
+    @rule(place=places)
+    def unreserve(self, place):
+        known = [
+            each.reservation_id for subnet in self.ec2.subnets for each in self.ec2.get_subnet_cidr_reservations(subnet.subnet_id, now_ns=0)
+        ]
+        self.call("delete_subnet_cidr_reservation", self.one(known, "scr-0", place))
+
+    @rule(eni=places, instance=places, wrong=st.sampled_from([(), (), ("eni-0",), ("rtb-1",)]), tags=some_tags)
+    def tag(self, eni, instance, wrong, tags):
+        self.call("create_tags", (self.eni(eni), self.instance(instance), *wrong), tags)
+
+    @rule(eni=places, subnet=places, tags=st.one_of(st.just(()), some_tags, st.just((("a", None),))))
+    def untag(self, eni, subnet, tags):
+        self.call("delete_tags", (self.eni(eni), self.subnet(subnet)), tags)
+
+    @rule(eni=places, text=st.sampled_from(["", "x"]))
+    def describe_it(self, eni, text):
+        self.call("modify_network_interface_attribute", self.eni(eni), description=text)
 
     @rule(instance=places)
     def describe_an_instance(self, instance):

@@ -17,8 +17,6 @@ from vpcipam.ec2.requests import Call
 from vpcipam.ec2.throttle import SECOND_NS, Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits
-from vpcipam.node import Node
-from vpcipam.settings import Settings
 
 NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, ipv6_per_eni=2)
 
@@ -101,24 +99,6 @@ def test_metadata_is_never_throttled():
     for _ in range(20):
         ec2.instance_metadata(instance_id, now_ns=0)
     assert ec2.throttled_counts == {}
-
-
-def test_sixteen_nodes_share_five_calls_a_second_and_each_gets_its_pool():
-    ec2 = Ec2Model(conditions=Conditions(Throttle(shared=TokenBucket(5, 5))))
-    subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/22").subnet_id
-    settings = Settings.from_env({"WARM_IP_TARGET": "5"})
-    nodes = [Node("m5.large", settings, ec2, subnet_id=subnet_id) for _ in range(16)]
-    admitted = []  # pairs of a time and all calls that were let in until then
-    for now_ns in range(10 * SECOND_NS, 400 * SECOND_NS, 5 * SECOND_NS):
-        for node in nodes:
-            with contextlib.suppress(Ec2Error):
-                node.tick(now_ns) if node.started else node.start(now_ns)
-        admitted.append((now_ns, sum(ec2.call_counts.values()) - sum(ec2.throttled_counts.values())))
-    assert [node.stats(400 * SECOND_NS).available_count for node in nodes] == [5] * 16
-    assert sum(ec2.throttled_counts.values()) > 16
-    for (_, before), (begin_ns, _) in pairwise(admitted):
-        assert all(count - before <= 5 + (end_ns - begin_ns) * 5 // SECOND_NS for end_ns, count in admitted if end_ns >= begin_ns)
-    ec2._check()
 
 
 # --- time ----------------------------------------------------------------------------------------------------------------

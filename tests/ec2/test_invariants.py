@@ -64,7 +64,7 @@ def test_a_slash_80_taken_by_nobody(account, subnet_id, broken):
 
 def test_a_slash_80_held_twice(ec2, account, subnet_id, eni_id, broken):
     holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=1, now_ns=0)
-    account.enis[eni_id].add(AddressSet((), (), tuple(account.enis[holder.eni_id].ipv6_prefixes)))
+    account.enis[eni_id].add(AddressSet((), (), (), tuple(account.enis[holder.eni_id].ipv6_prefixes)))
     broken(2)
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 
 from vpcipam.address import Cidr, parse_address
-from vpcipam.ec2.subnet import AddressSet, Scatter, SubnetAddresses
+from vpcipam.ec2.grid import Scatter
+from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from vpcipam.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, SDK_BACKOFF, Calls
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.ec2.subnet import Scatter
+from vpcipam.ec2.grid import Scatter
 
 S = 1_000_000_000
 

@@ -5,31 +5,47 @@ Every change of what exists passes through here, so that the indexes agree; whet
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import Attachment, ErrorCode
-from vpcipam.ec2.records import EniRecord, InstanceRecord, SubnetRecord, Tags, Touched, VpcRecord
+from vpcipam.ec2.records import (
+    EniRecord,
+    InstanceRecord,
+    ReservationRecord,
+    SubnetRecord,
+    Tags,
+    Touched,
+    TrunkAssociationRecord,
+    VpcRecord,
+)
 from vpcipam.ec2.requests import Call
 from vpcipam.ec2.subnet import AddressSet
+
+if TYPE_CHECKING:
+    from vpcipam.limits import InstanceLimits
 
 _ID_DIGITS = 17
 
 _Record = TypeVar("_Record")
+TaggedRecord = VpcRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
 
 _KINDS = {
     ErrorCode.VPC_NOT_FOUND: "VPC",
+    ErrorCode.CIDR_ASSOCIATION_NOT_FOUND: "association of a VPC with a CIDR",
     ErrorCode.SUBNET_NOT_FOUND: "subnet",
+    ErrorCode.RESERVATION_NOT_FOUND: "subnet CIDR reservation",
     ErrorCode.ENI_NOT_FOUND: "network interface",
     ErrorCode.INSTANCE_NOT_FOUND: "instance",
     ErrorCode.ATTACHMENT_NOT_FOUND: "attachment",
+    ErrorCode.ASSOCIATION_NOT_FOUND: "trunk interface association",
 }
 
 
 class Account:
-    """VPCs, subnets, ENIs, attachments and instances by id, each in the order of creation.
+    """VPCs, subnets, reservations, ENIs, attachments, trunk associations and instances by id, each in the order of creation.
 
     `vpcipam.ec2.invariants` lists what holds of them.
 
@@ -40,10 +56,14 @@ class Account:
     def __init__(self) -> None:
         self.touched: Touched | None = None
         self.vpcs: dict[str, VpcRecord] = {}
+        self.cidr_associations: dict[str, VpcRecord] = {}
         self.subnets: dict[str, SubnetRecord] = {}
+        self.reservations: dict[str, ReservationRecord] = {}
         self.enis: dict[str, EniRecord] = {}
-        self.instances: dict[str, InstanceRecord] = {}
         self.attachments: dict[str, EniRecord] = {}
+        self.trunk_associations: dict[str, TrunkAssociationRecord] = {}
+        self.instances: dict[str, InstanceRecord] = {}
+        self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
 
     def new_id(self, kind: str) -> str:
@@ -57,9 +77,17 @@ class Account:
         """Find a VPC or refuse the call."""
         return find(call, self.vpcs, vpc_id, ErrorCode.VPC_NOT_FOUND)
 
+    def vpc_of_association(self, call: Call, association_id: str) -> VpcRecord:
+        """Find the VPC of an association with a CIDR or refuse the call."""
+        return find(call, self.cidr_associations, association_id, ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
+
     def subnet(self, call: Call, subnet_id: str) -> SubnetRecord:
         """Find a subnet or refuse the call."""
         return find(call, self.subnets, subnet_id, ErrorCode.SUBNET_NOT_FOUND)
+
+    def reservation(self, call: Call, reservation_id: str) -> ReservationRecord:
+        """Find a subnet CIDR reservation or refuse the call."""
+        return find(call, self.reservations, reservation_id, ErrorCode.RESERVATION_NOT_FOUND)
 
     def eni(self, call: Call, eni_id: str) -> EniRecord:
         """Find an ENI or refuse the call."""
@@ -73,19 +101,55 @@ class Account:
         """Find the ENI of an attachment or refuse the call."""
         return find(call, self.attachments, attachment_id, ErrorCode.ATTACHMENT_NOT_FOUND)
 
-    # --- change ----------------------------------------------------------------------------------------------------------
+    def trunk_association(self, call: Call, association_id: str) -> TrunkAssociationRecord:
+        """Find the association of a branch with its trunk or refuse the call."""
+        return find(call, self.trunk_associations, association_id, ErrorCode.ASSOCIATION_NOT_FOUND)
 
     def touch(self, record: SubnetRecord | InstanceRecord) -> None:
         """Take note that a subnet or an instance has come, changed or gone; ENIs do so themselves, by `EniRecord.touch`."""
         if self.touched is not None:
             self.touched[record] = None
 
-    def add_vpc(self, vpc: VpcRecord) -> None:
-        """Take up a VPC."""
+    def tagged(self, call: Call, resource_id: str) -> TaggedRecord:
+        """Find whatever has an id and can have tags, or refuse the call."""
+        kinds: dict[str, tuple[Mapping[str, TaggedRecord], ErrorCode]] = {
+            "vpc": (self.vpcs, ErrorCode.VPC_NOT_FOUND),
+            "subnet": (self.subnets, ErrorCode.SUBNET_NOT_FOUND),
+            "scr": (self.reservations, ErrorCode.RESERVATION_NOT_FOUND),
+            "eni": (self.enis, ErrorCode.ENI_NOT_FOUND),
+            "i": (self.instances, ErrorCode.INSTANCE_NOT_FOUND),
+            "trunk-assoc": (self.trunk_associations, ErrorCode.ASSOCIATION_NOT_FOUND),
+        }
+        kind = resource_id.rpartition("-")[0]
+        if kind not in kinds:
+            raise call.refusal(ErrorCode.INVALID_ID, f"The ID '{resource_id}' is not valid: it begins like none of {', '.join(kinds)}")
+        records, code = kinds[kind]
+        return find(call, records, resource_id, code)
+
+    # --- VPCs and subnets ------------------------------------------------------------------------------------------------
+
+    def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags) -> VpcRecord:
+        """Make a VPC."""
+        vpc = VpcRecord(self.new_id("vpc"), {}, ipv6_cidr, tags)
         self.vpcs[vpc.vpc_id] = vpc
+        self.add_cidr(vpc, cidr)
+        return vpc
+
+    def add_cidr(self, vpc: VpcRecord, cidr: Cidr) -> None:
+        """Give a VPC one more CIDR."""
+        association_id = self.new_id("vpc-cidr-assoc")
+        vpc.cidrs[association_id] = cidr
+        self.cidr_associations[association_id] = vpc
+
+    def drop_cidr(self, vpc: VpcRecord, association_id: str) -> None:
+        """Take a CIDR without subnets from a VPC."""
+        del vpc.cidrs[association_id]
+        del self.cidr_associations[association_id]
 
     def drop_vpc(self, vpc: VpcRecord) -> None:
         """Forget a VPC without subnets."""
+        for association_id in vpc.cidrs:
+            del self.cidr_associations[association_id]
         del self.vpcs[vpc.vpc_id]
 
     def add_subnet(self, subnet: SubnetRecord) -> None:
@@ -96,10 +160,28 @@ class Account:
         self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id] = subnet
 
     def drop_subnet(self, subnet: SubnetRecord) -> None:
-        """Forget a subnet without ENIs."""
+        """Forget a subnet without ENIs, and its reservations."""
+        for reservation in list(subnet.reservations.values()):
+            self.drop_reservation(reservation)
         del self.subnets[subnet.subnet_id]
         self.touch(subnet)
         del self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id]
+
+    def add_reservation(self, reservation: ReservationRecord) -> None:
+        """Reserve a range of a subnet."""
+        reservation.subnet.addresses.reserve(reservation.cidr, for_prefixes=reservation.reservation_type == "prefix")
+        reservation.subnet.reservations[reservation.reservation_id] = reservation
+        self.reservations[reservation.reservation_id] = reservation
+        self.touch(reservation.subnet)
+
+    def drop_reservation(self, reservation: ReservationRecord) -> None:
+        """Give a reserved range back to automatic picks."""
+        reservation.subnet.addresses.unreserve(reservation.cidr)
+        del reservation.subnet.reservations[reservation.reservation_id]
+        del self.reservations[reservation.reservation_id]
+        self.touch(reservation.subnet)
+
+    # --- ENIs ------------------------------------------------------------------------------------------------------------
 
     def create_eni(
         self,
@@ -120,7 +202,9 @@ class Account:
         return eni
 
     def drop_eni(self, eni: EniRecord) -> None:
-        """Forget a detached ENI and give its addresses back to its subnet."""
+        """Forget a detached ENI with its trunk associations, and give its addresses back to its subnet."""
+        for association in (*eni.branches.values(), *(() if eni.trunk is None else (eni.trunk,))):
+            self.drop_trunk_association(association)
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
         del self.enis[eni.eni_id]
@@ -132,16 +216,6 @@ class Account:
         if held is not None:
             eni.remove(held)
             eni.subnet.addresses.release(held)
-
-    def add_instance(self, instance: InstanceRecord) -> None:
-        """Take up an instance without ENIs; its primary one must be attached next."""
-        self.instances[instance.instance_id] = instance
-        self.touch(instance)
-
-    def drop_instance(self, instance: InstanceRecord) -> None:
-        """Forget an instance whose ENIs are detached."""
-        del self.instances[instance.instance_id]
-        self.touch(instance)
 
     def attach(self, eni: EniRecord, instance: InstanceRecord, place: tuple[int, int], *, delete_on_termination: bool) -> Attachment:
         """Attach an ENI at a free place: network card and device index."""
@@ -164,6 +238,41 @@ class Account:
         del self.attachments[attachment.attachment_id]
         eni.set_attachment(None, None)
         return attachment
+
+    def add_trunk_association(self, association: TrunkAssociationRecord) -> None:
+        """Make an ENI the branch of a trunk."""
+        self.trunk_associations[association.association_id] = association
+        association.trunk.branches[association.association_id] = association
+        association.branch.trunk = association
+        association.branch.touch()
+
+    def drop_trunk_association(self, association: TrunkAssociationRecord) -> None:
+        """Make a branch an ordinary ENI again."""
+        del self.trunk_associations[association.association_id]
+        del association.trunk.branches[association.association_id]
+        association.branch.trunk = None
+        association.branch.touch()
+
+    # --- instances and tags ----------------------------------------------------------------------------------------------
+
+    def add_instance(self, instance: InstanceRecord) -> None:
+        """Take up an instance without ENIs; its primary one must be attached next."""
+        self.instances[instance.instance_id] = instance
+        self.instance_types[instance.limits.instance_type] = instance.limits
+        self.touch(instance)
+
+    def drop_instance(self, instance: InstanceRecord) -> None:
+        """Forget an instance whose ENIs are detached."""
+        del self.instances[instance.instance_id]
+        self.touch(instance)
+
+    def set_tags(self, record: TaggedRecord, tags: Tags) -> None:
+        """Give a resource these tags in place of those it has."""
+        record.tags = tags
+        if isinstance(record, EniRecord):
+            record.touch()
+        elif isinstance(record, SubnetRecord | InstanceRecord):
+            self.touch(record)
 
 
 def find(call: Call, records: Mapping[str, _Record], key: str, code: ErrorCode) -> _Record:

@@ -15,7 +15,7 @@ from vpcipam.limits import InstanceLimits
 
 
 class ErrorCode(enum.StrEnum):
-    """EC2's error codes that a node tells apart."""
+    """EC2's error codes, as far as a node tells them apart or the model answers them."""
 
     INSUFFICIENT_FREE_ADDRESSES = "InsufficientFreeAddressesInSubnet"
     INSUFFICIENT_CIDR_BLOCKS = "InsufficientCidrBlocks"
@@ -37,6 +37,15 @@ class ErrorCode(enum.StrEnum):
     DEPENDENCY_VIOLATION = "DependencyViolation"
     OPERATION_NOT_PERMITTED = "OperationNotPermitted"
     REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
+    ADDRESS_IN_USE = "InvalidIPAddress.InUse"
+    ASSOCIATION_NOT_FOUND = "InvalidAssociationID.NotFound"
+    CIDR_ASSOCIATION_NOT_FOUND = "InvalidVpcCidrBlockAssociationID.NotFound"
+    CIDR_IN_USE = "InvalidCidrBlock.InUse"
+    INSTANCE_TYPE_UNKNOWN = "InvalidInstanceType"
+    INVALID_ID = "InvalidID"
+    MISSING_PARAMETER = "MissingParameter"
+    RESERVATION_NOT_FOUND = "InvalidSubnetCidrReservationID.NotFound"
+    TAG_LIMIT_EXCEEDED = "TagLimitExceeded"
     UNAUTHORIZED = "UnauthorizedOperation"
     REQUEST_TIMEOUT = "RequestTimeout"
 
@@ -114,8 +123,8 @@ class NetworkInterface:
 
     Attributes:
         private_ip: the primary IPv4 address, which is never a pod's.
-        interface_type: `interface`, `trunk`, `branch` or `efa`.
-        status: `available` or `in-use`.
+        interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a branch.
+        status: `in-use` while it is attached, or associated with a trunk; else `available`.
         tags: pairs of key and value, sorted. The metadata of an instance shows none.
     """
 
@@ -134,6 +143,7 @@ class NetworkInterface:
     tags: tuple[tuple[str, str], ...] = ()
     attachment: Attachment | None = None
     created_ns: int = 0
+    source_dest_check: bool = True
 
     def tag(self, key: str) -> str | None:
         """The value of a tag, None where it is not set."""
@@ -153,6 +163,10 @@ class Instance:
     subnet_id: str
     network_interfaces: tuple[NetworkInterface, ...]
     tags: tuple[tuple[str, str], ...] = ()
+    vpc_id: str = ""
+    availability_zone: str = ""
+    state: str = "running"
+    launched_ns: int = 0
 
     def free_device_index(self, network_card_index: int) -> int:
         """The lowest device index of a card that no ENI has; whether the type allows one more ENI is for EC2 to say."""
@@ -162,6 +176,31 @@ class Instance:
             if eni.attachment is not None and eni.attachment.network_card_index == network_card_index
         }
         return next(index for index in range(len(taken) + 1) if index not in taken)
+
+
+@attrs.frozen
+class CidrAssociation:
+    """One IPv4 CIDR of a VPC, and the id under which it can be taken away."""
+
+    association_id: str
+    cidr: str
+
+
+@attrs.frozen
+class Vpc:
+    """A VPC as DescribeVpcs shows it.
+
+    Attributes:
+        cidrs: its IPv4 blocks, the primary one first, then in the order in which they were associated.
+        associations: the same with their ids.
+        tags: pairs of key and value, sorted.
+    """
+
+    vpc_id: str
+    cidrs: tuple[str, ...]
+    ipv6_cidr: str | None = None
+    associations: tuple[CidrAssociation, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @attrs.frozen
@@ -184,6 +223,56 @@ class Subnet:
     def tag(self, key: str) -> str | None:
         """The value of a tag, None where it is not set."""
         return dict(self.tags).get(key)
+
+
+@attrs.frozen
+class SubnetCidrReservation:
+    """A range of a subnet that automatic picks stay out of.
+
+    Attributes:
+        reservation_type: `prefix`, from which prefixes are picked, or `explicit`, from which nothing is.
+        tags: pairs of key and value, sorted.
+    """
+
+    reservation_id: str
+    subnet_id: str
+    cidr: str
+    reservation_type: str
+    description: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class TrunkAssociation:
+    """What makes an ENI a branch of a trunk ENI.
+
+    Attributes:
+        vlan_id: for the protocol VLAN, else None.
+        gre_key: for the protocol GRE, else None.
+        tags: pairs of key and value, sorted.
+    """
+
+    association_id: str
+    branch_eni_id: str
+    trunk_eni_id: str
+    vlan_id: int | None = None
+    gre_key: int | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def interface_protocol(self) -> str:
+        """`VLAN` or `GRE`."""
+        return "GRE" if self.vlan_id is None else "VLAN"
+
+
+@attrs.frozen
+class TagDescription:
+    """One tag of one resource, as DescribeTags shows it."""
+
+    resource_id: str
+    resource_type: str
+    key: str
+    value: str
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import attrs
 from vpcipam._arguments import require_integer
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, require_action
-from vpcipam.ec2.subnet import Scatter
+from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument
 
 NODE_ACTIONS = (

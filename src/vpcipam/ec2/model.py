@@ -17,12 +17,13 @@ from vpcipam.ec2.actions.addresses import AddressActions
 from vpcipam.ec2.actions.instances import InstanceActions
 from vpcipam.ec2.actions.interfaces import InterfaceActions
 from vpcipam.ec2.actions.subnets import SubnetActions
+from vpcipam.ec2.actions.tags import TagActions
+from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
-from vpcipam.ec2.api import Instance, Subnet
-from vpcipam.ec2.records import Vpc
+from vpcipam.ec2.api import Instance, Subnet, Vpc
 
 
-class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, InstanceActions):
+class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
     """EC2 as a node meets it; see `vpcipam.ec2.api` for the calls. A refused call changes nothing but `call_counts`.
 
     Args:

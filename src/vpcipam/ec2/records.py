@@ -9,8 +9,17 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
-from vpcipam.ec2.api import Attachment, Instance, NetworkInterface, Subnet
-from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
+from vpcipam.ec2.api import (
+    Attachment,
+    CidrAssociation,
+    Instance,
+    NetworkInterface,
+    Subnet,
+    SubnetCidrReservation,
+    TrunkAssociation,
+    Vpc,
+)
+from vpcipam.ec2.subnet import AddressCounts, AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
@@ -18,36 +27,25 @@ Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
 """What has changed since somebody looked, each once, in order."""
 
 
-@attrs.frozen
-class Vpc:
-    """A VPC as DescribeVpcs shows it.
-
-    Attributes:
-        cidrs: its IPv4 blocks, the primary one first, then in the order in which they were associated.
-    """
-
-    vpc_id: str
-    cidrs: tuple[str, ...]
-    ipv6_cidr: str | None = None
-
-
 @attrs.define(eq=False)
 class VpcRecord:
-    """A VPC and its subnets by id."""
+    """A VPC, its IPv4 CIDRs by association id, and its subnets by id. The first CIDR is the primary one."""
 
     vpc_id: str
-    cidrs: list[Cidr]
+    cidrs: dict[str, Cidr]
     ipv6_cidr: Cidr | None
+    tags: Tags
     subnets: dict[str, "SubnetRecord"] = attrs.field(factory=dict)
 
     def view(self) -> Vpc:
         """Show it."""
-        return Vpc(self.vpc_id, tuple(map(str, self.cidrs)), _optional_text(self.ipv6_cidr))
+        associations = tuple(CidrAssociation(association_id, str(cidr)) for association_id, cidr in self.cidrs.items())
+        return Vpc(self.vpc_id, tuple(each.cidr for each in associations), _optional_text(self.ipv6_cidr), associations, self.tags)
 
 
 @attrs.define(eq=False)
 class SubnetRecord:
-    """A subnet, its addresses, and its ENIs by id.
+    """A subnet, its addresses, and its ENIs and reservations by id.
 
     Attributes:
         touched: where its ENIs write themselves in when they change; None where nobody looks back.
@@ -59,6 +57,7 @@ class SubnetRecord:
     addresses: SubnetAddresses
     tags: Tags
     enis: dict[str, "EniRecord"] = attrs.field(factory=dict)
+    reservations: dict[str, "ReservationRecord"] = attrs.field(factory=dict)
     touched: Touched | None = None
 
     def view(self) -> Subnet:
@@ -75,12 +74,32 @@ class SubnetRecord:
 
 
 @attrs.define(eq=False)
+class ReservationRecord:
+    """A subnet CIDR reservation."""
+
+    reservation_id: str
+    subnet: SubnetRecord
+    cidr: Cidr
+    reservation_type: str
+    description: str
+    tags: Tags
+
+    def view(self) -> SubnetCidrReservation:
+        """Show it."""
+        return SubnetCidrReservation(
+            self.reservation_id, self.subnet.subnet_id, str(self.cidr), self.reservation_type, self.description, self.tags
+        )
+
+
+@attrs.define(eq=False)
 class EniRecord:
     """An ENI; the sets hold first addresses.
 
     Attributes:
         private_ip: its primary IPv4 address.
         instance: where it is attached, None where it is not; changed with `attachment`, by `set_attachment` alone.
+        trunk: its association with a trunk, None where it is no branch.
+        branches: the associations of a trunk with its branches, by id.
     """
 
     eni_id: str
@@ -92,25 +111,29 @@ class EniRecord:
     created_ns: int
     secondary_ips: set[int] = attrs.field(factory=set)
     prefixes: set[int] = attrs.field(factory=set)
+    ipv6_addresses: set[int] = attrs.field(factory=set)
     ipv6_prefixes: set[int] = attrs.field(factory=set)
+    source_dest_check: bool = True
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
+    trunk: "TrunkAssociationRecord | None" = None
+    branches: "dict[str, TrunkAssociationRecord]" = attrs.field(factory=dict)
     _view: NetworkInterface | None = None
 
     @property
-    def ipv4_count(self) -> int:
-        """The number of places taken of the type's `ipv4_per_eni`: the primary IP, the secondary IPs, one for each /28."""
-        return 1 + len(self.secondary_ips) + len(self.prefixes)
+    def counts(self) -> AddressCounts:
+        """How many addresses of each kind it has, the primary one included."""
+        return AddressCounts(1 + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it is attached, or a branch of a trunk."""
+        return self.attachment is not None or self.trunk is not None
 
     @property
     def is_primary(self) -> bool:
         """Whether it is the primary ENI of an instance."""
         return self.instance is not None and self.instance.devices.get(self.instance.primary_place) is self
-
-    @property
-    def has_prefixes(self) -> bool:
-        """Whether it has a /28 or a /80."""
-        return bool(self.prefixes or self.ipv6_prefixes)
 
     def attached(self) -> Attachment:
         """The attachment of an ENI that is known to be attached."""
@@ -120,13 +143,25 @@ class EniRecord:
 
     def held(self) -> AddressSet:
         """All that it holds of its subnet."""
-        return AddressSet((self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_prefixes))
+        return AddressSet(
+            (self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_addresses), tuple(self.ipv6_prefixes)
+        )
+
+    def has(self, addresses: AddressSet) -> bool:
+        """Tell whether it has all of these, the primary IP left aside."""
+        return (
+            self.secondary_ips.issuperset(addresses.addresses)
+            and self.prefixes.issuperset(addresses.prefixes)
+            and self.ipv6_addresses.issuperset(addresses.ipv6_addresses)
+            and self.ipv6_prefixes.issuperset(addresses.ipv6_prefixes)
+        )
 
     def slots(self) -> dict[Cidr, AddressSet]:
-        """What fills its slots, in order: secondary IPs, /28s, /80s."""
+        """What it has beside its primary IP, in order: secondary IPs, /28s, IPv6 addresses, /80s."""
         return (
             {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
             | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
+            | {Cidr(6, address, 128): AddressSet(ipv6_addresses=(address,)) for address in sorted(self.ipv6_addresses)}
             | {Cidr(6, prefix, 80): AddressSet(ipv6_prefixes=(prefix,)) for prefix in sorted(self.ipv6_prefixes)}
         )
 
@@ -134,6 +169,7 @@ class EniRecord:
         """Take on secondary addresses and prefixes."""
         self.secondary_ips.update(addresses.addresses)
         self.prefixes.update(addresses.prefixes)
+        self.ipv6_addresses.update(addresses.ipv6_addresses)
         self.ipv6_prefixes.update(addresses.ipv6_prefixes)
         self.touch()
 
@@ -141,6 +177,7 @@ class EniRecord:
         """Lose secondary addresses and prefixes that it has."""
         self.secondary_ips.difference_update(addresses.addresses)
         self.prefixes.difference_update(addresses.prefixes)
+        self.ipv6_addresses.difference_update(addresses.ipv6_addresses)
         self.ipv6_prefixes.difference_update(addresses.ipv6_prefixes)
         self.touch()
 
@@ -172,14 +209,32 @@ class EniRecord:
             private_ip=address_text(self.private_ip, 4),
             secondary_ips=address_texts(self.secondary_ips),
             ipv4_prefixes=prefix_texts(self.prefixes, AddressMode.PREFIX),
+            ipv6_addresses=address_texts(self.ipv6_addresses, 6),
             ipv6_prefixes=prefix_texts(self.ipv6_prefixes, AddressMode.IPV6),
-            interface_type=self.interface_type,
-            status="available" if self.attachment is None else "in-use",
+            interface_type=self.interface_type if self.trunk is None else "branch",
+            status="in-use" if self.is_in_use else "available",
             description=self.description,
             tags=self.tags,
             attachment=self.attachment,
             created_ns=self.created_ns,
+            source_dest_check=self.source_dest_check,
         )
+
+
+@attrs.define(eq=False)
+class TrunkAssociationRecord:
+    """The association of a branch ENI with a trunk ENI: exactly one of VLAN and GRE key is given."""
+
+    association_id: str
+    branch: EniRecord
+    trunk: EniRecord
+    vlan_id: int | None
+    gre_key: int | None
+    tags: Tags = ()
+
+    def view(self) -> TrunkAssociation:
+        """Show it."""
+        return TrunkAssociation(self.association_id, self.branch.eni_id, self.trunk.eni_id, self.vlan_id, self.gre_key, self.tags)
 
 
 @attrs.define(eq=False)
@@ -190,6 +245,7 @@ class InstanceRecord:
     limits: InstanceLimits
     subnet: SubnetRecord
     tags: Tags
+    launched_ns: int
     devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
 
     @property
@@ -213,6 +269,9 @@ class InstanceRecord:
             subnet_id=self.subnet.subnet_id,
             network_interfaces=tuple(eni.view() for eni in self.enis()),
             tags=self.tags,
+            vpc_id=self.subnet.vpc_id,
+            availability_zone=self.subnet.availability_zone,
+            launched_ns=self.launched_ns,
         )
 
 
@@ -221,9 +280,9 @@ def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
     return tuple(sorted(dict(tags).items()))
 
 
-def address_texts(addresses: Iterable[int]) -> tuple[str, ...]:
-    """Write IPv4 addresses in ascending order."""
-    return tuple(address_text(address, 4) for address in sorted(addresses))
+def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
+    """Write addresses in ascending order."""
+    return tuple(address_text(address, version) for address in sorted(addresses))
 
 
 def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """One call to the EC2 model, and the checks of its arguments that need no state."""
 
+import contextlib
+import ipaddress
 import operator
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +9,17 @@ import attrs
 
 from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.records import Tags, sorted_tags
 from vpcipam.ec2.subnet import AddressSet
 from vpcipam.errors import InvalidAddress, InvalidCidr
 
 IPV4_PREFIX_LENGTHS = range(16, 28 + 1)
 """The sizes of a VPC's and of a subnet's IPv4 CIDR."""
 INTERFACE_TYPES = ("interface", "trunk", "branch", "efa")
+TAG_COUNT_LIMIT = 50
+TAG_KEY_LENGTH_LIMIT = 128
+TAG_VALUE_LENGTH_LIMIT = 256
+RESERVED_TAG_PREFIX = "aws:"
 
 
 @attrs.frozen
@@ -30,6 +37,8 @@ class Call:
         """Make the commonest refusal, InvalidParameterValue."""
         return self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
 
+    # --- numbers ---------------------------------------------------------------------------------------------------------
+
     def count(self, name: str, value: int) -> int:
         """Check a count: an integer, 0 or more.
 
@@ -42,31 +51,76 @@ class Call:
             raise self.invalid(f"{name} is {count}; it must be 0 or more")
         return count
 
-    def cidr(self, text: str, version: int) -> Cidr:
-        """Read a CIDR of the given IP version.
+    # --- addresses -------------------------------------------------------------------------------------------------------
+
+    def cidr(self, text: str, version: int | None = None) -> Cidr:
+        """Read a CIDR of the given IP version, or of either.
 
         Raises:
-            Ec2Error: InvalidParameterValue where it is none, or one of the other version.
+            Ec2Error: InvalidParameterValue where it is none, lies off its grid, or is one of the other version.
         """
         try:
             cidr = Cidr.parse(text)
         except InvalidCidr as error:
             raise self.invalid(str(error)) from None
-        if cidr.version != version:
+        if version not in (None, cidr.version):
             raise self.invalid(f"{text!r} is an IPv{cidr.version} CIDR, but IPv{version} is wanted here")
         return cidr
 
-    def named(self, addresses: Sequence[str], prefixes: Sequence[str]) -> AddressSet:
-        """Read secondary addresses and /28s that a caller names.
+    def canonical_cidr(self, text: str) -> Cidr:
+        """Read an IPv4 CIDR whose address may lie anywhere in it. EC2: CreateVpc and CreateSubnet make 100.68.0.0/18 of 100.68.0.18/18.
 
         Raises:
-            Ec2Error: InvalidParameterValue where one is no IPv4 address or no /28, or is named twice.
+            Ec2Error: InvalidParameterValue where it is none.
         """
-        named = AddressSet(tuple(map(self._address, addresses)), tuple(map(self._prefix, prefixes)))
-        for texts, values in ((addresses, named.addresses), (prefixes, named.prefixes)):
+        try:
+            return self.cidr(text, 4)
+        except Ec2Error:
+            with contextlib.suppress(ValueError):
+                return self.cidr(str(ipaddress.IPv4Interface(text).network), 4)
+            raise
+
+    def address(self, text: str, version: int = 4) -> int:
+        """Read an address of the given IP version.
+
+        Raises:
+            Ec2Error: InvalidParameterValue where it is none.
+        """
+        try:
+            return parse_address(text, version)
+        except InvalidAddress as error:
+            raise self.invalid(str(error)) from None
+
+    def named(
+        self,
+        addresses: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
+        ipv6_addresses: Sequence[str] = (),
+        ipv6_prefixes: Sequence[str] = (),
+    ) -> AddressSet:
+        """Read addresses and prefixes that a caller names.
+
+        Raises:
+            Ec2Error: InvalidParameterValue where one is no address, no /28 or no /80, or is named twice.
+        """
+        named = AddressSet(
+            tuple(self.address(text, 4) for text in addresses),
+            tuple(self._prefix(text, AddressMode.PREFIX) for text in prefixes),
+            tuple(self.address(text, 6) for text in ipv6_addresses),
+            tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
+        )
+        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), attrs.astuple(named), strict=True):
             if len(set(values)) < len(values):
                 raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
+
+    def _prefix(self, text: str, mode: AddressMode) -> int:
+        cidr = self.cidr(text, mode.version)
+        if cidr.prefix_length != mode.prefix_length:
+            raise self.invalid(f"{text} is a /{cidr.prefix_length}; an IPv{mode.version} prefix of an ENI is a /{mode.prefix_length}")
+        return cidr.first
+
+    # --- combinations ----------------------------------------------------------------------------------------------------
 
     def one_kind(self, **wanted: int | Sequence[str]) -> None:
         """Check that exactly one of several parameters is used; an empty list or a count of 0 is not.
@@ -74,23 +128,56 @@ class Call:
         Raises:
             Ec2Error: InvalidParameterCombination for none or for more than one.
         """
-        used = [name for name, value in wanted.items() if value]
-        if not used:
+        self.one_kind_at_most(**wanted)
+        if not any(wanted.values()):
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
+
+    def one_kind_at_most(self, **wanted: int | Sequence[str]) -> None:
+        """Check that no more than one of several parameters is used.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for more than one.
+        """
+        used = [name for name, value in wanted.items() if value]
         if len(used) > 1:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
 
-    def _address(self, text: str) -> int:
-        try:
-            return parse_address(text, 4)
-        except InvalidAddress as error:
-            raise self.invalid(str(error)) from None
+    # --- tags ------------------------------------------------------------------------------------------------------------
 
-    def _prefix(self, text: str) -> int:
-        cidr = self.cidr(text, 4)
-        if cidr.prefix_length != AddressMode.PREFIX.prefix_length:
-            raise self.invalid(f"{text} is a /{cidr.prefix_length}; the prefix of an ENI is a /{AddressMode.PREFIX.prefix_length}")
-        return cidr.first
+    def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
+        """Read tags, pairs of key and value; of a key given twice, the last counts.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for a key that is empty, too long (128) or begins with `aws:`, and for a value that is too long
+                (256); TagLimitExceeded for more than 50.
+        """
+        read = sorted_tags(tags)
+        for key, value in read:
+            self.tag_key(key)
+            if len(value) > TAG_VALUE_LENGTH_LIMIT:
+                raise self.invalid(f"the value of tag {key!r} has {len(value)} characters; it may have {TAG_VALUE_LENGTH_LIMIT}")
+        self.tag_count(read)
+        return read
+
+    def tag_count(self, tags: Tags) -> None:
+        """Check that a resource may have so many tags.
+
+        Raises:
+            Ec2Error: TagLimitExceeded for more than 50.
+        """
+        if len(tags) > TAG_COUNT_LIMIT:
+            raise self.refusal(ErrorCode.TAG_LIMIT_EXCEEDED, f"{len(tags)} tags; a resource may have {TAG_COUNT_LIMIT}")
+
+    def tag_key(self, key: str) -> None:
+        """Check the key of a tag.
+
+        Raises:
+            Ec2Error: InvalidParameterValue where it is empty, too long, or one of AWS's own.
+        """
+        if not key or len(key) > TAG_KEY_LENGTH_LIMIT:
+            raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
+        if key.startswith(RESERVED_TAG_PREFIX):
+            raise self.invalid(f"the tag key {key!r} begins with {RESERVED_TAG_PREFIX}, which is reserved for AWS")
 
 
 def texts(values: Iterable[str]) -> tuple[str, ...]:

@@ -1,55 +1,157 @@
 """What EC2 allows: room on an instance and in a subnet, and the error code of each refusal."""
 
-from vpcipam.address import AddressMode, address_text
+import attrs
+
+from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, ErrorCode
 from vpcipam.ec2.records import EniRecord, InstanceRecord, SubnetRecord, address_texts, prefix_texts
 from vpcipam.ec2.requests import Call
-from vpcipam.ec2.subnet import PREFIX_SIZE, AddressSet
+from vpcipam.ec2.space import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
+from vpcipam.ec2.subnet import AddressCounts, AddressSet
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
+DETACHED_IPV6_LIMIT = 1024
+"""How many IPv6 addresses an ENI takes while it is on no instance: a bound of ours, far above that of any type, since a /64 has none."""
+
+_NOTHING = AddressSet()
+
+# --- addresses of a subnet -----------------------------------------------------------------------------------------------
+
 
 def allocate_for_new_eni(
-    call: Call, subnet: SubnetRecord, address_count: int = 0, prefix_count: int = 0, ipv6_count: int = 0
+    call: Call,
+    subnet: SubnetRecord,
+    *,
+    private_ip: int | None = None,
+    named: AddressSet = _NOTHING,
+    counts: AddressCounts | None = None,
 ) -> AddressSet:
-    """Take a primary IP and the rest of a new ENI, or refuse the call with the codes of CreateNetworkInterface."""
-    if subnet.addresses.free_count == 0:
-        raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, f"{subnet.subnet_id} has no free address for a primary IP")
-    _require_ipv6_room(call, subnet, ipv6_count)
-    try:
-        return subnet.addresses.allocate(address_count=1 + address_count, prefix_count=prefix_count, ipv6_prefix_count=ipv6_count)
-    except (PoolExhausted, NoFreeRun) as error:
-        raise call.invalid(f"{NO_ROOM_FOR_SECONDARY}: {error}") from None
+    """Take the addresses of a new ENI, or refuse the call with the codes of CreateNetworkInterface; the first one is its primary IP."""
+    wanted = AddressCounts() if counts is None else counts
+    if private_ip is not None:
+        named = AddressSet((private_ip,)) + named
+    _require_ipv6(call, subnet, wanted, named)
+    if named.counts.ipv6_addresses + wanted.ipv6_addresses > DETACHED_IPV6_LIMIT:
+        raise _too_many_ipv6(call)
+    require_within(call, subnet, named)
+    pool = subnet.addresses
+    with pool.all_or_nothing():
+        try:
+            pool.claim(named)
+        except AlreadyAllocated:
+            raise call.refusal(
+                ErrorCode.ADDRESS_IN_USE, f"[{', '.join(_names(named))}]: the specified address is already in use."
+            ) from None
+        if private_ip is None and pool.free_count == 0:
+            raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, f"{subnet.subnet_id} has no free address for a primary IP")
+        ipv6 = _allocate(call, subnet, attrs.evolve(wanted, addresses=0, prefixes=0))
+        try:
+            ipv4 = pool.allocate(address_count=(private_ip is None) + wanted.addresses, prefix_count=wanted.prefixes)
+        except (PoolExhausted, NoFreeRun) as error:
+            raise call.invalid(f"{NO_ROOM_FOR_SECONDARY}: {error}") from None
+    return ipv4 + ipv6 + named if private_ip is None else named + ipv4 + ipv6
 
 
-def allocate_for_eni(
-    call: Call, subnet: SubnetRecord, address_count: int = 0, prefix_count: int = 0, ipv6_prefix_count: int = 0
-) -> AddressSet:
+def allocate_for_eni(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
     """Take addresses or prefixes for an ENI that is there, or refuse the call with the codes of the Assign actions."""
-    _require_ipv6_room(call, subnet, ipv6_prefix_count)
+    _require_ipv6(call, subnet, counts, _NOTHING)
+    return _allocate(call, subnet, counts)
+
+
+def claim_for_eni(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
+    """Take named addresses or prefixes for an ENI that is there, or refuse the call with the codes of the Assign actions."""
     try:
-        return subnet.addresses.allocate(address_count=address_count, prefix_count=prefix_count, ipv6_prefix_count=ipv6_prefix_count)
+        subnet.addresses.claim(named)
+    except AlreadyAllocated:
+        raise _not_movable(call, named) from None
+
+
+def find_holders(call: Call, eni: EniRecord, named: AddressSet) -> dict[int, EniRecord]:
+    """Find the ENIs that have named addresses as secondary ones, by address, so that those can move; refuse what can't move.
+
+    Complexity: O(addresses × ENIs of the subnet).
+    """
+    holders = {}
+    for address in named.addresses:
+        if eni.subnet.addresses.is_taken(address):
+            holder = next((each for each in eni.subnet.enis.values() if address in each.secondary_ips), None)
+            if holder is None:
+                raise _not_movable(call, named)
+            holders[address] = holder
+    return holders
+
+
+def require_within(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
+    """Check that named addresses and prefixes lie in a subnet, and not in what EC2 keeps of it."""
+    ipv4, ipv6 = subnet.addresses.cidr, subnet.addresses.ipv6_cidr
+    blocks = [(ipv4, address, 1) for address in named.addresses] + [(ipv4, prefix, PREFIX_SIZE) for prefix in named.prefixes]
+    if ipv6 is None:
+        if named.ipv6_addresses or named.ipv6_prefixes:
+            raise _without_ipv6(call, subnet)
+    else:
+        blocks += [(ipv6, address, 1) for address in named.ipv6_addresses]
+        blocks += [(ipv6, prefix, IPV6_PREFIX_SIZE) for prefix in named.ipv6_prefixes]
+    for cidr, first, size in blocks:
+        if first not in cidr or any(first <= address < first + size for address in reserved_addresses(cidr)):
+            raise call.invalid(
+                f"{address_text(first, cidr.version)} does not fall within {cidr}, the address range of {subnet.subnet_id}, or is in a "
+                "part of it that EC2 reserves"
+            )
+
+
+def require_reservable(call: Call, subnet: SubnetRecord, cidr: Cidr) -> None:
+    """Check that a range of a subnet can be reserved. That addresses in it are in use does not matter to EC2."""
+    whole = subnet.addresses.cidr if cidr.version == 4 else subnet.addresses.ipv6_cidr
+    if whole is None or not holds(whole, cidr):
+        raise call.invalid(f"{cidr} does not fall within the IPv{cidr.version} CIDR of {subnet.subnet_id}: {whole}")
+    for other in subnet.addresses.reservations:
+        if other.overlaps(cidr):
+            raise call.invalid(f"Reservation CIDR {cidr} has overlap with existing reserved CIDR block {other}")
+
+
+def holds(whole: Cidr, part: Cidr) -> bool:
+    """Tell whether a CIDR lies in another of the same IP version."""
+    return part.first in whole and part.last in whole
+
+
+def _allocate(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
+    try:
+        return subnet.addresses.allocate(
+            address_count=counts.addresses,
+            prefix_count=counts.prefixes,
+            ipv6_address_count=counts.ipv6_addresses,
+            ipv6_prefix_count=counts.ipv6_prefixes,
+        )
     except PoolExhausted as error:
         raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, str(error)) from None
     except NoFreeRun as error:
         raise call.refusal(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, str(error)) from None
 
 
-def claim_for_eni(call: Call, subnet: SubnetRecord, named: AddressSet) -> AddressSet:
-    """Take named addresses or /28s, or refuse the call."""
-    for first, size in [(address, 1) for address in named.addresses] + [(prefix, PREFIX_SIZE) for prefix in named.prefixes]:
-        last = first + size - 1
-        cidr = subnet.addresses.cidr
-        if first not in cidr or subnet.addresses.is_reserved(first) or subnet.addresses.is_reserved(last):
-            raise call.invalid(
-                f"{address_text(first, 4)} is outside of {cidr}, the CIDR of {subnet.subnet_id}, or in a part that EC2 reserves"
-            )
-    try:
-        subnet.addresses.claim(named)
-    except AlreadyAllocated:
-        names = (*address_texts(named.addresses), *prefix_texts(named.prefixes, AddressMode.PREFIX))
-        raise call.invalid(f"[{', '.join(names)}] assigned, but move is not allowed.") from None
-    return named
+def _require_ipv6(call: Call, subnet: SubnetRecord, counts: AddressCounts, named: AddressSet) -> None:
+    if subnet.addresses.ipv6_cidr is None and (counts.ipv6_count or named.counts.ipv6_count):
+        raise _without_ipv6(call, subnet)
+
+
+def _without_ipv6(call: Call, subnet: SubnetRecord) -> Exception:
+    return call.invalid(f"{subnet.subnet_id} has no IPv6 CIDR to take addresses or prefixes from")
+
+
+def _not_movable(call: Call, named: AddressSet) -> Exception:
+    return call.invalid(f"[{', '.join(_names(named))}] assigned, but move is not allowed.")
+
+
+def _names(named: AddressSet) -> tuple[str, ...]:
+    return (
+        *address_texts(named.addresses),
+        *prefix_texts(named.prefixes, AddressMode.PREFIX),
+        *address_texts(named.ipv6_addresses, 6),
+        *prefix_texts(named.ipv6_prefixes, AddressMode.IPV6),
+    )
+
+
+# --- room on an instance -------------------------------------------------------------------------------------------------
 
 
 def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) -> None:
@@ -75,24 +177,26 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
 
 def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
     """Check the addresses that an ENI brings to an instance."""
-    for count, limit in ((eni.ipv4_count, limits.ipv4_per_eni), (len(eni.ipv6_prefixes), limits.ipv6_per_eni)):
+    for count, limit in ((eni.counts.ipv4_count, limits.ipv4_per_eni), (eni.counts.ipv6_count, limits.ipv6_per_eni)):
         if count > limit:
             raise call.refusal(
                 ErrorCode.ADDRESS_LIMIT_EXCEEDED,
                 f"Address count {count} on {eni.eni_id} exceeds the limit for {limits.instance_type} ({limit})",
             )
-    if eni.has_prefixes:
+    if eni.counts.has_prefixes:
         _require_prefix_support(call, limits)
 
 
-def require_room(call: Call, eni: EniRecord, *, ipv4_count: int = 0, ipv6_count: int = 0, has_prefixes: bool) -> None:
-    """Check what an ENI is to get against the limits of its instance; without one there are none."""
+def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
+    """Check what an ENI is to get against the limits of its instance. Without one there are none, but for a bound on IPv6 addresses."""
     if eni.instance is None:
+        if eni.counts.ipv6_addresses + wanted.ipv6_addresses > DETACHED_IPV6_LIMIT:
+            raise _too_many_ipv6(call)
         return
     limits = eni.instance.limits
-    if has_prefixes:
+    if wanted.has_prefixes:
         _require_prefix_support(call, limits)
-    if eni.ipv4_count + ipv4_count > limits.ipv4_per_eni or len(eni.ipv6_prefixes) + ipv6_count > limits.ipv6_per_eni:
+    if eni.counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or eni.counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
         raise call.refusal(
             ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED,
             f"Number of private addresses will exceed limit: an ENI of {limits.instance_type} takes {limits.ipv4_per_eni} IPv4 and "
@@ -105,13 +209,7 @@ def _require_prefix_support(call: Call, limits: InstanceLimits) -> None:
         raise call.invalid(f"{limits.instance_type} takes no prefixes: they need a Nitro instance")
 
 
-def _require_ipv6_room(call: Call, subnet: SubnetRecord, ipv6_prefix_count: int) -> None:
-    if ipv6_prefix_count == 0:
-        return
-    if subnet.addresses.ipv6_cidr is None:
-        raise call.invalid(f"{subnet.subnet_id} has no IPv6 CIDR to take prefixes from")
-    free_count = subnet.addresses.free_ipv6_prefix_count
-    if ipv6_prefix_count > free_count:
-        raise call.refusal(
-            ErrorCode.INSUFFICIENT_CIDR_BLOCKS, f"{subnet.addresses.ipv6_cidr} has {free_count} free /80s, {ipv6_prefix_count} are wanted"
-        )
+def _too_many_ipv6(call: Call) -> Exception:
+    return call.refusal(
+        ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"An ENI that is on no instance takes {DETACHED_IPV6_LIMIT} IPv6 addresses at most"
+    )

@@ -1,14 +1,14 @@
-"""The addresses of an ENI: assign and unassign."""
+"""The addresses of an ENI: assign and unassign, IPv4 and IPv6."""
 
 from collections.abc import Iterable
 
 from vpcipam.address import AddressMode, address_text
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import AssignedAddresses
-from vpcipam.ec2.records import address_texts, prefix_texts
-from vpcipam.ec2.requests import texts
-from vpcipam.ec2.rules import allocate_for_eni, claim_for_eni, require_room
-from vpcipam.ec2.subnet import AddressSet
+from vpcipam.ec2.records import EniRecord, address_texts, prefix_texts
+from vpcipam.ec2.requests import Call, texts
+from vpcipam.ec2.rules import allocate_for_eni, claim_for_eni, find_holders, require_room, require_within
+from vpcipam.ec2.subnet import AddressCounts, AddressSet
 
 
 class AddressActions(Actions):
@@ -22,9 +22,13 @@ class AddressActions(Actions):
         ipv4_prefix_count: int = 0,
         addresses: Iterable[str] = (),
         prefixes: Iterable[str] = (),
+        allow_reassignment: bool = False,
         now_ns: int,
     ) -> AssignedAddresses:
         """Add secondary IPs or /28 prefixes, by count or by name: one of the four in a call.
+
+        With `allow_reassignment`, a named secondary IP of another ENI of the subnet moves here, and one that is here already stays. Primary
+        IPs and prefixes never move.
 
         Raises:
             Ec2Error: PrivateIpAddressLimitExceeded beyond the type's limit, where the ENI is attached; InsufficientFreeAddressesInSubnet
@@ -32,24 +36,12 @@ class AddressActions(Actions):
                 subnet, and for prefixes on a type without them; InvalidParameterCombination for none or several of the four.
         """
         call = self._begin("AssignPrivateIpAddresses", now_ns)
-        address_count = call.count("secondary_ip_count", secondary_ip_count)
-        prefix_count = call.count("ipv4_prefix_count", ipv4_prefix_count)
-        address_texts_, prefix_texts_ = texts(addresses), texts(prefixes)
-        call.one_kind(secondary_ip_count=address_count, ipv4_prefix_count=prefix_count, addresses=address_texts_, prefixes=prefix_texts_)
-        named = call.named(address_texts_, prefix_texts_)
+        counts = AddressCounts(call.count("secondary_ip_count", secondary_ip_count), call.count("ipv4_prefix_count", ipv4_prefix_count))
+        names, blocks = texts(addresses), texts(prefixes)
+        call.one_kind(secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, addresses=names, prefixes=blocks)
+        named = call.named(names, blocks)
         eni = self._account.eni(call, eni_id)
-        require_room(
-            call,
-            eni,
-            ipv4_count=address_count + prefix_count + len(named.addresses) + len(named.prefixes),
-            has_prefixes=bool(prefix_count or named.prefixes),
-        )
-        added = (
-            claim_for_eni(call, eni.subnet, named)
-            if named != AddressSet()
-            else allocate_for_eni(call, eni.subnet, address_count, prefix_count)
-        )
-        eni.add(added)
+        added = _reassign(call, eni, named) if names and allow_reassignment else _assign(call, eni, counts, named)
         return self._done(call, AssignedAddresses(address_texts(added.addresses), prefix_texts(added.prefixes, AddressMode.PREFIX)))
 
     def unassign_private_ip_addresses(
@@ -62,33 +54,88 @@ class AddressActions(Actions):
                 at all.
         """
         call = self._begin("UnassignPrivateIpAddresses", now_ns)
-        address_texts_, prefix_texts_ = texts(addresses), texts(prefixes)
-        if not address_texts_ and not prefix_texts_:
-            call.one_kind(addresses=address_texts_, prefixes=prefix_texts_)
-        named = call.named(address_texts_, prefix_texts_)
+        names, blocks = texts(addresses), texts(prefixes)
+        if not names and not blocks:
+            call.one_kind(addresses=names, prefixes=blocks)
+        named = call.named(names, blocks)
         eni = self._account.eni(call, eni_id)
         if eni.private_ip in named.addresses:
             raise call.invalid(f"{address_text(eni.private_ip, 4)} is the primary IP of {eni_id}, which can't be unassigned")
-        if not (eni.secondary_ips.issuperset(named.addresses) and eni.prefixes.issuperset(named.prefixes)):
-            raise call.invalid(f"Some of the specified addresses are not assigned to interface {eni_id}")
-        eni.remove(named)
-        eni.subnet.addresses.release(named)
+        _unassign(call, eni, named)
         self._done(call, None)
 
-    def assign_ipv6_addresses(self, eni_id: str, *, ipv6_prefix_count: int, now_ns: int) -> tuple[str, ...]:
-        """Add /80 prefixes; the answer is what was added, ascending.
+    def assign_ipv6_addresses(
+        self,
+        eni_id: str,
+        *,
+        ipv6_prefix_count: int = 0,
+        ipv6_address_count: int = 0,
+        addresses: Iterable[str] = (),
+        prefixes: Iterable[str] = (),
+        now_ns: int,
+    ) -> tuple[str, ...]:
+        """Add IPv6 addresses or /80 prefixes, by count or by name: one of the four in a call. The answer is what was added, ascending.
 
         Raises:
-            Ec2Error: InvalidParameterValue for a count below 1, a subnet without IPv6, or a type without prefixes;
-                PrivateIpAddressLimitExceeded beyond the type's limit, where the ENI is attached; InsufficientCidrBlocks where the subnet
-                has too few.
+            Ec2Error: InvalidParameterCombination for none or several of the four; InvalidParameterValue for a name that is no free address
+                of the subnet, for a subnet without IPv6, and for prefixes on a type without them; PrivateIpAddressLimitExceeded beyond the
+                type's limit, where the ENI is attached; InsufficientCidrBlocks where the subnet has too few /80s.
         """
         call = self._begin("AssignIpv6Addresses", now_ns)
-        count = call.count("ipv6_prefix_count", ipv6_prefix_count)
-        if count == 0:
-            raise call.invalid("ipv6_prefix_count is 0; it must be 1 or more")
-        eni = self._account.eni(call, eni_id)
-        require_room(call, eni, ipv6_count=count, has_prefixes=True)
-        added = allocate_for_eni(call, eni.subnet, ipv6_prefix_count=count)
-        eni.add(added)
-        return self._done(call, prefix_texts(added.ipv6_prefixes, AddressMode.IPV6))
+        counts = AddressCounts(
+            ipv6_addresses=call.count("ipv6_address_count", ipv6_address_count),
+            ipv6_prefixes=call.count("ipv6_prefix_count", ipv6_prefix_count),
+        )
+        names, blocks = texts(addresses), texts(prefixes)
+        call.one_kind(ipv6_prefix_count=counts.ipv6_prefixes, ipv6_address_count=counts.ipv6_addresses, addresses=names, prefixes=blocks)
+        named = call.named(ipv6_addresses=names, ipv6_prefixes=blocks)
+        added = _assign(call, self._account.eni(call, eni_id), counts, named)
+        return self._done(call, (*address_texts(added.ipv6_addresses, 6), *prefix_texts(added.ipv6_prefixes, AddressMode.IPV6)))
+
+    def unassign_ipv6_addresses(self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int) -> None:
+        """Take IPv6 addresses and /80s off an ENI; both kinds may be given.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for what the ENI does not have; InvalidParameterCombination for nothing at all.
+        """
+        call = self._begin("UnassignIpv6Addresses", now_ns)
+        names, blocks = texts(addresses), texts(prefixes)
+        if not names and not blocks:
+            call.one_kind(addresses=names, prefixes=blocks)
+        named = call.named(ipv6_addresses=names, ipv6_prefixes=blocks)
+        _unassign(call, self._account.eni(call, eni_id), named)
+        self._done(call, None)
+
+
+def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet) -> AddressSet:
+    """Add what is wanted, of which either the counts or the names are nothing."""
+    if named == AddressSet():
+        require_room(call, eni, counts)
+        added = allocate_for_eni(call, eni.subnet, counts)
+    else:
+        require_room(call, eni, named.counts)
+        require_within(call, eni.subnet, named)
+        claim_for_eni(call, eni.subnet, named)
+        added = named
+    eni.add(added)
+    return added
+
+
+def _reassign(call: Call, eni: EniRecord, named: AddressSet) -> AddressSet:
+    """Add named secondary IPs, some of which move here from other ENIs of the subnet or are here already."""
+    require_within(call, eni.subnet, named)
+    holders = find_holders(call, eni, named)
+    new = AddressSet(tuple(address for address in named.addresses if holders.get(address) is not eni))
+    require_room(call, eni, new.counts)
+    claim_for_eni(call, eni.subnet, AddressSet(tuple(address for address in named.addresses if address not in holders)))
+    for address, holder in holders.items():
+        holder.remove(AddressSet((address,)))
+    eni.add(named)
+    return named
+
+
+def _unassign(call: Call, eni: EniRecord, named: AddressSet) -> None:
+    if not eni.has(named):
+        raise call.invalid(f"Some of the specified addresses are not assigned to interface {eni.eni_id}")
+    eni.remove(named)
+    eni.subnet.addresses.release(named)

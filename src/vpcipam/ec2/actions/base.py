@@ -2,16 +2,15 @@
 
 import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
-from vpcipam.ec2.account import Account
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.account import Account, find
+from vpcipam.ec2.api import ErrorCode, Instance, NetworkInterface, Subnet, TrunkAssociation, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.gate import Gate
 from vpcipam.ec2.past import Moment
-from vpcipam.ec2.records import Vpc
-from vpcipam.ec2.requests import Call
+from vpcipam.ec2.requests import Call, texts
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.errors import InvalidArgument
 
@@ -74,6 +73,12 @@ class Actions:
         """What a call sees where it sees the past."""
         return None if self._gate is None else self._gate.moment(call)
 
+    @staticmethod
+    def _named_or_all(call: Call, visible: Mapping[str, _Shown_co], names: Iterable[str], not_found: ErrorCode) -> tuple[_Shown_co, ...]:
+        """Pick the named ones, ordered by id, or all where no name is given; an unknown name refuses the call."""
+        wanted = sorted(set(texts(names)))
+        return tuple(find(call, visible, name, not_found) for name in wanted) or tuple(visible.values())
+
     def _visible_vpcs(self, call: Call) -> Mapping[str, Vpc]:
         """The VPCs as a call sees them, by id: always the truth, since nobody waits for one."""
         del call
@@ -93,3 +98,8 @@ class Actions:
         """The instances as a call sees them, by id."""
         moment = self._moment(call)
         return Views(self._account.instances) if moment is None else moment.instances
+
+    def _visible_trunk_associations(self, call: Call) -> Mapping[str, TrunkAssociation]:
+        """The associations of branches with trunks as a call sees them, by id: always the truth, as with VPCs."""
+        del call
+        return Views(self._account.trunk_associations)

@@ -1,20 +1,21 @@
-"""Subnets: create, delete, describe."""
+"""Subnets and their CIDR reservations: create, delete, describe."""
 
 from collections.abc import Iterable
 
-from vpcipam.address import Cidr
-from vpcipam.ec2.account import find
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode, Subnet
-from vpcipam.ec2.records import SubnetRecord, sorted_tags
-from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS, texts
+from vpcipam.ec2.api import ErrorCode, Subnet, SubnetCidrReservation
+from vpcipam.ec2.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.records import ReservationRecord, SubnetRecord
+from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
+from vpcipam.ec2.rules import holds, require_reservable
 from vpcipam.ec2.subnet import SubnetAddresses
 
 SUBNET_IPV6_PREFIX_LENGTH = 64
+RESERVATION_TYPES = ("prefix", "explicit")
 
 
 class SubnetActions(Actions):
-    """The actions on subnets."""
+    """The actions on subnets and on their CIDR reservations."""
 
     def create_subnet(
         self,
@@ -30,7 +31,7 @@ class SubnetActions(Actions):
 
         Args:
             vpc_id: the VPC, one of whose CIDRs must hold the subnet's.
-            cidr: a /16 to /28.
+            cidr: a /16 to /28; its address may be any in it (EC2: 100.68.0.18/18 becomes 100.68.0.0/18).
             availability_zone: where its ENIs and instances are.
             ipv6_cidr: a /64 within the VPC's IPv6 CIDR.
             tags: pairs of key and value; of a key given twice, the last counts.
@@ -41,15 +42,17 @@ class SubnetActions(Actions):
                 of another subnet.
         """
         call = self._begin("CreateSubnet", now_ns)
-        ipv4 = call.cidr(cidr, 4)
+        ipv4 = call.canonical_cidr(cidr)
         ipv6 = None if ipv6_cidr is None else call.cidr(ipv6_cidr, 6)
+        read_tags = call.tags(tags)
         vpc = self._account.vpc(call, vpc_id)
-        if ipv4.prefix_length not in IPV4_PREFIX_LENGTHS or not any(_holds(whole, ipv4) for whole in vpc.cidrs):
+        wholes = tuple(vpc.cidrs.values())
+        if ipv4.prefix_length not in IPV4_PREFIX_LENGTHS or not any(holds(whole, ipv4) for whole in wholes):
             raise call.refusal(
-                ErrorCode.SUBNET_RANGE, f"{ipv4} is not a /16 to /28 within a CIDR of {vpc_id}: {', '.join(map(str, vpc.cidrs))}"
+                ErrorCode.SUBNET_RANGE, f"{ipv4} is not a /16 to /28 within a CIDR of {vpc_id}: {', '.join(map(str, wholes))}"
             )
         if ipv6 is not None and (
-            ipv6.prefix_length != SUBNET_IPV6_PREFIX_LENGTH or vpc.ipv6_cidr is None or not _holds(vpc.ipv6_cidr, ipv6)
+            ipv6.prefix_length != SUBNET_IPV6_PREFIX_LENGTH or vpc.ipv6_cidr is None or not holds(vpc.ipv6_cidr, ipv6)
         ):
             raise call.refusal(ErrorCode.SUBNET_RANGE, f"{ipv6} is not a /64 within the IPv6 CIDR of {vpc_id}: {vpc.ipv6_cidr}")
         for other in vpc.subnets.values():
@@ -59,12 +62,12 @@ class SubnetActions(Actions):
         subnet_id = self._account.new_id("subnet")
         # Every subnet draws its own sequence, so that one's use does not move the other's addresses.
         addresses = SubnetAddresses(ipv4, ipv6, choice=self._address_choice, seed=self._seed ^ ipv4.first << 32)
-        subnet = SubnetRecord(subnet_id, vpc_id, availability_zone, addresses, sorted_tags(tags))
+        subnet = SubnetRecord(subnet_id, vpc_id, availability_zone, addresses, read_tags)
         self._account.add_subnet(subnet)
         return self._done(call, subnet.view())
 
     def delete_subnet(self, subnet_id: str, *, now_ns: int = 0) -> None:
-        """Delete a subnet without ENIs.
+        """Delete a subnet without ENIs; its reservations go with it.
 
         Raises:
             Ec2Error: DependencyViolation while it has ENIs, attached or not.
@@ -76,17 +79,79 @@ class SubnetActions(Actions):
         self._account.drop_subnet(subnet)
         self._done(call, None)
 
-    def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
+    def describe_subnets(
+        self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, filters: Filters | None = None, now_ns: int
+    ) -> tuple[Subnet, ...]:
         """Show subnets: the named ones, or those of a VPC, or all; ordered by id. The VPC is a filter, as in EC2.
 
+        See `vpcipam.ec2.filters`.
+
         Raises:
-            Ec2Error: InvalidSubnetID.NotFound for an unknown name.
+            Ec2Error: InvalidSubnetID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeSubnets", now_ns)
-        seen = self._visible_subnets(call)
-        named = [find(call, seen, subnet_id, ErrorCode.SUBNET_NOT_FOUND) for subnet_id in sorted(set(texts(subnet_ids)))]
-        return tuple(subnet for subnet in named or seen.values() if vpc_id is None or subnet.vpc_id == vpc_id)
+        shown = self._named_or_all(call, self._visible_subnets(call), subnet_ids, ErrorCode.SUBNET_NOT_FOUND)
+        fitting = tagged_matching(call, shown, SUBNET_FILTERS, filters or {})
+        return tuple(subnet for subnet in fitting if vpc_id in (None, subnet.vpc_id))
 
+    # --- reservations ----------------------------------------------------------------------------------------------------
 
-def _holds(whole: Cidr, part: Cidr) -> bool:
-    return part.first in whole and part.last in whole
+    def create_subnet_cidr_reservation(
+        self,
+        subnet_id: str,
+        cidr: str,
+        *,
+        reservation_type: str,
+        description: str = "",
+        tags: Iterable[tuple[str, str]] = (),
+        now_ns: int = 0,
+    ) -> SubnetCidrReservation:
+        """Hold automatic picks off a range of a subnet, IPv4 or IPv6; addresses of it that are in use stay in use.
+
+        Args:
+            subnet_id: the subnet, one of whose CIDRs must hold the range.
+            cidr: the range, on its grid.
+            reservation_type: `prefix`: automatic /28s and /80s come from here first, single addresses only by name; `explicit`: both only
+                by name.
+            description: any text.
+            tags: pairs of key and value.
+            now_ns: the time of the call.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for another type, a range that is none or lies off its grid, outside of the subnet, or over
+                another reservation.
+        """
+        call = self._begin("CreateSubnetCidrReservation", now_ns)
+        wanted = call.cidr(cidr)
+        if reservation_type not in RESERVATION_TYPES:
+            raise call.invalid(f"reservation_type is {reservation_type!r}; it must be one of {', '.join(RESERVATION_TYPES)}")
+        read_tags = call.tags(tags)
+        subnet = self._account.subnet(call, subnet_id)
+        require_reservable(call, subnet, wanted)
+        reservation = ReservationRecord(self._account.new_id("scr"), subnet, wanted, reservation_type, description, read_tags)
+        self._account.add_reservation(reservation)
+        return self._done(call, reservation.view())
+
+    def delete_subnet_cidr_reservation(self, reservation_id: str, *, now_ns: int = 0) -> SubnetCidrReservation:
+        """Delete a reservation; the answer is what it was.
+
+        Raises:
+            Ec2Error: InvalidSubnetCidrReservationID.NotFound where it is unknown.
+        """
+        call = self._begin("DeleteSubnetCidrReservation", now_ns)
+        reservation = self._account.reservation(call, reservation_id)
+        self._account.drop_reservation(reservation)
+        return self._done(call, reservation.view())
+
+    def get_subnet_cidr_reservations(
+        self, subnet_id: str, *, filters: Filters | None = None, now_ns: int
+    ) -> tuple[SubnetCidrReservation, ...]:
+        """Show the reservations of a subnet, IPv4 and IPv6 ones, ordered by id.
+
+        Raises:
+            Ec2Error: InvalidSubnetID.NotFound where the subnet is unknown; InvalidParameterValue for an unknown filter.
+        """
+        call = self._begin("GetSubnetCidrReservations", now_ns)
+        subnet = self._account.subnet(call, subnet_id)
+        shown = (reservation.view() for reservation in subnet.reservations.values())
+        return tagged_matching(call, shown, RESERVATION_FILTERS, filters or {})

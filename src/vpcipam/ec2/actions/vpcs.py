@@ -1,10 +1,13 @@
-"""VPCs: create, give CIDRs, delete."""
+"""VPCs: create, give and take CIDRs, delete, describe."""
+
+from collections.abc import Iterable
 
 from vpcipam.address import Cidr
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode
-from vpcipam.ec2.records import Vpc, VpcRecord
+from vpcipam.ec2.api import ErrorCode, Vpc
+from vpcipam.ec2.filters import VPC_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS, Call
+from vpcipam.ec2.rules import holds
 
 VPC_IPV6_PREFIX_LENGTHS = range(44, 60 + 1, 4)
 
@@ -12,19 +15,19 @@ VPC_IPV6_PREFIX_LENGTHS = range(44, 60 + 1, 4)
 class VpcActions(Actions):
     """The actions on VPCs."""
 
-    def create_vpc(self, cidr: str, *, ipv6_cidr: str | None = None, now_ns: int = 0) -> Vpc:
-        """Make a VPC.
+    def create_vpc(self, cidr: str, *, ipv6_cidr: str | None = None, tags: Iterable[tuple[str, str]] = (), now_ns: int = 0) -> Vpc:
+        """Make a VPC. Its IPv4 CIDR may be written with any address in it (EC2: 100.68.0.18/18 becomes 100.68.0.0/18).
 
         Raises:
             Ec2Error: InvalidVpc.Range for an IPv4 CIDR that is not a /16 to /28, or an IPv6 one that is not a /44, /48, /52, /56 or /60.
         """
         call = self._begin("CreateVpc", now_ns)
-        ipv4 = _vpc_cidr(call, cidr)
+        ipv4 = call.canonical_cidr(cidr)
+        _require_size(call, ipv4)
         ipv6 = None if ipv6_cidr is None else call.cidr(ipv6_cidr, 6)
         if ipv6 is not None and ipv6.prefix_length not in VPC_IPV6_PREFIX_LENGTHS:
             raise call.refusal(ErrorCode.VPC_RANGE, f"{ipv6} is not a /44, /48, /52, /56 or /60")
-        vpc = VpcRecord(self._account.new_id("vpc"), [ipv4], ipv6)
-        self._account.add_vpc(vpc)
+        vpc = self._account.create_vpc(ipv4, ipv6, call.tags(tags))
         return self._done(call, vpc.view())
 
     def associate_vpc_cidr_block(self, vpc_id: str, cidr: str, *, now_ns: int = 0) -> Vpc:
@@ -34,12 +37,30 @@ class VpcActions(Actions):
             Ec2Error: InvalidVpc.Range as for `create_vpc`; CidrConflict where it overlaps one that the VPC has.
         """
         call = self._begin("AssociateVpcCidrBlock", now_ns)
-        ipv4 = _vpc_cidr(call, cidr)
+        ipv4 = call.cidr(cidr, 4)
+        _require_size(call, ipv4)
         vpc = self._account.vpc(call, vpc_id)
-        for other in vpc.cidrs:
+        for other in vpc.cidrs.values():
             if other.overlaps(ipv4):
                 raise call.refusal(ErrorCode.CIDR_CONFLICT, f"{ipv4} overlaps {other}, which {vpc_id} has")
-        vpc.cidrs.append(ipv4)
+        self._account.add_cidr(vpc, ipv4)
+        return self._done(call, vpc.view())
+
+    def disassociate_vpc_cidr_block(self, association_id: str, *, now_ns: int = 0) -> Vpc:
+        """Take an IPv4 CIDR from a VPC; the answer is the VPC without it.
+
+        Raises:
+            Ec2Error: OperationNotPermitted for the primary CIDR; InvalidCidrBlock.InUse while a subnet lies in it.
+        """
+        call = self._begin("DisassociateVpcCidrBlock", now_ns)
+        vpc = self._account.vpc_of_association(call, association_id)
+        cidr = vpc.cidrs[association_id]
+        if association_id == next(iter(vpc.cidrs)):
+            raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, f"{cidr} is the primary IPv4 CIDR block of {vpc.vpc_id}")
+        for subnet in vpc.subnets.values():
+            if holds(cidr, subnet.addresses.cidr):
+                raise call.refusal(ErrorCode.CIDR_IN_USE, f"{vpc.vpc_id} has a subnet within {cidr}: {subnet.subnet_id}")
+        self._account.drop_cidr(vpc, association_id)
         return self._done(call, vpc.view())
 
     def delete_vpc(self, vpc_id: str, *, now_ns: int = 0) -> None:
@@ -55,9 +76,17 @@ class VpcActions(Actions):
         self._account.drop_vpc(vpc)
         self._done(call, None)
 
+    def describe_vpcs(self, *, vpc_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Vpc, ...]:
+        """Show VPCs: the named ones, or all; ordered by id. See `vpcipam.ec2.filters`.
 
-def _vpc_cidr(call: Call, text: str) -> Cidr:
-    cidr = call.cidr(text, 4)
+        Raises:
+            Ec2Error: InvalidVpcID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
+        """
+        call = self._begin("DescribeVpcs", now_ns)
+        shown = self._named_or_all(call, self._visible_vpcs(call), vpc_ids, ErrorCode.VPC_NOT_FOUND)
+        return tagged_matching(call, shown, VPC_FILTERS, filters or {})
+
+
+def _require_size(call: Call, cidr: Cidr) -> None:
     if cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
         raise call.refusal(ErrorCode.VPC_RANGE, f"{cidr} is not a /16 to /28")
-    return cidr

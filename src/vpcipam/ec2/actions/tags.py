@@ -1,0 +1,94 @@
+"""Tags of VPCs, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
+
+from collections.abc import Iterable, Iterator
+
+from vpcipam.ec2.actions.base import Actions
+from vpcipam.ec2.api import ErrorCode, TagDescription
+from vpcipam.ec2.filters import TAG_FILTERS, Filters, matching
+from vpcipam.ec2.records import Tags, sorted_tags
+from vpcipam.ec2.requests import Call, texts
+
+
+class TagActions(Actions):
+    """The actions on tags."""
+
+    def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
+        """Give tags to resources; a tag that is there already gets the new value.
+
+        Args:
+            resource_ids: of VPCs, subnets, reservations, ENIs, instances and trunk associations, mixed as you like.
+            tags: pairs of key and value; of a key given twice, the last counts.
+            now_ns: the time of the call.
+
+        Raises:
+            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not take;
+                TagLimitExceeded beyond 50 for a resource; the NotFound codes; InvalidID for an id of no known kind.
+        """
+        call = self._begin("CreateTags", now_ns)
+        names, new = _given(call, resource_ids), call.tags(tags)
+        if not new:
+            raise call.refusal(ErrorCode.MISSING_PARAMETER, "tags is empty; give at least one")
+        records = [self._account.tagged(call, name) for name in names]
+        merged = [sorted_tags((*record.tags, *new)) for record in records]
+        for each in merged:
+            call.tag_count(each)
+        for record, each in zip(records, merged, strict=True):
+            self._account.set_tags(record, each)
+        self._done(call, None)
+
+    def delete_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str | None]] = (), *, now_ns: int) -> None:
+        """Take tags from resources; what is not there is no error.
+
+        Args:
+            resource_ids: as for `create_tags`.
+            tags: pairs of key and value: the tag goes if it has that value; with None for the value, whatever its value. No pairs at all:
+                every tag goes.
+            now_ns: the time of the call.
+
+        Raises:
+            Ec2Error: MissingParameter for no resource; InvalidParameterValue for a key that EC2 does not take; the NotFound codes;
+                InvalidID for an id of no known kind.
+        """
+        call = self._begin("DeleteTags", now_ns)
+        names, gone = _given(call, resource_ids), tuple(tags)
+        for key, _ in gone:
+            call.tag_key(key)
+        records = [self._account.tagged(call, name) for name in names]
+        for record in records:
+            self._account.set_tags(record, _without(record.tags, gone) if gone else ())
+        self._done(call, None)
+
+    def describe_tags(self, *, filters: Filters | None = None, now_ns: int) -> tuple[TagDescription, ...]:
+        """Show tags, ordered by resource type, then resource id, then key. Filters: `key`, `value`, `resource-id`, `resource-type`.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for an unknown filter.
+        """
+        call = self._begin("DescribeTags", now_ns)
+        return matching(call, self._tags(call), TAG_FILTERS, filters or {})
+
+    def _tags(self, call: Call) -> Iterator[TagDescription]:
+        tagged: dict[str, Iterable[tuple[str, Tags]]] = {
+            "instance": ((each.instance_id, each.tags) for each in self._visible_instances(call).values()),
+            "network-interface": ((each.eni_id, each.tags) for each in self._visible_enis(call).values()),
+            "subnet": ((each.subnet_id, each.tags) for each in self._visible_subnets(call).values()),
+            "subnet-cidr-reservation": ((each.reservation_id, each.tags) for each in self._account.reservations.values()),
+            "trunk-interface-association": ((each.association_id, each.tags) for each in self._visible_trunk_associations(call).values()),
+            "vpc": ((each.vpc_id, each.tags) for each in self._visible_vpcs(call).values()),
+        }
+        for resource_type, resources in tagged.items():
+            for resource_id, tags in resources:
+                for key, value in tags:
+                    yield TagDescription(resource_id, resource_type, key, value)
+
+
+def _given(call: Call, resource_ids: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(texts(resource_ids)))
+    if not names:
+        raise call.refusal(ErrorCode.MISSING_PARAMETER, "resource_ids is empty; give at least one")
+    return names
+
+
+def _without(tags: Tags, gone: Iterable[tuple[str, str | None]]) -> Tags:
+    unwanted = set(gone)
+    return tuple((key, value) for key, value in tags if not unwanted & {(key, value), (key, None)})
