@@ -183,11 +183,8 @@ class Provisioner:
         Raises:
             Ec2Error: EC2 refused to tell.
         """
-        unattached = [
-            e
-            for e in calls.do(lambda now_ns: self.ec2.describe_network_interfaces(now_ns=now_ns))
-            if e.status == "available" and e.vpc_id == self.home.vpc_id and e.tag(INSTANCE_TAG)
-        ]
+        filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (self.home.vpc_id,)}
+        unattached = calls.do(lambda now_ns: self.ec2.describe_network_interfaces(filters=filters, now_ns=now_ns))
         latest_ns = calls.now_ns - LEAKED_ENI_AGE_NS
         return tuple(eni for eni in unattached if eni.description.startswith(DESCRIPTION_PREFIX) and _made_by(eni, latest_ns))
 

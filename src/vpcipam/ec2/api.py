@@ -5,7 +5,7 @@ of the call in Unix nanoseconds, so that a model can throttle, delay and age; an
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -357,9 +357,14 @@ class Ec2Api(Protocol):
         ...
 
     def describe_network_interfaces(
-        self, *, eni_ids: Iterable[str] = (), instance_id: str | None = None, now_ns: int
+        self,
+        *,
+        eni_ids: Iterable[str] = (),
+        instance_id: str | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        now_ns: int,
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id."""
+        """Show ENIs: the named ones, or those attached to an instance, or all, that fit all filters; ordered by id."""
         ...
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
