@@ -47,6 +47,13 @@ def test_assign_and_unassign(benchmark, steps, block_count, block_size, placemen
 
 
 @pytest.mark.parametrize(("block_count", "block_size"), POOLS)
+def test_assign_and_unassign_in_bursts(benchmark, steps, block_count, block_size):
+    blocks = block_count if steps > 1000 else min(block_count, 20)
+    churn = floors.Churn(int(blocks * block_size * 0.6), steps)
+    bench(benchmark, pool_workloads.assign_unassign_in_bursts(TWIN, churn, blocks, block_size, 3))
+
+
+@pytest.mark.parametrize(("block_count", "block_size"), POOLS)
 def test_assign_and_unassign_beside_keys_that_stay(benchmark, steps, block_count, block_size):
     blocks = block_count if steps > 1000 else min(block_count, 20)
     live = int(blocks * block_size * 0.6)

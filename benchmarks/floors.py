@@ -110,12 +110,15 @@ class Timing:
 def compare(empty: Workload, floor: Workload, workloads: Sequence[Workload], rounds: int) -> list[Timing]:
     """Time the floor and the workloads in turn; return a timing of each, the floor first."""
     costs: list[list[float]] = []
-    for _ in range(rounds):
-        row = []
-        for workload in (empty, floor, *workloads):
+    every = (empty, floor, *workloads)
+    for turn in range(rounds):
+        row = [0.0] * len(every)
+        for step in range(len(every)):
+            # Each round begins with another one. Otherwise, on a busy machine, time slices could always interrupt the same one.
+            place = (turn + step) % len(every)
             begin = perf_counter_ns()
-            workload.run()
-            row.append((perf_counter_ns() - begin) / workload.steps)
+            every[place].run()
+            row[place] = (perf_counter_ns() - begin) / every[place].steps
         costs.append([cost - row[0] for cost in row[1:]])
     for workload in (floor, *workloads):
         workload.check()

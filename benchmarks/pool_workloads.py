@@ -77,6 +77,33 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
     return Workload(name, len(pairs), run, check)
 
 
+def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, block_size: int, burst: int) -> Workload:
+    """Run the churn with so many pairs at one instant, so that so many cooldowns end at once."""
+    total = block_count * block_size
+    pairs = churn.pairs
+    pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2 // burst))
+    for number in range(block_count):
+        pool.add_block(BASE + number * 16, block_size, number // 14)
+    now_ns = BEGIN_NS
+    for key in churn.keys[: churn.live]:
+        pool.assign(key, now_ns)
+    timed = [(1 + number // burst, new, old) for number, (new, old) in enumerate(pairs)]
+
+    def run() -> None:
+        nonlocal now_ns
+        begin = now = now_ns
+        for step, new, old in timed:
+            now = begin + step
+            pool.assign(new, now)
+            pool.unassign(old, now)
+        now_ns = now
+
+    def check() -> None:
+        assert {key for key, _ in pool.items()} == set(churn.keys[: churn.live])
+
+    return Workload(f"{total:,} addresses in {block_count:,} blocks of {block_size}, in bursts of {burst}", len(pairs), run, check)
+
+
 def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_count: int, block_size: int) -> Workload:
     """Run the same churn whatever the pool's size, beside keys that stay.
 

@@ -84,12 +84,14 @@ class _Block:
 class _Use(Generic[K]):
     """An address that is not free: held by a key, or cooling. `block` is None if it cools while no block covers it."""
 
-    __slots__ = ("address", "block", "holder", "turn", "until_ns")
+    __slots__ = ("address", "block", "entry", "holder", "note", "turn", "until_ns")
 
     def __init__(self, address: int, block: _Block | None) -> None:
         self.address = address
         self.block = block
         self.holder: tuple[int, K] | None = None  # the key's hash, and the key
+        self.entry: object = None  # the owner's object for the address
+        self.note: object = None  # the owner's object for the key; nobody looks at it once the key is gone
         self.until_ns = 0  # while it cools
         self.turn = 0  # of two that cool until the same time, the one that began first expires first
 
@@ -237,8 +239,8 @@ class AddressPool(Generic[K]):
         if block.assigned_count and not force:
             raise refuse.block_in_use(block.base, block.assigned_count)
         evicted: list[K] = []
-        for offset in sorted(block.used):
-            use = self._uses[block.base + offset]
+        uses = [self._uses[block.base + offset] for offset in sorted(block.used)]  # kept until all is done, as in _expire
+        for use in uses:
             if use.holder is not None:
                 evicted.append(use.holder[1])
                 self._let_go(use)
@@ -309,18 +311,7 @@ class AddressPool(Generic[K]):
 
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
-        now = self._time(now_ns)
-        key_hash = hash(key)
-        use = self._find(key, key_hash)
-        if use is not None:
-            return use.address
-        if not self._open and not self._some_block_opens(now):
-            raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
-        self._expire(now)
-        block = self._choose()
-        use = _Use(block.base + block.lowest_free(), block)
-        self._hand_out(use, key, key_hash)
-        return use.address
+        return self._assign(key, now_ns)[0].address
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
         """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
@@ -361,16 +352,7 @@ class AddressPool(Generic[K]):
 
         Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
         """
-        now = self._time(now_ns)
-        use = self._find(key, hash(key))
-        if use is None:
-            raise refuse.unknown_key(key)
-        self._let_go(use)
-        if self._cooldown_ns:
-            self._cool(use, now + self._cooldown_ns)
-        else:
-            self._free(use)
-        return use.address
+        return self._unassign(key, now_ns).address
 
     def revoke(self, key: K, /) -> int:
         """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
@@ -380,9 +362,7 @@ class AddressPool(Generic[K]):
 
         Complexity: O(1).
         """
-        use = self._find(key, hash(key))
-        if use is None:
-            raise refuse.unknown_key(key)
+        use = self._holding(key)
         self._let_go(use)
         self._free(use)
         return use.address
@@ -423,6 +403,63 @@ class AddressPool(Generic[K]):
 
     def __contains__(self, key: object) -> bool:
         return self._find(key, hash(key)) is not None
+
+    # What the owner keeps beside addresses and keys
+
+    def assign_entry(self, key: K, now_ns: SupportsIndex, note: object = None, /) -> object:
+        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
+
+        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            PoolExhausted: no open block has a free address.
+
+        Complexity: that of `assign`.
+        """
+        use, is_new = self._assign(key, now_ns)
+        if is_new:
+            use.note = note
+        return use.entry
+
+    def unassign_entry(self, key: K, now_ns: SupportsIndex, /) -> object:
+        """Unassign, forget the note, and return the entry of the address, or None if it has none.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            UnknownKey: the key has no address.
+
+        Complexity: that of `unassign`.
+        """
+        return self._unassign(key, now_ns).entry
+
+    def entry_of(self, key: K, /) -> object:
+        """Return the entry of a key's address, or None."""
+        use = self._find(key, hash(key))
+        return None if use is None else use.entry
+
+    def set_entry(self, key: K, entry: object, /) -> None:
+        """Keep an object beside a key's address, for whoever is given that next too.
+
+        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        self._holding(key).entry = entry
+
+    def note_of(self, key: K, /) -> object:
+        """Return the note kept with a key, or None."""
+        use = self._find(key, hash(key))
+        return None if use is None else use.note
+
+    def set_note(self, key: K, note: object, /) -> None:
+        """Keep an object with a key while it has its address.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        self._holding(key).note = note
 
     # Cooldowns
 
@@ -626,6 +663,37 @@ class AddressPool(Generic[K]):
             else:
                 return None
 
+    def _holding(self, key: object) -> _Use[K]:
+        use = self._find(key, hash(key))
+        if use is None:
+            raise refuse.unknown_key(key)
+        return use
+
+    def _assign(self, key: K, now_ns: SupportsIndex) -> tuple[_Use[K], bool]:
+        """Find what a key holds, or give it something; tell whether it is new."""
+        now = self._time(now_ns)
+        key_hash = hash(key)
+        held = self._find(key, key_hash)
+        if held is not None:
+            return held, False
+        if not self._open and not self._some_block_opens(now):
+            raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
+        self._expire(now)
+        block = self._choose()
+        use: _Use[K] = _Use(block.base + block.lowest_free(), block)
+        self._hand_out(use, key, key_hash)
+        return use, True
+
+    def _unassign(self, key: K, now_ns: SupportsIndex) -> _Use[K]:
+        now = self._time(now_ns)
+        use = self._holding(key)
+        self._let_go(use)
+        if self._cooldown_ns:
+            self._cool(use, now + self._cooldown_ns)
+        else:
+            self._free(use)
+        return use
+
     # Changes of state. No code of a key runs below.
 
     def _hand_out(self, use: _Use[K], key: K, key_hash: int) -> None:
@@ -669,8 +737,9 @@ class AddressPool(Generic[K]):
 
     def _expire(self, now_ns: int) -> None:
         due = bisect_left(self._cooling, (now_ns + 1, 0))
-        for _, _, address in self._cooling[:due]:
-            use = self._uses[address]
+        # Kept until all is done: when the last reference goes, code of an entry or a note may run.
+        uses: list[_Use[K]] = [self._uses[address] for _, _, address in self._cooling[:due]]
+        for use in uses:
             if use.block is not None:
                 self._count_cooling(use.block, -1)
             self._free(use)

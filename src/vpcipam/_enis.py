@@ -1,6 +1,7 @@
 """The datastore's ENIs, and the counts that are read off them and the pool."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from vpcipam.address import AddressMode, Cidr
 from vpcipam.pool import AddressPool
@@ -56,7 +57,7 @@ def count_pool(enis: Iterable[Eni], pool: Pool, mode: AddressMode, now_ns: int) 
     return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
 
 
-def count_eni(eni: Eni, pool: Pool, mode: AddressMode, cooling_until_ns: int | None) -> EniStats:
+def count_eni(eni: Eni, pool: Pool, mode: AddressMode, cooling: "CoolingOnEni") -> EniStats:
     """Count one ENI."""
     groups = (eni.group(prefix=False), eni.group(prefix=True))
     group = eni.group_of(mode)
@@ -73,26 +74,29 @@ def count_eni(eni: Eni, pool: Pool, mode: AddressMode, cooling_until_ns: int | N
         slot_count=len(eni.cidrs),
         total_count=total,
         assigned_count=assigned,
+        cooling_count=0 if eni.excluded else cooling.of_mode_count,
         pod_count=sum(pool.group_assigned_count(each) for each in groups),
         free_prefix_count=pool.group_empty_block_count(groups[1]),
         idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
         stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
-        cooling_until_ns=cooling_until_ns,
+        cooling_until_ns=cooling.until_ns,
     )
 
 
-def cooling_until_by_eni(eni_of_block: Mapping[int, Eni], pool: Pool, now_ns: int) -> dict[Eni, int]:
-    """Find when the last cooling address of each ENI is past its cooldown, for those where one cools."""
-    latest: dict[Eni, int] = {}
+class CoolingOnEni(NamedTuple):
+    """How many addresses of the mode cool on an ENI, and when the last one of any mode is past its cooldown, None where none cools."""
+
+    of_mode_count: int = 0
+    until_ns: int | None = None
+
+
+def cooling_by_eni(eni_of_block: Mapping[int, Eni], pool: Pool, mode: AddressMode, now_ns: int) -> dict[Eni, CoolingOnEni]:
+    """Look at what still cools at a time, ENI by ENI, for those where something does. Ends no cooldown: the time may lie ahead."""
+    found: dict[Eni, CoolingOnEni] = {}
     for address, until_ns in pool.cooling_items():  # in the order of their ends, so the last one of an ENI stands
         base = pool.block_of(address)
         if until_ns > now_ns and base is not None:
-            latest[eni_of_block[base]] = until_ns
-    return latest
-
-
-def addresses_in(addresses: Collection[int], cidr: Cidr) -> list[int]:
-    """The addresses that lie in a CIDR, found by going through the fewer of the two."""
-    if cidr.size <= len(addresses):
-        return [address for address in range(cidr.first, cidr.last + 1) if address in addresses]
-    return [address for address in addresses if address in cidr]
+            eni = eni_of_block[base]
+            count = found.get(eni, CoolingOnEni()).of_mode_count
+            found[eni] = CoolingOnEni(count + (eni.cidrs[base].prefix_length == mode.prefix_length), until_ns)
+    return found

@@ -49,6 +49,7 @@ from vpcipam._free_tree cimport (
 )
 from vpcipam._key_hash cimport hash_of
 from vpcipam._key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
+from vpcipam._lines cimport lines_grow
 from vpcipam._pool_blocks cimport (
     ASSIGNED,
     COOLING,
@@ -56,6 +57,7 @@ from vpcipam._pool_blocks cimport (
     NEAR_FIRST,
     NONE,
     PLACES_MAX,
+    Base,
     Block,
     Group,
     Place,
@@ -63,8 +65,10 @@ from vpcipam._pool_blocks cimport (
     block_free,
     give_bit,
     grow_bits,
+    grow_places,
     insert,
     lowest_near,
+    place_slot,
     remove,
     take_bit,
 )
@@ -73,9 +77,9 @@ from vpcipam._small_int cimport small_int
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
     object PyNumber_Index(object value)
-    PyObject* PyList_GET_ITEM(list items, Py_ssize_t index)  # borrowed
+    PyObject* PyList_GET_ITEM(PyObject* items, Py_ssize_t index)  # borrowed
     void decref "Py_DECREF" (PyObject* item)
-    void PyList_SET_ITEM(list items, Py_ssize_t index, PyObject* item)  # takes over the reference, and forgets the old item
+    void PyList_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # takes over the reference, and forgets the old item
     bint PyDict_Next(dict items, Py_ssize_t* position, PyObject** key, PyObject** value)
 
 cdef int64_t CAPACITY_MAX = refuse.CAPACITY_MAX
@@ -443,6 +447,39 @@ cdef int split(object address, uint64_t* high, uint64_t* low) except -1:
     return 0
 
 
+# The list comes as a plain pointer: of an object, Cython would count one reference more and then one less.
+
+cdef inline PyObject* key_at(PyObject* held, int32_t place) noexcept:
+    return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place)
+
+
+cdef inline PyObject* address_at(PyObject* held, int32_t place) noexcept:
+    return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place + 1)
+
+
+cdef inline PyObject* entry_at(PyObject* kept, int32_t place) noexcept:
+    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place)
+
+
+cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
+    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place + 1)
+
+
+cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
+    """Put an item in the place of another; the last thing that is done, if that one's last reference may go with it."""
+    cdef PyObject* before = PyList_GET_ITEM(items, index)
+    Py_INCREF(item)
+    PyList_SET_ITEM(items, index, <PyObject*>item)
+    decref(before)
+
+
+cdef int extend(list items, int64_t count) except -1:
+    """Lengthen a list by None. One by one: that makes no new container, so that the garbage collector can't run, and change the pool."""
+    while len(items) < count:
+        items.append(None)
+    return 0
+
+
 cdef object checked_address(str name, object value, uint64_t* high, uint64_t* low):
     cdef int overflow = 0
     cdef long long number
@@ -502,8 +539,10 @@ cdef class AddressPool:
     (162, 160)
     """
 
-    cdef list _keys  # by place; None where no key holds it. A list, so that the garbage collector sees the keys
-    cdef list _addresses  # by place: the int that is handed out, made once
+    # By place, side by side as they are needed together: its key, or None, and its address, the int that is handed out, made once.
+    # A list, so that the garbage collector sees the keys.
+    cdef list _held
+    cdef list _kept  # likewise its entry, if it has one, and the note of its key, or None; empty until the owner keeps something
     cdef dict _outside  # address -> place, for far and for remembered places
     cdef dict _group_slots  # group number -> slot
     cdef list _group_totals  # by slot
@@ -512,7 +551,10 @@ cdef class AddressPool:
     cdef object _seed
     cdef KeyTable _table  # keys to places
     cdef Place* _places
+    cdef void* _place_memory  # in which they lie
     cdef Block* _blocks
+    cdef void* _block_memory  # in which they lie
+    cdef Base* _bases_at  # by block: its base, as numbers
     cdef Group* _groups
     cdef int32_t* _by_address  # blocks, ascending by base
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
@@ -539,6 +581,7 @@ cdef class AddressPool:
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int _placement
+    cdef bint _keeps  # whether `_kept` is in use
     cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
     cdef object __weakref__
 
@@ -551,8 +594,8 @@ cdef class AddressPool:
         if not 0 <= self._seed <= SEED_MAX:
             raise refuse.out_of_range("seed", self._seed, 0, SEED_MAX)
         self._random_state = self._seed
-        self._keys = []
-        self._addresses = []
+        self._held = []
+        self._kept = []
         self._outside = {}
         self._group_slots = {}
         self._group_totals = []
@@ -566,9 +609,10 @@ cdef class AddressPool:
         cdef int32_t block
         for block in range(self._block_room):
             block_free(&self._blocks[block])
-        free(self._places)
+        free(self._place_memory)
         free(self._table.slots)
-        free(self._blocks)
+        free(self._block_memory)
+        free(self._bases_at)
         free(self._groups)
         free(self._by_address)
         free(self._by_rank)
@@ -622,8 +666,8 @@ cdef class AddressPool:
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
-        block.base_high = high
-        block.base_low = low
+        self._bases_at[index].high = high
+        self._bases_at[index].low = low
         block.size = length
         block.group = group_slot
         block.near = block.far_count = block.assigned_count = block.cooling_count = 0
@@ -660,6 +704,7 @@ cdef class AddressPool:
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
         cdef list evicted = []
+        cdef list notes = []  # kept until all is done, as in unassign
         cdef Block* block
         cdef Found* found
         cdef int64_t count
@@ -674,7 +719,8 @@ cdef class AddressPool:
             for each in range(count):
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
-                    evicted.append(<object>PyList_GET_ITEM(self._keys, place))
+                    evicted.append(<object>key_at(<PyObject*>self._held, place))
+                    notes.append(self._take_note(place))
                     self._let_go(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
@@ -759,19 +805,8 @@ cdef class AddressPool:
 
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
-        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef Py_hash_t key_hash = hash_of(key)
-        cdef int32_t place = self._find(key, key_hash)
-        if place == NONE:
-            if self._open_count == 0 and not self._some_block_opens(now):
-                raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
-            if self._ranks_stale:
-                self._give_ranks()
-            self._reserve_slot(key_hash)
-            self._expire(now)
-            place = self._lowest_place(self._choose())
-            self._hand_out(place, key, key_hash)
-        return <object>PyList_GET_ITEM(self._addresses, place)
+        cdef bint is_new
+        return <object>address_at(<PyObject*>self._held, self._assign(key, now_ns, &is_new))
 
     def assign_at(self, key, address, now_ns):
         """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
@@ -796,15 +831,16 @@ cdef class AddressPool:
         key_hash = hash_of(key)
         place = self._find(key, key_hash)
         if place != NONE:
-            if address != <object>PyList_GET_ITEM(self._addresses, place):
-                raise refuse.key_holds_another(key, <object>PyList_GET_ITEM(self._addresses, place), address)
+            if address != <object>address_at(<PyObject*>self._held, place):
+                held = <object>address_at(<PyObject*>self._held, place)
+                raise refuse.key_holds_another(key, held, address)
             return
         index = self._covering(high, low, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
         if place != NONE and self._places[place].state == ASSIGNED:
-            raise refuse.address_held(address, <object>PyList_GET_ITEM(self._keys, place))
+            raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         if place != NONE and self._places[place].state == COOLING and self._places[place].stamp.until_ns > now:
             raise refuse.cooling_down(address, self._places[place].stamp.until_ns, now)
         self._reserve_slot(key_hash)
@@ -821,16 +857,13 @@ cdef class AddressPool:
         Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
         """
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, hash_of(key))
-        if place == NONE:
-            raise refuse.unknown_key(key)
-        address = <object>PyList_GET_ITEM(self._addresses, place)
-        _held = <object>PyList_GET_ITEM(self._keys, place)  # kept until all is done: when the last reference goes, code of the key may run
+        cdef int32_t place = self._holding(key)
+        address = <object>address_at(<PyObject*>self._held, place)
+        # Both kept until all is done: when the last reference goes, code of the key or the note may run.
+        _key = <object>key_at(<PyObject*>self._held, place)
+        _note = self._take_note(place)
         self._let_go(place, self._found_slot)
-        if self._cooldown_ns:
-            self._cool(place, now + self._cooldown_ns)
-        else:
-            self._free_place(place)
+        self._cool_or_free(place, now)
         return address
 
     def revoke(self, key, /):
@@ -841,11 +874,10 @@ cdef class AddressPool:
 
         Complexity: O(1).
         """
-        cdef int32_t place = self._find(key, hash_of(key))
-        if place == NONE:
-            raise refuse.unknown_key(key)
-        address = <object>PyList_GET_ITEM(self._addresses, place)
-        _held = <object>PyList_GET_ITEM(self._keys, place)  # as in unassign
+        cdef int32_t place = self._holding(key)
+        address = <object>address_at(<PyObject*>self._held, place)
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _note = self._take_note(place)
         self._let_go(place, self._found_slot)
         self._free_place(place)
         return address
@@ -853,7 +885,7 @@ cdef class AddressPool:
     def address_of(self, key, /):
         """Return a key's address, or None."""
         cdef int32_t place = self._find(key, hash_of(key))
-        return None if place == NONE else <object>PyList_GET_ITEM(self._addresses, place)
+        return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
         """Return the key that has an address, or None if no key has it, in the pool or outside.
@@ -864,7 +896,7 @@ cdef class AddressPool:
         Complexity: O(log blocks).
         """
         cdef int32_t place = self._place_of(address)
-        return None if place == NONE else <object>PyList_GET_ITEM(self._keys, place)
+        return None if place == NONE else <object>key_at(<PyObject*>self._held, place)
 
     def items(self):
         """Iterate over (key, address), ascending by address, as they are at the call."""
@@ -889,6 +921,83 @@ cdef class AddressPool:
 
     def __len__(self):
         return self._assigned_count
+
+    # What the owner keeps beside addresses and keys
+
+    def assign_entry(self, key, now_ns, note=None, /):
+        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
+
+        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            PoolExhausted: no open block has a free address.
+
+        Complexity: that of `assign`.
+        """
+        cdef bint is_new
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._assign(key, now_ns, &is_new)
+        if is_new and note is not None:
+            put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
+        return self._entry_of(place)
+
+    def unassign_entry(self, key, now_ns, /):
+        """Unassign, forget the note, and return the entry of the address, or None if it has none.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            UnknownKey: the key has no address.
+
+        Complexity: that of `unassign`.
+        """
+        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
+        cdef int32_t place = self._holding(key)
+        entry = self._entry_of(place)
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _note = self._take_note(place)
+        self._let_go(place, self._found_slot)
+        self._cool_or_free(place, now)
+        return entry
+
+    def entry_of(self, key, /):
+        """Return the entry of a key's address, or None."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        return None if place == NONE else self._entry_of(place)
+
+    def set_entry(self, key, entry, /):
+        """Keep an object beside a key's address, for whoever is given that next too.
+
+        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._holding(key)
+        self._places[place].has_entry = True
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
+
+    def note_of(self, key, /):
+        """Return the note kept with a key, or None."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
+
+    def set_note(self, key, note, /):
+        """Keep an object with a key while it has its address.
+
+        Raises:
+            UnknownKey: the key has no address.
+        """
+        cdef int32_t place
+        if not self._keeps:
+            self._keep()
+        place = self._holding(key)
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
         return self._find(key, hash_of(key)) != NONE
@@ -927,7 +1036,7 @@ cdef class AddressPool:
             self._cool(place, until)
             self._reconsider(&self._blocks[index])
         elif self._places[place].state == ASSIGNED:
-            raise refuse.address_held(address, <object>PyList_GET_ITEM(self._keys, place))
+            raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         elif self._places[place].stamp.until_ns < until:
             self._unlink(place)
             self._count_cooling(&self._blocks[index], -1)
@@ -948,7 +1057,7 @@ cdef class AddressPool:
         cdef list ends = []
         cdef int32_t place = self._first_cooling
         while place != NONE:
-            addresses.append(self._addresses[place])
+            addresses.append(<object>address_at(<PyObject*>self._held, place))
             ends.append(self._places[place].stamp.until_ns)
             place = self._places[place].after
         return tuple(zip(addresses, ends, strict=True))
@@ -1104,11 +1213,11 @@ cdef class AddressPool:
         cdef int32_t first = 0
         cdef int32_t last = self._block_count
         cdef int32_t middle
-        cdef const Block* block
+        cdef const Base* base
         while first < last:
             middle = (first + last) >> 1
-            block = &self._blocks[self._by_address[middle]]
-            if block.base_high < high or (block.base_high == high and block.base_low < low):
+            base = &self._bases_at[self._by_address[middle]]
+            if base.high < high or base.high == high and base.low < low:
                 first = middle + 1
             else:
                 last = middle
@@ -1119,18 +1228,18 @@ cdef class AddressPool:
         cdef int32_t position = self._position(high, low)
         cdef int32_t index
         cdef uint64_t distance
-        cdef const Block* block
+        cdef const Base* base
         if position < self._block_count:
             index = self._by_address[position]
-            if self._blocks[index].base_high == high and self._blocks[index].base_low == low:
+            if self._bases_at[index].high == high and self._bases_at[index].low == low:
                 offset[0] = 0
                 return index
         if position == 0:
             return NONE
         index = self._by_address[position - 1]
-        block = &self._blocks[index]
-        distance = low - block.base_low  # modulo 2**64
-        if high - block.base_high != (low < block.base_low) or distance >= <uint64_t>block.size:
+        base = &self._bases_at[index]
+        distance = low - base.low  # modulo 2**64
+        if high - base.high != (low < base.low) or distance >= <uint64_t>self._blocks[index].size:
             return NONE
         offset[0] = distance
         return index
@@ -1138,7 +1247,7 @@ cdef class AddressPool:
     cdef int32_t _place_at(self, int32_t index, int64_t offset, object address) except -2:
         """The place of an address, whose block and offset are given; NONE if it has none, being free."""
         if index != NONE and offset < self._blocks[index].near:
-            return self._blocks[index].places[offset]
+            return place_slot(&self._blocks[index], offset)[0]
         if not self._outside:
             return NONE
         place = self._outside.get(address)
@@ -1155,6 +1264,27 @@ cdef class AddressPool:
 
     # Keys
 
+    cdef inline int32_t _assign(self, object key, object now_ns, bint* is_new) except -1:
+        """The place of a key, which gets one if it has none."""
+        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
+        cdef Py_hash_t key_hash = hash_of(key)
+        cdef int32_t place = self._find(key, key_hash)
+        is_new[0] = place == NONE
+        if is_new[0]:
+            if self._open_count == 0 and not self._some_block_opens(now):
+                raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
+            if self._ranks_stale:
+                self._give_ranks()
+            self._reserve_slot(key_hash)
+            place = self._reused(now)
+            if place == NONE:
+                self._expire(now)
+                place = self._lowest_place(self._choose())
+                self._hand_out(place, key, key_hash)
+            else:
+                self._enter(place, key, key_hash)
+        return place
+
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
         # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
         # begins anew.
@@ -1164,7 +1294,7 @@ cdef class AddressPool:
         cdef int found
         while place != NONE:
             if self._table.slots[slot].mark == mark:
-                if PyList_GET_ITEM(self._keys, place) == <PyObject*>key:
+                if key_at(<PyObject*>self._held, place) == <PyObject*>key:
                     break
                 if self._places[place].stamp.key_hash == key_hash:
                     found = self._compare(place, key)
@@ -1179,9 +1309,16 @@ cdef class AddressPool:
         self._found_slot = slot
         return place
 
+    cdef inline int32_t _holding(self, object key) except -1:
+        """The place that a key holds."""
+        cdef int32_t place = self._find(key, hash_of(key))
+        if place == NONE:
+            raise refuse.unknown_key(key)
+        return place
+
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
-        held = <object>PyList_GET_ITEM(self._keys, place)
+        held = <object>key_at(<PyObject*>self._held, place)
         cdef bint same = PyObject_RichCompareBool(held, key, Py_EQ)
         if changes != self._changes:
             return CHANGED
@@ -1204,33 +1341,56 @@ cdef class AddressPool:
 
     cdef int32_t _new_place(self, int32_t index, int64_t offset, object address) except -1:
         cdef int32_t place = self._spare_place
-        cdef Place* places
-        cdef int64_t room
         if place != NONE:
             self._spare_place = self._places[place].after
-            self._addresses[place] = address
         else:
             if self._place_count == self._place_room:
-                room = max(16, <int64_t>self._place_room * 2)
-                if room > PLACES_MAX:
-                    raise MemoryError
-                places = <Place*>realloc(self._places, room * sizeof(Place))
-                if places == NULL:
-                    raise MemoryError
-                self._places = places
-                self._place_room = room
-            self._keys.append(None)
-            self._addresses.append(address)
+                self._reserve_places()
             place = self._place_count
             self._place_count += 1
+        self._held[2 * <Py_ssize_t>place + 1] = address
         self._places[place].block = index
         self._places[place].offset = offset
         self._places[place].state = FREE
+        self._places[place].has_entry = False
         return place
+
+    cdef int _reserve_places(self) except -1:
+        """Make room for more places."""
+        cdef int64_t room = max(16, <int64_t>self._place_room * 2)
+        cdef Place* places
+        if room > PLACES_MAX:
+            raise MemoryError
+        extend(self._held, 2 * room)
+        if self._keeps:
+            extend(self._kept, 2 * room)
+        places = <Place*>lines_grow(&self._place_memory, self._places, self._place_count * sizeof(Place), room * sizeof(Place))
+        if places == NULL:
+            raise MemoryError
+        self._places = places
+        self._place_room = room
+        return 0
+
+    cdef int _keep(self) except -1:
+        """Begin to keep entries and notes."""
+        extend(self._kept, 2 * <int64_t>self._place_room)
+        self._keeps = True
+        return 0
+
+    cdef inline object _entry_of(self, int32_t place):
+        return <object>entry_at(<PyObject*>self._kept, place) if self._places[place].has_entry else None
+
+    cdef inline object _take_note(self, int32_t place):
+        """Part a note from its key, which is about to go."""
+        if not self._keeps:
+            return None
+        note = <object>note_at(<PyObject*>self._kept, place)
+        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, None)
+        return note
 
     cdef void _spare(self, int32_t place):
         """Give a place back that no block's array and no dict holds any more."""
-        self._addresses[place] = None
+        self._held[2 * <Py_ssize_t>place + 1] = None
         self._places[place].after = self._spare_place
         self._spare_place = place
 
@@ -1243,10 +1403,10 @@ cdef class AddressPool:
             offset = lowest_bit(block.bits.word)
         else:
             offset = self._lowest_beyond_word(index)
-        place = block.places[offset]
+        place = place_slot(block, offset)[0]
         if place == NONE:
             place = self._new_place(index, offset, self._bases[index] + offset)
-            block.places[offset] = place
+            place_slot(block, offset)[0] = place
         return place
 
     cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
@@ -1263,10 +1423,10 @@ cdef class AddressPool:
         if block.near <= offset < max(NEAR_FIRST, block.near * 2):
             self._grow_near(index)
         if offset < block.near:
-            place = block.places[offset]
+            place = place_slot(block, offset)[0]
             if place == NONE:
                 place = self._new_place(index, offset, address)
-                block.places[offset] = place
+                place_slot(block, offset)[0] = place
         else:
             place = self._new_place(index, offset, address)
             self._outside[address] = place
@@ -1277,15 +1437,8 @@ cdef class AddressPool:
         """Give more offsets of a block a slot and a bit, and bring in the far places among them."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t near = min(max(NEAR_FIRST, block.near * 2), block.size)
-        cdef int32_t* places = <int32_t*>realloc(block.places, near * sizeof(int32_t))
-        cdef int64_t offset
-        if places == NULL:
+        if not grow_places(block, near) or not grow_bits(block, near):
             raise MemoryError
-        block.places = places
-        if not grow_bits(block, near):
-            raise MemoryError
-        for offset in range(block.near, near):
-            places[offset] = NONE
         block.near = near
         if block.far_count:
             self._bring_in(index)
@@ -1309,8 +1462,8 @@ cdef class AddressPool:
                 count += 1
         for each in range(count):
             place = moved[each]
-            del self._outside[<object>PyList_GET_ITEM(self._addresses, place)]
-            block.places[self._places[place].offset] = place
+            del self._outside[<object>address_at(<PyObject*>self._held, place)]
+            place_slot(block, self._places[place].offset)[0] = place
             block.far_count -= 1
             take_bit(block, self._places[place].offset)
         free(moved)
@@ -1318,7 +1471,7 @@ cdef class AddressPool:
 
     cdef Found* _gather(self, int32_t index, int64_t* count) except NULL:
         """List the places of a block that are in use, ascending; the caller frees the list."""
-        cdef const Block* block = &self._blocks[index]
+        cdef Block* block = &self._blocks[index]
         cdef Found* found = <Found*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(Found))
         cdef int64_t near_count
         cdef int64_t offset
@@ -1329,7 +1482,7 @@ cdef class AddressPool:
             raise MemoryError
         count[0] = 0
         for offset in range(block.near):
-            place = block.places[offset]
+            place = place_slot(block, offset)[0]
             if place != NONE and self._places[place].state != FREE:
                 found[count[0]].offset = offset
                 found[count[0]].place = place
@@ -1358,8 +1511,8 @@ cdef class AddressPool:
             for each in range(count):
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
-                    keys.append(<object>PyList_GET_ITEM(self._keys, place))
-                    addresses.append(<object>PyList_GET_ITEM(self._addresses, place))
+                    keys.append(<object>key_at(<PyObject*>self._held, place))
+                    addresses.append(<object>address_at(<PyObject*>self._held, place))
         finally:
             free(found)
         return 0
@@ -1368,13 +1521,17 @@ cdef class AddressPool:
 
     cdef inline void _set_key(self, int32_t place, object key) noexcept:
         """Put a key, or None, in its place; somebody else still has a reference to what was there."""
-        cdef PyObject* before = PyList_GET_ITEM(self._keys, place)
-        Py_INCREF(key)
-        PyList_SET_ITEM(self._keys, place, <PyObject*>key)
-        decref(before)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
 
     cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
         """Give a free place to a key for which `_find` has just looked."""
+        cdef Block* block = &self._blocks[self._places[place].block]
+        take_bit(block, self._places[place].offset)
+        self._enter(place, key, key_hash)
+        self._reconsider(block)
+
+    cdef inline void _enter(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
+        """Note that a place, whose bit is taken, is a key's."""
         cdef Place* taken = &self._places[place]
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
@@ -1383,12 +1540,10 @@ cdef class AddressPool:
         self._table.slots[self._found_slot].place = place
         self._table.slots[self._found_slot].mark = mark_of(key_hash)
         self._changes += 1
-        take_bit(block, taken.offset)
         block.assigned_count += 1
         self._groups[block.group].assigned_count += 1
         self._groups[block.group].busy_count += block.assigned_count == 1
         self._assigned_count += 1
-        self._reconsider(block)
 
     cdef inline void _let_go(self, int32_t place, size_t slot) noexcept:
         """Part an address from its key, of which the caller has a reference; the caller cools or frees the place."""
@@ -1426,6 +1581,14 @@ cdef class AddressPool:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
 
+    cdef inline int _cool_or_free(self, int32_t place, int64_t now) except -1:
+        """Let an address that has been let go cool from now on, where there is a cooldown."""
+        if self._cooldown_ns:
+            self._cool(place, now + self._cooldown_ns)
+        else:
+            self._free_place(place)
+        return 0
+
     cdef inline void _unlink(self, int32_t place) noexcept:
         cdef const Place* cooling = &self._places[place]
         if cooling.before == NONE:
@@ -1443,14 +1606,14 @@ cdef class AddressPool:
         cdef Block* block
         freed.state = FREE
         if freed.block == NONE:
-            del self._outside[<object>PyList_GET_ITEM(self._addresses, place)]
+            del self._outside[<object>address_at(<PyObject*>self._held, place)]
             self._spare(place)
             return 0
         block = &self._blocks[freed.block]
         if freed.offset < block.near:
             give_bit(block, freed.offset)
         else:
-            del self._outside[<object>PyList_GET_ITEM(self._addresses, place)]
+            del self._outside[<object>address_at(<PyObject*>self._held, place)]
             block.far_count -= 1
             self._spare(place)
         self._reconsider(block)
@@ -1473,6 +1636,37 @@ cdef class AddressPool:
             place = self._first_cooling
         return 0
 
+    cdef inline int32_t _reused(self, int64_t now) noexcept:
+        """"lowest", a shortcut: if one cooldown alone is over, and its address then the first of all that are free, end it; or NONE.
+
+        So it is whenever a pod comes for each that goes. The block has as much in use after as before, hence no bit and no rank changes.
+        """
+        cdef int32_t place = self._first_cooling
+        cdef int32_t after
+        cdef int32_t lowest
+        cdef const Place* cooling
+        cdef Block* block
+        if place == NONE or self._placement != LOWEST:
+            return NONE
+        cooling = &self._places[place]
+        after = cooling.after
+        if cooling.stamp.until_ns > now or cooling.block == NONE or after != NONE and self._places[after].stamp.until_ns <= now:
+            return NONE
+        block = &self._blocks[cooling.block]
+        if block.closed or block.near > 64 or cooling.offset >= block.near:
+            return NONE
+        if self._open_count:
+            lowest = self._choose()
+            if block.rank > self._blocks[lowest].rank or block.bits.word & ((<uint64_t>1 << cooling.offset) - 1):
+                return NONE
+        self._first_cooling = after
+        if after == NONE:
+            self._last_cooling = NONE
+        else:
+            self._places[after].before = NONE
+        self._count_cooling(block, -1)
+        return place
+
     cdef bint _some_block_opens(self, int64_t now) noexcept:
         """Tell whether an open block gets a free address by now, without yet ending any cooldown: the call may still be refused."""
         cdef int32_t place = self._first_cooling
@@ -1487,11 +1681,12 @@ cdef class AddressPool:
         cdef Place* kept = &self._places[place]
         cdef Block* block = &self._blocks[kept.block]
         if kept.offset < block.near:
-            self._outside[<object>PyList_GET_ITEM(self._addresses, place)] = place
-            block.places[kept.offset] = NONE
+            self._outside[<object>address_at(<PyObject*>self._held, place)] = place
+            place_slot(block, kept.offset)[0] = NONE
         else:
             block.far_count -= 1
         kept.block = NONE
+        kept.has_entry = False
         return 0
 
     cdef int _take_back_remembered(self, int32_t index) except -1:
@@ -1545,14 +1740,18 @@ cdef class AddressPool:
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        memory = realloc(self._blocks, room * sizeof(Block))
+        memory = realloc(self._bases_at, room * sizeof(Base))
+        if memory == NULL:
+            raise MemoryError
+        self._bases_at = <Base*>memory
+        extend(self._bases, room)
+        memory = lines_grow(&self._block_memory, self._blocks, self._block_room * sizeof(Block), room * sizeof(Block))
         if memory == NULL:
             raise MemoryError
         self._blocks = <Block*>memory
-        while len(self._bases) < room:
-            self._bases.append(None)
         for index in range(self._block_room, room):
-            self._blocks[index].places = NULL
+            self._blocks[index].size = 0
+            self._blocks[index].places.many = NULL
             self._blocks[index].near = 0
             self._blocks[index].group = index + 1 if index + 1 < room else NONE
         self._spare_block = self._block_room
@@ -1591,19 +1790,19 @@ cdef class AddressPool:
 
     cdef int32_t _rank_position(self, int32_t index) noexcept:
         """How many blocks rank below one."""
-        cdef const Block* block = &self._blocks[index]
-        cdef const Block* other
-        cdef int32_t number = self._groups[block.group].number
+        cdef const Base* base = &self._bases_at[index]
+        cdef const Base* other
+        cdef int32_t number = self._groups[self._blocks[index].group].number
+        cdef int32_t other_number
         cdef int32_t first = 0
         cdef int32_t last = self._block_count
         cdef int32_t middle
         while first < last:
             middle = (first + last) >> 1
-            other = &self._blocks[self._by_rank[middle]]
-            if (
-                self._groups[other.group].number < number
-                or self._groups[other.group].number == number
-                and (other.base_high < block.base_high or other.base_high == block.base_high and other.base_low < block.base_low)
+            other = &self._bases_at[self._by_rank[middle]]
+            other_number = self._groups[self._blocks[self._by_rank[middle]].group].number
+            if other_number < number or other_number == number and (
+                other.high < base.high or other.high == base.high and other.low < base.low
             ):
                 first = middle + 1
             else:
@@ -1618,14 +1817,16 @@ cdef class AddressPool:
         """Forget a block with no address in use."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
-        cdef int32_t position = self._position(block.base_high, block.base_low)
+        cdef int32_t position = self._position(self._bases_at[index].high, self._bases_at[index].low)
         cdef int32_t rank = self._rank_position(index)
+        cdef int32_t place
         cdef int64_t offset
         block.closed = True
         self._reconsider(block)
         for offset in range(block.near):
-            if block.places[offset] != NONE:
-                self._spare(block.places[offset])
+            place = place_slot(block, offset)[0]
+            if place != NONE:
+                self._spare(place)
         block_free(block)
         remove(self._by_address, self._block_count, position)
         remove(self._by_rank, self._block_count, rank)
@@ -1660,10 +1861,12 @@ cdef class AddressPool:
         if self._placement == LOWEST:
             if step > 0:
                 tree_give(&self._open_ranks, block.rank, 1)
-            else:
+                if self._lowest_open != NONE and block.rank < self._blocks[self._lowest_open].rank:
+                    self._lowest_open = block - self._blocks
+            elif step < 0:
                 tree_take(&self._open_ranks, block.rank, 1)
-            if self._lowest_open != NONE and block.rank <= self._blocks[self._lowest_open].rank:
-                self._lowest_open = NONE
+                if self._lowest_open == block - self._blocks:
+                    self._lowest_open = NONE
         elif self._placement == RANDOM:
             sum_add(&self._open_sums, block.rank, step)
             if group.open_count == (step > 0):  # it went from none to one, or from one to none
@@ -1784,18 +1987,22 @@ cdef class AddressPool:
                 hold(1, mark_of(self._places[place].stamp.key_hash) == self._table.slots[slot].mark)
                 hold(1, place not in seen)
                 seen.add(place)
-                hold(1, self._find(self._keys[place], self._places[place].stamp.key_hash) == place)
+                hold(1, self._find(<object>key_at(<PyObject*>self._held, place), self._places[place].stamp.key_hash) == place)
         hold(3, self._assigned_count == held)
+        hold(1, len(self._held) == 2 * self._place_room and len(self._kept) == (2 * self._place_room if self._keeps else 0))
         for place in range(self._place_count):
-            hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (self._keys[place] is not None or place in seen))
+            hold(1, not self._keeps or place in seen or <object>note_at(<PyObject*>self._kept, place) is None)
+            hold(1, self._keeps or not self._places[place].has_entry)
+            held_by = <object>key_at(<PyObject*>self._held, place)
+            hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
         for each in range(self._block_count):
             block = &self._blocks[self._by_address[each]]
             used = 0
             for offset in range(block.near):
-                place = block.places[offset]
+                place = place_slot(block, offset)[0]
                 here = &self._places[place]
                 hold(1, place == NONE or here.block == self._by_address[each] and here.offset == offset)
-                hold(1, place == NONE or self._addresses[place] == self._bases[here.block] + offset)
+                hold(1, place == NONE or <object>address_at(<PyObject*>self._held, place) == self._bases[here.block] + offset)
                 in_use = place != NONE and here.state != FREE
                 used += in_use
                 hold(6, in_use != block_bit(block, offset))
@@ -1807,7 +2014,7 @@ cdef class AddressPool:
                 hold(6, block.near <= 64 and (block.near == 64 or block.bits.word >> block.near == 0))
         for address, number in self._outside.items():
             here = &self._places[<int32_t>number]
-            hold(1, self._addresses[number] == address and here.state != FREE)
+            hold(1, <object>address_at(<PyObject*>self._held, <int32_t>number) == address and here.state != FREE)
             hold(1, here.block != NONE or here.state == COOLING and self.block_of(address) is None)
             hold(1, here.block == NONE or self._bases[here.block] + here.offset == address and here.offset >= self._blocks[here.block].near)
 

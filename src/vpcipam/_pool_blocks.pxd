@@ -4,7 +4,7 @@ No Python object: keys and addresses stand in lists of the pool, under the numbe
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
 from vpcipam._free_tree cimport FreeTree, lowest_bit, run_mask, tree_bits, tree_first, tree_free, tree_give, tree_grow, tree_init, tree_take
@@ -29,16 +29,21 @@ ctypedef struct Place:  # what is known of one address that was used
     int32_t block  # NONE: it cools, remembered, and no block covers it
     int32_t before  # in the list of cooling places
     int32_t after  # likewise; of a spare place: the next spare one
-    int32_t state
+    char state
+    char has_entry  # otherwise an earlier one may still stand in the pool's list: dropping it may run code, so it waits for the next
 
 ctypedef union Bits:
     uint64_t word  # while near <= 64
     FreeTree* tree  # from then on
 
-ctypedef struct Block:  # kept small, and what every assign reads first: misses of the cache are what many blocks cost
+ctypedef union Places:
+    int32_t only  # of a block of one address: a node in secondary-IP mode has hundreds of them
+    int32_t* many  # of a larger one, by offset
+
+ctypedef struct Block:  # a cache line at most, and nothing that assign does not read: misses of the cache are what many blocks cost
     Bits bits  # of the offsets below `near`: a set bit is free
     int64_t near  # offsets below this have a slot in `places` and a bit; of those from here on, all are free but the far ones
-    int32_t* places  # by offset; NONE until first used
+    Places places  # NONE until first used
     int64_t size
     int32_t assigned_count
     int32_t cooling_count
@@ -47,8 +52,10 @@ ctypedef struct Block:  # kept small, and what every assign reads first: misses 
     int32_t rank
     char closed
     char open  # not closed, and has a free address
-    uint64_t base_high
-    uint64_t base_low
+
+ctypedef struct Base:  # of a block: what looking for an address reads
+    uint64_t high
+    uint64_t low
 
 ctypedef struct Group:
     int64_t assigned_count
@@ -59,6 +66,25 @@ ctypedef struct Group:
     int32_t first_rank  # of its blocks
     int32_t open_count  # of its blocks
     int32_t busy_count  # of its blocks: those with a key
+
+
+cdef inline int32_t* place_slot(Block* block, int64_t offset) noexcept nogil:
+    """Where the place of an offset below `near` stands."""
+    return &block.places.only if block.size == 1 else &block.places.many[offset]
+
+
+cdef inline bint grow_places(Block* block, int64_t near) noexcept nogil:
+    """Give more offsets a slot; return False if there is no memory. The caller sets `near`."""
+    cdef int32_t* many
+    cdef int64_t offset
+    if block.size > 1:
+        many = <int32_t*>realloc(block.places.many, near * sizeof(int32_t))
+        if many == NULL:
+            return False
+        block.places.many = many
+    for offset in range(block.near, near):
+        place_slot(block, offset)[0] = NONE
+    return True
 
 
 cdef inline bint block_bit(const Block* block, int64_t offset) noexcept nogil:
@@ -116,8 +142,9 @@ cdef inline void block_free(Block* block) noexcept nogil:
     if block.near > 64:
         tree_free(block.bits.tree)
         free(block.bits.tree)
-    free(block.places)
-    block.places = NULL
+    if block.size > 1:
+        free(block.places.many)
+    block.places.many = NULL
     block.near = 0
 
 

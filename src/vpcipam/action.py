@@ -19,6 +19,7 @@ class ActionKind(enum.StrEnum):
     DROP_ENI = "drop-eni"
     DROP_CIDRS = "drop-cidrs"
     RECONCILE = "reconcile"
+    DELETE_LEAKED_ENI = "delete-leaked-eni"
 
 
 @attrs.frozen
@@ -26,7 +27,7 @@ class Action:
     """One thing that a node did, or tried to do.
 
     Attributes:
-        at_ns: when, Unix nanoseconds.
+        at_ns: when it was done or refused, Unix nanoseconds; calls to EC2 take time.
         kind: what; `adopt-…` and `drop-…` follow what EC2 says is attached, the others change EC2.
         network_card: the card's index.
         eni_id: the ENI, None where EC2 refused to make one.

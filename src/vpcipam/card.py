@@ -6,10 +6,11 @@ import attrs
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import Cidr, parse_address
+from vpcipam.calls import Calls
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
-from vpcipam.errors import NodeError, OverlappingCidr
-from vpcipam.provision import Provisioner, pod_cidrs
+from vpcipam.errors import NodeError
+from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
 from vpcipam.reconcile import Differences, differences
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S
@@ -20,7 +21,25 @@ FREED_CIDR_MEMORY_NS = 60 * NS_PER_S
 DEFAULT_NETWORK_CARD = 0
 
 
-@attrs.define
+@attrs.frozen
+class Granted:
+    """What EC2 has granted to a card and the datastore does not have yet: slots of an ENI, or a new ENI.
+
+    Attributes:
+        at_ns: from when on it can be used.
+    """
+
+    at_ns: int
+    eni_id: str
+    what: SlotGrant | NetworkInterface
+    reason: str
+
+
+Outcome = Granted | Action
+"""What comes of a wish: a grant, or an action that ends there because EC2 refused."""
+
+
+@attrs.define(eq=False)
 class Card:
     """A network card that ipamd manages. Each method changes EC2 and the datastore together and answers with what it did.
 
@@ -28,14 +47,14 @@ class Card:
         settings: those that hold on this card.
         provisioner: the EC2 side, None before the node is started.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        others: the datastores of the node's other cards. EC2 may give one card at once what another has just given back.
+        others: the node's other cards. EC2 may give one card at once what another has just given back, or has lost unseen.
     """
 
     datastore: Datastore
     settings: Settings
     provisioner: Provisioner | None = None
     excluded_subnets: frozenset[str] = frozenset()
-    others: tuple[Datastore, ...] = ()
+    others: tuple["Card", ...] = ()
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _freed_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be taken on again
 
@@ -46,68 +65,86 @@ class Card:
 
     # --- decisions of the warm pool ------------------------------------------------------------------------------------------
 
-    def grow(self, decision: Grow, now_ns: int) -> list[Action]:
+    def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
         """Fill slots of the first ENI that EC2 grants them to, else make an ENI (ipamd: increaseDatastorePool).
 
         With subnet discovery the next ENI, which may lie in another subnet, is tried when a subnet is out of addresses.
         """
-        actions: list[Action] = []
+        outcomes: list[Outcome] = []
         for request in decision.requests:
-            actions += self.add_slots(request.eni_id, request.slot_count, decision.reason, now_ns)
-            action = actions[-1]
-            if action.done or not (action.out_of_addresses and self.settings.enable_subnet_discovery):
-                return actions
+            outcome = self.add_slots(request.eni_id, request.slot_count, decision.reason, calls)
+            outcomes.append(outcome)
+            if isinstance(outcome, Granted) or not (outcome.out_of_addresses and self.settings.enable_subnet_discovery):
+                return outcomes
         if decision.new_eni_slots:
-            actions += self.create_eni(decision.new_eni_slots, decision.reason, now_ns)
-        return actions
+            outcomes.append(self.create_eni(decision.new_eni_slots, decision.reason, calls))
+        return outcomes
 
-    def add_slots(self, eni_id: str, slot_count: int, reason: str, now_ns: int) -> list[Action]:
-        """Fill slots of an ENI. If EC2 says that it is full already, the datastore follows what EC2 shows of it."""
+    def add_slots(self, eni_id: str, slot_count: int, reason: str, calls: Calls) -> Outcome:
+        """Have slots of an ENI filled. What EC2 grants is for `book`."""
         try:
-            grant = self._ec2_side.add_slots(eni_id, slot_count, self.datastore.mode, now_ns)
+            grant = self._ec2_side.add_slots(eni_id, slot_count, self.datastore.mode, calls)
         except Ec2Error as error:
-            return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, now_ns)]
-        lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if grant.complete and cidr not in grant.cidrs)
-        dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
-        return [*dropped, self._book(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)]
+            return self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, calls.now_ns)
+        return Granted(calls.now_ns, eni_id, grant, reason)
 
-    def create_eni(self, slot_count: int, reason: str, now_ns: int) -> list[Action]:
-        """Make and attach an ENI with filled slots; what the datastore still has at its device number is gone in EC2, so it is dropped."""
+    def create_eni(self, slot_count: int, reason: str, calls: Calls) -> Outcome:
+        """Have an ENI with filled slots made and attached. What EC2 grants is for `book`."""
         try:
-            eni = self._ec2_side.create_eni(self.index, slot_count, self.datastore.mode, now_ns)
+            eni = self._ec2_side.create_eni(self.index, slot_count, self.datastore.mode, calls)
         except (Ec2Error, NodeError) as error:
-            return [self._refused(ActionKind.CREATE_ENI, None, reason, error, now_ns)]
+            return self._refused(ActionKind.CREATE_ENI, None, reason, error, calls.now_ns)
+        return Granted(calls.now_ns, eni.eni_id, eni, reason)
+
+    def book(self, granted: Granted) -> list[Action]:
+        """Put what EC2 has granted into the datastore, at the time of the grant."""
+        if isinstance(granted.what, SlotGrant):
+            return self._book_slots(granted.eni_id, granted.what, granted.reason, granted.at_ns)
+        return self._book_eni(granted.what, granted.reason, granted.at_ns)
+
+    def _book_slots(self, eni_id: str, grant: SlotGrant, reason: str, now_ns: int) -> list[Action]:
+        """Put CIDRs of an ENI into the datastore; if EC2 has said that it is full, the datastore follows what EC2 shows of it."""
+        if not grant.complete:
+            return self._book(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)
+        lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if cidr not in grant.cidrs)
+        dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
+        shown = [cidr for cidr in grant.cidrs if self._freed_cidrs.get(cidr, now_ns) <= now_ns]
+        return [*dropped, *self._book(eni_id, shown, ActionKind.ADD_CIDRS, reason, now_ns)]
+
+    def _book_eni(self, eni: NetworkInterface, reason: str, now_ns: int) -> list[Action]:
+        """Put a new ENI into the datastore; what that still has at its device number is gone in EC2, so it is dropped."""
         gone = [eni_id for eni_id, attachment in self._attachments.items() if attachment.device_index == _attachment(eni).device_index]
         dropped = [self._drop_eni(eni_id, f"EC2 has put {eni.eni_id} in its place", now_ns) for eni_id in gone]
-        return [*dropped, self._add_eni(eni, ActionKind.CREATE_ENI, reason, now_ns)]
+        return [*dropped, *self._add_eni(eni, ActionKind.CREATE_ENI, reason, now_ns)]
 
-    def shrink(self, decision: Shrink, now_ns: int) -> list[Action]:
+    def shrink(self, decision: Shrink, calls: Calls) -> list[Action]:
         """Give back CIDRs without pods. If EC2 refuses, a later reconcile takes them on again (ipamd: tryUnassignCidrsFromAll)."""
-        return [self._release(request.eni_id, request.slot_count, decision.reason, now_ns) for request in decision.requests]
+        return [self._release(request.eni_id, request.slot_count, decision.reason, calls) for request in decision.requests]
 
-    def _release(self, eni_id: str, count: int, reason: str, now_ns: int) -> Action:
+    def _release(self, eni_id: str, count: int, reason: str, calls: Calls) -> Action:
+        now_ns = calls.now_ns
         cidrs = self.datastore.removable_cidrs(eni_id, now_ns)[:count]
         for cidr in cidrs:
             self.datastore.remove_cidr(eni_id, cidr, now_ns=now_ns)
-            self._freed_cidrs[cidr] = now_ns + FREED_CIDR_MEMORY_NS
         error = None
         try:
-            self._ec2_side.release(eni_id, cidrs, now_ns)
+            self._ec2_side.release(eni_id, cidrs, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
+        self._freed_cidrs |= dict.fromkeys(cidrs, calls.now_ns + FREED_CIDR_MEMORY_NS)
+        return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
-    def free_eni(self, decision: FreeEni, now_ns: int) -> Action:
-        """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again (ipamd: tryFreeENI)."""
+    def free_eni(self, decision: FreeEni, calls: Calls) -> Action:
+        """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again, or a sweep deletes it (ipamd: tryFreeENI)."""
         eni_id = decision.eni_id
         cidrs = self.datastore.cidrs(eni_id)
-        self.datastore.remove_eni(eni_id, now_ns=now_ns)
+        self.datastore.remove_eni(eni_id, now_ns=calls.now_ns)
         error = None
         try:
-            self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, now_ns)
+            self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        return Action(now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
+        return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
 
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
@@ -123,12 +160,13 @@ class Card:
 
     def follow(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached; what is gone is dropped first, so that it is in nobody's way."""
-        return [
-            *(self._drop_eni(eni_id, reason, now_ns) for eni_id in difference.vanished),
-            *(self._drop_cidrs(change.eni_id, change.cidrs, reason, now_ns) for change in difference.lost),
-            *(self._book(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns) for change in difference.gained),
-            *(self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns) for eni in difference.new),
-        ]
+        actions = [self._drop_eni(eni_id, reason, now_ns) for eni_id in difference.vanished]
+        actions += [self._drop_cidrs(change.eni_id, change.cidrs, reason, now_ns) for change in difference.lost]
+        for change in difference.gained:
+            actions += self._book(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns)
+        for eni in difference.new:
+            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns)
+        return actions
 
     def _drop_eni(self, eni_id: str, reason: str, now_ns: int) -> Action:
         cidrs = self.datastore.cidrs(eni_id)
@@ -140,7 +178,7 @@ class Card:
         evicted = [assignment for cidr in cidrs for assignment in self.datastore.remove_cidr(eni_id, cidr, force=True, now_ns=now_ns)]
         return Action(now_ns, ActionKind.DROP_CIDRS, self.index, eni_id, cidrs, reason, evicted=tuple(evicted))
 
-    def _add_eni(self, eni: NetworkInterface, kind: ActionKind, reason: str, now_ns: int) -> Action:
+    def _add_eni(self, eni: NetworkInterface, kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
         """Put an attached ENI and its CIDRs into the datastore."""
         attachment = _attachment(eni)
         self.datastore.add_eni(
@@ -154,25 +192,34 @@ class Card:
             now_ns=now_ns,
         )
         self._attachments[eni.eni_id] = attachment
-        return self._book(eni.eni_id, pod_cidrs(eni, self.datastore.mode), kind, reason, now_ns)
+        dropped = self._drop_elsewhere(eni.eni_id, (f"{eni.private_ip}/32",), now_ns)
+        return [*dropped, *self._book(eni.eni_id, pod_cidrs(eni, self.datastore.mode), kind, reason, now_ns)]
 
-    def _book(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> Action:
-        """Put CIDRs of an ENI into the datastore, but for those that are there and those that would overlap one."""
+    def _book(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
+        """Put CIDRs of an ENI into the datastore, where they are not there yet."""
         known = set(self.datastore.cidrs(eni_id))
-        new, error = [], None
-        for cidr in cidrs:
-            if cidr not in known:
-                try:
-                    self.datastore.add_cidr(eni_id, cidr)
-                    self._take_over_cooldowns(Cidr.parse(cidr), now_ns)
-                    new.append(cidr)
-                except OverlappingCidr as overlap:
-                    error = str(overlap)
-        return Action(now_ns, kind, self.index, eni_id, tuple(new), reason, error)
+        new = tuple(cidr for cidr in cidrs if cidr not in known)
+        dropped = self._drop_elsewhere(eni_id, new, now_ns)
+        for cidr in new:
+            self.datastore.add_cidr(eni_id, cidr)
+            self._take_over_cooldowns(Cidr.parse(cidr), now_ns)
+        return [*dropped, Action(now_ns, kind, self.index, eni_id, new, reason)]
+
+    def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
+        """Drop what the node, on any card, has in its books of CIDRs that EC2 has just shown on an ENI.
+
+        Whatever ENI had them before has lost them behind the node's back; kept there, one address would be held by two sandboxes.
+        """
+        return [
+            card._drop_cidrs(other_id, (other,), f"EC2 has put {cidr} on {eni_id}", now_ns)  # noqa: SLF001  # a card like this one
+            for cidr in cidrs
+            for card in (self, *self.others)
+            for other_id, other in card.datastore.overlapping(cidr)
+        ]
 
     def _take_over_cooldowns(self, cidr: Cidr, now_ns: int) -> None:
-        for other in self.others:
-            for cooling in other.cooldowns(now_ns):
+        for card in self.others:
+            for cooling in card.datastore.cooldowns(now_ns):
                 if parse_address(cooling.address, cidr.version) in cidr:
                     self.datastore.cool(cooling)
 

@@ -1,9 +1,10 @@
 """The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
-from vpcipam._enis import Eni, addresses_in, cooling_until_by_eni, count_eni, count_pool, total_and_assigned
+from vpcipam._enis import CoolingOnEni, Eni, cooling_by_eni, count_eni, count_pool, total_and_assigned
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import (
@@ -70,10 +71,11 @@ class Datastore:
         self._enis: dict[str, Eni] = {}
         self._by_device: dict[int, Eni] = {}
         self._eni_of_block: dict[int, Eni] = {}
-        self._assignments: dict[int, Assignment] = {}  # by address, of those that were ever in use: each is made once
-        self._pods: dict[SandboxKey, PodRef] = {}  # of those sandboxes whose pod was told
-        self._pool_assign = self._pool.assign  # bound once: looking a method up costs a tenth of an assign
-        self._pool_unassign = self._pool.unassign
+        # The pool keeps an address's Assignment as its entry, and a sandbox's PodRef as its note: a change is then one call of the pool.
+        # Methods are bound once, as looking one up costs a tenth of an assign.
+        self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", self._pool.assign_entry)
+        self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", self._pool.unassign_entry)
+        self._assignment_kept = cast("Callable[[SandboxKey], Assignment | None]", self._pool.entry_of)
 
     # --- sandboxes: the hot path ---------------------------------------------------------------------------------------------
 
@@ -86,19 +88,19 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
-        if pod is None and self._journal is None:
+        if self._journal is None:
             try:
-                if key.container_id:
-                    return self._assignments[self._pool_assign(key, now_ns)]
-            except (AttributeError, KeyError, PoolExhausted):
-                pass  # no key at all, an address never in use before, or none left: rare, so looked at again below
+                if type(key) is SandboxKey and key.container_id:
+                    return self._pool_assign(key, now_ns, pod) or self._assignment(key)
+            except PoolExhausted:
+                raise PoolExhausted(self._explain_exhausted(key)) from None
         check_sandbox_key(key)
         is_new = self._pool.address_of(key) is None
         try:
-            address = self._pool.assign(key, now_ns)
+            self._pool.assign(key, now_ns)
         except PoolExhausted:
             raise PoolExhausted(self._explain_exhausted(key)) from None
-        assignment = self._assignments.get(address) or self._make_assignment(address)
+        assignment = self._assignment(key)
         if is_new:
             self._acknowledge(key, assignment, now_ns, pod)
         return assignment
@@ -113,18 +115,16 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
-        if self._journal is None and not self._pods:
+        if self._journal is None:
             try:
-                return self._assignments[self._pool_unassign(key, now_ns)]
+                return self._pool_unassign(key, now_ns)
             except UnknownKey:
                 pass  # rare: looked at again below
         if self._pool.address_of(key) is None:
             key = self._migrated(key)
         if self._journal is not None:
             self._record_unassign(self._journal, key, now_ns)
-        address = self._pool.unassign(key, now_ns)
-        self._pods.pop(key, None)
-        return self._assignments[address]
+        return self._pool_unassign(key, now_ns)
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
@@ -141,15 +141,14 @@ class Datastore:
         wanted = parse_address(address, self._mode.version)
         is_new = self._pool.address_of(key) is None
         self._pool.assign_at(key, wanted, now_ns)
-        assignment = self._assignments.get(wanted) or self._make_assignment(wanted)
+        assignment = self._assignment(key)
         if is_new:
             self._acknowledge(key, assignment, now_ns, pod)
         return assignment
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
-        address = self._pool.address_of(key)
-        return None if address is None else self._assignments[address]
+        return self._assignment_kept(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
@@ -157,21 +156,26 @@ class Datastore:
 
     def pod_of(self, key: SandboxKey) -> PodRef | None:
         """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
-        return self._pods.get(key)
+        return cast("PodRef | None", self._pool.note_of(key))
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
-        """Go through the sandboxes, ascending by address."""
-        for key, address in self._pool.items():
-            yield key, self._assignments[address]
+        """Go through the sandboxes, ascending by address, as they are at the call."""
+        return iter([(key, self._assignment(key)) for key, _address in self._pool.items()])
 
-    def _make_assignment(self, address: int) -> Assignment:
+    def _assignment(self, key: SandboxKey) -> Assignment:
+        """What a sandbox holds, made and kept where the pool has none for the address."""
+        kept = self._assignment_kept(key)
+        if kept is not None:
+            return kept
+        address = self._pool.address_of(key)
+        assert address is not None, "the caller has just seen that it holds one"  # noqa: S101  # for the type checker
         base = self._pool.block_of(address)
         assert base is not None, "invariant 3: an assigned address lies in a block"  # noqa: S101  # for the type checker too
         eni = self._eni_of_block[base]
         cidr = eni.cidrs[base]
         text = address_text(address, cidr.version)
         assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr))
-        self._assignments[address] = assignment
+        self._pool.set_entry(key, assignment)
         return assignment
 
     def _explain_exhausted(self, key: SandboxKey) -> str:
@@ -196,7 +200,7 @@ class Datastore:
                 self._pool.revoke(key)
                 raise
         if pod is not None:
-            self._pods[key] = pod
+            self._pool.set_note(key, pod)
 
     def _record_unassign(self, journal: Journal, key: SandboxKey, now_ns: int) -> None:
         """Have the journal record an unassign that the pool can't refuse afterwards."""
@@ -353,7 +357,8 @@ class Datastore:
         try:
             self._pool.add_block(parsed.first, parsed.size, eni.group(prefix=parsed.size > 1))
         except OverlappingBlock:
-            raise OverlappingCidr(f"{cidr} on {eni_id} overlaps {self._overlapped(parsed)}") from None
+            other_id, other = self.overlapping(cidr)[0]
+            raise OverlappingCidr(f"{cidr} on {eni_id} overlaps {other} on {other_id}") from None
         eni.cidrs[parsed.first] = parsed
         self._eni_of_block[parsed.first] = eni
         self._open_or_close_block(eni, parsed)
@@ -395,6 +400,20 @@ class Datastore:
         """
         return tuple(str(cidr) for _, cidr in sorted(self._eni(eni_id).cidrs.items()))
 
+    def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
+        """The CIDRs that share an address with one, each as the id of its ENI and its text; ascending by device number, then address.
+
+        Raises:
+            InvalidCidr: it is no CIDR, or lies off its grid.
+
+        Complexity: O(CIDRs).
+        """
+        parsed = Cidr.parse(cidr)
+        found = (
+            (eni.device_number, other, eni.eni_id) for eni in self._enis.values() for other in eni.cidrs.values() if parsed.overlaps(other)
+        )
+        return tuple((eni_id, str(other)) for _, other, eni_id in sorted(found, key=lambda each: (each[0], each[1].first)))
+
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
         """The CIDRs on an ENI without a pod, those best given back first.
 
@@ -419,30 +438,17 @@ class Datastore:
             raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self._mode.value} mode that takes an IPv{self._mode.version} {wanted}")
         return cidr
 
-    def _overlapped(self, cidr: Cidr) -> str:
-        for eni in self._enis.values():
-            for other in eni.cidrs.values():
-                if cidr.overlaps(other):
-                    return f"{other} on {eni.eni_id}"
-        raise AssertionError("the pool saw an overlap that the ENIs don't show")  # pragma: no cover  # broken invariant 4
-
     def _evict(self, held: list[tuple[SandboxKey, int]], now_ns: int) -> tuple[Assignment, ...]:
         """Journal that sandboxes lose their addresses, then unassign them."""
         self._check_time(now_ns)
         if held and self._journal is not None:
             self._journal.record_unassign(tuple(self._released(key, address, now_ns) for key, address in held))
-        return tuple(self._unassign_evicted(key, now_ns) for key, _ in held)
-
-    def _unassign_evicted(self, key: SandboxKey, now_ns: int) -> Assignment:
-        self._pods.pop(key, None)
-        return self._assignments[self._pool.unassign(key, now_ns)]
+        return tuple(self._pool_unassign(key, now_ns) for key, _ in held)
 
     def _drop_block(self, eni: Eni, base: int, now_ns: int) -> None:
-        cidr = eni.cidrs.pop(base)
+        del eni.cidrs[base]
         self._pool.remove_block(base, now_ns=now_ns)
         del self._eni_of_block[base]
-        for address in addresses_in(self._assignments, cidr):
-            del self._assignments[address]
 
     def _open_or_close(self, eni: Eni) -> None:
         for cidr in eni.cidrs.values():
@@ -464,9 +470,9 @@ class Datastore:
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._check_time(now_ns)
-        cooling_until = cooling_until_by_eni(self._eni_of_block, self._pool, now_ns)
+        cooling = cooling_by_eni(self._eni_of_block, self._pool, self._mode, now_ns)
         enis = [self._by_device[number] for number in sorted(self._by_device)]
-        return tuple(count_eni(eni, self._pool, self._mode, cooling_until.get(eni)) for eni in enis)
+        return tuple(count_eni(eni, self._pool, self._mode, cooling.get(eni, CoolingOnEni())) for eni in enis)
 
     def cooling_until(self, address: str) -> int | None:
         """When the last cooldown of an address ends, Unix nanoseconds; it may be over. None where it does not cool.
@@ -508,6 +514,10 @@ class Datastore:
             assert self._pool.is_closed(base) == closed, "invariant 4"  # noqa: S101
         held = dict(self._pool.items())
         assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101
-        assert set(held.values()) <= self._assignments.keys(), "invariant 3"  # noqa: S101
-        assert all(self._pool.block_of(address) in cidrs for address in self._assignments), "invariant 3"  # noqa: S101
-        assert self._pods.keys() <= held.keys(), "invariant 3"  # noqa: S101
+        for key, address in held.items():
+            block, kept = self._pool.block_of(address), self._assignment_kept(key)
+            assert block is not None, "invariant 3"  # noqa: S101
+            assert kept is not None, "invariant 3"  # noqa: S101
+            eni, cidr = cidrs[block]
+            assert (parse_address(kept.address, self._mode.version), kept.eni_id) == (address, eni.eni_id), "invariant 3"  # noqa: S101
+            assert (kept.device_number, kept.cidr) == (eni.device_number, str(cidr)), "invariant 3"  # noqa: S101

@@ -1,5 +1,6 @@
 """A node: what ipamd does on one instance, with EC2 and the clock as arguments."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import cast
 
@@ -7,23 +8,22 @@ import attrs
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
-from vpcipam.card import DEFAULT_NETWORK_CARD, Card, card_index, is_primary
+from vpcipam.calls import METADATA_BACKOFF, Calls
+from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
+from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument, NodeError, NotInPool
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
-from vpcipam.provision import INSTANCE_TAG, NO_MANAGE_TAG, Provisioner
+from vpcipam.membership import Membership
+from vpcipam.pace import SWEEP_DELAY_MAX_S, SWEEP_INTERVAL_NS, Pace
+from vpcipam.provision import Provisioner
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
-from vpcipam.stats import MINIMUM_ENI_LIFETIME_NS, NS_PER_S, Assignment, PoolStats
-from vpcipam.warmpool import DECREASE_INTERVAL_NS, OUT_OF_ADDRESSES_PAUSE_NS, PoolView, free_eni, grow, shrink
-
-TICK_INTERVAL_NS = 5 * NS_PER_S
-"""ipamd looks at its pool this often (reference, section 5)."""
-RECONCILE_INTERVAL_NS = 60 * NS_PER_S
-"""A node compares itself with EC2 only when its last pool action is older than this."""
-_LONG_AGO_NS = -(1 << 62)
+from vpcipam.stats import MINIMUM_ENI_LIFETIME_NS, NS_PER_S, Assignment, PoolStats, seconds_text
+from vpcipam.sweep import sweep_leaked_enis
+from vpcipam.warmpool import PoolView, free_eni, grow, shrink
 
 
 class Node:
@@ -31,6 +31,9 @@ class Node:
 
     A node never reads a clock and never waits: `start` it, `tick` it every 5 s (or when `next_wakeup` says), and `assign` and `unassign`
     as pods come and go. What it did comes back as `Action` values. It is not thread-safe.
+
+    Where EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: what a tick asks for is there, and told by a tick, when the answer has
+    come. Until then the node is busy and its ticks do nothing else; it looks at its pool again 5 s later.
 
     Invariants, whatever EC2 answers:
 
@@ -56,6 +59,7 @@ class Node:
         name: str | None = None,
         placement: str = "lowest",
         seed: int = 0,
+        cooldown_aware_targets: bool = False,
     ) -> None:
         """Make a node that is not started yet; no call goes to EC2.
 
@@ -69,7 +73,9 @@ class Node:
             max_pods: the kubelet's limit, host-network pods included; None for what EKS sets.
             name: what to call it; None for its instance id.
             placement: see `Datastore`.
-            seed: of the random placement.
+            seed: of the random placement, and of the waits between tries of a call.
+            cooldown_aware_targets: count cooling addresses as not available where targets are looked at. ipamd counts them as available, so
+                that its pool can be large enough while every assign fails (upstream issues 1700 and 2896).
 
         Raises:
             UnknownInstanceType: the table has no such type.
@@ -82,6 +88,7 @@ class Node:
         self.max_pods = default_max_pods(self.limits, settings) if max_pods is None else max_pods
         self.cordoned = False
         self.terminating = False
+        self.cooldown_aware_targets = cooldown_aware_targets
         self._ec2 = ec2
         self._subnet_id = subnet_id
         self._instance_id = instance_id
@@ -91,11 +98,11 @@ class Node:
         self._seed = seed
         self._cards = self._empty_cards()
         self._provisioner: Provisioner | None = None
-        self._unmanaged: dict[str, int] = {}  # ENI: card
-        self._anchor_ns = 0
-        self._last_action_ns = _LONG_AGO_NS
-        self._last_decrease_ns = _LONG_AGO_NS
-        self._out_of_addresses_ns = _LONG_AGO_NS
+        self._membership = Membership(settings.manage_untagged_eni)
+        self._pace = Pace()
+        self._chance = Scatter(seed)
+        self._under_way: deque[tuple[Card, Outcome]] = deque()  # in the order in which they come to be
+        self._finished: list[Action] = []  # what no tick has told of yet
 
     def _empty_cards(self) -> tuple[Card, ...]:
         settings = self.settings
@@ -104,14 +111,10 @@ class Node:
             Datastore(mode=self.mode, cooldown_ns=settings.cooldown_ns, placement=self._placement, seed=self._seed, network_card=index)
             for index in indexes
         ]
-        return tuple(
-            Card(
-                datastore,
-                settings.for_network_card(datastore.network_card),
-                others=tuple(other for other in datastores if other is not datastore),
-            )
-            for datastore in datastores
-        )
+        cards = tuple(Card(datastore, settings.for_network_card(datastore.network_card)) for datastore in datastores)
+        for card in cards:
+            card.others = tuple(other for other in cards if other is not card)
+        return cards
 
     # --- what it is ----------------------------------------------------------------------------------------------------------
 
@@ -137,23 +140,30 @@ class Node:
 
     def stats(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolStats:
         """Count the addresses of one card."""
+        self._catch_up(now_ns)
         return self._card(network_card).datastore.stats(now_ns)
 
     def view(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolView:
         """What the warm-pool decisions see of one card; give it to the functions of `vpcipam.warmpool` to ask why."""
+        self._catch_up(now_ns)
         datastore = self._card(network_card).datastore
         enis = datastore.eni_stats(now_ns)
         return PoolView(
             mode=self.mode,
             slots_per_eni=self.limits.slots_per_eni,
             eni_limit=self._eni_limit(network_card),
-            unmanaged_eni_count=sum(card == network_card for card in self._unmanaged.values()),
+            unmanaged_eni_count=self._membership.unmanaged_count(network_card),
             trunk_expected=self._trunk_expected(network_card),
             custom_networking=self.settings.custom_network_cfg,
             max_pods=self.max_pods,
             stats=datastore.stats(now_ns),
             enis=enis,
+            cooldown_aware=self.cooldown_aware_targets,
         )
+
+    def busy_until(self, now_ns: int) -> int | None:
+        """When the calls to EC2 that are under way will be through, None where none is."""
+        return self._pace.busy_until_ns if self._pace.busy_until_ns > now_ns else None
 
     def _card(self, network_card: int) -> Card:
         if not 0 <= network_card < len(self._cards):
@@ -177,9 +187,9 @@ class Node:
 
         Raises:
             PoolExhausted: no address is free; the kubelet would try again.
-            NodeError: the node is not started.
+            NodeError: the node is not started, or the calls of its start are not through yet.
         """
-        self._require_started()
+        self._require_ready(now_ns)
         return self._card(network_card).datastore.assign(key, now_ns, pod)
 
     def unassign(self, key: SandboxKey, now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
@@ -187,10 +197,16 @@ class Node:
 
         Raises:
             UnknownKey: the sandbox has none.
-            NodeError: the node is not started.
+            NodeError: the node is not started, or the calls of its start are not through yet.
         """
-        self._require_started()
+        self._require_ready(now_ns)
         return self._card(network_card).datastore.unassign(key, now_ns)
+
+    def _require_ready(self, now_ns: int) -> None:
+        self._require_started()
+        if now_ns < self._pace.ready_ns:
+            raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(self._pace.ready_ns - now_ns)} s")
+        self._catch_up(now_ns)
 
     def _require_started(self) -> Provisioner:
         if self._provisioner is None:
@@ -216,27 +232,44 @@ class Node:
             raise NodeError(f"node {self.name} is started already")
         if self._instance_id is None:
             self._instance_id = self._launch(now_ns)
-        attached = self._read_attached(self._instance_id, now_ns)
-        home = next((eni for eni in attached if is_primary(eni)), None)
-        if home is None:
-            raise NodeError(f"instance {self._instance_id} shows no primary ENI yet; start the node again")
+        calls = self._calls(now_ns)
+        attached, home = self._find_home(self._instance_id, calls)
         discovers_subnets = self.settings.enable_subnet_discovery and not self.settings.enable_imds_only_mode
         eni_limits = tuple(self._eni_limit(card.index) for card in self._cards)
         self._provisioner = Provisioner(self._ec2, self._instance_id, eni_limits, home, self._pod_subnet_id, discovers_subnets)
         try:
-            actions = self._init(attached, running, now_ns)
+            actions = self._init(attached, running, calls)
         except BaseException:
             self._provisioner = None
             self._cards = self._empty_cards()
             raise
-        self._anchor_ns = now_ns
+        self._pace.begin(now_ns, calls.now_ns, self._first_sweep(calls.now_ns))
         return tuple(actions)
 
-    def _read_attached(self, instance_id: str, now_ns: int) -> tuple[NetworkInterface, ...]:
+    def _find_home(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
+        """Read what is attached, until the primary ENI is among it; EC2 may be late to show an instance that was just launched."""
+        for number in range(METADATA_BACKOFF.try_count):
+            attached = self._read_attached(instance_id, calls)
+            home = next((eni for eni in attached if is_primary(eni)), None)
+            if home is not None:
+                return attached, home
+            calls.back_off(METADATA_BACKOFF, number)
+        raise NodeError(f"instance {instance_id} shows no primary ENI yet; start the node again")
+
+    def _calls(self, now_ns: int) -> Calls:
+        return Calls(self._ec2, now_ns, self._chance)
+
+    def _first_sweep(self, now_ns: int) -> int | None:
+        """When to look for leaked ENIs first; IPv6 nodes never do (ipamd: cleanUpLeakedENIs)."""
+        if not self.settings.provisioning_enabled or self.settings.disable_leaked_eni_cleanup or self.mode is AddressMode.IPV6:
+            return None
+        return now_ns + self._chance.below(SWEEP_DELAY_MAX_S) * NS_PER_S
+
+    def _read_attached(self, instance_id: str, calls: Calls) -> tuple[NetworkInterface, ...]:
         """Ask EC2 what is attached; in IMDS-only mode the metadata is all there is."""
         if self.settings.enable_imds_only_mode:
-            return self._ec2.instance_metadata(instance_id, now_ns=now_ns)
-        return self._ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns)
+            return self._ec2.instance_metadata(instance_id, now_ns=calls.now_ns)
+        return calls.do(lambda now_ns: self._ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns))
 
     def _launch(self, now_ns: int) -> str:
         if not hasattr(self._ec2, "launch_instance"):
@@ -244,22 +277,22 @@ class Node:
         launcher = cast("InstanceLauncher", self._ec2)
         return launcher.launch_instance(self.limits, self._subnet_id, now_ns=now_ns).instance_id
 
-    def _init(self, attached: Iterable[NetworkInterface], running: Iterable[Assigned], now_ns: int) -> list[Action]:
+    def _init(self, attached: Iterable[NetworkInterface], running: Iterable[Assigned], calls: Calls) -> list[Action]:
         provisioner = self._require_started()
-        excluded = provisioner.excluded_subnets(now_ns)
+        excluded = provisioner.excluded_subnets(calls)
         actions: list[Action] = []
         for card in self._cards:
             card.provisioner = provisioner
             card.excluded_subnets = excluded
-            difference = card.differences(self._managed(attached, card), now_ns)
-            actions += card.follow(difference, "attached when the node started", now_ns)
+            difference = card.differences(self._membership.managed(attached, card.index, provisioner.instance_id), calls.now_ns)
+            actions += card.follow(difference, "attached when the node started", calls.now_ns)
         for sandbox in running:
-            self._put_back(sandbox, now_ns)
+            self._put_back(sandbox, calls.now_ns)
         if self.settings.provisioning_enabled:
             for card in self._cards:
                 fill = self._give_prefix if self.mode is AddressMode.IPV6 else self._fill
-                actions += fill(card, now_ns)
-        self._note(actions)
+                actions += fill(card, calls)
+        self._pace.note(actions)
         return actions
 
     def _put_back(self, sandbox: Assigned, now_ns: int) -> None:
@@ -271,29 +304,29 @@ class Node:
             return
         raise NodeError(f"{sandbox.key} holds {sandbox.address}, which is on no ENI of node {self.name}; leave it out of what is running")
 
-    def _give_prefix(self, card: Card, now_ns: int) -> list[Action]:
+    def _give_prefix(self, card: Card, calls: Calls) -> list[Action]:
         """Put one /80 on a card: on its first ENI, or on a new one where a further card has none yet."""
         reason = "IPv6: one /80 serves all pods of a card"
-        enis = card.datastore.eni_stats(now_ns)
+        enis = card.datastore.eni_stats(calls.now_ns)
         if not enis:
-            return card.create_eni(1, reason, now_ns) if self._attaches else []
+            return _booked(card, [card.create_eni(1, reason, calls)]) if self._attaches else []
         if any(eni.slot_count for eni in enis):
             return []
-        actions = card.add_slots(enis[0].eni_id, 1, reason, now_ns)
+        actions = _booked(card, [card.add_slots(enis[0].eni_id, 1, reason, calls)])
         if card.index == DEFAULT_NETWORK_CARD and not actions[-1].done:  # no tick would ever make up for it
             raise NodeError(f"node {self.name} got no /80, and IPv6 pods have no other addresses: {actions[-1].error}; start it again")
         return actions
 
-    def _fill(self, card: Card, now_ns: int) -> list[Action]:
+    def _fill(self, card: Card, calls: Calls) -> list[Action]:
         """Give back what the mode has no use for, then grow once (ipamd: handlePreScaling)."""
         actions: list[Action] = []
-        leftover = shrink(self.view(now_ns, card.index), card.settings)
+        leftover = shrink(self.view(calls.now_ns, card.index), card.settings)
         if leftover is not None:
-            actions += card.shrink(leftover, now_ns)
-        growth = grow(self.view(now_ns, card.index), card.settings)
-        if growth is not None and self._may_grow(now_ns):
-            actions += card.grow(growth, now_ns)
-        if self.settings.custom_network_cfg and not self.stats(now_ns, card.index).total_count:
+            actions += card.shrink(leftover, calls)
+        growth = grow(self.view(calls.now_ns, card.index), card.settings)
+        if growth is not None and self._may_grow(calls.now_ns):
+            actions += _booked(card, card.grow(growth, calls))
+        if self.settings.custom_network_cfg and not self.stats(calls.now_ns, card.index).total_count:
             refusals = "; ".join(action.error for action in actions if action.error)
             raise NodeError(
                 f"node {self.name} got no ENI for custom networking: {refusals or 'its type or MAX_ENI leaves no room for one'}"
@@ -303,62 +336,75 @@ class Node:
     # --- the control loop ----------------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> tuple[Action, ...]:
-        """Look at the pool once: grow or shrink it, free an ENI, and reconcile if that is due.
+        """Tell what has finished since the last tick, and look at the pool once.
+
+        That is: grow or shrink it, free an ENI; then reconcile, and look for leaked ENIs, if that is due. A busy node only tells.
 
         Raises:
             NodeError: the node is not started.
         """
         self._require_started()
-        if self.mode is AddressMode.IPV6:
-            return ()
-        actions: list[Action] = []
-        if self.settings.provisioning_enabled:
-            for card in self._cards:
-                actions += self._update_pool(card, now_ns)
-            self._note(actions)
-        if self._reconcile_due(now_ns):
-            actions += self.reconcile(now_ns)
-        return tuple(actions)
+        self._catch_up(now_ns)
+        if self.mode is not AddressMode.IPV6 and self.busy_until(now_ns) is None:
+            self._look(now_ns)
+        actions, self._finished = tuple(self._finished), []
+        return actions
+
+    def _look(self, now_ns: int) -> None:
+        if self.settings.provisioning_enabled and self._pace.may_look(now_ns):
+            self._update_pools(now_ns)
+        # Not while the pool's calls are under way, but once they are through: else a node that asks in vain for ever would never compare.
+        if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
+            self._finished += self.reconcile(now_ns)
+        if self._pace.sweep_due(now_ns):
+            self._finished += self.sweep_leaked_enis(now_ns)
 
     @property
     def _attaches(self) -> bool:
         """Tell whether ENIs and slots may be added, and ENIs freed."""
         return not self.terminating and (not self.cordoned or self.settings.manage_enis_non_schedulable)
 
-    def _update_pool(self, card: Card, now_ns: int) -> list[Action]:
-        before = self.view(now_ns, card.index)
-        growth = grow(before, card.settings)
-        actions: list[Action] = []
+    def _update_pools(self, now_ns: int) -> None:
+        calls = self._calls(now_ns)
+        for card in self._cards:
+            self._update_pool(card, calls, now_ns)
+        self._pace.waited(now_ns, calls.now_ns)
+
+    def _update_pool(self, card: Card, calls: Calls, now_ns: int) -> None:
+        view = self.view(now_ns, card.index)
+        growth = grow(view, card.settings)
+        acted = False
         if growth is not None:
             if self._may_grow(now_ns):
-                actions += card.grow(growth, now_ns)
-        elif self._may_shrink(now_ns):
-            surplus = shrink(before, card.settings)
+                acted = self._take_in(card, card.grow(growth, calls), now_ns)
+        elif self._pace.may_shrink(now_ns):
+            surplus = shrink(view, card.settings)
             if surplus is not None:
-                actions += card.shrink(surplus, now_ns)
-        if self._attaches:
-            after = attrs.evolve(before, enis=card.datastore.eni_stats(now_ns)) if actions else before
+                acted = self._take_in(card, card.shrink(surplus, calls), now_ns)
+        if self._attaches and not any(each is card for each, _ in self._under_way):
+            after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if acted else view
             spare = free_eni(after, card.settings, now_ns)
             if spare is not None:
-                actions.append(card.free_eni(spare, now_ns))
-        return actions
+                self._take_in(card, [card.free_eni(spare, calls)], now_ns)
 
-    def _note(self, actions: Iterable[Action]) -> None:
-        """Remember when the pool last changed: the waiting times of the loop count from there."""
-        for action in actions:
-            if action.out_of_addresses:
-                self._out_of_addresses_ns = action.at_ns
-            elif action.grew:
-                self._out_of_addresses_ns = _LONG_AGO_NS  # another ENI, or another subnet, had room
-                self._last_action_ns = action.at_ns
-            elif action.kind is ActionKind.RELEASE_CIDRS:
-                self._last_decrease_ns = self._last_action_ns = action.at_ns
+    def _take_in(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> bool:
+        """Let outcomes come to be when their time has come; tell whether there are any."""
+        before = len(self._under_way)
+        self._under_way.extend((card, outcome) for outcome in outcomes)
+        took = len(self._under_way) > before
+        self._catch_up(now_ns)
+        return took
+
+    def _catch_up(self, now_ns: int) -> None:
+        """Let come to be what EC2 has answered by now."""
+        while self._under_way and self._under_way[0][1].at_ns <= now_ns:
+            card, outcome = self._under_way.popleft()
+            actions = _booked(card, [outcome])
+            self._pace.note(actions)
+            self._finished += actions
 
     def _may_grow(self, now_ns: int) -> bool:
-        return self._attaches and now_ns - self._out_of_addresses_ns >= OUT_OF_ADDRESSES_PAUSE_NS
-
-    def _may_shrink(self, now_ns: int) -> bool:
-        return now_ns - self._last_decrease_ns >= DECREASE_INTERVAL_NS
+        return self._attaches and self._pace.may_grow(now_ns)
 
     # --- reconcile -----------------------------------------------------------------------------------------------------------
 
@@ -372,56 +418,55 @@ class Node:
             NodeError: the node is not started.
         """
         provisioner = self._require_started()
-        if self.mode is AddressMode.IPV6:
+        self._catch_up(now_ns)
+        if self.mode is AddressMode.IPV6 or self.busy_until(now_ns) is not None:
             return ()
-        self._last_action_ns = now_ns
+        self._pace.note_reconcile(now_ns)
+        calls = self._calls(now_ns)
         try:
             shown = self._ec2.instance_metadata(provisioner.instance_id, now_ns=now_ns)
-            gone = self._unmanaged.keys() - {eni.eni_id for eni in shown}  # where one goes, there is room again
-            if not gone and not any(card.differences(self._shown(shown, card), now_ns) for card in self._cards):
+            differ = any(card.differences(self._membership.shown(shown, card.index), now_ns) for card in self._cards)
+            if not differ and not self._membership.is_gone(shown):
                 return ()
-            confirmed = self._read_attached(provisioner.instance_id, now_ns)
+            confirmed = self._read_attached(provisioner.instance_id, calls)
         except Ec2Error as error:
             return (Action(now_ns, ActionKind.RECONCILE, DEFAULT_NETWORK_CARD, None, (), "compare with EC2", error=str(error)),)
+        finally:
+            self._pace.waited(now_ns, calls.now_ns)
         actions: list[Action] = []
         for card in self._cards:
-            actions += card.follow(card.differences(self._managed(confirmed, card), now_ns), "EC2 shows it so", now_ns)
+            managed = self._membership.managed(confirmed, card.index, provisioner.instance_id)
+            actions += card.follow(card.differences(managed, now_ns), "EC2 shows it so", now_ns)
         return tuple(actions)
 
     def _reconcile_due(self, now_ns: int) -> bool:
-        return now_ns - self._last_action_ns > RECONCILE_INTERVAL_NS or self._trunk_expected(DEFAULT_NETWORK_CARD)
+        return self._pace.reconcile_due(now_ns) or self._trunk_expected(DEFAULT_NETWORK_CARD)
 
-    def _shown(self, attached: Iterable[NetworkInterface], card: Card) -> dict[str, NetworkInterface]:
-        """The ENIs of a card in the metadata. That shows no tags, so an ENI once found to be not managed is left out."""
-        return {eni.eni_id: eni for eni in attached if card_index(eni) == card.index and eni.eni_id not in self._unmanaged}
+    def sweep_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
+        """Delete the ENIs of the VPC that some node made and left unattached for 5 min or more, once an hour (ipamd: cleanUpLeakedENIs).
 
-    def _managed(self, attached: Iterable[NetworkInterface], card: Card) -> dict[str, NetworkInterface]:
-        """The ENIs of a card that are ipamd's to manage; the others are noted, since they take room (ipamd: setUnmanagedENIs)."""
-        on_card = {eni.eni_id: eni for eni in attached if card_index(eni) == card.index}
-        managed = {eni_id: eni for eni_id, eni in on_card.items() if self._is_managed(eni)}
-        noted = {eni_id: index for eni_id, index in self._unmanaged.items() if index != card.index}
-        self._unmanaged = noted | dict.fromkeys(on_card.keys() - managed.keys(), card.index)
-        return managed
+        It goes on beside the control loop, as in ipamd, so that it keeps no tick waiting.
 
-    def _is_managed(self, eni: NetworkInterface) -> bool:
-        if is_primary(eni):
-            return True
-        no_manage = eni.tag(NO_MANAGE_TAG)
-        if no_manage is not None:
-            return no_manage != "true"
-        return eni.tag(INSTANCE_TAG) == self._instance_id or self.settings.manage_untagged_eni
+        Raises:
+            NodeError: the node is not started.
+        """
+        provisioner = self._require_started()
+        self._pace.sweep_ns = now_ns + SWEEP_INTERVAL_NS
+        return sweep_leaked_enis(provisioner, self._calls(now_ns), now_ns)
 
     # --- when to look again --------------------------------------------------------------------------------------------------
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True) -> int | None:
         """Say when the next tick will do something, as things stand; None where it never will.
 
-        Ticks fall on the grid that `start` set, every 5 s; the answer lies on it, after `now_ns`. Ask again after an assign, an unassign
-        or a change of the node's marks. A tick that EC2 has refused is worth trying again.
+        Ticks fall on a grid, every 5 s from the start on, or from the end of the last calls that took time; the answer lies on it, after
+        `now_ns`. A busy node wakes when its calls are through. Ask again after an assign, an unassign or a change of the node's marks. A
+        tick that EC2 has refused is worth trying again.
 
         Args:
             now_ns: the time.
-            include_reconcile: count a comparison with EC2 as doing something; without, only changes of the pool count.
+            include_reconcile: count a comparison with EC2, or a look for leaked ENIs, as doing something; without, only changes of the pool
+                count.
 
         Raises:
             NodeError: the node is not started.
@@ -429,31 +474,32 @@ class Node:
         self._require_started()
         if self.mode is AddressMode.IPV6:
             return None
+        self._catch_up(now_ns)
+        if self._under_way:
+            return self._under_way[0][1].at_ns
+        ahead = self._times_ahead(now_ns)
+        times = {self._pace.next_tick(now_ns), *(self._pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
         views = [self.view(now_ns, card.index) for card in self._cards]
-        times = {self._next_tick(now_ns)}
-        times.update(self._next_tick(time_ns - 1) for time_ns in self._turning_points(views) if time_ns > now_ns)
         for time_ns in sorted(times):
-            if (include_reconcile and self._reconcile_due(time_ns)) or self._would_act(views, time_ns):
+            if include_reconcile and (self._reconcile_due(time_ns) or self._pace.sweep_due(time_ns)):
+                return time_ns
+            if self._would_act([self._ahead(card, view, time_ns) for card, view in zip(self._cards, views, strict=True)], time_ns):
                 return time_ns
         return None
 
-    def _next_tick(self, after_ns: int) -> int:
-        ticks = (after_ns - self._anchor_ns) // TICK_INTERVAL_NS + 1
-        return self._anchor_ns + ticks * TICK_INTERVAL_NS
-
-    def _turning_points(self, views: list[PoolView]) -> set[int]:
+    def _times_ahead(self, now_ns: int) -> set[int]:
         """The times at which a rule that speaks of time turns over."""
-        times = {
-            self._out_of_addresses_ns + OUT_OF_ADDRESSES_PAUSE_NS,
-            self._last_decrease_ns + DECREASE_INTERVAL_NS,
-            self._last_action_ns + RECONCILE_INTERVAL_NS + 1,
-        }
-        for view in views:
-            for eni in view.enis:
-                times.add(eni.added_ns + MINIMUM_ENI_LIFETIME_NS)
-                if eni.cooling_until_ns is not None:
-                    times.add(eni.cooling_until_ns)
+        times = self._pace.turning_points()
+        for card in self._cards:
+            times.update(eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in card.datastore.eni_stats(now_ns))
+            times.update(cooling.until_ns for cooling in card.datastore.cooldowns(now_ns))
         return times
+
+    def _ahead(self, card: Card, view: PoolView, time_ns: int) -> PoolView:
+        """What the view will be at a later time if only cooldowns end until then."""
+        enis = card.datastore.eni_stats(time_ns)
+        cooling = sum(eni.cooling_count for eni in enis)
+        return attrs.evolve(view, enis=enis, stats=attrs.evolve(view.stats, cooling_count=cooling))
 
     def _would_act(self, views: list[PoolView], now_ns: int) -> bool:
         return self.settings.provisioning_enabled and any(
@@ -465,7 +511,7 @@ class Node:
         if growth is not None:
             if self._may_grow(now_ns) and not growth.blocked:
                 return True
-        elif self._may_shrink(now_ns) and shrink(view, card.settings) is not None:
+        elif self._pace.may_shrink(now_ns) and shrink(view, card.settings) is not None:
             return True
         return self._attaches and free_eni(view, card.settings, now_ns) is not None
 
@@ -474,3 +520,8 @@ def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
     """The kubelet's limit as EKS sets it for these settings, which it does without a look at MAX_ENI."""
     prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
     return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
+
+
+def _booked(card: Card, outcomes: Iterable[Outcome]) -> list[Action]:
+    """Put grants into the card's datastore; the actions of all outcomes, in order."""
+    return [action for outcome in outcomes for action in (card.book(outcome) if isinstance(outcome, Granted) else [outcome])]

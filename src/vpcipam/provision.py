@@ -1,11 +1,24 @@
 """Carry out on EC2 what a node decided: the calls in ipamd's order, with its fallbacks (reference, sections 5 and 6)."""
 
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
 import attrs
 
 from vpcipam.address import AddressMode
+from vpcipam.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, Calls
 from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet
 from vpcipam.errors import NodeError
+from vpcipam.stats import NS_PER_S
 
+CREATED_TAG = "node.k8s.amazonaws.com/createdAt"
+"""When an ENI was made, to the second in RFC 3339: EC2 itself does not tell."""
+DESCRIPTION_PREFIX = "aws-K8S-"
+PAUSE_AFTER_DETACH_NS = 2 * NS_PER_S
+"""EC2 takes a while to detach, and deletes nothing that is still attached."""
+LEAKED_ENI_AGE_NS = 300 * NS_PER_S
+"""An unattached ENI younger than this may be one that some node is about to attach."""
 INSTANCE_TAG = "node.k8s.amazonaws.com/instance_id"
 NO_MANAGE_TAG = "node.k8s.amazonaws.com/no_manage"
 SUBNET_ROLE_TAG = "kubernetes.io/role/cni"
@@ -29,7 +42,7 @@ class SlotGrant:
 
 @attrs.frozen
 class Provisioner:
-    """The EC2 side of one instance.
+    """The EC2 side of one instance. Each method takes the calls that it is one of, which know the time.
 
     Attributes:
         eni_limits: the most ENIs on each managed network card: the type's limit, or MAX_ENI where that is lower.
@@ -45,7 +58,7 @@ class Provisioner:
     pod_subnet_id: str | None
     subnet_discovery: bool
 
-    def add_slots(self, eni_id: str, slot_count: int, mode: AddressMode, now_ns: int) -> SlotGrant:
+    def add_slots(self, eni_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> SlotGrant:
         """Fill slots of an ENI, all at once or, if that is refused, one.
 
         An ENI that EC2 says is full is read back: the datastore may have lost track of it (ipamd: tryAssignIPs).
@@ -55,53 +68,73 @@ class Provisioner:
         """
         try:
             try:
-                return SlotGrant(self._assign(eni_id, slot_count, mode, now_ns))
+                return SlotGrant(self._assign(eni_id, slot_count, mode, calls))
             except Ec2Error as error:
                 if error.code == ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED:
                     raise
-                return SlotGrant(self._assign(eni_id, 1, mode, now_ns))
+                return SlotGrant(self._assign(eni_id, 1, mode, calls))
         except Ec2Error as error:
             if error.code != ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED:
                 raise
-            (eni,) = self.ec2.describe_network_interfaces(eni_ids=(eni_id,), now_ns=now_ns)
+            (eni,) = calls.do(lambda now_ns: self.ec2.describe_network_interfaces(eni_ids=(eni_id,), now_ns=now_ns))
             return SlotGrant(pod_cidrs(eni, mode), complete=True)
 
-    def create_eni(self, network_card: int, slot_count: int, mode: AddressMode, now_ns: int) -> NetworkInterface:
-        """Make an ENI with filled slots and attach it at the card's lowest free device index.
+    def create_eni(self, network_card: int, slot_count: int, mode: AddressMode, calls: Calls) -> NetworkInterface:
+        """Make an ENI with filled slots, attach it at the card's lowest free device index, and wait until the metadata shows it.
 
         Raises:
             Ec2Error: EC2 refused to make it in any subnet, or to attach it; then it is deleted again.
-            NodeError: the card has more ENIs than the node knows of, and so no room; it is deleted again. Or the metadata does not show
-                it yet; a reconcile will take it on.
+            NodeError: the card has more ENIs than the node knows of, and so no room; it is deleted again. Or the metadata does not come to
+                show it; a reconcile will take it on.
         """
-        eni = self._create_in_a_subnet(slot_count, mode, now_ns)
+        eni = self._create_in_a_subnet(slot_count, mode, calls)
         try:
-            device_index = self._free_device_index(network_card, now_ns)
-            attachment_id = self.ec2.attach_network_interface(
-                eni.eni_id, self.instance_id, device_index=device_index, network_card_index=network_card, now_ns=now_ns
+            device_index = self._free_device_index(network_card, calls)
+            attachment_id = calls.do(
+                lambda now_ns: self.ec2.attach_network_interface(
+                    eni.eni_id, self.instance_id, device_index=device_index, network_card_index=network_card, now_ns=now_ns
+                )
             )
         except (Ec2Error, NodeError):
-            self.ec2.delete_network_interface(eni.eni_id, now_ns=now_ns)
+            with contextlib.suppress(Ec2Error):  # the refusal to attach is the one to tell; a sweep will find what stays
+                self.delete_eni(eni.eni_id, calls)
             raise
         try:
-            self.ec2.modify_network_interface_attribute(eni.eni_id, attachment_id=attachment_id, delete_on_termination=True, now_ns=now_ns)
+            calls.do(
+                lambda now_ns: self.ec2.modify_network_interface_attribute(
+                    eni.eni_id, attachment_id=attachment_id, delete_on_termination=True, now_ns=now_ns
+                )
+            )
         except Ec2Error:
-            self.free_eni(eni.eni_id, attachment_id, now_ns)
+            with contextlib.suppress(Ec2Error):  # likewise; while it stays attached, a reconcile will find it
+                self.free_eni(eni.eni_id, attachment_id, calls)
             raise
-        return self.attached_eni(eni.eni_id, now_ns)
+        return self.attached_eni(eni.eni_id, slot_count, mode, calls)
 
-    def attached_eni(self, eni_id: str, now_ns: int) -> NetworkInterface:
-        """Read an attached ENI from the instance's metadata, which is free of charge.
+    def attached_eni(self, eni_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> NetworkInterface:
+        """Read an ENI from the instance's metadata, which is free of charge, once that shows it with all its slots.
+
+        ipamd: waitForENIAndIPsAttached. An ENI that goes on to be shown with fewer is taken as it is, one without any is not.
 
         Raises:
-            NodeError: the metadata does not show it.
+            NodeError: the metadata does not come to show it.
         """
-        for eni in self.ec2.instance_metadata(self.instance_id, now_ns=now_ns):
-            if eni.eni_id == eni_id:
-                return eni
-        raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
+        shown: NetworkInterface | None = None
+        for number in range(METADATA_BACKOFF.try_count):
+            if number:
+                calls.back_off(METADATA_BACKOFF, number - 1)
+            try:
+                enis = self.ec2.instance_metadata(self.instance_id, now_ns=calls.now_ns)
+            except Ec2Error:
+                continue
+            shown = next((eni for eni in enis if eni.eni_id == eni_id and pod_cidrs(eni, mode)), shown)
+            if shown is not None and len(pod_cidrs(shown, mode)) >= slot_count:
+                return shown
+        if shown is None:
+            raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
+        return shown
 
-    def release(self, eni_id: str, cidrs: tuple[str, ...], now_ns: int) -> None:
+    def release(self, eni_id: str, cidrs: tuple[str, ...], calls: Calls) -> None:
         """Give CIDRs of an ENI back, single addresses and prefixes each in one call.
 
         Raises:
@@ -110,55 +143,88 @@ class Provisioner:
         addresses = tuple(cidr.removesuffix("/32") for cidr in cidrs if cidr.endswith("/32"))
         prefixes = tuple(cidr for cidr in cidrs if not cidr.endswith("/32"))
         if prefixes:
-            self.ec2.unassign_private_ip_addresses(eni_id, prefixes=prefixes, now_ns=now_ns)
+            calls.do(lambda now_ns: self.ec2.unassign_private_ip_addresses(eni_id, prefixes=prefixes, now_ns=now_ns))
         if addresses:
-            self.ec2.unassign_private_ip_addresses(eni_id, addresses=addresses, now_ns=now_ns)
+            calls.do(lambda now_ns: self.ec2.unassign_private_ip_addresses(eni_id, addresses=addresses, now_ns=now_ns))
 
-    def free_eni(self, eni_id: str, attachment_id: str, now_ns: int) -> None:
-        """Detach and delete an ENI.
+    def free_eni(self, eni_id: str, attachment_id: str, calls: Calls) -> None:
+        """Detach and delete an ENI. One that is detached by then is only deleted.
 
         Raises:
-            Ec2Error: EC2 refused one of the two.
+            Ec2Error: EC2 refused one of the two to the last.
         """
-        self.ec2.detach_network_interface(attachment_id, now_ns=now_ns)
-        self.ec2.delete_network_interface(eni_id, now_ns=now_ns)
+        with _done_before(ErrorCode.ATTACHMENT_NOT_FOUND):
+            calls.insist(
+                lambda now_ns: self.ec2.detach_network_interface(attachment_id, now_ns=now_ns),
+                DETACH_BACKOFF,
+                again=lambda error: error.code != ErrorCode.ATTACHMENT_NOT_FOUND,
+            )
+        calls.pause(PAUSE_AFTER_DETACH_NS)
+        self.delete_eni(eni_id, calls)
 
-    def excluded_subnets(self, now_ns: int) -> frozenset[str]:
+    def delete_eni(self, eni_id: str, calls: Calls) -> None:
+        """Delete a detached ENI; one that is gone by then is no error.
+
+        Raises:
+            Ec2Error: EC2 refused to the last.
+        """
+        with _done_before(ErrorCode.ENI_NOT_FOUND):
+            calls.insist(
+                lambda now_ns: self.ec2.delete_network_interface(eni_id, now_ns=now_ns),
+                DELETE_BACKOFF,
+                again=lambda error: error.code != ErrorCode.ENI_NOT_FOUND,
+            )
+
+    def leaked_enis(self, calls: Calls) -> tuple[NetworkInterface, ...]:
+        """The ENIs of the VPC that some node made and never attached, or detached and never deleted (ipamd: getLeakedENIs).
+
+        One without a legible time of creation is left alone; ipamd writes the time of its first sight on it.
+
+        Raises:
+            Ec2Error: EC2 refused to tell.
+        """
+        filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (self.home.vpc_id,)}
+        unattached = calls.do(lambda now_ns: self.ec2.describe_network_interfaces(filters=filters, now_ns=now_ns))
+        latest_ns = calls.now_ns - LEAKED_ENI_AGE_NS
+        return tuple(eni for eni in unattached if eni.description.startswith(DESCRIPTION_PREFIX) and _made_by(eni, latest_ns))
+
+    def excluded_subnets(self, calls: Calls) -> frozenset[str]:
         """The subnets of the VPC that are tagged to give no pod addresses."""
         if not self.subnet_discovery:
             return frozenset()
-        subnets = self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns)
+        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
         return frozenset(subnet.subnet_id for subnet in subnets if subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED)
 
-    def _assign(self, eni_id: str, slot_count: int, mode: AddressMode, now_ns: int) -> tuple[str, ...]:
+    def _assign(self, eni_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> tuple[str, ...]:
         if mode is AddressMode.IPV6:
-            return self.ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=slot_count, now_ns=now_ns)
+            return calls.do(lambda now_ns: self.ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=slot_count, now_ns=now_ns))
         if mode is AddressMode.PREFIX:
-            return self.ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns).prefixes
-        answer = self.ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=slot_count, now_ns=now_ns)
+            answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns))
+            return answer.prefixes
+        answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=slot_count, now_ns=now_ns))
         return tuple(f"{address}/32" for address in answer.addresses)
 
-    def _free_device_index(self, network_card: int, now_ns: int) -> int:
+    def _free_device_index(self, network_card: int, calls: Calls) -> int:
         """Find the card's lowest free device index, and refuse to use it where MAX_ENI is reached with ENIs that the node does not know of.
 
         What it does not know: an ENI whose attachment or detachment went wrong half-way, or that somebody else has attached since.
         """
-        instance = self.ec2.describe_instance(self.instance_id, now_ns=now_ns)
+        instance = calls.do(lambda now_ns: self.ec2.describe_instance(self.instance_id, now_ns=now_ns))
         count = sum(eni.attachment is not None and eni.attachment.network_card_index == network_card for eni in instance.network_interfaces)
         if count >= self.eni_limits[network_card]:
             raise NodeError(f"network card {network_card} of {self.instance_id} has {count} ENIs by now, and takes no more")
         return instance.free_device_index(network_card)
 
-    def _create_in_a_subnet(self, slot_count: int, mode: AddressMode, now_ns: int) -> NetworkInterface:
-        subnet_ids = self._subnets_to_try(now_ns)
+    def _create_in_a_subnet(self, slot_count: int, mode: AddressMode, calls: Calls) -> NetworkInterface:
+        subnet_ids = self._subnets_to_try(calls)
         for subnet_id in subnet_ids[:-1]:
             try:
-                return self._create(subnet_id, slot_count, mode, now_ns)
+                return self._create(subnet_id, slot_count, mode, calls)
             except Ec2Error:  # the next subnet may do; the last one's refusal is the one that is told
                 continue
-        return self._create(subnet_ids[-1], slot_count, mode, now_ns)
+        return self._create(subnet_ids[-1], slot_count, mode, calls)
 
-    def _subnets_to_try(self, now_ns: int) -> tuple[str, ...]:
+    def _subnets_to_try(self, calls: Calls) -> tuple[str, ...]:
         """The subnets for a new ENI, best first (ipamd: createENI)."""
         if self.pod_subnet_id is not None:
             return (self.pod_subnet_id,)
@@ -166,7 +232,7 @@ class Provisioner:
             return (self.home.subnet_id,)
         subnets = [
             subnet
-            for subnet in self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns)
+            for subnet in calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
             if subnet.availability_zone == self.home.availability_zone and self._gives_pod_addresses(subnet)
         ]
         subnets.sort(key=lambda subnet: -subnet.available_ip_address_count)
@@ -177,13 +243,38 @@ class Provisioner:
         role = subnet.tag(SUBNET_ROLE_TAG)
         return role != SUBNET_EXCLUDED and (role is not None or subnet.subnet_id == self.home.subnet_id)
 
-    def _create(self, subnet_id: str, slot_count: int, mode: AddressMode, now_ns: int) -> NetworkInterface:
-        return self.ec2.create_network_interface(
-            subnet_id=subnet_id,
-            secondary_ip_count=slot_count if mode is AddressMode.SECONDARY_IP else 0,
-            ipv4_prefix_count=slot_count if mode is AddressMode.PREFIX else 0,
-            ipv6_prefix_count=slot_count if mode is AddressMode.IPV6 else 0,
-            description=f"aws-K8S-{self.instance_id}",
-            tags=((INSTANCE_TAG, self.instance_id),),
-            now_ns=now_ns,
+    def _create(self, subnet_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> NetworkInterface:
+        return calls.do(
+            lambda now_ns: self.ec2.create_network_interface(
+                subnet_id=subnet_id,
+                secondary_ip_count=slot_count if mode is AddressMode.SECONDARY_IP else 0,
+                ipv4_prefix_count=slot_count if mode is AddressMode.PREFIX else 0,
+                ipv6_prefix_count=slot_count if mode is AddressMode.IPV6 else 0,
+                description=f"{DESCRIPTION_PREFIX}{self.instance_id}",
+                tags=((INSTANCE_TAG, self.instance_id), (CREATED_TAG, _rfc3339(now_ns))),
+                now_ns=now_ns,
+            )
         )
+
+
+@contextlib.contextmanager
+def _done_before(code: ErrorCode) -> Iterator[None]:
+    """Let a refusal pass that says that what was wanted is so already."""
+    try:
+        yield
+    except Ec2Error as error:
+        if error.code != code:
+            raise
+
+
+def _rfc3339(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _made_by(eni: NetworkInterface, latest_ns: int) -> bool:
+    """Tell whether an ENI says that it was made at a time or before."""
+    try:
+        created = datetime.fromisoformat(eni.tag(CREATED_TAG) or "")
+    except ValueError:
+        return False
+    return round(created.timestamp()) * NS_PER_S <= latest_ns

@@ -55,6 +55,7 @@ class EniStats:
         slot_count: slots in use, by CIDRs of any mode.
         total_count: pod addresses in CIDRs of the datastore's mode; on an excluded ENI only those that pods hold.
         assigned_count: those of them that a sandbox holds.
+        cooling_count: those of them that cool; none of an excluded ENI.
         pod_count: sandboxes on the ENI, whatever the CIDR.
         free_prefix_count: prefixes without a pod.
         idle_cidr_count: CIDRs without a pod that give new addresses.
@@ -73,6 +74,7 @@ class EniStats:
     slot_count: int
     total_count: int
     assigned_count: int
+    cooling_count: int
     pod_count: int
     free_prefix_count: int
     idle_cidr_count: int

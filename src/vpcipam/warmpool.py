@@ -28,6 +28,7 @@ class PoolView:
         custom_networking: pods use another subnet than the node, so the primary ENI carries none.
         max_pods: the kubelet's limit; a pool of as many addresses never grows.
         enis: ascending by device number.
+        cooldown_aware: cooling addresses don't count as available.
     """
 
     mode: AddressMode
@@ -39,6 +40,21 @@ class PoolView:
     max_pods: int
     stats: PoolStats
     enis: tuple[EniStats, ...]
+    cooldown_aware: bool = False
+
+    @property
+    def out_of_use_count(self) -> int:
+        """The addresses that count as taken where a target is looked at: those of sandboxes, and those that cool if targets heed that."""
+        return self.stats.assigned_count + (self.stats.cooling_count if self.cooldown_aware else 0)
+
+    @property
+    def available_count(self) -> int:
+        """The other addresses."""
+        return self.stats.total_count - self.out_of_use_count
+
+    def available_on(self, eni: EniStats) -> int:
+        """Those of one ENI."""
+        return eni.total_count - eni.assigned_count - (eni.cooling_count if self.cooldown_aware else 0)
 
     @property
     def unit(self) -> int:
@@ -115,12 +131,12 @@ def target_state(view: PoolView, settings: Settings) -> TargetState | None:
     if not settings.ip_targets_defined:
         return None
     stats = view.stats
-    short = max(0, settings.warm_ip_target - stats.available_count, settings.minimum_ip_target - stats.total_count)
-    over = max(0, min(stats.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
+    short = max(0, settings.warm_ip_target - view.available_count, settings.minimum_ip_target - stats.total_count)
+    over = max(0, min(view.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
     if view.unit == 1:
         return TargetState(short, over)
     needed = max(
-        ceil_div(stats.assigned_count + settings.warm_ip_target, view.unit),
+        ceil_div(view.out_of_use_count + settings.warm_ip_target, view.unit),
         ceil_div(settings.minimum_ip_target, view.unit),
     )
     return TargetState(ceil_div(short, view.unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed)))
@@ -135,9 +151,9 @@ def too_low(view: PoolView, settings: Settings) -> str | None:
     if targets is not None:
         return _shortage(view, settings, targets.short) if targets.short else None
     name, target, unit = _warm_target(view, settings)
-    if stats.available_count < target * unit:
-        return f"available {stats.available_count} < {name} {target} × {unit} addresses"
-    if target == 0 and stats.available_count == 0:
+    if view.available_count < target * unit:
+        return f"available {view.available_count} < {name} {target} × {unit} addresses"
+    if target == 0 and view.available_count == 0:
         return f"available 0, though {name} is 0"
     return None
 
@@ -209,7 +225,7 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
     if obstacle is not None:
         return obstacle
     others = [other for other in view.enis if other is not eni]
-    warm = sum(other.total_count - other.assigned_count for other in others)
+    warm = sum(view.available_on(other) for other in others)
     total = sum(other.total_count for other in others)
     free_prefixes = sum(other.free_prefix_count for other in others)
     if warm < _whole_slots(settings.warm_ip_target, view):
@@ -256,10 +272,10 @@ def _wanted_slots(view: PoolView, settings: Settings) -> int:
 
 def _shortage(view: PoolView, settings: Settings, short: int) -> str:
     stats = view.stats
-    by_warm = settings.warm_ip_target - stats.available_count
+    by_warm = settings.warm_ip_target - view.available_count
     by_minimum = settings.minimum_ip_target - stats.total_count
     if by_warm >= by_minimum:
-        text = f"available {stats.available_count} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
+        text = f"available {view.available_count} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
     else:
         text = f"total {stats.total_count} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
     return text if view.unit == 1 else f"{text}, {_prefixes(short)}"
@@ -267,7 +283,7 @@ def _shortage(view: PoolView, settings: Settings, short: int) -> str:
 
 def _surplus(view: PoolView, settings: Settings, over: int) -> str:
     stats = view.stats
-    above = f"available {stats.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
+    above = f"available {view.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
     if settings.minimum_ip_target:
         above += f", total {stats.total_count}, MINIMUM_IP_TARGET {settings.minimum_ip_target}"
     return f"{above}: {over if view.unit == 1 else _prefixes(over)} over"
@@ -285,8 +301,8 @@ def _spare_eni(view: PoolView, settings: Settings) -> str | None:
         return "the other ENIs meet the IP targets without it"
     name, target, _ = _warm_target(view, settings)
     enough = (target + 1) * view.slots_per_eni * view.unit
-    if view.stats.available_count >= enough:
-        return f"available {view.stats.available_count} ≥ ({name} {target} + 1) × {view.slots_per_eni * view.unit} addresses per ENI"
+    if view.available_count >= enough:
+        return f"available {view.available_count} ≥ ({name} {target} + 1) × {view.slots_per_eni * view.unit} addresses per ENI"
     if view.mode is AddressMode.PREFIX and any(not (eni.primary or eni.trunk or eni.efa or eni.pod_count) for eni in view.enis):
         return "no pod has an address on it"
     return None

@@ -209,6 +209,7 @@ class NaiveDatastore:
             slot_count=len(networks),
             total_count=held if eni["excluded"] else sum(network.num_addresses for network in usable),
             assigned_count=held,
+            cooling_count=0 if eni["excluded"] else sum(until > now_ns for net in usable for until in self.cooling_in(net).values()),
             pod_count=sum(len(self.pods_in(network)) for network in networks),
             free_prefix_count=sum(network.prefixlen in (28, 80) for network in empty),
             idle_cidr_count=sum(self.is_open(network) for network in empty),

@@ -75,6 +75,18 @@ def test_what_is_no_key_is_a_type_error(wrong):
     assert assigned(store) == {}
 
 
+def test_what_only_looks_like_a_key_is_a_type_error_also_where_the_address_was_in_use_before():
+    class Lookalike(SandboxKey):
+        """Equal to the key of the same parts, and yet none."""
+
+    store = singles([5], cooldown_ns=0)
+    store.assign(key("old"), 0)
+    store.unassign(key("old"), 0)
+    with pytest.raises(TypeError, match="not by Lookalike"):
+        store.assign(Lookalike("aws-cni", "web", "eth0"), 0)
+    assert assigned(store) == {}
+
+
 def test_an_empty_datastore_has_no_address_to_give():
     with pytest.raises(PoolExhausted):
         Datastore().assign(key("web"), 0)
@@ -237,6 +249,34 @@ def test_unassign_answers_what_the_sandbox_held_and_lets_only_that_go():
     assert store.pod_of(key("web")) is None
     assert store.key_of("10.0.0.5") is None
     assert store.assignment_of(key("api")) == api
+
+
+def test_a_pod_is_not_told_of_the_next_sandbox_with_the_same_key_or_address():
+    store = singles([5], cooldown_ns=0)
+    store.assign(key("web"), 0, PodRef("default", "web-1"))
+    store.unassign(key("web"), 0)
+    for name in ("web", "api"):
+        store.assign(key(name), 0)
+        assert store.pod_of(key(name)) is None
+        store.unassign(key(name), 0)
+
+
+def test_the_sandboxes_are_listed_as_they_are_at_the_call():
+    store = singles([5, 6])
+    web, api = store.assign(key("web"), 0), store.assign(key("api"), 0)
+    listed = store.assignments()
+    store.unassign(key("api"), 0)
+    assert list(listed) == [(key("web"), web), (key("api"), api)]
+
+
+def test_an_address_that_comes_back_on_another_eni_is_answered_with_that_eni():
+    store = singles([5], [], cooldown_ns=30)
+    store.assign(key("web"), 0)
+    store.unassign(key("web"), 0)
+    store.remove_cidr("eni-0", "10.0.0.5/32", now_ns=0)
+    store.add_cidr("eni-1", "10.0.0.5/32")
+    assert store.assign(key("api"), 30).eni_id == "eni-1"
+    store._check()
 
 
 def test_a_second_unassign_is_refused_and_starts_no_second_cooldown():

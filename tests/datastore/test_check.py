@@ -1,10 +1,11 @@
 """`_check()` is what other tests lean on, so it must see what is broken."""
 
+import attrs
 import pytest
 from datastore_worlds import key, node
 
 from vpcipam.address import Cidr
-from vpcipam.sandbox import PodRef
+from vpcipam.stats import Assignment
 
 
 @pytest.fixture
@@ -15,10 +16,14 @@ def store():
     return store
 
 
+HELD = Assignment("10.0.0.0", "eni-0", 0, 0, "10.0.0.0/28")
+
 BREAKAGES = {
-    "a pod whose sandbox is unknown to the pool": (3, lambda store: store._pods.update({key("other"): PodRef("default", "web")})),
-    "a sandbox without an answer": (3, lambda store: store._assignments.clear()),
-    "an answer about an address outside": (3, lambda store: store._assignments.update({5: None})),
+    "a sandbox without an answer": (3, lambda store: store._pool.set_entry(key("web"), None)),
+    "an answer about another address": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, address="10.0.0.1"))),
+    "an answer about another ENI": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, eni_id="eni-1"))),
+    "an answer about another device": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, device_number=1))),
+    "an answer about another CIDR": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, cidr="10.0.0.16/28"))),
     "a CIDR unknown to the pool": (4, lambda store: store._enis["eni-0"].cidrs.update({0: Cidr.parse("0.0.0.0/28")})),
     "a CIDR known to the pool alone": (4, lambda store: store._enis["eni-1"].cidrs.clear()),
     "a CIDR of another size": (4, lambda store: store._enis["eni-1"].cidrs.update({0x0A000010: Cidr.parse("10.0.0.16/32")})),

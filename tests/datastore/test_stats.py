@@ -19,6 +19,7 @@ IDLE = EniStats(
     slot_count=2,
     total_count=32,
     assigned_count=0,
+    cooling_count=0,
     pod_count=0,
     free_prefix_count=2,
     idle_cidr_count=2,

@@ -52,6 +52,7 @@ class NaiveEc2:
     def add_subnet(self, subnet_id, vpc_id, zone, cidr, ipv6_cidr):
         network = [int(address) for address in ipaddress.ip_network(cidr)]
         ipv6 = None if ipv6_cidr is None else ipaddress.ip_network(ipv6_cidr)
+        first6 = 0 if ipv6 is None else int(ipv6[0])
         # cells: the first addresses of the free /80s; the first and the last are EC2's
         self.subnets[subnet_id] = SimpleNamespace(
             id=subnet_id,
@@ -61,7 +62,7 @@ class NaiveEc2:
             ipv6=ipv6,
             usable=set(network[4:-1]),
             free=set(network[4:-1]),
-            cells={int(ipv6[0]) + number * CELL for number in range(1, 2**16 - 1)} if ipv6 else set(),
+            cells=set(range(first6 + CELL, first6 + (2**16 - 1) * CELL, CELL)) if ipv6 else set(),
             tags={},
         )
 
@@ -209,13 +210,15 @@ class NaiveEc2:
 
     def pick_ipv6(self, eni, counts):
         """Take what is picked of IPv6, one after the other."""
+        if not counts[2] + counts[3]:
+            return
         if counts[3] > len(eni.subnet.cells):
             raise Refused("InsufficientCidrBlocks")
         before = (set(eni.singles6), set(eni.cells), set(eni.subnet.cells))
         try:
             for _ in range(counts[2]):
                 self.take(eni, Wanted(singles6=[self.pick_single6(eni.subnet)]))
-            for cell in self.pick_cells(eni.subnet)[: counts[3]]:
+            for cell in self.pick_cells(eni.subnet)[: counts[3]] if counts[3] else ():
                 self.take(eni, Wanted(cells=[cell]))
             if len(eni.cells) < len(before[1]) + counts[3]:
                 self.refuse("InsufficientCidrBlocks")

@@ -211,7 +211,7 @@ def test_a_trunk_association_that_is_not_in_the_index(account, association, brok
 
 def test_a_trunk_that_is_none(association, broken):
     association.trunk.interface_type = "interface"
-    association.trunk.changed()
+    association.trunk.touch()
     broken(10)
 
 

@@ -216,6 +216,8 @@ def test_a_picked_address_passes_by_a_slash_80(ec2, eni_id, subnet_id):
     (address,) = ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0)
     if ec2._address_choice == "lowest":
         assert address == "2001:db8:0:0:2::"
+        ec2.unassign_ipv6_addresses(eni_id, prefixes=["2001:db8:0:0:1::/80"], now_ns=0)
+        assert ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0) == ("2001:db8:0:0:1::",), "given back, it is the lowest"
     ec2._check()
 
 

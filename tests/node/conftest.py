@@ -17,7 +17,8 @@ ACTIONS = {"describe_instance": "DescribeInstances"}
 class ScriptedEc2:
     """The model, with a log of the calls and refusals to order.
 
-    `log` holds action names in the order of the calls, refused ones too. `metadata` replaces what the instance metadata shows, once set.
+    `log` holds action names in the order of the calls, refused ones too. `metadata` replaces what the instance
+    metadata shows, once set, or makes it from that.
     """
 
     def __init__(self, model):
@@ -35,6 +36,17 @@ class ScriptedEc2:
         """Take all refusals back."""
         self._refusals.clear()
 
+    @property
+    def elapsed_ns(self):
+        return self.model.elapsed_ns
+
+    @property
+    def retries_throttling(self):
+        return False
+
+    def pause(self, duration_ns):
+        self.model.pause(duration_ns)
+
     def __getattr__(self, name):
         method = getattr(self.model, name)
         action = ACTIONS.get(name, "".join(word.capitalize() for word in name.split("_")))
@@ -47,7 +59,7 @@ class ScriptedEc2:
                     self._refusals.remove(refusal)
                     raise Ec2Error(refusal[1], refusal[2], action)
             if action == "InstanceMetadata" and self.metadata is not None:
-                return self.metadata
+                return self.metadata(method(*args, **kwargs)) if callable(self.metadata) else self.metadata
             return method(*args, **kwargs)
 
         return call
@@ -66,9 +78,10 @@ class World:
         subnet_tags=(),
         start=True,
         address_choice="lowest",
+        conditions=None,
         **node_arguments,
     ):
-        self.model = Ec2Model(address_choice=address_choice, seed=1)
+        self.model = Ec2Model(address_choice=address_choice, seed=1, conditions=conditions)
         self.ec2 = ScriptedEc2(self.model)
         self.vpc_id = self.model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56" if ipv6 else None).vpc_id
         self.subnet_id = self.subnet(cidr, tags=subnet_tags, ipv6_cidr="2001:db8::/64" if ipv6 else None)
@@ -139,7 +152,8 @@ class World:
         )
         index = device_index
         if index is None:
-            index = self.model.describe_instance(self.node.instance_id, now_ns=0).free_device_index(network_card)
+            (instance,) = (each for each in self.model.instances if each.instance_id == self.node.instance_id)
+            index = instance.free_device_index(network_card)
         self.model.attach_network_interface(
             eni.eni_id, self.node.instance_id, device_index=index, network_card_index=network_card, now_ns=self.now_ns
         )
@@ -150,8 +164,12 @@ class World:
 
     def attached(self, network_card=0):
         """What EC2 shows attached to a card, by id."""
-        enis = self.model.describe_network_interfaces(instance_id=self.node.instance_id, now_ns=0)
+        enis = [eni for eni in self.enis() if eni.attachment and eni.attachment.instance_id == self.node.instance_id]
         return {eni.eni_id: eni for eni in enis if eni.attachment.network_card_index == network_card}
+
+    def enis(self):
+        """All ENIs as they are, whatever EC2 shows, without a call."""
+        return [record.view() for record in self.model._account.enis.values()]
 
     def take_away(self, eni_id):
         """Detach and delete an ENI behind the node's back."""
@@ -164,17 +182,17 @@ class World:
         subnet_id = subnet_id or self.subnet_id
         free = self.free(subnet_id)
         if free > leave:
-            self.model.create_network_interface(subnet_id=subnet_id, secondary_ip_count=free - leave - 1, now_ns=0)
+            self.model.create_network_interface(subnet_id=subnet_id, secondary_ip_count=free - leave - 1, now_ns=self.now_ns)
         return self
 
     def empty_subnets(self):
         """Delete all ENIs that are not attached."""
-        for eni in self.model.describe_network_interfaces(now_ns=0):
+        for eni in self.enis():
             if eni.attachment is None:
-                self.model.delete_network_interface(eni.eni_id, now_ns=0)
+                self.model.delete_network_interface(eni.eni_id, now_ns=self.now_ns)
 
     def free(self, subnet_id=None):
-        (subnet,) = self.model.describe_subnets(subnet_ids=(subnet_id or self.subnet_id,), now_ns=0)
+        (subnet,) = (each for each in self.model.subnets if each.subnet_id == (subnet_id or self.subnet_id))
         return subnet.available_ip_address_count
 
     # --- both together ---

@@ -153,7 +153,7 @@ def test_wakeups_lie_on_the_grid_that_start_set(world):
     assert here.node.next_wakeup(7 * S + 3) == 12 * S + 3
     assert here.node.next_wakeup(12 * S + 2) == 12 * S + 3
     assert here.node.next_wakeup(12 * S + 3) == 17 * S + 3
-    assert here.node.next_wakeup(0) == 2 * S + 3
+    assert here.node.next_wakeup(0) == 12 * S + 3  # no tick comes before the start
 
 
 def test_a_node_at_rest_wakes_only_to_reconcile(world):

@@ -59,9 +59,9 @@ def test_the_pool_shrinks_at_most_once_in_30_s(world, kinds):
 
 def test_a_refused_release_is_recorded_and_healed_by_a_reconcile_after_60_s(world, kinds):
     here = with_surplus(world)
-    here.ec2.refuse("UnassignPrivateIpAddresses", "RequestLimitExceeded", "slow down")
+    here.ec2.refuse("UnassignPrivateIpAddresses", "UnauthorizedOperation", "not allowed")
     (action,) = here.tick(35)
-    assert action.error == "UnassignPrivateIpAddresses: RequestLimitExceeded: slow down"
+    assert action.error == "UnassignPrivateIpAddresses: UnauthorizedOperation: not allowed"
     assert len(action.cidrs) == 6
     assert here.shape() == {0: 1}
     assert len(next(iter(here.attached().values())).secondary_ips) == 7
@@ -160,10 +160,10 @@ def test_an_eni_that_ec2_does_not_free_is_out_of_the_datastore(world, kinds, act
     here = with_spare_eni(world)
     here.run(60)
     spare = here.eni_at(1)
-    here.ec2.refuse(action, "RequestLimitExceeded", "slow down")
+    here.ec2.refuse(action, "UnauthorizedOperation", "not allowed", times=12)
     actions = here.tick(65)
     assert kinds(actions)[-1:] == [("free-eni", False)]
-    assert actions[-1].error == f"{action}: RequestLimitExceeded: slow down"
+    assert actions[-1].error == f"{action}: UnauthorizedOperation: not allowed"
     assert set(here.shape()) == {0}
     adopted = here.node.reconcile(here.now_ns)
     if action == "DetachNetworkInterface":

@@ -2,6 +2,9 @@
 
 import pytest
 
+from vpcipam.errors import PoolExhausted
+from vpcipam.limits import InstanceLimits
+
 S = 1_000_000_000
 LIMIT = "PrivateIpAddressLimitExceeded"
 NO_ADDRESS = "InsufficientFreeAddressesInSubnet"
@@ -46,7 +49,7 @@ def test_a_new_eni_is_tagged_and_goes_with_its_instance(world):
     here = growing(world)
     here.tick(5)
     eni = here.attached()[here.eni_at(1)]
-    assert eni.tags == here.own_tags()
+    assert eni.tags == (("node.k8s.amazonaws.com/createdAt", "1970-01-01T00:00:05Z"), *here.own_tags())
     assert eni.description == f"aws-K8S-{here.node.instance_id}"
     assert eni.attachment.delete_on_termination
     assert eni.attachment.device_index == 1
@@ -94,7 +97,7 @@ def test_at_most_one_growing_action_in_a_tick(world, kinds):
 def test_a_refused_batch_is_tried_again_with_one(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
-    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+    here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation")
     (action,) = here.tick(5)[:1]
     counts = [arguments[2]["secondary_ip_count"] for arguments in here.ec2.arguments if arguments[0] == "AssignPrivateIpAddresses"]
     assert counts == [2, 1]
@@ -115,13 +118,13 @@ def test_a_subnet_with_one_address_left_gives_one(world):
 def test_one_that_is_refused_as_well_is_told(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
-    here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded", "slow down", times=2)
+    here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation", "not allowed", times=2)
     (action,) = here.tick(5)[:1]
     assert (action.done, action.grew, action.out_of_addresses, action.cidrs) == (False, False, False, ())
-    assert action.error == "AssignPrivateIpAddresses: RequestLimitExceeded: slow down"
-    assert str(action).endswith("2 short — refused: AssignPrivateIpAddresses: RequestLimitExceeded: slow down")
+    assert action.error == "AssignPrivateIpAddresses: UnauthorizedOperation: not allowed"
+    assert str(action).endswith("2 short — refused: AssignPrivateIpAddresses: UnauthorizedOperation: not allowed")
     assert here.shape() == {0: 3}
-    assert here.tick(10)[0].grew  # no pause for a throttled call
+    assert here.tick(10)[0].grew  # no pause for a refusal that is not about addresses
     here.check_agreement()
 
 
@@ -133,7 +136,7 @@ def test_an_eni_that_ec2_says_is_full_is_read_back(world, refusals, kinds):
     eni_id = here.eni_at(0)
     here.model.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
     if refusals == 2:
-        here.ec2.refuse("AssignPrivateIpAddresses", "RequestLimitExceeded")
+        here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation")
     actions = here.tick(5)
     assert kinds(actions)[:1] == [("add-cidrs", True)]
     assert len(actions[0].cidrs) == 2
@@ -315,17 +318,41 @@ def test_an_eni_in_the_place_of_one_that_is_gone_replaces_it(world, kinds):
     here.check_agreement()
 
 
-def test_addresses_that_moved_to_a_new_eni_are_taken_on_by_a_reconcile(world, kinds):
-    # Two lost addresses of the first ENI go to the new one, one as its primary IP, before the node has seen them go: an overlap,
-    # until EC2 is asked.
+def test_addresses_that_moved_to_a_new_eni_are_dropped_where_they_were(world, kinds):
+    # Two lost addresses of the first ENI go to the new one, one of them as its primary IP, before the node has seen them go.
     here = growing(world)
     _, first, moved = [each for _, each in here.node.datastores[0].assignments()]
     here.model.unassign_private_ip_addresses(moved.eni_id, addresses=[first.address, moved.address], now_ns=0)
     actions = here.tick(5)
-    assert kinds(actions)[0] == ("create-eni", False)
-    assert f"{moved.address}/32" in actions[0].error
-    here.node.reconcile(here.now_ns)
+    assert kinds(actions) == [("drop-cidrs", True), ("drop-cidrs", True), ("create-eni", True)]
+    assert [action.evicted for action in actions] == [(first,), (moved,), ()]
+    assert actions[1].reason == f"EC2 has put {moved.address}/32 on {actions[2].eni_id}"
     here.check_agreement()
+    assert not {first.address, moved.address} & {each.address for each in here.assign("x")}
+
+
+CARDS = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
+
+
+def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds):
+    # Taken off card 0 behind the node's back, and given to card 1 a moment later: no minute in which both have it.
+    here = world(CARDS, {"ENABLE_MULTI_NIC": "true"})
+    here.settle()
+    (lost,) = here.assign("a")
+    here.model.unassign_private_ip_addresses(lost.eni_id, addresses=[lost.address], now_ns=0)
+    here.assign("b", network_card=1)
+    moved_s = here.now_ns // S + 5
+    actions = here.tick(moved_s)
+    assert kinds(actions)[:2] == [("drop-cidrs", True), ("add-cidrs", True)]
+    assert actions[0].network_card == 0
+    assert actions[0].evicted == (lost,)
+    assert actions[1].network_card == 1
+    assert actions[1].cidrs == (f"{lost.address}/32",)
+    assert here.node.datastores[0].key_of(lost.address) is None
+    with pytest.raises(PoolExhausted):  # it cools, on the card where it is now
+        here.assign("c", network_card=1)
+    here.tick(moved_s + 30)
+    assert here.assign("c", network_card=1)[0].address == lost.address
 
 
 # --- which subnet ----------------------------------------------------------------------------------------------------------------
@@ -367,7 +394,7 @@ def test_without_discovery_tags_do_not_count(world):
 def test_the_last_subnets_refusal_is_the_one_told(world):
     here = growing(world)
     here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
-    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded")
+    here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation")
     here.ec2.refuse("CreateNetworkInterface", NO_ADDRESS, "full")
     action = here.tick(5)[0]
     assert action.error == "CreateNetworkInterface: InsufficientFreeAddressesInSubnet: full"

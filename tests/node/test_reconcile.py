@@ -154,11 +154,11 @@ def test_metadata_that_shows_too_much_changes_nothing(world):
 def test_a_refused_comparison_is_told_and_changes_nothing(world, action, kinds):
     here = world()
     here.foreign_eni()
-    here.ec2.refuse(action, "RequestLimitExceeded", "slow down")
+    here.ec2.refuse(action, "UnauthorizedOperation", "not allowed")
     actions = here.node.reconcile(0)
     assert kinds(actions) == [("reconcile", False)]
-    assert actions[0].error == f"{action}: RequestLimitExceeded: slow down"
-    assert str(actions[0]) == f"reconcile a new ENI: compare with EC2 — refused: {action}: RequestLimitExceeded: slow down"
+    assert actions[0].error == f"{action}: UnauthorizedOperation: not allowed"
+    assert str(actions[0]) == f"reconcile a new ENI: compare with EC2 — refused: {action}: UnauthorizedOperation: not allowed"
     assert set(here.shape()) == {0}
     assert kinds(here.node.reconcile(0)) == [("adopt-eni", True)]
 

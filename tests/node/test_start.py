@@ -270,7 +270,7 @@ def test_an_ipv6_node_uses_the_80_that_it_has(world, kinds):
 @pytest.mark.parametrize("has_ipv6", [True, False])
 def test_an_ipv6_node_without_an_80_does_not_start(world, has_ipv6):
     here = world("m5.large", IPV6, ipv6=has_ipv6, start=False)
-    here.ec2.refuse("AssignIpv6Addresses", "RequestLimitExceeded", "slow down", times=2 * has_ipv6)
+    here.ec2.refuse("AssignIpv6Addresses", "UnauthorizedOperation", "not allowed", times=2 * has_ipv6)
     with pytest.raises(NodeError, match=r"got no /80, and IPv6 pods have no other addresses: .*; start it again"):
         here.node.start(0)
     assert not here.node.started
@@ -287,7 +287,7 @@ def test_each_further_card_of_an_ipv6_node_gets_an_eni_with_an_80(world, kinds):
 
 def test_a_further_card_that_gets_no_80_does_not_stop_an_ipv6_node(world, kinds):
     here = world(TWO_CARDS, IPV6 | {"ENABLE_MULTI_NIC": "true"}, ipv6=True, start=False)
-    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded")
+    here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation")
     assert kinds(here.node.start(0)) == [("adopt-eni", True), ("add-cidrs", True), ("create-eni", False)]
 
 

@@ -144,6 +144,10 @@ class NaiveAddressPool:
         self.closed = set()
         self.held = {}  # key -> address
         self.cooling = []  # (address, until_ns), in order of expiry
+        self.entries = {}  # address -> entry
+        self.notes = {}  # key -> note
+        self.added = {}  # base -> how many blocks were added before
+        self.added_count = 0
 
     # What is where
 
@@ -193,6 +197,8 @@ class NaiveAddressPool:
             raise OverlappingBlock
         self.sizes[base] = size
         self.groups[base] = group
+        self.added[base] = self.added_count
+        self.added_count += 1
 
     def remove_block(self, base, *, force=False, now_ns=None):
         base = self.known(base)
@@ -203,8 +209,11 @@ class NaiveAddressPool:
             raise BlockInUse
         for address, key in lost:
             del self.held[key]
+            self.notes.pop(key, None)
             if now_ns is not None and self.cooldown_ns:
                 self.cool(address, now_ns + self.cooldown_ns)
+        for address in self.in_block(base, self.entries):
+            del self.entries[address]
         del self.sizes[base]
         del self.groups[base]
         self.closed.discard(base)
@@ -283,6 +292,7 @@ class NaiveAddressPool:
         if key not in self.held:
             raise UnknownKey
         address = self.held.pop(key)
+        self.notes.pop(key, None)
         if self.cooldown_ns:
             self.cool(address, now_ns + self.cooldown_ns)
         return address
@@ -290,6 +300,7 @@ class NaiveAddressPool:
     def revoke(self, key):
         if key not in self.held:
             raise UnknownKey
+        self.notes.pop(key, None)
         return self.held.pop(key)
 
     def address_of(self, key):
@@ -305,6 +316,34 @@ class NaiveAddressPool:
     def block_items(self, base):
         base = self.known(base)
         return iter([(key, address) for key, address in self.items() if self.covering(address) == base])
+
+    # What the owner keeps
+
+    def assign_entry(self, key, now_ns, note=None):
+        is_new = key not in self.held
+        address = self.assign(key, now_ns)
+        if is_new:
+            self.notes[key] = note
+        return self.entries.get(address)
+
+    def unassign_entry(self, key, now_ns):
+        return self.entries.get(self.unassign(key, now_ns))
+
+    def entry_of(self, key):
+        return self.entries.get(self.held.get(key))
+
+    def set_entry(self, key, entry):
+        if key not in self.held:
+            raise UnknownKey
+        self.entries[self.held[key]] = entry
+
+    def note_of(self, key):
+        return self.notes.get(key)
+
+    def set_note(self, key, note):
+        if key not in self.held:
+            raise UnknownKey
+        self.notes[key] = note
 
     def cool_at(self, address, until_ns):
         address = within(address, 0, ADDRESS_MAX)

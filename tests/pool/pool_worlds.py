@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from functools import partial
 
 TWIN_NAMES = ("vpcipam._pool_py",) if os.environ.get("VPCIPAM_NO_EXTENSION") == "1" else ("vpcipam._pool", "vpcipam._pool_py")
 
@@ -25,9 +26,10 @@ def twins():
 
 
 def outcome(pool, name, *args, **kwargs):
-    """What a call gives: a result that can be compared, or the type and the words of the error."""
+    """What a call of a method, or of a function, gives: a result that can be compared, or the type and the words of the error."""
+    call = partial(name, pool) if callable(name) else getattr(pool, name)
     try:
-        result = getattr(pool, name)(*args, **kwargs)
+        result = call(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 - any error is an outcome, to be compared
         return "refused", type(error), str(error)
     return "done", list(result) if name in ("items", "block_items") else result, ""

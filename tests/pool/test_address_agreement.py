@@ -125,6 +125,44 @@ class AddressAgreement(RuleBasedStateMachine):
     def unassign(self, key):
         self.sides.call("unassign", key, self.now_ns)
 
+    def entry_for(self, address):
+        """What an owner would keep beside an address: another one once the address has gone and come back with a new block."""
+        naive = self.sides.naive
+        return address, naive.added[naive.covering(address)]
+
+    def with_entry(self, pool, key):
+        """The entry of a key's address, made again where the pool has none: pools differ in when they forget that of a free one."""
+        if pool.entry_of(key) is None and pool.address_of(key) is not None:
+            pool.set_entry(key, self.entry_for(pool.address_of(key)))
+        return pool.entry_of(key)
+
+    @rule(key=keys, note=st.sampled_from((None, "x", "y")), now_ns=st.one_of(st.none(), wrong))
+    def assign_entry(self, key, note, now_ns):
+        def enter(pool):
+            entry = pool.assign_entry(key, self.now_ns if now_ns is None else now_ns, note)
+            assert entry in (None, self.entry_for(pool.address_of(key)))
+            return self.with_entry(pool, key)
+
+        self.sides.call(enter)
+
+    @rule(key=keys, now_ns=st.one_of(st.none(), wrong))
+    def unassign_entry(self, key, now_ns):
+        def leave(pool):
+            entry = self.with_entry(pool, key)
+            assert pool.unassign_entry(key, self.now_ns if now_ns is None else now_ns) == entry
+
+        self.sides.call(leave)
+
+    @rule(key=keys, note=st.sampled_from((None, "x", "y")))
+    def set_note(self, key, note):
+        self.sides.call("set_note", key, note)
+        self.sides.call("set_entry", "of nobody", 1)
+
+    @rule(key=keys)
+    def look_at_what_is_kept(self, key):
+        self.sides.call("note_of", key)
+        self.sides.call(lambda pool: self.with_entry(pool, key))
+
     @rule(key=keys)
     def revoke(self, key):
         self.sides.call("revoke", key)
@@ -177,6 +215,8 @@ class AddressAgreement(RuleBasedStateMachine):
             self.sides.call(name)
         self.sides.read("total_count")
         self.sides.read("assigned_count")
+        for key in self.sides.naive.held:
+            self.sides.call("note_of", key)
         assert len({repr(pool) for pool in self.sides.pools}) == 1
 
     @invariant()

@@ -529,6 +529,80 @@ def test_cool_at_takes_the_last_end_there_is(build):
     assert pool.cooling_until(100) == 2**63 - 2
 
 
+# Where cooldowns end just as an address is wanted: the compiled pool has a shortcut for one that is over and is the lowest.
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
+def test_of_several_addresses_past_their_cooldown_the_lowest_is_given(build, first, second):
+    pool = build((0, 3), cooldown_ns=5)
+    keys = {pool.assign(key, 0): key for key in "abc"}
+    pool.unassign(keys[first], 1)
+    pool.unassign(keys[second], 2)
+    assert [pool.assign("new", 7), pool.assign("newer", 7)] == [0, 1]
+    pool._check()
+
+
+@pytest.mark.parametrize("blocks", [[(0, 3)], [(0, 1), (1, 1), (2, 1)], [(0, 2), (2, 1)]])
+def test_an_address_past_its_cooldown_waits_while_a_lower_one_is_free(build, blocks):
+    pool = build(*blocks, cooldown_ns=5)
+    for key in "abc":
+        pool.assign(key, 0)
+    pool.revoke("a")
+    pool.unassign("c", 0)
+    assert [pool.assign(key, 5) for key in "de"] == [0, 2]
+    pool._check()
+
+
+@pytest.mark.parametrize("size", [1, 16])
+def test_a_closed_block_does_not_give_an_address_past_its_cooldown(build, size):
+    pool = build((0, size), (16, size), cooldown_ns=5)
+    pool.assign("a", 0)
+    pool.unassign("a", 0)
+    pool.close_block(0)
+    assert pool.assign("b", 5) == 16
+    assert pool.cooling_items() == ()
+    pool.open_block(0)
+    assert pool.assign("c", 5) == 0
+    pool._check()
+
+
+@pytest.mark.parametrize("offset", [64, 65, 130, 4096])
+def test_a_far_address_past_its_cooldown_is_no_lower_than_it_is(build, offset):
+    pool = build((0, 2**48), cooldown_ns=5)
+    pool.assign_at("far", offset, 0)
+    pool.unassign("far", 0)
+    assert pool.assign("a", 5) == 0
+    pool.assign_at("far", offset, 5)
+    pool.unassign("far", 5)
+    assert pool.assign("b", 10) == 1
+    pool._check()
+
+
+def test_a_remembered_address_past_its_cooldown_is_given_to_nobody(build):
+    pool = build((0, 1), (16, 1), cooldown_ns=5)
+    pool.assign("a", 0)
+    pool.unassign("a", 0)
+    pool.remove_block(0)
+    assert pool.assign("b", 5) == 16
+    with pytest.raises(PoolExhausted):
+        pool.assign("c", 5)
+    pool._check()
+
+
+@pytest.mark.parametrize("sizes", [[1], [2], [1, 1, 1], [16], [16, 16], [65]])
+def test_a_pool_that_is_full_goes_on_with_each_address_that_is_past_its_cooldown(build, sizes):
+    pool = build(*[(100 * number, size, number) for number, size in enumerate(sizes)], cooldown_ns=3)
+    total = sum(sizes)
+    held = {pool.assign(number, 0): number for number in range(total)}
+    for turn in range(3 * total):
+        address = pool.unassign(turn, 10 * turn)
+        with pytest.raises(PoolExhausted):
+            pool.assign(total + turn, 10 * turn + 2)
+        assert pool.assign(total + turn, 10 * turn + 3) == address
+        assert pool.assigned_count == len(held)
+        pool._check()
+
+
 # Counts
 
 

@@ -24,6 +24,7 @@ def eni(
     stale=0,
     stale_pods=0,
     added_ns=0,
+    cooling=0,
     cooling_until_ns=None,
 ):
     """An ENI with `slots` CIDRs of the mode, `used` of them with pods, and `stale` ones of the other mode without.
@@ -48,6 +49,7 @@ def eni(
         slot_count=slots + stale + other_used,
         total_count=pods if excluded else slots * unit,
         assigned_count=pods,
+        cooling_count=cooling,
         pod_count=pods + stale_pods,
         free_prefix_count=prefixes_free,
         idle_cidr_count=0 if excluded else idle,
@@ -56,11 +58,14 @@ def eni(
     )
 
 
-def view(*enis, mode="secondary-ip", slots=9, limit=3, unmanaged=0, trunk_expected=False, custom=False, max_pods=110, cooling=0):
+def view(
+    *enis, mode="secondary-ip", slots=9, limit=3, unmanaged=0, trunk_expected=False, custom=False, max_pods=110, cooling=None, aware=False
+):
     """A view whose totals are the sums over its ENIs."""
     total = sum(each.total_count for each in enis)
     assigned = sum(each.assigned_count for each in enis)
     prefixes = sum(each.total_count // 16 for each in enis) if mode == "prefix" else 0
+    cooling = sum(each.cooling_count for each in enis) if cooling is None else cooling
     free_prefixes = sum(each.free_prefix_count for each in enis)
     return PoolView(
         mode=AddressMode(mode),
@@ -72,6 +77,7 @@ def view(*enis, mode="secondary-ip", slots=9, limit=3, unmanaged=0, trunk_expect
         max_pods=max_pods,
         stats=PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes),
         enis=enis,
+        cooldown_aware=aware,
     )
 
 

@@ -35,6 +35,7 @@ def pools(draw, eni, view, targets):
                 efa=number > 0 and draw(st.sampled_from([False, False, True])),
                 excluded=draw(st.sampled_from([False, False, True])),
                 added_ns=draw(st.sampled_from([0, 0, 1])),
+                cooling=draw(st.integers(0, 2)),
                 cooling_until_ns=draw(st.sampled_from([None, None, MINUTE, MINUTE + 1])),
             )
         )
@@ -47,6 +48,7 @@ def pools(draw, eni, view, targets):
         trunk_expected=draw(st.booleans()),
         custom=draw(st.booleans()),
         max_pods=draw(st.sampled_from([1, 16, 17, 110])),
+        aware=draw(st.booleans()),
     )
     ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
     warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
@@ -62,12 +64,15 @@ class Naive:
         self.unit = 16 if self.prefix else 1
         self.defined = settings.warm_ip_target > 0 or settings.minimum_ip_target > 0
 
+    def cooling(self, count):
+        return count if self.pool.cooldown_aware else 0
+
     def state(self):
         warm, minimum, total, assigned = (
             self.settings.warm_ip_target,
             self.settings.minimum_ip_target,
             self.stats.total_count,
-            self.stats.assigned_count,
+            self.stats.assigned_count + self.cooling(self.stats.cooling_count),
         )
         available = total - assigned
         short = max(0, warm - available, minimum - total)
@@ -82,7 +87,7 @@ class Naive:
             return False
         if self.defined:
             return self.state()[0] > 0
-        available = self.stats.available_count
+        available = self.stats.available_count - self.cooling(self.stats.cooling_count)
         size = 16 if self.prefix else self.pool.slots_per_eni
         target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
         return available < size * target or (target == 0 and available == 0)
@@ -116,7 +121,9 @@ class Naive:
         """Every ENI that may go; the decision takes the one with the highest device number."""
         if not self.defined:
             target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
-            enough = self.stats.available_count >= (target + 1) * self.pool.slots_per_eni * self.unit
+            enough = (
+                self.stats.available_count - self.cooling(self.stats.cooling_count) >= (target + 1) * self.pool.slots_per_eni * self.unit
+            )
             idle = [eni for eni in self.pool.enis if not eni.primary and not eni.trunk and not eni.efa and eni.pod_count == 0]
             if not enough and not (self.prefix and idle):
                 return []
@@ -128,7 +135,7 @@ class Naive:
         if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
             return False
         total = sum(other.total_count for other in self.pool.enis if other.eni_id != eni.eni_id)
-        assigned = sum(other.assigned_count for other in self.pool.enis if other.eni_id != eni.eni_id)
+        assigned = sum(other.assigned_count + self.cooling(other.cooling_count) for other in self.pool.enis if other.eni_id != eni.eni_id)
         free = sum(other.free_prefix_count for other in self.pool.enis if other.eni_id != eni.eni_id)
         if total - assigned < math.ceil(self.settings.warm_ip_target / self.unit) * self.unit:
             return False

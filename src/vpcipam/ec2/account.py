@@ -17,6 +17,7 @@ from vpcipam.ec2.records import (
     ReservationRecord,
     SubnetRecord,
     Tags,
+    Touched,
     TrunkAssociationRecord,
     VpcRecord,
 )
@@ -47,9 +48,13 @@ class Account:
     """VPCs, subnets, reservations, ENIs, attachments, trunk associations and instances by id, each in the order of creation.
 
     `vpcipam.ec2.invariants` lists what holds of them.
+
+    Attributes:
+        touched: where all that changes is written down, for somebody who looks back; None where nobody does.
     """
 
     def __init__(self) -> None:
+        self.touched: Touched | None = None
         self.vpcs: dict[str, VpcRecord] = {}
         self.cidr_associations: dict[str, VpcRecord] = {}
         self.subnets: dict[str, SubnetRecord] = {}
@@ -100,6 +105,11 @@ class Account:
         """Find the association of a branch with its trunk or refuse the call."""
         return find(call, self.trunk_associations, association_id, ErrorCode.ASSOCIATION_NOT_FOUND)
 
+    def touch(self, record: SubnetRecord | InstanceRecord) -> None:
+        """Take note that a subnet or an instance has come, changed or gone; ENIs do so themselves, by `EniRecord.touch`."""
+        if self.touched is not None:
+            self.touched[record] = None
+
     def tagged(self, call: Call, resource_id: str) -> TaggedRecord:
         """Find whatever has an id and can have tags, or refuse the call."""
         kinds: dict[str, tuple[Mapping[str, TaggedRecord], ErrorCode]] = {
@@ -144,7 +154,9 @@ class Account:
 
     def add_subnet(self, subnet: SubnetRecord) -> None:
         """Take up a subnet of a VPC that is there."""
+        subnet.touched = self.touched
         self.subnets[subnet.subnet_id] = subnet
+        self.touch(subnet)
         self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id] = subnet
 
     def drop_subnet(self, subnet: SubnetRecord) -> None:
@@ -152,6 +164,7 @@ class Account:
         for reservation in list(subnet.reservations.values()):
             self.drop_reservation(reservation)
         del self.subnets[subnet.subnet_id]
+        self.touch(subnet)
         del self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id]
 
     def add_reservation(self, reservation: ReservationRecord) -> None:
@@ -159,12 +172,14 @@ class Account:
         reservation.subnet.addresses.reserve(reservation.cidr, for_prefixes=reservation.reservation_type == "prefix")
         reservation.subnet.reservations[reservation.reservation_id] = reservation
         self.reservations[reservation.reservation_id] = reservation
+        self.touch(reservation.subnet)
 
     def drop_reservation(self, reservation: ReservationRecord) -> None:
         """Give a reserved range back to automatic picks."""
         reservation.subnet.addresses.unreserve(reservation.cidr)
         del reservation.subnet.reservations[reservation.reservation_id]
         del self.reservations[reservation.reservation_id]
+        self.touch(reservation.subnet)
 
     # --- ENIs ------------------------------------------------------------------------------------------------------------
 
@@ -193,6 +208,14 @@ class Account:
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
         del self.enis[eni.eni_id]
+        eni.touch()
+
+    def take_away(self, eni: EniRecord, cidr: Cidr) -> None:
+        """Take a secondary IP or a prefix off an ENI, and give it back to the subnet; nothing happens if the ENI does not have it."""
+        held = eni.slots().get(cidr)
+        if held is not None:
+            eni.remove(held)
+            eni.subnet.addresses.release(held)
 
     def attach(self, eni: EniRecord, instance: InstanceRecord, place: tuple[int, int], *, delete_on_termination: bool) -> Attachment:
         """Attach an ENI at a free place: network card and device index."""
@@ -221,14 +244,14 @@ class Account:
         self.trunk_associations[association.association_id] = association
         association.trunk.branches[association.association_id] = association
         association.branch.trunk = association
-        association.branch.changed()
+        association.branch.touch()
 
     def drop_trunk_association(self, association: TrunkAssociationRecord) -> None:
         """Make a branch an ordinary ENI again."""
         del self.trunk_associations[association.association_id]
         del association.trunk.branches[association.association_id]
         association.branch.trunk = None
-        association.branch.changed()
+        association.branch.touch()
 
     # --- instances and tags ----------------------------------------------------------------------------------------------
 
@@ -236,17 +259,20 @@ class Account:
         """Take up an instance without ENIs; its primary one must be attached next."""
         self.instances[instance.instance_id] = instance
         self.instance_types[instance.limits.instance_type] = instance.limits
+        self.touch(instance)
 
     def drop_instance(self, instance: InstanceRecord) -> None:
         """Forget an instance whose ENIs are detached."""
         del self.instances[instance.instance_id]
+        self.touch(instance)
 
-    @staticmethod
-    def set_tags(record: TaggedRecord, tags: Tags) -> None:
+    def set_tags(self, record: TaggedRecord, tags: Tags) -> None:
         """Give a resource these tags in place of those it has."""
         record.tags = tags
         if isinstance(record, EniRecord):
-            record.changed()
+            record.touch()
+        elif isinstance(record, SubnetRecord | InstanceRecord):
+            self.touch(record)
 
 
 def find(call: Call, records: Mapping[str, _Record], key: str, code: ErrorCode) -> _Record:

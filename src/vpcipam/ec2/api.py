@@ -5,12 +5,12 @@ of the call in Unix nanoseconds, so that a model can throttle, delay and age; an
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import attrs
 
-from vpcipam.errors import VpcIpamError
+from vpcipam.errors import InvalidArgument, VpcIpamError
 from vpcipam.limits import InstanceLimits
 
 
@@ -47,10 +47,36 @@ class ErrorCode(enum.StrEnum):
     RESERVATION_NOT_FOUND = "InvalidSubnetCidrReservationID.NotFound"
     TAG_LIMIT_EXCEEDED = "TagLimitExceeded"
     UNAUTHORIZED = "UnauthorizedOperation"
+    REQUEST_TIMEOUT = "RequestTimeout"
 
 
 OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
 """The codes after which a node leaves its subnet alone for a while (reference, section 5: 120 s)."""
+
+
+THROTTLED = frozenset(
+    {ErrorCode.REQUEST_LIMIT_EXCEEDED, "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"}
+)
+"""The codes with which AWS asks a caller to come back later."""
+
+
+METADATA_ACTION = "InstanceMetadata"
+"""What reading the instance's metadata is called beside EC2's actions. It is none of them: it is free of charge and never throttled."""
+
+
+def is_mutating(action: str) -> bool:
+    """Tell whether an action may change something; EC2 names those that only look Describe…, Get…, List… and Search…."""
+    return action != METADATA_ACTION and not action.startswith(("Describe", "Get", "List", "Search"))
+
+
+def require_action(where: str, action: str) -> None:
+    """Refuse what can be no name of an action, such as that of a Python method; `where` begins the sentence.
+
+    Raises:
+        InvalidArgument: it is not written as EC2 does.
+    """
+    if not (action[:1].isupper() and action.isalnum()):
+        raise InvalidArgument(f"{where} must be written as EC2 does, AttachNetworkInterface for one, not {action!r}")
 
 
 NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
@@ -58,7 +84,7 @@ NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes
 
 
 class Ec2Error(VpcIpamError):
-    """EC2 refused a call. Nothing changed there.
+    """EC2 refused a call. Nothing changed there, unless the code is RequestTimeout: then no answer came, and nobody knows.
 
     Attributes:
         code: EC2's error code; an `ErrorCode` where a node tells it apart, other text otherwise.
@@ -260,6 +286,20 @@ class AssignedAddresses:
 class Ec2Api(Protocol):
     """The calls of a node. Each raises `Ec2Error` and changes nothing when it is refused."""
 
+    @property
+    def elapsed_ns(self) -> int:
+        """How long all calls and pauses have taken until now, one after another; 0 for ever where a call takes time of the real world."""
+        ...
+
+    @property
+    def retries_throttling(self) -> bool:
+        """Whether a throttled call has been tried again before its refusal comes out, as AWS's clients do; a node then does not."""
+        ...
+
+    def pause(self, duration_ns: int) -> None:
+        """Let time go by between two calls of one caller."""
+        ...
+
     def create_network_interface(
         self,
         *,
@@ -317,9 +357,14 @@ class Ec2Api(Protocol):
         ...
 
     def describe_network_interfaces(
-        self, *, eni_ids: Iterable[str] = (), instance_id: str | None = None, now_ns: int
+        self,
+        *,
+        eni_ids: Iterable[str] = (),
+        instance_id: str | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        now_ns: int,
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id."""
+        """Show ENIs: the named ones, or those attached to an instance, or all, that fit all filters; ordered by id."""
         ...
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:

@@ -7,7 +7,7 @@ botocore would repeat a call whose answer was lost even where doing it twice doe
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -23,6 +23,7 @@ from vpcipam.ec2.answers import (
 from vpcipam.ec2.api import AssignedAddresses, Ec2Error, ErrorCode, Instance, NetworkInterface, Subnet
 from vpcipam.errors import MissingExtra, OutOfRange
 from vpcipam.limits import InstanceLimits
+from vpcipam.stats import NS_PER_S
 
 try:
     from botocore.config import Config
@@ -90,6 +91,20 @@ class BotoEc2:
         self._sleep = sleep
         self._chance = chance
         self._new_token = new_token
+
+    @property
+    def elapsed_ns(self) -> int:
+        """How long all calls and pauses have taken: 0 for ever, for they take time of the real world."""
+        return 0
+
+    @property
+    def retries_throttling(self) -> bool:
+        """Whether a throttled call has been tried again before its refusal comes out: always."""
+        return True
+
+    def pause(self, duration_ns: int) -> None:
+        """Wait."""
+        self._sleep(duration_ns / NS_PER_S)
 
     # --- ENIs ------------------------------------------------------------------------------------------------------------
 
@@ -223,14 +238,16 @@ class BotoEc2:
         *,
         eni_ids: Iterable[str] = (),
         instance_id: str | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
         now_ns: int,  # noqa: ARG002 - EC2 has its own clock
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id."""
+        """Show ENIs: the named ones, or those attached to an instance, or all, that fit all filters; ordered by id."""
+        of_instance = {} if instance_id is None else {"attachment.instance-id": (instance_id,)}
         items = self._look(
             "describe_network_interfaces",
             "NetworkInterfaces",
             names=("NetworkInterfaceIds", eni_ids),
-            filters={"attachment.instance-id": instance_id},
+            filters={**(filters or {}), **of_instance},
         )
         return tuple(sorted(map(read_network_interface, items), key=lambda eni: eni.eni_id))
 
@@ -254,7 +271,8 @@ class BotoEc2:
         now_ns: int,  # noqa: ARG002 - EC2 has its own clock
     ) -> tuple[Subnet, ...]:
         """Show subnets: the named ones, or those of a VPC, or all; ordered by id."""
-        items = self._look("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters={"vpc-id": vpc_id})
+        of_vpc = {} if vpc_id is None else {"vpc-id": (vpc_id,)}
+        items = self._look("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
 
     def describe_instance_types(self, instance_types: Iterable[str] = ()) -> tuple[InstanceLimits, ...]:
@@ -285,7 +303,7 @@ class BotoEc2:
         into: str,
         *,
         names: tuple[str, Iterable[str]] | None = None,
-        filters: dict[str, str | None] | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
         page_size: int = _PAGE_SIZE,
     ) -> list[Any]:
         """Read all pages of what a Describe… action shows: of the named, with the parameter that takes names, or of all."""
@@ -293,7 +311,7 @@ class BotoEc2:
         named = sorted(set(values))
         # EC2 takes no page size beside names.
         members: dict[str, Any] = {parameter: named} if named else {"MaxResults": page_size}
-        wanted = [{"Name": name, "Values": [value]} for name, value in (filters or {}).items() if value is not None]
+        wanted = [{"Name": name, "Values": list(each)} for name, each in (filters or {}).items()]
         found: list[Any] = []
         token = None
         while True:

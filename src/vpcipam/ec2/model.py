@@ -40,6 +40,7 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
     Args:
         address_choice: `lowest` takes the lowest free address or block, `random` the first at or after a seeded random place.
         seed: of `random`; without meaning for `lowest`.
+        conditions: how EC2 behaves over time; None for at once, always up to date, without a limit or a fault.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -79,5 +80,39 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         """How often instance metadata was read until now."""
         return self._metadata_read_count
 
+    @property
+    def elapsed_ns(self) -> int:
+        """How long all calls together have taken until now, one after another; metadata reads too.
+
+        A caller that waits for each answer looks at it before and after its calls.
+        """
+        return 0 if self._gate is None else self._gate.elapsed_ns
+
+    @property
+    def retries_throttling(self) -> bool:
+        """Whether a throttled call has been tried again before its refusal comes out: never, that is the caller's business."""
+        return False
+
+    def pause(self, duration_ns: int) -> None:
+        """Let time go by between two calls of one caller; without conditions everything happens at once, pauses too."""
+        if self._gate is not None:
+            self._gate.pause(duration_ns)
+
+    @property
+    def throttled_counts(self) -> dict[str, int]:
+        """How often each action was answered with RequestLimitExceeded for want of a token; `call_counts` has these calls too."""
+        return {} if self._gate is None else self._gate.throttled_counts
+
+    @property
+    def fault_counts(self) -> dict[str, int]:
+        """How often each effect of a fault has struck, by its name; addresses that are taken at a set time are not counted."""
+        return {} if self._gate is None else self._gate.fault_counts
+
+    def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int | None:
+        """How many calls of an action would be let in at a time, one after another; None where there is no limit."""
+        return None if self._gate is None else self._gate.tokens(action, now_ns, filtered=filtered)
+
     def _check(self) -> None:
         invariants.check(self._account)
+        if self._gate is not None:
+            self._gate.check()

@@ -23,6 +23,8 @@ from vpcipam.ec2.subnet import AddressCounts, AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
+Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
+"""What has changed since somebody looked, each once, in order."""
 
 
 @attrs.define(eq=False)
@@ -43,7 +45,11 @@ class VpcRecord:
 
 @attrs.define(eq=False)
 class SubnetRecord:
-    """A subnet, its addresses, and its ENIs and reservations by id."""
+    """A subnet, its addresses, and its ENIs and reservations by id.
+
+    Attributes:
+        touched: where its ENIs write themselves in when they change; None where nobody looks back.
+    """
 
     subnet_id: str
     vpc_id: str
@@ -52,6 +58,7 @@ class SubnetRecord:
     tags: Tags
     enis: dict[str, "EniRecord"] = attrs.field(factory=dict)
     reservations: dict[str, "ReservationRecord"] = attrs.field(factory=dict)
+    touched: Touched | None = None
 
     def view(self) -> Subnet:
         """Show it."""
@@ -149,13 +156,22 @@ class EniRecord:
             and self.ipv6_prefixes.issuperset(addresses.ipv6_prefixes)
         )
 
+    def slots(self) -> dict[Cidr, AddressSet]:
+        """What it has beside its primary IP, in order: secondary IPs, /28s, IPv6 addresses, /80s."""
+        return (
+            {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
+            | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
+            | {Cidr(6, address, 128): AddressSet(ipv6_addresses=(address,)) for address in sorted(self.ipv6_addresses)}
+            | {Cidr(6, prefix, 80): AddressSet(ipv6_prefixes=(prefix,)) for prefix in sorted(self.ipv6_prefixes)}
+        )
+
     def add(self, addresses: AddressSet) -> None:
         """Take on secondary addresses and prefixes."""
         self.secondary_ips.update(addresses.addresses)
         self.prefixes.update(addresses.prefixes)
         self.ipv6_addresses.update(addresses.ipv6_addresses)
         self.ipv6_prefixes.update(addresses.ipv6_prefixes)
-        self.changed()
+        self.touch()
 
     def remove(self, addresses: AddressSet) -> None:
         """Lose secondary addresses and prefixes that it has."""
@@ -163,17 +179,19 @@ class EniRecord:
         self.prefixes.difference_update(addresses.prefixes)
         self.ipv6_addresses.difference_update(addresses.ipv6_addresses)
         self.ipv6_prefixes.difference_update(addresses.ipv6_prefixes)
-        self.changed()
+        self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
         """Say where it is attached, and how; None and None for nowhere."""
         self.instance = instance
         self.attachment = attachment
-        self.changed()
+        self.touch()
 
-    def changed(self) -> None:
-        """Say that what was shown of it is out of date."""
+    def touch(self) -> None:
+        """Take note that it has changed, or come, or gone."""
         self._view = None
+        if self.subnet.touched is not None:
+            self.subnet.touched[self] = None
 
     def view(self) -> NetworkInterface:
         """Show it."""

@@ -7,6 +7,9 @@ from typing import Protocol, TypeVar
 
 from vpcipam.ec2.account import Account, find
 from vpcipam.ec2.api import ErrorCode, Instance, NetworkInterface, Subnet, TrunkAssociation, Vpc
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.gate import Gate
+from vpcipam.ec2.past import Moment
 from vpcipam.ec2.requests import Call, texts
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.errors import InvalidArgument
@@ -42,24 +45,33 @@ class Actions:
     `_done`. What an action shows it takes from the `_visible_…` methods alone.
     """
 
-    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0) -> None:
+    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: Conditions | None = None) -> None:
         if address_choice not in ("lowest", "random"):
             raise InvalidArgument(f"address_choice is {address_choice!r}; it must be 'lowest' or 'random'")
         self._address_choice: AddressChoice = address_choice
         self._seed = operator.index(seed)
         self._account = Account()
+        self._gate = None if conditions is None else Gate(conditions, self._account)
         self._call_counts: Counter[str] = Counter()
         self._metadata_read_count = 0
 
-    def _begin(self, action: str, now_ns: int) -> Call:
-        """Take in a call. Every action passes through here, and nowhere else."""
+    def _begin(self, action: str, now_ns: int, *, filtered: bool = True) -> Call:
+        """Take in a call. Every action passes through here, and nowhere else; `filtered` matters to some Describe actions alone."""
         self._call_counts[action] += 1
-        return Call(action, now_ns)
+        call = Call(action, now_ns)
+        if self._gate is not None:
+            self._gate.enter(call, filtered=filtered)
+        return call
 
     def _done(self, call: Call, answer: _Value) -> _Value:
         """Give the answer of an action that has changed something. Every such action passes through here at its end."""
-        del call
+        if self._gate is not None:
+            self._gate.leave(call)
         return answer
+
+    def _moment(self, call: Call) -> Moment | None:
+        """What a call sees where it sees the past."""
+        return None if self._gate is None else self._gate.moment(call)
 
     @staticmethod
     def _named_or_all(call: Call, visible: Mapping[str, _Shown_co], names: Iterable[str], not_found: ErrorCode) -> tuple[_Shown_co, ...]:
@@ -68,26 +80,26 @@ class Actions:
         return tuple(find(call, visible, name, not_found) for name in wanted) or tuple(visible.values())
 
     def _visible_vpcs(self, call: Call) -> Mapping[str, Vpc]:
-        """The VPCs as a call sees them, by id."""
+        """The VPCs as a call sees them, by id: always the truth, since nobody waits for one."""
         del call
         return Views(self._account.vpcs)
 
     def _visible_subnets(self, call: Call) -> Mapping[str, Subnet]:
         """The subnets as a call sees them, by id."""
-        del call
-        return Views(self._account.subnets)
+        moment = self._moment(call)
+        return Views(self._account.subnets) if moment is None else moment.subnets
 
     def _visible_enis(self, call: Call) -> Mapping[str, NetworkInterface]:
         """The ENIs as a call sees them, by id."""
-        del call
-        return Views(self._account.enis)
+        moment = self._moment(call)
+        return Views(self._account.enis) if moment is None else moment.enis
 
     def _visible_instances(self, call: Call) -> Mapping[str, Instance]:
         """The instances as a call sees them, by id."""
-        del call
-        return Views(self._account.instances)
+        moment = self._moment(call)
+        return Views(self._account.instances) if moment is None else moment.instances
 
     def _visible_trunk_associations(self, call: Call) -> Mapping[str, TrunkAssociation]:
-        """The associations of branches with trunks as a call sees them, by id."""
+        """The associations of branches with trunks as a call sees them, by id: always the truth, as with VPCs."""
         del call
         return Views(self._account.trunk_associations)

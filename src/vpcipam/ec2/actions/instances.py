@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.ec2.account import find
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode, Instance, NetworkInterface
+from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, Instance, NetworkInterface
 from vpcipam.ec2.filters import INSTANCE_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.records import InstanceRecord
 from vpcipam.ec2.requests import Call, texts
@@ -73,7 +73,7 @@ class InstanceActions(Actions):
         Raises:
             Ec2Error: InvalidInstanceID.NotFound where it is unknown or terminated.
         """
-        call = self._begin("DescribeInstances", now_ns)
+        call = self._begin("DescribeInstances", now_ns, filtered=False)
         return find(call, self._visible_instances(call), instance_id, ErrorCode.INSTANCE_NOT_FOUND)
 
     def describe_instances(self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Instance, ...]:
@@ -106,9 +106,12 @@ class InstanceActions(Actions):
             Ec2Error: InvalidInstanceID.NotFound where it is unknown or terminated.
         """
         self._metadata_read_count += 1
-        call = Call("InstanceMetadata", now_ns)
+        call = Call(METADATA_ACTION, now_ns)
+        if self._gate is not None:
+            self._gate.enter(call)
         instance = find(call, self._visible_instances(call), instance_id, ErrorCode.INSTANCE_NOT_FOUND)
-        return tuple(attrs.evolve(eni, tags=()) for eni in instance.network_interfaces)
+        enis = tuple(attrs.evolve(eni, tags=()) for eni in instance.network_interfaces)
+        return enis if self._gate is None else self._gate.metadata_answer(instance_id, enis)
 
     def _limits(self, call: Call, name: str) -> InstanceLimits:
         try:

@@ -148,7 +148,7 @@ class InterfaceActions(Actions):
             eni.description = description
         if source_dest_check is not None:
             eni.source_dest_check = bool(source_dest_check)
-        eni.changed()
+        eni.touch()
         self._done(call, None)
 
     def detach_network_interface(self, attachment_id: str, *, force: bool = False, now_ns: int) -> None:
@@ -189,7 +189,7 @@ class InterfaceActions(Actions):
         Raises:
             Ec2Error: InvalidNetworkInterfaceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
         """
-        call = self._begin("DescribeNetworkInterfaces", now_ns)
+        call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None or bool(filters))
         names = texts(eni_ids)
         if instance_id is None or names:
             shown = self._named_or_all(call, self._visible_enis(call), names, ErrorCode.ENI_NOT_FOUND)

@@ -1,0 +1,171 @@
+from collections import Counter
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, FaultRun, Faults, TakenAddress
+from vpcipam.errors import InvalidArgument
+
+CALLS = [("AttachNetworkInterface", 10), ("CreateNetworkInterface", 20), ("InstanceMetadata", 20), ("AttachNetworkInterface", 30)]
+
+
+def effects(faults, calls):
+    run = FaultRun(faults)
+    return [None if (strike := run.strike(*call)).fault is None else strike.fault.effect for call in calls]
+
+
+# --- which calls are struck ----------------------------------------------------------------------------------------------
+
+
+def test_without_faults_nothing_is_struck():
+    run = FaultRun(Faults())
+    assert all(run.strike(*call).fault is None for call in CALLS)
+    assert run.struck_counts == {}
+
+
+def test_the_nth_call_of_an_action_is_struck_once():
+    faults = Faults([Fault("refuse", "AttachNetworkInterface", nth=2)])
+    assert effects(faults, CALLS * 2) == [None, None, None, "refuse"] + [None] * 4
+
+
+def test_the_nth_call_of_all_is_struck():
+    assert effects(Faults([Fault("refuse", nth=2)]), CALLS) == [None, "refuse", None, None]
+
+
+def test_a_rate_of_one_strikes_always_and_of_nought_never():
+    assert effects(Faults([Fault("refuse", rate=1)]), CALLS) == ["refuse"] * 4
+    assert effects(Faults([Fault("refuse")]), CALLS * 50) == [None] * 200
+
+
+def test_a_rate_is_met():
+    struck = effects(Faults([Fault("refuse", rate=0.1)], seed=4), CALLS * 2_500)
+    assert 900 < struck.count("refuse") < 1_100
+
+
+def test_a_fault_strikes_from_a_time_on_and_until_another():
+    fault = Fault("refuse", rate=1, from_ns=20, until_ns=30)
+    assert effects(Faults([fault]), CALLS) == [None, "refuse", "refuse", None]
+
+
+def test_faults_end():
+    assert effects(Faults([Fault("refuse", rate=1)], until_ns=20), CALLS) == ["refuse", None, None, None]
+
+
+def test_the_first_fault_that_strikes_decides():
+    faults = [Fault("lose-answer", "AttachNetworkInterface", nth=1), Fault("refuse", rate=1)]
+    assert effects(Faults(faults), CALLS) == ["lose-answer", "refuse", "refuse", "refuse"]
+
+
+def test_an_address_is_taken_beside_another_fault():
+    run = FaultRun(Faults([Fault("take-address", nth=2), Fault("refuse", rate=1)]))
+    strikes = [run.strike(*call) for call in CALLS]
+    assert [strike.takes_address for strike in strikes] == [False, True, False, False]
+    assert all(strike.fault.effect is Effect.REFUSE for strike in strikes)
+    assert run.struck_counts == {"refuse": 4, "take-address": 1}
+
+
+@pytest.mark.parametrize("effect", ["hide-eni", "hide-addresses", "repeat-answer"])
+def test_only_metadata_is_shown_wrongly(effect):
+    assert effects(Faults([Fault(effect, rate=1)]), CALLS) == [None, None, effect, None]
+    assert effects(Faults([Fault(effect, nth=1)]), CALLS) == [None, None, effect, None]
+    with pytest.raises(InvalidArgument, match="strikes InstanceMetadata only, not DescribeSubnets"):
+        Fault(effect, "DescribeSubnets")
+
+
+# --- chance --------------------------------------------------------------------------------------------------------------
+
+rates = st.dictionaries(st.sampled_from(Effect), st.sampled_from([0, 0.25, 0.5, 1]))
+calls = st.lists(st.tuples(st.sampled_from(NODE_ACTIONS), st.integers(0, 50)), max_size=40)
+
+
+@given(st.integers(0, 2**64), rates, calls)
+def test_the_same_seed_and_calls_strike_the_same(seed, rates, calls):
+    one, other = (FaultRun(Faults.random(seed, rates)) for _ in range(2))
+    assert [one.strike(*call) for call in calls] == [other.strike(*call) for call in calls]
+    assert one.struck_counts == other.struck_counts
+
+
+@given(st.integers(0, 2**64), rates, calls, st.integers(0, 50))
+def test_faults_that_end_strike_the_same_until_then(seed, rates, calls, until_ns):
+    calls.sort(key=lambda call: call[1])
+    lasting, ending = (FaultRun(Faults.random(seed, rates, until_ns=end_ns)) for end_ns in (None, until_ns))
+    for call in calls:
+        strike, ended = lasting.strike(*call), ending.strike(*call)
+        if call[1] < until_ns:
+            assert strike == ended
+        else:
+            assert ended.fault is None
+            assert not ended.takes_address
+
+
+@given(st.integers(0, 2**64), rates, calls)
+def test_one_more_fault_at_the_end_leaves_the_others_as_they_were(seed, rates, calls):
+    faults = Faults.random(seed, rates)
+    more = attrs.evolve(faults, faults=(*faults.faults, Fault("crash-after", rate=0.5)))
+    for one, other in zip(effects(faults, calls), effects(more, calls), strict=True):
+        assert other == (one or other)
+
+
+def test_two_seeds_strike_different_calls():
+    assert effects(Faults.random(1, {"refuse": 0.5}), CALLS * 9) != effects(Faults.random(2, {"refuse": 0.5}), CALLS * 9)
+
+
+def test_two_faults_of_one_kind_strike_independently():
+    faults = Faults([Fault("refuse", rate=0.5), Fault("lose-answer", rate=0.5)])
+    counts = Counter(effects(faults, CALLS * 100))
+    assert 150 < counts["refuse"] < 250
+    assert 60 < counts["lose-answer"] < 140
+
+
+def test_random_faults_leave_the_stage_setting_alone():
+    run = FaultRun(Faults.random(0, {"refuse": 1}))
+    assert run.strike("RunInstances", 0).fault is None
+    assert run.strike("AttachNetworkInterface", 0).fault is not None
+
+
+# --- addresses taken at a time -------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_is_due_once_and_in_the_order_of_times():
+    late, early, never = (TakenAddress("eni-1", "10.0.0.9", at_ns) for at_ns in (30, 20, 99))
+    run = FaultRun(Faults(taken=[late, never, early]))
+    assert [run.due(now_ns) for now_ns in (19, 30, 40)] == [(), (early, late), ()]
+
+
+# --- bad input -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_that_is_no_chance_is_refused(rate):
+    with pytest.raises(InvalidArgument, match="must be 0 to 1"):
+        Fault("refuse", rate=rate)
+
+
+def test_a_number_below_one_is_refused():
+    with pytest.raises(InvalidArgument, match="nth of a Fault must be 1 or more"):
+        Fault("refuse", nth=0)
+
+
+@pytest.mark.parametrize("action", ["attach_network_interface", "attachNetworkInterface", ""])
+def test_a_name_that_no_action_has_is_refused(action):
+    with pytest.raises(InvalidArgument, match="action of a Fault must be written as EC2 does"):
+        Fault("refuse", action)
+
+
+def test_a_number_and_a_rate_are_refused():
+    with pytest.raises(InvalidArgument, match="not both"):
+        Fault("refuse", nth=1, rate=0.5)
+
+
+def test_an_unknown_effect_is_refused():
+    with pytest.raises(InvalidArgument, match="'explode'; it must be one of refuse, lose-answer"):
+        Fault("explode")
+
+
+@pytest.mark.parametrize(("took_effect", "words"), [(True, "after"), (False, "before")])
+def test_a_crash_says_where_and_is_no_exception(took_effect, words):
+    crash = Crash("AttachNetworkInterface", took_effect=took_effect)
+    assert words in str(crash)
+    assert not isinstance(crash, Exception)

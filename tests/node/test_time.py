@@ -1,0 +1,231 @@
+"""A node whose calls to EC2 take time: what it has when, and when it looks again."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.latency import Latencies, Latency
+from vpcipam.errors import NodeError, PoolExhausted
+
+S = 1_000_000_000
+CREATE_AND_ATTACH_S = 1 + 3 + 1 + 4 + 1
+SLOW = Conditions(
+    latencies=Latencies(
+        {"CreateNetworkInterface": Latency.fixed(3 * S), "AttachNetworkInterface": Latency.fixed(4 * S)},
+        non_mutating=Latency.fixed(S),
+        mutating=Latency.fixed(S),
+    )
+)
+
+
+@pytest.fixture
+def slow(world):
+    """A started t3.small with its first ENI full of pods: the next tick wants an ENI."""
+    here = world("t3.small", conditions=SLOW)
+    here.now_ns = here.node.busy_until(0)
+    here.pods(3)
+    return here
+
+
+def test_a_start_takes_as_long_as_its_calls(world):
+    here = world("t3.small", conditions=SLOW)
+    ready_ns = here.node.busy_until(0)
+    assert ready_ns == 1 * S + 1 * S + 1 * S  # what is attached, the subnets, the slots; launching it was others' business
+    with pytest.raises(NodeError, match=r"is starting; it is ready in 3 s$"):
+        here.assign("a")
+    with pytest.raises(NodeError, match=r"is ready in 1 s$"):
+        here.node.unassign(None, 2 * S)
+    here.now_ns = ready_ns
+    assert here.node.busy_until(ready_ns) is None
+    assert here.assign("a")
+    assert here.node.next_wakeup(0) == ready_ns + 5 * S
+
+
+def test_what_a_tick_asks_for_is_there_when_the_answer_has_come(slow, kinds):
+    begin_ns = slow.now_ns + 5 * S
+    end_ns = begin_ns + CREATE_AND_ATTACH_S * S
+    assert slow.node.tick(begin_ns) == ()
+    assert len(slow.attached()) == 2
+    assert slow.node.busy_until(begin_ns) == end_ns
+    assert slow.node.stats(end_ns - 1).total_count == 3
+    slow.now_ns = end_ns - 1
+    with pytest.raises(PoolExhausted):
+        slow.assign("late")
+    slow.now_ns = end_ns
+    (address,) = slow.assign("late")
+    assert address.device_number == 1
+    (action,) = slow.node.tick(end_ns)
+    assert kinds([action]) == [("create-eni", True)]
+    assert action.at_ns == end_ns
+    assert slow.node.tick(end_ns) == ()
+    slow.check_agreement()
+
+
+def test_a_busy_node_wakes_when_its_calls_are_through_and_looks_again_five_seconds_later(slow):
+    begin_ns = slow.now_ns + 5 * S
+    end_ns = begin_ns + CREATE_AND_ATTACH_S * S
+    slow.node.tick(begin_ns)
+    calls = len(slow.ec2.log)
+    assert slow.node.next_wakeup(begin_ns) == end_ns
+    assert slow.node.tick(begin_ns + 5 * S) == slow.node.reconcile(begin_ns + 5 * S) == ()
+    assert len(slow.ec2.log) == calls
+    assert len(slow.node.tick(end_ns)) == 1
+    slow.now_ns = end_ns
+    slow.assign("x", "y")
+    assert slow.node.next_wakeup(end_ns) == end_ns + 5 * S
+    assert slow.node.tick(end_ns + 5 * S - 1) == ()
+    assert len(slow.ec2.log) == calls
+    slow.node.tick(end_ns + 5 * S)
+    assert len(slow.ec2.log) > calls
+
+
+def test_an_assign_that_comes_first_leaves_the_telling_to_the_next_tick(slow, kinds):
+    slow.tick(slow.now_ns // S + 5)
+    slow.now_ns = slow.node.busy_until(slow.now_ns) + S
+    assert slow.assign("a")
+    assert kinds(slow.tick()) == [("create-eni", True)]
+
+
+def test_a_refusal_is_told_when_it_has_come(slow, kinds):
+    begin_s = slow.now_ns // S + 5
+    slow.ec2.refuse("CreateNetworkInterface", "InsufficientFreeAddressesInSubnet")
+    assert slow.tick(begin_s) == ()
+    end_ns = slow.node.next_wakeup(slow.now_ns)
+    (action,) = slow.node.tick(end_ns)
+    assert kinds([action]) == [("create-eni", False)]
+    assert action.at_ns == end_ns
+    assert slow.node.tick(end_ns + 120 * S - 1) == ()  # the pause counts from the answer
+    assert slow.node.next_wakeup(end_ns, include_reconcile=False) == end_ns + 120 * S
+
+
+def test_an_eni_is_out_of_use_from_the_moment_that_its_freeing_begins(world, kinds):
+    here = world("t3.small", {"WARM_IP_TARGET": "4"}, conditions=SLOW)
+    here.now_ns = here.node.busy_until(0)
+    actions = []
+    while here.node.stats(here.now_ns).total_count < 4:
+        here.now_ns = here.node.next_wakeup(here.now_ns)
+        actions += here.tick()
+    here.node.settings = here.settings.with_variables({"WARM_IP_TARGET": "1"})
+    for card in here.node._cards:
+        card.settings = here.node.settings
+    while ("free-eni", True) not in kinds(actions):
+        here.now_ns = here.node.next_wakeup(here.now_ns)
+        actions += here.tick()
+        assert len(here.attached()) == len(here.node.datastores[0].eni_ids)
+    freed = next(action for action in actions if action.kind == "free-eni")
+    assert freed.at_ns == here.now_ns
+
+
+def test_a_reconcile_that_has_to_ask_keeps_the_node_busy(world, kinds):
+    here = world("t3.small", conditions=SLOW)
+    here.now_ns = here.node.busy_until(0)
+    here.foreign_eni(tags=here.own_tags(), ips=1)
+    assert kinds(here.node.reconcile(here.now_ns)) == [("adopt-eni", True)]
+    assert here.node.busy_until(here.now_ns) == here.now_ns + S
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) in (None, here.now_ns + 6 * S)
+
+
+def test_the_metadata_is_read_until_it_shows_the_new_eni(world, kinds):
+    here = world("t3.small", conditions=Conditions(metadata_lag_ns=7 * S))
+    here.now_ns = 10 * S
+    here.pods(3)
+    assert here.tick(15) == ()
+    reads = here.ec2.log.count("InstanceMetadata")
+    assert reads > 3
+    end_ns = here.node.busy_until(here.now_ns)
+    assert 22 * S <= end_ns <= 15 * S + 2 * 7 * S * 115 // 100
+    assert kinds(here.node.tick(end_ns)) == [("create-eni", True)]
+
+
+def test_an_eni_that_the_metadata_shows_with_fewer_addresses_to_the_last_is_taken_as_it_is(world):
+    here = world("t3.small", conditions=Conditions())
+    here.pods(3)
+    here.ec2.metadata = lambda enis: tuple(attrs.evolve(eni, secondary_ips=eni.secondary_ips[:2]) for eni in enis)
+    here.tick(5)
+    assert here.ec2.log.count("InstanceMetadata") == 12
+    here.now_ns = here.node.busy_until(here.now_ns)
+    (action, *_) = here.tick()
+    assert action.grew
+    assert len(action.cidrs) == 2
+
+
+@pytest.mark.parametrize("shown", [lambda enis: enis[:1], lambda enis: tuple(attrs.evolve(eni, secondary_ips=()) for eni in enis)])
+def test_an_eni_that_the_metadata_does_not_come_to_show_is_left_to_a_reconcile(world, kinds, shown):
+    here = world("t3.small", conditions=Conditions())
+    here.pods(3)
+    here.ec2.metadata = shown
+    here.tick(5)
+    here.now_ns = here.node.busy_until(here.now_ns)
+    refused, *compared = here.tick()
+    assert refused.error.startswith("the metadata of ")
+    here.ec2.metadata = None
+    here.now_ns += 1
+    compared += here.node.reconcile(here.now_ns)
+    assert kinds(compared) == [("adopt-eni", True)]
+    here.check_agreement()
+
+
+def test_metadata_that_is_refused_is_read_again(world, kinds):
+    here = world("t3.small", conditions=Conditions())
+    here.pods(3)
+    here.ec2.refuse("InstanceMetadata", times=3)
+    here.tick(5)
+    here.now_ns = here.node.busy_until(here.now_ns)
+    assert kinds(here.tick()) == [("create-eni", True)]
+
+
+def test_a_start_waits_until_ec2_shows_the_instance(world):
+    here = world("t3.small", conditions=Conditions(describe_lag_ns=4 * S))
+    assert 4 * S <= here.node.busy_until(0) < 10 * S
+
+
+def test_throttled_calls_keep_a_node_busy_and_are_made_again(world, kinds):
+    here = world("t3.small", conditions=Conditions())
+    here.pods(3)
+    here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded", times=3)
+    assert here.tick(5) == ()
+    assert here.ec2.log.count("CreateNetworkInterface") == 4
+    end_ns = here.node.busy_until(5 * S)
+    assert 5 * S < end_ns <= (5 + 1 + 2 + 4) * S
+    assert kinds(here.node.tick(end_ns)) == [("create-eni", True)]
+
+
+@given(seed=st.integers(0, 1000), pods=st.integers(0, 9))
+def test_a_node_comes_to_the_same_in_the_end_however_long_calls_take(world, seed, pods):
+    def settled(conditions):
+        here = world("t3.small", {"WARM_IP_TARGET": "2"}, conditions=conditions)
+        here.now_ns = here.node.busy_until(0) or 0
+        for number in range(pods):
+            for _ in range(100):
+                try:
+                    here.assign(f"p{number}")
+                    break
+                except PoolExhausted:
+                    here.now_ns = here.node.next_wakeup(here.now_ns)
+                    here.tick()
+        end_ns = here.now_ns + 300 * S
+        while (wakeup_ns := here.node.next_wakeup(here.now_ns)) < end_ns:
+            here.now_ns = wakeup_ns
+            here.tick()
+        here.check_agreement()
+        return here.node.stats(end_ns)
+
+    assert settled(Conditions.typical(seed)) == settled(None)
+
+
+def test_a_node_that_asks_in_vain_at_every_tick_still_reconciles(world, kinds):
+    # Its calls take time, so it is busy after every look at the pool; the comparison comes when they are through.
+    here = world("t3.small", conditions=SLOW)
+    here.now_ns = here.node.busy_until(0)
+    here.pods(3)
+    here.foreign_eni(tags=here.own_tags(), ips=1)
+    here.foreign_eni(tags=here.own_tags(), ips=1)
+    actions = []
+    while here.now_ns < 90 * S:
+        here.now_ns = here.node.next_wakeup(here.now_ns)
+        actions += here.tick()
+    assert ("create-eni", False) in kinds(actions)
+    assert kinds(actions).count(("adopt-eni", True)) == 2
+    here.check_agreement()

@@ -1,0 +1,209 @@
+"""What a pool keeps for its owner: an entry beside an address, a note beside a key."""
+
+import gc
+import weakref
+
+import pytest
+
+from vpcipam.errors import OutOfRange, PoolExhausted, UnknownKey
+
+
+class Thing:
+    """An object that can be watched, and that may do something when it goes."""
+
+    def __init__(self, at_end=None):
+        self.at_end = at_end
+
+    def __del__(self):
+        if self.at_end is not None:
+            self.at_end()
+
+
+@pytest.fixture
+def build(pool_twin):
+    def build(*blocks, cooldown_ns=5, **settings):
+        pool = pool_twin.AddressPool(cooldown_ns=cooldown_ns, **settings)
+        for block in blocks:
+            pool.add_block(*block)
+        return pool
+
+    return build
+
+
+# Entries
+
+
+def test_an_address_has_no_entry_until_it_is_set(build):
+    pool = build((0, 2))
+    assert pool.assign_entry("a", 0) is None
+    assert pool.entry_of("a") is None
+    entry = object()
+    pool.set_entry("a", entry)
+    assert pool.entry_of("a") is entry
+    assert pool.assign_entry("a", 9) is entry
+    assert pool.assign_entry("b", 0) is None
+    assert pool.unassign_entry("a", 0) is entry
+    assert pool.unassign_entry("b", 0) is None
+
+
+def test_assign_entry_assigns_as_assign_does(build):
+    pool = build((0, 2))
+    pool.assign("a", 0)
+    pool.assign_entry("b", 0)
+    assert list(pool.items()) == [("a", 0), ("b", 1)]
+    pool.unassign_entry("a", 3)
+    assert pool.cooling_items() == ((0, 8),)
+    pool.assign_entry("c", 8)
+    assert list(pool.items()) == [("c", 0), ("b", 1)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 64, 65, 2**48])
+def test_a_key_never_sees_the_entry_of_another_address_or_of_a_block_that_is_gone(build, size):
+    pool = build((0, size), cooldown_ns=0)
+    for turn in range(3):
+        pool.assign("a", turn)
+        pool.set_entry("a", turn)
+        pool.assign_at("b", size - 1, turn) if size > 1 else None
+        pool.remove_block(0, force=True)
+        pool.add_block(0, size)
+        assert pool.assign_entry("a", turn) is None
+        assert pool.unassign_entry("a", turn) is None
+        pool._check()
+
+
+def test_a_cooldown_outlives_its_block_and_the_entry_does_not(build):
+    pool = build((0, 1))
+    pool.assign_entry("a", 0)
+    pool.set_entry("a", "old")
+    pool.unassign("a", 0)
+    pool.remove_block(0)
+    pool.add_block(0, 1)
+    assert pool.assign_entry("b", 5) is None
+    pool._check()
+
+
+def test_an_entry_stays_while_its_address_is_held_however_the_block_grows(build):
+    pool = build((0, 2**48))
+    pool.assign_at("far", 130, 0)
+    pool.set_entry("far", "entry")
+    for number in range(200):
+        pool.assign(number, 0)
+    assert pool.entry_of("far") == "entry"
+    pool._check()
+
+
+# Notes
+
+
+def test_a_note_is_kept_with_a_new_key_and_not_changed_by_assigning_again(build):
+    pool = build((0, 2))
+    pool.assign_entry("a", 0, "first")
+    pool.assign_entry("a", 0, "second")
+    assert pool.note_of("a") == "first"
+    pool.assign("b", 0)
+    pool.assign_entry("b", 0, "late")
+    assert pool.note_of("b") is None
+    pool.set_note("b", "set")
+    assert pool.note_of("b") == "set"
+    assert pool.note_of("c") is None
+
+
+@pytest.mark.parametrize("go", ["unassign", "unassign_entry", "revoke", "remove_block"])
+def test_a_note_goes_with_its_key(build, go):
+    pool = build((0, 1), cooldown_ns=0)
+    note = Thing()
+    watched = weakref.ref(note)
+    pool.assign_entry("a", 0, note)
+    del note
+    if go == "remove_block":
+        pool.remove_block(0, force=True)
+        pool.add_block(0, 1)
+    else:
+        getattr(pool, go)(*("a", 0)[: 1 if go == "revoke" else 2])
+    assert pool.note_of("a") is None
+    gc.collect()
+    assert watched() is None
+    pool.assign("a", 0)
+    assert pool.note_of("a") is None
+    pool._check()
+
+
+# Refusals
+
+
+def test_a_refused_call_keeps_nothing(build):
+    pool = build((0, 1))
+    pool.assign_entry("a", 0, "note")
+    for now_ns in (-1, 2**62, 2**70):
+        with pytest.raises(OutOfRange, match="now_ns"):
+            pool.assign_entry("a", now_ns, "other")
+        with pytest.raises(OutOfRange, match="now_ns"):
+            pool.unassign_entry("a", now_ns)
+    with pytest.raises(PoolExhausted):
+        pool.assign_entry("b", 0, "note")
+    for call in (lambda: pool.set_note("b", 1), lambda: pool.set_entry("b", 1), lambda: pool.unassign_entry("b", 0)):
+        with pytest.raises(UnknownKey, match="'b'"):
+            call()
+    assert (pool.note_of("a"), pool.note_of("b"), pool.entry_of("b")) == ("note", None, None)
+    pool._check()
+
+
+@pytest.mark.parametrize("name", ["entry_of", "note_of", "set_entry", "set_note", "assign_entry", "unassign_entry"])
+def test_a_key_that_can_not_be_hashed_is_a_type_error(build, name):
+    pool = build((0, 1))
+    arguments = {"entry_of": (), "note_of": ()}.get(name, (0,))
+    with pytest.raises(TypeError, match="unhashable"):
+        getattr(pool, name)([], *arguments)
+
+
+# Code that runs when an object goes
+
+
+@pytest.mark.parametrize("cooldown_ns", [0, 5])
+@pytest.mark.parametrize("go", ["unassign", "unassign_entry", "revoke", "remove_block", "set_note", "set_entry"])
+def test_an_entry_or_a_note_that_changes_the_pool_as_it_goes_finds_it_whole(build, go, cooldown_ns):
+    pool = build((0, 2), (16, 9), (2**40, 2**48), cooldown_ns=cooldown_ns)
+    ran = []
+
+    def change():
+        pool._check()
+        ran.append(pool.assign(("at the end", len(ran)), 100))
+        pool._check()
+
+    pool.assign_entry("a", 0, Thing(change))
+    pool.set_entry("a", Thing(change))
+    pool.assign_at("far", 2**40 + 9_999, 0)
+    pool.set_entry("far", Thing(change))
+    pool.set_note("far", Thing(change))
+    match go:
+        case "remove_block":
+            pool.remove_block(0, force=True, now_ns=0)
+            pool.remove_block(2**40, force=True, now_ns=0)
+        case "set_note" | "set_entry":
+            getattr(pool, go)("a", None)
+            getattr(pool, go)("far", None)
+        case _:
+            for key in ("a", "far"):
+                getattr(pool, go)(*(key, 0)[: 1 if go == "revoke" else 2])
+    for now_ns in (100, 200):
+        pool.cooling_count(now_ns)
+        pool.assign(("later", now_ns), now_ns)
+        pool._check()
+    assert len(ran) >= 2
+    for key, _ in list(pool.items()):
+        if key in ("a", "far"):
+            pool.set_entry(key, None)
+            pool.set_note(key, None)
+    pool._check()
+
+
+def test_what_is_kept_does_not_keep_the_pool_alive(build):
+    pool = build((0, 2))
+    note = Thing()
+    note.pool = pool
+    watched = weakref.ref(pool)
+    pool.assign_entry("a", 0, note)
+    pool.set_entry("a", note)
+    del pool, note
+    gc.collect()
+    assert watched() is None
