@@ -236,9 +236,32 @@ def test_the_primary_ip_may_be_named_in_either_parameter_but_once(client, subnet
         assert refused(client.create_network_interface, SubnetId=subnet_id, **arguments)[0] == "InvalidParameterCombination"
 
 
-def test_names_of_addresses_and_prefixes_reach_the_eni(client, subnet_id):
-    eni = client.create_network_interface(SubnetId=subnet_id, Ipv4Prefixes=[{"Ipv4Prefix": "10.0.1.64/28"}])["NetworkInterface"]
-    assert eni["Ipv4Prefixes"] == [{"Ipv4Prefix": "10.0.1.64/28"}]
+@pytest.mark.parametrize(
+    ("parameter", "member", "name"),
+    [
+        ("PrivateIpAddresses", "PrivateIpAddress", "10.0.1.77"),
+        ("Ipv4Prefixes", "Ipv4Prefix", "10.0.1.64/28"),
+        ("Ipv6Addresses", "Ipv6Address", "2001:db8::77"),
+        ("Ipv6Prefixes", "Ipv6Prefix", "2001:db8:0:0:7::/80"),
+    ],
+)
+def test_a_named_address_or_prefix_is_on_the_eni_created_or_assigned(client, model, parameter, member, name):
+    vpc_id = model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+    subnet_id = model.create_subnet(vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64").subnet_id
+
+    def names(eni_id):
+        (eni,) = client.describe_network_interfaces(NetworkInterfaceIds=[eni_id])["NetworkInterfaces"]
+        return [each[member] for each in eni.get(parameter, ())]
+
+    created = client.create_network_interface(SubnetId=subnet_id, **{parameter: [{member: name}]})["NetworkInterface"]["NetworkInterfaceId"]
+    assert name in names(created)
+    client.delete_network_interface(NetworkInterfaceId=created)
+    bare = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]["NetworkInterfaceId"]
+    version = "ipv6" if ":" in name else "private_ip"
+    getattr(client, f"assign_{version}_addresses")(NetworkInterfaceId=bare, **{parameter: [name]})
+    assert name in names(bare)
+    getattr(client, f"unassign_{version}_addresses")(NetworkInterfaceId=bare, **{parameter: [name]})
+    assert name not in names(bare)
 
 
 def test_a_secondary_ip_moves_only_when_that_is_allowed(client, model, subnet_id):
