@@ -29,8 +29,8 @@ TYPES = (
 )
 ACTIONS_BY_METHOD = {
     "create_network_interface": "CreateNetworkInterface",
-    "describe_instance": "DescribeInstances",
-    "describe_instances": "DescribeInstances",  # what comes over the wire
+    "describe_instance": "DescribeInstances",  # a node's call, straight on the model
+    "describe_instances": "DescribeInstances",  # what it comes to over the wire
     "attach_network_interface": "AttachNetworkInterface",
     "modify_network_interface_attribute": "ModifyNetworkInterfaceAttribute",
     "assign_private_ip_addresses": "AssignPrivateIpAddresses",
