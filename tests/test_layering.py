@@ -62,6 +62,22 @@ ORDER = (
     "vpcipam.ec2.actions.tags",
     "vpcipam.ec2.invariants",
     "vpcipam.ec2.model",
+    "vpcipam.ec2.offline",
+    "vpcipam.ec2.offline.wire",
+    "vpcipam.ec2.offline.request",
+    "vpcipam.ec2.offline.views",
+    "vpcipam.ec2.offline.addresses",
+    "vpcipam.ec2.offline.enis",
+    "vpcipam.ec2.offline.instances",
+    "vpcipam.ec2.offline.subnets",
+    "vpcipam.ec2.offline.tags",
+    "vpcipam.ec2.offline.trunks",
+    "vpcipam.ec2.offline.vpcs",
+    "vpcipam.ec2.offline.server",
+    "vpcipam.ec2.fake",
+    "vpcipam.ec2.pytest_fixtures",
+    "vpcipam.ec2.answers",
+    "vpcipam.ec2.boto",
     "vpcipam.action",
     "vpcipam.pace",
     "vpcipam.calls",
@@ -86,7 +102,12 @@ ORDER = (
 )
 
 # What a module may take from outside the standard library, beside attrs; "lazily": inside a function, so that importing it needs nothing.
-EXTRAS = {"vpcipam._manifest": {"yaml": "lazily"}}
+EXTRAS = {
+    "vpcipam._manifest": {"yaml": "lazily"},
+    "vpcipam.ec2.boto": {"botocore": "at import"},
+    "vpcipam.ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "vpcipam.ec2.pytest_fixtures": {"pytest": "at import"},
+}
 
 # Modules that answer differently from one run, machine or moment to the next. `os` is looked at name by name.
 OUTSIDE = {
@@ -104,6 +125,11 @@ ALLOWED = {
     "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
     "vpcipam.limits": {"open": "the table of instance types, once", "os.path": "where it lies"},
     "vpcipam._manifest": {"open": "a manifest that is given by its path"},
+    "vpcipam.ec2.offline.wire": {"urllib.parse": "reads forms; nothing is fetched"},
+    "vpcipam.ec2.answers": {"datetime": "reads times of answers; the clock is not read"},
+    "vpcipam.ec2.offline.views": {"datetime": "writes the times of answers; the clock is not read"},
+    "vpcipam.ec2.fake": {"os.devnull": "where botocore's session finds no configuration"},
+    "vpcipam.ec2.boto": {"time": "waits between attempts", "random": "lengthens the waits", "uuid": "tokens; all three can be given"},
 }
 
 

@@ -138,3 +138,10 @@ class CidrInUse(DatastoreError):
 
 class NodeError(VpcIpamError):
     """The node refused: it was not started, or it runs as many pods as its kubelet lets it."""
+
+
+# --- EC2 -----------------------------------------------------------------------------------------------------------------
+
+
+class NotModelled(VpcIpamError, NotImplementedError):
+    """EC2 has such an action or parameter, but the model has not; the message says what it has, or what to leave out."""

@@ -209,13 +209,15 @@ class NaiveEc2:
 
     def pick_ipv6(self, eni, counts):
         """Take what is picked of IPv6, one after the other."""
+        if not counts[2] + counts[3]:
+            return
         if counts[3] > len(eni.subnet.cells):
             raise Refused("InsufficientCidrBlocks")
         before = (set(eni.singles6), set(eni.cells), set(eni.subnet.cells))
         try:
             for _ in range(counts[2]):
                 self.take(eni, Wanted(singles6=[self.pick_single6(eni.subnet)]))
-            for cell in self.pick_cells(eni.subnet)[: counts[3]]:
+            for cell in self.pick_cells(eni.subnet)[: counts[3]] if counts[3] else ():
                 self.take(eni, Wanted(cells=[cell]))
             if len(eni.cells) < len(before[1]) + counts[3]:
                 self.refuse("InsufficientCidrBlocks")

@@ -5,6 +5,7 @@ import pytest
 from vpcipam.ec2.api import ErrorCode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
+from vpcipam.limits import instance_limits, instance_types
 
 
 def test_ids_count_up_in_17_hex_digits(ec2):
@@ -115,6 +116,33 @@ def test_a_further_cidr_of_a_vpc_holds_subnets(ec2, vpc, refused):
 def test_an_overlapping_further_cidr_is_refused(ec2, vpc, refused):
     with refused(ErrorCode.CIDR_CONFLICT):
         ec2.associate_vpc_cidr_block(vpc.vpc_id, "10.0.128.0/17")
+
+
+def test_a_further_cidr_can_be_taken_away_again(ec2, vpc, refused):
+    one, two = ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.0/16").associations
+    assert (one.cidr, two.cidr) == ("10.0.0.0/16", "100.64.0.0/16")
+    ec2.delete_subnet(ec2.create_subnet(vpc.vpc_id, "100.64.1.0/24").subnet_id)
+    near = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24")
+    subnet = ec2.create_subnet(vpc.vpc_id, "100.64.0.0/24")
+    with refused(ErrorCode.CIDR_IN_USE, subnet.subnet_id):
+        ec2.disassociate_vpc_cidr_block(two.association_id)
+    with refused(ErrorCode.OPERATION_NOT_PERMITTED, "primary IPv4 CIDR block"):
+        ec2.disassociate_vpc_cidr_block(one.association_id)
+    ec2.delete_subnet(subnet.subnet_id)
+    assert ec2.disassociate_vpc_cidr_block(two.association_id).associations == (one,)
+    ec2.delete_subnet(near.subnet_id)
+    with refused(ErrorCode.CIDR_ASSOCIATION_NOT_FOUND):
+        ec2.disassociate_vpc_cidr_block(two.association_id)
+    ec2._check()
+    ec2.delete_vpc(vpc.vpc_id)
+    ec2._check()
+
+
+def test_vpcs_are_described_by_name_or_all(ec2, vpc):
+    other = ec2.create_vpc("10.0.0.0/16", tags=[("b", "2"), ("a", "1")])
+    assert ec2.describe_vpcs(now_ns=0) == (vpc, other)
+    assert ec2.describe_vpcs(vpc_ids=[other.vpc_id], now_ns=0) == (other,)
+    assert other.tags == (("a", "1"), ("b", "2"))
 
 
 def test_a_vpc_goes_when_its_subnets_are_gone(ec2, vpc, subnet_id, refused):
@@ -268,6 +296,24 @@ def test_a_terminated_or_unknown_instance_is_not_found(ec2, instance_id, eni_id,
             ec2.describe_instance(gone, now_ns=0)
         with refused(ErrorCode.INSTANCE_NOT_FOUND):
             ec2.attach_network_interface(eni_id, gone, device_index=1, now_ns=0)
+
+
+def test_an_instance_shows_where_and_since_when_it_runs(ec2, vpc, subnet_id, types):
+    instance = ec2.launch_instance(types.nitro, subnet_id, now_ns=7)
+    assert (instance.vpc_id, instance.availability_zone, instance.state) == (vpc.vpc_id, "us-east-1a", "running")
+    assert instance.launched_ns == 7
+    assert ec2.describe_instances(now_ns=0) == (instance,) == ec2.describe_instances(instance_ids=[instance.instance_id], now_ns=0)
+
+
+def test_instance_types_are_described_those_of_ones_own_too(ec2, subnet_id, types, refused):
+    (large,) = ec2.describe_instance_types(instance_types=["m5.large"], now_ns=0)
+    assert large is instance_limits("m5.large")
+    with refused(ErrorCode.INSTANCE_TYPE_UNKNOWN, r"do not exist: \[nitro\.test\]"):
+        ec2.describe_instance_types(instance_types=["m5.large", "nitro.test"], now_ns=0)
+    ec2.launch_instance(types.nitro, subnet_id, now_ns=0)
+    assert ec2.describe_instance_types(instance_types=["nitro.test", "m5.large", "nitro.test"], now_ns=0) == (types.nitro, large)
+    known = ec2.describe_instance_types(now_ns=0)
+    assert [each.instance_type for each in known] == sorted([*instance_types(), "nitro.test"])
 
 
 # --- counts

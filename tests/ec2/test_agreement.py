@@ -279,6 +279,36 @@ class Agreement(RuleBasedStateMachine):
             ipv6_address_count=counts[1],
         )
 
+    # --- rules that bring together what chance seldom does
+
+    def detached(self, place, cidr):
+        """An ENI on no instance, in the subnet of that CIDR: nothing but its subnet bounds it."""
+        subnet_id = next(subnet.subnet_id for subnet in self.ec2.subnets if subnet.cidr == cidr)
+        return self.one([eni.eni_id for eni in self.enis() if eni.subnet_id == subnet_id and not eni.attachment], "eni-0", place)
+
+    @rule(eni=places, other=places, which=st.integers(0, 3), free=st.booleans())
+    def move(self, eni, other, which, free):
+        holders = [each for each in self.enis() if each.secondary_ips and each.subnet_id == self.ec2.subnets[3].subnet_id]
+        if holders:
+            held = holders[other % len(holders)].secondary_ips
+            addresses = [held[which % len(held)], *(["10.0.0.250"] if free else ())]
+            eni_id = self.detached(eni, SUBNETS[3][0])
+            self.call("assign_private_ip_addresses", eni_id, addresses=addresses, allow_reassignment=True)
+
+    @rule(eni=places, count=st.integers(1, 3), kind=st.sampled_from(["prefix", "explicit"]), cidr=st.sampled_from(RESERVED[5:10]))
+    def reserve_and_pick(self, eni, count, kind, cidr):
+        self.call("create_subnet_cidr_reservation", self.ec2.subnets[3].subnet_id, cidr, reservation_type=kind)
+        eni_id = self.detached(eni, SUBNETS[3][0])
+        self.call("assign_private_ip_addresses", eni_id, ipv4_prefix_count=count)
+        self.call("assign_private_ip_addresses", eni_id, secondary_ip_count=count)
+
+    @rule(eni=places, count=st.integers(1, 2), kind=st.sampled_from(["prefix", "explicit"]), cidr=st.sampled_from(RESERVED[11:]))
+    def reserve_and_pick_ipv6(self, eni, count, kind, cidr):
+        self.call("create_subnet_cidr_reservation", self.ec2.subnets[3].subnet_id, cidr, reservation_type=kind)
+        eni_id = self.detached(eni, SUBNETS[3][0])
+        self.call("assign_ipv6_addresses", eni_id, ipv6_prefix_count=count)
+        self.call("assign_ipv6_addresses", eni_id, ipv6_address_count=count)
+
     # --- rules: reservations and tags
 
     @rule(subnet=places, cidr=st.sampled_from(RESERVED), kind=st.sampled_from(["prefix", "explicit"]))

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from vpcipam.ec2.invariants import _check_reservations
 from vpcipam.ec2.subnet import AddressSet
 
 
@@ -137,6 +138,86 @@ def test_an_instance_without_its_primary_eni(account, instance_id, broken):
 def test_a_view_that_is_out_of_date(account, eni_id, broken):
     account.enis[eni_id].description = "changed in secret"
     broken(8)
+
+
+def test_an_ipv6_address_held_twice(ec2, account, subnet_id, eni_id, broken):
+    holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=1, now_ns=0)
+    account.enis[eni_id].add(AddressSet((), (), tuple(account.enis[holder.eni_id].ipv6_addresses)))
+    broken(2)
+
+
+def test_an_ipv6_address_in_a_slash_80_of_another(ec2, account, subnet_id, eni_id, broken):
+    holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=1, now_ns=0)
+    account.enis[eni_id].add(AddressSet((), (), (next(iter(account.enis[holder.eni_id].ipv6_prefixes)) + 5,)))
+    broken(2)
+
+
+def test_an_ipv6_address_held_but_free(ec2, account, subnet_id, eni_id, broken):
+    ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0)
+    account.subnets[subnet_id].addresses.release(AddressSet((), (), tuple(account.enis[eni_id].ipv6_addresses)))
+    broken(2)
+
+
+def test_a_reservation_that_the_addresses_do_not_know(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    addresses = account.subnets[subnet_id].addresses
+    addresses.unreserve(*addresses.reservations)
+    broken(9)
+
+
+def test_reservations_that_overlap(ec2, account, subnet_id):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.96/28", reservation_type="prefix")
+    subnet = account.subnets[subnet_id]
+    one, two = subnet.reservations.values()
+    subnet.addresses.unreserve(two.cidr)
+    two.cidr = attrs.evolve(one.cidr, prefix_length=30)
+    subnet.addresses._reservations[two.cidr] = True
+    with pytest.raises(AssertionError, match=r"^invariant 9 does not hold: reservations that overlap"):
+        _check_reservations(subnet)
+
+
+def test_a_reservation_outside_of_its_subnet(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "2001:db8::/80", reservation_type="prefix")
+    subnet = account.subnets[subnet_id]
+    subnet.addresses.ipv6_cidr = None
+    subnet.addresses._ipv6 = None
+    broken(9)
+
+
+def test_a_reservation_that_only_its_subnet_knows(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    account.reservations.clear()
+    broken(3)
+
+
+@pytest.mark.usefixtures("vpc")
+def test_a_cidr_association_that_is_not_in_the_index(account, broken):
+    account.cidr_associations.clear()
+    broken(3)
+
+
+@pytest.fixture
+def association(ec2, account, subnet_id, eni_id):
+    """The association of a branch with its trunk."""
+    trunk_id = ec2.create_network_interface(subnet_id=subnet_id, interface_type="trunk", now_ns=0).eni_id
+    return account.trunk_associations[ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=1, now_ns=0).association_id]
+
+
+def test_a_trunk_association_that_is_not_in_the_index(account, association, broken):
+    del account.trunk_associations[association.association_id]
+    broken(10)
+
+
+def test_a_trunk_that_is_none(association, broken):
+    association.trunk.interface_type = "interface"
+    association.trunk.touch()
+    broken(10)
+
+
+def test_a_branch_that_is_attached(account, association, instance_id, broken):
+    account.attach(association.branch, account.instances[instance_id], (0, 2), delete_on_termination=False)
+    broken(10)
 
 
 def test_only_an_attached_eni_has_an_attachment_to_give(account, eni_id):

@@ -280,6 +280,38 @@ def test_delete_on_termination_can_be_set_both_ways(ec2, attached_id, goes):
     assert ec2.describe_network_interfaces(eni_ids=[attached_id], now_ns=0)[0].attachment.delete_on_termination is goes
 
 
+def test_description_and_source_dest_check_can_be_changed(ec2, eni_id):
+    ec2.modify_network_interface_attribute(eni_id, description="new", now_ns=0)
+    ec2.modify_network_interface_attribute(eni_id, source_dest_check=False, now_ns=0)
+    (shown,) = ec2.describe_network_interfaces(now_ns=0)
+    assert (shown.description, shown.source_dest_check) == ("new", False)
+    ec2._check()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"description": "x", "source_dest_check": True},
+        {"attachment_id": "eni-attach-1"},
+        {"delete_on_termination": True},
+        {"description": "x", "delete_on_termination": True},
+        {"attachment_id": "eni-attach-1", "delete_on_termination": True, "description": "x"},
+    ],
+)
+def test_exactly_one_attribute_is_changed_in_a_call(ec2, eni_id, refused, wanted):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "one attribute is changed in a call"):
+        ec2.modify_network_interface_attribute(eni_id, **wanted, now_ns=0)
+
+
+def test_force_detaches_like_any_detaching_and_never_the_primary_eni(ec2, instance_id, attached_id, refused):
+    primary = ec2.describe_instance(instance_id, now_ns=0).network_interfaces[0].attachment.attachment_id
+    with refused(ErrorCode.OPERATION_NOT_PERMITTED):
+        ec2.detach_network_interface(primary, force=True, now_ns=0)
+    ec2.detach_network_interface(attachment_of(ec2, attached_id), force=True, now_ns=0)
+    ec2.delete_network_interface(attached_id, now_ns=0)
+
+
 def test_a_detached_eni_keeps_its_addresses_and_frees_its_index_at_once(ec2, instance_id, attached_id, subnet_id, free_count):
     ec2.assign_private_ip_addresses(attached_id, secondary_ip_count=2, now_ns=0)
     before, free_before = ec2.describe_network_interfaces(eni_ids=[attached_id], now_ns=0)[0], free_count()

@@ -4,6 +4,7 @@ from hypothesis import given
 
 from vpcipam.address import Cidr, parse_address
 from vpcipam.ec2.grid import Scatter
+from vpcipam.ec2.space import Ipv4Space
 from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 
@@ -202,3 +203,23 @@ def test_scatter_reaches_every_value_about_equally_often():
     for _ in range(1600):
         counts[scatter.below(16)] += 1
     assert min(counts) > 60
+
+
+@pytest.mark.parametrize("choice", ["lowest", "random"])
+def test_a_full_subnet_has_no_prefix_to_take_in_a_reservation_either(choice):
+    space = Ipv4Space(Cidr.parse("10.0.0.0/27"), Scatter(1) if choice == "random" else None)
+    space.reserve({Cidr.parse("10.0.0.16/28"): True})
+    assert space.free_prefix_count == 0
+    with pytest.raises(NoFreeRun):
+        space.take_prefix()
+
+
+def test_a_named_address_outside_of_a_reservation_is_not_picked_again():
+    addresses = subnet("10.0.0.0/28")
+    addresses.reserve(Cidr.parse("10.0.0.8/29"), for_prefixes=False)
+    addresses.claim(AddressSet((address("10.0.0.4"), address("10.0.0.9"))))
+    assert addresses.allocate(address_count=3).addresses == tuple(address(f"10.0.0.{end}") for end in (5, 6, 7))
+    addresses.release(AddressSet((address("10.0.0.4"), address("10.0.0.9"))))
+    assert addresses.free_count == 1
+    addresses.unreserve(Cidr.parse("10.0.0.8/29"))
+    assert addresses.free_count == 11 - 3

@@ -3,13 +3,24 @@
 `Ec2Model` answers the calls of `vpcipam.ec2.api.Ec2Api` and has beside them what an administrator needs to set the stage. It is
 deterministic: the same calls in the same order give the same ids, addresses and refusals.
 
-Where EC2's documentation is silent, the model does what users report of it:
+Each family of actions has a room of its own in `vpcipam.ec2.actions`. What EC2 documents, the model does as documented; sources stand
+beside the rules. Where the documentation is silent, the model does what users report of EC2, or else the least surprising:
 
-- An ENI that is not attached knows no limit of an instance type. Attaching it counts its addresses, and refuses too many of them with
-  InvalidInterface.IpAddressLimitExceeded.
+- An ENI that is not attached knows no limit of an instance type (but for 1,024 IPv6 addresses). Attaching it counts its addresses, and
+  refuses too many of them with InvalidInterface.IpAddressLimitExceeded.
 - CreateNetworkInterface answers a subnet without room for the secondary IPs or prefixes with InvalidParameterValue, be it full or merely
-  fragmented; AssignPrivateIpAddresses has two codes for the two cases.
-- A named secondary IP that is taken is an InvalidParameterValue ("assigned, but move is not allowed").
+  fragmented; AssignPrivateIpAddresses has two codes for the two cases. Too few /80s are InsufficientCidrBlocks in both.
+- A named address or prefix that is taken is an InvalidParameterValue ("assigned, but move is not allowed") of the Assign actions, and
+  InvalidIPAddress.InUse of CreateNetworkInterface and RunInstances. With `allow_reassignment`, secondary IPs move within their subnet;
+  primary IPs and prefixes do not.
+- Prefixes are picked from reservations of type `prefix` first, and from the rest of the subnet when those are full (maintainers of the CNI
+  say so: amazon-vpc-cni-k8s, 2749). What is named may be taken in a reservation of either type. Reservations go with their subnet.
+- Single IPv6 addresses are picked from the first /80 of the /64, which can never be a prefix; a named one breaks the /80 around it.
+- A branch is `in-use` and of type `branch` while it is associated. It is deleted with its association; with a trunk go all of its. The
+  number of branches that a type allows is not public, and not enforced.
+- A terminated instance is forgotten at once.
+- Not modelled: quotas of the account (CIDRs of a VPC, subnets, ENIs of a region), which CIDRs a VPC may add beside its own, security
+  groups, public and elastic addresses, IPAM pools.
 """
 
 from vpcipam.ec2 import invariants

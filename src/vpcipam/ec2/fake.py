@@ -1,0 +1,169 @@
+"""An offline EC2 for boto3: a real client whose calls are answered by an `Ec2Model` and never leave the process.
+
+It needs the extra `[ec2]` (boto3). Botocore validates every request, writes it for the wire, parses the answer and raises `ClientError`;
+its paginators and waiters work. Only the wire itself is replaced: no socket is opened, no credentials, configuration files or environment
+variables are needed or heeded.
+
+What is answered: the actions of `vpcipam.ec2.offline.server.ACTIONS`. Any other action, and any parameter that would decide about
+addresses in EC2 and that the model does not know, raises `NotModelled`, which is no `ClientError`, so that code under test does not take
+it for an answer. Parameters that have no bearing on addresses (security groups, images, user data, …) are taken and left aside; each
+`Action` lists them as `accepts`.
+
+`DryRun=True` answers DryRunOperation. A `ClientToken` used again gives the first answer again.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.offline.server import Server
+from vpcipam.errors import InvalidArgument, MissingExtra
+
+try:
+    import boto3
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.compat import HTTPHeaders
+    from botocore.config import Config
+    from botocore.exceptions import ReadTimeoutError
+    from botocore.loaders import Loader
+except ImportError:
+    raise MissingExtra("the offline EC2 needs boto3: pip install 'vpcipam[ec2]'") from None
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+_NS_PER_S = 1_000_000_000
+_SERVICE: Final = "ec2"
+_CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "aws_session_token": "offline"}
+_NO_FILE = os.devnull
+"""Where the session looks for configuration and credentials."""
+_CONFIG = Config(
+    signature_version=UNSIGNED,
+    # Of botocore's modes the default one, and the only one that leaves no trace in answers when it does not retry.
+    retries={"mode": "legacy", "total_max_attempts": 1},
+    defaults_mode="legacy",  # type: ignore[arg-type] # botocore-stubs take it for a bool
+    use_dualstack_endpoint=False,
+    use_fips_endpoint=False,
+    proxies={},
+)
+
+
+@attrs.define
+class Clock:
+    """A clock for `now_ns` that stands still until it is told to go on.
+
+    Attributes:
+        now_ns: what it shows, Unix nanoseconds.
+    """
+
+    now_ns: int = 0
+
+    def __call__(self) -> int:
+        """Tell the time."""
+        return self.now_ns
+
+    def advance(self, seconds: float) -> None:
+        """Go on by so many seconds, to the nanosecond.
+
+        Raises:
+            InvalidArgument: the number is negative.
+        """
+        if seconds < 0:
+            raise InvalidArgument(f"a clock can't go back, by {seconds} seconds")
+        self.now_ns += round(seconds * _NS_PER_S)
+
+
+def fake_client(
+    service_name: str,
+    model: Ec2Model,
+    *,
+    region_name: str = "us-east-1",
+    now_ns: Callable[[], int] | None = None,
+    config: Config | None = None,
+) -> "EC2Client":
+    """Make a boto3 client for EC2 that a model answers.
+
+    Args:
+        service_name: `ec2`, as boto3.client has it.
+        model: what answers; look into it, or change it behind the client's back, as you like.
+        region_name: the region that answers speak of, and of the zone that new subnets go to unless told.
+        now_ns: tells the time of each call, Unix nanoseconds, as a `Clock` does; without, all calls happen at 0.
+        config: changes of the client's configuration. Unless it says so, nothing is retried: botocore would really wait, while the
+            model's time stands still.
+
+    Raises:
+        InvalidArgument: another service is wanted.
+        NotModelled: by a call of the client: the action, or a parameter that matters, is none that the model knows.
+
+    Example:
+        >>> ec2 = Ec2Model()
+        >>> client = fake_client("ec2", ec2)
+        >>> vpc_id = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        >>> subnet_id = client.create_subnet(VpcId=vpc_id, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        >>> eni = client.create_network_interface(SubnetId=subnet_id, Ipv4PrefixCount=2)["NetworkInterface"]
+        >>> [each["Ipv4Prefix"] for each in eni["Ipv4Prefixes"]]
+        ['10.0.1.16/28', '10.0.1.32/28']
+        >>> ec2.subnets[0].available_ip_address_count
+        218
+    """
+    if service_name != _SERVICE:
+        raise InvalidArgument(f"only the service {_SERVICE!r} is modelled, not {service_name!r}")
+    client: EC2Client = _session().client(
+        _SERVICE,
+        region_name=region_name,
+        # A name that can't be resolved (RFC 6761), so that even a fault here could reach nobody.
+        endpoint_url=f"https://ec2.{region_name}.offline.invalid",
+        verify=False,
+        config=_CONFIG if config is None else _CONFIG.merge(config),
+    )
+    server = Server(model, Region(region_name), now_ns or Clock())
+
+    def answer(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
+        operation = client.meta.service_model.operation_model(event_name.rpartition(".")[2])
+        try:
+            answered = server.answer(str(request.body), operation)
+        except Ec2Error as error:
+            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        return AWSResponse(request.url, answered.status_code, _headers(), _Raw(answered.body))
+
+    client.meta.events.register("before-send.ec2", answer)  # type: ignore[arg-type] # the stubs know no handler that answers
+    return client
+
+
+def _headers() -> HTTPHeaders:
+    headers = HTTPHeaders()
+    headers["Content-Type"] = "text/xml;charset=UTF-8"
+    return headers
+
+
+@functools.cache
+def _session() -> "boto3.session.Session":
+    """Make the session of all offline clients: reading the service's description takes most of a client's time, once."""
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, _NO_FILE, None),
+            "credentials_file": (None, None, _NO_FILE, None),
+        }
+    )
+    session.register_component("data_loader", Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
+    return boto3.session.Session(botocore_session=session, **_CREDENTIALS)
+
+
+class _Raw:
+    """An answer's body, as botocore reads it off a connection."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:  # noqa: ANN401 - of no account: it comes in one piece
+        """Give the body."""
+        yield self._body

@@ -1,0 +1,117 @@
+"""The actions of ENIs: create, attach, modify, detach, delete, describe."""
+
+from typing import Final
+
+from vpcipam.ec2.api import ErrorCode, NetworkInterface
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.offline.views import network_interface_view
+from vpcipam.ec2.offline.wire import Members
+
+
+def _create(request: Request) -> Members:
+    primary, secondary = _private_ips(request)
+    interface_type = request.get("InterfaceType", "interface")
+    if interface_type == "efa-only":
+        raise request.not_modelled("InterfaceType efa-only, an ENI without addresses,")
+    eni = request.model.create_network_interface(
+        subnet_id=request.get("SubnetId"),
+        private_ip=primary,
+        secondary_ips=secondary,
+        secondary_ip_count=request.get("SecondaryPrivateIpAddressCount", 0),
+        ipv4_prefix_count=request.get("Ipv4PrefixCount", 0),
+        ipv4_prefixes=request.texts("Ipv4Prefixes", "Ipv4Prefix"),
+        ipv6_address_count=request.get("Ipv6AddressCount", 0),
+        ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
+        ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
+        ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
+        interface_type=interface_type,
+        description=request.get("Description", ""),
+        tags=request.tags("network-interface"),
+        now_ns=request.now_ns,
+    )
+    return {"NetworkInterface": network_interface_view(eni, request.region), "ClientToken": request.get("ClientToken")}
+
+
+def _private_ips(request: Request) -> tuple[str | None, tuple[str, ...]]:
+    """Tell the primary IP that is wanted, None for any, from the secondary ones: two parameters of EC2 may name it."""
+    items = request.get("PrivateIpAddresses", ())
+    primaries = [item.get("PrivateIpAddress", "") for item in items if item.get("Primary", False)]
+    primaries += [request.get("PrivateIpAddress")] if "PrivateIpAddress" in request.members else []
+    if len(primaries) > 1:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{', '.join(primaries)}: an ENI has one primary private IP address")
+    return next(iter(primaries), None), tuple(item.get("PrivateIpAddress", "") for item in items if not item.get("Primary", False))
+
+
+def _describe(request: Request) -> Members:
+    enis = request.model.describe_network_interfaces(
+        eni_ids=request.texts("NetworkInterfaceIds"), filters=request.filters(), now_ns=request.now_ns
+    )
+    return paged(
+        request,
+        enis,
+        into="NetworkInterfaces",
+        key=_eni_id,
+        view=lambda eni: network_interface_view(eni, request.region),
+        names="NetworkInterfaceIds",
+    )
+
+
+def _eni_id(eni: NetworkInterface) -> str:
+    return eni.eni_id
+
+
+def _attach(request: Request) -> Members:
+    card = request.get("NetworkCardIndex", 0)
+    attachment_id = request.model.attach_network_interface(
+        request.get("NetworkInterfaceId"),
+        request.get("InstanceId"),
+        device_index=request.get("DeviceIndex"),
+        network_card_index=card,
+        now_ns=request.now_ns,
+    )
+    return {"AttachmentId": attachment_id, "NetworkCardIndex": card}
+
+
+def _modify(request: Request) -> Members:
+    attachment = request.get("Attachment", {})
+    request.model.modify_network_interface_attribute(
+        request.get("NetworkInterfaceId"),
+        attachment_id=attachment.get("AttachmentId"),
+        delete_on_termination=attachment.get("DeleteOnTermination"),
+        description=request.get("Description", {}).get("Value"),
+        source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
+        now_ns=request.now_ns,
+    )
+    return {}
+
+
+def _detach(request: Request) -> Members:
+    request.model.detach_network_interface(request.get("AttachmentId"), force=request.get("Force", False), now_ns=request.now_ns)
+    return {}
+
+
+def _delete(request: Request) -> Members:
+    request.model.delete_network_interface(request.get("NetworkInterfaceId"), now_ns=request.now_ns)
+    return {}
+
+
+ACTIONS: Final = {
+    "CreateNetworkInterface": Action(
+        _create,
+        takes={
+            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "PrivateIpAddress", "PrivateIpAddresses"),
+            *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
+            *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
+        },
+        accepts={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+    ),
+    "DescribeNetworkInterfaces": Action(_describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
+    "AttachNetworkInterface": Action(
+        _attach,
+        takes={"NetworkInterfaceId", "InstanceId", "DeviceIndex", "NetworkCardIndex"},
+        accepts={"EnaSrdSpecification", "EnaQueueCount"},
+    ),
+    "ModifyNetworkInterfaceAttribute": Action(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
+    "DetachNetworkInterface": Action(_detach, takes={"AttachmentId", "Force"}),
+    "DeleteNetworkInterface": Action(_delete, takes={"NetworkInterfaceId"}),
+}

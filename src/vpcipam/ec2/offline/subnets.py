@@ -1,0 +1,97 @@
+"""The actions of subnets and of their CIDR reservations."""
+
+from typing import Final
+
+from vpcipam.ec2.api import ErrorCode, Subnet
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.offline.views import reservation_view, subnet_view, zone_of
+from vpcipam.ec2.offline.wire import Members
+
+
+def _create(request: Request) -> Members:
+    if "CidrBlock" not in request.members:
+        raise request.refusal(ErrorCode.MISSING_PARAMETER, "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided; give CidrBlock.")
+    subnet = request.model.create_subnet(
+        request.get("VpcId"),
+        request.get("CidrBlock"),
+        availability_zone=_zone(request),
+        ipv6_cidr=request.get("Ipv6CidrBlock"),
+        tags=request.tags("subnet"),
+        now_ns=request.now_ns,
+    )
+    return {"Subnet": subnet_view(subnet, request.region)}
+
+
+def _zone(request: Request) -> str:
+    """Tell the zone that is wanted, by name or by id; the region's first one unless told."""
+    zone_id = request.get("AvailabilityZoneId")
+    zone: str = request.get("AvailabilityZone", f"{request.region.name}a")
+    if zone_id is None:
+        return zone
+    try:
+        return zone_of(zone_id, request.region)
+    except ValueError:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"'{zone_id}' is not the id of a zone of {request.region.name}") from None
+
+
+def _delete(request: Request) -> Members:
+    request.model.delete_subnet(request.get("SubnetId"), now_ns=request.now_ns)
+    return {}
+
+
+def _describe(request: Request) -> Members:
+    subnets = request.model.describe_subnets(subnet_ids=request.texts("SubnetIds"), filters=request.filters(), now_ns=request.now_ns)
+    return paged(
+        request, subnets, into="Subnets", key=_subnet_id, view=lambda subnet: subnet_view(subnet, request.region), names="SubnetIds"
+    )
+
+
+def _subnet_id(subnet: Subnet) -> str:
+    return subnet.subnet_id
+
+
+def _create_reservation(request: Request) -> Members:
+    reservation = request.model.create_subnet_cidr_reservation(
+        request.get("SubnetId"),
+        request.get("Cidr"),
+        reservation_type=request.get("ReservationType"),
+        description=request.get("Description", ""),
+        tags=request.tags("subnet-cidr-reservation"),
+        now_ns=request.now_ns,
+    )
+    return {"SubnetCidrReservation": reservation_view(reservation, request.region)}
+
+
+def _delete_reservation(request: Request) -> Members:
+    reservation = request.model.delete_subnet_cidr_reservation(request.get("SubnetCidrReservationId"), now_ns=request.now_ns)
+    return {"DeletedSubnetCidrReservation": reservation_view(reservation, request.region)}
+
+
+def _get_reservations(request: Request) -> Members:
+    reservations = request.model.get_subnet_cidr_reservations(request.get("SubnetId"), filters=request.filters(), now_ns=request.now_ns)
+    page = paged(
+        request,
+        reservations,
+        into="all",
+        key=lambda reservation: reservation.reservation_id,
+        view=lambda reservation: reservation_view(reservation, request.region),
+    )
+    return {
+        "SubnetIpv4CidrReservations": [each for each in page["all"] if ":" not in each["Cidr"]],
+        "SubnetIpv6CidrReservations": [each for each in page["all"] if ":" in each["Cidr"]],
+        "NextToken": page["NextToken"],
+    }
+
+
+ACTIONS: Final = {
+    "CreateSubnet": Action(
+        _create, takes={"VpcId", "CidrBlock", "AvailabilityZone", "AvailabilityZoneId", "Ipv6CidrBlock", "TagSpecifications"}
+    ),
+    "DeleteSubnet": Action(_delete, takes={"SubnetId"}),
+    "DescribeSubnets": Action(_describe, takes={"SubnetIds", "Filters", *PAGE}),
+    "CreateSubnetCidrReservation": Action(
+        _create_reservation, takes={"SubnetId", "Cidr", "ReservationType", "Description", "TagSpecifications"}
+    ),
+    "DeleteSubnetCidrReservation": Action(_delete_reservation, takes={"SubnetCidrReservationId"}),
+    "GetSubnetCidrReservations": Action(_get_reservations, takes={"SubnetId", "Filters", *PAGE}),
+}

@@ -1,0 +1,40 @@
+"""The actions of tags."""
+
+from typing import Final
+
+from vpcipam.ec2.api import TagDescription
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged, tag_pairs
+from vpcipam.ec2.offline.wire import Members
+
+
+def _create(request: Request) -> Members:
+    request.model.create_tags(request.texts("Resources"), tag_pairs(request.get("Tags", ())), now_ns=request.now_ns)
+    return {}
+
+
+def _delete(request: Request) -> Members:
+    # A tag without a value goes whatever its value; one with an empty value only if that is its value.
+    tags = [(tag.get("Key", ""), tag.get("Value")) for tag in request.get("Tags", ())]
+    request.model.delete_tags(request.texts("Resources"), tags, now_ns=request.now_ns)
+    return {}
+
+
+def _describe(request: Request) -> Members:
+    tags = request.model.describe_tags(filters=request.filters(), now_ns=request.now_ns)
+    return paged(request, sorted(tags, key=_tag_key), into="Tags", key=_tag_key, view=_view)
+
+
+def _tag_key(tag: TagDescription) -> str:
+    # Neither types nor ids hold a blank, so that no two tags have one text.
+    return f"{tag.resource_type} {tag.resource_id} {tag.key}"
+
+
+def _view(tag: TagDescription) -> Members:
+    return {"Key": tag.key, "ResourceId": tag.resource_id, "ResourceType": tag.resource_type, "Value": tag.value}
+
+
+ACTIONS: Final = {
+    "CreateTags": Action(_create, takes={"Resources", "Tags"}),
+    "DeleteTags": Action(_delete, takes={"Resources", "Tags"}),
+    "DescribeTags": Action(_describe, takes={"Filters", *PAGE}),
+}

@@ -1,0 +1,44 @@
+"""The actions that tie branch ENIs to trunk ENIs."""
+
+from typing import Final
+
+from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.offline.views import trunk_association_view
+from vpcipam.ec2.offline.wire import Members
+
+
+def _associate(request: Request) -> Members:
+    association = request.model.associate_trunk_interface(
+        request.get("BranchInterfaceId"),
+        request.get("TrunkInterfaceId"),
+        vlan_id=request.get("VlanId"),
+        gre_key=request.get("GreKey"),
+        now_ns=request.now_ns,
+    )
+    return {"InterfaceAssociation": trunk_association_view(association), "ClientToken": request.get("ClientToken")}
+
+
+def _disassociate(request: Request) -> Members:
+    request.model.disassociate_trunk_interface(request.get("AssociationId"), now_ns=request.now_ns)
+    return {"Return": True, "ClientToken": request.get("ClientToken")}
+
+
+def _describe(request: Request) -> Members:
+    associations = request.model.describe_trunk_interface_associations(
+        association_ids=request.texts("AssociationIds"), filters=request.filters(), now_ns=request.now_ns
+    )
+    return paged(
+        request,
+        associations,
+        into="InterfaceAssociations",
+        key=lambda association: association.association_id,
+        view=trunk_association_view,
+        names="AssociationIds",
+    )
+
+
+ACTIONS: Final = {
+    "AssociateTrunkInterface": Action(_associate, takes={"BranchInterfaceId", "TrunkInterfaceId", "VlanId", "GreKey"}),
+    "DisassociateTrunkInterface": Action(_disassociate, takes={"AssociationId"}),
+    "DescribeTrunkInterfaceAssociations": Action(_describe, takes={"AssociationIds", "Filters", *PAGE}),
+}

@@ -1,0 +1,249 @@
+"""The model's values as EC2 writes them: structures named as boto3 names them.
+
+A member that EC2 leaves out is left out here too: IPv4 and IPv6 prefixes of an ENI without any, for one. Facts that have no bearing on
+addresses (MAC addresses, DNS names, owners) are plausible and always the same for the same thing. The model keeps no time of attachments;
+that of the ENI's creation stands for it.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from vpcipam.ec2.api import (
+    Attachment,
+    CidrAssociation,
+    Instance,
+    NetworkInterface,
+    Subnet,
+    SubnetCidrReservation,
+    TrunkAssociation,
+    Vpc,
+)
+from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.offline.wire import Members
+from vpcipam.limits import InstanceLimits
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_US = 1_000
+_FIRST_ZONE = "a"
+_ZONE_COUNT = 6
+
+
+def time_text(time_ns: int) -> str:
+    """Write a time in Unix nanoseconds as EC2 does, to the millisecond."""
+    return (_EPOCH + timedelta(microseconds=time_ns // _NS_PER_US)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
+    """Show an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
+    return {
+        "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, eni, region),
+        "AvailabilityZone": eni.availability_zone,
+        "AvailabilityZoneId": zone_id(eni.availability_zone, region),
+        "Description": eni.description,
+        "Groups": [],
+        "InterfaceType": eni.interface_type,
+        "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
+        "MacAddress": mac_address(eni.eni_id),
+        "NetworkInterfaceId": eni.eni_id,
+        "Operator": {"Managed": False},
+        "OwnerId": region.owner_id,
+        "PrivateDnsName": private_dns_name(eni.private_ip, region),
+        "PrivateIpAddress": eni.private_ip,
+        "PrivateIpAddresses": [
+            {"Primary": address == eni.private_ip, "PrivateDnsName": private_dns_name(address, region), "PrivateIpAddress": address}
+            for address in (eni.private_ip, *eni.secondary_ips)
+        ],
+        "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in eni.ipv4_prefixes] or None,
+        "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in eni.ipv6_prefixes] or None,
+        "RequesterManaged": False,
+        "SourceDestCheck": eni.source_dest_check,
+        "Status": eni.status,
+        "SubnetId": eni.subnet_id,
+        "TagSet": tags_view(eni.tags),
+        "VpcId": eni.vpc_id,
+    }
+
+
+def _attachment_view(attachment: Attachment, eni: NetworkInterface, region: Region) -> Members:
+    return {
+        "AttachTime": time_text(eni.created_ns),
+        "AttachmentId": attachment.attachment_id,
+        "DeleteOnTermination": attachment.delete_on_termination,
+        "DeviceIndex": attachment.device_index,
+        "NetworkCardIndex": attachment.network_card_index,
+        "InstanceId": attachment.instance_id,
+        "InstanceOwnerId": region.owner_id,
+        "Status": "attached",
+    }
+
+
+def subnet_view(subnet: Subnet, region: Region) -> Members:
+    """Show a subnet as DescribeSubnets and CreateSubnet do."""
+    return {
+        "AssignIpv6AddressOnCreation": False,
+        "AvailabilityZone": subnet.availability_zone,
+        "AvailabilityZoneId": zone_id(subnet.availability_zone, region),
+        "AvailableIpAddressCount": subnet.available_ip_address_count,
+        "CidrBlock": subnet.cidr,
+        "DefaultForAz": False,
+        "EnableDns64": False,
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(subnet.ipv6_cidr, f"subnet-cidr-assoc-ipv6-{subnet.subnet_id.partition('-')[2]}"),
+        "Ipv6Native": False,
+        "MapCustomerOwnedIpOnLaunch": False,
+        "MapPublicIpOnLaunch": False,
+        "OwnerId": region.owner_id,
+        "PrivateDnsNameOptionsOnLaunch": {
+            "HostnameType": "ip-name",
+            "EnableResourceNameDnsARecord": False,
+            "EnableResourceNameDnsAAAARecord": False,
+        },
+        "State": "available",
+        "SubnetArn": f"arn:aws:ec2:{region.name}:{region.owner_id}:subnet/{subnet.subnet_id}",
+        "SubnetId": subnet.subnet_id,
+        "Tags": tags_view(subnet.tags) or None,
+        "VpcId": subnet.vpc_id,
+    }
+
+
+def vpc_view(vpc: Vpc, region: Region) -> Members:
+    """Show a VPC as DescribeVpcs and CreateVpc do."""
+    return {
+        "CidrBlock": vpc.cidrs[0],
+        "CidrBlockAssociationSet": [cidr_association_view(association) for association in vpc.associations],
+        "DhcpOptionsId": "default",
+        "InstanceTenancy": "default",
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(vpc.ipv6_cidr, f"vpc-cidr-assoc-ipv6-{vpc.vpc_id.partition('-')[2]}") or None,
+        "IsDefault": False,
+        "OwnerId": region.owner_id,
+        "State": "available",
+        "Tags": tags_view(vpc.tags) or None,
+        "VpcId": vpc.vpc_id,
+    }
+
+
+def cidr_association_view(association: CidrAssociation, *, state: str = "associated") -> Members:
+    """Show that a VPC has an IPv4 CIDR, or has it no more."""
+    return {"AssociationId": association.association_id, "CidrBlock": association.cidr, "CidrBlockState": {"State": state}}
+
+
+def _ipv6_associations(cidr: str | None, association_id: str) -> list[Members]:
+    if cidr is None:
+        return []
+    return [{"AssociationId": association_id, "Ipv6CidrBlock": cidr, "Ipv6CidrBlockState": {"State": "associated"}}]
+
+
+def instance_view(instance: Instance, region: Region) -> Members:
+    """Show an instance as DescribeInstances and RunInstances do."""
+    primary = instance.network_interfaces[0]
+    return {
+        "AmiLaunchIndex": 0,
+        "ImageId": "ami-00000000000000000",
+        "InstanceId": instance.instance_id,
+        "InstanceType": instance.instance_type,
+        "LaunchTime": time_text(instance.launched_ns),
+        "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
+        "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
+        "PrivateDnsName": private_dns_name(primary.private_ip, region),
+        "PrivateIpAddress": primary.private_ip,
+        "State": {"Code": 16, "Name": "running"},
+        "SubnetId": instance.subnet_id,
+        "Tags": tags_view(instance.tags) or None,
+        "VpcId": instance.vpc_id,
+    }
+
+
+def _instance_interface_view(eni: NetworkInterface, region: Region) -> Members:
+    """Show an ENI within its instance: EC2 leaves some members out there, and its tags with them."""
+    left_out = {"AvailabilityZone", "AvailabilityZoneId", "RequesterManaged", "TagSet"}
+    view = {name: value for name, value in network_interface_view(eni, region).items() if name not in left_out}
+    view["Attachment"] = {name: value for name, value in view["Attachment"].items() if name not in {"InstanceId", "InstanceOwnerId"}}
+    return view
+
+
+def instance_type_view(limits: InstanceLimits) -> Members:
+    """Show the limits of an instance type as DescribeInstanceTypes does."""
+    return {
+        "BareMetal": limits.bare_metal,
+        "CurrentGeneration": limits.hypervisor != "xen",
+        "Hypervisor": limits.hypervisor,
+        "InstanceType": limits.instance_type,
+        "NetworkInfo": {
+            "DefaultNetworkCardIndex": limits.default_network_card,
+            "EfaSupported": limits.efa,
+            "Ipv4AddressesPerInterface": limits.ipv4_per_eni,
+            "Ipv6AddressesPerInterface": limits.ipv6_per_eni,
+            "Ipv6Supported": limits.ipv6_per_eni > 0,
+            "MaximumNetworkCards": len(limits.network_cards),
+            "MaximumNetworkInterfaces": sum(limits.network_cards),
+            "NetworkCards": [
+                {"NetworkCardIndex": index, "MaximumNetworkInterfaces": maximum} for index, maximum in enumerate(limits.network_cards)
+            ],
+        },
+        "VCpuInfo": {"DefaultVCpus": limits.vcpus},
+    }
+
+
+def reservation_view(reservation: SubnetCidrReservation, region: Region) -> Members:
+    """Show a subnet CIDR reservation."""
+    return {
+        "SubnetCidrReservationId": reservation.reservation_id,
+        "SubnetId": reservation.subnet_id,
+        "Cidr": reservation.cidr,
+        "ReservationType": reservation.reservation_type,
+        "OwnerId": region.owner_id,
+        "Description": reservation.description or None,
+        "Tags": tags_view(reservation.tags),
+    }
+
+
+def trunk_association_view(association: TrunkAssociation) -> Members:
+    """Show what ties a branch ENI to its trunk."""
+    return {
+        "AssociationId": association.association_id,
+        "BranchInterfaceId": association.branch_eni_id,
+        "TrunkInterfaceId": association.trunk_eni_id,
+        "InterfaceProtocol": association.interface_protocol,
+        "VlanId": association.vlan_id,
+        "GreKey": association.gre_key,
+        "Tags": tags_view(association.tags),
+    }
+
+
+def tags_view(tags: Iterable[tuple[str, str]]) -> list[Members]:
+    """Show tags."""
+    return [{"Key": key, "Value": value} for key, value in tags]
+
+
+def zone_id(zone: str, region: Region) -> str:
+    """Make up the id of a zone, which is the same in every account as its name is not: `use1-az1` for us-east-1a."""
+    return f"{_zone_id_stem(region)}{ord(zone[-1]) - ord(_FIRST_ZONE) + 1}"
+
+
+def zone_of(zone_id: str, region: Region) -> str:
+    """Name the zone of an id, as `zone_id` makes them.
+
+    Raises:
+        ValueError: it is none of this region's.
+    """
+    stem = _zone_id_stem(region)
+    number = int(zone_id.removeprefix(stem)) if zone_id.startswith(stem) else 0
+    if not 1 <= number <= _ZONE_COUNT:
+        raise ValueError(zone_id)
+    return f"{region.name}{chr(ord(_FIRST_ZONE) + number - 1)}"
+
+
+def _zone_id_stem(region: Region) -> str:
+    area, direction, number = region.name.split("-")[-3:]
+    return f"{area}{direction[0]}{number}-az"
+
+
+def private_dns_name(address: str, region: Region) -> str:
+    """Write the name that the VPC's DNS gives an address."""
+    domain = "ec2.internal" if region.name == "us-east-1" else f"{region.name}.compute.internal"
+    return f"ip-{address.replace('.', '-')}.{domain}"
+
+
+def mac_address(eni_id: str) -> str:
+    """Make a MAC address out of an ENI's id, locally administered."""
+    digits = f"{int(eni_id.partition('-')[2], 16):010x}"[-10:]
+    return ":".join(("02", *(digits[start : start + 2] for start in range(0, 10, 2))))

@@ -1,0 +1,122 @@
+"""EC2's wire protocol from the server's side: requests read, answers written, both as botocore's own shapes say.
+
+A request is a form (`Filter.1.Value.2=eni-…`), an answer is XML; the client's side of both is botocore's. Botocore has only that side, so
+the other is here, for any action of the service.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from vpcipam.ec2.api import Ec2Error, ErrorCode
+
+if TYPE_CHECKING:
+    from botocore.model import ListShape, OperationModel, Shape, StructureShape
+
+Members = dict[str, Any]
+"""A structure as boto3 shows it: names of members and their values."""
+
+_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_ENTITIES = {"\r": "&#13;"}  # a parser would turn it into a line feed
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_READERS: dict[str, Callable[[str], object]] = {"integer": int, "long": int, "boolean": lambda text: text == "true", "string": str}
+
+
+def read_request(body: str, operation: "OperationModel") -> Members:
+    """Read the parameters of a request, named as boto3 names them. What EC2's form can't tell apart, an empty list and none, is none.
+
+    Raises:
+        Ec2Error: InvalidParameterValue for a character that no answer could carry.
+    """
+    form = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
+    for name, text in form.items():
+        if _NOT_IN_XML.search(text):
+            raise Ec2Error(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} holds a character that is not allowed: {text!r}", operation.name)
+    shape = operation.input_shape
+    return {} if shape is None else _read_structure(_tree(form), shape)
+
+
+def _tree(form: Mapping[str, str]) -> dict[str, Any]:
+    """Hang the dotted names of a form into each other."""
+    tree: dict[str, Any] = {}
+    for name, text in form.items():
+        *path, last = name.split(".")
+        node = tree
+        for step in path:
+            node = node.setdefault(step, {})
+        node[last] = text
+    return tree
+
+
+def _read(node: Any, shape: "Shape") -> object:  # noqa: ANN401 - a text or a tree, as the shape says
+    if shape.type_name == "structure":
+        return _read_structure(node, shape)  # type: ignore[arg-type] # type_name tells
+    if shape.type_name == "list":
+        return _read_list(node, shape)  # type: ignore[arg-type] # likewise
+    return _READERS[shape.type_name](node)
+
+
+def _read_structure(node: Mapping[str, Any], shape: "StructureShape") -> Members:
+    places = {_request_name(member, name): name for name, member in shape.members.items()}
+    return {name: _read(node[place], shape.members[name]) for place, name in places.items() if place in node}
+
+
+def _read_list(node: Mapping[str, Any], shape: "ListShape") -> list[object]:
+    return [_read(node[number], shape.member) for number in sorted(node, key=int)]
+
+
+def _request_name(shape: "Shape", name: str) -> str:
+    """Name a member as requests do: its query name, else its location with a capital, else the member's own name."""
+    serialization: Mapping[str, str] = shape.serialization
+    if "queryName" in serialization:
+        return serialization["queryName"]
+    location = serialization.get("name", name)
+    return location[0].upper() + location[1:]
+
+
+def write_answer(members: Members, operation: "OperationModel", request_id: str) -> bytes:
+    """Write an answer of the shape that the action has; None stands for a member that is not sent.
+
+    Raises:
+        KeyError: the shape has no such member.
+    """
+    shape = operation.output_shape
+    # An action without an answer of its own says so with a Boolean, which botocore drops.
+    content = "<return>true</return>" if shape is None else _structure(members, shape)
+    tag = f"{operation.name}Response"
+    return f'{_HEAD}<{tag} xmlns="{_NAMESPACE}"><requestId>{request_id}</requestId>{content}</{tag}>'.encode()
+
+
+def write_error(code: str, message: str, request_id: str) -> bytes:
+    """Write a refusal."""
+    error = f"<Error><Code>{_text(code)}</Code><Message>{_text(message)}</Message></Error>"
+    return f"{_HEAD}<Response><Errors>{error}</Errors><RequestID>{request_id}</RequestID></Response>".encode()
+
+
+def _write(value: Any, shape: "Shape") -> str:  # noqa: ANN401 - as many types as shapes
+    if shape.type_name == "structure":
+        return _structure(value, shape)  # type: ignore[arg-type] # type_name tells
+    if shape.type_name == "list":
+        return "".join(_element("item", item, shape.member) for item in value)  # type: ignore[attr-defined] # likewise
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    return _text(str(value))
+
+
+def _structure(members: Members, shape: "StructureShape") -> str:
+    shapes = {name: shape.members[name] for name in members}
+    return "".join(
+        _element(shapes[name].serialization.get("name", name), value, shapes[name]) for name, value in members.items() if value is not None
+    )
+
+
+def _element(tag: str, value: object, shape: "Shape") -> str:
+    return f"<{tag}>{_write(value, shape)}</{tag}>"
+
+
+def _text(text: str) -> str:
+    return escape(text, _ENTITIES)

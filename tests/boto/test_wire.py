@@ -1,0 +1,132 @@
+"""Requests and answers survive the wire: what botocore writes is read, and what is written botocore reads, for every action."""
+
+import hypothesis.strategies as st
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.parsers import create_parser
+from botocore.serialize import create_serializer
+from hypothesis import given, settings
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.fake import fake_client
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.offline.server import ACTIONS
+from vpcipam.ec2.offline.wire import read_request, write_answer, write_error
+
+SERVICE = fake_client("ec2", Ec2Model()).meta.service_model
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]) | st.sampled_from("<>&\"'\t\n\r +%=.;"), max_size=8)
+SCALARS = {
+    "string": TEXTS,
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1),
+    "boolean": st.booleans(),
+}
+DEEPEST = 4
+
+
+def values(shape, depth=0):
+    """Values of a shape; no empty lists or structures, which a form can't tell from none."""
+    if shape.type_name == "structure":
+        members = {name: values(member, depth + 1) for name, member in shape.members.items() if can_hold(member, depth)}
+        return st.dictionaries(st.sampled_from(sorted(members)), st.none(), min_size=1, max_size=4).flatmap(
+            lambda names: st.fixed_dictionaries({name: members[name] for name in names})
+        )
+    if shape.type_name == "list":
+        return st.lists(values(shape.member, depth + 1), min_size=1, max_size=12)
+    return SCALARS[shape.type_name]
+
+
+def can_hold(shape, depth):
+    """Whether a shape has values that are not too deep and of the types that modelled actions take."""
+    if depth > DEEPEST:
+        return shape.type_name in SCALARS
+    if shape.type_name == "list":
+        return can_hold(shape.member, depth + 1)
+    if shape.type_name == "structure":
+        return any(can_hold(member, depth + 1) for member in shape.members.values())
+    return shape.type_name in SCALARS
+
+
+def form(operation, members):
+    """The body that botocore would send."""
+    request = create_serializer(SERVICE.metadata["protocol"], include_validation=False).serialize_to_request(members, operation)
+    return AWSRequest(method="POST", url="https://ec2.offline.invalid", data=request["body"]).prepare().body
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_request_is_read_as_botocore_wrote_it(action):
+    operation = SERVICE.operation_model(action)
+
+    @given(values(operation.input_shape))
+    @settings(max_examples=15)
+    def check(members):
+        assert read_request(form(operation, members), operation) == members
+
+    check()
+
+
+def test_lists_keep_their_order_beyond_nine_items():
+    operation = SERVICE.operation_model("DescribeNetworkInterfaces")
+    members = {"NetworkInterfaceIds": [f"eni-{number}" for number in range(25)]}
+    assert read_request(form(operation, members), operation) == members
+
+
+def test_an_empty_list_is_none():
+    operation = SERVICE.operation_model("DescribeNetworkInterfaces")
+    assert read_request(form(operation, {"NetworkInterfaceIds": []}), operation) == {}
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x1fb", "\ufffe"])
+def test_a_character_that_no_answer_could_carry_is_refused(text):
+    operation = SERVICE.operation_model("CreateNetworkInterface")
+    with pytest.raises(Ec2Error, match="Description") as caught:
+        read_request(form(operation, {"Description": text}), operation)
+    assert caught.value.code == "InvalidParameterValue"
+
+
+def parsed(body, operation, status_code=200):
+    """What botocore's parser makes of an answer."""
+    return create_parser(SERVICE.metadata["protocol"]).parse(
+        {"body": body, "headers": {}, "status_code": status_code}, operation.output_shape
+    )
+
+
+@pytest.mark.parametrize("action", [name for name in ACTIONS if SERVICE.operation_model(name).output_shape is not None])
+def test_an_answer_is_read_by_botocore_as_it_was_written(action):
+    operation = SERVICE.operation_model(action)
+
+    @given(values(operation.output_shape))
+    @settings(max_examples=15)
+    def check(members):
+        answer = parsed(write_answer(members, operation, "r-1"), operation)
+        assert answer.pop("ResponseMetadata")["RequestId"] == "r-1"
+        assert answer == members
+
+    check()
+
+
+def test_an_empty_list_is_sent_and_none_is_not():
+    operation = SERVICE.operation_model("DescribeNetworkInterfaces")
+    answer = parsed(write_answer({"NetworkInterfaces": [], "NextToken": None}, operation, "r-1"), operation)
+    assert answer["NetworkInterfaces"] == []
+    assert "NextToken" not in answer
+
+
+def test_an_answer_with_a_member_that_its_shape_has_not_is_a_fault_of_ours():
+    with pytest.raises(KeyError, match="Subnetz"):
+        write_answer({"Subnetz": []}, SERVICE.operation_model("DescribeSubnets"), "r-1")
+
+
+def test_an_action_without_an_answer_says_only_that_it_is_done():
+    operation = SERVICE.operation_model("DeleteNetworkInterface")
+    assert b"<return>true</return>" in write_answer({}, operation, "r-1")
+    assert parsed(write_answer({}, operation, "r-1"), operation) == {
+        "ResponseMetadata": {"RequestId": "r-1", "HTTPStatusCode": 200, "HTTPHeaders": {}}
+    }
+
+
+@given(TEXTS.filter(str.strip), TEXTS.filter(str.strip))
+def test_an_error_is_read_by_botocore_as_it_was_written(code, message):
+    answer = parsed(write_error(code, message, "r-9"), SERVICE.operation_model("DescribeSubnets"), 400)
+    assert answer["Error"] == {"Code": code, "Message": message}
+    assert answer["ResponseMetadata"]["RequestId"] == "r-9"
