@@ -14,7 +14,6 @@ from vpcipam.stats import NS_PER_S
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
-_PREFIX_LENGTHS = {4: AddressMode.PREFIX.prefix_length, 6: AddressMode.IPV6.prefix_length}
 _MOST_SHOWN = 3
 _S_PER_DAY = 86_400
 
@@ -65,29 +64,30 @@ def check_prefix_support(survey: NodeSurvey) -> Iterator[Finding]:
 
 def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
     """Every address is one, and every prefix is a /28 or a /80 on its grid (EC2: prefix delegation; reference, section 1)."""
+    suggestion = "the library leaves it out; EC2 gives no such thing, so check what the data went through"
     for each in survey.enis:
-        for text, is_prefix in _texts(each.eni):
+        for text, version, length in _texts(each.eni):
             try:
                 cidr = Cidr.parse(text)
             except InvalidCidr as error:
-                wrong = str(error)
-            else:
-                expected = _PREFIX_LENGTHS[cidr.version] if is_prefix else _BITS[cidr.version]
-                wrong = "" if cidr.prefix_length == expected else f"{text!r} is a /{cidr.prefix_length} where a /{expected} belongs"
-            if wrong:
-                suggestion = "the library leaves it out; EC2 gives no such thing, so check what the data went through"
-                yield Finding("invalid-cidr", _FINDING, each.eni.eni_id, wrong, suggestion)
+                yield Finding("invalid-cidr", _FINDING, each.eni.eni_id, str(error), suggestion)
+                continue
+            if (cidr.version, cidr.prefix_length) != (version, length):
+                message = f"{text!r} is an IPv{cidr.version} /{cidr.prefix_length} where an IPv{version} /{length} belongs"
+                yield Finding("invalid-cidr", _FINDING, each.eni.eni_id, message, suggestion)
 
 
-def _texts(eni: NetworkInterface) -> Iterator[tuple[str, bool]]:
-    """All addresses and prefixes of an ENI, and which of the two each is."""
-    singles = (*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips, *eni.ipv6_addresses)
-    yield from ((text, False) for text in singles)
-    yield from ((text, True) for text in (*eni.ipv4_prefixes, *eni.ipv6_prefixes))
+def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
+    """All addresses and prefixes of an ENI, with the IP version and the prefix length that belong there."""
+    singles = (*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips)
+    yield from ((text, 4, IPV4_BITS) for text in singles)
+    yield from ((text, 4, AddressMode.PREFIX.prefix_length) for text in eni.ipv4_prefixes)
+    yield from ((text, 6, IPV6_BITS) for text in eni.ipv6_addresses)
+    yield from ((text, 6, AddressMode.IPV6.prefix_length) for text in eni.ipv6_prefixes)
 
 
 def _cidrs(eni: NetworkInterface) -> tuple[Cidr, ...]:
-    return tuple(legible(text for text, _ in _texts(eni)))
+    return tuple(legible(text for text, _, _ in _texts(eni)))
 
 
 def check_subnet_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
@@ -215,11 +215,9 @@ def check_unmanaged(survey: NodeSurvey) -> Iterator[Finding]:
             continue
         tag = each.eni.tag(NO_MANAGE_TAG)
         why = f"it is tagged {NO_MANAGE_TAG}={tag}" if tag is not None else "it has no tag of ipamd's, and MANAGE_UNTAGGED_ENI is off"
-        room = max(0, survey.node.limits.slots_per_eni * survey.mode.addresses_per_slot) if survey.mode is not AddressMode.IPV6 else 0
-        costs = f", so the node can have {room} pod addresses less" if room else ""
-        yield Finding(
-            "unmanaged-eni", _NOTE, each.eni.eni_id, f"is not managed by ipamd: {why}; it takes one ENI of {card.eni_limit}{costs}"
-        )
+        room = 0 if survey.mode is AddressMode.IPV6 else survey.node.limits.slots_per_eni * survey.mode.addresses_per_slot
+        costs = f"one ENI of {card.eni_limit}" + (f", so the node can have {room} pod addresses less" if room else "")
+        yield Finding("unmanaged-eni", _NOTE, each.eni.eni_id, f"is not managed by ipamd, as {why}; it takes {costs}")
 
 
 def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ all its addresses are taken can be known, and is `CardSurvey.growth`.
 
 import contextlib
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
@@ -126,6 +127,30 @@ class NodeSurvey:
     def subnet(self, subnet_id: str) -> SubnetSurvey | None:
         """Find a subnet that the node has to do with."""
         return next((subnet for subnet in self.subnets if subnet.subnet.subnet_id == subnet_id), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The survey as a JSON object."""
+        node = self.node
+        instance = attrs.asdict(node.instance, filter=lambda attribute, _: attribute.name != "network_interfaces")
+        return {
+            "read_ns": node.read_ns,
+            "instance": instance | {"tags": dict(node.instance.tags)},
+            "limits": node.limits.to_dict(),
+            "mode": self.mode.value,
+            "max_pods": self.max_pods,
+            "address_count": self.address_count,
+            "address_limit": self.address_limit,
+            "cards": [attrs.asdict(card) for card in self.cards],
+            "enis": [attrs.asdict(each) | {"kind": each.kind, "eni": _with_tags(each.eni)} for each in self.enis],
+            "unattached": [_with_tags(eni) for eni in node.unattached],
+            "subnets": [attrs.asdict(each) | {"subnet": _with_tags(each.subnet)} for each in self.subnets],
+            "new_eni_subnets": [subnet.subnet_id for subnet in self.new_eni_subnets],
+        }
+
+
+def _with_tags(what: NetworkInterface | Subnet) -> dict[str, Any]:
+    """Write it with its tags as an object."""
+    return attrs.asdict(what) | {"tags": dict(what.tags)}
 
 
 def survey(node: ObservedNode, settings: Settings | None = None, *, max_pods: int | None = None) -> NodeSurvey:
