@@ -365,8 +365,18 @@ def test_an_excluded_subnet_is_a_note_where_there_is_another(account, rules):
 
 def test_an_excluded_subnet_is_a_finding_where_there_is_no_other(account, rules):
     found = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False).audit()
-    assert rules(found) == ["no-pod-subnet"]
-    assert "tag another subnet of us-east-1a kubernetes.io/role/cni=1" in found[0].suggestion
+    assert rules(found) == ["no-pod-addresses", "no-pod-subnet"]
+    assert "tag another subnet of us-east-1a kubernetes.io/role/cni=1" in found[1].suggestion
+
+
+def test_a_node_without_an_eni_for_pods(account, rules):
+    here = account("t3.small", start=False)
+    assert rules(here.audit(CUSTOM | {"MAX_ENI": "1"})) == ["no-pod-addresses"]
+    assert rules(here.audit(CUSTOM | {"MAX_ENI": "2"})) == []
+    for _ in range(2):
+        here.attach(tags=((NO_MANAGE_TAG, "true"),))
+    assert rules(here.audit(CUSTOM)) == ["no-pod-addresses", "unmanaged-eni?", "unmanaged-eni?"]
+    assert "no-pod-addresses" not in rules(here.audit())
 
 
 def test_addresses_of_reservations_are_a_note(account, rules):

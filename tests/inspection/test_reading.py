@@ -104,7 +104,7 @@ def test_an_instance_without_enis_is_read_as_it_is(account):
 
 
 def test_what_ec2_refuses_comes_through(account):
-    with pytest.raises(Ec2Error, match="InvalidInstanceID.NotFound"):
+    with pytest.raises(Ec2Error, match=r"InvalidInstanceID\.NotFound"):
         read_node(account().model, "i-00000000000000099", now_ns=0)
 
 

@@ -41,13 +41,11 @@ def _head(page: Page, surveyed: NodeSurvey, region: str, *, settings_given: bool
 
 def _enis(page: Page, surveyed: NodeSurvey) -> None:
     several_cards = len({each.network_card for each in surveyed.enis}) > 1
-    heads = [*(["card"] if several_cards else []), "device", "ENI", "slots", "addresses", "subnet", "remarks"]
-    table = page.table(heads, numbers={"card", "device", "addresses"}, fold={"remarks", "ENI", "subnet"})
+    table = page.table(("dev", "ENI", "slots", "IPs", "subnet", "remarks"), numbers={"dev", "IPs"}, fold={"remarks"})
     most = slot_limit(surveyed.node.limits, surveyed.mode)
     for each in surveyed.enis:
         table.add_row(
-            *([cell(str(each.network_card))] if several_cards else []),
-            cell(str(each.device_index)),
+            cell(f"{each.network_card}:{each.device_index}" if several_cards else str(each.device_index)),
             cell(each.eni.eni_id),
             cell(f"{each.slot_count} of {most}"),
             cell(number(each.address_count)),
@@ -55,6 +53,8 @@ def _enis(page: Page, surveyed: NodeSurvey) -> None:
             cell(_remarks(each)),
         )
     page.add(table)
+    device = "network card:device index" if several_cards else "device index"
+    page.line(f"dev: {device}. IPs: what pods can have of it, taken or free.", "dim")
 
 
 def _remarks(each: EniSurvey) -> str:
@@ -66,7 +66,7 @@ def _remarks(each: EniSurvey) -> str:
 
 def _subnets(page: Page, surveyed: NodeSurvey) -> None:
     heads = ("subnet", "CIDR", "free", "free /28s", "ENIs here", "new ENIs")
-    table = page.table(heads, numbers={"free", "free /28s", "ENIs here"}, fold={"subnet"})
+    table = page.table(heads, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
     for each in surveyed.subnets:
         table.add_row(
             cell(each.subnet.subnet_id),
@@ -83,7 +83,7 @@ def _subnets(page: Page, surveyed: NodeSurvey) -> None:
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:
     """Say when ipamd picks the subnet for a new ENI."""
     if each.excluded and not each.candidate:
-        return "never: excluded"
+        return "excluded"
     if not surveyed.new_eni_subnets:
         return ""
     ids = [subnet.subnet_id for subnet in surveyed.new_eni_subnets]

@@ -8,6 +8,7 @@ from vpcipam.inspection.survey import NodeSurvey
 
 RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
     subnet_rules.check_instance,
+    subnet_rules.check_capacity,
     eni_rules.check_devices,
     eni_rules.check_places,
     eni_rules.check_eni_count,

@@ -18,6 +18,14 @@ def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("not-running", _NOTE, instance.instance_id, message)
 
 
+def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
+    """A node can have addresses for pods (reference, sections 2 and 4: what custom networking, trunks and excluded subnets leave)."""
+    if survey.address_limit == 0 and survey.mode is not AddressMode.IPV6:
+        message = "can't have any address for pods, whatever it adds: none of its ENIs and of those to come gives any"
+        suggestion = "see the notes on its ENIs and subnets; a larger type or a higher MAX_ENI gives room for more ENIs"
+        yield Finding("no-pod-addresses", _FINDING, survey.node.instance.instance_id, message, suggestion)
+
+
 def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
     """Subnets tagged kubernetes.io/role/cni=0 give pods no new addresses (ipamd: subnet discovery; reference, section 4)."""
     for subnet in survey.subnets:

@@ -176,6 +176,7 @@ class _Surveyor:
         self._mode = settings.address_mode(node.limits)
         self._max_pods = default_max_pods(node.limits, settings) if max_pods is None else max_pods
         self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and _discovers_subnets(settings))
+        self._candidates = self._new_eni_subnets()
 
     def survey(self) -> NodeSurvey:
         indexes = sorted({*range(len(self._node.limits.network_cards)), *(_place(eni)[0] for eni in self._node.enis)})
@@ -184,8 +185,7 @@ class _Surveyor:
             card, on_card = self._card(index)
             cards.append(card)
             enis += on_card
-        candidates = self._new_eni_subnets()
-        ours = {eni.subnet_id for eni in self._node.enis} | {subnet.subnet_id for subnet in candidates}
+        ours = {eni.subnet_id for eni in self._node.enis} | {subnet.subnet_id for subnet in self._candidates}
         return NodeSurvey(
             node=self._node,
             settings=self._settings,
@@ -193,8 +193,8 @@ class _Surveyor:
             max_pods=self._max_pods,
             cards=tuple(cards),
             enis=tuple(enis),
-            subnets=survey_subnets(self._node, ours, excluded=self._excluded, candidates={each.subnet_id for each in candidates}),
-            new_eni_subnets=candidates,
+            subnets=survey_subnets(self._node, ours, excluded=self._excluded, candidates={each.subnet_id for each in self._candidates}),
+            new_eni_subnets=self._candidates,
         )
 
     def _new_eni_subnets(self) -> tuple[Subnet, ...]:
@@ -269,10 +269,15 @@ class _Surveyor:
         return type_limit, min(type_limit, self._settings.max_eni) if self._settings.max_eni >= 1 else type_limit
 
     def _address_limit(self, view: PoolView) -> int:
-        """The addresses of what can be filled, and of what is there beyond that, such as on the primary ENI under custom networking."""
+        """The addresses of what can be filled, and of what is there beyond that, such as on the primary ENI under custom networking.
+
+        New ENIs give none where their only subnet is excluded.
+        """
         usable = [eni for eni in view.enis if view.takes_slots(eni)]
         beyond = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
-        return (len(usable) + view.eni_room) * view.slots_per_eni * view.unit + beyond
+        in_vain = bool(self._candidates) and all(subnet.subnet_id in self._excluded for subnet in self._candidates)
+        new = 0 if in_vain else view.eni_room
+        return (len(usable) + new) * view.slots_per_eni * view.unit + beyond
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
         network_card, device_index = _place(eni)
