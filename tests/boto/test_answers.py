@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vpcipam.ec2.answers import read_network_interface
 from vpcipam.ec2.fake import Clock, fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline import server
@@ -237,6 +238,14 @@ def test_an_eni_without_prefixes_has_no_list_of_them(client, subnet_id):
     assert "Ipv4Prefixes" not in eni
     assert "Attachment" not in eni
     assert eni["Ipv6Addresses"] == []
+
+
+def test_an_eni_without_an_ipv4_address_has_an_empty_one(client, subnet_id):
+    """EFA-only ENIs and those of IPv6-only subnets, which the model does not have."""
+    item = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]
+    bare = {name: value for name, value in item.items() if name not in ("PrivateIpAddress", "PrivateIpAddresses")}
+    eni = read_network_interface(bare)
+    assert (eni.private_ip, eni.secondary_ips) == ("", ())
 
 
 def test_addresses_begin_with_the_primary_one(client, subnet_id):

@@ -1,5 +1,8 @@
 """What each rule says, and what it keeps quiet about."""
 
+import re
+from pathlib import Path
+
 import attrs
 import pytest
 from hypothesis import given
@@ -466,3 +469,12 @@ def test_findings_come_before_notes(account, rules):
 def test_a_finding_is_one_line():
     assert str(Finding("a-rule", Severity.NOTE, "eni-1", "is odd")) == "eni-1: is odd"
     assert str(Finding("a-rule", Severity.NOTE, "eni-1", "is odd", "look")) == "eni-1: is odd; look"
+
+
+def test_the_documentation_has_all_rules_and_no_other():
+    root = Path(__file__).parents[2]
+    sources = "".join((root / "src/vpcipam/inspection" / name).read_text() for name in ("eni_rules.py", "subnet_rules.py"))
+    ids = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', sources))
+    table = (root / "docs/inspecting.md").read_text().partition("| --- | --- |")[2].partition("\n\n")[0]
+    told = {name for row in table.splitlines() for name in re.findall(r"`([a-z0-9-]+)`", row.rpartition(" | ")[0])}
+    assert told == ids

@@ -1,8 +1,13 @@
 """The real EC2 for commands that read it: a client, and what its refusals mean to a person."""
 
+from typing import TYPE_CHECKING
+
 from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode
 from vpcipam.errors import MissingExtra, UnknownInstanceType, VpcIpamError
 from vpcipam.limits import InstanceLimits, instance_limits
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
 
 ATTEMPT_COUNT = 5
 """A person waits: five attempts take 3 s of pauses."""
@@ -49,7 +54,7 @@ class Ec2Session:
             return limits
 
 
-def make_client(region: str | None, profile: str | None):  # type: ignore[no-untyped-def] # noqa: ANN201 - boto3's types are an extra too
+def make_client(region: str | None, profile: str | None) -> "EC2Client":
     """Make a boto3 client for EC2. See `Ec2Session`."""
     try:
         import boto3  # noqa: PLC0415 - it needs an extra
