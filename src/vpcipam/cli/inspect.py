@@ -7,7 +7,8 @@ import click
 
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.ec2_client import Ec2Session, explain
-from vpcipam.cli.manifests import apply_variables, complete_assignments, parse_assignments, read_settings
+from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.node_options import node_options
 from vpcipam.cli.streams import counted
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.inspection.audit import audit
@@ -15,7 +16,6 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
-from vpcipam.plan import PODS_LIMIT
 from vpcipam.settings import Settings
 
 EXAMPLES = (
@@ -30,19 +30,7 @@ EXAMPLES = (
 @click.option("--instance-id", metavar="ID", help="The node's instance.")
 @click.option("--region", metavar="NAME", help="The instance's region. [default: as boto3 finds it]")
 @click.option("--profile", metavar="NAME", help="A profile of your AWS configuration. [default: as boto3 finds it]")
-@click.option(
-    "--daemonset", metavar="FILE|-", type=click.Path(), help="The aws-node manifest, or Helm values; - is stdin. [default: as AWS ships it]"
-)
-@click.option(
-    "--set",
-    "assignments",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=parse_assignments,
-    shell_complete=complete_assignments,
-    help="Set a variable of the manifest; may be repeated.",
-)
-@click.option("--max-pods", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The kubelet's max-pods. [default: what EKS sets]")
+@node_options
 def command(
     *,
     from_ec2: bool,

@@ -8,7 +8,8 @@ import click
 
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
-from vpcipam.cli.manifests import apply_variables, complete_assignments, parse_assignments, read_settings
+from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.node_options import node_options
 from vpcipam.cli.streams import STDIN, counted
 from vpcipam.plan import PODS_LIMIT, NodePlan, plan
 from vpcipam.settings import Diagnostic, Settings
@@ -34,19 +35,7 @@ EXAMPLES = (
 @click.option(
     "--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="So many such nodes; adds the sums for all of them."
 )
-@click.option(
-    "--daemonset", metavar="FILE|-", type=click.Path(), help="The aws-node manifest, or Helm values; - is stdin. [default: as AWS ships it]"
-)
-@click.option(
-    "--set",
-    "assignments",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=parse_assignments,
-    shell_complete=complete_assignments,
-    help="Set a variable of the manifest; may be repeated.",
-)
-@click.option("--max-pods", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The kubelet's max-pods. [default: what EKS sets]")
+@node_options
 @click.option("--timeline", is_flag=True, help="Show the node after each stage of its filling.")
 @click.option("--fail-if-waiting", is_flag=True, help="Exit with 1 if pods wait for an address.")
 @types_option
