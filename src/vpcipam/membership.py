@@ -43,6 +43,8 @@ class Membership:
     def _is_managed(self, eni: NetworkInterface, instance_id: str) -> bool:
         if is_primary(eni):
             return True
+        if not eni.private_ip:  # EFA-only: it has no addresses, and takes none
+            return False
         no_manage = eni.tag(NO_MANAGE_TAG)
         if no_manage is not None:
             return no_manage != "true"

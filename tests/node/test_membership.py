@@ -1,0 +1,52 @@
+"""Which attached ENIs are a node's to manage."""
+
+import attrs
+import pytest
+
+from vpcipam.ec2.api import Attachment, NetworkInterface
+from vpcipam.membership import Membership
+
+INSTANCE = "i-1"
+OWN = ("node.k8s.amazonaws.com/instance_id", INSTANCE)
+OTHERS = ("node.k8s.amazonaws.com/instance_id", "i-2")
+NO_MANAGE = ("node.k8s.amazonaws.com/no_manage", "true")
+
+
+def eni(*tags, device_index=1, card=0, private_ip="10.0.0.9"):
+    return NetworkInterface(
+        eni_id="eni-1",
+        subnet_id="subnet-1",
+        vpc_id="vpc-1",
+        availability_zone="us-east-1a",
+        private_ip=private_ip,
+        tags=tags,
+        attachment=Attachment("attach-1", INSTANCE, device_index, card, delete_on_termination=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attached", "manage_untagged", "managed"),
+    [
+        (eni(), True, True),
+        (eni(), False, False),
+        (eni(OWN), False, True),
+        (eni(OTHERS), False, False),
+        (eni(OTHERS), True, True),
+        (eni(OWN, NO_MANAGE), True, False),
+        (eni(("node.k8s.amazonaws.com/no_manage", "false")), False, True),
+        (eni(NO_MANAGE, device_index=0), False, True),  # the primary one always is
+        (eni(OWN, private_ip=""), True, False),  # EFA-only: there is nothing on it for a pod
+    ],
+)
+def test_what_is_managed(attached, manage_untagged, managed):
+    membership = Membership(manage_untagged)
+    assert bool(membership.managed([attached], 0, INSTANCE)) == managed
+    assert membership.unmanaged_count(0) == (not managed)
+    assert bool(membership.shown([attrs.evolve(attached, tags=())], 0)) == managed
+
+
+def test_an_eni_that_is_left_alone_and_goes_is_missed():
+    membership = Membership(manage_untagged=False)
+    membership.managed([eni()], 0, INSTANCE)
+    assert not membership.is_gone([eni()])
+    assert membership.is_gone([])
