@@ -89,6 +89,15 @@ ORDER = (
     "vpcipam.foresight",
     "vpcipam.node",
     "vpcipam.plan",
+    "vpcipam.inspection",
+    "vpcipam.inspection.observed",
+    "vpcipam.inspection.read_ec2",
+    "vpcipam.inspection.subnets",
+    "vpcipam.inspection.survey",
+    "vpcipam.inspection.finding",
+    "vpcipam.inspection.eni_rules",
+    "vpcipam.inspection.subnet_rules",
+    "vpcipam.inspection.audit",
     "vpcipam.cli",  # all of it: whatever is below it in the tree
     "vpcipam",  # the public names, nothing else
 )

@@ -1,7 +1,7 @@
 """Carry out on EC2 what a node decided: the calls in ipamd's order, with its fallbacks (reference, sections 5 and 6)."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import attrs
@@ -30,6 +30,35 @@ def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
     if mode is AddressMode.IPV6:
         return eni.ipv6_prefixes[:1]
     return (*(f"{address}/32" for address in eni.secondary_ips), *eni.ipv4_prefixes)
+
+
+def discovered_subnets(subnets: Iterable[Subnet], home: NetworkInterface) -> tuple[Subnet, ...]:
+    """Pick the subnets for new ENIs under subnet discovery, the one with most free addresses first (ipamd: createENI).
+
+    Those of the primary ENI's VPC and zone: the node's own unless it is tagged as excluded, others only if they are tagged.
+    """
+    fitting = [
+        subnet
+        for subnet in subnets
+        if (subnet.vpc_id, subnet.availability_zone) == (home.vpc_id, home.availability_zone)
+        and not is_excluded(subnet)
+        and (subnet.subnet_id == home.subnet_id or subnet.tag(SUBNET_ROLE_TAG) is not None)
+    ]
+    return tuple(sorted(fitting, key=lambda subnet: -subnet.available_ip_address_count))
+
+
+def is_excluded(subnet: Subnet) -> bool:
+    """Tell whether a subnet is tagged to give no pod addresses; the tag counts under subnet discovery alone."""
+    return subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED
+
+
+def made_at_ns(eni: NetworkInterface) -> int | None:
+    """When an ENI was made, by the tag that its node wrote; None without a legible one, and one without a time zone is none."""
+    try:
+        made = datetime.fromisoformat(eni.tag(CREATED_TAG) or "")
+    except ValueError:
+        return None
+    return None if made.tzinfo is None else round(made.timestamp()) * NS_PER_S
 
 
 @attrs.frozen
@@ -186,14 +215,15 @@ class Provisioner:
         filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (self.home.vpc_id,)}
         unattached = calls.do(lambda now_ns: self.ec2.describe_network_interfaces(filters=filters, now_ns=now_ns))
         latest_ns = calls.now_ns - LEAKED_ENI_AGE_NS
-        return tuple(eni for eni in unattached if eni.description.startswith(DESCRIPTION_PREFIX) and _made_by(eni, latest_ns))
+        made = ((eni, made_at_ns(eni)) for eni in unattached if eni.description.startswith(DESCRIPTION_PREFIX))
+        return tuple(eni for eni, made_ns in made if made_ns is not None and made_ns <= latest_ns)
 
     def excluded_subnets(self, calls: Calls) -> frozenset[str]:
         """The subnets of the VPC that are tagged to give no pod addresses."""
         if not self.subnet_discovery:
             return frozenset()
         subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
-        return frozenset(subnet.subnet_id for subnet in subnets if subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED)
+        return frozenset(subnet.subnet_id for subnet in subnets if is_excluded(subnet))
 
     def _assign(self, eni_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> tuple[str, ...]:
         if mode is AddressMode.IPV6:
@@ -230,18 +260,8 @@ class Provisioner:
             return (self.pod_subnet_id,)
         if not self.subnet_discovery:
             return (self.home.subnet_id,)
-        subnets = [
-            subnet
-            for subnet in calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
-            if subnet.availability_zone == self.home.availability_zone and self._gives_pod_addresses(subnet)
-        ]
-        subnets.sort(key=lambda subnet: -subnet.available_ip_address_count)
-        return tuple(subnet.subnet_id for subnet in subnets) or (self.home.subnet_id,)
-
-    def _gives_pod_addresses(self, subnet: Subnet) -> bool:
-        """Tell whether a subnet's tag lets new ENIs into it: the node's own unless it is excluded, others only if they are tagged."""
-        role = subnet.tag(SUBNET_ROLE_TAG)
-        return role != SUBNET_EXCLUDED and (role is not None or subnet.subnet_id == self.home.subnet_id)
+        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
+        return tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.home)) or (self.home.subnet_id,)
 
     def _create(self, subnet_id: str, slot_count: int, mode: AddressMode, calls: Calls) -> NetworkInterface:
         return calls.do(
@@ -269,12 +289,3 @@ def _done_before(code: ErrorCode) -> Iterator[None]:
 
 def _rfc3339(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _made_by(eni: NetworkInterface, latest_ns: int) -> bool:
-    """Tell whether an ENI says that it was made at a time or before."""
-    try:
-        created = datetime.fromisoformat(eni.tag(CREATED_TAG) or "")
-    except ValueError:
-        return False
-    return round(created.timestamp()) * NS_PER_S <= latest_ns

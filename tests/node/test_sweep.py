@@ -44,6 +44,7 @@ def test_an_eni_left_by_any_node_of_the_vpc_is_deleted_when_it_is_five_minutes_o
         {"made_at": None},
         {"made_at": "yesterday"},
         {"made_at": "1970-01-01T00:55:01Z"},
+        {"made_at": "1970-01-01T00:00:00"},
     ],
 )
 def test_others_enis_and_young_ones_are_left_alone(world, changes):

@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpcipam.ec2.conditions import Conditions
@@ -193,6 +193,7 @@ def test_throttled_calls_keep_a_node_busy_and_are_made_again(world, kinds):
 
 
 @given(seed=st.integers(0, 1000), pods=st.integers(0, 9))
+@settings(settings(), max_examples=max(50, settings().max_examples // 10))  # each example is two nodes' five minutes
 def test_a_node_comes_to_the_same_in_the_end_however_long_calls_take(world, seed, pods):
     def settled(conditions):
         here = world("t3.small", {"WARM_IP_TARGET": "2"}, conditions=conditions)

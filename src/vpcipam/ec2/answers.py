@@ -20,14 +20,14 @@ def read_network_interface(item: Answer, *, zone: str | None = None) -> NetworkI
         item: one of DescribeNetworkInterfaces' NetworkInterfaces, or what CreateNetworkInterface answers.
         zone: its availability zone where the item does not tell, as within an instance.
     """
-    private_ip = item["PrivateIpAddress"]
+    private_ip = item.get("PrivateIpAddress", "")  # EFA-only ENIs have none, nor have those of IPv6-only subnets
     return NetworkInterface(
         eni_id=item["NetworkInterfaceId"],
         subnet_id=item["SubnetId"],
         vpc_id=item["VpcId"],
         availability_zone=item["AvailabilityZone"] if zone is None else zone,
         private_ip=private_ip,
-        secondary_ips=_ascending(each["PrivateIpAddress"] for each in item["PrivateIpAddresses"] if not each["Primary"]),
+        secondary_ips=_ascending(each["PrivateIpAddress"] for each in item.get("PrivateIpAddresses", ()) if not each["Primary"]),
         ipv4_prefixes=_ascending(each["Ipv4Prefix"] for each in item.get("Ipv4Prefixes", ())),
         ipv6_addresses=_ascending(each["Ipv6Address"] for each in item.get("Ipv6Addresses", ())),
         ipv6_prefixes=_ascending(each["Ipv6Prefix"] for each in item.get("Ipv6Prefixes", ())),

@@ -134,7 +134,7 @@ class NetworkInterface:
     """An ENI and its addresses, each tuple in ascending order of addresses.
 
     Attributes:
-        private_ip: the primary IPv4 address, which is never a pod's.
+        private_ip: the primary IPv4 address, which is never a pod's; empty for an ENI that has none: EFA-only, or in an IPv6-only subnet.
         interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a branch.
         status: `in-use` while it is attached, or associated with a trunk; else `available`.
         tags: pairs of key and value, sorted. The metadata of an instance shows none.

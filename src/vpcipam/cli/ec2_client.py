@@ -1,0 +1,110 @@
+"""The real EC2 for commands that read it: a client, and what its refusals mean to a person."""
+
+from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode
+from vpcipam.errors import MissingExtra, UnknownInstanceType, VpcIpamError
+from vpcipam.limits import InstanceLimits, instance_limits
+
+ATTEMPT_COUNT = 5
+"""A person waits: five attempts take 3 s of pauses."""
+
+
+class Ec2Unreachable(VpcIpamError):
+    """EC2 can't be asked, or refuses to answer: no credentials, no permission, no network, or nothing of that name."""
+
+
+class Ec2Session:
+    """EC2 in one region, with the credentials that boto3 finds.
+
+    Args:
+        region: None for the one of the environment or of the profile.
+        profile: a profile of ~/.aws/config; None for what the environment says.
+
+    Raises:
+        MissingExtra: boto3 is not installed.
+        Ec2Unreachable: There is no such profile, or no region.
+    """
+
+    def __init__(self, region: str | None, profile: str | None) -> None:
+        client = make_client(region, profile)
+        from vpcipam.ec2.boto import BotoEc2  # noqa: PLC0415 - it needs an extra
+
+        self._ec2 = BotoEc2(client, attempt_count=ATTEMPT_COUNT)
+        self.region: str = client.meta.region_name
+
+    @property
+    def ec2(self) -> Ec2Api:
+        """Its calls."""
+        return self._ec2
+
+    def find_limits(self, instance_type: str) -> InstanceLimits:
+        """Look a type up in the table, and ask EC2 for one that is not there.
+
+        Raises:
+            Ec2Error: EC2 does not know it either, or does not tell.
+        """
+        try:
+            return instance_limits(instance_type)
+        except UnknownInstanceType:
+            (limits,) = self._ec2.describe_instance_types((instance_type,))
+            return limits
+
+
+def make_client(region: str | None, profile: str | None):  # type: ignore[no-untyped-def] # noqa: ANN201 - boto3's types are an extra too
+    """Make a boto3 client for EC2. See `Ec2Session`."""
+    try:
+        import boto3  # noqa: PLC0415 - it needs an extra
+        from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError:
+        raise MissingExtra("reading EC2 needs boto3: pip install 'vpcipam[cli,ec2]'") from None
+    from vpcipam.ec2.boto import CLIENT_CONFIG  # noqa: PLC0415 - likewise
+
+    try:
+        return boto3.Session(profile_name=profile, region_name=region).client("ec2", config=CLIENT_CONFIG)
+    except NoRegionError:
+        raise Ec2Unreachable("no region is set; give --region, or set AWS_REGION or a region in the profile") from None
+    except ProfileNotFound as error:
+        raise Ec2Unreachable(f"{error}; `aws configure list-profiles` lists them") from None
+    except (BotoCoreError, ValueError) as error:
+        raise Ec2Unreachable(f"can't set up a client for EC2: {error}; check --region, --profile and ~/.aws/config") from None
+
+
+_NOT_AUTHENTICATED = "the credentials are not accepted; sign in again (`aws sts get-caller-identity` tells who you are)"
+_ADVICE = {
+    "NoCredentialsError": "there are no AWS credentials; sign in, or give --profile",
+    "PartialCredentialsError": "the AWS credentials are incomplete; give both the key id and the secret key",
+    "ProfileNotFound": "`aws configure list-profiles` lists the profiles",
+    "EndpointConnectionError": "EC2 can't be reached; check --region and the network",
+    "ConnectTimeoutError": "EC2 can't be reached; check the network, and the proxy if there is one",
+    "ProxyConnectionError": "the proxy can't be reached; check HTTPS_PROXY",
+    "SSLError": "the connection is not trusted; check AWS_CA_BUNDLE and the proxy",
+    ErrorCode.REQUEST_TIMEOUT: "EC2 did not answer; try again",
+    ErrorCode.REQUEST_LIMIT_EXCEEDED: "EC2 throttles this account's calls; try again in a minute",
+    ErrorCode.INSTANCE_NOT_FOUND: "check --instance-id, --region and --profile",
+    "InvalidInstanceID.Malformed": "an instance id looks like i-0123456789abcdef0",
+    ErrorCode.INSTANCE_TYPE_UNKNOWN: "EC2 does not know its own type in this region; try again",
+    "OptInRequired": "this account has not turned the region on; check --region",
+    **dict.fromkeys(
+        (
+            "AuthFailure",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidClientTokenId",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "SSOTokenLoadError",
+            "TokenRetrievalError",
+            "UnauthorizedSSOTokenError",
+            "CredentialRetrievalError",
+        ),
+        _NOT_AUTHENTICATED,
+    ),
+}
+
+
+def explain(error: Ec2Error, region: str) -> Ec2Unreachable:
+    """Say in one line what EC2 said, and what to do about it."""
+    if error.code == ErrorCode.UNAUTHORIZED:
+        advice = f"allow ec2:{error.action} to who runs this; nothing but reading is needed"
+    else:
+        advice = _ADVICE.get(error.code, "")
+    return Ec2Unreachable(f"EC2 in {region}: {error}" + (f"; {advice}" if advice else ""))

@@ -1,0 +1,36 @@
+"""Hold a surveyed node against the rules of EC2 and ipamd."""
+
+from collections.abc import Callable, Iterator
+
+from vpcipam.inspection import eni_rules, subnet_rules
+from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.survey import NodeSurvey
+
+RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
+    subnet_rules.check_instance,
+    subnet_rules.check_capacity,
+    eni_rules.check_devices,
+    eni_rules.check_places,
+    eni_rules.check_eni_count,
+    eni_rules.check_slots,
+    eni_rules.check_prefix_support,
+    eni_rules.check_cidrs,
+    eni_rules.check_subnet_cidrs,
+    eni_rules.check_overlaps,
+    eni_rules.check_modes,
+    eni_rules.check_ipv6,
+    eni_rules.check_termination,
+    eni_rules.check_leaked,
+    eni_rules.check_unmanaged,
+    eni_rules.check_trunk_and_efa,
+    subnet_rules.check_excluded,
+    subnet_rules.check_room,
+    subnet_rules.check_unseen,
+)
+"""All rules; each says where it comes from."""
+
+
+def audit(survey: NodeSurvey) -> tuple[Finding, ...]:
+    """Tell what rules a node breaks, findings before notes, each in the order of `RULES`; nothing is asked of anybody."""
+    found = [finding for rule in RULES for finding in rule(survey)]
+    return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.FINDING))

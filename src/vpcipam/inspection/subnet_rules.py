@@ -1,0 +1,90 @@
+"""Rules about the subnets of a node, and about the instance itself; `vpcipam.inspection.audit` runs them all."""
+
+from collections.abc import Iterator
+
+from vpcipam.address import AddressMode
+from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.survey import CardSurvey, NodeSurvey
+from vpcipam.provision import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
+
+_FINDING, _NOTE = Severity.FINDING, Severity.NOTE
+
+
+def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
+    """Only a running instance is a node."""
+    instance = survey.node.instance
+    if instance.state != "running":
+        message = f"is {instance.state}: what is shown may be about to change"
+        yield Finding("not-running", _NOTE, instance.instance_id, message)
+
+
+def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
+    """A node can have addresses for pods (reference, sections 2 and 4: what custom networking, trunks and excluded subnets leave)."""
+    if survey.address_limit == 0 and survey.mode is not AddressMode.IPV6:
+        message = "can't have any address for pods, whatever it adds: none of its ENIs and of those to come gives any"
+        suggestion = "see the notes on its ENIs and subnets; a larger type or a higher MAX_ENI gives room for more ENIs"
+        yield Finding("no-pod-addresses", _FINDING, survey.node.instance.instance_id, message, suggestion)
+
+
+def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
+    """Subnets tagged kubernetes.io/role/cni=0 give pods no new addresses (ipamd: subnet discovery; reference, section 4)."""
+    for subnet in survey.subnets:
+        if subnet.excluded:
+            tag = f"is tagged {SUBNET_ROLE_TAG}={SUBNET_EXCLUDED}"
+            message = f"{tag}: the ENIs of this node in it ({subnet.node_eni_count}) give pods no new addresses"
+            if subnet.candidate:
+                suggestion = f"tag another subnet of {subnet.subnet.availability_zone} {SUBNET_ROLE_TAG}=1, or take the tag off"
+                yield Finding("no-pod-subnet", _FINDING, subnet.subnet.subnet_id, f"{message}, and ipamd knows no other subnet", suggestion)
+            else:
+                yield Finding("excluded-subnet", _NOTE, subnet.subnet.subnet_id, message)
+
+
+def check_unseen(survey: NodeSurvey) -> Iterator[Finding]:
+    """All addresses of a subnet are free, on an ENI, or kept by EC2; those of reservations are neither (reference, section 6)."""
+    for subnet in survey.subnets:
+        if subnet.unseen_count:
+            message = f"has {subnet.unseen_count} addresses that are neither free nor on an ENI: CIDR reservations, mostly"
+            yield Finding("unseen-addresses", _NOTE, subnet.subnet.subnet_id, message)
+
+
+def check_room(survey: NodeSurvey) -> Iterator[Finding]:
+    """Some subnet has room for what ipamd asks for next (reference, section 5: grow, and the pause of 120 s after a refusal).
+
+    What it asks for once all addresses of the node are taken: first slots of the ENIs it has, then a new ENI. One that has room is enough.
+    """
+    for card in survey.cards:
+        refusals = list(_refusals(survey, card))
+        if refusals and all(refusals):
+            rule = "no-room-for-prefix" if survey.mode is AddressMode.PREFIX else "no-room-for-addresses"
+            reasons = dict.fromkeys(refusal for refusal in refusals if refusal)
+            message = f"can't grow once its addresses are taken: {'; '.join(reasons)}"
+            suggestion = f"free addresses, or tag a subnet with room {SUBNET_ROLE_TAG}=1 (subnet discovery)"
+            yield Finding(rule, _FINDING, f"card {card.network_card}", message, suggestion)
+
+
+def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
+    """Say of each way to grow why EC2 would refuse it, None where it need not."""
+    if card.growth is None:
+        return
+    enis = {each.eni.eni_id: each for each in survey.enis}
+    for request in card.growth.requests:
+        yield _lacks_room(survey, enis[request.eni_id].eni.subnet_id, request.slot_count, of_new_eni=False)
+    if card.growth.new_eni_slots:
+        for subnet in survey.new_eni_subnets:
+            yield _lacks_room(survey, subnet.subnet_id, card.growth.new_eni_slots, of_new_eni=True)
+        if not survey.new_eni_subnets:
+            yield None  # an ENIConfig names the subnet, and EC2 does not know it
+
+
+def _lacks_room(survey: NodeSurvey, subnet_id: str, slot_count: int, *, of_new_eni: bool) -> str | None:
+    subnet = survey.subnet(subnet_id)
+    if subnet is None:
+        return None
+    free, single = subnet.free_count, int(of_new_eni)
+    purpose = "a new ENI" if of_new_eni else "more slots"
+    if survey.mode is AddressMode.PREFIX and free >= single:
+        bound = subnet.free_prefix_bound
+        lacks = bound < slot_count
+        return f"{subnet_id} has at most {bound} free /28s, and {purpose} would take {slot_count}" if lacks else None
+    needed = slot_count * survey.mode.addresses_per_slot + single
+    return f"{subnet_id} has {free} free addresses, and {purpose} would take {needed}" if free < needed else None

@@ -1,0 +1,122 @@
+"""Reading a node from EC2: what is read, and with which calls."""
+
+import attrs
+import pytest
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.boto import BotoEc2
+from vpcipam.ec2.fake import fake_client
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.errors import UnknownInstanceType
+from vpcipam.inspection.read_ec2 import read_node
+from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.provision import SUBNET_ROLE_TAG
+
+
+def test_a_node_is_read_with_its_enis_their_tags_and_subnets(account):
+    here = account("m5.large", pods=12)
+    tagged = here.subnet("10.0.1.0/24", tags=((SUBNET_ROLE_TAG, "1"),))
+    here.subnet("10.0.2.0/24", tags=((SUBNET_ROLE_TAG, "1"),), zone="us-east-1b")
+    untagged = here.subnet("10.0.3.0/24")
+    stranger = here.create(subnet_id=tagged)
+    node = here.read()
+    assert node.instance.instance_id == here.instance_id
+    assert node.limits == instance_limits("m5.large")
+    assert [eni.attachment.device_index for eni in node.enis] == [0, 1, 2]
+    assert node.enis[1].tags
+    assert node.unattached == ()
+    assert len(node.subnets) == 4
+    assert {subnet_id: len(enis) for subnet_id, enis in node.enis_by_subnet.items()} == {here.subnet_id: 3, tagged: 1}
+    assert node.enis_by_subnet[tagged][0].eni_id == stranger
+    assert node.subnet(untagged).cidr == "10.0.3.0/24"
+    assert node.subnet("subnet-other") is None
+    assert node.read_ns == here.now_ns
+
+
+def test_reading_changes_nothing_and_takes_five_calls(account):
+    here = account(pods=3)
+    here.leave()
+    before, counts = here.model.describe_network_interfaces(now_ns=0), here.model.call_counts
+    here.read()
+    calls = {action: count - counts.get(action, 0) for action, count in here.model.call_counts.items() if count > counts.get(action, 0)}
+    assert calls == {"DescribeInstances": 1, "DescribeNetworkInterfaces": 3, "DescribeSubnets": 1}
+    assert here.model.describe_network_interfaces(now_ns=0) == before
+
+
+def test_enis_come_by_card_and_device_and_not_by_id(account):
+    here = account(InstanceLimits(instance_type="cards.test", eni_limit=4, ipv4_per_eni=4, network_cards=(4, 2)), start=False)
+    for card, index in ((1, 1), (0, 2), (0, 1)):
+        here.attach(network_card=card, device_index=index)
+    places = [
+        (eni.attachment.network_card_index, eni.attachment.device_index)
+        for eni in here.read(find_limits=lambda _: instance_limits("m5.large")).enis
+    ]
+    assert places == [(0, 0), (0, 1), (0, 2), (1, 1)]
+
+
+def test_only_unattached_enis_of_this_instance_are_left_behind(account):
+    here = account(pods=3)
+    mine = here.leave()
+    here.create(tags=(("node.k8s.amazonaws.com/instance_id", "i-other"),))
+    here.create()
+    assert [eni.eni_id for eni in here.read().unattached] == [mine]
+
+
+def test_a_type_that_the_table_does_not_know_is_asked_for(account):
+    own = InstanceLimits(instance_type="x9.huge", eni_limit=3, ipv4_per_eni=4)
+    here = account(own)
+    with pytest.raises(UnknownInstanceType):
+        here.read()
+    assert here.read(find_limits={"x9.huge": own}.__getitem__).limits is own
+
+
+def test_the_subnet_of_an_eni_in_another_vpc_is_read_too(account):
+    class Elsewhere(Ec2Model):
+        """EC2 lets ENIs of other VPCs be attached, which the model does not."""
+
+        def describe_network_interfaces(self, **arguments):
+            enis = super().describe_network_interfaces(**arguments)
+            if arguments.get("instance_id") is None:
+                return enis
+            return tuple(attrs.evolve(eni, subnet_id=other.subnet_id) if eni.attachment.device_index == 1 else eni for eni in enis)
+
+        def describe_subnets(self, **arguments):
+            self.asked = [*getattr(self, "asked", []), arguments]
+            return super().describe_subnets(**arguments)
+
+    here = account(pods=3)
+    here.model.__class__ = Elsewhere
+    other = here.model.create_subnet(here.model.create_vpc("10.9.0.0/16").vpc_id, "10.9.0.0/24")
+    node = here.read()
+    assert {subnet.subnet_id for subnet in node.subnets} == {here.subnet_id, other.subnet_id}
+    assert [arguments.get("subnet_ids") for arguments in here.model.asked] == [None, [other.subnet_id]]
+
+
+def test_an_instance_without_enis_is_read_as_it_is(account):
+    class Blind(Ec2Model):
+        def describe_network_interfaces(self, **_arguments):
+            return ()
+
+    here = account(start=False)
+    here.model.__class__ = Blind
+    node = here.read()
+    assert (node.enis, dict(node.enis_by_subnet)) == ((), {})
+
+
+def test_what_ec2_refuses_comes_through(account):
+    with pytest.raises(Ec2Error, match=r"InvalidInstanceID\.NotFound"):
+        read_node(account().model, "i-00000000000000099", now_ns=0)
+
+
+@pytest.mark.parametrize("variables", [{}, {"ENABLE_PREFIX_DELEGATION": "true"}])
+def test_boto3_reads_the_same_as_the_model_shows(account, variables):
+    here = account("m5.large", variables, pods=20)
+    here.leave(secondary_ip_count=2)
+    here.subnet("10.0.1.0/24", tags=((SUBNET_ROLE_TAG, "1"),))
+    over_boto = read_node(BotoEc2(fake_client("ec2", here.model)), here.instance_id, now_ns=here.now_ns)
+    assert shown(over_boto) == shown(here.read())
+
+
+def shown(node):
+    """All but when ENIs were made, which EC2 does not tell, and the instance's own list of ENIs, which has no tags there."""
+    return attrs.asdict(node, filter=lambda attribute, _: attribute.name not in ("created_ns", "network_interfaces"))
