@@ -1,12 +1,17 @@
 """`BotoEc2`: the values that it reads, what it tries again, and what comes out when that does not help."""
 
+import contextlib
+
 import pytest
 from botocore import exceptions
 
 from vpcipam.ec2.answers import read_instance, read_network_interface
 from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode
 from vpcipam.ec2.boto import ATTEMPT_COUNT, CLIENT_CONFIG, BotoEc2
+from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.fake import fake_client
+from vpcipam.ec2.faults import Effect, Fault, Faults
+from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import OutOfRange
 from vpcipam.limits import InstanceLimits, instance_limits
 
@@ -396,3 +401,49 @@ def test_with_the_clients_configuration_botocore_retries_nothing(model, monkeypa
     ec2 = BotoEc2(fake_client("ec2", model, config=CLIENT_CONFIG))
     assert refusal(ec2.assign_private_ip_addresses, "eni-1", secondary_ip_count=1).code == "RequestTimeout"
     assert calls == [1]
+
+
+# --- lost answers of the model, and tokens ---
+
+
+def losing(*faults):
+    """A model that loses answers, with a subnet, and a client of it."""
+    model = Ec2Model(conditions=Conditions(faults=Faults(faults)))
+    subnet_id = model.create_subnet(model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24").subnet_id
+    return model, fake_client("ec2", model), subnet_id
+
+
+@pytest.mark.parametrize("code", ["RequestTimeout", "InternalError"])
+def test_a_call_with_a_token_whose_answer_the_model_lost_is_not_done_twice(code):
+    model, client, subnet_id = losing(Fault(Effect.LOSE_ANSWER, "CreateNetworkInterface", nth=1, code=code))
+    ec2 = BotoEc2(client, sleep=lambda _seconds: None)
+    eni = ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=1, now_ns=0)
+    assert model.describe_network_interfaces(now_ns=0) == (eni,)
+
+
+def test_every_action_with_a_token_gives_a_lost_answer_again():
+    actions = ("CreateNetworkInterface", "RunInstances", "AssociateTrunkInterface", "DisassociateTrunkInterface")
+    model, client, subnet_id = losing(*(Fault(Effect.LOSE_ANSWER, action, nth=1) for action in actions))
+
+    def at_second_try(method, **arguments):
+        with pytest.raises(exceptions.ReadTimeoutError):
+            getattr(client, method)(ClientToken="t", **arguments)
+        return getattr(client, method)(ClientToken="t", **arguments)
+
+    branch = at_second_try("create_network_interface", SubnetId=subnet_id)["NetworkInterface"]["NetworkInterfaceId"]
+    trunk = model.create_network_interface(subnet_id=subnet_id, interface_type="trunk", now_ns=0).eni_id
+    association = at_second_try("associate_trunk_interface", BranchInterfaceId=branch, TrunkInterfaceId=trunk, VlanId=1)
+    association_id = association["InterfaceAssociation"]["AssociationId"]
+    assert at_second_try("disassociate_trunk_interface", AssociationId=association_id)["Return"]
+    at_second_try("run_instances", MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)
+    assert len(model.instances) == 1
+    assert len(model.describe_network_interfaces(now_ns=0)) == 3
+
+
+def test_a_lost_answer_without_a_token_is_lost():
+    model, client, subnet_id = losing(Fault(Effect.LOSE_ANSWER, "AssignPrivateIpAddresses", nth=1))
+    eni_id = model.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
+    for _ in range(2):
+        with contextlib.suppress(exceptions.ReadTimeoutError):
+            client.assign_private_ip_addresses(NetworkInterfaceId=eni_id, SecondaryPrivateIpAddressCount=1)
+    assert len(model.describe_network_interfaces(now_ns=0)[0].secondary_ips) == 2

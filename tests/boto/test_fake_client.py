@@ -193,6 +193,12 @@ def test_no_parameter_is_both_decisive_and_left_aside():
         assert not action.takes & action.accepts
 
 
+def test_every_action_with_a_token_can_show_a_lost_answer():
+    shapes = fake_client("ec2", Ec2Model()).meta.service_model
+    tokened = {name for name in ACTIONS if "ClientToken" in shapes.operation_model(name).input_shape.members}
+    assert {name for name, action in ACTIONS.items() if action.show is not None} == tokened
+
+
 def test_parameters_without_a_bearing_on_addresses_are_taken(client, subnet_id):
     client.create_network_interface(SubnetId=subnet_id, Groups=["sg-1"])
     client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="m5.large", ImageId="ami-1", KeyName="me", UserData="#!")

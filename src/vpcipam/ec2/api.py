@@ -106,6 +106,18 @@ class Ec2Error(VpcIpamError):
         return self.code in OUT_OF_ADDRESSES
 
 
+class LostAnswer(Ec2Error):
+    """EC2 carried a call out, and its answer was lost on its way; only a model knows, and raises it.
+
+    Attributes:
+        answer: what the answer would have been, for a retry that bears the same token; None of a call that only looks.
+    """
+
+    def __init__(self, code: str, message: str, action: str, answer: object) -> None:
+        super().__init__(code, message, action)
+        self.answer = answer
+
+
 @attrs.frozen
 class Attachment:
     """The attachment of an ENI to an instance."""

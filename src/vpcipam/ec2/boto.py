@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 CLIENT_CONFIG: Final = Config(retries={"mode": "legacy", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 """The configuration of a client for `BotoEc2`: `boto3.client("ec2", config=CLIENT_CONFIG)`. Times in seconds."""
-NO_ANSWER: Final = "RequestTimeout"
-"""The code of a call that was sent and not answered: it may have taken effect."""
 
 FIRST_PAUSE_S = 0.2
 PAUSE_FACTOR = 2
@@ -366,5 +364,5 @@ def _refusal(error: ClientError | BotoCoreError, action: str) -> Ec2Error:
         code = _code(error)
         return Ec2Error(ErrorCode(code) if code in _CODES else code, error.response.get("Error", {}).get("Message", ""), action)
     if isinstance(error, HTTPClientError):
-        return Ec2Error(NO_ANSWER, f"{error}; it may have taken effect", action)
+        return Ec2Error(ErrorCode.REQUEST_TIMEOUT, f"{error}; it may have taken effect", action)
     return Ec2Error(type(error).__name__, str(error), action)

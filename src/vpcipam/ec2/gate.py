@@ -3,7 +3,7 @@
 import attrs
 
 from vpcipam.ec2.account import Account
-from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode, NetworkInterface, is_mutating
+from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode, LostAnswer, NetworkInterface, is_mutating
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import NO_STRIKE, Crash, Effect, Fault, FaultRun
 from vpcipam.ec2.latency import Latencies, Stopwatch
@@ -78,17 +78,17 @@ class Gate:
         if self._strike.fault is not None:
             self._strike_at_entry(call, self._strike.fault)
 
-    def leave(self, call: Call) -> None:
+    def leave(self, call: Call, answer: object) -> None:
         """Let the caller of a mutating call have its answer.
 
         Raises:
-            Ec2Error: the code of a fault; the call has taken effect.
+            LostAnswer: the code of a fault; the call has taken effect.
             Crash: a fault kills the caller; the call has taken effect.
         """
         self._note(call.now_ns)
         fault = self._strike.fault
         if fault is not None and fault.effect is Effect.LOSE_ANSWER:
-            raise _lost(call, fault)
+            raise _lost(call, fault, answer)
         if fault is not None and fault.effect is Effect.CRASH_AFTER:
             raise Crash(call.action, took_effect=True)
 
@@ -142,8 +142,8 @@ class Gate:
             raise Crash(call.action, took_effect=fault.effect is Effect.CRASH_AFTER)
 
 
-def _lost(call: Call, fault: Fault) -> Ec2Error:
-    return Ec2Error(fault.code, "A fault that was asked for: the answer is lost; the call may have taken effect.", call.action)
+def _lost(call: Call, fault: Fault, answer: object = None) -> LostAnswer:
+    return LostAnswer(fault.code, "A fault that was asked for: the answer is lost; the call may have taken effect.", call.action, answer)
 
 
 def _without_an_eni(enis: tuple[NetworkInterface, ...], number: int) -> tuple[NetworkInterface, ...]:

@@ -66,7 +66,7 @@ class Actions:
     def _done(self, call: Call, answer: _Value) -> _Value:
         """Give the answer of an action that has changed something. Every such action passes through here at its end."""
         if self._gate is not None:
-            self._gate.leave(call)
+            self._gate.leave(call, answer)
         return answer
 
     def _moment(self, call: Call) -> Moment | None:

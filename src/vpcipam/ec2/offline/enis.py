@@ -29,6 +29,10 @@ def _create(request: Request) -> Members:
         tags=request.tags("network-interface"),
         now_ns=request.now_ns,
     )
+    return _show_created(request, eni)
+
+
+def _show_created(request: Request, eni: NetworkInterface) -> Members:
     return {"NetworkInterface": network_interface_view(eni, request.region), "ClientToken": request.get("ClientToken")}
 
 
@@ -104,6 +108,7 @@ ACTIONS: Final = {
             *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
         },
         accepts={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+        show=_show_created,
     ),
     "DescribeNetworkInterfaces": Action(_describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
     "AttachNetworkInterface": Action(

@@ -95,6 +95,7 @@ ACTIONS: Final = {
             *("InstanceInitiatedShutdownBehavior", "KeyName", "MaintenanceOptions", "MetadataOptions", "Monitoring", "Placement"),
             *("PrivateDnsNameOptions", "SecurityGroupIds", "UserData"),
         },
+        show=_reservation,
     ),
     "TerminateInstances": Action(_terminate, takes={"InstanceIds"}, accepts={"Force", "SkipOsShutdown"}),
     "DescribeInstances": Action(_describe, takes={"InstanceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),

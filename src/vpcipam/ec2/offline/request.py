@@ -105,11 +105,13 @@ class Action:
         answer: makes the answer's members; it raises `Ec2Error` where EC2 refuses.
         takes: the parameters that decide the answer.
         accepts: those that are taken and change nothing that the model knows: no address depends on them.
+        show: makes the answer's members of what the model answers, for a token whose first answer was lost; None for no members.
     """
 
     answer: Callable[[Request], Members]
     takes: frozenset[str] = attrs.field(converter=_names)
     accepts: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    show: Callable[[Request, Any], Members] | None = None
 
     def require_known(self, request: Request) -> None:
         """Refuse parameters that would decide the answer in EC2 and are not modelled.

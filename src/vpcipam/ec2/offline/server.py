@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.api import Ec2Error, ErrorCode, LostAnswer
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline import addresses, enis, instances, subnets, tags, trunks, vpcs
 from vpcipam.ec2.offline.request import Action, Region, Request
@@ -19,8 +19,6 @@ _ROOMS = (addresses, enis, instances, subnets, tags, trunks, vpcs)
 ACTIONS: Final[dict[str, Action]] = dict(sorted(item for room in _ROOMS for item in room.ACTIONS.items()))
 """The actions that are answered, by EC2's names."""
 
-NO_ANSWER = "RequestTimeout"
-"""The code that stands for no answer at all."""
 _OK = 200
 _BAD_REQUEST = 400
 _STATUS_CODES = {
@@ -70,7 +68,7 @@ class Server:
             request = Request(operation.name, read_request(body, operation), self._model, self._region, self._now_ns())
             members = self._carry_out(action, request)
         except Ec2Error as error:
-            if error.code == NO_ANSWER:
+            if error.code == ErrorCode.REQUEST_TIMEOUT:
                 raise
             return Answer(_STATUS_CODES.get(error.code, _BAD_REQUEST), write_error(error.code, error.message, request_id))
         return Answer(_OK, write_answer(members, operation, request_id))
@@ -86,7 +84,11 @@ class Server:
         if earlier != request.members:
             raise request.refusal("IdempotentParameterMismatch", f"ClientToken {token!r} came before with other parameters")
         if answer is None:
-            answer = action.answer(request)
+            try:
+                answer = action.answer(request)
+            except LostAnswer as lost:
+                self._granted[request.action, token] = request.members, action.show(request, lost.answer) if action.show else {}
+                raise
             self._granted[request.action, token] = request.members, answer
         return answer
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from vpcipam.ec2.api import TrunkAssociation
 from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
 from vpcipam.ec2.offline.views import trunk_association_view
 from vpcipam.ec2.offline.wire import Members
@@ -15,11 +16,19 @@ def _associate(request: Request) -> Members:
         gre_key=request.get("GreKey"),
         now_ns=request.now_ns,
     )
+    return _show_associated(request, association)
+
+
+def _show_associated(request: Request, association: TrunkAssociation) -> Members:
     return {"InterfaceAssociation": trunk_association_view(association), "ClientToken": request.get("ClientToken")}
 
 
 def _disassociate(request: Request) -> Members:
     request.model.disassociate_trunk_interface(request.get("AssociationId"), now_ns=request.now_ns)
+    return _show_disassociated(request, None)
+
+
+def _show_disassociated(request: Request, _: None) -> Members:
     return {"Return": True, "ClientToken": request.get("ClientToken")}
 
 
@@ -38,7 +47,9 @@ def _describe(request: Request) -> Members:
 
 
 ACTIONS: Final = {
-    "AssociateTrunkInterface": Action(_associate, takes={"BranchInterfaceId", "TrunkInterfaceId", "VlanId", "GreKey"}),
-    "DisassociateTrunkInterface": Action(_disassociate, takes={"AssociationId"}),
+    "AssociateTrunkInterface": Action(
+        _associate, takes={"BranchInterfaceId", "TrunkInterfaceId", "VlanId", "GreKey"}, show=_show_associated
+    ),
+    "DisassociateTrunkInterface": Action(_disassociate, takes={"AssociationId"}, show=_show_disassociated),
     "DescribeTrunkInterfaceAssociations": Action(_describe, takes={"AssociationIds", "Filters", *PAGE}),
 }
