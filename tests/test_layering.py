@@ -86,6 +86,7 @@ ORDER = (
     "vpcipam.card",
     "vpcipam.membership",
     "vpcipam.sweep",
+    "vpcipam.foresight",
     "vpcipam.node",
     "vpcipam.plan",
     "vpcipam.inspection",

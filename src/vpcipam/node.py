@@ -14,6 +14,7 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument, NodeError, NotInPool
+from vpcipam.foresight import Foresight
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.membership import Membership
@@ -21,7 +22,7 @@ from vpcipam.pace import SWEEP_DELAY_MAX_S, SWEEP_INTERVAL_NS, Pace
 from vpcipam.provision import Provisioner
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
-from vpcipam.stats import MINIMUM_ENI_LIFETIME_NS, NS_PER_S, Assignment, PoolStats, seconds_text
+from vpcipam.stats import NS_PER_S, Assignment, PoolStats, seconds_text
 from vpcipam.sweep import sweep_leaked_enis
 from vpcipam.warmpool import PoolView, free_eni, grow, shrink
 
@@ -477,43 +478,15 @@ class Node:
         self._catch_up(now_ns)
         if self._under_way:
             return self._under_way[0][1].at_ns
-        ahead = self._times_ahead(now_ns)
+        cards = [Foresight(card, self.view(now_ns, card.index), self._pace, self._attaches) for card in self._cards]
+        ahead = self._pace.turning_points().union(*(card.turning_points(now_ns) for card in cards))
         times = {self._pace.next_tick(now_ns), *(self._pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
-        views = [self.view(now_ns, card.index) for card in self._cards]
         for time_ns in sorted(times):
             if include_reconcile and (self._reconcile_due(time_ns) or self._pace.sweep_due(time_ns)):
                 return time_ns
-            if self._would_act([self._ahead(card, view, time_ns) for card, view in zip(self._cards, views, strict=True)], time_ns):
+            if self.settings.provisioning_enabled and any(card.would_act(time_ns) for card in cards):
                 return time_ns
         return None
-
-    def _times_ahead(self, now_ns: int) -> set[int]:
-        """The times at which a rule that speaks of time turns over."""
-        times = self._pace.turning_points()
-        for card in self._cards:
-            times.update(eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in card.datastore.eni_stats(now_ns))
-            times.update(cooling.until_ns for cooling in card.datastore.cooldowns(now_ns))
-        return times
-
-    def _ahead(self, card: Card, view: PoolView, time_ns: int) -> PoolView:
-        """What the view will be at a later time if only cooldowns end until then."""
-        enis = card.datastore.eni_stats(time_ns)
-        cooling = sum(eni.cooling_count for eni in enis)
-        return attrs.evolve(view, enis=enis, stats=attrs.evolve(view.stats, cooling_count=cooling))
-
-    def _would_act(self, views: list[PoolView], now_ns: int) -> bool:
-        return self.settings.provisioning_enabled and any(
-            self._would_act_on(card, view, now_ns) for card, view in zip(self._cards, views, strict=True)
-        )
-
-    def _would_act_on(self, card: Card, view: PoolView, now_ns: int) -> bool:
-        growth = grow(view, card.settings)
-        if growth is not None:
-            if self._may_grow(now_ns) and not growth.blocked:
-                return True
-        elif self._pace.may_shrink(now_ns) and shrink(view, card.settings) is not None:
-            return True
-        return self._attaches and free_eni(view, card.settings, now_ns) is not None
 
 
 def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:

@@ -3,6 +3,7 @@
 import pytest
 from botocore import exceptions
 
+from vpcipam.ec2.answers import read_instance, read_network_interface
 from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode
 from vpcipam.ec2.boto import ATTEMPT_COUNT, CLIENT_CONFIG, BotoEc2
 from vpcipam.ec2.fake import fake_client
@@ -158,6 +159,20 @@ def test_an_instance_shows_its_enis_in_order_of_cards_and_devices(ec2, model, su
         model.attach_network_interface(eni.eni_id, instance_id, device_index=place[1], network_card_index=place[0], now_ns=0)
     assert ec2.describe_instance(instance_id, now_ns=0) == model.describe_instance(instance_id, now_ns=0)
     assert ec2.instance_metadata(instance_id, now_ns=0) == model.instance_metadata(instance_id, now_ns=0)
+
+
+def test_a_time_is_read_as_boto3_and_as_json_give_it(model, subnet_id):
+    client = fake_client("ec2", model, now_ns=lambda: 1_700_000_000_123_999_999)
+    instance_id = client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)["Instances"][0]["InstanceId"]
+    item = client.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    assert read_instance(item).launched_ns == 1_700_000_000_123_000_000
+    assert read_instance({**item, "LaunchTime": "2023-11-14T22:13:20.123+00:00"}).launched_ns == 1_700_000_000_123_000_000
+
+
+def test_an_eni_of_a_service_of_aws_has_no_instance(client, subnet_id):
+    item = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]
+    item["Attachment"] = {"AttachmentId": "ela-attach-1", "InstanceOwnerId": "amazon-elb", "DeviceIndex": 1, "DeleteOnTermination": False}
+    assert read_network_interface(item).attachment is None
 
 
 def test_an_instance_that_is_not_there_is_not_found(ec2, client, instance_id, monkeypatch):

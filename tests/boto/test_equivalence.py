@@ -7,6 +7,7 @@ import attrs
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from vpcipam.calls import SDK_BACKOFF
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
@@ -28,8 +29,8 @@ TYPES = (
 )
 ACTIONS_BY_METHOD = {
     "create_network_interface": "CreateNetworkInterface",
-    "describe_instance": "DescribeInstances",
-    "describe_instances": "DescribeInstances",  # what comes over the wire
+    "describe_instance": "DescribeInstances",  # a node's call, straight on the model
+    "describe_instances": "DescribeInstances",  # what it comes to over the wire
     "attach_network_interface": "AttachNetworkInterface",
     "modify_network_interface_attribute": "ModifyNetworkInterfaceAttribute",
     "assign_private_ip_addresses": "AssignPrivateIpAddresses",
@@ -100,7 +101,8 @@ class Side:
             self.ec2 = BotoEc2(
                 fake_client("ec2", self.model, now_ns=lambda: self.now_ns),
                 metadata=lambda instance_id: self.model.instance_metadata(instance_id, now_ns=self.now_ns),
-                attempt_count=1,
+                attempt_count=SDK_BACKOFF.try_count,  # as often as the node tries by itself
+                sleep=lambda _: None,
             )
         self.node = Node(
             program.instance_type,
@@ -240,7 +242,7 @@ PROGRAMS = st.builds(
 
 
 @given(PROGRAMS)
-@settings(settings(), max_examples=max(100, settings().max_examples))
+@settings(settings(), max_examples=max(50, settings().max_examples // 10))  # a call over the wire takes a millisecond
 def test_a_node_over_boto3_does_what_it_does_on_the_model(program):
     try:
         straight = Side(program, over_the_wire=False)

@@ -198,6 +198,142 @@ def test_parameters_without_a_bearing_on_addresses_are_taken(client, subnet_id):
     client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="m5.large", ImageId="ami-1", KeyName="me", UserData="#!")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"MinCount": 1, "MaxCount": 2}, "more than one instance"),
+        (
+            {"MinCount": 1, "MaxCount": 1, "TagSpecifications": [{"ResourceType": "network-interface", "Tags": []}]},
+            "tagging the primary ENI",
+        ),
+    ],
+)
+def test_a_launch_that_the_model_can_do_only_in_part_is_not_done(client, model, subnet_id, arguments, what):
+    with pytest.raises(NotModelled, match=what):
+        client.run_instances(SubnetId=subnet_id, **arguments)
+    assert model.instances == ()
+
+
+def test_an_eni_without_addresses_is_not_modelled(client, subnet_id):
+    with pytest.raises(NotModelled, match="efa-only"):
+        client.create_network_interface(SubnetId=subnet_id, InterfaceType="efa-only")
+
+
+# --- what parameters come to ---
+
+
+def test_the_primary_ip_may_be_named_in_either_parameter_but_once(client, subnet_id):
+    one = {"PrivateIpAddress": "10.0.1.20", "Primary": True}
+    two = {"PrivateIpAddress": "10.0.1.21", "Primary": False}
+    eni = client.create_network_interface(SubnetId=subnet_id, PrivateIpAddresses=[two, one])["NetworkInterface"]
+    assert [each["PrivateIpAddress"] for each in eni["PrivateIpAddresses"]] == ["10.0.1.20", "10.0.1.21"]
+    assert (
+        client.create_network_interface(SubnetId=subnet_id, PrivateIpAddress="10.0.1.30")["NetworkInterface"]["PrivateIpAddress"]
+        == "10.0.1.30"
+    )
+    three = {"PrivateIpAddress": "10.0.1.40", "Primary": True}
+    for arguments in ({"PrivateIpAddress": "10.0.1.41", "PrivateIpAddresses": [three]}, {"PrivateIpAddresses": [three, {**three}]}):
+        assert refused(client.create_network_interface, SubnetId=subnet_id, **arguments)[0] == "InvalidParameterCombination"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "member", "name"),
+    [
+        ("PrivateIpAddresses", "PrivateIpAddress", "10.0.1.77"),
+        ("Ipv4Prefixes", "Ipv4Prefix", "10.0.1.64/28"),
+        ("Ipv6Addresses", "Ipv6Address", "2001:db8::77"),
+        ("Ipv6Prefixes", "Ipv6Prefix", "2001:db8:0:0:7::/80"),
+    ],
+)
+def test_a_named_address_or_prefix_is_on_the_eni_created_or_assigned(client, model, parameter, member, name):
+    vpc_id = model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+    subnet_id = model.create_subnet(vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64").subnet_id
+
+    def names(eni_id):
+        (eni,) = client.describe_network_interfaces(NetworkInterfaceIds=[eni_id])["NetworkInterfaces"]
+        return [each[member] for each in eni.get(parameter, ())]
+
+    created = client.create_network_interface(SubnetId=subnet_id, **{parameter: [{member: name}]})["NetworkInterface"]["NetworkInterfaceId"]
+    assert name in names(created)
+    client.delete_network_interface(NetworkInterfaceId=created)
+    bare = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]["NetworkInterfaceId"]
+    version = "ipv6" if ":" in name else "private_ip"
+    getattr(client, f"assign_{version}_addresses")(NetworkInterfaceId=bare, **{parameter: [name]})
+    assert name in names(bare)
+    getattr(client, f"unassign_{version}_addresses")(NetworkInterfaceId=bare, **{parameter: [name]})
+    assert name not in names(bare)
+
+
+def test_a_secondary_ip_moves_only_when_that_is_allowed(client, model, subnet_id):
+    first, second = (client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(2))
+    wanted = {"PrivateIpAddresses": ["10.0.1.99"]}
+    client.assign_private_ip_addresses(NetworkInterfaceId=first, **wanted)
+    assert refused(client.assign_private_ip_addresses, NetworkInterfaceId=second, **wanted)[0] == "InvalidParameterValue"
+    client.assign_private_ip_addresses(NetworkInterfaceId=second, AllowReassignment=True, **wanted)
+    assert [eni.secondary_ips for eni in model.describe_network_interfaces(now_ns=0)] == [(), ("10.0.1.99",)]
+
+
+def test_filters_find_enis_and_a_faulty_one_is_refused(client, subnet_id):
+    client.create_network_interface(SubnetId=subnet_id, Description="web-1")
+    client.create_network_interface(SubnetId=subnet_id, Description="db")
+
+    def found(*filters):
+        shown = client.describe_network_interfaces(Filters=[{"Name": name, "Values": values} for name, values in filters])
+        return [eni["Description"] for eni in shown["NetworkInterfaces"]]
+
+    assert found(("description", ["web-*"])) == ["web-1"]
+    assert found(("description", ["web-?", "db"]), ("subnet-id", [subnet_id])) == ["web-1", "db"]
+    for filters in (
+        [{"Name": "banana", "Values": ["a"]}],
+        [{"Name": "status"}],
+        [{"Values": ["a"]}],
+        [{"Name": "status", "Values": ["a"]}] * 2,
+    ):
+        assert refused(client.describe_network_interfaces, Filters=filters)[0] == "InvalidParameterValue"
+
+
+def test_tags_for_another_kind_of_resource_are_refused_where_ec2_makes_none(client, model, subnet_id):
+    volume = [{"ResourceType": "volume", "Tags": [{"Key": "k", "Value": "v"}]}]
+    assert refused(client.create_network_interface, SubnetId=subnet_id, TagSpecifications=volume)[0] == "InvalidParameterValue"
+    client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id, TagSpecifications=volume)
+    assert model.instances[0].tags == ()
+
+
+def test_a_launch_without_a_subnet_finds_no_default_vpc(client):
+    assert refused(client.run_instances, MinCount=1, MaxCount=1)[0] == "MissingInput"
+
+
+def test_instances_are_terminated_all_or_none(client, model, subnet_id):
+    one, two = (model.launch_instance("m5.large", subnet_id, now_ns=0).instance_id for _ in range(2))
+    assert refused(client.terminate_instances, InstanceIds=[one, "i-9", two])[0] == "InvalidInstanceID.NotFound"
+    assert len(model.instances) == 2
+    shown = client.terminate_instances(InstanceIds=[two, one, two])["TerminatingInstances"]
+    assert [each["InstanceId"] for each in shown] == [two, one]
+    assert model.instances == ()
+
+
+def test_ec2_gives_every_vpc_an_ipv6_cidr_of_its_own(client, model):
+    for number in range(3):
+        client.create_vpc(CidrBlock=f"10.{number}.0.0/16", AmazonProvidedIpv6CidrBlock=True)
+    assert len({vpc.ipv6_cidr for vpc in model.vpcs}) == 3
+    arguments = {"CidrBlock": "10.9.0.0/16", "AmazonProvidedIpv6CidrBlock": True, "Ipv6CidrBlock": "2001:db8::/56"}
+    assert refused(client.create_vpc, **arguments)[0] == "InvalidParameterCombination"
+
+
+@pytest.mark.usefixtures("subnet_id")
+def test_a_subnet_goes_to_the_zone_of_a_name_or_of_an_id(client, model):
+    def zone(cidr, **arguments):
+        return client.create_subnet(VpcId=model.vpcs[0].vpc_id, CidrBlock=cidr, **arguments)["Subnet"]["AvailabilityZone"]
+
+    assert zone("10.0.2.0/24", AvailabilityZone="us-east-1c") == "us-east-1c"
+    assert zone("10.0.3.0/24", AvailabilityZoneId="use1-az2") == "us-east-1b"
+    assert zone("10.0.4.0/24", AvailabilityZoneId="use1-az6") == "us-east-1f"
+    for zone_id in ("use1-az0", "use1-az7", "use1-azx", "euw1-az1"):
+        assert refused(zone, cidr="10.0.5.0/24", AvailabilityZoneId=zone_id)[0] == "InvalidParameterValue"
+    assert refused(client.create_subnet, VpcId=model.vpcs[0].vpc_id)[0] == "MissingParameter"
+    assert len(model.subnets) == 4
+
+
 # --- dry runs and tokens ---
 
 

@@ -72,6 +72,26 @@ def test_paginators_show_everything_once(client, model, action, into, count):
     assert len(pages) == -(-count // (5 if count < 100 else 100))
 
 
+def test_reservations_are_paged_over_both_ip_versions(client, model, subnet_id):
+    for number in range(12):
+        model.create_subnet_cidr_reservation(subnet_id, f"10.0.1.{16 * number}/28", reservation_type="prefix")
+    pages = [client.get_subnet_cidr_reservations(SubnetId=subnet_id, MaxResults=5)]  # botocore has no paginator for it
+    while "NextToken" in pages[-1]:
+        pages.append(client.get_subnet_cidr_reservations(SubnetId=subnet_id, MaxResults=5, NextToken=pages[-1]["NextToken"]))
+    assert [len(page["SubnetIpv4CidrReservations"]) for page in pages] == [5, 5, 2]
+    assert all(page["SubnetIpv6CidrReservations"] == [] for page in pages)
+
+
+def test_instances_and_tags_are_paged(client, model, subnet_id):
+    for number in range(7):
+        instance_id = model.launch_instance("m5.large", subnet_id, now_ns=0, tags=[("n", str(number))]).instance_id
+        model.create_tags([instance_id], [("m", "")], now_ns=0)
+    pages = client.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5})
+    assert [len(page["Reservations"]) for page in pages] == [5, 2]
+    tags = client.get_paginator("describe_tags").paginate(PaginationConfig={"PageSize": 5})
+    assert [len(page["Tags"]) for page in tags] == [5, 5, 4]
+
+
 def test_a_size_beside_names_is_refused(client, eni_ids):
     assert code_of(client.describe_network_interfaces, NetworkInterfaceIds=eni_ids[:1], MaxResults=5) == "InvalidParameterCombination"
 
@@ -104,3 +124,5 @@ def test_waiters_find_what_is_there(client, model, eni_ids, subnet_id):
     client.get_waiter("network_interface_available").wait(NetworkInterfaceIds=eni_ids)
     client.get_waiter("instance_running").wait(InstanceIds=[instance_id])
     client.get_waiter("subnet_available").wait(SubnetIds=[subnet_id])
+    client.get_waiter("vpc_available").wait(VpcIds=[model.vpcs[0].vpc_id])
+    client.get_waiter("vpc_exists").wait(VpcIds=[model.vpcs[0].vpc_id])

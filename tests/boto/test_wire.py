@@ -71,6 +71,13 @@ def test_lists_keep_their_order_beyond_nine_items():
     assert read_request(form(operation, members), operation) == members
 
 
+def test_a_member_with_a_query_name_is_found_under_it():
+    operation = SERVICE.operation_model("RunInstances")
+    members = {"NetworkInterfaces": [{"DeviceIndex": 0, "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.9"}]}]}
+    assert "NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress=10.0.0.9" in form(operation, members)
+    assert read_request(form(operation, members), operation) == members
+
+
 def test_an_empty_list_is_none():
     operation = SERVICE.operation_model("DescribeNetworkInterfaces")
     assert read_request(form(operation, {"NetworkInterfaceIds": []}), operation) == {}

@@ -52,6 +52,7 @@ class NaiveEc2:
     def add_subnet(self, subnet_id, vpc_id, zone, cidr, ipv6_cidr):
         network = [int(address) for address in ipaddress.ip_network(cidr)]
         ipv6 = None if ipv6_cidr is None else ipaddress.ip_network(ipv6_cidr)
+        first6 = 0 if ipv6 is None else int(ipv6[0])
         # cells: the first addresses of the free /80s; the first and the last are EC2's
         self.subnets[subnet_id] = SimpleNamespace(
             id=subnet_id,
@@ -61,7 +62,7 @@ class NaiveEc2:
             ipv6=ipv6,
             usable=set(network[4:-1]),
             free=set(network[4:-1]),
-            cells={int(ipv6[0]) + number * CELL for number in range(1, 2**16 - 1)} if ipv6 else set(),
+            cells=set(range(first6 + CELL, first6 + (2**16 - 1) * CELL, CELL)) if ipv6 else set(),
             tags={},
         )
 
