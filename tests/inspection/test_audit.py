@@ -420,10 +420,13 @@ def test_one_subnet_with_room_is_enough(account, rules):
     assert rules(here.audit()) == []
 
 
-def test_many_free_addresses_may_hold_no_prefix(account):
+def test_many_free_addresses_may_hold_no_prefix(account, rules):
     here = account("t3.small", PREFIXES, cidr="10.0.0.0/24")
-    for number in range(2, 15):
+    for number in range(2, 14):
         here.create(private_ip=f"10.0.0.{number * 16 + 3}")
+    assert here.survey().subnets[0].free_prefix_bound == 1
+    assert rules(here.audit()) == []
+    here.create(private_ip="10.0.0.227")
     assert here.survey().subnets[0].free_count > 200
     found = only(here.audit(), "no-room-for-prefix")
     assert f"{here.subnet_id} has at most 0 free /28s, and more slots would take 1" in found.message

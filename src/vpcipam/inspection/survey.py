@@ -323,11 +323,6 @@ def _discovers_subnets(settings: Settings) -> bool:
 
 
 def _all_taken(view: PoolView) -> PoolView:
-    """The same card with a pod on every address."""
+    """The same card with a pod on every address; to grow, only the counts of the whole pool matter."""
     total = view.stats.total_count
-    stats = attrs.evolve(view.stats, assigned_count=total, available_count=0, free_prefix_count=0)
-    enis = tuple(
-        attrs.evolve(eni, assigned_count=eni.total_count, pod_count=eni.total_count, free_prefix_count=0, idle_cidr_count=0)
-        for eni in view.enis
-    )
-    return attrs.evolve(view, stats=stats, enis=enis)
+    return attrs.evolve(view, stats=attrs.evolve(view.stats, assigned_count=total, available_count=0, free_prefix_count=0))
