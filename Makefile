@@ -28,10 +28,10 @@ test-compiled: $(VENV)/dev
 	$(PYTEST)
 
 test-plain: $(VENV)/dev
-	VPCIPAM_NO_EXTENSION=1 $(PYTEST)
+	VPCIPAM_NO_EXTENSION=1 $(PYTEST) $(if $(COVERAGE),--cov --cov-report=)
 
-coverage: $(VENV)/dev ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
-	VPCIPAM_NO_EXTENSION=1 $(PYTEST) --cov --cov-report=
+coverage: ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
+	$(MAKE) test-plain COVERAGE=1
 	$(BIN)/python -m coverage report --fail-under=100
 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint

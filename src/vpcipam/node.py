@@ -367,18 +367,20 @@ class Node:
 
     def _update_pools(self, now_ns: int) -> None:
         calls = self._calls(now_ns)
+        # As things stand when the tick begins: what becomes of one card's wish keeps no other card from its own.
+        may_grow, may_shrink = self._may_grow(now_ns), self._pace.may_shrink(now_ns)
         for card in self._cards:
-            self._update_pool(card, calls, now_ns)
+            self._update_pool(card, calls, now_ns, may_grow=may_grow, may_shrink=may_shrink)
         self._pace.waited(now_ns, calls.now_ns)
 
-    def _update_pool(self, card: Card, calls: Calls, now_ns: int) -> None:
+    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_grow: bool, may_shrink: bool) -> None:
         view = self.view(now_ns, card.index)
         growth = grow(view, card.settings)
         acted = False
         if growth is not None:
-            if self._may_grow(now_ns):
+            if may_grow:
                 acted = self._take_in(card, card.grow(growth, calls), now_ns)
-        elif self._pace.may_shrink(now_ns):
+        elif may_shrink:
             surplus = shrink(view, card.settings)
             if surplus is not None:
                 acted = self._take_in(card, card.shrink(surplus, calls), now_ns)

@@ -355,6 +355,17 @@ def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds
     assert here.assign("c", network_card=1)[0].address == lost.address
 
 
+def test_a_card_that_ec2_refuses_keeps_no_other_card_from_growing(world):
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
+    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"})
+    here.run(30)
+    for card in (0, 1):
+        here.assign(f"p{card}", network_card=card)
+    here.ec2.refuse("AssignPrivateIpAddresses", NO_ADDRESS, times=2)
+    actions = here.tick(35)
+    assert [(action.network_card, action.done, action.out_of_addresses) for action in actions[:2]] == [(0, False, True), (1, True, False)]
+
+
 # --- which subnet ----------------------------------------------------------------------------------------------------------------
 
 ROLE = "kubernetes.io/role/cni"
