@@ -10,6 +10,7 @@ from vpcipam.calls import Calls
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError
+from vpcipam.journal.protocol import Cooling
 from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
 from vpcipam.reconcile import Differences, differences
 from vpcipam.settings import Settings
@@ -47,6 +48,7 @@ class Card:
         settings: those that hold on this card.
         provisioner: the EC2 side, None before the node is started.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
+        earlier_cooldowns: those that ran when the node was started anew.
         others: the node's other cards. EC2 may give one card at once what another has just given back, or has lost unseen.
     """
 
@@ -54,6 +56,7 @@ class Card:
     settings: Settings
     provisioner: Provisioner | None = None
     excluded_subnets: frozenset[str] = frozenset()
+    earlier_cooldowns: tuple[Cooling, ...] = ()
     others: tuple["Card", ...] = ()
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _freed_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be taken on again
@@ -218,10 +221,10 @@ class Card:
         ]
 
     def _take_over_cooldowns(self, cidr: Cidr, now_ns: int) -> None:
-        for card in self.others:
-            for cooling in card.datastore.cooldowns(now_ns):
-                if parse_address(cooling.address, cidr.version) in cidr:
-                    self.datastore.cool(cooling)
+        others = (cooling for card in self.others for cooling in card.datastore.cooldowns(now_ns))
+        for cooling in (*self.earlier_cooldowns, *others):
+            if cooling.until_ns > now_ns and parse_address(cooling.address, cidr.version) in cidr:
+                self.datastore.cool(cooling)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
         out = isinstance(error, Ec2Error) and error.out_of_addresses

@@ -7,7 +7,7 @@ from typing import cast
 import attrs
 
 from vpcipam.action import Action, ActionKind
-from vpcipam.address import AddressMode
+from vpcipam.address import AddressMode, parse_address
 from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
 from vpcipam.datastore import Datastore
@@ -15,7 +15,7 @@ from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument, NodeError, NotInPool
 from vpcipam.foresight import Foresight
-from vpcipam.journal.protocol import Assigned
+from vpcipam.journal.protocol import Assigned, Cooling
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.membership import Membership
 from vpcipam.pace import SWEEP_DELAY_MAX_S, SWEEP_INTERVAL_NS, Pace
@@ -216,21 +216,27 @@ class Node:
 
     # --- start ---------------------------------------------------------------------------------------------------------------
 
-    def start(self, now_ns: int, *, running: Iterable[Assigned] = ()) -> tuple[Action, ...]:
+    def start(self, now_ns: int, *, running: Iterable[Assigned] = (), cooling: Iterable[Cooling] = ()) -> tuple[Action, ...]:
         """Take on what is attached, give back what the mode has no use for, and fill the pool once (ipamd: nodeInit).
 
         Args:
             now_ns: the time.
             running: the sandboxes that held addresses of this instance before ipamd restarted; they hold them again.
+            cooling: the addresses that cooled then; they go on cooling, also where their CIDR comes back only later. ipamd forgets them.
 
         Raises:
             NodeError: it is started already; no instance can be launched; a running sandbox's address is not attached; EC2 gives IPv6 no
                 prefix; or, under custom networking, the pool stays empty. The node is then as before, but for its instance and what EC2
                 has already granted: start it again.
             Ec2Error: EC2 refused to say what is attached.
+            InvalidAddress: what cools is no address of the node's IP version.
+            CoolingDown: a sandbox is said to run on an address that is said to cool.
         """
         if self.started:
             raise NodeError(f"node {self.name} is started already")
+        earlier = tuple(cooling)
+        for each in earlier:
+            parse_address(each.address, self.mode.version)
         if self._instance_id is None:
             self._instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
@@ -239,6 +245,8 @@ class Node:
         eni_limits = tuple(self._eni_limit(card.index) for card in self._cards)
         self._provisioner = Provisioner(self._ec2, self._instance_id, eni_limits, home, self._pod_subnet_id, discovers_subnets)
         try:
+            for card in self._cards:
+                card.earlier_cooldowns = earlier
             actions = self._init(attached, running, calls)
         except BaseException:
             self._provisioner = None

@@ -14,7 +14,7 @@ from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.journal.protocol import Assigned
+from vpcipam.journal.protocol import Assigned, Cooling
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
@@ -102,12 +102,11 @@ class FaultMachine(RuleBasedStateMachine):
             self.note(place, actions)
 
     def restart(self, place):
-        """A new ipamd on the same instance. It is told what runs, as its checkpoint would; pods that have lost their address are gone."""
+        """A new ipamd on the same instance, told what runs and what cools, as by a journal; pods that have lost their address are gone."""
         old = self.nodes[place]
         seed = self.pod_count + place
         node = self.new_node(old.instance_id, old.limits, seed)
         self.nodes = (*self.nodes[:place], node, *self.nodes[place + 1 :])
-        self.cooling = {at: until for at, until in self.cooling.items() if at[0] != place}  # it keeps no journal, so these are forgotten
 
     def start(self, place):
         attached = self.attached_addresses(place)
@@ -117,7 +116,8 @@ class FaultMachine(RuleBasedStateMachine):
                 del self.held[at]
         running = [Assigned(at[2], address, None, 0) for at, address in self.held.items() if at[0] == place]
         # What EC2 shows may be older than what runs, so that the start fails; or the start may crash.
-        self.run(place, lambda node: node.start(self.now_ns, running=running))
+        cooling = [Cooling(address, until_ns) for (node, address), until_ns in self.cooling.items() if node == place]
+        self.run(place, lambda node: node.start(self.now_ns, running=running, cooling=cooling))
 
     def note(self, place, actions):
         for action in actions:
@@ -151,6 +151,7 @@ class FaultMachine(RuleBasedStateMachine):
             assert address not in self.held.values(), "an address is held twice"
             assert self.cooling.get((place, address), 0) <= self.now_ns, "an address came back before its cooldown"
             self.held[place, card, key] = address
+            self.cooling.pop((place, address), None)
 
     def collect(self, place):
         """Hear what has come to be, so that evictions are known before the next pod comes."""

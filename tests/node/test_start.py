@@ -4,8 +4,18 @@ import pytest
 
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.errors import AlreadyAssigned, InvalidArgument, NodeError, SettingsError, UnknownInstanceType, UnknownKey
-from vpcipam.journal.protocol import Assigned
+from vpcipam.errors import (
+    AlreadyAssigned,
+    CoolingDown,
+    InvalidAddress,
+    InvalidArgument,
+    NodeError,
+    PoolExhausted,
+    SettingsError,
+    UnknownInstanceType,
+    UnknownKey,
+)
+from vpcipam.journal.protocol import Assigned, Cooling
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node import Node, default_max_pods
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -401,3 +411,51 @@ def test_running_pods_are_found_on_every_card(world):
     here.restart({"ENABLE_MULTI_NIC": "true"})
     here.node.start(0, running=[Assigned(SandboxKey("aws-cni", "a", "eth0"), on_1.address, None, 0)])
     assert [here.node.stats(0, card).assigned_count for card in (0, 1)] == [0, 1]
+
+
+# --- what cooled before ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_cooled_before_a_restart_cools_on(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    (gone,) = here.assign("a")
+    here.now_ns = 10 * S
+    here.unassign("a")
+    here.restart({"WARM_IP_TARGET": "1"})
+    here.node.start(12 * S, cooling=[Cooling(gone.address, 40 * S)])
+    assert here.node.datastores[0].cooling_until(gone.address) == 40 * S
+    here.now_ns = 40 * S - 1
+    with pytest.raises(PoolExhausted):
+        here.assign("b")
+    here.now_ns = 40 * S
+    assert here.assign("b")[0].address == gone.address
+
+
+def test_what_cooled_before_a_restart_cools_where_its_cidr_comes_back_later(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    (address,) = here.attached()[here.eni_at(0)].secondary_ips
+    here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[address], now_ns=0)
+    here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)  # takes it
+    here.restart({"WARM_IP_TARGET": "1"})
+    here.node.start(0, cooling=[Cooling(address, 90 * S)])
+    assert address not in str(here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.empty_subnets()
+    here.assign("a")
+    here.run(30)
+    assert here.node.datastores[0].cooling_until(address) == 90 * S
+
+
+def test_what_runs_does_not_cool(world):
+    here = world("t3.small")
+    (held,) = here.assign("a")
+    here.restart({})
+    with pytest.raises(CoolingDown):
+        here.node.start(0, running=[Assigned(KEY, held.address, None, 0)], cooling=[Cooling(held.address, 9)])
+    assert not here.node.started
+
+
+def test_what_cools_must_be_an_address(world):
+    here = world("t3.small", start=False)
+    with pytest.raises(InvalidAddress):
+        here.node.start(0, cooling=[Cooling("2001:db8::1", 9)])
+    assert not here.node.started
