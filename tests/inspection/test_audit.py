@@ -116,7 +116,8 @@ def test_a_cidr_that_ec2_never_gives(account, eni_changed, changes, message):
 
 def test_an_eni_without_an_ipv4_address_is_no_fault(account, eni_changed, rules):
     found = account(pods=3).audit(change=eni_changed(1, private_ip="", secondary_ips=(), interface_type="efa-only"))
-    assert rules(found) == ["efa-eni?"]
+    assert rules(found) == ["unmanaged-eni?", "efa-eni?"]
+    assert "is not managed by ipamd, as it has no IPv4 address; it takes one ENI of 3" in found[0].message
 
 
 def test_addresses_outside_of_the_subnet(account, eni_changed):

@@ -213,11 +213,17 @@ def check_unmanaged(survey: NodeSurvey) -> Iterator[Finding]:
         card = cards[each.network_card]
         if each.managed or not card.managed:
             continue
-        tag = each.eni.tag(NO_MANAGE_TAG)
-        why = f"it is tagged {NO_MANAGE_TAG}={tag}" if tag is not None else "it has no tag of ipamd's, and MANAGE_UNTAGGED_ENI is off"
+        why = _why_unmanaged(each.eni)
         room = 0 if survey.mode is AddressMode.IPV6 else survey.node.limits.slots_per_eni * survey.mode.addresses_per_slot
         costs = f"one ENI of {card.eni_limit}" + (f", so the node can have {room} pod addresses less" if room else "")
         yield Finding("unmanaged-eni", _NOTE, each.eni.eni_id, f"is not managed by ipamd, as {why}; it takes {costs}")
+
+
+def _why_unmanaged(eni: NetworkInterface) -> str:
+    tag = eni.tag(NO_MANAGE_TAG)
+    if tag is not None:
+        return f"it is tagged {NO_MANAGE_TAG}={tag}"
+    return "it has no tag of ipamd's, and MANAGE_UNTAGGED_ENI is off" if eni.private_ip else "it has no IPv4 address"
 
 
 def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
