@@ -15,7 +15,7 @@ from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
 from vpcipam.reconcile import Differences, differences
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S
-from vpcipam.warmpool import FreeEni, Grow, Shrink
+from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
 
 FREED_CIDR_MEMORY_NS = 60 * NS_PER_S
 """A CIDR given back within this time is not taken on again: what still shows it may be stale (reference, section 5)."""
@@ -50,6 +50,8 @@ class Card:
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         earlier_cooldowns: those that ran when the node was started anew.
         others: the node's other cards. EC2 may give one card at once what another has just given back, or has lost unseen.
+        surplus_since_ns: since when every look at the pool has seen more than is wanted, None where the last one did not.
+        calm: with which numbers of assigned addresses the pool rests, and what of the card that holds for; None where nobody has asked.
     """
 
     datastore: Datastore
@@ -58,6 +60,8 @@ class Card:
     excluded_subnets: frozenset[str] = frozenset()
     earlier_cooldowns: tuple[Cooling, ...] = ()
     others: tuple["Card", ...] = ()
+    surplus_since_ns: int | None = None
+    calm: tuple[tuple[object, ...], Calm] | None = None
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _freed_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be taken on again
 

@@ -71,6 +71,7 @@ class Datastore:
         self._enis: dict[str, Eni] = {}
         self._by_device: dict[int, Eni] = {}
         self._eni_of_block: dict[int, Eni] = {}
+        self._revision = 0
         # The pool keeps an address's Assignment as its entry, and a sandbox's PodRef as its note: a change is then one call of the pool.
         # Methods are bound once, as looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", self._pool.assign_entry)
@@ -258,6 +259,7 @@ class Datastore:
         eni = Eni(eni_id, device_number, now_ns, subnet_id)
         eni.primary, eni.trunk, eni.efa, eni.excluded = primary, trunk, efa, excluded
         self._enis[eni_id] = self._by_device[device_number] = eni
+        self._revision += 1
 
     def remove_eni(self, eni_id: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove an ENI with its CIDRs.
@@ -282,6 +284,7 @@ class Datastore:
         for base in list(eni.cidrs):
             self._drop_block(eni, base, now_ns)
         del self._enis[eni_id], self._by_device[eni.device_number]
+        self._revision += 1
         return evicted
 
     def set_excluded(self, eni_id: str, *, excluded: bool) -> None:
@@ -305,6 +308,16 @@ class Datastore:
         self._mode = mode
         for eni in self._enis.values():
             self._open_or_close(eni)
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every change of the ENIs, their CIDRs, what is excluded, or the mode; sandboxes don't change it."""
+        return self._revision
+
+    @property
+    def sandbox_count(self) -> int:
+        """The sandboxes that hold an address, whatever the CIDR. Complexity: O(1)."""
+        return self._pool.assigned_count
 
     @property
     def mode(self) -> AddressMode:
@@ -362,6 +375,7 @@ class Datastore:
         eni.cidrs[parsed.first] = parsed
         self._eni_of_block[parsed.first] = eni
         self._open_or_close_block(eni, parsed)
+        self._revision += 1
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
@@ -446,11 +460,13 @@ class Datastore:
         return tuple(self._pool_unassign(key, now_ns) for key, _ in held)
 
     def _drop_block(self, eni: Eni, base: int, now_ns: int) -> None:
+        self._revision += 1
         del eni.cidrs[base]
         self._pool.remove_block(base, now_ns=now_ns)
         del self._eni_of_block[base]
 
     def _open_or_close(self, eni: Eni) -> None:
+        self._revision += 1
         for cidr in eni.cidrs.values():
             self._open_or_close_block(eni, cidr)
 

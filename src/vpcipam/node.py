@@ -24,7 +24,7 @@ from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S, Assignment, PoolStats, seconds_text
 from vpcipam.sweep import sweep_leaked_enis
-from vpcipam.warmpool import PoolView, free_eni, grow, shrink
+from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
 
 class Node:
@@ -61,6 +61,7 @@ class Node:
         placement: str = "lowest",
         seed: int = 0,
         cooldown_aware_targets: bool = False,
+        policy: WarmPolicy | None = None,
     ) -> None:
         """Make a node that is not started yet; no call goes to EC2.
 
@@ -77,6 +78,7 @@ class Node:
             seed: of the random placement, and of the waits between tries of a call.
             cooldown_aware_targets: count cooling addresses as not available where targets are looked at. ipamd counts them as available, so
                 that its pool can be large enough while every assign fails (upstream issues 1700 and 2896).
+            policy: the rules by which the pool is sized; None for ipamd's.
 
         Raises:
             UnknownInstanceType: the table has no such type.
@@ -90,6 +92,7 @@ class Node:
         self.cordoned = False
         self.terminating = False
         self.cooldown_aware_targets = cooldown_aware_targets
+        self.policy = IpamdPolicy() if policy is None else policy
         self._ec2 = ec2
         self._subnet_id = subnet_id
         self._instance_id = instance_id
@@ -161,6 +164,26 @@ class Node:
             enis=enis,
             cooldown_aware=self.cooldown_aware_targets,
         )
+
+    def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
+        """Say with how many addresses assigned on a card no tick will do anything to its pool, as long as its ENIs and CIDRs stay.
+
+        While the count stays within, `next_wakeup` need not be asked again after an assign or an unassign.
+
+        Complexity: O(1) until ENIs or CIDRs change.
+        """
+        self._catch_up(now_ns)
+        return self._calm(self._card(network_card), now_ns)
+
+    def _calm(self, card: Card, now_ns: int) -> Calm:
+        unmanaged_count = self._membership.unmanaged_count(card.index)
+        holds_for = (card.datastore.revision, unmanaged_count, card.settings, self.policy, self.max_pods, self.cooldown_aware_targets)
+        if card.calm is None or card.calm[0] != holds_for:
+            card.calm = holds_for, self.policy.calm(self.view(now_ns, card.index), card.settings)
+        return card.calm[1]
+
+    def _rests(self, card: Card, now_ns: int) -> bool:
+        return card.datastore.sandbox_count in self._calm(card, now_ns)
 
     def busy_until(self, now_ns: int) -> int | None:
         """When the calls to EC2 that are under way will be through, None where none is."""
@@ -329,10 +352,10 @@ class Node:
     def _fill(self, card: Card, calls: Calls) -> list[Action]:
         """Give back what the mode has no use for, then grow once (ipamd: handlePreScaling)."""
         actions: list[Action] = []
-        leftover = shrink(self.view(calls.now_ns, card.index), card.settings)
+        leftover = self.policy.shrink(self.view(calls.now_ns, card.index), card.settings)
         if leftover is not None:
             actions += card.shrink(leftover, calls)
-        growth = grow(self.view(calls.now_ns, card.index), card.settings)
+        growth = self.policy.grow(self.view(calls.now_ns, card.index), card.settings)
         if growth is not None and self._may_grow(calls.now_ns):
             actions += _booked(card, card.grow(growth, calls))
         if self.settings.custom_network_cfg and not self.stats(calls.now_ns, card.index).total_count:
@@ -382,21 +405,33 @@ class Node:
         self._pace.waited(now_ns, calls.now_ns)
 
     def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_grow: bool, may_shrink: bool) -> None:
+        if self._rests(card, now_ns):
+            card.surplus_since_ns = None
+            return
         view = self.view(now_ns, card.index)
-        growth = grow(view, card.settings)
+        growth = self.policy.grow(view, card.settings)
+        surplus = self.policy.shrink(view, card.settings) if growth is None else None
+        ripe = self._note_surplus(card, now_ns, seen=surplus is not None)
         acted = False
-        if growth is not None:
-            if may_grow:
-                acted = self._take_in(card, card.grow(growth, calls), now_ns)
-        elif may_shrink:
-            surplus = shrink(view, card.settings)
-            if surplus is not None:
-                acted = self._take_in(card, card.shrink(surplus, calls), now_ns)
+        if growth is not None and may_grow:
+            acted = self._take_in(card, card.grow(growth, calls), now_ns)
+        elif surplus is not None and ripe and may_shrink:
+            acted = self._take_in(card, card.shrink(surplus, calls), now_ns)
         if self._attaches and not any(each is card for each, _ in self._under_way):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if acted else view
-            spare = free_eni(after, card.settings, now_ns)
+            spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:
                 self._take_in(card, [card.free_eni(spare, calls)], now_ns)
+
+    def _note_surplus(self, card: Card, now_ns: int, *, seen: bool) -> bool:
+        """Remember since when there is a surplus; tell whether it has lasted as long as the policy wants."""
+        delay_ns = self.policy.release_delay_ns
+        if not delay_ns or not seen:
+            card.surplus_since_ns = None
+            return seen
+        if card.surplus_since_ns is None:
+            card.surplus_since_ns = now_ns
+        return now_ns - card.surplus_since_ns >= delay_ns
 
     def _take_in(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> bool:
         """Let outcomes come to be when their time has come; tell whether there are any."""
@@ -488,7 +523,11 @@ class Node:
         self._catch_up(now_ns)
         if self._under_way:
             return self._under_way[0][1].at_ns
-        cards = [Foresight(card, self.view(now_ns, card.index), self._pace, self._attaches) for card in self._cards]
+        cards = [
+            Foresight(card, self.view(now_ns, card.index), self.policy, self._pace, self._attaches)
+            for card in self._cards
+            if card.surplus_since_ns is not None or not self._rests(card, now_ns)
+        ]
         ahead = self._pace.turning_points().union(*(card.turning_points(now_ns) for card in cards))
         times = {self._pace.next_tick(now_ns), *(self._pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
         for time_ns in sorted(times):

@@ -1,8 +1,11 @@
 """The warm pool: how many addresses a node should keep, what to add or give back for it, and why.
 
 Pure functions from what is (`PoolView`) and what is wanted (`Settings`) to decisions; carrying them out is the node's job. The rules are
-ipamd's (reference, section 5). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
+ipamd's (reference, section 5); `WarmPolicy` is what a node asks, so that it can be run by other rules too. A *slot* is one place on an ENI:
+one address in secondary-IP mode, 16 in prefix mode.
 """
+
+from typing import Protocol
 
 import attrs
 
@@ -66,6 +69,11 @@ class PoolView:
         """How many more ENIs the card takes, 0 or more."""
         return max(0, self.eni_limit - self.unmanaged_eni_count - self.trunk_expected - len(self.enis))
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether the instance has a place for more: a free slot, or room for an ENI."""
+        return self.eni_room > 0 or any(self.takes_slots(eni) and eni.slot_count < self.slots_per_eni for eni in self.enis)
+
     def takes_slots(self, eni: EniStats) -> bool:
         """Tell whether an ENI is one whose slots are filled for pods."""
         return not (eni.trunk or eni.excluded or (self.custom_networking and eni.primary))
@@ -121,6 +129,94 @@ class FreeEni:
 
     eni_id: str
     reason: str
+
+
+@attrs.frozen
+class Calm:
+    """The numbers of assigned addresses between which a pool rests: no look at it does anything, whichever addresses are assigned or cool.
+
+    Attributes:
+        low: inclusive.
+        high: inclusive; below `low` where nothing of the kind can be said.
+    """
+
+    low: int
+    high: int
+
+    def __contains__(self, assigned_count: int) -> bool:
+        """Tell whether the pool rests with so many addresses assigned."""
+        return self.low <= assigned_count <= self.high
+
+
+ALWAYS_CALM = Calm(0, 1 << 62)
+NEVER_CALM = Calm(0, -1)
+
+
+class WarmPolicy(Protocol):
+    """How a node sizes its pool. Implementations keep nothing between two calls.
+
+    At each look a node asks `grow` first; only where that is None, `shrink`; then `free_eni`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in scenarios and tables."""
+        ...
+
+    @property
+    def release_delay_ns(self) -> int:
+        """A surplus is given back once looks have seen one for this long, in nanoseconds; 0 for at once."""
+        ...
+
+    def grow(self, view: PoolView, settings: Settings) -> Grow | None:
+        """Decide what to add, None where nothing is needed."""
+        ...
+
+    def shrink(self, view: PoolView, settings: Settings) -> Shrink | None:
+        """Decide which ENIs give how many CIDRs back, None where none should."""
+        ...
+
+    def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
+        """Decide which ENI to free, None where none should go."""
+        ...
+
+    def calm(self, view: PoolView, settings: Settings) -> Calm:
+        """Say between which numbers of assigned addresses the three above do nothing, as long as ENIs and CIDRs stay as they are.
+
+        `Grow.blocked` is nothing. It may claim too little, but never too much: a node does not look at its pool while it rests.
+        """
+        ...
+
+
+@attrs.frozen
+class IpamdPolicy:
+    """ipamd's own rules."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in scenarios and tables."""
+        return "ipamd"
+
+    @property
+    def release_delay_ns(self) -> int:
+        """0: a surplus is given back at once."""
+        return 0
+
+    def grow(self, view: PoolView, settings: Settings) -> Grow | None:
+        """Decide what to add; see `vpcipam.warmpool.grow`."""
+        return grow(view, settings)
+
+    def shrink(self, view: PoolView, settings: Settings) -> Shrink | None:
+        """Decide what to give back; see `vpcipam.warmpool.shrink`."""
+        return shrink(view, settings)
+
+    def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
+        """Decide which ENI to free; see `vpcipam.warmpool.free_eni`."""
+        return free_eni(view, settings, now_ns)
+
+    def calm(self, view: PoolView, settings: Settings) -> Calm:
+        """Say when the pool rests; see `vpcipam.warmpool.calm`."""
+        return calm(view, settings)
 
 
 # --- where the pool stands -----------------------------------------------------------------------------------------------------
@@ -235,6 +331,55 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
     if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
         return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
     return None
+
+
+# --- when nothing is to be done ------------------------------------------------------------------------------------------------
+
+
+def calm(view: PoolView, settings: Settings) -> Calm:
+    """Say with how many addresses assigned the pool rests under ipamd's rules, as `WarmPolicy.calm` has it."""
+    if view.mode is AddressMode.IPV6:
+        return ALWAYS_CALM
+    if not counts_say_all(view):
+        return NEVER_CALM
+    total = view.stats.total_count
+    least_free, most_free = _free_at_rest(view, settings)
+    low = 0 if most_free is None else total - most_free
+    can_grow = total < view.max_pods and view.has_room
+    return Calm(low, total - least_free if can_grow else ALWAYS_CALM.high)
+
+
+def counts_say_all(view: PoolView) -> bool:
+    """Tell whether what a pool needs follows from its counts: no cooldown matters, no address is out of reach, no secondary ENI is bare."""
+    return not view.cooldown_aware and all(
+        not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count) and (eni.total_count or not _may_go(eni))
+        for eni in view.enis
+    )
+
+
+def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
+    """The fewest free addresses with which the pool doesn't grow, and the most with which it can neither shrink nor do without an ENI.
+
+    None where it can't do so with any number.
+    """
+    total, unit = view.stats.total_count, view.unit
+    if settings.ip_targets_defined:
+        least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
+        # At the minimum, rounded up to whole slots, nothing can go. Above it, a slot more than the target can: with an ENI go one or more.
+        if total <= _whole_slots(settings.minimum_ip_target, view):
+            return least, None
+        return least, settings.warm_ip_target + unit - 1
+    _, target, target_unit = _warm_target(view, settings)
+    least = max(1, target * target_unit)
+    spare = [eni.total_count for eni in view.enis if _may_go(eni)]
+    if view.mode is AddressMode.PREFIX:
+        # So few free addresses make no free prefix too many, and leave no secondary ENI without pods.
+        return least, min([(target + 1) * unit, *spare]) - 1
+    return least, (target + 1) * target_unit - 1 if spare else None
+
+
+def _may_go(eni: EniStats) -> bool:
+    return not (eni.primary or eni.trunk or eni.efa)
 
 
 # --- helpers -------------------------------------------------------------------------------------------------------------------

@@ -3,17 +3,18 @@
 import math
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
-from vpcipam.warmpool import free_eni, grow, shrink, target_state, too_high, too_low
+from vpcipam.warmpool import ALWAYS_CALM, calm, free_eni, grow, shrink, target_state, too_high, too_low
 
 MINUTE = 60_000_000_000
 SMALL = st.sampled_from([0, 0, 1, 2, 15, 16, 17, 31, 32, 33, 48])
 
 
 @st.composite
-def pools(draw, eni, view, targets):
-    """A pool of one mode, and its targets."""
+def pools(draw, eni, view, targets, *, plain=False):
+    """A pool of one mode, and its targets; a plain one has nothing that its counts don't tell."""
     mode = draw(st.sampled_from(["secondary-ip", "prefix"]))
     unit = 16 if mode == "prefix" else 1
     slots = draw(st.integers(1, 5))
@@ -21,7 +22,7 @@ def pools(draw, eni, view, targets):
     for number in range(draw(st.integers(1, 4))):
         cidrs = draw(st.integers(0, slots))
         used = draw(st.integers(0, cidrs))
-        stale = draw(st.integers(0, slots - cidrs))
+        stale = 0 if plain else draw(st.integers(0, slots - cidrs))
         enis.append(
             eni(
                 number,
@@ -30,10 +31,10 @@ def pools(draw, eni, view, targets):
                 mode=mode,
                 used=used,
                 stale=stale,
-                stale_pods=draw(st.sampled_from([0, 0, 1])) if stale + cidrs < slots else 0,
+                stale_pods=draw(st.sampled_from([0, 0, 1])) if stale + cidrs < slots and not plain else 0,
                 trunk=number == 1 and draw(st.booleans()),
                 efa=number > 0 and draw(st.sampled_from([False, False, True])),
-                excluded=draw(st.sampled_from([False, False, True])),
+                excluded=not plain and draw(st.sampled_from([False, False, True])),
                 added_ns=draw(st.sampled_from([0, 0, 1])),
                 cooling=draw(st.integers(0, 2)),
                 cooling_until_ns=draw(st.sampled_from([None, None, MINUTE, MINUTE + 1])),
@@ -48,7 +49,7 @@ def pools(draw, eni, view, targets):
         trunk_expected=draw(st.booleans()),
         custom=draw(st.booleans()),
         max_pods=draw(st.sampled_from([1, 16, 17, 110])),
-        aware=draw(st.booleans()),
+        aware=not plain and draw(st.booleans()),
     )
     ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
     warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
@@ -185,3 +186,34 @@ def shrunk_naively(pool, over):
         if count:
             given_back[eni.eni_id] = count
     return given_back
+
+
+@given(data=st.data())
+def test_a_pool_that_rests_is_left_alone_at_any_time(eni, view, targets, data):
+    pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(eni, view, targets, plain=plain)))
+    if pool.stats.assigned_count in calm(pool, settings):
+        growth = grow(pool, settings)
+        assert growth is None or growth.blocked
+        assert growth is not None or shrink(pool, settings) is None
+        assert free_eni(pool, settings, 10 * MINUTE) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "cidrs", "ip_targets", "low", "high"),
+    [
+        ("secondary-ip", (9, 9), (0, 0), 1, 9),  # WARM_ENI_TARGET 1: 9 to 17 are free
+        ("secondary-ip", (9, 9, 9), (0, 0), 10, None),  # the type has no room for a fourth ENI
+        ("secondary-ip", (9,), (0, 0), 0, 0),  # nothing can go
+        ("secondary-ip", (9, 3), (5, 0), 7, 7),
+        ("secondary-ip", (9, 3), (5, 12), 0, 7),  # at the minimum nothing can go either
+        ("secondary-ip", (9, 3), (5, 13), 0, -1),
+        ("prefix", (2,), (0, 0), 1, 16),  # WARM_PREFIX_TARGET 1: 16 to 31 are free
+        ("prefix", (2, 2), (0, 0), 33, 48),
+        ("prefix", (2, 1), (0, 0), 33, 32),  # fewer than 16 free keep the second ENI, 16 or more keep the pool from growing
+        ("prefix", (3,), (5, 0), 28, 43),
+    ],
+)
+def test_between_which_counts_a_pool_rests(eni, view, targets, mode, cidrs, ip_targets, low, high):  # noqa: PLR0917 - fixtures and the columns of a table
+    pool = view(*(eni(number, count, 0, mode=mode) for number, count in enumerate(cidrs)), mode=mode, slots=9, limit=3, max_pods=110)
+    resting = calm(pool, targets(*ip_targets))
+    assert (resting.low, resting.high) == (low, ALWAYS_CALM.high if high is None else high)
