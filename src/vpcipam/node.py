@@ -107,6 +107,7 @@ class Node:
         self._chance = Scatter(seed)
         self._under_way: deque[tuple[Card, Outcome]] = deque()  # in the order in which they come to be
         self._finished: list[Action] = []  # what no tick has told of yet
+        self._in_doubt = True
 
     def _empty_cards(self) -> tuple[Card, ...]:
         settings = self.settings
@@ -324,8 +325,13 @@ class Node:
             for card in self._cards:
                 fill = self._give_prefix if self.mode is AddressMode.IPV6 else self._fill
                 actions += fill(card, calls)
-        self._pace.note(actions)
+        self._note(actions)
         return actions
+
+    def _note(self, actions: Iterable[Action]) -> None:
+        """Remember what was done, and whether some of it went wrong."""
+        self._pace.note(actions)
+        self._in_doubt = self._in_doubt or not all(action.done for action in actions)
 
     def _put_back(self, sandbox: Assigned, now_ns: int) -> None:
         for datastore in self.datastores:
@@ -446,7 +452,7 @@ class Node:
         while self._under_way and self._under_way[0][1].at_ns <= now_ns:
             card, outcome = self._under_way.popleft()
             actions = _booked(card, [outcome])
-            self._pace.note(actions)
+            self._note(actions)
             self._finished += actions
 
     def _may_grow(self, now_ns: int) -> bool:
@@ -473,6 +479,7 @@ class Node:
             shown = self._ec2.instance_metadata(provisioner.instance_id, now_ns=now_ns)
             differ = any(card.differences(self._membership.shown(shown, card.index), now_ns) for card in self._cards)
             if not differ and not self._membership.is_gone(shown):
+                self._in_doubt = False
                 return ()
             confirmed = self._read_attached(provisioner.instance_id, calls)
         except Ec2Error as error:
@@ -502,7 +509,23 @@ class Node:
 
     # --- when to look again --------------------------------------------------------------------------------------------------
 
-    def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True) -> int | None:
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether EC2 may have other ENIs and addresses than the node, for all that the node itself has done.
+
+        It is so from the start, and from each refused call on, until a comparison with EC2 has shown no difference.
+        """
+        return self._in_doubt
+
+    def pass_over(self, now_ns: int) -> None:
+        """Take it that all ticks before a time were made and found nothing to do: for a caller who ticks only when there is.
+
+        Nothing is compared with EC2 by it, so it is for where nobody else changes the instance's ENIs, and for a node not in doubt. All later
+        ticks then act at the same instants as if every tick had been made.
+        """
+        self._pace.pass_over(now_ns, every_tick=self._trunk_expected(DEFAULT_NETWORK_CARD))
+
+    def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_sweep: bool | None = None) -> int | None:
         """Say when the next tick will do something, as things stand; None where it never will.
 
         Ticks fall on a grid, every 5 s from the start on, or from the end of the last calls that took time; the answer lies on it, after
@@ -511,8 +534,9 @@ class Node:
 
         Args:
             now_ns: the time.
-            include_reconcile: count a comparison with EC2, or a look for leaked ENIs, as doing something; without, only changes of the pool
-                count.
+            include_reconcile: count a comparison with EC2 as doing something.
+            include_sweep: count a look for leaked ENIs as doing something; None for the same as with a comparison. Without both, only changes
+                of the pool count.
 
         Raises:
             NodeError: the node is not started.
@@ -529,9 +553,10 @@ class Node:
             if card.surplus_since_ns is not None or not self._rests(card, now_ns)
         ]
         ahead = self._pace.turning_points().union(*(card.turning_points(now_ns) for card in cards))
+        include_sweep = include_reconcile if include_sweep is None else include_sweep
         times = {self._pace.next_tick(now_ns), *(self._pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
         for time_ns in sorted(times):
-            if include_reconcile and (self._reconcile_due(time_ns) or self._pace.sweep_due(time_ns)):
+            if (include_reconcile and self._reconcile_due(time_ns)) or (include_sweep and self._pace.sweep_due(time_ns)):
                 return time_ns
             if self.settings.provisioning_enabled and any(card.would_act(time_ns) for card in cards):
                 return time_ns

@@ -65,6 +65,18 @@ class Pace:
         """Remember when the node last compared itself with EC2."""
         self._last_action_ns = now_ns
 
+    def pass_over(self, now_ns: int, *, every_tick: bool) -> None:
+        """Take it that each tick before a time at which a comparison was due has made one, and found nothing.
+
+        Args:
+            now_ns: the time, exclusive.
+            every_tick: comparisons are due at every tick, not 60 s after the last pool action.
+        """
+        first_ns = self.next_tick(self.anchor_ns if every_tick else self._last_action_ns + RECONCILE_INTERVAL_NS)
+        if first_ns < now_ns:
+            interval_ns = TICK_INTERVAL_NS if every_tick else RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS
+            self._last_action_ns = max(self._last_action_ns, now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns)
+
     def may_look(self, now_ns: int) -> bool:
         """Tell whether the loop has come round to looking at the pool since its last calls that took time."""
         return now_ns >= self.busy_until_ns + TICK_INTERVAL_NS
