@@ -273,6 +273,25 @@ class BitmapPool:
         """
         return self._runs_of(self._checked_length(length)).count
 
+    def free_counts(self, length: SupportsIndex) -> bytes:
+        """Count the free offsets of each aligned run of that length; one byte for each, the last run may be cut short.
+
+        Raises:
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
+
+        Complexity: O(capacity).
+        """
+        size = self._checked_length(length)
+        return bytes(self._free.bits(first, size).bit_count() for first in range(0, self._capacity, size))
+
+    def longest_free_run(self) -> int:
+        """Find the length of the longest run of free offsets, aligned or not; 0 where none is free.
+
+        Complexity: O(capacity).
+        """
+        text = "".join(f"{word:0{_WORD_BITS}b}" for word in reversed(self._free.levels[0]))  # the highest offset first
+        return max(map(len, text.split("0")))
+
     def __len__(self) -> int:
         return self._allocated_count
 

@@ -71,6 +71,30 @@ cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
     return True
 
 
+cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
+    """The length of the longest run of set bits, word by word: a run ends in a word, fills it, or lies within."""
+    cdef int64_t longest = 0
+    cdef int64_t run = 0  # up to the end of the word before
+    cdef int64_t place
+    cdef int64_t within
+    cdef uint64_t word
+    for place in range(tree.word_count):
+        word = tree.level[0][place]
+        if word == ~<uint64_t>0:
+            run += 64
+            continue
+        longest = max(longest, run + lowest_bit(~word))
+        run = 0
+        while word >> (63 - run) & 1:  # ends at a 0, which this word has
+            run += 1
+        within = 0
+        while word:
+            word &= word << 1
+            within += 1
+        longest = max(longest, within)
+    return max(longest, run)
+
+
 cdef inline void tree_free(FreeTree* tree) noexcept nogil:
     if tree.level_count:
         free(tree.level[0])

@@ -44,6 +44,7 @@ from vpcipam._free_tree cimport (
     tree_free,
     tree_give,
     tree_holds,
+    tree_longest_run,
     tree_init,
     tree_take,
 )
@@ -329,6 +330,33 @@ cdef class BitmapPool:
         if not self._runs[kind].built:
             self._build_runs(kind)
         return self._runs[kind].count
+
+    def free_counts(self, length):
+        """Count the free offsets of each aligned run of that length; one byte for each, the last run may be cut short.
+
+        Raises:
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
+
+        Complexity: O(capacity).
+        """
+        cdef int64_t size = 2 << self._checked_kind(length)
+        cdef int64_t unit
+        cdef uint64_t bits
+        cdef bytearray counts = bytearray((self._capacity + size - 1) // size)
+        cdef unsigned char[::1] out = counts
+        for unit in range(out.shape[0]):
+            bits = tree_bits(&self._free, unit * size, size)
+            while bits:
+                bits &= bits - 1
+                out[unit] += 1
+        return bytes(counts)
+
+    def longest_free_run(self):
+        """Find the length of the longest run of free offsets, aligned or not; 0 where none is free.
+
+        Complexity: O(capacity), 64 offsets at a time.
+        """
+        return tree_longest_run(&self._free)
 
     def __len__(self):
         return self._allocated_count

@@ -31,6 +31,14 @@ class InvalidCidr(InvalidArgument):
     """A text is not a CIDR, lies off its own grid (10.0.0.3/28), or has a size that fits no slot of an ENI."""
 
 
+class TraceError(InvalidArgument):
+    """A trace of pods can't be read: the file, its columns or one of its rows; the message names the line."""
+
+
+class ScenarioError(InvalidArgument):
+    """A scenario of a fleet makes no sense: the message names the key, and what it takes."""
+
+
 class InvalidSandboxKey(InvalidArgument):
     """A sandbox key is empty: it could never be told from the next pod's."""
 

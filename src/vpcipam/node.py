@@ -134,6 +134,11 @@ class Node:
         return self._instance_id
 
     @property
+    def ready_ns(self) -> int:
+        """When the calls of its start are through, so that it takes pods."""
+        return self._pace.ready_ns
+
+    @property
     def started(self) -> bool:
         """Tell whether ipamd is ready."""
         return self._provisioner is not None
@@ -509,6 +514,10 @@ class Node:
 
     # --- when to look again --------------------------------------------------------------------------------------------------
 
+    def next_tick(self, now_ns: int) -> int:
+        """When the loop comes round next, after a time, whether or not there will be anything to do."""
+        return self._pace.next_tick(now_ns)
+
     @property
     def in_doubt(self) -> bool:
         """Tell whether EC2 may have other ENIs and addresses than the node, for all that the node itself has done.
@@ -520,8 +529,8 @@ class Node:
     def pass_over(self, now_ns: int) -> None:
         """Take it that all ticks before a time were made and found nothing to do: for a caller who ticks only when there is.
 
-        Nothing is compared with EC2 by it, so it is for where nobody else changes the instance's ENIs, and for a node not in doubt. All later
-        ticks then act at the same instants as if every tick had been made.
+        Nothing is compared with EC2 by it, so it is for where nobody else changes the instance's ENIs, and for a node not in doubt. All
+        later ticks then act at the same instants as if every tick had been made.
         """
         self._pace.pass_over(now_ns, every_tick=self._trunk_expected(DEFAULT_NETWORK_CARD))
 
@@ -535,8 +544,8 @@ class Node:
         Args:
             now_ns: the time.
             include_reconcile: count a comparison with EC2 as doing something.
-            include_sweep: count a look for leaked ENIs as doing something; None for the same as with a comparison. Without both, only changes
-                of the pool count.
+            include_sweep: count a look for leaked ENIs as doing something; None for the same as with a comparison. Without both, only
+                changes of the pool count.
 
         Raises:
             NodeError: the node is not started.

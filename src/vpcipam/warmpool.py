@@ -276,13 +276,17 @@ def grow(view: PoolView, settings: Settings) -> Grow | None:
     reason = too_low(view, settings)
     if reason is None:
         return None
-    wanted = _wanted_slots(view, settings)
+    return ask_for(view, _wanted_slots(view, settings), reason)
+
+
+def ask_for(view: PoolView, slot_count: int, reason: str) -> Grow:
+    """Ask for more slots: of the first ENI that has free ones, else on a new ENI."""
     requests = tuple(
-        SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, wanted))
+        SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, slot_count))
         for eni in view.enis
         if view.takes_slots(eni) and eni.slot_count < view.slots_per_eni
     )
-    return Grow(requests, min(wanted, view.slots_per_eni) if view.eni_room else 0, reason)
+    return Grow(requests, min(slot_count, view.slots_per_eni) if view.eni_room else 0, reason)
 
 
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
@@ -291,8 +295,13 @@ def shrink(view: PoolView, settings: Settings) -> Shrink | None:
     CIDRs that can give no new addresses (of the other mode, or on an excluded ENI) always go once they are empty. ipamd gives those of
     the other mode back at its start alone, and those of an excluded ENI only in its own books.
     """
-    surplus = too_high(view, settings)
-    over, reason = surplus if surplus is not None else (0, "")
+    over, reason = too_high(view, settings) or (0, "")
+    return give_back(view, over, reason)
+
+
+def give_back(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
+    """Give so many CIDRs without pods back, as far as there are, with those that give no new addresses; None where there are none."""
+    over = slot_count
     requests = []
     for eni in reversed(view.enis):
         idle = min(over, eni.idle_cidr_count)

@@ -238,6 +238,30 @@ class Subnet:
 
 
 @attrs.frozen
+class SubnetSpace:
+    """The IPv4 addresses of a subnet: `kept` + `taken` + `free` + `reserved` = `total`.
+
+    Attributes:
+        kept: those that EC2 keeps for itself.
+        taken: those of ENIs: primary and secondary ones, 16 for each prefix.
+        free: those that EC2 would pick by itself.
+        reserved: those that nobody has, in a reservation.
+        largest_free: the longest run of addresses that nobody has.
+        free_prefix_count: aligned /28s of which nobody has any address, in reservations and outside.
+        stranded: addresses that nobody has, in /28s of which somebody has some: they can't be in a prefix.
+    """
+
+    total: int
+    kept: int
+    taken: int
+    free: int
+    reserved: int
+    largest_free: int
+    free_prefix_count: int
+    stranded: int
+
+
+@attrs.frozen
 class SubnetCidrReservation:
     """A range of a subnet that automatic picks stay out of.
 

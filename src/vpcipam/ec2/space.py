@@ -94,6 +94,20 @@ class Ipv4Space:
         """The number of aligned, wholly free /28s, inside of reservations and outside."""
         return self._grid.taken.free_run_count(PREFIX_SIZE)
 
+    @property
+    def untaken_count(self) -> int:
+        """The number of addresses that nobody has, in reservations too."""
+        return self._grid.taken.free_count
+
+    @property
+    def longest_free_run(self) -> int:
+        """The length of the longest run of addresses that nobody has."""
+        return self._grid.taken.longest_free_run()
+
+    def free_counts(self) -> bytes:
+        """How many addresses of each /28 nobody has."""
+        return self._grid.taken.free_counts(PREFIX_SIZE)
+
     def is_reserved(self, address: int) -> bool:
         """Tell whether EC2 keeps an address for itself."""
         return address in reserved_addresses(self.cidr)

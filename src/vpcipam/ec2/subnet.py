@@ -106,6 +106,11 @@ class SubnetAddresses:
         return self._ipv4.free_count
 
     @property
+    def ipv4(self) -> Ipv4Space:
+        """The IPv4 addresses, to be looked at."""
+        return self._ipv4
+
+    @property
     def free_prefix_count(self) -> int:
         """The number of aligned, wholly free /28s, inside of reservations and outside."""
         return self._ipv4.free_prefix_count

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode, Subnet, SubnetCidrReservation
+from vpcipam.ec2.api import ErrorCode, Subnet, SubnetCidrReservation, SubnetSpace
 from vpcipam.ec2.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.records import ReservationRecord, SubnetRecord
 from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
 from vpcipam.ec2.rules import holds, require_reservable
+from vpcipam.ec2.space import PREFIX_SIZE
 from vpcipam.ec2.subnet import SubnetAddresses
+from vpcipam.errors import InvalidArgument
 
 SUBNET_IPV6_PREFIX_LENGTH = 64
 RESERVATION_TYPES = ("prefix", "explicit")
@@ -155,3 +157,42 @@ class SubnetActions(Actions):
         subnet = self._account.subnet(call, subnet_id)
         shown = (reservation.view() for reservation in subnet.reservations.values())
         return tagged_matching(call, shown, RESERVATION_FILTERS, filters or {})
+
+    # --- what no action of EC2 tells -----------------------------------------------------------------------------------------
+
+    def subnet_space(self, subnet_id: str) -> SubnetSpace:
+        """Count a subnet's IPv4 addresses.
+
+        Raises:
+            InvalidArgument: there is no such subnet.
+
+        Complexity: O(addresses), 64 at a time.
+        """
+        subnet = self._subnet_addresses(subnet_id)
+        space = subnet.ipv4
+        kept = len(subnet.reserved_addresses())
+        untaken, free_prefix_count = space.untaken_count, space.free_prefix_count
+        return SubnetSpace(
+            total=space.cidr.size,
+            kept=kept,
+            taken=space.cidr.size - kept - untaken,
+            free=space.free_count,
+            reserved=untaken - space.free_count,
+            largest_free=space.longest_free_run,
+            free_prefix_count=free_prefix_count,
+            stranded=untaken - PREFIX_SIZE * free_prefix_count,
+        )
+
+    def subnet_strip(self, subnet_id: str) -> bytes:
+        """Count, for each /28 of a subnet in ascending order, the addresses that nobody has: a byte of 0 to 16 for each.
+
+        Raises:
+            InvalidArgument: there is no such subnet.
+        """
+        return self._subnet_addresses(subnet_id).ipv4.free_counts()
+
+    def _subnet_addresses(self, subnet_id: str) -> SubnetAddresses:
+        subnet = self._account.subnets.get(subnet_id)
+        if subnet is None:
+            raise InvalidArgument(f"there is no subnet {subnet_id!r}; there are {', '.join(self._account.subnets) or 'none'}")
+        return subnet.addresses

@@ -1,0 +1,1 @@
+"""A fleet of nodes in time: scenarios, workloads, the event loop, what is measured, and searches over settings."""

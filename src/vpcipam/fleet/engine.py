@@ -1,0 +1,524 @@
+"""Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
+
+Nodes are ticked only when a tick may do something (`Node.calm`, `Node.next_wakeup`), and yet all they do falls on the instants on which it
+would fall if each were ticked every 5 s; `tickless=False` does just that, and the tests compare the two.
+
+Order at one instant: nodes that have booted start, those that are ready join, nodes look at their pools; then pods are deleted, pods come,
+the kubelets try again, empty nodes go, and a sample is taken.
+"""
+
+from collections.abc import Callable, Iterator
+
+from vpcipam.action import Action
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.errors import NodeError, PoolExhausted, ScenarioError
+from vpcipam.fleet.calendar import Calendar, Event
+from vpcipam.fleet.member import NEVER_NS, Member
+from vpcipam.fleet.metrics import FleetResult, FleetSample, Recorder
+from vpcipam.fleet.scenario import Scenario, node_name
+from vpcipam.fleet.scheduler import Scheduler
+from vpcipam.fleet.stage import set_stage
+from vpcipam.node import Node
+from vpcipam.sandbox import SandboxKey
+from vpcipam.stats import NS_PER_S
+
+Observer = Callable[[Member, tuple[Action, ...]], None]
+"""Told of what nodes do: the node, and its actions of one tick."""
+Progress = Callable[[int, int], None]
+"""Told how far a run is: the time that it has come to, and its duration, in nanoseconds."""
+
+EVENTS_PER_WINDOW = 1024
+STRIP_COUNT = 96
+"""How often a run writes down what is free in each subnet, /28 by /28."""
+_LAUNCH_RETRY_NS = 60 * NS_PER_S
+_START_RETRY_NS = 10 * NS_PER_S
+
+
+# The kinds of events, in the order in which they come at one instant.
+START, READY, WAKE, DELETE, ARRIVE, RETRY, SCALE_DOWN, SAMPLE = range(8)
+
+
+def simulate(
+    scenario: Scenario, *, progress: Progress | None = None, observer: Observer | None = None, tickless: bool = True
+) -> FleetResult:
+    """Run a scenario.
+
+    Args:
+        scenario: what to run.
+        progress: told now and then how far it is.
+        observer: told of what nodes do, in the order in which they tell.
+        tickless: tick nodes only when a tick may do something; else every 5 s, with the same result.
+
+    Raises:
+        ScenarioError: a pod of the workload is bound to a node that the scenario does not have.
+
+    Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each look at a pool.
+    """
+    fleet = Fleet(scenario, observer=observer, tickless=tickless)
+    for now_ns in fleet.run():
+        if progress is not None:
+            progress(now_ns, scenario.duration_ns)
+    return fleet.result()
+
+
+class Fleet:
+    """A scenario that is being run.
+
+    Invariants:
+
+    1. Each pod that has come is running, waiting, pending, done or refused, and in no two of these.
+    2. A node in `members` whose pool may want a look at a tick is woken at that tick or before.
+    """
+
+    def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
+        """Set the stage, with the nodes that are there at the start."""
+        self.scenario = scenario
+        self.stage = set_stage(scenario)
+        self.pods = scenario.workload.pods(scenario.seed, scenario.duration_ns)
+        self.members: list[Member] = []
+        self.pending: dict[int, int] = {}  # pod: since when
+        self.home: list[Member | None] = [None] * len(self.pods)
+        self.arrived_count = self.gone_count = self.refused_count = self.waiting_count = 0
+        self.address_count = self.eni_count = self.prefix_count = 0
+        self._keys: list[SandboxKey | None] = [None] * len(self.pods)
+        self._observer = observer
+        self._tickless = tickless
+        self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
+        self._live_counts = [0 for _ in scenario.groups]
+        self._made_counts = [0 for _ in scenario.groups]
+        self._booting_room = 0
+        self._launch_again_ns = 0
+        self._by_name: dict[str, Member] = {}
+        self._turned_away: set[int] = set()
+        # Who has addresses that may cool: by the interval between samples in which the last one was released.
+        self._cooling: list[set[Member]] = [set()]
+        longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
+        self._cooling_depth = 2 + longest_ns // scenario.sample_ns
+        self._recorder = Recorder({spec.name: 1 << 32 - int(spec.cidr.partition("/")[2]) for spec in scenario.subnets})
+        self._calendar = Calendar(self._window_ns())
+        self._calls_before = self.stage.ec2.call_counts
+        for number, group in enumerate(scenario.groups):
+            for _ in range(group.count):
+                self._launch(number, 0, boots=False)
+
+    def _window_ns(self) -> int:
+        days = self.scenario.duration_ns / 86_400e9
+        wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
+        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.pods) + wakes + EVENTS_PER_WINDOW)))
+
+    # --- the loop ------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Iterator[int]:
+        """Run to the end; answer now and then with the time that it has come to."""
+        calendar = self._calendar
+        until_ns = self.scenario.duration_ns
+        slow: dict[int, Callable[[int, int], None]] = {
+            START: self._start,
+            READY: self._ready,
+            WAKE: self._wake,
+            RETRY: self._retry,
+            SCALE_DOWN: self._scale_down,
+            SAMPLE: self._sample,
+        }
+        calendar.push(0, SAMPLE, 0)
+        for page in calendar.windows(until_ns, ((pod.created_ns, ARRIVE, number) for number, pod in enumerate(self.pods))):
+            self._run_page(page, until_ns, slow)
+            yield min(calendar.end_ns, until_ns)
+        self._sample(0, until_ns)
+
+    def _run_page(  # noqa: C901, PLR0912  # the innermost loop: what it would call costs more than what it does
+        self, page: list[Event], until_ns: int, slow: dict[int, Callable[[int, int], None]]
+    ) -> None:
+        """Run one window: pods that find an address at once, and pods that go, here; all else by its method.
+
+        The innermost loop, so what it uses is bound once, and `Calendar.push` is written out.
+        """
+        pods, home, keys = self.pods, self.home, self._keys
+        scheduler, calendar = self._scheduler, self._calendar
+        take, release = scheduler.take, scheduler.release
+        pages, width_ns = calendar.pages, calendar.width_ns
+        make_key = SandboxKey._make
+        for now_ns, kind, number in page:
+            if now_ns >= until_ns:
+                return
+            if kind == ARRIVE:
+                name, _, deleted_ns, bound_to = pods[number]
+                self.arrived_count += 1
+                if deleted_ns is not None and deleted_ns < until_ns:
+                    if deleted_ns < calendar.end_ns:
+                        calendar.push(deleted_ns, DELETE, number)
+                    else:
+                        place = deleted_ns // width_ns
+                        if place in pages:
+                            pages[place].append((deleted_ns, DELETE, number))
+                        else:
+                            pages[place] = [(deleted_ns, DELETE, number)]
+                member = take() if bound_to is None else self._bind(bound_to, number)
+                if member is None:
+                    self._pend(number, now_ns)
+                    continue
+                home[number] = member
+                key = keys[number] = make_key(("aws-cni", name, "eth0"))
+                try:
+                    member.assign(key, now_ns)
+                except PoolExhausted:
+                    self._wait(member, number, now_ns)
+                    continue
+                member.assigned_count = count = member.assigned_count + 1
+                if count > member.high or count < member.low:
+                    self._disturb(member, now_ns)
+            elif kind == DELETE:
+                member = home[number]
+                if member is None or number in member.waiting:
+                    self._give_up(number, now_ns)
+                    continue
+                member.unassign(keys[number], now_ns)  # type: ignore[arg-type] # a pod with a home has a key
+                home[number] = keys[number] = None
+                self.gone_count += 1
+                self._cooling[-1].add(member)
+                member.assigned_count = count = member.assigned_count - 1
+                if count < member.low or count > member.high:
+                    self._disturb(member, now_ns)
+                release(member)
+                if member.waiting or self.pending or not member.pod_count:
+                    self._after_release(member, now_ns)
+            else:
+                slow[kind](number, now_ns)
+
+    # --- pods that do not find an address at once ------------------------------------------------------------------------------
+
+    def _bind(self, name: str, number: int) -> Member | None:
+        """Bind a pod to the node that its trace names. A full node turns it away, as a kubelet does ("OutOfpods")."""
+        member = self._by_name.get(name)
+        if member is None:
+            raise ScenarioError(f"pod {self.pods[number].name!r} is bound to node {name!r}, and there is none of that name")
+        if member.pod_count >= member.room or member.rank < 0:
+            self._turned_away.add(number)
+            self.refused_count += 1
+            return None
+        self._scheduler.bind(member)
+        return member
+
+    def _pend(self, number: int, now_ns: int) -> None:
+        """Let a pod wait for a node with room."""
+        if number not in self._turned_away:
+            self.pending[number] = now_ns
+            self._scale_up(now_ns)
+
+    def _place_pending(self, now_ns: int) -> None:
+        """Bind pods that wait for a node, the oldest first."""
+        while self.pending and self._scheduler.has_room:
+            number = next(iter(self.pending))
+            since_ns = self.pending.pop(number)
+            member = self._scheduler.take()
+            assert member is not None, "the scheduler has room"  # noqa: S101  # for the type checker
+            self._recorder.for_node_ns.append(now_ns - since_ns)
+            self.home[number] = member
+            self._keys[number] = SandboxKey("aws-cni", self.pods[number].name, "eth0")
+            if not self._try(member, number, now_ns):
+                self._wait(member, number, now_ns)
+
+    def _try(self, member: Member, number: int, now_ns: int) -> bool:
+        """Try to give a pod an address; tell whether it got one."""
+        key = self._keys[number]
+        assert key is not None, "it has a home"  # noqa: S101  # for the type checker
+        try:
+            member.assign(key, now_ns)
+        except PoolExhausted:
+            return False
+        member.assigned_count += 1
+        self._recorder.to_start_ns.append(now_ns - self.pods[number].created_ns)
+        if not member.low <= member.assigned_count <= member.high:
+            self._disturb(member, now_ns)
+        return True
+
+    def _wait(self, member: Member, number: int, now_ns: int) -> None:
+        """Let a pod wait for an address on its node."""
+        member.waiting[number] = now_ns
+        self.waiting_count += 1
+        self._plan_retry(member, now_ns)
+
+    def _plan_retry(self, member: Member, now_ns: int) -> None:
+        """See to it that the kubelet's next try that can succeed is made; all others change nothing, so they are left out."""
+        if not member.waiting:
+            return
+        stats = member.node.stats(now_ns)
+        if stats.available_count > stats.cooling_count:
+            free_ns = now_ns
+        else:
+            cooldowns = member.node.datastores[0].cooldowns(now_ns)
+            if not cooldowns:
+                return  # until its pool has grown, or a pod has gone
+            free_ns = cooldowns[0].until_ns
+        retry_ns = self.scenario.retry_ns
+        soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
+        if soonest_ns != member.retry_ns:
+            member.retry_ns = soonest_ns
+            self._calendar.push(soonest_ns, RETRY, member.number)
+
+    def _retry(self, number: int, now_ns: int) -> None:
+        """Make the tries of a node's kubelet that fall on an instant."""
+        member = self.members[number]
+        if member.retry_ns != now_ns:
+            return
+        member.retry_ns = NEVER_NS
+        for pod, since_ns in list(member.waiting.items()):
+            if now_ns > since_ns and (now_ns - since_ns) % self.scenario.retry_ns == 0 and self._try(member, pod, now_ns):
+                del member.waiting[pod]
+                self.waiting_count -= 1
+                self._recorder.for_address_ns.append(now_ns - since_ns)
+        self._plan_retry(member, now_ns)
+
+    def _give_up(self, number: int, now_ns: int) -> None:
+        """Delete a pod that never had an address."""
+        if number in self._turned_away:
+            self._turned_away.remove(number)
+            return
+        self.refused_count += 1
+        self._recorder.to_start_ns.append(now_ns - self.pods[number].created_ns)
+        member = self.home[number]
+        if member is None:
+            self._recorder.for_node_ns.append(now_ns - self.pending.pop(number))
+            return
+        self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
+        self.waiting_count -= 1
+        self.home[number] = self._keys[number] = None
+        self._scheduler.release(member)
+        self._after_release(member, now_ns)
+
+    def _after_release(self, member: Member, now_ns: int) -> None:
+        """Follow up on a pod that has gone: others may have room, or an address in time."""
+        if self.pending:
+            self._place_pending(now_ns)
+        self._plan_retry(member, now_ns)
+        if not member.pod_count:
+            self._plan_scale_down(member, now_ns)
+
+    # --- nodes ---------------------------------------------------------------------------------------------------------------
+
+    def _disturb(self, member: Member, now_ns: int) -> None:
+        """Have a node look at its pool at its next tick: it does not rest any more."""
+        if member.wake_ns > now_ns + 1:
+            tick_ns = member.node.next_tick(now_ns)
+            if tick_ns < member.wake_ns:
+                member.wake_ns = tick_ns
+                self._calendar.push(tick_ns, WAKE, member.number)
+
+    def _wake(self, number: int, now_ns: int) -> None:
+        """Tick a node."""
+        member = self.members[number]
+        if member.wake_ns != now_ns:
+            return  # it was told to wake at another time since
+        member.wake_ns = NEVER_NS
+        if self._tickless:
+            member.node.pass_over(now_ns)
+        self._tell(member, member.node.tick(now_ns))
+        self._settle(member, now_ns)
+
+    def _settle(self, member: Member, now_ns: int) -> None:
+        """Count what a node has now, and find out when it wants a look again."""
+        node = member.node
+        if member.revision != node.datastores[0].revision:
+            self._count(member, now_ns)
+        calm = node.calm(now_ns)
+        member.low, member.high = calm.low, calm.high
+        if self._tickless or node.busy_until(now_ns) is not None:
+            wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_sweep=True)
+        else:
+            wake_ns = node.next_tick(now_ns)
+        if wake_ns is not None and wake_ns < member.wake_ns:
+            member.wake_ns = wake_ns
+            self._calendar.push(wake_ns, WAKE, member.number)
+        if member.waiting:
+            self._plan_retry(member, now_ns)
+
+    def _count(self, member: Member, now_ns: int) -> None:
+        """Bring the fleet's counts in line with a node's."""
+        datastore = member.node.datastores[0]
+        stats = datastore.stats(now_ns)
+        eni_count = len(datastore.eni_ids)
+        self.address_count += stats.total_count - member.address_count
+        self.eni_count += eni_count - member.eni_count
+        self.prefix_count += stats.prefix_count - member.prefix_count
+        member.address_count, member.eni_count, member.prefix_count = stats.total_count, eni_count, stats.prefix_count
+        member.revision = datastore.revision
+        self._recorder.addresses(now_ns, self.address_count)
+
+    def _tell(self, member: Member, actions: tuple[Action, ...]) -> None:
+        if actions and self._observer is not None:
+            self._observer(member, actions)
+
+    # --- nodes that come and go ----------------------------------------------------------------------------------------------
+
+    def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
+        """Launch an instance, and have its ipamd start when it has booted; tell whether EC2 did."""
+        group = self.scenario.groups[group_number]
+        count = self._made_counts[group_number]
+        subnet_id = self.stage.subnet_ids[group.subnets[count % len(group.subnets)]]
+        ec2 = self.stage.ec2
+        try:
+            instance = ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
+        except Ec2Error as error:
+            self._recorder.event(now_ns, group.name, f"EC2 launches no node: {error}")
+            return False
+        name = node_name(group.name, count)
+        node = Node(
+            group.instance_type,
+            group.settings,
+            ec2,
+            subnet_id=subnet_id,
+            instance_id=instance.instance_id,
+            pod_subnet_id=None if group.pod_subnet is None else self.stage.subnet_ids[group.pod_subnet],
+            max_pods=group.kubelet_max_pods,
+            name=name,
+            placement=group.placement,
+            seed=self.scenario.seed * 1_000_003 + len(self.members),
+            cooldown_aware_targets=group.cooldown_aware_targets,
+            policy=group.policy,
+        )
+        member = Member(len(self.members), name, group, node)
+        self.members.append(member)
+        self._by_name[name] = member
+        self._made_counts[group_number] += 1
+        self._live_counts[group_number] += 1
+        self._booting_room += member.room
+        self._calendar.push(now_ns + (group.boot_ns if boots else 0), START, member.number)
+        return True
+
+    def _start(self, number: int, now_ns: int) -> None:
+        """Start a node's ipamd."""
+        member = self.members[number]
+        try:
+            actions = member.node.start(now_ns)
+        except (NodeError, Ec2Error) as error:
+            self._recorder.event(now_ns, member.name, f"ipamd does not start: {error}")
+            self._calendar.push(now_ns + _START_RETRY_NS, START, number)
+            return
+        self._tell(member, actions)
+        self._settle(member, now_ns)
+        self._calendar.push(max(now_ns, member.node.ready_ns), READY, number)
+
+    def _ready(self, number: int, now_ns: int) -> None:
+        """Let a node take pods."""
+        member = self.members[number]
+        self._booting_room -= member.room
+        self._scheduler.add(member)
+        if self.pending:
+            self._place_pending(now_ns)
+        if not member.pod_count:
+            self._plan_scale_down(member, now_ns)
+
+    def _scale_up(self, now_ns: int) -> None:
+        """Launch nodes for pods that no node, booting or ready, has room for."""
+        while len(self.pending) > self._booting_room and now_ns >= self._launch_again_ns:
+            for number, group in enumerate(self.scenario.groups):
+                if self._live_counts[number] < group.max_count and group.pods_per_node:
+                    break
+            else:
+                return
+            if not self._launch(number, now_ns, boots=True):
+                self._launch_again_ns = now_ns + _LAUNCH_RETRY_NS
+
+    def _plan_scale_down(self, member: Member, now_ns: int) -> None:
+        if member.group.min_count < member.group.max_count:
+            member.scale_down_ns = now_ns + member.group.scale_down_after_ns
+            self._calendar.push(member.scale_down_ns, SCALE_DOWN, member.number)
+
+    def _scale_down(self, number: int, now_ns: int) -> None:
+        """Terminate a node that has been empty for long enough, if its group has more than it must have."""
+        member = self.members[number]
+        place = self.scenario.groups.index(member.group)
+        if member.scale_down_ns != now_ns or member.pod_count:
+            return
+        if self._live_counts[place] <= member.group.min_count:
+            self._plan_scale_down(member, now_ns)
+            return
+        busy_ns = member.node.busy_until(now_ns)
+        if busy_ns is None and self._terminate(member, now_ns):
+            self._live_counts[place] -= 1
+            return
+        member.scale_down_ns = now_ns + _START_RETRY_NS if busy_ns is None else busy_ns
+        self._calendar.push(member.scale_down_ns, SCALE_DOWN, number)
+
+    def _terminate(self, member: Member, now_ns: int) -> bool:
+        """Terminate a node; tell whether EC2 did."""
+        instance_id = member.node.instance_id
+        assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
+        try:
+            self.stage.ec2.terminate_instance(instance_id, now_ns=now_ns)
+        except Ec2Error:
+            return False
+        self._scheduler.remove(member)
+        self.address_count -= member.address_count
+        self.eni_count -= member.eni_count
+        self.prefix_count -= member.prefix_count
+        member.wake_ns = member.scale_down_ns = NEVER_NS
+        member.gone = True
+        return True
+
+    # --- samples -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def running_count(self) -> int:
+        """Pods that have an address."""
+        return self.arrived_count - self.gone_count - self.refused_count - self.waiting_count - len(self.pending)
+
+    def _sample(self, number: int, now_ns: int) -> None:
+        """Write down how things stand, and when to do so next."""
+        ec2 = self.stage.ec2
+        cooling = self._count_cooling(now_ns)
+        running = self.running_count
+        sample = FleetSample(
+            time_ns=now_ns,
+            nodes=sum(self._live_counts),
+            pods_running=running,
+            pods_waiting=self.waiting_count,
+            pods_pending=len(self.pending),
+            pods_done=self.gone_count,
+            pods_refused=self.refused_count,
+            addresses_attached=self.address_count,
+            addresses_assigned=running,
+            addresses_cooling=cooling,
+            addresses_warm=self.address_count - running - cooling,
+            enis=self.eni_count,
+            prefixes=self.prefix_count,
+        )
+        counts = {action: count - self._calls_before.get(action, 0) for action, count in ec2.call_counts.items()}
+        self._recorder.sample(
+            sample, self.stage.sample(), {action: count for action, count in counts.items() if count}, ec2.throttled_counts
+        )
+        duration_ns, sample_ns = self.scenario.duration_ns, self.scenario.sample_ns
+        strip_ns = max(1, duration_ns // STRIP_COUNT)
+        if now_ns // strip_ns != (now_ns - sample_ns) // strip_ns or now_ns == duration_ns:
+            for name, subnet_id in self.stage.subnet_ids.items():
+                self._recorder.strip(now_ns, name, ec2.subnet_strip(subnet_id))
+        self._scale_up(now_ns)
+        if now_ns + sample_ns < duration_ns:
+            self._calendar.push(now_ns + sample_ns, SAMPLE, number)
+
+    def _count_cooling(self, now_ns: int) -> int:
+        """Count the addresses that cool, on the nodes that have released any so lately."""
+        members = {member for each in self._cooling for member in each if not member.gone}
+        self._cooling = [*self._cooling[1 - self._cooling_depth :], set()]
+        return sum(member.node.stats(now_ns).cooling_count for member in members)
+
+    def result(self) -> FleetResult:
+        """What came of it; for after the end."""
+        end_ns = self.scenario.duration_ns
+        recorder = self._recorder
+        recorder.for_node_ns += [end_ns - since_ns for since_ns in self.pending.values()]
+        recorder.to_start_ns += [end_ns - self.pods[number].created_ns for number in self.pending]
+        for member in self.members:
+            recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
+            recorder.to_start_ns += [end_ns - self.pods[number].created_ns for number in member.waiting]
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.pods))
+
+    def _check(self) -> None:
+        """Assert what must hold between two events."""
+        homes = sum(member is not None for member in self.home)
+        assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
+        assigned = sum(member.assigned_count for member in self.members)
+        assert assigned == self.running_count == sum(member.node.datastores[0].sandbox_count for member in self.members), (  # noqa: S101
+            "invariant 1: who runs has an address"
+        )
+        self._scheduler._check()  # noqa: SLF001  # its part of the same

@@ -1,0 +1,167 @@
+"""Take values out of a parsed TOML document, so that every refusal names the key. Knows no scenario."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from vpcipam.errors import ScenarioError, VpcIpamError
+from vpcipam.stats import NS_PER_S
+
+_Value = TypeVar("_Value")
+
+_UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+_REQUIRED: Any = object()
+
+
+@attrs.define
+class Table:
+    """A table of a document. Each key is taken once; `finish` refuses those that nobody took.
+
+    Attributes:
+        where: the file and the path of the table, for messages.
+    """
+
+    where: str
+    _values: Mapping[str, Any]
+    _taken: set[str] = attrs.field(factory=set)
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether the document sets a key."""
+        return key in self._values
+
+    def refusal(self, key: str, message: str) -> ScenarioError:
+        """Make the error for a key's value."""
+        return ScenarioError(f"{self.where}{key}: {message}")
+
+    def take(self, key: str, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - whatever the document holds
+        """Take a key's value as it is."""
+        self._taken.add(key)
+        if key in self._values:
+            return self._values[key]
+        if default is _REQUIRED:
+            raise self.refusal(key, "is missing")
+        return default
+
+    def text(self, key: str, default: str = _REQUIRED, *, among: Iterable[str] = ()) -> str:
+        """Take a text, one of a few where they are given."""
+        value = self.take(key, default)
+        if not isinstance(value, str):
+            raise self.refusal(key, f"must be a text in quotes, not {value!r}")
+        among = tuple(among)
+        if among and value not in among:
+            raise self.refusal(key, f"is {value!r}; it must be one of {', '.join(among)}{nearest(value, among)}")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Take a text, None where the key is missing."""
+        return self.text(key) if key in self else self.take(key, None)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Take true or false."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            raise self.refusal(key, f"must be true or false, not {value!r}")
+        return value
+
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = 10**9) -> Any:  # noqa: ANN401 - an int, or the default
+        """Take a whole number between two, both included."""
+        value = self.take(key, default)
+        if key in self._values and (type(value) is not int or not low <= value <= high):
+            raise self.refusal(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        return value
+
+    def number(self, key: str, default: float = _REQUIRED, *, low: float = 0.0, high: float = 1e12) -> float:
+        """Take a number between two, both included."""
+        value = self.take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise self.refusal(key, f"must be a number from {low:g} to {high:g}, not {value!r}")
+        return float(value)
+
+    def seconds(self, key: str, default: float = _REQUIRED, *, above: float = -1.0) -> float:
+        """Take a duration such as "90 s" or "1.5 h"; a plain number is in seconds."""
+        value = self.take(key, default)
+        found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is not None:
+            value = float(found[1]) * _UNITS_S[found[2]]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= 1e8:
+            bound = "" if above < 0 else f", more than {above:g} s"
+            raise self.refusal(key, f'must be a duration{bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
+        return float(value)
+
+    def nanoseconds(self, key: str, default: float = _REQUIRED, *, above: float = -1.0) -> int:
+        """Take a duration; the default is in seconds, the answer in nanoseconds."""
+        return round(self.seconds(key, default, above=above) * NS_PER_S)
+
+    def table(self, key: str) -> "Table":
+        """Take a table; one that is missing is empty."""
+        value = self.take(key, {})
+        if not isinstance(value, Mapping):
+            raise self.refusal(key, f"must be a table, not {value!r}")
+        return Table(f"{self.where}{key}.", value)
+
+    def tables(self, key: str, *, required: bool = False) -> "list[Table]":
+        """Take a list of tables; in messages each goes by its name, where it has one."""
+        value = self.take(key, _REQUIRED if required else [])
+        if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+            raise self.refusal(key, f"must be a list of tables, each begun by [[{key}]], not {value!r}")
+        if required and not value:
+            raise self.refusal(key, "needs at least one table")
+        return [Table(f"{self.where}{key}.{each.get('name', place + 1)}.", each) for place, each in enumerate(value)]
+
+    def texts(self, key: str, default: Iterable[str] = _REQUIRED) -> tuple[str, ...]:
+        """Take a list of texts."""
+        value = self.take(key, default)
+        if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+            raise self.refusal(key, f"must be a list of texts, not {value!r}")
+        return tuple(value)
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Take all that is there, key by key."""
+        self._taken.update(self._values)
+        return self._values.items()
+
+    def made(self, key: str, make: Callable[[], _Value]) -> _Value:
+        """Make something of what was read, and put the key before what it refuses."""
+        try:
+            return make()
+        except ScenarioError:
+            raise
+        except VpcIpamError as error:
+            raise self.refusal(key, str(error)) from None
+
+    def finish(self) -> None:
+        """Refuse the keys that nobody took: each is a mistake, and would go unnoticed."""
+        for key in self._values:
+            if key not in self._taken:
+                raise self.refusal(key, f"there is no such key{nearest(key, self._taken)}; there are {', '.join(sorted(self._taken))}")
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """Ask whether the nearest of some names is meant, where one is near."""
+    found = difflib.get_close_matches(str(text), list(names), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """Copy a document with one key set, by its path with dots; tables of a list go by their name, or by their place from 1.
+
+    Raises:
+        ScenarioError: the path leads through something that is not there, or is no table.
+    """
+    head, _, rest = path.partition(".")
+    if not rest:
+        return {**document, head: value}
+    below = document.get(head, {})
+    if isinstance(below, Mapping):
+        return {**document, head: changed(below, rest, value)}
+    name, _, inner = rest.partition(".")
+    if not isinstance(below, list) or not inner:
+        raise ScenarioError(f"{path}: {head} is no table, so nothing can be set in it")
+    names = [str(each.get("name", place + 1)) for place, each in enumerate(below)]
+    if name not in names:
+        raise ScenarioError(f"{path}: there is no {head} called {name!r}; there are {', '.join(names)}")
+    return {**document, head: [changed(each, inner, value) if own == name else each for own, each in zip(names, below, strict=True)]}

@@ -1,0 +1,57 @@
+"""The EC2 that a scenario begins with: its VPC and subnets, and what others hold in them."""
+
+from random import Random
+
+import attrs
+
+from vpcipam.address import Cidr, address_text
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.space import reserved_addresses
+from vpcipam.fleet.metrics import SubnetSample
+from vpcipam.fleet.scenario import Scenario, SubnetSpec
+
+
+@attrs.frozen
+class Stage:
+    """EC2, and the ids of the scenario's subnets by name."""
+
+    ec2: Ec2Model
+    subnet_ids: dict[str, str]
+
+    def sample(self) -> dict[str, SubnetSample]:
+        """Look at the subnets."""
+        samples = {}
+        for name, subnet_id in self.subnet_ids.items():
+            space = self.ec2.subnet_space(subnet_id)
+            samples[name] = SubnetSample(
+                space.taken, space.free, space.reserved, space.largest_free, space.free_prefix_count, space.stranded
+            )
+        return samples
+
+
+def set_stage(scenario: Scenario) -> Stage:
+    """Make the scenario's EC2."""
+    ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed, conditions=scenario.ec2.conditions(scenario.seed))
+    vpc = ec2.create_vpc(scenario.vpc_cidr)
+    subnet_ids = {}
+    for spec in scenario.subnets:
+        subnet_ids[spec.name] = ec2.create_subnet(vpc.vpc_id, spec.cidr).subnet_id
+        _occupy(ec2, subnet_ids[spec.name], spec, scenario.seed)
+        for each in spec.reservations:
+            ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
+    return Stage(ec2, subnet_ids)
+
+
+def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
+    """Put ENIs of others at random addresses outside the reservations."""
+    cidr = Cidr.parse(spec.cidr)
+    kept = {*reserved_addresses(cidr)}
+    ranges = [Cidr.parse(each.cidr) for each in spec.reservations]
+    usable = [
+        address for address in range(cidr.first, cidr.last + 1) if address not in kept and not any(address in each for each in ranges)
+    ]
+    chance = Random(f"{spec.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
+    taken = sorted(chance.sample(usable, min(len(usable), round(spec.occupied_share * (cidr.size - len(kept))))))
+    if taken:
+        first, *others = (address_text(address, 4) for address in taken)
+        ec2.create_network_interface(subnet_id=subnet_id, private_ip=first, secondary_ips=others, description="others", now_ns=0)
