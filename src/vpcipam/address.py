@@ -5,6 +5,7 @@ A CIDR is parsed once, where it enters the library. Inside, an address is an `in
 
 import enum
 import ipaddress
+import re
 
 import attrs
 
@@ -40,6 +41,11 @@ class AddressMode(enum.Enum):
 _PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
 _ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
+# Most that is ever read is plain IPv4, and `ipaddress` takes ten times as long for it; whatever looks at all odd is left to that.
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(3[0-2]|[12]?[0-9]))?", re.ASCII)
+_IPV4_LAST = (1 << 32) - 1
+
 
 @attrs.frozen(order=True)
 class Cidr:
@@ -70,6 +76,11 @@ class Cidr:
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
         _check_text(text)
+        plain = _PLAIN_IPV4.fullmatch(text)
+        if plain is not None:
+            first, length = _plain_address(plain), int(plain[5] or 32)
+            if not first & ((1 << 32 - length) - 1):
+                return cls(4, first, length)
         try:
             interface = ipaddress.ip_interface(text)
         except ValueError as error:
@@ -110,6 +121,8 @@ def address_text(address: int, version: int) -> str:
     >>> address_text(0x0A000105, 4)
     '10.0.1.5'
     """
+    if version == 4 and 0 <= address <= _IPV4_LAST:
+        return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
     return str(ipaddress.IPv4Address(address) if version == 4 else ipaddress.IPv6Address(address))
 
 
@@ -124,6 +137,9 @@ def parse_address(text: str, version: int) -> int:
     167772421
     """
     _check_text(text)
+    plain = _PLAIN_IPV4.fullmatch(text) if version == 4 else None
+    if plain is not None and plain[5] is None:
+        return _plain_address(plain)
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -133,6 +149,10 @@ def parse_address(text: str, version: int) -> int:
     if address.version != version:
         raise InvalidAddress(f"{text!r} is an IPv{address.version} address, but IPv{version} is wanted here")
     return int(address)
+
+
+def _plain_address(plain: re.Match[str]) -> int:
+    return int(plain[1]) << 24 | int(plain[2]) << 16 | int(plain[3]) << 8 | int(plain[4])
 
 
 def _check_text(text: object) -> None:

@@ -483,6 +483,11 @@ class Datastore:
         self._look_at(now_ns)
         return count_pool(self._enis.values(), self._pool, self._mode, now_ns)
 
+    def cooling_count(self, now_ns: int) -> int:
+        """Count the addresses that cool, in CIDRs of any mode. Complexity: O(1), amortised."""
+        self._look_at(now_ns)
+        return self._pool.cooling_count(now_ns)
+
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._check_time(now_ns)

@@ -60,6 +60,7 @@ class Account:
         self.subnets: dict[str, SubnetRecord] = {}
         self.reservations: dict[str, ReservationRecord] = {}
         self.enis: dict[str, EniRecord] = {}
+        self.unattached_enis: dict[str, EniRecord] = {}  # few in a fleet, and looked for hourly by every node
         self.attachments: dict[str, EniRecord] = {}
         self.trunk_associations: dict[str, TrunkAssociationRecord] = {}
         self.instances: dict[str, InstanceRecord] = {}
@@ -197,7 +198,7 @@ class Account:
         primary, *secondary = addresses.addresses
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns)
         eni.add(attrs.evolve(addresses, addresses=tuple(secondary)))
-        self.enis[eni.eni_id] = eni
+        self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni
         return eni
 
@@ -207,7 +208,7 @@ class Account:
             self.drop_trunk_association(association)
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
-        del self.enis[eni.eni_id]
+        del self.enis[eni.eni_id], self.unattached_enis[eni.eni_id]
         eni.touch()
 
     def take_away(self, eni: EniRecord, cidr: Cidr) -> None:
@@ -228,6 +229,7 @@ class Account:
         )
         instance.devices[place] = eni
         self.attachments[attachment.attachment_id] = eni
+        del self.unattached_enis[eni.eni_id]
         eni.set_attachment(instance, attachment)
         return attachment
 
@@ -236,6 +238,7 @@ class Account:
         attachment = eni.attached()
         del self.instances[attachment.instance_id].devices[attachment.network_card_index, attachment.device_index]
         del self.attachments[attachment.attachment_id]
+        self.unattached_enis[eni.eni_id] = eni
         eni.set_attachment(None, None)
         return attachment
 

@@ -1,7 +1,8 @@
 """The events to come, in order, at a cost that does not grow with their number."""
 
-from bisect import insort
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 Event = tuple[int, int, int]
 """A time in nanoseconds, a kind, a number. Of two at one time the one of the lower kind comes first, then that of the lower number."""
@@ -34,21 +35,22 @@ class Calendar:
         else:
             self.pages.setdefault(time_ns // self.width_ns, []).append((time_ns, kind, number))
 
-    def windows(self, until_ns: int, known: Iterator[Event]) -> Iterator[list[Event]]:
+    def windows(self, until_ns: int, known_ns: Sequence[int], kind: int) -> Iterator[list[Event]]:
         """Go through the windows up to a time, exclusive, each as the list of its events in order; empty windows too.
 
         What is pushed into the present window comes into its list behind the event that is being dealt with, so a `for` over it meets it.
 
         Args:
             until_ns: the time.
-            known: events known in advance, ascending by time; they are taken as their windows come, so that they need not all be there.
+            known_ns: when events of one kind happen that are known in advance, ascending; they are numbered from 0 on.
+            kind: their kind.
         """
-        following = next(known, None)
+        first = 0
         for place in range(-(-until_ns // self.width_ns)):
-            page = self.page = self.pages.pop(place, [])
             end_ns = self.end_ns = (place + 1) * self.width_ns
-            while following is not None and following[0] < end_ns:
-                page.append(following)
-                following = next(known, None)
+            page = self.page = self.pages.pop(place, [])
+            last = bisect_left(known_ns, end_ns, first)
+            page.extend(zip(known_ns[first:last], repeat(kind), range(first, last), strict=False))
             page.sort()
+            first = last
             yield page

@@ -7,6 +7,7 @@ Order at one instant: nodes that have booted start, those that are ready join, n
 the kubelets try again, empty nodes go, and a sample is taken.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterator
 
 from vpcipam.action import Action
@@ -27,7 +28,7 @@ Observer = Callable[[Member, tuple[Action, ...]], None]
 Progress = Callable[[int, int], None]
 """Told how far a run is: the time that it has come to, and its duration, in nanoseconds."""
 
-EVENTS_PER_WINDOW = 1024
+EVENTS_PER_WINDOW = 128
 STRIP_COUNT = 96
 """How often a run writes down what is free in each subnet, /28 by /28."""
 _LAUNCH_RETRY_NS = 60 * NS_PER_S
@@ -121,7 +122,7 @@ class Fleet:
             SAMPLE: self._sample,
         }
         calendar.push(0, SAMPLE, 0)
-        for page in calendar.windows(until_ns, ((pod.created_ns, ARRIVE, number) for number, pod in enumerate(self.pods))):
+        for page in calendar.windows(until_ns, [pod.created_ns for pod in self.pods], ARRIVE):
             self._run_page(page, until_ns, slow)
             yield min(calendar.end_ns, until_ns)
         self._sample(0, until_ns)
@@ -134,19 +135,19 @@ class Fleet:
         The innermost loop, so what it uses is bound once, and `Calendar.push` is written out.
         """
         pods, home, keys = self.pods, self.home, self._keys
-        scheduler, calendar = self._scheduler, self._calendar
-        take, release = scheduler.take, scheduler.release
-        pages, width_ns = calendar.pages, calendar.width_ns
+        calendar, scheduler = self._calendar, self._scheduler
+        take, move = scheduler.take, scheduler.move
+        pages, width_ns, end_ns = calendar.pages, calendar.width_ns, calendar.end_ns
         make_key = SandboxKey._make
         for now_ns, kind, number in page:
             if now_ns >= until_ns:
                 return
             if kind == ARRIVE:
                 name, _, deleted_ns, bound_to = pods[number]
-                self.arrived_count += 1
+                self.arrived_count = number + 1
                 if deleted_ns is not None and deleted_ns < until_ns:
-                    if deleted_ns < calendar.end_ns:
-                        calendar.push(deleted_ns, DELETE, number)
+                    if deleted_ns < end_ns:
+                        insort(page, (deleted_ns, DELETE, number))
                     else:
                         place = deleted_ns // width_ns
                         if place in pages:
@@ -164,9 +165,6 @@ class Fleet:
                 except PoolExhausted:
                     self._wait(member, number, now_ns)
                     continue
-                member.assigned_count = count = member.assigned_count + 1
-                if count > member.high or count < member.low:
-                    self._disturb(member, now_ns)
             elif kind == DELETE:
                 member = home[number]
                 if member is None or number in member.waiting:
@@ -176,14 +174,14 @@ class Fleet:
                 home[number] = keys[number] = None
                 self.gone_count += 1
                 self._cooling[-1].add(member)
-                member.assigned_count = count = member.assigned_count - 1
-                if count < member.low or count > member.high:
-                    self._disturb(member, now_ns)
-                release(member)
+                move(member, member.pod_count - 1)
                 if member.waiting or self.pending or not member.pod_count:
                     self._after_release(member, now_ns)
             else:
                 slow[kind](number, now_ns)
+                continue
+            if member.pod_count > member.high or member.pod_count < member.low or member.waiting:
+                self._disturb(member, now_ns)
 
     # --- pods that do not find an address at once ------------------------------------------------------------------------------
 
@@ -196,7 +194,7 @@ class Fleet:
             self._turned_away.add(number)
             self.refused_count += 1
             return None
-        self._scheduler.bind(member)
+        self._scheduler.move(member, member.pod_count + 1)
         return member
 
     def _pend(self, number: int, now_ns: int) -> None:
@@ -226,10 +224,8 @@ class Fleet:
             member.assign(key, now_ns)
         except PoolExhausted:
             return False
-        member.assigned_count += 1
         self._recorder.to_start_ns.append(now_ns - self.pods[number].created_ns)
-        if not member.low <= member.assigned_count <= member.high:
-            self._disturb(member, now_ns)
+        self._disturb(member, now_ns)
         return True
 
     def _wait(self, member: Member, number: int, now_ns: int) -> None:
@@ -283,7 +279,7 @@ class Fleet:
         self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
         self.waiting_count -= 1
         self.home[number] = self._keys[number] = None
-        self._scheduler.release(member)
+        self._scheduler.move(member, member.pod_count - 1)
         self._after_release(member, now_ns)
 
     def _after_release(self, member: Member, now_ns: int) -> None:
@@ -500,7 +496,7 @@ class Fleet:
         """Count the addresses that cool, on the nodes that have released any so lately."""
         members = {member for each in self._cooling for member in each if not member.gone}
         self._cooling = [*self._cooling[1 - self._cooling_depth :], set()]
-        return sum(member.node.stats(now_ns).cooling_count for member in members)
+        return sum(member.node.datastores[0].cooling_count(now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""

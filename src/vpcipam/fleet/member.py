@@ -22,21 +22,19 @@ class Member:
         number: its place among all nodes that there have ever been.
         assign, unassign: of its first card's datastore: a pod's way to its address.
         low, high: between which numbers of assigned addresses its pool rests; see `Node.calm`.
-        assigned_count: addresses that its pods hold.
         waiting: the pods that are bound to it and have no address, each with the time at which the kubelet first tried.
         wake_ns: when it is to be ticked next.
         retry_ns: when a waiting pod is to be tried next.
         scale_down_ns: when to see whether it has been empty for long enough to go.
         gone: it has been terminated.
         revision: of the datastore, when the three counts below were taken.
-        pod_count, room: pods bound to it, and how many it takes.
+        pod_count, room: pods bound to it, each of which has an address or waits for one; and how many it takes.
         ranks, rank, seat: see `vpcipam.fleet.scheduler`.
     """
 
     __slots__ = (
         "address_count",
         "assign",
-        "assigned_count",
         "eni_count",
         "gone",
         "group",
@@ -69,7 +67,6 @@ class Member:
         self.unassign: Callable[[SandboxKey, int], Assignment] = datastore.unassign
         self.low = 0
         self.high = -1
-        self.assigned_count = 0
         self.waiting: dict[int, int] = {}
         self.wake_ns = NEVER_NS
         self.retry_ns = NEVER_NS
@@ -84,3 +81,8 @@ class Member:
         self.ranks: list[int] = []
         self.rank = -1
         self.seat = 0
+
+    @property
+    def assigned_count(self) -> int:
+        """The addresses that its pods hold."""
+        return self.pod_count - len(self.waiting)

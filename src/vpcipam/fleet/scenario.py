@@ -4,7 +4,7 @@ The keys are listed in docs/scenarios.md.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ class Scenario:
     """A fleet, what it has to carry, and for how long.
 
     Attributes:
-        vpc_cidr: of the VPC that the subnets lie in.
+        vpc_cidrs: of the VPC that the subnets lie in.
         scheduling: which node a pod goes to: the one with the smallest share of its `max_pods` in use, or the fullest with room.
         sample_ns: how often what there is is written down.
         retry_ns: how long the kubelet waits before it tries anew to give a pod an address.
@@ -152,7 +152,7 @@ class Scenario:
     subnets: tuple[SubnetSpec, ...]
     groups: tuple[NodeGroup, ...]
     workload: Workload
-    vpc_cidr: str
+    vpc_cidrs: tuple[str, ...]
     seed: int = 0
     scheduling: Scheduling = "least-allocated"
     sample_ns: int = 60 * NS_PER_S
@@ -230,7 +230,7 @@ def _read(document: Mapping[str, Any], folder: str, where: str, workload: Worklo
         subnets=subnets,
         groups=groups,
         workload=workload or (parts[0] if len(parts) == 1 else CombinedWorkload(tuple(parts))),
-        vpc_cidr=_vpc_cidr(top, subnets),
+        vpc_cidrs=_vpc_cidrs(top, subnets),
         scheduling=top.text("scheduling", "least-allocated", among=SCHEDULINGS),  # type: ignore[arg-type] # it is one of them
         sample_ns=top.nanoseconds("sample", 60, above=0),
         retry_ns=top.nanoseconds("retry", 10, above=0),
@@ -326,25 +326,37 @@ def _policy(table: Table) -> WarmPolicy:
     return table.made("policy", lambda: policy_named(name, **options))
 
 
-def _vpc_cidr(top: Table, subnets: tuple[SubnetSpec, ...]) -> str:
-    """Take the VPC's CIDR, or the smallest that all subnets lie in; see that they do, and that they don't overlap."""
+def _vpc_cidrs(top: Table, subnets: tuple[SubnetSpec, ...]) -> tuple[str, ...]:
+    """Take the VPC's CIDRs, or those that the subnets want; see that each subnet lies in one, and that no two subnets overlap."""
     cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
     for place, cidr in enumerate(cidrs):
         for other in cidrs[:place]:
             if cidr.overlaps(other):
                 raise top.refusal("subnet", f"{cidr} and {other} overlap")
+    given = top.texts("vpc_cidrs", ())
+    if not given:
+        return wanted_vpc_cidrs(cidrs)
+    wholes = [top.made("vpc_cidrs", lambda text=text: Cidr.parse(text)) for text in given]  # type: ignore[misc] # the text of this round
+    for cidr in cidrs:
+        if not any(whole.first <= cidr.first and cidr.last <= whole.last for whole in wholes):
+            raise top.refusal("vpc_cidrs", f"{cidr} lies in none of {', '.join(given)}")
+    return given
+
+
+def wanted_vpc_cidrs(cidrs: Iterable[Cidr]) -> tuple[str, ...]:
+    """The CIDRs of a VPC for some subnets: the smallest one that holds all, or else, as EC2 has none above a /16, the /16 around each.
+
+    >>> wanted_vpc_cidrs([Cidr.parse("10.0.0.0/24"), Cidr.parse("10.0.3.0/24")])
+    ('10.0.0.0/22',)
+    >>> wanted_vpc_cidrs([Cidr.parse("10.0.0.0/24"), Cidr.parse("10.1.0.0/24")])
+    ('10.0.0.0/16', '10.1.0.0/16')
+    """
+    cidrs = tuple(cidrs)
     first, last = min(cidr.first for cidr in cidrs), max(cidr.last for cidr in cidrs)
     length = min(28, 32 - (first ^ last).bit_length())
-    given = top.optional_text("vpc_cidr")
-    if given is None:
-        if length < 16:
-            raise top.refusal("subnet", "the subnets lie too far apart for one CIDR of a VPC, which is a /16 at most")
-        return str(Cidr(4, first >> (32 - length) << (32 - length), length))
-    vpc = top.made("vpc_cidr", lambda: Cidr.parse(given))
-    for cidr in cidrs:
-        if cidr.first < vpc.first or cidr.last > vpc.last:
-            raise top.refusal("vpc_cidr", f"{cidr} does not lie in {vpc}")
-    return str(vpc)
+    firsts = {first} if length >= 16 else {cidr.first for cidr in cidrs}
+    free_bits = 32 - max(16, length)
+    return tuple(str(Cidr(4, each, 32 - free_bits)) for each in sorted({each >> free_bits << free_bits for each in firsts}))
 
 
 def _ec2(table: Table) -> Ec2Behaviour:

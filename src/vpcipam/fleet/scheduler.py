@@ -45,57 +45,44 @@ class Scheduler:
         """Let a node take pods."""
         most = member.group.kubelet_max_pods
         member.ranks = self._ranks[most, most - member.room]
-        self._seat(member)
+        self.move(member, member.pod_count)
 
     def remove(self, member: Member) -> None:
         """Let a node take no more pods."""
-        if member.rank != _NOT_SEATED:
-            self._unseat(member)
+        member.room = 0
+        self.move(member, member.pod_count)
 
     def take(self) -> Member | None:
         """Choose a node and bind a pod to it; None where none has room."""
         filled = self._filled
         if not filled:
             return None
-        rank = filled.bit_length() - 1 if self._most_allocated else (filled & -filled).bit_length() - 1
-        bucket = self._buckets[rank]
-        member = bucket[int(self._chance() * len(bucket))] if len(bucket) > 1 else bucket[0]
-        self.bind(member)
+        bucket = self._buckets[(filled if self._most_allocated else filled & -filled).bit_length() - 1]
+        member = bucket[int(self._chance() * len(bucket))]
+        self.move(member, member.pod_count + 1)
         return member
 
-    def bind(self, member: Member) -> None:
-        """Bind a pod to a node that has room."""
-        self._unseat(member)
-        member.pod_count += 1
-        self._seat(member)
-
-    def release(self, member: Member) -> None:
-        """Take a pod off a node."""
-        if member.rank != _NOT_SEATED:
-            self._unseat(member)
-        member.pod_count -= 1
-        self._seat(member)
-
-    def _seat(self, member: Member) -> None:
-        count = member.pod_count
-        if count < member.room:
-            rank = member.rank = member.ranks[count]
+    def move(self, member: Member, pod_count: int) -> None:
+        """Note that a node has so many pods now."""
+        rank = member.rank
+        if rank != _NOT_SEATED:
+            bucket = self._buckets[rank]
+            last = bucket.pop()
+            if last is not member:
+                bucket[member.seat] = last
+                last.seat = member.seat
+            elif not bucket:
+                self._filled ^= 1 << rank
+        member.pod_count = pod_count
+        if pod_count < member.room:
+            rank = member.rank = member.ranks[pod_count]
             bucket = self._buckets[rank]
             if not bucket:
                 self._filled |= 1 << rank
             member.seat = len(bucket)
             bucket.append(member)
-
-    def _unseat(self, member: Member) -> None:
-        rank = member.rank
-        member.rank = _NOT_SEATED
-        bucket = self._buckets[rank]
-        last = bucket.pop()
-        if last is not member:
-            bucket[member.seat] = last
-            last.seat = member.seat
-        elif not bucket:
-            self._filled ^= 1 << rank
+        else:
+            member.rank = _NOT_SEATED
 
     def _check(self) -> None:
         for rank, bucket in enumerate(self._buckets):

@@ -32,7 +32,10 @@ class Stage:
 def set_stage(scenario: Scenario) -> Stage:
     """Make the scenario's EC2."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed, conditions=scenario.ec2.conditions(scenario.seed))
-    vpc = ec2.create_vpc(scenario.vpc_cidr)
+    first, *others = scenario.vpc_cidrs
+    vpc = ec2.create_vpc(first)
+    for cidr in others:
+        ec2.associate_vpc_cidr_block(vpc.vpc_id, cidr)
     subnet_ids = {}
     for spec in scenario.subnets:
         subnet_ids[spec.name] = ec2.create_subnet(vpc.vpc_id, spec.cidr).subnet_id

@@ -89,10 +89,13 @@ class Actions:
         moment = self._moment(call)
         return Views(self._account.subnets) if moment is None else moment.subnets
 
-    def _visible_enis(self, call: Call) -> Mapping[str, NetworkInterface]:
-        """The ENIs as a call sees them, by id."""
+    def _visible_enis(self, call: Call, *, unattached: bool = False) -> Mapping[str, NetworkInterface]:
+        """The ENIs as a call sees them, by id; of those `unattached` at least all that are."""
         moment = self._moment(call)
-        return Views(self._account.enis) if moment is None else moment.enis
+        if moment is not None:
+            return moment.enis
+        account = self._account
+        return Views(dict(sorted(account.unattached_enis.items()))) if unattached else Views(account.enis)
 
     def _visible_instances(self, call: Call) -> Mapping[str, Instance]:
         """The instances as a call sees them, by id."""

@@ -192,7 +192,8 @@ class InterfaceActions(Actions):
         call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None or bool(filters))
         names = texts(eni_ids)
         if instance_id is None or names:
-            shown = self._named_or_all(call, self._visible_enis(call), names, ErrorCode.ENI_NOT_FOUND)
+            unattached = not names and (filters or {}).get("status") == ("available",)
+            shown = self._named_or_all(call, self._visible_enis(call, unattached=unattached), names, ErrorCode.ENI_NOT_FOUND)
         else:
             instance = self._visible_instances(call).get(instance_id)
             shown = () if instance is None else tuple(sorted(instance.network_interfaces, key=lambda eni: eni.eni_id))
