@@ -47,7 +47,7 @@ class Calendar:
         """
         first = 0
         for place in range(-(-until_ns // self.width_ns)):
-            end_ns = self.end_ns = (place + 1) * self.width_ns
+            end_ns = self.end_ns = min((place + 1) * self.width_ns, until_ns)
             page = self.page = self.pages.pop(place, [])
             last = bisect_left(known_ns, end_ns, first)
             page.extend(zip(known_ns[first:last], repeat(kind), range(first, last), strict=False))

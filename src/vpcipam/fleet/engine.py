@@ -7,18 +7,16 @@ Order at one instant: nodes that have booted start, those that are ready join, n
 the kubelets try again, empty nodes go, and a sample is taken.
 """
 
-from bisect import insort
 from collections.abc import Callable, Iterator
 
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted, ScenarioError
-from vpcipam.fleet.calendar import Calendar, Event
-from vpcipam.fleet.member import NEVER_NS, Member
+from vpcipam.fleet.calendar import Calendar
 from vpcipam.fleet.metrics import FleetResult, FleetSample, Recorder
 from vpcipam.fleet.scenario import Scenario, node_name
-from vpcipam.fleet.scheduler import Scheduler
 from vpcipam.fleet.stage import set_stage
+from vpcipam.fleet.turnover import ARRIVE, DELETE, NEVER_NS, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.stats import NS_PER_S
@@ -36,7 +34,8 @@ _START_RETRY_NS = 10 * NS_PER_S
 
 
 # The kinds of events, in the order in which they come at one instant.
-START, READY, WAKE, DELETE, ARRIVE, RETRY, SCALE_DOWN, SAMPLE = range(8)
+START, READY, WAKE = range(3)  # DELETE and ARRIVE are 3 and 4
+RETRY, SCALE_DOWN, SAMPLE = range(5, 8)
 
 
 def simulate(
@@ -75,13 +74,10 @@ class Fleet:
         """Set the stage, with the nodes that are there at the start."""
         self.scenario = scenario
         self.stage = set_stage(scenario)
-        self.pods = scenario.workload.pods(scenario.seed, scenario.duration_ns)
+        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
         self.members: list[Member] = []
-        self.pending: dict[int, int] = {}  # pod: since when
-        self.home: list[Member | None] = [None] * len(self.pods)
-        self.arrived_count = self.gone_count = self.refused_count = self.waiting_count = 0
+        self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
-        self._keys: list[SandboxKey | None] = [None] * len(self.pods)
         self._observer = observer
         self._tickless = tickless
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
@@ -92,11 +88,19 @@ class Fleet:
         self._by_name: dict[str, Member] = {}
         self._turned_away: set[int] = set()
         # Who has addresses that may cool: by the interval between samples in which the last one was released.
-        self._cooling: list[set[Member]] = [set()]
+        self._cooling: list[list[Member]] = []
         longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
-        self._cooling_depth = 2 + longest_ns // scenario.sample_ns
+        self._cooling_depth = 1 + longest_ns // scenario.sample_ns
         self._recorder = Recorder({spec.name: 1 << 32 - int(spec.cidr.partition("/")[2]) for spec in scenario.subnets})
         self._calendar = Calendar(self._window_ns())
+        self._methods: dict[int, Callable[[int, int], None]] = {
+            START: self._start,
+            READY: self._ready,
+            WAKE: self._wake,
+            RETRY: self._retry,
+            SCALE_DOWN: self._scale_down,
+            SAMPLE: self._sample,
+        }
         self._calls_before = self.stage.ec2.call_counts
         for number, group in enumerate(scenario.groups):
             for _ in range(group.count):
@@ -105,91 +109,30 @@ class Fleet:
     def _window_ns(self) -> int:
         days = self.scenario.duration_ns / 86_400e9
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
-        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.pods) + wakes + EVENTS_PER_WINDOW)))
+        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[int]:
         """Run to the end; answer now and then with the time that it has come to."""
-        calendar = self._calendar
-        until_ns = self.scenario.duration_ns
-        slow: dict[int, Callable[[int, int], None]] = {
-            START: self._start,
-            READY: self._ready,
-            WAKE: self._wake,
-            RETRY: self._retry,
-            SCALE_DOWN: self._scale_down,
-            SAMPLE: self._sample,
-        }
+        calendar, until_ns = self._calendar, self.scenario.duration_ns
         calendar.push(0, SAMPLE, 0)
-        for page in calendar.windows(until_ns, [pod.created_ns for pod in self.pods], ARRIVE):
-            self._run_page(page, until_ns, slow)
+        for page in calendar.windows(until_ns, self.ledger.created_ns, ARRIVE):
+            turn_over(page, calendar.pages, calendar.width_ns, calendar.end_ns, self.ledger, self._scheduler, self)
             yield min(calendar.end_ns, until_ns)
         self._sample(0, until_ns)
 
-    def _run_page(  # noqa: C901, PLR0912  # the innermost loop: what it would call costs more than what it does
-        self, page: list[Event], until_ns: int, slow: dict[int, Callable[[int, int], None]]
-    ) -> None:
-        """Run one window: pods that find an address at once, and pods that go, here; all else by its method.
-
-        The innermost loop, so what it uses is bound once, and `Calendar.push` is written out.
-        """
-        pods, home, keys = self.pods, self.home, self._keys
-        calendar, scheduler = self._calendar, self._scheduler
-        take, move = scheduler.take, scheduler.move
-        pages, width_ns, end_ns = calendar.pages, calendar.width_ns, calendar.end_ns
-        make_key = SandboxKey._make
-        for now_ns, kind, number in page:
-            if now_ns >= until_ns:
-                return
-            if kind == ARRIVE:
-                name, _, deleted_ns, bound_to = pods[number]
-                self.arrived_count = number + 1
-                if deleted_ns is not None and deleted_ns < until_ns:
-                    if deleted_ns < end_ns:
-                        insort(page, (deleted_ns, DELETE, number))
-                    else:
-                        place = deleted_ns // width_ns
-                        if place in pages:
-                            pages[place].append((deleted_ns, DELETE, number))
-                        else:
-                            pages[place] = [(deleted_ns, DELETE, number)]
-                member = take() if bound_to is None else self._bind(bound_to, number)
-                if member is None:
-                    self._pend(number, now_ns)
-                    continue
-                home[number] = member
-                key = keys[number] = make_key(("aws-cni", name, "eth0"))
-                try:
-                    member.assign(key, now_ns)
-                except PoolExhausted:
-                    self._wait(member, number, now_ns)
-                    continue
-            elif kind == DELETE:
-                member = home[number]
-                if member is None or number in member.waiting:
-                    self._give_up(number, now_ns)
-                    continue
-                member.unassign(keys[number], now_ns)  # type: ignore[arg-type] # a pod with a home has a key
-                home[number] = keys[number] = None
-                self.gone_count += 1
-                self._cooling[-1].add(member)
-                move(member, member.pod_count - 1)
-                if member.waiting or self.pending or not member.pod_count:
-                    self._after_release(member, now_ns)
-            else:
-                slow[kind](number, now_ns)
-                continue
-            if member.pod_count > member.high or member.pod_count < member.low or member.waiting:
-                self._disturb(member, now_ns)
+    def other(self, now_ns: int, kind: int, number: int) -> None:
+        """Deal with an event of a node, or of the fleet."""
+        self._methods[kind](number, now_ns)
 
     # --- pods that do not find an address at once ------------------------------------------------------------------------------
 
-    def _bind(self, name: str, number: int) -> Member | None:
+    def bind(self, name: str, number: int) -> Member | None:
         """Bind a pod to the node that its trace names. A full node turns it away, as a kubelet does ("OutOfpods")."""
         member = self._by_name.get(name)
         if member is None:
-            raise ScenarioError(f"pod {self.pods[number].name!r} is bound to node {name!r}, and there is none of that name")
+            raise ScenarioError(f"pod {self.ledger.names[number]!r} is bound to node {name!r}, and there is none of that name")
         if member.pod_count >= member.room or member.rank < 0:
             self._turned_away.add(number)
             self.refused_count += 1
@@ -197,38 +140,38 @@ class Fleet:
         self._scheduler.move(member, member.pod_count + 1)
         return member
 
-    def _pend(self, number: int, now_ns: int) -> None:
+    def pend(self, number: int, now_ns: int) -> None:
         """Let a pod wait for a node with room."""
         if number not in self._turned_away:
-            self.pending[number] = now_ns
+            self.ledger.pending[number] = now_ns
             self._scale_up(now_ns)
 
     def _place_pending(self, now_ns: int) -> None:
         """Bind pods that wait for a node, the oldest first."""
-        while self.pending and self._scheduler.has_room:
-            number = next(iter(self.pending))
-            since_ns = self.pending.pop(number)
+        while self.ledger.pending and self._scheduler.has_room:
+            number = next(iter(self.ledger.pending))
+            since_ns = self.ledger.pending.pop(number)
             member = self._scheduler.take()
             assert member is not None, "the scheduler has room"  # noqa: S101  # for the type checker
             self._recorder.for_node_ns.append(now_ns - since_ns)
-            self.home[number] = member
-            self._keys[number] = SandboxKey("aws-cni", self.pods[number].name, "eth0")
+            self.ledger.homes[number] = member
+            self.ledger.keys[number] = SandboxKey("aws-cni", self.ledger.names[number], "eth0")
             if not self._try(member, number, now_ns):
-                self._wait(member, number, now_ns)
+                self.wait(member, number, now_ns)
 
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
         """Try to give a pod an address; tell whether it got one."""
-        key = self._keys[number]
+        key = self.ledger.keys[number]
         assert key is not None, "it has a home"  # noqa: S101  # for the type checker
         try:
             member.assign(key, now_ns)
         except PoolExhausted:
             return False
-        self._recorder.to_start_ns.append(now_ns - self.pods[number].created_ns)
-        self._disturb(member, now_ns)
+        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
+        self.disturb(member, now_ns)
         return True
 
-    def _wait(self, member: Member, number: int, now_ns: int) -> None:
+    def wait(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
         member.waiting[number] = now_ns
         self.waiting_count += 1
@@ -265,26 +208,26 @@ class Fleet:
                 self._recorder.for_address_ns.append(now_ns - since_ns)
         self._plan_retry(member, now_ns)
 
-    def _give_up(self, number: int, now_ns: int) -> None:
+    def give_up(self, number: int, now_ns: int) -> None:
         """Delete a pod that never had an address."""
         if number in self._turned_away:
             self._turned_away.remove(number)
             return
         self.refused_count += 1
-        self._recorder.to_start_ns.append(now_ns - self.pods[number].created_ns)
-        member = self.home[number]
+        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
+        member = self.ledger.homes[number]
         if member is None:
-            self._recorder.for_node_ns.append(now_ns - self.pending.pop(number))
+            self._recorder.for_node_ns.append(now_ns - self.ledger.pending.pop(number))
             return
         self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
         self.waiting_count -= 1
-        self.home[number] = self._keys[number] = None
+        self.ledger.homes[number] = self.ledger.keys[number] = None
         self._scheduler.move(member, member.pod_count - 1)
-        self._after_release(member, now_ns)
+        self.after_release(member, now_ns)
 
-    def _after_release(self, member: Member, now_ns: int) -> None:
+    def after_release(self, member: Member, now_ns: int) -> None:
         """Follow up on a pod that has gone: others may have room, or an address in time."""
-        if self.pending:
+        if self.ledger.pending:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)
         if not member.pod_count:
@@ -292,7 +235,7 @@ class Fleet:
 
     # --- nodes ---------------------------------------------------------------------------------------------------------------
 
-    def _disturb(self, member: Member, now_ns: int) -> None:
+    def disturb(self, member: Member, now_ns: int) -> None:
         """Have a node look at its pool at its next tick: it does not rest any more."""
         if member.wake_ns > now_ns + 1:
             tick_ns = member.node.next_tick(now_ns)
@@ -399,14 +342,14 @@ class Fleet:
         member = self.members[number]
         self._booting_room -= member.room
         self._scheduler.add(member)
-        if self.pending:
+        if self.ledger.pending:
             self._place_pending(now_ns)
         if not member.pod_count:
             self._plan_scale_down(member, now_ns)
 
     def _scale_up(self, now_ns: int) -> None:
         """Launch nodes for pods that no node, booting or ready, has room for."""
-        while len(self.pending) > self._booting_room and now_ns >= self._launch_again_ns:
+        while len(self.ledger.pending) > self._booting_room and now_ns >= self._launch_again_ns:
             for number, group in enumerate(self.scenario.groups):
                 if self._live_counts[number] < group.max_count and group.pods_per_node:
                     break
@@ -457,7 +400,7 @@ class Fleet:
     @property
     def running_count(self) -> int:
         """Pods that have an address."""
-        return self.arrived_count - self.gone_count - self.refused_count - self.waiting_count - len(self.pending)
+        return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - len(self.ledger.pending)
 
     def _sample(self, number: int, now_ns: int) -> None:
         """Write down how things stand, and when to do so next."""
@@ -469,8 +412,8 @@ class Fleet:
             nodes=sum(self._live_counts),
             pods_running=running,
             pods_waiting=self.waiting_count,
-            pods_pending=len(self.pending),
-            pods_done=self.gone_count,
+            pods_pending=len(self.ledger.pending),
+            pods_done=self.ledger.gone_count,
             pods_refused=self.refused_count,
             addresses_attached=self.address_count,
             addresses_assigned=running,
@@ -494,24 +437,27 @@ class Fleet:
 
     def _count_cooling(self, now_ns: int) -> int:
         """Count the addresses that cool, on the nodes that have released any so lately."""
+        self._cooling = [*self._cooling[1 - self._cooling_depth :], self.ledger.released]
+        for member in self.ledger.released:
+            member.released = False
+        self.ledger.released = []
         members = {member for each in self._cooling for member in each if not member.gone}
-        self._cooling = [*self._cooling[1 - self._cooling_depth :], set()]
         return sum(member.node.datastores[0].cooling_count(now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""
         end_ns = self.scenario.duration_ns
         recorder = self._recorder
-        recorder.for_node_ns += [end_ns - since_ns for since_ns in self.pending.values()]
-        recorder.to_start_ns += [end_ns - self.pods[number].created_ns for number in self.pending]
+        recorder.for_node_ns += [end_ns - since_ns for since_ns in self.ledger.pending.values()]
+        recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in self.ledger.pending]
         for member in self.members:
             recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
-            recorder.to_start_ns += [end_ns - self.pods[number].created_ns for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.pods))
+            recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
 
     def _check(self) -> None:
         """Assert what must hold between two events."""
-        homes = sum(member is not None for member in self.home)
+        homes = sum(member is not None for member in self.ledger.homes)
         assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
         assigned = sum(member.assigned_count for member in self.members)
         assert assigned == self.running_count == sum(member.node.datastores[0].sandbox_count for member in self.members), (  # noqa: S101
