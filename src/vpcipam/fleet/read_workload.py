@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from vpcipam.fleet.reading import SHORTEST_S, Table
+from vpcipam.fleet.reading import Table
 from vpcipam.fleet.trace import COLUMNS, UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.workload import (
+    MAX_PER_HOUR,
+    SHORTEST_S,
     Arrivals,
     CronJob,
     Deployment,
@@ -74,7 +76,7 @@ def _arrivals(table: Table, folder: str) -> Arrivals:
     wave = table.table("wave")
     arrivals = Arrivals(
         name=_name(table, "pod"),
-        per_hour=table.number("per_hour"),
+        per_hour=table.number("per_hour", high=MAX_PER_HOUR),
         lifetime=_lifetime(table.table("lifetime"), folder),
         wave=Wave(wave.number("amplitude", 0.0, high=1.0), wave.number("peak_hour", 14.0, high=24.0)),
         burst=table.integer("burst", 1, low=1),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from vpcipam.errors import ScenarioError, VpcIpamError
+from vpcipam.fleet.workload import MAX_S
 from vpcipam.stats import NS_PER_S
 
 _Value = TypeVar("_Value")
@@ -19,10 +20,6 @@ _REQUIRED: Any = object()
 
 MAX_COUNT = 10**9
 """The largest whole number, where a key sets no other bound."""
-MAX_S = 36_500 * 86_400.0
-"""The longest duration: a hundred years."""
-SHORTEST_S = 1e-9
-"""The shortest duration that is not nothing."""
 
 
 @attrs.define

@@ -17,9 +17,9 @@ from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.fitting import group_misfits, subnet_misfits, time_misfits, workload_misfits
 from vpcipam.fleet.read_workload import read_workload
-from vpcipam.fleet.reading import SHORTEST_S, Table, changed
+from vpcipam.fleet.reading import Table, changed
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, node_name, wanted_vpc_cidrs
-from vpcipam.fleet.workload import CombinedWorkload, Workload
+from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import instance_limits
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS

@@ -15,20 +15,25 @@ from vpcipam._arguments import require_integer
 from vpcipam.errors import InvalidArgument
 from vpcipam.stats import NS_PER_S
 
+MAX_S = 36_500 * 86_400.0
+"""The longest time that a workload knows: a hundred years."""
+SHORTEST_S = 1e-9
+"""The shortest time that is not nothing."""
+MAX_PER_HOUR = 1e9
+"""The highest rate at which pods come."""
 MAX_POD_COUNT = 10_000_000
 """The most pods that a generator makes: each takes about 300 bytes."""
 
 
-def _number(low: float = 0.0, high: float = math.inf, *, above: bool = False) -> Callable[[object, "attrs.Attribute[float]", float], None]:
-    """Make a validator: a finite number from `low`, exclusive where `above` is set, to `high`, inclusive."""
+def _number(high: float, *, low: float = 0.0) -> Callable[[object, "attrs.Attribute[float]", float], None]:
+    """Make a validator: a number between two, both included."""
 
     def validate(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
         name = f"{attribute.name} of {type(instance).__name__}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{name} must be a number, not {type(value).__name__} ({value!r})")
-        if not (low < value if above else low <= value) or not value <= high or math.isinf(value):
-            wanted = f"{'more than ' if above else ''}{low:g}" + (" or more" if not above and math.isinf(high) else "")
-            raise InvalidArgument(f"{name} must be {wanted}{'' if math.isinf(high) else f' to {high:g}'}, not {value}")
+        if not low <= value <= high:
+            raise InvalidArgument(f"{name} must be from {low:g} to {high:g}, not {value}")
 
     return validate
 
@@ -102,7 +107,7 @@ class Lifetime(Protocol):
 class FixedLifetime:
     """All stay equally long."""
 
-    seconds: float = attrs.field(validator=_number(above=True))
+    seconds: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
     def draw(self, chance: Random) -> float:
         """Answer the one there is."""
@@ -114,7 +119,7 @@ class FixedLifetime:
 class ExponentialLifetime:
     """Whoever is there leaves with the same chance at any time."""
 
-    mean_s: float = attrs.field(validator=_number(above=True))
+    mean_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
     def draw(self, chance: Random) -> float:
         """Draw one."""
@@ -134,8 +139,8 @@ class LogNormalLifetime:
         sigma: the standard deviation of the logarithm; the 90th percentile is median × e^(1.2816 sigma).
     """
 
-    median_s: float = attrs.field(validator=_number(above=True))
-    sigma: float = attrs.field(validator=_number(high=10.0))
+    median_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
+    sigma: float = attrs.field(validator=_number(10.0))
 
     @classmethod
     def from_p90(cls, median_s: float, p90_s: float) -> "LogNormalLifetime":
@@ -173,7 +178,7 @@ class EmpiricalLifetime:
     @quantiles_s.validator
     def _check_quantiles(self, _: object, quantiles_s: tuple[float, ...]) -> None:
         rise = all(low <= high for low, high in itertools.pairwise(quantiles_s))
-        if len(quantiles_s) < 2 or not rise or not quantiles_s[0] >= 0 or math.isinf(quantiles_s[-1]):
+        if len(quantiles_s) < 2 or not rise or not quantiles_s[0] >= 0 or quantiles_s[-1] > MAX_S:
             shown = f"{len(quantiles_s)} of them" if len(quantiles_s) > 9 else quantiles_s
             raise InvalidArgument(f"the quantiles of an EmpiricalLifetime must be two times or more, 0 or more, ascending, not {shown}")
 
@@ -208,8 +213,8 @@ class Wave:
         peak_hour: when the peak is, hours from midnight; the scenario begins at midnight.
     """
 
-    amplitude: float = attrs.field(default=0.0, validator=_number(high=1.0))
-    peak_hour: float = attrs.field(default=14.0, validator=_number(high=24.0))
+    amplitude: float = attrs.field(default=0.0, validator=_number(1.0))
+    peak_hour: float = attrs.field(default=14.0, validator=_number(24.0))
 
     def factor(self, time_s: float) -> float:
         """The rate at a time, as a multiple of the mean."""
@@ -230,7 +235,7 @@ class Arrivals:
     """
 
     name: str
-    per_hour: float = attrs.field(validator=_number())
+    per_hour: float = attrs.field(validator=_number(MAX_PER_HOUR))
     lifetime: Lifetime
     wave: Wave = Wave()
     burst: int = attrs.field(default=1, validator=_count(1))
@@ -255,7 +260,8 @@ class Arrivals:
         highest = 1 + self.wave.amplitude
         gap_s = 3600 * self.burst / self.per_hour / highest
         time_s = -log(1 - draw()) * gap_s
-        while (time_ns := int(time_s * NS_PER_S)) < duration_ns:
+        # The first comparison keeps out what is too large to be made whole.
+        while time_s <= duration_ns and (time_ns := int(time_s * NS_PER_S)) < duration_ns:
             if factor is None or draw() * highest < factor(time_s):
                 yield from itertools.repeat(time_ns, self.burst)
             time_s -= log(1 - draw()) * gap_s
@@ -285,10 +291,10 @@ class Deployment:
 
     name: str
     replicas: int = attrs.field(validator=_count())
-    roll_interval_s: float = attrs.field(default=0.0, validator=_number())
+    roll_interval_s: float = attrs.field(default=0.0, validator=_number(MAX_S))
     max_surge: int = attrs.field(default=1, validator=_count())
     max_unavailable: int = attrs.field(default=0, validator=_count())
-    ready_s: float = attrs.field(default=10.0, validator=_number(1e-9))
+    ready_s: float = attrs.field(default=10.0, validator=_number(MAX_S, low=SHORTEST_S))
 
     def __attrs_post_init__(self) -> None:
         """Refuse a roll-out that could not begin."""
@@ -337,10 +343,10 @@ class CronJob:
     """
 
     name: str
-    interval_s: float = attrs.field(validator=_number(1e-9))
+    interval_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
     count: int = attrs.field(validator=_count())
     lifetime: Lifetime
-    first_s: float = attrs.field(default=0.0, validator=_number())
+    first_s: float = attrs.field(default=0.0, validator=_number(MAX_S))
 
     def expected_count(self, duration_ns: int) -> int:
         """How many pods there will be."""
