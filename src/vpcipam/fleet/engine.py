@@ -16,7 +16,7 @@ from vpcipam.fleet.calendar import Calendar
 from vpcipam.fleet.metrics import FleetResult, FleetSample, Recorder
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.stage import set_stage
-from vpcipam.fleet.turnover import ARRIVE, DELETE, NEVER_NS, Ledger, Member, Scheduler, turn_over
+from vpcipam.fleet.turnover import ARRIVE, NEVER_NS, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.stats import NS_PER_S
