@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Scheduling = Literal["least-allocated", "most-allocated"]
+SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
 
 
@@ -165,6 +166,8 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
     }
+    for key in SEARCHES:
+        top.take(key, None)  # what a search over this scenario goes through, for vpcipam.fleet.search
     top.finish()
     try:
         scenario = Scenario(**values)
