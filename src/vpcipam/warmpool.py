@@ -358,10 +358,11 @@ def calm(view: PoolView, settings: Settings) -> Calm:
     return Calm(low, total - least_free if can_grow else ALWAYS_CALM.high)
 
 
-def counts_say_all(view: PoolView) -> bool:
-    """Tell whether what a pool needs follows from its counts: no cooldown matters, no address is out of reach, no secondary ENI is bare."""
+def counts_say_all(view: PoolView, *, frees_bare_enis: bool = True) -> bool:
+    """Tell whether what a pool needs follows from its counts: no cooldown matters, no address is out of reach, no bare ENI may go."""
     return not view.cooldown_aware and all(
-        not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count) and (eni.total_count or not _may_go(eni))
+        not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
+        and (eni.total_count or not (frees_bare_enis and _may_go(eni)))
         for eni in view.enis
     )
 

@@ -1,5 +1,6 @@
 """Views of a pool, made of what matters in a case."""
 
+import hypothesis.strategies as st
 import pytest
 
 from vpcipam.address import AddressMode
@@ -8,6 +9,7 @@ from vpcipam.stats import EniStats, PoolStats
 from vpcipam.warmpool import PoolView
 
 MINUTE = 60_000_000_000
+SMALL = st.sampled_from([0, 0, 1, 2, 15, 16, 17, 31, 32, 33, 48])
 
 
 def eni(
@@ -86,6 +88,50 @@ def targets(warm_ip=0, minimum=0, *, warm_eni=1, warm_prefix=1):
     return Settings(warm_ip_target=warm_ip, minimum_ip_target=minimum, warm_eni_target=warm_eni, warm_prefix_target=warm_prefix)
 
 
+@st.composite
+def pools(draw, *, plain=False):
+    """A pool of one mode, and its targets; a plain one has nothing that its counts don't tell."""
+    mode = draw(st.sampled_from(["secondary-ip", "prefix"]))
+    unit = 16 if mode == "prefix" else 1
+    slots = draw(st.integers(1, 5))
+    enis = []
+    for number in range(draw(st.integers(1, 4))):
+        cidrs = draw(st.integers(0, slots))
+        used = draw(st.integers(0, cidrs))
+        stale = 0 if plain else draw(st.integers(0, slots - cidrs))
+        enis.append(
+            eni(
+                number,
+                cidrs,
+                draw(st.integers(used, used * unit)),
+                mode=mode,
+                used=used,
+                stale=stale,
+                stale_pods=draw(st.sampled_from([0, 0, 1])) if stale + cidrs < slots and not plain else 0,
+                trunk=number == 1 and draw(st.booleans()),
+                efa=number > 0 and draw(st.sampled_from([False, False, True])),
+                excluded=not plain and draw(st.sampled_from([False, False, True])),
+                added_ns=draw(st.sampled_from([0, 0, 1])),
+                cooling=draw(st.integers(0, 2)),
+                cooling_until_ns=draw(st.sampled_from([None, None, MINUTE, MINUTE + 1])),
+            )
+        )
+    pool = view(
+        *enis,
+        mode=mode,
+        slots=slots,
+        limit=draw(st.integers(1, 6)),
+        unmanaged=draw(st.integers(0, 2)),
+        trunk_expected=draw(st.booleans()),
+        custom=draw(st.booleans()),
+        max_pods=draw(st.sampled_from([1, 16, 17, 110])),
+        aware=not plain and draw(st.booleans()),
+    )
+    ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
+    warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
+    return pool, targets(warm_ip, minimum, warm_eni=draw(st.integers(0, 3)), warm_prefix=draw(st.integers(0, 3)))
+
+
 @pytest.fixture(scope="session", name="eni")
 def _eni():
     return eni
@@ -99,3 +145,8 @@ def _view():
 @pytest.fixture(scope="session", name="targets")
 def _targets():
     return targets
+
+
+@pytest.fixture(scope="session", name="pools")
+def _pools():
+    return pools

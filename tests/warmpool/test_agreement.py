@@ -9,51 +9,6 @@ from hypothesis import given
 from vpcipam.warmpool import ALWAYS_CALM, calm, free_eni, grow, shrink, target_state, too_high, too_low
 
 MINUTE = 60_000_000_000
-SMALL = st.sampled_from([0, 0, 1, 2, 15, 16, 17, 31, 32, 33, 48])
-
-
-@st.composite
-def pools(draw, eni, view, targets, *, plain=False):
-    """A pool of one mode, and its targets; a plain one has nothing that its counts don't tell."""
-    mode = draw(st.sampled_from(["secondary-ip", "prefix"]))
-    unit = 16 if mode == "prefix" else 1
-    slots = draw(st.integers(1, 5))
-    enis = []
-    for number in range(draw(st.integers(1, 4))):
-        cidrs = draw(st.integers(0, slots))
-        used = draw(st.integers(0, cidrs))
-        stale = 0 if plain else draw(st.integers(0, slots - cidrs))
-        enis.append(
-            eni(
-                number,
-                cidrs,
-                draw(st.integers(used, used * unit)),
-                mode=mode,
-                used=used,
-                stale=stale,
-                stale_pods=draw(st.sampled_from([0, 0, 1])) if stale + cidrs < slots and not plain else 0,
-                trunk=number == 1 and draw(st.booleans()),
-                efa=number > 0 and draw(st.sampled_from([False, False, True])),
-                excluded=not plain and draw(st.sampled_from([False, False, True])),
-                added_ns=draw(st.sampled_from([0, 0, 1])),
-                cooling=draw(st.integers(0, 2)),
-                cooling_until_ns=draw(st.sampled_from([None, None, MINUTE, MINUTE + 1])),
-            )
-        )
-    pool = view(
-        *enis,
-        mode=mode,
-        slots=slots,
-        limit=draw(st.integers(1, 6)),
-        unmanaged=draw(st.integers(0, 2)),
-        trunk_expected=draw(st.booleans()),
-        custom=draw(st.booleans()),
-        max_pods=draw(st.sampled_from([1, 16, 17, 110])),
-        aware=not plain and draw(st.booleans()),
-    )
-    ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
-    warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
-    return pool, targets(warm_ip, minimum, warm_eni=draw(st.integers(0, 3)), warm_prefix=draw(st.integers(0, 3)))
 
 
 class Naive:
@@ -146,8 +101,8 @@ class Naive:
 
 
 @given(data=st.data())
-def test_decisions_agree_with_a_naive_reading_of_the_rules(eni, view, targets, data):
-    pool, settings = data.draw(pools(eni, view, targets))
+def test_decisions_agree_with_a_naive_reading_of_the_rules(pools, data):
+    pool, settings = data.draw(pools())
     naive = Naive(pool, settings)
 
     state = target_state(pool, settings)
@@ -189,8 +144,8 @@ def shrunk_naively(pool, over):
 
 
 @given(data=st.data())
-def test_a_pool_that_rests_is_left_alone_at_any_time(eni, view, targets, data):
-    pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(eni, view, targets, plain=plain)))
+def test_a_pool_that_rests_is_left_alone_at_any_time(pools, data):
+    pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(plain=plain)))
     if pool.stats.assigned_count in calm(pool, settings):
         growth = grow(pool, settings)
         assert growth is None or growth.blocked
