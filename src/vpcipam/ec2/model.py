@@ -32,6 +32,9 @@ from vpcipam.ec2.actions.tags import TagActions
 from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
 from vpcipam.ec2.api import Instance, Subnet, Vpc
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.gate import Gate
+from vpcipam.errors import InvalidArgument
 
 
 class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
@@ -54,6 +57,17 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         >>> ec2.subnets[0].available_ip_address_count
         234
     """
+
+    def set_conditions(self, conditions: Conditions | None) -> None:
+        """Behave like this from now on, with full buckets: for a stage that is set before the play begins.
+
+        Raises:
+            InvalidArgument: Describe or the metadata are to lag, and there is something by now; what it looked like before is not known.
+        """
+        lags = conditions is not None and (conditions.describe_lag_ns or conditions.metadata_lag_ns)
+        if lags and self._account.vpcs:
+            raise InvalidArgument("what is shown late must be known from the start: give conditions with a lag to Ec2Model itself")
+        self._gate = None if conditions is None else Gate(conditions, self._account)
 
     @property
     def vpcs(self) -> tuple[Vpc, ...]:

@@ -6,13 +6,13 @@ cdef class Member:
     cdef public object assign, unassign, group, name, node
     cdef public dict waiting
     cdef public list ranks
-    cdef public bint gone, released
+    cdef public bint ready, gone, released
     cdef public long long number, low, high, wake_ns, retry_ns, scale_down_ns, revision
     cdef public long long address_count, eni_count, prefix_count, pod_count, room, rank, seat
 
 cdef class Scheduler:
     cdef dict _ranks
-    cdef list _buckets
+    cdef list _bits, _buckets
     cdef object _filled, _chance
     cdef bint _most_allocated
 

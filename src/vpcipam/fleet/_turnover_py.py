@@ -68,6 +68,7 @@ class Member:
         wake_ns: when it is to be ticked next.
         retry_ns: when a waiting pod is to be tried next.
         scale_down_ns: when to see whether it has been empty for long enough to go.
+        ready: the scheduler knows it, since its start is through.
         gone: it has been terminated.
         released: it is in `Ledger.released`.
         revision: of the datastore, when the three counts were taken.
@@ -90,6 +91,7 @@ class Member:
         "prefix_count",
         "rank",
         "ranks",
+        "ready",
         "released",
         "retry_ns",
         "revision",
@@ -115,6 +117,7 @@ class Member:
         self.wake_ns = NEVER_NS
         self.retry_ns = NEVER_NS
         self.scale_down_ns = NEVER_NS
+        self.ready = False
         self.gone = False
         self.released = False
         self.revision = -1
@@ -148,7 +151,7 @@ class Scheduler:
     Complexity: O(1) for each change and each choice, but for a bit mask with a bit for each different score.
     """
 
-    __slots__ = ("_buckets", "_chance", "_filled", "_most_allocated", "_ranks")
+    __slots__ = ("_bits", "_buckets", "_chance", "_filled", "_most_allocated", "_ranks")
 
     def __init__(self, groups: Iterable[NodeGroup], *, most_allocated: bool, seed: int) -> None:
         """Make one without nodes; it will take those of the given groups."""
@@ -157,6 +160,9 @@ class Scheduler:
         rank_of = {score: rank for rank, score in enumerate(scores)}
         self._ranks = {(most, others): [rank_of[Fraction(taken, most)] for taken in range(others, most)] for most, others in kinds}
         self._buckets: list[list[Member]] = [[] for _ in scores]
+        self._bits = [1]  # doubled, not shifted: the compiled twin would shift C integers, and there are more ranks than those have bits
+        for _ in scores:
+            self._bits.append(self._bits[-1] * 2)
         self._filled = 0
         self._most_allocated = most_allocated
         self._chance = Random(seed).random  # noqa: S311  # chances of a simulation, by seed
@@ -197,14 +203,14 @@ class Scheduler:
                 bucket[member.seat] = last
                 last.seat = member.seat
             elif not bucket:
-                self._filled ^= 1 << rank
+                self._filled ^= self._bits[rank]
         member.pod_count = pod_count
         if pod_count < member.room:
             rank = member.ranks[pod_count]
             member.rank = rank
             bucket = self._buckets[rank]
             if not bucket:
-                self._filled |= 1 << rank
+                self._filled |= self._bits[rank]
             member.seat = len(bucket)
             bucket.append(member)
         else:
@@ -212,7 +218,7 @@ class Scheduler:
 
     def _check(self) -> None:
         for rank, bucket in enumerate(self._buckets):
-            assert bool(bucket) == bool(self._filled >> rank & 1), "invariant 2"  # noqa: S101  # what a _check is for
+            assert bool(bucket) == bool(self._filled & self._bits[rank]), "invariant 2"  # noqa: S101  # what a _check is for
             for seat, member in enumerate(bucket):
                 in_place = (member.rank, member.seat) == (rank, seat) and member.ranks[member.pod_count] == rank
                 assert in_place, f"invariant 1: {member.name}"  # noqa: S101  # likewise

@@ -29,7 +29,7 @@ class Calendar:
         self.end_ns = 0
 
     def push(self, time_ns: int, kind: int, number: int) -> None:
-        """Add an event. It must come after the one that is being dealt with, in the order of events."""
+        """Add an event. It must come after the one that is being dealt with, in the order of events: else that would be met again."""
         if time_ns < self.end_ns:
             insort(self.page, (time_ns, kind, number))
         else:
@@ -52,5 +52,6 @@ class Calendar:
             last = bisect_left(known_ns, end_ns, first)
             page.extend(zip(known_ns[first:last], repeat(kind), range(first, last), strict=False))
             page.sort()
+            del page[bisect_left(page, (end_ns, -1, -1)) :]  # of the last window, what would come after the end
             first = last
             yield page

@@ -16,7 +16,7 @@ from vpcipam.fleet.calendar import Calendar
 from vpcipam.fleet.metrics import FleetResult, FleetSample, Recorder
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.stage import set_stage
-from vpcipam.fleet.turnover import ARRIVE, DELETE, NEVER_NS, Ledger, Member, Scheduler, turn_over
+from vpcipam.fleet.turnover import ARRIVE, NEVER_NS, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.stats import NS_PER_S
@@ -86,7 +86,9 @@ class Fleet:
         self._booting_room = 0
         self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
-        self._turned_away: set[int] = set()
+        self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
+        self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
+        self._check_names()
         # Who has addresses that may cool: by the interval between samples in which the last one was released.
         self._cooling: list[list[Member]] = []
         longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
@@ -111,6 +113,16 @@ class Fleet:
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
         return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
 
+    def _check_names(self) -> None:
+        """See that each pod that is bound to a node is bound to one that the scenario has, or may have."""
+        names = tuple(f"{group.name}-" for group in self.scenario.groups)
+        for number, node in enumerate(self.ledger.bound_to or ()):
+            if node is not None and not (node.startswith(names) and node.rpartition("-")[2].isdecimal()):
+                first = node_name(self.scenario.groups[0].name, 0)
+                raise ScenarioError(
+                    f"pod {self.ledger.names[number]!r} is bound to node {node!r}, and no group has such nodes; they are called {first}, …"
+                )
+
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[int]:
@@ -129,22 +141,42 @@ class Fleet:
     # --- pods that do not find an address at once ------------------------------------------------------------------------------
 
     def bind(self, name: str, number: int) -> Member | None:
-        """Bind a pod to the node that its trace names. A full node turns it away, as a kubelet does ("OutOfpods")."""
+        """Bind a pod to the node that its trace names; None where it has to wait for the node, or is turned away."""
         member = self._by_name.get(name)
-        if member is None:
-            raise ScenarioError(f"pod {self.ledger.names[number]!r} is bound to node {name!r}, and there is none of that name")
-        if member.pod_count >= member.room or member.rank < 0:
-            self._turned_away.add(number)
-            self.refused_count += 1
+        if member is None or member.gone or not member.ready or member.pod_count >= member.room:
             return None
         self._scheduler.move(member, member.pod_count + 1)
         return member
 
     def pend(self, number: int, now_ns: int) -> None:
-        """Let a pod wait for a node with room."""
-        if number not in self._turned_away:
+        """Let a pod wait for a node with room, or for its own to be ready. A full node turns it away, as a kubelet does ("OutOfpods")."""
+        name = None if self.ledger.bound_to is None else self.ledger.bound_to[number]
+        if name is None:
             self.ledger.pending[number] = now_ns
             self._scale_up(now_ns)
+            return
+        member = self._by_name.get(name)
+        if member is None or member.gone or member.ready:
+            self._turned_away.add(number)
+            self.refused_count += 1
+        else:
+            self._early[number] = now_ns
+
+    @property
+    def pending_count(self) -> int:
+        """Pods that wait for a node."""
+        return len(self.ledger.pending) + len(self._early)
+
+    def _place_early(self, member: Member, now_ns: int) -> None:
+        """Bind pods that wait for a node of their own, now that it is ready."""
+        assert self.ledger.bound_to is not None, "else none would wait"  # noqa: S101  # for the type checker
+        for number, since_ns in list(self._early.items()):
+            if self.ledger.bound_to[number] == member.name:
+                del self._early[number]
+                if self.bind(member.name, number) is None:
+                    self.pend(number, now_ns)
+                else:
+                    self._settle_in(member, number, since_ns, now_ns)
 
     def _place_pending(self, now_ns: int) -> None:
         """Bind pods that wait for a node, the oldest first."""
@@ -153,11 +185,15 @@ class Fleet:
             since_ns = self.ledger.pending.pop(number)
             member = self._scheduler.take()
             assert member is not None, "the scheduler has room"  # noqa: S101  # for the type checker
-            self._recorder.for_node_ns.append(now_ns - since_ns)
-            self.ledger.homes[number] = member
-            self.ledger.keys[number] = SandboxKey("aws-cni", self.ledger.names[number], "eth0")
-            if not self._try(member, number, now_ns):
-                self.wait(member, number, now_ns)
+            self._settle_in(member, number, since_ns, now_ns)
+
+    def _settle_in(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
+        """Give a pod that has waited for its node an address, or let it wait for that too."""
+        self._recorder.for_node_ns.append(now_ns - since_ns)
+        self.ledger.homes[number] = member
+        self.ledger.keys[number] = SandboxKey("aws-cni", self.ledger.names[number], "eth0")
+        if not self._try(member, number, now_ns):
+            self.wait(member, number, now_ns)
 
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
         """Try to give a pod an address; tell whether it got one."""
@@ -191,7 +227,7 @@ class Fleet:
             free_ns = cooldowns[0].until_ns
         retry_ns = self.scenario.retry_ns
         soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
-        if soonest_ns != member.retry_ns:
+        if soonest_ns < member.retry_ns:  # else one is planned already, be it for this very instant
             member.retry_ns = soonest_ns
             self._calendar.push(soonest_ns, RETRY, member.number)
 
@@ -217,7 +253,8 @@ class Fleet:
         self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
         member = self.ledger.homes[number]
         if member is None:
-            self._recorder.for_node_ns.append(now_ns - self.ledger.pending.pop(number))
+            waited = self._early if number in self._early else self.ledger.pending
+            self._recorder.for_node_ns.append(now_ns - waited.pop(number))
             return
         self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
         self.waiting_count -= 1
@@ -321,7 +358,7 @@ class Fleet:
         self._made_counts[group_number] += 1
         self._live_counts[group_number] += 1
         self._booting_room += member.room
-        self._calendar.push(now_ns + (group.boot_ns if boots else 0), START, member.number)
+        self._calendar.push(now_ns + max(group.boot_ns, 1) if boots else now_ns, START, member.number)
         return True
 
     def _start(self, number: int, now_ns: int) -> None:
@@ -341,7 +378,10 @@ class Fleet:
         """Let a node take pods."""
         member = self.members[number]
         self._booting_room -= member.room
+        member.ready = True
         self._scheduler.add(member)
+        if self._early:
+            self._place_early(member, now_ns)
         if self.ledger.pending:
             self._place_pending(now_ns)
         if not member.pod_count:
@@ -400,7 +440,7 @@ class Fleet:
     @property
     def running_count(self) -> int:
         """Pods that have an address."""
-        return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - len(self.ledger.pending)
+        return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - self.pending_count
 
     def _sample(self, number: int, now_ns: int) -> None:
         """Write down how things stand, and when to do so next."""
@@ -412,7 +452,7 @@ class Fleet:
             nodes=sum(self._live_counts),
             pods_running=running,
             pods_waiting=self.waiting_count,
-            pods_pending=len(self.ledger.pending),
+            pods_pending=self.pending_count,
             pods_done=self.ledger.gone_count,
             pods_refused=self.refused_count,
             addresses_attached=self.address_count,
@@ -448,8 +488,9 @@ class Fleet:
         """What came of it; for after the end."""
         end_ns = self.scenario.duration_ns
         recorder = self._recorder
-        recorder.for_node_ns += [end_ns - since_ns for since_ns in self.ledger.pending.values()]
-        recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in self.ledger.pending]
+        for number, since_ns in (*self.ledger.pending.items(), *self._early.items()):
+            recorder.for_node_ns.append(end_ns - since_ns)
+            recorder.to_start_ns.append(end_ns - self.ledger.created_ns[number])
         for member in self.members:
             recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
             recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]

@@ -8,13 +8,18 @@ from typing import Any, TypeVar
 import attrs
 
 from vpcipam.errors import ScenarioError, VpcIpamError
+from vpcipam.fleet.workload import MAX_S
 from vpcipam.stats import NS_PER_S
 
 _Value = TypeVar("_Value")
 
 _UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
+_PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
+
+MAX_COUNT = 10**9
+"""The largest whole number, where a key sets no other bound."""
 
 
 @attrs.define
@@ -58,7 +63,8 @@ class Table:
 
     def optional_text(self, key: str) -> str | None:
         """Take a text, None where the key is missing."""
-        return self.text(key) if key in self else self.take(key, None)
+        self._taken.add(key)
+        return self.text(key) if key in self else None
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Take true or false."""
@@ -67,7 +73,7 @@ class Table:
             raise self.refusal(key, f"must be true or false, not {value!r}")
         return value
 
-    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = 10**9) -> Any:  # noqa: ANN401 - an int, or the default
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = MAX_COUNT) -> Any:  # noqa: ANN401 - an int, or the default
         """Take a whole number between two, both included."""
         value = self.take(key, default)
         if key in self._values and (type(value) is not int or not low <= value <= high):
@@ -81,20 +87,28 @@ class Table:
             raise self.refusal(key, f"must be a number from {low:g} to {high:g}, not {value!r}")
         return float(value)
 
-    def seconds(self, key: str, default: float = _REQUIRED, *, above: float = -1.0) -> float:
-        """Take a duration such as "90 s" or "1.5 h"; a plain number is in seconds."""
-        value = self.take(key, default)
-        found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found is not None:
-            value = float(found[1]) * _UNITS_S[found[2]]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= 1e8:
-            bound = "" if above < 0 else f", more than {above:g} s"
-            raise self.refusal(key, f'must be a duration{bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
-        return float(value)
+    def seconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> float:
+        """Take a duration such as "90 s" or "1.5 h", from `low` seconds to `MAX_S`; a plain number is in seconds."""
+        return self._seconds(key, self.take(key, default), low)
 
-    def nanoseconds(self, key: str, default: float = _REQUIRED, *, above: float = -1.0) -> int:
-        """Take a duration; the default is in seconds, the answer in nanoseconds."""
-        return round(self.seconds(key, default, above=above) * NS_PER_S)
+    def nanoseconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> int:
+        """Take a duration; the bound and the default are in seconds, the answer in nanoseconds."""
+        return round(self.seconds(key, default, low=low) * NS_PER_S)
+
+    def durations(self, key: str) -> tuple[float, ...]:
+        """Take a list of durations, in seconds."""
+        value = self.take(key)
+        if not isinstance(value, list):
+            raise self.refusal(key, f"must be a list of durations, not {value!r}")
+        return tuple(self._seconds(key, each, 0.0) for each in value)
+
+    def _seconds(self, key: str, value: object, low: float) -> float:
+        found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
+            bound = f"{low:g} s to {MAX_S / 86_400:g} d"
+            raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
+        return float(seconds)
 
     def table(self, key: str) -> "Table":
         """Take a table; one that is missing is empty."""
@@ -110,12 +124,12 @@ class Table:
             raise self.refusal(key, f"must be a list of tables, each begun by [[{key}]], not {value!r}")
         if required and not value:
             raise self.refusal(key, "needs at least one table")
-        return [Table(f"{self.where}{key}.{each.get('name', place + 1)}.", each) for place, each in enumerate(value)]
+        return [Table(f"{self.where}{key}.{table_name(each, place)}.", each) for place, each in enumerate(value)]
 
     def texts(self, key: str, default: Iterable[str] = _REQUIRED) -> tuple[str, ...]:
         """Take a list of texts."""
         value = self.take(key, default)
-        if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
             raise self.refusal(key, f"must be a list of texts, not {value!r}")
         return tuple(value)
 
@@ -128,16 +142,26 @@ class Table:
         """Make something of what was read, and put the key before what it refuses."""
         try:
             return make()
-        except ScenarioError:
-            raise
         except VpcIpamError as error:
             raise self.refusal(key, str(error)) from None
 
-    def finish(self) -> None:
-        """Refuse the keys that nobody took: each is a mistake, and would go unnoticed."""
+    def part_of(self, key: str, whole: int, default: int | str, *, up: bool) -> int:
+        """Take a whole number, or a percentage of another, rounded up or down."""
+        value = self.take(key, default)
+        found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+        if found is not None:
+            hundredths = int(found[1]) * whole
+            return -(-hundredths // 100) if up else hundredths // 100
+        if type(value) is not int or not 0 <= value <= MAX_COUNT:
+            raise self.refusal(key, f'must be a whole number from 0 to {MAX_COUNT}, or a percentage such as "25%", not {value!r}')
+        return value
+
+    def finish(self, known: Iterable[str] = ()) -> None:
+        """Refuse the keys that nobody took, and that are not `known` either: each is a mistake, and would go unnoticed."""
+        known = sorted({*self._taken, *known})
         for key in self._values:
-            if key not in self._taken:
-                raise self.refusal(key, f"there is no such key{nearest(key, self._taken)}; there are {', '.join(sorted(self._taken))}")
+            if key not in known:
+                raise self.refusal(key, f"there is no such key{nearest(key, known)}; there are {', '.join(known)}")
 
 
 def nearest(text: str, names: Iterable[str]) -> str:
@@ -152,16 +176,28 @@ def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, 
     Raises:
         ScenarioError: the path leads through something that is not there, or is no table.
     """
-    head, _, rest = path.partition(".")
+    return _changed(document, path.split("."), value, path)
+
+
+def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: str) -> dict[str, Any]:
+    head, *rest = keys
     if not rest:
         return {**document, head: value}
     below = document.get(head, {})
     if isinstance(below, Mapping):
-        return {**document, head: changed(below, rest, value)}
-    name, _, inner = rest.partition(".")
-    if not isinstance(below, list) or not inner:
+        return {**document, head: _changed(below, rest, value, path)}
+    if not isinstance(below, list) or not all(isinstance(each, Mapping) for each in below):
         raise ScenarioError(f"{path}: {head} is no table, so nothing can be set in it")
-    names = [str(each.get("name", place + 1)) for place, each in enumerate(below)]
+    name, *inner = rest
+    names = [table_name(each, place) for place, each in enumerate(below)]
     if name not in names:
-        raise ScenarioError(f"{path}: there is no {head} called {name!r}; there are {', '.join(names)}")
-    return {**document, head: [changed(each, inner, value) if own == name else each for own, each in zip(names, below, strict=True)]}
+        raise ScenarioError(f"{path}: there is no {head} called {name!r}; there are {', '.join(names)}{nearest(name, names)}")
+    if not inner:
+        raise ScenarioError(f"{path} is a table; name the key of it that is to be set, as in {path}.name")
+    place = names.index(name)
+    return {**document, head: [*below[:place], _changed(below[place], inner, value, path), *below[place + 1 :]]}
+
+
+def table_name(table: Mapping[str, Any], place: int) -> str:
+    """What a table of a list is called: by its name, or else by its place, which counts from 0 here and from 1 in the answer."""
+    return str(table.get("name", place + 1))

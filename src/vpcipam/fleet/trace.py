@@ -2,12 +2,12 @@
 
 import csv
 import gzip
-import itertools
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Protocol, TextIO, cast
 
 import attrs
 
@@ -23,9 +23,13 @@ _NAMES = {
     "created": ("created", "creation_time", "created_at", "start", "start_time"),
     "deleted": ("deleted", "deletion_time", "deleted_at", "end", "end_time"),
     "node": ("node", "node_name", "nodename"),
-    "scheduled": ("scheduled", "scheduled_time"),
+    "scheduled": ("scheduled", "scheduled_time", "scheduled_at"),
 }
+_NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE_UNIT_NS = 1_000
+COLUMNS = tuple(_NAMES)
+"""What the columns of a trace are; the last two need not be there."""
 _NEEDED = ("pod", "created", "deleted")
 
 
@@ -37,18 +41,21 @@ class TraceFormat:
         columns: the header of `pod`, `created`, `deleted`, `node` or `scheduled` where it is none of the usual ones.
         unit: of times that are numbers: s, ms, us or ns. Other times are ISO 8601 with an offset from UTC.
         keep_unscheduled: keep pods whose time of scheduling is empty. In a trace that has such a column they never ran.
+        from_first_pod: the scenario starts with the first pod, also where times are numbers: for Unix times, for one.
     """
 
     columns: Mapping[str, str] = attrs.field(factory=dict)
     unit: str = "s"
     keep_unscheduled: bool = False
+    from_first_pod: bool = False
 
 
 def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWorkload:
     """Read all pods of a trace.
 
-    Numbers count from the start of the scenario, as they are; where times are dates, it starts with the first pod. A pod without a time of
-    deletion stays. One deleted in the unit of time in which it was created lives for one unit: the trace can't tell shorter ones.
+    Numbers count from the start of the scenario, as they are; where times are dates, it starts with the first pod that is kept. A pod
+    without a time of deletion stays. One deleted in the unit of time in which it was created lives for one unit (a date's is 1 µs): the
+    trace can't tell shorter ones. Digits beyond a nanosecond are dropped.
 
     Args:
         path: the file; one that begins as gzip files do is unpacked.
@@ -62,43 +69,61 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
         raise TraceError(f"{path}: a trace's times are in {', '.join(UNITS_NS)}, not in {layout.unit!r}")
     try:
         with _opened(Path(path)) as file:
-            rows = list(_Rows(str(path), csv.reader(file, strict=True), layout))
+            rows = _Rows(str(path), csv.reader(file, strict=True), layout)
+            runs = tuple(rows)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: {getattr(error, 'strerror', None) or error}; a trace is a CSV file in UTF-8, plain or gzipped") from None
-    return FixedWorkload(_without_offset(rows))
+    if not runs:
+        raise TraceError(f"{path}: no row is a pod that ran; give one row for each pod below the header")
+    begin_ns = min(run.created_ns for run in runs) if rows.are_dates or layout.from_first_pod else 0
+    return FixedWorkload(tuple(_moved(run, -begin_ns) for run in runs) if begin_ns else runs)
 
 
-@attrs.frozen
-class _Row:
-    run: PodRun
-    is_date: bool
+class _Reader(Protocol):
+    """What `csv.reader` answers."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 @attrs.define
 class _Rows:
-    """The rows of a trace that are pods, in the order of the file."""
+    """The rows of a trace that are pods, in the order of the file.
+
+    Attributes:
+        are_dates: whether the times are dates; None until the first has been read.
+    """
 
     path: str
-    reader: Iterator[list[str]]
+    reader: _Reader
     layout: TraceFormat
+    are_dates: bool | None = None
+    _header: list[str] = attrs.field(init=False, factory=list)
     _places: dict[str, int] = attrs.field(init=False, factory=dict)
     _line_of: dict[str, int] = attrs.field(init=False, factory=dict)
 
-    def __iter__(self) -> Iterator[_Row]:
+    def __iter__(self) -> Iterator[PodRun]:
         header = next(self.reader, None)
         if header is None:
             raise TraceError(f"{self.path} is empty; its first line names the columns: {', '.join(_NEEDED)}")
-        self._places = self._find_columns([each.strip() for each in header])
+        self._header = [each.strip() for each in header]
+        self._places = self._find_columns()
         width = len(header)
-        for line, row in enumerate(self.reader, start=2):
+        for row in self.reader:
             if not row:
                 continue
             if len(row) != width:
-                raise TraceError(f"{self.path}, line {line}: {len(row)} fields where the header has {width}")
+                message = (
+                    f"{len(row)} fields where the header has {width}; see whether a comma is missing, or a text that has one lacks quotes"
+                )
+                raise TraceError(f"{self.path}, line {self.reader.line_num}: {message}")
             if self.layout.keep_unscheduled or self._value(row, "scheduled") != "":
-                yield self._read(row, line)
+                yield self._read(row)
 
-    def _find_columns(self, header: list[str]) -> dict[str, int]:
+    def _find_columns(self) -> dict[str, int]:
         unknown = sorted(self.layout.columns.keys() - _NAMES.keys())
         if unknown:
             raise TraceError(f"{self.path}: a trace has no {unknown[0]!r}; columns can be given for {', '.join(_NAMES)}")
@@ -106,46 +131,61 @@ class _Rows:
         for what, usual in _NAMES.items():
             given = self.layout.columns.get(what)
             names = usual if given is None else (given,)
-            found = [place for place, name in enumerate(header) if (name if given else name.lower()) in names]
+            found = [place for place, name in enumerate(self._header) if (name.lower() if given is None else name) in names]
+            if len(found) > 1:
+                several = " and ".join(repr(self._header[place]) for place in found)
+                raise TraceError(f"{self.path}: columns {several} could each be {what!r}; say in `columns` which it is")
             if found:
                 places[what] = found[0]
             elif what in _NEEDED or given is not None:
-                raise TraceError(f"{self.path}: no column {' or '.join(names)}; its columns are {', '.join(header)}")
+                there = ", ".join(self._header)
+                raise TraceError(
+                    f"{self.path}: no column {' or '.join(names)}; its columns are {there}; say in `columns` which is {what!r}"
+                )
         return places
 
     def _value(self, row: list[str], what: str) -> str | None:
         return row[self._places[what]].strip() if what in self._places else None
 
-    def _read(self, row: list[str], line: int) -> _Row:
+    def _refusal(self, what: str, message: str) -> TraceError:
+        return TraceError(f"{self.path}, line {self.reader.line_num}, column {self._header[self._places[what]]}: {message}")
+
+    def _read(self, row: list[str]) -> PodRun:
         name = self._value(row, "pod") or ""
         if not name:
-            raise TraceError(f"{self.path}, line {line}: the pod has no name")
+            raise self._refusal("pod", "the pod has no name; give it one")
         if name in self._line_of:
-            raise TraceError(f"{self.path}, line {line}: pod {name!r} is on line {self._line_of[name]} already")
-        self._line_of[name] = line
-        created_ns, is_date = self._time(row, "created", line)
+            raise self._refusal("pod", f"pod {name!r} is on line {self._line_of[name]} already; each needs a name of its own")
+        self._line_of[name] = self.reader.line_num
+        node = self._value(row, "node") or None
+        created_ns = self._time(row, "created")
         if not self._value(row, "deleted"):
-            return _Row(PodRun(name, created_ns, None, self._value(row, "node") or None), is_date)
-        deleted_ns, deleted_is_date = self._time(row, "deleted", line)
-        if deleted_is_date is not is_date:
-            raise TraceError(f"{self.path}, line {line}: one of pod {name!r}'s times is a number and the other a date")
+            return PodRun(name, created_ns, None, node)
+        deleted_ns = self._time(row, "deleted")
         if deleted_ns < created_ns:
-            raise TraceError(f"{self.path}, line {line}: pod {name!r} is deleted before it is created")
-        shortest_ns = 1 if is_date else UNITS_NS[self.layout.unit]
-        return _Row(PodRun(name, created_ns, max(deleted_ns, created_ns + shortest_ns), self._value(row, "node") or None), is_date)
+            shown = f"{self._value(row, 'deleted')!r} is before {self._value(row, 'created')!r}"
+            raise self._refusal("deleted", f"pod {name!r} is deleted before it is created: {shown}; leave it empty for a pod that stays")
+        shortest_ns = _DATE_UNIT_NS if self.are_dates else UNITS_NS[self.layout.unit]
+        return PodRun(name, created_ns, created_ns + shortest_ns if deleted_ns == created_ns else deleted_ns, node)
 
-    def _time(self, row: list[str], what: str, line: int) -> tuple[int, bool]:
-        """Read a time as nanoseconds, and tell whether it is a date."""
+    def _time(self, row: list[str], what: str) -> int:
+        """Read a time as nanoseconds: from 0, or of a date from 1970."""
         text = self._value(row, what) or ""
+        number = _NUMBER.fullmatch(text)
+        date = None if number else _date(text)
+        if number is None and date is None:
+            wanted = "neither a number, 0 or more, nor a date with its offset from UTC, like 2026-01-01T00:00:00+00:00"
+            raise self._refusal(what, f"{text!r} is {wanted}")
+        if self.are_dates is None:
+            self.are_dates = number is None
+        elif self.are_dates is not (number is None):
+            kinds = ("a date", "numbers") if number is None else ("a number", "dates")
+            raise self._refusal(what, f"{text!r} is {kinds[0]}, and the times before it are {kinds[1]}; write all of them alike")
+        if date is not None:
+            return (date - _EPOCH) // timedelta(microseconds=1) * _DATE_UNIT_NS
         whole, _, fraction = text.partition(".")
-        if whole.isdecimal() and (not fraction or fraction.isdecimal()):
-            unit_ns = UNITS_NS[self.layout.unit]
-            return int(whole) * unit_ns + (int(fraction) * unit_ns // 10 ** len(fraction) if fraction else 0), False
-        date = _date(text)
-        if date is None:
-            message = f"{what} {text!r} is neither a number, 0 or more, nor a date like 2026-01-01T00:00:00+00:00"
-            raise TraceError(f"{self.path}, line {line}: {message}")
-        return (date - _EPOCH) // timedelta(microseconds=1) * 1_000, True
+        unit_ns = UNITS_NS[self.layout.unit]
+        return int(whole) * unit_ns + (int(fraction) * unit_ns // 10 ** len(fraction) if fraction else 0)
 
 
 def _date(text: str) -> datetime | None:
@@ -163,21 +203,6 @@ def _opened(path: Path) -> TextIO:
     if packed:
         return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _without_offset(rows: Iterable[_Row]) -> tuple[PodRun, ...]:
-    """Count dates from the first pod."""
-    rows = list(rows)
-    dates = [row.run.created_ns for row in rows if row.is_date]
-    if dates and len(dates) != len(rows):
-        mixed = next(after.run.name for before, after in itertools.pairwise(rows) if before.is_date is not after.is_date)
-        raise TraceError(
-            f"the times of a trace are all numbers or all dates; those of pod {mixed!r} are of another kind than the one before"
-        )
-    if not dates:
-        return tuple(row.run for row in rows)
-    begin_ns = min(dates)
-    return tuple(_moved(row.run, -begin_ns) for row in rows)
 
 
 def _moved(run: PodRun, by_ns: int) -> PodRun:

@@ -1,0 +1,155 @@
+"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, combinations
+
+from vpcipam.address import Cidr
+from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
+from vpcipam.errors import InvalidArgument
+from vpcipam.fleet.reading import nearest
+from vpcipam.fleet.spec import NodeGroup, SubnetSpec, node_name
+from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
+from vpcipam.limits import instance_limits
+
+Misfit = tuple[str, str]
+"""A key, and what is wrong with it."""
+MAX_SAMPLE_COUNT = 1_000_000
+"""The most samples that a scenario may take."""
+
+
+def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Misfit]:
+    """What is wrong with a scenario's times."""
+    for key, length_ns in (("duration", duration_ns), ("sample", sample_ns), ("retry", retry_ns)):
+        if length_ns < 1:
+            yield key, f"must be more than 0, not {length_ns} ns"
+    if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
+        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; take a longer time"
+
+
+def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
+    """What is wrong with subnets, their reservations, and the VPC that they lie in.
+
+    Raises:
+        InvalidCidr: one of the CIDRs is none.
+    """
+    if not subnets or not vpc_cidrs:
+        yield "subnet", "there must be one at least, and a CIDR of the VPC"
+    yield from _repeated("subnet", [subnet.name for subnet in subnets])
+    for subnet in subnets:
+        key = f"subnet.{subnet.name}"
+        yield from _sizes(f"{key}.cidr", [subnet.cidr])
+        if not 0 <= subnet.occupied_share <= 1:
+            yield f"{key}.occupied_share", f"must be from 0 to 1, not {subnet.occupied_share}"
+        whole = Cidr.parse(subnet.cidr)
+        ranges = [Cidr.parse(each.cidr) for each in subnet.reservations]
+        for part in ranges:
+            if part.first not in whole or part.last not in whole:
+                yield f"{key}.reservations", f"{part} does not lie in {whole}"
+        yield from _overlaps(f"{key}.reservations", ranges)
+    cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
+    yield from _overlaps("subnet", cidrs)
+    yield from _sizes("vpc_cidrs", vpc_cidrs)
+    wholes = [Cidr.parse(text) for text in vpc_cidrs]
+    yield from _overlaps("vpc_cidrs", wholes)
+    for cidr in cidrs:
+        if not any(cidr.first in whole and cidr.last in whole for whole in wholes):
+            yield "vpc_cidrs", f"subnet {cidr} lies in none of {', '.join(vpc_cidrs)}"
+
+
+def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
+    """What is wrong with groups, and with the subnets that they name.
+
+    Raises:
+        UnknownInstanceType: a group has one.
+    """
+    if not groups:
+        yield "group", "there must be one at least"
+    yield from _repeated("group", [group.name for group in groups])
+    names = [subnet.name for subnet in subnets]
+    for group in groups:
+        for key, message in chain(_choice_misfits(group, names), _mode_misfits(group)):
+            yield f"group.{group.name}.{key}", message
+
+
+def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
+    if not group.subnets:
+        yield "subnets", "is empty; leave it out for all subnets"
+    for key, chosen in (("subnets", group.subnets), ("pod_subnet", (group.pod_subnet,))):
+        for each in chosen:
+            if each is not None and each not in names:
+                yield key, f"there is no subnet {each!r}; there are {', '.join(names)}{nearest(each, names)}"
+    if not 0 <= group.min_count <= group.count <= group.max_count:
+        yield "count", f"is {group.count}; it must be from min_count, {group.min_count}, to max_count, {group.max_count}"
+
+
+def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    if group.pod_subnet is not None and not group.settings.custom_network_cfg:
+        yield "pod_subnet", "has no effect without custom networking; set AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG to true, or leave it out"
+    if group.settings.enable_ipv6:
+        yield "settings.ENABLE_IPv6", "IPv6 is not simulated: each node has one /80, so that nothing grows or runs short"
+    if group.settings.enable_multi_nic and len(instance_limits(group.instance_type).network_cards) > 1:
+        yield "settings.ENABLE_MULTI_NIC", "only the default network card is simulated; set it to false"
+
+
+def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
+    """What is wrong with a workload, as far as that can be told before its pods are made."""
+    parts = workload.parts if isinstance(workload, CombinedWorkload) else (workload,)
+    generators = [part for part in parts if isinstance(part, Arrivals | Deployment | CronJob)]
+    for one, other in combinations([part.name for part in generators], 2):
+        if _clash(one, other) or _clash(other, one):
+            yield "workload", f"pods of {one!r} and of {other!r} can have the same name; call one of the two otherwise"
+    for generator in generators:
+        try:
+            require_feasible(generator, duration_ns)
+        except InvalidArgument as error:
+            yield "workload", str(error)
+    for part in parts:
+        if isinstance(part, FixedWorkload):
+            yield from _trace_misfits(part, groups, duration_ns)
+
+
+def _trace_misfits(trace: FixedWorkload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
+    if trace.runs and all(run.created_ns >= duration_ns for run in trace.runs):
+        yield "workload", "no pod of the trace is created within the duration; from_first_pod counts time from the first one"
+    for run in trace.runs:
+        if run.node is not None and not _is_node(run.node, groups):
+            examples = ", ".join(f"{node_name(group.name, 0)} to {node_name(group.name, max(1, group.count) - 1)}" for group in groups)
+            yield "workload", f"pod {run.name!r} is bound to node {run.node!r}, and there is no such node; there are {examples}"
+
+
+def _is_node(name: str, groups: Iterable[NodeGroup]) -> bool:
+    """Tell whether a node of that name is there at the start, or may come."""
+    head, _, digits = name.rpartition("-")
+    for group in groups:
+        if group.name == head and digits.isascii() and digits.isdecimal() and node_name(head, int(digits)) == name:
+            return int(digits) < group.count or group.count < group.max_count or group.min_count < group.count
+    return False
+
+
+def _clash(one: str, other: str) -> bool:
+    """Tell whether a generator's pods, which are called by its name and numbers, can be called as those of another."""
+    return one == other or re.fullmatch(re.escape(one) + r"(?:-[0-9]+)+", other) is not None
+
+
+def _repeated(key: str, names: Iterable[str]) -> Iterator[Misfit]:
+    seen = set()
+    for name in names:
+        if not name:
+            yield key, "each needs a name"
+        if name in seen:
+            yield key, f"two are called {name!r}; each needs a name of its own"
+        seen.add(name)
+
+
+def _sizes(key: str, texts: Iterable[str]) -> Iterator[Misfit]:
+    for text in texts:
+        cidr = Cidr.parse(text)
+        if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
+            yield key, f"{text} must be an IPv4 /16 to /28, as in EC2"
+
+
+def _overlaps(key: str, cidrs: Iterable[Cidr]) -> Iterator[Misfit]:
+    for one, other in combinations(cidrs, 2):
+        if one.overlaps(other):
+            yield key, f"{one} and {other} overlap"

@@ -1,0 +1,135 @@
+"""What a scenario is made of: subnets, groups of nodes, how EC2 behaves; as values."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vpcipam.address import Cidr
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.latency import INSTANT, Latencies
+from vpcipam.ec2.subnet import AddressChoice
+from vpcipam.ec2.throttle import Throttle
+from vpcipam.limits import instance_limits
+from vpcipam.node import default_max_pods
+from vpcipam.settings import Settings
+from vpcipam.stats import NS_PER_S
+from vpcipam.warmpool import IpamdPolicy, WarmPolicy
+
+
+@attrs.frozen
+class Reservation:
+    """A range of a subnet that is kept from automatic picks: `prefix` of single addresses, `explicit` of all."""
+
+    cidr: str
+    kind: str
+
+
+@attrs.frozen
+class SubnetSpec:
+    """A subnet of the fleet's VPC, all in one availability zone.
+
+    Attributes:
+        occupied_share: the part of its usable addresses that others hold from before the start, 0 to 1: single ones at random places.
+    """
+
+    name: str
+    cidr: str
+    reservations: tuple[Reservation, ...] = ()
+    occupied_share: float = 0.0
+
+
+@attrs.frozen
+class NodeGroup:
+    """Nodes of one type, set up alike.
+
+    Attributes:
+        count: nodes at the start.
+        subnets: the names of their subnets; the nodes take turns.
+        min_count: how far the autoscaler goes down: an empty node goes once it has been empty for `scale_down_after_ns`.
+        max_count: how far it goes up: a node comes for pods that no node has room for.
+        pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
+        max_pods: the kubelet's limit; None for what EKS sets.
+        host_network_pods: pods of a node's that need no address of the VPC, but count for `max_pods` (aws-node and kube-proxy).
+        placement, cooldown_aware_targets, policy: see `vpcipam.node.Node`.
+        boot_ns: from the launch of an instance to the start of its ipamd; nodes that are there at the start have it behind them.
+    """
+
+    name: str
+    instance_type: str
+    count: int
+    settings: Settings
+    subnets: tuple[str, ...]
+    min_count: int
+    max_count: int
+    pod_subnet: str | None = None
+    max_pods: int | None = None
+    host_network_pods: int = 2
+    placement: str = "lowest"
+    policy: WarmPolicy = attrs.field(factory=IpamdPolicy)
+    cooldown_aware_targets: bool = False
+    boot_ns: int = 60 * NS_PER_S
+    scale_down_after_ns: int = 600 * NS_PER_S
+
+    @property
+    def kubelet_max_pods(self) -> int:
+        """The kubelet's limit."""
+        return default_max_pods(instance_limits(self.instance_type), self.settings) if self.max_pods is None else self.max_pods
+
+    @property
+    def pods_per_node(self) -> int:
+        """The pods of the workload that a node takes."""
+        return max(0, self.kubelet_max_pods - self.host_network_pods)
+
+
+@attrs.frozen
+class Ec2Behaviour:
+    """How the scenario's EC2 answers.
+
+    Attributes:
+        latencies: how long calls take; None for no time.
+        throttle: how many it takes; None for any number.
+        address_choice: which address of a subnet it gives next.
+    """
+
+    latencies: Latencies | None = None
+    throttle: Throttle | None = None
+    address_choice: AddressChoice = "lowest"
+
+    def conditions(self, seed: int) -> Conditions | None:
+        """What the model is told; None where all goes at once.
+
+        Reading the metadata takes no time here, so that a node that compares itself with it and finds nothing is as if it had not.
+        """
+        if self.latencies is None and self.throttle is None:
+            return None
+        latencies = None if self.latencies is None else attrs.evolve(self.latencies, metadata=INSTANT)
+        return Conditions(self.throttle, latencies, seed=seed)
+
+
+PERFECT_EC2 = Ec2Behaviour()
+"""Instant, and never throttled."""
+
+
+def node_name(group: str, number: int) -> str:
+    """What the nodes of a group are called, from 0 on; a trace that binds pods to nodes uses these names.
+
+    >>> node_name("workers", 7)
+    'workers-0007'
+    """
+    return f"{group}-{number:04d}"
+
+
+def wanted_vpc_cidrs(cidrs: Iterable[Cidr]) -> tuple[str, ...]:
+    """The CIDRs of a VPC for some subnets: the smallest one that holds all, or else, as EC2 has none above a /16, the /16 around each.
+
+    >>> wanted_vpc_cidrs([Cidr.parse("10.0.0.0/24"), Cidr.parse("10.0.3.0/24")])
+    ('10.0.0.0/22',)
+    >>> wanted_vpc_cidrs([Cidr.parse("10.0.0.0/24"), Cidr.parse("10.1.0.0/24")])
+    ('10.0.0.0/16', '10.1.0.0/16')
+    """
+    cidrs = tuple(cidrs)
+    first, last = min(cidr.first for cidr in cidrs), max(cidr.last for cidr in cidrs)
+    length = min(28, 32 - (first ^ last).bit_length())
+    firsts = {first} if length >= 16 else {cidr.first for cidr in cidrs}
+    free_bits = 32 - max(16, length)
+    return tuple(str(Cidr(4, each, 32 - free_bits)) for each in sorted({each >> free_bits << free_bits for each in firsts}))

@@ -1,0 +1,192 @@
+"""What is worth reading of a run: when a trouble began, how long it lasted, how bad it was."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from vpcipam.fleet.samples import MINUTE_NS, FleetSample, SubnetSample, clock, span
+from vpcipam.fleet.summary import totals, worst_minute
+
+SHORTEST_LULL_NS = 10 * MINUTE_NS
+LULLS_PER_RUN = 48
+
+
+@attrs.frozen
+class FleetEvent:
+    """Something worth reading.
+
+    Attributes:
+        time_ns: since the start of the scenario.
+        until_ns: when it was over; the end of the scenario where it was not, `time_ns` itself of what does not last.
+        subject: a subnet, a group of nodes, a node, or `fleet`.
+        kind: `no-prefix`, `no-address`, `pods-wait`, `pods-pend`, `throttling`, `peak`, or `note` for what the event loop told.
+        text: for people.
+    """
+
+    time_ns: int
+    until_ns: int
+    subject: str
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        """Write it as a line."""
+        return f"{clock(self.time_ns)} {self.subject}: {self.text}"
+
+
+@attrs.frozen
+class Spell:
+    """A run of samples in which something was so, with lulls that were too short to count.
+
+    Attributes:
+        first: the place of its first sample.
+        stop: the place of the first sample after it; None where it lasts to the end.
+        broken: whether it had lulls.
+    """
+
+    first: int
+    stop: int | None
+    broken: bool
+
+
+def spells(times_ns: Sequence[int], so: Sequence[bool], lull_ns: int) -> Iterator[Spell]:
+    """Find when something was so; two spells with less than `lull_ns` between them are one.
+
+    >>> [(each.first, each.stop) for each in spells(range(7), [True, False, True, False, False, False, True], 2)]
+    [(0, 3), (6, None)]
+    """
+    first = stop = None
+    broken = False
+    for place, now in enumerate(so):
+        if not now:
+            if first is not None and stop is None:
+                stop = place
+        elif first is None:
+            first = place
+        elif stop is not None:
+            if times_ns[place] - times_ns[stop] < lull_ns:
+                stop, broken = None, True
+            else:
+                yield Spell(first, stop, broken)
+                first, stop, broken = place, None, False
+    if first is not None:
+        yield Spell(first, stop, broken)
+
+
+class Notes:
+    """Takes down what the event loop tells; what it tells again and again becomes one event."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Note] = {}
+
+    def add(self, time_ns: int, subject: str, text: str) -> None:
+        """Take down one more; times never go back."""
+        note = self._open.get(text)
+        if note is None:
+            note = self._open[text] = _Note(time_ns)
+        note.until_ns = time_ns
+        note.count += 1
+        note.subjects[subject] = None
+
+    def events(self) -> Iterator[FleetEvent]:
+        """What was told, each text once."""
+        for text, note in self._open.items():
+            first, *others = note.subjects
+            also = f", and {len(others)} others" if len(others) > 1 else f", and {others[0]}" if others else ""
+            again = f" ({note.count} times until {clock(note.until_ns)})" if note.count > 1 else ""
+            yield FleetEvent(note.time_ns, note.until_ns, f"{first}{also}", "note", f"{text}{again}")
+
+
+@attrs.define
+class _Note:
+    """One text that the event loop told, from when to when, how often, and of whom (in order)."""
+
+    time_ns: int
+    until_ns: int = 0
+    count: int = 0
+    subjects: dict[str, None] = attrs.field(factory=dict)
+
+
+class Teller:
+    """Finds the events in samples.
+
+    Args:
+        samples: at least one.
+    """
+
+    def __init__(self, samples: Sequence[FleetSample]) -> None:
+        self._samples = samples
+        self._times_ns = [sample.time_ns for sample in samples]
+        self._end_ns = self._times_ns[-1]
+        self._lull_ns = max(SHORTEST_LULL_NS, self._end_ns // LULLS_PER_RUN)
+
+    def subnet(self, name: str, samples: Sequence[SubnetSample], *, wants_prefixes: bool) -> Iterator[FleetEvent]:
+        """Tell of a subnet; that it has no /28 left only where somebody wants one."""
+        if wants_prefixes:
+            yield from self._tell(
+                [not each.free_prefixes for each in samples],
+                (name, "no-prefix"),
+                lambda spell, lasting: f"no /28 left {lasting}; {samples[spell.first].untaken_per_cent} % of addresses free at first",
+            )
+        yield from self._tell(
+            [not each.free for each in samples],
+            (name, "no-address"),
+            lambda spell, lasting: f"no address left {lasting}" + _but_for_reserved(samples[spell.first]),
+        )
+
+    def waiting(self) -> Iterator[FleetEvent]:
+        """Tell of pods that wait."""
+        for kind, counts, what in (
+            ("pods-wait", [sample.pods_waiting for sample in self._samples], "for an address"),
+            ("pods-pend", [sample.pods_pending for sample in self._samples], "for a node with room"),
+        ):
+            yield from self._tell(
+                [count > 0 for count in counts],
+                ("fleet", kind),
+                lambda spell, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
+                    f"{_at_a_time(max(counts[spell.first : spell.stop]))} {what}, {lasting}"
+                ),
+            )
+
+    def throttling(self, throttled: Mapping[str, Sequence[int]]) -> Iterator[FleetEvent]:
+        """Tell of calls that EC2 throttled, in the intervals that end with the samples."""
+        counts = totals(throttled, len(self._samples))
+
+        def text(spell: Spell, lasting: str) -> str:
+            before = max(spell.first - 1, 0)
+            times_ns, those = self._times_ns[before : spell.stop], [0, *counts[spell.first : spell.stop]]
+            rate, rate_ns = worst_minute(times_ns, those[-len(times_ns) :])
+            worst = f", up to {rate:g} a minute at {clock(rate_ns)}" if rate else ""
+            return f"EC2 throttles {sum(those)} call{'' if sum(those) == 1 else 's'} {lasting}{worst}"
+
+        yield from self._tell([count > 0 for count in counts], ("fleet", "throttling"), text)
+
+    def peak(self, count: int, time_ns: int) -> Iterator[FleetEvent]:
+        """Tell when most addresses were attached."""
+        if count:
+            yield FleetEvent(time_ns, time_ns, "fleet", "peak", f"most pod addresses attached, {count}")
+
+    def _tell(self, so: Sequence[bool], what: tuple[str, str], text: Callable[[Spell, str], str]) -> Iterator[FleetEvent]:
+        """Tell of each spell in which something was so."""
+        subject, kind = what
+        for spell in spells(self._times_ns, so, self._lull_ns):
+            begin_ns = self._times_ns[spell.first]
+            until_ns = self._end_ns if spell.stop is None else self._times_ns[spell.stop]
+            if spell.stop is None:
+                lasting = "to the end" if spell.first else "from the start to the end"
+            else:
+                lasting = f"for {span(until_ns - begin_ns)}"
+            yield FleetEvent(begin_ns, until_ns, subject, kind, text(spell, f"on and off {lasting}" if spell.broken else lasting))
+
+
+def _at_a_time(most: int) -> str:
+    return f"up to {most} pods at a time wait" if most > 1 else "a pod waits"
+
+
+def _but_for_reserved(sample: SubnetSample) -> str:
+    return f", but for {sample.reserved} reserved one{'' if sample.reserved == 1 else 's'}" if sample.reserved else ""
+
+
+def in_order(events: Iterable[FleetEvent]) -> tuple[FleetEvent, ...]:
+    """Put events in the order in which they began; of those that began together, as they come."""
+    return tuple(sorted(events, key=lambda event: event.time_ns))

@@ -1,0 +1,271 @@
+"""A run of a fleet in figures: levels over time, waits, calls, subnets."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from vpcipam.fleet.samples import MINUTE_NS, FleetSample, SubnetSample
+
+
+@attrs.frozen
+class Waits:
+    """How long pods waited for something. Those that did not wait count as 0, those that wait still with what they have waited so far.
+
+    Attributes:
+        count: all pods.
+        late_count: those that waited.
+        p50_ns, p90_ns, p99_ns: by nearest rank: the shortest time that so many percent of all pods stayed within.
+    """
+
+    count: int = 0
+    late_count: int = 0
+    p50_ns: int = 0
+    p90_ns: int = 0
+    p99_ns: int = 0
+    max_ns: int = 0
+
+    @classmethod
+    def of(cls, count: int, late_ns: Sequence[int]) -> "Waits":
+        """Sum up the waits of so many pods, of whom the others did not wait.
+
+        >>> Waits.of(100, [5_000_000_000, 7_000_000_000]).p99_ns
+        5000000000
+        """
+        late = sorted(late_ns)
+        at_once = count - len(late)
+
+        def percentile(per_cent: int) -> int:
+            rank = -(-count * per_cent // 100)
+            return late[rank - at_once - 1] if rank > at_once else 0
+
+        return cls(count, len(late), percentile(50), percentile(90), percentile(99), late[-1] if late else 0)
+
+
+@attrs.frozen
+class CallSummary:
+    """Calls to EC2, of one action or of all.
+
+    Attributes:
+        total: all of them.
+        at_start: those at the instant of the start, when all nodes are set up at once; the rates leave them out.
+        per_minute: the mean of the rest, rounded to hundredths.
+        worst_minute: the most in a minute, rounded to tenths: of the shortest spans between samples that are a minute or longer. What a run
+            has had before its first minute is over counts as that minute's.
+        worst_minute_ns: when that minute was over.
+        throttled: those of `total` that EC2 answered with RequestLimitExceeded.
+    """
+
+    total: int
+    at_start: int
+    per_minute: float
+    worst_minute: float
+    worst_minute_ns: int
+    throttled: int
+
+    @classmethod
+    def of(cls, times_ns: Sequence[int], counts: Sequence[int], throttled: int) -> "CallSummary":
+        """Sum up what was counted in the intervals that end at these times; the first is the start."""
+        rest = sum(counts[1:])
+        rate, rate_ns = worst_minute(times_ns, counts)
+        mean = rounded(rest * MINUTE_NS, max(times_ns[-1] - times_ns[0], MINUTE_NS), 2)
+        return cls(counts[0] + rest, counts[0], mean, rate, rate_ns, throttled)
+
+
+@attrs.frozen
+class SubnetSummary:
+    """One subnet over time. Of several instants with the same figure, the first is told.
+
+    Attributes:
+        size: all its addresses, with the five that EC2 keeps for itself.
+        free_least: the fewest addresses that EC2 would have picked by itself.
+        stranded_peak: the most addresses that nobody had and no prefix could use.
+        stranded_per_cent: the part of the addresses that nobody had which that was, rounded down.
+    """
+
+    size: int
+    taken_peak: int
+    free_least: int
+    free_least_ns: int
+    free_prefixes_least: int
+    free_prefixes_least_ns: int
+    stranded_peak: int
+    stranded_peak_ns: int
+    stranded_per_cent: int
+
+    @classmethod
+    def of(cls, size: int, times_ns: Sequence[int], samples: Sequence[SubnetSample]) -> "SubnetSummary":
+        """Sum up."""
+        fewest = _place_of_least([each.free for each in samples])
+        fewest_prefixes = _place_of_least([each.free_prefixes for each in samples])
+        most_stranded = _place_of_least([-each.stranded for each in samples])
+        worst = samples[most_stranded]
+        return cls(
+            size=size,
+            taken_peak=max(each.taken for each in samples),
+            free_least=samples[fewest].free,
+            free_least_ns=times_ns[fewest],
+            free_prefixes_least=samples[fewest_prefixes].free_prefixes,
+            free_prefixes_least_ns=times_ns[fewest_prefixes],
+            stranded_peak=worst.stranded,
+            stranded_peak_ns=times_ns[most_stranded],
+            stranded_per_cent=100 * worst.stranded // worst.untaken if worst.untaken else 0,
+        )
+
+
+@attrs.frozen
+class Summary:
+    """A run in figures. Means are weighted by time and rounded to tenths: a sample stands for the time until the next one.
+
+    Attributes:
+        pods: all of the workload. They are running, waiting, pending, done or refused at the end.
+        addresses_peak: the most pod addresses attached at any instant, and when; all other peaks are those of the samples.
+        subnet_addresses_peak: the most addresses taken in all subnets together, with primary IPs and what others hold.
+        for_address: waits of pods on their node; `for_node`: waits for a node with room; `to_start`: from creation to the address.
+        calls: to EC2, by action.
+        calls_worst_minute: the most of all actions together in a minute; see `CallSummary`, whose figures are in `call_rates`, by action,
+            with `all` for all together.
+    """
+
+    pods: int
+    pods_running: int
+    pods_waiting: int
+    pods_pending: int
+    pods_done: int
+    pods_refused: int
+    nodes_peak: int
+    nodes_mean: float
+    addresses_peak: int
+    addresses_peak_ns: int
+    addresses_mean: float
+    addresses_assigned_peak: int
+    addresses_assigned_mean: float
+    addresses_cooling_peak: int
+    addresses_cooling_mean: float
+    addresses_warm_peak: int
+    addresses_warm_mean: float
+    enis_peak: int
+    enis_mean: float
+    prefixes_peak: int
+    prefixes_mean: float
+    subnet_addresses_peak: int
+    for_node: Waits
+    for_address: Waits
+    to_start: Waits
+    calls: Mapping[str, int]
+    calls_worst_minute: float
+    call_rates: Mapping[str, CallSummary]
+    throttled: Mapping[str, int]
+    subnets: Mapping[str, SubnetSummary]
+
+    @classmethod
+    def of(
+        cls,
+        samples: Sequence[FleetSample],
+        subnets: Mapping[str, Sequence[SubnetSample]],
+        sizes: Mapping[str, int],
+        *,
+        addresses_peak: tuple[int, int],
+        waits: tuple[Waits, Waits, Waits],
+        calls: Mapping[str, Sequence[int]],
+        throttled: Mapping[str, Sequence[int]],
+    ) -> "Summary":
+        """Sum up.
+
+        Args:
+            samples: at least one.
+            subnets: by name, at the times of the samples.
+            sizes: of the subnets.
+            addresses_peak: the most pod addresses, and when.
+            waits: for a node, for an address, to the start.
+            calls: by action, in the interval that ends with each sample.
+            throttled: likewise.
+        """
+        times_ns = [sample.time_ns for sample in samples]
+        columns = dict(zip(FleetSample._fields, zip(*samples, strict=True), strict=True))
+        last = samples[-1]
+        for_node, for_address, to_start = waits
+        lost = {action: sum(counts) for action, counts in throttled.items()}
+        all_calls = CallSummary.of(times_ns, totals(calls, len(samples)), sum(lost.values()))
+        levels: dict[str, float] = {}
+        for name in ("nodes", "addresses_assigned", "addresses_cooling", "addresses_warm", "enis", "prefixes"):
+            levels[f"{name}_peak"] = max(columns[name])
+            levels[f"{name}_mean"] = mean(times_ns, columns[name])
+        return cls(
+            pods=to_start.count,
+            pods_running=last.pods_running,
+            pods_waiting=last.pods_waiting,
+            pods_pending=last.pods_pending,
+            pods_done=last.pods_done,
+            pods_refused=last.pods_refused,
+            addresses_peak=addresses_peak[0],
+            addresses_peak_ns=addresses_peak[1],
+            addresses_mean=mean(times_ns, columns["addresses_attached"]),
+            subnet_addresses_peak=max(sum(each.taken for each in at_once) for at_once in zip(*subnets.values(), strict=True)),
+            for_node=for_node,
+            for_address=for_address,
+            to_start=to_start,
+            calls={action: sum(counts) for action, counts in calls.items()},
+            calls_worst_minute=all_calls.worst_minute,
+            call_rates={
+                "all": all_calls,
+                **{action: CallSummary.of(times_ns, counts, lost.get(action, 0)) for action, counts in calls.items()},
+            },
+            throttled=lost,
+            subnets={name: SubnetSummary.of(sizes[name], times_ns, each) for name, each in subnets.items()},
+            **levels,  # type: ignore[arg-type]  # peaks are whole numbers, means are not
+        )
+
+
+def totals(counts: Mapping[str, Sequence[int]], length: int) -> list[int]:
+    """Add up what was counted by action.
+
+    >>> totals({"a": (1, 0), "b": (2, 5)}, 2), totals({}, 2)
+    ([3, 5], [0, 0])
+    """
+    return [sum(each) for each in zip(*counts.values(), strict=True)] or [0] * length
+
+
+def worst_minute(times_ns: Sequence[int], counts: Sequence[int]) -> tuple[float, int]:
+    """The most in a minute, and when it was over; see `CallSummary`. The first count is that of the start, and is left out.
+
+    Complexity: O(samples).
+
+    >>> worst_minute([0, 30_000_000_000, 60_000_000_000, 150_000_000_000], [90, 1, 2, 6])
+    (4.0, 150000000000)
+    """
+    most, most_ns, before, total = 0.0, times_ns[0], 0, 0
+    for place in range(1, len(times_ns)):
+        total += counts[place]
+        while times_ns[place] - times_ns[before + 1] >= MINUTE_NS:
+            before += 1
+            total -= counts[before]
+        rate = rounded(total * MINUTE_NS, max(times_ns[place] - times_ns[before], MINUTE_NS), 1)
+        if rate > most:
+            most, most_ns = rate, times_ns[place]
+    return most, most_ns
+
+
+def mean(times_ns: Sequence[int], values: Sequence[int]) -> float:
+    """The mean of values that hold until the next time each, rounded to tenths; of a single value, it.
+
+    >>> mean([0, 10, 40], [2, 4, 100])
+    3.5
+    """
+    if len(values) == 1:
+        return float(values[0])
+    total = sum(value * (after - before) for value, before, after in zip(values, times_ns, times_ns[1:], strict=False))
+    return rounded(total, times_ns[-1] - times_ns[0], 1)
+
+
+def rounded(dividend: int, divisor: int, digits: int) -> float:
+    """Divide exactly, then round halves up: the same on every machine.
+
+    >>> rounded(1, 8, 2)
+    0.13
+    """
+    scale: int = 10**digits
+    return (2 * scale * dividend + divisor) // (2 * divisor) / scale
+
+
+def _place_of_least(values: Sequence[int]) -> int:
+    return min(range(len(values)), key=values.__getitem__)

@@ -1,0 +1,391 @@
+"""Workloads: what generators make, and what they refuse."""
+
+import math
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcipam.errors import InvalidArgument
+from vpcipam.fleet.workload import (
+    MAX_POD_COUNT,
+    Arrivals,
+    CombinedWorkload,
+    CronJob,
+    Deployment,
+    EmpiricalLifetime,
+    ExponentialLifetime,
+    FixedLifetime,
+    FixedWorkload,
+    LogNormalLifetime,
+    PodRun,
+    Wave,
+    in_order,
+    require_feasible,
+)
+
+SECOND = 1_000_000_000
+HOUR = 3600 * SECOND
+MINUTES_5 = FixedLifetime(300.0)
+
+
+def shares(lifetime, bound_s, count=20_000):
+    chance = Random(1)
+    return sum(lifetime.draw(chance) <= bound_s for _ in range(count)) / count
+
+
+def at(runs, time_ns):
+    """How many pods there are just after a time."""
+    return sum(run.created_ns <= time_ns and (run.deleted_ns is None or run.deleted_ns > time_ns) for run in runs)
+
+
+# --- what all have in common ---------------------------------------------------------------------------------------------------
+
+LIFETIMES = st.sampled_from(
+    [MINUTES_5, ExponentialLifetime(600.0), LogNormalLifetime(600.0, 2.0), EmpiricalLifetime((0.0, 60.0, 7200.0)), FixedLifetime(1e-9)]
+)
+WORKLOADS = st.one_of(
+    st.builds(
+        Arrivals,
+        name=st.just("a"),
+        per_hour=st.floats(0, 200),
+        lifetime=LIFETIMES,
+        wave=st.builds(Wave, st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 24)),
+        burst=st.integers(1, 5),
+        standing=st.integers(0, 5),
+    ),
+    st.builds(
+        Deployment,
+        name=st.just("d"),
+        replicas=st.integers(0, 7),
+        roll_interval_s=st.sampled_from([0.0, 1e-9, 60.0, 600.0, 1e6]),
+        max_surge=st.integers(1, 9),
+        max_unavailable=st.integers(0, 9),
+        ready_s=st.sampled_from([1.0, 59.0, 100.0, 10_000.0]),
+    ).filter(lambda workload: workload.expected_count(2 * HOUR) < 10_000),
+    st.builds(
+        CronJob,
+        name=st.just("c"),
+        interval_s=st.sampled_from([7.0, 60.0, 1e6]),
+        count=st.integers(0, 5),
+        lifetime=LIFETIMES,
+        first_s=st.sampled_from([0.0, 3.5, 1e6]),
+    ),
+)
+
+
+@given(WORKLOADS, st.integers(0, 2**63), st.integers(1, 2 * HOUR))
+def test_pods_are_ordered_within_the_duration_unlike_and_the_same_each_time(workload, seed, duration_ns):
+    runs = workload.pods(seed, duration_ns)
+    assert runs == workload.pods(seed, duration_ns)
+    assert list(runs) == sorted(runs, key=lambda run: (run.created_ns, run.name))
+    assert len({run.name for run in runs}) == len(runs)
+    for run in runs:
+        assert type(run) is PodRun
+        assert type(run.created_ns) is int
+        assert 0 <= run.created_ns < duration_ns
+        assert run.deleted_ns is None or run.created_ns < run.deleted_ns
+        assert run.node is None
+
+
+def test_two_seeds_draw_different_pods():
+    workload = Arrivals("a", 100.0, MINUTES_5)
+    assert workload.pods(1, HOUR) != workload.pods(2, HOUR)
+
+
+def test_two_generators_of_one_kind_have_chances_of_their_own():
+    one, other = (Arrivals(name, 100.0, MINUTES_5).pods(1, HOUR) for name in "ab")
+    assert [run.created_ns for run in one] != [run.created_ns for run in other]
+
+
+def test_a_rate_next_to_nothing_makes_no_pods():
+    assert Arrivals("a", 5e-324, MINUTES_5, Wave(1.0)).pods(0, HOUR) == ()
+
+
+def test_a_longer_run_begins_as_the_shorter_one_does():
+    workload = Arrivals("a", 100.0, FixedLifetime(60.0), Wave(0.5))
+    short, long = workload.pods(1, HOUR), workload.pods(1, 2 * HOUR)
+    assert [run.created_ns for run in long[: len(short)]] == [run.created_ns for run in short]
+
+
+def test_combined_workloads_hold_the_pods_of_all_parts():
+    parts = CronJob("c", 600, 2, MINUTES_5), FixedWorkload((PodRun("x", 5, None, "workers-0000"),))
+    runs = CombinedWorkload(parts).pods(0, HOUR)
+    assert sorted(runs) == sorted([*parts[0].pods(0, HOUR), PodRun("x", 5, None, "workers-0000")])
+    assert runs == in_order(runs)
+
+
+def test_combined_workloads_with_one_name_twice_are_refused():
+    with pytest.raises(InvalidArgument, match="two pods are called 'c-0'"):
+        CombinedWorkload((CronJob("c", 600, 1, MINUTES_5),) * 2).pods(0, HOUR)
+
+
+def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
+    runs = PodRun("b", HOUR - 1, None), PodRun("a", HOUR, None), PodRun("c", 0, HOUR + 5)
+    assert FixedWorkload(runs).pods(3, HOUR) == (runs[2], runs[0])
+
+
+@pytest.mark.parametrize("run", [PodRun("a", 5, 5), PodRun("a", 5, 4), PodRun("a", -1, 4), PodRun("a", -1, None)])
+def test_a_pod_that_goes_before_it_comes_is_refused(run):
+    with pytest.raises(InvalidArgument, match="pod 'a' is created at"):
+        in_order([PodRun("0", 0, 1), run])
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        Arrivals("many", 10.0, MINUTES_5, standing=MAX_POD_COUNT),
+        Arrivals("many", 1e9, MINUTES_5),
+        CronJob("many", 1e-9, 1, MINUTES_5),
+        Deployment("many", MAX_POD_COUNT // 2, 60.0, ready_s=1e-9),
+    ],
+)
+def test_more_pods_than_memory_holds_are_refused_before_they_are_made(generator):
+    with pytest.raises(InvalidArgument, match=r"'many' would make .* and 10,000,000 is the most"):
+        generator.pods(0, HOUR)
+
+
+def test_the_most_pods_are_not_refused():
+    require_feasible(Arrivals("a", 0.0, MINUTES_5, standing=MAX_POD_COUNT), HOUR)
+
+
+# --- how long pods stay --------------------------------------------------------------------------------------------------------
+
+
+def test_exponential_lifetimes_have_their_median():
+    assert shares(ExponentialLifetime(100.0), 100 * math.log(2)) == pytest.approx(0.5, abs=0.015)
+
+
+def test_log_normal_lifetimes_have_their_quantiles():
+    lifetime = LogNormalLifetime.from_p90(600.0, 7200.0)
+    assert shares(lifetime, 600) == pytest.approx(0.5, abs=0.015)
+    assert shares(lifetime, 7200) == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_log_normal_lifetime_without_spread_is_its_median():
+    assert LogNormalLifetime.from_p90(600.0, 600.0).draw(Random(1)) == 600.0
+
+
+class Zero(Random):
+    """Draws the number that has no logarithm."""
+
+    def random(self):
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "drawn"),
+    [
+        (LogNormalLifetime(600.0, 1.0), 600.0),
+        (ExponentialLifetime(600.0), 0.0),
+        (EmpiricalLifetime((3.0, 4.0)), 3.0),
+        (FixedLifetime(7.0), 7.0),
+    ],
+)
+def test_the_lowest_random_number_is_as_good_as_any(lifetime, drawn):
+    assert lifetime.draw(Zero()) == drawn
+
+
+@given(st.lists(st.floats(0, 1e8), min_size=2, max_size=9).map(sorted), st.integers())
+def test_empirical_lifetimes_lie_between_the_shortest_and_the_longest(quantiles, seed):
+    drawn = EmpiricalLifetime(quantiles).draw(Random(seed))
+    assert quantiles[0] <= drawn <= quantiles[-1] or drawn == pytest.approx(quantiles[-1])
+
+
+def test_empirical_lifetimes_have_their_quantiles():
+    lifetime = EmpiricalLifetime((0.0, 10.0, 1000.0))
+    assert shares(lifetime, 10) == pytest.approx(0.5, abs=0.015)
+    assert shares(lifetime, 505) == pytest.approx(0.75, abs=0.015)
+
+
+def test_the_lifetimes_of_a_trace_leave_out_pods_that_stay():
+    runs = PodRun("a", 0, 9 * SECOND), PodRun("b", 0, None), PodRun("c", SECOND, 3 * SECOND)
+    assert EmpiricalLifetime.from_runs(runs).quantiles_s == (2.0, 9.0)
+
+
+def test_lifetimes_of_fewer_than_two_pods_are_refused():
+    with pytest.raises(InvalidArgument, match="two deleted pods or more, not from 1"):
+        EmpiricalLifetime.from_runs([PodRun("a", 0, 9), PodRun("b", 0, None)])
+
+
+# --- arrivals ------------------------------------------------------------------------------------------------------------------
+
+
+def test_arrivals_come_at_their_rate():
+    count = len(Arrivals("a", 1000.0, MINUTES_5).pods(1, 24 * HOUR))
+    assert count == pytest.approx(24_000, abs=5 * 24_000**0.5)
+
+
+def test_gaps_between_arrivals_are_exponential():
+    times = [run.created_ns for run in Arrivals("a", 3600.0, MINUTES_5).pods(1, 10 * HOUR)]
+    gaps = [after - before for before, after in pairwise(times)]
+    assert sum(gap > SECOND for gap in gaps) / len(gaps) == pytest.approx(1 / math.e, abs=0.01)
+
+
+def test_bursts_come_together_at_the_same_mean_rate():
+    runs = Arrivals("a", 1000.0, MINUTES_5, burst=50).pods(1, 240 * HOUR)
+    assert len(runs) == pytest.approx(240_000, rel=0.1)
+    times = {run.created_ns for run in runs}
+    assert len(times) * 50 == len(runs)
+
+
+def test_a_wave_peaks_at_its_hour_and_keeps_the_mean():
+    runs = Arrivals("a", 5000.0, MINUTES_5, Wave(0.8, 18.0)).pods(1, 24 * HOUR)
+    by_hour = [0] * 24
+    for run in runs:
+        by_hour[run.created_ns // HOUR] += 1
+    assert len(runs) == pytest.approx(120_000, rel=0.02)
+    assert by_hour[17] + by_hour[18] == pytest.approx(2 * 1.8 * 5000, rel=0.04)
+    assert by_hour[5] + by_hour[6] == pytest.approx(2 * 0.2 * 5000, rel=0.15)
+
+
+def test_a_full_wave_stops_at_its_trough():
+    assert Wave(1.0, 14.0).factor(2 * 3600) == pytest.approx(0.0)
+    assert Wave(1.0, 14.0).factor(14 * 3600) == pytest.approx(2.0)
+    assert Wave().factor(12345) == 1.0
+
+
+def test_standing_pods_are_there_at_the_start():
+    runs = Arrivals("a", 0.0, MINUTES_5, standing=3).pods(1, HOUR)
+    assert [(run.created_ns, run.deleted_ns) for run in runs] == [(0, 300 * SECOND)] * 3
+
+
+# --- deployments ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_deployment_without_an_interval_never_rolls():
+    assert Deployment("web", 2).pods(0, HOUR) == (PodRun("web-0-0", 0, None), PodRun("web-0-1", 0, None))
+
+
+def test_a_roll_out_with_a_surge_makes_pods_before_it_deletes_others():
+    runs = Deployment("web", 3, 60, max_surge=2, ready_s=5).pods(0, 100 * SECOND)
+    assert [(run.name, run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
+        ("web-0-0", 0, 65),
+        ("web-0-1", 0, 65),
+        ("web-0-2", 0, 70),
+        ("web-1-0", 60, None),
+        ("web-1-1", 60, None),
+        ("web-1-2", 65, None),
+    ]
+
+
+def test_a_roll_out_without_a_surge_deletes_pods_before_it_makes_others():
+    runs = Deployment("web", 3, 60, max_surge=0, max_unavailable=1, ready_s=5).pods(0, 100 * SECOND)
+    assert [(run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
+        (0, 60),
+        (0, 65),
+        (0, 70),
+        (60, None),
+        (65, None),
+        (70, None),
+    ]
+
+
+@given(st.integers(0, 12), st.integers(0, 15), st.integers(0, 15), st.integers(1, 40), st.integers(1, 100))
+def test_a_roll_out_keeps_to_its_surge_and_to_what_may_be_unavailable(replicas, surge, unavailable, ready_s, interval_s):
+    surge += not surge and not unavailable
+    runs = Deployment("web", replicas, interval_s, surge, unavailable, ready_s).pods(0, 500 * SECOND)
+    for time_ns in {0, *(run.created_ns for run in runs), *(run.deleted_ns for run in runs if run.deleted_ns)}:
+        there = [run for run in runs if run.created_ns <= time_ns and (run.deleted_ns is None or run.deleted_ns > time_ns)]
+        ready = [run for run in there if run.created_ns == 0 or run.created_ns + ready_s * SECOND <= time_ns]
+        if time_ns < 500 * SECOND:
+            assert len(there) <= replicas + surge
+            assert len(ready) >= replicas - unavailable
+    assert at(runs, 0) == replicas
+
+
+def test_a_roll_out_that_takes_too_long_puts_the_next_one_off():
+    runs = Deployment("web", 4, 10, max_surge=1, ready_s=5).pods(0, 60 * SECOND)
+    assert sorted({int(run.name.split("-")[1]): run.created_ns // SECOND for run in reversed(runs)}.items()) == [
+        (0, 0),
+        (1, 10),
+        (2, 30),
+        (3, 50),
+    ]
+
+
+# --- cron jobs -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cron_job_bursts_at_each_interval():
+    runs = CronJob("c", 600, 2, MINUTES_5, first_s=60).pods(0, HOUR)
+    assert [run.created_ns // SECOND for run in runs] == [time for first in range(60, 3600, 600) for time in (first, first)]
+
+
+def test_a_run_that_would_start_at_the_end_does_not():
+    assert len(CronJob("c", 1800, 1, MINUTES_5).pods(0, HOUR)) == 2
+    assert len(CronJob("c", 1800, 1, MINUTES_5).pods(0, HOUR + 1)) == 3
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------------
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda value=value: FixedLifetime(value) for value in (0, -1, NAN, INFINITY)),
+        *(lambda value=value: ExponentialLifetime(value) for value in (0, -1, NAN, INFINITY)),
+        lambda: LogNormalLifetime(0, 1),
+        lambda: LogNormalLifetime(1, -0.1),
+        lambda: LogNormalLifetime(1, 10.1),
+        lambda: LogNormalLifetime.from_p90(0, 1),
+        lambda: LogNormalLifetime.from_p90(2, 1.9),
+        *(
+            lambda values=values: EmpiricalLifetime(values)
+            for values in ((), (1,), (2, 1), (-1, 1), (1, INFINITY), (NAN, 1), [*range(9), 0, 1])
+        ),
+        lambda: Wave(1.1),
+        lambda: Wave(-0.1),
+        lambda: Wave(0, 24.1),
+        lambda: Arrivals("a", -1, MINUTES_5),
+        lambda: Arrivals("a", NAN, MINUTES_5),
+        lambda: Arrivals("a", INFINITY, MINUTES_5),
+        lambda: Arrivals("a", 1, MINUTES_5, burst=0),
+        lambda: Arrivals("a", 1, MINUTES_5, standing=-1),
+        lambda: Deployment("a", -1),
+        lambda: Deployment("a", 1, -1),
+        lambda: Deployment("a", 1, max_surge=0),
+        lambda: Deployment("a", 1, max_surge=-1),
+        lambda: Deployment("a", 1, max_unavailable=-1),
+        lambda: Deployment("a", 1, ready_s=0),
+        lambda: CronJob("a", 0, 1, MINUTES_5),
+        lambda: CronJob("a", 1e-10, 1, MINUTES_5),
+        lambda: CronJob("a", 1, -1, MINUTES_5),
+        lambda: CronJob("a", 1, 1, MINUTES_5, first_s=-1),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make):
+    with pytest.raises(InvalidArgument):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FixedLifetime("5"),
+        lambda: FixedLifetime(seconds=True),
+        lambda: Deployment("a", 1.0),
+        lambda: Arrivals("a", 1, MINUTES_5, burst=True),
+    ],
+)
+def test_values_of_another_type_are_refused(make):
+    with pytest.raises(TypeError):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda: FixedLifetime(0), "seconds of FixedLifetime must be from 1e-09 to 3.1536e+09, not 0"),
+        (lambda: Wave(2), "amplitude of Wave must be from 0 to 1, not 2"),
+        (lambda: Arrivals("a", -1, MINUTES_5), "per_hour of Arrivals must be from 0 to 1e+09, not -1"),
+    ],
+)
+def test_a_refusal_says_what_would_do(make, wanted):
+    with pytest.raises(InvalidArgument) as refused:
+        make()
+    assert str(refused.value) == wanted
