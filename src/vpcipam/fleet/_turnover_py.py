@@ -62,7 +62,7 @@ class Member:
 
     Attributes:
         number: its place among all nodes that there have ever been.
-        assign, unassign: of its first card's datastore: a pod's way to its address.
+        datastore: of its first card, which all pods are on; `assign`, `unassign`: of that.
         low, high: between which numbers of assigned addresses its pool rests; see `Node.calm`.
         waiting: the pods that are bound to it and have no address, each with the time at which the kubelet first tried.
         wake_ns: when it is to be ticked next.
@@ -79,6 +79,7 @@ class Member:
     __slots__ = (
         "address_count",
         "assign",
+        "datastore",
         "eni_count",
         "gone",
         "group",
@@ -104,7 +105,7 @@ class Member:
     )
 
     def __init__(self, number: int, name: str, group: NodeGroup, node: Node) -> None:
-        datastore = node.datastores[0]
+        datastore = self.datastore = node.datastores[0]
         self.number = number
         self.name = name
         self.group = group

@@ -30,7 +30,7 @@ class Stage:
 
 
 def set_stage(scenario: Scenario) -> Stage:
-    """Make the scenario's EC2."""
+    """Make the scenario's EC2, which answers at once as yet."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed)
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
@@ -42,7 +42,6 @@ def set_stage(scenario: Scenario) -> Stage:
         _occupy(ec2, subnet_ids[spec.name], spec, scenario.seed)
         for each in spec.reservations:
             ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
-    ec2.set_conditions(scenario.ec2.conditions(scenario.seed))
     return Stage(ec2, subnet_ids)
 
 
