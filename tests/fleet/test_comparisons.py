@@ -48,7 +48,7 @@ def table(text):
 
 
 def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare, capsys):
-    changes = ("duration='8 h'", "workload.1.wave.peak_hour=2", "workload.1.per_hour=500", "group.workers.count=8")
+    changes = ("duration='8 h'", "workload.1.wave.peak_hour=2", "workload.1.per_hour=125", "group.workers.count=2")
     arguments = ["group.workers.placement", "packed", "random", *(f"--set={change}" for change in changes), "--seeds=1"]
     compare([str(EXAMPLES / "scenarios" / "churn.toml"), *arguments])
     rows = table(capsys.readouterr().out)
@@ -57,7 +57,9 @@ def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare
 
 def test_every_policy_runs_a_scenario_and_ranges_are_told(compare, capsys):
     policies = ["ipamd", "cilium-eni", "{ name = 'azure-cns', batch = 8 }", "hysteresis"]
-    compare([str(EXAMPLES / "scenarios" / "churn.toml"), "group.workers.policy", *policies, "--set", "duration='2 h'", "--seeds", "2"])
+    changes = ("duration='1 h'", "workload.1.per_hour=200", "group.workers.count=2")
+    arguments = ["group.workers.policy", *policies, *(f"--set={change}" for change in changes), "--seeds=2"]
+    compare([str(EXAMPLES / "scenarios" / "churn.toml"), *arguments])
     rows = table(capsys.readouterr().out)
     assert list(rows) == policies
     assert " to " in rows["ipamd"]["of them warm, mean"]

@@ -339,7 +339,7 @@ def test_other_enis_are_kept(eni, view, policy, kept):
     assert policy.free_eni(view(eni(0, 9), eni(1, **kept)), SETTINGS, MINUTE) is None
 
 
-@EACH
+@pytest.mark.parametrize("policy", [make() for make in POLICIES.values()], ids=list(POLICIES))
 def test_ipv6_has_nothing_to_size(eni, view, policy):
     pool = attrs.evolve(view(eni(0, 0), eni(1, 0)), mode=AddressMode.IPV6)
     assert policy.grow(pool, SETTINGS) is None
