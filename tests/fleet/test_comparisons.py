@@ -55,11 +55,12 @@ def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare
     assert float(rows["packed"]["addresses, mean"]) < float(rows["random"]["addresses, mean"])
 
 
-def test_every_policy_runs_a_scenario_and_ranges_are_told(compare, capsys):
+def test_every_policy_runs_a_scenario_and_ranges_are_told(compare, capsys, tmp_path):
     policies = ["ipamd", "cilium-eni", "{ name = 'azure-cns', batch = 8 }", "hysteresis"]
     changes = ("duration='1 h'", "workload.1.per_hour=200", "group.workers.count=2")
     arguments = ["group.workers.policy", *policies, *(f"--set={change}" for change in changes), "--seeds=2"]
-    compare([str(EXAMPLES / "scenarios" / "churn.toml"), *arguments])
+    compare([str(EXAMPLES / "scenarios" / "churn.toml"), *arguments, f"--plot={tmp_path / 'policies.png'}"])
     rows = table(capsys.readouterr().out)
     assert list(rows) == policies
+    assert (tmp_path / "policies.png").read_bytes().startswith(b"\x89PNG")
     assert " to " in rows["ipamd"]["of them warm, mean"]
