@@ -3,7 +3,8 @@
     python examples/compare.py examples/scenarios/churn.toml group.workers.placement packed random
     python examples/compare.py examples/scenarios/churn.toml group.workers.policy ipamd cilium-eni azure-cns hysteresis
 
-Values are TOML, or plain words. Each figure is the median over the seeds, with the smallest and the largest where they differ.
+Values are TOML, or plain words. Each figure is the median over the seeds, with the smallest and the largest where they differ. With
+`--plot out.png` (or .svg) the runs of the first seed are drawn side by side; that needs `pip install 'vpcipam[plots]'`.
 """
 
 import argparse
@@ -53,16 +54,23 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("values", nargs="+", help="what to set it to, one after another")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another key, for all runs")
     parser.add_argument("--seeds", type=int, default=5, help="how many; 5 unless given")
+    parser.add_argument("--plot", metavar="FILE", help="draw the runs of seed 1, as .png or .svg")
     given = parser.parse_args(arguments)
 
     fixed = {key: parsed(value) for key, _, value in (each.partition("=") for each in given.set)}
     base = Scenario.load(given.scenario).with_changes(fixed)
     print("| " + " | ".join([given.key.rpartition(".")[2], *COLUMNS]) + " |")
     print("| --- " * (1 + len(COLUMNS)) + "|")
+    drawn = {}
     for value in given.values:
         scenario = base.with_changes({given.key: parsed(value)})
-        summaries = [simulate(scenario.with_changes({"seed": seed})).summary for seed in range(1, given.seeds + 1)]
-        print("| " + " | ".join([value, *(figure([of(each) for each in summaries]) for of in COLUMNS.values())]) + " |", flush=True)
+        results = [simulate(scenario.with_changes({"seed": seed})) for seed in range(1, given.seeds + 1)]
+        print("| " + " | ".join([value, *(figure([of(each.summary) for each in results]) for of in COLUMNS.values())]) + " |", flush=True)
+        drawn[value] = results[0]
+    if given.plot:
+        from vpcipam.fleet.plots import plot_comparison  # noqa: PLC0415 - matplotlib is an extra
+
+        plot_comparison(drawn, given.plot)
 
 
 if __name__ == "__main__":
