@@ -80,9 +80,7 @@ def test_a_huge_integer_is_described_not_printed(pool_twin):
             call(10**5000)
 
 
-@pytest.mark.parametrize(
-    "method", ["allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count", "free_counts"]
-)
+@pytest.mark.parametrize("method", ["allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count", "free_counts"])
 @pytest.mark.parametrize("value", WRONG_TYPES)
 def test_an_argument_that_is_no_integer_is_a_type_error(pool_twin, method, value):
     with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
