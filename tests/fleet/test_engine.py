@@ -1,7 +1,5 @@
 """The event loop: the same as ticking every node every 5 s, and nobody gets lost."""
 
-import attrs
-import pytest
 from fleet_worlds import run_whole, scenarios
 from hypothesis import given, settings
 
