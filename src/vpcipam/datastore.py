@@ -1,7 +1,7 @@
 """The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 from vpcipam._enis import CoolingOnEni, Eni, cooling_by_eni, count_eni, count_pool, total_and_assigned
@@ -106,6 +106,40 @@ class Datastore:
             self._acknowledge(key, assignment, now_ns, pod)
         return assignment
 
+    def assign_many(self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int) -> tuple[Assignment, ...]:
+        """Give sandboxes addresses, all or none, and have the journal write once for them all; otherwise as `assign`.
+
+        A journal that waits for the disk takes hardly longer for many than for one.
+
+        Raises:
+            PoolExhausted: fewer addresses are in reach than sandboxes want one.
+            InvalidSandboxKey: a key has no container id.
+
+        Complexity: O(sandboxes), amortised.
+        """
+        pods = dict(wanted)
+        for key in pods:
+            check_sandbox_key(key)
+        new: list[SandboxKey] = []
+        try:
+            for key in pods:
+                if self._pool.address_of(key) is None:
+                    self._pool.assign(key, now_ns)
+                    new.append(key)
+            assignments = tuple(self._assignment(key) for key in pods)
+            if self._journal is not None and new:
+                self._journal.record_assigns(tuple(Assigned(key, self._assignment(key).address, pods[key], now_ns) for key in new))
+        except BaseException as error:
+            why = self._explain_exhausted(key) if isinstance(error, PoolExhausted) else None
+            for given in reversed(new):
+                self._pool.revoke(given)
+            if why is not None:
+                raise PoolExhausted(f"{why}; the {len(new)} given to others in the same call were taken back") from None
+            raise
+        for key in new:
+            self._pool.set_note(key, pods[key])
+        return assignments
+
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back; it cools until `now_ns` + cooldown.
 
@@ -126,6 +160,23 @@ class Datastore:
         if self._journal is not None:
             self._record_unassign(self._journal, key, now_ns)
         return self._pool_unassign(key, now_ns)
+
+    def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int) -> tuple[Assignment, ...]:
+        """Take sandboxes' addresses back, all or none, and have the journal write once for them all; otherwise as `unassign`.
+
+        Raises:
+            UnknownKey: one of the sandboxes has no address, or is named twice.
+
+        Complexity: O(sandboxes), amortised.
+        """
+        held: dict[SandboxKey, int] = {}
+        for key in keys:
+            stored = key if self._pool.address_of(key) is not None else self._migrated(key)
+            address = self._pool.address_of(stored)
+            if address is None or stored in held:
+                raise UnknownKey(f"{key} {'is named twice' if stored in held else 'has no address'}: none of the sandboxes was unassigned")
+            held[stored] = address
+        return self._evict(list(held.items()), now_ns)
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
@@ -216,7 +267,7 @@ class Datastore:
             raise out_of_range("now_ns", now_ns, 0, TIME_MAX_NS)
 
     def _released(self, key: SandboxKey, address: int, now_ns: int) -> tuple[SandboxKey, Cooling]:
-        return key, Cooling(address_text(address, self._mode.version), now_ns + self._cooldown_ns)
+        return key, Cooling(address_text(address, self._mode.version), now_ns + self._cooldown_ns, now_ns)
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -512,12 +563,18 @@ class Datastore:
     def cool(self, cooling: Cooling) -> None:
         """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
 
+        Where the journal can't keep that, its error comes through, and the address cools all the same until the next restart.
+
         Raises:
             AlreadyAssigned: a sandbox holds it.
             NotInPool: it lies in no CIDR of the datastore.
             InvalidAddress: it is not an address of the datastore's IP version.
         """
-        self._pool.cool_at(parse_address(cooling.address, self._mode.version), cooling.until_ns)
+        address = parse_address(cooling.address, self._mode.version)
+        self._pool.cool_at(address, cooling.until_ns)
+        if self._journal is not None:
+            text = address_text(address, self._mode.version)
+            self._journal.record_cooling((Cooling(text, cooling.until_ns, cooling.released_ns),))
 
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""

@@ -113,7 +113,7 @@ class MissingExtra(VpcIpamError, ImportError):
     """A part of the library needs a package that is not installed; the message names the extra to install."""
 
 
-# --- datastore and node --------------------------------------------------------------------------------------------------
+# --- datastore -----------------------------------------------------------------------------------------------------------
 
 
 class DatastoreError(VpcIpamError):
@@ -142,6 +142,32 @@ class UnknownCidr(DatastoreError, LookupError):
 
 class CidrInUse(DatastoreError):
     """The CIDR still has pods and was not removed by force."""
+
+
+# --- journals ------------------------------------------------------------------------------------------------------------
+
+
+class JournalError(VpcIpamError):
+    """A journal can't be opened, read or written: the disk is full, read-only or failing, or the journal is closed."""
+
+
+class JournalLocked(JournalError):
+    """Another process, which the message names, has the journal open."""
+
+
+class JournalCorrupt(JournalError):
+    """A journal can't be read whole; the message says where it breaks off, and what reads the good part."""
+
+
+class JournalFormatError(JournalError):
+    """The file is a journal of a newer release, or something else altogether."""
+
+
+class JournalConflict(JournalError):
+    """The journal holds another address for the sandbox, or another sandbox for the address."""
+
+
+# --- node ----------------------------------------------------------------------------------------------------------------
 
 
 class NodeError(VpcIpamError):

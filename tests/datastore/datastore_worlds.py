@@ -40,7 +40,11 @@ class FlakyJournal(MemoryJournal):
 
     def record_assign(self, assigned):
         self._write(("assign", assigned))
-        super().record_assign(assigned)
+        super().record_assigns((assigned,))
+
+    def record_assigns(self, assigned):
+        self._write(("assigns", assigned))
+        super().record_assigns(assigned)
 
     def record_unassign(self, released):
         self._write(("unassign", released))

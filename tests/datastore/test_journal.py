@@ -47,7 +47,7 @@ def test_an_unassign_is_recorded_with_the_end_of_its_cooldown():
     store = singles([5], journal=journal, cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 7)
-    assert journal.calls[1:] == [("unassign", ((key("web"), Cooling("10.0.0.5", 37)),))]
+    assert journal.calls[1:] == [("unassign", ((key("web"), Cooling("10.0.0.5", 37, 7)),))]
     assert store.cooling_until("10.0.0.5") == 37
 
 
@@ -57,7 +57,7 @@ def test_an_unassign_of_a_migrated_sandbox_is_recorded_under_the_key_it_was_stor
     migrated = SandboxKey("_migrated-from-cri", "web", "unknown")
     store.assign(migrated, 0)
     store.unassign(key("web"), 7)
-    assert journal.calls[1:] == [("unassign", ((migrated, Cooling("10.0.0.5", 7)),))]
+    assert journal.calls[1:] == [("unassign", ((migrated, Cooling("10.0.0.5", 7, 7)),))]
     assert journal.assigned == ()
 
 
@@ -70,8 +70,8 @@ def test_a_forced_removal_is_recorded_at_once_for_all_its_pods():
     store.remove_eni("eni-0", force=True, now_ns=5)
     store.remove_cidr("eni-1", "10.0.0.32/28", force=True, now_ns=6)
     assert journal.calls == [
-        ("unassign", ((key("10.0.0.1"), Cooling("10.0.0.1", 35)), (key("10.0.0.16"), Cooling("10.0.0.16", 35)))),
-        ("unassign", ((key("10.0.0.32"), Cooling("10.0.0.32", 36)),)),
+        ("unassign", ((key("10.0.0.1"), Cooling("10.0.0.1", 35, 5)), (key("10.0.0.16"), Cooling("10.0.0.16", 35, 5)))),
+        ("unassign", ((key("10.0.0.32"), Cooling("10.0.0.32", 36, 6)),)),
     ]
 
 
@@ -257,3 +257,148 @@ def test_fault_2_what_the_journal_holds_builds_the_same_state_again_cooldowns_in
     assert assigned(again) == assigned(store)
     addresses = [f"10.0.0.{last}" for last in range(32)]
     assert [again.cooling_until(address) for address in addresses] == [store.cooling_until(address) for address in addresses]
+
+
+# --- many at once --------------------------------------------------------------------------------------------------------
+
+
+def test_many_are_assigned_with_one_record_and_in_the_order_asked():
+    journal = FlakyJournal()
+    store = singles([5, 6, 7], journal=journal)
+    store.assign(key("old"), 0)
+    journal.calls.clear()
+    given_ = store.assign_many([(key("a"), POD), (key("old"), POD), (key("b"), None), (key("a"), POD)], 7)
+    assert [each.address for each in given_] == ["10.0.0.6", "10.0.0.5", "10.0.0.7"]
+    assert journal.calls == [("assigns", (Assigned(key("a"), "10.0.0.6", POD, 7), Assigned(key("b"), "10.0.0.7", None, 7)))]
+    assert [store.pod_of(key(name)) for name in ("a", "old", "b")] == [POD, None, None]
+
+
+def test_many_that_all_have_addresses_are_not_recorded_again():
+    journal = FlakyJournal()
+    store = singles([5, 6], journal=journal)
+    first = store.assign_many([(key("a"), None), (key("b"), None)], 0)
+    journal.down = True
+    assert store.assign_many([(key("a"), None), (key("b"), None)], 1) == first
+    assert store.assign_many([], 1) == ()
+
+
+def test_many_are_unassigned_with_one_record():
+    journal = FlakyJournal()
+    store = singles([5, 6, 7], journal=journal, cooldown_ns=30)
+    migrated = SandboxKey("_migrated-from-cri", "b", "unknown")
+    store.assign_many([(key("a"), None), (migrated, None), (key("c"), None)], 0)
+    journal.calls.clear()
+    assert [each.address for each in store.unassign_many([key("b"), key("a")], 7)] == ["10.0.0.6", "10.0.0.5"]
+    assert journal.calls == [("unassign", ((migrated, Cooling("10.0.0.6", 37, 7)), (key("a"), Cooling("10.0.0.5", 37, 7))))]
+    assert assigned(store) == {"c": "10.0.0.7"}
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ([key("a"), key("none")], "aws-cni/none/eth0 has no address"),
+        ([key("a"), key("a")], "aws-cni/a/eth0 is named twice"),
+        ([key("old"), SandboxKey("_migrated-from-cri", "old", "unknown")], "is named twice"),
+    ],
+)
+def test_many_are_unassigned_all_or_none(journal, keys, message):
+    store = singles([5, 6], journal=journal)
+    store.assign_many([(key("a"), None), (SandboxKey("_migrated-from-cri", "old", "unknown"), None)], 0)
+    before = snapshot(store, 0)
+    with pytest.raises(UnknownKey, match=message):
+        store.unassign_many(keys, 1)
+    assert snapshot(store, 0) == before
+    store.unassign_many([key("a"), key("old")], 1)  # the journal is as before too
+    assert assigned(store) == {}
+
+
+@pytest.mark.parametrize("placement", ["lowest", "packed", "spread"])
+def test_too_many_get_nothing_and_the_message_counts_what_there_is(placement):
+    store = singles([5, 6, 7], journal=FlakyJournal(), placement=placement, cooldown_ns=30)
+    store.assign(key("gone"), 0)
+    store.unassign(key("gone"), 0)
+    store.assign(key("old"), 0)
+    before, addresses = snapshot(store, 1), ["10.0.0.5", "10.0.0.6", "10.0.0.7"]
+    with pytest.raises(PoolExhausted, match=r"b/eth0: of 3 attached, 2 are in use and 1 cool down; the 1 given to others") as refused:
+        store.assign_many([(key("a"), None), (key("b"), None)], 1)
+    assert refused.value.__cause__ is None
+    assert snapshot(store, 1) == before
+    store._check()
+    assert store.assign(key("c"), 1).address in addresses
+
+
+def test_many_at_once_are_undone_where_the_journal_refuses_or_a_key_is_empty():
+    journal = FlakyJournal(down=True)
+    store = singles([5, 6], journal=journal)
+    with pytest.raises(JournalDownError):
+        store.assign_many([(key("a"), POD), (key("b"), None)], 0)
+    with pytest.raises(VpcIpamError, match="has no container id"):
+        store.assign_many([(key("a"), POD), (key(""), None)], 0)
+    assert assigned(store) == {}
+    assert store.cooling_until("10.0.0.5") is None
+    journal.down = False
+    store.assign_many([(key("a"), POD), (key("b"), None)], 0)
+    journal.down = True
+    with pytest.raises(JournalDownError):
+        store.unassign_many([key("a"), key("b")], 1)
+    assert assigned(store) == {"a": "10.0.0.5", "b": "10.0.0.6"}
+
+
+def test_a_cooldown_told_by_another_is_recorded():
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal)
+    store.cool(Cooling("10.0.0.6", 40, 10))
+    store.cool(Cooling("10.0.0.6", 30))
+    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
+    store.assign(key("a"), 0)
+    with pytest.raises(VpcIpamError):
+        store.cool(Cooling("10.0.0.5", 40))
+    with pytest.raises(VpcIpamError):
+        store.cool(Cooling("10.0.0.9", 40))
+    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
+
+
+def test_a_restart_puts_sandboxes_back_on_the_same_journal_without_writing():
+    journal = FlakyJournal()
+    store = singles([5, 6], journal=journal)
+    store.assign_many([(key("a"), POD), (key("b"), None)], 0)
+    again = singles([5, 6], journal=journal)
+    for entry in journal.restore(9).assigned:
+        again.assign_at(entry.key, entry.address, 9, entry.pod)
+    assert snapshot(again, 9) == snapshot(store, 9)
+    assert journal.restore(9).assigned == (Assigned(key("a"), "10.0.0.5", POD, 0), Assigned(key("b"), "10.0.0.6", None, 0))
+
+
+# --- what is left of cooldowns -------------------------------------------------------------------------------------------
+
+times = st.integers(0, 2**62 - 1)
+
+
+@given(times, times, st.integers(0, 2**40))
+def test_what_is_left_of_a_cooldown_is_never_negative_and_never_more_than_the_whole(now_ns, released_ns, cooldown_ns):
+    cooling = Cooling("10.0.0.5", released_ns + cooldown_ns, released_ns)
+    left = cooling.left_at(now_ns)
+    if left is None:
+        assert cooling.until_ns <= now_ns or cooldown_ns == 0
+    else:
+        assert 0 < left.until_ns - now_ns <= cooldown_ns
+        assert left.until_ns - now_ns == min(cooling.until_ns - now_ns, cooldown_ns)
+        assert left.released_ns <= now_ns
+        assert left.left_at(now_ns) == left
+
+
+def test_a_cooldown_of_unknown_beginning_is_taken_at_its_word():
+    assert Cooling("10.0.0.5", 40).left_at(39) == Cooling("10.0.0.5", 40)
+    assert Cooling("10.0.0.5", 40).left_at(40) is None
+
+
+def test_what_is_over_by_the_clock_is_still_told_in_case_the_clock_is_wrong():
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal, cooldown_ns=30)
+    store.assign_many([(key("a"), None), (key("b"), None)], 0)
+    store.unassign(key("a"), 10)
+    store.unassign(key("b"), 20)
+    restored = journal.restore(45)
+    assert (restored.cooling, restored.ended) == ((Cooling("10.0.0.6", 50, 20),), (Cooling("10.0.0.5", 40, 10),))
+    assert journal.restore(5).cooling == (Cooling("10.0.0.5", 35, 5), Cooling("10.0.0.6", 35, 5))
