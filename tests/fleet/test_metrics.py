@@ -21,6 +21,7 @@ from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.export import columns_of, digits, to_json, write_csv
 from vpcipam.fleet.metrics import SCHEMA_VERSION
 from vpcipam.fleet.samples import FleetSample, SubnetSample
+from vpcipam.fleet.scenario import Scenario
 
 SCENARIO = """
 duration = "3 h"
@@ -209,6 +210,4 @@ def test_the_bytes_depend_neither_on_the_process_nor_on_the_order_of_sets():
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": source}
         done = subprocess.run([sys.executable, "-c", code, SCENARIO], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
         found.add(done.stdout.strip())
-    from vpcipam.fleet.scenario import Scenario  # noqa: PLC0415
-
     assert found == {hashlib.sha256(simulate(Scenario.from_toml(SCENARIO)).to_json().encode()).hexdigest()}

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given
 from recordings import MINUTE, S, recorded, result_of, subnet
 
+from vpcipam.fleet.metrics import Recorder
+from vpcipam.fleet.samples import FleetSample
 from vpcipam.fleet.summary import CallSummary, SubnetSummary, Waits, mean, rounded, worst_minute
 
 late = st.lists(st.integers(1, 50), max_size=30)
@@ -158,9 +160,6 @@ def test_a_run_is_summed_up():
 
 
 def test_the_subnets_peak_is_that_of_all_together_at_one_instant():
-    from vpcipam.fleet.metrics import Recorder  # noqa: PLC0415
-    from vpcipam.fleet.samples import FleetSample  # noqa: PLC0415
-
     recorder = Recorder({"a": 256, "b": 256})
     for time_ns, a, b in ((0, 9, 1), (1, 1, 8)):
         recorder.sample(FleetSample(time_ns, *[0] * 12), {"a": subnet(a), "b": subnet(b)}, {}, {})

@@ -233,8 +233,11 @@ def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods that wait")
     tick_counts(axes, 4)
-    late = f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start within {span(waits.p99_ns)}, the last after "
-    axes.set_title(f"{late}{span(waits.max_ns)}" if waits.late_count else "No pod waits")
+    most_start = f"within {span(waits.p99_ns)}" if waits.p99_ns else "at once"
+    late = (
+        f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start {most_start}, the last after {span(waits.max_ns)}"
+    )
+    axes.set_title(late if waits.late_count else "No pod waits")
     side_labels(axes, [(most * 0.2, "for an address", ORANGE, ""), (most * 0.75, "for a node", PURPLE, "\\\\\\\\")])
 
 
