@@ -183,7 +183,8 @@ def test_an_interrupt_ends_the_run_with_130_and_no_words(cli, scenario, monkeypa
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_a_long_run_with_130(environment, scenario):
-    command = [sys.executable, "-m", "vpcipam.cli", "simulate", scenario, "--set", "duration=3000 d", "--set", "workload.1.per_hour=60"]
+    changes = ("--set=duration=3000 d", "--set=sample=1 h", "--set=workload.1.per_hour=60")
+    command = [sys.executable, "-m", "vpcipam.cli", "simulate", scenario, *changes]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         time.sleep(2)
         assert process.poll() is None, "the run is too short to be interrupted"

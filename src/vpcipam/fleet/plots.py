@@ -274,11 +274,11 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
     strips, summary = result.strips[name], result.summary.subnets[name]
     rows = _strip_rows([counts for _, counts in strips])
     times = [time_ns / NS_PER_S for time_ns, _ in strips]
-    edges = [*times, result.duration_ns / NS_PER_S * (1 + 1e-9)] if times[-1] < result.duration_ns / NS_PER_S else times
+    end = result.duration_ns / NS_PER_S
+    edges = [*times, end] if times[-1] < end else times  # the first strip is that of the start, so that there is a column at least
     columns = len(edges) - 1
     heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
-    if columns:
-        axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
+    axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
     axes.set_ylim(summary.size, 0)
     axes.grid(visible=False)
     axes.set_ylabel("address (offset)")
