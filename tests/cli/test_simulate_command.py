@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from vpcipam.fleet import engine
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
 
+REPOSITORY = Path(__file__).parents[2]
 TEXT = """
 name = "web"
 duration = "2 h"
@@ -129,6 +131,12 @@ def test_a_flood_of_events_is_cut_off(cli, scenario, monkeypatch):
 )
 def test_a_sparkline_shows_the_highest_of_each_part_and_what_is_not_0_above_the_ground(values, width, text):
     assert sparkline(values, width, "_.-=+*#@") == text
+
+
+def test_the_docs_show_what_the_command_prints(cli):
+    page = (REPOSITORY / "docs" / "simulating.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\n")[2].partition("```\n")[0]
+    assert cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out == shown
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------

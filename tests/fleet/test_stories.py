@@ -57,9 +57,11 @@ def test_lulls_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do(
     ]
 
 
-def test_in_a_long_run_lulls_are_longer_so_that_a_trouble_that_flickers_is_no_flood():
-    flickering = waiting(*[1, 0] * 500, step_ns=11 * MINUTE)
-    assert len(texts(flickering, 1000 * 11 * MINUTE)) == 1
+def test_a_trouble_that_comes_again_and_again_is_no_flood():
+    eight = [1, *[0] * 10] * 8
+    assert len(texts(waiting(*eight))) == 8
+    assert texts(waiting(*eight, 1, 0)) == ["00:00 fleet: a pod waits for an address, on and off for 1 h 29 min"]
+    assert len(texts(waiting(*[*[1, *[0] * 30] * 4, *[1, *[0] * 15] * 5]))) == 5
 
 
 def test_what_lasts_to_the_end_says_so():
