@@ -36,7 +36,7 @@ def test_version(cli):
 def test_help_lists_the_commands(cli):
     answer = cli("--help")
     assert answer.code == 0
-    for command in ("limits", "max-pods", "settings", "plan", "completion"):
+    for command in ("limits", "max-pods", "settings", "plan", "simulate", "completion"):
         assert f"\n  {command} " in answer.out
     assert "..." not in answer.out.partition("Commands:")[2]
     assert cli("-h").out == answer.out

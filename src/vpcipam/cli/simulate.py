@@ -12,10 +12,10 @@ from vpcipam.cli.scenarios import read_scenario, scenario_options
 from vpcipam.fleet.engine import Progress, simulate
 
 EXAMPLES = (
-    "vpcipam simulate fleet.toml",
-    "vpcipam simulate fleet.toml --seed 7 --plot fleet.svg --csv fleet-7",
-    "vpcipam simulate fleet.toml --set group.workers.settings.WARM_IP_TARGET=5 --set duration='2 d'",
-    "vpcipam simulate fleet.toml --trace pods.csv --json --quiet | jq .summary",
+    "vpcipam simulate rolling-deployment.toml",
+    "vpcipam simulate rolling-deployment.toml --seed 7 --plot rolling.svg --csv rolling-7",
+    "vpcipam simulate rolling-deployment.toml --set group.workers.settings.WARM_IP_TARGET=5 --set duration='2 h'",
+    "vpcipam simulate rolling-deployment.toml --set group.workers.count=12 --json --quiet",
 )
 
 

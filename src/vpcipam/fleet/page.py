@@ -18,7 +18,7 @@ try:
     from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
+    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, StrMethodFormatter
 except ModuleNotFoundError as error:
     raise MissingExtra(f"pictures need the package {error.name}: pip install 'vpcipam[plots]'") from error
 
@@ -186,11 +186,13 @@ def side_text(axes: Axes, place: float, text: str) -> None:
 def tick_counts(axes: Axes, most: int) -> None:
     """Tick the vertical axis at so many whole numbers or fewer."""
     axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def tick_at(axes: Axes, places: Sequence[int]) -> None:
     """Tick the vertical axis at these places."""
     axes.yaxis.set_major_locator(FixedLocator(list(places)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def ladder(first: str, between: Sequence[str], count: int, last: str) -> ListedColormap:

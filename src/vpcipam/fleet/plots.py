@@ -228,14 +228,18 @@ def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
     floor, ceiling = [for_address[place] for place in places], [for_address[place] + for_node[place] for place in places]
     axes.fill_between(times, floor, step="post", facecolor=ORANGE, lw=0)
     axes.fill_between(times, floor, ceiling, step="post", facecolor=PURPLE, edgecolor=INK, hatch="\\\\\\\\", lw=0)
-    axes.step(times, ceiling, where="post", color=INK, lw=0.6)
+    axes.step(times, ceiling, where="post", color=INK, lw=0.35)
     most = max(*ceiling, 1)
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods that wait")
     tick_counts(axes, 4)
-    late = f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start within {span(waits.p99_ns)}, the last after "
-    axes.set_title(f"{late}{span(waits.max_ns)}" if waits.late_count else "No pod waits")
-    side_labels(axes, [(most * 0.2, "for an address", ORANGE, ""), (most * 0.75, "for a node", PURPLE, "\\\\\\\\")])
+    most_start = f"within {span(waits.p99_ns)}" if waits.p99_ns else "at once"
+    late = (
+        f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start {most_start}, the last after {span(waits.max_ns)}"
+    )
+    axes.set_title(late if waits.late_count else "No pod waits")
+    labels = ((most * 0.2, "for an address", ORANGE, "", for_address), (most * 0.75, "for a node", PURPLE, "\\\\\\\\", for_node))
+    side_labels(axes, [(height, name, colour, hatch) for height, name, colour, hatch, counts in labels if any(counts)])
 
 
 def _draw_calls(axes: "Axes", result: FleetResult) -> None:
@@ -244,10 +248,11 @@ def _draw_calls(axes: "Axes", result: FleetResult) -> None:
     lengths = [max(after - before, 1) for before, after in itertools.pairwise(times_ns)]
     rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(calls[1:], lengths, strict=True)]
     lost_rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(lost[1:], lengths, strict=True)]
-    places = _thinned(times_ns[1:], calls[1:])
-    times = _seconds(result, places)
-    axes.fill_between(times, [rates[place] for place in places], step="post", facecolor=GREEN, lw=0)
-    axes.fill_between(times, [lost_rates[place] for place in places], step="post", facecolor=VERMILLION, edgecolor=INK, hatch="xxxx", lw=0)
+    places = _thinned(times_ns[1:], calls[1:]) if rates else []
+    times = [*_seconds(result, places), result.duration_ns / NS_PER_S]
+    drawn, lost_drawn = ([each[place] for place in places] + each[-1:] or [0.0] for each in (rates, lost_rates))
+    axes.fill_between(times, drawn, step="post", facecolor=GREEN, lw=0)
+    axes.fill_between(times, lost_drawn, step="post", facecolor=VERMILLION, edgecolor=INK, hatch="xxxx", lw=0)
     most = max(rates, default=0.0) or 1.0
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("calls a minute")
@@ -271,11 +276,11 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
     strips, summary = result.strips[name], result.summary.subnets[name]
     rows = _strip_rows([counts for _, counts in strips])
     times = [time_ns / NS_PER_S for time_ns, _ in strips]
-    edges = [*times, result.duration_ns / NS_PER_S * (1 + 1e-9)] if times[-1] < result.duration_ns / NS_PER_S else times
+    end = result.duration_ns / NS_PER_S
+    edges = [*times, end] if times[-1] < end else times  # the first strip is that of the start, so that there is a column at least
     columns = len(edges) - 1
     heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
-    if columns:
-        axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
+    axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
     axes.set_ylim(summary.size, 0)
     axes.grid(visible=False)
     axes.set_ylabel("address (offset)")
