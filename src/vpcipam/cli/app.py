@@ -17,6 +17,7 @@ _MODULES = {
     "max-pods": "vpcipam.cli.max_pods",
     "settings": "vpcipam.cli.settings",
     "plan": "vpcipam.cli.plan",
+    "simulate": "vpcipam.cli.simulate",
     "inspect": "vpcipam.cli.inspect",
     "completion": "vpcipam.cli.completion",
 }

@@ -28,7 +28,7 @@ _new_key = tuple.__new__  # half the time of SandboxKey's own, which takes its f
 class Slow(Protocol):
     """What the loop calls for all that is not its own business."""
 
-    def bind(self, name: str, number: int) -> "Member | None":
+    def bind(self, name: str) -> "Member | None":
         """Bind a pod to the node that its trace names; None where that has no room."""
         ...
 
@@ -253,7 +253,7 @@ class Ledger:
         self.released: list[Member] = []
 
 
-def turn_over(  # noqa: C901, PLR0912  # what it would call costs more than what it does
+def turn_over(  # noqa: C901, PLR0912, PLR0917  # what it would call, or bind anew, costs more than what it does
     page: list[tuple[int, int, int]],
     pages: dict[int, list[tuple[int, int, int]]],
     width_ns: int,
@@ -291,7 +291,7 @@ def turn_over(  # noqa: C901, PLR0912  # what it would call costs more than what
                     else:
                         later.append((deleted_ns, DELETE, number))
             wanted = None if bound_to is None else bound_to[place]
-            member = scheduler.take() if wanted is None else slow.bind(wanted, number)
+            member = scheduler.take() if wanted is None else slow.bind(wanted)
             if member is None:
                 slow.pend(number, now_ns)
                 continue

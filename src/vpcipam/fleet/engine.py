@@ -140,7 +140,7 @@ class Fleet:
 
     # --- pods that do not find an address at once ------------------------------------------------------------------------------
 
-    def bind(self, name: str, number: int) -> Member | None:
+    def bind(self, name: str) -> Member | None:
         """Bind a pod to the node that its trace names; None where it has to wait for the node, or is turned away."""
         member = self._by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
@@ -173,7 +173,7 @@ class Fleet:
         for number, since_ns in list(self._early.items()):
             if self.ledger.bound_to[number] == member.name:
                 del self._early[number]
-                if self.bind(member.name, number) is None:
+                if self.bind(member.name) is None:
                     self.pend(number, now_ns)
                 else:
                     self._settle_in(member, number, since_ns, now_ns)

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 Scheduling = Literal["least-allocated", "most-allocated"]
+SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
 ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "RunInstances", "TerminateInstances")
 """What a fleet calls of EC2."""
@@ -169,6 +170,8 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
     }
+    for key in SEARCHES:
+        top.take(key, None)  # what a search over this scenario goes through, for vpcipam.fleet.search
     top.finish()
     try:
         scenario = Scenario(**values)
