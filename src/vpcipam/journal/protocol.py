@@ -282,6 +282,19 @@ def check_released(released: Released, held: Mapping[SandboxKey, Assigned]) -> N
         seen.add(key)
 
 
+def check_undecided(new: Iterable[Assigned], problems: Iterable[Problem]) -> None:
+    """Refuse to give a sandbox or an address away that an entry names which nobody has decided about.
+
+    Raises:
+        JournalConflict: an entry names one of them.
+    """
+    for problem in problems:
+        for each in new:
+            if each.key == problem.key or each.address == problem.address:
+                where = f"while the journal has {problem.place}, where {problem.message}"
+                raise JournalConflict(f"{each.key} can't have {each.address} {where}: decide about that and strike it out")
+
+
 def key_taken(assigned: Assigned, held: str) -> JournalConflict:
     """Say that a sandbox holds another address."""
     return JournalConflict(f"the journal has {held} for {assigned.key}, not {assigned.address}: put restored sandboxes back before others")

@@ -1,0 +1,48 @@
+"""The tables of the SQLite journal, and the way from each version of them to the next."""
+
+import sqlite3
+from collections.abc import Sequence
+
+APPLICATION_ID = 0x76706970
+"""`vpip`: what `file` and `PRAGMA application_id` know a journal by."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE assigned (
+            row INTEGER PRIMARY KEY, -- ascending in the order of assignment
+            network_name TEXT NOT NULL,
+            container_id TEXT NOT NULL,
+            if_name TEXT NOT NULL,
+            address TEXT NOT NULL UNIQUE,
+            pod_namespace TEXT,
+            pod_name TEXT,
+            assigned_ns INTEGER NOT NULL,
+            UNIQUE (container_id, if_name, network_name)
+        )""",
+        "CREATE TABLE cooling (address TEXT PRIMARY KEY, until_ns INTEGER NOT NULL, released_ns INTEGER) WITHOUT ROWID",
+        "CREATE INDEX cooling_by_end ON cooling (until_ns)",
+    ),
+)
+"""The statements that lead from version 0, an empty database, to 1, and so on. What was released is never changed, only added to."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version of a database's tables."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    """Lead a database to the newest version, each step whole or not at all."""
+    for version in range(version_of(connection), len(migrations)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in migrations[version]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
