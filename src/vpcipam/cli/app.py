@@ -18,6 +18,8 @@ _MODULES = {
     "settings": "vpcipam.cli.settings",
     "plan": "vpcipam.cli.plan",
     "simulate": "vpcipam.cli.simulate",
+    "sweep": "vpcipam.cli.sweep",
+    "tune": "vpcipam.cli.tune",
     "inspect": "vpcipam.cli.inspect",
     "completion": "vpcipam.cli.completion",
 }

@@ -32,3 +32,19 @@ def show_progress(duration_ns: int) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done_ns, total=total_ns, time=clock(done_ns))
 
         yield progress
+
+
+@contextmanager
+def trials_shown(count: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many trials of a search are done, and how long the rest may take; None where nobody looks."""
+    if not is_watched():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("", total=count)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

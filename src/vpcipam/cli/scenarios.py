@@ -2,14 +2,13 @@
 
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
-from vpcipam.fleet.trace import read_trace
 
 _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=click.Path()),
@@ -50,7 +49,8 @@ def read_scenario(file: str, *, seed: int | None, trace: str | None, changes: di
     if trace is not None:
         if any(path.partition(".")[0] == "workload" for path in changes):
             raise ScenarioError("--trace replaces the workload, so that --set workload… would do nothing; leave out one of them")
-        scenario = attrs.evolve(scenario, workload=read_trace(trace))
+        table = {"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}
+        scenario = scenario.with_changes({"workload": [table]})
     return scenario
 
 

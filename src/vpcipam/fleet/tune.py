@@ -42,6 +42,17 @@ class TuneSpec:
     seeds: tuple[int, ...] = (0,)
     trials: int = 0
 
+    @property
+    def combinations(self) -> tuple[Changes, ...]:
+        """All combinations of the values."""
+        return grid({name: list(values) for name, values in self.settings.items()})
+
+    @property
+    def trial_count(self) -> int:
+        """How many runs the search takes."""
+        count = len(self.combinations)
+        return len(self.seeds) * (min(self.trials, count) if self.trials else count)
+
     @classmethod
     def read(cls, scenario: Scenario) -> "TuneSpec":
         """Read the table `tune` of a scenario's document.
@@ -156,7 +167,7 @@ def tune(
         ScenarioError: the document says nothing of it, or something that makes no sense.
     """
     spec = TuneSpec.read(scenario) if spec is None else spec
-    combinations = grid({name: list(values) for name, values in spec.settings.items()})
+    combinations = spec.combinations
     if spec.trials:
         combinations = some_of(combinations, spec.trials, scenario.seed)
     points = [_point(scenario, settings, seed) for settings in combinations for seed in spec.seeds]
