@@ -95,7 +95,7 @@ def test_tables_have_a_row_for_all_that_was_recorded():
     assert sum(tables["samples"]["throttled"]) == sum(result.summary.throttled.values()) == sum(tables["calls"]["throttled"])
     assert list(tables["subnets"]) == ["time_ns", "subnet", *SubnetSample._fields]
     assert tables["subnets"]["stranded"] == [sample.stranded for sample in result.subnet_samples["a"]]
-    assert all(count or lost for count, lost in zip(tables["calls"]["calls"], tables["calls"]["throttled"], strict=True))
+    assert all(tables["calls"]["calls"])
     assert tables["strips"]["free_per_slash_28"][0] == "0123456789abcdef"
     assert tables["events"]["text"] == [event.text for event in result.events]
 

@@ -25,6 +25,7 @@ def waiting(*counts, name="pods_waiting", step_ns=MINUTE):
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 6))
 @example([True, False, True], 1)
 @example([True, False, True], 2)
+@example([True, False, True, False, False, False, True], 2)
 def test_spells_are_what_is_left_when_short_lulls_are_filled(so, lull):
     filled = list(so)
     runs = [(key, [place for place, _ in group]) for key, group in itertools.groupby(enumerate(so), key=lambda each: each[1])]
@@ -101,6 +102,8 @@ def test_throttling_is_told_with_its_worst_minute():
     rows = [({}, subnet(), {"A": 9}, {"A": count}) for count in (0, 3, 7, 0)]
     assert texts(recorded(*rows)) == ["00:01 fleet: EC2 throttles 10 calls for 2 min, up to 7 a minute at 00:02"]
     assert texts(recorded(*[({}, subnet(), {}, {"A": count}) for count in (1, 0)])) == ["00:00 fleet: EC2 throttles 1 call for 1 min"]
+    worst_first = recorded(*[({}, subnet(), {}, {"A": count}) for count in (0, 7, 3, 0)])
+    assert texts(worst_first) == ["00:01 fleet: EC2 throttles 10 calls for 2 min, up to 7 a minute at 00:01"]
     from_the_start = recorded(*[({}, subnet(), {}, {"A": count}) for count in (5, 2, 0)])
     assert texts(from_the_start) == ["00:00 fleet: EC2 throttles 7 calls for 2 min, up to 2 a minute at 00:01"]
 
