@@ -113,7 +113,7 @@ def test_every_command_takes_json_and_shows_its_examples(cli, name):
 def test_examples_run_as_written(example, tmp_path, manifest, environment):
     """With a vpcipam on the path, a kubectl that prints the manifest, and the manifest and the example scenarios in the folder."""
     shutil.copy(manifest, tmp_path / "aws-node.yaml")
-    shutil.copytree(Path(manifest).parent / "scenarios", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(Path(manifest).parent / "scenarios", tmp_path / "examples" / "scenarios")
     for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):
         path = tmp_path / "bin" / program
         path.parent.mkdir(exist_ok=True)
