@@ -108,7 +108,7 @@ def test_an_interrupt_shows_what_is_done(tmp_path):
     path = tmp_path / "long.toml"
     path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', f"seed = {list(range(3000))}"))
     command = [sys.executable, "-m", "vpcipam.cli", "sweep", str(path), "--workers", "1", "--json"]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603  # our own command
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), start_new_session=True
     )
     time.sleep(6)

@@ -145,6 +145,7 @@ def test_a_pod_bound_to_a_node_goes_there_or_is_turned_away():
 def test_a_pod_bound_to_a_node_that_is_not_there_yet_waits_for_it():
     class Late(Fleet):
         def _set_up_nodes(self):
+            self._calls_before = {}
             self._launch(0, 0, boots=True)
 
     fleet = Late(fleet_of([("a", S, None, "g-0000"), ("b", S, 3 * S, "g-0000")], 60, boot_ns=20 * S))

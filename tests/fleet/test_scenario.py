@@ -657,3 +657,17 @@ def test_a_scenario_without_a_document_can_not_be_changed_by_path():
     for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read())):
         with pytest.raises(ScenarioError, match=r"was not read from TOML, so no key of it can be set; use attrs\.evolve"):
             scenario.with_changes({"seed": 4})
+
+
+def test_what_a_change_at_loading_replaces_need_not_be_there(tmp_path):
+    (tmp_path / "pods.csv").write_text("pod,created,deleted\na,1,2\n")
+    path = tmp_path / "trace.toml"
+    path.write_text(
+        "duration = '1 h'\nsubnet = [{name = 'a', cidr = '10.0.0.0/24'}]\ngroup = [{name = 'g', instance_type = 'm5.large', count = 1}]\n"
+        "workload = [{kind = 'trace', name = 't', file = 'nowhere.csv'}]\n"
+    )
+    with pytest.raises(ScenarioError, match=r"nowhere\.csv"):
+        Scenario.load(path)
+    scenario = Scenario.load(path, {"workload.t.file": "pods.csv", "seed": 4})
+    assert (scenario.seed, [run.name for run in scenario.workload.pods(0, scenario.duration_ns)]) == (4, ["a"])
+    assert scenario.with_changes({"seed": 5}).workload == scenario.workload

@@ -39,19 +39,14 @@ def read_scenario(file: str, *, seed: int | None, trace: str | None, changes: di
 
     Raises:
         ScenarioError: It can't be read, or it or a change makes no sense.
-        TraceError: The trace can't be read.
     """
-    scenario = Scenario.load(file)
     if seed is not None:
         changes = {"seed": seed, **changes}
-    if changes:
-        scenario = scenario.with_changes(changes)
     if trace is not None:
         if any(path.partition(".")[0] == "workload" for path in changes):
             raise ScenarioError("--trace replaces the workload, so that --set workload… would do nothing; leave out one of them")
-        table = {"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}
-        scenario = scenario.with_changes({"workload": [table]})
-    return scenario
+        changes = {**changes, "workload": [{"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}]}
+    return Scenario.load(file, changes)
 
 
 def parse_change(text: str) -> tuple[str, object]:

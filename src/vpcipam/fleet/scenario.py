@@ -92,8 +92,12 @@ class Scenario:
             raise ScenarioError(f"{key}: {message}")
 
     @classmethod
-    def load(cls, path: str | Path) -> "Scenario":
+    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> "Scenario":
         """Read a scenario from a TOML file; file names in it are relative to its folder.
+
+        Args:
+            path: the file.
+            changes: keys to set before anything is made of the document, as for `with_changes`; what they replace need not be there.
 
         Raises:
             ScenarioError: the file can't be read, or a key of it makes no sense.
@@ -104,11 +108,13 @@ class Scenario:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise ScenarioError(f"{path}: {reason}; a scenario is a TOML file, see examples/scenarios") from None
-        return cls.from_toml(text, folder=Path(path).parent, source=str(path))
+        return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
 
     @classmethod
-    def from_toml(cls, text: str, folder: str | Path = ".", *, source: str = "scenario") -> "Scenario":
-        """Read a scenario from TOML text; `source` is put before what is wrong with it.
+    def from_toml(
+        cls, text: str, folder: str | Path = ".", *, source: str = "scenario", changes: Mapping[str, object] | None = None
+    ) -> "Scenario":
+        """Read a scenario from TOML text; `source` is put before what is wrong with it, and `changes` are as for `load`.
 
         Raises:
             ScenarioError: it is no TOML, or a key of it makes no sense.
@@ -117,6 +123,8 @@ class Scenario:
             document = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ScenarioError(f"{source}: {error}") from None
+        for path, value in (changes or {}).items():
+            document = changed(document, path, value)
         return _read(document, str(folder), source, {})
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":

@@ -1,0 +1,35 @@
+"""Processes killed in the middle of their work: what was acknowledged is there, nothing comes back early, nothing is doubled."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from journal_worlds import KINDS
+
+from vpcipam.pool import USING_EXTENSION
+
+REPOSITORY = Path(__file__).parents[2]
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+KILLS = {"quick": 10, "dev": 40, "ci": 200, "nightly": 2_000}[PROFILE] if USING_EXTENSION else 10  # the twins journal alike
+BATCHES = 2 if KILLS <= 200 else 10
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_process_loses_nothing_that_it_acknowledged(kind, batch, tmp_path):
+    # Half of the kills for each kind of journal, and those in batches, so that several processors have something to do.
+    kills = KILLS // len(KINDS) // BATCHES
+    finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this folder
+        [sys.executable, "-W", "error", Path(__file__).with_name("crash_trials.py"), kind, str(kills), str(batch), tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])},
+    )
+    assert finished.returncode == 0, finished.stderr
+    counts = json.loads(finished.stdout)
+    assert counts["kills"] == kills
+    assert counts["assigned"] >= kills // 2, "they hardly worked"

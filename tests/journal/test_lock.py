@@ -1,0 +1,140 @@
+"""One process at a time: who comes second is told who was first, and nobody inherits or forgets a lock."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from journal_worlds import KINDS, addresses, held
+
+from vpcipam.errors import JournalError, JournalLocked
+from vpcipam.journal.lock import ProcessLock
+
+REPOSITORY = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from vpcipam.journal.{module} import {name}
+journal = {name}(Path(sys.argv[1]))
+print("open", flush=True)
+time.sleep(60)
+"""
+NAMES = {"json": ("ipam_json", "IpamJsonFile", "ipam.json"), "sqlite": ("sqlite", "SqliteJournal", "ipam.sqlite")}
+
+
+def start_holder(kind, folder):
+    module, name, file = NAMES[kind]
+    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
+        [sys.executable, "-c", HOLDER.format(module=module, name=name), folder / file],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stdout.readline() == "open\n"
+    return process
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_second_process_is_refused_with_the_pid_of_the_first_and_served_when_that_was_killed(kind, tmp_path):
+    with start_holder(kind, tmp_path) as holder:
+        with pytest.raises(JournalLocked, match=rf"is in use by process {holder.pid}: stop that first"):
+            KINDS[kind](tmp_path)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with KINDS[kind](tmp_path) as journal:
+        assert addresses(journal) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_journal_of_the_same_process_is_refused_until_the_first_is_closed(kind, tmp_path):
+    journal = KINDS[kind](tmp_path)
+    with pytest.raises(JournalLocked, match=rf"is open in this process \(pid {os.getpid()}\) already"):
+        KINDS[kind](tmp_path)
+    journal.record_assign(held("a", "10.0.0.5"))  # the refusal took nothing from the first
+    journal.close()
+    journal.close()
+    with KINDS[kind](tmp_path) as again:
+        assert addresses(again) == {"a": "10.0.0.5"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_journal_takes_and_tells_nothing(kind, tmp_path):
+    with KINDS[kind](tmp_path) as journal:
+        pass
+    for call in (
+        lambda: journal.record_assign(held("a", "10.0.0.5")),
+        lambda: journal.record_unassign(()),
+        lambda: journal.record_cooling(()),
+        lambda: journal.strike_out(()),
+        lambda: journal.restore(0),
+    ):
+        with pytest.raises(JournalError, match="was closed: open it anew"):
+            call()
+
+
+def test_a_holder_that_has_not_said_its_number_yet_is_named_as_unknown(tmp_path):
+    lock = ProcessLock(tmp_path / "ipam.json.lock")
+    lock.path.write_bytes(b"")
+    with pytest.raises(JournalLocked, match="is in use by process of unknown number"):
+        ProcessLock(lock.path)
+    lock.release()
+
+
+def test_a_lock_file_that_can_not_be_made_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be made.*No such file"):
+        ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
+
+
+def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path, monkeypatch):
+    def refuse(_descriptor, _operation):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("vpcipam.journal.lock.fcntl.flock", refuse)
+    with pytest.raises(JournalError, match="can't be locked: Operation not supported"):
+        ProcessLock(tmp_path / "ipam.json.lock")
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from vpcipam.errors import JournalError
+from vpcipam.journal.ipam_json import IpamJsonFile
+path = Path(sys.argv[1])
+journal = IpamJsonFile(path)
+reading, writing = os.pipe()
+pid = os.fork()
+if not pid:
+    try:
+        journal.restore(0)
+    except JournalError as error:
+        print(error, flush=True)
+    os.write(writing, b"x")
+    os.read(0, 1)  # lives on until the test lets it go
+    os._exit(0)
+os.read(reading, 1)
+try:
+    IpamJsonFile(path)
+except JournalError as error:
+    print("still locked", flush=True)
+os._exit(0)
+"""
+
+
+def test_a_forked_child_can_not_use_the_journal_and_does_not_keep_its_lock(tmp_path):
+    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
+        [sys.executable, "-c", FORKED, tmp_path / "ipam.json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as parent:
+        assert f"was opened by process {parent.pid}, from which this one was forked off" in parent.stdout.readline()
+        assert parent.stdout.readline() == "still locked\n"
+        parent.wait()
+        with KINDS["json"](tmp_path) as journal:  # the child lives, the parent is gone
+            assert addresses(journal) == {}
+        parent.stdin.close()
