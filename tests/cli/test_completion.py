@@ -122,6 +122,6 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
     environment["PATH"] = os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]])
     done = subprocess.run(["sh", "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # noqa: S603, S607 - our own examples
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    assert done.stdout or " > " in example  # which leaves nothing to see
     assert all(line.startswith(("warning: ", "= ", "wrote ", "drew ")) for line in done.stderr.splitlines())
     assert Path(tmp_path / "aws-node.yaml").exists()
