@@ -136,7 +136,8 @@ def test_a_sparkline_shows_the_highest_of_each_part_and_what_is_not_0_above_the_
 def test_the_docs_show_what_the_command_prints(cli):
     page = (REPOSITORY / "docs" / "simulating.md").read_text(encoding="utf-8")
     shown = page.partition("```text\n")[2].partition("```\n")[0]
-    assert cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out == shown
+    out = cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out
+    assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from vpcipam.cli.scenarios import read_scenario, scenario_options
 from vpcipam.fleet.engine import Progress, simulate
 
 EXAMPLES = (
-    "vpcipam simulate rolling-deployment.toml",
-    "vpcipam simulate rolling-deployment.toml --seed 7 --plot rolling.svg --csv rolling-7",
-    "vpcipam simulate rolling-deployment.toml --set group.workers.settings.WARM_IP_TARGET=5 --set duration='2 h'",
-    "vpcipam simulate rolling-deployment.toml --set group.workers.count=12 --json --quiet",
+    "vpcipam simulate examples/scenarios/rolling-deployment.toml",
+    "vpcipam simulate examples/scenarios/rolling-deployment.toml --seed 7 --plot rolling.svg --csv rolling-7",
+    "vpcipam simulate examples/scenarios/rolling-deployment.toml --set group.workers.settings.WARM_IP_TARGET=5 --set duration='2 h'",
+    "vpcipam simulate examples/scenarios/rolling-deployment.toml --set group.workers.count=12 --json --quiet",
 )
 
 
