@@ -7,15 +7,17 @@ import pytest
 from fleet_worlds import S, run_whole, scenarios
 from hypothesis import given, settings
 
+from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError
 from vpcipam.fleet.engine import Fleet, simulate
-from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
+from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.summary import Waits
+from vpcipam.fleet.turnover import NEVER_NS
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.node import Node
 from vpcipam.settings import Settings
 
-HEAVY = settings(max_examples=max(5, settings.default.max_examples // 5))
+HEAVY = settings(max_examples=max(5, settings.default.max_examples // 10))
 
 
 @HEAVY
@@ -170,3 +172,36 @@ def test_the_openb_trace_runs_as_it_is_on_two_nodes():
     result = simulate(Scenario.from_toml(text.replace("openb/pods.csv.gz", str(path))))
     assert (result.summary.pods, result.summary.pods_done, result.summary.pods_refused) == (7255, 7255, 0)
     assert result.summary.addresses_peak == 54
+
+
+def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
+    class Late(Fleet):
+        def _set_up_nodes(self):
+            self._calls_before = {}
+            self._launch(0, 0, boots=True)
+            self._launch(0, 5 * S, boots=True)
+
+    runs = [("other", S, None, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
+    fleet = Late(fleet_of(runs, 60, count=2, boot_ns=20 * S, max_pods=11))
+    for _ in fleet.run():
+        fleet._check()
+    assert [member.pod_count for member in fleet.members] == [9, 1]
+    assert (fleet.refused_count, fleet.result().summary.for_node.max_ns) == (1, 24 * S)
+
+
+def test_a_node_that_ec2_does_not_take_away_at_once_is_taken_away_later():
+    throttle = Throttle(actions={"TerminateInstances": TokenBucket(1, 1, 25 * S)})
+    runs = [(f"p{number}", S, 100 * S) for number in range(20)]
+    scenario = fleet_of(runs, 300, maximum=3, boot_ns=30 * S, scale_down_after_ns=60 * S, ec2=Ec2Behaviour(None, throttle))
+    result = simulate(scenario)
+    assert result.samples[-1].nodes == 1
+    assert result.summary.throttled["TerminateInstances"] > 0
+
+
+def test_a_node_that_never_has_anything_to_do_again_sleeps_for_ever():
+    scenario = fleet_of([], 100_000)
+    group = attrs.evolve(scenario.groups[0], settings=Settings().with_variables({"DISABLE_LEAKED_ENI_CLEANUP": "true"}))
+    fleet = Fleet(attrs.evolve(scenario, groups=(group,)))
+    for _ in fleet.run():
+        pass
+    assert fleet.members[0].wake_ns == NEVER_NS

@@ -138,11 +138,11 @@ def test_the_trials_of_a_process_that_has_died_are_run_again(scenario, tmp_path)
 
 
 def test_a_trial_that_kills_its_process_again_and_again_is_given_up(scenario, tmp_path):
-    deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100))
-    result = sweep(deadly, [{}], workers=1)
+    deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100, seeds=(1,)))
+    result = sweep(deadly, [{"seed": 0}, {"seed": 1}], workers=1)
     assert result.complete
-    assert result.trials[0].summary is None
-    assert result.trials[0].error == "its process died 4 times; has it enough memory?"
+    assert [trial.error for trial in result.trials] == [None, "its process died 4 times; has it enough memory?"]
+    assert result.trials[1].summary is None
 
 
 def with_workload(scenario, workload):

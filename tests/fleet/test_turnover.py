@@ -1,6 +1,8 @@
 """The scheduler, the calendar and what the loop keeps, on both twins."""
 
 import importlib
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import hypothesis.strategies as st
@@ -107,3 +109,11 @@ def test_a_calendar_gives_every_event_once_and_in_order(width, until, known, pus
                 calendar.push(event[0] + delay, kind, 100 + len(waiting))
                 expected.append((event[0] + delay, kind, 100 + len(waiting)))
     assert met == sorted(event for event in expected if event[0] < until)
+
+
+def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):
+    path = Path(importlib.import_module("vpcipam.fleet.turnover").__file__)
+    for using, name in ((False, MODULES[0]), (True, "vpcipam.fleet._turnover")):
+        monkeypatch.setattr("vpcipam.pool.USING_EXTENSION", using)
+        twin = importlib.import_module(name)
+        assert runpy.run_path(str(path))["Member"] is twin.Member

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.errors import NodeError, PoolExhausted, ScenarioError
+from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.calendar import Calendar
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
@@ -50,9 +50,6 @@ def simulate(
         observer: told of what nodes do, in the order in which they tell.
         tickless: tick nodes only when a tick may do something; else every 5 s, with the same result.
 
-    Raises:
-        ScenarioError: a pod of the workload is bound to a node that the scenario does not have.
-
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each look at a pool.
     """
     fleet = Fleet(scenario, observer=observer, tickless=tickless)
@@ -89,7 +86,6 @@ class Fleet:
         self._by_name: dict[str, Member] = {}
         self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
-        self._check_names()
         # Who has addresses that may cool: by the interval between samples in which the last one was released.
         longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
         self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-longest_ns // scenario.sample_ns)))
@@ -119,16 +115,6 @@ class Fleet:
         days = self.scenario.duration_ns / 86_400e9
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
         return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
-
-    def _check_names(self) -> None:
-        """See that each pod that is bound to a node is bound to one that the scenario has, or may have."""
-        names = tuple(f"{group.name}-" for group in self.scenario.groups)
-        for number, node in enumerate(self.ledger.bound_to or ()):
-            if node is not None and not (node.startswith(names) and node.rpartition("-")[2].isdecimal()):
-                first = node_name(self.scenario.groups[0].name, 0)
-                raise ScenarioError(
-                    f"pod {self.ledger.names[number]!r} is bound to node {node!r}, and no group has such nodes; they are called {first}, …"
-                )
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -281,11 +267,10 @@ class Fleet:
 
     def disturb(self, member: Member, now_ns: int) -> None:
         """Have a node look at its pool at its next tick: it does not rest any more."""
-        if member.wake_ns > now_ns + 1:
-            tick_ns = member.node.next_tick(now_ns)
-            if tick_ns < member.wake_ns:
-                member.wake_ns = tick_ns
-                self._calendar.push(tick_ns, WAKE, member.number)
+        tick_ns = member.node.next_tick(now_ns)
+        if tick_ns < member.wake_ns:
+            member.wake_ns = tick_ns
+            self._calendar.push(tick_ns, WAKE, member.number)
 
     def _wake(self, number: int, now_ns: int) -> None:
         """Tick a node."""
@@ -309,7 +294,7 @@ class Fleet:
             wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_sweep=True)
         else:
             wake_ns = node.next_tick(now_ns)
-        if wake_ns is not None and wake_ns < member.wake_ns:
+        if wake_ns is not None:
             member.wake_ns = wake_ns
             self._calendar.push(wake_ns, WAKE, member.number)
         if member.waiting:
