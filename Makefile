@@ -52,6 +52,7 @@ types: $(VENV)/dev ## mypy --strict, and the stub against the compiled module
 bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/fleet_report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
 	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))
