@@ -130,24 +130,6 @@ def time_axis(axes: Axes, duration_ns: int, *, labelled: bool) -> None:
         axes.set_xlabel("time since the start (days)" if in_days else "time (h:min; the run starts at 00:00)")
 
 
-def label_on_the_right(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write labels beside the axes, at the height of their points but apart from one another, each with a thin line to its point."""
-    low, high = axes.get_ylim()
-    wanted = sorted(((y - low) / (high - low), x, y, label) for x, y, label in points)
-    heights = apart([each[0] for each in wanted], 0.034)
-    for height, (_, x, y, label) in zip(heights, wanted, strict=True):
-        axes.annotate(
-            label,
-            (x, y),
-            xytext=(1.03, height),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=7.5,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkA": 1, "shrinkB": 4},
-        )
-
-
 def apart(wanted: Sequence[float], least: float) -> list[float]:
     """Move ascending places up as far as they must to be `least` apart, then down where they have left the range of 0 to 1."""
     places: list[float] = []

@@ -21,7 +21,6 @@ from vpcipam.fleet.page import (
     VERMILLION,
     canvas,
     headline,
-    label_on_the_right,
     ladder,
     picture_format,
     side_labels,
@@ -141,7 +140,7 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
 
 
 def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label: str, y_label: str) -> None:
-    """Draw what was weighed up: each point by its two figures, those that nothing beats in both joined and labelled.
+    """Draw what was weighed up: each point by its two figures, those that nothing beats in both joined, numbered and named below.
 
     Args:
         points: at least one.
@@ -157,9 +156,11 @@ def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label:
         raise InvalidArgument("there is no point to draw")
     front = sorted((point for point in points if point.on_front), key=lambda point: (point.x, point.y))
     others = [point for point in points if not point.on_front]
-    with canvas(path, height=5.2) as figure:
+    line_height, below = 0.17, 0.75 + 0.17 * len(front)
+    height = 4.9 + below
+    with canvas(path, height=height) as figure:
         headline(figure, f"{len(front)} of {len(points)} are worth choosing from", "less is better on both axes; what is hollow is beaten")
-        axes = figure.add_axes((0.1, 0.11, 0.66, top(figure) - 0.08))
+        axes = figure.add_axes((0.1, below / height, 0.86, top(figure) + 0.02 - below / height))
         axes.grid(visible=True, axis="both")
         axes.plot([point.x for point in others], [point.y for point in others], "o", color=GREY, mfc="none", ms=4.5, mew=0.8)
         axes.step([point.x for point in front], [point.y for point in front], where="post", color=BLUE, lw=1)
@@ -167,7 +168,11 @@ def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label:
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.margins(0.06)
-        label_on_the_right(axes, [(point.x, point.y, point.label) for point in front])
+        for place, point in enumerate(front):
+            axes.annotate(f"{place + 1}", (point.x, point.y), xytext=(5, 5), textcoords="offset points", fontweight="bold", color=BLUE)
+            line = line_height * (len(front) - place) / height
+            figure.text(0.1, line, f"{place + 1}", fontsize=7.5, fontweight="bold", color=BLUE, va="center")
+            figure.text(0.135, line, point.label, fontsize=7.5, va="center")
 
 
 # --- a run ---------------------------------------------------------------------------------------------------------------------
