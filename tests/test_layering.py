@@ -159,8 +159,10 @@ ALLOWED = {
         "the journals' files",
     ),
     "vpcipam.journal.lock": dict.fromkeys(
-        ("fcntl", "open", "pathlib", "os.open", "os.pread", "os.pwrite", "os.ftruncate", "os.close", "os.O_RDWR", "os.O_CREAT")
-        + ("os.getpid", "os.register_at_fork"),
+        (
+            *("fcntl", "open", "pathlib", "os.open", "os.pread", "os.pwrite", "os.ftruncate", "os.close", "os.O_RDWR", "os.O_CREAT"),
+            *("os.getpid", "os.register_at_fork"),
+        ),
         "the journals' lock, and who has it",
     ),
     "vpcipam.journal.ipam_json": {"pathlib": "where the checkpoint is", "threading": "one call at a time"},

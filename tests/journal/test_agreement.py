@@ -1,4 +1,4 @@
-"""The three journals driven together by random programs: what they restore and what they refuse must agree, also after they are opened anew."""
+"""The three journals driven together by random programs: what they restore and refuse must agree, also opened anew."""
 
 import shutil
 import tempfile
