@@ -13,7 +13,7 @@ import pytest
 from vpcipam.cli import progress, simulate_view
 from vpcipam.cli.scenarios import parse_change
 from vpcipam.cli.simulate_view import sparkline
-from vpcipam.fleet import engine
+from vpcipam.errors import ScenarioError
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
 
@@ -244,7 +244,7 @@ def test_a_trace_and_a_change_of_the_workload_exclude_each_other(cli, scenario, 
 
 def test_a_scenario_that_ec2_can_not_begin_is_refused_by_the_engine_with_a_line(cli, scenario, monkeypatch):
     def refuse(*_, **__):
-        raise engine.ScenarioError("pod 'x' is bound to node 'y', and no group has such nodes")
+        raise ScenarioError("pod 'x' is bound to node 'y', and no group has such nodes")
 
     monkeypatch.setattr("vpcipam.cli.simulate.simulate", refuse)
     assert "is bound to node" in cli("simulate", scenario).refusal

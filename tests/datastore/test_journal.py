@@ -220,9 +220,11 @@ def test_a_journal_that_is_attached_too_late_refuses_a_release_and_nothing_is_lo
 
 
 def test_the_memory_journal_keeps_the_protocol():
-    journal: Journal = MemoryJournal()
-    journal.record_unassign(())
-    assert journal.assigned == journal.cooling == ()
+    with MemoryJournal() as memory:
+        journal: Journal = memory
+        journal.record_unassign(())
+    journal.close()
+    assert memory.assigned == memory.cooling == ()
 
 
 steps = st.lists(st.tuples(st.sampled_from(("assign", "unassign", "remove")), st.integers(0, 20), st.integers(0, 20)), max_size=40)

@@ -1,4 +1,4 @@
-"""The three journals driven together by random programs: they must agree in what they restore and refuse, also once opened anew."""
+"""The three journals driven together by random programs: what they restore and refuse must agree, also opened anew."""
 
 import shutil
 import tempfile

@@ -32,5 +32,5 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(kind, batch, tmp_pa
     assert finished.returncode == 0, finished.stderr
     counts = json.loads(finished.stdout)
     assert counts["kills"] == kills
-    if kills >= 10:  # a few may all be killed before they have done anything
-        assert counts["assigned"] >= kills // 2, "they hardly worked"
+    if kills >= 50:  # few may all be killed before they have begun
+        assert counts["assigned"] + counts["unassigned"] >= kills, "they hardly worked"

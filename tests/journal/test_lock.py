@@ -10,7 +10,7 @@ import pytest
 from journal_worlds import KINDS, addresses, held
 
 from vpcipam.errors import JournalError, JournalLocked
-from vpcipam.journal.lock import ProcessLock
+from vpcipam.journal.lock import ProcessLock, _leave_to_parent
 
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
@@ -88,13 +88,22 @@ def test_a_lock_file_that_can_not_be_made_is_an_error_that_names_it(tmp_path):
         ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
 
 
-def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path, monkeypatch):
+def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path):
     def refuse(_descriptor, _operation):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("vpcipam.journal.lock.fcntl.flock", refuse)
     with pytest.raises(JournalError, match="can't be locked: Operation not supported"):
-        ProcessLock(tmp_path / "ipam.json.lock")
+        ProcessLock(tmp_path / "ipam.json.lock", refuse)
+
+
+def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
+    lock = ProcessLock(tmp_path / "ipam.json.lock")
+    lock.require()
+    lock._taken_by = 1  # as if this process had been forked off
+    _leave_to_parent()
+    with pytest.raises(JournalError, match=r"ipam.json was opened by process 1, from which this one was forked off: open it anew"):
+        lock.require()
+    ProcessLock(lock.path).release()
 
 
 FORKED = """

@@ -55,8 +55,8 @@ def read_candidate(place: str, text: str, value: object) -> Candidate:
         return Candidate(place, text, None, key, address or _address_if_legible(value), str(error))
 
 
-def judge(candidates: Sequence[Candidate]) -> tuple[Problem | None, ...]:
-    """Say of each whether it can be taken as it stands: None, or what is wrong.
+def judge(candidates: Sequence[Candidate]) -> tuple[Assigned | Problem, ...]:
+    """Say of each what it says, if that can be taken as it stands, or what is wrong with it.
 
     Of two that contradict each other nobody guesses which is right. Of two that say the same the first counts.
     """
@@ -67,7 +67,7 @@ def judge(candidates: Sequence[Candidate]) -> tuple[Problem | None, ...]:
     of_key = Counter(key for key, _ in first)
     of_address = Counter(address for _, address in first)
 
-    def problem(each: Candidate) -> Problem | None:
+    def verdict(each: Candidate) -> Assigned | Problem:
         if each.assigned is None:
             return Problem(each.place, each.message, each.key, each.address, each.text)
         key, address = each.assigned.key, each.assigned.address
@@ -78,9 +78,9 @@ def judge(candidates: Sequence[Candidate]) -> tuple[Problem | None, ...]:
             return Problem(each.place, f"{key} has {of_key[key]} addresses", key, address, each.text)
         if of_address[address] > 1:
             return Problem(each.place, f"{address} has {of_address[address]} sandboxes", key, address, each.text)
-        return None
+        return each.assigned
 
-    return tuple(map(problem, candidates))
+    return tuple(map(verdict, candidates))
 
 
 def read_cooling(value: object) -> Cooling:

@@ -214,11 +214,11 @@ def read_allocations(document: Document) -> Allocations:
     """Tell allocations that can be taken as they stand from those that can't, be it since they contradict each other."""
     candidates = [read_candidate(f"allocation {_place(document, entry)}", _legible(entry.text), entry.value) for entry in document.entries]
     assigned, problems = [], []
-    for entry, candidate, problem in zip(document.entries, candidates, judge(candidates), strict=True):
-        if problem is not None:
-            problems.append((problem, entry.text))
-        elif candidate.assigned is not None:  # always: a candidate that says nothing is a problem
-            assigned.append((candidate.assigned, entry.text))
+    for entry, verdict in zip(document.entries, judge(candidates), strict=True):
+        if isinstance(verdict, Problem):
+            problems.append((verdict, entry.text))
+        else:
+            assigned.append((verdict, entry.text))
     return Allocations(tuple(assigned), tuple(problems))
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from vpcipam.errors import JournalError, JournalLocked
@@ -16,8 +17,12 @@ class ProcessLock:
     A process that is forked off does not inherit it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
         """Take it.
+
+        Args:
+            path: of the lock file: the journal's, with one suffix more.
+            flock: what asks the kernel, for tests.
 
         Raises:
             JournalLocked: another process has it, or another journal object of this one.
@@ -30,7 +35,7 @@ class ProcessLock:
         except OSError as error:
             raise JournalError(f"{path} can't be made, so the journal can't be locked: {error.strerror}") from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{self._taken_by}\n".encode(), 0)
         except BlockingIOError:

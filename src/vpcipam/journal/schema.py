@@ -1,5 +1,6 @@
 """The tables of the SQLite journal, and the way from each version of them to the next."""
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 
@@ -46,3 +47,14 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] 
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def has_tables_of(connection: sqlite3.Connection, version: int, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> bool:
+    """Tell whether a database has the tables of a version, word for word; others beside them don't matter."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh, migrations[:version])
+        return _tables(fresh) <= _tables(connection)
+
+
+def _tables(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
+    return {tuple(row) for row in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")}

@@ -27,7 +27,7 @@ from vpcipam.journal.protocol import (
     not_held,
     unknown_problem,
 )
-from vpcipam.journal.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
+from vpcipam.journal.schema import APPLICATION_ID, MIGRATIONS, has_tables_of, migrate, version_of
 from vpcipam.sandbox import SandboxKey
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
@@ -80,6 +80,8 @@ class SqliteJournal:
             self._lock.release()
             if isinstance(error, sqlite3.Error):
                 raise self._explained(error, "opened") from error
+            if isinstance(error, UnicodeDecodeError):
+                raise JournalCorrupt(f"{self.path} is damaged: it has names that are not UTF-8. {_salvage(self.path)}") from error
             raise
 
     def _set_up(self, synchronous: Synchronous) -> None:
@@ -92,6 +94,8 @@ class SqliteJournal:
                 f"{self.path} has tables of version {version}, but this release knows {len(MIGRATIONS)} at most: use a newer release"
             )
         (finding,) = execute("PRAGMA integrity_check(1)").fetchone()
+        if version < 1 or not has_tables_of(self._connection, version):
+            finding = f"its tables are not those of version {version}"
         if finding != "ok":
             raise JournalCorrupt(f"{self.path} is damaged: {finding}. {_salvage(self.path)}")
         (mode,) = execute("PRAGMA journal_mode = WAL").fetchone()
@@ -118,11 +122,13 @@ class SqliteJournal:
             for suffix in ("", "-wal"):
                 data = files.read(path.with_name(path.name + suffix))
                 if data is not None:
-                    copy.with_name(copy.name + suffix).write_bytes(data)
+                    copy.with_name(copy.name + suffix).write_bytes(data if suffix else _as_long_as_it_says(data))
             try:
                 with contextlib.closing(_open(copy, sqlite3.connect)) as connection:
+                    if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+                        raise JournalCorrupt(f"{path} is not there, or not to be known as a journal: nothing can be read of it")
                     return _read(connection, lenient=True).restored(now_ns)
-            except sqlite3.Error as error:
+            except _DAMAGE as error:
                 raise JournalCorrupt(f"nothing can be read of {path}: {error}") from error
 
     def record_assign(self, assigned: Assigned) -> None:
@@ -133,8 +139,7 @@ class SqliteJournal:
         """Keep, all or none, that sandboxes hold addresses; see `Journal`. Complexity: O(log sandboxes) for each."""
         with self._transaction() as execute:
             for each in assigned:
-                if _insert(execute, each):
-                    check_undecided((each,), self._problems)
+                _insert(execute, each, self._problems)
 
     def record_unassign(self, released: Released) -> None:
         """Keep, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(log sandboxes) for each."""
@@ -148,7 +153,10 @@ class SqliteJournal:
                 if not gone.rowcount:
                     raise not_held(key, cooling)
                 now_ns = max(now_ns, cooling.released_ns or 0)
-                execute("REPLACE INTO cooling VALUES (?, ?, ?)", (cooling.address, cooling.until_ns, cooling.released_ns))
+                execute(
+                    "REPLACE INTO cooling (address, until_ns, released_ns) VALUES (?, ?, ?)",
+                    (cooling.address, cooling.until_ns, cooling.released_ns),
+                )
             execute("DELETE FROM cooling WHERE until_ns <= ?", (now_ns,))
 
     def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
@@ -156,14 +164,15 @@ class SqliteJournal:
         with self._transaction() as execute:
             for each in cooling:
                 execute(
-                    "INSERT INTO cooling SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?1) "
+                    "INSERT INTO cooling (address, until_ns, released_ns) SELECT ?1, ?2, ?3 "
+                    "WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?1) "
                     "ON CONFLICT (address) DO UPDATE SET until_ns = ?2, released_ns = ?3 WHERE until_ns < ?2",
                     (each.address, each.until_ns, each.released_ns),
                 )
 
     def restore(self, now_ns: int) -> Restored:
         """Say what the database holds."""
-        with self._transaction():
+        with self._transaction("BEGIN", "read"):
             return _read(self._connection).restored(now_ns)
 
     def strike_out(self, problems: Iterable[Problem]) -> None:
@@ -191,20 +200,20 @@ class SqliteJournal:
         self.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Execute]:
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE", doing: str = "written, so nothing is recorded") -> Iterator[Execute]:
         """Run statements that take effect together when the block ends, or not at all."""
         with self._turn:
             self._lock.require()
             if self._failure is not None:
                 raise JournalError(f"{self.path} takes no more records, as it failed before ({self._failure}): open it anew and restore")
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(begin)
                 yield self._connection.execute
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 self._roll_back()
                 if isinstance(error, sqlite3.Error):
-                    raise self._explained(error, "written, so nothing is recorded") from error
+                    raise self._explained(error, doing) from error
                 raise
 
     def _roll_back(self) -> None:
@@ -237,6 +246,9 @@ _CAUSES = {
 }
 
 
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter where sqlite3 wants to say a name that is garbled
+
+
 def _salvage(path: Path) -> str:
     return f"SqliteJournal.salvage({str(path)!r}, now_ns) reads what can be read, and says how to go on with it"
 
@@ -246,6 +258,18 @@ def _open(path: Path, connect: Connect) -> sqlite3.Connection:
     connection = connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
     connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     return connection
+
+
+def _as_long_as_it_says(data: bytes) -> bytes:
+    """Fill up a database that was cut off, of which SQLite would read nothing; a page that is not whole goes, as its rows would be garbled.
+
+    The header has the size of a page at 16, and their number at 28.
+    """
+    size = int.from_bytes(data[16:18]) or 1
+    return data[: len(data) // size * size].ljust(min(size * int.from_bytes(data[28:32]), _LENGTH_MAX), b"\0")
+
+
+_LENGTH_MAX = 1 << 28  # far more than any node's journal, should the header be damaged too
 
 
 def _make(path: Path, connect: Connect) -> None:
@@ -272,8 +296,8 @@ def _make(path: Path, connect: Connect) -> None:
         sync_folder(files, path.parent)
 
 
-def _insert(execute: Execute, new: Assigned) -> bool:
-    """Insert an assignment that is not there yet; tell whether it was not.
+def _insert(execute: Execute, new: Assigned, problems: Iterable[Problem]) -> None:
+    """Insert an assignment, where it is not there already.
 
     Raises:
         JournalConflict: it contradicts what is there.
@@ -286,18 +310,25 @@ def _insert(execute: Execute, new: Assigned) -> bool:
         (*place, new.address, pod and pod.namespace, pod and pod.name, new.assigned_ns),
     )
     if inserted.rowcount:
+        check_undecided((new,), problems)
         execute("DELETE FROM cooling WHERE address = ?", (new.address,))
-        return True
+        return
     held = execute("SELECT address FROM assigned WHERE container_id = ? AND if_name = ? AND network_name = ?", place).fetchone()
     if held is None:
+        check_undecided((new,), problems)
         holder = execute("SELECT network_name, container_id, if_name FROM assigned WHERE address = ?", (new.address,)).fetchone()
         raise address_taken(new, SandboxKey(*holder))
     if held[0] != new.address:
         raise key_taken(new, held[0])
-    return False
 
 
 # --- reading it back -----------------------------------------------------------------------------------------------------
+
+
+_SELECT_ASSIGNED = (
+    "SELECT row, network_name, container_id, if_name, address, pod_namespace, pod_name, assigned_ns FROM assigned ORDER BY row"
+)
+_SELECT_COOLING = "SELECT address, until_ns, released_ns FROM cooling ORDER BY address"
 
 
 @attrs.frozen
@@ -317,15 +348,14 @@ class _Content:
 def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
     """Read both tables; be lenient about what is damaged, or raise `sqlite3.Error`."""
     problems: dict[Problem, tuple[str, tuple[object, ...]]] = {}
-    rows, damage = _rows(connection, "SELECT * FROM assigned ORDER BY row", lenient=lenient)
-    candidates = [_candidate(row) for row in rows]
+    rows, damage = _rows(connection, _SELECT_ASSIGNED, lenient=lenient)
     assigned = []
-    for (row, *_), candidate, problem in zip(rows, candidates, judge(candidates), strict=True):
-        if problem is not None:
-            problems[problem] = "DELETE FROM assigned WHERE row = ?", (row,)
-        elif candidate.assigned is not None:  # always: a candidate that says nothing is a problem
-            assigned.append(candidate.assigned)
-    rows, more_damage = _rows(connection, "SELECT address, until_ns, released_ns FROM cooling ORDER BY address", lenient=lenient)
+    for (row, *_), verdict in zip(rows, judge([_candidate(row) for row in rows]), strict=True):
+        if isinstance(verdict, Problem):
+            problems[verdict] = "DELETE FROM assigned WHERE row = ?", (row,)
+        else:
+            assigned.append(verdict)
+    rows, more_damage = _rows(connection, _SELECT_COOLING, lenient=lenient)
     cooling = []
     for row in rows:
         fields = dict(zip(("address", "untilTimestamp", "releasedTimestamp"), row, strict=True))
@@ -345,11 +375,11 @@ def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> t
     before: list[tuple[object, ...]] = []  # `extend` keeps what it has got when the next row fails
     try:
         before.extend(connection.execute(statement))
-    except sqlite3.DatabaseError as error:
+    except _DAMAGE as error:
         if not lenient:
             raise
         behind: list[tuple[object, ...]] = []
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(*_DAMAGE):
             behind.extend(connection.execute(f"{statement} DESC"))
         known = {row[0] for row in before}
         return before + [row for row in reversed(behind) if row[0] not in known], str(error)

@@ -1,0 +1,14 @@
+"""The journals under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+
+import journal_workloads as work
+import pytest
+
+
+@pytest.mark.parametrize("group", [1, 4], ids=["one by one", "four at a time"])
+@pytest.mark.parametrize("name", work.JOURNALS)
+def test_assign_and_unassign(benchmark, steps, name, group):
+    measured = steps > 300
+    with work.churns(735 if measured else 40, 48 if measured else 8, ((name, group),)) as (workload,):
+        benchmark.extra_info["steps"] = workload.steps
+        benchmark(workload.run)
+        workload.check()

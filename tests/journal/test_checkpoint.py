@@ -1,0 +1,323 @@
+"""The text of checkpoints: byte for byte what Go writes, read entry by entry, and never guessed at."""
+
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import example, given
+from journal_worlds import MIGRATED, POD, held, key
+
+from vpcipam.journal.candidates import judge, read_candidate
+from vpcipam.journal.checkpoint import (
+    allocation_text,
+    cooldown_text,
+    go_string,
+    read_allocations,
+    read_cooldowns,
+    read_document,
+    write_document,
+)
+from vpcipam.journal.protocol import Assigned, Cooling
+from vpcipam.sandbox import PodRef, SandboxKey
+
+VERSION = "vpc-cni-ipam/1"
+GOOD = {"networkName": "aws-cni", "containerID": "c1", "ifName": "eth0", "ipv4": "10.0.1.5", "allocationTimestamp": 7, "metadata": {}}
+
+
+def checkpoint(*entries):
+    return json.dumps({"version": VERSION, "allocations": list(entries)}).encode()
+
+
+def allocations(*entries):
+    return read_allocations(read_document(checkpoint(*entries), "allocations"))
+
+
+def only_problem(*entries):
+    found = allocations(*entries)
+    assert [entry for entry, _ in found.assigned] == []
+    ((problem, _),) = found.problems
+    return problem
+
+
+# --- as Go writes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("", '""'),
+        ("web-1", '"web-1"'),
+        ("ü€😀\x7f\xa0", '"ü€😀\x7f\xa0"'),
+        ("<a href='x'>&", "\"\\u003ca href='x'\\u003e\\u0026\""),
+        ("\u2028\u2029\u2027", '"\\u2028\\u2029\u2027"'),
+        ('"\\/', '"\\"\\\\/"'),
+        ("\n\r\t\b\f", '"\\n\\r\\t\\b\\f"'),  # Go 1.22 and later have \b and \f
+        ("\x00\x01\x0b\x1b\x1f", '"\\u0000\\u0001\\u000b\\u001b\\u001f"'),
+    ],
+)
+def test_a_text_is_written_as_go_does(text, written):
+    assert go_string(text) == written
+
+
+@given(st.text())
+def test_a_text_that_is_written_reads_the_same(text):
+    assert json.loads(go_string(text)) == text
+
+
+def test_an_allocation_is_written_as_ipamd_does():
+    entry = Assigned(key("c1"), "10.0.1.5", POD, 1_700_000_000_000_000_000)
+    assert allocation_text(entry, 1) == (
+        '{"networkName":"aws-cni","containerID":"c1","ifName":"eth0","ipv4":"10.0.1.5","allocationTimestamp":1700000000000000000,'
+        '"metadata":{"k8sPodNamespace":"default","k8sPodName":"web-1","interfacesCount":1}}'
+    )
+
+
+def test_empty_metadata_is_left_out_and_ipv6_has_its_own_field():
+    assert allocation_text(held("c1", "2001:db8::1"), 0) == (
+        '{"networkName":"aws-cni","containerID":"c1","ifName":"eth0","ipv6":"2001:db8::1","allocationTimestamp":7,"metadata":{}}'
+    )
+    assert allocation_text(held("c1", "10.0.1.5", pod=PodRef("", "web")), 0).endswith('"metadata":{"k8sPodName":"web"}}')
+
+
+def test_a_document_ends_with_a_line_feed_as_gos_encoder_has_it():
+    assert write_document(VERSION, "allocations", []) == b'{"version":"vpc-cni-ipam/1","allocations":[]}\n'
+
+
+@pytest.mark.skipif(not MIGRATED.exists(), reason="the real checkpoint is not in the repository; VPCIPAM_SHARED says where it is")
+def test_a_real_checkpoint_reads_and_is_written_again_byte_for_byte():
+    data = MIGRATED.read_bytes()
+    document = read_document(data, "allocations")
+    found = read_allocations(document)
+    assert (document.broken, found.problems) == (None, ())
+    assert {entry.key.network_name for entry, _ in found.assigned} == {"_migrated-from-cri"}
+    assert [entry.address for entry, _ in found.assigned] == ["192.168.12.15", "192.168.16.112", "192.168.8.32", "192.168.5.118"]
+    assert write_document(VERSION, "allocations", [text for _, text in found.assigned]) == data
+    assert write_document(VERSION, "allocations", [allocation_text(entry, 0) for entry, _ in found.assigned]) == data
+
+
+names = st.text(max_size=8)
+entries = st.builds(
+    Assigned,
+    st.builds(SandboxKey, names, names.filter(bool), names),
+    st.sampled_from(("10.0.1.5", "0.0.0.0", "255.255.255.255", "2001:db8::1", "::")),  # noqa: S104 - an address
+    st.one_of(st.none(), st.builds(PodRef, names, names).filter(lambda pod: pod.namespace or pod.name)),
+    st.integers(-(2**63), 2**63 - 1),
+)
+
+
+@given(entries, st.integers(0, 3))
+def test_what_is_written_reads_the_same(entry, interfaces_count):
+    text = allocation_text(entry, interfaces_count)
+    document = read_document(write_document(VERSION, "allocations", [text]), "allocations")
+    assert read_allocations(document).assigned == ((entry, text),)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Assigned(key("c1"), "10.0.1.5", None, 7)),
+        ({"unknown": [1, {"x": None}]}, Assigned(key("c1"), "10.0.1.5", None, 7)),
+        ({"ipv6": ""}, Assigned(key("c1"), "10.0.1.5", None, 7)),
+        ({"ipv4": "", "ipv6": "2001:DB8:0::1"}, Assigned(key("c1"), "2001:db8::1", None, 7)),
+        ({"networkName": "", "ifName": ""}, Assigned(SandboxKey("", "c1", ""), "10.0.1.5", None, 7)),
+        ({"metadata": {"k8sPodName": "web"}}, Assigned(key("c1"), "10.0.1.5", PodRef("", "web"), 7)),
+        ({"metadata": {"k8sPodNamespace": "default", "more": 1}}, Assigned(key("c1"), "10.0.1.5", PodRef("default", ""), 7)),
+    ],
+)
+def test_what_an_allocation_may_look_like(changes, expected):
+    found = allocations(GOOD | changes)
+    assert [entry for entry, _ in found.assigned] == [expected]
+    assert found.problems == ()
+
+
+def test_the_allocations_of_old_releases_have_neither_time_nor_metadata():
+    old = {name: GOOD[name] for name in ("networkName", "containerID", "ifName", "ipv4")}
+    assert [entry for entry, _ in allocations(old).assigned] == [Assigned(key("c1"), "10.0.1.5", None, 0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "named", "address"),
+    [
+        ({"containerID": ""}, "its containerID is empty, so it names no sandbox", False, True),
+        ({"containerID": 5}, "its containerID is no text", False, True),
+        ({"networkName": None}, "its networkName is no text", False, True),
+        ({"ipv4": ""}, "it has neither an ipv4 nor an ipv6", True, False),
+        ({"ipv6": "2001:db8::1"}, "it has both an ipv4 and an ipv6", True, False),
+        ({"ipv4": "10.0.1.256"}, "'10.0.1.256' is not an IP address", True, False),
+        ({"ipv4": "2001:db8::1"}, "'2001:db8::1' is an IPv6 address, but IPv4 is wanted here", True, False),
+        ({"ipv4": 167772421}, "its ipv4 is no text", True, False),
+        ({"allocationTimestamp": "7"}, "its allocationTimestamp is no integer", True, True),
+        ({"allocationTimestamp": 7.0}, "its allocationTimestamp is no integer", True, True),
+        ({"allocationTimestamp": True}, "its allocationTimestamp is no integer", True, True),
+        ({"allocationTimestamp": 2**63}, "its allocationTimestamp is out of range", True, True),
+        ({"metadata": []}, "it is no object", True, True),
+        ({"metadata": {"k8sPodName": 1}}, "its k8sPodName is no text", True, True),
+    ],
+)
+def test_an_allocation_that_makes_no_sense_is_a_problem_and_what_is_legible_of_it_is_withheld(changes, message, named, address):
+    problem = only_problem(GOOD | changes)
+    assert problem.message == message
+    assert problem.key == (key("c1") if named else None)
+    assert problem.address == ("10.0.1.5" if address else None)
+    assert json.loads(problem.text) == GOOD | changes
+
+
+@pytest.mark.parametrize("entry", [None, 5, "text", [], [GOOD]])
+def test_an_entry_that_is_no_object_is_a_problem(entry):
+    assert only_problem(entry).message == "it is no object"
+
+
+@pytest.mark.parametrize("name", ["networkName", "containerID", "ifName"])
+def test_a_field_that_is_missing_is_a_problem(name):
+    assert only_problem({field: value for field, value in GOOD.items() if field != name}).message == f"its {name} is missing"
+
+
+def test_a_field_that_is_there_twice_is_a_problem():
+    text = json.dumps(GOOD)[:-1] + ', "ipv4": "10.0.1.6"}'
+    document = read_document(b'{"version":"x","allocations":[' + text.encode() + b"]}", "allocations")
+    ((problem, raw),) = read_allocations(document).problems
+    assert (problem.message, problem.address, raw) == ("it has a field twice", None, text)
+
+
+def test_bytes_that_are_no_utf_8_are_a_problem_of_their_entry_alone_and_are_kept():
+    good, bad = json.dumps(GOOD).encode(), json.dumps(GOOD | {"containerID": "?"}).encode().replace(b"?", b"\xff")
+    document = read_document(b'{"version":"x","allocations":[' + bad + b"," + good + b"]}", "allocations")
+    found = read_allocations(document)
+    assert [entry.key for entry, _ in found.assigned] == [key("c1")]
+    ((problem, text),) = found.problems
+    assert (problem.message, "�" in problem.text) == ("its containerID is not UTF-8", True)
+    assert bad in write_document("x", "allocations", [text])
+
+
+def test_a_problem_says_where_it_stands():
+    text = '{\n "allocations": [\n  5,\n   {"ü": 1}, ' + json.dumps(GOOD) + ', 6 ],\n "version": "x" }'
+    found = read_allocations(read_document(text.encode(), "allocations"))
+    assert [problem.place for problem, _ in found.problems] == [
+        "allocation 1 (line 3, column 3)",
+        "allocation 2 (line 4, column 4)",
+        f"allocation 4 (line 4, column {16 + len(json.dumps(GOOD))})",
+    ]
+
+
+# --- contradictions ------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_sandboxes_on_one_address_neither_is_believed():
+    found = allocations(GOOD, GOOD | {"containerID": "c2"}, GOOD | {"containerID": "c3", "ipv4": "10.0.1.6"})
+    assert [entry.key for entry, _ in found.assigned] == [key("c3")]
+    assert [(problem.message, problem.key, problem.address) for problem, _ in found.problems] == [
+        ("10.0.1.5 has 2 sandboxes", key("c1"), "10.0.1.5"),
+        ("10.0.1.5 has 2 sandboxes", key("c2"), "10.0.1.5"),
+    ]
+
+
+def test_of_two_addresses_of_one_sandbox_neither_is_believed():
+    found = allocations(GOOD, GOOD | {"ipv4": "10.0.1.6"})
+    assert found.assigned == ()
+    assert [(problem.message, problem.address) for problem, _ in found.problems] == [
+        ("aws-cni/c1/eth0 has 2 addresses", "10.0.1.5"),
+        ("aws-cni/c1/eth0 has 2 addresses", "10.0.1.6"),
+    ]
+
+
+def test_an_allocation_that_says_the_same_again_is_told_and_withholds_nothing():
+    found = allocations(GOOD, GOOD | {"allocationTimestamp": 9})
+    assert [entry.assigned_ns for entry, _ in found.assigned] == [7]
+    ((problem, _),) = found.problems
+    assert (problem.message, problem.key, problem.address) == ("it says the same as allocation 1 (line 1, column 47)", None, None)
+
+
+few = st.tuples(st.sampled_from("abc"), st.sampled_from(("10.0.0.1", "10.0.0.2", "10.0.0.3", "bad")))
+
+
+@given(st.lists(few, max_size=6))
+@example([("a", "10.0.0.1"), ("a", "10.0.0.1"), ("b", "10.0.0.1")])
+def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
+    candidates = [read_candidate(f"{n}", "", GOOD | {"containerID": name, "ipv4": address}) for n, (name, address) in enumerate(pairs)]
+    verdicts = judge(candidates)
+    assert len(verdicts) == len(pairs)
+    taken = [each for each in verdicts if isinstance(each, Assigned)]
+    assert len({each.key for each in taken}) == len({each.address for each in taken}) == len(taken)
+    for each in taken:  # whoever is believed is contradicted by nobody
+        assert {address for name, address in pairs if key(name) == each.key and address != "bad"} == {each.address}
+        assert {key(name) for name, address in pairs if address == each.address} == {each.key}
+    assert {address for _, address in pairs if address != "bad"} <= {each.address for each in verdicts}
+
+
+# --- documents that break off --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "message"),
+    [
+        ("", 0, "{ is missing: the file ends here"),
+        ("   ", 3, "{ is missing: the file ends here"),
+        ("[]", 0, "{ is missing"),
+        ("\ufeff{}", 0, "{ is missing"),
+        ("{}", 1, "Expecting value"),
+        ('{"version":"x"}', 0, "there is no allocations"),
+        ('{"allocations":[]}x', 18, "something follows where the document has ended"),
+        ('{"allocations":[]} \n {}', 21, "something follows where the document has ended"),
+        ('{"allocations":[],}', 18, "Expecting value"),
+        ('{"allocations":[],5:6}', 18, "5 stands here, where a member's name is due that was not there before"),
+        ('{"allocations":[],"allocations":[]}', 18, "'allocations' stands here, where a member's name is due that was not there before"),
+        ('{"allocations" []}', 15, ": is missing"),
+        ('{"allocations":5}', 15, "allocations is no list"),
+        ('{"allocations":{}}', 15, "allocations is no list"),
+        ('{"allocations":[5', 17, ", or ] is missing: the file ends here"),
+        ('{"allocations":[5 6]}', 18, ", or ] is missing"),
+        ('{"allocations":[5,]}', 18, "Expecting value"),
+        ('{"allocations":[NaN]}', 16, "NaN is no number in JSON"),
+        ('{"allocations":[' + "9" * 5000 + "]}", 16, "Exceeds the limit"),
+        ('{"allocations":[' + "[" * 100_000, 16, "it is nested too deeply"),
+        ('{"allocations":["a\nb"]}', 18, "Invalid control character at"),
+    ],
+)
+def test_where_a_document_breaks_off(text, offset, message):
+    broken = read_document(text.encode(), "allocations").broken
+    assert broken.offset == offset
+    assert broken.message.startswith(message)
+
+
+@pytest.mark.parametrize("text", ['{"allocations":null}', ' { "allocations" : [ ] } \r\n\t', '{"x":[],"allocations":[],"y":null}'])
+def test_a_document_may_have_spaces_and_members_of_others_and_null_for_an_empty_list(text):
+    document = read_document(text.encode(), "allocations")
+    assert (document.broken, document.entries) == (None, ())
+
+
+# --- cooldowns -----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.builds(Cooling, st.sampled_from(("10.0.0.1", "2001:db8::1")), st.integers(0, 2**63 - 1), st.none() | st.integers(0, 2**63 - 1))
+    )
+)
+def test_cooldowns_read_as_they_were_written_and_of_two_the_later_counts(cooldowns):
+    data = write_document("x", "cooldowns", map(cooldown_text, cooldowns))
+    found, problems = read_cooldowns(read_document(data, "cooldowns"))
+    assert problems == ()
+    assert {each.address: each.until_ns for each in found} == {
+        address: max(each.until_ns for each in cooldowns if each.address == address) for address in {each.address for each in cooldowns}
+    }
+    assert set(found) <= set(cooldowns)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (5, "it is no object"),
+        ({"untilTimestamp": 5}, "its address is missing"),
+        ({"address": "10.0.0.1"}, "its untilTimestamp is missing"),
+        ({"address": "10.0.0.1", "untilTimestamp": -1}, "its untilTimestamp is out of range"),
+        ({"address": "10.0.0.1", "untilTimestamp": 5, "releasedTimestamp": "1"}, "its releasedTimestamp is no integer"),
+        ({"address": "10.0.0", "untilTimestamp": 5}, "'10.0.0' is not an IP address"),
+    ],
+)
+def test_a_cooldown_that_makes_no_sense_is_a_problem(entry, message):
+    document = read_document(json.dumps({"cooldowns": [entry]}).encode(), "cooldowns")
+    found, (problem,) = read_cooldowns(document)
+    assert (found, problem.message, problem.place) == ((), message, "cooldown 1 (line 1, column 16)")

@@ -1,0 +1,439 @@
+"""The checkpoint as a journal: upstream's file in both directions, cooldowns beside it, and faults at every step of a write."""
+
+import errno
+import json
+import os
+import resource
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from journal_worlds import MIGRATED, POD, FaultyFiles, NoSync, addresses, held, key, node, open_json, release
+
+from vpcipam.errors import JournalConflict, JournalCorrupt, JournalError, JournalFormatError, UnknownKey, VpcIpamError
+from vpcipam.journal.files import Files
+from vpcipam.journal.ipam_json import IpamJsonFile
+from vpcipam.journal.protocol import Cooling, Problem
+from vpcipam.sandbox import SandboxKey
+
+CHECKPOINT, COOLDOWNS = "ipam.json", "ipam.cooldown.json"
+ODD = (
+    '{"x":1,"version":"vpc-cni-ipam/1", "allocations": [ {"networkName":"aws-cni","containerID":"c1", "ifName":"eth0","ipv4":"10.0.0.5",'
+    '"allocationTimestamp":7,"metadata":{},"later":{"b":[1.50]}},\n {"ipv4":"10.0.0.6"} ],"y":"\\u003c" }'
+)
+
+
+def texts(folder):
+    return {name: (folder / name).read_text() for name in (CHECKPOINT, COOLDOWNS) if (folder / name).exists()}
+
+
+# --- upstream's file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not MIGRATED.exists(), reason="the real checkpoint is not in the repository; VPCIPAM_SHARED says where it is")
+def test_a_node_goes_on_from_a_real_checkpoint_and_upstream_from_ours(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(MIGRATED.read_bytes())
+    journal = open_json(tmp_path, interfaces_count=0)
+    store = node(journal, ["192.168.12.0/28", "192.168.16.112/28", "192.168.8.32/28", "192.168.5.112/28"])
+    assert {each.container_id[:4]: held.address for each, held in store.assignments()} == {
+        "75eb": "192.168.12.15",
+        "b269": "192.168.16.112",
+        "bb54": "192.168.8.32",
+        "69f8": "192.168.5.118",
+    }
+    assert (tmp_path / CHECKPOINT).read_bytes() == MIGRATED.read_bytes()
+    store.assign(key("new"), 40)
+    store.unassign(SandboxKey("aws-cni", "bb54610652bf15bf8fe02f0411fce05e3c132419990d7e87a277dbca2b3058a0", "eth0"), 50)
+    written = json.loads((tmp_path / CHECKPOINT).read_text())
+    before = json.loads(MIGRATED.read_text())["allocations"]
+    assert written["allocations"][:3] == [before[0], before[1], before[3]]
+    assert written["allocations"][3]["containerID"] == "new"
+
+
+def test_what_is_written_is_upstreams_format_with_cooldowns_beside_it(tmp_path):
+    with open_json(tmp_path) as journal:
+        journal.record_assigns((held("c1", "10.0.0.5", pod=POD), held("c2", "2001:db8::1")))
+        journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
+    assert texts(tmp_path) == {
+        CHECKPOINT: '{"version":"vpc-cni-ipam/1","allocations":[{"networkName":"aws-cni","containerID":"c2","ifName":"eth0",'
+        '"ipv6":"2001:db8::1","allocationTimestamp":7,"metadata":{"interfacesCount":1}}]}\n',
+        COOLDOWNS: '{"version":"vpcipam-cooldown/1","cooldowns":[{"address":"10.0.0.5","untilTimestamp":40,"releasedTimestamp":10}]}\n',
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == [COOLDOWNS, CHECKPOINT, "ipam.json.lock"]
+    assert (tmp_path / CHECKPOINT).stat().st_mode & 0o777 == 0o600
+
+
+def test_fields_and_members_that_only_others_know_are_written_again_as_they_stood(tmp_path):
+    (tmp_path / CHECKPOINT).write_text(ODD)
+    with open_json(tmp_path) as journal:
+        journal.record_assign(held("c2", "10.0.0.7"))
+        journal.record_unassign((release("c2", "10.0.0.7", 8, 8),))
+    kept = texts(tmp_path)[CHECKPOINT]
+    assert kept == (
+        '{"version":"vpc-cni-ipam/1","allocations":[{"networkName":"aws-cni","containerID":"c1", "ifName":"eth0","ipv4":"10.0.0.5",'
+        '"allocationTimestamp":7,"metadata":{},"later":{"b":[1.50]}},{"ipv4":"10.0.0.6"}],"x":1,"y":"\\u003c"}\n'
+    )
+
+
+def test_where_there_is_no_file_nothing_is_assigned_and_none_is_made(tmp_path):
+    with open_json(tmp_path) as journal:
+        assert journal.restore(0) == journal.restore(2**62)
+        assert addresses(journal) == {}
+    assert texts(tmp_path) == {}
+
+
+def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
+    files = FaultyFiles()
+    journal = open_json(tmp_path, files=files)
+    journal.record_assigns((held("c1", "10.0.0.5"), held("c2", "10.0.0.6")))
+    one_file = ["create ipam.json.tmp", "write", "sync", "close", "rename ipam.json", "open folder", "sync", "close"]
+    assert files.done == one_file
+    files.done.clear()
+    journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
+    assert files.done == [name.replace("ipam.json", COOLDOWNS) for name in one_file] + one_file
+    files.done.clear()
+    journal.record_unassign((release("c2", "10.0.0.6", 10, 10),))  # without a cooldown; the other has not ended
+    assert files.done == one_file
+
+
+def test_what_changes_nothing_writes_nothing(tmp_path):
+    files = FaultyFiles()
+    journal = open_json(tmp_path, files=files)
+    journal.record_assign(held("c1", "10.0.0.5"))
+    journal.record_cooling((Cooling("10.0.0.6", 40),))
+    files.done.clear()
+    journal.record_assign(held("c1", "10.0.0.5", assigned_ns=9, pod=POD))
+    journal.record_assigns(())
+    journal.record_unassign(())
+    journal.record_cooling((Cooling("10.0.0.6", 40, 10), Cooling("10.0.0.5", 90)))
+    journal.strike_out(())
+    assert files.done == []
+    assert journal.restore(0).assigned == (held("c1", "10.0.0.5"),)
+
+
+def test_ended_cooldowns_leave_the_file_with_the_next_release(tmp_path):
+    journal = open_json(tmp_path)
+    journal.record_assigns(tuple(held(f"c{last}", f"10.0.0.{last}") for last in (5, 6, 7)))
+    for last, now in ((5, 10), (6, 20), (7, 40)):
+        journal.record_unassign((release(f"c{last}", f"10.0.0.{last}", now + 30, now),))
+    assert [each["address"] for each in json.loads(texts(tmp_path)[COOLDOWNS])["cooldowns"]] == ["10.0.0.6", "10.0.0.7"]
+
+
+def test_a_sandbox_that_holds_an_address_counts_more_than_its_cooldown(tmp_path):
+    # so it stands after a crash between the two writes of an unassign
+    with open_json(tmp_path) as journal:
+        journal.record_assign(held("c1", "10.0.0.5"))
+        before = texts(tmp_path)[CHECKPOINT]
+        journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
+    (tmp_path / CHECKPOINT).write_text(before)
+    with open_json(tmp_path) as journal:
+        assert journal.restore(10).assigned == (held("c1", "10.0.0.5"),)
+        assert journal.restore(10).cooling == ()
+        journal.record_unassign((release("c1", "10.0.0.5", 15, 15),))  # the old cooldown does not come back
+    with open_json(tmp_path) as journal:
+        assert journal.restore(10).cooling == ()
+
+
+# --- problems ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_nobody(tmp_path):
+    (tmp_path / CHECKPOINT).write_text(
+        '{"version":"vpc-cni-ipam/1","allocations":['
+        '{"networkName":"aws-cni","containerID":"c1","ifName":"eth0","ipv4":"10.0.0.5"},'
+        '{"networkName":"aws-cni","containerID":"c2","ifName":"eth0","ipv4":"10.0.0.5"}]}'
+    )
+    with open_json(tmp_path) as journal:
+        first, second = journal.restore(0).problems
+        for entry in (held("c3", "10.0.0.5"), held("c1", "10.0.0.6")):
+            with pytest.raises(JournalConflict, match=r"while the journal has allocation 1 .* where 10.0.0.5 has 2 sandboxes: decide"):
+                journal.record_assign(entry)
+        journal.record_assign(held("c3", "10.0.0.6"))
+        journal.strike_out([second])
+        with pytest.raises(UnknownKey, match=r"no such entry to strike out: allocation 2"):
+            journal.strike_out([first, second])
+        assert journal.restore(0).problems == (first,)
+    with open_json(tmp_path) as journal:  # with the contradiction gone, the first is believed
+        assert addresses(journal) == {"c1": "10.0.0.5", "c3": "10.0.0.6"}
+        assert journal.restore(0).problems == ()
+
+
+def test_a_problem_that_is_struck_out_is_gone_from_the_file(tmp_path):
+    (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[5]}')
+    journal = open_json(tmp_path)
+    journal.strike_out(journal.restore(0).problems)
+    assert texts(tmp_path)[CHECKPOINT] == '{"version":"vpc-cni-ipam/1","allocations":[]}\n'
+    with pytest.raises(UnknownKey):
+        journal.strike_out([Problem("allocation 1", "", None, None, "5")])
+
+
+# --- files that can't be read --------------------------------------------------------------------------------------------
+
+SMALL = (
+    '{"version":"vpc-cni-ipam/1","allocations":[{"networkName":"aws-cni","containerID":"ü","ifName":"eth0","ipv4":"10.0.0.5"},'
+    '{"networkName":"aws-cni","containerID":"c2","ifName":"eth0","ipv4":"10.0.0.6"}]}\n'
+).encode()
+SMALL_COOLDOWNS = (
+    b'{"version":"vpcipam-cooldown/1","cooldowns":['
+    b'{"address":"10.0.0.8","untilTimestamp":40},{"address":"10.0.0.9","untilTimestamp":50}]}\n'
+)
+
+
+def test_a_checkpoint_cut_off_anywhere_is_refused_and_what_is_whole_of_it_can_be_had(tmp_path):
+    path = tmp_path / CHECKPOINT
+    ends = [SMALL.index(b"}") + 1, SMALL.index(b"}", SMALL.index(b"}") + 1) + 1]
+    (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS)
+    for length in range(len(SMALL) - 1):
+        path.write_bytes(SMALL[:length])
+        whole = sum(end <= length for end in ends)
+        with pytest.raises(JournalCorrupt, match=rf"breaks off at line 1, .* of {length}\)") as refused:
+            open_json(tmp_path)
+        assert f"The {whole} allocations before that are whole. IpamJsonFile.salvage({str(path)!r}, now_ns)" in str(refused.value)
+        salvaged = IpamJsonFile.salvage(path, 45)
+        assert [entry.address for entry in salvaged.assigned] == ["10.0.0.5", "10.0.0.6"][:whole]
+        assert (salvaged.cooling, salvaged.ended) == ((Cooling("10.0.0.9", 50),), (Cooling("10.0.0.8", 40),))
+        assert path.read_bytes() == SMALL[:length]
+    path.write_bytes(SMALL[:-1])  # the line feed alone is no loss
+    with open_json(tmp_path) as journal:
+        assert addresses(journal) == {"ü": "10.0.0.5", "c2": "10.0.0.6"}
+
+
+def test_cooldowns_cut_off_anywhere_are_refused_too(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(SMALL)
+    for length in range(len(SMALL_COOLDOWNS) - 1):
+        (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS[:length])
+        with pytest.raises(JournalCorrupt, match=r"ipam.cooldown.json breaks off at .* IpamJsonFile.salvage\('.*ipam.json', now_ns\)"):
+            open_json(tmp_path)
+        assert len(IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0).assigned) == 2
+
+
+def test_cooldowns_that_make_no_sense_are_refused_and_salvage_says_which(tmp_path):
+    (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"-5"))
+    with pytest.raises(JournalCorrupt, match=r"has a cooldown 2 \(line 1, column 89\) that makes no sense: its untilTimestamp is out of"):
+        open_json(tmp_path)
+    salvaged = IpamJsonFile.salvage(str(tmp_path / CHECKPOINT), 0)
+    assert [each.address for each in salvaged.cooling] == ["10.0.0.8"]
+    assert [problem.message for problem in salvaged.problems] == ["its untilTimestamp is out of range"]
+
+
+def test_what_was_salvaged_goes_on_in_a_new_journal_of_either_kind(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(SMALL[:200])
+    (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS)
+    salvaged = IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0)
+    (tmp_path / CHECKPOINT).rename(tmp_path / "broken")
+    with open_json(tmp_path) as journal:
+        journal.record_assigns(salvaged.assigned)
+        journal.record_cooling(salvaged.cooling)
+        assert journal.restore(0) == salvaged
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"version":"vpc-cni-ipam/2","allocations":[]}', "version 'vpc-cni-ipam/2'"),
+        ('{"version":1,"allocations":[]}', "version 1"),
+        ('{"allocations":[]}', "no version"),
+    ],
+)
+def test_another_version_is_refused(tmp_path, text, what):
+    (tmp_path / CHECKPOINT).write_text(text)
+    with pytest.raises(JournalFormatError, match=f"has {what}, but this release reads 'vpc-cni-ipam/1' alone"):
+        open_json(tmp_path)
+    (tmp_path / CHECKPOINT).unlink()
+    with open_json(tmp_path):  # the refusal let go of the lock
+        pass
+
+
+def test_another_version_is_not_salvaged_either_but_one_without_any_is(tmp_path):
+    (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/2","allocations":[')
+    with pytest.raises(JournalFormatError):
+        IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0)
+    (tmp_path / CHECKPOINT).write_text('{"allocations":[')
+    assert IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0).assigned == ()
+
+
+@given(st.integers(0, len(SMALL) - 1), st.binary(min_size=1, max_size=3))
+def test_a_checkpoint_with_garbled_bytes_is_read_or_refused_but_never_anything_else(offset, garbage):
+    class Garbled(NoSync):
+        def read(self, path):
+            return SMALL[:offset] + garbage + SMALL[offset + len(garbage) :] if path.name == CHECKPOINT else None
+
+    try:
+        restored = IpamJsonFile.salvage(Path(CHECKPOINT), 0, files=Garbled())
+    except JournalError:
+        return
+    assert len({entry.address for entry in restored.assigned}) == len(restored.assigned) <= 3
+
+
+# --- faults --------------------------------------------------------------------------------------------------------------
+
+CHANGES = {
+    "assign": lambda store: store.assign(key("new"), 100),
+    "assign_many": lambda store: store.assign_many([(key("new"), POD), (key("other"), None)], 100),
+    "unassign": lambda store: store.unassign(key("web"), 100),
+    "unassign_many": lambda store: store.unassign_many([key("web"), key("api")], 100),
+    "remove by force": lambda store: store.remove_eni("eni-0", force=True, now_ns=100),
+}
+
+
+def begin(folder):
+    folder.mkdir()
+    files = FaultyFiles()
+    store = node(open_json(folder, files=files), cooldown_ns=30)
+    store.assign_many([(key(name), None) for name in ("web", "api", "gone")], 0)
+    store.unassign(key("gone"), 90)
+    files.done.clear()
+    return store, files
+
+
+def seen(store):
+    return list(store.assignments()), store.stats(100) if store.eni_ids else None, store.cooldowns(100)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restore(tmp_path, change, after):
+    counting, files = begin(tmp_path / "counting")
+    change(counting)
+    expected = seen(counting)
+    operations = list(files.done)
+    counting._journal.close()
+    for at, operation in enumerate(operations):
+        folder = tmp_path / str(at)
+        store, files = begin(folder)
+        before, restorable = seen(store), store._journal.restore(100)
+        files.fail_at, files.code, files.after = at, errno.EIO, after
+        with pytest.raises(
+            JournalError, match=r"could not be written, so nothing is recorded: the file system fails \(Input/output error\)"
+        ):
+            change(store)
+        assert seen(store) == before, operation
+        assert store._journal.restore(100) == restorable, operation
+        store._check()
+        files.fail_at = None
+        leftovers = {path.name for path in folder.iterdir()} - {CHECKPOINT, COOLDOWNS, "ipam.json.lock"}
+        assert leftovers == set(), operation
+        # The process dies here: what is found is all or nothing of the change.
+        store._journal.close()
+        with open_json(folder) as journal:
+            restored = journal.restore(100)
+            assert {(entry.key, entry.address) for entry in restored.assigned} in (
+                {(each, assignment.address) for each, assignment in before[0]},
+                {(each, assignment.address) for each, assignment in expected[0]},
+            ), operation
+            assert {"10.0.0.2"} <= {each.address for each in restored.cooling}, operation
+            gone = {assignment.address for _, assignment in before[0]} - {entry.address for entry in restored.assigned}
+            assert gone <= {each.address for each in restored.cooling}, operation
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_after_a_fault_the_same_change_goes_as_if_never_tried(tmp_path, change):
+    counting, files = begin(tmp_path / "counting")
+    change(counting)
+    expected, operations = texts(tmp_path / "counting"), len(files.done)
+    for at in range(operations):
+        store, files = begin(tmp_path / str(at))
+        files.fail_at = at
+        with pytest.raises(JournalError):
+            change(store)
+        files.fail_at = None
+        change(store)
+        assert texts(tmp_path / str(at)) == expected
+        store._journal.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EACCES, "this user may not write there"),
+    ],
+)
+def test_what_failed_is_said_in_words(tmp_path, code, words):
+    journal = open_json(tmp_path, files=FaultyFiles(1, code))
+    with pytest.raises(JournalError, match=rf"ipam.json could not be written, so nothing is recorded: {words}") as refused:
+        journal.record_assign(held("c1", "10.0.0.5"))
+    assert refused.value.__cause__.errno == code
+
+
+def test_a_file_that_can_not_be_read_is_said_in_words(tmp_path):
+    (tmp_path / CHECKPOINT).mkdir()
+    with pytest.raises(JournalError, match="could not be read: the file system fails"):
+        open_json(tmp_path)
+
+
+def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
+    store = node(open_json(tmp_path, files=Files()), cooldown_ns=30)
+    store.assign(key("web"), 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (250, hard))
+    try:
+        with pytest.raises(JournalError, match="File too large"):
+            store.assign(key("api"), 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert addresses(store._journal) == {"web": "10.0.0.0"}
+    assert store.assign(key("api"), 2).address == "10.0.0.1"
+
+
+def test_what_is_written_in_pieces_is_whole(tmp_path):
+    class Slow(NoSync):
+        def write(self, descriptor, data):
+            return os.write(descriptor, data[:7])
+
+    with open_json(tmp_path, files=Slow()) as journal:
+        journal.record_assigns(tuple(held(f"c{last}", f"10.0.0.{last}") for last in range(9)))
+    with open_json(tmp_path) as journal:
+        assert len(addresses(journal)) == 9
+
+
+def test_an_interrupt_while_writing_leaves_all_as_it_was(tmp_path):
+    class Interrupted(NoSync):
+        def sync(self, _descriptor):
+            raise KeyboardInterrupt
+
+    journal = open_json(tmp_path, files=Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        journal.record_assign(held("c1", "10.0.0.5"))
+    assert addresses(journal) == {}
+    assert texts(tmp_path) == {}
+
+
+def test_a_temporary_file_that_can_not_be_removed_hides_no_error(tmp_path):
+    class Stubborn(FaultyFiles):
+        def remove(self, path):
+            raise PermissionError(path)
+
+    journal = open_json(tmp_path, files=Stubborn(2, errno.ENOSPC))
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.record_assign(held("c1", "10.0.0.5"))
+
+
+def test_threads_may_share_it(tmp_path):
+    journal = open_json(tmp_path)
+
+    def work(number):
+        for turn in range(20):
+            journal.record_assign(held(f"c{number}", f"10.0.0.{number}"))
+            journal.restore(turn)
+            if turn < 19:
+                journal.record_unassign((release(f"c{number}", f"10.0.0.{number}", turn + 1, turn),))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert addresses(journal) == {f"c{number}": f"10.0.0.{number}" for number in range(4)}
+    journal.close()
+    with open_json(tmp_path) as again:
+        assert len(addresses(again)) == 4
+
+
+def test_errors_of_journals_are_errors_of_the_library():
+    assert issubclass(JournalCorrupt, JournalError)
+    assert issubclass(JournalError, VpcIpamError)
