@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +112,11 @@ def process(environment):
 def manifest():
     """The path of the example manifest."""
     return str(REPOSITORY / "examples" / "aws-node.yaml")
+
+
+@pytest.fixture
+def interruptible():
+    """Let processes that are started hear SIGINT, though this one may have been started deaf to it, as shells start jobs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

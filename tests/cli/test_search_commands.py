@@ -104,6 +104,7 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_search(cli, scenar
     assert message in cli("tune", scenario, *options).refusal
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_shows_what_is_done(tmp_path):
     path = tmp_path / "long.toml"
     path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', f"seed = {list(range(3000))}"))

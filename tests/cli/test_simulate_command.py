@@ -190,6 +190,7 @@ def test_an_interrupt_ends_the_run_with_130_and_no_words(cli, scenario, monkeypa
     assert (answer.code, answer.out, answer.err) == (130, "", "")
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_a_long_run_with_130(environment, scenario):
     changes = ("--set=duration=3000 d", "--set=sample=1 h", "--set=workload.1.per_hour=60")
