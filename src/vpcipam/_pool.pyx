@@ -354,7 +354,7 @@ cdef class BitmapPool:
     def longest_free_run(self):
         """Find the length of the longest run of free offsets, aligned or not; 0 where none is free.
 
-        Complexity: O(capacity), 64 offsets at a time.
+        Complexity: O(capacity).
         """
         return tree_longest_run(&self._free)
 

@@ -116,7 +116,7 @@ def manifest():
 
 @pytest.fixture
 def interruptible():
-    """Let processes that are started hear SIGINT, though this one may have been started deaf to it, as shells start jobs in the background."""
+    """Let processes that are started hear SIGINT, though this one may be deaf to it, as shells start jobs in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
