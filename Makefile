@@ -6,21 +6,23 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 # The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
-PUBLIC := errors address sandbox pool limits settings journal stats datastore warmpool ec2 action node
+PUBLIC := errors address sandbox pool limits settings journal stats datastore warmpool policies ec2 action node fleet
 
-SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx $(wildcard src/vpcipam/*.pxd)
+SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/fleet/*.pxd)
 
 .PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/installed ## Plan a real manifest, then fill a node pod by pod
+demo: $(VENV)/installed ## Plan a real manifest, fill a node pod by pod, run a fleet for some hours
 	@$(BIN)/vpcipam settings examples/aws-node.yaml
 	@echo
 	@$(BIN)/vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml
 	@echo
 	@$(BIN)/python examples/fill_a_node.py
+	@echo
+	@$(BIN)/vpcipam simulate examples/scenarios/rolling-deployment.toml
 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 
@@ -50,6 +52,7 @@ types: $(VENV)/dev ## mypy --strict, and the stub against the compiled module
 bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/fleet_report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
 	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))

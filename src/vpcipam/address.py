@@ -5,7 +5,6 @@ A CIDR is parsed once, where it enters the library. Inside, an address is an `in
 
 import enum
 import ipaddress
-import re
 
 import attrs
 
@@ -42,9 +41,9 @@ _PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, Address
 _ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
 # Most that is ever read is plain IPv4, and `ipaddress` takes ten times as long for it; whatever looks at all odd is left to that.
-_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_PLAIN_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(3[0-2]|[12]?[0-9]))?", re.ASCII)
-_IPV4_LAST = (1 << 32) - 1
+_OCTETS = {str(octet): octet for octet in range(256)}
+_IPV4_LENGTHS = {str(length): length for length in range(IPV4_BITS + 1)}
+_IPV4_LAST = (1 << IPV4_BITS) - 1
 
 
 @attrs.frozen(order=True)
@@ -76,11 +75,11 @@ class Cidr:
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
         _check_text(text)
-        plain = _PLAIN_IPV4.fullmatch(text)
-        if plain is not None:
-            first, length = _plain_address(plain), int(plain[5] or 32)
-            if not first & ((1 << 32 - length) - 1):
-                return cls(4, first, length)
+        address, slash, length_text = text.partition("/")
+        plain = _plain_ipv4(address)
+        length = _IPV4_LENGTHS.get(length_text) if slash else IPV4_BITS
+        if plain is not None and length is not None and not plain & (_IPV4_LAST >> length):
+            return cls(4, plain, length)
         try:
             interface = ipaddress.ip_interface(text)
         except ValueError as error:
@@ -137,9 +136,9 @@ def parse_address(text: str, version: int) -> int:
     167772421
     """
     _check_text(text)
-    plain = _PLAIN_IPV4.fullmatch(text) if version == 4 else None
-    if plain is not None and plain[5] is None:
-        return _plain_address(plain)
+    plain = _plain_ipv4(text) if version == 4 else None
+    if plain is not None:
+        return plain
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -151,8 +150,13 @@ def parse_address(text: str, version: int) -> int:
     return int(address)
 
 
-def _plain_address(plain: re.Match[str]) -> int:
-    return int(plain[1]) << 24 | int(plain[2]) << 16 | int(plain[3]) << 8 | int(plain[4])
+def _plain_ipv4(text: str) -> int | None:
+    """Read four decimal numbers as one writes them; None where it is anything else."""
+    try:
+        first, second, third, fourth = text.split(".")
+        return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
+    except (ValueError, KeyError):
+        return None
 
 
 def _check_text(text: object) -> None:

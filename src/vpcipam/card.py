@@ -207,9 +207,11 @@ class Card:
         known = set(self.datastore.cidrs(eni_id))
         new = tuple(cidr for cidr in cidrs if cidr not in known)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
+        running = self._cooldowns_elsewhere(now_ns)
         for cidr in new:
             self.datastore.add_cidr(eni_id, cidr)
-            self._take_over_cooldowns(Cidr.parse(cidr), now_ns)
+            if running:
+                self._take_over(running, Cidr.parse(cidr))
         return [*dropped, Action(now_ns, kind, self.index, eni_id, new, reason)]
 
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
@@ -224,10 +226,15 @@ class Card:
             for other_id, other in card.datastore.overlapping(cidr)
         ]
 
-    def _take_over_cooldowns(self, cidr: Cidr, now_ns: int) -> None:
+    def _cooldowns_elsewhere(self, now_ns: int) -> list[Cooling]:
+        """What still cools from before the start, or on the node's other cards."""
         others = (cooling for card in self.others for cooling in card.datastore.cooldowns(now_ns))
-        for cooling in (*self.earlier_cooldowns, *others):
-            if cooling.until_ns > now_ns and parse_address(cooling.address, cidr.version) in cidr:
+        return [cooling for cooling in (*self.earlier_cooldowns, *others) if cooling.until_ns > now_ns]
+
+    def _take_over(self, running: list[Cooling], cidr: Cidr) -> None:
+        """Let what cools in a CIDR go on cooling here."""
+        for cooling in running:
+            if parse_address(cooling.address, cidr.version) in cidr:
                 self.datastore.cool(cooling)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:

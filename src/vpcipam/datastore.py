@@ -92,7 +92,7 @@ class Datastore:
         if self._journal is None:
             try:
                 if type(key) is SandboxKey and key.container_id:
-                    return self._pool_assign(key, now_ns, pod) or self._assignment(key)
+                    return self._pool_assign(key, now_ns, pod) or self._first_assignment(key)
             except PoolExhausted:
                 raise PoolExhausted(self._explain_exhausted(key)) from None
         check_sandbox_key(key)
@@ -215,10 +215,11 @@ class Datastore:
         return iter([(key, self._assignment(key)) for key, _address in self._pool.items()])
 
     def _assignment(self, key: SandboxKey) -> Assignment:
-        """What a sandbox holds, made and kept where the pool has none for the address."""
-        kept = self._assignment_kept(key)
-        if kept is not None:
-            return kept
+        """What a sandbox holds."""
+        return self._assignment_kept(key) or self._first_assignment(key)
+
+    def _first_assignment(self, key: SandboxKey) -> Assignment:
+        """Make what a sandbox holds, where the pool has kept none for the address, and have it kept."""
         address = self._pool.address_of(key)
         assert address is not None, "the caller has just seen that it holds one"  # noqa: S101  # for the type checker
         base = self._pool.block_of(address)
@@ -226,7 +227,8 @@ class Datastore:
         eni = self._eni_of_block[base]
         cidr = eni.cidrs[base]
         text = address_text(address, cidr.version)
-        assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, str(cidr))
+        cidr_text = f"{text}/{cidr.prefix_length}" if cidr.size == 1 else str(cidr)
+        assignment = Assignment(text, eni.eni_id, eni.device_number, self._network_card, cidr_text)
         self._pool.set_entry(key, assignment)
         return assignment
 
@@ -471,9 +473,15 @@ class Datastore:
         Raises:
             InvalidCidr: it is no CIDR, or lies off its grid.
 
-        Complexity: O(CIDRs).
+        Complexity: O(CIDRs), for a single address O(log CIDRs).
         """
         parsed = Cidr.parse(cidr)
+        if parsed.size == 1:
+            base = self._pool.block_of(parsed.first) if parsed.version == self._mode.version else None
+            if base is None:
+                return ()
+            eni = self._eni_of_block[base]
+            return ((eni.eni_id, str(eni.cidrs[base])),)
         found = (
             (eni.device_number, other, eni.eni_id) for eni in self._enis.values() for other in eni.cidrs.values() if parsed.overlaps(other)
         )

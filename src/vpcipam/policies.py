@@ -154,9 +154,9 @@ class CiliumEniPolicy(BandPolicy):
     - Needed: `pre_allocate` free addresses, and `min_allocate` in all, but no more than `max_allocate`. Where some are needed,
       `max_above_watermark` more are asked for; in prefix mode all is rounded up to whole prefixes.
     - In excess: what is above used + `pre_allocate` + `max_above_watermark`; but as long as used + `pre_allocate` is no more than
-      `min_allocate` + `max_above_watermark`, what is above the latter. A prefix with one address in use counts as 16 used. It is given back
-      after 180 s, if `release_excess_ips` is on. (The formula in Cilium's documentation puts `min_allocate` in the place of `pre_allocate`;
-      with it a pool would be in excess and in need at once, and the source has it as it is here.)
+      `min_allocate` + `max_above_watermark`, what is above the latter (a rule of newer releases). A prefix with one address in use counts
+      as 16 used. It is given back after 180 s, if `release_excess_ips` is on. The formula that the documentation prints subtracts
+      `min_allocate` in the place of `pre_allocate`, so that a pool could be in excess and in need at once; the source has it as it is here.
     - ENIs are never freed.
 
     What is left out: more for pods that are pending already (Cilium's surge), single addresses where a subnet has no /28 left. Cilium waits

@@ -187,6 +187,78 @@ def test_a_cidr_is_a_frozen_value():
 # --- addresses -----------------------------------------------------------------------------------------------------------
 
 
+def by_ipaddress(read, text):
+    """What the standard library makes of a text; None where it refuses it."""
+    try:
+        return read(text)
+    except ValueError:
+        return None
+
+
+def read_or_refused(read, text, refusal):
+    """What the library under test makes of it; None where it refuses it, by its own error and no other."""
+    try:
+        return read(text)
+    except refusal:
+        return None
+
+
+octets = st.one_of(
+    st.integers(0, 255).map(str),
+    st.sampled_from(["0", "9", "10", "99", "100", "199", "200", "249", "250", "255", "256", "260", "300", "00", "01", "010", "1000"]),
+    st.sampled_from(
+        ["", " 1", "1 ", "+1", "-1", "1_0", "0x1", "1\n", "\N{ARABIC-INDIC DIGIT FIVE}", "\N{SUPERSCRIPT TWO}", "\N{FULLWIDTH DIGIT ONE}"]
+    ),
+)
+lengths = st.one_of(
+    st.just(""),
+    st.integers(0, 33).map("/{}".format),
+    st.sampled_from(
+        ["/", "/ 24", "/24 ", "/+24", "/024", "/00", "/99", "/-1", "/255.255.255.240", "/0.0.0.15", "/24\n", "/\N{ARABIC-INDIC DIGIT FIVE}"]
+    ),
+)
+odd_texts = st.builds("{}{}".format, st.lists(octets, min_size=3, max_size=5).map(".".join), lengths)
+plain_texts = st.builds("{}{}".format, st.lists(st.integers(0, 255).map(str), min_size=4, max_size=4).map(".".join), lengths)
+
+
+@given(text=st.one_of(odd_texts, plain_texts))
+def test_what_looks_like_an_ipv4_address_is_read_as_ipaddress_reads_it(text):
+    """Plain texts take a way of their own, in which nothing may pass that would be refused elsewhere, nor mean another address."""
+    expected = by_ipaddress(lambda given: int(ipaddress.IPv4Address(given)), text)
+    assert read_or_refused(lambda given: parse_address(given, 4), text, InvalidAddress) == expected
+
+
+@given(text=st.one_of(odd_texts, plain_texts))
+def test_what_looks_like_an_ipv4_cidr_is_read_as_ipaddress_reads_it(text):
+    network = by_ipaddress(ipaddress.IPv4Network, text)  # strict: what lies off its grid is refused
+    expected = None if network is None else Cidr(4, int(network[0]), network.prefixlen)
+    assert read_or_refused(Cidr.parse, text, InvalidCidr) == expected
+
+
+@given(first=st.one_of(st.integers(0, 2**32 - 1), st.sampled_from([0, 2**31, 2**32 - 1])), length=st.integers(0, 32))
+def test_every_ipv4_cidr_survives_being_written_and_read_and_is_refused_off_its_grid(first, length):
+    size = 2 ** (32 - length)
+    cidr = Cidr(4, first // size * size, length)
+    assert str(cidr) == str(ipaddress.IPv4Network((cidr.first, length)))
+    assert Cidr.parse(str(cidr)) == cidr
+    if first != cidr.first:
+        with pytest.raises(InvalidCidr, match="lies off its grid"):
+            Cidr.parse(f"{ipaddress.IPv4Address(first)}/{length}")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_every_ipv4_address_is_written_as_ipaddress_writes_it(address):
+    text = address_text(address, 4)
+    assert text == str(ipaddress.IPv4Address(address))
+    assert parse_address(text, 4) == address
+
+
+@pytest.mark.parametrize(("address", "version"), [(-1, 4), (2**32, 4), (2**70, 4), (-1, 6), (2**128, 6)])
+def test_an_integer_that_is_no_address_is_never_written_as_one(address, version):
+    with pytest.raises(ValueError, match="is not permitted as an IPv"):
+        address_text(address, version)
+
+
 @pytest.mark.parametrize(("version", "last"), [(4, 2**32 - 1), (6, 2**128 - 1)])
 def test_an_address_survives_being_written_and_read(version, last):
     for address in (0, 1, 15, 16, 17, 2**31, last - 1, last):

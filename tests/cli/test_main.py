@@ -36,7 +36,7 @@ def test_version(cli):
 def test_help_lists_the_commands(cli):
     answer = cli("--help")
     assert answer.code == 0
-    for command in ("limits", "max-pods", "settings", "plan", "completion"):
+    for command in ("limits", "max-pods", "settings", "plan", "simulate", "completion"):
         assert f"\n  {command} " in answer.out
     assert "..." not in answer.out.partition("Commands:")[2]
     assert cli("-h").out == answer.out
@@ -45,7 +45,7 @@ def test_help_lists_the_commands(cli):
 def test_no_command_and_an_unknown_one_are_bad_usage(cli):
     assert "Commands:" in cli().usage_error
     assert "No such command 'plna'" in cli("plna").usage_error
-    assert "No such command 'simulate'" in cli("simulate").usage_error
+    assert "No such command 'simulated'" in cli("simulated").usage_error
 
 
 def test_arguments_come_from_the_process_unless_given(capsys, monkeypatch):

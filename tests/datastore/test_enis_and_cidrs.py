@@ -1,5 +1,7 @@
 """ENIs and CIDRs: adding, removing by consent and by force, excluding, and changing the mode."""
 
+import ipaddress
+
 import pytest
 from datastore_worlds import assigned, key, node, singles, snapshot
 
@@ -375,3 +377,77 @@ def test_addresses_that_cool_outside_all_cidrs_are_no_enis():
     assert store.eni_stats(0)[1].cooling_until_ns is None
     assert store.stats(0).cooling_count == 0
     assert store.cooling_until("10.0.0.16") == 30
+
+
+# --- which CIDRs share an address with one -------------------------------------------------------------------------------
+
+MIXED = (["10.0.0.0/28", "10.0.0.32/32", "10.0.0.47/32"], ["10.0.0.33/32", "10.0.0.64/28", "10.0.0.16/32"])
+
+
+@pytest.mark.parametrize(
+    ("cidr", "found"),
+    [
+        ("10.0.0.0/32", [("eni-0", "10.0.0.0/28")]),
+        ("10.0.0.15/32", [("eni-0", "10.0.0.0/28")]),
+        ("10.0.0.15", [("eni-0", "10.0.0.0/28")]),
+        ("10.0.0.16/32", [("eni-1", "10.0.0.16/32")]),
+        ("10.0.0.17/32", []),
+        ("10.0.0.48/28", []),
+        ("10.0.0.64/28", [("eni-1", "10.0.0.64/28")]),
+        ("10.0.0.32/28", [("eni-0", "10.0.0.32/32"), ("eni-0", "10.0.0.47/32"), ("eni-1", "10.0.0.33/32")]),
+        ("10.0.0.0/27", [("eni-0", "10.0.0.0/28"), ("eni-1", "10.0.0.16/32")]),
+        ("9.255.255.255/32", []),
+        ("10.0.0.80/32", []),
+        ("::a00:0", []),  # the same number, but of the other version
+        ("::a00:0/124", []),
+    ],
+)
+@pytest.mark.parametrize("mode", [AddressMode.PREFIX, AddressMode.SECONDARY_IP])
+def test_the_cidrs_that_share_an_address_with_one_are_found(mode, cidr, found):
+    assert node(*MIXED, mode=mode).overlapping(cidr) == tuple(found)
+
+
+def test_every_single_address_is_found_in_the_cidr_around_it_and_nowhere_else():
+    store = node(*MIXED)
+    cidrs = {ipaddress.ip_network(cidr): eni_id for eni_id in store.eni_ids for cidr in store.cidrs(eni_id)}
+    for address in ipaddress.ip_network("10.0.0.0/25"):
+        around = tuple((eni_id, str(cidr)) for cidr, eni_id in cidrs.items() if address in cidr)
+        assert store.overlapping(f"{address}/32") == around
+
+
+@pytest.mark.parametrize(
+    ("cidr", "found"),
+    [
+        ("2001:db8::5/128", [("eni-0", "2001:db8::/80")]),
+        ("2001:db8:0:0:1::/128", []),
+        ("2001:db8::/64", [("eni-0", "2001:db8::/80")]),
+        ("0.0.0.5/32", []),
+        ("0.0.0.0/28", []),
+    ],
+)
+def test_the_slash_80_around_an_ipv6_address_is_found(cidr, found):
+    assert node(["2001:db8::/80"], mode=AddressMode.IPV6).overlapping(cidr) == tuple(found)
+    assert node(["::/80"], mode=AddressMode.IPV6).overlapping("0.0.0.5/32") == ()
+
+
+def test_what_is_no_cidr_overlaps_nothing_and_is_refused():
+    for wrong in ("10.0.0.1/28", "10.0.0.256/32", ""):
+        with pytest.raises(InvalidCidr):
+            singles([1]).overlapping(wrong)
+
+
+@pytest.mark.parametrize(
+    ("mode", "cidr", "address"),
+    [
+        (AddressMode.SECONDARY_IP, "10.0.0.32/32", "10.0.0.32"),
+        (AddressMode.PREFIX, "10.0.0.16/28", "10.0.0.16"),
+        (AddressMode.IPV6, "2001:db8::/80", "2001:db8::"),
+    ],
+)
+def test_an_assignment_says_which_cidr_its_address_lies_in_the_first_time_and_every_other(mode, cidr, address):
+    store = node([cidr], mode=mode)
+    for now_ns in (0, 100):
+        made = store.assign(key("web"), now_ns)
+        assert (made.address, made.cidr, made.eni_id) == (address, cidr, "eni-0")
+        assert store.assign(key("web"), now_ns) == made == store.assignment_of(key("web"))
+        assert store.unassign(key("web"), now_ns) == made

@@ -1,4 +1,8 @@
+"""A small EC2 to test on; and the tests of this folder may import the modules beside them: tests are no package."""
+
 import contextlib
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -6,6 +10,8 @@ import pytest
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.limits import InstanceLimits
+
+sys.path.append(str(Path(__file__).parent))
 
 NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, ipv6_per_eni=2)
 XEN = InstanceLimits(instance_type="xen.test", eni_limit=2, ipv4_per_eni=3, hypervisor="xen")

@@ -1,30 +1,17 @@
 """The model and a naive EC2 of plain sets, driven together: same answers, same codes, same free counts."""
 
-import importlib.util
 import ipaddress
-import sys
-from pathlib import Path
 
 import hypothesis.strategies as st
+import naive_ec2
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from naive_space import count_space, count_strip
 
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.limits import InstanceLimits
-
-
-def beside(name):
-    """Import a module that stands beside this one: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-naive_ec2 = beside("naive_ec2")
 
 TYPES = (
     InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, ipv6_per_eni=2),
@@ -344,6 +331,17 @@ class Agreement(RuleBasedStateMachine):
     @rule(instance=places)
     def describe_an_instance(self, instance):
         self.call("describe_instance", self.instance(instance))
+
+    @invariant()
+    def what_is_left_is_what_a_count_says(self):
+        for subnet in self.ec2.subnets:
+            assert self.ec2.subnet_space(subnet.subnet_id) == count_space(self.ec2, subnet.subnet_id)
+            assert self.ec2.subnet_strip(subnet.subnet_id) == count_strip(self.ec2, subnet.subnet_id)
+
+    @invariant()
+    def what_is_available_is_found_among_all(self):
+        available = tuple(eni for eni in self.enis() if eni.status == "available")
+        assert self.ec2.describe_network_interfaces(filters={"status": ("available",)}, now_ns=0) == available
 
     @invariant()
     def both_show_the_same(self):

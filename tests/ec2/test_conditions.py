@@ -645,3 +645,23 @@ def test_under_any_faults_the_model_holds_and_the_same_inputs_give_the_same_outp
         Conditions.typical(seed, faults=Faults.random(seed, rates)), throttle=Throttle(actions={}, mutating=TokenBucket(6, 2))
     )
     assert run(program, conditions) == run(program, conditions)
+
+
+def test_conditions_can_be_set_once_the_stage_is_set():
+    ec2 = Ec2Model()
+    vpc = ec2.create_vpc("10.0.0.0/16")
+    subnet = ec2.create_subnet(vpc.vpc_id, "10.0.0.0/24")
+    ec2.set_conditions(Conditions(Throttle(actions={"CreateNetworkInterface": TokenBucket(1, 1)})))
+    ec2.create_network_interface(subnet_id=subnet.subnet_id, now_ns=0)
+    with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
+        ec2.create_network_interface(subnet_id=subnet.subnet_id, now_ns=0)
+    ec2.set_conditions(None)
+    ec2.create_network_interface(subnet_id=subnet.subnet_id, now_ns=0)
+
+
+def test_what_lags_must_lag_from_the_start():
+    ec2 = Ec2Model()
+    ec2.set_conditions(Conditions(describe_lag_ns=1))  # nothing is there yet
+    ec2.create_vpc("10.0.0.0/16")
+    with pytest.raises(InvalidArgument, match="known from the start"):
+        ec2.set_conditions(Conditions(metadata_lag_ns=1))

@@ -84,6 +84,16 @@ def test_an_attachment_that_is_not_in_the_index(account, attached_id, broken):
     broken(4)
 
 
+def test_an_unattached_eni_that_is_not_in_its_index(account, eni_id, broken):
+    del account.unattached_enis[eni_id]
+    broken(4)
+
+
+def test_an_attached_eni_in_the_index_of_the_unattached(account, attached_id, broken):
+    account.unattached_enis[attached_id] = account.enis[attached_id]
+    broken(4)
+
+
 def test_a_place_with_an_eni_that_is_not_attached(account, instance_id, eni_id, broken):
     account.instances[instance_id].devices[0, 2] = account.enis[eni_id]
     broken(4)

@@ -1,12 +1,17 @@
 """Small fleets: few nodes, small subnets, short lives, so that everything that can go wrong does."""
 
+import os
+import signal
+from pathlib import Path
+
+import attrs
 import hypothesis.strategies as st
 
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.fleet.engine import Fleet
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec
-from vpcipam.fleet.workload import FixedWorkload, PodRun
+from vpcipam.fleet.workload import FixedWorkload, PodRun, Workload
 from vpcipam.policies import AzureCnsPolicy, CiliumEniPolicy, HysteresisPolicy
 from vpcipam.settings import Settings
 from vpcipam.warmpool import IpamdPolicy
@@ -123,3 +128,22 @@ def run_whole(scenario, *, tickless=True, check=None):
         if check is not None:
             check(fleet)
     return fleet.result(), actions, holdings
+
+
+@attrs.frozen
+class DeadlyWorkload:
+    """A workload whose making kills its process the first few times; each death leaves a file in a folder."""
+
+    inner: Workload
+    folder: str
+    deaths: int
+    seeds: tuple = range(100)
+
+    def pods(self, seed, duration_ns):
+        for number in range(self.deaths if seed in self.seeds else 0):
+            try:
+                Path(self.folder, str(number)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.inner.pods(seed, duration_ns)

@@ -1,11 +1,23 @@
 """The event loop: the same as ticking every node every 5 s, and nobody gets lost."""
 
+from pathlib import Path
+
 import attrs
 import pytest
-from fleet_worlds import run_whole, scenarios
+from fleet_worlds import S, run_whole, scenarios
 from hypothesis import given, settings
 
-HEAVY = settings(max_examples=max(5, settings.default.max_examples // 5))
+from vpcipam.ec2.throttle import Throttle, TokenBucket
+from vpcipam.errors import NodeError
+from vpcipam.fleet.engine import Fleet, simulate
+from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
+from vpcipam.fleet.summary import Waits
+from vpcipam.fleet.turnover import NEVER_NS
+from vpcipam.fleet.workload import FixedWorkload, PodRun
+from vpcipam.node import Node
+from vpcipam.settings import Settings
+
+HEAVY = settings(max_examples=max(5, settings.default.max_examples // 10))
 
 
 @HEAVY
@@ -17,3 +29,179 @@ def test_a_node_that_is_ticked_when_it_must_does_what_one_does_that_is_ticked_ev
     assert by_time == sorted(ticked_actions, key=lambda told: (told[0], told[1].at_ns))
     assert holdings == ticked_holdings
     assert result == ticked_result
+
+
+@HEAVY
+@given(scenario=scenarios())
+def test_every_pod_and_every_address_is_accounted_for_at_any_time(scenario):
+    def check(fleet):
+        fleet._check()
+        ec2 = fleet.stage.ec2
+        ec2._check()
+        for subnet in ec2.subnets:
+            space = ec2.subnet_space(subnet.subnet_id)
+            assert space.kept + space.taken + space.free + space.reserved == space.total
+        held = sum(1 + len(eni.secondary_ips) + 16 * len(eni.ipv4_prefixes) for eni in ec2.describe_network_interfaces(now_ns=0))
+        assert held == sum(ec2.subnet_space(subnet.subnet_id).taken for subnet in ec2.subnets)
+
+    result, _, _ = run_whole(attrs.evolve(scenario, ec2=attrs.evolve(scenario.ec2, throttle=None)), check=check)
+    for sample in result.samples:
+        assert sample.addresses_attached == sample.addresses_assigned + sample.addresses_cooling + sample.addresses_warm
+        assert sample.addresses_warm >= 0
+    summary = result.summary
+    came = summary.pods_running + summary.pods_waiting + summary.pods_pending + summary.pods_done + summary.pods_refused
+    assert came == summary.pods == len(scenario.workload.runs)
+
+
+def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.0.0.0/24", **options):
+    group_options = {name: options.pop(name) for name in ("boot_ns", "scale_down_after_ns", "max_pods") if name in options}
+    group = NodeGroup(
+        name="g",
+        instance_type="t3.small",
+        count=count,
+        settings=Settings(),
+        subnets=("a",),
+        min_count=count if minimum is None else minimum,
+        max_count=count if maximum is None else maximum,
+        **group_options,
+    )
+    workload = FixedWorkload(tuple(PodRun(name, *times) for name, *times in runs))
+    return Scenario("one", duration_s * S, (SubnetSpec("a", cidr),), (group,), workload, ("10.0.0.0/16",), **options)
+
+
+def test_a_pod_that_finds_an_address_does_not_wait():
+    result = simulate(fleet_of([("p", S, 61 * S)], 120))
+    assert result.summary.to_start == Waits(count=1)
+    assert result.samples[-1].pods_done == 1
+
+
+def test_a_pod_without_an_address_is_tried_again_when_the_pool_has_grown_and_the_kubelet_comes_round():
+    # t3.small: 3 addresses at first; the tick at 5 s adds an ENI; the kubelet tries again 10 s after its first try.
+    result = simulate(fleet_of([(f"p{number}", S, None) for number in range(4)], 60))
+    assert result.summary.for_address == Waits.of(4, [10 * S])
+    assert result.summary.pods_running == 4
+
+
+def test_a_pod_waits_for_an_address_to_cool_where_no_other_can_be_had():
+    runs = [*((f"p{number}", S, None) for number in range(8)), ("short", S, 40 * S), ("late", 41 * S, None)]
+    result = simulate(fleet_of(runs, 200, max_pods=11))  # 9 addresses at the most, all in use at 40 s
+    assert result.summary.for_address.max_ns == 30 * S  # tried at 51, 61 and 71 s; it had cooled at 70 s
+    assert result.summary.pods_running == 9
+
+
+def test_pods_that_no_node_has_room_for_wait_for_one():
+    runs = [*((f"p{number}", S, None) for number in range(8)), ("a-short", S, 50 * S), ("late", 2 * S, None)]
+    result = simulate(fleet_of(runs, 100, max_pods=11))
+    assert result.summary.for_node.max_ns == 48 * S
+
+
+def test_a_pod_deleted_before_it_had_an_address_is_refused():
+    result = simulate(fleet_of([(f"p{number}", S, None) for number in range(9)] + [("late", 2 * S, 7 * S)], 60, max_pods=11))
+    assert result.summary.pods_refused == 1
+    assert result.summary.for_node.max_ns == 5 * S
+    result = simulate(fleet_of([(f"p{number}", S, None) for number in range(3)] + [("late", 2 * S, 3 * S)], 60))
+    assert result.summary.pods_refused == 1
+    assert result.summary.for_address.max_ns == S
+
+
+def test_nodes_come_for_pods_without_room_and_go_when_they_are_empty():
+    runs = [(f"p{number}", S, 200 * S) for number in range(20)]
+    scenario = fleet_of(runs, 600, maximum=3, boot_ns=30 * S, scale_down_after_ns=60 * S)
+    result = simulate(scenario)
+    assert result.summary.nodes_peak == 3
+    assert result.samples[-1].nodes == 1
+    assert result.summary.for_node.max_ns == 30 * S
+    assert result.summary.calls["TerminateInstances"] == 2
+    assert result.samples[-1].addresses_attached < result.summary.addresses_peak
+
+
+def test_a_full_subnet_gives_no_nodes_and_that_is_told():
+    result = simulate(fleet_of([("p", S, None)], 300, count=20, cidr="10.0.0.0/28"))
+    assert any("EC2 launches no node" in event.text for event in result.events)
+
+
+def test_a_node_whose_ipamd_does_not_start_is_started_again(monkeypatch):
+    refusals = [NodeError("no"), NodeError("no")]
+    start = Node.start
+
+    def refuse_first(self, now_ns, **options):
+        if refusals:
+            raise refusals.pop()
+        return start(self, now_ns, **options)
+
+    monkeypatch.setattr(Node, "start", refuse_first)
+    result = simulate(fleet_of([("p", S, None)], 60))
+    assert any("ipamd does not start: no" in event.text for event in result.events)
+    assert result.summary.for_node.max_ns == 19 * S
+
+
+def test_a_pod_bound_to_a_node_goes_there_or_is_turned_away():
+    runs = [("a", S, None, "g-0001"), ("b", 2 * S, 30 * S, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
+    fleet = Fleet(fleet_of(runs, 60, count=2, max_pods=11))
+    for _ in fleet.run():
+        pass
+    assert [member.pod_count for member in fleet.members] == [9, 1]
+    assert fleet.refused_count == 1
+
+
+def test_a_pod_bound_to_a_node_that_is_not_there_yet_waits_for_it():
+    class Late(Fleet):
+        def _set_up_nodes(self):
+            self._calls_before = {}
+            self._launch(0, 0, boots=True)
+
+    fleet = Late(fleet_of([("a", S, None, "g-0000"), ("b", S, 3 * S, "g-0000")], 60, boot_ns=20 * S))
+    for _ in fleet.run():
+        fleet._check()
+    summary = fleet.result().summary
+    assert (summary.pods_running, summary.pods_refused, summary.for_node.max_ns) == (1, 1, 19 * S)
+
+
+def test_progress_is_told_up_to_the_end():
+    told = []
+    simulate(fleet_of([("p", S, None)], 60), progress=lambda done, whole: told.append((done, whole)))
+    assert told[-1] == (60 * S, 60 * S)
+    assert told == sorted(told)
+
+
+def test_the_openb_trace_runs_as_it_is_on_two_nodes():
+    path = Path(__file__).parents[2].parent / "shared" / "data" / "openb" / "pods.csv.gz"
+    if not path.exists():
+        pytest.skip("the trace lies beside the project where it is developed, and is not part of it")
+    text = (Path(__file__).parents[2] / "examples" / "scenarios" / "openb.toml").read_text(encoding="utf-8")
+    result = simulate(Scenario.from_toml(text.replace("openb/pods.csv.gz", str(path))))
+    assert (result.summary.pods, result.summary.pods_done, result.summary.pods_refused) == (7255, 7255, 0)
+    assert result.summary.addresses_peak == 54
+
+
+def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
+    class Late(Fleet):
+        def _set_up_nodes(self):
+            self._calls_before = {}
+            self._launch(0, 0, boots=True)
+            self._launch(0, 5 * S, boots=True)
+
+    runs = [("other", S, None, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
+    fleet = Late(fleet_of(runs, 60, count=2, boot_ns=20 * S, max_pods=11))
+    for _ in fleet.run():
+        fleet._check()
+    assert [member.pod_count for member in fleet.members] == [9, 1]
+    assert (fleet.refused_count, fleet.result().summary.for_node.max_ns) == (1, 24 * S)
+
+
+def test_a_node_that_ec2_does_not_take_away_at_once_is_taken_away_later():
+    throttle = Throttle(actions={"TerminateInstances": TokenBucket(1, 1, 25 * S)})
+    runs = [(f"p{number}", S, 100 * S) for number in range(20)]
+    scenario = fleet_of(runs, 300, maximum=3, boot_ns=30 * S, scale_down_after_ns=60 * S, ec2=Ec2Behaviour(None, throttle))
+    result = simulate(scenario)
+    assert result.samples[-1].nodes == 1
+    assert result.summary.throttled["TerminateInstances"] > 0
+
+
+def test_a_node_that_never_has_anything_to_do_again_sleeps_for_ever():
+    scenario = fleet_of([], 100_000)
+    group = attrs.evolve(scenario.groups[0], settings=Settings().with_variables({"DISABLE_LEAKED_ENI_CLEANUP": "true"}))
+    fleet = Fleet(attrs.evolve(scenario, groups=(group,)))
+    for _ in fleet.run():
+        pass
+    assert fleet.members[0].wake_ns == NEVER_NS

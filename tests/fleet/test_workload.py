@@ -188,6 +188,11 @@ def test_the_lowest_random_number_is_as_good_as_any(lifetime, drawn):
     assert lifetime.draw(Zero()) == drawn
 
 
+def test_a_lifetime_of_nothing_is_a_nanosecond():
+    runs = CronJob("c", 1800.0, 1, EmpiricalLifetime((0.0, 0.0))).pods(0, HOUR)
+    assert [run.deleted_ns - run.created_ns for run in runs] == [1, 1]
+
+
 @given(st.lists(st.floats(0, 1e8), min_size=2, max_size=9).map(sorted), st.integers())
 def test_empirical_lifetimes_lie_between_the_shortest_and_the_longest(quantiles, seed):
     drawn = EmpiricalLifetime(quantiles).draw(Random(seed))

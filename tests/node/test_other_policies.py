@@ -221,3 +221,18 @@ def come_one(here, name):
     except PoolExhausted:
         return []
     return [name]
+
+
+def test_a_surplus_that_waits_is_woken_for_and_one_that_ends_in_growth_too(world):
+    policy = CiliumEniPolicy(pre_allocate=2, release_delay_s=60)
+    here = world("t3.medium", policy=policy)
+    for number in range(4):
+        here.assign(f"p{number}")
+        here.run(here.now_ns // S + 5)
+    here.run(60)
+    here.unassign("p0", "p1", "p2")
+    tick = here.node.next_wakeup(here.now_ns, include_reconcile=False)
+    assert tick - here.now_ns <= 5 * S  # to see the surplus first
+    here.tick(tick // S)
+    later = here.node.next_wakeup(here.now_ns, include_reconcile=False)
+    assert later == tick + 60 * S  # to give it back

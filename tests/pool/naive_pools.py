@@ -1,6 +1,7 @@
 """The pools once more, as plainly as their documentation reads: sets, dicts, full scans. The agreement machines hold both twins to it."""
 
 import operator
+from itertools import pairwise
 
 from vpcipam.errors import (
     AlreadyAllocated,
@@ -112,6 +113,15 @@ class NaiveBitmapPool:
 
     def free_run_count(self, length):
         return len(self.free_runs(self.run_length(length)))
+
+    def free_counts(self, length):
+        length = self.run_length(length)
+        free = set(self.free_offsets())
+        return bytes(len(free & set(range(start, start + length))) for start in range(0, self.capacity, length))
+
+    def longest_free_run(self):
+        ends = [-1, *sorted(self.allocated), self.capacity]
+        return max(end - start - 1 for start, end in pairwise(ends))
 
     def __iter__(self):
         return iter(sorted(self.allocated))

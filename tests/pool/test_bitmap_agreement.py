@@ -4,6 +4,7 @@ from itertools import product
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import example, given
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from naive_pools import NaiveBitmapPool
 from pool_worlds import EVERYWHERE_OUT_OF_RANGE, WRONG_TYPES, Indexable, SideBySide, twins
@@ -75,7 +76,14 @@ class BitmapAgreement(RuleBasedStateMachine):
     def free_run_count(self, length):
         self.sides.call("free_run_count", length)
 
-    @rule(name=st.sampled_from(("allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count")), value=wrong)
+    @rule(length=st.one_of(lengths, st.sampled_from((0, 1, 3, 48, 65, 128))))
+    def free_counts(self, length):
+        self.sides.call("free_counts", length)
+
+    @rule(
+        name=st.sampled_from(("allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count", "free_counts")),
+        value=wrong,
+    )
     def one_wrong_argument(self, name, value):
         self.sides.call(name, value)
 
@@ -89,6 +97,7 @@ class BitmapAgreement(RuleBasedStateMachine):
         self.sides.check()
         self.sides.read("allocated_count")
         self.sides.read("free_count")
+        self.sides.call("longest_free_run")
         expected = list(self.sides.naive)
         for pool in self.sides.pools:
             assert list(pool) == expected
@@ -138,3 +147,35 @@ def test_twins_agree_on_every_pair_of_calls_in_every_state(capacity, runs_built_
             sides.check()
             for length in (2, 4):
                 sides.call("free_run_count", length)
+
+
+@pytest.mark.parametrize("capacity", range(1, 11))
+def test_twins_agree_on_what_is_free_in_every_state(capacity):
+    for taken in product((False, True), repeat=capacity):
+        sides = side_by_side(capacity)
+        for offset in range(capacity):
+            if taken[offset]:
+                sides.call("allocate_at", offset)
+        sides.call("longest_free_run")
+        for length in (2, 4, 8, 16):
+            sides.call("free_counts", length)
+
+
+runs_of_states = st.lists(st.sampled_from((1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128)), min_size=1, max_size=12)
+
+
+@given(lengths_in_turn=runs_of_states, first_is_free=st.booleans())
+@example(lengths_in_turn=[32, 32, 64, 32, 32], first_is_free=False)  # a run that begins in one word, fills the next, ends in a third
+@example(lengths_in_turn=[1, 62, 1, 1, 62, 1], first_is_free=False)  # the longest lies within a word
+def test_twins_agree_on_free_runs_of_any_length_and_place(lengths_in_turn, first_is_free):
+    sides = side_by_side(sum(lengths_in_turn))
+    is_free, offset = first_is_free, 0
+    for length in lengths_in_turn:
+        if not is_free:
+            for taken in range(offset, offset + length):
+                sides.call("allocate_at", taken)
+        is_free, offset = not is_free, offset + length
+    status, longest, _ = sides.call("longest_free_run")
+    assert (status, longest) == ("done", max(lengths_in_turn[not first_is_free :: 2], default=0))
+    for length in LENGTHS:
+        sides.call("free_counts", length)

@@ -80,7 +80,7 @@ def test_a_huge_integer_is_described_not_printed(pool_twin):
             call(10**5000)
 
 
-@pytest.mark.parametrize("method", ["allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count"])
+@pytest.mark.parametrize("method", ["allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count", "free_counts"])
 @pytest.mark.parametrize("value", WRONG_TYPES)
 def test_an_argument_that_is_no_integer_is_a_type_error(pool_twin, method, value):
     with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
@@ -202,10 +202,71 @@ def test_a_run_off_the_grid_or_past_the_end_is_refused(pool_twin, method, offset
 @pytest.mark.parametrize("length", [0, 1, 3, 5, 63, 65, 128, -2, 2**70, -(2**70), 2**300])
 def test_a_length_that_is_no_run_length_is_refused(pool_twin, length):
     pool = pool_twin.BitmapPool(128)
-    for call in (lambda: pool.allocate_run(length), lambda: pool.allocate_run_at(0, length), lambda: pool.free_run_count(length)):
+    calls = (
+        lambda: pool.allocate_run(length),
+        lambda: pool.allocate_run_at(0, length),
+        lambda: pool.free_run_count(length),
+        lambda: pool.free_counts(length),
+    )
+    for call in calls:
         with pytest.raises(InvalidArgument, match="length must be 2, 4, 8, 16, 32 or 64") as refusal:
             call()
         assert refusal.type is InvalidArgument
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_the_longest_free_run_of_an_empty_pool_is_all_of_it_and_of_a_full_one_nothing(pool_twin, capacity):
+    pool = pool_twin.BitmapPool(capacity)
+    assert pool.longest_free_run() == capacity
+    assert full(pool).longest_free_run() == 0
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 63, 64, 65, 127, 128, 130, 193])
+def test_a_free_run_is_measured_wherever_it_begins_and_ends(pool_twin, capacity):
+    for first in range(capacity):
+        pool = full(pool_twin.BitmapPool(capacity))
+        for offset in range(first, capacity):
+            pool.release(offset)
+            assert pool.longest_free_run() == offset - first + 1
+
+
+@pytest.mark.parametrize("taken", [0, 1, 62, 63, 64, 65, 2047, 2048, 4031, 4032, 4094, 4095])
+def test_one_taken_offset_splits_the_longest_free_run(pool_twin, taken):
+    pool = pool_twin.BitmapPool(4096)
+    pool.allocate_at(taken)
+    assert pool.longest_free_run() == max(taken, 4095 - taken)
+
+
+def test_a_free_run_need_not_be_aligned(pool_twin):
+    pool = pool_twin.BitmapPool(64)
+    for offset in (0, 31, 62, 63):
+        pool.allocate_at(offset)
+    assert pool.longest_free_run() == 30
+    assert pool.free_run_count(32) == 0
+    pool.release(31)
+    assert pool.longest_free_run() == 61
+    assert pool.free_run_count(32) == 0
+
+
+def test_measuring_free_runs_leaves_the_pool_alone(pool_twin):
+    pool = pool_twin.BitmapPool(130)
+    pool.allocate_at(64)
+    assert (pool.longest_free_run(), pool.free_counts(64)) == (65, bytes([64, 63, 2]))
+    assert (list(pool), pool.allocate(64)) == ([64], 65)
+    pool._check()
+
+
+@pytest.mark.parametrize("length", [2, 4, 8, 16, 32, 64])
+@pytest.mark.parametrize("capacity", [1, 2, 15, 16, 17, 63, 64, 65, 4097])
+def test_free_offsets_are_counted_run_by_run_and_the_last_may_be_cut_short(pool_twin, length, capacity):
+    pool = pool_twin.BitmapPool(capacity)
+    whole, rest = divmod(capacity, length)
+    empty = bytes([length] * whole + [rest] * (rest > 0))
+    assert pool.free_counts(length) == empty
+    assert type(pool.free_counts(length)) is bytes
+    pool.allocate_at(capacity - 1)
+    assert pool.free_counts(length) == empty[:-1] + bytes([empty[-1] - 1])
+    assert full(pool).free_counts(length) == bytes(len(empty))
 
 
 def test_membership_and_length_are_those_of_the_allocated_offsets(pool_twin):

@@ -72,8 +72,8 @@ def given_back(policy, pool):
     ],
 )
 def test_cilium_asks_for_what_is_needed_and_the_watermark(eni, view, options, cidrs, used, wanted):  # noqa: PLR0917 - fixtures and the columns of a table
-    asked = grown(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49))
-    assert asked == (([("eni-0", wanted)], wanted) if wanted else None)
+    wish = grown(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49))
+    assert wish == (([("eni-0", wanted)], wanted) if wanted else None)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_cilium_agrees_with_its_two_formulas(eni, view, total, used, pre, least,
 
     policy = CiliumEniPolicy(pre, least, most, above)
     pool = view(eni(0, total, used), slots=200)
-    asked = grown(policy, pool)
-    assert (asked[1] if asked else 0) == (needed + above if needed else 0)
+    wish = grown(policy, pool)
+    assert (wish[1] if wish else 0) == (needed + above if needed else 0)
     assert given_back(policy, pool) == min(excess, total - used)
 
 
@@ -206,6 +206,21 @@ def test_azure_keeps_its_target_in_whole_prefixes(eni, view):
     assert given_back(policy, view(eni(0, 3, 6, mode="prefix"), mode="prefix")) == 1
 
 
+@given(data=st.data(), share=st.integers(1, 32))
+def test_azure_with_a_batch_of_one_prefix_decides_as_ipamd_with_its_buffer_as_warm_ip_target(pools, targets, data, share):
+    pool, _ = data.draw(pools(plain=True).filter(lambda each: each[0].mode is AddressMode.PREFIX))
+    pool = attrs.evolve(pool, max_pods=10**6)
+    theirs = AzureCnsPolicy(batch=16, buffer_percent=100 * share // 4, max_ips=10**6)  # 25, 50, … percent are 4, 8, … addresses
+    ours, settings = IpamdPolicy(), targets(4 * share)
+    assert asked(theirs.grow(pool, settings)) == asked(ours.grow(pool, settings))
+    assert asked(theirs.shrink(pool, settings)) == asked(ours.shrink(pool, settings))
+
+
+def asked(decision):
+    """All of a decision but its reason."""
+    return None if decision is None else attrs.evolve(decision, reason="")
+
+
 # --- hysteresis ------------------------------------------------------------------------------------------------------------------
 
 
@@ -234,8 +249,8 @@ def test_hysteresis_does_nothing_between_its_bounds(eni, view, cidrs, used, want
     [(20, 15, 15, 5), (20, 19, 19, 1), (20, 20, 20, None), (20, 20, 18, None), (20, 22, 22, None), (20, 17, 13, None), (20, 16, 13, 4)],
 )
 def test_hysteresis_stops_at_max_pods(eni, view, max_pods, cidrs, used, wanted):  # noqa: PLR0917 - fixtures and the columns of a table
-    asked = grown(HysteresisPolicy(4, 16), view(eni(0, cidrs, used), slots=49, max_pods=max_pods))
-    assert asked == (None if wanted is None else ([("eni-0", wanted)], wanted))
+    wish = grown(HysteresisPolicy(4, 16), view(eni(0, cidrs, used), slots=49, max_pods=max_pods))
+    assert wish == (None if wanted is None else ([("eni-0", wanted)], wanted))
 
 
 def test_hysteresis_with_a_minimum_of_0_asks_where_nothing_is_free(eni, view):
@@ -270,8 +285,8 @@ def test_no_eni_is_asked_for_where_there_is_no_room(eni, view, policy, room):
 @EACH
 def test_no_slots_are_asked_of_enis_that_carry_no_pods(eni, view, policy):
     trunk, excluded, other = eni(1, 0, trunk=True), eni(2, 0, excluded=True), eni(3, 0)
-    asked = policy.grow(view(eni(0, 0), trunk, excluded, other, limit=4, custom=True), SETTINGS)
-    assert [each.eni_id for each in asked.requests] == ["eni-3"]
+    wish = policy.grow(view(eni(0, 0), trunk, excluded, other, limit=4, custom=True), SETTINGS)
+    assert [each.eni_id for each in wish.requests] == ["eni-3"]
 
 
 @EACH
@@ -324,7 +339,7 @@ def test_other_enis_are_kept(eni, view, policy, kept):
     assert policy.free_eni(view(eni(0, 9), eni(1, **kept)), SETTINGS, MINUTE) is None
 
 
-@EACH
+@pytest.mark.parametrize("policy", [make() for make in POLICIES.values()], ids=list(POLICIES))
 def test_ipv6_has_nothing_to_size(eni, view, policy):
     pool = attrs.evolve(view(eni(0, 0), eni(1, 0)), mode=AddressMode.IPV6)
     assert policy.grow(pool, SETTINGS) is None

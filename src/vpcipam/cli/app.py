@@ -17,6 +17,9 @@ _MODULES = {
     "max-pods": "vpcipam.cli.max_pods",
     "settings": "vpcipam.cli.settings",
     "plan": "vpcipam.cli.plan",
+    "simulate": "vpcipam.cli.simulate",
+    "sweep": "vpcipam.cli.sweep",
+    "tune": "vpcipam.cli.tune",
     "inspect": "vpcipam.cli.inspect",
     "completion": "vpcipam.cli.completion",
 }

@@ -30,7 +30,7 @@ class Page:
             emoji=False,
             legacy_windows=False,
         )
-        self._parts: list[RenderableType] = []
+        self._parts: list[tuple[RenderableType, bool]] = []  # and whether its lines stay whole
 
     @property
     def fancy(self) -> bool:
@@ -44,11 +44,15 @@ class Page:
 
     def add(self, part: RenderableType) -> None:
         """Add a part below the others."""
-        self._parts.append(part)
+        self._parts.append((part, False))
 
     def line(self, text: str = "", style: str = "") -> None:
         """Add a paragraph."""
         self.add(Text(one_line(text), style))
+
+    def whole_line(self, text: str) -> None:
+        """Add a line that stays one however long it is, so that it can be copied."""
+        self._parts.append((Text(one_line(text)), True))
 
     def indented(self, part: RenderableType) -> None:
         """Add a part that belongs to the line above."""
@@ -86,8 +90,8 @@ class Page:
     def render(self) -> str:
         """Give the text, without blanks at the ends of lines."""
         with self._console.capture() as capture:
-            for part in self._parts:
-                self._console.print(part)
+            for part, stays_whole in self._parts:
+                self._console.print(part, soft_wrap=stays_whole)
         return "".join(line.rstrip(" ") + "\n" for line in capture.get().splitlines())
 
 

@@ -244,8 +244,8 @@ class SubnetSpace:
     Attributes:
         kept: those that EC2 keeps for itself.
         taken: those of ENIs: primary and secondary ones, 16 for each prefix.
-        free: those that EC2 would pick by itself.
-        reserved: those that nobody has, in a reservation.
+        free: those that nobody has, outside of reservations: EC2 shows them as available and picks among them.
+        reserved: those that nobody has, inside of reservations.
         largest_free: the longest run of addresses that nobody has.
         free_prefix_count: aligned /28s of which nobody has any address, in reservations and outside.
         stranded: addresses that nobody has, in /28s of which somebody has some: they can't be in a prefix.

@@ -15,7 +15,8 @@ def check(account: Account) -> None:
        count is a recount, without what is reserved.
     2. Every IPv6 address and /80 likewise, and no /80 is held in which an address is held.
     3. Each VPC lists its own CIDRs and subnets, each subnet its own ENIs and reservations, and no others.
-    4. An ENI is attached where its instance and the index of attachments say it is, and nowhere else.
+    4. An ENI is attached where its instance and the index of attachments say it is, and nowhere else; one that is on no instance is in
+       the index of those.
     5. No network card has more ENIs than the type allows.
     6. No attached ENI has more addresses than the type allows, and none has prefixes where the type has none.
     7. Every instance has its primary ENI.
@@ -121,6 +122,8 @@ def _check_members(account: Account) -> None:
 def _check_attachments(account: Account) -> None:
     attached = {eni.attachment.attachment_id: eni for eni in account.enis.values() if eni.attachment is not None}
     _hold(4, account.attachments == attached, "the index of attachments")
+    unattached = {eni_id: eni for eni_id, eni in account.enis.items() if eni.attachment is None}
+    _hold(4, account.unattached_enis == unattached, "the index of ENIs on no instance")
     _hold(
         4, sum(len(instance.devices) for instance in account.instances.values()) == len(attached), "a place without its network interface"
     )

@@ -103,13 +103,20 @@ class Call:
         Raises:
             Ec2Error: InvalidParameterValue where one is no address, no /28 or no /80, or is named twice.
         """
+        if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
+            return AddressSet()
         named = AddressSet(
             tuple(self.address(text, 4) for text in addresses),
             tuple(self._prefix(text, AddressMode.PREFIX) for text in prefixes),
             tuple(self.address(text, 6) for text in ipv6_addresses),
             tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
         )
-        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), attrs.astuple(named), strict=True):
+        for texts, values in (
+            (addresses, named.addresses),
+            (prefixes, named.prefixes),
+            (ipv6_addresses, named.ipv6_addresses),
+            (ipv6_prefixes, named.ipv6_prefixes),
+        ):
             if len(set(values)) < len(values):
                 raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named

@@ -3,7 +3,7 @@
 cimport cython
 
 cdef class Member:
-    cdef public object assign, unassign, group, name, node
+    cdef public object assign, unassign, datastore, group, name, node
     cdef public dict waiting
     cdef public list ranks
     cdef public bint ready, gone, released

@@ -28,7 +28,7 @@ _new_key = tuple.__new__  # half the time of SandboxKey's own, which takes its f
 class Slow(Protocol):
     """What the loop calls for all that is not its own business."""
 
-    def bind(self, name: str, number: int) -> "Member | None":
+    def bind(self, name: str) -> "Member | None":
         """Bind a pod to the node that its trace names; None where that has no room."""
         ...
 
@@ -62,7 +62,7 @@ class Member:
 
     Attributes:
         number: its place among all nodes that there have ever been.
-        assign, unassign: of its first card's datastore: a pod's way to its address.
+        datastore: of its first card, which all pods are on; `assign`, `unassign`: of that.
         low, high: between which numbers of assigned addresses its pool rests; see `Node.calm`.
         waiting: the pods that are bound to it and have no address, each with the time at which the kubelet first tried.
         wake_ns: when it is to be ticked next.
@@ -79,6 +79,7 @@ class Member:
     __slots__ = (
         "address_count",
         "assign",
+        "datastore",
         "eni_count",
         "gone",
         "group",
@@ -104,7 +105,7 @@ class Member:
     )
 
     def __init__(self, number: int, name: str, group: NodeGroup, node: Node) -> None:
-        datastore = node.datastores[0]
+        datastore = self.datastore = node.datastores[0]
         self.number = number
         self.name = name
         self.group = group
@@ -253,7 +254,7 @@ class Ledger:
         self.released: list[Member] = []
 
 
-def turn_over(  # noqa: C901, PLR0912  # what it would call costs more than what it does
+def turn_over(  # noqa: C901, PLR0912, PLR0917  # what it would call, or bind anew, costs more than what it does
     page: list[tuple[int, int, int]],
     pages: dict[int, list[tuple[int, int, int]]],
     width_ns: int,
@@ -291,7 +292,7 @@ def turn_over(  # noqa: C901, PLR0912  # what it would call costs more than what
                     else:
                         later.append((deleted_ns, DELETE, number))
             wanted = None if bound_to is None else bound_to[place]
-            member = scheduler.take() if wanted is None else slow.bind(wanted, number)
+            member = scheduler.take() if wanted is None else slow.bind(wanted)
             if member is None:
                 slow.pend(number, now_ns)
                 continue

@@ -7,15 +7,16 @@ Order at one instant: nodes that have booted start, those that are ready join, n
 the kubelets try again, empty nodes go, and a sample is taken.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.errors import NodeError, PoolExhausted, ScenarioError
+from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.calendar import Calendar
-from vpcipam.fleet.metrics import FleetResult, FleetSample, Recorder
+from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
-from vpcipam.fleet.stage import set_stage
+from vpcipam.fleet.stage import make_recorder, set_stage
 from vpcipam.fleet.turnover import ARRIVE, NEVER_NS, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
@@ -48,9 +49,6 @@ def simulate(
         progress: told now and then how far it is.
         observer: told of what nodes do, in the order in which they tell.
         tickless: tick nodes only when a tick may do something; else every 5 s, with the same result.
-
-    Raises:
-        ScenarioError: a pod of the workload is bound to a node that the scenario does not have.
 
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each look at a pool.
     """
@@ -88,12 +86,10 @@ class Fleet:
         self._by_name: dict[str, Member] = {}
         self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
-        self._check_names()
         # Who has addresses that may cool: by the interval between samples in which the last one was released.
-        self._cooling: list[list[Member]] = []
         longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
-        self._cooling_depth = 1 + longest_ns // scenario.sample_ns
-        self._recorder = Recorder({spec.name: 1 << 32 - int(spec.cidr.partition("/")[2]) for spec in scenario.subnets})
+        self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-longest_ns // scenario.sample_ns)))
+        self._recorder = make_recorder(scenario)
         self._calendar = Calendar(self._window_ns())
         self._methods: dict[int, Callable[[int, int], None]] = {
             START: self._start,
@@ -103,25 +99,22 @@ class Fleet:
             SCALE_DOWN: self._scale_down,
             SAMPLE: self._sample,
         }
-        self._calls_before = self.stage.ec2.call_counts
-        for number, group in enumerate(scenario.groups):
+        self._set_up_nodes()
+
+    def _set_up_nodes(self) -> None:
+        """Have the nodes that are there at the start up and ready, their pools filled once: EC2 did all that before, and nobody waited."""
+        for number, group in enumerate(self.scenario.groups):
             for _ in range(group.count):
-                self._launch(number, 0, boots=False)
+                if self._launch(number, 0, boots=False):
+                    self._start(len(self.members) - 1, 0)
+        ec2 = self.stage.ec2
+        self._calls_before = ec2.call_counts
+        ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
 
     def _window_ns(self) -> int:
         days = self.scenario.duration_ns / 86_400e9
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
         return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
-
-    def _check_names(self) -> None:
-        """See that each pod that is bound to a node is bound to one that the scenario has, or may have."""
-        names = tuple(f"{group.name}-" for group in self.scenario.groups)
-        for number, node in enumerate(self.ledger.bound_to or ()):
-            if node is not None and not (node.startswith(names) and node.rpartition("-")[2].isdecimal()):
-                first = node_name(self.scenario.groups[0].name, 0)
-                raise ScenarioError(
-                    f"pod {self.ledger.names[number]!r} is bound to node {node!r}, and no group has such nodes; they are called {first}, …"
-                )
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -140,7 +133,7 @@ class Fleet:
 
     # --- pods that do not find an address at once ------------------------------------------------------------------------------
 
-    def bind(self, name: str, number: int) -> Member | None:
+    def bind(self, name: str) -> Member | None:
         """Bind a pod to the node that its trace names; None where it has to wait for the node, or is turned away."""
         member = self._by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
@@ -173,7 +166,7 @@ class Fleet:
         for number, since_ns in list(self._early.items()):
             if self.ledger.bound_to[number] == member.name:
                 del self._early[number]
-                if self.bind(member.name, number) is None:
+                if self.bind(member.name) is None:
                     self.pend(number, now_ns)
                 else:
                     self._settle_in(member, number, since_ns, now_ns)
@@ -221,7 +214,7 @@ class Fleet:
         if stats.available_count > stats.cooling_count:
             free_ns = now_ns
         else:
-            cooldowns = member.node.datastores[0].cooldowns(now_ns)
+            cooldowns = member.datastore.cooldowns(now_ns)
             if not cooldowns:
                 return  # until its pool has grown, or a pod has gone
             free_ns = cooldowns[0].until_ns
@@ -274,11 +267,10 @@ class Fleet:
 
     def disturb(self, member: Member, now_ns: int) -> None:
         """Have a node look at its pool at its next tick: it does not rest any more."""
-        if member.wake_ns > now_ns + 1:
-            tick_ns = member.node.next_tick(now_ns)
-            if tick_ns < member.wake_ns:
-                member.wake_ns = tick_ns
-                self._calendar.push(tick_ns, WAKE, member.number)
+        tick_ns = member.node.next_tick(now_ns)
+        if tick_ns < member.wake_ns:
+            member.wake_ns = tick_ns
+            self._calendar.push(tick_ns, WAKE, member.number)
 
     def _wake(self, number: int, now_ns: int) -> None:
         """Tick a node."""
@@ -294,7 +286,7 @@ class Fleet:
     def _settle(self, member: Member, now_ns: int) -> None:
         """Count what a node has now, and find out when it wants a look again."""
         node = member.node
-        if member.revision != node.datastores[0].revision:
+        if member.revision != member.datastore.revision:
             self._count(member, now_ns)
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
@@ -302,7 +294,7 @@ class Fleet:
             wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_sweep=True)
         else:
             wake_ns = node.next_tick(now_ns)
-        if wake_ns is not None and wake_ns < member.wake_ns:
+        if wake_ns is not None:
             member.wake_ns = wake_ns
             self._calendar.push(wake_ns, WAKE, member.number)
         if member.waiting:
@@ -310,7 +302,7 @@ class Fleet:
 
     def _count(self, member: Member, now_ns: int) -> None:
         """Bring the fleet's counts in line with a node's."""
-        datastore = member.node.datastores[0]
+        datastore = member.datastore
         stats = datastore.stats(now_ns)
         eni_count = len(datastore.eni_ids)
         self.address_count += stats.total_count - member.address_count
@@ -358,7 +350,8 @@ class Fleet:
         self._made_counts[group_number] += 1
         self._live_counts[group_number] += 1
         self._booting_room += member.room
-        self._calendar.push(now_ns + max(group.boot_ns, 1) if boots else now_ns, START, member.number)
+        if boots:
+            self._calendar.push(now_ns + max(group.boot_ns, 1), START, member.number)
         return True
 
     def _start(self, number: int, now_ns: int) -> None:
@@ -477,12 +470,12 @@ class Fleet:
 
     def _count_cooling(self, now_ns: int) -> int:
         """Count the addresses that cool, on the nodes that have released any so lately."""
-        self._cooling = [*self._cooling[1 - self._cooling_depth :], self.ledger.released]
+        self._cooling.append(self.ledger.released)
         for member in self.ledger.released:
             member.released = False
         self.ledger.released = []
         members = {member for each in self._cooling for member in each if not member.gone}
-        return sum(member.node.datastores[0].cooling_count(now_ns) for member in members)
+        return sum(member.datastore.cooling_count(now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""
@@ -501,7 +494,7 @@ class Fleet:
         homes = sum(member is not None for member in self.ledger.homes)
         assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
         assigned = sum(member.assigned_count for member in self.members)
-        assert assigned == self.running_count == sum(member.node.datastores[0].sandbox_count for member in self.members), (  # noqa: S101
+        assert assigned == self.running_count == sum(member.datastore.sandbox_count for member in self.members), (  # noqa: S101
             "invariant 1: who runs has an address"
         )
         self._scheduler._check()  # noqa: SLF001  # its part of the same

@@ -1,14 +1,16 @@
-"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file."""
+"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file.
+
+What follows a misfit can be wrong because of it, or fail; whoever asks takes the first.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
-from vpcipam.errors import InvalidArgument
+from vpcipam.errors import InvalidArgument, VpcIpamError
 from vpcipam.fleet.reading import nearest
-from vpcipam.fleet.spec import NodeGroup, SubnetSpec, node_name
+from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
 from vpcipam.limits import instance_limits
 
@@ -28,20 +30,17 @@ def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Mi
 
 
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
-    """What is wrong with subnets, their reservations, and the VPC that they lie in.
-
-    Raises:
-        InvalidCidr: one of the CIDRs is none.
-    """
+    """What is wrong with subnets, their reservations, and the VPC that they lie in."""
     if not subnets or not vpc_cidrs:
         yield "subnet", "there must be one at least, and a CIDR of the VPC"
     yield from _repeated("subnet", [subnet.name for subnet in subnets])
     for subnet in subnets:
         key = f"subnet.{subnet.name}"
-        yield from _sizes(f"{key}.cidr", [subnet.cidr])
+        yield from _unreadable(f"{key}.cidr", [subnet.cidr], ipv4_block)
         if not 0 <= subnet.occupied_share <= 1:
             yield f"{key}.occupied_share", f"must be from 0 to 1, not {subnet.occupied_share}"
         whole = Cidr.parse(subnet.cidr)
+        yield from _unreadable(f"{key}.reservations", [each.cidr for each in subnet.reservations], Cidr.parse)
         ranges = [Cidr.parse(each.cidr) for each in subnet.reservations]
         for part in ranges:
             if part.first not in whole or part.last not in whole:
@@ -49,7 +48,7 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
         yield from _overlaps(f"{key}.reservations", ranges)
     cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
     yield from _overlaps("subnet", cidrs)
-    yield from _sizes("vpc_cidrs", vpc_cidrs)
+    yield from _unreadable("vpc_cidrs", vpc_cidrs, ipv4_block)
     wholes = [Cidr.parse(text) for text in vpc_cidrs]
     yield from _overlaps("vpc_cidrs", wholes)
     for cidr in cidrs:
@@ -142,11 +141,12 @@ def _repeated(key: str, names: Iterable[str]) -> Iterator[Misfit]:
         seen.add(name)
 
 
-def _sizes(key: str, texts: Iterable[str]) -> Iterator[Misfit]:
+def _unreadable(key: str, texts: Iterable[str], read: Callable[[str], Cidr]) -> Iterator[Misfit]:
     for text in texts:
-        cidr = Cidr.parse(text)
-        if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
-            yield key, f"{text} must be an IPv4 /16 to /28, as in EC2"
+        try:
+            read(text)
+        except VpcIpamError as error:
+            yield key, str(error)
 
 
 def _overlaps(key: str, cidrs: Iterable[Cidr]) -> Iterator[Misfit]:

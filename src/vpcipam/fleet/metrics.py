@@ -68,11 +68,11 @@ class FleetResult:
         }
 
     def _call_rows(self, times_ns: Sequence[int]) -> Iterable[tuple[int, str, int, int]]:
-        """Give a row for each action and sample with a call since the sample before; all other counts are 0."""
+        """Give a row for each action and sample with a call since the sample before, throttled or not; all other counts are 0."""
         for action, counts in self.calls.items():
             lost = self.throttled.get(action) or (0,) * len(times_ns)
             for time_ns, count, lost_count in zip(times_ns, counts, lost, strict=True):
-                if count or lost_count:
+                if count:
                     yield time_ns, action, count, lost_count
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from typing import Any, Literal
 import attrs
 
 from vpcipam.address import Cidr
+from vpcipam.ec2.api import METADATA_ACTION
+from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.fitting import group_misfits, subnet_misfits, time_misfits, workload_misfits
 from vpcipam.fleet.read_workload import read_workload
 from vpcipam.fleet.reading import Table, changed
-from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, node_name, wanted_vpc_cidrs
+from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import instance_limits
 from vpcipam.policies import policy_named
@@ -40,7 +42,10 @@ __all__ = [
 ]
 
 Scheduling = Literal["least-allocated", "most-allocated"]
+SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
+ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "RunInstances", "TerminateInstances")
+"""What a fleet calls of EC2."""
 
 
 @attrs.frozen
@@ -87,8 +92,12 @@ class Scenario:
             raise ScenarioError(f"{key}: {message}")
 
     @classmethod
-    def load(cls, path: str | Path) -> "Scenario":
+    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> "Scenario":
         """Read a scenario from a TOML file; file names in it are relative to its folder.
+
+        Args:
+            path: the file.
+            changes: keys to set before anything is made of the document, as for `with_changes`; what they replace need not be there.
 
         Raises:
             ScenarioError: the file can't be read, or a key of it makes no sense.
@@ -99,11 +108,13 @@ class Scenario:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise ScenarioError(f"{path}: {reason}; a scenario is a TOML file, see examples/scenarios") from None
-        return cls.from_toml(text, folder=Path(path).parent, source=str(path))
+        return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
 
     @classmethod
-    def from_toml(cls, text: str, folder: str | Path = ".", *, source: str = "scenario") -> "Scenario":
-        """Read a scenario from TOML text; `source` is put before what is wrong with it.
+    def from_toml(
+        cls, text: str, folder: str | Path = ".", *, source: str = "scenario", changes: Mapping[str, object] | None = None
+    ) -> "Scenario":
+        """Read a scenario from TOML text; `source` is put before what is wrong with it, and `changes` are as for `load`.
 
         Raises:
             ScenarioError: it is no TOML, or a key of it makes no sense.
@@ -112,6 +123,8 @@ class Scenario:
             document = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ScenarioError(f"{source}: {error}") from None
+        for path, value in (changes or {}).items():
+            document = changed(document, path, value)
         return _read(document, str(folder), source, {})
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
@@ -165,6 +178,8 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
     }
+    for key in SEARCHES:
+        top.take(key, None)  # what a search over this scenario goes through, for vpcipam.fleet.search
     top.finish()
     try:
         scenario = Scenario(**values)
@@ -181,9 +196,7 @@ def _subnet(table: Table) -> SubnetSpec:
         reservations.append(Reservation(inner.text("cidr"), inner.text("kind", "prefix", among=("prefix", "explicit"))))
         inner.finish()
     subnet = SubnetSpec(table.text("name"), table.text("cidr"), tuple(reservations), table.number("occupied_share", 0.0, high=1.0))
-    table.made("cidr", lambda: Cidr.parse(subnet.cidr))
-    for each in reservations:
-        table.made("reservations", lambda each=each: Cidr.parse(each.cidr))  # type: ignore[misc] # each of the loop
+    table.made("cidr", lambda: ipv4_block(subnet.cidr))
     table.finish()
     return subnet
 
@@ -255,8 +268,9 @@ def _latencies(table: Table) -> Latencies | None:
     if isinstance(value, str):
         return None if table.text("latency", "none", among=("none", "typical")) == "none" else TYPICAL_LATENCIES
     inner = table.table("latency")
-    own = {action: Latency.fixed(inner.nanoseconds(action)) for action in value}
-    return table.made("latency", lambda: attrs.evolve(TYPICAL_LATENCIES, actions={**dict(TYPICAL_LATENCIES.actions), **own}))
+    own = {action: Latency.fixed(inner.nanoseconds(action)) for action in ACTIONS if action in value}
+    inner.finish(ACTIONS)
+    return attrs.evolve(TYPICAL_LATENCIES, actions={**dict(TYPICAL_LATENCIES.actions), **own})
 
 
 def _throttle(table: Table) -> Throttle | None:
@@ -265,8 +279,9 @@ def _throttle(table: Table) -> Throttle | None:
         return None if table.text("throttling", "none", among=("none", "typical")) == "none" else Throttle()
     inner = table.table("throttling")
     own = {}
-    for action in value:
+    for action in (each for each in ACTIONS if each in value):
         bucket = inner.table(action)
         own[action] = TokenBucket(bucket.integer("capacity", low=1), bucket.integer("per_second", low=1))
         bucket.finish()
-    return table.made("throttling", lambda: Throttle(actions={**dict(Throttle().actions), **own}))
+    inner.finish(ACTIONS)
+    return Throttle(actions={**dict(Throttle().actions), **own})

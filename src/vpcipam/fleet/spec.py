@@ -7,8 +7,10 @@ import attrs
 from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
+from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle
+from vpcipam.errors import InvalidArgument
 from vpcipam.limits import instance_limits
 from vpcipam.node import default_max_pods
 from vpcipam.settings import Settings
@@ -117,6 +119,18 @@ def node_name(group: str, number: int) -> str:
     'workers-0007'
     """
     return f"{group}-{number:04d}"
+
+
+def ipv4_block(text: str) -> Cidr:
+    """Read a CIDR that a VPC or a subnet can have.
+
+    Raises:
+        InvalidArgument: it is none, or not one that EC2 takes.
+    """
+    cidr = Cidr.parse(text)
+    if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
+        raise InvalidArgument(f"{text} must be an IPv4 /16 to /28, as in EC2")
+    return cidr
 
 
 def wanted_vpc_cidrs(cidrs: Iterable[Cidr]) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from random import Random
 
 import attrs
 
-from vpcipam.address import Cidr, address_text
+from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.space import reserved_addresses
-from vpcipam.fleet.metrics import SubnetSample
+from vpcipam.fleet.metrics import Recorder, SubnetSample
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
 
@@ -30,7 +30,7 @@ class Stage:
 
 
 def set_stage(scenario: Scenario) -> Stage:
-    """Make the scenario's EC2."""
+    """Make the scenario's EC2, which answers at once as yet."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed)
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
@@ -42,8 +42,18 @@ def set_stage(scenario: Scenario) -> Stage:
         _occupy(ec2, subnet_ids[spec.name], spec, scenario.seed)
         for each in spec.reservations:
             ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
-    ec2.set_conditions(scenario.ec2.conditions(scenario.seed))
     return Stage(ec2, subnet_ids)
+
+
+def make_recorder(scenario: Scenario) -> Recorder:
+    """Make what takes down a run of the scenario: it knows how large the subnets are, and which of them are asked for prefixes."""
+    asked = {
+        name
+        for group in scenario.groups
+        if group.settings.address_mode(group.instance_type) is AddressMode.PREFIX
+        for name in (group.subnets if group.pod_subnet is None else (group.pod_subnet,))
+    }
+    return Recorder({spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}, prefix_subnets=asked)
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:

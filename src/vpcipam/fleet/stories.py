@@ -8,7 +8,8 @@ from vpcipam.fleet.samples import MINUTE_NS, FleetSample, SubnetSample, clock, s
 from vpcipam.fleet.summary import totals, worst_minute
 
 SHORTEST_LULL_NS = 10 * MINUTE_NS
-LULLS_PER_RUN = 48
+MOST_SPELLS = 8
+"""The most events of one kind on one subject: where there are more, longer and longer lulls count as part of a trouble."""
 
 
 @attrs.frozen
@@ -118,7 +119,6 @@ class Teller:
         self._samples = samples
         self._times_ns = [sample.time_ns for sample in samples]
         self._end_ns = self._times_ns[-1]
-        self._lull_ns = max(SHORTEST_LULL_NS, self._end_ns // LULLS_PER_RUN)
 
     def subnet(self, name: str, samples: Sequence[SubnetSample], *, wants_prefixes: bool) -> Iterator[FleetEvent]:
         """Tell of a subnet; that it has no /28 left only where somebody wants one."""
@@ -169,7 +169,7 @@ class Teller:
     def _tell(self, so: Sequence[bool], what: tuple[str, str], text: Callable[[Spell, str], str]) -> Iterator[FleetEvent]:
         """Tell of each spell in which something was so."""
         subject, kind = what
-        for spell in spells(self._times_ns, so, self._lull_ns):
+        for spell in self._spells(so):
             begin_ns = self._times_ns[spell.first]
             until_ns = self._end_ns if spell.stop is None else self._times_ns[spell.stop]
             if spell.stop is None:
@@ -177,6 +177,13 @@ class Teller:
             else:
                 lasting = f"for {span(until_ns - begin_ns)}"
             yield FleetEvent(begin_ns, until_ns, subject, kind, text(spell, f"on and off {lasting}" if spell.broken else lasting))
+
+    def _spells(self, so: Sequence[bool]) -> list[Spell]:
+        """Find when something was so, in few spells."""
+        lull_ns = SHORTEST_LULL_NS
+        while len(found := list(spells(self._times_ns, so, lull_ns))) > MOST_SPELLS:
+            lull_ns *= 2
+        return found
 
 
 def _at_a_time(most: int) -> str:

@@ -110,7 +110,7 @@ class InstanceActions(Actions):
         if self._gate is not None:
             self._gate.enter(call)
         instance = find(call, self._visible_instances(call), instance_id, ErrorCode.INSTANCE_NOT_FOUND)
-        enis = tuple(attrs.evolve(eni, tags=()) for eni in instance.network_interfaces)
+        enis = tuple(attrs.evolve(eni, tags=()) if eni.tags else eni for eni in instance.network_interfaces)
         return enis if self._gate is None else self._gate.metadata_answer(instance_id, enis)
 
     def _limits(self, call: Call, name: str) -> InstanceLimits:

@@ -191,11 +191,12 @@ class InterfaceActions(Actions):
         """
         call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None or bool(filters))
         names = texts(eni_ids)
+        wanted = {name: texts(values) for name, values in (filters or {}).items()}
         if instance_id is None or names:
-            unattached = not names and (filters or {}).get("status") == ("available",)
+            unattached = not names and wanted.get("status") == ("available",)
             shown = self._named_or_all(call, self._visible_enis(call, unattached=unattached), names, ErrorCode.ENI_NOT_FOUND)
         else:
             instance = self._visible_instances(call).get(instance_id)
             shown = () if instance is None else tuple(sorted(instance.network_interfaces, key=lambda eni: eni.eni_id))
-        fitting = tagged_matching(call, shown, ENI_FILTERS, filters or {})
+        fitting = tagged_matching(call, shown, ENI_FILTERS, wanted)
         return tuple(eni for eni in fitting if instance_id is None or (eni.attachment and eni.attachment.instance_id == instance_id))

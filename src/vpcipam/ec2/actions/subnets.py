@@ -161,7 +161,7 @@ class SubnetActions(Actions):
     # --- what no action of EC2 tells -----------------------------------------------------------------------------------------
 
     def subnet_space(self, subnet_id: str) -> SubnetSpace:
-        """Count a subnet's IPv4 addresses.
+        """Count a subnet's IPv4 addresses, as they are now: this is no call, and nothing lags.
 
         Raises:
             InvalidArgument: there is no such subnet.

@@ -1,0 +1,17 @@
+"""The event loop of a fleet, and the floor of any; with the tiny sizes of the ordinary suite, and their outcome asserted."""
+
+import pytest
+from fleet_workloads import PODS_PER_NODE, churn, time_fleet, time_floor
+
+
+@pytest.mark.parametrize("tickless", [True, False], ids=["tickless", "ticking"])
+def test_fleet(benchmark, tickless):
+    scenario = churn(3, 300)
+    _, fleet = benchmark.pedantic(time_fleet, (scenario,), {"tickless": tickless}, rounds=1)
+    assert fleet.ledger.arrived_count == 3 * PODS_PER_NODE + 300
+    assert fleet.waiting_count == 0
+    fleet._check()
+
+
+def test_floor(benchmark):
+    assert benchmark.pedantic(time_floor, (60, 1000), rounds=1) > 0

@@ -1,0 +1,50 @@
+"""Print what a pod event costs in a fleet, beside its floor and its rival: `python benchmarks/fleet_report.py [--rounds N] [--nodes N …]`.
+
+All are timed in turn, round by round; the median of the rounds counts, and ratios are taken within a round.
+"""
+# ruff: noqa: T201 - it is a script, it prints
+
+import argparse
+import gc
+import resource
+import statistics
+
+from fleet_workloads import PODS_PER_NODE, churn, time_fleet, time_floor
+
+from vpcipam.fleet.turnover import Member
+from vpcipam.pool import USING_EXTENSION
+
+EVENTS = 200_000
+
+
+def main() -> None:
+    """Time and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--nodes", type=int, nargs="+", default=[10, 1_000, 10_000])
+    arguments = parser.parse_args()
+    print(f"the {'compiled' if USING_EXTENSION else 'plain'} loop ({Member.__module__}); nanoseconds for each pod that comes or goes")
+    scenarios = {count: churn(count, max(EVENTS, count * PODS_PER_NODE * 5) // 2) for count in arguments.nodes}
+    costs: dict[int, list[float]] = {count: [] for count in scenarios}
+    floors: dict[int, list[float]] = {count: [] for count in scenarios}
+    for _ in range(arguments.rounds):
+        for count, scenario in scenarios.items():
+            floors[count].append(time_floor(count * PODS_PER_NODE, EVENTS))
+            gc.collect()
+            costs[count].append(time_fleet(scenario)[0])
+    for count in scenarios:
+        ratio = statistics.median(cost / floor for cost, floor in zip(costs[count], floors[count], strict=True))
+        cost, floor = statistics.median(costs[count]), statistics.median(floors[count])
+        print(f"  {count:>6,} nodes {cost:>8,.0f} ns  {1e9 / cost:>9,.0f} a second   floor {floor:>6,.0f} ns   {ratio:.2f} ×")
+    first, *others = scenarios
+    for count in others:
+        growth = statistics.median(cost / base for cost, base in zip(costs[count], costs[first], strict=True))
+        print(f"  growth from {first:,} to {count:,} nodes: {growth:.2f} × (target 1.5)")
+    naive, _ = time_fleet(churn(first, 5_000), tickless=False)
+    ours, _ = time_fleet(churn(first, 5_000))
+    print(f"  every 5 s a tick of each of {first:,} nodes: {naive:,.0f} ns, {naive / ours:.0f} × as long")
+    print(f"  most memory in use: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The result of a simulation for people: levels with sparklines, waits, calls, subnets, and what is worth reading."""
+
+from collections.abc import Sequence
+
+from vpcipam.cli.streams import counted, number
+from vpcipam.cli.tables import Page, cell
+from vpcipam.fleet.metrics import FleetResult
+from vpcipam.fleet.samples import clock, span
+from vpcipam.fleet.summary import Waits, totals
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+_PLAIN_LEVELS = "_.-=+*#@"
+_MOST_EVENTS = 24
+_LONGEST_SPARKLINE = 60
+_WIDTH_OF_FIGURES = 36
+
+
+def show_result(result: FleetResult) -> str:
+    """Write a result."""
+    page = Page()
+    _head(page, result)
+    page.line()
+    _levels(page, result)
+    page.line()
+    _waits(page, result)
+    page.line()
+    _calls(page, result)
+    page.line()
+    _subnets(page, result)
+    if result.events:
+        page.line()
+        _events(page, result)
+    return page.render()
+
+
+def _head(page: Page, result: FleetResult) -> None:
+    summary = result.summary
+    page.line(
+        f"{result.scenario} · {span(result.duration_ns)}, seed {result.seed} · "
+        f"{counted(summary.pods, 'pod')} on up to {counted(summary.nodes_peak, 'node')}",
+        "bold",
+    )
+    ends = (
+        ("run", summary.pods_running),
+        ("wait for an address", summary.pods_waiting),
+        ("wait for a node", summary.pods_pending),
+        ("are done", summary.pods_done),
+        ("never had an address", summary.pods_refused),
+    )
+    page.line(f"At the end {', '.join(f'{number(count)} {what}' for what, count in ends if count) or 'there is no pod'}.")
+
+
+# --- over time -----------------------------------------------------------------------------------------------------------
+
+
+def sparkline(values: Sequence[int], width: int, signs: str) -> str:
+    """Draw values as so many signs or fewer, each the highest of its part; the lowest sign is for 0, the highest for the most.
+
+    >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@")
+    '.=@'
+    """
+    width = min(width, len(values))
+    most = max(values)
+    parts = [values[len(values) * place // width : len(values) * (place + 1) // width] for place in range(width)]
+    return "".join(signs[-(-max(part) * (len(signs) - 1) // most) if most else 0] for part in parts)
+
+
+def _levels(page: Page, result: FleetResult) -> None:
+    """Write a line for each level: its peak, its mean and its course."""
+    summary, samples = result.summary, result.samples
+    signs = _LEVELS if page.fancy else _PLAIN_LEVELS
+    width = max(8, min(_LONGEST_SPARKLINE, page.width - _WIDTH_OF_FIGURES))
+    calls = summary.call_rates["all"]
+    waiting = [each.pods_waiting + each.pods_pending for each in samples]
+    rows: list[tuple[str, float, float | None, Sequence[int]]] = [
+        ("nodes", summary.nodes_peak, summary.nodes_mean, [each.nodes for each in samples]),
+        ("addresses", summary.addresses_peak, summary.addresses_mean, [each.addresses_attached for each in samples]),
+        ("- assigned", summary.addresses_assigned_peak, summary.addresses_assigned_mean, [each.addresses_assigned for each in samples]),
+        ("- cooling", summary.addresses_cooling_peak, summary.addresses_cooling_mean, [each.addresses_cooling for each in samples]),
+        ("- warm", summary.addresses_warm_peak, summary.addresses_warm_mean, [each.addresses_warm for each in samples]),
+        ("ENIs", summary.enis_peak, summary.enis_mean, [each.enis for each in samples]),
+        *(
+            [("prefixes", summary.prefixes_peak, summary.prefixes_mean, [each.prefixes for each in samples])]
+            if summary.prefixes_peak
+            else []
+        ),
+        ("pods waiting", max(waiting), None, waiting),
+        ("calls a minute", calls.worst_minute, calls.per_minute, totals(result.calls, len(samples))[1:] or [0]),
+    ]
+    table = page.table(("", "peak", "mean", "over time"), numbers={"peak", "mean"})
+    for label, peak, mean, values in rows:
+        course = sparkline(values, width, signs)
+        table.add_row(
+            cell(label), cell(f"{peak:,.1f}".removesuffix(".0")), cell("" if mean is None else f"{mean:,.1f}"), cell(course, "cyan")
+        )
+    page.add(table)
+
+
+# --- in figures ----------------------------------------------------------------------------------------------------------
+
+
+def _waits(page: Page, result: FleetResult) -> None:
+    summary = result.summary
+    waits = (("for a node", summary.for_node), ("for an address", summary.for_address), ("to start", summary.to_start))
+    if not summary.to_start.late_count:
+        page.line("No pod waits.", "green")
+        return
+    heads = ("pods wait", "late", "50 % within", "90 %", "99 %", "all")
+    table = page.table(heads, numbers=set(heads[1:]))
+    for label, wait in waits:
+        table.add_row(cell(label), *map(cell, _wait_texts(wait)))
+    page.add(table)
+
+
+def _wait_texts(wait: Waits) -> tuple[str, ...]:
+    share = 100 * wait.late_count / wait.count
+    return f"{share:.1f} %", *(span(each) if each else "0 s" for each in (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns))
+
+
+def _calls(page: Page, result: FleetResult) -> None:
+    heads = ("EC2 calls", "total", "a minute", "worst minute", "throttled")
+    table = page.table(heads, numbers=set(heads[1:]))
+    for action, calls in result.summary.call_rates.items():
+        table.add_row(
+            cell(action),
+            cell(number(calls.total)),
+            cell(f"{calls.per_minute:,.2f}"),
+            cell(f"{calls.worst_minute:,.1f}".removesuffix(".0")),
+            cell(number(calls.throttled), "yellow" if calls.throttled else ""),
+        )
+    page.add(table)
+
+
+def _subnets(page: Page, result: FleetResult) -> None:
+    heads = ("subnet", "addresses", "fewest free", "fewest /28s", "stranded")
+    table = page.table(heads, numbers=set(heads[1:]))
+    for name, subnet in result.summary.subnets.items():
+        table.add_row(
+            cell(name),
+            cell(number(subnet.size)),
+            cell(f"{number(subnet.free_least)} ({clock(subnet.free_least_ns)})", "" if subnet.free_least else "yellow"),
+            cell(
+                f"{number(subnet.free_prefixes_least)} ({clock(subnet.free_prefixes_least_ns)})",
+                "" if subnet.free_prefixes_least else "yellow",
+            ),
+            cell(f"{number(subnet.stranded_peak)} ({clock(subnet.stranded_peak_ns)})"),
+        )
+    page.add(table)
+    page.line("stranded: free addresses in /28s that are taken in part, which no prefix can use", "dim")
+
+
+def _events(page: Page, result: FleetResult) -> None:
+    page.line("Worth reading", "bold")
+    table = page.table(("when", "where", "what"), fold={"what"})
+    for event in result.events[:_MOST_EVENTS]:
+        table.add_row(cell(clock(event.time_ns)), cell(event.subject), cell(event.text))
+    page.add(table)
+    if len(result.events) > _MOST_EVENTS:
+        page.line(f"and {len(result.events) - _MOST_EVENTS} more; --json and --csv have all", "dim")

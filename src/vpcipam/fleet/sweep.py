@@ -1,0 +1,215 @@
+"""Run a scenario under many settings, on as many processors or machines as an executor has.
+
+Any `concurrent.futures.Executor` will do: processes of this machine by default, or Dask's `Client.get_executor()`. The results are the same
+whatever it is, and in the order of the trials, since each trial is a run of its own that knows only its scenario.
+"""
+
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from random import Random
+from typing import Any
+
+import attrs
+
+from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.fleet.engine import simulate
+from vpcipam.fleet.reading import Table
+from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.summary import Summary
+
+Changes = Mapping[str, Any]
+"""Keys of a scenario's document by their paths, and what they are set to."""
+Progress = Callable[[int, int], None]
+"""Told how many trials are done, of how many."""
+
+POINTS_LIMIT = 100_000
+_RESTARTS = 3
+
+
+@attrs.frozen
+class Trial:
+    """One run of the scenario under some changes.
+
+    Attributes:
+        number: its place among all trials, from 0 on.
+        summary: what came of it; None where it could not be run.
+        error: why it could not.
+    """
+
+    number: int
+    changes: Changes
+    summary: Summary | None
+    error: str | None = None
+
+
+@attrs.frozen
+class SweepResult:
+    """What came of a search.
+
+    Attributes:
+        trials: those that are done, in the order of their numbers.
+        count: how many there were to be.
+    """
+
+    trials: tuple[Trial, ...]
+    count: int
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all trials are done; a search that was interrupted has those done until then."""
+        return len(self.trials) == self.count
+
+
+def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[Changes, ...]:
+    """All combinations of some keys' values; the last key changes quickest.
+
+    Raises:
+        InvalidArgument: a key has no values, or there are more than 100,000 combinations.
+
+    >>> grid({"seed": [1, 2], "retry": ["5 s"]})
+    ({'seed': 1, 'retry': '5 s'}, {'seed': 2, 'retry': '5 s'})
+    """
+    count = 1
+    for path, values in axes.items():
+        count *= len(values)
+        if not values:
+            raise InvalidArgument(f"{path} has no values to try")
+    if count > POINTS_LIMIT:
+        raise InvalidArgument(f"there are {count} combinations, and {POINTS_LIMIT} are the most: try fewer values")
+    return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+
+
+def some_of(points: Sequence[Changes], count: int, seed: int) -> tuple[Changes, ...]:
+    """Draw so many of some combinations at random, no one twice, in their order.
+
+    Raises:
+        InvalidArgument: fewer than one is wanted.
+    """
+    if count < 1:
+        raise InvalidArgument(f"a random search needs a trial or more, not {count}")
+    chance = Random(seed)  # noqa: S311  # chances of a search, by seed
+    chosen = sorted(chance.sample(range(len(points)), min(count, len(points))))
+    return tuple(points[place] for place in chosen)
+
+
+def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
+    """Read what a scenario's table `sweep` asks for: paths of keys with lists of values; `trials` of them at random, else all.
+
+    Raises:
+        ScenarioError: there is no such table, or it makes no sense.
+    """
+    document = scenario.document or {}
+    table = Table(f"{scenario.source}: sweep.", document.get("sweep", {}))
+    trials = table.integer("trials", 0)
+    axes = {path: values for path, values in table.items() if path != "trials"}
+    if not axes:
+        raise table.refusal("", 'there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]')
+    for path, values in axes.items():
+        if not isinstance(values, list):
+            raise table.refusal(path, f"must be a list of values to try, not {values!r}")
+    points = table.made("", lambda: grid(axes))
+    return some_of(points, trials, scenario.seed) if trials else points
+
+
+def sweep(
+    scenario: Scenario,
+    points: Sequence[Changes],
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """Run a scenario once for each point.
+
+    An interrupt (Ctrl-C) ends the search; what is done by then is in the result. Where a process of this machine dies, as one does that
+    takes too much memory, what is not done is tried again, three times; other executors have ways of their own.
+
+    Args:
+        scenario: what is run.
+        points: what is changed in each trial; see `Scenario.with_changes`.
+        executor: what runs the trials; it is not shut down. None for processes of this machine.
+        workers: how many of those; None for one for each processor.
+        progress: told how far it is.
+
+    Raises:
+        ScenarioError: a point makes no sense for this scenario. All are looked at first, before anything is run.
+    """
+    search = _Search(tuple(scenario.with_changes(changes) for changes in points), points, progress)
+    try:
+        if executor is None:
+            search.run_on_processes(workers or os.cpu_count() or 1)
+        else:
+            search.run_on(executor)
+    except KeyboardInterrupt:
+        pass  # what is done is what there is
+    return SweepResult(tuple(search.done[number] for number in sorted(search.done)), len(points))
+
+
+def run_trial(number: int, scenario: Scenario, changes: Changes) -> Trial:
+    """Run one trial; what the library refuses is told in it. This is what an executor is given."""
+    try:
+        return Trial(number, changes, simulate(scenario).summary)
+    except VpcIpamError as error:
+        return Trial(number, changes, None, str(error))
+
+
+@attrs.define
+class _Search:
+    scenarios: Sequence[Scenario]
+    points: Sequence[Changes]
+    progress: Progress | None
+    done: dict[int, Trial] = attrs.field(init=False, factory=dict)
+
+    def finish(self, trial: Trial) -> None:
+        self.done[trial.number] = trial
+        if self.progress is not None:
+            self.progress(len(self.done), len(self.points))
+
+    def run_on(self, executor: Executor) -> None:
+        """Run what is left on an executor; on an error, take back what it has not begun."""
+        futures = self._submit(executor)
+        try:
+            self._collect(futures)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def run_on_processes(self, workers: int) -> None:
+        """Run on processes of this machine, with new ones where one has died."""
+        for _ in range(1 + _RESTARTS):
+            pool = _processes(min(workers, max(1, len(self.points) - len(self.done))))
+            try:
+                self._collect(self._submit(pool))
+            except BrokenExecutor:
+                continue
+            except BaseException:
+                # Ends trials in the middle. Nothing is cancelled before: the pool would stumble over it.
+                for process in list((pool._processes or {}).values()):  # noqa: SLF001  # until kill_workers() of Python 3.14
+                    process.kill()
+                raise
+            finally:
+                pool.shutdown()
+            return
+        for number, changes in enumerate(self.points):
+            if number not in self.done:
+                self.finish(Trial(number, changes, None, f"its process died {1 + _RESTARTS} times; has it enough memory?"))
+
+    def _submit(self, executor: Executor) -> list[Future[Trial]]:
+        left = (number for number in range(len(self.points)) if number not in self.done)
+        return [executor.submit(run_trial, number, self.scenarios[number], self.points[number]) for number in left]
+
+    def _collect(self, futures: Sequence[Future[Trial]]) -> None:
+        for future in as_completed(futures):
+            self.finish(future.result())
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    """Make worker processes: not by a plain fork, which a process with threads can't bear, and deaf to Ctrl-C, which this one hears."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    return ProcessPoolExecutor(count, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))

@@ -1,0 +1,227 @@
+"""Find the settings that take the fewest addresses, or calls, and keep pods from waiting and EC2 from being asked too often."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import attrs
+
+from vpcipam.errors import ScenarioError
+from vpcipam.fleet.reading import Table
+from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.summary import Summary
+from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
+from vpcipam.settings import explain
+
+GOALS: Mapping[str, Callable[[Summary], float]] = {
+    "addresses-peak": lambda summary: summary.addresses_peak,
+    "addresses-mean": lambda summary: summary.addresses_mean,
+    "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
+    "calls": lambda summary: sum(summary.calls.values()),
+}
+"""What can be made small: pod addresses attached, at the most or in the mean; addresses taken in the subnets, at the most; calls to EC2."""
+
+
+@attrs.frozen
+class TuneSpec:
+    """What to search for.
+
+    Attributes:
+        settings: variables of aws-node, each with the values to try, as texts; all groups get them, since a cluster has one DaemonSet.
+        goal: what to make small, one of `GOALS`.
+        p99_wait_ns: how long the 99th percentile of pods may wait from their creation to their address; None for any time.
+        calls_per_minute: how many calls to EC2 there may be in the worst minute; None for any number.
+        seeds: each setting is tried with all of these, and counts as bad as in the worst of them.
+        trials: how many combinations to try, drawn at random; 0 for all.
+    """
+
+    settings: Mapping[str, tuple[str, ...]]
+    goal: str = "addresses-mean"
+    p99_wait_ns: int | None = None
+    calls_per_minute: float | None = None
+    seeds: tuple[int, ...] = (0,)
+    trials: int = 0
+
+    @property
+    def combinations(self) -> tuple[Changes, ...]:
+        """All combinations of the values."""
+        return grid({name: list(values) for name, values in self.settings.items()})
+
+    @property
+    def trial_count(self) -> int:
+        """How many runs the search takes."""
+        count = len(self.combinations)
+        return len(self.seeds) * (min(self.trials, count) if self.trials else count)
+
+    @classmethod
+    def read(cls, scenario: Scenario) -> "TuneSpec":
+        """Read the table `tune` of a scenario's document.
+
+        Raises:
+            ScenarioError: there is none, or it makes no sense.
+        """
+        document = scenario.document or {}
+        if "tune" not in document:
+            raise ScenarioError(f"{scenario.source}: tune: is missing; it says what to search for, see docs/tuning.md")
+        table = Table(f"{scenario.source}: ", document).table("tune")
+        inner = table.table("settings")
+        settings: dict[str, tuple[str, ...]] = {}
+        for name, values in inner.items():
+            inner.made(name, lambda name=name: explain(name))  # type: ignore[misc]  # the name of this round
+            if not isinstance(values, list) or not values or not all(isinstance(each, str | int) for each in values):
+                raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
+            settings[name] = tuple(map(as_text, values))
+        if not settings:
+            raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
+        seeds = table.take("seeds", [scenario.seed])
+        if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+            raise table.refusal("seeds", f"must be a list of whole numbers, 0 or more, not {seeds!r}")
+        spec = cls(
+            settings=settings,
+            goal=table.text("minimise", "addresses-mean", among=GOALS),
+            p99_wait_ns=table.nanoseconds("p99_wait") if "p99_wait" in table else None,
+            calls_per_minute=table.number("calls_per_minute") if "calls_per_minute" in table else None,
+            seeds=tuple(seeds),
+            trials=table.integer("trials", 0),
+        )
+        table.finish(["p99_wait", "calls_per_minute"])
+        return spec
+
+
+@attrs.frozen
+class Candidate:
+    """One combination of settings, as it does in the worst of the seeds.
+
+    Attributes:
+        settings: variables and their values.
+        cost: what is to be small.
+        p99_wait_ns, calls_per_minute: what is bounded.
+        unserved: pods that never had an address.
+        fits: it keeps within the bounds.
+        on_front: no other costs less without more waiting, or has less waiting without more cost.
+    """
+
+    settings: Mapping[str, str]
+    cost: float
+    p99_wait_ns: int
+    calls_per_minute: float
+    unserved: int
+    fits: bool
+    on_front: bool = False
+
+    @property
+    def kubectl(self) -> str:
+        """The command that sets this combination on a cluster."""
+        return "kubectl set env daemonset aws-node -n kube-system " + " ".join(f"{name}={value}" for name, value in self.settings.items())
+
+
+@attrs.frozen
+class TuneResult:
+    """What a search has found.
+
+    Attributes:
+        candidates: the combinations that were tried with every seed, the cheapest first; of those that cost the same, what waits least.
+        count: how many there were to be.
+        failures: combinations that could not be run, each with the reason.
+    """
+
+    spec: TuneSpec
+    candidates: tuple[Candidate, ...]
+    count: int
+    failures: tuple[tuple[Mapping[str, str], str], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all combinations were tried."""
+        return len(self.candidates) + len(self.failures) == self.count
+
+    @property
+    def best(self) -> Candidate | None:
+        """The cheapest combination that keeps within the bounds, None where none does."""
+        return next((each for each in self.candidates if each.fits), None)
+
+    @property
+    def front(self) -> tuple[Candidate, ...]:
+        """The trade-off between cost and waiting, the cheapest first."""
+        return tuple(each for each in self.candidates if each.on_front)
+
+
+def tune(
+    scenario: Scenario,
+    spec: TuneSpec | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> TuneResult:
+    """Search for the best settings.
+
+    Args:
+        scenario: what is run; it was read from a document.
+        spec: what to search for; None for what the document says.
+        executor: what runs the trials; see `vpcipam.fleet.sweep.sweep`, also for the rest.
+        workers: how many processes of this machine.
+        progress: told how far it is.
+
+    Raises:
+        ScenarioError: the document says nothing of it, or something that makes no sense.
+    """
+    spec = TuneSpec.read(scenario) if spec is None else spec
+    combinations = spec.combinations
+    if spec.trials:
+        combinations = some_of(combinations, spec.trials, scenario.seed)
+    points = [_point(scenario, settings, seed) for settings in combinations for seed in spec.seeds]
+    found = sweep(scenario, points, executor=executor, workers=workers, progress=progress)
+    return _judge(spec, combinations, found)
+
+
+def as_text(value: object) -> str:
+    """Write a variable's value as a manifest has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Changes:
+    point: dict[str, Any] = {"seed": seed}
+    for group in scenario.groups:
+        point |= {f"group.{group.name}.settings.{name}": value for name, value in settings.items()}
+    return point
+
+
+def _judge(spec: TuneSpec, combinations: Sequence[Changes], found: SweepResult) -> TuneResult:
+    by_number = {trial.number: trial for trial in found.trials}
+    candidates, failures = [], []
+    for place, settings in enumerate(combinations):
+        numbers = range(place * len(spec.seeds), (place + 1) * len(spec.seeds))
+        trials = [by_number[number] for number in numbers if number in by_number]
+        errors = [trial.error for trial in trials if trial.error is not None]
+        if errors:
+            failures.append((settings, errors[0]))
+        elif len(trials) == len(spec.seeds):
+            candidates.append(_candidate(spec, settings, [trial.summary for trial in trials if trial.summary is not None]))
+    candidates.sort(key=lambda each: (each.cost, each.p99_wait_ns, each.calls_per_minute))
+    return TuneResult(spec, _with_front(candidates), len(combinations), tuple(failures))
+
+
+def _candidate(spec: TuneSpec, settings: Mapping[str, str], summaries: Sequence[Summary]) -> Candidate:
+    wait_ns = max(summary.to_start.p99_ns for summary in summaries)
+    rate = max(summary.calls_worst_minute for summary in summaries)
+    fits = (spec.p99_wait_ns is None or wait_ns <= spec.p99_wait_ns) and (spec.calls_per_minute is None or rate <= spec.calls_per_minute)
+    return Candidate(
+        settings=dict(settings),
+        cost=max(GOALS[spec.goal](summary) for summary in summaries),
+        p99_wait_ns=wait_ns,
+        calls_per_minute=rate,
+        unserved=max(summary.pods_refused + summary.pods_pending + summary.pods_waiting for summary in summaries),
+        fits=fits,
+    )
+
+
+def _with_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Mark the front; the candidates come the cheapest first, and of those of one cost what waits least."""
+    marked = []
+    least_ns: int | None = None
+    for each in candidates:
+        better = least_ns is None or each.p99_wait_ns < least_ns
+        least_ns = each.p99_wait_ns if better else least_ns
+        marked.append(attrs.evolve(each, on_front=better))
+    return tuple(marked)

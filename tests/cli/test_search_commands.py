@@ -1,0 +1,120 @@
+"""`vpcipam sweep` and `vpcipam tune`: answers, findings, pictures, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.sweep import read_sweep, sweep
+from vpcipam.fleet.tune import tune
+
+TEXT = """
+name = "jobs"
+duration = "40 min"
+subnet = [{name = "pods", cidr = "10.0.0.0/24"}]
+group = [{name = "workers", instance_type = "m5.large", count = 2}]
+workload = [{kind = "arrivals", name = "job", per_hour = 150, burst = 5, lifetime = {kind = "fixed", time = "4 min"}}]
+[sweep]
+"group.workers.settings.WARM_IP_TARGET" = [1, 4]
+[tune]
+p99_wait = "12 s"
+[tune.settings]
+WARM_IP_TARGET = [1, 8]
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    """The path of a small scenario with searches."""
+    path = tmp_path / "jobs.toml"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def test_a_sweep_in_json_equals_the_library(cli, scenario):
+    loaded = Scenario.load(scenario)
+    expected = sweep(loaded, read_sweep(loaded), workers=1)
+    document = cli("sweep", scenario, "--json", "--workers", "1").document
+    assert document["count"] == 2
+    for told, trial in zip(document["trials"], expected.trials, strict=True):
+        assert (told["number"], told["changes"], told["error"]) == (trial.number, trial.changes, None)
+        assert told["summary"]["addresses_mean"] == trial.summary.addresses_mean
+        assert told["summary"]["to_start"]["p99_ns"] == trial.summary.to_start.p99_ns
+
+
+def test_a_sweep_shows_a_row_for_each_trial(cli, scenario, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    answer = cli("sweep", scenario, "--workers", "2")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert lines[0] == "jobs · 2 of 2 trials"
+    assert [line.split()[0] for line in lines if line[:1].isdigit()] == ["1", "4"]
+
+
+def test_tune_prints_the_command_that_sets_the_best(cli, scenario, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")  # narrower than the command, which stays on one line
+    answer = cli("tune", scenario)
+    assert answer.code == 0
+    best = tune(Scenario.load(scenario), workers=1).best
+    assert best.kubectl in answer.out.splitlines()
+    assert "WARM_IP_TARGET=8" in best.kubectl
+
+
+def test_tune_in_json_has_the_trade_off(cli, scenario):
+    document = cli("tune", scenario, "--json").document
+    assert document["best"]["settings"] == {"WARM_IP_TARGET": "8"}
+    assert [(each["settings"]["WARM_IP_TARGET"], each["on_front"], each["fits"]) for each in document["candidates"]] == [
+        ("1", True, False),
+        ("8", True, True),
+    ]
+    assert document["failures"] == []
+
+
+def test_where_nothing_fits_that_is_a_finding(cli, scenario):
+    answer = cli("tune", scenario, "--set", "tune.calls_per_minute=0")
+    assert "no combination keeps within the bounds" in answer.finding
+    assert "kubectl" not in answer.out
+
+
+def test_tune_draws_the_trade_off(cli, scenario, tmp_path):
+    picture = tmp_path / "front.svg"
+    answer = cli("tune", scenario, "--plot", str(picture))
+    assert answer.code == 0
+    assert f"drew {picture}" in answer.err
+    assert "WARM_IP_TARGET=8" in picture.read_text()
+
+
+@pytest.mark.parametrize("command", ["sweep", "tune"])
+def test_a_scenario_that_says_nothing_of_a_search_is_refused(cli, tmp_path, command):
+    path = tmp_path / "plain.toml"
+    path.write_text(TEXT.partition("[sweep]")[0])
+    assert f"{path}: {command}" in cli(command, str(path)).refusal
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--plot", "front.gif"], "front.gif"), (["--plot", "nowhere/front.svg"], "there is no folder nowhere; make it")],
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_before_the_search(cli, scenario, options, message):
+    assert message in cli("tune", scenario, *options).refusal
+
+
+def test_an_interrupt_shows_what_is_done(tmp_path):
+    path = tmp_path / "long.toml"
+    path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', f"seed = {list(range(3000))}"))
+    command = [sys.executable, "-m", "vpcipam.cli", "sweep", str(path), "--workers", "1", "--json"]
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), start_new_session=True
+    )
+    time.sleep(6)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes at once
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    done = len(json.loads(out)["trials"])
+    assert 0 < done < 3000
+    assert err.splitlines() == [f"vpcipam: interrupted: {done} of 3000 trials are done and shown; run it again for all"]

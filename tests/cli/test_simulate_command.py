@@ -1,0 +1,250 @@
+"""`vpcipam simulate`: answers, files, progress, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vpcipam.cli import progress, simulate_view
+from vpcipam.cli.scenarios import parse_change
+from vpcipam.cli.simulate_view import sparkline
+from vpcipam.errors import ScenarioError
+from vpcipam.fleet.engine import simulate
+from vpcipam.fleet.scenario import Scenario
+
+REPOSITORY = Path(__file__).parents[2]
+TEXT = """
+name = "web"
+duration = "2 h"
+seed = 5
+[[subnet]]
+name = "pods"
+cidr = "10.0.0.0/25"
+[[group]]
+name = "workers"
+instance_type = "m5.large"
+count = 2
+[[workload]]
+kind = "arrivals"
+per_hour = 600
+[workload.lifetime]
+kind = "fixed"
+time = "5 min"
+"""
+TRACE = "pod,created,deleted\na,10,100\nb,20,200\n"
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    """The path of a small scenario."""
+    path = tmp_path / "web.toml"
+    path.write_text(TEXT)
+    return str(path)
+
+
+# --- answers -------------------------------------------------------------------------------------------------------------
+
+
+def test_json_equals_the_library(cli, scenario):
+    expected = simulate(Scenario.load(scenario))
+    answer = cli("simulate", scenario, "--json")
+    assert answer.document == json.loads(expected.to_json())
+    assert answer.err == ""
+
+
+def test_the_seed_and_single_keys_can_be_set(cli, scenario):
+    changes = {"seed": 7, "group.workers.settings.WARM_IP_TARGET": 3, "duration": "30 min"}
+    expected = simulate(Scenario.load(scenario).with_changes(changes))
+    arguments = ("--seed", "7", "--set", "group.workers.settings.WARM_IP_TARGET=3", "--set", "duration=30 min")
+    assert cli("simulate", scenario, *arguments, "--json").document == json.loads(expected.to_json())
+
+
+def test_set_wins_over_seed(cli, scenario):
+    assert cli("simulate", scenario, "--seed", "7", "--set", "seed=8", "--json").document["seed"] == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("true", True),
+        ("0.5", 0.5),
+        ("2 d", "2 d"),
+        ('"2 d"', "2 d"),
+        ('["a", "b"]', ["a", "b"]),
+        ("a=b", "a=b"),
+        ("1\nother = 2", "1\nother = 2"),
+        ("", ""),
+    ],
+)
+def test_a_value_is_that_of_toml_or_else_a_text(text, value):
+    assert parse_change(f"group.workers.count={text}") == ("group.workers.count", value)
+
+
+def test_a_trace_replaces_the_workload(cli, scenario, tmp_path):
+    (tmp_path / "pods.csv").write_text(TRACE)
+    document = cli("simulate", scenario, "--trace", str(tmp_path / "pods.csv"), "--set", "duration='10 min'", "--json").document
+    assert (document["summary"]["pods"], document["summary"]["pods_done"]) == (2, 2)
+
+
+def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
+    answer = cli("simulate", scenario)
+    assert answer.code == 0
+    assert answer.err == ""
+    lines = answer.out.splitlines()
+    assert lines[0].startswith("web - 2 h, seed 5 - ") or lines[0].startswith("web · 2 h, seed 5 · ")
+    assert lines[0].endswith("pods on up to 2 nodes")
+    assert lines[1].startswith("At the end ")
+    summary = simulate(Scenario.load(scenario)).summary
+    table = {line.partition("  ")[0]: line.split() for line in lines}
+    assert table["addresses"][1:3] == [f"{summary.addresses_peak:,}", f"{summary.addresses_mean:,.1f}"]
+    assert "prefixes" not in table
+    for head in ("pods wait ", "EC2 calls ", "subnet "):
+        assert any(line.startswith(head) for line in lines), head
+    assert "Worth reading" in lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_fleet_that_no_pod_waits_in_says_so(cli, scenario):
+    out = cli("simulate", scenario, "--set", "workload.1.per_hour=6", "--set", "group.workers.settings.ENABLE_PREFIX_DELEGATION=true").out
+    assert "No pod waits." in out
+    assert "\nprefixes" in out
+
+
+def test_a_fleet_without_pods_is_shown(cli, scenario):
+    assert "At the end there is no pod." in cli("simulate", scenario, "--set", "workload.1.per_hour=0").out
+
+
+def test_a_flood_of_events_is_cut_off(cli, scenario, monkeypatch):
+    monkeypatch.setattr(simulate_view, "_MOST_EVENTS", 0)
+    assert "more; --json and --csv have all" in cli("simulate", scenario).out
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "text"),
+    [([0, 0], 5, "__"), ([1, 1], 2, "@@"), ([0, 7], 2, "_@"), ([0, 1, 0, 0, 9, 0], 3, ".__@"[0] + "_@"), ([1, 1000], 2, ".@")],
+)
+def test_a_sparkline_shows_the_highest_of_each_part_and_what_is_not_0_above_the_ground(values, width, text):
+    assert sparkline(values, width, "_.-=+*#@") == text
+
+
+def test_the_docs_show_what_the_command_prints(cli):
+    page = (REPOSITORY / "docs" / "simulating.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\n")[2].partition("```\n")[0]
+    out = cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out
+    assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
+
+
+# --- files ---------------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_written_and_told_of_on_stderr(cli, scenario, tmp_path):
+    answer = cli("simulate", scenario, "--csv", str(tmp_path / "out" / "csv"), "--plot", str(tmp_path / "web.svg"))
+    assert answer.code == 0
+    assert f"wrote samples.csv, subnets.csv, calls.csv, strips.csv, events.csv into {tmp_path / 'out' / 'csv'}\n" in answer.err
+    assert f"drew {tmp_path / 'web.svg'}\n" in answer.err
+    assert (tmp_path / "web.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "out" / "csv" / "samples.csv").stat().st_size
+
+
+def test_quiet_says_nothing_and_writes_all_the_same(cli, scenario, tmp_path):
+    answer = cli("simulate", scenario, "--quiet", "--csv", str(tmp_path / "csv"))
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    assert (tmp_path / "csv" / "events.csv").exists()
+    assert cli("simulate", scenario, "--quiet", "--json").document["scenario"] == "web"
+
+
+# --- progress ------------------------------------------------------------------------------------------------------------
+
+
+def test_progress_is_shown_on_stderr_where_it_is_a_terminal(cli, scenario, monkeypatch):
+    monkeypatch.setattr(progress, "is_watched", lambda: True)
+    monkeypatch.setattr("vpcipam.cli.simulate.is_watched", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    answer = cli("simulate", scenario, "--json")
+    assert "100%" in answer.err
+    assert "of 2 h" in answer.err
+    json.loads(answer.out)
+
+
+def test_without_a_terminal_or_with_quiet_no_progress_is_shown(cli, scenario, monkeypatch):
+    assert not progress.is_watched()
+    monkeypatch.setattr(sys, "stderr", None)
+    assert not progress.is_watched()
+    monkeypatch.undo()
+    monkeypatch.setattr("vpcipam.cli.simulate.is_watched", lambda: True)
+    assert cli("simulate", scenario, "--quiet").err == ""
+
+
+def test_an_interrupt_ends_the_run_with_130_and_no_words(cli, scenario, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vpcipam.cli.simulate.simulate", interrupt)
+    answer = cli("simulate", scenario)
+    assert (answer.code, answer.out, answer.err) == (130, "", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_a_long_run_with_130(environment, scenario):
+    changes = ("--set=duration=3000 d", "--set=sample=1 h", "--set=workload.1.per_hour=60")
+    command = [sys.executable, "-m", "vpcipam.cli", "simulate", scenario, *changes]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        time.sleep(2)
+        assert process.poll() is None, "the run is too short to be interrupted"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_can_not_be_written_is_refused_before_the_run(cli, scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr("vpcipam.cli.simulate.simulate", lambda *_, **__: pytest.fail("it ran"))
+    assert "ends in .svg or .png" in cli("simulate", scenario, "--plot", str(tmp_path / "web.pdf")).refusal
+    assert "there is no folder" in cli("simulate", scenario, "--plot", str(tmp_path / "none" / "web.svg")).refusal
+    (tmp_path / "file").write_text("")
+    assert "can't read or write" in cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal
+
+
+def test_a_picture_without_matplotlib_names_the_extra(cli, scenario, monkeypatch):
+    for name in ("vpcipam.fleet.plots", "vpcipam.fleet.page"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert cli("simulate", scenario, "--plot", "web.svg").refusal == "pictures need the package matplotlib: pip install 'vpcipam[plots]'"
+
+
+def test_a_scenario_that_makes_no_sense_is_refused_with_file_and_key(cli, tmp_path):
+    assert "No such file" in cli("simulate", str(tmp_path / "none.toml")).refusal
+    (tmp_path / "bad.toml").write_text(TEXT.replace("count = 2", "count = 'two'"))
+    assert "bad.toml: group.workers.count: must be a whole number" in cli("simulate", str(tmp_path / "bad.toml")).refusal
+
+
+def test_a_change_that_makes_no_sense_is_refused(cli, scenario):
+    assert "no group called 'worker'" in cli("simulate", scenario, "--set", "group.worker.count=3").refusal
+    assert "group.workers.count" in cli("simulate", scenario, "--set", "group.workers.count=many").refusal
+    assert "is not of the form KEY=VALUE" in cli("simulate", scenario, "--set", "count").usage_error
+    assert "is not of the form KEY=VALUE" in cli("simulate", scenario, "--set", "=3").usage_error
+    assert "--seed" in cli("simulate", scenario, "--seed", "-1").usage_error
+    assert "seed" in cli("simulate", scenario, "--seed", str(2**63)).refusal
+
+
+def test_a_trace_and_a_change_of_the_workload_exclude_each_other(cli, scenario, tmp_path):
+    (tmp_path / "pods.csv").write_text(TRACE)
+    trace = ("--trace", str(tmp_path / "pods.csv"))
+    assert "--trace replaces the workload" in cli("simulate", scenario, *trace, "--set", "workload.1.per_hour=1").refusal
+    assert "No such file" in cli("simulate", scenario, "--trace", str(tmp_path / "none.csv")).refusal
+
+
+def test_a_scenario_that_ec2_can_not_begin_is_refused_by_the_engine_with_a_line(cli, scenario, monkeypatch):
+    def refuse(*_, **__):
+        raise ScenarioError("pod 'x' is bound to node 'y', and no group has such nodes")
+
+    monkeypatch.setattr("vpcipam.cli.simulate.simulate", refuse)
+    assert "is bound to node" in cli("simulate", scenario).refusal

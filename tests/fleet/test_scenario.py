@@ -1,0 +1,673 @@
+"""Scenarios: what is read, what is refused and how, and what is changed."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+
+from vpcipam.ec2.api import METADATA_ACTION
+from vpcipam.ec2.latency import TYPICAL_LATENCIES
+from vpcipam.ec2.throttle import Throttle, TokenBucket
+from vpcipam.errors import ScenarioError
+from vpcipam.fleet import read_workload
+from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
+from vpcipam.fleet.workload import (
+    Arrivals,
+    CombinedWorkload,
+    CronJob,
+    Deployment,
+    EmpiricalLifetime,
+    ExponentialLifetime,
+    FixedLifetime,
+    FixedWorkload,
+    LogNormalLifetime,
+    PodRun,
+    Wave,
+)
+from vpcipam.policies import policy_named
+from vpcipam.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = sorted((REPOSITORY / "examples" / "scenarios").glob("*.toml"))
+SHARED = Path(os.environ.get("VPCIPAM_SHARED", REPOSITORY.parent / "shared"))
+OPENB = SHARED / "data" / "openb" / "pods.csv.gz"
+SECOND = 1_000_000_000
+
+SUBNET = 'name = "a"\ncidr = "10.0.0.0/24"'
+GROUP = 'name = "workers"\ninstance_type = "m5.large"\ncount = 2'
+WORKLOAD = 'kind = "deployment"\nname = "web"\nreplicas = 4'
+
+
+def toml(top='duration = "1 h"', *, subnet=SUBNET, group=GROUP, workload=WORKLOAD):
+    """A scenario with a table of each kind, each of which may be given anew."""
+    return f"{top}\n[[subnet]]\n{subnet}\n[[group]]\n{group}\n[[workload]]\n{workload}\n"
+
+
+def read(*top, folder=".", **parts):
+    return Scenario.from_toml(toml(*top, **parts), folder)
+
+
+def refusal(text, folder="."):
+    with pytest.raises(ScenarioError) as refused:
+        Scenario.from_toml(text, folder, source="it.toml")
+    message = str(refused.value)
+    assert message.startswith("it.toml: ")
+    return message.removeprefix("it.toml: ")
+
+
+def group_of(lines):
+    return read(group=f"{GROUP}\n{lines}").groups[0]
+
+
+# --- examples and documentation ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
+def test_each_example_is_read_is_called_as_its_file_and_has_pods(path):
+    scenario = Scenario.load(path)
+    assert scenario.name == path.stem
+    if path.stem != "thousand-nodes":  # a million
+        assert scenario.workload.pods(scenario.seed, scenario.duration_ns)
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 6
+
+
+@pytest.mark.skipif(not OPENB.exists(), reason="the trace is not in the repository; VPCIPAM_SHARED says where it is")
+def test_the_example_with_a_trace_is_read_where_the_trace_is():
+    text = (REPOSITORY / "examples" / "scenarios" / "openb.toml").read_text()
+    scenario = Scenario.from_toml(text, OPENB.parents[1])
+    assert len(scenario.workload.pods(scenario.seed, scenario.duration_ns)) == 7_255
+
+
+def test_the_example_with_a_trace_says_what_is_missing_where_it_is_not(tmp_path):
+    text = (REPOSITORY / "examples" / "scenarios" / "openb.toml").read_text()
+    assert re.match(r"workload\.openb\.file: .*pods\.csv\.gz: No such file or directory; a trace is a CSV file", refusal(text, tmp_path))
+
+
+def test_the_examples_with_and_without_a_reservation_differ_in_nothing_else():
+    without, with_it = (
+        Scenario.load(REPOSITORY / "examples" / "scenarios" / f"{name}.toml") for name in ("fragmented-subnet", "reserved-prefixes")
+    )
+    subnet = attrs.evolve(without.subnets[0], reservations=(Reservation("10.0.2.0/23", "prefix"),))
+    assert attrs.evolve(without, name="reserved-prefixes", subnets=(subnet,)) == with_it
+
+
+def documented():
+    """The keys of each table in the documentation, by its heading."""
+    keys = {}
+    heading = None
+    for line in (REPOSITORY / "docs" / "scenarios.md").read_text().splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif found := re.match(r"\| `(\w+)` \|", line):
+            keys.setdefault(heading, set()).add(found[1])
+    return keys
+
+
+LIFETIMES = {
+    "fixed": 'time = "1 s"',
+    "exponential": 'mean = "1 s"',
+    "log-normal": 'median = "1 s"',
+    "empirical": "quantiles = [1, 2]",
+    "trace": 'file = "pods.csv"',
+}
+WITH_A_KEY_TOO_MANY = {
+    "The scenario": toml('duration = "1 h"\nzz = 1'),
+    "subnet": toml(subnet=f"{SUBNET}\nzz = 1"),
+    "subnet.reservations": toml(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/25", zz = 1}}]'),
+    "group": toml(group=f"{GROUP}\nzz = 1"),
+    "ec2": toml('duration = "1 h"\nec2 = {zz = 1}'),
+    "ec2.throttling": toml('duration = "1 h"\nec2.throttling.DeleteNetworkInterface = {capacity = 1, per_second = 1, zz = 1}'),
+    "workload: trace": toml(workload='kind = "trace"\nfile = "pods.csv"\nzz = 1'),
+    "workload.columns": toml(workload='kind = "trace"\nfile = "pods.csv"\ncolumns = {zz = "a"}'),
+    "workload: arrivals": toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "fixed", time = 1}\nzz = 1'),
+    "workload.wave": toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "fixed", time = 1}\nwave = {zz = 1}'),
+    "workload: deployment": toml(workload=f"{WORKLOAD}\nzz = 1"),
+    "workload: cron": toml(workload='kind = "cron"\ninterval = 1\ncount = 1\nlifetime = {kind = "fixed", time = 1}\nzz = 1'),
+    **{
+        f"lifetime: {kind}": toml(workload=f'kind = "arrivals"\nper_hour = 1\nlifetime = {{kind = "{kind}", {needed}, zz = 1}}')
+        for kind, needed in LIFETIMES.items()
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "pods.csv").write_text("pod,created,deleted,node\na,0,10,workers-0001\nb,5,25,\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("heading", WITH_A_KEY_TOO_MANY)
+def test_the_documentation_has_the_keys_that_are_read_and_no_others(heading, folder):
+    message = refusal(WITH_A_KEY_TOO_MANY[heading], folder)
+    found = re.search(r"zz: there is no such key; there are (.*)", message)
+    assert found, message
+    assert set(found[1].split(", ")) == documented()[heading]
+
+
+def test_the_documentation_has_no_table_that_is_not_tried():
+    assert documented().keys() == WITH_A_KEY_TOO_MANY.keys()
+    assert set(LIFETIMES) == set(read_workload.LIFETIMES)
+
+
+# --- what is read --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_given_has_its_default():
+    scenario = read()
+    assert scenario == Scenario(
+        name="scenario",
+        duration_ns=3600 * SECOND,
+        seed=0,
+        subnets=(SubnetSpec("a", "10.0.0.0/24", (), 0.0),),
+        groups=(NodeGroup("workers", "m5.large", 2, Settings(), ("a",), 2, 2),),
+        workload=Deployment("web", 4, max_surge=1, max_unavailable=1),
+        vpc_cidrs=("10.0.0.0/24",),
+        scheduling="least-allocated",
+        sample_ns=60 * SECOND,
+        retry_ns=10 * SECOND,
+        ec2=Ec2Behaviour(None, None, "lowest"),
+    )
+    group = scenario.groups[0]
+    assert (group.boot_ns, group.scale_down_after_ns, group.policy.name) == (60 * SECOND, 600 * SECOND, "ipamd")
+    assert (group.kubelet_max_pods, group.pods_per_node) == (29, 27)
+    assert scenario.ec2.conditions(0) is None
+
+
+def test_what_is_given_of_a_group_is_read():
+    group = group_of(
+        'subnets = ["a"]\npod_subnet = "a"\nmin_count = 0\nmax_count = 7\nmax_pods = 1\nhost_network_pods = 3\nplacement = "packed"\n'
+        'policy = {name = "hysteresis", minimum = 2, maximum = 5}\ncooldown_aware_targets = true\nboot = "1.5 min"\n'
+        "scale_down_after = 0.001\nsettings = {AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true}"
+    )
+    assert group == NodeGroup(
+        name="workers",
+        instance_type="m5.large",
+        count=2,
+        settings=Settings().with_variables({"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}),
+        subnets=("a",),
+        min_count=0,
+        max_count=7,
+        pod_subnet="a",
+        max_pods=1,
+        host_network_pods=3,
+        placement="packed",
+        policy=policy_named("hysteresis", minimum=2, maximum=5),
+        cooldown_aware_targets=True,
+        boot_ns=90 * SECOND,
+        scale_down_after_ns=1_000_000,
+    )
+    assert group.pods_per_node == 0
+
+
+@pytest.mark.parametrize(("value", "text"), [("5", "5"), ('"5"', "5"), ("true", "true"), ("false", "false")])
+def test_variables_may_be_texts_whole_numbers_or_booleans(value, text):
+    name = "ENABLE_PREFIX_DELEGATION" if text in {"true", "false"} else "WARM_IP_TARGET"
+    assert group_of(f"settings = {{{name} = {value}}}").settings == Settings().with_variables({name: text})
+
+
+def test_settings_come_on_top_of_a_daemonset(folder):
+    (folder / "aws-node.json").write_text('{"env": {"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "8"}}')
+    scenario = read(group=f'{GROUP}\ndaemonset = "aws-node.json"\nsettings = {{WARM_IP_TARGET = 9}}', folder=folder)
+    settings = scenario.groups[0].settings
+    assert (settings.warm_ip_target, settings.minimum_ip_target) == (9, 8)
+
+
+def test_a_policy_may_be_a_name():
+    assert group_of('policy = "azure-cns"').policy.name == "azure-cns"
+
+
+def test_subnets_and_their_vpc_are_read():
+    scenario = read(
+        'duration = "1 h"\nvpc_cidrs = ["10.0.0.0/16"]',
+        subnet=f'{SUBNET}\noccupied_share = 1\nreservations = [{{cidr = "10.0.0.0/25"}}, {{cidr = "10.0.0.128/32", kind = "explicit"}}]',
+    )
+    reservations = Reservation("10.0.0.0/25", "prefix"), Reservation("10.0.0.128/32", "explicit")
+    assert scenario.subnets == (SubnetSpec("a", "10.0.0.0/24", reservations, 1.0),)
+    assert scenario.vpc_cidrs == ("10.0.0.0/16",)
+
+
+def test_typical_conditions_are_typical_but_for_the_metadata():
+    conditions = read('duration = "1 h"\nec2 = {latency = "typical", throttling = "typical", address_choice = "random"}').ec2.conditions(7)
+    assert (conditions.throttle, conditions.seed) == (Throttle(), 7)
+    assert conditions.latencies.latency("DeleteNetworkInterface") == TYPICAL_LATENCIES.latency("DeleteNetworkInterface")
+    assert conditions.latencies.latency(METADATA_ACTION).at(1_000_000) == 0
+
+
+def test_own_latencies_and_buckets_stand_among_the_typical_ones():
+    latency, bucket = '{DeleteNetworkInterface = "3 s"}', "{capacity = 3, per_second = 2}"
+    ec2 = read(f'duration = "1 h"\n[ec2]\nlatency = {latency}\nthrottling.DeleteNetworkInterface = {bucket}').ec2
+    assert ec2.latencies.latency("DeleteNetworkInterface").at(5) == 3 * SECOND
+    assert ec2.latencies.latency("RunInstances") == TYPICAL_LATENCIES.latency("RunInstances")
+    assert ec2.throttle.bucket("DeleteNetworkInterface") == TokenBucket(3, 2)
+    assert ec2.throttle.bucket("RunInstances") == Throttle().bucket("RunInstances")
+    assert read('duration = "1 h"\nec2 = {latency = "none", throttling = {}}').ec2 == Ec2Behaviour(None, Throttle())
+
+
+@pytest.mark.parametrize(
+    ("text", "workload"),
+    [
+        (
+            (
+                'kind = "arrivals"\nper_hour = 1.5\nburst = 3\nstanding = 4\nwave = {amplitude = 0.5, peak_hour = 9}\n'
+                'lifetime = {kind = "fixed", time = "1 d"}'
+            ),
+            Arrivals("pod", 1.5, FixedLifetime(86_400.0), Wave(0.5, 9.0), 3, 4),
+        ),
+        (
+            'kind = "cron"\ninterval = "1 h"\nfirst = "250 ms"\ncount = 9\nlifetime = {kind = "exponential", mean = 5}',
+            CronJob("cron", 3600.0, 9, ExponentialLifetime(5.0), 0.25),
+        ),
+        (
+            'kind = "cron"\nname = "x"\ninterval = 1\ncount = 0\nlifetime = {kind = "log-normal", median = "1 min"}',
+            CronJob("x", 1.0, 0, LogNormalLifetime(60.0, 1.0)),
+        ),
+        (
+            'kind = "cron"\ninterval = 1\ncount = 0\nlifetime = {kind = "log-normal", median = "1 min", p90 = "1 h"}',
+            CronJob("cron", 1.0, 0, LogNormalLifetime.from_p90(60.0, 3600.0)),
+        ),
+        (
+            'kind = "cron"\ninterval = 1\ncount = 0\nlifetime = {kind = "empirical", quantiles = [0, "1 min"]}',
+            CronJob("cron", 1.0, 0, EmpiricalLifetime((0.0, 60.0))),
+        ),
+        (
+            'kind = "cron"\ninterval = 1\ncount = 0\nlifetime = {kind = "trace", file = "pods.csv"}',
+            CronJob("cron", 1.0, 0, EmpiricalLifetime((10.0, 20.0))),
+        ),
+        (
+            (
+                'kind = "trace"\nname = "t"\nfile = "pods.csv"\ncolumns = {pod = "pod"}\nunit = "ms"\nkeep_unscheduled = true\n'
+                "from_first_pod = true"
+            ),
+            FixedWorkload((PodRun("a", 0, 10_000_000, "workers-0001"), PodRun("b", 5_000_000, 25_000_000))),
+        ),
+        ('kind = "deployment"\nreplicas = 10', Deployment("deployment", 10, 0.0, 3, 2, 10.0)),
+        ('kind = "deployment"\nreplicas = 10\nmax_surge = "0%"\nmax_unavailable = "5 %"', Deployment("deployment", 10, 0.0, 0, 1, 10.0)),
+        (
+            'kind = "deployment"\nreplicas = 3\nroll_interval = "1 min"\nmax_surge = 5\nmax_unavailable = 0\nready = 1',
+            Deployment("deployment", 3, 60.0, 5, 0, 1.0),
+        ),
+    ],
+)
+def test_workloads_are_read(text, workload, folder):
+    assert read(workload=text, folder=folder).workload == workload
+
+
+def test_several_workloads_come_together():
+    scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "deployment"\nname = "api"\nreplicas = 1')
+    assert scenario.workload == CombinedWorkload((Deployment("web", 4, max_surge=1, max_unavailable=1), Deployment("api", 1, max_surge=1)))
+
+
+def test_a_scenario_is_called_as_its_file_unless_it_says_otherwise(tmp_path):
+    path = tmp_path / "v1.2.toml"
+    path.write_text(toml())
+    assert Scenario.load(path).name == "v1.2"
+    assert Scenario.load(path).with_changes({"seed": 1}).name == "v1.2"
+    path.write_text(toml('duration = "1 h"\nname = "other"'))
+    assert Scenario.load(str(path)).name == "other"
+
+
+@pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
+def test_a_scenario_survives_pickling_with_its_document(path):
+    scenario = Scenario.load(path)
+    copy = pickle.loads(pickle.dumps(scenario))  # noqa: S301  # our own
+    assert copy == scenario
+    assert copy.with_changes({"seed": 9}) == scenario.with_changes({"seed": 9})
+
+
+def test_a_node_is_called_by_its_group_and_number():
+    assert [node_name("workers", number) for number in (0, 9999, 10_000)] == ["workers-0000", "workers-9999", "workers-10000"]
+
+
+# --- refusals of keys ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("duration = ", "Invalid value"),
+        ("x = " + "[" * 5_000, "maximum recursion depth exceeded"),
+        ("", "subnet: is missing"),
+        (f"[[subnet]]\n{SUBNET}", "group: is missing"),
+        ("subnet = []", "subnet: needs at least one table"),
+        ("subnet = 1", "subnet: must be a list of tables, each begun by [[subnet]], not 1"),
+        ("[subnet]\nname = 1", "subnet: must be a list of tables, each begun by [[subnet]]"),
+        (toml(""), "duration: is missing"),
+        (toml("duration = 0"), "duration: must be a duration from 1e-09 s to 36500 d, such as"),
+        (toml("duration = true"), "duration: must be a duration"),
+        (toml("duration = nan"), "duration: must be a duration"),
+        (toml("duration = inf"), "duration: must be a duration"),
+        (toml('duration = "5"'), "duration: must be a duration"),
+        (toml('duration = "5 weeks"'), "duration: must be a duration"),
+        (toml('duration = "-5 s"'), "duration: must be a duration"),
+        (toml('duration = "1 h"\nsample = "3 ms"'), "sample: would be taken more than 1,000,000 times"),
+        (toml('duration = "1 h"\nretry = 0'), "retry: must be a duration"),
+        (toml('duration = "1 h"\nname = 5'), "name: must be a text in quotes, not 5"),
+        (toml('duration = "1 h"\nseed = 1.5'), "seed: must be a whole number from 0 to 9223372036854775807, not 1.5"),
+        (toml('duration = "1 h"\nseed = true'), "seed: must be a whole number"),
+        (toml('duration = "1 h"\nseed = -1'), "seed: must be a whole number"),
+        (
+            toml('duration = "1 h"\nscheduling = "least-alocated"'),
+            "scheduling: is 'least-alocated'; it must be one of least-allocated, most-allocated; did you mean least-allocated?",
+        ),
+        (toml('duration = "1 h"\nvpc_cidrs = "10.0.0.0/16"'), "vpc_cidrs: must be a list of texts, not '10.0.0.0/16'"),
+        (toml('duration = "1 h"\nvpc_cidrs = 5'), "vpc_cidrs: must be a list of texts, not 5"),
+        (toml('duration = "1 h"\nvpc_cidrs = ["10.0.0.0/8"]'), "vpc_cidrs: 10.0.0.0/8 must be an IPv4 /16 to /28"),
+        (toml('duration = "1 h"\nvpc_cidrs = ["10.0.0.0/16", "10.0.0.0/17"]'), "vpc_cidrs: 10.0.0.0/16 and 10.0.0.0/17 overlap"),
+        (toml('duration = "1 h"\nvpc_cidrs = ["10.1.0.0/16"]'), "vpc_cidrs: subnet 10.0.0.0/24 lies in none of 10.1.0.0/16"),
+        (toml('duration = "1 h"\nvpc_cidrs = ["10.1.0.0"]'), "vpc_cidrs: 10.1.0.0 must be"),
+        (toml('duration = "1 h"\nvpc_cidrs = ["ten"]'), "vpc_cidrs: 'ten' is not a CIDR"),
+        (toml('duration = "1 h"\nduraton = 1'), "duraton: there is no such key; did you mean duration?"),
+        (toml(subnet='name = "a"\ncidr = "10.0.0.1/24"'), "subnet.a.cidr: '10.0.0.1/24' lies off its grid"),
+        (toml(subnet='name = "a"\ncidr = "10.0.0.0/29"'), "subnet.a.cidr: 10.0.0.0/29 must be an IPv4 /16 to /28"),
+        (toml(subnet='name = "a"\ncidr = "2001:db8::/64"'), "subnet.a.cidr: 2001:db8::/64 must be an IPv4 /16 to /28"),
+        (toml(subnet='cidr = "10.0.0.0/24"'), "subnet.1.name: is missing"),
+        (toml(subnet='name = ""\ncidr = "10.0.0.0/24"'), "subnet: each needs a name"),
+        (toml(subnet=f"{SUBNET}\noccupied_share = 1.01"), "subnet.a.occupied_share: must be a number from 0 to 1, not 1.01"),
+        (toml(subnet=f"{SUBNET}\noccupied_share = true"), "subnet.a.occupied_share: must be a number"),
+        (toml(subnet=f"{SUBNET}\n[[subnet]]\n{SUBNET}"), "subnet: two are called 'a'"),
+        (toml(subnet=f'{SUBNET}\n[[subnet]]\nname = "b"\ncidr = "10.0.0.128/25"'), "subnet: 10.0.0.0/24 and 10.0.0.128/25 overlap"),
+        (
+            toml(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/23"}}]'),
+            "subnet.a.reservations: 10.0.0.0/23 does not lie in 10.0.0.0/24",
+        ),
+        (toml(subnet=f'{SUBNET}\nreservations = [{{cidr = "x"}}]'), "subnet.a.reservations: 'x' is not a CIDR"),
+        (
+            toml(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/28"}}, {{cidr = "10.0.0.0/27"}}]'),
+            "subnet.a.reservations: 10.0.0.0/28 and 10.0.0.0/27 overlap",
+        ),
+        (
+            toml(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/28", kind = "prefixes"}}]'),
+            "subnet.a.reservations.1.kind: is 'prefixes'",
+        ),
+        (
+            toml(group='name = "w"\ninstance_type = "m5.lagre"\ncount = 1'),
+            "group.w.instance_type: unknown instance type 'm5.lagre'; did you mean m5.large",
+        ),
+        (toml(group=f"{GROUP}\nmin_count = 3"), "group.workers.min_count: must be a whole number from 0 to 2, not 3"),
+        (toml(group=f"{GROUP}\nmax_count = 1"), "group.workers.max_count: must be a whole number from 2 to 100000, not 1"),
+        (toml(group=f"{GROUP}\nmax_pods = 0"), "group.workers.max_pods: must be a whole number from 1"),
+        (toml(group=f"{GROUP}\nsubnets = []"), "group.workers.subnets: is empty; leave it out for all subnets"),
+        (toml(group=f'{GROUP}\nsubnets = ["aa"]'), "group.workers.subnets: there is no subnet 'aa'; there are a; did you mean a?"),
+        (toml(group=f'{GROUP}\nsubnets = "a"'), "group.workers.subnets: must be a list of texts"),
+        (toml(group=f'{GROUP}\npod_subnet = "b"'), "group.workers.pod_subnet: there is no subnet 'b'"),
+        (toml(group=f'{GROUP}\npod_subnet = "a"'), "group.workers.pod_subnet: has no effect without custom networking"),
+        (toml(group=f"{GROUP}\n[[group]]\n{GROUP}"), "group: two are called 'workers'"),
+        (toml(group=f'{GROUP}\nplacement = "low"'), "group.workers.placement: is 'low'; it must be one of"),
+        (toml(group=f'{GROUP}\npolicy = "cilium"'), "group.workers.policy: there is no warm-pool policy 'cilium'"),
+        (toml(group=f"{GROUP}\npolicy = 5"), "group.workers.policy: must be a table, not 5"),
+        (toml(group=f"{GROUP}\npolicy = {{minimum = 5}}"), "group.workers.policy.name: is missing"),
+        (toml(group=f'{GROUP}\npolicy = {{name = "azure-cns", x = 5}}'), "group.workers.policy: policy azure-cns has no option 'x'"),
+        (toml(group=f'{GROUP}\ncooldown_aware_targets = "yes"'), "group.workers.cooldown_aware_targets: must be true or false, not 'yes'"),
+        (toml(group=f'{GROUP}\ndaemonset = "no.json"'), "group.workers.daemonset: can't read no.json"),
+        (toml(group=f"{GROUP}\nsettings = 5"), "group.workers.settings: must be a table, not 5"),
+        (
+            toml(group=f"{GROUP}\nsettings = {{WARM_IP_TARGT = 5}}"),
+            "group.workers.settings.WARM_IP_TARGT: the aws-node container reads no variable",
+        ),
+        (
+            toml(group=f"{GROUP}\nsettings = {{WARM_IP_TARGET = 1.5}}"),
+            "group.workers.settings.WARM_IP_TARGET: must be a text, a whole number, true",
+        ),
+        (
+            toml(group=f"{GROUP}\nsettings = {{WARM_IP_TARGET = -1}}"),
+            "group.workers.settings.WARM_IP_TARGET: -1 is not what the daemon takes here (int)",
+        ),
+        (toml(group=f"{GROUP}\nsettings = {{ENABLE_IPv4 = false}}"), "group.workers.settings: ENABLE_IPv4: IPv4 and IPv6 are both off"),
+        (
+            toml(group=f"{GROUP}\nsettings = {{ENABLE_IPv4 = false, ENABLE_IPv6 = true, ENABLE_PREFIX_DELEGATION = true}}"),
+            "group.workers.settings.ENABLE_IPv6: IPv6 is not simulated",
+        ),
+        (
+            toml(group='name = "w"\ninstance_type = "p4d.24xlarge"\ncount = 1\nsettings = {ENABLE_MULTI_NIC = true}'),
+            "group.w.settings.ENABLE_MULTI_NIC: only the default network card is simulated",
+        ),
+        (toml('duration = "1 h"\nec2 = 5'), "ec2: must be a table, not 5"),
+        (toml('duration = "1 h"\nec2 = {latency = "slow"}'), "ec2.latency: is 'slow'; it must be one of none, typical"),
+        (toml('duration = "1 h"\nec2 = {latency = true}'), "ec2.latency: must be a table, not True"),
+        (
+            toml('duration = "1 h"\nec2 = {latency = {DeleteNetworkInterfaces = 1}}'),
+            "ec2.latency.DeleteNetworkInterfaces: there is no such key; did you mean DeleteNetworkInterface?",
+        ),
+        (
+            toml('duration = "1 h"\nec2 = {latency = {DeleteNetworkInterface = -1}}'),
+            "ec2.latency.DeleteNetworkInterface: must be a duration",
+        ),
+        (toml('duration = "1 h"\nec2 = {throttling = "hard"}'), "ec2.throttling: is 'hard'"),
+        (
+            toml('duration = "1 h"\nec2 = {throttling = {DeleteNetworkInterface = 1}}'),
+            "ec2.throttling.DeleteNetworkInterface: must be a table",
+        ),
+        (
+            toml('duration = "1 h"\nec2 = {throttling = {DeleteNetworkInterfaces = {capacity = 1, per_second = 1}}}'),
+            "ec2.throttling.DeleteNetworkInterfaces: there is no such key; did you mean",
+        ),
+        (
+            toml('duration = "1 h"\nec2 = {throttling = {DeleteNetworkInterface = {capacity = 0, per_second = 1}}}'),
+            "ec2.throttling.DeleteNetworkInterface.capacity: must be",
+        ),
+        (
+            toml(workload='kind = "crn"'),
+            "workload.1.kind: is 'crn'; it must be one of trace, arrivals, deployment, cron; did you mean cron?",
+        ),
+        (toml(workload='kind = "deployment"\nname = ""\nreplicas = 1'), "workload..name: must not be empty"),
+        (
+            toml(workload=f"{WORKLOAD}\nmax_surge = -1"),
+            "workload.web.max_surge: must be a whole number from 0 to 1000000000, or a percentage",
+        ),
+        (toml(workload=f'{WORKLOAD}\nmax_surge = "5"'), "workload.web.max_surge: must be a whole number"),
+        (toml(workload=f"{WORKLOAD}\nmax_unavailable = 0.25"), "workload.web.max_unavailable: must be a whole number"),
+        (toml(workload=f"{WORKLOAD}\n[[workload]]\n{WORKLOAD}"), "workload: pods of 'web' and of 'web' can have the same name"),
+        (
+            toml(workload=f'kind = "deployment"\nname = "web-1"\nreplicas = 1\n[[workload]]\n{WORKLOAD}'),
+            "workload: pods of 'web-1' and of 'web' can have the same name",
+        ),
+        (
+            toml(workload=f'{WORKLOAD}\n[[workload]]\nkind = "deployment"\nname = "web-1-22"\nreplicas = 1'),
+            "workload: pods of 'web' and of 'web-1-22' can have the same name",
+        ),
+        (
+            toml(workload='kind = "cron"\nname = "c"\ninterval = 1e-9\ncount = 1\nlifetime = {kind = "fixed", time = 1}'),
+            "workload: CronJob 'c' would make 3,600,000,000,000 pods",
+        ),
+        (toml(workload='kind = "arrivals"\nper_hour = 1'), "workload.1.lifetime.kind: is missing"),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1e10\nlifetime = {kind = "fixed", time = 1}'),
+            "workload.1.per_hour: must be a number from 0 to 1e+09",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "fixed", time = 0}'),
+            "workload.1.lifetime.time: must be a duration",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = [2, 1]}'),
+            "workload.1.lifetime.quantiles: the quantiles of an EmpiricalLifetime must be two times or more",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = "1 s"}'),
+            "workload.1.lifetime.quantiles: must be a list of durations, not '1 s'",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = [1, "x"]}'),
+            "workload.1.lifetime.quantiles: must be a duration",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "log-normal", median = 9, p90 = 8}'),
+            "workload.1.lifetime.p90: the median of a LogNormalLifetime must be",
+        ),
+        (
+            toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "log-normal", median = 9, p90 = 10, sigma = 1}'),
+            "workload.1.lifetime.p90: says the same as sigma; give one of the two",
+        ),
+        (toml(workload='kind = "trace"\nfile = "no.csv"'), "workload.1.file: no.csv: No such file or directory"),
+        (toml(workload='kind = "trace"\nfile = "x"\nunit = "min"'), "workload.1.unit: is 'min'; it must be one of s, ms, us, ns"),
+        (toml(workload='kind = "trace"\nfile = "x"\ncolumns = {pod = 5}'), "workload.1.columns.pod: must be a text in quotes, not 5"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_key(text, wanted):
+    assert refusal(text).startswith(wanted)
+
+
+def test_a_trace_must_fit_the_scenario(folder):
+    def said(lines, **parts):
+        (folder / "pods.csv").write_text("pod,created,deleted,node\n" + lines)
+        return refusal(toml(workload='kind = "trace"\nfile = "pods.csv"', **parts), folder)
+
+    assert said("a,3600,,\n").startswith("workload: no pod of the trace is created within the duration")
+    for node in ("workers-0002", "workers-1", "workers-00001", "workers", "other-0000", "workers-\u0660\u0660\u0660\u0661"):
+        assert said(f"a,0,,{node}\n") == (
+            f"workload: pod 'a' is bound to node {node!r}, and there is no such node; there are workers-0000 to workers-0001"
+        )
+
+
+@pytest.mark.parametrize("bounds", ["max_count = 3", "min_count = 1"])
+def test_a_trace_may_name_nodes_that_an_autoscaler_may_bring(bounds, folder):
+    (folder / "pods.csv").write_text("pod,created,deleted,node\na,0,,workers-0007\n")
+    assert read(group=f"{GROUP}\n{bounds}", workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
+
+
+def test_a_file_that_can_not_be_read_is_refused(tmp_path):
+    path = tmp_path / "it.toml"
+    with pytest.raises(ScenarioError, match=r"it\.toml: No such file or directory; a scenario is a TOML file, see examples/scenarios"):
+        Scenario.load(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ScenarioError, match=r"it\.toml: it is not UTF-8 text"):
+        Scenario.load(path)
+
+
+# --- scenarios made in Python --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"duration_ns": 0}, "duration: must be more than 0, not 0 ns"),
+        ({"sample_ns": -1}, "sample: must be more than 0"),
+        ({"retry_ns": 0}, "retry: must be more than 0"),
+        ({"subnets": ()}, "subnet: there must be one at least"),
+        ({"vpc_cidrs": ()}, "subnet: there must be one at least"),
+        ({"vpc_cidrs": ("ten",)}, "vpc_cidrs: 'ten' is not a CIDR"),
+        ({"subnets": (SubnetSpec("a", "ten"),)}, "subnet.a.cidr: 'ten' is not a CIDR"),
+        ({"groups": ()}, "group: there must be one at least"),
+        ({"subnets": (SubnetSpec("a", "10.0.0.0/24", occupied_share=1.5),)}, "subnet.a.occupied_share: must be from 0 to 1, not 1.5"),
+        (
+            {"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("a",), 3, 2),)},
+            "group.w.count: is 2; it must be from min_count, 3, to max_count, 2",
+        ),
+        ({"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("b",), 2, 2),)}, "group.w.subnets: there is no subnet 'b'"),
+    ],
+)
+def test_a_scenario_made_in_python_is_checked_too(changes, wanted):
+    with pytest.raises(ScenarioError, match=re.escape(wanted)):
+        attrs.evolve(read(), **changes)
+
+
+def test_any_workload_will_do_in_python():
+    class Silence:
+        def pods(self, seed, duration_ns):
+            del seed, duration_ns
+            return ()
+
+    assert attrs.evolve(read(), workload=Silence()).workload.pods(0, 1) == ()
+    assert attrs.evolve(read(), workload=FixedWorkload(())).workload.pods(0, 1) == ()
+
+
+# --- changes -------------------------------------------------------------------------------------------------------------------
+
+
+def test_any_key_can_be_changed_by_its_path():
+    scenario = read(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/25"}}]')
+    changed = scenario.with_changes(
+        {
+            "seed": 3,
+            "ec2.latency": "typical",
+            "group.workers.count": 5,
+            "group.workers.settings.WARM_IP_TARGET": 5,
+            "subnet.a.reservations.1.kind": "explicit",
+            "workload.web.replicas": 9,
+        }
+    )
+    assert (changed.seed, changed.groups[0].count, changed.groups[0].max_count) == (3, 5, 5)
+    assert changed.ec2.latencies == TYPICAL_LATENCIES
+    assert changed.groups[0].settings.warm_ip_target == 5
+    assert changed.subnets[0].reservations[0].kind == "explicit"
+    assert changed.workload.replicas == 9
+    assert scenario == read(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/25"}}]'), "the first one stays as it was"
+
+
+def test_changes_come_one_on_top_of_the_other():
+    twice = read().with_changes({"seed": 3}).with_changes({"group.workers.count": 5})
+    assert (twice.seed, twice.groups[0].count) == (3, 5)
+    assert twice == read().with_changes({"seed": 3, "group.workers.count": 5})
+
+
+def test_a_trace_is_read_again_only_where_its_own_table_changed(folder):
+    (folder / "more.csv").write_text("pod,created,deleted\nx,0,10\n")
+    scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "trace"\nname = "t"\nfile = "pods.csv"', folder=folder)
+    (folder / "pods.csv").unlink()
+    changed = scenario.with_changes({"seed": 5, "workload.web.replicas": 2})
+    assert changed.workload.parts[1] is scenario.workload.parts[1]
+    assert changed.workload.parts[0].replicas == 2
+    assert changed.with_changes({"workload.t.file": "more.csv"}).workload.parts[1].runs == (PodRun("x", 0, 10 * SECOND),)
+    with pytest.raises(ScenarioError, match=r"workload\.t\.file: .*pods\.csv: No such file"):
+        scenario.with_changes({"workload.t.unit": "ms"})
+
+
+def test_a_kept_trace_is_checked_against_what_has_changed(folder):
+    scenario = read(workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
+    with pytest.raises(ScenarioError, match="pod 'a' is bound to node 'workers-0001'"):
+        scenario.with_changes({"group.workers.count": 1})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        ("sed", 1, "scenario: sed: there is no such key; did you mean seed?"),
+        ("", 1, "scenario: : there is no such key"),
+        ("duration.x", 1, "duration.x: duration is no table, so nothing can be set in it"),
+        ("group.workers.count.x", 1, "group.workers.count.x: count is no table"),
+        ("group.workers.subnets.x", 1, "scenario: group.workers.subnets: must be a list of texts"),
+        ("group.worker.count", 1, "group.worker.count: there is no group called 'worker'; there are workers; did you mean workers?"),
+        ("group.workers", 1, "group.workers is a table; name the key of it that is to be set"),
+        ("group.workers.count", "5", "scenario: group.workers.count: must be a whole number"),
+        ("group.workers.settings.WARM_IP_TARGET", None, "scenario: group.workers.settings.WARM_IP_TARGET: must be a text"),
+        ("duration", 0, "scenario: duration: must be a duration"),
+        ("workload", [], "scenario: workload: needs at least one table"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(path, value, wanted):
+    scenario = read()
+    with pytest.raises(ScenarioError) as refused:
+        scenario.with_changes({path: value})
+    assert str(refused.value).startswith(wanted)
+
+
+def test_a_list_of_values_is_no_table():
+    scenario = read(group=f'{GROUP}\nsubnets = ["a"]')
+    with pytest.raises(ScenarioError, match="subnets is no table"):
+        scenario.with_changes({"group.workers.subnets.a": 1})
+
+
+def test_a_scenario_without_a_document_can_not_be_changed_by_path():
+    for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read())):
+        with pytest.raises(ScenarioError, match=r"was not read from TOML, so no key of it can be set; use attrs\.evolve"):
+            scenario.with_changes({"seed": 4})
+
+
+def test_what_a_change_at_loading_replaces_need_not_be_there(tmp_path):
+    (tmp_path / "pods.csv").write_text("pod,created,deleted\na,1,2\n")
+    path = tmp_path / "trace.toml"
+    path.write_text(
+        "duration = '1 h'\nsubnet = [{name = 'a', cidr = '10.0.0.0/24'}]\ngroup = [{name = 'g', instance_type = 'm5.large', count = 1}]\n"
+        "workload = [{kind = 'trace', name = 't', file = 'nowhere.csv'}]\n"
+    )
+    with pytest.raises(ScenarioError, match=r"nowhere\.csv"):
+        Scenario.load(path)
+    scenario = Scenario.load(path, {"workload.t.file": "pods.csv", "seed": 4})
+    assert (scenario.seed, [run.name for run in scenario.workload.pods(0, scenario.duration_ns)]) == (4, ["a"])
+    assert scenario.with_changes({"seed": 5}).workload == scenario.workload

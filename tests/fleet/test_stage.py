@@ -1,0 +1,118 @@
+"""The EC2 that a scenario begins with, and what its recorder knows."""
+
+import pytest
+from recordings import MINUTE, fleet, result_of, subnet
+
+from vpcipam.address import Cidr, parse_address
+from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.stage import make_recorder, set_stage
+
+TEXT = """
+duration = "1 h"
+seed = 3
+[[subnet]]
+name = "a"
+cidr = "10.0.0.0/26"
+[[subnet]]
+name = "b"
+cidr = "10.1.0.0/24"
+[[group]]
+name = "workers"
+instance_type = "m5.large"
+count = 1
+[[workload]]
+kind = "deployment"
+replicas = 1
+"""
+
+
+def scenario(**changes):
+    return Scenario.from_toml(TEXT).with_changes({key.replace("__", "."): value for key, value in changes.items()})
+
+
+def held(stage, name):
+    """The addresses that somebody holds in a subnet."""
+    enis = stage.ec2.describe_network_interfaces(now_ns=0)
+    return {address for eni in enis if eni.subnet_id == stage.subnet_ids[name] for address in (eni.private_ip, *eni.secondary_ips)}
+
+
+def test_subnets_lie_in_one_vpc_even_where_it_takes_several_cidrs():
+    stage = set_stage(scenario())
+    assert len(stage.ec2.vpcs) == 1
+    assert {each.subnet_id: each.cidr for each in stage.ec2.subnets} == {
+        stage.subnet_ids["a"]: "10.0.0.0/26",
+        stage.subnet_ids["b"]: "10.1.0.0/24",
+    }
+
+
+def test_an_empty_subnet_has_all_but_the_five_addresses_of_ec2():
+    sample = set_stage(scenario()).sample()["a"]
+    assert (sample.taken, sample.free, sample.reserved, sample.free_prefixes, sample.stranded) == (0, 59, 0, 2, 27)
+    assert sample.largest_free == 59
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 30), (1.0, 59)])
+def test_others_hold_a_share_of_the_usable_addresses(share, count):
+    stage = set_stage(scenario(subnet__a__occupied_share=share))
+    assert len(held(stage, "a")) == count == stage.sample()["a"].taken
+    assert stage.sample()["a"].free == 59 - count
+    assert held(stage, "b") == set()
+    stage.ec2._check()
+
+
+def test_others_sit_at_random_places_that_the_seed_decides():
+    first, again, other = (held(set_stage(scenario(subnet__b__occupied_share=0.3, seed=seed)), "b") for seed in (3, 3, 4))
+    assert first == again != other
+    addresses = sorted(parse_address(each, 4) for each in first)
+    assert addresses != list(range(addresses[0], addresses[0] + len(addresses)))
+
+
+def test_others_keep_out_of_reservations():
+    kept = "10.1.0.64/26"
+    stage = set_stage(scenario(subnet__b__occupied_share=1.0, subnet__b__reservations=[{"cidr": kept, "kind": "prefix"}]))
+    addresses = held(stage, "b")
+    assert len(addresses) == 251 - 64
+    assert not any(parse_address(address, 4) in Cidr.parse(kept) for address in addresses)
+    sample = stage.sample()["b"]
+    assert (sample.free, sample.reserved, sample.free_prefixes) == (0, 64, 4)
+
+
+def test_ec2_gives_addresses_as_the_scenario_says():
+    def next_address(choice):
+        stage = set_stage(scenario(ec2__address_choice=choice))
+        return stage.ec2.create_network_interface(subnet_id=stage.subnet_ids["b"], now_ns=0).private_ip
+
+    assert next_address("lowest") == "10.1.0.4"
+    assert next_address("random") != "10.1.0.4"
+
+
+def test_the_stage_answers_at_once_as_yet():
+    full = scenario(subnet__a__occupied_share=1.0, ec2__throttling={"CreateNetworkInterface": {"capacity": 1, "per_second": 1}})
+    stage = set_stage(full)
+    for _ in range(3):
+        stage.ec2.create_network_interface(subnet_id=stage.subnet_ids["b"], now_ns=0)
+    assert stage.ec2.throttled_counts == {}
+
+
+# --- recorder ------------------------------------------------------------------------------------------------------------
+
+PREFIXES = {"ENABLE_PREFIX_DELEGATION": True}
+CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, set()),
+        ({"settings": PREFIXES}, {"a", "b"}),
+        ({"settings": PREFIXES, "subnets": ["b"]}, {"b"}),
+        ({"settings": PREFIXES | CUSTOM, "subnets": ["b"], "pod_subnet": "a"}, {"a"}),
+        ({"settings": PREFIXES, "instance_type": "m4.large"}, set()),  # Xen, which has no prefixes
+    ],
+)
+def test_no_28_is_told_of_subnets_that_prefixes_are_wanted_from(changes, told):
+    recorder = make_recorder(scenario(**{f"group__workers__{key}": value for key, value in changes.items()}))
+    recorder.sample(fleet(0), dict.fromkeys(("a", "b"), subnet(free_prefixes=0)), {}, {})
+    result = result_of(recorder, MINUTE)
+    assert {event.subject for event in result.events} == told
+    assert result.subnet_sizes == {"a": 64, "b": 256}

@@ -1,0 +1,158 @@
+"""The search for settings: what is tried, what is judged good, and what is told."""
+
+import attrs
+import pytest
+from test_sweep import AtOnce
+
+from vpcipam.errors import ScenarioError
+from vpcipam.fleet.engine import simulate
+from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.tune import GOALS, Candidate, TuneSpec, _with_front, tune
+
+BASE = """
+duration = "40 min"
+retry = "5 s"
+subnet = [{name = "a", cidr = "10.0.0.0/24"}]
+group = [
+  {name = "small", instance_type = "t3.medium", count = 1},
+  {name = "large", instance_type = "m5.large", count = 1},
+]
+workload = [{kind = "arrivals", name = "job", per_hour = 150, burst = 5, lifetime = {kind = "fixed", time = "4 min"}}]
+ec2 = {latency = "typical"}
+"""
+TUNE = """
+[tune]
+minimise = "addresses-mean"
+p99_wait = "12 s"
+calls_per_minute = 30
+seeds = [1, 2]
+[tune.settings]
+WARM_IP_TARGET = [1, 8]
+MINIMUM_IP_TARGET = [0, 20]
+"""
+
+
+@pytest.fixture(scope="module", name="scenario")
+def _scenario():
+    return Scenario.from_toml(BASE + TUNE)
+
+
+@pytest.fixture(scope="module", name="result")
+def _result(scenario):
+    return tune(scenario, executor=AtOnce())
+
+
+def test_the_document_says_what_to_search_for(scenario):
+    assert TuneSpec.read(scenario) == TuneSpec(
+        {"WARM_IP_TARGET": ("1", "8"), "MINIMUM_IP_TARGET": ("0", "20")}, "addresses-mean", 12_000_000_000, 30.0, (1, 2), 0
+    )
+
+
+def test_what_the_document_leaves_out_has_a_default():
+    spec = TuneSpec.read(Scenario.from_toml("seed = 9\n" + BASE + "[tune]\n[tune.settings]\nENABLE_PREFIX_DELEGATION = [true, false]"))
+    assert spec == TuneSpec({"ENABLE_PREFIX_DELEGATION": ("true", "false")}, seeds=(9,))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", r"tune: is missing; it says what to search for"),
+        ("[tune]", r"tune\.settings: lists no variable to try"),
+        ("[tune.settings]\nWARM_IP_TARGETS = [1]", r"tune\.settings\.WARM_IP_TARGETS: .*WARM_IP_TARGET"),
+        ("[tune.settings]\nWARM_IP_TARGET = 1", r"tune\.settings\.WARM_IP_TARGET: must be a list of values to try, not 1"),
+        ("[tune.settings]\nWARM_IP_TARGET = []", r"must be a list of values to try, not \[\]"),
+        ("[tune.settings]\nWARM_IP_TARGET = [1.5]", r"must be a list of values to try, not \[1.5\]"),
+        (
+            "[tune]\nminimise = 'cost'\n[tune.settings]\nWARM_IP_TARGET = [1]",
+            r"tune\.minimise: is 'cost'; it must be one of addresses-peak",
+        ),
+        ("[tune]\nseeds = [-1]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seeds: must be a list of whole numbers"),
+        ("[tune]\nseeds = []\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seeds: must be a list of whole numbers"),
+        ("[tune]\nseed = [1]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seed: there is no such key; did you mean seeds\?"),
+        ("[tune]\np99_wait = 'soon'\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.p99_wait: must be a duration"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_by_its_key(table, message):
+    with pytest.raises(ScenarioError, match=message):
+        TuneSpec.read(Scenario.from_toml(BASE + table))
+
+
+def test_every_combination_is_judged_by_the_worst_of_its_seeds(scenario, result):
+    assert result.complete
+    assert len(result.candidates) == 4
+    for candidate in result.candidates:
+        changes = {f"group.{group}.settings.{name}": value for group in ("small", "large") for name, value in candidate.settings.items()}
+        summaries = [simulate(scenario.with_changes({**changes, "seed": seed})).summary for seed in (1, 2)]
+        assert candidate.cost == max(summary.addresses_mean for summary in summaries)
+        assert candidate.p99_wait_ns == max(summary.to_start.p99_ns for summary in summaries)
+        assert candidate.calls_per_minute == max(summary.calls_worst_minute for summary in summaries)
+        assert candidate.fits == (candidate.p99_wait_ns <= 12_000_000_000 and candidate.calls_per_minute <= 30)
+
+
+def test_the_best_is_the_cheapest_that_keeps_within_the_bounds(result):
+    assert [each.cost for each in result.candidates] == sorted(each.cost for each in result.candidates)
+    fitting = [each for each in result.candidates if each.fits]
+    assert 0 < len(fitting) < 4
+    assert result.best is fitting[0]
+    assert result.best.kubectl == (
+        "kubectl set env daemonset aws-node -n kube-system "
+        f"WARM_IP_TARGET={result.best.settings['WARM_IP_TARGET']} MINIMUM_IP_TARGET={result.best.settings['MINIMUM_IP_TARGET']}"
+    )
+
+
+def test_where_nothing_keeps_within_the_bounds_nothing_is_best(scenario):
+    assert tune(scenario, attrs.evolve(TuneSpec.read(scenario), p99_wait_ns=0, calls_per_minute=0), executor=AtOnce()).best is None
+
+
+def test_without_bounds_the_cheapest_is_best(scenario):
+    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, seeds=(1,)), executor=AtOnce())
+    assert result.best is result.candidates[0]
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_each_goal_orders_by_its_own_figure(scenario, goal):
+    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, goal, seeds=(1,)), executor=AtOnce())
+    for candidate in result.candidates:
+        changes = {f"group.{group}.settings.WARM_IP_TARGET": candidate.settings["WARM_IP_TARGET"] for group in ("small", "large")}
+        assert candidate.cost == GOALS[goal](simulate(scenario.with_changes({**changes, "seed": 1})).summary)
+
+
+def test_some_combinations_are_drawn_at_random(scenario):
+    result = tune(scenario, attrs.evolve(TuneSpec.read(scenario), trials=2, seeds=(1,)), executor=AtOnce())
+    assert result.count == len(result.candidates) == 2
+
+
+def candidate(cost, wait):
+    return Candidate({}, cost, wait, 0.0, 0, fits=True)
+
+
+def test_the_front_has_what_nothing_else_beats_in_both():
+    points = [candidate(1, 9), candidate(2, 9), candidate(3, 4), candidate(3, 5), candidate(4, 6), candidate(5, 0), candidate(6, 0)]
+    assert [each.on_front for each in _with_front(points)] == [True, False, True, False, False, True, False]
+    assert _with_front([]) == ()
+
+
+def test_a_combination_that_cannot_be_run_is_told_with_its_reason(scenario):
+    spec = TuneSpec({"WARM_IP_TARGET": ("1",)}, seeds=(1, 2))
+
+    class Failing(AtOnce):
+        def submit(self, function, /, number, *rest):
+            future = super().submit(function, number, *rest)
+            if number:
+                future._result = attrs.evolve(future._result, summary=None, error="no")
+            return future
+
+    result = tune(scenario, spec, executor=Failing())
+    assert result.complete
+    assert (result.candidates, result.failures, result.best, result.front) == ((), (({"WARM_IP_TARGET": "1"}, "no"),), None, ())
+
+
+def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
+    def interrupt(done, count):
+        del count
+        if done == 3:
+            raise KeyboardInterrupt
+
+    result = tune(scenario, executor=AtOnce(), progress=interrupt)
+    assert not result.complete
+    assert len(result.candidates) == 1
