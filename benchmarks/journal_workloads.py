@@ -30,8 +30,8 @@ class FilesOfUpstream(Files):
 
 
 JOURNALS: dict[str, Callable[[Path], Journal]] = {
-    "whole JSON file, synced, with its folder": lambda folder: IpamJsonFile(folder / "ipam.json"),
-    "whole JSON file, synced as ipamd does": lambda folder: IpamJsonFile(folder / "ipam.json", files=FilesOfUpstream()),
+    "JSON file, synced with its folder": lambda folder: IpamJsonFile(folder / "ipam.json"),
+    "JSON file, synced as ipamd does": lambda folder: IpamJsonFile(folder / "ipam.json", files=FilesOfUpstream()),
     "SQLite, FULL": lambda folder: SqliteJournal(folder / "ipam.sqlite"),
     "SQLite, NORMAL": lambda folder: SqliteJournal(folder / "ipam.sqlite", synchronous="NORMAL"),
     "SQLite, OFF": lambda folder: SqliteJournal(folder / "ipam.sqlite", synchronous="OFF"),
@@ -86,4 +86,4 @@ def churn(name: str, journal: Journal, address_count: int, pairs: int, group: in
         assert {each.address for each in restored.cooling} == {each.address for each in datastore.cooldowns(now_ns)}
 
     together = "" if group == 1 else f", {group} at a time"
-    return Workload(f"{name}{together}, {address_count:,} addresses", pairs // group * group, run, check)
+    return Workload(f"{name}{together}; {address_count:,}", pairs // group * group, run, check)

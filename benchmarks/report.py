@@ -124,13 +124,13 @@ def journal_section(rounds: int) -> None:
     names = ((json_file, 1), (upstream, 1), (full, 1), (full, 4), (full, 16), (full, 48), (normal, 1), (off, 1), (memory, 1))
     with journal_workloads.churns(735, pairs, names) as work:
         timings = compare(empty_loop(pairs), work[0], work[1:], rounds)
-    table("Journals, assign + unassign", "SQLite ≤ 0.10 ×; what each promises is in docs/journals.md", timings)
+    table("Journals, assign + unassign; addresses", "SQLite ≤ 0.10 × for the same promise (docs/journals.md)", timings)
     pairs, work = 1_000, []
     with ExitStack() as stack:
         for size in (16, 735, 11_760):
             work += stack.enter_context(journal_workloads.churns(size, pairs, ((off, 1),)))
         timings = compare(empty_loop(pairs), work[0], work[1:], rounds)
-    table("SqliteJournal, assign + unassign by size", "≤ 1.4 ×", timings)
+    table("SqliteJournal, assign + unassign; addresses", "≤ 1.4 ×", timings)
 
 
 SECTIONS: dict[str, Callable[[int], None]] = {

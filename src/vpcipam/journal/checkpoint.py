@@ -109,8 +109,10 @@ class _Scanner:
         except RecursionError:
             raise _BreaksOffError(begin, "it is nested too deeply") from None
         except ValueError as error:
-            offset = error.pos if isinstance(error, json.JSONDecodeError) else begin
-            raise _BreaksOffError(offset, error.msg if isinstance(error, json.JSONDecodeError) else str(error)) from None
+            if not isinstance(error, json.JSONDecodeError):
+                raise _BreaksOffError(begin, str(error)) from None
+            what = error.msg.removesuffix(" at").removesuffix(" starting")
+            raise _BreaksOffError(error.pos, what[:1].lower() + what[1:]) from None
         return begin, self.text[begin : self.offset], value
 
 
