@@ -236,3 +236,18 @@ def test_a_surplus_that_waits_is_woken_for_and_one_that_ends_in_growth_too(world
     here.tick(tick // S)
     later = here.node.next_wakeup(here.now_ns, include_reconcile=False)
     assert later == tick + 60 * S  # to give it back
+
+
+def test_a_surplus_that_gives_way_to_a_want_that_can_not_be_met_is_forgotten_at_the_next_tick(world):
+    here = world("t3.small", policy=CiliumEniPolicy(pre_allocate=2, release_delay_s=60))  # 9 addresses at the most
+    for number in range(7):
+        here.assign(f"p{number}")
+        here.run(here.now_ns // S + 5)
+    here.run(100)
+    here.unassign("p0")
+    here.tick(105)  # sees one too many
+    here.run(150)
+    here.assign("p7", "p8")  # and now as many too few, with no room for more
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 155 * S
+    here.tick(155)
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
