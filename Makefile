@@ -30,7 +30,7 @@ test-compiled: $(VENV)/dev
 	$(PYTEST)
 
 test-plain: $(VENV)/dev
-	VPCIPAM_NO_EXTENSION=1 $(if $(PLAIN_PROFILE),HYPOTHESIS_PROFILE=$(PLAIN_PROFILE)) $(PYTEST) $(if $(COVERAGE),--cov --cov-report=)
+	VPCIPAM_NO_EXTENSION=1 $(if $(PLAIN_PROFILE),HYPOTHESIS_PROFILE=$(PLAIN_PROFILE)) $(PYTEST) $(PLAIN_OPTIONS) $(if $(COVERAGE),--cov --cov-report=)
 
 coverage: ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
 	$(MAKE) test-plain COVERAGE=1

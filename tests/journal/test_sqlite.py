@@ -591,8 +591,9 @@ def test_threads_may_share_it(tmp_path):
 
 
 def test_a_database_with_names_that_are_no_text_is_refused_and_let_go(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(JournalCorrupt, match="has names that are not UTF-8"):
+    with monkeypatch.context() as patch:
         patch.setattr(SqliteJournal, "_set_up", lambda *_: b"\xff".decode())
-        SqliteJournal(tmp_path / FILE)
+        with pytest.raises(JournalCorrupt, match="has names that are not UTF-8"):
+            SqliteJournal(tmp_path / FILE)
     with SqliteJournal(tmp_path / FILE) as journal:
         assert journal.restore(0).assigned == ()
