@@ -164,10 +164,11 @@ class SqliteJournal:
         with self._transaction() as execute:
             for each in cooling:
                 execute(
-                    "INSERT INTO cooling (address, until_ns, released_ns) SELECT ?1, ?2, ?3 "
-                    "WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?1) "
-                    "ON CONFLICT (address) DO UPDATE SET until_ns = ?2, released_ns = ?3 WHERE until_ns < ?2",
-                    (each.address, each.until_ns, each.released_ns),
+                    "INSERT INTO cooling (address, until_ns, released_ns) SELECT ?, ?, ? "
+                    "WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?) "
+                    "ON CONFLICT (address) DO UPDATE SET until_ns = excluded.until_ns, released_ns = excluded.released_ns "
+                    "WHERE cooling.until_ns < excluded.until_ns",
+                    (each.address, each.until_ns, each.released_ns, each.address),
                 )
 
     def restore(self, now_ns: int) -> Restored:
