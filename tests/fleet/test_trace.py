@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vpcipam.errors import TraceError
 from vpcipam.fleet.trace import TraceFormat, read_trace
-from vpcipam.fleet.workload import PodRun
+from vpcipam.fleet.workload import MAX_NS, PodRun
 
 SHARED = Path(os.environ.get("VPCIPAM_SHARED", Path(__file__).parents[3] / "shared"))
 OPENB = SHARED / "data" / "openb" / "pods.csv.gz"
@@ -163,6 +163,35 @@ def test_a_bad_row_is_named_by_line_column_and_value(written, row, wanted):
 def test_a_number_among_dates_is_refused(written):
     path = written("pod,created,deleted\na,2026-01-01T00:00:00Z,\nb,7,\n")
     assert refusal(path).startswith(", line 3, column created: '7' is a number, and the times before it are dates")
+
+
+CENTURY_S = MAX_NS // SECOND
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        (f"x,0,{CENTURY_S + 1}", "line 3, column gone: pod 'x' is deleted more than a hundred years after the start; see whether `unit`"),
+        (f"x,{CENTURY_S + 1},", "line 3, column created: pod 'x' is created more than a hundred years after the start"),
+        (f"x,0,{CENTURY_S}.000000001", "line 3, column gone"),
+    ],
+)
+def test_a_time_beyond_a_hundred_years_is_refused(written, row, wanted):
+    path = written(f"name,created,gone\na,0,1\n{row}\n")
+    assert refusal(path, TraceFormat({"deleted": "gone"})).startswith(f", {wanted}")
+
+
+def test_a_hundred_years_are_not_refused_and_count_from_the_start(written):
+    content = f"pod,created,deleted\na,0,{CENTURY_S}\nb,{CENTURY_S},\n"
+    assert read_trace(written(content)).runs[1] == PodRun("b", MAX_NS, None)
+    late = f"pod,created,deleted\na,{CENTURY_S},{2 * CENTURY_S}\n"
+    assert read_trace(written(late), TraceFormat(from_first_pod=True)).runs == (PodRun("a", 0, MAX_NS),)
+    assert "more than a hundred years" in refusal(written(late))
+
+
+def test_dates_more_than_a_hundred_years_apart_are_refused(written):
+    path = written("pod,created,deleted\na,0001-01-01T00:00:00+23:59,\nb,9999-12-31T23:59:59-23:59,\n")
+    assert refusal(path).startswith(", line 3, column created: pod 'b' is created more than a hundred years")
 
 
 def test_lines_are_counted_as_an_editor_does(written):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.workload import (
+    MAX_NS,
     MAX_POD_COUNT,
+    MAX_S,
     Arrivals,
     CombinedWorkload,
     CronJob,
@@ -127,8 +129,10 @@ def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
     assert FixedWorkload(runs).pods(3, HOUR) == (runs[2], runs[0])
 
 
-@pytest.mark.parametrize("run", [PodRun("a", 5, 5), PodRun("a", 5, 4), PodRun("a", -1, 4), PodRun("a", -1, None)])
-def test_a_pod_that_goes_before_it_comes_is_refused(run):
+@pytest.mark.parametrize(
+    "run", [PodRun("a", 5, 5), PodRun("a", 5, 4), PodRun("a", -1, 4), PodRun("a", -1, None), PodRun("a", 5, 2 * MAX_NS + 1)]
+)
+def test_a_pod_that_goes_before_it_comes_or_in_hundreds_of_years_is_refused(run):
     with pytest.raises(InvalidArgument, match="pod 'a' is created at"):
         in_order([PodRun("0", 0, 1), run])
 
@@ -191,6 +195,29 @@ def test_the_lowest_random_number_is_as_good_as_any(lifetime, drawn):
 def test_a_lifetime_of_nothing_is_a_nanosecond():
     runs = CronJob("c", 1800.0, 1, EmpiricalLifetime((0.0, 0.0))).pods(0, HOUR)
     assert [run.deleted_ns - run.created_ns for run in runs] == [1, 1]
+
+
+@pytest.mark.parametrize("lifetime", [LogNormalLifetime(MAX_S, 10.0), ExponentialLifetime(MAX_S)])
+def test_no_pod_lives_for_more_than_a_hundred_years(lifetime):
+    runs = CronJob("c", 60.0, 50, lifetime).pods(1, HOUR)
+    lives = [run.deleted_ns - run.created_ns for run in runs]
+    assert max(lives) == MAX_NS
+    assert max(run.deleted_ns for run in runs) < 2**63
+    assert in_order(runs) == runs
+
+
+def test_a_life_without_end_is_cut_off_too():
+    class Endless:
+        def draw(self, chance):
+            del chance
+            return math.inf
+
+    assert CronJob("c", 3600.0, 1, Endless()).pods(0, HOUR) == (PodRun("c-0", 0, MAX_NS),)
+
+
+def test_the_latest_deletion_is_not_refused():
+    runs = (PodRun("a", 0, 2 * MAX_NS),)
+    assert in_order(runs) == runs
 
 
 @given(st.lists(st.floats(0, 1e8), min_size=2, max_size=9).map(sorted), st.integers())

@@ -4,7 +4,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TextIO, cast
@@ -12,7 +12,7 @@ from typing import Protocol, TextIO, cast
 import attrs
 
 from vpcipam.errors import TraceError
-from vpcipam.fleet.workload import FixedWorkload, PodRun
+from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 from vpcipam.stats import NS_PER_S
 
 UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -76,7 +76,9 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
     if not runs:
         raise TraceError(f"{path}: no row is a pod that ran; give one row for each pod below the header")
     begin_ns = min(run.created_ns for run in runs) if rows.are_dates or layout.from_first_pod else 0
-    return FixedWorkload(tuple(_moved(run, -begin_ns) for run in runs) if begin_ns else runs)
+    moved = tuple(_moved(run, -begin_ns) for run in runs) if begin_ns else runs
+    rows.refuse_late(moved)
+    return FixedWorkload(moved)
 
 
 class _Reader(Protocol):
@@ -122,6 +124,15 @@ class _Rows:
                 raise TraceError(f"{self.path}, line {self.reader.line_num}: {message}")
             if self.layout.keep_unscheduled or self._value(row, "scheduled") != "":
                 yield self._read(row)
+
+    def refuse_late(self, runs: Iterable[PodRun]) -> None:
+        """Refuse times beyond what a scenario knows, counted from its start."""
+        for run in runs:
+            for what, time_ns in (("created", run.created_ns), ("deleted", run.deleted_ns or 0)):
+                if time_ns > MAX_NS:
+                    where = f"line {self._line_of[run.name]}, column {self._header[self._places[what]]}"
+                    message = f"pod {run.name!r} is {what} more than a hundred years after the start; see whether `unit` is right"
+                    raise TraceError(f"{self.path}, {where}: {message}")
 
     def _find_columns(self) -> dict[str, int]:
         unknown = sorted(self.layout.columns.keys() - _NAMES.keys())

@@ -17,6 +17,8 @@ from vpcipam.stats import NS_PER_S
 
 MAX_S = 36_500 * 86_400.0
 """The longest time that a workload knows: a hundred years."""
+MAX_NS = 36_500 * 86_400 * NS_PER_S
+"""The same in nanoseconds. Whatever is at most twice that fits into 64 bits, as the compiled loop needs it."""
 SHORTEST_S = 1e-9
 """The shortest time that is not nothing."""
 MAX_PER_HOUR = 1e9
@@ -367,9 +369,10 @@ class CronJob:
 
 
 def _live(name: str, times: list[int], lifetime: Lifetime, chance: Random) -> tuple[PodRun, ...]:
-    """Make pods that are created at given times, and stay for drawn ones, 1 ns or more."""
+    """Make pods that are created at given times, and stay for drawn ones, from 1 ns to `MAX_S`."""
     draw = lifetime.draw
-    ends = [time_ns + (int(draw(chance) * NS_PER_S) or 1) for time_ns in times]
+    # A wide log-normal draws ages of the universe. The comparison comes first: what is infinite can't be made whole.
+    ends = [time_ns + (int(min(draw(chance), MAX_S) * NS_PER_S) or 1) for time_ns in times]
     names = [f"{name}-{number}" for number in range(len(times))]
     return in_order(map(PodRun._make, zip(names, times, ends, itertools.repeat(None), strict=False)))
 
@@ -393,14 +396,15 @@ def in_order(runs: Iterable[PodRun]) -> tuple[PodRun, ...]:
     """Sort pods by time of creation, then name, and see that no name is there twice.
 
     Raises:
-        InvalidArgument: two pods have one name, or one is deleted before it is created.
+        InvalidArgument: two pods have one name, or one is deleted before it is created, or beyond twice `MAX_NS`.
     """
     ordered = sorted(runs, key=operator.itemgetter(1, 0))
     if len({run[0] for run in ordered}) != len(ordered):
         ((twice, _),) = Counter(run.name for run in ordered).most_common(1)
         raise InvalidArgument(f"two pods are called {twice!r}; each needs a name of its own")
     for name, created_ns, deleted_ns, _ in ordered:
-        if created_ns < 0 or (deleted_ns is not None and deleted_ns <= created_ns):
+        if created_ns < 0 or (deleted_ns is not None and not created_ns < deleted_ns <= 2 * MAX_NS):
             times = f"created at {created_ns} ns and deleted at {deleted_ns} ns"
-            raise InvalidArgument(f"pod {name!r} is {times}; it must be created at 0 or later, and deleted after that")
+            bounds = f"at 0 or later, and deleted after that, at {2 * MAX_NS} ns at most"
+            raise InvalidArgument(f"pod {name!r} is {times}; it must be created {bounds}")
     return tuple(ordered)
