@@ -89,15 +89,13 @@ def groups(draw, name, subnets, *, elastic=True):
 def scenarios(draw):
     """A fleet for a quarter of an hour to three."""
     duration_s = draw(st.integers(900, 10_000))
-    subnets = [
-        SubnetSpec(
-            f"s{number}",
-            f"10.0.{number}.0/{draw(st.sampled_from([28, 27, 26, 24]))}",
-            (Reservation(f"10.0.{number}.0/28", draw(st.sampled_from(["prefix", "explicit"]))),) if draw(st.booleans()) else (),
-            draw(st.sampled_from([0.0, 0.0, 0.3])),
-        )
-        for number in range(draw(st.integers(1, 2)))
-    ]
+    subnets = []
+    for number in range(draw(st.integers(1, 2))):
+        length, reserved = draw(st.sampled_from([28, 27, 26, 24])), draw(st.booleans())
+        reservations = (Reservation(f"10.0.{number}.0/28", draw(st.sampled_from(["prefix", "explicit"]))),) if reserved else ()
+        # Others can hold nothing where all is reserved.
+        share = draw(st.sampled_from([0.0, 0.0, 0.0 if reserved and length == 28 else 0.3]))
+        subnets.append(SubnetSpec(f"s{number}", f"10.0.{number}.0/{length}", reservations, share))
     names = [subnet.name for subnet in subnets]
     nodes = tuple(draw(groups(f"g{number}", names)) for number in range(draw(st.integers(1, 2))))
     return Scenario(

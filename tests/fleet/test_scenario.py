@@ -15,6 +15,7 @@ from vpcipam.errors import ScenarioError
 from vpcipam.fleet import read_workload
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
 from vpcipam.fleet.workload import (
+    MAX_NS,
     Arrivals,
     CombinedWorkload,
     CronJob,
@@ -225,10 +226,10 @@ def test_a_policy_may_be_a_name():
 def test_subnets_and_their_vpc_are_read():
     scenario = read(
         'duration = "1 h"\nvpc_cidrs = ["10.0.0.0/16"]',
-        subnet=f'{SUBNET}\noccupied_share = 1\nreservations = [{{cidr = "10.0.0.0/25"}}, {{cidr = "10.0.0.128/32", kind = "explicit"}}]',
+        subnet=f'{SUBNET}\noccupied_share = 0.4\nreservations = [{{cidr = "10.0.0.0/25"}}, {{cidr = "10.0.0.128/32", kind = "explicit"}}]',
     )
     reservations = Reservation("10.0.0.0/25", "prefix"), Reservation("10.0.0.128/32", "explicit")
-    assert scenario.subnets == (SubnetSpec("a", "10.0.0.0/24", reservations, 1.0),)
+    assert scenario.subnets == (SubnetSpec("a", "10.0.0.0/24", reservations, 0.4),)
     assert scenario.vpc_cidrs == ("10.0.0.0/16",)
 
 
@@ -338,6 +339,10 @@ def test_a_node_is_called_by_its_group_and_number():
         ("subnet = 1", "subnet: must be a list of tables, each begun by [[subnet]], not 1"),
         ("[subnet]\nname = 1", "subnet: must be a list of tables, each begun by [[subnet]]"),
         (toml(""), "duration: is missing"),
+        (toml("duration = " + "9" * 5_000), "Exceeds the limit"),
+        (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not hold the character NUL"),
+        (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not hold the character NUL"),
+        (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not hold the character NUL"),
         (toml("duration = 0"), "duration: must be a duration from 1e-09 s to 36500 d, such as"),
         (toml("duration = true"), "duration: must be a duration"),
         (toml("duration = nan"), "duration: must be a duration"),
@@ -369,6 +374,10 @@ def test_a_node_is_called_by_its_group_and_number():
         (toml(subnet='cidr = "10.0.0.0/24"'), "subnet.1.name: is missing"),
         (toml(subnet='name = ""\ncidr = "10.0.0.0/24"'), "subnet: each needs a name"),
         (toml(subnet=f"{SUBNET}\noccupied_share = 1.01"), "subnet.a.occupied_share: must be a number from 0 to 1, not 1.01"),
+        (
+            toml(subnet=f'{SUBNET}\noccupied_share = 0.6\nreservations = [{{cidr = "10.0.0.0/25"}}]'),
+            "subnet.a.occupied_share: would be 151 addresses, and 127 lie outside the reservations; give a smaller share",
+        ),
         (toml(subnet=f"{SUBNET}\noccupied_share = true"), "subnet.a.occupied_share: must be a number"),
         (toml(subnet=f"{SUBNET}\n[[subnet]]\n{SUBNET}"), "subnet: two are called 'a'"),
         (toml(subnet=f'{SUBNET}\n[[subnet]]\nname = "b"\ncidr = "10.0.0.128/25"'), "subnet: 10.0.0.0/24 and 10.0.0.128/25 overlap"),
@@ -546,9 +555,20 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
-        ({"duration_ns": 0}, "duration: must be more than 0, not 0 ns"),
-        ({"sample_ns": -1}, "sample: must be more than 0"),
-        ({"retry_ns": 0}, "retry: must be more than 0"),
+        ({"duration_ns": 0}, "duration: must be a whole number of nanoseconds from 1 to 3153600000000000000, not 0"),
+        ({"duration_ns": MAX_NS + 1}, "duration: must be a whole number of nanoseconds"),
+        ({"duration_ns": 1.5}, "duration: must be a whole number of nanoseconds"),
+        ({"sample_ns": -1}, "sample: must be a whole number"),
+        ({"retry_ns": 0}, "retry: must be a whole number"),
+        ({"seed": -1}, "seed: must be a whole number from 0 to 9223372036854775807, not -1"),
+        ({"seed": 2**63}, "seed: must be a whole number"),
+        ({"seed": 1.5}, "seed: must be a whole number"),
+        ({"scheduling": "most"}, "scheduling: is 'most'; it must be one of least-allocated, most-allocated"),
+        ({"ec2": Ec2Behaviour(None, None, "high")}, "ec2.address_choice: is 'high'; it must be one of lowest, random"),
+        (
+            {"subnets": (SubnetSpec("a", "10.0.0.0/24", (Reservation("10.0.0.0/25", "prefixes"),)),)},
+            "subnet.a.reservations: is 'prefixes'; it must be one of prefix, explicit; did you mean prefix?",
+        ),
         ({"subnets": ()}, "subnet: there must be one at least"),
         ({"vpc_cidrs": ()}, "subnet: there must be one at least"),
         ({"vpc_cidrs": ("ten",)}, "vpc_cidrs: 'ten' is not a CIDR"),
@@ -557,7 +577,7 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
         ({"subnets": (SubnetSpec("a", "10.0.0.0/24", occupied_share=1.5),)}, "subnet.a.occupied_share: must be from 0 to 1, not 1.5"),
         (
             {"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("a",), 3, 2),)},
-            "group.w.count: is 2; it must be from min_count, 3, to max_count, 2",
+            "group.w.min_count: must be a whole number from 0 to 2, not 3",
         ),
         ({"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("b",), 2, 2),)}, "group.w.subnets: there is no subnet 'b'"),
     ],
@@ -565,6 +585,41 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
 def test_a_scenario_made_in_python_is_checked_too(changes, wanted):
     with pytest.raises(ScenarioError, match=re.escape(wanted)):
         attrs.evolve(read(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"instance_type": "m5.lagre"}, "instance_type: unknown instance type 'm5.lagre'; did you mean m5.large"),
+        ({"settings": Settings().with_variables({"ENABLE_IPv4": "false"})}, "settings: ENABLE_IPv4: IPv4 and IPv6 are both off"),
+        ({"placement": "low"}, "placement: is 'low'; it must be one of lowest"),
+        ({"count": -1}, "count: must be a whole number from 0 to 100000, not -1"),
+        ({"count": 100_001}, "count: must be a whole number"),
+        ({"min_count": -1}, "min_count: must be a whole number from 0 to 2"),
+        ({"max_count": 1}, "max_count: must be a whole number from 2 to 100000, not 1"),
+        ({"max_count": 100_001}, "max_count: must be a whole number"),
+        ({"max_pods": 0}, "max_pods: must be a whole number from 1"),
+        ({"host_network_pods": -1}, "host_network_pods: must be a whole number from 0"),
+        ({"boot_ns": -1}, "boot: must be a whole number from 0"),
+        ({"boot_ns": MAX_NS + 1}, "boot: must be a whole number"),
+        ({"scale_down_after_ns": 0}, "scale_down_after: must be a whole number from 1"),
+    ],
+)
+def test_a_group_made_in_python_is_checked_too(changes, wanted):
+    scenario = read()
+    with pytest.raises(ScenarioError, match=re.escape(f"group.workers.{wanted}")):
+        attrs.evolve(scenario, groups=(attrs.evolve(scenario.groups[0], **changes),))
+
+
+def test_all_that_lies_outside_the_reservations_may_be_occupied():
+    reservations = (Reservation("10.0.0.0/25", "prefix"),)
+    assert attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 127 / 251),))
+    with pytest.raises(ScenarioError, match="would be 128 addresses, and 127 lie outside"):
+        attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 128 / 251),))
+
+
+def test_a_hundred_years_are_simulated():
+    assert attrs.evolve(read(), duration_ns=MAX_NS, sample_ns=MAX_NS, retry_ns=MAX_NS).duration_ns == MAX_NS
 
 
 def test_any_workload_will_do_in_python():
@@ -645,6 +700,21 @@ def test_a_change_that_makes_no_sense_is_refused(path, value, wanted):
     with pytest.raises(ScenarioError) as refused:
         scenario.with_changes({path: value})
     assert str(refused.value).startswith(wanted)
+
+
+def test_names_with_dots_are_found_and_the_longest_counts():
+    scenario = read(group=f"{GROUP.replace('workers', 'a.b')}\n[[group]]\n{GROUP.replace('workers', 'a')}")
+    changed = scenario.with_changes({"group.a.b.count": 5, "group.a.count": 7})
+    assert [(group.name, group.count) for group in changed.groups] == [("a.b", 5), ("a", 7)]
+    with pytest.raises(ScenarioError, match=r"group\.a\.b is a table; name the key of it"):
+        scenario.with_changes({"group.a.b": 5})
+
+
+def test_a_path_to_one_of_two_tables_of_a_name_is_refused(folder):
+    trace = 'kind = "trace"\nname = "t"\nfile = "pods.csv"'
+    scenario = read(workload=f"{trace}\n[[workload]]\n{trace}", folder=folder)
+    with pytest.raises(ScenarioError, match=r"workload\.t\.unit: 2 tables of workload are called 't'; give each a name of its own"):
+        scenario.with_changes({"workload.t.unit": "ms"})
 
 
 def test_a_list_of_values_is_no_table():

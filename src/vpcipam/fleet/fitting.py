@@ -8,23 +8,41 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations
 
 from vpcipam.address import Cidr
+from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
+from vpcipam.ec2.space import reserved_addresses
 from vpcipam.errors import InvalidArgument, VpcIpamError
-from vpcipam.fleet.reading import nearest
+from vpcipam.fleet.reading import MAX_COUNT, nearest
 from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
-from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
+from vpcipam.fleet.workload import MAX_NS, Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
 from vpcipam.limits import instance_limits
+from vpcipam.pool import PLACEMENTS
 
 Misfit = tuple[str, str]
 """A key, and what is wrong with it."""
+MAX_SEED = 2**63 - 1
+MAX_GROUP_COUNT = 100_000
+"""The most nodes of a group."""
 MAX_SAMPLE_COUNT = 1_000_000
 """The most samples that a scenario may take."""
+
+
+def word_misfits(key: str, value: str, words: tuple[str, ...]) -> Iterator[Misfit]:
+    """What is wrong with a word that must be one of a few."""
+    if value not in words:
+        yield key, f"is {value!r}; it must be one of {', '.join(words)}{nearest(value, words)}"
+
+
+def whole_misfits(key: str, value: int, *, low: int = 0, high: int) -> Iterator[Misfit]:
+    """What is wrong with a whole number that must lie between two, both included."""
+    if type(value) is not int or not low <= value <= high:
+        yield key, f"must be a whole number from {low} to {high}, not {value!r}"
 
 
 def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Misfit]:
     """What is wrong with a scenario's times."""
     for key, length_ns in (("duration", duration_ns), ("sample", sample_ns), ("retry", retry_ns)):
-        if length_ns < 1:
-            yield key, f"must be more than 0, not {length_ns} ns"
+        if type(length_ns) is not int or not 1 <= length_ns <= MAX_NS:
+            yield key, f"must be a whole number of nanoseconds from 1 to {MAX_NS}, not {length_ns!r}"
     if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
         yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; take a longer time"
 
@@ -46,6 +64,13 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
             if part.first not in whole or part.last not in whole:
                 yield f"{key}.reservations", f"{part} does not lie in {whole}"
         yield from _overlaps(f"{key}.reservations", ranges)
+        for each in subnet.reservations:
+            yield from word_misfits(f"{key}.reservations", each.kind, RESERVATION_TYPES)
+        kept = reserved_addresses(whole)
+        outside = whole.size - len(kept) - sum(part.size - sum(address in part for address in kept) for part in ranges)
+        if subnet.occupied_count > outside:
+            message = f"would be {subnet.occupied_count} addresses, and {outside} lie outside the reservations; give a smaller share"
+            yield f"{key}.occupied_share", message
     cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
     yield from _overlaps("subnet", cidrs)
     yield from _unreadable("vpc_cidrs", vpc_cidrs, ipv4_block)
@@ -57,18 +82,37 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
 
 
 def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
-    """What is wrong with groups, and with the subnets that they name.
-
-    Raises:
-        UnknownInstanceType: a group has one.
-    """
+    """What is wrong with groups, and with the subnets that they name."""
     if not groups:
         yield "group", "there must be one at least"
     yield from _repeated("group", [group.name for group in groups])
     names = [subnet.name for subnet in subnets]
     for group in groups:
-        for key, message in chain(_choice_misfits(group, names), _mode_misfits(group)):
+        for key, message in chain(_type_misfits(group), _choice_misfits(group, names), _number_misfits(group), _mode_misfits(group)):
             yield f"group.{group.name}.{key}", message
+
+
+def _type_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    key = "instance_type"
+    try:
+        limits = instance_limits(group.instance_type)
+        key = "settings"
+        group.settings.check(limits)
+    except VpcIpamError as error:
+        yield key, str(error)
+
+
+def _number_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    for key, number, low, high in (
+        ("min_count", group.min_count, 0, group.count),
+        ("max_count", group.max_count, group.count, MAX_GROUP_COUNT),
+        ("max_pods", group.max_pods, 1, MAX_GROUP_COUNT),
+        ("host_network_pods", group.host_network_pods, 0, MAX_COUNT),
+        ("boot", group.boot_ns, 0, MAX_NS),
+        ("scale_down_after", group.scale_down_after_ns, 1, MAX_NS),
+    ):
+        if number is not None:
+            yield from whole_misfits(key, number, low=low, high=high)
 
 
 def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
@@ -78,8 +122,8 @@ def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
         for each in chosen:
             if each is not None and each not in names:
                 yield key, f"there is no subnet {each!r}; there are {', '.join(names)}{nearest(each, names)}"
-    if not 0 <= group.min_count <= group.count <= group.max_count:
-        yield "count", f"is {group.count}; it must be from min_count, {group.min_count}, to max_count, {group.max_count}"
+    yield from word_misfits("placement", group.placement, PLACEMENTS)
+    yield from whole_misfits("count", group.count, high=MAX_GROUP_COUNT)
 
 
 def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:

@@ -56,6 +56,8 @@ class Table:
         value = self.take(key, default)
         if not isinstance(value, str):
             raise self.refusal(key, f"must be a text in quotes, not {value!r}")
+        if "\0" in value:  # no file is called so, and no name of anything should be
+            raise self.refusal(key, f"must not hold the character NUL, as {value!r} does")
         among = tuple(among)
         if among and value not in among:
             raise self.refusal(key, f"is {value!r}; it must be one of {', '.join(among)}{nearest(value, among)}")
@@ -173,8 +175,10 @@ def nearest(text: str, names: Iterable[str]) -> str:
 def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
     """Copy a document with one key set, by its path with dots; tables of a list go by their name, or by their place from 1.
 
+    A name may have dots itself; of several that would fit, the longest counts.
+
     Raises:
-        ScenarioError: the path leads through something that is not there, or is no table.
+        ScenarioError: the path leads through something that is not there, is no table, or is one of several called so.
     """
     return _changed(document, path.split("."), value, path)
 
@@ -188,10 +192,14 @@ def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: 
         return {**document, head: _changed(below, rest, value, path)}
     if not isinstance(below, list) or not all(isinstance(each, Mapping) for each in below):
         raise ScenarioError(f"{path}: {head} is no table, so nothing can be set in it")
-    name, *inner = rest
     names = [table_name(each, place) for place, each in enumerate(below)]
-    if name not in names:
-        raise ScenarioError(f"{path}: there is no {head} called {name!r}; there are {', '.join(names)}{nearest(name, names)}")
+    tail = ".".join(rest)
+    name = max((each for each in names if f"{tail}.".startswith(f"{each}.")), key=len, default=None)
+    if name is None:
+        raise ScenarioError(f"{path}: there is no {head} called {rest[0]!r}; there are {', '.join(names)}{nearest(rest[0], names)}")
+    if names.count(name) > 1:
+        raise ScenarioError(f"{path}: {names.count(name)} tables of {head} are called {name!r}; give each a name of its own")
+    inner = rest[name.count(".") + 1 :]
     if not inner:
         raise ScenarioError(f"{path} is a table; name the key of it that is to be set, as in {path}.name")
     place = names.index(name)

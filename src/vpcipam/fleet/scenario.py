@@ -7,22 +7,23 @@ import tomllib
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
 from vpcipam.address import Cidr
+from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
 from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
+from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet.fitting import group_misfits, subnet_misfits, time_misfits, workload_misfits
+from vpcipam.fleet.fitting import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
 from vpcipam.fleet.read_workload import read_workload
 from vpcipam.fleet.reading import Table, changed
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
-from vpcipam.limits import instance_limits
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS
 from vpcipam.settings import Settings, explain
@@ -84,6 +85,9 @@ class Scenario:
     def __attrs_post_init__(self) -> None:
         """Check the scenario as a whole."""
         for key, message in chain(
+            word_misfits("scheduling", self.scheduling, SCHEDULINGS),
+            word_misfits("ec2.address_choice", self.ec2.address_choice, get_args(AddressChoice)),
+            whole_misfits("seed", self.seed, high=MAX_SEED),
             time_misfits(self.duration_ns, self.sample_ns, self.retry_ns),
             subnet_misfits(self.subnets, self.vpc_cidrs),
             group_misfits(self.groups, self.subnets),
@@ -121,7 +125,7 @@ class Scenario:
         """
         try:
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a ValueError too for a number of 5,000 digits
             raise ScenarioError(f"{source}: {error}") from None
         for path, value in (changes or {}).items():
             document = changed(document, path, value)
@@ -168,7 +172,7 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
     values = {
         "name": top.text("name", Path(source).stem),
         "duration_ns": duration_ns,
-        "seed": top.integer("seed", 0, high=2**63 - 1),
+        "seed": top.integer("seed", 0, high=MAX_SEED),
         "subnets": subnets,
         "groups": groups,
         "workload": parts[0] if len(parts) == 1 else CombinedWorkload(parts),
@@ -179,7 +183,7 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
         "ec2": _ec2(top.table("ec2")),
     }
     for key in SEARCHES:
-        top.take(key, None)  # what a search over this scenario goes through, for vpcipam.fleet.search
+        top.take(key, None)  # what a search over this scenario goes through: see the modules of these names
     top.finish()
     try:
         scenario = Scenario(**values)
@@ -193,7 +197,7 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
 def _subnet(table: Table) -> SubnetSpec:
     reservations = []
     for inner in table.tables("reservations"):
-        reservations.append(Reservation(inner.text("cidr"), inner.text("kind", "prefix", among=("prefix", "explicit"))))
+        reservations.append(Reservation(inner.text("cidr"), inner.text("kind", "prefix", among=RESERVATION_TYPES)))
         inner.finish()
     subnet = SubnetSpec(table.text("name"), table.text("cidr"), tuple(reservations), table.number("occupied_share", 0.0, high=1.0))
     table.made("cidr", lambda: ipv4_block(subnet.cidr))
@@ -204,9 +208,7 @@ def _subnet(table: Table) -> SubnetSpec:
 def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGroup:
     name = table.text("name")
     instance_type = table.text("instance_type")
-    limits = table.made("instance_type", lambda: instance_limits(instance_type))
     settings = _settings(table, folder)
-    table.made("settings", lambda: settings.check(limits))
     count = table.integer("count", high=100_000)
     group = NodeGroup(
         name=name,
@@ -257,7 +259,7 @@ def _policy(table: Table) -> WarmPolicy:
 
 
 def _ec2(table: Table) -> Ec2Behaviour:
-    choice = table.text("address_choice", "lowest", among=("lowest", "random"))
+    choice = table.text("address_choice", "lowest", among=get_args(AddressChoice))
     behaviour = Ec2Behaviour(_latencies(table), _throttle(table), choice)  # type: ignore[arg-type] # it is one of them
     table.finish()
     return behaviour

@@ -8,6 +8,7 @@ from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
 from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
+from vpcipam.ec2.space import reserved_addresses
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle
 from vpcipam.errors import InvalidArgument
@@ -38,6 +39,12 @@ class SubnetSpec:
     cidr: str
     reservations: tuple[Reservation, ...] = ()
     occupied_share: float = 0.0
+
+    @property
+    def occupied_count(self) -> int:
+        """How many addresses that is."""
+        whole = Cidr.parse(self.cidr)
+        return round(self.occupied_share * (whole.size - len(reserved_addresses(whole))))
 
 
 @attrs.frozen

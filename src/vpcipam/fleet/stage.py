@@ -65,7 +65,7 @@ def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
         address for address in range(cidr.first, cidr.last + 1) if address not in kept and not any(address in each for each in ranges)
     ]
     chance = Random(f"{spec.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
-    taken = sorted(chance.sample(usable, min(len(usable), round(spec.occupied_share * (cidr.size - len(kept))))))
+    taken = sorted(chance.sample(usable, spec.occupied_count))
     if taken:
         first, *others = (address_text(address, 4) for address in taken)
         ec2.create_network_interface(subnet_id=subnet_id, private_ip=first, secondary_ips=others, description="others", now_ns=0)
