@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import runpy
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from recordings import MINUTE, S, long_run, recorded, result_of, subnet
 
 import vpcipam
-from vpcipam.errors import InvalidArgument
+from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet import page, plots
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.page import apart
@@ -299,3 +300,9 @@ def test_neighbouring_28s_are_drawn_as_full_or_free_only_where_all_are():
     assert len(rows) == plots.STRIP_ROWS
     assert [row[0] for row in rows[:4]] == [0, 16, 15, 1]
     assert all(row[1] == 0 for row in rows)
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"pictures need the package matplotlib: pip install 'vpcipam\[plots\]'"):
+        runpy.run_path(page.__file__)

@@ -156,3 +156,8 @@ def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
     result = tune(scenario, executor=AtOnce(), progress=interrupt)
     assert not result.complete
     assert len(result.candidates) == 3
+
+
+@pytest.mark.parametrize(("trials", "count"), [(0, 8), (3, 6), (9, 8)])
+def test_a_search_says_how_many_runs_it_takes(scenario, trials, count):
+    assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count
