@@ -205,3 +205,18 @@ def test_a_node_that_never_has_anything_to_do_again_sleeps_for_ever():
     for _ in fleet.run():
         pass
     assert fleet.members[0].wake_ns == NEVER_NS
+
+
+def test_a_pod_that_was_turned_away_counts_once_also_when_it_is_deleted():
+    runs = [*((f"p{number}", S, None, "g-0000") for number in range(9)), ("q", 2 * S, 30 * S, "g-0000")]
+    fleet = Fleet(fleet_of(runs, 60, max_pods=11))
+    for _ in fleet.run():
+        fleet._check()
+    assert (fleet.refused_count, fleet.running_count) == (1, 9)
+
+
+def test_a_try_that_was_planned_for_later_gives_way_to_an_earlier_one():
+    runs = [("p0", S, None), ("p1", S, None), ("p2", S, 2 * S), ("late", 3 * S, None)]
+    result = simulate(fleet_of(runs, 60))  # an address cools until 32 s, but the pool grows at 5 s
+    assert result.summary.for_address == Waits.of(4, [10 * S])
+    assert result.summary.pods_running == 3

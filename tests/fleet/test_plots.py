@@ -302,7 +302,7 @@ def test_neighbouring_28s_are_drawn_as_full_or_free_only_where_all_are():
     assert all(row[1] == 0 for row in rows)
 
 
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
+def test_a_missing_matplotlib_is_told_on_import(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pictures need the package matplotlib: pip install 'vpcipam\[plots\]'"):
         runpy.run_path(page.__file__)
