@@ -7,6 +7,7 @@ import pytest
 from fleet_worlds import S, run_whole, scenarios
 from hypothesis import given, settings
 
+from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError
 from vpcipam.fleet.engine import Fleet, simulate
@@ -220,3 +221,21 @@ def test_a_try_that_was_planned_for_later_gives_way_to_an_earlier_one():
     result = simulate(fleet_of(runs, 60))  # an address cools until 32 s, but the pool grows at 5 s
     assert result.summary.for_address == Waits.of(4, [10 * S])
     assert result.summary.pods_running == 3
+
+
+def test_a_fleet_that_comes_and_goes_in_waves_does_the_same_ticked_or_not():
+    runs = [(f"w{wave}-{number}", (wave * 100 + 1) * S, (wave * 100 + 40 + number) * S) for wave in range(6) for number in range(14)]
+    scenario = fleet_of(runs, 900, maximum=2, cidr="10.0.0.0/27", boot_ns=20 * S, scale_down_after_ns=120 * S, sample_ns=17 * S)
+    scenario = attrs.evolve(scenario, ec2=Ec2Behaviour(TYPICAL_LATENCIES))
+    assert run_whole(scenario)[1:] == run_whole(scenario, tickless=False)[1:]
+    assert run_whole(scenario)[0] == run_whole(scenario, tickless=False)[0]
+
+
+def test_a_launch_that_ec2_refuses_is_tried_again_a_minute_later():
+    runs = [(f"p{number}", S, None) for number in range(80)]  # nine to a node, and the subnet has room for a few nodes alone
+    result = simulate(fleet_of(runs, 200, maximum=9, cidr="10.0.0.0/28"))
+    assert any("EC2 launches no node" in event.text for event in result.events)
+    launched = result.samples[-1].nodes - 1
+    assert launched < result.summary.calls["RunInstances"] <= launched + 4  # at 1, 61, 121 and 181 s
+    assert result.summary.pods_pending > 0
+    assert result.summary.for_node.max_ns == 199 * S
