@@ -138,7 +138,11 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
 
 def test_an_empty_file_is_refused_since_its_log_would_be_thrown_away(tmp_path):
-    filled(tmp_path)._lock.release()  # as after a kill: the log is still there
+    living = tmp_path / "living"
+    living.mkdir()
+    with filled(living):  # as after a kill: the log is still there
+        for name in (FILE, f"{FILE}-wal"):
+            shutil.copy(living / name, tmp_path)
     assert (tmp_path / f"{FILE}-wal").stat().st_size
     os.truncate(tmp_path / FILE, 0)
     with pytest.raises(JournalCorrupt, match="is empty, which a journal never is"):
