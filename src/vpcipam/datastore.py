@@ -214,6 +214,33 @@ class Datastore:
         """Go through the sandboxes, ascending by address, as they are at the call."""
         return iter([(key, self._assignment(key)) for key, _address in self._pool.items()])
 
+    def sole_pool(self) -> AddressPool[SandboxKey]:
+        """Hand out the pool, for an owner to assign and unassign there: a simulation of thousands of nodes, to which a call less matters.
+
+        What is done there is seen here as if it had been done here; a sandbox's `Assignment` is made when somebody asks for it. The owner
+        sees to it that keys are valid, and leaves blocks, entries and notes alone.
+
+        Raises:
+            DatastoreError: the datastore has a journal, which would not be told.
+        """
+        if self._journal is not None:
+            raise DatastoreError(
+                "the pool of a datastore with a journal is not handed out: the journal would not be told of what is done there"
+            )
+        self._assignment_kept = self._assignment_asked_for
+        self._pool_unassign = self._unassign_answered
+        return self._pool
+
+    def _assignment_asked_for(self, key: SandboxKey) -> Assignment | None:
+        """What a sandbox holds, made where the pool has kept none; None where it holds nothing."""
+        kept = cast("Assignment | None", self._pool.entry_of(key))
+        return kept if kept is not None or self._pool.address_of(key) is None else self._first_assignment(key)
+
+    def _unassign_answered(self, key: SandboxKey, now_ns: int) -> Assignment:
+        """Unassign at the pool, where the answer may be yet to be made."""
+        self._assignment_asked_for(key)
+        return cast("Assignment", self._pool.unassign_entry(key, now_ns))
+
     def _assignment(self, key: SandboxKey) -> Assignment:
         """What a sandbox holds."""
         return self._assignment_kept(key) or self._first_assignment(key)

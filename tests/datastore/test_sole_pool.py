@@ -1,0 +1,66 @@
+"""A pool handed out to a sole owner: what is done there is seen at the datastore as if it had been done here."""
+
+import pytest
+from datastore_worlds import key, node, singles
+
+from vpcipam.errors import DatastoreError, UnknownKey
+from vpcipam.sandbox import PodRef
+from vpcipam.stats import Assignment
+
+
+class Silent:
+    """A journal that nobody may tell anything."""
+
+
+WEB = Assignment("10.0.0.0", "eni-0", 0, 0, "10.0.0.0/28")
+API = Assignment("10.0.0.1", "eni-0", 0, 0, "10.0.0.0/28")
+
+
+@pytest.fixture
+def store():
+    """A datastore of a prefix, at whose pool two sandboxes were given addresses."""
+    store = node(["10.0.0.0/28"])
+    pool = store.sole_pool()
+    pool.assign(key("web"), 0)
+    pool.assign(key("api"), 0)
+    return store
+
+
+def test_what_is_assigned_at_the_pool_is_answered_here(store):
+    assert store.assignment_of(key("web")) == WEB
+    assert store.assignment_of(key("web")) is store.assignment_of(key("web"))
+    assert list(store.assignments()) == [(key("web"), WEB), (key("api"), API)]
+    assert store.key_of("10.0.0.1") == key("api")
+    assert store.pod_of(key("web")) is None
+    assert store.assign(key("web"), 1) == WEB
+    assert store.assign_at(key("api"), "10.0.0.1", 1) == API
+    assert store.assignment_of(key("nobody")) is None
+    store._check()
+
+
+def test_what_is_assigned_here_can_be_unassigned_at_the_pool(store):
+    assert store.assign(key("db"), 1, PodRef("default", "db-1")).address == "10.0.0.2"
+    store.sole_pool().unassign(key("db"), 2)
+    assert store.assignment_of(key("db")) is None
+    assert [cooling.address for cooling in store.cooldowns(3)] == ["10.0.0.2"]
+    store._check()
+
+
+def test_an_unassign_here_says_what_was_given_at_the_pool(store):
+    assert store.unassign(key("api"), 1) == API
+    assert store.unassign_many([key("web")], 1) == (WEB,)
+    assert store.sandbox_count == 0
+    with pytest.raises(UnknownKey, match="web"):
+        store.unassign(key("web"), 2)
+
+
+def test_a_forced_removal_says_who_lost_what_was_given_at_the_pool(store):
+    assert store.remove_cidr("eni-0", "10.0.0.0/28", force=True, now_ns=1) == (WEB, API)
+    assert store.sandbox_count == 0
+
+
+def test_the_pool_of_a_datastore_with_a_journal_is_not_handed_out():
+    store = singles([5], journal=Silent())
+    with pytest.raises(DatastoreError, match="the journal would not be told"):
+        store.sole_pool()
+    assert store.sandbox_count == 0
