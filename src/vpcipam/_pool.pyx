@@ -567,50 +567,51 @@ cdef class AddressPool:
     (162, 160)
     """
 
+    # The first three lines are what a change reads; the rest, when blocks come and go.
     # By place, side by side as they are needed together: its key, or None, and its address, the int that is handed out, made once.
     # A list, so that the garbage collector sees the keys.
     cdef list _held
-    cdef list _kept  # likewise its entry, if it has one, and the note of its key, or None; empty until the owner keeps something
+    cdef KeyTable _table  # keys to places
+    cdef Place* _places
+    cdef Block* _blocks
+    cdef Group* _groups
+    cdef int64_t _cooldown_ns
+    cdef int64_t _assigned_count
+    cdef int64_t _cooling_count
+    cdef uint64_t _changes  # how often a key came or went
+    cdef size_t _found_slot  # where the last search ended: at the key, or where it would go
+    cdef int32_t _first_cooling
+    cdef int32_t _last_cooling
+    cdef int32_t _open_count
+    cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
+    cdef int32_t _place_count
+    cdef int _placement
+    cdef bint _keeps  # whether `_kept` is in use
+    cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
+    cdef int32_t* _by_rank  # blocks, ascending by group, then base
+    cdef FreeTree _open_ranks  # "lowest": the ranks that can be chosen
     cdef dict _outside  # address -> place, for far and for remembered places
+    cdef list _kept  # as `_held`: its entry, if it has one, and the note of its key, or None; empty until the owner keeps something
     cdef dict _group_slots  # group number -> slot
     cdef list _group_totals  # by slot
     cdef list _bases  # by block
     cdef object _total_count
     cdef object _seed
-    cdef KeyTable _table  # keys to places
-    cdef Place* _places
     cdef void* _place_memory  # in which they lie
-    cdef Block* _blocks
     cdef void* _block_memory  # in which they lie
     cdef Base* _bases_at  # by block: its base, as numbers
-    cdef Group* _groups
     cdef int32_t* _by_address  # blocks, ascending by base
-    cdef int32_t* _by_rank  # blocks, ascending by group, then base
-    cdef FreeTree _open_ranks  # "lowest": the ranks that can be chosen
-    cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
     cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
     cdef SumTree _open_sums  # "random": whether a block is open, by rank
     cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
     cdef int32_t* _ranked_groups  # "random": groups, ascending by number
-    cdef int64_t _cooldown_ns
-    cdef int64_t _assigned_count
-    cdef int64_t _cooling_count
     cdef uint64_t _random_state
-    cdef uint64_t _changes  # how often a key came or went
-    cdef size_t _found_slot  # where the last search ended: at the key, or where it would go
-    cdef int32_t _place_count
     cdef int32_t _place_room
     cdef int32_t _spare_place
     cdef int32_t _block_count  # live ones
     cdef int32_t _block_room
     cdef int32_t _spare_block
     cdef int32_t _group_room
-    cdef int32_t _open_count
-    cdef int32_t _first_cooling
-    cdef int32_t _last_cooling
-    cdef int _placement
-    cdef bint _keeps  # whether `_kept` is in use
-    cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
     cdef object __weakref__
 
     def __cinit__(self, *, cooldown_ns, placement="lowest", seed=0):
@@ -834,7 +835,7 @@ cdef class AddressPool:
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
         cdef bint is_new
-        return <object>address_at(<PyObject*>self._held, self._assign(key, now_ns, &is_new))
+        return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new))
 
     def assign_at(self, key, address, now_ns):
         """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
@@ -967,7 +968,7 @@ cdef class AddressPool:
         cdef int32_t place
         if not self._keeps:
             self._keep()
-        place = self._assign(key, now_ns, &is_new)
+        place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new)
         if is_new and note is not None:
             put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
         return self._entry_of(place)
@@ -1292,9 +1293,8 @@ cdef class AddressPool:
 
     # Keys
 
-    cdef inline int32_t _assign(self, object key, object now_ns, bint* is_new) except -1:
+    cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new) except -1:
         """The place of a key, which gets one if it has none."""
-        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
         is_new[0] = place == NONE
@@ -1343,6 +1343,21 @@ cdef class AddressPool:
         if place == NONE:
             raise refuse.unknown_key(key)
         return place
+
+    cdef int _vacate(self, object key, int64_t likely, int64_t now) except -1:
+        """Unassign, looking first whether a key has the place that it was given."""
+        cdef int32_t place = NONE
+        cdef size_t slot
+        if 0 <= likely < self._place_count and key_at(<PyObject*>self._held, likely) == <PyObject*>key:
+            place = likely
+            slot = table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place)
+        else:
+            place = self._holding(key)
+            slot = self._found_slot
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _note = self._take_note(place)
+        self._let_go(place, slot)
+        return self._cool_or_free(place, now)
 
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
@@ -2133,3 +2148,52 @@ cdef class AddressPool:
             for slot in self._group_slots.values():
                 group = &self._groups[<int32_t>slot]
                 hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))
+
+
+# --- for the loop of a fleet -------------------------------------------------------------------------------------------------
+# See `_pool.pxd`.
+
+
+cdef int occupy(object pool, object key, int64_t now_ns) except -1:
+    """Assign; return the place, for `vacate`."""
+    cdef bint is_new
+    return (<AddressPool?>pool)._assign(key, now_ns, &is_new)
+
+
+cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -1:
+    """Unassign. The key is not looked for where it still has the place that it was given: its hash would have to be made anew."""
+    return (<AddressPool?>pool)._vacate(key, place, now_ns)
+
+
+cdef void prepare_place(void* pool, int64_t place) noexcept:
+    """What `vacate` reads of a pool that is near."""
+    fetch(&(<AddressPool>pool)._places[place])
+    fetch(&(<AddressPool>pool)._places[(<AddressPool>pool)._last_cooling])
+    fetch((<AddressPool>pool)._groups)
+    fetch(<PyObject*>(<AddressPool>pool)._held)
+
+
+cdef void prepare_block(void* pool, int64_t place) noexcept:
+    """What it reads then, the place being near too."""
+    cdef const Place* known
+    if place < (<AddressPool>pool)._place_count:
+        known = &(<AddressPool>pool)._places[place]
+        if known.state == ASSIGNED:
+            fetch(&(<AddressPool>pool)._table.slots[mark_of(known.stamp.key_hash) >> (<AddressPool>pool)._table.shift])
+            fetch(&(<AddressPool>pool)._blocks[known.block])
+            fetch(slot_of((<AddressPool>pool)._held, 2 * place))
+
+
+cdef void prepare(list pools, int64_t number, list keys, int64_t pod) noexcept:
+    """What `occupy` reads of a pool that is near, or will be in a moment."""
+    cdef void* pool
+    if number < 0 or pod >= len(keys):
+        return
+    pool = slot_of(pools, number)[0]
+    fetch(&(<AddressPool>pool)._places[(<AddressPool>pool)._first_cooling])
+    fetch(&(<AddressPool>pool)._blocks[(<AddressPool>pool)._lowest_open])
+    fetch((<AddressPool>pool)._groups)
+    fetch(<PyObject*>(<AddressPool>pool)._held)
+    fetch((<AddressPool>pool)._open_ranks.level[0])
+    fetch((<AddressPool>pool)._by_rank)
+    fetch(&(<AddressPool>pool)._table.slots[mark_of(hash_of(keys[pod])) >> (<AddressPool>pool)._table.shift])

@@ -1,5 +1,6 @@
-"""The scheduler, the calendar and what the loop keeps, on both twins."""
+"""The scheduler, and the loop with what it keeps, on both twins."""
 
+import heapq
 import importlib
 import runpy
 from pathlib import Path
@@ -9,7 +10,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from vpcipam.fleet.calendar import Calendar
+from vpcipam.datastore import Datastore
+from vpcipam.fleet.workload import PodRun
 from vpcipam.pool import USING_EXTENSION
 
 MODULES = ["vpcipam.fleet._turnover_py", *(["vpcipam.fleet._turnover"] if USING_EXTENSION else [])]
@@ -25,8 +27,11 @@ def group(max_pods, room):
     return SimpleNamespace(kubelet_max_pods=max_pods, pods_per_node=room)
 
 
-def member(turnover, number, max_pods, room):
-    datastore = SimpleNamespace(assign=None, unassign=None)
+def member(turnover, number, max_pods, room, address_count=0):
+    datastore = Datastore(cooldown_ns=3)
+    datastore.add_eni("eni-1", device_number=0, now_ns=0)
+    for address in range(address_count):
+        datastore.add_cidr("eni-1", f"10.0.0.{address}/32")
     return turnover.Member(number, f"n{number}", group(max_pods, room), SimpleNamespace(datastores=(datastore,)))
 
 
@@ -39,8 +44,8 @@ KINDS = [(4, 2), (17, 15), (110, 108), (3, 3), (2, 0)]
     steps=st.lists(st.tuples(st.sampled_from(["take", "take", "take", "release", "remove"]), st.integers(0, 5)), max_size=80),
 )
 def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_allocated, kinds, steps):
-    scheduler = turnover.Scheduler([group(*kind) for kind in kinds], most_allocated=most_allocated, seed=1)
     members = [member(turnover, number, *kind) for number, kind in enumerate(kinds)]
+    scheduler = turnover.Scheduler([group(*kind) for kind in kinds], members, most_allocated=most_allocated, seed=1)
     for each in members:
         scheduler.add(each)
     for step, place in steps:
@@ -49,7 +54,9 @@ def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_al
         with_room = [m.number for m in members if m.pod_count < m.room]
         assert scheduler.has_room == bool(with_room)
         if step == "take":
+            peeked = scheduler.peek()
             taken = scheduler.take()
+            assert peeked == (turnover.NO_HOME if taken is None else taken.number)
             if not with_room:
                 assert taken is None
             else:
@@ -65,9 +72,10 @@ def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_al
 
 def test_of_equals_one_is_taken_at_random_by_seed(turnover):
     def order(seed):
-        scheduler = turnover.Scheduler([group(17, 15)], most_allocated=False, seed=seed)
-        for number in range(8):
-            scheduler.add(member(turnover, number, 17, 15))
+        members = [member(turnover, number, 17, 15) for number in range(8)]
+        scheduler = turnover.Scheduler([group(17, 15)], members, most_allocated=False, seed=seed)
+        for each in members:
+            scheduler.add(each)
         return [scheduler.take().number for _ in range(40)]
 
     assert order(1) == order(1) != order(2)
@@ -77,9 +85,11 @@ def test_of_equals_one_is_taken_at_random_by_seed(turnover):
 def test_the_twins_choose_alike():
     def order(name):
         twin = importlib.import_module(name)
-        scheduler = twin.Scheduler([group(110, 108)], most_allocated=False, seed=7)
-        for number in range(9):
-            scheduler.add(member(twin, number, 110, 108))
+        members = [member(twin, number, 110, 108) for number in range(40)]
+        scheduler = twin.Scheduler([group(110, 108)], members, most_allocated=False, seed=7)
+        for each in reversed(members[31:]):  # nodes become ready in any order
+            scheduler.add(each)
+        scheduler._check()
         return [scheduler.take().number for _ in range(972)], scheduler.take()
 
     first, *others = map(order, MODULES)
@@ -87,28 +97,97 @@ def test_the_twins_choose_alike():
     assert all(other == first for other in others)
 
 
-@given(
-    width=st.integers(1, 7),
-    until=st.integers(1, 40),
-    known=st.lists(st.integers(0, 39), max_size=10).map(sorted),
-    pushed=st.lists(st.tuples(st.integers(0, 45), st.integers(0, 4), st.integers(0, 9)), max_size=20),
-    later=st.lists(st.tuples(st.integers(1, 20), st.integers(0, 4)), max_size=10),
+class Listener:
+    """Whom the loop calls: it notes what is told, and has more events come of some."""
+
+    def __init__(self, ledger, later=()):
+        self.ledger = ledger
+        self.events = []
+        self.later = list(later)
+        self.met = []
+        self.told = []
+
+    def other(self, now_ns, kind, number):
+        self.met.append((now_ns, kind, number, self.ledger.arrived_count, self.ledger.deleted_count))
+        if self.later:
+            delay, kind = self.later.pop()
+            heapq.heappush(self.events, (now_ns + delay, kind, 100 + len(self.later)))
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.told.append((name, *(each for each in arguments if type(each) in {int, str})))
+
+
+def world(turnover, runs, *, room=20, address_count=20, later=()):
+    """A ledger of these pods, a scheduler with one node, and a listener."""
+    ledger = turnover.Ledger([PodRun(f"p-{number}", *run) for number, run in enumerate(runs)])
+    ledger.enter(member(turnover, 0, 20, room, address_count))
+    scheduler = turnover.Scheduler([group(20, room)], ledger.members, most_allocated=False, seed=1)
+    scheduler.add(ledger.members[0])
+    ledger.members[0].high = 20
+    return ledger, scheduler, Listener(ledger, later)
+
+
+LIVES = st.lists(st.tuples(st.integers(0, 30), st.none() | st.integers(1, 20)), max_size=20).map(
+    lambda lives: [(created, None if life is None else created + life) for created, life in sorted(lives, key=lambda each: each[0])]
 )
-def test_a_calendar_gives_every_event_once_and_in_order(width, until, known, pushed, later):
-    calendar = Calendar(width)
-    for event in pushed:
-        calendar.push(*event)
-    expected = [*pushed, *((time, 9, number) for number, time in enumerate(known))]
-    met = []
-    waiting = list(later)
-    for page in calendar.windows(until, known, 9):
-        for event in page:
-            met.append(event)
-            if waiting:  # something comes of it, in this window or a later one
-                delay, kind = waiting.pop()
-                calendar.push(event[0] + delay, kind, 100 + len(waiting))
-                expected.append((event[0] + delay, kind, 100 + len(waiting)))
-    assert met == sorted(event for event in expected if event[0] < until)
+
+
+@given(
+    runs=LIVES,
+    pushed=st.lists(st.tuples(st.integers(0, 45), st.sampled_from([0, 1, 2, 5, 6, 7]), st.integers(0, 9)), max_size=20),
+    later=st.lists(st.tuples(st.integers(1, 20), st.sampled_from([0, 2, 5, 7])), max_size=10),
+    stops=st.lists(st.integers(1, 40), max_size=5).map(lambda stops: [*sorted(stops), 41]),
+)
+def test_pods_and_other_events_are_met_in_order_and_up_to_the_end_exclusive(turnover, runs, pushed, later, stops):
+    ledger, scheduler, listener = world(turnover, runs, later=later)
+    listener.events = sorted(pushed)
+    for end_ns in stops:
+        turnover.turn_over(end_ns, listener.events, ledger, scheduler, listener)
+        assert ledger.arrived_count == sum(created < end_ns for created, _ in runs)
+        assert ledger.deleted_count == ledger.gone_count == sum(deleted is not None and deleted < end_ns for _, deleted in runs)
+        assert all(event[0] >= end_ns for event in listener.events)
+    assert [event[:2] for event in listener.met] == sorted(event[:2] for event in listener.met)
+    assert {event[:3] for event in listener.met} >= {event for event in pushed if event[0] < 41}
+    for now_ns, kind, _, arrived_count, deleted_count in listener.met:
+        assert arrived_count == sum((created, turnover.ARRIVE) < (now_ns, kind) for created, _ in runs)
+        assert deleted_count == sum(deleted is not None and (deleted, turnover.DELETE) < (now_ns, kind) for _, deleted in runs)
+
+
+@given(runs=LIVES, end_ns=st.integers(0, 60))
+def test_those_who_have_come_and_not_gone_hold_an_address(turnover, runs, end_ns):
+    ledger, scheduler, listener = world(turnover, runs, address_count=200)
+    turnover.turn_over(end_ns, [], ledger, scheduler, listener)
+    running = [number for number, (created, deleted) in enumerate(runs) if created < end_ns and (deleted is None or deleted >= end_ns)]
+    datastore = ledger.members[0].datastore
+    assert {key.container_id for key, _ in datastore.assignments()} == {f"p-{number}" for number in running}
+    assert [number for number, home in enumerate(ledger.homes) if home == 0] == running
+    assert ledger.members[0].pod_count == datastore.sandbox_count == len(running)
+    datastore._check()
+    scheduler._check()
+
+
+def test_a_pod_that_finds_no_address_waits_and_one_that_finds_no_node_pends(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, None), (2, None), (3, None)], room=2, address_count=1)
+    turnover.turn_over(10, [], ledger, scheduler, listener)
+    assert listener.told == [("wait", 1, 2), ("pend", 2, 3)]
+    assert list(ledger.homes) == [0, 0, turnover.NO_HOME]
+
+
+def test_a_pod_whose_address_was_given_anew_meanwhile_is_found_where_it_is(turnover):
+    # Where the pool keeps an address is noted when the pod gets it, and may have become somebody else's
+    ledger, scheduler, listener = world(turnover, [(1, 11), (2, 12), (3, None)])
+    turnover.turn_over(5, [], ledger, scheduler, listener)
+    datastore, keys = ledger.members[0].datastore, ledger.keys
+    for number in (0, 1):
+        datastore.unassign(keys[number], 5)
+    for number in (1, 0):
+        datastore.assign(keys[number], 8)
+    ledger.places[2] = 10**6  # more than there are
+    turnover.turn_over(12, [], ledger, scheduler, listener)
+    assert [key for key, _ in datastore.assignments()] == [keys[1], keys[2]]
+    turnover.turn_over(13, [], ledger, scheduler, listener)
+    assert [key for key, _ in datastore.assignments()] == [keys[2]]
+    datastore._check()
 
 
 def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):

@@ -9,17 +9,16 @@ the kubelets try again, empty nodes go, and a sample is taken.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from heapq import heappush
 
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.fleet.calendar import Calendar
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.stage import make_recorder, set_stage
-from vpcipam.fleet.turnover import ARRIVE, NEVER_NS, Ledger, Member, Scheduler, turn_over
+from vpcipam.fleet.turnover import NEVER_NS, NO_HOME, Event, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
-from vpcipam.sandbox import SandboxKey
 from vpcipam.stats import NS_PER_S
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
@@ -73,12 +72,14 @@ class Fleet:
         self.scenario = scenario
         self.stage = set_stage(scenario)
         self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
-        self.members: list[Member] = []
+        self.members = self.ledger.members
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
-        self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
+        self._scheduler = Scheduler(
+            scenario.groups, self.members, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed
+        )
         self._live_counts = [0 for _ in scenario.groups]
         self._made_counts = [0 for _ in scenario.groups]
         self._booting_room = 0
@@ -90,7 +91,7 @@ class Fleet:
         longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
         self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-longest_ns // scenario.sample_ns)))
         self._recorder = make_recorder(scenario)
-        self._calendar = Calendar(self._window_ns())
+        self._events: list[Event] = []
         self._methods: dict[int, Callable[[int, int], None]] = {
             START: self._start,
             READY: self._ready,
@@ -120,12 +121,17 @@ class Fleet:
 
     def run(self) -> Iterator[int]:
         """Run to the end; answer now and then with the time that it has come to."""
-        calendar, until_ns = self._calendar, self.scenario.duration_ns
-        calendar.push(0, SAMPLE, 0)
-        for page in calendar.windows(until_ns, self.ledger.created_ns, ARRIVE):
-            turn_over(page, calendar.pages, calendar.width_ns, calendar.end_ns, self.ledger, self._scheduler, self)
-            yield min(calendar.end_ns, until_ns)
+        until_ns, window_ns = self.scenario.duration_ns, self._window_ns()
+        self._push(0, SAMPLE, 0)
+        for begin_ns in range(0, until_ns, window_ns):
+            end_ns = min(begin_ns + window_ns, until_ns)
+            turn_over(end_ns, self._events, self.ledger, self._scheduler, self)
+            yield end_ns
         self._sample(0, until_ns)
+
+    def _push(self, time_ns: int, kind: int, number: int) -> None:
+        """Have an event come; not before the one that is being dealt with, in the order of events."""
+        heappush(self._events, (time_ns, kind, number))
 
     def other(self, now_ns: int, kind: int, number: int) -> None:
         """Deal with an event of a node, or of the fleet."""
@@ -183,17 +189,13 @@ class Fleet:
     def _settle_in(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Give a pod that has waited for its node an address, or let it wait for that too."""
         self._recorder.for_node_ns.append(now_ns - since_ns)
-        self.ledger.homes[number] = member
-        self.ledger.keys[number] = SandboxKey("aws-cni", self.ledger.names[number], "eth0")
         if not self._try(member, number, now_ns):
             self.wait(member, number, now_ns)
 
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
         """Try to give a pod an address; tell whether it got one."""
-        key = self.ledger.keys[number]
-        assert key is not None, "it has a home"  # noqa: S101  # for the type checker
         try:
-            member.assign(key, now_ns)
+            self.ledger.house(number, member, now_ns)
         except PoolExhausted:
             return False
         self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
@@ -203,6 +205,7 @@ class Fleet:
     def wait(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
         member.waiting[number] = now_ns
+        member.waits = True
         self.waiting_count += 1
         self._plan_retry(member, now_ns)
 
@@ -222,7 +225,7 @@ class Fleet:
         soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
         if soonest_ns < member.retry_ns:  # else one is planned already, be it for this very instant
             member.retry_ns = soonest_ns
-            self._calendar.push(soonest_ns, RETRY, member.number)
+            self._push(soonest_ns, RETRY, member.number)
 
     def _retry(self, number: int, now_ns: int) -> None:
         """Make the tries of a node's kubelet that fall on an instant."""
@@ -233,6 +236,7 @@ class Fleet:
         for pod, since_ns in list(member.waiting.items()):
             if now_ns > since_ns and (now_ns - since_ns) % self.scenario.retry_ns == 0 and self._try(member, pod, now_ns):
                 del member.waiting[pod]
+                member.waits = bool(member.waiting)
                 self.waiting_count -= 1
                 self._recorder.for_address_ns.append(now_ns - since_ns)
         self._plan_retry(member, now_ns)
@@ -244,14 +248,16 @@ class Fleet:
             return
         self.refused_count += 1
         self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
-        member = self.ledger.homes[number]
-        if member is None:
+        home = self.ledger.homes[number]
+        if home == NO_HOME:
             waited = self._early if number in self._early else self.ledger.pending
             self._recorder.for_node_ns.append(now_ns - waited.pop(number))
             return
+        member = self.members[home]
         self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
+        member.waits = bool(member.waiting)
         self.waiting_count -= 1
-        self.ledger.homes[number] = self.ledger.keys[number] = None
+        self.ledger.homes[number] = NO_HOME
         self._scheduler.move(member, member.pod_count - 1)
         self.after_release(member, now_ns)
 
@@ -270,7 +276,7 @@ class Fleet:
         tick_ns = member.node.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
-            self._calendar.push(tick_ns, WAKE, member.number)
+            self._push(tick_ns, WAKE, member.number)
 
     def _wake(self, number: int, now_ns: int) -> None:
         """Tick a node."""
@@ -296,7 +302,7 @@ class Fleet:
             wake_ns = node.next_tick(now_ns)
         if wake_ns is not None:
             member.wake_ns = wake_ns
-            self._calendar.push(wake_ns, WAKE, member.number)
+            self._push(wake_ns, WAKE, member.number)
         if member.waiting:
             self._plan_retry(member, now_ns)
 
@@ -345,13 +351,13 @@ class Fleet:
             policy=group.policy,
         )
         member = Member(len(self.members), name, group, node)
-        self.members.append(member)
+        self.ledger.enter(member)
         self._by_name[name] = member
         self._made_counts[group_number] += 1
         self._live_counts[group_number] += 1
         self._booting_room += member.room
         if boots:
-            self._calendar.push(now_ns + max(group.boot_ns, 1), START, member.number)
+            self._push(now_ns + max(group.boot_ns, 1), START, member.number)
         return True
 
     def _start(self, number: int, now_ns: int) -> None:
@@ -361,11 +367,11 @@ class Fleet:
             actions = member.node.start(now_ns)
         except (NodeError, Ec2Error) as error:
             self._recorder.event(now_ns, member.name, f"ipamd does not start: {error}")
-            self._calendar.push(now_ns + _START_RETRY_NS, START, number)
+            self._push(now_ns + _START_RETRY_NS, START, number)
             return
         self._tell(member, actions)
         self._settle(member, now_ns)
-        self._calendar.push(max(now_ns, member.node.ready_ns), READY, number)
+        self._push(max(now_ns, member.node.ready_ns), READY, number)
 
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""
@@ -394,7 +400,7 @@ class Fleet:
     def _plan_scale_down(self, member: Member, now_ns: int) -> None:
         if member.group.min_count < member.group.max_count:
             member.scale_down_ns = now_ns + member.group.scale_down_after_ns
-            self._calendar.push(member.scale_down_ns, SCALE_DOWN, member.number)
+            self._push(member.scale_down_ns, SCALE_DOWN, member.number)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
         """Terminate a node that has been empty for long enough, if its group has more than it must have."""
@@ -410,7 +416,7 @@ class Fleet:
             self._live_counts[place] -= 1
             return
         member.scale_down_ns = now_ns + _START_RETRY_NS if busy_ns is None else busy_ns
-        self._calendar.push(member.scale_down_ns, SCALE_DOWN, number)
+        self._push(member.scale_down_ns, SCALE_DOWN, number)
 
     def _terminate(self, member: Member, now_ns: int) -> bool:
         """Terminate a node; tell whether EC2 did."""
@@ -466,7 +472,7 @@ class Fleet:
                 self._recorder.strip(now_ns, name, ec2.subnet_strip(subnet_id))
         self._scale_up(now_ns)
         if now_ns + sample_ns < duration_ns:
-            self._calendar.push(now_ns + sample_ns, SAMPLE, number)
+            self._push(now_ns + sample_ns, SAMPLE, number)
 
     def _count_cooling(self, now_ns: int) -> int:
         """Count the addresses that cool, on the nodes that have released any so lately."""
@@ -475,7 +481,7 @@ class Fleet:
             member.released = False
         self.ledger.released = []
         members = {member for each in self._cooling for member in each if not member.gone}
-        return sum(member.datastore.cooling_count(now_ns) for member in members)
+        return sum(member.pool.cooling_count(now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""
@@ -491,7 +497,7 @@ class Fleet:
 
     def _check(self) -> None:
         """Assert what must hold between two events."""
-        homes = sum(member is not None for member in self.ledger.homes)
+        homes = sum(home != NO_HOME for home in self.ledger.homes)
         assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
         assigned = sum(member.assigned_count for member in self.members)
         assert assigned == self.running_count == sum(member.datastore.sandbox_count for member in self.members), (  # noqa: S101

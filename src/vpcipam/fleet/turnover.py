@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from vpcipam.pool import USING_EXTENSION
 
-__all__ = ["ARRIVE", "DELETE", "NEVER_NS", "Ledger", "Member", "Scheduler", "turn_over"]
+__all__ = ["NEVER_NS", "NO_HOME", "Event", "Ledger", "Member", "Scheduler", "turn_over"]
 
 if TYPE_CHECKING or not USING_EXTENSION:
-    from vpcipam.fleet._turnover_py import ARRIVE, DELETE, NEVER_NS, Ledger, Member, Scheduler, turn_over
+    from vpcipam.fleet._turnover_py import NEVER_NS, NO_HOME, Event, Ledger, Member, Scheduler, turn_over
 else:
-    from vpcipam.fleet._turnover import ARRIVE, DELETE, NEVER_NS, Ledger, Member, Scheduler, turn_over
+    from vpcipam.fleet._turnover import NEVER_NS, NO_HOME, Event, Ledger, Member, Scheduler, turn_over
