@@ -144,6 +144,10 @@ class CidrInUse(DatastoreError):
     """The CIDR still has pods and was not removed by force."""
 
 
+class InQuarantine(DatastoreError):
+    """The journal has an entry about the sandbox or the address that can't be taken as it stands, and nobody has decided about it."""
+
+
 # --- journals ------------------------------------------------------------------------------------------------------------
 
 

@@ -122,13 +122,9 @@ class IpamJsonFile:
         """Keep, all or none, that sandboxes hold addresses; see `Journal`. Complexity: O(sandboxes in the file)."""
         with self._turn:
             state = self._open_state()
-            new = new_entries(assigned, state.entries, state.key_of)
-            check_undecided(new, state.problems)
-            if new:
-                texts = {each.key: (each, allocation_text(each, self._interfaces_count)) for each in new}
-                taken = {each.address for each in new}
-                cooling = {address: each for address, each in state.cooling.items() if address not in taken}
-                self._write_checkpoint(attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling))
+            new = self._with_assigned(state, assigned)
+            if new is not state:
+                self._write_checkpoint(new)
 
     def record_unassign(self, released: Released) -> None:
         """Keep, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
@@ -160,7 +156,7 @@ class IpamJsonFile:
         with self._turn:
             return self._open_state().restored(now_ns)
 
-    def strike_out(self, problems: Iterable[Problem]) -> None:
+    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
         """Take entries out that `restore` reported; see `Journal`."""
         with self._turn:
             state = self._open_state()
@@ -169,7 +165,14 @@ class IpamJsonFile:
                 if left.pop(problem, None) is None:
                     raise unknown_problem(problem)
             if len(left) < len(state.problems):
-                self._write_checkpoint(attrs.evolve(state, problems=left))
+                state = attrs.evolve(state, problems=left)
+            state = self._with_assigned(state, assigned)
+            later = later_cooldowns(cooling, state.key_of, state.cooling)
+            if later:
+                state = attrs.evolve(state, cooling={**state.cooling, **later})
+            if state is not self._state:
+                self._write_cooldowns(state.cooling)
+                self._write_checkpoint(state)
 
     def close(self) -> None:
         """Let another process open it; see `Journal`."""
@@ -185,6 +188,17 @@ class IpamJsonFile:
     def _open_state(self) -> _State:
         self._lock.require()
         return self._state
+
+    def _with_assigned(self, state: _State, assigned: tuple[Assigned, ...]) -> _State:
+        """What it is with sandboxes beside the others, the same object where it has them all."""
+        new = new_entries(assigned, state.entries, state.key_of)
+        check_undecided(new, state.problems)
+        if not new:
+            return state
+        texts = {each.key: (each, allocation_text(each, self._interfaces_count)) for each in new}
+        taken = {each.address for each in new}
+        cooling = {address: each for address, each in state.cooling.items() if address not in taken}
+        return attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling)
 
     def _write_checkpoint(self, state: _State) -> None:
         """Write the file that counts; only then has it happened."""
