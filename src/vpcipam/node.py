@@ -359,7 +359,7 @@ class Node:
         if not self._journals:
             raise NodeError(f"node {self.name} has no journals to restore from: give them when it is made, or call start(now_ns)")
         keys = tuple(gone)
-        restored = []
+        restored: list[Restoration] = []
 
         def put_back(at_ns: int) -> None:
             restored.extend(_restore(card, at_ns, keys, trust_clock=trust_clock) for card in self._cards)
