@@ -6,7 +6,7 @@ from typing import cast
 
 from vpcipam._attached import Attached
 from vpcipam._pool_refusals import out_of_range
-from vpcipam.address import address_text, parse_address
+from vpcipam.address import Cidr, address_text, parse_address
 from vpcipam.errors import AlreadyAssigned, DatastoreError, InvalidAddress, NotInPool, PoolError, PoolExhausted, UnknownKey
 from vpcipam.events import (
     AddressAssigned,
@@ -47,6 +47,7 @@ class Sandboxes:
         self._journal = journal
         self._cooldown_ns = cooldown_ns
         self._tell = tell
+        self._cooling_elsewhere: dict[int, int] = {}  # until when, of addresses that lie in no CIDR; the pool knows only its own
 
     # --- who holds what ------------------------------------------------------------------------------------------------------
 
@@ -220,14 +221,19 @@ class Sandboxes:
         self.check_time(now_ns)
         if held and self._journal is not None:
             self._journal.record_unassign(tuple((key, self._cooling(address, now_ns)) for key, address in held))
-        if self._tell is None:
-            return tuple(cast("Assignment", self.pool.unassign_entry(key, now_ns)) for key, _ in held)
         event = SandboxEvicted if evicted else AddressUnassigned
-        before = [(key, self.assignment(key), self.pod(key)) for key, _ in held]
-        for key, assignment, pod in before:
-            self.pool.unassign(key, now_ns)
-            self._tell(event(now_ns, self._attached.network_card, key, assignment, pod))
-        return tuple(assignment for _, assignment, _ in before)
+        assignments = []
+        for key, address in held:
+            assignment, pod = self.assignment(key), self.pod(key)
+            if self.quarantine.names(address):
+                self.pool.revoke(key)  # not to cool and then be free, but to be withheld
+                self.quarantine.hold(address, now_ns)
+            else:
+                self.pool.unassign(key, now_ns)
+            assignments.append(assignment)
+            if self._tell is not None:
+                self._tell(event(now_ns, self._attached.network_card, key, assignment, pod))
+        return tuple(assignments)
 
     def cool(self, address: int, cooling: Cooling) -> None:
         """Let an address cool that someone else saw in use; have that recorded. One that is withheld cools when that ends."""
@@ -260,7 +266,8 @@ class Sandboxes:
         restored = journal.restore(now_ns)
         back = [entry for entry in restored.assigned if self._put_back(entry, now_ns)]
         for problem in restored.problems:
-            self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
+            if problem.repeats is None:
+                self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
         cooling = restored.cooling if trust_clock else self._whole_cooldowns(restored, now_ns)
         here = [each for each in cooling if self._cool_again(each)]
         quarantined = self.quarantine.entries
@@ -272,6 +279,7 @@ class Sandboxes:
             cooling=tuple(here),
             cooling_elsewhere=tuple(each for each in cooling if each not in here),
             ended=restored.ended if trust_clock else (),
+            repeats=tuple(problem for problem in restored.problems if problem.repeats is not None),
         )
 
     def _put_back(self, entry: Assigned, now_ns: int) -> bool:
@@ -304,11 +312,21 @@ class Sandboxes:
             address = parse_address(cooling.address, self._version)
         except InvalidAddress:
             return False
+        self._let_cool(address, cooling.until_ns)
+        return self.pool.block_of(address) is not None
+
+    def _let_cool(self, address: int, until_ns: int) -> None:
+        """Let an address cool where no sandbox has it, also one that lies in no CIDR: it may come back in one."""
         if self.pool.block_of(address) is None:
-            return False
-        if self.pool.key_of(address) is None:
-            self.pool.cool_at(address, cooling.until_ns)
-        return True
+            self._cooling_elsewhere[address] = max(until_ns, self._cooling_elsewhere.get(address, 0))
+        elif self.pool.key_of(address) is None:
+            self.pool.cool_at(address, until_ns)
+
+    def cidr_added(self, cidr: Cidr) -> None:
+        """Withhold what of a new CIDR is in quarantine, and let cool what cooled while it lay in none."""
+        self.quarantine.hold_all(0)  # nobody has told the time: what cools in the pool may be over, and is withheld later
+        for address in [address for address in self._cooling_elsewhere if address in cidr]:
+            self._let_cool(address, self._cooling_elsewhere.pop(address))
 
     def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
         """Release what the caller says is gone, as far as the journal had it; return the keys by which it did."""
@@ -333,8 +351,8 @@ class Sandboxes:
         if self._journal is not None:
             self._strike_out(self._journal, entry.entry, now_ns, cools=cools)
         self.quarantine.remove(entry)
-        if address is not None and cools and self.pool.block_of(address) is not None:
-            self.pool.cool_at(address, now_ns + self._cooldown_ns)
+        if address is not None and cools:
+            self._let_cool(address, now_ns + self._cooldown_ns)
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 

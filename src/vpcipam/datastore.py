@@ -394,7 +394,7 @@ class Datastore:
         """
         with self._lock:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
-            self._sandboxes.quarantine.hold_all(0)  # no time is told: what cools may still cool, and is withheld later
+            self._sandboxes.cidr_added(added)
             self._tell(CidrAdded(self._network_card, eni_id, str(added)))
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:

@@ -61,7 +61,7 @@ class Quarantine:
     Invariants:
 
     1. An address that an entry names and that lies in a block of the pool is held in it: by a sandbox that had it before the entry came,
-       or else under a `Withheld` key; it may also cool still, and is withheld when that is over.
+       or else under a `Withheld` key. One that cooled when the entry came is held as soon as an assign comes upon it.
     2. No address is held under a `Withheld` key that no entry names.
     """
 
@@ -76,6 +76,7 @@ class Quarantine:
         self._version = version
         self._entries: list[Quarantined] = []  # few, if any
         self._addresses: dict[int, int] = {}  # how many entries name it
+        self._cooled: set[int] = set()  # those that could not be held, since they cooled
 
     @property
     def entries(self) -> tuple[Quarantined, ...]:
@@ -119,6 +120,7 @@ class Quarantine:
             self._addresses[address] -= 1
             if not self._addresses[address]:
                 del self._addresses[address]
+                self._cooled.discard(address)
                 self._let_go(address)
 
     def is_last_on_its_address(self, entry: Quarantined) -> bool:
@@ -132,7 +134,9 @@ class Quarantine:
             try:
                 self._pool.assign_at(_withheld(address), address, now_ns)
             except CoolingDown:
-                return
+                self._cooled.add(address)
+            else:
+                self._cooled.discard(address)
 
     def hold_all(self, now_ns: int) -> None:
         """Withhold what can be withheld: CIDRs have come into the pool."""
@@ -187,12 +191,8 @@ class Quarantine:
         held = {address for key, address in self._pool.items() if is_withheld(key)}
         assert held <= self._addresses.keys(), "invariant 2"  # noqa: S101  # what a _check is for
         for address in self._addresses:
-            kept = (
-                self._pool.block_of(address) is None
-                or self._pool.key_of(address) is not None
-                or self._pool.cooling_until(address) is not None
-            )
-            assert kept, "invariant 1"  # noqa: S101  # likewise
+            held_or_later = self._pool.key_of(address) is not None or address in self._cooled
+            assert self._pool.block_of(address) is None or held_or_later, "invariant 1"  # noqa: S101  # likewise
 
 
 def _withheld(address: int) -> SandboxKey:

@@ -2,7 +2,7 @@
 
 import attrs
 
-from vpcipam.journal.protocol import Assigned, Cooling
+from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.quarantine import Quarantined
 
 
@@ -17,6 +17,7 @@ class Restoration:
         cooling: the addresses that go on cooling, with what is left of it.
         cooling_elsewhere: those that lie in no CIDR; they matter should one come that has them.
         ended: cooldowns that are over by the clock.
+        repeats: entries that only say again what another says; they leave the journal with that.
     """
 
     assigned: tuple[Assigned, ...] = ()
@@ -25,6 +26,7 @@ class Restoration:
     cooling: tuple[Cooling, ...] = ()
     cooling_elsewhere: tuple[Cooling, ...] = ()
     ended: tuple[Cooling, ...] = ()
+    repeats: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         """Say it in one line.

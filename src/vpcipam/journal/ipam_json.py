@@ -1,7 +1,7 @@
 """The journal that is ipamd's own checkpoint: upstream can start from it, and it from upstream's."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -138,8 +138,9 @@ class IpamJsonFile:
             held = {key: entry for key, entry in state.assigned.items() if key not in gone}
             cooling = {each.address: each for each in state.cooling.values() if each.left_at(now_ns)}
             cooling.update((each.address, each) for _, each in released if each.left_at(now_ns))
+            problems = _without_repeats(state.problems, {(key, each.address) for key, each in released})
             self._write_cooldowns(cooling)
-            self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling))
+            self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
 
     def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
         """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
@@ -160,12 +161,12 @@ class IpamJsonFile:
         """Take entries out that `restore` reported; see `Journal`."""
         with self._turn:
             state = self._open_state()
-            left = dict(state.problems)
-            for problem in problems:
+            left, struck = dict(state.problems), tuple(problems)
+            for problem in struck:
                 if left.pop(problem, None) is None:
                     raise unknown_problem(problem)
-            if len(left) < len(state.problems):
-                state = attrs.evolve(state, problems=left)
+            if struck:
+                state = attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in struck}))
             state = self._with_assigned(state, assigned)
             later = later_cooldowns(cooling, state.key_of, state.cooling)
             if later:
@@ -215,6 +216,15 @@ class IpamJsonFile:
         with translated(path, "written, so nothing is recorded"):
             replace(self._files, path, write_document(COOLDOWNS_VERSION, "cooldowns", map(cooldown_text, cooling.values())))
         self._cooling_written = cooling
+
+
+def _without_repeats(problems: Mapping[Problem, str], over: Container[object]) -> Mapping[Problem, str]:
+    """Leave out what only says again what is over, by sandbox and address: after the next start it would stand for itself."""
+    return {
+        problem: text
+        for problem, text in problems.items()
+        if problem.repeats is None or (problem.repeats.key, problem.repeats.address) not in over
+    }
 
 
 def _cooldowns_path(path: Path) -> Path:

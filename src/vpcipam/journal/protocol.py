@@ -63,6 +63,7 @@ class Problem:
         key: the sandbox that it names, None where it names none. The journal records no address for it meanwhile.
         address: the address to withhold meanwhile, None where there is none. The journal records no sandbox on it.
         text: the entry as it stands.
+        repeats: the entry that it only says again, None for any other problem. There is nothing to decide: it leaves the journal with that.
     """
 
     place: str
@@ -70,6 +71,7 @@ class Problem:
     key: SandboxKey | None
     address: str | None
     text: str
+    repeats: Assigned | None = None
 
 
 @attrs.frozen
