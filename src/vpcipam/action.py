@@ -6,6 +6,9 @@ import attrs
 
 from vpcipam.stats import Assignment
 
+AT_START = "attached when the node started"
+"""The reason of what a node takes on when it starts, which no reconcile has found."""
+
 
 class ActionKind(enum.StrEnum):
     """The kinds of change that a node makes to itself."""

@@ -6,7 +6,7 @@ from typing import cast
 
 import attrs
 
-from vpcipam.action import Action, ActionKind
+from vpcipam.action import AT_START, Action, ActionKind
 from vpcipam.address import AddressMode, parse_address
 from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
@@ -323,7 +323,7 @@ class Node:
             card.provisioner = provisioner
             card.excluded_subnets = excluded
             difference = card.differences(self._membership.managed(attached, card.index, provisioner.instance_id), calls.now_ns)
-            actions += card.follow(difference, "attached when the node started", calls.now_ns)
+            actions += card.follow(difference, AT_START, calls.now_ns)
         for sandbox in running:
             self._put_back(sandbox, calls.now_ns)
         if self.settings.provisioning_enabled:
