@@ -101,6 +101,7 @@ ORDER = (
     "vpcipam.sweep",
     "vpcipam.foresight",
     "vpcipam.node",
+    "vpcipam.prometheus",
     "vpcipam.plan",
     "vpcipam.fleet",
     "vpcipam.fleet.workload",
@@ -196,6 +197,7 @@ ALLOWED = {
         "write_bytes": "the same",
     },
     "vpcipam.datastore": {"threading": "one lock: any thread may call"},
+    "vpcipam.prometheus": {"threading": "events come of several threads"},
     "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},
     "vpcipam.fleet.trace": {
         "open": "a trace that is given by its path",
