@@ -196,6 +196,7 @@ ALLOWED = {
         "tempfile": "the copy of a damaged one",
         "write_bytes": "the same",
     },
+    "vpcipam.node": {"threading": "the calls of the control loop follow each other"},
     "vpcipam.datastore": {"threading": "one lock: any thread may call"},
     "vpcipam.prometheus": {"threading": "events come of several threads"},
     "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},

@@ -230,8 +230,9 @@ class Sandboxes:
         return tuple(assignment for _, assignment, _ in before)
 
     def cool(self, address: int, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use; have that recorded."""
-        self.pool.cool_at(address, cooling.until_ns)
+        """Let an address cool that someone else saw in use; have that recorded. One that is withheld cools when that ends."""
+        if not is_withheld(self.pool.key_of(address)):
+            self.pool.cool_at(address, cooling.until_ns)
         if self._journal is not None:
             text = address_text(address, self._version)
             self._journal.record_cooling((Cooling(text, cooling.until_ns, cooling.released_ns),))

@@ -3,7 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import cast
+from typing import TypeVar, cast
 
 from vpcipam._attached import Attached
 from vpcipam._enis import Eni
@@ -20,6 +20,16 @@ from vpcipam.stats import Assignment, EniStats, PoolStats
 
 DEFAULT_COOLDOWN_NS = 30_000_000_000
 """ipamd's IP_COOLDOWN_PERIOD where it is not set: 30 s."""
+
+Event = TypeVar("Event")
+
+
+def call_back(on_event: Callable[[Event], object], event: Event) -> None:
+    """Tell of an event that has happened; a failure of who is told is not one of the change."""
+    try:
+        on_event(event)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
+        warnings.warn(f"on_event raised {error!r} when told: {event}. What it was told of stands", EventWarning, stacklevel=2)
 
 
 class Datastore:
@@ -76,13 +86,9 @@ class Datastore:
         self._assignment_kept = cast("Callable[[SandboxKey], Assignment | None]", pool.entry_of)
 
     def _tell(self, event: DatastoreEvent) -> None:
-        """Tell of an event that has happened; a failure of who is told is not one of the change."""
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
-            warnings.warn(f"on_event raised {error!r} when told: {event}. What it was told of stands", EventWarning, stacklevel=4)
+        """Tell of an event that has happened."""
+        if self._on_event is not None:
+            call_back(self._on_event, event)
 
     # --- sandboxes: the hot path ---------------------------------------------------------------------------------------------
 
