@@ -249,6 +249,13 @@ class Node:
             )
         return self._cards[network_card]
 
+    def managed_eni_limit(self, network_card: int = DEFAULT_NETWORK_CARD) -> int:
+        """The most ENIs that can be attached to a card and managed: the type's limit or MAX_ENI, less those that are left alone.
+
+        It waits for no call of the control loop, as `view` does, which has both numbers too.
+        """
+        return self._eni_limit(self._card(network_card).index) - self._membership.unmanaged_count(network_card)
+
     def _eni_limit(self, network_card: int) -> int:
         limit = self.limits.network_cards[network_card]
         return min(limit, self.settings.max_eni) if self.settings.max_eni >= 1 else limit

@@ -31,8 +31,8 @@ from vpcipam.address import AddressMode, Cidr
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode
 from vpcipam.errors import InvalidArgument, UnknownEni
-from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, DatastoreEvent, EniRemoved, SandboxEvicted, SandboxQuarantined
-from vpcipam.node import Node
+from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted, SandboxQuarantined
+from vpcipam.node import Node, NodeEvent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """What `IpamMetrics.text` is, for the header of an HTTP answer."""
@@ -157,8 +157,7 @@ class IpamMetrics:
     Give it to them as `on_event`, which is where counters come from, and let it `watch` them, which is where gauges come from: at each
     look anew, so that no gauge stays behind when what it is about has gone. Where several are watched, their numbers add up.
 
-    Events may come of several threads. A look reads what is watched as any other caller does: a datastore from any thread, a node from
-    where the node is driven.
+    Any thread may look at any time, and events may come of several threads. A look waits for no call to EC2, and an event for no look.
     """
 
     def __init__(self) -> None:
@@ -180,7 +179,7 @@ class IpamMetrics:
             raise InvalidArgument("a node or datastore is watched already: its addresses would count twice")
         self._watched = watched
 
-    def __call__(self, event: DatastoreEvent | Action) -> None:
+    def __call__(self, event: NodeEvent) -> None:
         """Count an event; what has no counter is passed over."""
         counted = _counted_of(event)
         with self._lock:
@@ -199,7 +198,7 @@ class IpamMetrics:
         """All metrics as they are now, ascending by name; those that nothing is known of are left out.
 
         Args:
-            now_ns: the time, Unix nanoseconds. A watched node is read at it: what EC2 has answered by then is there.
+            now_ns: the time, Unix nanoseconds. What EC2 has answered a node by then is there.
 
         Raises:
             InvalidArgument: nothing is watched.
@@ -241,8 +240,9 @@ class IpamMetrics:
             numbers.setdefault(name, Counter())[values] += amount
 
         for source in self._watched:
-            if isinstance(source, Node):  # before its datastores: reading a node books what EC2 has answered by now
-                _add_limits(source, now_ns, add)
+            if isinstance(source, Node):
+                source.stats(now_ns)  # books what EC2 has answered by now, if no call of the control loop is about to
+                _add_limits(source, add)
         for datastore in _datastores(self._watched):
             _add_counts(datastore, now_ns, add)
         return numbers
@@ -288,15 +288,14 @@ def _datastores(sources: Iterable[Node | Datastore]) -> Iterator[Datastore]:
             yield source
 
 
-def _add_limits(node: Node, now_ns: int, add: Callable[..., None]) -> None:
+def _add_limits(node: Node, add: Callable[..., None]) -> None:
     """Add up how much could be attached; for IPv6, where nothing grows, ipamd reports nothing of use."""
     if node.mode is AddressMode.IPV6:
         return
     for datastore in node.datastores:
-        view = node.view(now_ns, datastore.network_card)
-        eni_count = view.eni_limit - view.unmanaged_eni_count
+        eni_count = node.managed_eni_limit(datastore.network_card)
         add("awscni_eni_max", eni_count)
-        add("awscni_ip_max", eni_count * view.slots_per_eni * view.mode.addresses_per_slot)
+        add("awscni_ip_max", eni_count * node.limits.slots_per_eni * node.mode.addresses_per_slot)
 
 
 def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> None:
@@ -326,7 +325,7 @@ def _cidrs(datastore: Datastore, eni_id: str) -> tuple[str, ...]:
         return ()
 
 
-def _counted_of(event: DatastoreEvent | Action) -> _Counted:
+def _counted_of(event: NodeEvent) -> _Counted:
     """What an event adds to counters."""
     match event:
         case AddressAssigned():

@@ -1,5 +1,6 @@
 """What the tests of metrics share: watched datastores and nodes, and what their texts say."""
 
+import threading
 from collections import Counter
 
 import exposition
@@ -90,3 +91,23 @@ class World:
         finally:
             self.others += Counter(self.model.call_counts) - before
         return True
+
+
+def run_at_once(*jobs):
+    """Run jobs in threads of their own, all at once; one that hangs is an error."""
+    barrier, errors = threading.Barrier(len(jobs)), []
+
+    def run(job):
+        barrier.wait()
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - the test tells of it
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert errors == []

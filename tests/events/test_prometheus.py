@@ -7,7 +7,7 @@ import exposition
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from metrics_worlds import ALWAYS_THERE, add_eni, key, values, watched_store
+from metrics_worlds import ALWAYS_THERE, add_eni, key, run_at_once, values, watched_store
 
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
@@ -382,24 +382,6 @@ def test_addresses_in_quarantine_are_not_held_by_sandboxes():
 
 
 # --- threads -------------------------------------------------------------------------------------------------------------
-
-
-def run_at_once(*jobs):
-    barrier, errors = threading.Barrier(len(jobs)), []
-
-    def run(job):
-        barrier.wait()
-        try:
-            job()
-        except BaseException as error:  # noqa: BLE001 - the test tells of it
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
 
 
 def test_no_event_of_several_threads_is_lost():

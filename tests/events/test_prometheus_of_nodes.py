@@ -2,12 +2,13 @@
 
 import contextlib
 import ipaddress
+import threading
 from collections import Counter
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from metrics_worlds import ALWAYS_THERE, World, key, values
+from metrics_worlds import ALWAYS_THERE, World, key, run_at_once, values
 
 from vpcipam.action import AT_START, Action, ActionKind
 from vpcipam.datastore import Datastore
@@ -201,18 +202,15 @@ def test_a_start_is_no_reconcile():
     assert world.values()["awscni_reconcile_count"] == ALWAYS_THERE["awscni_reconcile_count"]
 
 
-def test_what_a_reconcile_drops_and_takes_on_counts():
-    world = World("t3.small", {"WARM_ENI_TARGET": "2"})
+def test_what_a_reconcile_takes_on_and_drops_counts():
+    world = World("t3.small")
     world.node.start(0)
-    world.node.tick(5 * S)
-    world.now_ns = 100 * S
-    assert world.values()["awscni_eni_allocated"] == 2
-    come(world, 6)
-    take_away(world, 0)
     attach_other(world, managed=True)
+    come(world, 5)  # three are on the node's own ENI, two are on the other
+    take_away(world, 0)
     found = world.values()
     assert found["awscni_reconcile_count"] == ALWAYS_THERE["awscni_reconcile_count"] | {"eniReconcileAdd": 1, "eniReconcileDel": 1}
-    assert (found["awscni_force_removed_enis"], found["awscni_force_removed_ips"]) == (1, 3)
+    assert (found["awscni_force_removed_enis"], found["awscni_force_removed_ips"]) == (1, 2)
 
 
 def test_a_node_s_refusals_count():
@@ -249,7 +247,7 @@ def test_limits_are_those_of_the_type_and_of_max_eni(instance_type, variables, e
 def test_enis_that_are_not_managed_take_room():
     world = World()
     world.node.start(0)
-    world.foreign(lambda model: attach(model, world, tags=((NO_MANAGE_TAG, "true"),)))
+    assert world.foreign(lambda model: attach(model, world, tags=((NO_MANAGE_TAG, "true"),)))
     world.node.reconcile(0)
     found = world.values()
     assert (found["awscni_eni_max"], found["awscni_ip_max"]) == (2, 6)
@@ -268,6 +266,57 @@ def attach(model, world, tags=()):
     eni = model.create_network_interface(subnet_id=world.subnet_id, secondary_ip_count=2, tags=tags, now_ns=world.now_ns)
     index = model.describe_instance(world.node.instance_id, now_ns=world.now_ns).free_device_index(0)
     model.attach_network_interface(eni.eni_id, world.node.instance_id, device_index=index, now_ns=world.now_ns)
+
+
+# --- threads -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_waits_for_no_call_to_ec2():
+    world = World()
+    world.node.start(0)
+    come(world, 3)
+    called, answer = threading.Event(), threading.Event()
+    create = world.model.create_network_interface
+
+    def slow(**arguments):
+        called.set()
+        answer.wait()
+        return create(**arguments)
+
+    def look():
+        called.wait()
+        found = world.values()
+        answer.set()
+        assert (found["awscni_assigned_ip_addresses"], found["awscni_eni_max"]) == (3, 3)
+
+    world.model.create_network_interface = slow
+    run_at_once(lambda: world.node.tick(100 * S), look)
+    assert answer.is_set()
+
+
+def test_looks_from_within_events_while_other_threads_drive_the_node_are_no_deadlock():
+    world = World()
+    count = world.metrics
+
+    def look_and_count(event):
+        count(event)
+        values(count, 0)
+
+    world.metrics = look_and_count
+    world.node.start(0)
+
+    def pods(thread):
+        for number in range(50):
+            with contextlib.suppress(PoolExhausted):
+                world.node.assign(key(f"{thread}-{number}"), number)
+                world.node.unassign(key(f"{thread}-{number}"), number)
+
+    def ticks():
+        for number in range(100):
+            world.node.tick(number * 5 * S)
+
+    run_at_once(ticks, *(lambda thread=thread: pods(thread) for thread in range(3)))
+    assert values(count, 500 * S)["awscni_add_ip_req_count"] >= 50
 
 
 # --- all of it, under random programs ------------------------------------------------------------------------------------
