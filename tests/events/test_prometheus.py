@@ -13,6 +13,7 @@ from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import InvalidArgument, OutOfRange, PoolExhausted, UnknownKey
+from vpcipam.events import AssignRefused
 from vpcipam.journal.protocol import Assigned, MemoryJournal
 from vpcipam.node import Node
 from vpcipam.prometheus import CONTENT_TYPE, IpamMetrics, MetricFamily, Sample
@@ -394,6 +395,17 @@ def test_no_event_of_several_threads_is_lost():
 
     run_at_once(*(lambda thread=thread: pods(thread) for thread in range(4)))
     assert requests(metrics) == (800, 0, 800)
+
+
+def test_counting_waits_for_its_lock():
+    _, metrics = watched_store(*SINGLES)
+    thread = threading.Thread(target=metrics, args=(AssignRefused(0, 0, key("a"), None, "no"),))
+    with metrics._lock:
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive()
+    thread.join()
+    assert requests(metrics) == (1, 1, 0)
 
 
 def test_looks_agree_with_themselves_while_other_threads_change_what_is_watched():

@@ -24,6 +24,7 @@ from vpcipam.provision import INSTANCE_TAG, NO_MANAGE_TAG
 
 S = 1_000_000_000
 TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
+UNLIKE_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=3, ipv4_per_eni=4, network_cards=(3, 1))
 
 
 # --- actions of a node ---------------------------------------------------------------------------------------------------
@@ -213,6 +214,18 @@ def test_what_a_reconcile_takes_on_and_drops_counts():
     assert (found["awscni_force_removed_enis"], found["awscni_force_removed_ips"]) == (1, 2)
 
 
+def test_what_ec2_has_answered_by_now_is_there_before_a_tick_tells_of_it():
+    world = World(conditions=Conditions.typical())
+    world.node.start(0)
+    world.now_ns = world.node.ready_ns
+    come(world, 3)
+    run(world, 1)
+    assert world.values()["awscni_eni_allocated"] == 1
+    world.now_ns = world.node.busy_until(world.now_ns)
+    assert world.values()["awscni_eni_allocated"] == 2
+    assert not any(type(event) is Action and event.kind is ActionKind.CREATE_ENI for event in world.seen)
+
+
 def test_a_node_s_refusals_count():
     faults = Faults([Fault("refuse", "CreateNetworkInterface", rate=1, code="UnauthorizedOperation")])
     world = World(conditions=Conditions(faults=faults))
@@ -233,6 +246,9 @@ def test_a_node_s_refusals_count():
         ("t3.small", {"MAX_ENI": "2"}, 2, 6),
         ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 3, 3 * 9 * 16),
         (TWO_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true", "MAX_ENI": "2"}, 3, 9),
+        (UNLIKE_CARDS, {}, 3, 9),
     ],
 )
 def test_limits_are_those_of_the_type_and_of_max_eni(instance_type, variables, eni_max, ip_max):
