@@ -285,6 +285,7 @@ class Sandboxes:
         except (PoolError, InvalidAddress) as error:
             self._put_in_quarantine(Quarantined(entry, str(error)), now_ns)
             return False
+        self.first_assignment(entry.key)
         self._keep(entry.key, now_ns, entry.pod, picked=False)
         return True
 
