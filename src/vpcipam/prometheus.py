@@ -31,7 +31,7 @@ from vpcipam.address import AddressMode, Cidr
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode
 from vpcipam.errors import InvalidArgument, UnknownEni
-from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted, SandboxQuarantined
+from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
 from vpcipam.node import Node, NodeEvent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -101,8 +101,8 @@ _METRICS = {
     "awscni_reconcile_count": _Metric("counter", "ENIs and CIDRs taken on or dropped because EC2 shows it so", ("fn",)),
     "awscni_total_ip_addresses": _Metric("gauge", "Addresses for sandboxes on all ENIs attached, held or not"),
     "awscni_total_ipv4_prefixes": _Metric("gauge", "IPv4 prefixes on all ENIs attached"),
-    "awscni_unrecovered_checkpoint_entries": _Metric("counter", "Entries of the journal that fitted nowhere after a restart"),
     "vpcipam_cooling_ip_addresses": _Metric("gauge", "Addresses that no sandbox can have yet, as one gave them back a moment ago"),
+    "vpcipam_quarantined_entries": _Metric("gauge", "Entries of the journal that nobody has decided about since a restart"),
 }
 
 # ipamd's names for what an action follows of EC2, and for what was refused.
@@ -148,7 +148,6 @@ _WANTED_IN_VAIN: _Counted = (*_WANTED, (("awscni_no_available_ip_addresses",), 1
 _GIVEN_BACK: _Counted = ((("awscni_del_ip_req_count", "PodDeleted"), 1),)
 _EVICTED: _Counted = ((("awscni_force_removed_ips",), 1),)
 _FORCED: _Counted = ((("awscni_force_removed_enis",), 1),)
-_QUARANTINED: _Counted = ((("awscni_unrecovered_checkpoint_entries",), 1),)
 
 
 class IpamMetrics:
@@ -309,6 +308,7 @@ def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> 
     add("awscni_total_ipv4_prefixes", sum(cidr.version == 4 and cidr.size > 1 for cidr in cidrs))
     add("awscni_assigned_ip_addresses", len(assignments))
     add("vpcipam_cooling_ip_addresses", cooling_count)
+    add("vpcipam_quarantined_entries", len(datastore.quarantined))
     for eni_id in eni_cidrs:
         add("awscni_assigned_ip_per_eni", 0, eni_id)
     for cidr in cidrs:
@@ -338,8 +338,6 @@ def _counted_of(event: NodeEvent) -> _Counted:
             return _EVICTED
         case EniRemoved():
             return _FORCED if event.evicted_count else ()
-        case SandboxQuarantined():
-            return _QUARANTINED
         case Action():
             return _counted_of_action(event)
     return ()

@@ -26,7 +26,6 @@ ALWAYS_THERE = {
     "awscni_reconcile_count": dict.fromkeys(
         ("eniReconcileAdd", "eniReconcileDel", "eniDataStorePoolReconcileAdd", "eniIPPoolReconcileDel"), 0
     ),
-    "awscni_unrecovered_checkpoint_entries": 0,
 }
 
 

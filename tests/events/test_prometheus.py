@@ -76,12 +76,12 @@ def test_the_text_of_a_small_datastore():
         "# HELP awscni_total_ipv4_prefixes IPv4 prefixes on all ENIs attached\n"
         "# TYPE awscni_total_ipv4_prefixes gauge\n"
         "awscni_total_ipv4_prefixes 1\n"
-        "# HELP awscni_unrecovered_checkpoint_entries Entries of the journal that fitted nowhere after a restart\n"
-        "# TYPE awscni_unrecovered_checkpoint_entries counter\n"
-        "awscni_unrecovered_checkpoint_entries 0\n"
         "# HELP vpcipam_cooling_ip_addresses Addresses that no sandbox can have yet, as one gave them back a moment ago\n"
         "# TYPE vpcipam_cooling_ip_addresses gauge\n"
         "vpcipam_cooling_ip_addresses 0\n"
+        "# HELP vpcipam_quarantined_entries Entries of the journal that nobody has decided about since a restart\n"
+        "# TYPE vpcipam_quarantined_entries gauge\n"
+        "vpcipam_quarantined_entries 0\n"
     )
 
 
@@ -138,6 +138,7 @@ def test_an_empty_datastore_has_nothing_and_no_node_no_limits():
         "awscni_total_ip_addresses": 0,
         "awscni_total_ipv4_prefixes": 0,
         "vpcipam_cooling_ip_addresses": 0,
+        "vpcipam_quarantined_entries": 0,
     }
 
 
@@ -355,7 +356,7 @@ def test_sandboxes_that_are_put_back_after_a_restart_asked_for_nothing():
     store.assign_at(key("c"), "10.0.0.2", 0)
     found = values(metrics)
     assert requests(metrics) == (0, 0, 0)
-    assert (found["awscni_assigned_ip_addresses"], found["awscni_unrecovered_checkpoint_entries"]) == (2, 1)
+    assert (found["awscni_assigned_ip_addresses"], found["vpcipam_quarantined_entries"]) == (2, 1)
     store.assign(key("d"), 0)
     assert requests(metrics) == (1, 0, 0)
 
@@ -365,9 +366,11 @@ def test_a_sandbox_that_is_accepted_from_quarantine_asked_for_nothing():
     journal.record_assigns((Assigned(key("a"), "10.0.0.5", None, 0),))
     store, metrics = watched_store(journal=journal)
     (entry,) = store.restore(0).quarantined
+    assert values(metrics)["vpcipam_quarantined_entries"] == 1
     store.add_cidr("eni-0", "10.0.0.5/32")
     store.accept_quarantined(entry, 0)
     assert requests(metrics) == (0, 0, 0)
+    assert values(metrics)["vpcipam_quarantined_entries"] == 0
     assert values(metrics)["awscni_assigned_ip_addresses"] == 1
 
 

@@ -17,7 +17,7 @@ from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Crash, Fault, Faults
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted, SandboxQuarantined
+from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
 from vpcipam.limits import InstanceLimits
 from vpcipam.prometheus import _CALLS, IpamMetrics
 from vpcipam.provision import INSTANCE_TAG, NO_MANAGE_TAG
@@ -470,7 +470,6 @@ def agrees(world):
     assert found["awscni_del_ip_req_count"]["PodDeleted"] == kinds[AddressUnassigned]
     assert found["awscni_force_removed_ips"] == kinds[SandboxEvicted]
     assert found["awscni_force_removed_enis"] == sum(event.evicted_count > 0 for event in world.seen if type(event) is EniRemoved)
-    assert found["awscni_unrecovered_checkpoint_entries"] == kinds[SandboxQuarantined] == 0
     assert len(held) == kinds[AddressAssigned] - kinds[AddressUnassigned] - kinds[SandboxEvicted]
     assert found["awscni_ec2api_req_count"] == world.calls()
     actions = [event for event in world.seen if type(event) is Action]
