@@ -55,17 +55,30 @@ def values(metrics, now_ns=0):
 class World:
     """A node on an EC2 model, with its metrics and a list of what it told."""
 
-    def __init__(self, instance_type="t3.small", variables=None, *, cidr="10.0.0.0/24", conditions=None, ipv6=False):
+    def __init__(self, instance_type="t3.small", variables=None, *, cidr="10.0.0.0/24", conditions=None, ipv6=False, journals=()):
         self.model = Ec2Model(conditions=conditions)
         self.vpc_id = self.model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56" if ipv6 else None).vpc_id
         self.subnet_id = self.model.create_subnet(self.vpc_id, cidr, ipv6_cidr="2001:db8::/64" if ipv6 else None).subnet_id
+        self.settings = Settings().with_variables(variables or {})
+        self.limits = instance_limits(instance_type)
+        self.instance_id = self.model.launch_instance(self.limits, self.subnet_id, now_ns=0).instance_id
+        self.journals = journals
+        self.now_ns = 0
+        self.new_process()
+
+    def new_process(self):
+        """Begin with a new node on the instance, and new metrics, as ipamd does when it is started again."""
         self.metrics = IpamMetrics()
         self.seen = []
-        self.now_ns = 0
-        settings = Settings().with_variables(variables or {})
-        instance_id = self.model.launch_instance(instance_limits(instance_type), self.subnet_id, now_ns=0).instance_id
-        ec2 = self.metrics.count_calls(self.model)
-        self.node = Node(instance_type, settings, ec2, subnet_id=self.subnet_id, instance_id=instance_id, on_event=self.note)
+        self.node = Node(
+            self.limits,
+            self.settings,
+            self.metrics.count_calls(self.model),
+            subnet_id=self.subnet_id,
+            instance_id=self.instance_id,
+            journals=self.journals,
+            on_event=self.note,
+        )
         self.metrics.watch(self.node)
         self.others = Counter(self.model.call_counts)  # those that are not the node's
 

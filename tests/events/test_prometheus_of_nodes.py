@@ -18,6 +18,7 @@ from vpcipam.ec2.faults import Crash, Fault, Faults
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
 from vpcipam.prometheus import _CALLS, IpamMetrics
 from vpcipam.provision import INSTANCE_TAG, NO_MANAGE_TAG
@@ -201,6 +202,20 @@ def test_a_start_is_no_reconcile():
     world = World()
     world.node.start(0)
     assert world.values()["awscni_reconcile_count"] == ALWAYS_THERE["awscni_reconcile_count"]
+
+
+def test_a_node_that_is_restored_was_asked_for_nothing():
+    world = World(journals=[MemoryJournal()])
+    world.node.start(0)
+    come(world, 2)
+    world.new_process()
+    world.node.restore(0)
+    found = world.values()
+    assert (found["awscni_assigned_ip_addresses"], found["awscni_add_ip_req_count"]) == (2, 0)
+    come(world, 3)
+    found = world.values()
+    assert (found["awscni_assigned_ip_addresses"], found["awscni_add_ip_req_count"]) == (3, 1)  # two had theirs
+    agrees(world)
 
 
 def test_what_a_reconcile_takes_on_and_drops_counts():
