@@ -16,7 +16,7 @@ from vpcipam.ec2.api import Ec2Api, Ec2Error
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Crash, Fault, Faults
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.errors import InvalidArgument, NodeError, PoolExhausted
 from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
@@ -282,6 +282,11 @@ def test_enis_that_are_not_managed_take_room():
     world.node.reconcile(0)
     found = world.values()
     assert (found["awscni_eni_max"], found["awscni_ip_max"]) == (2, 6)
+
+
+def test_a_card_that_is_not_managed_has_no_limit():
+    with pytest.raises(InvalidArgument, match="network card 1 is not managed"):
+        World(UNLIKE_CARDS).node.managed_eni_limit(1)
 
 
 def test_an_ipv6_node_has_no_limits_to_tell():
