@@ -377,6 +377,7 @@ PROGRAM = st.lists(
         st.tuples(st.just("run"), st.integers(1, 20)),
         st.tuples(st.just("take away"), st.integers(0, 3)),
         st.tuples(st.just("take off"), st.integers(0, 9)),
+        st.tuples(st.just("put on"), st.integers(0, 9)),
         st.tuples(st.just("attach"), st.booleans()),
     ),
     max_size=12,
@@ -452,13 +453,21 @@ def take_off(world, number):
     run(world, 13)
 
 
+def put_on(world, number):
+    enis = attached(world)
+    if enis:
+        eni = enis[number % len(enis)]
+        world.foreign(lambda model: model.assign_private_ip_addresses(eni.eni_id, secondary_ip_count=1, now_ns=world.now_ns))
+    run(world, 13)
+
+
 def attach_other(world, managed):
     tags = ((INSTANCE_TAG, world.node.instance_id),) if managed else ((NO_MANAGE_TAG, "true"),)
     world.foreign(lambda model: attach(model, world, tags))
     run(world, 13)
 
 
-STEPS = {"come": come, "go": go, "run": run, "take away": take_away, "take off": take_off, "attach": attach_other}
+STEPS = {"come": come, "go": go, "run": run, "take away": take_away, "take off": take_off, "put on": put_on, "attach": attach_other}
 
 
 def agrees(world):
