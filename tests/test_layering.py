@@ -101,6 +101,7 @@ ORDER = (
     "vpcipam.sweep",
     "vpcipam.foresight",
     "vpcipam.node",
+    "vpcipam.prometheus",
     "vpcipam.plan",
     "vpcipam.fleet",
     "vpcipam.fleet.workload",
@@ -197,6 +198,7 @@ ALLOWED = {
     },
     "vpcipam.node": {"threading": "the calls of the control loop follow each other"},
     "vpcipam.datastore": {"threading": "one lock: any thread may call"},
+    "vpcipam.prometheus": {"threading": "events come of several threads"},
     "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},
     "vpcipam.fleet.trace": {
         "open": "a trace that is given by its path",

@@ -145,7 +145,7 @@ class Sandboxes:
         if self.pool.address_of(key) is None:
             self.quarantine.check_address(address)
             self.pool.assign_at(key, address, now_ns)
-            self._acknowledge(key, now_ns, pod)
+            self._acknowledge(key, now_ns, pod, picked=False)
         else:
             self.pool.assign_at(key, address, now_ns)  # which refuses another address than that it has
         return self.assignment(key)
@@ -168,7 +168,7 @@ class Sandboxes:
             self.quarantine.hold(address, now_ns)
             address = self.pool.assign(key, now_ns)
 
-    def _acknowledge(self, key: SandboxKey, now_ns: int, pod: PodRef | None) -> None:
+    def _acknowledge(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
         """Have the journal record what the pool has just given to a sandbox, or take it back; then keep its pod."""
         if self._journal is not None:
             try:
@@ -176,13 +176,13 @@ class Sandboxes:
             except BaseException:
                 self.pool.revoke(key)
                 raise
-        self._keep(key, now_ns, pod)
+        self._keep(key, now_ns, pod, picked=picked)
 
-    def _keep(self, key: SandboxKey, now_ns: int, pod: PodRef | None) -> None:
+    def _keep(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
         if pod is not None:
             self.pool.set_note(key, pod)
         if self._tell is not None:
-            self._tell(AddressAssigned(now_ns, self._attached.network_card, key, self.assignment(key), pod))
+            self._tell(AddressAssigned(now_ns, self._attached.network_card, key, self.assignment(key), pod, picked))
 
     # --- unassign ------------------------------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Sandboxes:
             self._put_in_quarantine(Quarantined(entry, str(error)), now_ns)
             return False
         self.first_assignment(entry.key)
-        self._keep(entry.key, now_ns, entry.pod)
+        self._keep(entry.key, now_ns, entry.pod, picked=False)
         return True
 
     def _put_in_quarantine(self, entry: Quarantined, now_ns: int) -> None:
@@ -392,7 +392,7 @@ class Sandboxes:
         self.quarantine.remove(entry)
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=True))
-        self._keep(key, now_ns, pod)
+        self._keep(key, now_ns, pod, picked=False)
         return self.assignment(key)
 
     def _check(self) -> None:

@@ -8,6 +8,9 @@ from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.stats import Assignment
 
+AT_START = "attached when the node started"
+"""The reason of what a node takes on when it starts, which no reconcile has found."""
+
 
 class ActionKind(enum.StrEnum):
     """The kinds of change that a node makes to itself."""

@@ -319,7 +319,7 @@ class Datastore:
             for base in bases:
                 self._drop_cidr(eni, base, now_ns, forced=force)
             self._attached.remove_eni(eni)
-            self._tell(EniRemoved(now_ns, self._network_card, eni_id, force))
+            self._tell(EniRemoved(now_ns, self._network_card, eni_id, force, len(evicted)))
         return evicted
 
     def set_excluded(self, eni_id: str, *, excluded: bool) -> None:

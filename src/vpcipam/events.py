@@ -46,7 +46,13 @@ class _AboutSandbox:
 
 @attrs.frozen
 class AddressAssigned(_AboutSandbox):
-    """A sandbox has an address that it did not have before; after a restart, too."""
+    """A sandbox has an address that it did not have before; after a restart, too.
+
+    Attributes:
+        picked: the datastore picked it; else the caller or the journal named it, as after a restart.
+    """
+
+    picked: bool = True
 
     def __str__(self) -> str:
         """Write it as one line of a log."""
@@ -157,12 +163,14 @@ class EniRemoved:
         now_ns: the time of the call, Unix nanoseconds.
         network_card: the index of the datastore's card.
         forced: EC2 no longer has it, so sandboxes were evicted, if there were any.
+        evicted_count: how many were, by this removal.
     """
 
     now_ns: int
     network_card: int
     eni_id: str
     forced: bool
+    evicted_count: int = 0
 
     def __str__(self) -> str:
         """Write it as one line of a log."""

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import attrs
 
-from vpcipam.action import Action, ActionKind, Restart
+from vpcipam.action import AT_START, Action, ActionKind, Restart
 from vpcipam.address import AddressMode, parse_address
 from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
@@ -249,6 +249,13 @@ class Node:
             )
         return self._cards[network_card]
 
+    def managed_eni_limit(self, network_card: int = DEFAULT_NETWORK_CARD) -> int:
+        """The most ENIs that can be attached to a card and managed: the type's limit or MAX_ENI, less those that are left alone.
+
+        It waits for no call of the control loop, as `view` does, which has both numbers too.
+        """
+        return self._eni_limit(self._card(network_card).index) - self._membership.unmanaged_count(network_card)
+
     def _eni_limit(self, network_card: int) -> int:
         limit = self.limits.network_cards[network_card]
         return min(limit, self.settings.max_eni) if self.settings.max_eni >= 1 else limit
@@ -428,7 +435,7 @@ class Node:
             card.provisioner = provisioner
             card.excluded_subnets = excluded
             difference = card.differences(self._membership.managed(attached, card.index, provisioner.instance_id), calls.now_ns)
-            actions += card.follow(difference, "attached when the node started", calls.now_ns)
+            actions += card.follow(difference, AT_START, calls.now_ns)
         put_back(calls.now_ns)
         if self.settings.provisioning_enabled:
             for card in self._cards:

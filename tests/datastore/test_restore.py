@@ -159,7 +159,7 @@ def test_events_tell_of_what_is_back_and_what_is_not():
     store = singles([5], journal=journal, on_event=seen.append)
     (lost,) = store.restore(3).quarantined
     assert [event for event in seen if isinstance(event, AddressAssigned)] == [
-        AddressAssigned(3, 0, key("web"), Assignment("10.0.0.5", "eni-0", 0, 0, "10.0.0.5/32"), None)
+        AddressAssigned(3, 0, key("web"), Assignment("10.0.0.5", "eni-0", 0, 0, "10.0.0.5/32"), None, picked=False)
     ]
     store.release_quarantined(lost, 4)
     assert [event for event in seen if isinstance(event, SandboxQuarantined | QuarantineEnded)] == [

@@ -80,7 +80,7 @@ def test_sandboxes_are_told_of_with_address_pod_and_time():
         AddressAssigned(5, 2, WEB, HELD, POD),
         AssignRefused(7, 2, API, POD, str(refusal.value)),
         AddressUnassigned(8, 2, WEB, HELD, POD),
-        AddressAssigned(38, 2, API, HELD, None),
+        AddressAssigned(38, 2, API, HELD, None, picked=False),
         SandboxEvicted(39, 2, API, HELD, None),
         CidrRemoved(39, 2, "eni-0", "10.0.0.5/32", forced=True),
     ]
