@@ -194,7 +194,7 @@ class Sandboxes:
             return self.let_go([(stored, address)], now_ns)[0]
         entries = self.quarantine.of_key(key) or self.quarantine.of_key(key.migrated())
         if not entries:
-            return cast("Assignment", self.pool.unassign_entry(key, now_ns))  # the pool refuses what it does not know
+            self.pool.unassign(key, now_ns)  # which refuses what it does not know
         numbers = [number for number in map(self.quarantine.number, entries) if number is not None]
         for entry in entries:
             self.release_quarantined(entry, now_ns)
