@@ -170,7 +170,7 @@ def test_no_change_comes_into_the_middle_of_another(journal):
             assert not done
             assert store.assign(key("c"), 100).address == "10.0.0.1", "who has the lock is not kept waiting"
             assert store.unassign(key("c"), 100).address == "10.0.0.1"
-        for name, change in waiting.items():
+        for change in waiting.values():
             with contextlib.suppress(PoolExhausted, UnknownKey):  # in whatever order they came
                 change.result(30)
     store._check()
