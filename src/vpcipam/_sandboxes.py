@@ -348,21 +348,25 @@ class Sandboxes:
         self.check_time(now_ns)
         address = self.quarantine.number(entry)
         cools = address is not None and self.quarantine.is_last_on_its_address(entry) and _is_free(self.pool, address)
-        if self._journal is not None:
-            self._strike_out(self._journal, entry.entry, now_ns, cools=cools)
+        self._strike_out(entry.entry, now_ns, cools=cools)
         self.quarantine.remove(entry)
         if address is not None and cools:
             self._let_cool(address, now_ns + self._cooldown_ns)
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 
-    def _strike_out(self, journal: Journal, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
-        """Have an entry leave the journal; its address cools there, if so."""
-        cooling = None if entry.address is None else Cooling(entry.address, now_ns + self._cooldown_ns, now_ns)
+    def _strike_out(self, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
+        """Have an entry leave the journal; the address of a problem cools there, if so, that of an assignment always."""
+        cooling = Cooling(entry.address or "", now_ns + self._cooldown_ns, now_ns)
         if isinstance(entry, Problem):
-            journal.strike_out((entry,), cooling=(cooling,) if cools and cooling is not None else ())
-        elif cooling is not None:
-            journal.record_unassign(((entry.key, cooling),))
+            self._its_journal.strike_out((entry,), cooling=(cooling,) if cools else ())
+        else:
+            self._its_journal.record_unassign(((entry.key, cooling),))
+
+    @property
+    def _its_journal(self) -> Journal:
+        assert self._journal is not None, "entries in quarantine come from a journal"  # noqa: S101  # for the type checker
+        return self._journal
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Decide that an entry is right: its sandbox holds its address."""
@@ -382,8 +386,8 @@ class Sandboxes:
             self.pool.revoke(holder)
         try:
             self.pool.assign_at(key, address, now_ns)
-            if self._journal is not None and isinstance(entry.entry, Problem):
-                self._journal.strike_out((entry.entry,), assigned=(Assigned(key, address_text(address, self._version), None, now_ns),))
+            if isinstance(entry.entry, Problem):
+                self._its_journal.strike_out((entry.entry,), assigned=(Assigned(key, address_text(address, self._version), None, now_ns),))
         except BaseException:
             if self.pool.address_of(key) == address:
                 self.pool.revoke(key)

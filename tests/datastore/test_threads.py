@@ -174,3 +174,23 @@ def test_no_change_comes_into_the_middle_of_another(journal):
             with contextlib.suppress(PoolExhausted, UnknownKey):  # in whatever order they came
                 change.result(30)
     store._check()
+
+
+def test_without_the_lock_assign_and_unassign_answer_as_with_it():
+    stores = [node(CIDRS[:1]), node(CIDRS[:1])]
+    stores[0]._is_plain = False
+    stores[1]._is_plain = True  # also on the plain pools, which no other thread uses here
+    for now_ns in range(60):
+        answers = []
+        for store in stores:
+            changes = [store.assign, store.unassign] if now_ns % 3 else [store.unassign, store.assign]
+            for number, change in enumerate((*changes, store.assign)):
+                try:
+                    answers.append(change(key(f"c{(now_ns + number) % 19}"), now_ns))
+                except (PoolExhausted, UnknownKey) as error:
+                    answers.append(str(error))
+            answers.append(store.stats(now_ns))
+        middle = len(answers) // 2
+        assert answers[:middle] == answers[middle:]
+    for store in stores:
+        store._check()
