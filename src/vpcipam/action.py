@@ -1,10 +1,15 @@
-"""What a node did: the values that its control loop answers with."""
+"""What a node did: the values that its start and its control loop answer with."""
 
 import enum
 
 import attrs
 
+from vpcipam.quarantine import Quarantined
+from vpcipam.restoration import Restoration
 from vpcipam.stats import Assignment
+
+AT_START = "attached when the node started"
+"""The reason of what a node takes on when it starts, which no reconcile has found."""
 
 
 class ActionKind(enum.StrEnum):
@@ -64,3 +69,25 @@ class Action:
         count = f" ({len(self.cidrs)} CIDR{'' if len(self.cidrs) == 1 else 's'})" if self.cidrs else ""
         refusal = f" — refused: {self.error}" if self.error else ""
         return f"{what}{count}: {self.reason}{refusal}"
+
+
+@attrs.frozen
+class Restart:
+    """What came of a node's start from its journals.
+
+    Attributes:
+        actions: what it did, as `Node.start` answers.
+        cards: what came back from the journal of each managed network card, ascending.
+    """
+
+    actions: tuple[Action, ...]
+    cards: tuple[Restoration, ...]
+
+    @property
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The entries of all journals that somebody has to decide about."""
+        return tuple(entry for card in self.cards for entry in card.quarantined)
+
+    def __str__(self) -> str:
+        """Write it as one line of a log."""
+        return "; ".join(f"network card {index}: {card}" for index, card in enumerate(self.cards))

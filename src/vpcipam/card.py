@@ -9,7 +9,7 @@ from vpcipam.address import Cidr, parse_address
 from vpcipam.calls import Calls
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
-from vpcipam.errors import NodeError
+from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
 from vpcipam.reconcile import Differences, differences
@@ -20,6 +20,7 @@ from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
 FREED_CIDR_MEMORY_NS = 60 * NS_PER_S
 """A CIDR given back within this time is not taken on again: what still shows it may be stale (reference, section 5)."""
 DEFAULT_NETWORK_CARD = 0
+_TAKEN_MEANWHILE = "pods were given addresses there meanwhile"
 
 
 @attrs.frozen
@@ -130,23 +131,35 @@ class Card:
 
     def _release(self, eni_id: str, count: int, reason: str, calls: Calls) -> Action:
         now_ns = calls.now_ns
-        cidrs = self.datastore.removable_cidrs(eni_id, now_ns)[:count]
-        for cidr in cidrs:
-            self.datastore.remove_cidr(eni_id, cidr, now_ns=now_ns)
-        error = None
+        cidrs = tuple(
+            cidr for cidr in self.datastore.removable_cidrs(eni_id, now_ns)[:count] if self._remove_if_unused(eni_id, cidr, now_ns)
+        )
+        error = None if cidrs else _TAKEN_MEANWHILE
         try:
-            self._ec2_side.release(eni_id, cidrs, calls)
+            if cidrs:
+                self._ec2_side.release(eni_id, cidrs, calls)
         except Ec2Error as refusal:
             error = str(refusal)
         self._freed_cidrs |= dict.fromkeys(cidrs, calls.now_ns + FREED_CIDR_MEMORY_NS)
         return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
+    def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
+        """Take a CIDR from the datastore, unless another thread has assigned an address of it in this very moment."""
+        try:
+            self.datastore.remove_cidr(eni_id, cidr, now_ns=now_ns)
+        except CidrInUse:
+            return False
+        return True
+
     def free_eni(self, decision: FreeEni, calls: Calls) -> Action:
         """Detach and delete an ENI. If EC2 refuses, a later reconcile takes it on again, or a sweep deletes it (ipamd: tryFreeENI)."""
         eni_id = decision.eni_id
         cidrs = self.datastore.cidrs(eni_id)
-        self.datastore.remove_eni(eni_id, now_ns=calls.now_ns)
         error = None
+        try:
+            self.datastore.remove_eni(eni_id, now_ns=calls.now_ns)
+        except EniInUse:
+            return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, (), decision.reason, _TAKEN_MEANWHILE)
         try:
             self._ec2_side.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, calls)
         except Ec2Error as refusal:

@@ -90,6 +90,10 @@ class NotInPool(PoolError, LookupError):
     """The address lies in no block of the pool."""
 
 
+class PoolLocked(PoolError):
+    """A call that needs no lock otherwise came while another thread had that of the pool's owner."""
+
+
 class UnknownKey(PoolError, LookupError):
     """The key has no address: it never had one, or it was released already."""
 
@@ -142,6 +146,10 @@ class UnknownCidr(DatastoreError, LookupError):
 
 class CidrInUse(DatastoreError):
     """The CIDR still has pods and was not removed by force."""
+
+
+class InQuarantine(DatastoreError):
+    """The journal has an entry about the sandbox or the address that can't be taken as it stands, and nobody has decided about it."""
 
 
 # --- journals ------------------------------------------------------------------------------------------------------------

@@ -1,37 +1,62 @@
 """A node: what ipamd does on one instance, with EC2 and the clock as arguments."""
 
+import functools
+import threading
 from collections import deque
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Callable, Iterable
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import attrs
 
-from vpcipam.action import Action, ActionKind
+from vpcipam.action import AT_START, Action, ActionKind, Restart
 from vpcipam.address import AddressMode, parse_address
 from vpcipam.calls import METADATA_BACKOFF, Calls
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card, Granted, Outcome, is_primary
-from vpcipam.datastore import Datastore
+from vpcipam.datastore import Datastore, call_back
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument, NodeError, NotInPool
+from vpcipam.events import DatastoreEvent
 from vpcipam.foresight import Foresight
-from vpcipam.journal.protocol import Assigned, Cooling
+from vpcipam.journal.protocol import Assigned, Cooling, Journal
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.membership import Membership
 from vpcipam.pace import SWEEP_DELAY_MAX_S, SWEEP_INTERVAL_NS, Pace
 from vpcipam.provision import Provisioner
+from vpcipam.quarantine import Quarantined
+from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S, Assignment, PoolStats, seconds_text
 from vpcipam.sweep import sweep_leaked_enis
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
+NodeEvent = DatastoreEvent | Action
+"""What a node tells of: what happens in its datastores, and what it has done or tried, once a call of its control loop is over."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _in_turn(method: Callable[Concatenate["Node", _P], _T]) -> Callable[Concatenate["Node", _P], _T]:
+    """Let calls of the control loop follow each other, whatever thread they come from."""
+
+    @functools.wraps(method)
+    def one_at_a_time(self: "Node", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with self._turn:
+            return method(self, *args, **kwargs)
+
+    return one_at_a_time
+
 
 class Node:
     """One instance and its pods' addresses, run as ipamd runs them.
 
     A node never reads a clock and never waits: `start` it, `tick` it every 5 s (or when `next_wakeup` says), and `assign` and `unassign`
-    as pods come and go. What it did comes back as `Action` values. It is not thread-safe.
+    as pods come and go. What it did comes back as `Action` values.
+
+    Any thread may call it at any time. The calls of the control loop follow each other; `assign` and `unassign` wait for none of them, so
+    not for EC2 either, but only for the datastore's lock.
 
     Where EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: what a tick asks for is there, and told by a tick, when the answer has
     come. Until then the node is busy and its ticks do nothing else; it looks at its pool again 5 s later.
@@ -62,6 +87,8 @@ class Node:
         seed: int = 0,
         cooldown_aware_targets: bool = False,
         policy: WarmPolicy | None = None,
+        journals: Iterable[Journal] = (),
+        on_event: Callable[[NodeEvent], object] | None = None,
     ) -> None:
         """Make a node that is not started yet; no call goes to EC2.
 
@@ -79,8 +106,11 @@ class Node:
             cooldown_aware_targets: count cooling addresses as not available where targets are looked at. ipamd counts them as available, so
                 that its pool can be large enough while every assign fails (upstream issues 1700 and 2896).
             policy: the rules by which the pool is sized; None for ipamd's.
+            journals: one for each managed network card, ascending; none to keep nothing. If they hold something, `restore` the node.
+            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, and must not change the node.
 
         Raises:
+            InvalidArgument: there are fewer or more journals than managed cards.
             UnknownInstanceType: the table has no such type.
             SettingsError: ipamd would refuse to start with these settings on this type.
         """
@@ -100,6 +130,9 @@ class Node:
         self._name = name
         self._placement = placement
         self._seed = seed
+        self._journals = tuple(journals)
+        self._on_event = on_event
+        self._turn = threading.RLock()
         self._cards = self._empty_cards()
         self._provisioner: Provisioner | None = None
         self._membership = Membership(settings.manage_untagged_eni)
@@ -108,13 +141,25 @@ class Node:
         self._under_way: deque[tuple[Card, Outcome]] = deque()  # in the order in which they come to be
         self._finished: list[Action] = []  # what no tick has told of yet
         self._in_doubt = True
+        self._started = False
 
     def _empty_cards(self) -> tuple[Card, ...]:
         settings = self.settings
         indexes = range(len(self.limits.network_cards) if settings.enable_multi_nic else 1)
+        journals = self._journals or (None,) * len(indexes)
+        if len(journals) != len(indexes):
+            raise InvalidArgument(f"{len(journals)} journals are given, but {len(indexes)} network cards are managed: each needs its own")
         datastores = [
-            Datastore(mode=self.mode, cooldown_ns=settings.cooldown_ns, placement=self._placement, seed=self._seed, network_card=index)
-            for index in indexes
+            Datastore(
+                mode=self.mode,
+                cooldown_ns=settings.cooldown_ns,
+                placement=self._placement,
+                seed=self._seed,
+                journal=journal,
+                network_card=index,
+                on_event=self._on_event,
+            )
+            for index, journal in zip(indexes, journals, strict=True)
         ]
         cards = tuple(Card(datastore, settings.for_network_card(datastore.network_card)) for datastore in datastores)
         for card in cards:
@@ -141,7 +186,7 @@ class Node:
     @property
     def started(self) -> bool:
         """Tell whether ipamd is ready."""
-        return self._provisioner is not None
+        return self._started
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
@@ -150,9 +195,10 @@ class Node:
 
     def stats(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolStats:
         """Count the addresses of one card."""
-        self._catch_up(now_ns)
+        self._catch_up_if_idle(now_ns)
         return self._card(network_card).datastore.stats(now_ns)
 
+    @_in_turn
     def view(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolView:
         """What the warm-pool decisions see of one card; give it to the functions of `vpcipam.warmpool` to ask why."""
         self._catch_up(now_ns)
@@ -171,6 +217,7 @@ class Node:
             cooldown_aware=self.cooldown_aware_targets,
         )
 
+    @_in_turn
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """Say with how many addresses assigned on a card no tick will do anything to its pool, as long as its ENIs and CIDRs stay.
 
@@ -202,6 +249,13 @@ class Node:
             )
         return self._cards[network_card]
 
+    def managed_eni_limit(self, network_card: int = DEFAULT_NETWORK_CARD) -> int:
+        """The most ENIs that can be attached to a card and managed: the type's limit or MAX_ENI, less those that are left alone.
+
+        It waits for no call of the control loop, as `view` does, which has both numbers too.
+        """
+        return self._eni_limit(self._card(network_card).index) - self._membership.unmanaged_count(network_card)
+
     def _eni_limit(self, network_card: int) -> int:
         limit = self.limits.network_cards[network_card]
         return min(limit, self.settings.max_eni) if self.settings.max_eni >= 1 else limit
@@ -232,19 +286,30 @@ class Node:
         self._require_ready(now_ns)
         return self._card(network_card).datastore.unassign(key, now_ns)
 
+    @property
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The entries of the journals that nobody has decided about; see `Datastore.release_quarantined` and `accept_quarantined`."""
+        return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
+
     def _require_ready(self, now_ns: int) -> None:
         self._require_started()
         if now_ns < self._pace.ready_ns:
             raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(self._pace.ready_ns - now_ns)} s")
-        self._catch_up(now_ns)
+        self._catch_up_if_idle(now_ns)
 
     def _require_started(self) -> Provisioner:
-        if self._provisioner is None:
+        if not self._started:
             raise NodeError(f"node {self.name} is not started; call start(now_ns) first")
+        return self._ec2_side
+
+    @property
+    def _ec2_side(self) -> Provisioner:
+        assert self._provisioner is not None, "the node is started, or starting"  # noqa: S101  # for the type checker
         return self._provisioner
 
     # --- start ---------------------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def start(self, now_ns: int, *, running: Iterable[Assigned] = (), cooling: Iterable[Cooling] = ()) -> tuple[Action, ...]:
         """Take on what is attached, give back what the mode has no use for, and fill the pool once (ipamd: nodeInit).
 
@@ -254,18 +319,66 @@ class Node:
             cooling: the addresses that cooled then; they go on cooling, also where their CIDR comes back only later. ipamd forgets them.
 
         Raises:
-            NodeError: it is started already; no instance can be launched; a running sandbox's address is not attached; EC2 gives IPv6 no
-                prefix; or, under custom networking, the pool stays empty. The node is then as before, but for its instance and what EC2
-                has already granted: start it again.
+            NodeError: it is started already; a journal of it holds something; no instance can be launched; a running sandbox's address is
+                not attached; EC2 gives IPv6 no prefix; or, under custom networking, the pool stays empty. The node is then as before, but
+                for its instance and what EC2 has already granted: start it again.
             Ec2Error: EC2 refused to say what is attached.
             InvalidAddress: what cools is no address of the node's IP version.
             CoolingDown: a sandbox is said to run on an address that is said to cool.
+            JournalError: a journal can't be read or written.
         """
-        if self.started:
-            raise NodeError(f"node {self.name} is started already")
+        self._require_not_started()
+        for journal in self._journals:
+            held = journal.restore(now_ns)
+            if held.assigned or held.cooling or held.problems:
+                what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
+                raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) in place of start")
         earlier = tuple(cooling)
         for each in earlier:
             parse_address(each.address, self.mode.version)
+        for card in self._cards:
+            card.earlier_cooldowns = earlier
+
+        def put_back(at_ns: int) -> None:
+            for sandbox in running:
+                self._put_back(sandbox, at_ns)
+
+        return self._tell(self._start(now_ns, put_back))
+
+    @_in_turn
+    def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:
+        """Start again with what the journals hold; see `Datastore.restore`. A node whose journals are empty starts as `start` does.
+
+        The journals are looked at once what is attached is known, and before the pool is filled.
+
+        Args:
+            now_ns: the time.
+            gone: sandboxes that run no more, as the container runtime says; their addresses cool from now on. ipamd finds them likewise
+                (its checkpoint against what runs) and forgets the cooldown.
+            trust_clock: False where the clock may have been put forward since: what cooled then cools anew.
+
+        Raises:
+            NodeError: it is started already; there are no journals; or as with `start`.
+            Ec2Error: EC2 refused to say what is attached.
+            JournalError: a journal can't be read or written.
+        """
+        self._require_not_started()
+        if not self._journals:
+            raise NodeError(f"node {self.name} has no journals to restore from: give them when it is made, or call start(now_ns)")
+        keys = tuple(gone)
+        restored: list[Restoration] = []
+
+        def put_back(at_ns: int) -> None:
+            restored.extend(_restore(card, at_ns, keys, trust_clock=trust_clock) for card in self._cards)
+
+        actions = self._start(now_ns, put_back)
+        return Restart(self._tell(actions), tuple(restored))
+
+    def _require_not_started(self) -> None:
+        if self._started:
+            raise NodeError(f"node {self.name} is started already")
+
+    def _start(self, now_ns: int, put_back: Callable[[int], None]) -> list[Action]:
         if self._instance_id is None:
             self._instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
@@ -274,15 +387,14 @@ class Node:
         eni_limits = tuple(self._eni_limit(card.index) for card in self._cards)
         self._provisioner = Provisioner(self._ec2, self._instance_id, eni_limits, home, self._pod_subnet_id, discovers_subnets)
         try:
-            for card in self._cards:
-                card.earlier_cooldowns = earlier
-            actions = self._init(attached, running, calls)
+            actions = self._init(attached, put_back, calls)
         except BaseException:
             self._provisioner = None
             self._cards = self._empty_cards()
             raise
         self._pace.begin(now_ns, calls.now_ns, self._first_sweep(calls.now_ns))
-        return tuple(actions)
+        self._started = True
+        return actions
 
     def _find_home(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
         """Read what is attached, until the primary ENI is among it; EC2 may be late to show an instance that was just launched."""
@@ -315,17 +427,16 @@ class Node:
         launcher = cast("InstanceLauncher", self._ec2)
         return launcher.launch_instance(self.limits, self._subnet_id, now_ns=now_ns).instance_id
 
-    def _init(self, attached: Iterable[NetworkInterface], running: Iterable[Assigned], calls: Calls) -> list[Action]:
-        provisioner = self._require_started()
+    def _init(self, attached: Iterable[NetworkInterface], put_back: Callable[[int], None], calls: Calls) -> list[Action]:
+        provisioner = self._ec2_side
         excluded = provisioner.excluded_subnets(calls)
         actions: list[Action] = []
         for card in self._cards:
             card.provisioner = provisioner
             card.excluded_subnets = excluded
             difference = card.differences(self._membership.managed(attached, card.index, provisioner.instance_id), calls.now_ns)
-            actions += card.follow(difference, "attached when the node started", calls.now_ns)
-        for sandbox in running:
-            self._put_back(sandbox, calls.now_ns)
+            actions += card.follow(difference, AT_START, calls.now_ns)
+        put_back(calls.now_ns)
         if self.settings.provisioning_enabled:
             for card in self._cards:
                 fill = self._give_prefix if self.mode is AddressMode.IPV6 else self._fill
@@ -378,6 +489,7 @@ class Node:
 
     # --- the control loop ----------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Tell what has finished since the last tick, and look at the pool once.
 
@@ -390,17 +502,17 @@ class Node:
         self._catch_up(now_ns)
         if self.mode is not AddressMode.IPV6 and self.busy_until(now_ns) is None:
             self._look(now_ns)
-        actions, self._finished = tuple(self._finished), []
-        return actions
+        actions, self._finished = self._finished, []
+        return self._tell(actions)
 
     def _look(self, now_ns: int) -> None:
         if self.settings.provisioning_enabled and self._pace.may_look(now_ns):
             self._update_pools(now_ns)
         # Not while the pool's calls are under way, but once they are through: else a node that asks in vain for ever would never compare.
         if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
-            self._finished += self.reconcile(now_ns)
+            self._finished += self._reconcile(now_ns)
         if self._pace.sweep_due(now_ns):
-            self._finished += self.sweep_leaked_enis(now_ns)
+            self._finished += self._sweep_leaked_enis(now_ns)
 
     @property
     def _attaches(self) -> bool:
@@ -460,11 +572,28 @@ class Node:
             self._note(actions)
             self._finished += actions
 
+    def _catch_up_if_idle(self, now_ns: int) -> None:
+        """The same, unless a call of the control loop is under way in another thread, which will."""
+        if self._under_way and self._turn.acquire(blocking=False):
+            try:
+                self._catch_up(now_ns)
+            finally:
+                self._turn.release()
+
+    def _tell(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+        """Tell whoever wants to know what the control loop has done, and give it back."""
+        done = tuple(actions)
+        if self._on_event is not None:
+            for action in done:
+                call_back(self._on_event, action)
+        return done
+
     def _may_grow(self, now_ns: int) -> bool:
         return self._attaches and self._pace.may_grow(now_ns)
 
     # --- reconcile -----------------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with its instance's metadata, and follow what EC2 confirms (ipamd: nodeIPPoolReconcile).
 
@@ -474,8 +603,12 @@ class Node:
         Raises:
             NodeError: the node is not started.
         """
-        provisioner = self._require_started()
+        self._require_started()
         self._catch_up(now_ns)
+        return self._tell(self._reconcile(now_ns))
+
+    def _reconcile(self, now_ns: int) -> tuple[Action, ...]:
+        provisioner = self._ec2_side
         if self.mode is AddressMode.IPV6 or self.busy_until(now_ns) is not None:
             return ()
         self._pace.note_reconcile(now_ns)
@@ -500,6 +633,7 @@ class Node:
     def _reconcile_due(self, now_ns: int) -> bool:
         return self._pace.reconcile_due(now_ns) or self._trunk_expected(DEFAULT_NETWORK_CARD)
 
+    @_in_turn
     def sweep_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the ENIs of the VPC that some node made and left unattached for 5 min or more, once an hour (ipamd: cleanUpLeakedENIs).
 
@@ -508,9 +642,12 @@ class Node:
         Raises:
             NodeError: the node is not started.
         """
-        provisioner = self._require_started()
+        self._require_started()
+        return self._tell(self._sweep_leaked_enis(now_ns))
+
+    def _sweep_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         self._pace.sweep_ns = now_ns + SWEEP_INTERVAL_NS
-        return sweep_leaked_enis(provisioner, self._calls(now_ns), now_ns)
+        return sweep_leaked_enis(self._ec2_side, self._calls(now_ns), now_ns)
 
     # --- when to look again --------------------------------------------------------------------------------------------------
 
@@ -526,6 +663,7 @@ class Node:
         """
         return self._in_doubt
 
+    @_in_turn
     def pass_over(self, now_ns: int) -> None:
         """Take it that all ticks before a time were made and found nothing to do: for a caller who ticks only when there is.
 
@@ -534,6 +672,7 @@ class Node:
         """
         self._pace.pass_over(now_ns, every_tick=self._trunk_expected(DEFAULT_NETWORK_CARD))
 
+    @_in_turn
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_sweep: bool | None = None) -> int | None:
         """Say when the next tick will do something, as things stand; None where it never will.
 
@@ -581,3 +720,10 @@ def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
 def _booked(card: Card, outcomes: Iterable[Outcome]) -> list[Action]:
     """Put grants into the card's datastore; the actions of all outcomes, in order."""
     return [action for outcome in outcomes for action in (card.book(outcome) if isinstance(outcome, Granted) else [outcome])]
+
+
+def _restore(card: Card, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> Restoration:
+    """Take back what a card's journal holds; what cools outside its CIDRs goes on cooling should they come back."""
+    restoration = card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock)
+    card.earlier_cooldowns = restoration.cooling_elsewhere
+    return restoration

@@ -24,13 +24,13 @@ BREAKAGES = {
     "an answer about another ENI": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, eni_id="eni-1"))),
     "an answer about another device": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, device_number=1))),
     "an answer about another CIDR": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, cidr="10.0.0.16/28"))),
-    "a CIDR unknown to the pool": (4, lambda store: store._enis["eni-0"].cidrs.update({0: Cidr.parse("0.0.0.0/28")})),
-    "a CIDR known to the pool alone": (4, lambda store: store._enis["eni-1"].cidrs.clear()),
-    "a CIDR of another size": (4, lambda store: store._enis["eni-1"].cidrs.update({0x0A000010: Cidr.parse("10.0.0.16/32")})),
-    "a CIDR in another ENI's group": (4, lambda store: setattr(store._enis["eni-1"], "device_number", 2)),
-    "a block of no ENI": (4, lambda store: store._eni_of_block.update({5: None})),
+    "a CIDR unknown to the pool": (4, lambda store: store._attached.enis["eni-0"].cidrs.update({0: Cidr.parse("0.0.0.0/28")})),
+    "a CIDR known to the pool alone": (4, lambda store: store._attached.enis["eni-1"].cidrs.clear()),
+    "a CIDR of another size": (4, lambda store: store._attached.enis["eni-1"].cidrs.update({0x0A000010: Cidr.parse("10.0.0.16/32")})),
+    "a CIDR in another ENI's group": (4, lambda store: setattr(store._attached.enis["eni-1"], "device_number", 2)),
+    "a block of no ENI": (4, lambda store: store._attached.eni_of_block.update({5: None})),
     "a closed block of an ENI in reach": (4, lambda store: store._pool.close_block(0x0A000010)),
-    "an open block of an excluded ENI": (4, lambda store: setattr(store._enis["eni-1"], "excluded", True)),
+    "an open block of an excluded ENI": (4, lambda store: setattr(store._attached.enis["eni-1"], "excluded", True)),
 }
 
 

@@ -98,8 +98,8 @@ def test_what_changes_nobodys_address_is_not_recorded():
 
 
 def test_a_change_is_recorded_before_anybody_can_see_it_released():
-    store = node(["10.0.0.0/28"])
-    store._journal = spy = Spy(store.assignment_of)
+    spy = Spy(lambda key: store.assignment_of(key))  # noqa: PLW0108  # it is made below
+    store = node(["10.0.0.0/28"], journal=spy)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 0)
     store.assign(key("api"), 0)
@@ -211,9 +211,10 @@ def test_the_memory_journal_takes_all_of_a_release_or_nothing():
 
 
 def test_a_journal_that_is_attached_too_late_refuses_a_release_and_nothing_is_lost():
-    store = singles([5])
+    journal = MemoryJournal()
+    store = singles([5], journal=journal)
     store.assign(key("web"), 0)
-    store._journal = MemoryJournal()
+    journal.__init__()
     with pytest.raises(UnknownKey):
         store.unassign(key("web"), 0)
     assert assigned(store) == {"web": "10.0.0.5"}

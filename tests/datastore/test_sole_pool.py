@@ -59,8 +59,9 @@ def test_a_forced_removal_says_who_lost_what_was_given_at_the_pool(store):
     assert store.sandbox_count == 0
 
 
-def test_the_pool_of_a_datastore_with_a_journal_is_not_handed_out():
-    store = singles([5], journal=Silent())
-    with pytest.raises(DatastoreError, match="the journal would not be told"):
+@pytest.mark.parametrize("listener", [{"journal": Silent()}, {"on_event": [].append}], ids=["journal", "events"])
+def test_a_pool_of_which_somebody_is_told_is_not_handed_out(listener):
+    store = singles([5], **listener)
+    with pytest.raises(DatastoreError, match="would not be told"):
         store.sole_pool()
     assert store.sandbox_count == 0

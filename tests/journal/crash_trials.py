@@ -37,13 +37,15 @@ def work(say, kind, folder, now, seed):
     journal = KINDS[kind](folder, **options)
     restored = journal.restore(now)
     assert restored.problems == ()
-    store = node(journal, cooldown_ns=COOLDOWN, now_ns=now, placement="random", seed=seed)
-    say(
-        "restored",
-        now,
-        [[each.key.container_id, each.address] for each in restored.assigned],
-        [[each.address, each.until_ns] for each in restored.cooling],
-    )
+    held = {each.key.container_id: each.address for each in restored.assigned}
+    say("restored", now, list(held.items()), [[each.address, each.until_ns] for each in restored.cooling])
+    gone = chance.sample(sorted(held), min(len(held), 3)) if chance.random() < 0.2 else []  # as the container runtime may say
+    if gone:
+        say("unassign", now, gone)
+    store = node(journal, cooldown_ns=COOLDOWN, now_ns=now, gone=map(key, gone), placement="random", seed=seed)
+    assert store.quarantined == ()
+    if gone:
+        say("unassigned", now, [held[each] for each in gone])
     for now_ns in itertools.count(now + 1):
         step(say, store, chance, now_ns)
         if chance.random() < 0.002:

@@ -47,17 +47,13 @@ def release(container_id, address, until_ns, released_ns):
     return key(container_id), Cooling(address, until_ns, released_ns)
 
 
-def node(journal, cidrs=("10.0.0.0/28", "10.0.0.16/28"), *, mode=AddressMode.PREFIX, cooldown_ns=30, now_ns=0, **options):
+def node(journal, cidrs=("10.0.0.0/28", "10.0.0.16/28"), *, mode=AddressMode.PREFIX, cooldown_ns=30, now_ns=0, gone=(), **options):
     """A datastore on a journal, with what that restores."""
     store = Datastore(mode=mode, cooldown_ns=cooldown_ns, journal=journal, **options)
     store.add_eni("eni-0", device_number=0, primary=True, now_ns=now_ns)
     for cidr in cidrs:
         store.add_cidr("eni-0", cidr)
-    restored = journal.restore(now_ns)
-    for cooling in restored.cooling:
-        store.cool(cooling)
-    for entry in restored.assigned:
-        store.assign_at(entry.key, entry.address, now_ns, entry.pod)
+    store.restore(now_ns, gone=gone)
     return store
 
 

@@ -432,12 +432,12 @@ def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, afte
     change(store)
     statements = list(faults.done)
     assert (statements[0], statements[-1]) == ("BEGIN", "COMMIT")
-    expected = {(entry.key, entry.address) for entry in store._journal.restore(100).assigned}
-    store._journal.close()
+    expected = {(entry.key, entry.address) for entry in store._sandboxes._journal.restore(100).assigned}
+    store._sandboxes._journal.close()
     for at, statement in enumerate(statements):
         folder = tmp_path / str(at)
         store, faults = begin(folder)
-        journal, before = store._journal, seen(store)
+        journal, before = store._sandboxes._journal, seen(store)
         recorded = journal.restore(100)
         faults.begin(at, code, after=after)
         with pytest.raises(JournalError, match="could not be written, so nothing is recorded"):
@@ -526,7 +526,7 @@ def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [each.container_id for each, _ in store.assignments()] == ["web"]
-    store._journal.close()
+    store._sandboxes._journal.close()
     with open_sqlite(tmp_path) as journal:
         assert addresses(journal) == {"web": "10.0.0.0"}
 

@@ -73,7 +73,7 @@ def judge(candidates: Sequence[Candidate]) -> tuple[Assigned | Problem, ...]:
         key, address = each.assigned.key, each.assigned.address
         earlier = first[key, address]
         if earlier is not each:  # nothing has to be withheld for its sake
-            return Problem(each.place, f"it says the same as {earlier.place}", None, None, each.text)
+            return Problem(each.place, f"it says the same as {earlier.place}", None, None, each.text, earlier.assigned)
         if of_key[key] > 1:
             return Problem(each.place, f"{key} has {of_key[key]} addresses", key, address, each.text)
         if of_address[address] > 1:

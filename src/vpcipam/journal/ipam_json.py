@@ -1,7 +1,7 @@
 """The journal that is ipamd's own checkpoint: upstream can start from it, and it from upstream's."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -122,13 +122,9 @@ class IpamJsonFile:
         """Keep, all or none, that sandboxes hold addresses; see `Journal`. Complexity: O(sandboxes in the file)."""
         with self._turn:
             state = self._open_state()
-            new = new_entries(assigned, state.entries, state.key_of)
-            check_undecided(new, state.problems)
-            if new:
-                texts = {each.key: (each, allocation_text(each, self._interfaces_count)) for each in new}
-                taken = {each.address for each in new}
-                cooling = {address: each for address, each in state.cooling.items() if address not in taken}
-                self._write_checkpoint(attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling))
+            new = self._with_assigned(state, assigned)
+            if new is not state:
+                self._write_checkpoint(new)
 
     def record_unassign(self, released: Released) -> None:
         """Keep, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
@@ -142,8 +138,9 @@ class IpamJsonFile:
             held = {key: entry for key, entry in state.assigned.items() if key not in gone}
             cooling = {each.address: each for each in state.cooling.values() if each.left_at(now_ns)}
             cooling.update((each.address, each) for _, each in released if each.left_at(now_ns))
+            problems = _without_repeats(state.problems, {(key, each.address) for key, each in released})
             self._write_cooldowns(cooling)
-            self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling))
+            self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
 
     def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
         """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
@@ -160,16 +157,23 @@ class IpamJsonFile:
         with self._turn:
             return self._open_state().restored(now_ns)
 
-    def strike_out(self, problems: Iterable[Problem]) -> None:
+    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
         """Take entries out that `restore` reported; see `Journal`."""
         with self._turn:
             state = self._open_state()
-            left = dict(state.problems)
-            for problem in problems:
+            left, struck = dict(state.problems), tuple(problems)
+            for problem in struck:
                 if left.pop(problem, None) is None:
                     raise unknown_problem(problem)
-            if len(left) < len(state.problems):
-                self._write_checkpoint(attrs.evolve(state, problems=left))
+            if struck:
+                state = attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in struck}))
+            state = self._with_assigned(state, assigned)
+            later = later_cooldowns(cooling, state.key_of, state.cooling)
+            if later:
+                state = attrs.evolve(state, cooling={**state.cooling, **later})
+            if state is not self._state:
+                self._write_cooldowns(state.cooling)
+                self._write_checkpoint(state)
 
     def close(self) -> None:
         """Let another process open it; see `Journal`."""
@@ -186,6 +190,17 @@ class IpamJsonFile:
         self._lock.require()
         return self._state
 
+    def _with_assigned(self, state: _State, assigned: tuple[Assigned, ...]) -> _State:
+        """What it is with sandboxes beside the others, the same object where it has them all."""
+        new = new_entries(assigned, state.entries, state.key_of)
+        check_undecided(new, state.problems)
+        if not new:
+            return state
+        texts = {each.key: (each, allocation_text(each, self._interfaces_count)) for each in new}
+        taken = {each.address for each in new}
+        cooling = {address: each for address, each in state.cooling.items() if address not in taken}
+        return attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling)
+
     def _write_checkpoint(self, state: _State) -> None:
         """Write the file that counts; only then has it happened."""
         texts = [*(text for _, text in state.assigned.values()), *state.problems.values()]
@@ -201,6 +216,15 @@ class IpamJsonFile:
         with translated(path, "written, so nothing is recorded"):
             replace(self._files, path, write_document(COOLDOWNS_VERSION, "cooldowns", map(cooldown_text, cooling.values())))
         self._cooling_written = cooling
+
+
+def _without_repeats(problems: Mapping[Problem, str], over: Container[object]) -> Mapping[Problem, str]:
+    """Leave out what only says again what is over, by sandbox and address: after the next start it would stand for itself."""
+    return {
+        problem: text
+        for problem, text in problems.items()
+        if problem.repeats is None or (problem.repeats.key, problem.repeats.address) not in over
+    }
 
 
 def _cooldowns_path(path: Path) -> Path:

@@ -63,6 +63,7 @@ class Problem:
         key: the sandbox that it names, None where it names none. The journal records no address for it meanwhile.
         address: the address to withhold meanwhile, None where there is none. The journal records no sandbox on it.
         text: the entry as it stands.
+        repeats: the entry that it only says again, None for any other problem. There is nothing to decide: it leaves the journal with that.
     """
 
     place: str
@@ -70,6 +71,7 @@ class Problem:
     key: SandboxKey | None
     address: str | None
     text: str
+    repeats: Assigned | None = None
 
 
 @attrs.frozen
@@ -157,11 +159,17 @@ class Journal(Protocol):
         """
         ...
 
-    def strike_out(self, problems: Iterable[Problem]) -> None:
+    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
         """Take entries out that `restore` reported, all or none: somebody has decided about them.
+
+        Args:
+            problems: the entries.
+            assigned: what is right about them instead, recorded in the same write as by `record_assigns`.
+            cooling: addresses that cool by the decision, recorded in the same write as by `record_cooling`.
 
         Raises:
             UnknownKey: one of them is not in the journal, or was struck out already.
+            JournalConflict: what is recorded instead contradicts what else the journal has.
             JournalError: it can't be written.
         """
         ...
@@ -221,10 +229,12 @@ class MemoryJournal:
         """Say what the journal holds."""
         return Restored.at(now_ns, self._assigned.values(), self._cooling.values())
 
-    def strike_out(self, problems: Iterable[Problem]) -> None:
-        """Refuse to take out what was never in: there are no problems in memory."""
+    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
+        """Refuse to take out what was never in: there are no problems in memory. The rest is recorded; see `Journal`."""
         for problem in problems:
             raise unknown_problem(problem)
+        self.record_assigns(assigned)
+        self.record_cooling(cooling)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

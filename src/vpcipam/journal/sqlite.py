@@ -162,21 +162,14 @@ class SqliteJournal:
     def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
         """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
         with self._transaction() as execute:
-            for each in cooling:
-                execute(
-                    "INSERT INTO cooling (address, until_ns, released_ns) SELECT ?, ?, ? "
-                    "WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?) "
-                    "ON CONFLICT (address) DO UPDATE SET until_ns = excluded.until_ns, released_ns = excluded.released_ns "
-                    "WHERE cooling.until_ns < excluded.until_ns",
-                    (each.address, each.until_ns, each.released_ns, each.address),
-                )
+            _cool(execute, cooling)
 
     def restore(self, now_ns: int) -> Restored:
         """Say what the database holds."""
         with self._transaction("BEGIN", "read"):
             return _read(self._connection).restored(now_ns)
 
-    def strike_out(self, problems: Iterable[Problem]) -> None:
+    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
         """Take entries out that `restore` reported; see `Journal`."""
         with self._transaction() as execute:
             struck: set[Problem] = set()
@@ -185,6 +178,9 @@ class SqliteJournal:
                     raise unknown_problem(problem)
                 execute(*self._problems[problem])
                 struck.add(problem)
+            for each in assigned:
+                _insert(execute, each, self._problems.keys() - struck)
+            _cool(execute, cooling)
         for problem in struck:  # only now: had the write failed, they would still be there
             self._problems.pop(problem, None)
 
@@ -295,6 +291,18 @@ def _make(path: Path, connect: Connect) -> None:
             migrate(connection)
         files.rename(temporary, path)
         sync_folder(files, path.parent)
+
+
+def _cool(execute: Execute, cooling: Iterable[Cooling]) -> None:
+    """Insert cooldowns, where the address is not held and does not cool for longer."""
+    for each in cooling:
+        execute(
+            "INSERT INTO cooling (address, until_ns, released_ns) SELECT ?, ?, ? "
+            "WHERE NOT EXISTS (SELECT 1 FROM assigned WHERE address = ?) "
+            "ON CONFLICT (address) DO UPDATE SET until_ns = excluded.until_ns, released_ns = excluded.released_ns "
+            "WHERE cooling.until_ns < excluded.until_ns",
+            (each.address, each.until_ns, each.released_ns, each.address),
+        )
 
 
 def _insert(execute: Execute, new: Assigned, problems: Iterable[Problem]) -> None:

@@ -1,0 +1,374 @@
+"""Metrics of a node under the names of ipamd's, as text that Prometheus reads; no client library is needed.
+
+>>> from vpcipam import Ec2Model, Node, SandboxKey, Settings
+>>> from vpcipam.prometheus import IpamMetrics
+>>> ec2 = Ec2Model()
+>>> subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24")
+>>> metrics = IpamMetrics()
+>>> node = Node("t3.small", Settings(), metrics.count_calls(ec2), subnet_id=subnet.subnet_id, on_event=metrics)
+>>> metrics.watch(node)
+>>> _ = node.start(now_ns=0)
+>>> _ = node.assign(SandboxKey("aws-cni", "c1", "eth0"), 1)
+>>> for line in metrics.text(now_ns=2).splitlines():
+...     if line.startswith(("awscni_total_ip_", "awscni_assigned_ip_per_eni", "awscni_ec2api_req_count")):
+...         print(line)
+awscni_assigned_ip_per_eni{eni="eni-00000000000000001"} 1
+awscni_ec2api_req_count{fn="AssignPrivateIpAddresses"} 1
+awscni_ec2api_req_count{fn="DescribeNetworkInterfaces"} 1
+awscni_ec2api_req_count{fn="DescribeSubnets"} 1
+awscni_total_ip_addresses 3
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from vpcipam.action import AT_START, Action, ActionKind
+from vpcipam.address import AddressMode, Cidr
+from vpcipam.datastore import Datastore
+from vpcipam.ec2.api import METADATA_ACTION, Ec2Error, ErrorCode
+from vpcipam.errors import InvalidArgument, UnknownEni
+from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
+from vpcipam.node import Node, NodeEvent
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""What `IpamMetrics.text` is, for the header of an HTTP answer."""
+
+_Ec2 = TypeVar("_Ec2")
+
+
+@attrs.frozen
+class Sample:
+    """One number.
+
+    Attributes:
+        labels: pairs of name and value.
+    """
+
+    labels: tuple[tuple[str, str], ...]
+    value: int
+
+
+@attrs.frozen
+class MetricFamily:
+    """One metric and its numbers, one for each combination of label values.
+
+    Attributes:
+        kind: `counter` or `gauge`.
+        explanation: what it counts, on one line.
+    """
+
+    name: str
+    kind: str
+    explanation: str
+    samples: tuple[Sample, ...]
+
+    def __str__(self) -> str:
+        """Write it in the text format."""
+        head = f"# HELP {self.name} {_escaped(self.explanation)}\n# TYPE {self.name} {self.kind}\n"
+        return head + "".join(f"{self.name}{_labels_text(sample.labels)} {sample.value}\n" for sample in self.samples)
+
+
+@attrs.frozen
+class _Metric:
+    kind: str
+    explanation: str
+    labels: tuple[str, ...] = ()
+
+
+# By name, and in this order in the text. ipamd's names, types and labels are in its utils/prometheusmetrics.
+_METRICS = {
+    "awscni_add_ip_req_count": _Metric(
+        "counter", "Sandboxes that wanted an address: those that got one, and those for which none was free"
+    ),
+    "awscni_assigned_ip_addresses": _Metric("gauge", "Addresses that sandboxes hold"),
+    "awscni_assigned_ip_per_cidr": _Metric("gauge", "Addresses that sandboxes hold, by CIDR attached", ("cidr",)),
+    "awscni_assigned_ip_per_eni": _Metric("gauge", "Addresses that sandboxes hold, by ENI attached", ("eni",)),
+    "awscni_aws_api_error_count": _Metric("counter", "Calls that EC2 refused, by its error code", ("api", "error")),
+    "awscni_del_ip_req_count": _Metric("counter", "Sandboxes that gave their address back", ("reason",)),
+    "awscni_ec2api_error_count": _Metric("counter", "Calls that EC2 refused", ("fn",)),
+    "awscni_ec2api_req_count": _Metric("counter", "Calls to EC2", ("fn",)),
+    "awscni_eni_allocated": _Metric("gauge", "ENIs attached and managed"),
+    "awscni_eni_max": _Metric("gauge", "The most ENIs that can be attached and managed"),
+    "awscni_force_removed_enis": _Metric("counter", "ENIs that were gone in EC2 while sandboxes held addresses on them"),
+    "awscni_force_removed_ips": _Metric("counter", "Addresses that were gone in EC2 while sandboxes held them"),
+    "awscni_ip_max": _Metric("gauge", "The most addresses that sandboxes could have with all ENIs attached and full"),
+    "awscni_ipamd_error_count": _Metric("counter", "Changes of the node that were refused", ("fn",)),
+    "awscni_no_available_ip_addresses": _Metric("counter", "Sandboxes for which no address was free"),
+    "awscni_reconcile_count": _Metric("counter", "ENIs and CIDRs taken on or dropped because EC2 shows it so", ("fn",)),
+    "awscni_total_ip_addresses": _Metric("gauge", "Addresses for sandboxes on all ENIs attached, held or not"),
+    "awscni_total_ipv4_prefixes": _Metric("gauge", "IPv4 prefixes on all ENIs attached"),
+    "vpcipam_cooling_ip_addresses": _Metric("gauge", "Addresses that no sandbox can have yet, as one gave them back a moment ago"),
+    "vpcipam_quarantined_entries": _Metric("gauge", "Entries of the journal that nobody has decided about since a restart"),
+}
+
+# ipamd's names for what an action follows of EC2, and for what was refused.
+_FOLLOWED = {
+    ActionKind.ADOPT_CIDRS: "eniDataStorePoolReconcileAdd",
+    ActionKind.ADOPT_ENI: "eniReconcileAdd",
+    ActionKind.DROP_CIDRS: "eniIPPoolReconcileDel",
+    ActionKind.DROP_ENI: "eniReconcileDel",
+}
+_REFUSED = {
+    ActionKind.ADD_CIDRS: "increaseIPPoolAllocIPAddressesFailed",
+    ActionKind.CREATE_ENI: "increaseIPPoolAllocENI",
+    ActionKind.FREE_ENI: "decreaseIPPoolFreeENIFailed",
+    ActionKind.RECONCILE: "reconcileFailedGetENIs",
+}
+
+# What shows from the start, as 0: for Prometheus, nothing followed by 1 is no increase.
+_FROM_THE_START = (
+    *((name,) for name, metric in _METRICS.items() if metric.kind == "counter" and not metric.labels),
+    ("awscni_del_ip_req_count", "PodDeleted"),
+    *(("awscni_ipamd_error_count", fn) for fn in _REFUSED.values()),
+    *(("awscni_reconcile_count", fn) for fn in _FOLLOWED.values()),
+)
+
+_CALLS = {
+    "describe_instance": "DescribeInstances",
+    **{
+        name: "".join(word.capitalize() for word in name.split("_"))
+        for name in (
+            *("create_network_interface", "attach_network_interface", "modify_network_interface_attribute"),
+            *("detach_network_interface", "delete_network_interface", "assign_private_ip_addresses", "unassign_private_ip_addresses"),
+            *("assign_ipv6_addresses", "describe_network_interfaces", "describe_subnets"),
+        )
+    },
+}
+_NO_ERROR = {(action, ErrorCode.ENI_NOT_FOUND) for action in ("DeleteNetworkInterface", "DescribeNetworkInterfaces")}
+_API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # ipamd's slip, kept for whoever watches that label
+
+_Counted = tuple[tuple[tuple[str, ...], int], ...]
+"""What to add: name and label values of counters, with amounts."""
+_WANTED: _Counted = ((("awscni_add_ip_req_count",), 1),)
+_WANTED_IN_VAIN: _Counted = (*_WANTED, (("awscni_no_available_ip_addresses",), 1))
+_GIVEN_BACK: _Counted = ((("awscni_del_ip_req_count", "PodDeleted"), 1),)
+_EVICTED: _Counted = ((("awscni_force_removed_ips",), 1),)
+_FORCED: _Counted = ((("awscni_force_removed_enis",), 1),)
+
+
+class IpamMetrics:
+    """What ipamd's metrics would say of a node, or of datastores.
+
+    Give it to them as `on_event`, which is where counters come from, and let it `watch` them, which is where gauges come from: at each
+    look anew, so that no gauge stays behind when what it is about has gone. Where several are watched, their numbers add up.
+
+    Any thread may look at any time, and events may come of several threads. A look waits for no call to EC2, and an event for no look.
+    """
+
+    def __init__(self) -> None:
+        """Make metrics with nothing watched and nothing counted."""
+        self._watched: tuple[Node | Datastore, ...] = ()
+        # Held for a moment and never while anything else is called: events come of callers who hold locks of their own.
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, ...]] = Counter(dict.fromkeys(_FROM_THE_START, 0))  # by name and label values
+
+    def watch(self, *sources: Node | Datastore) -> None:
+        """Take gauges from nodes, each with all its network cards, or from datastores that have no node.
+
+        Raises:
+            InvalidArgument: one of them is watched already, so that its addresses would count twice.
+        """
+        watched = (*self._watched, *sources)
+        datastores = [id(datastore) for datastore in _datastores(watched)]
+        if len(set(datastores)) < len(datastores):
+            raise InvalidArgument("a node or datastore is watched already: its addresses would count twice")
+        self._watched = watched
+
+    def __call__(self, event: NodeEvent) -> None:
+        """Count an event; what has no counter is passed over."""
+        counted = _counted_of(event)
+        with self._lock:
+            for key, amount in counted:
+                self._counts[key] += amount
+
+    def count_calls(self, ec2: _Ec2) -> _Ec2:
+        """Wrap an `Ec2Api`, so that the calls to it are counted: give what is returned to the node.
+
+        Each try of a throttled call counts, unless `ec2` itself tries again (`Ec2Api.retries_throttling`), as the SDK of ipamd does.
+        Reading the instance's metadata is no call to EC2.
+        """
+        return cast("_Ec2", _CountedEc2(ec2, self._count_call))
+
+    def families(self, now_ns: int) -> tuple[MetricFamily, ...]:
+        """All metrics as they are now, ascending by name; those that nothing is known of are left out.
+
+        Args:
+            now_ns: the time, Unix nanoseconds. What EC2 has answered a node by then is there.
+
+        Raises:
+            InvalidArgument: nothing is watched.
+            OutOfRange: the time is negative or absurdly late.
+
+        Complexity: O(CIDRs + sandboxes + cooling addresses).
+        """
+        if not self._watched:
+            raise InvalidArgument("nothing is watched, so there is nothing to tell: call watch() with the node or the datastores")
+        numbers = self._gauges(now_ns)
+        with self._lock:  # after the gauges: what a node does at this look counts, too
+            counts = sorted(self._counts.items())
+        for (name, *values), count in counts:
+            numbers.setdefault(name, Counter())[tuple(values)] = count
+        return tuple(
+            MetricFamily(
+                name,
+                metric.kind,
+                metric.explanation,
+                tuple(Sample(tuple(zip(metric.labels, values, strict=True)), value) for values, value in numbers[name].items()),
+            )
+            for name, metric in _METRICS.items()
+            if name in numbers
+        )
+
+    def text(self, now_ns: int) -> str:
+        """Write all metrics in Prometheus's text format, version 0.0.4 (`CONTENT_TYPE`).
+
+        Raises:
+            InvalidArgument: nothing is watched.
+            OutOfRange: the time is negative or absurdly late.
+        """
+        return "".join(map(str, self.families(now_ns)))
+
+    def _gauges(self, now_ns: int) -> "dict[str, Counter[tuple[str, ...]]]":
+        numbers: dict[str, Counter[tuple[str, ...]]] = {}
+
+        def add(name: str, amount: int, *values: str) -> None:
+            numbers.setdefault(name, Counter())[values] += amount
+
+        for source in self._watched:
+            if isinstance(source, Node):
+                source.stats(now_ns)  # books what EC2 has answered by now, if no call of the control loop is about to
+                _add_limits(source, add)
+        for datastore in _datastores(self._watched):
+            _add_counts(datastore, now_ns, add)
+        return numbers
+
+    def _count_call(self, action: str, error: Ec2Error | None) -> None:
+        counted: list[tuple[str, ...]] = [("awscni_ec2api_req_count", action)]
+        if error is not None and (action, error.code) not in _NO_ERROR:
+            counted += ("awscni_ec2api_error_count", action), ("awscni_aws_api_error_count", _API_NAMES.get(action, action), error.code)
+        with self._lock:
+            self._counts.update(counted)
+
+
+class _CountedEc2:
+    """An EC2 that tells of each call to it, with its refusal if there was one; all else goes through it as it is."""
+
+    def __init__(self, ec2: object, tell: Callable[[str, Ec2Error | None], None]) -> None:
+        self._ec2 = ec2
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the EC2 has
+        attribute = getattr(self._ec2, name)
+        return self._told(_CALLS[name], attribute) if name in _CALLS else attribute
+
+    def _told(self, action: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever the call takes and answers
+            error = None
+            try:
+                return call(*args, **kwargs)
+            except Ec2Error as refusal:
+                error = refusal
+                raise
+            finally:
+                self._tell(action, error)
+
+        return told
+
+
+def _datastores(sources: Iterable[Node | Datastore]) -> Iterator[Datastore]:
+    for source in sources:
+        if isinstance(source, Node):
+            yield from source.datastores
+        else:
+            yield source
+
+
+def _add_limits(node: Node, add: Callable[..., None]) -> None:
+    """Add up how much could be attached; for IPv6, where nothing grows, ipamd reports nothing of use."""
+    if node.mode is AddressMode.IPV6:
+        return
+    for datastore in node.datastores:
+        eni_count = node.managed_eni_limit(datastore.network_card)
+        add("awscni_eni_max", eni_count)
+        add("awscni_ip_max", eni_count * node.limits.slots_per_eni * node.mode.addresses_per_slot)
+
+
+def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> None:
+    """Add up what a datastore has; where another thread changes it meanwhile, the numbers of sandboxes still agree with each other."""
+    assignments = [assignment for _, assignment in datastore.assignments()]
+    cooling_count = sum(eni.cooling_count for eni in datastore.eni_stats(now_ns))
+    eni_cidrs = {eni_id: [Cidr.parse(text) for text in _cidrs(datastore, eni_id)] for eni_id in datastore.eni_ids}
+    cidrs = [cidr for of_eni in eni_cidrs.values() for cidr in of_eni]
+    add("awscni_eni_allocated", len(eni_cidrs))
+    add("awscni_total_ip_addresses", sum(cidr.size for cidr in cidrs))
+    add("awscni_total_ipv4_prefixes", sum(cidr.version == 4 and cidr.size > 1 for cidr in cidrs))
+    add("awscni_assigned_ip_addresses", len(assignments))
+    add("vpcipam_cooling_ip_addresses", cooling_count)
+    add("vpcipam_quarantined_entries", len(datastore.quarantined))
+    for eni_id in eni_cidrs:
+        add("awscni_assigned_ip_per_eni", 0, eni_id)
+    for cidr in cidrs:
+        add("awscni_assigned_ip_per_cidr", 0, str(cidr))
+    for assignment in assignments:
+        add("awscni_assigned_ip_per_eni", 1, assignment.eni_id)
+        add("awscni_assigned_ip_per_cidr", 1, assignment.cidr)
+
+
+def _cidrs(datastore: Datastore, eni_id: str) -> tuple[str, ...]:
+    try:
+        return datastore.cidrs(eni_id)
+    except UnknownEni:  # another thread has removed it since it was listed
+        return ()
+
+
+def _counted_of(event: NodeEvent) -> _Counted:
+    """What an event adds to counters."""
+    match event:
+        case AddressAssigned():
+            return _WANTED if event.picked else ()
+        case AddressUnassigned():
+            return _GIVEN_BACK
+        case AssignRefused():
+            return _WANTED_IN_VAIN
+        case SandboxEvicted():
+            return _EVICTED
+        case EniRemoved():
+            return _FORCED if event.evicted_count else ()
+        case Action():
+            return _counted_of_action(event)
+    return ()
+
+
+def _counted_of_action(action: Action) -> _Counted:
+    """What an action of a node adds: what it followed of EC2, or what was refused to it."""
+    if action.kind in _FOLLOWED:
+        if action.reason == AT_START:
+            return ()
+        amount = len(action.cidrs) if action.kind in {ActionKind.ADOPT_CIDRS, ActionKind.DROP_CIDRS} else 1
+        return ((("awscni_reconcile_count", _FOLLOWED[action.kind]), amount),)
+    if action.error is None or action.kind not in _REFUSED:
+        return ()
+    if action.kind is ActionKind.RECONCILE and not action.error.startswith(f"{METADATA_ACTION}:"):
+        return ()  # ipamd counts only that it could not read the metadata, not that EC2 did not answer
+    fns = [_REFUSED[action.kind]]
+    if action.kind is ActionKind.CREATE_ENI and action.out_of_addresses:
+        fns.append(_REFUSED[ActionKind.ADD_CIDRS])
+    return tuple((("awscni_ipamd_error_count", fn), 1) for fn in fns)
+
+
+def _labels_text(labels: tuple[tuple[str, str], ...]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join([f'{name}="{_in_quotes(value)}"' for name, value in labels]) + "}"
+
+
+def _in_quotes(text: str) -> str:
+    return _escaped(text).replace('"', '\\"')
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")

@@ -1,0 +1,503 @@
+"""A restart: what the journal holds comes back, and what can't be taken as it stands is kept until somebody decides."""
+
+import pytest
+from datastore_worlds import JournalDownError, key, node, singles
+
+from vpcipam.address import AddressMode
+from vpcipam.datastore import Datastore
+from vpcipam.errors import (
+    AlreadyAssigned,
+    CidrInUse,
+    CoolingDown,
+    DatastoreError,
+    EniInUse,
+    InQuarantine,
+    NotInPool,
+    OutOfRange,
+    PoolExhausted,
+    UnknownKey,
+)
+from vpcipam.events import AddressAssigned, QuarantineEnded, SandboxQuarantined
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal, Problem
+from vpcipam.quarantine import Quarantined
+from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.stats import Assignment
+
+POD = PodRef("default", "web-1")
+S = 1_000_000_000
+
+
+class Kept(MemoryJournal):
+    """A journal that already holds something, entries to decide about among it, and fails while `down` is set."""
+
+    def __init__(self, assigned=(), cooling=(), problems=()):
+        super().__init__()
+        super().record_assigns(tuple(assigned))
+        super().record_cooling(tuple(cooling))
+        self.problems = list(problems)
+        self.down = False
+
+    def restore(self, now_ns):
+        restored = super().restore(now_ns)
+        return type(restored)(restored.assigned, restored.cooling, restored.ended, tuple(self.problems))
+
+    def strike_out(self, problems, *, assigned=(), cooling=()):
+        if self.down:
+            raise JournalDownError
+        for problem in problems:
+            self.problems.remove(problem)
+        super().strike_out((), assigned=assigned, cooling=cooling)
+
+    def record_assign(self, assigned):
+        self.record_assigns((assigned,))
+
+    def record_assigns(self, assigned):
+        if self.down:
+            raise JournalDownError
+        super().record_assigns(assigned)
+
+    def record_unassign(self, released):
+        if self.down:
+            raise JournalDownError
+        super().record_unassign(released)
+
+
+def held(name, address, pod=None):
+    return Assigned(key(name), address, pod, 0)
+
+
+def problem(name=None, address=None, number=1):
+    return Problem(f"allocation {number}", "it says two things", None if name is None else key(name), address, "{}")
+
+
+def restored(journal, *last_bytes, now_ns=0, **options):
+    """A datastore of single addresses that has taken back what a journal holds, with the answer."""
+    store = singles(list(last_bytes), journal=journal, cooldown_ns=30 * S, **options)
+    return store, store.restore(now_ns)
+
+
+def addresses(store):
+    return {each.container_id: assignment.address for each, assignment in store.assignments()}
+
+
+# --- what comes back -----------------------------------------------------------------------------------------------------
+
+
+def test_sandboxes_are_back_on_their_addresses_with_their_pods():
+    journal = Kept([held("web", "10.0.0.7", POD), held("api", "10.0.0.5")])
+    store, answer = restored(journal, 5, 6, 7)
+    assert addresses(store) == {"web": "10.0.0.7", "api": "10.0.0.5"}
+    assert (store.pod_of(key("web")), store.pod_of(key("api"))) == (POD, None)
+    assert answer.assigned == (held("web", "10.0.0.7", POD), held("api", "10.0.0.5"))
+    assert (answer.released, answer.quarantined, answer.cooling, answer.cooling_elsewhere) == ((), (), (), ())
+    assert store.assign(key("web"), 1).address == "10.0.0.7"
+    assert store.assign(key("new"), 1).address == "10.0.0.6"
+    assert str(answer) == "2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool"
+
+
+def test_what_is_restored_is_not_written_again():
+    journal = Kept([held("web", "10.0.0.7")], [Cooling("10.0.0.5", 20 * S, 0)])
+    journal.down = True
+    restored(journal, 5, 6, 7)
+
+
+def test_addresses_go_on_cooling_with_what_is_left():
+    journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0), Cooling("10.0.0.200", 20 * S, 0), Cooling("10.0.0.6", 4 * S, 0)])
+    store, answer = restored(journal, 5, 6, now_ns=5 * S)
+    assert (answer.cooling, answer.cooling_elsewhere) == ((Cooling("10.0.0.5", 20 * S, 0),), (Cooling("10.0.0.200", 20 * S, 0),))
+    assert answer.ended == (Cooling("10.0.0.6", 4 * S, 0),)
+    assert store.assign(key("a"), 5 * S).address == "10.0.0.6"
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 20 * S - 1)
+    assert store.assign(key("b"), 20 * S).address == "10.0.0.5"
+
+
+def test_a_clock_put_back_makes_no_cooldown_longer_than_it_was_in_all():
+    store, answer = restored(Kept(cooling=[Cooling("10.0.0.5", 1030 * S, 1000 * S)]), 5, now_ns=10 * S)
+    assert answer.cooling == (Cooling("10.0.0.5", 40 * S, 10 * S),)
+    assert store.assign(key("a"), 40 * S).address == "10.0.0.5"
+
+
+def test_a_clock_that_may_have_been_put_forward_lets_all_cool_anew_that_the_journal_knows_of():
+    journal = Kept(cooling=[Cooling("10.0.0.5", 30 * S, 0), Cooling("10.0.0.6", 2000 * S, 1970 * S)])
+    store = singles([5, 6], journal=journal, cooldown_ns=30 * S)
+    answer = store.restore(1980 * S, trust_clock=False)
+    assert {(each.address, each.until_ns) for each in answer.cooling} == {("10.0.0.5", 2010 * S), ("10.0.0.6", 2010 * S)}
+    assert answer.ended == ()
+    with pytest.raises(PoolExhausted):
+        store.assign(key("a"), 2010 * S - 1)
+
+
+def test_cooldowns_of_another_ip_version_lie_elsewhere():
+    answer = restored(Kept(cooling=[Cooling("2001:db8::1", 20 * S, 0)]), 5)[1]
+    assert [each.address for each in answer.cooling_elsewhere] == ["2001:db8::1"]
+
+
+def test_sandboxes_that_are_gone_are_released_and_their_addresses_cool():
+    migrated = Assigned(SandboxKey("_migrated-from-cri", "old", "unknown"), "10.0.0.6", None, 0)
+    journal = Kept([held("web", "10.0.0.5"), migrated, held("api", "10.0.0.7")])
+    store = singles([5, 6, 7], journal=journal, cooldown_ns=30 * S)
+    answer = store.restore(5 * S, gone=[key("web"), key("old"), key("never known")])
+    assert answer.assigned == (held("api", "10.0.0.7"),)
+    assert answer.released == (held("web", "10.0.0.5"), migrated)
+    assert addresses(store) == {"api": "10.0.0.7"}
+    assert {each.address for each in journal.cooling} == {"10.0.0.5", "10.0.0.6"}
+    assert store.cooling_until("10.0.0.5") == 35 * S
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 34 * S)
+
+
+def test_a_migrated_sandbox_is_found_by_its_real_key():
+    migrated = Assigned(SandboxKey("_migrated-from-cri", "old", "unknown"), "10.0.0.6", None, 0)
+    store, _ = restored(Kept([migrated]), 6)
+    assert store.unassign(key("old"), 1).address == "10.0.0.6"
+
+
+def test_events_tell_of_what_is_back_and_what_is_not():
+    seen = []
+    journal = Kept([held("web", "10.0.0.5"), held("lost", "10.0.9.9")])
+    store = singles([5], journal=journal, on_event=seen.append)
+    (lost,) = store.restore(3).quarantined
+    assert [event for event in seen if isinstance(event, AddressAssigned)] == [
+        AddressAssigned(3, 0, key("web"), Assignment("10.0.0.5", "eni-0", 0, 0, "10.0.0.5/32"), None, picked=False)
+    ]
+    assert str(seen[-1]) == "in quarantine: aws-cni/lost/eth0 on 10.0.9.9: its address is on no ENI of the card"
+    store.release_quarantined(lost, 4)
+    assert [event for event in seen if isinstance(event, SandboxQuarantined | QuarantineEnded)] == [
+        SandboxQuarantined(3, 0, lost),
+        QuarantineEnded(4, 0, lost, accepted=False),
+    ]
+    assert str(seen[-1]).startswith("released from quarantine: aws-cni/lost/eth0 on 10.0.9.9: its address is on no ENI of the card")
+
+
+@pytest.mark.parametrize("now_ns", [-1, 2**62, 2**70])
+def test_a_wrong_time_is_refused_before_anything_is_back(now_ns):
+    store = singles([5], journal=Kept([held("web", "10.0.0.5")]))
+    with pytest.raises(OutOfRange):
+        store.restore(now_ns)
+    assert addresses(store) == {}
+    store.restore(0)
+    assert addresses(store) == {"web": "10.0.0.5"}
+
+
+def test_without_a_journal_there_is_nothing_to_restore_from():
+    with pytest.raises(DatastoreError, match="there is no journal to restore from"):
+        Datastore().restore(0)
+
+
+def test_a_restore_comes_before_the_first_assign():
+    store = singles([5], journal=MemoryJournal())
+    store.assign(key("web"), 0)
+    with pytest.raises(DatastoreError, match="restore comes before the first assign"):
+        store.restore(1)
+    store, _ = restored(Kept([held("lost", "10.0.9.9")]), 5)
+    with pytest.raises(DatastoreError, match="restore comes before the first assign"):
+        store.restore(1)
+
+
+def test_where_the_journal_can_not_be_told_of_what_is_gone_the_others_are_back():
+    journal = Kept([held("web", "10.0.0.5"), held("api", "10.0.0.6")])
+    journal.down = True
+    store = singles([5, 6], journal=journal)
+    with pytest.raises(JournalDownError):
+        store.restore(0, gone=[key("web")])
+    assert addresses(store) == {"web": "10.0.0.5", "api": "10.0.0.6"}
+    journal.down = False
+    store.unassign(key("web"), 1)
+
+
+# --- quarantine ----------------------------------------------------------------------------------------------------------
+
+
+def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
+    journal = Kept([held("web", "10.0.0.5"), held("lost", "10.0.9.9", POD)])
+    store, answer = restored(journal, 5, 6)
+    (lost,) = answer.quarantined
+    assert lost == Quarantined(held("lost", "10.0.9.9", POD), "its address is on no ENI of the card")
+    assert (lost.key, lost.address) == (key("lost"), "10.0.9.9")
+    assert store.quarantined == (lost,)
+    assert held("lost", "10.0.9.9", POD) in journal.assigned, "ipamd would have written its file without it"
+    with pytest.raises(InQuarantine, match=r"aws-cni/lost/eth0 gets no address while the journal has this: .*10\.0\.9\.9"):
+        store.assign(key("lost"), 1)
+    with pytest.raises(InQuarantine):
+        store.assign_many([(key("new"), None), (key("lost"), None)], 1)
+    with pytest.raises(InQuarantine):
+        store.assign_at(key("lost"), "10.0.0.6", 1)
+    assert store.stats(1).assigned_count == 1
+    store._check()
+
+
+def test_an_address_in_quarantine_is_given_to_nobody_once_its_cidr_is_back():
+    store, _ = restored(Kept([held("lost", "10.0.0.6")]), 5)
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    store.add_cidr("eni-0", "10.0.0.7/32")
+    assert [store.assign(key(name), 1).address for name in "ab"] == ["10.0.0.5", "10.0.0.7"]
+    with pytest.raises(PoolExhausted):
+        store.assign(key("c"), 1)
+    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is given to nobody while"):
+        store.assign_at(key("c"), "10.0.0.6", 1)
+    assert store.key_of("10.0.0.6") is None
+    assert addresses(store) == {"a": "10.0.0.5", "b": "10.0.0.7"}
+    assert store.stats(1).assigned_count == 3, "for the warm pool it is in use"
+    assert store.removable_cidrs("eni-0", 1) == ()
+    with pytest.raises(CidrInUse, match=r"10\.0\.0\.6/32 on eni-0 has 1 addresses in quarantine"):
+        store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=1)
+    with pytest.raises(EniInUse, match="eni-0 has 1 addresses in quarantine"):
+        store.remove_eni("eni-0", now_ns=1)
+    store._check()
+
+
+def test_an_address_in_quarantine_whose_cidr_is_gone_stays_there():
+    store, answer = restored(Kept([held("lost", "10.0.0.6")]), 5)
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    assert store.remove_cidr("eni-0", "10.0.0.6/32", force=True, now_ns=1) == ()
+    assert store.quarantined == answer.quarantined
+    store._check()
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    store.assign(key("a"), 1)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 1)
+    assert [each.address for each in store.remove_eni("eni-0", force=True, now_ns=2)] == ["10.0.0.5"]
+    store._check()
+
+
+def test_an_address_in_quarantine_that_cools_is_withheld_when_that_is_over():
+    journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0)], problems=[problem("who", "10.0.0.5")])
+    store, answer = restored(journal, 5, 6)
+    # The journal has the cooldown too, which says nothing against the entry.
+    assert store.assign(key("a"), 21 * S).address == "10.0.0.6"
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 100 * S)
+    store.release_quarantined(answer.quarantined[0], 100 * S)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 130 * S - 1)
+    assert store.assign(key("b"), 130 * S).address == "10.0.0.5"
+
+
+def test_an_address_that_cools_when_its_cidr_comes_back_is_withheld_at_the_next_assign():
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal, cooldown_ns=30 * S)
+    store.assign(key("a"), 0)
+    store.unassign(key("a"), 0)
+    # Somebody's journal names an address that cools in the pool already, as it may after the cooldown of another card.
+    again = singles([5, 6], journal=Kept(problems=[problem("who", "10.0.0.5")]), cooldown_ns=30 * S)
+    again._sandboxes.pool.cool_at(0x0A000005, 30 * S)
+    again.restore(1)
+    again._check()
+    assert again.assign(key("x"), 40 * S).address == "10.0.0.6"
+    again._check()
+    with pytest.raises(PoolExhausted):
+        again.assign(key("y"), 40 * S)
+    with pytest.raises(PoolExhausted):
+        again.assign_many([(key("y"), None)], 40 * S)
+
+
+def test_a_cooldown_told_of_an_address_in_quarantine_changes_nothing_there():
+    store, _ = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
+    store.cool(Cooling("10.0.0.5", 9 * S))
+    with pytest.raises(PoolExhausted):
+        store.assign(key("a"), 10 * S)
+
+
+def test_an_address_that_a_sandbox_had_first_is_withheld_once_that_has_gone():
+    journal = Kept([held("web", "10.0.0.5")], problems=[problem(None, "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    assert addresses(store) == {"web": "10.0.0.5"}
+    assert store.assign(key("web"), 1).address == "10.0.0.5"
+    store.unassign(key("web"), 1)
+    store._check()
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 100 * S)
+    store._check()
+    store.release_quarantined(answer.quarantined[0], 100 * S)
+    assert store.assign(key("new"), 130 * S).address == "10.0.0.5"
+
+
+def test_the_release_of_an_entry_leaves_an_address_alone_that_a_sandbox_has():
+    journal = Kept([held("web", "10.0.0.5")], problems=[problem(None, "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    store.release_quarantined(answer.quarantined[0], 1)
+    assert addresses(store) == {"web": "10.0.0.5"}
+    assert journal.problems == []
+    assert journal.cooling == ()
+
+
+def test_who_is_unassigned_is_over_in_quarantine_too():
+    journal = Kept([held("lost", "10.0.9.9")], problems=[problem("two", "10.0.0.5", 1), problem("two", "10.0.0.6", 2)])
+    store, _ = restored(journal, 5, 6)
+    assert store.unassign(key("lost"), 1) == Assignment("10.0.9.9", "", -1, 0, "")
+    assert store.unassign(key("two"), 1) == Assignment("10.0.0.5", "eni-0", 0, 0, "10.0.0.5/32")
+    assert store.quarantined == ()
+    assert (journal.assigned, journal.problems) == ((), [])
+    assert {each.address for each in journal.cooling} == {"10.0.9.9", "10.0.0.5", "10.0.0.6"}
+    with pytest.raises(UnknownKey):
+        store.unassign(key("two"), 2)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 30 * S)
+    assert store.assign(key("new"), 30 * S + 1).address == "10.0.0.5"
+
+
+def test_a_migrated_sandbox_in_quarantine_is_found_by_its_real_key():
+    migrated = Assigned(SandboxKey("_migrated-from-cri", "old", "unknown"), "10.0.9.9", None, 0)
+    journal = Kept([migrated])
+    store, _ = restored(journal, 5)
+    assert store.unassign(key("old"), 1).address == "10.0.9.9"
+    assert journal.assigned == ()
+
+
+@pytest.mark.parametrize(("address", "said"), [("2001:db8::1", "2001:db8::1"), (None, "")])
+def test_who_names_no_address_of_this_node_gives_none_back(address, said):
+    journal = Kept(problems=[problem("web", address)])
+    store, answer = restored(journal, 5)
+    assert store.unassign(key("web"), 1) == Assignment(said, "", -1, 0, "")
+    assert (store.quarantined, journal.problems, journal.cooling) == ((), [], ())
+    assert str(answer.quarantined[0]).startswith("aws-cni/web/eth0 on ")
+
+
+def test_an_entry_of_another_ip_version_is_kept_and_can_be_released():
+    journal = Kept([held("six", "2001:db8::1")])
+    store, answer = restored(journal, 5)
+    assert "2001:db8::1" in answer.quarantined[0].reason
+    with pytest.raises(DatastoreError, match="doesn't name a sandbox and an address of this node"):
+        store.accept_quarantined(answer.quarantined[0], 1)
+    store.release_quarantined(answer.quarantined[0], 1)
+    assert journal.assigned == ()
+
+
+def test_gone_sandboxes_in_quarantine_are_over():
+    journal = Kept([held("lost", "10.0.9.9")], problems=[problem("two", "10.0.0.5")])
+    store = singles([5], journal=journal)
+    answer = store.restore(0, gone=[key("lost"), key("two")])
+    assert (answer.quarantined, answer.released, store.quarantined) == ((), (), ())
+    assert journal.problems == []
+
+
+def test_a_journal_that_gives_two_sandboxes_one_address_is_not_believed():
+    journal = Kept([held("a", "10.0.0.5")])
+    store = singles([5], journal=journal)
+    journal._assigned[key("b")] = held("b", "10.0.0.5")
+    answer = store.restore(0)
+    assert addresses(store) == {"a": "10.0.0.5"}
+    assert [each.key for each in answer.quarantined] == [key("b")]
+
+
+# --- decisions -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_that_is_accepted_holds_its_address():
+    journal = Kept([held("lost", "10.0.0.6", POD)], problems=[problem("web", "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    lost, web = sorted(answer.quarantined, key=lambda each: each.address, reverse=True)
+    assert store.accept_quarantined(lost, 1).address == "10.0.0.6"
+    assert store.accept_quarantined(web, 2).address == "10.0.0.5"
+    assert store.pod_of(key("lost")) == POD
+    assert addresses(store) == {"web": "10.0.0.5", "lost": "10.0.0.6"}
+    assert (store.quarantined, journal.problems) == ((), [])
+    assert set(journal.assigned) == {held("lost", "10.0.0.6", POD), Assigned(key("web"), "10.0.0.5", None, 2)}
+    store.unassign(key("web"), 3)
+    store._check()
+
+
+def test_a_released_entry_leaves_the_journal_and_its_address_cools():
+    journal = Kept([held("lost", "10.0.9.9")], problems=[problem("web", "10.0.0.5"), problem(None, None, 2)])
+    store, answer = restored(journal, 5)
+    for entry in answer.quarantined:
+        store.release_quarantined(entry, 10 * S)
+    assert (store.quarantined, journal.problems, journal.assigned) == ((), [], ())
+    assert {(each.address, each.until_ns) for each in journal.cooling} == {("10.0.9.9", 40 * S), ("10.0.0.5", 40 * S)}
+    assert store.cooling_until("10.0.0.5") == 40 * S
+    store._check()
+
+
+def test_of_two_that_contradict_each_other_one_is_released_and_the_other_accepted():
+    one, other = problem("a", "10.0.0.5", 1), problem("b", "10.0.0.5", 2)
+    journal = Kept(problems=[one, other])
+    store, answer = restored(journal, 5)
+    first, second = answer.quarantined
+    with pytest.raises(DatastoreError, match=r"it can't be accepted while another contradicts it: aws-cni/b/eth0 on 10\.0\.0\.5"):
+        store.accept_quarantined(first, 1)
+    store.release_quarantined(second, 1)
+    assert journal.cooling == (), "the other may be in use there"
+    assert store.stats(1).assigned_count == 1
+    assert store.accept_quarantined(first, 1).address == "10.0.0.5"
+    store._check()
+
+
+def test_two_addresses_of_one_sandbox_contradict_each_other_too():
+    store, answer = restored(Kept(problems=[problem("a", "10.0.0.5", 1), problem("a", "10.0.0.6", 2)]), 5, 6)
+    with pytest.raises(DatastoreError, match="contradicts it"):
+        store.accept_quarantined(answer.quarantined[0], 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "error"),
+    [
+        (problem("a", None), DatastoreError),
+        (problem(None, "10.0.0.5"), DatastoreError),
+        (problem("a", "10.0.0.99"), NotInPool),
+        (problem("a", "10.0.0.7"), AlreadyAssigned),
+    ],
+)
+def test_what_can_not_be_accepted_stays_as_it_is(entry, error):
+    journal = Kept([held("web", "10.0.0.7")], problems=[entry])
+    store, answer = restored(journal, 5, 7)
+    with pytest.raises(error):
+        store.accept_quarantined(answer.quarantined[0], 1)
+    assert store.quarantined == answer.quarantined
+    assert journal.problems == [entry]
+    store._check()
+
+
+def test_an_entry_whose_address_still_cools_is_not_accepted_yet():
+    journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0)], problems=[problem("a", "10.0.0.5")])
+    store = singles([5], journal=journal, cooldown_ns=30 * S)
+    store._sandboxes.pool.cool_at(0x0A000005, 20 * S)
+    (entry,) = store.restore(1).quarantined
+    with pytest.raises(CoolingDown):
+        store.accept_quarantined(entry, 2)
+    assert store.quarantined == (entry,)
+    assert store.accept_quarantined(entry, 20 * S).address == "10.0.0.5"
+
+
+@pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
+def test_nobody_decides_twice(decide):
+    store, answer = restored(Kept(problems=[problem("a", "10.0.0.5")]), 5)
+    getattr(store, decide)(answer.quarantined[0], 1)
+    with pytest.raises(UnknownKey, match="this entry is not in quarantine, or no longer"):
+        getattr(store, decide)(answer.quarantined[0], 1)
+
+
+@pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
+@pytest.mark.parametrize("now_ns", [-1, 2**62])
+def test_a_decision_at_a_wrong_time_is_refused(decide, now_ns):
+    journal = Kept(problems=[problem("a", "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    with pytest.raises(OutOfRange):
+        getattr(store, decide)(answer.quarantined[0], now_ns)
+    assert (store.quarantined, len(journal.problems)) == (answer.quarantined, 1)
+
+
+@pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
+def test_a_decision_that_the_journal_can_not_keep_is_none(decide):
+    journal = Kept(problems=[problem("a", "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    journal.down = True
+    with pytest.raises(JournalDownError):
+        getattr(store, decide)(answer.quarantined[0], 1)
+    assert store.quarantined == answer.quarantined
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 1)
+    store._check()
+    journal.down = False
+    getattr(store, decide)(answer.quarantined[0], 2)
+
+
+def test_ipv6_entries_are_kept_likewise():
+    journal = Kept([held("web", "2001:db8::7"), held("lost", "2001:db8:1::7")])
+    store = node(["2001:db8::/80"], mode=AddressMode.IPV6, journal=journal)
+    answer = store.restore(0)
+    assert addresses(store) == {"web": "2001:db8::7"}
+    store.add_cidr("eni-0", "2001:db8:1::/80")
+    assert store.stats(0).assigned_count == 2
+    assert store.accept_quarantined(answer.quarantined[0], 1).address == "2001:db8:1::7"

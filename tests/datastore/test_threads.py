@@ -1,0 +1,196 @@
+"""Many threads on one datastore: no address is held twice, and every count is right."""
+
+import contextlib
+import sys
+import threading
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+from datastore_worlds import key, node
+
+from vpcipam.errors import CidrInUse, PoolExhausted, UnknownKey
+from vpcipam.events import AddressAssigned, AddressUnassigned, SandboxEvicted
+from vpcipam.journal.protocol import MemoryJournal
+from vpcipam.pool import USING_EXTENSION
+
+THREADS = 8
+OPERATIONS = 100_000 if USING_EXTENSION else 5_000  # each; the plain pools take ten times as long
+CIDRS = [f"10.0.{third}.{fourth}/28" for third in range(2) for fourth in range(0, 256, 16)]
+
+
+pytestmark = pytest.mark.usefixtures("often")
+
+
+@pytest.fixture(name="often")
+def _often():
+    """Let threads take turns as often as they can, so that many turns fall into the middle of an operation."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def run_all(*works):
+    """Run functions in threads of their own, from the same moment on; pass on what any of them raises."""
+    gate = threading.Barrier(len(works))
+
+    def run(work):
+        gate.wait()
+        work()
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        for running in [threads.submit(run, work) for work in works]:
+            running.result()
+
+
+def worker(store, holders, name, operations):
+    """Assign and unassign, and claim each address as one's own while one holds it."""
+
+    def work():
+        held = deque()
+        for number in range(operations // 2):
+            sandbox = key(f"{name}-{number % 64}")
+            try:
+                address = store.assign(sandbox, number).address
+            except PoolExhausted:
+                address = None
+            if address is not None and sandbox not in held:
+                assert holders.setdefault(address, sandbox) == sandbox, f"{address} is held twice"
+                held.append(sandbox)
+            if held and (len(held) > 12 or address is None):
+                gone = held.popleft()
+                mine = store.assignment_of(gone).address
+                assert holders.pop(mine) == gone
+                assert store.unassign(gone, number).address == mine
+        while held:
+            gone = held.popleft()
+            del holders[store.assignment_of(gone).address]
+            store.unassign(gone, operations)
+
+    return work
+
+
+@pytest.mark.parametrize("placement", ["lowest", "random"])
+def test_eight_threads_never_hold_one_address_twice(placement):
+    store = node(CIDRS, cooldown_ns=0, placement=placement)
+    holders = {}
+    run_all(*(worker(store, holders, name, OPERATIONS) for name in range(THREADS)))
+    store._check()
+    assert holders == {}
+    assert store.stats(OPERATIONS).assigned_count == 0
+    assert store.stats(OPERATIONS).total_count == 16 * len(CIDRS)
+
+
+def test_more_sandboxes_than_addresses_are_refused_and_never_share_one():
+    store = node(CIDRS[:4], cooldown_ns=0)  # 64 addresses, while eight threads want thirteen each
+    holders = {}
+    run_all(*(worker(store, holders, name, OPERATIONS // 10) for name in range(THREADS)))
+    store._check()
+    assert holders == {}
+
+
+def test_journal_and_events_tell_the_same_story_from_many_threads():
+    journal, events = MemoryJournal(), deque()
+    store = node(CIDRS, cooldown_ns=0, journal=journal, on_event=events.append)
+    holders = {}
+    run_all(*(worker(store, holders, name, OPERATIONS // 20) for name in range(THREADS)))
+    store._check()
+    assert journal.assigned == ()
+    holder_of = {}
+    for event in events:  # in the order of the changes, or an address would be told of twice in a row
+        if isinstance(event, AddressAssigned):
+            assert holder_of.setdefault(event.assignment.address, event.key) == event.key
+        elif isinstance(event, AddressUnassigned):
+            assert holder_of.pop(event.assignment.address) == event.key
+    assert holder_of == {}
+
+
+def test_cidrs_come_and_go_while_threads_assign():
+    store = node(CIDRS[:8], cooldown_ns=0, on_event=(events := deque()).append)
+    count = OPERATIONS // 20
+    stop = threading.Event()
+
+    def assign(name):
+        def work():
+            for number in range(count):
+                sandbox = key(f"{name}-{number % 8}")
+                try:
+                    store.assign(sandbox, number)
+                    store.unassign(sandbox, number)
+                except (PoolExhausted, UnknownKey):  # none free, or evicted between the two
+                    pass
+
+        return work
+
+    def change():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            cidr = CIDRS[number % 8]
+            try:
+                store.remove_cidr("eni-0", cidr, force=number % 2 == 0, now_ns=count)
+            except CidrInUse:
+                continue
+            store.add_cidr("eni-0", cidr)
+            store.stats(count)
+            store.eni_stats(count)
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        run_all(*(assign(name) for name in range(THREADS)))
+    finally:
+        stop.set()
+        changer.join()
+    store._check()
+    counts = Counter(type(event) for event in events)
+    assert counts[AddressAssigned] == counts[AddressUnassigned] + counts[SandboxEvicted] + store.sandbox_count
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
+def test_no_change_comes_into_the_middle_of_another(journal):
+    store = node(CIDRS[:1], journal=journal)
+    store.assign(key("a"), 0)
+    store.unassign(key("a"), 0)  # so that the pool keeps what it answers with, and would need nobody else
+    store.assign(key("a"), 100)
+    changes = {
+        "assign": lambda: store.assign(key("a"), 100),
+        "assign anew": lambda: store.assign(key("b"), 100),
+        "unassign": lambda: store.unassign(key("a"), 100),
+        "remove": lambda: store.remove_cidr("eni-0", CIDRS[0], force=True, now_ns=100),
+        "read": lambda: list(store.assignments()),
+    }
+    with ThreadPoolExecutor(len(changes)) as threads:
+        with store._turn:  # as any change takes it that is more than one call of the pool
+            with store._turn:
+                pass
+            waiting = {name: threads.submit(change) for name, change in changes.items()}
+            done, _ = wait(waiting.values(), timeout=0.05)
+            assert not done
+            assert store.assign(key("c"), 100).address == "10.0.0.1", "who has the lock is not kept waiting"
+            assert store.unassign(key("c"), 100).address == "10.0.0.1"
+        for change in waiting.values():
+            with contextlib.suppress(PoolExhausted, UnknownKey):  # in whatever order they came
+                change.result(30)
+    store._check()
+
+
+def test_without_the_lock_assign_and_unassign_answer_as_with_it():
+    stores = [node(CIDRS[:1]), node(CIDRS[:1])]
+    stores[0]._is_plain = False
+    stores[1]._is_plain = True  # also on the plain pools, which no other thread uses here
+    for now_ns in range(60):
+        answers = []
+        for store in stores:
+            changes = [store.assign, store.unassign] if now_ns % 3 else [store.unassign, store.assign]
+            for number, change in enumerate((*changes, store.assign)):
+                try:
+                    answers.append(change(key(f"c{(now_ns + number) % 19}"), now_ns))
+                except (PoolExhausted, UnknownKey) as error:
+                    answers.append(str(error))
+            answers.append(store.stats(now_ns))
+        middle = len(answers) // 2
+        assert answers[:middle] == answers[middle:]
+    for store in stores:
+        store._check()

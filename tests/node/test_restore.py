@@ -1,0 +1,200 @@
+"""A node that starts again from its journals: pods on their addresses, cooldowns running, and nothing guessed."""
+
+import pytest
+
+from vpcipam.action import ActionKind
+from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, UnknownKey
+from vpcipam.journal.ipam_json import IpamJsonFile
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
+from vpcipam.journal.sqlite import SqliteJournal
+from vpcipam.sandbox import PodRef, SandboxKey
+
+S = 1_000_000_000
+
+
+def key(name):
+    return SandboxKey("aws-cni", name, "eth0")
+
+
+def held(name, address):
+    return Assigned(key(name), address, PodRef("default", name), 0)
+
+
+def addresses(here):
+    return {each.container_id: assignment.address for datastore in here.node.datastores for each, assignment in datastore.assignments()}
+
+
+@pytest.fixture(params=["json", "sqlite"])
+def reopen(request, tmp_path):
+    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    opened = []
+
+    def reopen():
+        while opened:
+            opened.pop().close()
+        journal = IpamJsonFile(tmp_path / "ipam.json") if request.param == "json" else SqliteJournal(tmp_path / "ipam.sqlite")
+        opened.append(journal)
+        return journal
+
+    yield reopen
+    while opened:
+        opened.pop().close()
+
+
+def test_pods_are_back_and_cooldowns_go_on_after_a_restart(world, reopen):
+    here = world("t3.small", journals=[reopen()])
+    before = {each.address for each in here.pods(3)}
+    (gone,) = here.unassign("p1")
+    here.now_ns = 10 * S
+    here.restart({}, journals=[reopen()])
+    restart = here.node.restore(here.now_ns)
+    assert [action.kind for action in restart.actions] == [ActionKind.ADOPT_ENI, ActionKind.CREATE_ENI]
+    assert addresses(here).keys() == {"p0", "p2"}
+    assert set(addresses(here).values()) == before - {gone.address}
+    assert here.node.datastores[0].pod_of(key("p0")) == PodRef("default", "p0")
+    assert here.node.datastores[0].cooling_until(gone.address) == 30 * S
+    assert str(restart) == "network card 0: 2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 1 addresses cool"
+    assert here.node.quarantined == restart.quarantined == ()
+    new = here.assign("a", "b", "c")
+    assert not {each.address for each in new} & before
+    here.check_agreement()
+    here.unassign("p0", "p2")
+    here.restart({}, journals=[reopen()])
+    here.node.restore(here.now_ns)
+    assert set(addresses(here)) == {"a", "b", "c"}
+
+
+def test_an_empty_journal_restores_to_what_start_does(world, reopen):
+    here = world("t3.small", journals=[reopen()], start=False)
+    restart = here.node.restore(0)
+    other = world("t3.small", start=False)
+    assert [(action.kind, action.reason) for action in restart.actions] == [(action.kind, action.reason) for action in other.node.start(0)]
+    assert restart.cards[0].assigned == ()
+
+
+def test_gone_sandboxes_give_their_addresses_back_before_the_pool_is_filled(world, reopen):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[reopen()])
+    here.pods(1)
+    here.run(30)
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[reopen()])
+    restart = here.node.restore(here.now_ns, gone=[key("p0"), key("never known")])
+    assert [entry.key for entry in restart.cards[0].released] == [key("p0")]
+    assert not any(action.grew for action in restart.actions)
+    with pytest.raises(UnknownKey):
+        here.unassign("p0")
+    here.check_agreement()
+
+
+def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_decides(world, reopen):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[reopen()])
+    here.pods(1)
+    journal = reopen()
+    journal.record_assign(held("lost", "10.0.0.200"))
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    restart = here.node.restore(here.now_ns)
+    (lost,) = restart.quarantined
+    assert here.node.quarantined == (lost,)
+    assert (lost.key, lost.address, lost.reason) == (key("lost"), "10.0.0.200", "its address is on no ENI of the card")
+    with pytest.raises(InQuarantine):
+        here.assign("lost")
+    # EC2 shows it after all: the node takes it on, and withholds it.
+    eni_id = here.eni_at(0)
+    here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+    here.run(70)
+    assert "10.0.0.200/32" in here.node.datastores[0].cidrs(eni_id)
+    here.check_agreement()
+    assert here.node.datastores[0].accept_quarantined(lost, here.now_ns).address == "10.0.0.200"
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[reopen()])
+    assert here.node.restore(here.now_ns).quarantined == ()
+    assert addresses(here)["lost"] == "10.0.0.200"
+
+
+def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
+    journal = reopen()
+    journal.record_assign(held("lost", "10.0.0.200"))
+    here = world("t3.small", journals=[journal], start=False)
+    here.node.restore(0)
+    assert here.unassign("lost")[0].address == "10.0.0.200"
+    assert here.node.quarantined == ()
+    assert reopen().restore(0).assigned == ()
+
+
+def test_what_cools_outside_the_cidrs_cools_on_when_they_are_back(world, reopen):
+    journal = reopen()
+    journal.record_cooling((Cooling("10.0.0.200", 400 * S, 370 * S),))
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
+    here.now_ns = 380 * S
+    restart = here.node.restore(here.now_ns)
+    assert [each.address for each in restart.cards[0].cooling_elsewhere] == ["10.0.0.200"]
+    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=here.now_ns)
+    here.node.reconcile(here.now_ns)
+    assert here.node.datastores[0].cooling_until("10.0.0.200") == 400 * S
+
+
+def test_each_network_card_has_a_journal_of_its_own(world):
+    variables = {"ENABLE_MULTI_NIC": "true"}
+    here = world("p4d.24xlarge", variables, start=False)
+    count = len(here.node.datastores)
+    journals = [MemoryJournal() for _ in range(count)]
+    here = world("p4d.24xlarge", variables, journals=journals)
+    for card in range(count):
+        here.assign("web", network_card=card)
+    assert [len(journal.assigned) for journal in journals] == [1] * count
+    before = [next(datastore.assignments())[1] for datastore in here.node.datastores]
+    here.restart(variables, journals=journals)
+    restart = here.node.restore(here.now_ns)
+    assert [len(card.assigned) for card in restart.cards] == [1] * count
+    assert [next(datastore.assignments())[1] for datastore in here.node.datastores] == before
+    with pytest.raises(InvalidArgument, match=f"1 journals are given, but {count} network cards are managed: each needs its own"):
+        here.restart(variables, journals=[MemoryJournal()])
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
+    for record in (
+        lambda journal: journal.record_assign(held("a", "10.0.0.9")),
+        lambda journal: journal.record_cooling((Cooling("10.0.0.9", 30 * S),)),
+    ):
+        journal = MemoryJournal()
+        record(journal)
+        here = world("t3.small", journals=[journal], start=False, name="n1")
+        with pytest.raises(NodeError, match=r"the journal of node n1 holds .*: call restore\(now_ns\) in place of start"):
+            here.node.start(0)
+        assert not here.node.started
+        here.node.restore(0)
+
+
+def test_a_node_without_journals_has_nothing_to_restore_from(world):
+    here = world("t3.small", start=False)
+    with pytest.raises(NodeError, match="has no journals to restore from"):
+        here.node.restore(0)
+    here.start()
+    with pytest.raises(NodeError, match="is started already"):
+        here.node.restore(0)
+
+
+def test_a_restore_that_ec2_refuses_changes_nothing_and_goes_the_next_time(world, reopen):
+    here = world("t3.small", journals=[reopen()])
+    here.pods(2)
+    before = addresses(here)
+    here.restart({}, journals=[reopen()])
+    here.ec2.refuse("DescribeNetworkInterfaces", times=20)
+    with pytest.raises(Exception, match="refused by the test"):
+        here.node.restore(0)
+    assert not here.node.started
+    assert addresses(here) == {}
+    with pytest.raises(NodeError, match="is not started"):
+        here.assign("new")
+    here.ec2.allow()
+    here.node.restore(0)
+    assert addresses(here) == before
+
+
+def test_a_journal_in_use_or_damaged_is_refused_before_there_is_a_node(tmp_path):
+    with SqliteJournal(tmp_path / "ipam.sqlite"), pytest.raises(JournalLocked, match="close that journal first"):
+        SqliteJournal(tmp_path / "ipam.sqlite")
+    (tmp_path / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"networkName":')
+    with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before that are whole"):
+        IpamJsonFile(tmp_path / "ipam.json")
