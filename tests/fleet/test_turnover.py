@@ -2,6 +2,7 @@
 
 import heapq
 import importlib
+import random
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,15 +83,29 @@ def test_of_equals_one_is_taken_at_random_by_seed(turnover):
     assert {order(1).count(number) for number in range(8)} == {5}
 
 
+def test_each_choice_has_a_chance_of_its_own(turnover):
+    members = [member(turnover, number, 17, 15) for number in range(8)]
+    scheduler = turnover.Scheduler([group(17, 15)], members, most_allocated=False, seed=3)
+    for each in members:
+        scheduler.add(each)
+    chance = random.Random(3)
+    row = list(range(8))
+    for _ in range(8):  # until each has one pod
+        place = int(chance.random() * len(row))
+        assert scheduler.take().number == row[place]
+        row[place] = row[-1]
+        row.pop()
+
+
 def test_the_twins_choose_alike():
     def order(name):
         twin = importlib.import_module(name)
         members = [member(twin, number, 110, 108) for number in range(40)]
         scheduler = twin.Scheduler([group(110, 108)], members, most_allocated=False, seed=7)
-        for each in reversed(members[31:]):  # nodes become ready in any order
+        for each in reversed(members):  # nodes become ready in any order
             scheduler.add(each)
-        scheduler._check()
-        return [scheduler.take().number for _ in range(972)], scheduler.take()
+            scheduler._check()
+        return [scheduler.take().number for _ in range(40 * 108)], scheduler.take()
 
     first, *others = map(order, MODULES)
     assert first[1] is None
@@ -146,6 +161,7 @@ def test_pods_and_other_events_are_met_in_order_and_up_to_the_end_exclusive(turn
         assert ledger.arrived_count == sum(created < end_ns for created, _ in runs)
         assert ledger.deleted_count == ledger.gone_count == sum(deleted is not None and deleted < end_ns for _, deleted in runs)
         assert all(event[0] >= end_ns for event in listener.events)
+        assert all(event[0] < end_ns for event in listener.met)
     assert [event[:2] for event in listener.met] == sorted(event[:2] for event in listener.met)
     assert {event[:3] for event in listener.met} >= {event for event in pushed if event[0] < 41}
     for now_ns, kind, _, arrived_count, deleted_count in listener.met:
@@ -171,6 +187,38 @@ def test_a_pod_that_finds_no_address_waits_and_one_that_finds_no_node_pends(turn
     turnover.turn_over(10, [], ledger, scheduler, listener)
     assert listener.told == [("wait", 1, 2), ("pend", 2, 3)]
     assert list(ledger.homes) == [0, 0, turnover.NO_HOME]
+
+
+def test_a_pod_that_goes_makes_room_for_one_that_comes_at_the_same_time(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, 5), (5, None)], room=1)
+    turnover.turn_over(6, [], ledger, scheduler, listener)
+    assert listener.told == [("after_release", 5)]
+    assert list(ledger.homes) == [turnover.NO_HOME, 0]
+
+
+def test_a_node_with_pods_that_wait_is_looked_at_with_each_that_goes_or_comes(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, 10), (2, 12), (3, None), (11, None)], address_count=2)
+    turnover.turn_over(5, [], ledger, scheduler, listener)
+    ledger.members[0].waiting, ledger.members[0].waits = {2: 3}, True
+    turnover.turn_over(12, [], ledger, scheduler, listener)
+    assert listener.told == [("wait", 2, 3), ("after_release", 10), ("disturb", 10), ("wait", 3, 11)]
+    turnover.turn_over(13, [], ledger, scheduler, listener)
+    assert listener.told[4:] == [("after_release", 12), ("disturb", 12)]
+
+
+def test_a_pod_that_is_deleted_while_it_waits_is_given_up(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, None), (2, 10), (3, 11)], room=2, address_count=1)
+    turnover.turn_over(5, [], ledger, scheduler, listener)
+    ledger.members[0].waiting, ledger.members[0].waits = {1: 2}, True
+    turnover.turn_over(12, [], ledger, scheduler, listener)
+    assert listener.told == [("wait", 1, 2), ("pend", 2, 3), ("give_up", 1, 10), ("give_up", 2, 11)]
+    assert ledger.gone_count == 0
+
+
+def test_a_deletion_after_all_times_is_never_met(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, 2**70), (2, 3)])
+    turnover.turn_over(turnover.NEVER_NS, [], ledger, scheduler, listener)
+    assert (ledger.deleted_count, list(ledger.homes)) == (1, [0, turnover.NO_HOME])
 
 
 def test_a_pod_whose_address_was_given_anew_meanwhile_is_found_where_it_is(turnover):
