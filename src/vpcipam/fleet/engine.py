@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 """Told how far a run is: the time that it has come to, and its duration, in nanoseconds."""
 
 EVENTS_PER_WINDOW = 128
+"""How many events there are, about, from one answer of `Fleet.run` to the next."""
 STRIP_COUNT = 96
 """How often a run writes down what is free in each subnet, /28 by /28."""
 _LAUNCH_RETRY_NS = 60 * NS_PER_S
