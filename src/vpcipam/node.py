@@ -196,6 +196,28 @@ class Node(ControlLoop):
         self._require_ready(now_ns)
         return self._card(network_card).datastore.unassign(key, now_ns)
 
+    def assign_many(
+        self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD
+    ) -> tuple[Assignment, ...]:
+        """Give sandboxes addresses, all or none, and have the journal write once for them all.
+
+        Raises:
+            PoolExhausted: fewer addresses are free than sandboxes want one.
+            NodeError: the node is not started, or the calls of its start are not through yet.
+        """
+        self._require_ready(now_ns)
+        return self._card(network_card).datastore.assign_many(wanted, now_ns)
+
+    def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> tuple[Assignment, ...]:
+        """Take sandboxes' addresses back, all or none, and have the journal write once for them all.
+
+        Raises:
+            UnknownKey: one of the sandboxes has none, or is named twice.
+            NodeError: the node is not started, or the calls of its start are not through yet.
+        """
+        self._require_ready(now_ns)
+        return self._card(network_card).datastore.unassign_many(keys, now_ns)
+
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
         """The entries of the journals that nobody has decided about; see `Datastore.release_quarantined` and `accept_quarantined`."""
