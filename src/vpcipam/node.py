@@ -369,7 +369,7 @@ class Node:
         restored: list[Restoration] = []
 
         def put_back(at_ns: int) -> None:
-            restored.extend(_restore(card, at_ns, keys, trust_clock=trust_clock) for card in self._cards)
+            restored.extend(_restore(self._cards, at_ns, keys, trust_clock=trust_clock))
 
         actions = self._start(now_ns, put_back)
         return Restart(self._tell(actions), tuple(restored))
@@ -722,8 +722,9 @@ def _booked(card: Card, outcomes: Iterable[Outcome]) -> list[Action]:
     return [action for outcome in outcomes for action in (card.book(outcome) if isinstance(outcome, Granted) else [outcome])]
 
 
-def _restore(card: Card, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> Restoration:
-    """Take back what a card's journal holds; what cools outside its CIDRs goes on cooling should they come back."""
-    restoration = card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock)
-    card.earlier_cooldowns = restoration.cooling_elsewhere
-    return restoration
+def _restore(cards: tuple[Card, ...], now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> list[Restoration]:
+    """Take back what the cards' journals hold; what cools by one of them cools on the others too."""
+    restored = [card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards]
+    for card in cards:
+        card.take_over_cooldowns(now_ns)
+    return restored
