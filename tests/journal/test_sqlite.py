@@ -312,6 +312,8 @@ def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
     shell(tmp_path, "INSERT INTO cooling VALUES ('10.0.0.1', 50, 20)")
     with open_sqlite(tmp_path) as journal:
         assert journal.restore(20).cooling == (Cooling("10.0.0.0", 40, 10),)
+        journal.record_unassign((release("c1", "10.0.0.1", 55, 25),))
+        assert journal.restore(25).cooling == (Cooling("10.0.0.0", 40, 10), Cooling("10.0.0.1", 55, 25))
 
 
 # --- torn and garbled ----------------------------------------------------------------------------------------------------
