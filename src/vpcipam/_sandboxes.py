@@ -187,17 +187,17 @@ class Sandboxes:
     # --- unassign ------------------------------------------------------------------------------------------------------------
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
-        """Take a sandbox's address back, or decide that the entries in quarantine that name it are over."""
+        """Take a sandbox's address back, and decide that the entries in quarantine that name it are over."""
         stored = self.stored_key(key)
         address = self.pool.address_of(stored)
-        if address is not None:
-            return self.let_go([(stored, address)], now_ns)[0]
         entries = self.quarantine.of_key(key) or self.quarantine.of_key(key.migrated())
-        if not entries:
+        if address is None and not entries:
             return cast("Assignment", self.pool.unassign_entry(key, now_ns))  # the pool refuses what it does not know
         numbers = [number for number in map(self.quarantine.number, entries) if number is not None]
         for entry in entries:
             self.release_quarantined(entry, now_ns)
+        if address is not None:
+            return self.let_go([(stored, address)], now_ns)[0]
         return max(map(self.assignment_at, numbers), key=lambda each: each.device_number, default=self._nowhere(entries))
 
     def _nowhere(self, entries: Collection[Quarantined]) -> Assignment:

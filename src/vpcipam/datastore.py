@@ -138,7 +138,7 @@ class Datastore:
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as done.
-            JournalError: the journal can't be written; nothing is changed.
+            JournalError: the journal can't be written; nothing is changed, but that entries in quarantine may be over already.
 
         Complexity: O(1), amortised.
         """

@@ -107,7 +107,8 @@ class Node:
                 that its pool can be large enough while every assign fails (upstream issues 1700 and 2896).
             policy: the rules by which the pool is sized; None for ipamd's.
             journals: one for each managed network card, ascending; none to keep nothing. If they hold something, `restore` the node.
-            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, and must not change the node.
+            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, must not change the node, and may look at it,
+                but not with what waits for the control loop (`view`, `calm`, `next_wakeup`): that may wait for the caller in turn.
 
         Raises:
             InvalidArgument: there are fewer or more journals than managed cards.
@@ -139,6 +140,7 @@ class Node:
         self._pace = Pace()
         self._chance = Scatter(seed)
         self._under_way: deque[tuple[Card, Outcome]] = deque()  # in the order in which they come to be
+        self._booking = False
         self._finished: list[Action] = []  # what no tick has told of yet
         self._in_doubt = True
         self._started = False
@@ -566,11 +568,23 @@ class Node:
 
     def _catch_up(self, now_ns: int) -> None:
         """Let come to be what EC2 has answered by now."""
-        while self._under_way and self._under_way[0][1].at_ns <= now_ns:
-            card, outcome = self._under_way.popleft()
+        if self._booking:  # somebody looks from within an event: one thing after the other
+            return
+        self._booking = True
+        try:
+            while self._under_way and self._under_way[0][1].at_ns <= now_ns:
+                self._book(*self._under_way.popleft())
+        finally:
+            self._booking = False
+
+    def _book(self, card: Card, outcome: Outcome) -> None:
+        try:
             actions = _booked(card, [outcome])
-            self._note(actions)
-            self._finished += actions
+        except BaseException:  # as where the journal fails: EC2 has granted it all the same
+            self._in_doubt = True
+            raise
+        self._note(actions)
+        self._finished += actions
 
     def _catch_up_if_idle(self, now_ns: int) -> None:
         """The same, unless a call of the control loop is under way in another thread, which will."""

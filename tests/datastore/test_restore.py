@@ -357,6 +357,15 @@ def test_who_is_unassigned_is_over_in_quarantine_too():
     assert store.assign(key("new"), 30 * S + 1).address == "10.0.0.5"
 
 
+def test_who_is_unassigned_from_an_address_is_over_in_quarantine_too():
+    journal = Kept([held("web", "10.0.0.5")], problems=[problem("web", None, 1), problem("web", "10.0.0.6", 2)])
+    store, _ = restored(journal, 5, 6)
+    assert store.unassign(key("web"), 1).address == "10.0.0.5"
+    assert (store.quarantined, journal.assigned, journal.problems) == ((), (), [])
+    assert {each.address for each in journal.cooling} == {"10.0.0.5", "10.0.0.6"}
+    store._check()
+
+
 def test_a_migrated_sandbox_in_quarantine_is_found_by_its_real_key():
     migrated = Assigned(SandboxKey("_migrated-from-cri", "old", "unknown"), "10.0.9.9", None, 0)
     journal = Kept([migrated])

@@ -316,6 +316,12 @@ def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
         assert journal.restore(25).cooling == (Cooling("10.0.0.0", 40, 10), Cooling("10.0.0.1", 55, 25))
 
 
+def test_a_held_address_has_no_row_among_the_cooldowns(tmp_path):
+    with filled(tmp_path) as journal:
+        journal.record_cooling((Cooling("10.0.0.1", 90), Cooling("10.0.0.9", 90)))
+    assert shell(tmp_path, "SELECT address FROM cooling") == [[("10.0.0.0",), ("10.0.0.9",)]]
+
+
 # --- torn and garbled ----------------------------------------------------------------------------------------------------
 
 
