@@ -372,6 +372,15 @@ def test_a_database_cut_off_anywhere_is_refused_and_what_can_be_read_of_it_can_b
     assert any(0 < count < len(every.assigned) for count in counts), counts
 
 
+def test_a_salvage_reads_the_log_as_well(tmp_path):
+    living = tmp_path / "living"
+    living.mkdir()
+    with filled(living) as journal:  # as after a kill
+        for name in (FILE, f"{FILE}-wal"):
+            shutil.copy(living / name, tmp_path)
+        assert SqliteJournal.salvage(tmp_path / FILE, 20) == journal.restore(20)
+
+
 def test_a_damaged_page_loses_its_rows_alone(tmp_path):
     with filled(tmp_path, 400) as journal:
         every = journal.restore(20)
