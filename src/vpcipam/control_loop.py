@@ -66,6 +66,7 @@ class ControlLoop:
         self._pace = Pace()
         self._chance = Scatter(seed)
         self._under_way: deque[tuple[Card, Outcome]] = deque()  # in the order in which they come to be
+        self._booking = False
         self._finished: list[Action] = []  # what no tick has told of yet
         self._in_doubt = True
 
@@ -315,11 +316,23 @@ class ControlLoop:
 
     def _catch_up(self, now_ns: int) -> None:
         """Let come to be what EC2 has answered by now."""
-        while self._under_way and self._under_way[0][1].at_ns <= now_ns:
-            card, outcome = self._under_way.popleft()
+        if self._booking:  # somebody looks from within an event: one thing after the other
+            return
+        self._booking = True
+        try:
+            while self._under_way and self._under_way[0][1].at_ns <= now_ns:
+                self._book(*self._under_way.popleft())
+        finally:
+            self._booking = False
+
+    def _book(self, card: Card, outcome: Outcome) -> None:
+        try:
             actions = _booked(card, [outcome])
-            self._note(actions)
-            self._finished += actions
+        except BaseException:  # as where the journal fails: EC2 has granted it all the same
+            self._in_doubt = True
+            raise
+        self._note(actions)
+        self._finished += actions
 
     def _may_grow(self, now_ns: int) -> bool:
         return self._attaches and self._pace.may_grow(now_ns)

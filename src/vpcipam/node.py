@@ -82,7 +82,8 @@ class Node(ControlLoop):
                 that its pool can be large enough while every assign fails (upstream issues 1700 and 2896).
             policy: the rules by which the pool is sized; None for ipamd's.
             journals: one for each managed network card, ascending; none to keep nothing. If they hold something, `restore` the node.
-            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, and must not change the node.
+            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, must not change the node, and may look at it,
+                but not with what waits for the control loop (`view`, `calm`, `next_wakeup`): that may wait for the caller in turn.
 
         Raises:
             InvalidArgument: there are fewer or more journals than managed cards.
@@ -295,7 +296,7 @@ class Node(ControlLoop):
         restored: list[Restoration] = []
 
         def put_back(at_ns: int) -> None:
-            restored.extend(_restore(card, at_ns, keys, trust_clock=trust_clock) for card in self._cards)
+            restored.extend(_restore(self._cards, at_ns, keys, trust_clock=trust_clock))
 
         with self._turn:
             self._require_not_started()
@@ -431,8 +432,9 @@ def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
     return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
 
 
-def _restore(card: Card, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> Restoration:
-    """Take back what a card's journal holds; what cools outside its CIDRs goes on cooling should they come back."""
-    restoration = card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock)
-    card.earlier_cooldowns = restoration.cooling_elsewhere
-    return restoration
+def _restore(cards: tuple[Card, ...], now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> list[Restoration]:
+    """Take back what the cards' journals hold; what cools by one of them cools on the others too."""
+    restored = [card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards]
+    for card in cards:
+        card.take_over_cooldowns(now_ns)
+    return restored
