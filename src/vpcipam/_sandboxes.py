@@ -47,7 +47,7 @@ class Sandboxes:
         self._journal = journal
         self._cooldown_ns = cooldown_ns
         self._tell = tell
-        self._cooling_elsewhere: dict[int, int] = {}  # until when, of addresses that lie in no CIDR; the pool knows only its own
+        self._cooling_elsewhere: dict[int, int] = {}  # until when, of addresses that lie in no CIDR or are withheld: not for the pool
 
     # --- who holds what ------------------------------------------------------------------------------------------------------
 
@@ -187,17 +187,17 @@ class Sandboxes:
     # --- unassign ------------------------------------------------------------------------------------------------------------
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
-        """Take a sandbox's address back, or decide that the entries in quarantine that name it are over."""
+        """Take a sandbox's address back, and decide that the entries in quarantine that name it are over."""
         stored = self.stored_key(key)
         address = self.pool.address_of(stored)
-        if address is not None:
-            return self.let_go([(stored, address)], now_ns)[0]
         entries = self.quarantine.of_key(key) or self.quarantine.of_key(key.migrated())
-        if not entries:
+        if address is None and not entries:
             self.pool.unassign(key, now_ns)  # which refuses what it does not know
         numbers = [number for number in map(self.quarantine.number, entries) if number is not None]
         for entry in entries:
             self.release_quarantined(entry, now_ns)
+        if address is not None:
+            return self.let_go([(stored, address)], now_ns)[0]
         return max(map(self.assignment_at, numbers), key=lambda each: each.device_number, default=self._nowhere(entries))
 
     def _nowhere(self, entries: Collection[Quarantined]) -> Assignment:
@@ -237,11 +237,41 @@ class Sandboxes:
 
     def cool(self, address: int, cooling: Cooling) -> None:
         """Let an address cool that someone else saw in use; have that recorded. One that is withheld cools when that ends."""
-        if not is_withheld(self.pool.key_of(address)):
+        if is_withheld(self.pool.key_of(address)):
+            self._let_cool(address, cooling.until_ns)
+        else:
             self.pool.cool_at(address, cooling.until_ns)
+        self._record_cooling([(address, cooling)])
+
+    def take_over(self, cooling: Iterable[Cooling]) -> None:
+        """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
+        here = []
+        for each in cooling:
+            address = self._number(each)
+            if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
+                self._let_cool(address, each.until_ns)
+                here.append((address, each))
+        if here:
+            self._record_cooling(here)
+
+    def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
+        """What still cools, each with its end, in the order in which they end."""
+        items: Iterable[tuple[int, int]] = self.pool.cooling_items()
+        if self._cooling_elsewhere:
+            items = sorted((*items, *self._cooling_elsewhere.items()), key=lambda item: item[1])
+        return [item for item in items if item[1] > now_ns]
+
+    def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:
         if self._journal is not None:
-            text = address_text(address, self._version)
-            self._journal.record_cooling((Cooling(text, cooling.until_ns, cooling.released_ns),))
+            texts = ((address_text(address, self._version), each) for address, each in cooling)
+            self._journal.record_cooling(tuple(Cooling(text, each.until_ns, each.released_ns) for text, each in texts))
+
+    def _number(self, cooling: Cooling) -> int | None:
+        """The address that cools, as an integer; None where it is one of the other IP version."""
+        try:
+            return parse_address(cooling.address, self._version)
+        except InvalidAddress:
+            return None
 
     def check_time(self, now_ns: int) -> None:
         """Refuse a time that the pool would refuse, before anyone is told of a change at it. Ends no cooldown: the change may yet fail."""
@@ -308,25 +338,26 @@ class Sandboxes:
 
     def _cool_again(self, cooling: Cooling) -> bool:
         """Let an address go on cooling; tell whether it lies in a CIDR. One that is held or withheld will cool when that ends."""
-        try:
-            address = parse_address(cooling.address, self._version)
-        except InvalidAddress:
+        address = self._number(cooling)
+        if address is None:
             return False
         self._let_cool(address, cooling.until_ns)
         return self.pool.block_of(address) is not None
 
     def _let_cool(self, address: int, until_ns: int) -> None:
-        """Let an address cool where no sandbox has it, also one that lies in no CIDR: it may come back in one."""
-        if self.pool.block_of(address) is None:
+        """Let an address cool where no sandbox has it, also one that is withheld, or lies in no CIDR: it may come back in one."""
+        holder = self.pool.key_of(address)
+        if self.pool.block_of(address) is None or is_withheld(holder):
             self._cooling_elsewhere[address] = max(until_ns, self._cooling_elsewhere.get(address, 0))
-        elif self.pool.key_of(address) is None:
+        elif holder is None:
             self.pool.cool_at(address, until_ns)
 
-    def cidr_added(self, cidr: Cidr) -> None:
-        """Withhold what of a new CIDR is in quarantine, and let cool what cooled while it lay in none."""
+    def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling]) -> None:
+        """Withhold what of a new CIDR is in quarantine, and let cool what cooled while it lay in none, or cools elsewhere."""
         self.quarantine.hold_all(0)  # nobody has told the time: what cools in the pool may be over, and is withheld later
         for address in [address for address in self._cooling_elsewhere if address in cidr]:
             self._let_cool(address, self._cooling_elsewhere.pop(address))
+        self.take_over(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
 
     def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
         """Release what the caller says is gone, as far as the journal had it; return the keys by which it did."""
@@ -351,7 +382,7 @@ class Sandboxes:
         self._strike_out(entry.entry, now_ns, cools=cools)
         self.quarantine.remove(entry)
         if address is not None and cools:
-            self._let_cool(address, now_ns + self._cooldown_ns)
+            self._let_cool(address, max(now_ns + self._cooldown_ns, self._cooling_elsewhere.pop(address, 0)))
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 
@@ -394,6 +425,7 @@ class Sandboxes:
             self.quarantine.hold(address, now_ns)
             raise
         self.quarantine.remove(entry)
+        self._cooling_elsewhere.pop(address, None)  # that it cooled says nothing against the entry
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=True))
         self._keep(key, now_ns, pod, picked=False)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam.action import Action, ActionKind
-from vpcipam.address import Cidr, parse_address
 from vpcipam.calls import Calls
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
@@ -49,7 +48,7 @@ class Card:
         settings: those that hold on this card.
         provisioner: the EC2 side, None before the node is started.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        earlier_cooldowns: those that ran when the node was started anew.
+        earlier_cooldowns: those that ran when the node was started anew, as its caller said.
         others: the node's other cards. EC2 may give one card at once what another has just given back, or has lost unseen.
         surplus_since_ns: since when every look at the pool has seen more than is wanted, None where the last one did not.
         calm: with which numbers of assigned addresses the pool rests, and what of the card that holds for; None where nobody has asked.
@@ -222,9 +221,7 @@ class Card:
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         running = self._cooldowns_elsewhere(now_ns)
         for cidr in new:
-            self.datastore.add_cidr(eni_id, cidr)
-            if running:
-                self._take_over(running, Cidr.parse(cidr))
+            self.datastore.add_cidr(eni_id, cidr, cooling=running)
         return [*dropped, Action(now_ns, kind, self.index, eni_id, new, reason)]
 
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
@@ -239,16 +236,14 @@ class Card:
             for other_id, other in card.datastore.overlapping(cidr)
         ]
 
+    def take_over_cooldowns(self, now_ns: int) -> None:
+        """Let go on cooling here what the journal of another card says of an address that is on this one by now."""
+        self.datastore.take_over(self._cooldowns_elsewhere(now_ns))
+
     def _cooldowns_elsewhere(self, now_ns: int) -> list[Cooling]:
         """What still cools from before the start, or on the node's other cards."""
         others = (cooling for card in self.others for cooling in card.datastore.cooldowns(now_ns))
         return [cooling for cooling in (*self.earlier_cooldowns, *others) if cooling.until_ns > now_ns]
-
-    def _take_over(self, running: list[Cooling], cidr: Cidr) -> None:
-        """Let what cools in a CIDR go on cooling here."""
-        for cooling in running:
-            if parse_address(cooling.address, cidr.version) in cidr:
-                self.datastore.cool(cooling)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
         out = isinstance(error, Ec2Error) and error.out_of_addresses

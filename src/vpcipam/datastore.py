@@ -163,7 +163,7 @@ class Datastore:
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as done.
-            JournalError: the journal can't be written; nothing is changed.
+            JournalError: the journal can't be written; nothing is changed, but that entries in quarantine may be over already.
 
         Complexity: O(1), amortised.
         """
@@ -424,24 +424,28 @@ class Datastore:
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
-    def add_cidr(self, eni_id: str, cidr: str) -> None:
+    def add_cidr(self, eni_id: str, cidr: str, *, cooling: Iterable[Cooling] = ()) -> None:
         """Add a CIDR that EC2 put on an ENI.
 
         Args:
             eni_id: the ENI.
             cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses of it that cooled when it was removed still cool.
+            cooling: what somebody else saw in use, see `take_over`; of it, what lies in the CIDR cools before anyone can be given it.
 
         Raises:
             UnknownEni: the datastore has none of that id.
             InvalidCidr: it is no CIDR, lies off its grid, or fits no slot.
             OverlappingCidr: some address of it is on an ENI already. ipamd takes it, and two pods share an address.
+            JournalError: the journal can't keep what cools; the CIDR is added, and they cool all the same until the next restart.
 
         Complexity: O(1) in its size, O(CIDRs) in their number.
         """
         with self._turn:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
-            self._sandboxes.cidr_added(added)
-            self._tell(CidrAdded(self._network_card, eni_id, str(added)))
+            try:
+                self._sandboxes.cidr_added(added, cooling)
+            finally:
+                self._tell(CidrAdded(self._network_card, eni_id, str(added)))
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
@@ -556,12 +560,12 @@ class Datastore:
             return self._pool.cooling_until(wanted)
 
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
-        """The addresses that still cool at a time, those of CIDRs removed meanwhile too, in the order in which their cooldowns end."""
+        """The addresses that still cool at a time, those that lie in no CIDR too, in the order in which their cooldowns end."""
         self._sandboxes.check_time(now_ns)
         version = self.mode.version
         with self._turn:
-            items = self._pool.cooling_items()
-        return tuple(Cooling(address_text(address, version), until) for address, until in items if until > now_ns)
+            items = self._sandboxes.cooldowns(now_ns)
+        return tuple(Cooling(address_text(address, version), until) for address, until in items)
 
     def cool(self, cooling: Cooling) -> None:
         """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
@@ -569,13 +573,24 @@ class Datastore:
         Where the journal can't keep that, its error comes through, and the address cools all the same until the next restart.
 
         Raises:
-            AlreadyAssigned: a sandbox holds it, or it is withheld in quarantine.
+            AlreadyAssigned: a sandbox holds it. One that is withheld in quarantine cools when that ends.
             NotInPool: it lies in no CIDR of the datastore.
             InvalidAddress: it is not an address of the datastore's IP version.
         """
         address = parse_address(cooling.address, self.mode.version)
         with self._turn:
             self._sandboxes.cool(address, cooling)
+
+    def take_over(self, cooling: Iterable[Cooling]) -> None:
+        """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
+
+        Of two cooldowns the later counts. The journal writes once for all of them.
+
+        Raises:
+            JournalError: the journal can't keep that; they cool all the same until the next restart.
+        """
+        with self._turn:
+            self._sandboxes.take_over(cooling)
 
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""

@@ -362,6 +362,42 @@ def test_a_cooldown_told_by_another_is_recorded():
     assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
 
 
+def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the_address():
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal)
+    store.assign(key("a"), 0)
+    store.take_over(Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1"))
+    store.take_over([Cooling("10.0.0.6", 30)])
+    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
+    assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40)]
+    assert store.cooldowns(40) == ()
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 39)
+
+
+def test_what_cools_of_a_new_cidr_cools_before_anyone_is_given_it():
+    journal = MemoryJournal()
+    store = node([], journal=journal)
+    store.add_cidr("eni-0", "10.0.0.16/28", cooling=[Cooling("10.0.0.17", 40), Cooling("10.0.0.18", 50), Cooling("10.0.0.32", 60)])
+    assert [each.address for each in journal.cooling] == ["10.0.0.17", "10.0.0.18"]
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.17", "10.0.0.18"]
+
+
+def test_a_new_cidr_whose_cooldowns_the_journal_can_not_keep_is_there_and_they_cool():
+    seen, journal = [], MemoryJournal()
+    store = singles([5], journal=journal, on_event=seen.append)
+
+    def down(_cooling):
+        raise JournalDownError
+
+    journal.record_cooling = down
+    with pytest.raises(JournalDownError):
+        store.add_cidr("eni-0", "10.0.0.6/32", cooling=[Cooling("10.0.0.6", 40)])
+    assert (str(seen[-1]), store.cidrs("eni-0")) == ("10.0.0.6/32 added on eni-0", ("10.0.0.5/32", "10.0.0.6/32"))
+    assert store.cooling_until("10.0.0.6") == 40
+    store._check()
+
+
 def test_a_restart_puts_sandboxes_back_on_the_same_journal_without_writing():
     journal = FlakyJournal()
     store = singles([5, 6], journal=journal)

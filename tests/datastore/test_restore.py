@@ -299,6 +299,27 @@ def test_a_cooldown_told_of_an_address_in_quarantine_changes_nothing_there():
         store.assign(key("a"), 10 * S)
 
 
+def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_withheld():
+    # As after a restart with a shorter cooldown than before, where the journal has an entry about the address, too.
+    journal = Kept(cooling=[Cooling("10.0.0.5", 300 * S, 0)], problems=[problem("who", "10.0.0.5")])
+    store, answer = restored(journal, 5)
+    store.release_quarantined(answer.quarantined[0], 10 * S)
+    assert store.cooling_until("10.0.0.5") == 300 * S
+    with pytest.raises(PoolExhausted):
+        store.assign(key("a"), 300 * S - 1)
+    assert store.assign(key("a"), 300 * S).address == "10.0.0.5"
+
+
+def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
+    store, answer = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
+    store.cool(Cooling("10.0.0.5", 300 * S, 0))
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.5"]
+    store.accept_quarantined(answer.quarantined[0], 1)
+    assert store.cooldowns(1) == ()
+    store.unassign(key("who"), 2 * S)
+    assert store.assign(key("a"), 32 * S).address == "10.0.0.5"
+
+
 def test_an_address_that_a_sandbox_had_first_is_withheld_once_that_has_gone():
     journal = Kept([held("web", "10.0.0.5")], problems=[problem(None, "10.0.0.5")])
     store, answer = restored(journal, 5)
@@ -335,6 +356,15 @@ def test_who_is_unassigned_is_over_in_quarantine_too():
     with pytest.raises(PoolExhausted):
         store.assign(key("new"), 30 * S)
     assert store.assign(key("new"), 30 * S + 1).address == "10.0.0.5"
+
+
+def test_who_is_unassigned_from_an_address_is_over_in_quarantine_too():
+    journal = Kept([held("web", "10.0.0.5")], problems=[problem("web", None, 1), problem("web", "10.0.0.6", 2)])
+    store, _ = restored(journal, 5, 6)
+    assert store.unassign(key("web"), 1).address == "10.0.0.5"
+    assert (store.quarantined, journal.assigned, journal.problems) == ((), (), [])
+    assert {each.address for each in journal.cooling} == {"10.0.0.5", "10.0.0.6"}
+    store._check()
 
 
 def test_a_migrated_sandbox_in_quarantine_is_found_by_its_real_key():

@@ -97,6 +97,12 @@ def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
     files.done.clear()
     journal.record_unassign((release("c2", "10.0.0.6", 10, 10),))  # without a cooldown; the other has not ended
     assert files.done == one_file
+    journal.record_assign(held("c3", "10.0.0.7"))
+    journal.close()
+    journal = open_json(tmp_path, files=files)
+    files.done.clear()
+    journal.record_unassign((release("c3", "10.0.0.7", 10, 10),))  # the cooldowns are in their file since before
+    assert files.done == one_file
 
 
 def test_what_changes_nothing_writes_nothing(tmp_path):
@@ -170,6 +176,40 @@ def test_a_problem_that_is_struck_out_is_gone_from_the_file(tmp_path):
         journal.strike_out([Problem("allocation 1", "", None, None, "5")])
 
 
+def test_a_strike_out_writes_cooldowns_first(tmp_path):
+    (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[{"ipv4":"10.0.0.5"}]}')
+    files = FaultyFiles()
+    journal = open_json(tmp_path, files=files)
+    journal.strike_out(journal.restore(0).problems, cooling=(Cooling("10.0.0.5", 40),))
+    assert [name for name in files.done if name.startswith("rename")] == [f"rename {COOLDOWNS}", f"rename {CHECKPOINT}"]
+
+
+def allocations(*entries):
+    """A checkpoint in which sandboxes have addresses, given as pairs."""
+    texts = (f'{{"networkName":"aws-cni","containerID":"{name}","ifName":"eth0","ipv4":"{address}"}}' for name, address in entries)
+    return f'{{"version":"vpc-cni-ipam/1","allocations":[{",".join(texts)}]}}'
+
+
+def test_what_says_again_what_was_unassigned_leaves_the_file_with_it(tmp_path):
+    (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c2", "10.0.0.6"), ("c1", "10.0.0.5"), ("c2", "10.0.0.6")))
+    with open_json(tmp_path) as journal:
+        journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
+        assert [problem.repeats for problem in journal.restore(10).problems] == [held("c2", "10.0.0.6", 0)]
+    with open_json(tmp_path) as journal:  # or c1 would be back
+        assert addresses(journal) == {"c2": "10.0.0.6"}
+        assert journal.restore(10).cooling == (Cooling("10.0.0.5", 40, 10),)
+
+
+def test_what_says_again_what_was_struck_out_leaves_the_file_with_it(tmp_path):
+    (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c1", "10.0.0.5"), ("c1", "10.0.0.6")))
+    with open_json(tmp_path) as journal:
+        (first,) = (problem for problem in journal.restore(0).problems if problem.address == "10.0.0.5")
+        journal.strike_out([first])
+    with open_json(tmp_path) as journal:  # or it would be in dispute again
+        assert addresses(journal) == {"c1": "10.0.0.6"}
+        assert journal.restore(0).problems == ()
+
+
 # --- files that can't be read --------------------------------------------------------------------------------------------
 
 SMALL = (
@@ -217,6 +257,15 @@ def test_cooldowns_that_make_no_sense_are_refused_and_salvage_says_which(tmp_pat
     salvaged = IpamJsonFile.salvage(str(tmp_path / CHECKPOINT), 0)
     assert [each.address for each in salvaged.cooling] == ["10.0.0.8"]
     assert [problem.message for problem in salvaged.problems] == ["its untilTimestamp is out of range"]
+
+
+def test_a_cooldown_that_ends_after_all_time_is_refused_when_the_file_is_opened(tmp_path):
+    (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"%d" % (2**63 - 1)))
+    with pytest.raises(JournalCorrupt, match="its untilTimestamp is out of range"):
+        open_json(tmp_path)
+    (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"%d" % (2**63 - 2)))
+    with open_json(tmp_path) as journal:
+        assert node(journal, now_ns=45, cidrs=["10.0.0.0/28"]).cooling_until("10.0.0.9") == 2**63 - 2
 
 
 def test_what_was_salvaged_goes_on_in_a_new_journal_of_either_kind(tmp_path):
@@ -345,6 +394,25 @@ def test_after_a_fault_the_same_change_goes_as_if_never_tried(tmp_path, change):
         store._sandboxes._journal.close()
 
 
+def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_next_write(tmp_path):
+    for at in range(8):
+        for after in (False, True):
+            folder = tmp_path / f"{at} {after}"
+            folder.mkdir()
+            files = FaultyFiles()
+            journal = open_json(folder, files=files)
+            journal.record_assign(held("c1", "10.0.0.5"))
+            files.fail_at, files.after = len(files.done) + at, after
+            with pytest.raises(JournalError):
+                journal.record_cooling((Cooling("10.0.0.6", 40),))
+            files.fail_at = None
+            assert journal.restore(0).cooling == ()
+            journal.record_unassign((release("c1", "10.0.0.5", 10, 10),))
+            journal.close()
+            with open_json(folder) as again:
+                assert again.restore(0).cooling == (), (at, after)
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -390,6 +458,22 @@ def test_what_is_written_in_pieces_is_whole(tmp_path):
         journal.record_assigns(tuple(held(f"c{last}", f"10.0.0.{last}") for last in range(9)))
     with open_json(tmp_path) as journal:
         assert len(addresses(journal)) == 9
+
+
+def test_a_longer_file_that_a_killed_process_left_half_written_leaves_nothing_in_the_next(tmp_path):
+    (tmp_path / "ipam.json.tmp").write_text("{" * 10_000)
+    with open_json(tmp_path) as journal:
+        journal.record_assign(held("c1", "10.0.0.5"))
+    with open_json(tmp_path) as journal:
+        assert addresses(journal) == {"c1": "10.0.0.5"}
+
+
+@pytest.mark.parametrize(("at", "opened"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2), (7, 2)])
+def test_what_was_opened_is_closed_whatever_fails(tmp_path, at, opened):
+    files = FaultyFiles(at)
+    with pytest.raises(JournalError):
+        open_json(tmp_path, files=files).record_assign(held("c1", "10.0.0.5"))
+    assert files.done.count("close") == opened
 
 
 def test_an_interrupt_while_writing_leaves_all_as_it_was(tmp_path):

@@ -83,17 +83,30 @@ def test_a_holder_that_has_not_said_its_number_yet_is_named_as_unknown(tmp_path)
     lock.release()
 
 
+def test_a_longer_number_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
+    path = tmp_path / "ipam.json.lock"
+    path.write_text("12345678901234567\n")
+    lock = ProcessLock(path)
+    assert path.read_text() == f"{os.getpid()}\n"
+    lock.release()
+
+
 def test_a_lock_file_that_can_not_be_made_is_an_error_that_names_it(tmp_path):
     with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be made.*No such file"):
         ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
 
 
 def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path):
-    def refuse(_descriptor, _operation):
+    opened = []
+
+    def refuse(descriptor, _operation):
+        opened.append(descriptor)
         raise OSError(95, "Operation not supported")
 
     with pytest.raises(JournalError, match="can't be locked: Operation not supported"):
         ProcessLock(tmp_path / "ipam.json.lock", refuse)
+    with pytest.raises(OSError, match="Bad file descriptor"):  # it was let go
+        os.fstat(*opened)
 
 
 def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):

@@ -87,13 +87,14 @@ class Restarts(RuleBasedStateMachine):
         entries = self.store.quarantined
         return {entry.address for entry in entries} - {None}, {entry.key.container_id for entry in entries if entry.key is not None}
 
-    @rule(gone=st.sets(names, max_size=2))
-    def restart(self, gone):
+    @rule(gone=st.sets(names, max_size=2), cooldown=st.sampled_from([COOLDOWN, COOLDOWN, 1]))
+    def restart(self, gone, cooldown=COOLDOWN):
+        self.cooldown = cooldown
         before, undecided = (self.held(), self.store.quarantined) if self.journal is not None else ({}, None)
         if self.journal is not None:
             self.journal.close()
         self.journal = open_json(self.folder)
-        self.store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=COOLDOWN, journal=self.journal)
+        self.store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=cooldown, journal=self.journal)
         self.store.add_eni("eni-0", device_number=0, now_ns=0)
         for address in self.cidrs:
             self.store.add_cidr("eni-0", f"{address}/32")
@@ -115,7 +116,7 @@ class Restarts(RuleBasedStateMachine):
 
     def cools(self, address):
         """From when on a released address may be given out, if nothing else names it."""
-        return 0 if address in self.named()[0] or address in self.held().values() else self.now + COOLDOWN
+        return 0 if address in self.named()[0] or address in self.held().values() else self.now + self.cooldown
 
     @rule(name=names)
     def assign(self, name):
@@ -164,7 +165,7 @@ class Restarts(RuleBasedStateMachine):
         assert force or not used
         self.cidrs.remove(address)
         if used:
-            self.free_from[address] = self.now + COOLDOWN
+            self.free_from[address] = self.now + self.cooldown
 
     @precondition(lambda self: hasattr(self, "store") and self.store.quarantined)
     @rule(number=st.integers(0, 6), accept=st.booleans())
@@ -191,6 +192,7 @@ class Restarts(RuleBasedStateMachine):
         else:
             assert address == entry.address
             assert self.held() == held | {entry.key.container_id: address}
+            self.free_from[address] = 0  # whoever had it before, it is in use
 
     @rule(duration=st.integers(1, COOLDOWN))
     def wait(self, duration):

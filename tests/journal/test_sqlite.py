@@ -312,6 +312,14 @@ def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
     shell(tmp_path, "INSERT INTO cooling VALUES ('10.0.0.1', 50, 20)")
     with open_sqlite(tmp_path) as journal:
         assert journal.restore(20).cooling == (Cooling("10.0.0.0", 40, 10),)
+        journal.record_unassign((release("c1", "10.0.0.1", 55, 25),))
+        assert journal.restore(25).cooling == (Cooling("10.0.0.0", 40, 10), Cooling("10.0.0.1", 55, 25))
+
+
+def test_a_held_address_has_no_row_among_the_cooldowns(tmp_path):
+    with filled(tmp_path) as journal:
+        journal.record_cooling((Cooling("10.0.0.1", 90), Cooling("10.0.0.9", 90)))
+    assert shell(tmp_path, "SELECT address FROM cooling") == [[("10.0.0.0",), ("10.0.0.9",)]]
 
 
 # --- torn and garbled ----------------------------------------------------------------------------------------------------
@@ -362,6 +370,15 @@ def test_a_database_cut_off_anywhere_is_refused_and_what_can_be_read_of_it_can_b
         assert (tmp_path / FILE).read_bytes() == data[:length]
         counts.add(len(salvaged.assigned))
     assert any(0 < count < len(every.assigned) for count in counts), counts
+
+
+def test_a_salvage_reads_the_log_as_well(tmp_path):
+    living = tmp_path / "living"
+    living.mkdir()
+    with filled(living) as journal:  # as after a kill
+        for name in (FILE, f"{FILE}-wal"):
+            shutil.copy(living / name, tmp_path)
+        assert SqliteJournal.salvage(tmp_path / FILE, 20) == journal.restore(20)
 
 
 def test_a_damaged_page_loses_its_rows_alone(tmp_path):

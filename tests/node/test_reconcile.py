@@ -2,6 +2,7 @@
 
 import pytest
 
+from vpcipam.errors import JournalError
 from vpcipam.reconcile import Differences
 
 S = 1_000_000_000
@@ -281,3 +282,22 @@ def test_differences_are_true_only_where_there_is_one():
     assert not nothing
     for field in range(4):
         assert Differences(*(("x",) if number == field else () for number in range(4)))
+
+
+def test_what_could_not_be_booked_is_found_by_the_next_comparison(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "2"})
+    here.settle()
+    assert not here.node.in_doubt
+    here.pods(2)
+    datastore, add_cidr = here.node.datastores[0], here.node.datastores[0].add_cidr
+
+    def fail(*_args, **_options):
+        datastore.add_cidr = add_cidr
+        raise JournalError("injected")
+
+    datastore.add_cidr = fail
+    with pytest.raises(JournalError):
+        here.run(here.now_ns // S + 5)
+    assert here.node.in_doubt
+    here.settle()
+    here.check_agreement()

@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.action import ActionKind
-from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, UnknownKey
+from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, PoolExhausted, UnknownKey
 from vpcipam.journal.ipam_json import IpamJsonFile
 from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
 from vpcipam.journal.sqlite import SqliteJournal
@@ -62,6 +62,33 @@ def test_pods_are_back_and_cooldowns_go_on_after_a_restart(world, reopen):
     here.restart({}, journals=[reopen()])
     here.node.restore(here.now_ns)
     assert set(addresses(here)) == {"a", "b", "c"}
+
+
+def test_many_pods_are_recorded_at_once(world):
+    class Counting(MemoryJournal):
+        writes = 0
+
+        def record_assigns(self, assigned):
+            self.writes += 1
+            super().record_assigns(assigned)
+
+        def record_unassign(self, released):
+            self.writes += 1
+            super().record_unassign(released)
+
+    journal = Counting()
+    here = world("t3.small", journals=[journal], start=False)
+    wanted = [(key(name), PodRef("default", name)) for name in "abc"]
+    for call in (here.node.assign_many, here.node.unassign_many):
+        with pytest.raises(NodeError, match="is not started"):
+            call(wanted, 0)
+    here.start()
+    given = here.node.assign_many(wanted, 1)
+    assert (len({each.address for each in given}), journal.writes) == (3, 1)
+    with pytest.raises(PoolExhausted):
+        here.node.assign_many([(key("d"), None)], 1)
+    assert here.node.unassign_many([key("a"), key("b")], 2) == given[:2]
+    assert journal.writes == 2
 
 
 def test_an_empty_journal_restores_to_what_start_does(world, reopen):
@@ -198,3 +225,58 @@ def test_a_journal_in_use_or_damaged_is_refused_before_there_is_a_node(tmp_path)
     (tmp_path / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"networkName":')
     with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before that are whole"):
         IpamJsonFile(tmp_path / "ipam.json")
+
+
+# --- cooldowns and network cards -----------------------------------------------------------------------------------------
+
+
+TWO_CARDS = {"ENABLE_MULTI_NIC": "true"}
+
+
+def two_cards(world, *cooling):
+    """A node with several cards, that of the first journal told to cool something."""
+    journals = [MemoryJournal() for _ in range(4)]
+    journals[0].record_cooling(cooling)
+    here = world("p4d.24xlarge", TWO_CARDS, journals=[MemoryJournal() for _ in journals])
+    here.now_ns = 380 * S
+    here.restart(TWO_CARDS, journals=journals)
+    return here, journals
+
+
+def test_what_cooled_on_one_card_cools_on_another_that_has_it_after_a_restart(world):
+    here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
+    (eni_id,) = here.attached(1)
+    here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+    restart = here.node.restore(here.now_ns)
+    assert [each.address for each in restart.cards[0].cooling_elsewhere] == ["10.0.0.200"]
+    assert here.node.datastores[1].cooling_until("10.0.0.200") == 400 * S
+    assert [each.address for each in journals[1].cooling] == ["10.0.0.200"]
+
+
+def test_what_cooled_on_one_card_cools_on_another_that_gets_it_after_a_restart(world):
+    here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
+    here.node.restore(here.now_ns)
+    here.model.assign_private_ip_addresses(here.eni_at(0, 1), addresses=("10.0.0.200",), now_ns=here.now_ns)
+    here.node.reconcile(here.now_ns)
+    assert here.node.datastores[1].cooling_until("10.0.0.200") == 400 * S
+    assert [each.address for each in journals[1].cooling] == ["10.0.0.200"]
+
+
+def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(world):
+    here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
+    journals[1].record_assign(held("web", "10.0.0.200"))
+    (eni_id,) = here.attached(1)
+    here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+    here.node.restore(here.now_ns)
+    assert here.node.datastores[1].assignment_of(key("web")).address == "10.0.0.200"
+    assert journals[1].cooling == ()
+
+
+def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
+    journal = MemoryJournal()
+    journal.record_cooling((Cooling("2001:db8::1", 400 * S, 370 * S),))
+    here = world("t3.small", journals=[journal], start=False)
+    here.now_ns = 380 * S
+    restart = here.node.restore(here.now_ns)
+    assert all(action.done for action in restart.actions)
+    here.check_agreement()

@@ -8,7 +8,7 @@ import pytest
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.errors import PoolExhausted
-from vpcipam.journal.protocol import MemoryJournal
+from vpcipam.journal.protocol import Cooling, MemoryJournal
 from vpcipam.pool import USING_EXTENSION
 from vpcipam.sandbox import SandboxKey
 
@@ -163,3 +163,22 @@ def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
     here.unassign("late")
     assert until(here, ActionKind.FREE_ENI)[0].done
     here.check_agreement()
+
+
+def test_nobody_is_given_an_address_that_cools_in_the_moment_its_cidr_is_taken_on(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, start=False)
+    here.node.start(0, cooling=[Cooling("10.0.0.200", 100 * S)])
+    here.pods(len(here.node.datastores[0].cidrs(here.eni_at(0))))
+    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=0)
+    datastore, add_cidr, refused = here.node.datastores[0], here.node.datastores[0].add_cidr, []
+
+    def add_and_assign(*args, **kwargs):
+        add_cidr(*args, **kwargs)
+        with pytest.raises(PoolExhausted) as refusal:  # another thread, before anything else is done
+            datastore.assign(key("late"), 0)
+        refused.append(refusal)
+
+    datastore.add_cidr = add_and_assign
+    here.node.reconcile(0)
+    assert len(refused) == 1
+    assert datastore.cooling_until("10.0.0.200") == 100 * S

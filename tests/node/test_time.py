@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.events import CidrAdded
+from vpcipam.limits import InstanceLimits
 
 S = 1_000_000_000
 CREATE_AND_ATTACH_S = 1 + 3 + 1 + 4 + 1
@@ -229,4 +231,30 @@ def test_a_node_that_asks_in_vain_at_every_tick_still_reconciles(world, kinds):
         actions += here.tick()
     assert ("create-eni", False) in kinds(actions)
     assert kinds(actions).count(("adopt-eni", True)) == 2
+    here.check_agreement()
+
+
+def test_a_look_from_within_an_event_leaves_what_comes_to_be_in_its_order(world):
+    seen, looks = [], []
+
+    def look(event):
+        seen.append(event)
+        if looks:
+            here.node.stats(looks[0])
+            here.node.stats(looks[0], network_card=1)
+
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=6, network_cards=(1, 1))
+    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"}, conditions=SLOW, on_event=look)
+    here.now_ns = here.node.busy_until(0)
+    here.settle()
+    for card in (0, 1):
+        while here.node.stats(here.now_ns, card).available_count:
+            here.assign(f"p{len(seen)}", network_card=card)
+    seen.clear()
+    here.tick(here.now_ns // S + 5)
+    looks.append(here.node.busy_until(here.now_ns))
+    here.now_ns = looks[0]
+    told = here.node.tick(here.now_ns)
+    assert [action.network_card for action in told] == [0, 1]
+    assert [event.network_card for event in seen if isinstance(event, CidrAdded)] == [0, 1]
     here.check_agreement()

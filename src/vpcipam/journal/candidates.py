@@ -11,7 +11,7 @@ from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.sandbox import PodRef, SandboxKey
 
 _INT64 = range(-(2**63), 2**63)
-_TIMES = range(2**63)
+_TIMES = range(2**63 - 1)  # what the pool takes for the end of a cooldown
 
 
 class UnreadableError(Exception):

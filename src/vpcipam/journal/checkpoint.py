@@ -95,7 +95,7 @@ class _Scanner:
     def take(self, *wanted: str) -> str:
         """Step over one of some characters."""
         found = self.peek()
-        if found not in wanted or not found:
+        if found not in wanted:
             raise _BreaksOffError(self.offset, f"{' or '.join(wanted)} is missing{'' if found else ': the file ends here'}")
         self.offset += 1
         return found

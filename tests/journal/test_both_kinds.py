@@ -1,0 +1,134 @@
+"""What both journals on disk keep to, call by call."""
+
+import contextlib
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from journal_worlds import KINDS, NoSync, addresses, held, release
+
+from vpcipam.journal.protocol import Cooling
+
+
+@pytest.fixture(params=KINDS)
+def reopen(request, tmp_path):
+    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    opened = []
+
+    def reopen(**options):
+        while opened:
+            opened.pop().close()
+        opened.append(KINDS[request.param](tmp_path, **options))
+        return opened[-1]
+
+    reopen.kind = request.param
+    yield reopen
+    while opened:
+        opened.pop().close()
+
+
+def with_a_problem(reopen, folder):
+    """A journal with one entry to decide about, on 10.0.0.5, and what that is."""
+    if reopen.kind == "json":
+        (folder / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"containerID":5,"ipv4":"10.0.0.5"}]}')
+    else:
+        reopen()
+        with contextlib.closing(sqlite3.connect(folder / "ipam.sqlite", isolation_level=None)) as database:
+            database.execute("INSERT INTO assigned VALUES (1, 'aws-cni', '', 'eth0', '10.0.0.5', NULL, NULL, 7)")
+    journal = reopen()
+    (problem,) = journal.restore(0).problems
+    assert problem.address == "10.0.0.5"
+    return journal, problem
+
+
+def test_what_is_recorded_with_a_strike_out_is_there_after_a_restart(reopen, tmp_path):
+    journal, problem = with_a_problem(reopen, tmp_path)
+    journal.strike_out([problem], cooling=(Cooling("10.0.0.5", 40, 10),))
+    restored = reopen().restore(10)
+    assert (restored.assigned, restored.cooling, restored.problems) == ((), (Cooling("10.0.0.5", 40, 10),), ())
+
+
+def test_an_address_that_a_strike_out_gives_to_a_sandbox_does_not_cool_by_it(reopen, tmp_path):
+    journal, problem = with_a_problem(reopen, tmp_path)
+    journal.strike_out([problem], assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),))
+    for again in (False, True):
+        if again:
+            journal = reopen()
+        restored = journal.restore(10)
+        assert (restored.assigned, restored.cooling, restored.problems) == ((held("a", "10.0.0.5"),), (), ())
+    journal.record_unassign((release("a", "10.0.0.5", 20, 20),))
+    assert reopen().restore(10).cooling == ()
+
+
+def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
+    journal = reopen()
+    journal.record_assigns((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
+    journal.record_unassign((release("a", "10.0.0.5", 25, 5),))
+    journal.record_unassign((release("b", "10.0.0.6", 50, 30), release("c", "10.0.0.7", 20, 10)))
+    restored = journal.restore(15)
+    assert [each.address for each in (*restored.cooling, *restored.ended)] == ["10.0.0.6"]
+
+
+class Gate:
+    """A step of a journal that does not go on before it is let go."""
+
+    def __init__(self):
+        self.entered, self.go = threading.Event(), threading.Event()
+        self.closed = True
+
+    def pass_through(self):
+        if self.closed:
+            self.entered.set()
+            assert self.go.wait(30)
+
+
+def gated(kind, gate):
+    """The options of a journal whose writes pass through a gate."""
+
+    class GatedFiles(NoSync):
+        def write(self, descriptor, data):
+            gate.pass_through()
+            return super().write(descriptor, data)
+
+    class GatedConnection(sqlite3.Connection):
+        def execute(self, statement, *parameters):
+            if statement == "COMMIT":
+                gate.pass_through()
+            return super().execute(statement, *parameters)
+
+    if kind == "json":
+        return {"files": GatedFiles()}
+    return {"connect": lambda path, **options: sqlite3.connect(path, factory=GatedConnection, **options)}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda journal: journal.record_assign(held("c", "10.0.0.7")),
+        lambda journal: journal.record_unassign((release("a", "10.0.0.5", 40, 10),)),
+        lambda journal: journal.record_cooling((Cooling("10.0.0.8", 40),)),
+        lambda journal: journal.strike_out((), cooling=(Cooling("10.0.0.8", 40),)),
+        lambda journal: journal.restore(0),
+        lambda journal: journal.close(),
+    ],
+    ids=["record_assign", "record_unassign", "record_cooling", "strike_out", "restore", "close"],
+)
+def test_a_call_waits_for_the_one_under_way(reopen, call):
+    gate = Gate()
+    gate.closed = False
+    journal = reopen(**gated(reopen.kind, gate))
+    journal.record_assign(held("a", "10.0.0.5"))
+    gate.closed = True
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(journal.record_assign, held("b", "10.0.0.6"))
+        assert gate.entered.wait(30)
+        second = threads.submit(call, journal)
+        try:
+            with pytest.raises(TimeoutError):
+                second.result(0.03)
+        finally:
+            gate.go.set()
+        first.result(30)
+        second.result(30)
+    assert addresses(reopen())["b"] == "10.0.0.6"
