@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from journal_worlds import KINDS, NoSync, addresses, held, release
 
+from vpcipam.errors import JournalConflict, UnknownKey
 from vpcipam.journal.protocol import Cooling
 
 
@@ -68,6 +69,22 @@ def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     journal.record_unassign((release("b", "10.0.0.6", 50, 30), release("c", "10.0.0.7", 20, 10)))
     restored = journal.restore(15)
     assert [each.address for each in (*restored.cooling, *restored.ended)] == ["10.0.0.6"]
+
+
+def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
+    journal = reopen()
+    for batch in ((held("a", "10.0.0.5"), held("b", "10.0.0.5")), (held("a", "10.0.0.5"), held("a", "10.0.0.6"))):
+        with pytest.raises(JournalConflict):
+            journal.record_assigns(batch)
+        assert addresses(journal) == {}
+    with pytest.raises(UnknownKey):
+        journal.record_unassign((release("a", "10.0.0.5", 40, 10),))
+
+
+def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_counts(reopen):
+    journal = reopen()
+    journal.record_cooling((Cooling("10.0.0.5", 40), Cooling("10.0.0.5", 30), Cooling("10.0.0.6", 30), Cooling("10.0.0.6", 40)))
+    assert {(each.address, each.until_ns) for each in reopen().restore(0).cooling} == {("10.0.0.5", 40), ("10.0.0.6", 40)}
 
 
 class Gate:
