@@ -77,8 +77,10 @@ def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
         with pytest.raises(JournalConflict):
             journal.record_assigns(batch)
         assert addresses(journal) == {}
+    journal.record_assign(held("a", "10.0.0.5"))
     with pytest.raises(UnknownKey):
-        journal.record_unassign((release("a", "10.0.0.5", 40, 10),))
+        journal.record_unassign((release("a", "10.0.0.5", 40, 10), release("a", "10.0.0.5", 40, 10)))
+    assert addresses(journal) == addresses(reopen()) == {"a": "10.0.0.5"}
 
 
 def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_counts(reopen):
