@@ -128,7 +128,7 @@ class Sandboxes:
                 self._journal.record_assigns(tuple(Assigned(key, self.assignment(key).address, pods[key], now_ns) for key in new))
         except BaseException as error:
             reason = self.explain_exhausted(key) if isinstance(error, PoolExhausted) else None
-            for given in reversed(new):
+            for given in new:
                 self.pool.revoke(given)
             if reason is not None:
                 if self._tell is not None:

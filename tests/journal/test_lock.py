@@ -119,6 +119,16 @@ def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
     ProcessLock(lock.path).release()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_journal_that_a_thread_was_using_at_a_fork_is_refused_in_the_child_and_does_not_wait(kind, tmp_path):
+    journal = KINDS[kind](tmp_path)
+    journal._lock.turn.acquire()
+    _leave_to_parent()  # as if this process had been forked off
+    with pytest.raises(JournalError, match="open it anew"):
+        journal.restore(0)
+    journal.close()
+
+
 FORKED = """
 import os, sys
 from pathlib import Path
