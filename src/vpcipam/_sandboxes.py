@@ -346,10 +346,9 @@ class Sandboxes:
 
     def _let_cool(self, address: int, until_ns: int) -> None:
         """Let an address cool where no sandbox has it, also one that is withheld, or lies in no CIDR: it may come back in one."""
-        holder = self.pool.key_of(address)
-        if self.pool.block_of(address) is None or is_withheld(holder):
+        if self.pool.block_of(address) is None or is_withheld(self.pool.key_of(address)):
             self._cooling_elsewhere[address] = max(until_ns, self._cooling_elsewhere.get(address, 0))
-        elif holder is None:
+        else:
             self.pool.cool_at(address, until_ns)
 
     def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling]) -> None:
@@ -379,21 +378,22 @@ class Sandboxes:
         self.check_time(now_ns)
         address = self.quarantine.number(entry)
         cools = address is not None and self.quarantine.is_last_on_its_address(entry) and _is_free(self.pool, address)
-        if self._journal is not None:
-            self._strike_out(self._journal, entry.entry, now_ns, cools=cools)
+        self._strike_out(entry.entry, now_ns, cools=cools)
         self.quarantine.remove(entry)
         if address is not None and cools:
             self._let_cool(address, max(now_ns + self._cooldown_ns, self._cooling_elsewhere.pop(address, 0)))
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 
-    def _strike_out(self, journal: Journal, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
+    def _strike_out(self, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
         """Have an entry leave the journal; its address cools there, if so."""
-        cooling = None if entry.address is None else Cooling(entry.address, now_ns + self._cooldown_ns, now_ns)
-        if isinstance(entry, Problem):
-            journal.strike_out((entry,), cooling=(cooling,) if cools and cooling is not None else ())
-        elif cooling is not None:
-            journal.record_unassign(((entry.key, cooling),))
+        assert self._journal is not None, "what is in quarantine comes of a journal"  # noqa: S101  # for the type checker
+        until_ns = now_ns + self._cooldown_ns
+        if isinstance(entry, Assigned):
+            self._journal.record_unassign(((entry.key, Cooling(entry.address, until_ns, now_ns)),))
+        else:
+            cooling = () if entry.address is None or not cools else (Cooling(entry.address, until_ns, now_ns),)
+            self._journal.strike_out((entry,), cooling=cooling)
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Decide that an entry is right: its sandbox holds its address."""

@@ -144,10 +144,9 @@ class Quarantine:
             self.hold(address, now_ns)
 
     def let_go_of_block(self, base: int) -> None:
-        """Hold nothing in a block of the pool, since that goes; the entries stay."""
-        for key, address in list(self._pool.block_items(base)):
-            if is_withheld(key):
-                self._let_go(address)
+        """Hold nothing in a block of the pool that no sandbox has an address in, since that goes; the entries stay."""
+        for _, address in list(self._pool.block_items(base)):
+            self._let_go(address)
 
     def _let_go(self, address: int) -> None:
         if self._pool.address_of(_withheld(address)) is not None:
