@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 # The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
-PUBLIC := errors address sandbox pool limits settings journal stats datastore warmpool policies ec2 action node prometheus fleet
+PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node prometheus fleet
 
 SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/fleet/*.pxd)
 

@@ -30,5 +30,13 @@ def test_assign_and_unassign(benchmark, steps, shape, pod):
     bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), pod))
 
 
+def test_assign_and_unassign_without_the_lock(benchmark, steps, shape):
+    bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), kind=work.Unlocked))
+
+
+def test_the_lock_alone(benchmark, steps):
+    bench(benchmark, work.lock(steps))
+
+
 def test_stats(benchmark, steps, shape):
     bench(benchmark, work.stats(shape, steps // 30))

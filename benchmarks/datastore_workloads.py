@@ -1,11 +1,13 @@
 """What the datastore is timed at."""
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 
 from floors import Churn, Workload
 
-from vpcipam import AddressMode, Datastore, PodRef, SandboxKey
+from vpcipam import AddressMode, Assignment, Datastore, PodRef, SandboxKey
+from vpcipam.errors import PoolExhausted, UnknownKey
 
 BASE = 10 << 24  # 10.0.0.0
 
@@ -47,9 +49,47 @@ def churn_of(shape: NodeShape, steps: int) -> SandboxChurn:
     return SandboxChurn(int(0.6 * shape.address_count), steps)
 
 
-def filled(shape: NodeShape, cooldown_ns: int) -> Datastore:
+class Unlocked(Datastore):
+    """A datastore for one thread: its hot path as it was before there was a lock."""
+
+    def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
+        """See `Datastore`."""
+        if self._is_plain:
+            try:
+                if type(key) is SandboxKey and key.container_id:
+                    return self._pool_assign(key, now_ns, pod) or self._sandboxes.first_assignment(key)
+            except PoolExhausted:
+                raise PoolExhausted(self._sandboxes.explain_exhausted(key)) from None
+        return self._sandboxes.assign(key, now_ns, pod)
+
+    def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
+        """See `Datastore`."""
+        if self._is_plain:
+            try:
+                return self._pool_unassign(key, now_ns)
+            except UnknownKey:
+                pass
+        return self._sandboxes.unassign(key, now_ns)
+
+
+def lock(steps: int) -> Workload:
+    """Take and give back a lock of the datastore's kind twice, as an assign and an unassign do."""
+    turn = threading.RLock()
+    rounds = range(steps)
+
+    def run() -> None:
+        for _ in rounds:
+            with turn:
+                pass
+            with turn:
+                pass
+
+    return Workload("the lock alone, twice", steps, run, lambda: None)
+
+
+def filled(shape: NodeShape, cooldown_ns: int, kind: type[Datastore] = Datastore) -> Datastore:
     """Make the datastore of a node."""
-    datastore = Datastore(mode=shape.mode, cooldown_ns=cooldown_ns)
+    datastore = kind(mode=shape.mode, cooldown_ns=cooldown_ns)
     first = BASE
     for number in range(shape.eni_count):
         datastore.add_eni(f"eni-{number}", device_number=number, primary=number == 0, now_ns=0)
@@ -60,10 +100,10 @@ def filled(shape: NodeShape, cooldown_ns: int) -> Datastore:
     return datastore
 
 
-def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = None) -> Workload:
+def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = None, kind: type[Datastore] = Datastore) -> Workload:
     """Assign a new sandbox and unassign the oldest, while half of the spare addresses cool at any time."""
     cooldown_ns = max(1, (shape.address_count - churn.live) // 2)
-    datastore = filled(shape, cooldown_ns)
+    datastore = filled(shape, cooldown_ns, kind)
     pairs = churn.pairs
     now_ns = 1_800_000_000 * 10**9
     for key in churn.keys[: churn.live]:
@@ -83,7 +123,8 @@ def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = 
         assert datastore.stats(now_ns).cooling_count == cooldown_ns
         assert all(datastore.pod_of(key) == pod for key in churn.keys[: churn.live])
 
-    return Workload(f"{shape.name}{'' if pod is None else ', with its pod'}", len(pairs), run, check)
+    name = f"{shape.name}{'' if pod is None else ', with its pod'}{' (no lock)' if kind is Unlocked else ''}"
+    return Workload(name, len(pairs), run, check)
 
 
 def stats(shape: NodeShape, steps: int) -> Workload:

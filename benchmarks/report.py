@@ -116,6 +116,16 @@ def datastore_section(rounds: int) -> None:
     table("Datastore, statistics", "none", compare(empty_loop(steps), list_floor(steps), work, rounds))
 
 
+def lock_section(rounds: int) -> None:
+    """Datastore against itself without its lock, and the lock alone: what the first costs beyond the other two is what it lost."""
+    for shape in datastore_workloads.NODES[::3]:
+        churn = datastore_workloads.churn_of(shape, STEPS)
+        floor = datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Unlocked)
+        work = [datastore_workloads.assign_unassign(shape, churn), datastore_workloads.lock(len(churn.pairs))]
+        timings = compare(pair_loop(churn), floor, work, rounds)
+        table("Datastore's lock, assign + unassign", "≤ 1.05 × and the lock", timings)
+
+
 def journal_section(rounds: int) -> None:
     """The journals against the whole JSON file with fsync, as ipamd has it; and SQLite at one size against another."""
     rounds = max(3, rounds // 10)  # most of them wait for the disk
@@ -138,6 +148,7 @@ SECTIONS: dict[str, Callable[[int], None]] = {
     "address": address_section,
     "growth": growth_section,
     "datastore": datastore_section,
+    "lock": lock_section,
     "journal": journal_section,
 }
 

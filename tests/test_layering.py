@@ -100,6 +100,7 @@ ORDER = (
     "vpcipam.membership",
     "vpcipam.sweep",
     "vpcipam.foresight",
+    "vpcipam.control_loop",
     "vpcipam.node",
     "vpcipam.prometheus",
     "vpcipam.plan",

@@ -100,7 +100,8 @@ class _Use(Generic[K]):
 class AddressPool(Generic[K]):
     """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call is atomic, except where it runs `__hash__` and `__eq__` of a key.
+    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
+    of a key.
     Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
     Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
 
@@ -149,6 +150,7 @@ class AddressPool(Generic[K]):
         "_groups",
         "_holders",
         "_in_block_cooling_count",
+        "_locked",
         "_open",
         "_placement",
         "_random_state",
@@ -182,6 +184,7 @@ class AddressPool(Generic[K]):
         self._turn = 0
         self._changes = 0  # how often a key came or went
         self._total_count = self._assigned_count = self._in_block_cooling_count = 0
+        self._locked = False
 
     # Blocks
 
@@ -412,11 +415,14 @@ class AddressPool(Generic[K]):
         For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
 
         Raises:
+            PoolLocked: `locked` is set.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
         Complexity: that of `assign`.
         """
+        if self._locked:
+            raise refuse.pool_locked()
         use, is_new = self._assign(key, now_ns)
         if is_new:
             use.note = note
@@ -426,11 +432,14 @@ class AddressPool(Generic[K]):
         """Unassign, forget the note, and return the entry of the address, or None if it has none.
 
         Raises:
+            PoolLocked: `locked` is set.
             OutOfRange: `now_ns` is outside its bounds.
             UnknownKey: the key has no address.
 
         Complexity: that of `unassign`.
         """
+        if self._locked:
+            raise refuse.pool_locked()
         return self._unassign(key, now_ns).entry
 
     def entry_of(self, key: K, /) -> object:
@@ -509,6 +518,15 @@ class AddressPool(Generic[K]):
         return tuple((address, until_ns) for until_ns, _, address in self._cooling)
 
     # Counts
+
+    @property
+    def locked(self) -> bool:
+        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        return self._locked
+
+    @locked.setter
+    def locked(self, value: bool) -> None:
+        self._locked = value
 
     @property
     def cooldown_ns(self) -> int:

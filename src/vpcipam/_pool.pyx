@@ -529,7 +529,8 @@ cdef object checked_address(str name, object value, uint64_t* high, uint64_t* lo
 cdef class AddressPool:
     """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call is atomic, except where it runs `__hash__` and `__eq__` of a key.
+    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
+    of a key.
     Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
     Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
 
@@ -609,6 +610,7 @@ cdef class AddressPool:
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int _placement
+    cdef bint _locked
     cdef bint _keeps  # whether `_kept` is in use
     cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
     cdef object __weakref__
@@ -958,6 +960,7 @@ cdef class AddressPool:
         For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
 
         Raises:
+            PoolLocked: `locked` is set.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
@@ -965,6 +968,8 @@ cdef class AddressPool:
         """
         cdef bint is_new
         cdef int32_t place
+        if self._locked:
+            raise refuse.pool_locked()
         if not self._keeps:
             self._keep()
         place = self._assign(key, now_ns, &is_new)
@@ -976,11 +981,14 @@ cdef class AddressPool:
         """Unassign, forget the note, and return the entry of the address, or None if it has none.
 
         Raises:
+            PoolLocked: `locked` is set.
             OutOfRange: `now_ns` is outside its bounds.
             UnknownKey: the key has no address.
 
         Complexity: that of `unassign`.
         """
+        if self._locked:
+            raise refuse.pool_locked()
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         entry = self._entry_of(place)
@@ -1091,6 +1099,15 @@ cdef class AddressPool:
         return tuple(zip(addresses, ends, strict=True))
 
     # Counts
+
+    @property
+    def locked(self):
+        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        return self._locked
+
+    @locked.setter
+    def locked(self, value):
+        self._locked = value
 
     @property
     def cooldown_ns(self):

@@ -19,6 +19,7 @@ from vpcipam.errors import (
     OutOfRange,
     OverlappingBlock,
     PoolExhausted,
+    PoolLocked,
     UnknownBlock,
     UnknownKey,
 )
@@ -169,3 +170,8 @@ def unknown_key(key: object) -> UnknownKey:
 def not_copyable(name: str, how: str) -> TypeError:
     """Say that a pool is neither pickled nor copied, and what to do instead."""
     return TypeError(f"a {name} can't be pickled or copied: {how}")
+
+
+def pool_locked() -> PoolLocked:
+    """Refuse the calls that an owner makes without its lock, while another thread has that."""
+    return PoolLocked("another thread has the lock of the pool's owner: take that, then call `assign` or `unassign`")

@@ -192,7 +192,7 @@ class Sandboxes:
         address = self.pool.address_of(stored)
         entries = self.quarantine.of_key(key) or self.quarantine.of_key(key.migrated())
         if address is None and not entries:
-            return cast("Assignment", self.pool.unassign_entry(key, now_ns))  # the pool refuses what it does not know
+            self.pool.unassign(key, now_ns)  # which refuses what it does not know
         numbers = [number for number in map(self.quarantine.number, entries) if number is not None]
         for entry in entries:
             self.release_quarantined(entry, now_ns)
@@ -386,14 +386,17 @@ class Sandboxes:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 
     def _strike_out(self, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
-        """Have an entry leave the journal; its address cools there, if so."""
-        assert self._journal is not None, "what is in quarantine comes of a journal"  # noqa: S101  # for the type checker
-        until_ns = now_ns + self._cooldown_ns
-        if isinstance(entry, Assigned):
-            self._journal.record_unassign(((entry.key, Cooling(entry.address, until_ns, now_ns)),))
+        """Have an entry leave the journal; the address of a problem cools there, if so, that of an assignment always."""
+        cooling = Cooling(entry.address or "", now_ns + self._cooldown_ns, now_ns)
+        if isinstance(entry, Problem):
+            self._its_journal.strike_out((entry,), cooling=(cooling,) if cools else ())
         else:
-            cooling = () if entry.address is None or not cools else (Cooling(entry.address, until_ns, now_ns),)
-            self._journal.strike_out((entry,), cooling=cooling)
+            self._its_journal.record_unassign(((entry.key, cooling),))
+
+    @property
+    def _its_journal(self) -> Journal:
+        assert self._journal is not None, "entries in quarantine come from a journal"  # noqa: S101  # for the type checker
+        return self._journal
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Decide that an entry is right: its sandbox holds its address."""
@@ -413,8 +416,8 @@ class Sandboxes:
             self.pool.revoke(holder)
         try:
             self.pool.assign_at(key, address, now_ns)
-            if self._journal is not None and isinstance(entry.entry, Problem):
-                self._journal.strike_out((entry.entry,), assigned=(Assigned(key, address_text(address, self._version), None, now_ns),))
+            if isinstance(entry.entry, Problem):
+                self._its_journal.strike_out((entry.entry,), assigned=(Assigned(key, address_text(address, self._version), None, now_ns),))
         except BaseException:
             if self.pool.address_of(key) == address:
                 self.pool.revoke(key)

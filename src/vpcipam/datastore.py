@@ -3,16 +3,17 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
 from typing import TypeVar, cast
 
 from vpcipam._attached import Attached
 from vpcipam._enis import Eni
 from vpcipam._sandboxes import Sandboxes
 from vpcipam.address import AddressMode, Cidr, address_text, parse_address
-from vpcipam.errors import CidrInUse, EniInUse, PoolExhausted, UnknownKey
+from vpcipam.errors import CidrInUse, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
 from vpcipam.journal.protocol import Cooling, Journal
-from vpcipam.pool import AddressPool
+from vpcipam.pool import USING_EXTENSION, AddressPool
 from vpcipam.quarantine import Quarantined, is_withheld
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -36,13 +37,34 @@ def call_back(on_event: Callable[[Event], object], event: Event) -> None:
             warnings.showwarning(warning, EventWarning, __file__, 0)
 
 
+class _Turn:
+    """The datastore's lock: of the kind that a callback may take again. While it is taken, the pool refuses the calls that need none."""
+
+    def __init__(self, pool: AddressPool[SandboxKey]) -> None:
+        self._lock = threading.RLock()
+        self._pool = pool
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+        self._pool.locked = True
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._pool.locked = False
+        self._lock.release()
+
+
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
     It knows nothing of EC2, of targets or of the clock: it is told what is attached, and when.
 
     Any thread may call it at any time. One lock serves all of it, so each call sees the others' changes whole; it is held while the call
-    lasts, which with a journal includes the write. What `on_event` is called with, it is called with under that lock.
+    lasts, which with a journal includes the write, and `on_event` is called under it. Without a journal and events, an assign or unassign
+    is one call of the compiled pool, which the GIL makes atomic: it takes the lock only where another thread has it.
 
     Invariants:
 
@@ -77,13 +99,14 @@ class Datastore:
                 raises becomes an `EventWarning`.
         """
         pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
-        self._lock = threading.RLock()  # of the kind that a callback may take again, to read
         self._pool = pool
+        self._turn = _Turn(pool)
         self._network_card = network_card
         self._on_event = on_event
         self._attached = Attached(pool, mode, network_card)
         self._sandboxes = Sandboxes(self._attached, journal, cooldown_ns, None if on_event is None else self._tell)
-        self._is_plain = journal is None and on_event is None  # nothing but the pool has to know of a change
+        # Nothing but the pool has to know of a change, and that makes it in one call, which no other thread comes into.
+        self._is_plain = journal is None and on_event is None and USING_EXTENSION
         # Methods are bound once, as looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
@@ -107,13 +130,14 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
-        with self._lock:
-            if self._is_plain:
-                try:
-                    if type(key) is SandboxKey and key.container_id:
-                        return self._pool_assign(key, now_ns, pod) or self._sandboxes.first_assignment(key)
-                except PoolExhausted:
-                    raise PoolExhausted(self._sandboxes.explain_exhausted(key)) from None
+        if self._is_plain and type(key) is SandboxKey and key.container_id:
+            try:
+                assignment = self._pool_assign(key, now_ns, pod)
+                if assignment is not None:
+                    return assignment
+            except (PoolLocked, PoolExhausted):
+                pass  # looked at again below
+        with self._turn:
             return self._sandboxes.assign(key, now_ns, pod)
 
     def assign_many(self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int) -> tuple[Assignment, ...]:
@@ -130,7 +154,7 @@ class Datastore:
         Complexity: O(sandboxes), amortised.
         """
         pods = dict(wanted)
-        with self._lock:
+        with self._turn:
             return self._sandboxes.assign_many(pods, now_ns)
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
@@ -146,12 +170,12 @@ class Datastore:
 
         Complexity: O(1), amortised.
         """
-        with self._lock:
-            if self._is_plain:
-                try:
-                    return self._pool_unassign(key, now_ns)
-                except UnknownKey:
-                    pass  # rare: looked at again below
+        if self._is_plain:
+            try:
+                return self._pool_unassign(key, now_ns)
+            except (PoolLocked, UnknownKey):
+                pass  # looked at again below
+        with self._turn:
             return self._sandboxes.unassign(key, now_ns)
 
     def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int) -> tuple[Assignment, ...]:
@@ -164,7 +188,7 @@ class Datastore:
         Complexity: O(sandboxes), amortised.
         """
         wanted = list(keys)
-        with self._lock:
+        with self._turn:
             return self._sandboxes.unassign_many(wanted, now_ns)
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
@@ -181,29 +205,29 @@ class Datastore:
         Complexity: O(log CIDRs).
         """
         wanted = parse_address(address, self.mode.version)
-        with self._lock:
+        with self._turn:
             return self._sandboxes.assign_at(key, wanted, now_ns, pod)
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
-        with self._lock:
+        with self._turn:
             return self._assignment_kept(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
         wanted = parse_address(address, self.mode.version)
-        with self._lock:
+        with self._turn:
             key = self._pool.key_of(wanted)
         return None if is_withheld(key) else key
 
     def pod_of(self, key: SandboxKey) -> PodRef | None:
         """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
-        with self._lock:
+        with self._turn:
             return self._sandboxes.pod(key)
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
         """Go through the sandboxes, ascending by address, as they are at the call."""
-        with self._lock:
+        with self._turn:
             return iter([(key, self._sandboxes.assignment(key)) for key, _address in self._sandboxes.items()])
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
@@ -227,13 +251,13 @@ class Datastore:
         Complexity: O(entries).
         """
         wanted = list(gone)
-        with self._lock:
+        with self._turn:
             return self._sandboxes.restore(now_ns, wanted, trust_clock=trust_clock)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
         """The entries of the journal that nobody has decided about, in the order in which it has them."""
-        with self._lock:
+        with self._turn:
             return self._sandboxes.quarantine.entries
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
@@ -243,7 +267,7 @@ class Datastore:
             UnknownKey: it is not in quarantine.
             JournalError: the journal can't be written; nothing is changed.
         """
-        with self._lock:
+        with self._turn:
             self._sandboxes.release_quarantined(entry, now_ns)
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
@@ -257,7 +281,7 @@ class Datastore:
             CoolingDown: the address was seen in use a moment ago.
             JournalError: the journal can't be written; nothing is changed.
         """
-        with self._lock:
+        with self._turn:
             return self._sandboxes.accept_quarantined(entry, now_ns)
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
@@ -292,7 +316,7 @@ class Datastore:
         """
         eni = Eni(eni_id, device_number, now_ns, subnet_id)
         eni.primary, eni.trunk, eni.efa, eni.excluded = primary, trunk, efa, excluded
-        with self._lock:
+        with self._turn:
             self._attached.check_new(eni)
             self._sandboxes.check_time(now_ns)
             self._attached.add_eni(eni)
@@ -314,7 +338,7 @@ class Datastore:
             EniInUse: sandboxes, or addresses in quarantine, are on it, and `force` is not set.
             JournalError: the journal can't be written; nothing is changed.
         """
-        with self._lock:
+        with self._turn:
             eni = self._attached.eni(eni_id)
             bases = sorted(eni.cidrs)
             if not force:
@@ -332,7 +356,7 @@ class Datastore:
         Raises:
             UnknownEni: the datastore has none of that id.
         """
-        with self._lock:
+        with self._turn:
             self._attached.set_excluded(self._attached.eni(eni_id), excluded=excluded)
 
     def set_mode(self, mode: AddressMode) -> None:
@@ -341,7 +365,7 @@ class Datastore:
         Raises:
             DatastoreError: the change is one between IPv4 and IPv6; a cluster keeps its IP family for life.
         """
-        with self._lock:
+        with self._turn:
             self._attached.set_mode(mode)
 
     @property
@@ -367,13 +391,13 @@ class Datastore:
     @property
     def eni_ids(self) -> tuple[str, ...]:
         """The ids of the ENIs, ascending by device number."""
-        with self._lock:
+        with self._turn:
             return tuple(eni.eni_id for eni in self._attached.in_order())
 
     @property
     def has_trunk(self) -> bool:
         """Tell whether one of the ENIs is the trunk."""
-        with self._lock:
+        with self._turn:
             return any(eni.trunk for eni in self._attached.enis.values())
 
     def __contains__(self, eni_id: str) -> bool:
@@ -398,7 +422,7 @@ class Datastore:
 
         Complexity: O(1) in its size, O(CIDRs) in their number.
         """
-        with self._lock:
+        with self._turn:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
             try:
                 self._sandboxes.cidr_added(added, cooling)
@@ -424,7 +448,7 @@ class Datastore:
             CidrInUse: sandboxes, or addresses in quarantine, are on it, and `force` is not set.
             JournalError: the journal can't be written; nothing is changed.
         """
-        with self._lock:
+        with self._turn:
             eni = self._attached.eni(eni_id)
             base = self._attached.cidr(eni, cidr).first
             if not force:
@@ -439,7 +463,7 @@ class Datastore:
         Raises:
             UnknownEni: the datastore has none of that id.
         """
-        with self._lock:
+        with self._turn:
             return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
@@ -451,7 +475,7 @@ class Datastore:
         Complexity: O(CIDRs), for a single address O(log CIDRs).
         """
         parsed = Cidr.parse(cidr)
-        with self._lock:
+        with self._turn:
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
@@ -463,7 +487,7 @@ class Datastore:
         Raises:
             UnknownEni: the datastore has none of that id.
         """
-        with self._lock:
+        with self._turn:
             eni = self._attached.eni(eni_id)
             self._look_at(now_ns)
             return self._attached.removable_cidrs(eni, now_ns)
@@ -492,19 +516,19 @@ class Datastore:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Count what warm-pool decisions are made of. Complexity: O(ENIs)."""
-        with self._lock:
+        with self._turn:
             self._look_at(now_ns)
             return self._attached.stats(now_ns)
 
     def cooling_count(self, now_ns: int) -> int:
         """Count the addresses that cool, in CIDRs of any mode. Complexity: O(1), amortised."""
-        with self._lock:
+        with self._turn:
             return self._pool.cooling_count(now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._sandboxes.check_time(now_ns)
-        with self._lock:
+        with self._turn:
             return self._attached.eni_stats(now_ns)
 
     def cooling_until(self, address: str) -> int | None:
@@ -514,14 +538,14 @@ class Datastore:
             InvalidAddress: it is not an address of the datastore's IP version.
         """
         wanted = parse_address(address, self.mode.version)
-        with self._lock:
+        with self._turn:
             return self._pool.cooling_until(wanted)
 
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
         """The addresses that still cool at a time, those that lie in no CIDR too, in the order in which their cooldowns end."""
         self._sandboxes.check_time(now_ns)
         version = self.mode.version
-        with self._lock:
+        with self._turn:
             items = self._sandboxes.cooldowns(now_ns)
         return tuple(Cooling(address_text(address, version), until) for address, until in items)
 
@@ -536,7 +560,7 @@ class Datastore:
             InvalidAddress: it is not an address of the datastore's IP version.
         """
         address = parse_address(cooling.address, self.mode.version)
-        with self._lock:
+        with self._turn:
             self._sandboxes.cool(address, cooling)
 
     def take_over(self, cooling: Iterable[Cooling]) -> None:
@@ -547,7 +571,7 @@ class Datastore:
         Raises:
             JournalError: the journal can't keep that; they cool all the same until the next restart.
         """
-        with self._lock:
+        with self._turn:
             self._sandboxes.take_over(cooling)
 
     def _look_at(self, now_ns: int) -> None:
@@ -556,5 +580,5 @@ class Datastore:
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
-        with self._lock:
+        with self._turn:
             self._sandboxes._check()  # noqa: SLF001  # the same object in two parts

@@ -90,6 +90,10 @@ class NotInPool(PoolError, LookupError):
     """The address lies in no block of the pool."""
 
 
+class PoolLocked(PoolError):
+    """A call that needs no lock otherwise came while another thread had that of the pool's owner."""
+
+
 class UnknownKey(PoolError, LookupError):
     """The key has no address: it never had one, or it was released already."""
 

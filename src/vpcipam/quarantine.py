@@ -144,7 +144,7 @@ class Quarantine:
             self.hold(address, now_ns)
 
     def let_go_of_block(self, base: int) -> None:
-        """Hold nothing in a block of the pool that no sandbox has an address in, since that goes; the entries stay."""
+        """Hold nothing in a block of the pool that no sandbox is on, since it goes; the entries stay."""
         for _, address in list(self._pool.block_items(base)):
             self._let_go(address)
 

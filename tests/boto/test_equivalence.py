@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import attrs
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from vpcipam.calls import SDK_BACKOFF
@@ -241,6 +242,7 @@ PROGRAMS = st.builds(
 )
 
 
+@pytest.mark.thorough
 @given(PROGRAMS)
 @settings(settings(), max_examples=max(50, settings().max_examples // 10))  # a call over the wire takes a millisecond
 def test_a_node_over_boto3_does_what_it_does_on_the_model(program):

@@ -119,6 +119,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 @settings(settings(), max_examples=max(10, settings().max_examples // 10))
 def test_plain_secondary_ips_are_as_in_moto(both, steps):

@@ -161,6 +161,7 @@ def test_events_tell_of_what_is_back_and_what_is_not():
     assert [event for event in seen if isinstance(event, AddressAssigned)] == [
         AddressAssigned(3, 0, key("web"), Assignment("10.0.0.5", "eni-0", 0, 0, "10.0.0.5/32"), None, picked=False)
     ]
+    assert str(seen[-1]) == "in quarantine: aws-cni/lost/eth0 on 10.0.9.9: its address is on no ENI of the card"
     store.release_quarantined(lost, 4)
     assert [event for event in seen if isinstance(event, SandboxQuarantined | QuarantineEnded)] == [
         SandboxQuarantined(3, 0, lost),

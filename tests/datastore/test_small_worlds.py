@@ -36,6 +36,7 @@ def outcome(store, call, now_ns):
         return type(error)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("start", [(CALLS[0],), (CALLS[0], CALLS[2])], ids=["a pod", "an address that cools"])
 def test_every_program_of_four_calls_agrees_with_the_naive_datastore(start):
     for program in product(CALLS, repeat=4):

@@ -1,9 +1,10 @@
 """Many threads on one datastore: no address is held twice, and every count is right."""
 
+import contextlib
 import sys
 import threading
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from datastore_worlds import key, node
@@ -145,3 +146,51 @@ def test_cidrs_come_and_go_while_threads_assign():
     store._check()
     counts = Counter(type(event) for event in events)
     assert counts[AddressAssigned] == counts[AddressUnassigned] + counts[SandboxEvicted] + store.sandbox_count
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
+def test_no_change_comes_into_the_middle_of_another(journal):
+    store = node(CIDRS[:1], journal=journal)
+    store.assign(key("a"), 0)
+    store.unassign(key("a"), 0)  # so that the pool keeps what it answers with, and would need nobody else
+    store.assign(key("a"), 100)
+    changes = {
+        "assign": lambda: store.assign(key("a"), 100),
+        "assign anew": lambda: store.assign(key("b"), 100),
+        "unassign": lambda: store.unassign(key("a"), 100),
+        "remove": lambda: store.remove_cidr("eni-0", CIDRS[0], force=True, now_ns=100),
+        "read": lambda: list(store.assignments()),
+    }
+    with ThreadPoolExecutor(len(changes)) as threads:
+        with store._turn:  # as any change takes it that is more than one call of the pool
+            with store._turn:
+                pass
+            waiting = {name: threads.submit(change) for name, change in changes.items()}
+            done, _ = wait(waiting.values(), timeout=0.05)
+            assert not done
+            assert store.assign(key("c"), 100).address == "10.0.0.1", "who has the lock is not kept waiting"
+            assert store.unassign(key("c"), 100).address == "10.0.0.1"
+        for change in waiting.values():
+            with contextlib.suppress(PoolExhausted, UnknownKey):  # in whatever order they came
+                change.result(30)
+    store._check()
+
+
+def test_without_the_lock_assign_and_unassign_answer_as_with_it():
+    stores = [node(CIDRS[:1]), node(CIDRS[:1])]
+    stores[0]._is_plain = False
+    stores[1]._is_plain = True  # also on the plain pools, which no other thread uses here
+    for now_ns in range(60):
+        answers = []
+        for store in stores:
+            changes = [store.assign, store.unassign] if now_ns % 3 else [store.unassign, store.assign]
+            for number, change in enumerate((*changes, store.assign)):
+                try:
+                    answers.append(change(key(f"c{(now_ns + number) % 19}"), now_ns))
+                except (PoolExhausted, UnknownKey) as error:
+                    answers.append(str(error))
+            answers.append(store.stats(now_ns))
+        middle = len(answers) // 2
+        assert answers[:middle] == answers[middle:]
+    for store in stores:
+        store._check()

@@ -386,6 +386,7 @@ class RandomChoice(Agreement):
         assert self.ec2.subnets == self.twin.subnets
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("machine", [Agreement, RandomChoice])
 def test_model_agrees_with_a_naive_ec2(machine):
     # Sets of 65,534 /80s are copied all the time, so a program takes ten times as long as those of other machines.

@@ -43,6 +43,7 @@ def test_ec2_keeps_five_addresses_and_with_them_the_first_and_the_last_slash_28(
     assert [each for each in range(whole.first, whole.last + 1) if addresses.is_reserved(each)] == reserved
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cidr", ["10.0.0.0/28", "10.0.0.0/27", "10.0.0.0/24", "10.0.0.0/16"])
 @pytest.mark.parametrize("choice", ["lowest", "random"])
 def test_every_free_address_can_be_had_and_not_one_more(cidr, choice):

@@ -27,6 +27,7 @@ def test_the_documented_strips_are_those_of_the_example(fragmentation, reserve):
     assert "\n".join(fragmentation["drawn"](reserve=reserve)) in text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(5))
 def test_single_addresses_take_all_prefixes_with_most_addresses_free_unless_a_range_is_reserved(fragmentation, seed):
     usable = fragmentation["USABLE"]
@@ -47,6 +48,7 @@ def table(text):
     return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
 
 
+@pytest.mark.thorough
 def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare, capsys):
     changes = ("duration='8 h'", "workload.1.wave.peak_hour=2", "workload.1.per_hour=125", "group.workers.count=2")
     arguments = ["group.workers.placement", "packed", "random", *(f"--set={change}" for change in changes), "--seeds=1"]
@@ -55,6 +57,7 @@ def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare
     assert float(rows["packed"]["addresses, mean"]) < float(rows["random"]["addresses, mean"])
 
 
+@pytest.mark.thorough
 def test_every_policy_runs_a_scenario_and_ranges_are_told(compare, capsys, tmp_path):
     policies = ["ipamd", "cilium-eni", "{ name = 'azure-cns', batch = 8 }", "hysteresis"]
     changes = ("duration='1 h'", "workload.1.per_hour=200", "group.workers.count=2")

@@ -165,6 +165,7 @@ def test_progress_is_told_up_to_the_end():
     assert told == sorted(told)
 
 
+@pytest.mark.thorough
 def test_the_openb_trace_runs_as_it_is_on_two_nodes():
     path = Path(__file__).parents[2].parent / "shared" / "data" / "openb" / "pods.csv.gz"
     if not path.exists():

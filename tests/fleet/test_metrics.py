@@ -199,6 +199,7 @@ def test_the_same_scenario_gives_the_same_bytes(scenario):
         assert sample.addresses_warm >= 0
 
 
+@pytest.mark.thorough
 def test_the_bytes_depend_neither_on_the_process_nor_on_the_order_of_sets():
     source = str(Path(vpcipam.__file__).parents[1])
     code = (

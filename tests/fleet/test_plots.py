@@ -91,6 +91,7 @@ def test_a_folder_that_is_not_there_is_refused(run, tmp_path):
         plot_result(run, tmp_path / "none" / "run.svg")
 
 
+@pytest.mark.thorough
 def test_a_picture_repeats_byte_for_byte_and_tells_no_date(run, tmp_path):
     draw = {
         "result": lambda path: plot_result(run, path),
@@ -106,6 +107,7 @@ def test_a_picture_repeats_byte_for_byte_and_tells_no_date(run, tmp_path):
         assert "<dc:date>" not in (tmp_path / f"{name}1.svg").read_text()
 
 
+@pytest.mark.thorough
 def test_a_picture_is_the_same_in_every_process(tmp_path):
     code = (
         "import sys; sys.path.append(sys.argv[1]); from recordings import long_run; from vpcipam.fleet.plots import plot_result\n"

@@ -1,6 +1,7 @@
 """The checkpoint as a journal: upstream's file in both directions, cooldowns beside it, and faults at every step of a write."""
 
 import errno
+import gc
 import json
 import os
 import resource
@@ -521,3 +522,19 @@ def test_threads_may_share_it(tmp_path):
 def test_errors_of_journals_are_errors_of_the_library():
     assert issubclass(JournalCorrupt, JournalError)
     assert issubclass(JournalError, VpcIpamError)
+
+
+def test_fault_13_no_write_leaves_a_file_open(tmp_path):
+    def open_files():
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+    gc.disable()  # upstream's are closed by garbage collection, at some later time
+    try:
+        with open_json(tmp_path, files=Files()) as journal:
+            before = open_files()
+            for number in range(5):
+                journal.record_assign(held(f"c{number}", f"10.0.0.{number}"))
+                journal.record_unassign((release(f"c{number}", f"10.0.0.{number}", 40, 10),))
+            assert open_files() == before
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from journal_worlds import key as shell_key
-from journal_worlds import open_json
+from journal_worlds import node, open_json, open_sqlite
 
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
@@ -216,6 +217,36 @@ class Restarts(RuleBasedStateMachine):
 
 TestRestarts = Restarts.TestCase
 TestRestarts.settings = settings(max_examples=max(20, settings.default.max_examples // 2))
+
+
+def test_an_entry_said_twice_is_told_and_leaves_with_its_sandbox(tmp_path):
+    twice = [allocation("a", "10.0.0.1"), allocation("a", "10.0.0.1")]
+    (tmp_path / "ipam.json").write_text(json.dumps({"version": "vpc-cni-ipam/1", "allocations": twice}))
+    with open_json(tmp_path) as journal:
+        store = node(journal, ["10.0.0.1/32"], mode=AddressMode.SECONDARY_IP)
+        assert store.quarantined == ()
+        (repeat,) = journal.restore(0).problems
+        assert repeat.message.startswith("it says the same as allocation 1 (line 1")
+        assert repeat.repeats == journal.restore(0).assigned[0]
+        store.unassign(shell_key("a"), 1)
+        assert journal.restore(1).problems == ()
+    with open_json(tmp_path) as journal:
+        assert journal.restore(1).assigned == ()
+
+
+def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_path):
+    with open_sqlite(tmp_path):
+        pass
+    with contextlib.closing(sqlite3.connect(tmp_path / "ipam.sqlite", isolation_level=None)) as shell:
+        shell.execute("INSERT INTO assigned VALUES (1, 'aws-cni', 'a', 'eth0', '2001:DB8::1', NULL, NULL, 7)")
+    with open_sqlite(tmp_path) as journal:
+        store = node(journal, ["2001:db8::/80"], mode=AddressMode.IPV6)
+        (entry,) = store.quarantined
+        assert "is written otherwise than 2001:db8::1" in entry.reason
+        assert store.accept_quarantined(entry, 5).address == "2001:db8::1"
+        assert [each.address for each in journal.restore(5).assigned] == ["2001:db8::1"]
+    with open_sqlite(tmp_path) as journal:
+        assert (len(journal.restore(5).assigned), journal.restore(5).problems) == (1, ())
 
 
 def test_the_machine_meets_a_file_that_contradicts_itself(tmp_path):

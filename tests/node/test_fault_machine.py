@@ -276,6 +276,7 @@ class FaultMachine(RuleBasedStateMachine):
         return grow(node.view(self.now_ns, card), node._cards[card].settings).blocked
 
 
+@pytest.mark.thorough
 def test_promises_hold_whatever_goes_wrong_and_nothing_is_left_of_it():
     run_state_machine_as_test(FaultMachine, settings=settings(stateful_step_count=200, max_examples=max(10, settings().max_examples // 10)))
 

@@ -11,7 +11,8 @@ from vpcipam.action import ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.limits import InstanceLimits
+from vpcipam.journal.protocol import MemoryJournal
+from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.provision import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.warmpool import free_eni, grow, shrink
@@ -66,6 +67,7 @@ class NodeMachine(RuleBasedStateMachine):
     """A node, and a plain account of who holds what and since when it cools."""
 
     world_class = None
+    journalled = False
 
     @initialize(
         instance_type=st.sampled_from(TYPES),
@@ -82,15 +84,11 @@ class NodeMachine(RuleBasedStateMachine):
         self.cooling = {}  # address: when it may come back
         self.pod_count = 0
         texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in variables.items()}
+        self.texts, self.arguments = texts, {"max_pods": max_pods, "placement": placement, "seed": 3}
+        card_count = len(instance_limits(instance_type).network_cards) if variables["ENABLE_MULTI_NIC"] else 1
+        self.arguments["journals"] = [MemoryJournal() for _ in range(card_count)] if self.journalled else ()
         self.world = self.world_class(
-            instance_type,
-            texts,
-            cidr=f"10.0.0.0/{subnet_size}",
-            start=False,
-            max_pods=max_pods,
-            placement=placement,
-            seed=3,
-            address_choice=address_choice,
+            instance_type, texts, cidr=f"10.0.0.0/{subnet_size}", start=False, address_choice=address_choice, **self.arguments
         )
         self.second_id = None if second is None else self.world.subnet("10.0.8.0/27", tags=((SUBNET_ROLE_TAG, second),))
         self.node = self.world.node
@@ -389,7 +387,61 @@ class TwoCardsMachine(NodeMachine):
         super().launch(TWO_CARDS, variables, 24, None, None, placement, "lowest")
 
 
-@pytest.mark.parametrize("machine", [NodeMachine, TwoCardsMachine])
+class RestartingMachine(NodeMachine):
+    """The same with journals, and now and then another ipamd on the same instance."""
+
+    journalled = True
+
+    @precondition(lambda self: self.usable)
+    @rule(data=st.data(), seconds=st.sampled_from([0, 0, 1, 29, 30, 31, 61]))
+    def restarts(self, data, seconds):
+        gone = {key for _, key in data.draw(st.sets(st.sampled_from(sorted(self.held)), max_size=3))} if self.held else set()
+        self.world.now_ns += seconds * S
+        self.node = self.world.restart(self.texts, **self.arguments)
+        try:
+            restart = self.node.restore(self.now_ns, gone=gone)
+        except (Ec2Error, NodeError):
+            assert not self.node.started
+            self.world.ec2.allow()
+            try:
+                restart = self.node.restore(self.now_ns, gone=gone)
+            except NodeError:  # under custom networking, a pool that stays empty; the journals are as before
+                assert self.node.settings.custom_network_cfg
+                self.start_over()
+                return
+        self.let_go(gone)
+        self.note(restart.actions)
+        for card, restoration in enumerate(restart.cards):
+            self.decide(card, restoration)
+        back = {(card, entry.key): entry.address for card, restoration in enumerate(restart.cards) for entry in restoration.assigned}
+        assert back == self.held
+
+    def start_over(self):
+        """Its pods end with the node, whatever its journals hold."""
+        self.held.clear()
+        self.arguments["journals"] = [MemoryJournal() for _ in self.arguments["journals"]]
+        self.node = self.world.restart(self.texts, **self.arguments)
+
+    def let_go(self, gone):
+        for holder in [holder for holder in self.held if holder[1] in gone]:
+            self.cools(self.held.pop(holder))
+
+    def cools(self, address):
+        self.cooling[address] = max(self.cooling.get(address, 0), self.now_ns + self.node.settings.cooldown_ns)
+
+    def decide(self, card, restoration):
+        """What lies on no ENI any more is in quarantine, and nothing else is; the pods on it end."""
+        mine = {key: address for (at, key), address in self.held.items() if at == card}
+        lost = {entry.key for entry in restoration.quarantined}
+        assert lost == mine.keys() - {entry.key for entry in restoration.assigned}
+        for key in lost:
+            assert self.node.datastores[card].overlapping(f"{mine[key]}/32") == ()
+            assert self.node.unassign(key, self.now_ns, network_card=card).address == mine[key]
+            self.cools(self.held.pop((card, key)))
+        assert self.node.datastores[card].quarantined == ()
+
+
+@pytest.mark.parametrize("machine", [NodeMachine, TwoCardsMachine, RestartingMachine])
 def test_node_keeps_its_promises(world, machine):
     machine = type("Machine", (machine,), {"world_class": world})
     run_state_machine_as_test(machine, settings=settings())

@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.action import ActionKind
-from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, UnknownKey
+from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, PoolExhausted, UnknownKey
 from vpcipam.journal.ipam_json import IpamJsonFile
 from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
 from vpcipam.journal.sqlite import SqliteJournal
@@ -62,6 +62,33 @@ def test_pods_are_back_and_cooldowns_go_on_after_a_restart(world, reopen):
     here.restart({}, journals=[reopen()])
     here.node.restore(here.now_ns)
     assert set(addresses(here)) == {"a", "b", "c"}
+
+
+def test_many_pods_are_recorded_at_once(world):
+    class Counting(MemoryJournal):
+        writes = 0
+
+        def record_assigns(self, assigned):
+            self.writes += 1
+            super().record_assigns(assigned)
+
+        def record_unassign(self, released):
+            self.writes += 1
+            super().record_unassign(released)
+
+    journal = Counting()
+    here = world("t3.small", journals=[journal], start=False)
+    wanted = [(key(name), PodRef("default", name)) for name in "abc"]
+    for call in (here.node.assign_many, here.node.unassign_many):
+        with pytest.raises(NodeError, match="is not started"):
+            call(wanted, 0)
+    here.start()
+    given = here.node.assign_many(wanted, 1)
+    assert (len({each.address for each in given}), journal.writes) == (3, 1)
+    with pytest.raises(PoolExhausted):
+        here.node.assign_many([(key("d"), None)], 1)
+    assert here.node.unassign_many([key("a"), key("b")], 2) == given[:2]
+    assert journal.writes == 2
 
 
 def test_an_empty_journal_restores_to_what_start_does(world, reopen):

@@ -166,7 +166,7 @@ def test_2896_cooling_addresses_count_as_available_so_that_the_pool_starves(worl
         here.assign("new")
 
 
-def test_2896_cooldown_aware_targets_make_the_pool_grow(world):
+def test_fault_8_cooldown_aware_targets_make_a_pool_grow_that_starves_for_what_cools(world):
     here = churned(world, cooldown_aware_targets=True)
     actions = here.run(110)
     assert [action.kind.value for action in actions if action.grew] == ["create-eni"]

@@ -273,6 +273,7 @@ def shapes():
     return sorted(kinds.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variables", EVERY)
 def test_every_kind_of_instance_plans(variables):
     settings = Settings().with_variables(variables)

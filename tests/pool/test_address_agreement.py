@@ -245,6 +245,7 @@ TINY_CALLS = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_twins_agree_on_every_short_sequence_of_calls(placement):
     for sequence in product(TINY_CALLS, repeat=3):
@@ -258,6 +259,7 @@ def test_twins_agree_on_every_short_sequence_of_calls(placement):
         sides.call("cooling_items")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("cooldown_ns", [0, 5])
 def test_twins_agree_while_many_blocks_fill_and_drain(placement, cooldown_ns):

@@ -120,6 +120,7 @@ def calls(capacity):
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("capacity", "depth"), [(1, 4), (2, 4), (3, 3), (4, 3)])
 def test_twins_agree_on_every_short_sequence_of_calls(capacity, depth):
     for sequence in product(calls(capacity), repeat=depth):
@@ -130,6 +131,7 @@ def test_twins_agree_on_every_short_sequence_of_calls(capacity, depth):
         assert len({tuple(pool) for pool in (sides.naive, *sides.pools)}) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("capacity", [1, 2, 3, 4])
 @pytest.mark.parametrize("runs_built_first", [True, False])
 def test_twins_agree_on_every_pair_of_calls_in_every_state(capacity, runs_built_first):

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from vpcipam.errors import OutOfRange, PoolExhausted, UnknownKey
+from vpcipam.errors import OutOfRange, PoolExhausted, PoolLocked, UnknownKey
 
 
 class Thing:
@@ -207,3 +207,23 @@ def test_what_is_kept_does_not_keep_the_pool_alive(build):
     del pool, note
     gc.collect()
     assert watched() is None
+
+
+# The owner's lock
+
+
+def test_while_the_owner_has_its_lock_the_calls_that_need_none_are_refused_and_all_others_go(build):
+    pool = build((0, 2))
+    pool.assign_entry("a", 0, "note")
+    assert not pool.locked
+    pool.locked = True
+    assert pool.locked
+    for call in (pool.assign_entry, pool.unassign_entry):
+        for key in "ab":
+            with pytest.raises(PoolLocked, match="another thread has the lock of the pool's owner"):
+                call(key, 0)
+    assert (list(pool.items()), pool.note_of("a")) == ([("a", 0)], "note")
+    assert (pool.assign("b", 0), pool.unassign("a", 0), pool.entry_of("b")) == (1, 0, None)
+    pool.locked = False
+    assert pool.unassign_entry("b", 0) is None
+    pool._check()

@@ -318,6 +318,7 @@ def churn(pool_twin, rounds):
         offsets.release_run(offsets.allocate_run(16), 16)
 
 
+@pytest.mark.thorough
 def test_long_churn_takes_no_more_memory_than_short(pool_twin):
     churn(pool_twin, 50)  # warms up whatever the interpreter keeps
     tracemalloc.start()

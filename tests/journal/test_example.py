@@ -1,0 +1,23 @@
+"""The example in examples/ runs as it is, and says what it should."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_example_loses_nothing():
+    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    finished = subprocess.run(  # noqa: S603 - this interpreter, and a program of the repository
+        [sys.executable, "-W", "error", REPOSITORY / "examples" / "restart.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    lines = finished.stdout.splitlines()
+    assert lines[-1] == "nothing is lost"
+    assert lines[-3].split()[-1] == lines[-2].split()[-1]
