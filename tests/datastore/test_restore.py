@@ -553,6 +553,7 @@ def test_a_decision_that_the_journal_can_not_keep_is_none(decide):
     with pytest.raises(JournalDownError):
         getattr(store, decide)(answer.quarantined[0], 1)
     assert store.quarantined == answer.quarantined
+    store._check()
     with pytest.raises(PoolExhausted):
         store.assign(key("new"), 1)
     store._check()

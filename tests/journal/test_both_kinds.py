@@ -62,6 +62,24 @@ def test_an_address_that_a_strike_out_gives_to_a_sandbox_does_not_cool_by_it(reo
     assert reopen().restore(10).cooling == ()
 
 
+def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refused_whole(reopen, tmp_path):
+    if reopen.kind == "json":
+        allocation = '{"networkName":"aws-cni","containerID":"","ifName":"eth0","ipv4":"%s"}'
+        text = ",".join(allocation % address for address in ("10.0.0.5", "10.0.0.6"))
+        (tmp_path / "ipam.json").write_text(f'{{"version":"vpc-cni-ipam/1","allocations":[{text}]}}')
+    else:
+        reopen()
+        with contextlib.closing(sqlite3.connect(tmp_path / "ipam.sqlite", isolation_level=None)) as database:
+            for row, (name, address) in enumerate((("eth0", "10.0.0.5"), ("eth1", "10.0.0.6"))):
+                database.execute("INSERT INTO assigned VALUES (?, 'aws-cni', '', ?, ?, NULL, NULL, 7)", (row, name, address))
+    journal = reopen()
+    before = journal.restore(0)
+    one, _other = before.problems
+    with pytest.raises(JournalConflict, match="decide about that"):
+        journal.strike_out([one], assigned=(held("a", "10.0.0.6"),))
+    assert journal.restore(0) == reopen().restore(0) == before
+
+
 def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     journal = reopen()
     journal.record_assigns((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
