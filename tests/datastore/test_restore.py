@@ -185,11 +185,13 @@ def test_a_wrong_time_is_refused_before_anything_is_back(now_ns):
 
 
 def test_what_cooled_outside_the_cidrs_cools_on_in_one_that_has_it():
-    store, _ = restored(Kept(cooling=[Cooling("10.0.0.6", 20 * S, 0), Cooling("10.0.0.7", 25 * S, 0)]), 5)
-    assert store.cooldowns(0) == (Cooling("10.0.0.6", 20 * S), Cooling("10.0.0.7", 25 * S))
+    store, _ = restored(
+        Kept(cooling=[Cooling("10.0.0.7", 20 * S - 1, 0), Cooling("10.0.0.6", 20 * S, 0), Cooling("10.0.0.4", 25 * S, 0)]), 5
+    )
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.7", "10.0.0.6", "10.0.0.4"]
     store.add_cidr("eni-0", "10.0.0.6/32")
-    assert store.cooldowns(0) == (Cooling("10.0.0.6", 20 * S), Cooling("10.0.0.7", 25 * S))
-    assert store.cooldowns(20 * S) == (Cooling("10.0.0.7", 25 * S),)
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.7", "10.0.0.6", "10.0.0.4"]
+    assert store.cooldowns(20 * S) == (Cooling("10.0.0.4", 25 * S),)
     store.assign(key("a"), 1)
     with pytest.raises(PoolExhausted):
         store.assign(key("b"), 20 * S - 1)
@@ -341,6 +343,7 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
     store, answer = restored(journal, 5)
     store.release_quarantined(answer.quarantined[0], 10 * S)
     assert store.cooling_until("10.0.0.5") == 300 * S
+    assert store.cooldowns(10 * S) == (Cooling("10.0.0.5", 300 * S),)
     with pytest.raises(PoolExhausted):
         store.assign(key("a"), 300 * S - 1)
     assert store.assign(key("a"), 300 * S).address == "10.0.0.5"

@@ -116,6 +116,7 @@ class Gate:
 
     def pass_through(self):
         if self.closed:
+            self.closed = False  # for whoever comes next
             self.entered.set()
             assert self.go.wait(30)
 
