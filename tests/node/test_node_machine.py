@@ -415,6 +415,10 @@ class RestartingMachine(NodeMachine):
             self.decide(card, restoration)
         back = {(card, entry.key): entry.address for card, restoration in enumerate(restart.cards) for entry in restoration.assigned}
         assert back == self.held
+        for address, until_ns in self.cooling.items():
+            for datastore in self.node.datastores:
+                if until_ns > self.now_ns and address not in self.held.values() and datastore.overlapping(f"{address}/32"):
+                    assert datastore.cooling_until(address) == until_ns, address
 
     def start_over(self):
         """Its pods end with the node, whatever its journals hold."""
@@ -430,12 +434,11 @@ class RestartingMachine(NodeMachine):
         self.cooling[address] = max(self.cooling.get(address, 0), self.now_ns + self.node.settings.cooldown_ns)
 
     def decide(self, card, restoration):
-        """What lies on no ENI any more is in quarantine, and nothing else is; the pods on it end."""
+        """What was on no ENI is in quarantine, though the node may have got it since, and nothing else is; the pods on it end."""
         mine = {key: address for (at, key), address in self.held.items() if at == card}
         lost = {entry.key for entry in restoration.quarantined}
         assert lost == mine.keys() - {entry.key for entry in restoration.assigned}
         for key in lost:
-            assert self.node.datastores[card].overlapping(f"{mine[key]}/32") == ()
             assert self.node.unassign(key, self.now_ns, network_card=card).address == mine[key]
             self.cools(self.held.pop((card, key)))
         assert self.node.datastores[card].quarantined == ()
