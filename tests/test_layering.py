@@ -184,16 +184,15 @@ ALLOWED = {
     "vpcipam.journal.lock": dict.fromkeys(
         (
             *("fcntl", "open", "pathlib", "os.open", "os.pread", "os.pwrite", "os.ftruncate", "os.close", "os.O_RDWR", "os.O_CREAT"),
-            *("os.getpid", "os.register_at_fork"),
+            *("os.getpid", "os.register_at_fork", "threading"),
         ),
         "the journals' lock, and who has it",
     ),
-    "vpcipam.journal.ipam_json": {"pathlib": "where the checkpoint is", "threading": "one call at a time"},
+    "vpcipam.journal.ipam_json": {"pathlib": "where the checkpoint is"},
     "vpcipam.journal.schema": {"sqlite3": "a type; `sqlite` opens the database"},
     "vpcipam.journal.sqlite": {
         "sqlite3": "the journal",
         "pathlib": "where it is",
-        "threading": "one call at a time",
         "tempfile": "the copy of a damaged one",
         "write_bytes": "the same",
     },

@@ -128,7 +128,7 @@ class Sandboxes:
                 self._journal.record_assigns(tuple(Assigned(key, self.assignment(key).address, pods[key], now_ns) for key in new))
         except BaseException as error:
             reason = self.explain_exhausted(key) if isinstance(error, PoolExhausted) else None
-            for given in reversed(new):
+            for given in new:
                 self.pool.revoke(given)
             if reason is not None:
                 if self._tell is not None:
@@ -346,10 +346,9 @@ class Sandboxes:
 
     def _let_cool(self, address: int, until_ns: int) -> None:
         """Let an address cool where no sandbox has it, also one that is withheld, or lies in no CIDR: it may come back in one."""
-        holder = self.pool.key_of(address)
-        if self.pool.block_of(address) is None or is_withheld(holder):
+        if self.pool.block_of(address) is None or is_withheld(self.pool.key_of(address)):
             self._cooling_elsewhere[address] = max(until_ns, self._cooling_elsewhere.get(address, 0))
-        elif holder is None:
+        else:
             self.pool.cool_at(address, until_ns)
 
     def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling]) -> None:

@@ -30,7 +30,11 @@ def call_back(on_event: Callable[[Event], object], event: Event) -> None:
     try:
         on_event(event)
     except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
-        warnings.warn(f"on_event raised {error!r} when told: {event}. What it was told of stands", EventWarning, stacklevel=2)
+        warning = EventWarning(f"on_event raised {error!r} when told: {event}. What it was told of stands")
+        try:
+            warnings.warn(warning, stacklevel=2)
+        except EventWarning:  # where warnings are errors; this one would say that the change was not made, and leave half of it undone
+            warnings.showwarning(warning, EventWarning, __file__, 0)
 
 
 class _Turn:

@@ -99,8 +99,9 @@ class Pace:
 
     def next_tick(self, after_ns: int) -> int:
         """The first tick after a time."""
-        ticks = (max(after_ns, self.anchor_ns) - self.anchor_ns) // TICK_INTERVAL_NS + 1
-        return self.anchor_ns + ticks * TICK_INTERVAL_NS
+        anchor_ns = self.anchor_ns  # read once: the control loop may be moving it in another thread
+        ticks = (max(after_ns, anchor_ns) - anchor_ns) // TICK_INTERVAL_NS + 1
+        return anchor_ns + ticks * TICK_INTERVAL_NS
 
     def turning_points(self) -> set[int]:
         """The times at which one of the answers above changes."""

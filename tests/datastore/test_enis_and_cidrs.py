@@ -451,3 +451,21 @@ def test_an_assignment_says_which_cidr_its_address_lies_in_the_first_time_and_ev
         assert (made.address, made.cidr, made.eni_id) == (address, cidr, "eni-0")
         assert store.assign(key("web"), now_ns) == made == store.assignment_of(key("web"))
         assert store.unassign(key("web"), now_ns) == made
+
+
+def test_the_revision_grows_with_each_change_of_what_is_attached_and_with_nothing_else():
+    store = node([])
+    seen = [store.revision]
+    for change in (
+        lambda: store.add_eni("eni-1", device_number=1, now_ns=0),
+        lambda: store.add_cidr("eni-1", "10.0.0.0/28"),
+        lambda: store.set_excluded("eni-1", excluded=True),
+        lambda: store.set_mode(AddressMode.SECONDARY_IP),
+        lambda: store.remove_cidr("eni-1", "10.0.0.0/28", now_ns=0),
+        lambda: store.remove_eni("eni-1", now_ns=0),
+    ):
+        change()
+        assert store.revision > seen[-1]
+        seen.append(store.revision)
+    store.stats(0)
+    assert store.revision == seen[-1]

@@ -377,7 +377,7 @@ def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the
 
 def test_what_cools_of_a_new_cidr_cools_before_anyone_is_given_it():
     journal = MemoryJournal()
-    store = node([], journal=journal)
+    store = node(["10.0.0.32/28"], journal=journal)
     store.add_cidr("eni-0", "10.0.0.16/28", cooling=[Cooling("10.0.0.17", 40), Cooling("10.0.0.18", 50), Cooling("10.0.0.32", 60)])
     assert [each.address for each in journal.cooling] == ["10.0.0.17", "10.0.0.18"]
     assert [each.address for each in store.cooldowns(0)] == ["10.0.0.17", "10.0.0.18"]

@@ -178,6 +178,44 @@ def test_a_wrong_time_is_refused_before_anything_is_back(now_ns):
     assert addresses(store) == {}
     store.restore(0)
     assert addresses(store) == {"web": "10.0.0.5"}
+    store = singles([5], journal=Kept(problems=[problem("web", "10.0.0.5")]))
+    with pytest.raises(OutOfRange):
+        store.restore(now_ns)
+    assert store.quarantined == ()
+
+
+def test_what_cooled_outside_the_cidrs_cools_on_in_one_that_has_it():
+    store, _ = restored(
+        Kept(cooling=[Cooling("10.0.0.7", 20 * S - 1, 0), Cooling("10.0.0.6", 20 * S, 0), Cooling("10.0.0.4", 25 * S, 0)]), 5
+    )
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.7", "10.0.0.6", "10.0.0.4"]
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.7", "10.0.0.6", "10.0.0.4"]
+    assert store.cooldowns(20 * S) == (Cooling("10.0.0.4", 25 * S),)
+    store.assign(key("a"), 1)
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 20 * S - 1)
+    assert store.assign(key("b"), 20 * S).address == "10.0.0.6"
+
+
+def test_what_only_says_again_what_another_entry_says_is_told_and_needs_no_decision():
+    web = held("web", "10.0.0.5")
+    again = Problem("allocation 2", "it says the same", None, None, "{}", web)
+    store, answer = restored(Kept([web], problems=[again]), 5)
+    assert (answer.repeats, answer.quarantined, store.quarantined) == ((again,), (), ())
+
+
+def test_a_migrated_sandbox_that_is_gone_is_released_by_either_of_its_keys():
+    migrated = SandboxKey("_migrated-from-cri", "old", "unknown")
+    for gone in ([migrated], [key("old")], [key("old"), migrated]):
+        journal = Kept([Assigned(migrated, "10.0.0.5", None, 0)])
+        store = singles([5], journal=journal)
+        assert [each.key for each in store.restore(0, gone=gone).released] == [migrated]
+        assert journal.assigned == ()
+        journal = Kept([Assigned(migrated, "10.0.9.9", None, 0)])
+        store = singles([5], journal=journal)
+        store.restore(0, gone=gone)
+        assert (store.quarantined, journal.assigned) == ((), ())
 
 
 def test_without_a_journal_there_is_nothing_to_restore_from():
@@ -305,6 +343,7 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
     store, answer = restored(journal, 5)
     store.release_quarantined(answer.quarantined[0], 10 * S)
     assert store.cooling_until("10.0.0.5") == 300 * S
+    assert store.cooldowns(10 * S) == (Cooling("10.0.0.5", 300 * S),)
     with pytest.raises(PoolExhausted):
         store.assign(key("a"), 300 * S - 1)
     assert store.assign(key("a"), 300 * S).address == "10.0.0.5"
@@ -312,8 +351,9 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
 
 def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
     store, answer = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
-    store.cool(Cooling("10.0.0.5", 300 * S, 0))
-    assert [each.address for each in store.cooldowns(0)] == ["10.0.0.5"]
+    for until_s in (100, 300, 200):
+        store.cool(Cooling("10.0.0.5", until_s * S, 0))
+    assert store.cooldowns(0) == (Cooling("10.0.0.5", 300 * S),)
     store.accept_quarantined(answer.quarantined[0], 1)
     assert store.cooldowns(1) == ()
     store.unassign(key("who"), 2 * S)
@@ -516,6 +556,7 @@ def test_a_decision_that_the_journal_can_not_keep_is_none(decide):
     with pytest.raises(JournalDownError):
         getattr(store, decide)(answer.quarantined[0], 1)
     assert store.quarantined == answer.quarantined
+    store._check()
     with pytest.raises(PoolExhausted):
         store.assign(key("new"), 1)
     store._check()

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 from datastore_worlds import key, node
 
-from vpcipam.errors import CidrInUse, PoolExhausted, UnknownKey
+from vpcipam.errors import CidrInUse, PoolExhausted, UnknownKey, VpcIpamError
 from vpcipam.events import AddressAssigned, AddressUnassigned, SandboxEvicted
-from vpcipam.journal.protocol import MemoryJournal
+from vpcipam.journal.protocol import Cooling, MemoryJournal
 from vpcipam.pool import USING_EXTENSION
 
 THREADS = 8
@@ -194,3 +194,72 @@ def test_without_the_lock_assign_and_unassign_answer_as_with_it():
         assert answers[:middle] == answers[middle:]
     for store in stores:
         store._check()
+
+
+class Gate(MemoryJournal):
+    """A journal that does not come back from the assign of `slow` before it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def record_assign(self, assigned):
+        if assigned.key == key("slow"):
+            self.entered.set()
+            assert self.go.wait(30)
+        super().record_assign(assigned)
+
+
+CALLS = {
+    "assign": lambda store: store.assign(key("new"), 1),
+    "assign_many": lambda store: store.assign_many([(key("new"), None)], 1),
+    "unassign": lambda store: store.unassign(key("web"), 1),
+    "unassign_many": lambda store: store.unassign_many([key("web")], 1),
+    "assign_at": lambda store: store.assign_at(key("new"), "10.0.0.15", 1),
+    "assignment_of": lambda store: store.assignment_of(key("web")),
+    "key_of": lambda store: store.key_of("10.0.0.0"),
+    "pod_of": lambda store: store.pod_of(key("web")),
+    "assignments": lambda store: store.assignments(),
+    "restore": lambda store: store.restore(1),
+    "quarantined": lambda store: store.quarantined,
+    "release_quarantined": lambda store: store.release_quarantined(None, 1),
+    "accept_quarantined": lambda store: store.accept_quarantined(None, 1),
+    "add_eni": lambda store: store.add_eni("eni-9", device_number=9, now_ns=1),
+    "remove_eni": lambda store: store.remove_eni("eni-0", force=True, now_ns=1),
+    "set_excluded": lambda store: store.set_excluded("eni-0", excluded=True),
+    "set_mode": lambda store: store.set_mode(store.mode),
+    "eni_ids": lambda store: store.eni_ids,
+    "has_trunk": lambda store: store.has_trunk,
+    "add_cidr": lambda store: store.add_cidr("eni-0", CIDRS[1]),
+    "remove_cidr": lambda store: store.remove_cidr("eni-0", CIDRS[0], force=True, now_ns=1),
+    "cidrs": lambda store: store.cidrs("eni-0"),
+    "overlapping": lambda store: store.overlapping(CIDRS[0]),
+    "removable_cidrs": lambda store: store.removable_cidrs("eni-0", 1),
+    "stats": lambda store: store.stats(1),
+    "cooling_count": lambda store: store.cooling_count(1),
+    "eni_stats": lambda store: store.eni_stats(1),
+    "cooling_until": lambda store: store.cooling_until("10.0.0.0"),
+    "cooldowns": lambda store: store.cooldowns(1),
+    "cool": lambda store: store.cool(Cooling("10.0.0.15", 9)),
+    "take_over": lambda store: store.take_over([Cooling("10.0.0.15", 9)]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_call_waits_for_the_one_under_way(call):
+    journal = Gate()
+    store = node(CIDRS[:1], journal=journal)
+    store.assign(key("web"), 0)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(store.assign, key("slow"), 1)
+        assert journal.entered.wait(30)
+        second = threads.submit(call, store)
+        try:
+            with pytest.raises(TimeoutError):
+                second.result(0.02)
+        finally:
+            journal.go.set()
+        assert first.result(30).address == "10.0.0.1"
+        if second.exception(30) is not None:  # refused for its own sake, after its turn had come
+            assert isinstance(second.exception(), VpcIpamError)
+    store._check()

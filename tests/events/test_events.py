@@ -1,6 +1,7 @@
 """What a datastore and a node tell of: each change once, when it is made, and nothing that was not."""
 
 import contextlib
+import warnings
 from collections import deque
 
 import attrs
@@ -174,6 +175,25 @@ def test_a_failure_of_who_is_told_is_a_warning_and_the_change_stands():
     with pytest.warns(EventWarning):
         assert store.assign(WEB, 1).address == "10.0.0.5"
     assert store.assignment_of(WEB) is not None
+
+
+def test_where_warnings_are_errors_the_change_is_made_whole_all_the_same():
+    def fail(_event):
+        raise RuntimeError("full")
+
+    journal = MemoryJournal()
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("error")
+        store = Datastore(journal=journal, on_event=fail)
+        store.add_eni("eni-0", device_number=0, now_ns=0)
+        store.add_cidr("eni-0", "10.0.0.5/32")
+        store.add_cidr("eni-0", "10.0.0.6/32")
+        store.assign_many([(WEB, POD), (API, POD)], 1)
+        assert (store.pod_of(WEB), store.pod_of(API), len(journal.assigned)) == (POD, POD, 2)
+        store.unassign_many([WEB, API], 2)
+    assert (store.sandbox_count, journal.assigned) == (0, ())
+    assert [each.category for each in shown] == [EventWarning] * 7
+    assert all("What it was told of stands" in str(each.message) for each in shown)
 
 
 def test_events_are_values():

@@ -86,7 +86,8 @@ class JournalAgreement(RuleBasedStateMachine):
             restored = journal.restore(self.now)
             assert restored.assigned == expected.assigned, kind
             assert set(restored.cooling) == set(expected.cooling), kind
-            assert set(restored.ended) <= set(expected.ended), kind
+            # A cooldown that is over may have been forgotten, and another of the same address then be new to it.
+            assert {each.address for each in restored.ended} <= {each.address for each in expected.ended}, kind
             assert restored.problems == (), kind
 
 

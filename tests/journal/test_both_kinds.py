@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from journal_worlds import KINDS, NoSync, addresses, held, release
 
+from vpcipam.errors import JournalConflict, UnknownKey
 from vpcipam.journal.protocol import Cooling
 
 
@@ -61,6 +62,24 @@ def test_an_address_that_a_strike_out_gives_to_a_sandbox_does_not_cool_by_it(reo
     assert reopen().restore(10).cooling == ()
 
 
+def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refused_whole(reopen, tmp_path):
+    if reopen.kind == "json":
+        allocation = '{"networkName":"aws-cni","containerID":"","ifName":"eth0","ipv4":"%s"}'
+        text = ",".join(allocation % address for address in ("10.0.0.5", "10.0.0.6"))
+        (tmp_path / "ipam.json").write_text(f'{{"version":"vpc-cni-ipam/1","allocations":[{text}]}}')
+    else:
+        reopen()
+        with contextlib.closing(sqlite3.connect(tmp_path / "ipam.sqlite", isolation_level=None)) as database:
+            for row, (name, address) in enumerate((("eth0", "10.0.0.5"), ("eth1", "10.0.0.6"))):
+                database.execute("INSERT INTO assigned VALUES (?, 'aws-cni', '', ?, ?, NULL, NULL, 7)", (row, name, address))
+    journal = reopen()
+    before = journal.restore(0)
+    one, _other = before.problems
+    with pytest.raises(JournalConflict, match="decide about that"):
+        journal.strike_out([one], assigned=(held("a", "10.0.0.6"),))
+    assert journal.restore(0) == reopen().restore(0) == before
+
+
 def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     journal = reopen()
     journal.record_assigns((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
@@ -68,6 +87,24 @@ def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     journal.record_unassign((release("b", "10.0.0.6", 50, 30), release("c", "10.0.0.7", 20, 10)))
     restored = journal.restore(15)
     assert [each.address for each in (*restored.cooling, *restored.ended)] == ["10.0.0.6"]
+
+
+def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
+    journal = reopen()
+    for batch in ((held("a", "10.0.0.5"), held("b", "10.0.0.5")), (held("a", "10.0.0.5"), held("a", "10.0.0.6"))):
+        with pytest.raises(JournalConflict):
+            journal.record_assigns(batch)
+        assert addresses(journal) == {}
+    journal.record_assign(held("a", "10.0.0.5"))
+    with pytest.raises(UnknownKey):
+        journal.record_unassign((release("a", "10.0.0.5", 40, 10), release("a", "10.0.0.5", 40, 10)))
+    assert addresses(journal) == addresses(reopen()) == {"a": "10.0.0.5"}
+
+
+def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_counts(reopen):
+    journal = reopen()
+    journal.record_cooling((Cooling("10.0.0.5", 40), Cooling("10.0.0.5", 30), Cooling("10.0.0.6", 30), Cooling("10.0.0.6", 40)))
+    assert {(each.address, each.until_ns) for each in reopen().restore(0).cooling} == {("10.0.0.5", 40), ("10.0.0.6", 40)}
 
 
 class Gate:
@@ -79,6 +116,7 @@ class Gate:
 
     def pass_through(self):
         if self.closed:
+            self.closed = False  # for whoever comes next
             self.entered.set()
             assert self.go.wait(30)
 

@@ -83,6 +83,36 @@ def test_a_holder_that_has_not_said_its_number_yet_is_named_as_unknown(tmp_path)
     lock.release()
 
 
+def next_descriptor():
+    """The number that the next file opened gets: the lowest free one."""
+    descriptor = os.dup(2)
+    os.close(descriptor)
+    return descriptor
+
+
+def test_who_is_refused_leaves_nothing_open(tmp_path):
+    lock, free = ProcessLock(tmp_path / "ipam.json.lock"), next_descriptor()
+    with pytest.raises(JournalLocked):
+        ProcessLock(lock.path)
+    assert next_descriptor() == free
+    lock.release()
+
+
+def test_a_process_without_standard_input_can_let_go_of_its_lock(tmp_path):
+    standard_input = os.dup(0)
+    os.close(0)
+    try:
+        lock = ProcessLock(tmp_path / "ipam.json.lock")  # which has descriptor 0
+        lock.require()
+        lock.release()
+        with pytest.raises(JournalError, match="was closed"):
+            lock.require()
+        ProcessLock(lock.path).release()
+    finally:
+        os.dup2(standard_input, 0)
+        os.close(standard_input)
+
+
 def test_a_longer_number_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
     path = tmp_path / "ipam.json.lock"
     path.write_text("12345678901234567\n")
@@ -117,6 +147,16 @@ def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
     with pytest.raises(JournalError, match=r"ipam.json was opened by process 1, from which this one was forked off: open it anew"):
         lock.require()
     ProcessLock(lock.path).release()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_journal_that_a_thread_was_using_at_a_fork_is_refused_in_the_child_and_does_not_wait(kind, tmp_path):
+    journal = KINDS[kind](tmp_path)
+    journal._lock.turn.acquire()
+    _leave_to_parent()  # as if this process had been forked off
+    with pytest.raises(JournalError, match="open it anew"):
+        journal.restore(0)
+    journal.close()
 
 
 FORKED = """

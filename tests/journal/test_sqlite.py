@@ -180,6 +180,52 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
         open_sqlite(tmp_path)
 
 
+def test_an_index_at_odds_with_its_table_is_refused(tmp_path):
+    filled(tmp_path).close()
+    data, size = bytearray((tmp_path / FILE).read_bytes()), 4096
+    leaves = [offset for offset in range(size, len(data), size) if data[offset] == 0x0A and b"10.0.0.1" in data[offset : offset + size]]
+    place = data.index(b"10.0.0.1", leaves[0])
+    data[place : place + 8] = b"10.0.0.7"  # by that index, 10.0.0.1 would be free
+    (tmp_path / FILE).write_bytes(data)
+    with pytest.raises(JournalCorrupt, match=r"is damaged: .*missing from index"):
+        open_sqlite(tmp_path)
+
+
+def test_a_new_journal_is_in_its_folder_for_good_before_anything_is_recorded(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(sqlite, "sync_folder", lambda _files, folder: synced.append((folder, (tmp_path / FILE).exists())))
+    for _ in range(2):
+        open_sqlite(tmp_path).close()
+    assert synced == [(tmp_path, True)]
+
+
+def test_its_lock_is_let_go_once_the_database_is_closed(tmp_path):
+    journal = filled(tmp_path)
+    release_lock, seen = journal._lock.release, []
+
+    def look_and_release():
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            journal._connection.execute("SELECT 1")
+        seen.append(journal)
+        release_lock()
+
+    journal._lock.release = look_and_release
+    journal.close()
+    assert seen == [journal]
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
+def test_once_damage_was_found_nothing_more_is_recorded(tmp_path, code):
+    connections = faulty_connection()
+    with open_sqlite(tmp_path, connect=connections.connect) as journal:
+        connections.begin(1, code)
+        with pytest.raises(JournalCorrupt, match="it is damaged"):
+            journal.record_assign(held("c1", "10.0.0.5"))
+        connections.begin()
+        with pytest.raises(JournalError, match="takes no more records, as it failed before"):
+            journal.record_assign(held("c1", "10.0.0.5"))
+
+
 # --- schema --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,12 @@
 """A node that starts again from its journals: pods on their addresses, cooldowns running, and nothing guessed."""
 
+import attrs
 import pytest
 
 from vpcipam.action import ActionKind
 from vpcipam.errors import InQuarantine, InvalidArgument, JournalCorrupt, JournalLocked, NodeError, PoolExhausted, UnknownKey
 from vpcipam.journal.ipam_json import IpamJsonFile
-from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal, Problem
 from vpcipam.journal.sqlite import SqliteJournal
 from vpcipam.sandbox import PodRef, SandboxKey
 
@@ -179,12 +180,24 @@ def test_each_network_card_has_a_journal_of_its_own(world):
 # --- refusals ------------------------------------------------------------------------------------------------------------
 
 
+class InDispute(MemoryJournal):
+    """A journal that has entries to decide about."""
+
+    def __init__(self):
+        super().__init__()
+        self.problems = []
+
+    def restore(self, now_ns):
+        return attrs.evolve(super().restore(now_ns), problems=tuple(self.problems))
+
+
 def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
     for record in (
         lambda journal: journal.record_assign(held("a", "10.0.0.9")),
         lambda journal: journal.record_cooling((Cooling("10.0.0.9", 30 * S),)),
+        lambda journal: journal.problems.append(Problem("allocation 1", "it says two things", None, None, "{}")),
     ):
-        journal = MemoryJournal()
+        journal = InDispute()
         record(journal)
         here = world("t3.small", journals=[journal], start=False, name="n1")
         with pytest.raises(NodeError, match=r"the journal of node n1 holds .*: call restore\(now_ns\) in place of start"):
@@ -280,3 +293,19 @@ def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
     restart = here.node.restore(here.now_ns)
     assert all(action.done for action in restart.actions)
     here.check_agreement()
+
+
+def test_who_is_gone_is_gone_from_every_card_however_it_is_told(world):
+    here, journals = two_cards(world)
+    for number, journal in enumerate(journals):
+        journal.record_assign(held("gone", f"10.0.0.{200 + number}"))
+    here.node.restore(here.now_ns, gone=iter([key("gone")]))
+    assert [journal.assigned for journal in journals] == [()] * len(journals)
+
+
+def test_where_the_clock_is_not_trusted_what_cooled_cools_anew(world):
+    journal = MemoryJournal()
+    journal.record_cooling((Cooling("10.0.0.200", 300 * S, 270 * S),))
+    here = world("t3.small", journals=[journal], start=False)
+    restart = here.node.restore(380 * S, trust_clock=False)
+    assert [(each.address, each.until_ns) for each in restart.cards[0].cooling_elsewhere] == [("10.0.0.200", 410 * S)]

@@ -142,9 +142,12 @@ def test_a_cidr_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world, gone, 
         here.run(here.now_ns // S + 60)
     here.unassign(*gone)
     late_pod(here, "removable_cidrs", 0)
+    here.ec2.arguments.clear()
     action = until(here, ActionKind.RELEASE_CIDRS)[-1]
     assert here.node.datastores[0].assignment_of(key("late")) is not None
     assert (action.error, len(action.cidrs)) == (None if left else "pods were given addresses there meanwhile", left)
+    asked = [arguments[0] for action, arguments, _ in here.ec2.arguments if action == "UnassignPrivateIpAddresses"]
+    assert asked.count(here.eni_at(0)) == left
     here.check_agreement()
     here.settle()
     here.check_agreement()

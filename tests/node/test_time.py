@@ -1,5 +1,8 @@
 """A node whose calls to EC2 take time: what it has when, and when it looks again."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import attrs
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.events import CidrAdded
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
 
 S = 1_000_000_000
@@ -258,3 +262,36 @@ def test_a_look_from_within_an_event_leaves_what_comes_to_be_in_its_order(world)
     assert [action.network_card for action in told] == [0, 1]
     assert [event.network_card for event in seen if isinstance(event, CidrAdded)] == [0, 1]
     here.check_agreement()
+
+
+def test_who_is_gone_at_a_restart_gives_the_address_back_when_what_is_attached_is_known(world):
+    journal = MemoryJournal()
+    here = world("t3.small", conditions=SLOW, journals=[journal])
+    here.now_ns = here.node.busy_until(0)
+    here.pods(1)
+    here.restart({}, journals=[journal])
+    here.node.restore(here.now_ns, gone=[entry.key for entry in journal.assigned])
+    (cooling,) = journal.cooling
+    assert here.now_ns < cooling.released_ns <= here.node.ready_ns
+
+
+def test_a_look_while_something_is_under_way_waits_for_no_other_thread_and_keeps_none_waiting(slow):
+    slow.tick(slow.now_ns // S + 5)
+    end_ns = slow.node.busy_until(slow.now_ns)
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        with slow.node._turn:
+            held.set()
+            return go.wait(30)
+
+    with ThreadPoolExecutor(2) as threads:
+        holding = threads.submit(hold)
+        assert held.wait(30)
+        try:
+            assert threads.submit(slow.node.stats, end_ns).result(5).total_count == 3
+        finally:
+            go.set()
+        assert holding.result(30)
+        assert threads.submit(slow.node.stats, end_ns).result(30).total_count > 3
+    assert [action.kind.value for action in slow.node.tick(end_ns)] == ["create-eni"]

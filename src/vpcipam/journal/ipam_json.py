@@ -1,6 +1,5 @@
 """The journal that is ipamd's own checkpoint: upstream can start from it, and it from upstream's."""
 
-import threading
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -95,7 +94,6 @@ class IpamJsonFile:
         self.path = Path(path)
         self._interfaces_count = interfaces_count
         self._files = files or Files()
-        self._turn = threading.Lock()
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
             self._state, cooling = _read(self.path, self._files, salvage=False)
@@ -120,7 +118,7 @@ class IpamJsonFile:
 
     def record_assigns(self, assigned: tuple[Assigned, ...]) -> None:
         """Keep, all or none, that sandboxes hold addresses; see `Journal`. Complexity: O(sandboxes in the file)."""
-        with self._turn:
+        with self._lock.turn:
             state = self._open_state()
             new = self._with_assigned(state, assigned)
             if new is not state:
@@ -128,7 +126,7 @@ class IpamJsonFile:
 
     def record_unassign(self, released: Released) -> None:
         """Keep, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
-        with self._turn:
+        with self._lock.turn:
             state = self._open_state()
             check_released(released, state.entries)
             if not released:
@@ -144,7 +142,7 @@ class IpamJsonFile:
 
     def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
         """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
-        with self._turn:
+        with self._lock.turn:
             state = self._open_state()
             later = later_cooldowns(cooling, state.key_of, state.cooling)
             if later:
@@ -154,12 +152,12 @@ class IpamJsonFile:
 
     def restore(self, now_ns: int) -> Restored:
         """Say what was in the files when they were opened, and what was recorded since."""
-        with self._turn:
+        with self._lock.turn:
             return self._open_state().restored(now_ns)
 
     def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
         """Take entries out that `restore` reported; see `Journal`."""
-        with self._turn:
+        with self._lock.turn:
             state = self._open_state()
             left, struck = dict(state.problems), tuple(problems)
             for problem in struck:
@@ -177,7 +175,7 @@ class IpamJsonFile:
 
     def close(self) -> None:
         """Let another process open it; see `Journal`."""
-        with self._turn:
+        with self._lock.turn:
             self._lock.release()
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,9 @@ class ProcessLock:
 
     The kernel decides who has it; the number in the file is only there to be told. The file stays, as its removal would let two have it.
     A process that is forked off does not inherit it.
+
+    Attributes:
+        turn: lets the threads of the process that has it follow each other.
     """
 
     def __init__(self, path: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
@@ -29,6 +33,7 @@ class ProcessLock:
             JournalError: the lock file can't be made.
         """
         self.path = path
+        self.turn = threading.Lock()
         self._taken_by = os.getpid()
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
@@ -77,6 +82,7 @@ _held: "weakref.WeakSet[ProcessLock]" = weakref.WeakSet()
 def _leave_to_parent() -> None:
     """In a process forked off, close what it inherited: it would keep the lock when its parent, whose lock it is, has ended."""
     for lock in list(_held):
+        lock.turn = threading.Lock()  # a thread that had the other is not in this process to let it go
         lock.release()
 
 

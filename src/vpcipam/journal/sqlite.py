@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +64,6 @@ class SqliteJournal:
             raise InvalidArgument(f"synchronous is FULL, NORMAL or OFF, not {synchronous!r}")
         self.path = Path(path)
         self._connect = connect
-        self._turn = threading.Lock()
         self._failure: str | None = None
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
@@ -186,7 +184,7 @@ class SqliteJournal:
 
     def close(self) -> None:
         """Let another process open it; see `Journal`."""
-        with self._turn:
+        with self._lock.turn:
             self._connection.close()
             self._lock.release()
 
@@ -199,7 +197,7 @@ class SqliteJournal:
     @contextlib.contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE", doing: str = "written, so nothing is recorded") -> Iterator[Execute]:
         """Run statements that take effect together when the block ends, or not at all."""
-        with self._turn:
+        with self._lock.turn:
             self._lock.require()
             if self._failure is not None:
                 raise JournalError(f"{self.path} takes no more records, as it failed before ({self._failure}): open it anew and restore")
