@@ -5,6 +5,8 @@ from typing import Generic, NoReturn, Self, SupportsIndex, TypeVar, final
 
 _K = TypeVar("_K", bound=Hashable)
 
+__pyx_capi__: dict[str, object]  # the functions of `_pool.pxd`, for the compiled loop of a fleet
+
 @final
 class BitmapPool:
     def __new__(cls, capacity: SupportsIndex) -> Self: ...

@@ -1,5 +1,6 @@
 """The scheduler, and the loop with what it keeps, on both twins."""
 
+import gc
 import heapq
 import importlib
 import random
@@ -244,3 +245,14 @@ def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):
         monkeypatch.setattr("vpcipam.pool.USING_EXTENSION", using)
         twin = importlib.import_module(name)
         assert runpy.run_path(str(path))["Member"] is twin.Member
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_ledger_leaves_the_garbage_collector_as_it_was(turnover, collects):
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        turnover.Ledger([PodRun("a", 0, 1)])
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -5,6 +5,7 @@
 there `pool_calls` are functions of C too.
 """
 
+import gc
 from array import array
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -310,6 +311,17 @@ class Scheduler:
                 assert in_place, f"invariant 1: {member.name}"  # noqa: S101  # likewise
 
 
+def _keys(names: list[str]) -> list[SandboxKey]:
+    """Make the sandbox of each pod. The garbage collector waits meanwhile: time and again it would look in vain through all made so far."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return [_new_key(SandboxKey, ("aws-cni", name, "eth0")) for name in names]
+    finally:
+        if collects:
+            gc.enable()
+
+
 class Ledger:
     """The pods of a fleet and its nodes, by number; column by column, since millions are gone through.
 
@@ -349,19 +361,19 @@ class Ledger:
     )
 
     def __init__(self, pods: Sequence[PodRun]) -> None:
-        ends = [NEVER_NS if pod.deleted_ns is None else min(pod.deleted_ns, NEVER_NS) for pod in pods]
+        ends = [NEVER_NS if pod.deleted_ns is None else pod.deleted_ns for pod in pods]
         # All are known in advance, and sorted once: an event of its own for each would cost more than what comes of it.
-        order = sorted((number for number, pod in enumerate(pods) if pod.deleted_ns is not None), key=ends.__getitem__)
+        order = sorted([number for number, pod in enumerate(pods) if pod.deleted_ns is not None], key=ends.__getitem__)
         self.members: list[Member] = []
         self.pools: list[AddressPool[SandboxKey]] = []
         self.names: list[str] = [pod.name for pod in pods]
-        self.keys: list[SandboxKey] = [_new_key(SandboxKey, ("aws-cni", pod.name, "eth0")) for pod in pods]
-        self.created_ns = array("q", [*(pod.created_ns for pod in pods), NEVER_NS])
+        self.keys: list[SandboxKey] = _keys(self.names)
+        self.created_ns = array("q", [*[pod.created_ns for pod in pods], NEVER_NS])
         self.bound_to: list[str | None] | None = [pod.node for pod in pods] if any(pod.node is not None for pod in pods) else None
         self.homes = array("q", [NO_HOME]) * len(pods)
         self.places = array("q", [0]) * len(pods)
         self.deleted = array("q", [*order, *([0] * LOOK_AHEAD)])
-        self.deleted_ns = array("q", [*(ends[number] for number in order), NEVER_NS])
+        self.deleted_ns = array("q", [*[min(ends[number], NEVER_NS) for number in order], NEVER_NS])
         self.pending: dict[int, int] = {}
         self.arrived_count = 0
         self.deleted_count = 0
