@@ -4,6 +4,8 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import cast
 
+import attrs
+
 from vpcipam._attached import Attached
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import Cidr, address_text, parse_address
@@ -351,8 +353,16 @@ class Sandboxes:
         else:
             self.pool.cool_at(address, until_ns)
 
-    def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling]) -> None:
+    def withhold(self, quarantined: Iterable[Quarantined]) -> None:
+        """Withhold addresses that lie in a CIDR here and that another card has in quarantine. That card has told of it."""
+        for entry in quarantined:
+            address, here = self.quarantine.number(entry), attrs.evolve(entry, elsewhere=True)
+            if address is not None and self.pool.block_of(address) is not None and here not in self.quarantine.entries:
+                self.quarantine.add(here, 0)
+
+    def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
         """Withhold what of a new CIDR is in quarantine, and let cool what cooled while it lay in none, or cools elsewhere."""
+        self.withhold(quarantined)
         self.quarantine.hold_all(0)  # nobody has told the time: what cools in the pool may be over, and is withheld later
         for address in [address for address in self._cooling_elsewhere if address in cidr]:
             self._let_cool(address, self._cooling_elsewhere.pop(address))
@@ -378,17 +388,20 @@ class Sandboxes:
         self.check_time(now_ns)
         address = self.quarantine.number(entry)
         cools = address is not None and self.quarantine.is_last_on_its_address(entry) and _is_free(self.pool, address)
-        self._strike_out(entry.entry, now_ns, cools=cools)
+        self._strike_out(entry, now_ns, cools=cools)
         self.quarantine.remove(entry)
         if address is not None and cools:
             self._let_cool(address, max(now_ns + self._cooldown_ns, self._cooling_elsewhere.pop(address, 0)))
         if self._tell is not None:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=False))
 
-    def _strike_out(self, entry: Assigned | Problem, now_ns: int, *, cools: bool) -> None:
-        """Have an entry leave the journal; the address of a problem cools there, if so, that of an assignment always."""
+    def _strike_out(self, quarantined: Quarantined, now_ns: int, *, cools: bool) -> None:
+        """Have an entry leave the journal, if it stands there; its address cools by that, an assignment's in any case."""
+        entry = quarantined.entry
         cooling = Cooling(entry.address or "", now_ns + self._cooldown_ns, now_ns)
-        if isinstance(entry, Problem):
+        if quarantined.elsewhere:
+            self._its_journal.record_cooling((cooling,) if cools else ())
+        elif isinstance(entry, Problem):
             self._its_journal.strike_out((entry,), cooling=(cooling,) if cools else ())
         else:
             self._its_journal.record_unassign(((entry.key, cooling),))
@@ -402,12 +415,7 @@ class Sandboxes:
         """Decide that an entry is right: its sandbox holds its address."""
         self.quarantine.find(entry)
         self.check_time(now_ns)
-        key, address = entry.key, self.quarantine.number(entry)
-        if key is None or address is None:
-            raise DatastoreError(f"it can't be accepted, as it doesn't name a sandbox and an address of this node: {entry}")
-        for other in self.quarantine:
-            if other != entry and (other.key == key or self.quarantine.number(other) == address):
-                raise DatastoreError(f"it can't be accepted while another contradicts it: {other}. Release that first")
+        key, address = self._acceptable(entry)
         holder = self.pool.key_of(address)
         if holder is not None and not is_withheld(holder):
             raise AlreadyAssigned(f"{entry.address} is held by {holder}, so {key} can't have it")
@@ -416,8 +424,11 @@ class Sandboxes:
             self.pool.revoke(holder)
         try:
             self.pool.assign_at(key, address, now_ns)
-            if isinstance(entry.entry, Problem):
-                self._its_journal.strike_out((entry.entry,), assigned=(Assigned(key, address_text(address, self._version), None, now_ns),))
+            assigned = Assigned(key, address_text(address, self._version), pod, now_ns)
+            if entry.elsewhere:
+                self._its_journal.record_assign(assigned)
+            elif isinstance(entry.entry, Problem):
+                self._its_journal.strike_out((entry.entry,), assigned=(assigned,))
         except BaseException:
             if self.pool.address_of(key) == address:
                 self.pool.revoke(key)
@@ -429,6 +440,20 @@ class Sandboxes:
             self._tell(QuarantineEnded(now_ns, self._attached.network_card, entry, accepted=True))
         self._keep(key, now_ns, pod, picked=False)
         return self.assignment(key)
+
+    def _acceptable(self, entry: Quarantined) -> Held:
+        """The sandbox and the address that an entry names.
+
+        Raises:
+            DatastoreError: it doesn't name both, or another entry contradicts it.
+        """
+        key, address = entry.key, self.quarantine.number(entry)
+        if key is None or address is None:
+            raise DatastoreError(f"it can't be accepted, as it doesn't name a sandbox and an address of this node: {entry}")
+        for other in self.quarantine:
+            if other != entry and (other.key == key or self.quarantine.number(other) == address):
+                raise DatastoreError(f"it can't be accepted while another contradicts it: {other}. Release that first")
+        return key, address
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

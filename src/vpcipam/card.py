@@ -11,6 +11,7 @@ from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.provision import Provisioner, SlotGrant, pod_cidrs
+from vpcipam.quarantine import Quarantined
 from vpcipam.reconcile import Differences, differences
 from vpcipam.settings import Settings
 from vpcipam.stats import NS_PER_S
@@ -219,9 +220,9 @@ class Card:
         known = set(self.datastore.cidrs(eni_id))
         new = tuple(cidr for cidr in cidrs if cidr not in known)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
-        running = self._cooldowns_elsewhere(now_ns)
+        running, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
         for cidr in new:
-            self.datastore.add_cidr(eni_id, cidr, cooling=running)
+            self.datastore.add_cidr(eni_id, cidr, cooling=running, quarantined=quarantined)
         return [*dropped, Action(now_ns, kind, self.index, eni_id, new, reason)]
 
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
@@ -236,9 +237,13 @@ class Card:
             for other_id, other in card.datastore.overlapping(cidr)
         ]
 
-    def take_over_cooldowns(self, now_ns: int) -> None:
-        """Let go on cooling here what the journal of another card says of an address that is on this one by now."""
-        self.datastore.take_over(self._cooldowns_elsewhere(now_ns))
+    def take_over(self, now_ns: int) -> None:
+        """Let cool, or withhold, what the journal of another card says of an address that is on this one by now."""
+        self.datastore.take_over(self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere())
+
+    def _quarantined_elsewhere(self) -> list[Quarantined]:
+        """What the journals of the node's other cards have that nobody has decided about."""
+        return [entry for card in self.others for entry in card.datastore.quarantined if not entry.elsewhere]
 
     def _cooldowns_elsewhere(self, now_ns: int) -> list[Cooling]:
         """What still cools from before the start, or on the node's other cards."""

@@ -428,13 +428,14 @@ class Datastore:
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
-    def add_cidr(self, eni_id: str, cidr: str, *, cooling: Iterable[Cooling] = ()) -> None:
+    def add_cidr(self, eni_id: str, cidr: str, *, cooling: Iterable[Cooling] = (), quarantined: Iterable[Quarantined] = ()) -> None:
         """Add a CIDR that EC2 put on an ENI.
 
         Args:
             eni_id: the ENI.
             cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses of it that cooled when it was removed still cool.
             cooling: what somebody else saw in use, see `take_over`; of it, what lies in the CIDR cools before anyone can be given it.
+            quarantined: what another card has in quarantine; of it, what lies in the CIDR is withheld likewise.
 
         Raises:
             UnknownEni: the datastore has none of that id.
@@ -447,7 +448,7 @@ class Datastore:
         with self._turn:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
             try:
-                self._sandboxes.cidr_added(added, cooling)
+                self._sandboxes.cidr_added(added, cooling, quarantined)
             finally:
                 self._tell(CidrAdded(self._network_card, eni_id, str(added)))
 
@@ -585,15 +586,17 @@ class Datastore:
         with self._turn:
             self._sandboxes.cool(address, cooling)
 
-    def take_over(self, cooling: Iterable[Cooling]) -> None:
+    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
         """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
 
-        Of two cooldowns the later counts. The journal writes once for all of them.
+        Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
+        too, and to be decided about here too.
 
         Raises:
             JournalError: the journal can't keep that; they cool all the same until the next restart.
         """
         with self._turn:
+            self._sandboxes.withhold(quarantined)
             self._sandboxes.take_over(cooling)
 
     def _look_at(self, now_ns: int) -> None:

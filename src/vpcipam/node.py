@@ -433,8 +433,8 @@ def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
 
 
 def _restore(cards: tuple[Card, ...], now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> list[Restoration]:
-    """Take back what the cards' journals hold; what cools by one of them cools on the others too."""
+    """Take back what the cards' journals hold; what cools or is in quarantine by one of them is so on the others too."""
     restored = [card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards]
     for card in cards:
-        card.take_over_cooldowns(now_ns)
+        card.take_over(now_ns)
     return restored

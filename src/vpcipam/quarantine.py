@@ -23,10 +23,12 @@ class Quarantined:
     Attributes:
         entry: what the journal has: an assignment that fits nowhere, or an entry that makes no sense or contradicts another.
         reason: why it can't be taken as it stands.
+        elsewhere: it stands in the journal of another network card, which has it in quarantine too; this card has the address by now.
     """
 
     entry: Assigned | Problem
     reason: str
+    elsewhere: bool = False
 
     @property
     def key(self) -> SandboxKey | None:
@@ -163,13 +165,14 @@ class Quarantine:
         return entry
 
     def check_key(self, key: SandboxKey) -> None:
-        """Refuse a sandbox that an entry names.
+        """Refuse a sandbox that an entry of this card's journal names; it may well have an address on each card.
 
         Raises:
             InQuarantine: nobody has decided about the entry.
         """
         for entry in self.of_key(key):
-            raise _undecided(f"{key} gets no address", entry)
+            if not entry.elsewhere:
+                raise _undecided(f"{key} gets no address", entry)
 
     def check_address(self, address: int) -> None:
         """Refuse an address that an entry names.

@@ -1,5 +1,7 @@
 """A node that starts again from its journals: pods on their addresses, cooldowns running, and nothing guessed."""
 
+import contextlib
+
 import attrs
 import pytest
 
@@ -283,6 +285,90 @@ def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(worl
     here.node.restore(here.now_ns)
     assert here.node.datastores[1].assignment_of(key("web")).address == "10.0.0.200"
     assert journals[1].cooling == ()
+
+
+@pytest.fixture(params=["when it starts", "later"])
+def moved(request, world):
+    """A node whose first card's journal has a pod on an address that EC2 has put on the second card."""
+    here, journals = two_cards(world)
+    journals[0].record_assign(held("lost", "10.0.0.200"))
+    (eni_id,) = here.attached(1)
+
+    def move():
+        here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+
+    if request.param == "when it starts":
+        move()
+    (lost,) = here.node.restore(here.now_ns).quarantined
+    if request.param == "later":
+        move()
+        here.node.reconcile(here.now_ns)
+    assert lost.elsewhere is False
+    return here, journals, lost
+
+
+def take_all(here, network_card, prefix):
+    """Assign pods until no address is left; say which they got."""
+    given = []
+    with contextlib.suppress(PoolExhausted):
+        for number in range(1000):
+            given.append(here.node.assign(key(f"{prefix}{number}"), here.now_ns, network_card=network_card).address)  # noqa: PERF401
+    return given
+
+
+def test_an_address_in_quarantine_is_withheld_on_whatever_card_has_it(moved):
+    here, journals, lost = moved
+    first, second = here.node.quarantined
+    assert (first, second) == (lost, attrs.evolve(lost, elsewhere=True))
+    assert "10.0.0.200" not in take_all(here, 1, "a")
+    assert here.node.assign(key("lost"), here.now_ns, network_card=2), "it may have an address on each card"
+    here.check()
+    # Whose address it is has to be said on both: here its pod ended.
+    for card in (0, 1):
+        here.node.datastores[card].release_quarantined((first, second)[card], here.now_ns)
+    assert (here.node.quarantined, journals[0].assigned) == ((), ())
+    assert [each.until_ns for journal in journals[:2] for each in journal.cooling] == [here.now_ns + 30 * S] * 2
+    assert here.node.datastores[1].cooling_until("10.0.0.200") == here.now_ns + 30 * S
+    here.now_ns += 30 * S
+    assert take_all(here, 1, "b") == ["10.0.0.200"]
+    here.check()
+
+
+def test_a_pod_may_turn_out_to_have_the_address_on_the_other_card(moved):
+    here, journals, _ = moved
+    first, second = here.node.quarantined
+    assert here.node.datastores[1].accept_quarantined(second, here.now_ns).address == "10.0.0.200"
+    here.node.datastores[0].release_quarantined(first, here.now_ns)
+    assert [entry.key for entry in journals[1].assigned] == [key("lost")]
+    assert here.node.datastores[1].pod_of(key("lost")) == PodRef("default", "lost")
+    assert here.node.unassign(key("lost"), here.now_ns, network_card=1).address == "10.0.0.200"
+    here.check()
+
+
+def test_a_copy_in_quarantine_ends_without_a_cooldown_while_a_pod_has_the_address(world):
+    here, journals = two_cards(world)
+    journals[0].record_assign(held("lost", "10.0.0.200"))
+    journals[1].record_assign(held("web", "10.0.0.200"))
+    (eni_id,) = here.attached(1)
+    here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+    here.node.restore(here.now_ns)
+    _, second = here.node.quarantined
+    here.node.datastores[1].release_quarantined(second, here.now_ns)
+    assert journals[1].cooling == ()
+    assert here.node.datastores[1].assignment_of(key("web")).address == "10.0.0.200"
+    here.check()
+
+
+def test_a_copy_in_quarantine_is_made_once(moved):
+    here, _, _ = moved
+    eni_id = here.eni_at(0, 1)
+    for _ in range(2):
+        here.model.unassign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+        here.node.reconcile(here.now_ns)
+        here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
+        here.node.reconcile(here.now_ns)
+    assert [entry.elsewhere for entry in here.node.quarantined] == [False, True]
+    here.check()
 
 
 def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
