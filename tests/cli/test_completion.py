@@ -23,7 +23,12 @@ def commands():
 
 
 # Those that read EC2 are run in test_inspect_command.py, where a model answers.
-EXAMPLES = [pytest.param(example, id=example) for command in commands().values() for example in command.examples if "--ec2" not in example]
+EXAMPLES = [
+    pytest.param(example, id=example, marks=[pytest.mark.thorough] if example.startswith("vpcipam tune") else [])  # half a minute each
+    for command in commands().values()
+    for example in command.examples
+    if "--ec2" not in example
+]
 
 
 @pytest.fixture
