@@ -572,3 +572,10 @@ def test_ipv6_entries_are_kept_likewise():
     store.add_cidr("eni-0", "2001:db8:1::/80")
     assert store.stats(0).assigned_count == 2
     assert store.accept_quarantined(answer.quarantined[0], 1).address == "2001:db8:1::7"
+
+
+def test_of_several_entries_the_one_that_names_the_address_is_told():
+    store, _ = restored(Kept(problems=[problem("a", "10.0.0.5", 1), problem("b", "10.0.0.6", 2)]), 5, 6, 7)
+    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is given to nobody while the journal has this: aws-cni/b/eth0"):
+        store.assign_at(key("new"), "10.0.0.6", 1)
+    assert store.assign_at(key("new"), "10.0.0.7", 1).address == "10.0.0.7"
