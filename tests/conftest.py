@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
 # The same examples each time: where the gate counts branches, none may hang on chance.
 settings.register_profile("quick", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True, derandomize=True)
-settings.register_profile("ci", max_examples=150, stateful_step_count=25, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=120, stateful_step_count=25, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
