@@ -30,8 +30,9 @@ def test_assign_and_unassign(benchmark, steps, shape, pod):
     bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), pod))
 
 
-def test_assign_and_unassign_without_the_lock(benchmark, steps, shape):
-    bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), kind=work.Unlocked))
+@pytest.mark.parametrize("kind", [work.Unlocked, work.Watched])
+def test_assign_and_unassign_otherwise(benchmark, steps, shape, kind):
+    bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), kind=kind))
 
 
 def test_the_lock_alone(benchmark, steps):

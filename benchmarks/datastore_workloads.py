@@ -72,6 +72,16 @@ class Unlocked(Datastore):
         return self._sandboxes.unassign(key, now_ns)
 
 
+class Watched(Datastore):
+    """A datastore whose events somebody takes and does nothing with."""
+
+    def __init__(self, *, mode: AddressMode, cooldown_ns: int) -> None:
+        super().__init__(mode=mode, cooldown_ns=cooldown_ns, on_event=bool)
+
+
+_KINDS = {Unlocked: " (no lock)", Watched: " (events told)"}
+
+
 def lock(steps: int) -> Workload:
     """Take and give back a lock of the datastore's kind twice, as an assign and an unassign do."""
     turn = threading.RLock()
@@ -123,7 +133,7 @@ def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = 
         assert datastore.stats(now_ns).cooling_count == cooldown_ns
         assert all(datastore.pod_of(key) == pod for key in churn.keys[: churn.live])
 
-    name = f"{shape.name}{'' if pod is None else ', with its pod'}{' (no lock)' if kind is Unlocked else ''}"
+    name = f"{shape.name}{'' if pod is None else ', with its pod'}{_KINDS.get(kind, '')}"
     return Workload(name, len(pairs), run, check)
 
 

@@ -117,11 +117,15 @@ def datastore_section(rounds: int) -> None:
 
 
 def lock_section(rounds: int) -> None:
-    """Datastore against itself without its lock, and the lock alone: what the first costs beyond the other two is what it lost."""
+    """Datastore against itself without its lock, the lock alone, and the datastore where events are told."""
     for shape in datastore_workloads.NODES[::3]:
         churn = datastore_workloads.churn_of(shape, STEPS)
         floor = datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Unlocked)
-        work = [datastore_workloads.assign_unassign(shape, churn), datastore_workloads.lock(len(churn.pairs))]
+        work = [
+            datastore_workloads.assign_unassign(shape, churn),
+            datastore_workloads.lock(len(churn.pairs)),
+            datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Watched),
+        ]
         timings = compare(pair_loop(churn), floor, work, rounds)
         table("Datastore's lock, assign + unassign", "≤ 1.05 × and the lock", timings)
 

@@ -27,18 +27,27 @@ from vpcipam.stats import Assignment
 
 
 @attrs.frozen
-class _AboutSandbox:
-    """Something that happened to a sandbox.
+class _Timed:
+    """Something that happened at a known time.
 
     Attributes:
         now_ns: the time of the call, Unix nanoseconds.
         network_card: the index of the datastore's card.
-        assignment: the address, and where it sits.
-        pod: whose sandbox it is, None where that was not said.
     """
 
     now_ns: int
     network_card: int
+
+
+@attrs.frozen
+class _AboutSandbox(_Timed):
+    """Something that happened to a sandbox.
+
+    Attributes:
+        assignment: the address, and where it sits.
+        pod: whose sandbox it is, None where that was not said.
+    """
+
     key: SandboxKey
     assignment: Assignment
     pod: PodRef | None
@@ -78,17 +87,13 @@ class SandboxEvicted(_AboutSandbox):
 
 
 @attrs.frozen
-class AssignRefused:
+class AssignRefused(_Timed):
     """No address was free for a sandbox; its assign was refused.
 
     Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
         reason: what `PoolExhausted` said.
     """
 
-    now_ns: int
-    network_card: int
     key: SandboxKey
     pod: PodRef | None
     reason: str
@@ -99,16 +104,9 @@ class AssignRefused:
 
 
 @attrs.frozen
-class SandboxQuarantined:
-    """An entry of the journal can't be taken as it stands.
+class SandboxQuarantined(_Timed):
+    """An entry of the journal can't be taken as it stands."""
 
-    Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
-    """
-
-    now_ns: int
-    network_card: int
     quarantined: Quarantined
 
     def __str__(self) -> str:
@@ -117,17 +115,13 @@ class SandboxQuarantined:
 
 
 @attrs.frozen
-class QuarantineEnded:
+class QuarantineEnded(_Timed):
     """Somebody has decided about an entry in quarantine.
 
     Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
         accepted: the sandbox holds the address, which `AddressAssigned` tells too; else the entry is gone, and its address cools.
     """
 
-    now_ns: int
-    network_card: int
     quarantined: Quarantined
     accepted: bool
 
@@ -137,16 +131,9 @@ class QuarantineEnded:
 
 
 @attrs.frozen
-class EniAdded:
-    """An ENI has come into the datastore.
+class EniAdded(_Timed):
+    """An ENI has come into the datastore."""
 
-    Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
-    """
-
-    now_ns: int
-    network_card: int
     eni_id: str
     device_number: int
 
@@ -156,18 +143,14 @@ class EniAdded:
 
 
 @attrs.frozen
-class EniRemoved:
+class EniRemoved(_Timed):
     """An ENI has left the datastore, after its CIDRs.
 
     Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
         forced: EC2 no longer has it, so sandboxes were evicted, if there were any.
         evicted_count: how many were, by this removal.
     """
 
-    now_ns: int
-    network_card: int
     eni_id: str
     forced: bool
     evicted_count: int = 0
@@ -195,17 +178,13 @@ class CidrAdded:
 
 
 @attrs.frozen
-class CidrRemoved:
+class CidrRemoved(_Timed):
     """A CIDR has left the datastore.
 
     Attributes:
-        now_ns: the time of the call, Unix nanoseconds.
-        network_card: the index of the datastore's card.
         forced: EC2 no longer has it, so sandboxes were evicted, if there were any.
     """
 
-    now_ns: int
-    network_card: int
     eni_id: str
     cidr: str
     forced: bool
