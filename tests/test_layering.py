@@ -121,6 +121,8 @@ ORDER = (
     "vpcipam.fleet.page",
     "vpcipam.fleet.plots",
     "vpcipam.fleet.stage",
+    "vpcipam.fleet._hints_py",
+    "vpcipam.fleet._pairs_py",
     "vpcipam.fleet._turnover_py",
     "vpcipam.fleet._turnover",
     "vpcipam.fleet.turnover",

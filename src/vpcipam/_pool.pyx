@@ -611,6 +611,7 @@ cdef class AddressPool:
     cdef int32_t _place_room
     cdef int32_t _spare_place
     cdef int32_t _block_count  # live ones
+    cdef int32_t _closed_count  # of these
     cdef int32_t _block_room
     cdef int32_t _spare_block
     cdef int32_t _group_room
@@ -772,6 +773,7 @@ cdef class AddressPool:
             UnknownBlock: no block starts at `base`.
         """
         cdef Block* block = &self._blocks[self._checked_block(base)]
+        self._closed_count += not block.closed
         block.closed = True
         self._reconsider(block)
 
@@ -783,6 +785,7 @@ cdef class AddressPool:
             UnknownBlock: no block starts at `base`.
         """
         cdef Block* block = &self._blocks[self._checked_block(base)]
+        self._closed_count -= block.closed
         block.closed = False
         self._reconsider(block)
 
@@ -1376,6 +1379,22 @@ cdef class AddressPool:
         self._let_go(place, slot)
         return self._cool_or_free(place, now)
 
+    cpdef int64_t _spare_count(self) except -1:
+        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
+        cdef int64_t total = small_int(self._total_count)
+        if self._closed_count:
+            return 0
+        return (total if total >= 0 else TIME_MAX_NS) - self._assigned_count - self._cooling_count
+
+    cpdef int64_t _still_cooling(self, int64_t now_ns) except -1:
+        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
+        cdef int32_t place = self._last_cooling
+        cdef int64_t count = 0
+        while place != NONE and self._places[place].stamp.until_ns > now_ns:
+            count += self._places[place].block != NONE
+            place = self._places[place].before
+        return count
+
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
         held = <object>key_at(<PyObject*>self._held, place)
@@ -1881,6 +1900,7 @@ cdef class AddressPool:
         cdef int32_t rank = self._rank_position(index)
         cdef int32_t place
         cdef int64_t offset
+        self._closed_count -= block.closed
         block.closed = True
         self._reconsider(block)
         for offset in range(block.near):
@@ -2113,6 +2133,7 @@ cdef class AddressPool:
             hold(5, self._groups[<int32_t>slot].open_count == open_counts[slot])
         hold(3, self._total_count == sum(totals.values()) and self._assigned_count == sum(assigned.values()))
         hold(3, self._cooling_count == sum(cooling.values()))
+        hold(3, self._closed_count == sum([self._blocks[self._by_address[rank]].closed for rank in range(self._block_count)]))
         hold(5, self._open_count == sum(open_counts.values()))
 
     def _check_order(self):
@@ -2182,35 +2203,11 @@ cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -
     return (<AddressPool?>pool)._vacate(key, place, now_ns)
 
 
-cdef void prepare_place(void* pool, int64_t place) noexcept:
-    """What `vacate` reads of a pool that is near."""
-    fetch(&(<AddressPool>pool)._places[place])
-    fetch(&(<AddressPool>pool)._places[(<AddressPool>pool)._last_cooling])
-    fetch((<AddressPool>pool)._groups)
-    fetch(<PyObject*>(<AddressPool>pool)._held)
+cdef int64_t spare_count(object pool) except -1:
+    """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
+    return (<AddressPool?>pool)._spare_count()
 
 
-cdef void prepare_block(void* pool, int64_t place) noexcept:
-    """What it reads then, the place being near too."""
-    cdef const Place* known
-    if place < (<AddressPool>pool)._place_count:
-        known = &(<AddressPool>pool)._places[place]
-        if known.state == ASSIGNED:
-            fetch(&(<AddressPool>pool)._table.slots[mark_of(known.stamp.key_hash) >> (<AddressPool>pool)._table.shift])
-            fetch(&(<AddressPool>pool)._blocks[known.block])
-            fetch(slot_of((<AddressPool>pool)._held, 2 * place))
-
-
-cdef void prepare(list pools, int64_t number, list keys, int64_t pod) noexcept:
-    """What `occupy` reads of a pool that is near, or will be in a moment."""
-    cdef void* pool
-    if number < 0 or pod >= len(keys):
-        return
-    pool = slot_of(pools, number)[0]
-    fetch(&(<AddressPool>pool)._places[(<AddressPool>pool)._first_cooling])
-    fetch(&(<AddressPool>pool)._blocks[(<AddressPool>pool)._lowest_open])
-    fetch((<AddressPool>pool)._groups)
-    fetch(<PyObject*>(<AddressPool>pool)._held)
-    fetch((<AddressPool>pool)._open_ranks.level[0])
-    fetch((<AddressPool>pool)._by_rank)
-    fetch(&(<AddressPool>pool)._table.slots[mark_of(hash_of(keys[pod])) >> (<AddressPool>pool)._table.shift])
+cdef int64_t still_cooling(object pool, int64_t now_ns) except -1:
+    """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
+    return (<AddressPool?>pool)._still_cooling(now_ns)

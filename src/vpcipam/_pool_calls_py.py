@@ -1,9 +1,4 @@
-"""What the loop of a fleet calls of its pools, in the plain twin. In the compiled one `_pool.pxd` has functions of C of the same names.
-
-Two of these do something; the others are hints for the processor, of which a plain loop has no use.
-"""
-
-from collections.abc import Sequence
+"""What the loop of a fleet calls of its pools, in the plain twin. In the compiled one `_pool.pxd` has functions of C of the same names."""
 
 from vpcipam.pool import AddressPool
 from vpcipam.sandbox import SandboxKey
@@ -28,21 +23,11 @@ def vacate(pool: AddressPool[SandboxKey], key: SandboxKey, place: int, now_ns: i
     pool.unassign(key, now_ns)
 
 
-def look_ahead(  # noqa: PLR0917  # columns of a ledger
-    deleted: Sequence[int],
-    count: int,
-    homes: Sequence[int],
-    places: Sequence[int],
-    keys: list[SandboxKey],
-    members: Sequence[object],
-    pools: list[AddressPool[SandboxKey]],
-) -> None:
-    """Have fetched what the next deletions will read."""
+def spare_count(pool: AddressPool[SandboxKey]) -> int:
+    """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
+    return pool._spare_count()  # noqa: SLF001  # nobody else's business
 
 
-def approach(members: Sequence[object], pools: list[AddressPool[SandboxKey]], number: int) -> None:
-    """Have a node fetched, if there is one of that number."""
-
-
-def prepare(pools: list[AddressPool[SandboxKey]], number: int, keys: list[SandboxKey], pod: int) -> None:
-    """Have fetched what `occupy` will read for a pod, if there is one, of a pool that has been fetched already."""
+def still_cooling(pool: AddressPool[SandboxKey], now_ns: int) -> int:
+    """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
+    return pool._still_cooling(now_ns)  # noqa: SLF001  # nobody else's business

@@ -5,6 +5,7 @@ import heapq
 import importlib
 import random
 import runpy
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,10 @@ import pytest
 from hypothesis import given
 
 from vpcipam.datastore import Datastore
+from vpcipam.errors import PoolExhausted
 from vpcipam.fleet.workload import PodRun
 from vpcipam.pool import USING_EXTENSION
+from vpcipam.sandbox import SandboxKey
 
 MODULES = ["vpcipam.fleet._turnover_py", *(["vpcipam.fleet._turnover"] if USING_EXTENSION else [])]
 
@@ -29,12 +32,18 @@ def group(max_pods, room):
     return SimpleNamespace(kubelet_max_pods=max_pods, pods_per_node=room)
 
 
-def member(turnover, number, max_pods, room, address_count=0):
-    datastore = Datastore(cooldown_ns=3)
+def node(address_count=0, cooldown_ns=3):
+    datastore = Datastore(cooldown_ns=cooldown_ns)
     datastore.add_eni("eni-1", device_number=0, now_ns=0)
     for address in range(address_count):
         datastore.add_cidr("eni-1", f"10.0.0.{address}/32")
-    return turnover.Member(number, f"n{number}", group(max_pods, room), SimpleNamespace(datastores=(datastore,)))
+    return SimpleNamespace(datastores=(datastore,))
+
+
+def nodes(turnover, kinds):
+    """Nodes without an address, of a ledger without pods."""
+    ledger = turnover.Ledger([])
+    return [ledger.enter(f"n{number}", group(*kind), node()) for number, kind in enumerate(kinds)]
 
 
 KINDS = [(4, 2), (17, 15), (110, 108), (3, 3), (2, 0)]
@@ -46,7 +55,7 @@ KINDS = [(4, 2), (17, 15), (110, 108), (3, 3), (2, 0)]
     steps=st.lists(st.tuples(st.sampled_from(["take", "take", "take", "release", "remove"]), st.integers(0, 5)), max_size=80),
 )
 def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_allocated, kinds, steps):
-    members = [member(turnover, number, *kind) for number, kind in enumerate(kinds)]
+    members = nodes(turnover, kinds)
     scheduler = turnover.Scheduler([group(*kind) for kind in kinds], members, most_allocated=most_allocated, seed=1)
     for each in members:
         scheduler.add(each)
@@ -56,9 +65,7 @@ def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_al
         with_room = [m.number for m in members if m.pod_count < m.room]
         assert scheduler.has_room == bool(with_room)
         if step == "take":
-            peeked = scheduler.peek()
             taken = scheduler.take()
-            assert peeked == (turnover.NO_HOME if taken is None else taken.number)
             if not with_room:
                 assert taken is None
             else:
@@ -74,7 +81,7 @@ def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(turnover, most_al
 
 def test_of_equals_one_is_taken_at_random_by_seed(turnover):
     def order(seed):
-        members = [member(turnover, number, 17, 15) for number in range(8)]
+        members = nodes(turnover, [(17, 15)] * 8)
         scheduler = turnover.Scheduler([group(17, 15)], members, most_allocated=False, seed=seed)
         for each in members:
             scheduler.add(each)
@@ -85,7 +92,7 @@ def test_of_equals_one_is_taken_at_random_by_seed(turnover):
 
 
 def test_each_choice_has_a_chance_of_its_own(turnover):
-    members = [member(turnover, number, 17, 15) for number in range(8)]
+    members = nodes(turnover, [(17, 15)] * 8)
     scheduler = turnover.Scheduler([group(17, 15)], members, most_allocated=False, seed=3)
     for each in members:
         scheduler.add(each)
@@ -101,7 +108,7 @@ def test_each_choice_has_a_chance_of_its_own(turnover):
 def test_the_twins_choose_alike():
     def order(name):
         twin = importlib.import_module(name)
-        members = [member(twin, number, 110, 108) for number in range(40)]
+        members = nodes(twin, [(110, 108)] * 40)
         scheduler = twin.Scheduler([group(110, 108)], members, most_allocated=False, seed=7)
         for each in reversed(members):  # nodes become ready in any order
             scheduler.add(each)
@@ -136,7 +143,7 @@ class Listener:
 def world(turnover, runs, *, room=20, address_count=20, later=()):
     """A ledger of these pods, a scheduler with one node, and a listener."""
     ledger = turnover.Ledger([PodRun(f"p-{number}", *run) for number, run in enumerate(runs)])
-    ledger.enter(member(turnover, 0, 20, room, address_count))
+    ledger.enter("n0", group(20, room), node(address_count))
     scheduler = turnover.Scheduler([group(20, room)], ledger.members, most_allocated=False, seed=1)
     scheduler.add(ledger.members[0])
     ledger.members[0].high = 20
@@ -233,10 +240,92 @@ def test_a_pod_whose_address_was_given_anew_meanwhile_is_found_where_it_is(turno
         datastore.assign(keys[number], 8)
     ledger.places[2] = 10**6  # more than there are
     turnover.turn_over(12, [], ledger, scheduler, listener)
-    assert [key for key, _ in datastore.assignments()] == [keys[1], keys[2]]
+    assert [key for key, _ in ledger.members[0].datastore.assignments()] == [keys[1], keys[2]]
     turnover.turn_over(13, [], ledger, scheduler, listener)
-    assert [key for key, _ in datastore.assignments()] == [keys[2]]
+    assert [key for key, _ in ledger.members[0].datastore.assignments()] == [keys[2]]
     datastore._check()
+
+
+def plain_course(runs, stops, address_count, cooldown_ns):
+    """What a datastore alone comes to, if it is told of each pod at its time; where none is free the pod is forgotten."""
+    datastore = node(address_count, cooldown_ns).datastores[0]
+    due = sorted(
+        [(created, 1, number) for number, (created, _) in enumerate(runs)] + [(end, 0, number) for number, (_, end) in enumerate(runs)]
+    )
+    held, states = {}, []
+    for stop in stops:
+        while due and due[0][0] < stop:
+            now_ns, comes, number = due.pop(0)
+            key = SandboxKey("aws-cni", f"p-{number}", "eth0")
+            if not comes:
+                if held.pop(number, None):
+                    datastore.unassign(key, now_ns)
+                continue
+            try:
+                held[number] = datastore.assign(key, now_ns)
+            except PoolExhausted:
+                states.append(("refused", number))
+        states.append((dict(datastore.assignments()), datastore.cooldowns(stop), datastore.sole_pool().cooling_count(stop)))
+    return states
+
+
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=90).map(
+        lambda lives: sorted((created, created + life) for created, life in lives)
+    ),
+    stops=st.lists(st.integers(1, 90), max_size=6).map(lambda stops: [*sorted(stops), 91]),
+    address_count=st.sampled_from([0, 1, 2, 7, 80]),
+    cooldown_ns=st.sampled_from([0, 1, 3, 40]),
+    closed=st.booleans(),
+)
+def test_a_pool_that_is_looked_at_is_as_if_nothing_had_been_put_off(  # noqa: PLR0917  # dimensions of one world
+    turnover, runs, stops, address_count, cooldown_ns, closed
+):
+    ledger = turnover.Ledger([PodRun(f"p-{number}", *run) for number, run in enumerate(runs)])
+    member = ledger.enter("n0", group(200, 200), node(address_count, cooldown_ns))
+    if closed and address_count:
+        member.pool.close_block(member.pool.blocks()[-1][0])
+    scheduler = turnover.Scheduler([group(200, 200)], ledger.members, most_allocated=False, seed=1)
+    scheduler.add(member)
+    member.high = 200
+    states = []
+
+    class Kubelet(Listener):
+        def wait(self, member, number, now_ns):
+            states.append(("refused", number))
+            member.waiting[number] = now_ns
+            member.waits = True
+
+        def give_up(self, number, now_ns):  # noqa: ARG002  # as the loop calls it
+            del member.waiting[number]
+            member.waits = bool(member.waiting)
+            ledger.homes[number] = turnover.NO_HOME
+            scheduler.move(member, member.pod_count - 1)
+
+    kubelet = Kubelet(ledger)
+    for place, stop in enumerate(stops):
+        turnover.turn_over(stop, [], ledger, scheduler, kubelet)
+        cooling = ledger.cooling_count(member, stop)  # before all else, since it is counted with all that is put off
+        if place % 2 and not closed:
+            assert member.assigned_count == member.datastore.sandbox_count
+            member.datastore._check()
+        states.append((dict(member.datastore.assignments()), member.datastore.cooldowns(stop), cooling))
+    if not closed:
+        assert states == plain_course(runs, stops, address_count, cooldown_ns)
+    elif address_count:
+        last = member.pool.blocks()[-1][0]
+        assert all(str(IPv4Address(last)) not in state[0].values() for state in states if state[0] != "refused")
+
+
+def test_a_full_node_and_an_open_one_have_nothing_to_spare(turnover):
+    ledger, scheduler, listener = world(turnover, [(1, None), (2, None), (3, None)], address_count=3)
+    member = ledger.members[0]
+    turnover.turn_over(2, [], ledger, scheduler, listener)
+    assert (member.spare_count, member.put_off_count) == (2, 0)  # the first asks how many there are
+    turnover.turn_over(3, [], ledger, scheduler, listener)
+    assert (member.spare_count, member.put_off_count) == (1, 1)
+    assert member.datastore.sandbox_count == 2
+    assert (member.spare_count, member.put_off_count) == (0, 0)  # who has the datastore may change it
 
 
 def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):

@@ -3,15 +3,24 @@
 cimport cython
 
 from vpcipam cimport _pool as pool_calls
+from vpcipam.fleet cimport _hints as hints
+from vpcipam.fleet cimport _pairs as pairs
+
+cdef long long _BACKLOG
+
+cdef class Ledger
 
 
 cdef class Member:
-    # First what a pod that comes or goes needs: it then lies in one or two lines of the cache.
-    cdef public long long number, pod_count, room, rank, low, high
-    cdef public object pool
+    # First what a pod that comes or goes needs: it then lies in two lines of the cache.
+    cdef public long long number, pod_count, room, rank, low, high, spare_count, put_off_count, released_ns
     cdef public list ranks
     cdef public bint waits, released, ready, gone
-    cdef public object datastore, group, name, node
+    cdef object _pool
+    cdef public long long cooldown_ns
+    cdef Ledger _ledger
+    cdef object _datastore, _node
+    cdef public object group, name
     cdef public dict waiting
     cdef public long long wake_ns, retry_ns, scale_down_ns, revision, address_count, eni_count, prefix_count
 
@@ -26,13 +35,9 @@ cdef class Scheduler:
     cdef object _chance
     cdef long long[::1] _seats, _rows, _starts, _rooms, _counts
     cdef long long _seated_count, _lowest, _highest
-    cdef double _next
     cdef bint _most_allocated
 
-    @cython.locals(rank=cython.longlong, seat=cython.longlong)
-    cpdef long long peek(self) except -2
-
-    @cython.locals(number=cython.longlong, member=Member)
+    @cython.locals(rank=cython.longlong, seat=cython.longlong, member=Member)
     cpdef Member take(self)
 
     @cython.locals(number=cython.longlong, rank=cython.longlong, last=cython.longlong, seat=cython.longlong, other=cython.longlong)
@@ -43,18 +48,34 @@ cdef class Scheduler:
 
 
 cdef class Ledger:
-    cdef public list members, pools, names, keys, released
+    cdef public list members, names, keys, released
     cdef public object bound_to
     cdef public dict pending
-    cdef public long long[::1] created_ns, homes, places, deleted, deleted_ns
+    cdef public long long[::1] created_ns, homes, places, deletions, backlog
     cdef public long long arrived_count, deleted_count, gone_count
+
+    @cython.locals(names=list, keys=list, created_ns="long long[::1]", deletions="long long[::1]", number=cython.longlong, end=cython.longlong)
+    cdef _enter_pods(self, pods)
 
     cpdef house(self, long long number, Member member, long long now_ns)
 
+    cpdef evict(self, long long number, Member member, long long now_ns)
+
+    @cython.locals(count=cython.longlong, first=cython.longlong, slot=cython.longlong)
+    cpdef cooling_count(self, Member member, long long now_ns)
+
+    cpdef lay_open(self, Member member)
+
+    @cython.locals(slot=cython.longlong)
+    cdef _put_off(self, Member member, long long pod, long long now_ns)
+
+    @cython.locals(first=cython.longlong, end=cython.longlong, slot=cython.longlong, number=cython.longlong, now_ns=cython.longlong)
+    cdef _catch_up(self, Member member)
+
 
 @cython.locals(
-    created_ns="long long[::1]", deleted_ns="long long[::1]", deleted="long long[::1]", homes="long long[::1]", places="long long[::1]",
-    keys=list, members=list, pools=list, event=tuple, arrival_ns=cython.longlong, deletion_ns=cython.longlong, now_ns=cython.longlong,
-    event_ns=cython.longlong, number=cython.longlong, home=cython.longlong, next_home=cython.longlong, member=Member, found=Member,
+    created_ns="long long[::1]", deletions="long long[::1]", homes="long long[::1]", members=list, event=tuple,
+    arrival_ns=cython.longlong, deletion_ns=cython.longlong, now_ns=cython.longlong, event_ns=cython.longlong, number=cython.longlong,
+    home=cython.longlong, member=Member, found=Member,
 )
 cpdef turn_over(long long end_ns, list events, Ledger ledger, Scheduler scheduler, object slow)

@@ -2,7 +2,7 @@
 """The innermost loop of a fleet: pods that come and find an address at once, and pods that go. One source for both twins.
 
 `vpcipam.fleet.turnover` says which twin is used. The compiled one is made of this file; `_turnover.pxd` beside it gives the C types, and
-there `pool_calls` are functions of C too.
+there `pool_calls` and `pairs` are functions of C too.
 """
 
 import gc
@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from vpcipam import _pool_calls_py as pool_calls
 from vpcipam.errors import PoolExhausted
+from vpcipam.fleet import _hints_py as hints
+from vpcipam.fleet import _pairs_py as pairs
 from vpcipam.fleet.scenario import NodeGroup
 from vpcipam.fleet.workload import PodRun
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 
 if TYPE_CHECKING:
+    from vpcipam.datastore import Datastore
     from vpcipam.pool import AddressPool
 
 NEVER_NS = (1 << 62) - 1
@@ -32,14 +35,13 @@ DELETE, ARRIVE = 3, 4
 NO_HOME = -1
 """In the place of the number of a node: none."""
 
-LOOK_AHEAD = 24
-"""How many deletions beforehand something is done for one, at most."""
+_BACKLOG = 32
+"""How much is put off for a node, at most; see `Ledger`."""
 
 Event = tuple[int, int, int]
 """A time in nanoseconds, a kind, a number; in order, where several are to come at one time."""
 
 _NOT_SEATED = -1
-_new_key = tuple.__new__  # half the time of SandboxKey's own, which takes its fields by name too
 
 
 class Slow(Protocol):
@@ -77,9 +79,11 @@ class Slow(Protocol):
 class Member:
     """One node of a fleet, and what the event loop keeps of it.
 
+    Whoever asks for its node, its datastore or its pool finds them up to date: what the ledger has put off is done first. So they are to be
+    asked for anew once the fleet has gone on.
+
     Attributes:
         number: its place among all nodes that there have ever been.
-        datastore: of its first card, which all pods are on; `pool`: of that.
         low, high: between which numbers of assigned addresses its pool rests; see `Node.calm`.
         waiting: the pods that are bound to it and have no address, each with the time at which the kubelet first tried.
         waits: whether there are any of these.
@@ -89,45 +93,56 @@ class Member:
         ready: the scheduler knows it, since its start is through.
         gone: it has been terminated.
         released: it is in `Ledger.released`.
+        released_ns: when the last address was released.
         revision: of the datastore, when the three counts were taken.
         pod_count, room: pods bound to it, each of which has an address or waits for one; and how many it takes.
         ranks, rank: see `Scheduler`.
+        cooldown_ns: of its addresses.
+        spare_count: so many pods more are sure to find an address.
+        put_off_count: see `Ledger`.
     """
 
     __slots__ = (
+        "_datastore",
+        "_ledger",
+        "_node",
+        "_pool",
         "address_count",
-        "datastore",
+        "cooldown_ns",
         "eni_count",
         "gone",
         "group",
         "high",
         "low",
         "name",
-        "node",
         "number",
         "pod_count",
-        "pool",
         "prefix_count",
+        "put_off_count",
         "rank",
         "ranks",
         "ready",
         "released",
+        "released_ns",
         "retry_ns",
         "revision",
         "room",
         "scale_down_ns",
+        "spare_count",
         "waiting",
         "waits",
         "wake_ns",
     )
 
-    def __init__(self, number: int, name: str, group: NodeGroup, node: Node) -> None:
-        datastore = self.datastore = node.datastores[0]
+    def __init__(self, number: int, name: str, group: NodeGroup, node: Node, ledger: "Ledger") -> None:
+        datastore = self._datastore = node.datastores[0]
+        self._pool: AddressPool[SandboxKey] = datastore.sole_pool()
+        self._node = node
+        self._ledger = ledger
         self.number = number
         self.name = name
         self.group = group
-        self.node = node
-        self.pool = datastore.sole_pool()
+        self.cooldown_ns = self._pool.cooldown_ns
         self.low = 0
         self.high = -1
         self.waiting: dict[int, int] = {}
@@ -138,6 +153,7 @@ class Member:
         self.ready = False
         self.gone = False
         self.released = False
+        self.released_ns = 0
         self.revision = -1
         self.address_count = 0
         self.eni_count = 0
@@ -146,11 +162,40 @@ class Member:
         self.room = group.pods_per_node
         self.ranks: list[int] = []
         self.rank = _NOT_SEATED
+        self.spare_count = 0
+        self.put_off_count = 0
+
+    @property
+    def node(self) -> Node:
+        """The node."""
+        self._ledger.lay_open(self)
+        return self._node
+
+    @property
+    def datastore(self) -> "Datastore":
+        """The datastore of its first card, which all pods are on."""
+        self._ledger.lay_open(self)
+        return self._datastore
+
+    @property
+    def pool(self) -> "AddressPool[SandboxKey]":
+        """The datastore's pool."""
+        self._ledger.lay_open(self)
+        return self._pool
+
+    @property
+    def has_changed(self) -> bool:
+        """Tell whether ENIs or CIDRs of its first card have come or gone since `revision`; no pod's coming or going is such."""
+        return self.revision != self._datastore.revision
 
     @property
     def assigned_count(self) -> int:
         """The addresses that its pods hold."""
         return self.pod_count - len(self.waiting)
+
+    def next_tick(self, now_ns: int) -> int:
+        """When its node may tick next; see `Node.next_tick`."""
+        return self._node.next_tick(now_ns)
 
 
 def _lengthened(numbers: "array[int]", count: int) -> "array[int]":
@@ -186,7 +231,6 @@ class Scheduler:
         "_lowest",
         "_members",
         "_most_allocated",
-        "_next",
         "_ranks",
         "_rooms",
         "_rows",
@@ -219,7 +263,6 @@ class Scheduler:
         self._highest = -1
         self._most_allocated = most_allocated
         self._chance = Random(seed).random  # noqa: S311  # chances of a simulation, by seed
-        self._next = self._chance()  # what the next choice will be made by
 
     @property
     def has_room(self) -> bool:
@@ -239,10 +282,10 @@ class Scheduler:
         member.room = 0
         self.move(member, member.pod_count)
 
-    def peek(self) -> int:
-        """The number of the node that `take` would choose now; `NO_HOME` where none has room."""
+    def take(self) -> Member | None:
+        """Choose a node and bind a pod to it; None where none has room."""
         if not self._seated_count:
-            return NO_HOME
+            return None
         if self._most_allocated:
             while not self._counts[self._highest]:
                 self._highest -= 1
@@ -251,16 +294,8 @@ class Scheduler:
             while not self._counts[self._lowest]:
                 self._lowest += 1
             rank = self._lowest
-        seat = int(self._next * self._counts[rank])
-        return self._rows[self._starts[rank] + seat]
-
-    def take(self) -> Member | None:
-        """Choose a node and bind a pod to it; None where none has room."""
-        number = self.peek()
-        if number < 0:
-            return None
-        self._next = self._chance()
-        member = self._members[number]
+        seat = int(self._chance() * self._counts[rank])
+        member = self._members[self._rows[self._starts[rank] + seat]]
         self.move(member, member.pod_count + 1)
         return member
 
@@ -311,30 +346,24 @@ class Scheduler:
                 assert in_place, f"invariant 1: {member.name}"  # noqa: S101  # likewise
 
 
-def _keys(names: list[str]) -> list[SandboxKey]:
-    """Make the sandbox of each pod. The garbage collector waits meanwhile: time and again it would look in vain through all made so far."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return [_new_key(SandboxKey, ("aws-cni", name, "eth0")) for name in names]
-    finally:
-        if collects:
-            gc.enable()
-
-
 class Ledger:
     """The pods of a fleet and its nodes, by number; column by column, since millions are gone through.
 
+    A pod that comes where an address is sure to be free, and any pod that goes, change nothing at once but the number of pods: what
+    they do to the pool is put off, and done in order, at its own times, before somebody looks at the pool or the next pod may find it
+    empty. So the pools are as if nothing had been put off, whenever they are looked at. It is put off because a large fleet's pools do
+    not lie in the processor's cache, and an event waits ten times for memory; of a dozen events on one pool, only the first does.
+
     Attributes:
-        members, pools: the nodes, and the pool of each.
+        members: the nodes.
         names: of the workload's pods, in the order of their coming.
         keys: the sandbox of each.
         created_ns: when each comes; then `NEVER_NS`.
         bound_to: the name of the node that each must go to, or None; None as a whole where the scheduler chooses for all.
         homes: the node that each is bound to; `NO_HOME` before, and once it has gone.
         places: where the pool of its node keeps the address of each, if it has one.
-        deleted: those that are deleted, in the order of that; then some zeros, for who looks ahead.
-        deleted_ns: when each of these is; then `NEVER_NS`.
+        deletions: when a pod is deleted, and which, by turns, in the order of that; then `NEVER_NS`.
+        backlog: what has been put off, `_BACKLOG` pairs for each node: a pod that comes, or the complement of one that goes, and when.
         pending: those that wait for a node, each with the time since when.
         arrived_count: how many have come.
         deleted_count: how many have been deleted.
@@ -344,11 +373,11 @@ class Ledger:
 
     __slots__ = (
         "arrived_count",
+        "backlog",
         "bound_to",
         "created_ns",
-        "deleted",
         "deleted_count",
-        "deleted_ns",
+        "deletions",
         "gone_count",
         "homes",
         "keys",
@@ -356,34 +385,56 @@ class Ledger:
         "names",
         "pending",
         "places",
-        "pools",
         "released",
     )
 
     def __init__(self, pods: Sequence[PodRun]) -> None:
-        ends = [NEVER_NS if pod.deleted_ns is None else pod.deleted_ns for pod in pods]
-        # All are known in advance, and sorted once: an event of its own for each would cost more than what comes of it.
-        order = sorted([number for number, pod in enumerate(pods) if pod.deleted_ns is not None], key=ends.__getitem__)
+        count = len(pods)
         self.members: list[Member] = []
-        self.pools: list[AddressPool[SandboxKey]] = []
-        self.names: list[str] = [pod.name for pod in pods]
-        self.keys: list[SandboxKey] = _keys(self.names)
-        self.created_ns = array("q", [*[pod.created_ns for pod in pods], NEVER_NS])
+        self.names: list[str] = []
+        self.keys: list[SandboxKey] = []
+        self.created_ns = array("q", [NEVER_NS]) * (count + 1)
         self.bound_to: list[str | None] | None = [pod.node for pod in pods] if any(pod.node is not None for pod in pods) else None
-        self.homes = array("q", [NO_HOME]) * len(pods)
-        self.places = array("q", [0]) * len(pods)
-        self.deleted = array("q", [*order, *([0] * LOOK_AHEAD)])
-        self.deleted_ns = array("q", [*[min(ends[number], NEVER_NS) for number in order], NEVER_NS])
+        self.homes = array("q", [NO_HOME]) * count
+        self.places = array("q", [0]) * count
+        self.deletions = array("q", [NEVER_NS]) * (2 * count + 1)
+        self.backlog = array("q")
         self.pending: dict[int, int] = {}
         self.arrived_count = 0
         self.deleted_count = 0
         self.gone_count = 0
         self.released: list[Member] = []
+        collects = gc.isenabled()
+        gc.disable()  # time and again the garbage collector would look in vain through all made so far
+        try:
+            self._enter_pods(pods)
+        finally:
+            if collects:
+                gc.enable()
 
-    def enter(self, member: Member) -> None:
-        """Add a node, whose number is the next."""
+    def _enter_pods(self, pods: Sequence[PodRun]) -> None:
+        names, keys, created_ns, deletions = self.names, self.keys, self.created_ns, self.deletions
+        end = 0
+        for number, pod in enumerate(pods):
+            name = pod.name
+            names.append(name)
+            keys.append(tuple.__new__(SandboxKey, ("aws-cni", name, "eth0")))  # half the time of its own, which takes names too
+            created_ns[number] = pod.created_ns
+            deleted_ns = pod.deleted_ns
+            if deleted_ns is not None and deleted_ns < NEVER_NS:
+                deletions[end] = deleted_ns
+                deletions[end + 1] = number
+                end += 2
+        # All are known in advance, and sorted once: an event of its own for each would cost more than what comes of it.
+        pairs.sort(deletions, end)
+
+    def enter(self, name: str, group: NodeGroup, node: Node) -> Member:
+        """Add a node."""
+        member = Member(len(self.members), name, group, node, self)
         self.members.append(member)
-        self.pools.append(member.pool)
+        if 2 * _BACKLOG * len(self.members) > len(self.backlog):
+            self.backlog = _lengthened(self.backlog, 2 * _BACKLOG * len(self.members))
+        return member
 
     def house(self, number: int, member: Member, now_ns: int) -> None:
         """Give a pod an address of the node that it is bound to.
@@ -392,16 +443,68 @@ class Ledger:
             PoolExhausted: the node has none.
         """
         self.homes[number] = member.number
-        self.places[number] = pool_calls.occupy(member.pool, self.keys[number], now_ns)
+        if member.spare_count:
+            member.spare_count -= 1
+            self._put_off(member, number, now_ns)
+            return
+        self._catch_up(member)
+        self.places[number] = pool_calls.occupy(member._pool, self.keys[number], now_ns)  # noqa: SLF001  # of the same room
+        member.spare_count = pool_calls.spare_count(member._pool)  # noqa: SLF001  # likewise
+
+    def evict(self, number: int, member: Member, now_ns: int) -> None:
+        """Take a pod's address back, of the node that it is bound to."""
+        self.homes[number] = -1  # NO_HOME, but a C integer in the compiled twin
+        self._put_off(member, ~number, now_ns)
+        self.gone_count += 1
+        member.released_ns = now_ns
+        if not member.released:
+            member.released = True
+            self.released.append(member)
+
+    def cooling_count(self, member: Member, now_ns: int) -> int:
+        """The addresses of a node that cool at a time, which is not before the last that it has seen.
+
+        Nothing that has been put off is done for that: none of those that cool still can have been assigned again.
+        """
+        count = pool_calls.still_cooling(member._pool, now_ns)  # noqa: SLF001  # of the same room
+        first = member.number * _BACKLOG
+        for slot in range(first, first + member.put_off_count):
+            if self.backlog[2 * slot] < 0 and self.backlog[2 * slot + 1] + member.cooldown_ns > now_ns:
+                count += 1
+        return count
+
+    def lay_open(self, member: Member) -> None:
+        """Bring a node up to date for somebody who may change it."""
+        self._catch_up(member)
+        member.spare_count = 0
+
+    def _put_off(self, member: Member, pod: int, now_ns: int) -> None:
+        if member.put_off_count == _BACKLOG:
+            self._catch_up(member)
+        slot = 2 * (member.number * _BACKLOG + member.put_off_count)
+        self.backlog[slot] = pod
+        self.backlog[slot + 1] = now_ns
+        member.put_off_count += 1
+
+    def _catch_up(self, member: Member) -> None:
+        """Do what has been put off."""
+        pool = member._pool  # noqa: SLF001  # of the same room
+        first = member.number * _BACKLOG
+        end = first + member.put_off_count
+        hints.for_backlog(self.backlog, first, end, self.keys, self.places, pool)
+        for slot in range(first, end):
+            number, now_ns = self.backlog[2 * slot], self.backlog[2 * slot + 1]
+            if number >= 0:
+                self.places[number] = pool_calls.occupy(pool, self.keys[number], now_ns)
+            else:
+                pool_calls.vacate(pool, self.keys[~number], self.places[~number], now_ns)
+        member.put_off_count = 0
 
 
-def turn_over(  # noqa: C901, PLR0912, PLR0915  # what it would call, or bind anew, costs more than what it does
+def turn_over(  # noqa: C901, PLR0912  # what it would call, or bind anew, costs more than what it does
     end_ns: int, events: list[Event], ledger: Ledger, scheduler: Scheduler, slow: Slow
 ) -> None:
     """Deal with what happens up to a time, in order: pods come, pods are deleted, and there are other events, of which more may come.
-
-    In a large fleet no node that an event is about lies in the processor's cache, and waiting for memory is what an event costs. What comes
-    is known, though: so `pool_calls` has the processor fetch what the next deletions will read, and the node that the next pod will go to.
 
     Args:
         end_ns: the time, exclusive.
@@ -410,12 +513,11 @@ def turn_over(  # noqa: C901, PLR0912, PLR0915  # what it would call, or bind an
         scheduler: the nodes with room.
         slow: called for all else.
     """
-    created_ns, deleted_ns, deleted = ledger.created_ns, ledger.deleted_ns, ledger.deleted
-    homes, places, keys, bound_to = ledger.homes, ledger.places, ledger.keys, ledger.bound_to
-    members, pools = ledger.members, ledger.pools
+    created_ns, deletions, homes = ledger.created_ns, ledger.deletions, ledger.homes
+    bound_to, members = ledger.bound_to, ledger.members
     while True:
         arrival_ns = created_ns[ledger.arrived_count]
-        deletion_ns = deleted_ns[ledger.deleted_count]
+        deletion_ns = deletions[2 * ledger.deleted_count]
         now_ns = min(deletion_ns, arrival_ns)  # of two at one time the deletion comes first
         if events:
             event = events[0]
@@ -429,8 +531,8 @@ def turn_over(  # noqa: C901, PLR0912, PLR0915  # what it would call, or bind an
         if now_ns >= end_ns:
             return
         if deletion_ns <= arrival_ns:
-            pool_calls.look_ahead(deleted, ledger.deleted_count, homes, places, keys, members, pools)
-            number = deleted[ledger.deleted_count]
+            hints.for_deletions(deletions, ledger.deleted_count, homes, members)
+            number = deletions[2 * ledger.deleted_count + 1]
             ledger.deleted_count += 1
             home = homes[number]
             if home < 0:  # NO_HOME, but a comparison of C integers in the compiled twin
@@ -441,14 +543,7 @@ def turn_over(  # noqa: C901, PLR0912, PLR0915  # what it would call, or bind an
                 slow.give_up(number, now_ns)
                 continue
             scheduler.move(member, member.pod_count - 1)
-            next_home = scheduler.peek()
-            pool_calls.approach(members, pools, next_home)
-            pool_calls.vacate(member.pool, keys[number], places[number], now_ns)
-            homes[number] = NO_HOME
-            ledger.gone_count += 1
-            if not member.released:
-                member.released = True
-                ledger.released.append(member)
+            ledger.evict(number, member, now_ns)
             if not member.pod_count or member.waits or ledger.pending:
                 slow.after_release(member, now_ns)
         else:
@@ -460,13 +555,10 @@ def turn_over(  # noqa: C901, PLR0912, PLR0915  # what it would call, or bind an
                 slow.pend(number, now_ns)
                 continue
             member = found
-            next_home = scheduler.peek()
-            pool_calls.approach(members, pools, next_home)
             try:
                 ledger.house(number, member, now_ns)
             except PoolExhausted:
                 slow.wait(member, number, now_ns)
                 continue
-        pool_calls.prepare(pools, next_home, keys, ledger.arrived_count)
         if member.pod_count > member.high or member.pod_count < member.low or member.waits:
             slow.disturb(member, now_ns)

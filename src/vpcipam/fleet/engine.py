@@ -89,8 +89,8 @@ class Fleet:
         self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
         # Who has addresses that may cool: by the interval between samples in which the last one was released.
-        longest_ns = max(group.settings.cooldown_ns for group in scenario.groups)
-        self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-longest_ns // scenario.sample_ns)))
+        self._longest_cooldown_ns = max(group.settings.cooldown_ns for group in scenario.groups)
+        self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-self._longest_cooldown_ns // scenario.sample_ns)))
         self._recorder = make_recorder(scenario)
         self._events: list[Event] = []
         self._methods: dict[int, Callable[[int, int], None]] = {
@@ -274,7 +274,7 @@ class Fleet:
 
     def disturb(self, member: Member, now_ns: int) -> None:
         """Have a node look at its pool at its next tick: it does not rest any more."""
-        tick_ns = member.node.next_tick(now_ns)
+        tick_ns = member.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
             self._push(tick_ns, WAKE, member.number)
@@ -293,7 +293,7 @@ class Fleet:
     def _settle(self, member: Member, now_ns: int) -> None:
         """Count what a node has now, and find out when it wants a look again."""
         node = member.node
-        if member.revision != member.datastore.revision:
+        if member.has_changed:
             self._count(member, now_ns)
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
@@ -351,8 +351,7 @@ class Fleet:
             cooldown_aware_targets=group.cooldown_aware_targets,
             policy=group.policy,
         )
-        member = Member(len(self.members), name, group, node)
-        self.ledger.enter(member)
+        member = self.ledger.enter(name, group, node)
         self._by_name[name] = member
         self._made_counts[group_number] += 1
         self._live_counts[group_number] += 1
@@ -481,8 +480,9 @@ class Fleet:
         for member in self.ledger.released:
             member.released = False
         self.ledger.released = []
-        members = {member for each in self._cooling for member in each if not member.gone}
-        return sum(member.pool.cooling_count(now_ns) for member in members)
+        since_ns = now_ns - self._longest_cooldown_ns
+        members = {member for each in self._cooling for member in each if member.released_ns > since_ns and not member.gone}
+        return sum(self.ledger.cooling_count(member, now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""
