@@ -110,6 +110,14 @@ def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_a_long_name_cuts_no_figure_off(cli, tmp_path):
+    path = tmp_path / "long.toml"
+    path.write_text(TEXT.replace('"pods"', '"production-eu-central-1a-private-pods"'))
+    lines = cli("simulate", str(path)).out.splitlines()
+    (line,) = (line for line in lines if line.startswith("production-eu-central-1a-private-pods "))
+    assert line.count("(") == line.count(")") == 3
+
+
 def test_a_fleet_that_no_pod_waits_in_says_so(cli, scenario):
     out = cli("simulate", scenario, "--set", "workload.1.per_hour=6", "--set", "group.workers.settings.ENABLE_PREFIX_DELEGATION=true").out
     assert "No pod waits." in out
