@@ -9,10 +9,11 @@ from typing import Any
 
 import attrs
 
+from vpcipam._arguments import require_integer
 from vpcipam.action import Action
 from vpcipam.address import AddressMode
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.errors import InvalidArgument, PoolExhausted
+from vpcipam.errors import PoolExhausted
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, instance_limits
 from vpcipam.node import Node
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -173,9 +174,8 @@ def plan(
     'available 2 < WARM_ENI_TARGET 1 × 3 addresses'
     """
     for name, number, minimum in (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1)):
-        if not minimum <= number <= PODS_LIMIT:
-            raise InvalidArgument(f"{name} is {number}; it must be {minimum} to {PODS_LIMIT:,}")
-    run = _Run(instance_limits(instance_type), settings or Settings(), max_pods)
+        require_integer(name, number, minimum, PODS_LIMIT)
+    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods)
     run.start()
     for _ in range(pods):
         if not run.add_pod():

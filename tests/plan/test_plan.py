@@ -215,17 +215,33 @@ def test_managed_cards_are_in_the_plan():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"pods": -1}, "pods is -1; it must be 0 to 100,000"),
-        ({"pods": PODS_LIMIT + 1}, "pods is 100001; it must be 0 to 100,000"),
-        ({"pods": 2**70}, "pods is 1180591620717411303424; it must be 0 to 100,000"),
-        ({"nodes": 0}, "nodes is 0; it must be 1 to 100,000"),
-        ({"nodes": -5}, "nodes is -5; it must be 1 to 100,000"),
-        ({"max_pods": 0}, "max_pods is 0; it must be 1 to 100,000"),
-        ({"max_pods": -1}, "max_pods is -1; it must be 1 to 100,000"),
+        ({"pods": -1}, "pods must be 0 to 100,000, not -1"),
+        ({"pods": PODS_LIMIT + 1}, "pods must be 0 to 100,000, not 100001"),
+        ({"pods": 2**70}, "pods must be 0 to 100,000, not 1180591620717411303424"),
+        ({"nodes": 0}, "nodes must be 1 to 100,000, not 0"),
+        ({"nodes": -5}, "nodes must be 1 to 100,000, not -5"),
+        ({"max_pods": 0}, "max_pods must be 1 to 100,000, not 0"),
+        ({"max_pods": -1}, "max_pods must be 1 to 100,000, not -1"),
     ],
 )
 def test_a_number_out_of_bounds_is_refused(arguments, message):
     with pytest.raises(InvalidArgument, match=f"^{message}$"):
+        plan("m5.large", **({"pods": 1} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pods": 3.0}, "pods must be an int, not float"),
+        ({"pods": "3"}, "pods must be an int, not str"),
+        ({"pods": True}, "pods must be an int, not bool"),
+        ({"nodes": 1.0}, "nodes must be an int, not float"),
+        ({"max_pods": "29"}, "max_pods must be an int, not str"),
+        ({"settings": {}}, r"settings must be Settings, not dict .*from_env"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_by_name(arguments, message):
+    with pytest.raises(TypeError, match=message):
         plan("m5.large", **({"pods": 1} | arguments))
 
 
