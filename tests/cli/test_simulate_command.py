@@ -219,7 +219,12 @@ def test_what_can_not_be_written_is_refused_before_the_run(cli, scenario, tmp_pa
     assert "ends in .svg or .png" in cli("simulate", scenario, "--plot", str(tmp_path / "web.pdf")).refusal
     assert "there is no folder" in cli("simulate", scenario, "--plot", str(tmp_path / "none" / "web.svg")).refusal
     (tmp_path / "file").write_text("")
-    assert "can't read or write" in cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal
+    assert cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal == f"can't read or write {tmp_path / 'file'}: File exists"
+    (tmp_path / "web.svg").mkdir()
+    assert "web.svg is a folder" in cli("simulate", scenario, "--plot", str(tmp_path / "web.svg")).refusal
+    monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)  # as for a user who is not root
+    for option in (("--plot", str(tmp_path / "new.svg")), ("--csv", str(tmp_path))):
+        assert f"this user may not write to {tmp_path}" in cli("simulate", scenario, *option).refusal
 
 
 def test_a_picture_without_matplotlib_names_the_extra(cli, scenario, monkeypatch):
