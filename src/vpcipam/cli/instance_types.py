@@ -4,7 +4,7 @@ import click
 
 from vpcipam.cli.streams import STDIN, open_stdin
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, file_trouble
-from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits
+from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits, unknown_type_text
 
 
 def complete_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -56,6 +56,7 @@ def find_type(name: str, more: dict[str, InstanceLimits]) -> InstanceLimits:
         return more[name]
     try:
         return instance_limits(name)
-    except UnknownInstanceType as error:
-        said = str(error).partition(" The table has")[0]  # from there on it speaks to those who write Python
-        raise UnknownInstanceType(f"{said} `vpcipam limits --all` lists the types; --types FILE adds newer ones") from None
+    except UnknownInstanceType:
+        raise UnknownInstanceType(
+            f"{unknown_type_text(name)} `vpcipam limits --all` lists the types; --types FILE adds newer ones"
+        ) from None
