@@ -95,7 +95,9 @@ def test_a_node_without_an_instance_needs_an_ec2_that_launches(world):
 def test_an_instance_that_shows_no_primary_eni_is_refused(world):
     here = world(start=False)
     node = Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, instance_id="i-unknown")
-    with pytest.raises(NodeError, match="instance i-unknown shows no primary ENI yet; start the node again"):
+    with pytest.raises(
+        NodeError, match="instance i-unknown shows no primary ENI; start the node again if it was just launched, else check"
+    ):
         node.start(0)
     assert not node.started
 
