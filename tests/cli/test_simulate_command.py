@@ -92,6 +92,13 @@ def test_a_trace_replaces_the_workload(cli, scenario, tmp_path):
     assert (document["summary"]["pods"], document["summary"]["pods_done"]) == (2, 2)
 
 
+def test_how_a_trace_is_to_be_read_can_be_set(cli, scenario, tmp_path):
+    (tmp_path / "trace.csv").write_text("pod,created,deleted\na,1767225600000,1767225690000\n")
+    trace = ("--trace", str(tmp_path / "trace.csv"), "--set", "workload.trace.unit=ms", "--json")
+    assert "from_first_pod" in cli("simulate", scenario, *trace).refusal
+    assert cli("simulate", scenario, *trace, "--set", "workload.trace.from_first_pod=true").document["summary"]["pods_done"] == 1
+
+
 def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
     answer = cli("simulate", scenario)
     assert answer.code == 0
