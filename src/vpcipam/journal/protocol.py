@@ -30,9 +30,9 @@ class Assigned:
     def __attrs_post_init__(self) -> None:
         if self.pod is not None and not isinstance(self.pod, PodRef):
             raise TypeError(f"a pod is named by a PodRef(namespace, name), not by {type(self.pod).__name__} ({self.pod!r})")
-        names = self.key if self.pod is None else (*self.key, self.pod.namespace, self.pod.name)
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError(f"a journal names sandboxes and pods by texts, which {self.key!r} for {self.pod!r} does not")
+        for name in self.key if self.pod is None else (*self.key, self.pod.namespace, self.pod.name):
+            if not isinstance(name, str):
+                raise TypeError(f"a journal names sandboxes and pods by texts, which {self.key!r} for {self.pod!r} does not")
 
 
 @attrs.frozen
