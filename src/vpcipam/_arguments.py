@@ -3,12 +3,19 @@
 from vpcipam.errors import InvalidArgument
 
 
-def require_integer(where: str, value: object, minimum: int) -> None:
-    """Refuse what is not a plain int of `minimum` or more; `where` begins the sentence."""
+def require_integer(where: str, value: object, minimum: int, maximum: int | None = None) -> None:
+    """Refuse what is not a plain int of `minimum` or more, to `maximum` where there is one; `where` begins the sentence."""
     if type(value) is not int:
         raise TypeError(f"{where} must be an int, not {type(value).__name__} ({value!r})")
-    if value < minimum:
-        raise InvalidArgument(f"{where} must be {minimum} or more, not {value}")
+    if value < minimum or (maximum is not None and value > maximum):
+        bounds = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum:,}"
+        raise InvalidArgument(f"{where} must be {bounds}, not {value}")
+
+
+def require_type(where: str, value: object, kind: type, instead: str) -> None:
+    """Refuse what is not of a class; `instead` says how to make one, or what to give."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{where} must be {kind.__name__}, not {type(value).__name__} ({value!r}): {instead}")
 
 
 def require_boolean(where: str, value: object) -> None:

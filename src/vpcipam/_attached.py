@@ -1,5 +1,6 @@
 """What is attached to one network card: its ENIs and their CIDRs, each CIDR a block of the pool. The datastore's lower half."""
 
+from vpcipam._arguments import require_type
 from vpcipam._enis import CoolingOnEni, Eni, cooling_by_eni, count_eni, count_pool, total_and_assigned
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import AddressMode, Cidr
@@ -36,6 +37,7 @@ class Attached:
 
     def check_new(self, eni: Eni) -> None:
         """Refuse an ENI whose id or device number is taken, or can't be."""
+        require_type("eni_id", eni.eni_id, str, "give the ENI's id")
         if eni.eni_id in self.enis:
             raise DuplicateEni(f"{eni.eni_id} is in the datastore already")
         if eni.device_number in self.by_device:

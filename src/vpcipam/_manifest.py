@@ -13,7 +13,7 @@ from attrs import Factory, define
 
 from vpcipam._diagnostics import Diagnostic, diagnose_name
 from vpcipam._variables import SHIPPED, VARIABLES
-from vpcipam.errors import ManifestError, MissingExtra
+from vpcipam.errors import ManifestError, MissingExtra, file_trouble
 
 CONTAINER = "aws-node"
 
@@ -42,7 +42,17 @@ def read_manifest(source: str | os.PathLike[str] | TextIO) -> ManifestVariables:
         ManifestError: The manifest can't be read, or does not have just one aws-node container.
         MissingExtra: The manifest is YAML, and PyYAML is not installed.
     """
-    documents = _parse(_read_text(source))
+    text = _read_text(source)
+    try:
+        return _variables(text)
+    except ManifestError as error:
+        if isinstance(source, os.PathLike):
+            raise ManifestError(f"{os.fspath(source)}: {error}") from error
+        raise
+
+
+def _variables(text: str) -> ManifestVariables:
+    documents = _parse(text)
     objects = [item for document in documents for item in _flatten(document)]
     found = [env for item in objects for env in _find(item)]
     if len(found) > 1:
@@ -71,7 +81,7 @@ def _read_text(source: str | os.PathLike[str] | TextIO) -> str:
             with open(source, encoding="utf-8-sig") as file:  # noqa: PTH123 - not every PathLike is a Path
                 text = file.read(MAX_LENGTH + 1)
         except (OSError, UnicodeDecodeError) as error:
-            raise ManifestError(f"can't read {os.fspath(source)}: {error}") from error
+            raise ManifestError(f"can't read {os.fspath(source)}: {file_trouble(error)}") from error
     elif hasattr(source, "read"):
         text = source.read(MAX_LENGTH + 1)
     else:

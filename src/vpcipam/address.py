@@ -50,7 +50,7 @@ _IPV4_LAST = (1 << IPV4_BITS) - 1
 class Cidr:
     """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
 
-    Ordered by version, then first address, then prefix length.
+    Ordered by version, then first address, then prefix length. `parse` checks what it is given; the fields are taken at their word.
     """
 
     version: int

@@ -171,7 +171,7 @@ class ControlLoop:
             if home is not None:
                 return attached, home
             calls.back_off(METADATA_BACKOFF, number)
-        raise NodeError(f"instance {instance_id} shows no primary ENI yet; start the node again")
+        raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")
 
     def _calls(self, now_ns: int) -> Calls:
         return Calls(self._ec2, now_ns, self._chance)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar, cast
 
+from vpcipam._arguments import require_type
 from vpcipam._attached import Attached
 from vpcipam._enis import Eni
 from vpcipam._sandboxes import Sandboxes
@@ -98,6 +99,7 @@ class Datastore:
             on_event: called with what has happened; see `vpcipam.events`. It has to be quick, and must not change the datastore. What it
                 raises becomes an `EventWarning`.
         """
+        require_type("mode", mode, AddressMode, f"it is one of {', '.join(map(str, AddressMode))}")
         pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
         self._turn = _Turn(pool)
@@ -112,6 +114,10 @@ class Datastore:
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
         self._assignment_kept = cast("Callable[[SandboxKey], Assignment | None]", pool.entry_of)
+
+    def __repr__(self) -> str:
+        content = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
+        return f"<Datastore: {content}, mode {self.mode.value}, network card {self.network_card}>"
 
     def _tell(self, event: DatastoreEvent) -> None:
         """Tell of an event that has happened."""

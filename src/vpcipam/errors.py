@@ -12,6 +12,13 @@ class VpcIpamError(Exception):
     """The root: something was refused, and the message says what, where, and what to do about it."""
 
 
+def file_trouble(error: Exception) -> str:
+    """Say why a file can't be read or written; its name is for the caller to put before it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
+
+
 # --- arguments -----------------------------------------------------------------------------------------------------------
 
 

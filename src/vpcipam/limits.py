@@ -197,14 +197,18 @@ def _facts(instance_type: str | InstanceLimits) -> tuple[int, int, bool, int]:
 
 
 def _explain_unknown(name: str) -> str:
-    """Say what the user may have meant instead of an unknown type."""
-    shown = name if len(name) <= _LONGEST_NAME_SHOWN else name[:_LONGEST_NAME_SHOWN] + "..."
-    matches = _close_matches(name[:_LONGEST_NAME_SHOWN])
-    hint = f"did you mean {' or '.join(matches)}? " if matches else ""
+    """Say what is unknown, what the user may have meant, and how to go on in Python."""
     return (
-        f"unknown instance type {shown!r}; {hint}The table has {len(instance_types())} types (instance_types() lists them). For a newer "
+        f"{unknown_type_text(name)} The table has {len(instance_types())} types (instance_types() lists them). For a newer "
         "one, give an InstanceLimits instead of the name: load_limits reads it from what `aws ec2 describe-instance-types` prints"
     )
+
+
+def unknown_type_text(name: str) -> str:
+    """Say what the user may have meant instead of an unknown type, for whoever has more to say."""
+    shown = name if len(name) <= _LONGEST_NAME_SHOWN else name[:_LONGEST_NAME_SHOWN] + "..."
+    matches = _close_matches(name[:_LONGEST_NAME_SHOWN])
+    return f"unknown instance type {shown!r};" + (f" did you mean {' or '.join(matches)}?" if matches else "")
 
 
 def _close_matches(name: str) -> list[str]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
+from vpcipam._arguments import require_integer, require_type
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode, parse_address
 from vpcipam.card import DEFAULT_NETWORK_CARD, Card
@@ -86,11 +87,17 @@ class Node(ControlLoop):
                 but not with what waits for the control loop (`view`, `calm`, `next_wakeup`): that may wait for the caller in turn.
 
         Raises:
-            InvalidArgument: there are fewer or more journals than managed cards.
+            InvalidArgument: there are fewer or more journals than managed cards, or `max_pods` is below 1.
             UnknownInstanceType: the table has no such type.
             SettingsError: ipamd would refuse to start with these settings on this type.
         """
         limits = instance_limits(instance_type)
+        require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
+        require_type("subnet_id", subnet_id, str, "give the subnet's id")
+        if max_pods is not None:
+            require_integer("max_pods", max_pods, 1)
+        if isinstance(policy, str):
+            raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
         super().__init__(
             limits,
@@ -132,6 +139,12 @@ class Node(ControlLoop):
         ]
 
     # --- what it is ---------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        state = "" if self._started else ", not started"
+        enis = sum(len(datastore.eni_ids) for datastore in self.datastores)
+        sandboxes = sum(datastore.sandbox_count for datastore in self.datastores)
+        return f"<Node {self.name}: {self.limits.instance_type}{state}, {enis} ENIs, {sandboxes} sandboxes>"
 
     @property
     def instance_id(self) -> str | None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import attrs
 
+from vpcipam._arguments import require_integer
 from vpcipam.action import Action
 from vpcipam.address import AddressMode
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.errors import InvalidArgument, PoolExhausted
+from vpcipam.errors import PoolExhausted
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, instance_limits
 from vpcipam.node import Node
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -173,9 +174,8 @@ def plan(
     'available 2 < WARM_ENI_TARGET 1 × 3 addresses'
     """
     for name, number, minimum in (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1)):
-        if not minimum <= number <= PODS_LIMIT:
-            raise InvalidArgument(f"{name} is {number}; it must be {minimum} to {PODS_LIMIT:,}")
-    run = _Run(instance_limits(instance_type), settings or Settings(), max_pods)
+        require_integer(name, number, minimum, PODS_LIMIT)
+    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods)
     run.start()
     for _ in range(pods):
         if not run.add_pod():
@@ -224,6 +224,9 @@ class _Run:
         if self._pods >= pod_limit:
             return f"the node runs at most {pod_limit} pods with a VPC address: {limit_reason}"
         settings = self._node.settings
+        if not settings.provisioning_enabled:
+            name = "ENABLE_IMDS_ONLY_MODE" if settings.enable_imds_only_mode else "DISABLE_NETWORK_RESOURCE_PROVISIONING"
+            return f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
         return (
             "no address is free, yet the pool does not grow: no target is short with "
             f"WARM_IP_TARGET {settings.warm_ip_target} and MINIMUM_IP_TARGET {settings.minimum_ip_target}; set WARM_IP_TARGET to 1 or more"
@@ -330,7 +333,8 @@ def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
         return by_kubelet, kubelet
     eni_count = view.eni_limit - view.trunk_expected - view.custom_networking
     by_addresses = eni_count * view.slots_per_eni * view.unit
-    addresses = f"{eni_count} ENIs for pods × {view.slots_per_eni} slots" + (f" × {view.unit}" if view.unit > 1 else "")
+    enis, slots = f"{eni_count} ENI{'' if eni_count == 1 else 's'}", f"{view.slots_per_eni} slot{'' if view.slots_per_eni == 1 else 's'}"
+    addresses = f"{enis} for pods × {slots}" + (f" × {view.unit}" if view.unit > 1 else "")
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 

@@ -59,6 +59,16 @@ def test_no_line_is_wider_than_the_page(cli, monkeypatch, arguments, width):
     assert all(line == line.rstrip() for line in lines)
 
 
+@pytest.mark.parametrize("width", [1, 20, 40, 60])
+def test_a_narrow_page_cuts_no_figure_off(cli, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = cli("plan", "m5.large", "--pods", "12", "--nodes", "1000", "--timeline").out
+    assert "                      per node  all 1,000 nodes\n" in out
+    assert "taken out of subnets        30           30,000\n" in out
+    assert "   1     2        18       1    17      20  " in out
+    assert "kubelet's max-pods       29, " in out
+
+
 @pytest.mark.parametrize("width", ["1", "20", "0", "-5", "x", ""])
 def test_absurd_widths_break_nothing(cli, monkeypatch, arguments, width):
     monkeypatch.setenv("COLUMNS", width)

@@ -81,10 +81,11 @@ def test_types_newer_than_the_table_come_from_stdin(cli):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "unknown instance type 'x99.large'"),
+        (b"", "types.json has no instance type; give what"),
+        (b'{"InstanceTypes": []}', "types.json has no instance type"),
         (b"{", "not JSON"),
         (b"7", "not int"),
-        (b"\xff\xfe\x00", "can't decode"),
+        (b"\xff\xfe\x00", "not UTF-8"),
         (b'[{"InstanceType": 7}]', "NetworkInfo"),
         (b'[["a"]]', "must be a mapping"),
     ],

@@ -20,6 +20,7 @@ def test_of_one_type_stdout_has_the_number_alone(cli):
         (("--prefix-delegation", "--uncapped"), 434, "3 ENIs × (10 IPv4 addresses − 1) × 16 of a prefix + 2 host-network pods"),
         (("--custom-networking",), 20, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) + 2 host-network pods"),
         (("--max-eni", "1"), 11, "1 ENI × (10"),
+        (("--max-eni", "1", "--custom-networking"), 2, "(1 ENI − the primary) × (10"),
         (("--max-eni", "4"), 29, "3 ENIs × (10"),
         (("--prefix-delegation", "--custom-networking", "--uncapped"), 290, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) × 16"),
     ],

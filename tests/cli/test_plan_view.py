@@ -118,6 +118,12 @@ def test_totals_name_addresses_subnet_limits_and_calls(cli):
     assert "2×CreateNetworkInterface" in out
 
 
+def test_with_custom_networking_the_primary_address_is_told_to_be_of_another_subnet(cli):
+    out = words(view(cli, "m5.large", "--pods", "12", "--set", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true"))
+    assert "21 IPv4 addresses, with those of the ENIs themselves; 1 of them, the primary ENI's, out of the node's own subnet" in out
+    assert "own subnet" not in view(cli, "m5.large", "--pods", "12")
+
+
 def test_the_cluster_is_shown_for_more_than_one_node(cli):
     assert "Cluster" not in view(cli, "m5.large", "--pods", "12")
     lines = view(cli, "m5.large", "--pods", "40", "--nodes", "1000").splitlines()

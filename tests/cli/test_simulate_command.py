@@ -92,6 +92,13 @@ def test_a_trace_replaces_the_workload(cli, scenario, tmp_path):
     assert (document["summary"]["pods"], document["summary"]["pods_done"]) == (2, 2)
 
 
+def test_how_a_trace_is_to_be_read_can_be_set(cli, scenario, tmp_path):
+    (tmp_path / "trace.csv").write_text("pod,created,deleted\na,1767225600000,1767225690000\n")
+    trace = ("--trace", str(tmp_path / "trace.csv"), "--set", "workload.trace.unit=ms", "--json")
+    assert "from_first_pod" in cli("simulate", scenario, *trace).refusal
+    assert cli("simulate", scenario, *trace, "--set", "workload.trace.from_first_pod=true").document["summary"]["pods_done"] == 1
+
+
 def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
     answer = cli("simulate", scenario)
     assert answer.code == 0
@@ -108,6 +115,14 @@ def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
         assert any(line.startswith(head) for line in lines), head
     assert "Worth reading" in lines
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_long_name_cuts_no_figure_off(cli, tmp_path):
+    path = tmp_path / "long.toml"
+    path.write_text(TEXT.replace('"pods"', '"production-eu-central-1a-private-pods"'))
+    lines = cli("simulate", str(path)).out.splitlines()
+    (line,) = (line for line in lines if line.startswith("production-eu-central-1a-private-pods "))
+    assert line.count("(") == line.count(")") == 3
 
 
 def test_a_fleet_that_no_pod_waits_in_says_so(cli, scenario):
@@ -211,7 +226,12 @@ def test_what_can_not_be_written_is_refused_before_the_run(cli, scenario, tmp_pa
     assert "ends in .svg or .png" in cli("simulate", scenario, "--plot", str(tmp_path / "web.pdf")).refusal
     assert "there is no folder" in cli("simulate", scenario, "--plot", str(tmp_path / "none" / "web.svg")).refusal
     (tmp_path / "file").write_text("")
-    assert "can't read or write" in cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal
+    assert cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal == f"can't read or write {tmp_path / 'file'}: File exists"
+    (tmp_path / "web.svg").mkdir()
+    assert "web.svg is a folder" in cli("simulate", scenario, "--plot", str(tmp_path / "web.svg")).refusal
+    monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)  # as for a user who is not root
+    for option in (("--plot", str(tmp_path / "new.svg")), ("--csv", str(tmp_path))):
+        assert f"this user may not write to {tmp_path}" in cli("simulate", scenario, *option).refusal
 
 
 def test_a_picture_without_matplotlib_names_the_extra(cli, scenario, monkeypatch):

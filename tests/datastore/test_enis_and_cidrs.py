@@ -22,6 +22,15 @@ from vpcipam.errors import (
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
 
+def test_a_mode_or_an_eni_named_by_something_else_is_refused():
+    with pytest.raises(TypeError, match=r"mode must be AddressMode, not str \('prefix'\): it is one of AddressMode\.SECONDARY_IP, "):
+        Datastore(mode="prefix")
+    store = Datastore()
+    with pytest.raises(TypeError, match="eni_id must be str, not int"):
+        store.add_eni(5, device_number=0, now_ns=0)
+    assert store.eni_ids == ()
+
+
 def test_enis_are_listed_by_device_number():
     store = Datastore()
     for eni_id, device_number in (("eni-c", 0), ("eni-a", 7), ("eni-b", 3)):

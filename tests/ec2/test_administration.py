@@ -1,5 +1,7 @@
 """VPCs, subnets and instances: what an administrator does."""
 
+import datetime as dt
+
 import pytest
 
 from vpcipam.ec2.api import ErrorCode
@@ -30,6 +32,17 @@ def test_an_unknown_address_choice_is_refused(choice):
 def test_a_seed_must_be_an_integer():
     with pytest.raises(TypeError):
         Ec2Model(address_choice="random", seed=1.5)
+
+
+@pytest.mark.parametrize("now_ns", [0.0, "0", None, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)])
+def test_a_time_that_is_no_integer_is_refused_and_does_not_count_as_a_call(ec2, now_ns):
+    subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
+    before = ec2.call_counts
+    with pytest.raises(TypeError):
+        ec2.launch_instance("m5.large", subnet.subnet_id, now_ns=now_ns)
+    with pytest.raises(TypeError):
+        ec2.describe_network_interfaces(now_ns=now_ns)
+    assert (ec2.call_counts, ec2.instances) == (before, ())
 
 
 def test_models_of_one_seed_answer_alike_and_of_two_seeds_differently():

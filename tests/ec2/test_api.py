@@ -1,8 +1,11 @@
 """The values and the error of the protocol."""
 
+import copy
+import pickle
+
 import pytest
 
-from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, Attachment, Ec2Error, ErrorCode, Instance, NetworkInterface
+from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, Attachment, Ec2Error, ErrorCode, Instance, LostAnswer, NetworkInterface
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,16 @@ def test_an_error_shows_action_code_and_message():
     error = Ec2Error(ErrorCode.ENI_IN_USE, "Interface: [eni-1] in use.", "AttachNetworkInterface")
     assert str(error) == "AttachNetworkInterface: InvalidNetworkInterface.InUse: Interface: [eni-1] in use."
     assert (error.action, error.code, error.message) == ("AttachNetworkInterface", ErrorCode.ENI_IN_USE, "Interface: [eni-1] in use.")
+
+
+@pytest.mark.parametrize("kind", [(Ec2Error,), (LostAnswer, ("eni-1",))])
+def test_an_error_crosses_to_another_process_as_it_is(kind):
+    made, *answer = kind
+    error = made(ErrorCode.ENI_IN_USE, "Interface: [eni-1] in use.", "AttachNetworkInterface", *answer)
+    error.add_note("of node-7")
+    there = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (type(there), str(there), vars(there)) == (made, str(error), vars(error))
+    assert copy.copy(error).code is ErrorCode.ENI_IN_USE
 
 
 def instance(*places):

@@ -27,7 +27,8 @@ def test_a_time_is_a_time_of_day(time_ns, text):
 @pytest.mark.parametrize(
     ("duration_ns", "text"),
     [
-        (0, "less than 1 s"),
+        (0, "0 s"),
+        (1, "less than 1 s"),
         (S - 1, "less than 1 s"),
         (S, "1 s"),
         (MINUTE - 1, "59 s"),

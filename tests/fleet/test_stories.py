@@ -50,6 +50,10 @@ def test_pods_that_wait_are_told_once_with_the_most_and_how_long():
     assert texts(waiting(0, 1, 0, name="pods_pending")) == ["00:01 fleet: a pod waits for a node with room, for 1 min"]
 
 
+def test_large_counts_are_written_for_people():
+    assert texts(waiting(0, 12345, 0)) == ["00:01 fleet: up to 12,345 pods at a time wait for an address, for 1 min"]
+
+
 def test_lulls_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do():
     assert texts(waiting(1, *[0] * 9, 1, 0)) == ["00:00 fleet: a pod waits for an address, on and off for 11 min"]
     assert texts(waiting(1, *[0] * 10, 1, 0)) == [

@@ -73,8 +73,8 @@ def test_a_scenario_says_what_is_to_be_tried(scenario):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", r"sweep\.: there is nothing to try"),
-        ("[sweep]\ntrials = 3", r"sweep\.: there is nothing to try"),
+        ("", r"sweep: there is nothing to try"),
+        ("[sweep]\ntrials = 3", r"sweep: there is nothing to try"),
         ("[sweep]\nseed = 3", r"sweep\.seed: must be a list of values to try, not 3"),
         ("[sweep]\nseed = []", r"sweep\.: seed has no values to try"),
         ("[sweep]\nseed = [1]\ntrials = -1", r"sweep\.trials: must be a whole number from 0"),

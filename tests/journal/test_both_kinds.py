@@ -5,11 +5,14 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import pytest
 from journal_worlds import KINDS, NoSync, addresses, held, release
 
+from vpcipam.datastore import Datastore
 from vpcipam.errors import JournalConflict, UnknownKey
 from vpcipam.journal.protocol import Cooling
+from vpcipam.sandbox import PodRef, SandboxKey
 
 
 @pytest.fixture(params=KINDS)
@@ -78,6 +81,40 @@ def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refuse
     with pytest.raises(JournalConflict, match="decide about that"):
         journal.strike_out([one], assigned=(held("a", "10.0.0.6"),))
     assert journal.restore(0) == reopen().restore(0) == before
+
+
+@pytest.mark.parametrize("times", [(True, False, True), (False, False, False)])
+def test_times_that_python_takes_for_numbers_are_kept_as_such(reopen, times):
+    assigned_ns, released_ns, until_ns = times
+    journal = reopen()
+    journal.record_assign(attrs.evolve(held("a", "10.0.0.5"), assigned_ns=assigned_ns))
+    journal.record_assign(held("b", "10.0.0.6"))
+    journal.record_unassign((release("b", "10.0.0.6", until_ns, released_ns),))
+    restored = reopen().restore(0)
+    assert [(each.key, each.assigned_ns) for each in restored.assigned] == [(held("a", "10.0.0.5").key, int(assigned_ns))]
+    assert restored.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "pod"),
+    [
+        (SandboxKey("aws-cni", 5, "eth0"), None),
+        (SandboxKey("aws-cni", b"c1", "eth0"), None),
+        (SandboxKey(None, "c1", "eth0"), None),
+        (SandboxKey("aws-cni", "c1", "eth0"), PodRef("default", 5)),
+        (SandboxKey("aws-cni", "c1", "eth0"), PodRef(None, "web-1")),
+        (SandboxKey("aws-cni", "c1", "eth0"), "default/web-1"),
+    ],
+)
+def test_what_would_come_back_as_another_sandbox_or_pod_is_refused_and_nothing_changes(reopen, key, pod):
+    store = Datastore(journal=reopen())
+    store.add_eni("eni-1", device_number=0, now_ns=0)
+    store.add_cidr("eni-1", "10.0.0.5/32")
+    for assign in (lambda: store.assign(key, 1, pod), lambda: store.assign_many([(key, pod)], 1)):
+        with pytest.raises(TypeError, match=r"texts|PodRef"):
+            assign()
+    assert store.stats(1).assigned_count == 0
+    assert reopen().restore(1).assigned == ()
 
 
 def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):

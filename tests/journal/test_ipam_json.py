@@ -420,6 +420,7 @@ def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_
         (errno.EDQUOT, "the disk quota is used up"),
         (errno.EROFS, "the file system is read-only"),
         (errno.EACCES, "this user may not write there"),
+        (errno.EISDIR, "it is a folder; give the name of a file"),
     ],
 )
 def test_what_failed_is_said_in_words(tmp_path, code, words):
@@ -431,7 +432,7 @@ def test_what_failed_is_said_in_words(tmp_path, code, words):
 
 def test_a_file_that_can_not_be_read_is_said_in_words(tmp_path):
     (tmp_path / CHECKPOINT).mkdir()
-    with pytest.raises(JournalError, match="could not be read: the file system fails"):
+    with pytest.raises(JournalError, match="could not be read: it is a folder"):
         open_json(tmp_path)
 
 

@@ -28,6 +28,36 @@ TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni
 KEY = SandboxKey("aws-cni", "c1", "eth0")
 
 
+# --- what it is made of ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"settings": {}}, TypeError, r"settings must be Settings, not dict .*from_env"),
+        ({"settings": None}, TypeError, "settings must be Settings, not NoneType"),
+        ({"subnet_id": None}, TypeError, "subnet_id must be str, not NoneType"),
+        ({"max_pods": "29"}, TypeError, "max_pods must be an int, not str"),
+        ({"max_pods": 0}, InvalidArgument, "max_pods must be 1 or more, not 0"),
+        ({"policy": "hysteresis"}, TypeError, r"policy_named\('hysteresis'\) makes one"),
+    ],
+)
+def test_what_no_node_can_be_made_of_is_refused_at_once(world, arguments, error, message):
+    here = world(start=False)
+    with pytest.raises(error, match=message):
+        Node("m5.large", ec2=here.model, **({"settings": Settings(), "subnet_id": here.subnet_id} | arguments))
+
+
+def test_a_node_shows_what_it_is(world):
+    here = world("m5.large", start=False)
+    assert repr(here.node) == "<Node m5.large: m5.large, not started, 0 ENIs, 0 sandboxes>"
+    here.node.start(0)
+    here.node.assign(KEY, 1)
+    assert repr(here.node) == f"<Node {here.node.instance_id}: m5.large, 1 ENIs, 1 sandboxes>"
+    assert repr(here.node.datastores[0]) == "<Datastore: 1 ENIs, 1 sandboxes, mode secondary-ip, network card 0>"
+    assert repr(here.model) == "<Ec2Model: 1 VPCs, 1 subnets, 1 ENIs, 1 instances>"
+
+
 # --- launch and adopt ------------------------------------------------------------------------------------------------------------
 
 
@@ -65,7 +95,9 @@ def test_a_node_without_an_instance_needs_an_ec2_that_launches(world):
 def test_an_instance_that_shows_no_primary_eni_is_refused(world):
     here = world(start=False)
     node = Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, instance_id="i-unknown")
-    with pytest.raises(NodeError, match="instance i-unknown shows no primary ENI yet; start the node again"):
+    with pytest.raises(
+        NodeError, match="instance i-unknown shows no primary ENI; start the node again if it was just launched, else check"
+    ):
         node.start(0)
     assert not node.started
 

@@ -151,7 +151,7 @@ def test_pods_wait_for_addresses():
     answer = plan("m5.large", 19, having(MAX_ENI="2"))
     assert answer.waiting_reason == "the node runs at most 18 pods with a VPC address: 2 ENIs for pods × 9 slots"
     prefixes = plan("t3.nano", 33, having(ENABLE_PREFIX_DELEGATION="true"))
-    assert prefixes.waiting_reason == "the node runs at most 32 pods with a VPC address: 2 ENIs for pods × 1 slots × 16"
+    assert prefixes.waiting_reason == "the node runs at most 32 pods with a VPC address: 2 ENIs for pods × 1 slot × 16"
     custom = plan("m5.large", 19, having(AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG="true"))
     assert custom.waiting_reason == "the node runs at most 18 pods with a VPC address: 2 ENIs for pods × 9 slots"
     trunk = plan("m5.large", 19, having(ENABLE_POD_ENI="true"))
@@ -165,6 +165,19 @@ def test_pods_wait_where_minimum_ip_target_alone_leaves_nothing_warm():
         "no address is free, yet the pool does not grow: no target is short with WARM_IP_TARGET 0 and MINIMUM_IP_TARGET 4; "
         "set WARM_IP_TARGET to 1 or more"
     )
+
+
+@pytest.mark.parametrize("name", ["ENABLE_IMDS_ONLY_MODE", "DISABLE_NETWORK_RESOURCE_PROVISIONING"])
+def test_pods_wait_where_the_node_never_asks_ec2_for_more(name):
+    answer = plan("m5.large", 5, having(**{name: "true"}))
+    assert answer.pods_assigned == 0
+    assert answer.waiting_reason == (
+        f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
+    )
+
+
+def test_one_eni_is_not_enis():
+    assert plan("m5.large", 1, having(MAX_ENI="1")).limit_reason == "1 ENI for pods × 9 slots"
 
 
 def test_nobody_waits_where_all_find_room():
@@ -215,17 +228,33 @@ def test_managed_cards_are_in_the_plan():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"pods": -1}, "pods is -1; it must be 0 to 100,000"),
-        ({"pods": PODS_LIMIT + 1}, "pods is 100001; it must be 0 to 100,000"),
-        ({"pods": 2**70}, "pods is 1180591620717411303424; it must be 0 to 100,000"),
-        ({"nodes": 0}, "nodes is 0; it must be 1 to 100,000"),
-        ({"nodes": -5}, "nodes is -5; it must be 1 to 100,000"),
-        ({"max_pods": 0}, "max_pods is 0; it must be 1 to 100,000"),
-        ({"max_pods": -1}, "max_pods is -1; it must be 1 to 100,000"),
+        ({"pods": -1}, "pods must be 0 to 100,000, not -1"),
+        ({"pods": PODS_LIMIT + 1}, "pods must be 0 to 100,000, not 100001"),
+        ({"pods": 2**70}, "pods must be 0 to 100,000, not 1180591620717411303424"),
+        ({"nodes": 0}, "nodes must be 1 to 100,000, not 0"),
+        ({"nodes": -5}, "nodes must be 1 to 100,000, not -5"),
+        ({"max_pods": 0}, "max_pods must be 1 to 100,000, not 0"),
+        ({"max_pods": -1}, "max_pods must be 1 to 100,000, not -1"),
     ],
 )
 def test_a_number_out_of_bounds_is_refused(arguments, message):
     with pytest.raises(InvalidArgument, match=f"^{message}$"):
+        plan("m5.large", **({"pods": 1} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pods": 3.0}, "pods must be an int, not float"),
+        ({"pods": "3"}, "pods must be an int, not str"),
+        ({"pods": True}, "pods must be an int, not bool"),
+        ({"nodes": 1.0}, "nodes must be an int, not float"),
+        ({"max_pods": "29"}, "max_pods must be an int, not str"),
+        ({"settings": {}}, r"settings must be Settings, not dict .*from_env"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_by_name(arguments, message):
+    with pytest.raises(TypeError, match=message):
         plan("m5.large", **({"pods": 1} | arguments))
 
 

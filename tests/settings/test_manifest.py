@@ -85,13 +85,20 @@ def test_a_stream_of_bytes_is_refused():
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match=r"can't read .*none\.yaml"):
+    with pytest.raises(ManifestError, match=r"^can't read .*none\.yaml: No such file or directory$"):
         Settings.from_daemonset(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "the manifest is not YAML"), ("kind: Pod", "no container named aws-node")])
+def test_a_refusal_names_the_file(tmp_path, text, message):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ManifestError, match=rf"^.*a\.yaml: {message}"):
+        Settings.from_daemonset(tmp_path / "a.yaml")
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ManifestError, match="can't read"):
+    with pytest.raises(ManifestError, match=r"can't read .*: it is not UTF-8 text$"):
         Settings.from_daemonset(tmp_path / "a.yaml")
 
 

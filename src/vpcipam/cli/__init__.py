@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from vpcipam.cli.streams import abandon_stdout, complain, flush_stdout
-from vpcipam.errors import VpcIpamError
+from vpcipam.errors import VpcIpamError, file_trouble
 
 __all__ = ["main"]
 
@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _READER_GONE
     except OSError as error:
         abandon_stdout()
-        complain(f"can't read or write: {error}")
+        what = f" {error.filename}" if error.filename else ""
+        complain(f"can't read or write{what}: {file_trouble(error)}")
         return 1
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user who did not ask for it
         return _fault(error)

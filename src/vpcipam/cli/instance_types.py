@@ -3,8 +3,8 @@
 import click
 
 from vpcipam.cli.streams import STDIN, open_stdin
-from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits
+from vpcipam.errors import InvalidArgument, UnknownInstanceType, file_trouble
+from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits, unknown_type_text
 
 
 def complete_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -25,7 +25,7 @@ def read_types(file: str | None) -> dict[str, InstanceLimits]:
     """Read the types of a `--types` file, by name.
 
     Raises:
-        InvalidArgument: The file can't be read, or is not of that kind.
+        InvalidArgument: The file can't be read, or is not of that kind, or has no type.
     """
     if file is None:
         return {}
@@ -36,9 +36,14 @@ def read_types(file: str | None) -> dict[str, InstanceLimits]:
         else:
             with open(file, encoding="utf-8-sig") as stream:  # noqa: PTH123 - importing pathlib costs every run of the command
                 text = stream.read()
-        return {limits.instance_type: limits for limits in load_limits(text)}
+        types = {limits.instance_type: limits for limits in load_limits(text)}
     except (OSError, UnicodeDecodeError, TypeError) as error:
-        raise InvalidArgument(f"can't read {file}: {error}; give what `aws ec2 describe-instance-types --output json` prints") from error
+        raise InvalidArgument(
+            f"can't read {file}: {file_trouble(error)}; give what `aws ec2 describe-instance-types --output json` prints"
+        ) from error
+    if not types:
+        raise InvalidArgument(f"{file} has no instance type; give what `aws ec2 describe-instance-types --output json` prints")
+    return types
 
 
 def find_type(name: str, more: dict[str, InstanceLimits]) -> InstanceLimits:
@@ -51,6 +56,7 @@ def find_type(name: str, more: dict[str, InstanceLimits]) -> InstanceLimits:
         return more[name]
     try:
         return instance_limits(name)
-    except UnknownInstanceType as error:
-        said = str(error).partition(" The table has")[0]  # from there on it speaks to those who write Python
-        raise UnknownInstanceType(f"{said} `vpcipam limits --all` lists the types; --types FILE adds newer ones") from None
+    except UnknownInstanceType:
+        raise UnknownInstanceType(
+            f"{unknown_type_text(name)} `vpcipam limits --all` lists the types; --types FILE adds newer ones"
+        ) from None

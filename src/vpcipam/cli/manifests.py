@@ -6,7 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from vpcipam.cli.streams import STDIN, open_stdin
-from vpcipam.errors import ManifestError
+from vpcipam.errors import ManifestError, file_trouble
 from vpcipam.settings import VARIABLES, Settings, explain
 
 
@@ -23,7 +23,7 @@ def read_settings(file: str) -> Settings:
         with open_stdin() as stream:
             return Settings.from_daemonset(stream)
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"can't read stdin: {error}; give a manifest as UTF-8 text") from error
+        raise ManifestError(f"can't read stdin: {file_trouble(error)}; give a manifest as UTF-8 text") from error
 
 
 def apply_variables(settings: Settings, assignments: tuple[tuple[str, str], ...]) -> Settings:

@@ -55,6 +55,7 @@ def _answer(
     uncapped = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped=False)
     found = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped)
     eni_count = min(limits.eni_limit, max_eni or limits.eni_limit)
+    enis = f"{eni_count} ENI{'' if eni_count == 1 else 's'}"
     return {
         "instance_type": limits.instance_type,
         "max_pods": found,
@@ -71,7 +72,7 @@ def _answer(
         "vcpus": limits.vcpus,
         "formula": "".join(
             (
-                f"({eni_count} ENIs − the primary)" if custom_networking else f"{eni_count} ENI{'' if eni_count == 1 else 's'}",
+                f"({enis} − the primary)" if custom_networking else enis,
                 f" × ({limits.ipv4_per_eni} IPv4 addresses − 1)",
                 f" × {ADDRESSES_PER_PREFIX} of a prefix" if prefixes else "",
                 f" + {HOST_NETWORK_PODS} host-network pods",

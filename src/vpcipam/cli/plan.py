@@ -65,7 +65,7 @@ def command(
     def show() -> str:
         from vpcipam.cli.plan_view import show_plan  # noqa: PLC0415 - it loads rich, which JSON does not need
 
-        return show_plan(answer, limits, timeline=timeline)
+        return show_plan(answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg)
 
     return Answer(
         document=_document(answer, diagnostics, timeline=timeline),

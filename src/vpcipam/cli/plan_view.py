@@ -17,14 +17,14 @@ _LONGEST_BAR = 32
 _MOST_DECISIONS = 15
 
 
-def show_plan(plan: NodePlan, limits: InstanceLimits, *, timeline: bool) -> str:
-    """Write a plan; `timeline` shows the node's stages in place of the list of what it did."""
+def show_plan(plan: NodePlan, limits: InstanceLimits, *, timeline: bool, custom_networking: bool = False) -> str:
+    """Write a plan; `timeline` shows the node's stages in place of what it did; with `custom_networking`, pods are in another subnet."""
     page = Page()
     _head(page, plan)
     page.line()
     _enis(page, plan, limits)
     page.line()
-    _totals(page, plan)
+    _totals(page, plan, custom_networking=custom_networking)
     page.line()
     if timeline:
         _timeline(page, plan)
@@ -107,12 +107,14 @@ def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
 # --- totals --------------------------------------------------------------------------------------------------------------
 
 
-def _totals(page: Page, plan: NodePlan) -> None:
+def _totals(page: Page, plan: NodePlan, *, custom_networking: bool) -> None:
     prefixes = (
         f" in {counted(plan.prefix_count, 'prefix', 'prefixes')} ({plan.free_prefix_count} without a pod)" if plan.prefix_count else ""
     )
     calls = ", ".join(f"{count}×{action}" for action, count in plan.ec2_calls.items())
     subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, with those of the ENIs themselves"
+    if custom_networking:
+        subnet += "; 1 of them, the primary ENI's, out of the node's own subnet"
     page.facts(
         (
             (

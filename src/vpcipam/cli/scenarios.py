@@ -14,7 +14,10 @@ _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=click.Path()),
     click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Draw other chances. [default: what the scenario says, or 0]"),
     click.option(
-        "--trace", metavar="FILE", type=click.Path(), help="Run the pods of this CSV file, in seconds, in place of the scenario's workload."
+        "--trace",
+        metavar="FILE",
+        type=click.Path(),
+        help="Run the pods of this CSV file, in seconds, in place of the scenario's workload, as workload.trace.",
     ),
     click.option(
         "--set",
@@ -43,9 +46,11 @@ def read_scenario(file: str, *, seed: int | None, trace: str | None, changes: di
     if seed is not None:
         changes = {"seed": seed, **changes}
     if trace is not None:
-        if any(path.partition(".")[0] == "workload" for path in changes):
-            raise ScenarioError("--trace replaces the workload, so that --set workload… would do nothing; leave out one of them")
-        changes = {**changes, "workload": [{"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}]}
+        if any(f"{path}.".startswith("workload.") and not path.startswith("workload.trace.") for path in changes):
+            raise ScenarioError(
+                "--trace replaces the workload, so that --set can change nothing of it but workload.trace.…; leave out one of them"
+            )
+        changes = {"workload": [{"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}], **changes}
     return Scenario.load(file, changes)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.pictures import check_picture, check_writable
 from vpcipam.cli.progress import is_watched, show_progress
 from vpcipam.cli.scenarios import read_scenario, scenario_options
 from vpcipam.fleet.engine import Progress, simulate
@@ -39,20 +40,19 @@ def command(
     The same scenario and seed come to the same figures, on any machine.
     """
     scenario = read_scenario(file, seed=seed, trace=trace, changes=changes)
-    # What can't be written is better known before a long run than after it.
     if plot is not None:
-        from vpcipam.fleet.plots import picture_format, plot_result  # noqa: PLC0415 - it loads matplotlib
-
-        picture_format(plot)
-        _require_folder(plot)
+        check_picture(plot)
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
+        check_writable(Path(folder))
     with _progress(scenario.duration_ns, quiet=quiet) as progress:
         result = simulate(scenario, progress=progress)
     notes = []
     if folder is not None:
         notes.append(f"wrote {', '.join(path.name for path in result.write_csv(folder))} into {folder}")
     if plot is not None:
+        from vpcipam.fleet.plots import plot_result  # noqa: PLC0415 - it loads matplotlib
+
         plot_result(result, plot)
         notes.append(f"drew {plot}")
 
@@ -64,17 +64,6 @@ def command(
         return show_result(result)
 
     return Answer(document=result.to_dict(), show=show, notes=() if quiet else tuple(notes))
-
-
-def _require_folder(file: str) -> None:
-    """See that the folder of a file is there.
-
-    Raises:
-        NotADirectoryError: It is not.
-    """
-    folder = Path(file).parent
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{file}: there is no folder {folder}; make it first")
 
 
 @contextmanager

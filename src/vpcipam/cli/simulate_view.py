@@ -114,7 +114,7 @@ def _waits(page: Page, result: FleetResult) -> None:
 
 def _wait_texts(wait: Waits) -> tuple[str, ...]:
     share = 100 * wait.late_count / wait.count
-    return f"{share:.1f} %", *(span(each) if each else "0 s" for each in (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns))
+    return f"{share:.1f} %", *map(span, (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns))
 
 
 def _calls(page: Page, result: FleetResult) -> None:

@@ -7,6 +7,7 @@ from io import StringIO
 
 from rich.box import SIMPLE_HEAD, Box
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,9 +17,15 @@ from vpcipam.cli.streams import one_line
 _PLAIN_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """No lines but dashes under the heads of columns."""
 
+_NARROWEST = 8
+"""What a column that folds is left with at least, if its longest word needs as much."""
+
 
 class Page:
-    """A text for stdout, made of parts, as wide as the terminal, or as COLUMNS says, or 80."""
+    """A text for stdout, made of parts, as wide as the terminal, or as COLUMNS says, or 80.
+
+    A table that needs more is wider than that: figures would be cut off otherwise, and nobody could tell.
+    """
 
     def __init__(self) -> None:
         # NO_COLOR asks for no colour; bold and dim without colour help nobody, so that we leave out those as well.
@@ -89,10 +96,25 @@ class Page:
 
     def render(self) -> str:
         """Give the text, without blanks at the ends of lines."""
+        width = self.width
         with self._console.capture() as capture:
             for part, stays_whole in self._parts:
+                self._console.width = max(width, self._least_width(part))
                 self._console.print(part, soft_wrap=stays_whole)
+        self._console.width = width
         return "".join(line.rstrip(" ") + "\n" for line in capture.get().splitlines())
+
+    def _least_width(self, part: RenderableType) -> int:
+        """How wide a table must be for no column to be cut off; 0 for what is no table."""
+        if not isinstance(part, Table):
+            return 0
+        options = self._console.options.update(width=sys.maxsize)
+        width = 0
+        for column in part.columns:
+            measured = [Measurement.get(self._console, options, each) for each in (column.header, *column.cells)]
+            folded = min(_NARROWEST, max(each.minimum for each in measured))
+            width += max(each.maximum for each in measured) if column.no_wrap else folded
+        return width + (part.padding[1] + (part.box is not None)) * (len(part.columns) - 1)
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -1,12 +1,12 @@
 """`vpcipam tune`: the settings with the fewest addresses, or calls, that keep within bounds."""
 
-from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
 from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.pictures import check_picture
 from vpcipam.cli.progress import trials_shown
 from vpcipam.cli.scenarios import read_scenario, scenario_options
 from vpcipam.cli.sweep import unfinished, workers_option
@@ -40,12 +40,8 @@ def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str
     """
     scenario = read_scenario(file, seed=seed, trace=trace, changes=changes)
     spec = TuneSpec.read(scenario)
-    if plot is not None:  # what can't be drawn is better known before a long search than after it
-        from vpcipam.fleet.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
-
-        picture_format(plot)
-        if not Path(plot).parent.is_dir():
-            raise NotADirectoryError(f"{plot}: there is no folder {Path(plot).parent}; make it first")
+    if plot is not None:
+        check_picture(plot)
     with trials_shown(spec.trial_count) as progress:
         result = tune(scenario, spec, workers=workers, progress=progress)
     notes = []

@@ -98,6 +98,10 @@ class Ec2Error(VpcIpamError):
         self.message = message
         self.action = action
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it cross to another process; an exception is otherwise made anew of its message alone."""
+        return type(self), (self.code, self.message, self.action), self.__dict__
+
     @property
     def out_of_addresses(self) -> bool:
         """Tell whether the subnet has too few addresses, or no free /28; on CreateNetworkInterface only the message says so."""
@@ -116,6 +120,10 @@ class LostAnswer(Ec2Error):
     def __init__(self, code: str, message: str, action: str, answer: object) -> None:
         super().__init__(code, message, action)
         self.answer = answer
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See `Ec2Error`."""
+        return type(self), (self.code, self.message, self.action, self.answer), self.__dict__
 
 
 @attrs.frozen

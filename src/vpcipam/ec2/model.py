@@ -58,6 +58,11 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         234
     """
 
+    def __repr__(self) -> str:
+        held = self._account
+        counts = f"{len(held.vpcs)} VPCs, {len(held.subnets)} subnets, {len(held.enis)} ENIs, {len(held.instances)} instances"
+        return f"<Ec2Model: {counts}>"
+
     def set_conditions(self, conditions: Conditions | None) -> None:
         """Behave like this from now on, with full buckets: for a stage that is set before the play begins.
 

@@ -10,11 +10,11 @@ from itertools import chain, combinations
 from vpcipam.address import Cidr
 from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
 from vpcipam.ec2.space import reserved_addresses
-from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
 from vpcipam.fleet.reading import MAX_COUNT, nearest
 from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
 from vpcipam.fleet.workload import MAX_NS, Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
-from vpcipam.limits import instance_limits
+from vpcipam.limits import instance_limits, unknown_type_text
 from vpcipam.pool import PLACEMENTS
 
 Misfit = tuple[str, str]
@@ -98,6 +98,8 @@ def _type_misfits(group: NodeGroup) -> Iterator[Misfit]:
         limits = instance_limits(group.instance_type)
         key = "settings"
         group.settings.check(limits)
+    except UnknownInstanceType:
+        yield key, f"{unknown_type_text(group.instance_type)} `vpcipam limits --all` lists the types"
     except VpcIpamError as error:
         yield key, str(error)
 

@@ -354,7 +354,7 @@ class _Figure:
 
 def _wait(result: FleetResult) -> _Figure:
     waits = result.summary.to_start
-    return _Figure(waits.p99_ns / NS_PER_S, span(waits.p99_ns) if waits.p99_ns else "0 s")
+    return _Figure(waits.p99_ns / NS_PER_S, span(waits.p99_ns))
 
 
 def _late(result: FleetResult) -> _Figure:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from vpcipam.errors import ScenarioError, VpcIpamError
-from vpcipam.fleet.workload import MAX_S
+from vpcipam.fleet.workload import MAX_S, SHORTEST_S
 from vpcipam.stats import NS_PER_S
 
 _Value = TypeVar("_Value")
@@ -17,6 +17,7 @@ _UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
+_LIKELY = 0.75  # a slip of the keyboard, but not `min_count` for `count`
 
 MAX_COUNT = 10**9
 """The largest whole number, where a key sets no other bound."""
@@ -48,7 +49,8 @@ class Table:
         if key in self._values:
             return self._values[key]
         if default is _REQUIRED:
-            raise self.refusal(key, "is missing")
+            near = difflib.get_close_matches(key, [each for each in self._values if each not in self._taken], n=1, cutoff=_LIKELY)
+            raise self.refusal(key, "is missing" + (f"; there is {near[0]!r}, is that it?" if near else ""))
         return default
 
     def text(self, key: str, default: str = _REQUIRED, *, among: Iterable[str] = ()) -> str:
@@ -108,7 +110,7 @@ class Table:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
-            bound = f"{low:g} s to {MAX_S / 86_400:g} d"
+            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / 86_400:g} d"
             raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
         return float(seconds)
 

@@ -80,9 +80,11 @@ def clock(time_ns: int) -> str:
 def span(duration_ns: int) -> str:
     """Write a duration by its two largest units, rounded down.
 
-    >>> span(2_280_000_000_000), span(90_061_000_000_000), span(12_500_000_000), span(400_000_000)
-    ('38 min', '1 d 1 h', '12 s', 'less than 1 s')
+    >>> span(2_280_000_000_000), span(90_061_000_000_000), span(12_500_000_000), span(400_000_000), span(0)
+    ('38 min', '1 d 1 h', '12 s', 'less than 1 s', '0 s')
     """
+    if not duration_ns:
+        return "0 s"
     seconds = duration_ns // NS_PER_S
     parts = []
     for unit, length_s in (("d", _DAY_S), ("h", 3600), ("min", 60), ("s", 1)):

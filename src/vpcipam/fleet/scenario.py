@@ -18,7 +18,7 @@ from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
-from vpcipam.errors import ScenarioError
+from vpcipam.errors import ScenarioError, file_trouble
 from vpcipam.fleet.fitting import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
 from vpcipam.fleet.read_workload import read_workload
 from vpcipam.fleet.reading import Table, changed
@@ -110,8 +110,7 @@ class Scenario:
             with Path(path).open(encoding="utf-8") as file:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise ScenarioError(f"{path}: {reason}; a scenario is a TOML file, see examples/scenarios") from None
+            raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
         return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
 
     @classmethod

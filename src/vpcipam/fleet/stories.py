@@ -94,7 +94,7 @@ class Notes:
         for text, note in self._open.items():
             first, *others = note.subjects
             also = f", and {len(others)} others" if len(others) > 1 else f", and {others[0]}" if others else ""
-            again = f" ({note.count} times until {clock(note.until_ns)})" if note.count > 1 else ""
+            again = f" ({note.count:,} times until {clock(note.until_ns)})" if note.count > 1 else ""
             yield FleetEvent(note.time_ns, note.until_ns, f"{first}{also}", "note", f"{text}{again}")
 
 
@@ -156,15 +156,15 @@ class Teller:
             before = max(spell.first - 1, 0)
             times_ns, those = self._times_ns[before : spell.stop], [0, *counts[spell.first : spell.stop]]
             rate, rate_ns = worst_minute(times_ns, those[-len(times_ns) :])
-            worst = f", up to {rate:g} a minute at {clock(rate_ns)}" if rate else ""
-            return f"EC2 throttles {sum(those)} call{'' if sum(those) == 1 else 's'} {lasting}{worst}"
+            worst = f", up to {f'{rate:,.1f}'.removesuffix('.0')} a minute at {clock(rate_ns)}" if rate else ""
+            return f"EC2 throttles {sum(those):,} call{'' if sum(those) == 1 else 's'} {lasting}{worst}"
 
         yield from self._tell([count > 0 for count in counts], ("fleet", "throttling"), text)
 
     def peak(self, count: int, time_ns: int) -> Iterator[FleetEvent]:
         """Tell when most addresses were attached."""
         if count:
-            yield FleetEvent(time_ns, time_ns, "fleet", "peak", f"most pod addresses attached, {count}")
+            yield FleetEvent(time_ns, time_ns, "fleet", "peak", f"most pod addresses attached, {count:,}")
 
     def _tell(self, so: Sequence[bool], what: tuple[str, str], text: Callable[[Spell, str], str]) -> Iterator[FleetEvent]:
         """Tell of each spell in which something was so."""
@@ -187,11 +187,11 @@ class Teller:
 
 
 def _at_a_time(most: int) -> str:
-    return f"up to {most} pods at a time wait" if most > 1 else "a pod waits"
+    return f"up to {most:,} pods at a time wait" if most > 1 else "a pod waits"
 
 
 def _but_for_reserved(sample: SubnetSample) -> str:
-    return f", but for {sample.reserved} reserved one{'' if sample.reserved == 1 else 's'}" if sample.reserved else ""
+    return f", but for {sample.reserved:,} reserved one{'' if sample.reserved == 1 else 's'}" if sample.reserved else ""
 
 
 def in_order(events: Iterable[FleetEvent]) -> tuple[FleetEvent, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.errors import InvalidArgument, ScenarioError, VpcIpamError
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.reading import Table
 from vpcipam.fleet.scenario import Scenario
@@ -107,7 +107,9 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
     trials = table.integer("trials", 0)
     axes = {path: values for path, values in table.items() if path != "trials"}
     if not axes:
-        raise table.refusal("", 'there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]')
+        raise ScenarioError(
+            f'{scenario.source}: sweep: there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]'
+        )
     for path, values in axes.items():
         if not isinstance(values, list):
             raise table.refusal(path, f"must be a list of values to try, not {values!r}")

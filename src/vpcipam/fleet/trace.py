@@ -11,7 +11,7 @@ from typing import Protocol, TextIO, cast
 
 import attrs
 
-from vpcipam.errors import TraceError
+from vpcipam.errors import TraceError, file_trouble
 from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 from vpcipam.stats import NS_PER_S
 
@@ -72,7 +72,7 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
             rows = _Rows(str(path), csv.reader(file, strict=True), layout)
             runs = tuple(rows)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path}: {getattr(error, 'strerror', None) or error}; a trace is a CSV file in UTF-8, plain or gzipped") from None
+        raise TraceError(f"{path}: {file_trouble(error)}; a trace is a CSV file in UTF-8, plain or gzipped") from None
     if not runs:
         raise TraceError(f"{path}: no row is a pod that ran; give one row for each pod below the header")
     begin_ns = min(run.created_ns for run in runs) if rows.are_dates or layout.from_first_pod else 0

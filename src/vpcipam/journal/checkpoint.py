@@ -195,7 +195,7 @@ def allocation_text(assigned: Assigned, interfaces_count: int) -> str:
     version = 6 if ":" in assigned.address else 4
     return (
         f'{{"networkName":{go_string(key.network_name)},"containerID":{go_string(key.container_id)},"ifName":{go_string(key.if_name)},'
-        f'"ipv{version}":{go_string(assigned.address)},"allocationTimestamp":{assigned.assigned_ns},"metadata":{{{",".join(written)}}}}}'
+        f'"ipv{version}":{go_string(assigned.address)},"allocationTimestamp":{assigned.assigned_ns:d},"metadata":{{{",".join(written)}}}}}'
     )
 
 
@@ -238,8 +238,8 @@ def _legible(text: str) -> str:
 
 def cooldown_text(cooling: Cooling) -> str:
     """Write a cooldown."""
-    released = "" if cooling.released_ns is None else f',"releasedTimestamp":{cooling.released_ns}'
-    return f'{{"address":{go_string(cooling.address)},"untilTimestamp":{cooling.until_ns}{released}}}'
+    released = "" if cooling.released_ns is None else f',"releasedTimestamp":{cooling.released_ns:d}'
+    return f'{{"address":{go_string(cooling.address)},"untilTimestamp":{cooling.until_ns:d}{released}}}'
 
 
 def read_cooldowns(document: Document) -> tuple[tuple[Cooling, ...], tuple[Problem, ...]]:

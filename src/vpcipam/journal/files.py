@@ -89,6 +89,7 @@ _CAUSES = {
     errno.EACCES: "this user may not write there",
     errno.EPERM: "this user may not write there",
     errno.ENOENT: "there is no such folder",
+    errno.EISDIR: "it is a folder; give the name of a file",
 }
 
 

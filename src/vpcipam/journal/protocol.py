@@ -17,12 +17,22 @@ class Assigned:
     Attributes:
         address: as text.
         assigned_ns: when it was assigned, Unix nanoseconds.
+
+    Raises:
+        TypeError: the sandbox or the pod is named by something else than texts, which would come back as texts, and so as others.
     """
 
     key: SandboxKey
     address: str
     pod: PodRef | None
     assigned_ns: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.pod is not None and not isinstance(self.pod, PodRef):
+            raise TypeError(f"a pod is named by a PodRef(namespace, name), not by {type(self.pod).__name__} ({self.pod!r})")
+        for name in self.key if self.pod is None else (*self.key, self.pod.namespace, self.pod.name):
+            if not isinstance(name, str):
+                raise TypeError(f"a journal names sandboxes and pods by texts, which {self.key!r} for {self.pod!r} does not")
 
 
 @attrs.frozen

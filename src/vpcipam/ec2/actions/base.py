@@ -57,8 +57,8 @@ class Actions:
 
     def _begin(self, action: str, now_ns: int, *, filtered: bool = True) -> Call:
         """Take in a call. Every action passes through here, and nowhere else; `filtered` matters to some Describe actions alone."""
+        call = Call(action, operator.index(now_ns))
         self._call_counts[action] += 1
-        call = Call(action, now_ns)
         if self._gate is not None:
             self._gate.enter(call, filtered=filtered)
         return call

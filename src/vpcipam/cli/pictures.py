@@ -1,0 +1,33 @@
+"""Pictures as arguments: what can't be drawn is better known before a long run than after it."""
+
+import os
+from pathlib import Path
+
+
+def check_picture(file: str) -> None:
+    """See that a picture can be written to a file.
+
+    Raises:
+        InvalidArgument: its name does not say what to write.
+        MissingExtra: matplotlib is not installed.
+        OSError: its folder is not there, or it can't be written.
+    """
+    from vpcipam.fleet.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
+
+    picture_format(file)
+    path = Path(file)
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"{file}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{file} is a folder; give the name of a file")
+    check_writable(path if path.exists() else path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """See that this user may write to a file or into a folder.
+
+    Raises:
+        PermissionError: It may not, or the file system is read-only.
+    """
+    if not os.access(path, os.W_OK):
+        raise PermissionError(f"this user may not write to {path}")
