@@ -245,22 +245,25 @@ class Sandboxes:
             self.pool.cool_at(address, cooling.until_ns)
         self._record_cooling([(address, cooling)])
 
-    def take_over(self, cooling: Iterable[Cooling]) -> None:
-        """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
-        here = []
+    def take_over(self, cooling: Iterable[Cooling], *, elsewhere: bool = False) -> None:
+        """Let addresses cool that lie in a CIDR, or `elsewhere` too, and that no sandbox holds; have that recorded at once."""
+        taken = []
         for each in cooling:
             address = self._number(each)
-            if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
+            if address is not None and (elsewhere or self.pool.block_of(address) is not None) and _is_free(self.pool, address):
                 self._let_cool(address, each.until_ns)
-                here.append((address, each))
-        if here:
-            self._record_cooling(here)
+                taken.append((address, each))
+        if taken:
+            self._record_cooling(taken)
 
     def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
         """What still cools, each with its end, in the order in which they end."""
         items: Iterable[tuple[int, int]] = self.pool.cooling_items()
         if self._cooling_elsewhere:
-            items = sorted((*items, *self._cooling_elsewhere.items()), key=lambda item: item[1])
+            ends = dict(items)
+            for address, until_ns in self._cooling_elsewhere.items():
+                ends[address] = max(until_ns, ends.get(address, 0))  # the pool may remember the address of a CIDR that is gone
+            items = sorted(ends.items(), key=lambda item: item[1])
         return [item for item in items if item[1] > now_ns]
 
     def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:

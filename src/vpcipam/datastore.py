@@ -586,18 +586,23 @@ class Datastore:
         with self._turn:
             self._sandboxes.cool(address, cooling)
 
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
+    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = (), *, elsewhere: bool = False) -> None:
         """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
 
         Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
         too, and to be decided about here too.
+
+        Args:
+            cooling: what was seen; of it, addresses of the other IP version don't matter.
+            quarantined: what the other card has in quarantine.
+            elsewhere: keep the cooldowns of addresses that lie in no CIDR as well, for one that has them may come.
 
         Raises:
             JournalError: the journal can't keep that; they cool all the same until the next restart.
         """
         with self._turn:
             self._sandboxes.withhold(quarantined)
-            self._sandboxes.take_over(cooling)
+            self._sandboxes.take_over(cooling, elsewhere=elsewhere)
 
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""
