@@ -2,8 +2,10 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager
 from heapq import heappop, heappush
 from itertools import pairwise
+from threading import RLock
 from typing import Generic, NoReturn, SupportsIndex, TypeVar, final
 
 from vpcipam import _pool_refusals as refuse
@@ -876,3 +878,12 @@ class AddressPool(Generic[K]):
         for block in blocks:
             if len(block.used) < block.size:
                 refuse.hold(6, block.lowest_free() == min(set(range(len(block.used) + 1)) - block.used))
+
+
+def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin's sets `locked`
+    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. It leaves `locked` alone.
+
+    A plain pool has no calls that need no lock: other threads may come into the middle of each. No signal's handler, and so no
+    KeyboardInterrupt, leaves it taken.
+    """
+    return RLock()

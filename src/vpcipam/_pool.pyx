@@ -7,6 +7,7 @@
 What a line does stands here; what the classes promise stands in their docstrings, which are those of the plain twin.
 """
 
+from threading import RLock
 from types import GenericAlias
 
 from vpcipam import _pool_refusals as refuse
@@ -2165,6 +2166,43 @@ cdef class AddressPool:
             for slot in self._group_slots.values():
                 group = &self._groups[<int32_t>slot]
                 hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))
+
+
+# --- for an owner that many threads call -------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class _OwnersLock:
+    # Here since the interpreter runs handlers of signals before and after a call of C, never within: no KeyboardInterrupt comes between
+    # taking the lock and noting it, as it may in a context manager written in Python.
+    cdef AddressPool _pool
+    cdef object _acquire
+    cdef object _release
+    cdef int64_t _depth  # how often its holder has taken it
+
+    def __cinit__(self, AddressPool pool):
+        lock = RLock()
+        self._acquire = lock.acquire
+        self._release = lock.release
+        self._pool = pool
+
+    def __enter__(self):
+        self._acquire()
+        self._depth += 1
+        self._pool._locked = True
+
+    def __exit__(self, kind, error, trace):
+        self._depth -= 1
+        self._pool._locked = self._depth > 0
+        self._release()
+
+
+def owners_lock(AddressPool pool not None, /):
+    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. `locked` is set while somebody has it.
+
+    No signal's handler, and so no KeyboardInterrupt, leaves it taken.
+    """
+    return _OwnersLock(pool)
 
 
 # --- for the loop of a fleet -------------------------------------------------------------------------------------------------

@@ -1,9 +1,7 @@
 """The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import TypeVar, cast
 
 from vpcipam._attached import Attached
@@ -13,7 +11,7 @@ from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
 from vpcipam.journal.protocol import Cooling, Journal
-from vpcipam.pool import USING_EXTENSION, AddressPool
+from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined, is_withheld
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -37,26 +35,6 @@ def call_back(on_event: Callable[[Event], object], event: Event) -> None:
             warnings.showwarning(warning, EventWarning, __file__, 0)
 
 
-class _Turn:
-    """The datastore's lock: of the kind that a callback may take again. While it is taken, the pool refuses the calls that need none."""
-
-    def __init__(self, pool: AddressPool[SandboxKey]) -> None:
-        self._lock = threading.RLock()
-        self._pool = pool
-        self._depth = 0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-        self._pool.locked = True
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._pool.locked = False
-        self._lock.release()
-
-
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
@@ -65,6 +43,9 @@ class Datastore:
     Any thread may call it at any time. One lock serves all of it, so each call sees the others' changes whole; it is held while the call
     lasts, which with a journal includes the write, and `on_event` is called under it. Without a journal and events, an assign or unassign
     is one call of the compiled pool, which the GIL makes atomic: it takes the lock only where another thread has it.
+
+    What a signal's handler raises (^C) leaves the lock free, wherever it comes. It may come into the middle of a change, though: of a call
+    that it ended, part may be done. Who does not stop then does best to make the datastore anew.
 
     Invariants:
 
@@ -100,7 +81,7 @@ class Datastore:
         """
         pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
-        self._turn = _Turn(pool)
+        self._turn = owners_lock(pool)
         self._network_card = network_card
         self._on_event = on_event
         self._attached = Attached(pool, mode, network_card)

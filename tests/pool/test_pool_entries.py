@@ -1,7 +1,10 @@
 """What a pool keeps for its owner: an entry beside an address, a note beside a key."""
 
+import contextlib
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -227,3 +230,29 @@ def test_while_the_owner_has_its_lock_the_calls_that_need_none_are_refused_and_a
     pool.locked = False
     assert pool.unassign_entry("b", 0) is None
     pool._check()
+
+
+def test_the_owner_s_lock_keeps_other_threads_out_until_who_has_it_has_left_it_as_often_as_taken(pool_twin):
+    pool = pool_twin.AddressPool(cooldown_ns=0)
+    lock = pool_twin.owners_lock(pool)
+    sets_locked = pool_twin.__name__ == "vpcipam._pool"  # the plain pool has no calls that need no lock
+    entered, order = threading.Event(), []
+
+    def other():
+        entered.set()
+        with lock:
+            order.append("other")
+
+    with ThreadPoolExecutor(1) as threads:
+        with contextlib.suppress(ValueError), lock:
+            with lock:
+                waiting = threads.submit(other)
+                assert entered.wait(30)
+            assert pool.locked == sets_locked
+            with pytest.raises(TimeoutError):
+                waiting.result(0.02)
+            order.append("holder")
+            raise ValueError("as a call may that is refused")
+        waiting.result(30)
+    assert order == ["holder", "other"]
+    assert not pool.locked
