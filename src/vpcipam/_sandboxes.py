@@ -57,6 +57,10 @@ class Sandboxes:
         """What a sandbox holds that holds something."""
         return cast("Assignment | None", self.pool.entry_of(key)) or self.first_assignment(key)
 
+    def assignment_of(self, key: SandboxKey) -> Assignment | None:
+        """What a sandbox holds, None where it holds nothing."""
+        return None if self.pool.address_of(key) is None else self.assignment(key)
+
     def first_assignment(self, key: SandboxKey) -> Assignment:
         """Make what a sandbox holds, where the pool has kept none for the address, and have it kept."""
         address = self.pool.address_of(key)
@@ -466,12 +470,11 @@ class Sandboxes:
         held = dict(self.items())
         assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101  # what a _check is for
         for key, address in held.items():
-            place, kept = self._attached.place_of(address), cast("Assignment | None", self.pool.entry_of(key))
+            place, told = self._attached.place_of(address), self.assignment(key)
             assert place is not None, "invariant 3"  # noqa: S101  # likewise
-            assert kept is not None, "invariant 3"  # noqa: S101  # likewise
             eni, cidr = place
-            assert (parse_address(kept.address, self._version), kept.eni_id) == (address, eni.eni_id), "invariant 3"  # noqa: S101  # likewise
-            assert (kept.device_number, kept.cidr) == (eni.device_number, str(cidr)), "invariant 3"  # noqa: S101  # likewise
+            assert (parse_address(told.address, self._version), told.eni_id) == (address, eni.eni_id), "invariant 3"  # noqa: S101  # likewise
+            assert (told.device_number, told.cidr) == (eni.device_number, str(cidr)), "invariant 3"  # noqa: S101  # likewise
 
 
 def _is_free(pool: AddressPool[SandboxKey], address: int) -> bool:

@@ -92,7 +92,6 @@ class Datastore:
         # Methods are bound once, as looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
-        self._assignment_kept = cast("Callable[[SandboxKey], Assignment | None]", pool.entry_of)
 
     def _tell(self, event: DatastoreEvent) -> None:
         """Tell of an event that has happened."""
@@ -193,7 +192,7 @@ class Datastore:
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
         with self._turn:
-            return self._assignment_kept(key)
+            return self._sandboxes.assignment_of(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
@@ -225,13 +224,7 @@ class Datastore:
             raise DatastoreError(
                 "the pool is not handed out: the datastore's journal or `on_event` would not be told of what is done there"
             )
-        self._is_plain = False  # an answer may be yet to be made
-        self._assignment_kept = self._assignment_asked_for
         return self._pool
-
-    def _assignment_asked_for(self, key: SandboxKey) -> Assignment | None:
-        """What a sandbox holds, made where the pool has kept none; None where it holds nothing."""
-        return None if self._pool.address_of(key) is None else self._sandboxes.assignment(key)
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
 
@@ -592,6 +585,4 @@ class Datastore:
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
         with self._turn:
-            for item in self._sandboxes.items():
-                self._assignment_kept(item[0])  # of a pool that was handed out it may be yet to be made
             self._sandboxes._check()  # noqa: SLF001  # the same object in two parts
