@@ -199,7 +199,7 @@ ALLOWED = {
         "write_bytes": "the same",
     },
     "vpcipam.node": {"threading": "the calls of the control loop follow each other"},
-    "vpcipam.datastore": {"threading": "one lock: any thread may call"},
+    "vpcipam._address_pool_py": {"threading": "the lock of an owner that any thread may call"},
     "vpcipam.prometheus": {"threading": "events come of several threads"},
     "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},
     "vpcipam.fleet.trace": {

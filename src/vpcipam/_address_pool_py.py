@@ -2,8 +2,10 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager
 from heapq import heappop, heappush
 from itertools import pairwise
+from threading import RLock
 from typing import Generic, NoReturn, SupportsIndex, TypeVar, final
 
 from vpcipam import _pool_refusals as refuse
@@ -317,7 +319,9 @@ class AddressPool(Generic[K]):
 
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
-        return self._assign(key, now_ns)[0].address
+        now = self._time(now_ns)
+        key_hash = hash(key)
+        return (self._find(key, key_hash) or self._give(key, key_hash, now)).address
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
         """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
@@ -358,7 +362,10 @@ class AddressPool(Generic[K]):
 
         Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
         """
-        return self._unassign(key, now_ns).address
+        now = self._time(now_ns)
+        use = self._holding(key)
+        self._unassign(use, now)
+        return use.address
 
     def revoke(self, key: K, /) -> int:
         """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
@@ -418,32 +425,43 @@ class AddressPool(Generic[K]):
         For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
 
         Raises:
-            PoolLocked: `locked` is set.
+            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
         Complexity: that of `assign`.
         """
+        now = self._time(now_ns)
+        key_hash = hash(key)
+        held = self._find(key, key_hash)
         if self._locked:
             raise refuse.pool_locked()
-        use, is_new = self._assign(key, now_ns)
-        if is_new:
-            use.note = note
+        if held is not None:
+            return held.entry
+        use = self._give(key, key_hash, now)
+        use.note = note
         return use.entry
 
     def unassign_entry(self, key: K, now_ns: SupportsIndex, /) -> object:
-        """Unassign, forget the note, and return the entry of the address, or None if it has none.
+        """Unassign, forget the note, and return the entry of the address.
 
         Raises:
-            PoolLocked: `locked` is set.
+            PoolLocked: as with `assign_entry`.
             OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address.
+            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
 
         Complexity: that of `unassign`.
         """
+        now = self._time(now_ns)
+        use = self._find(key, hash(key))
         if self._locked:
             raise refuse.pool_locked()
-        return self._unassign(key, now_ns).entry
+        if use is None:
+            raise refuse.unknown_key(key)
+        if use.entry is None:
+            raise refuse.no_entry(key, use.address)
+        self._unassign(use, now)
+        return use.entry
 
     def entry_of(self, key: K, /) -> object:
         """Return the entry of a key's address, or None."""
@@ -690,32 +708,24 @@ class AddressPool(Generic[K]):
             raise refuse.unknown_key(key)
         return use
 
-    def _assign(self, key: K, now_ns: SupportsIndex) -> tuple[_Use[K], bool]:
-        """Find what a key holds, or give it something; tell whether it is new."""
-        now = self._time(now_ns)
-        key_hash = hash(key)
-        held = self._find(key, key_hash)
-        if held is not None:
-            return held, False
-        if not self._open and not self._some_block_opens(now):
+    # Changes of state. No code of a key runs below.
+
+    def _give(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
+        """Give an address to a key that has none."""
+        if not self._open and not self._some_block_opens(now_ns):
             raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
-        self._expire(now)
+        self._expire(now_ns)
         block = self._choose()
         use: _Use[K] = _Use(block.base + block.lowest_free(), block)
         self._hand_out(use, key, key_hash)
-        return use, True
-
-    def _unassign(self, key: K, now_ns: SupportsIndex) -> _Use[K]:
-        now = self._time(now_ns)
-        use = self._holding(key)
-        self._let_go(use)
-        if self._cooldown_ns:
-            self._cool(use, now + self._cooldown_ns)
-        else:
-            self._free(use)
         return use
 
-    # Changes of state. No code of a key runs below.
+    def _unassign(self, use: _Use[K], now_ns: int) -> None:
+        self._let_go(use)
+        if self._cooldown_ns:
+            self._cool(use, now_ns + self._cooldown_ns)
+        else:
+            self._free(use)
 
     def _spare_count(self) -> int:
         """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
@@ -890,3 +900,12 @@ class AddressPool(Generic[K]):
         for block in blocks:
             if len(block.used) < block.size:
                 refuse.hold(6, block.lowest_free() == min(set(range(len(block.used) + 1)) - block.used))
+
+
+def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin's sets `locked`
+    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. It leaves `locked` alone.
+
+    A plain pool has no calls that need no lock: other threads may come into the middle of each. No signal's handler, and so no
+    KeyboardInterrupt, leaves it taken.
+    """
+    return RLock()

@@ -1,11 +1,14 @@
 # The compiled twin as type checkers see it. Signatures are those of the plain twin; docstrings stand in the sources.
 from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager
 from types import GenericAlias
 from typing import Generic, NoReturn, Self, SupportsIndex, TypeVar, final
 
 _K = TypeVar("_K", bound=Hashable)
 
 __pyx_capi__: dict[str, object]  # the functions of `_pool.pxd`, for the compiled loop of a fleet
+
+def owners_lock(pool: AddressPool[_K], /) -> AbstractContextManager[object, None]: ...
 
 @final
 class BitmapPool:

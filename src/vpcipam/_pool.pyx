@@ -7,6 +7,7 @@
 What a line does stands here; what the classes promise stands in their docstrings, which are those of the plain twin.
 """
 
+from threading import RLock
 from types import GenericAlias
 
 from vpcipam import _pool_refusals as refuse
@@ -840,7 +841,7 @@ cdef class AddressPool:
         Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
         """
         cdef bint is_new
-        return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new))
+        return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
 
     def assign_at(self, key, address, now_ns):
         """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
@@ -964,7 +965,7 @@ cdef class AddressPool:
         For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
 
         Raises:
-            PoolLocked: `locked` is set.
+            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
@@ -972,30 +973,32 @@ cdef class AddressPool:
         """
         cdef bint is_new
         cdef int32_t place
-        if self._locked:
-            raise refuse.pool_locked()
         if not self._keeps:
             self._keep()
-        place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new)
+        place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, True)
         if is_new and note is not None:
             put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
         return self._entry_of(place)
 
     def unassign_entry(self, key, now_ns, /):
-        """Unassign, forget the note, and return the entry of the address, or None if it has none.
+        """Unassign, forget the note, and return the entry of the address.
 
         Raises:
-            PoolLocked: `locked` is set.
+            PoolLocked: as with `assign_entry`.
             OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address.
+            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
 
         Complexity: that of `unassign`.
         """
+        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
+        cdef int32_t place = self._find(key, hash_of(key))
         if self._locked:
             raise refuse.pool_locked()
-        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._holding(key)
+        if place == NONE:
+            raise refuse.unknown_key(key)
         entry = self._entry_of(place)
+        if entry is None:
+            raise refuse.no_entry(key, <object>address_at(<PyObject*>self._held, place))
         _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
         _note = self._take_note(place)
         self._let_go(place, self._found_slot)
@@ -1313,10 +1316,12 @@ cdef class AddressPool:
 
     # Keys
 
-    cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new) except -1:
+    cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
         """The place of a key, which gets one if it has none."""
         cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
+        if heeds_lock and self._locked:
+            raise refuse.pool_locked()
         is_new[0] = place == NONE
         if is_new[0]:
             if self._open_count == 0 and not self._some_block_opens(now):
@@ -2188,6 +2193,43 @@ cdef class AddressPool:
                 hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))
 
 
+# --- for an owner that many threads call -------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class _OwnersLock:
+    # Here since the interpreter runs handlers of signals before and after a call of C, never within: no KeyboardInterrupt comes between
+    # taking the lock and noting it, as it may in a context manager written in Python.
+    cdef AddressPool _pool
+    cdef object _acquire
+    cdef object _release
+    cdef int64_t _depth  # how often its holder has taken it
+
+    def __cinit__(self, AddressPool pool):
+        lock = RLock()
+        self._acquire = lock.acquire
+        self._release = lock.release
+        self._pool = pool
+
+    def __enter__(self):
+        self._acquire()
+        self._depth += 1
+        self._pool._locked = True
+
+    def __exit__(self, kind, error, trace):
+        self._depth -= 1
+        self._pool._locked = self._depth > 0
+        self._release()
+
+
+def owners_lock(AddressPool pool not None, /):
+    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. `locked` is set while somebody has it.
+
+    No signal's handler, and so no KeyboardInterrupt, leaves it taken.
+    """
+    return _OwnersLock(pool)
+
+
 # --- for the loop of a fleet -------------------------------------------------------------------------------------------------
 # See `_pool.pxd`.
 
@@ -2195,7 +2237,7 @@ cdef class AddressPool:
 cdef int occupy(object pool, object key, int64_t now_ns) except -1:
     """Assign; return the place, for `vacate`."""
     cdef bint is_new
-    return (<AddressPool?>pool)._assign(key, now_ns, &is_new)
+    return (<AddressPool?>pool)._assign(key, now_ns, &is_new, False)
 
 
 cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -1:

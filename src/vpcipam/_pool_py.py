@@ -3,7 +3,7 @@
 Both twins give the same results, the same errors and the same words; `vpcipam.pool` picks one.
 """
 
-from vpcipam._address_pool_py import AddressPool
+from vpcipam._address_pool_py import AddressPool, owners_lock
 from vpcipam._bitmap_pool_py import BitmapPool
 
-__all__ = ["AddressPool", "BitmapPool"]
+__all__ = ["AddressPool", "BitmapPool", "owners_lock"]

@@ -167,6 +167,11 @@ def unknown_key(key: object) -> UnknownKey:
     return UnknownKey(f"key {_key_repr.repr(key)} holds no address: it never had one, or was unassigned before")
 
 
+def no_entry(key: object, address: int) -> UnknownKey:
+    """Say that nothing is kept for a key's address."""
+    return UnknownKey(f"key {_key_repr.repr(key)} holds {address}, for which no entry is kept: take it back with unassign")
+
+
 def not_copyable(name: str, how: str) -> TypeError:
     """Say that a pool is neither pickled nor copied, and what to do instead."""
     return TypeError(f"a {name} can't be pickled or copied: {how}")

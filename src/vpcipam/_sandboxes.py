@@ -57,6 +57,10 @@ class Sandboxes:
         """What a sandbox holds that holds something."""
         return cast("Assignment | None", self.pool.entry_of(key)) or self.first_assignment(key)
 
+    def assignment_of(self, key: SandboxKey) -> Assignment | None:
+        """What a sandbox holds, None where it holds nothing."""
+        return None if self.pool.address_of(key) is None else self.assignment(key)
+
     def first_assignment(self, key: SandboxKey) -> Assignment:
         """Make what a sandbox holds, where the pool has kept none for the address, and have it kept."""
         address = self.pool.address_of(key)
@@ -245,22 +249,25 @@ class Sandboxes:
             self.pool.cool_at(address, cooling.until_ns)
         self._record_cooling([(address, cooling)])
 
-    def take_over(self, cooling: Iterable[Cooling]) -> None:
-        """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
-        here = []
+    def take_over(self, cooling: Iterable[Cooling], *, elsewhere: bool = False) -> None:
+        """Let addresses cool that lie in a CIDR, or `elsewhere` too, and that no sandbox holds; have that recorded at once."""
+        taken = []
         for each in cooling:
             address = self._number(each)
-            if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
+            if address is not None and (elsewhere or self.pool.block_of(address) is not None) and _is_free(self.pool, address):
                 self._let_cool(address, each.until_ns)
-                here.append((address, each))
-        if here:
-            self._record_cooling(here)
+                taken.append((address, each))
+        if taken:
+            self._record_cooling(taken)
 
     def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
         """What still cools, each with its end, in the order in which they end."""
         items: Iterable[tuple[int, int]] = self.pool.cooling_items()
         if self._cooling_elsewhere:
-            items = sorted((*items, *self._cooling_elsewhere.items()), key=lambda item: item[1])
+            ends = dict(items)
+            for address, until_ns in self._cooling_elsewhere.items():
+                ends[address] = max(until_ns, ends.get(address, 0))  # the pool may remember the address of a CIDR that is gone
+            items = sorted(ends.items(), key=lambda item: item[1])
         return [item for item in items if item[1] > now_ns]
 
     def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:
@@ -463,12 +470,11 @@ class Sandboxes:
         held = dict(self.items())
         assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101  # what a _check is for
         for key, address in held.items():
-            place, kept = self._attached.place_of(address), cast("Assignment | None", self.pool.entry_of(key))
+            place, told = self._attached.place_of(address), self.assignment(key)
             assert place is not None, "invariant 3"  # noqa: S101  # likewise
-            assert kept is not None, "invariant 3"  # noqa: S101  # likewise
             eni, cidr = place
-            assert (parse_address(kept.address, self._version), kept.eni_id) == (address, eni.eni_id), "invariant 3"  # noqa: S101  # likewise
-            assert (kept.device_number, kept.cidr) == (eni.device_number, str(cidr)), "invariant 3"  # noqa: S101  # likewise
+            assert (parse_address(told.address, self._version), told.eni_id) == (address, eni.eni_id), "invariant 3"  # noqa: S101  # likewise
+            assert (told.device_number, told.cidr) == (eni.device_number, str(cidr)), "invariant 3"  # noqa: S101  # likewise
 
 
 def _is_free(pool: AddressPool[SandboxKey], address: int) -> bool:

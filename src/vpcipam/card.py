@@ -49,7 +49,6 @@ class Card:
         settings: those that hold on this card.
         provisioner: the EC2 side, None before the node is started.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        earlier_cooldowns: those that ran when the node was started anew, as its caller said.
         others: the node's other cards. EC2 may give one card at once what another has just given back, or has lost unseen.
         surplus_since_ns: since when every look at the pool has seen more than is wanted, None where the last one did not.
         calm: with which numbers of assigned addresses the pool rests, and what of the card that holds for; None where nobody has asked.
@@ -59,7 +58,6 @@ class Card:
     settings: Settings
     provisioner: Provisioner | None = None
     excluded_subnets: frozenset[str] = frozenset()
-    earlier_cooldowns: tuple[Cooling, ...] = ()
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
     calm: tuple[tuple[object, ...], Calm] | None = None
@@ -246,9 +244,8 @@ class Card:
         return [entry for card in self.others for entry in card.datastore.quarantined if not entry.elsewhere]
 
     def _cooldowns_elsewhere(self, now_ns: int) -> list[Cooling]:
-        """What still cools from before the start, or on the node's other cards."""
-        others = (cooling for card in self.others for cooling in card.datastore.cooldowns(now_ns))
-        return [cooling for cooling in (*self.earlier_cooldowns, *others) if cooling.until_ns > now_ns]
+        """What still cools on the node's other cards."""
+        return [cooling for card in self.others for cooling in card.datastore.cooldowns(now_ns)]
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
         out = isinstance(error, Ec2Error) and error.out_of_addresses

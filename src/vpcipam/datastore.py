@@ -1,9 +1,7 @@
 """The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import TypeVar, cast
 
 from vpcipam._arguments import require_type
@@ -14,7 +12,7 @@ from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
 from vpcipam.journal.protocol import Cooling, Journal
-from vpcipam.pool import USING_EXTENSION, AddressPool
+from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined, is_withheld
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -38,26 +36,6 @@ def call_back(on_event: Callable[[Event], object], event: Event) -> None:
             warnings.showwarning(warning, EventWarning, __file__, 0)
 
 
-class _Turn:
-    """The datastore's lock: of the kind that a callback may take again. While it is taken, the pool refuses the calls that need none."""
-
-    def __init__(self, pool: AddressPool[SandboxKey]) -> None:
-        self._lock = threading.RLock()
-        self._pool = pool
-        self._depth = 0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-        self._pool.locked = True
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._pool.locked = False
-        self._lock.release()
-
-
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
@@ -66,6 +44,9 @@ class Datastore:
     Any thread may call it at any time. One lock serves all of it, so each call sees the others' changes whole; it is held while the call
     lasts, which with a journal includes the write, and `on_event` is called under it. Without a journal and events, an assign or unassign
     is one call of the compiled pool, which the GIL makes atomic: it takes the lock only where another thread has it.
+
+    What a signal's handler raises (^C) leaves the lock free, wherever it comes. It may come into the middle of a change, though: of a call
+    that it ended, part may be done. Who does not stop then does best to make the datastore anew.
 
     Invariants:
 
@@ -102,7 +83,7 @@ class Datastore:
         require_type("mode", mode, AddressMode, f"it is one of {', '.join(map(str, AddressMode))}")
         pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
-        self._turn = _Turn(pool)
+        self._turn = owners_lock(pool)
         self._network_card = network_card
         self._on_event = on_event
         self._attached = Attached(pool, mode, network_card)
@@ -113,7 +94,6 @@ class Datastore:
         # Methods are bound once, as looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
-        self._assignment_kept = cast("Callable[[SandboxKey], Assignment | None]", pool.entry_of)
 
     def __repr__(self) -> str:
         content = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
@@ -218,7 +198,7 @@ class Datastore:
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
         """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
         with self._turn:
-            return self._assignment_kept(key)
+            return self._sandboxes.assignment_of(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
         """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
@@ -250,13 +230,7 @@ class Datastore:
             raise DatastoreError(
                 "the pool is not handed out: the datastore's journal or `on_event` would not be told of what is done there"
             )
-        self._is_plain = False  # an answer may be yet to be made
-        self._assignment_kept = self._assignment_asked_for
         return self._pool
-
-    def _assignment_asked_for(self, key: SandboxKey) -> Assignment | None:
-        """What a sandbox holds, made where the pool has kept none; None where it holds nothing."""
-        return None if self._pool.address_of(key) is None else self._sandboxes.assignment(key)
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
 
@@ -592,18 +566,23 @@ class Datastore:
         with self._turn:
             self._sandboxes.cool(address, cooling)
 
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
+    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = (), *, elsewhere: bool = False) -> None:
         """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
 
         Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
         too, and to be decided about here too.
+
+        Args:
+            cooling: what was seen; of it, addresses of the other IP version don't matter.
+            quarantined: what the other card has in quarantine.
+            elsewhere: keep the cooldowns of addresses that lie in no CIDR as well, for one that has them may come.
 
         Raises:
             JournalError: the journal can't keep that; they cool all the same until the next restart.
         """
         with self._turn:
             self._sandboxes.withhold(quarantined)
-            self._sandboxes.take_over(cooling)
+            self._sandboxes.take_over(cooling, elsewhere=elsewhere)
 
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""
@@ -612,6 +591,4 @@ class Datastore:
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
         with self._turn:
-            for item in self._sandboxes.items():
-                self._assignment_kept(item[0])  # of a pool that was handed out it may be yet to be made
             self._sandboxes._check()  # noqa: SLF001  # the same object in two parts

@@ -279,14 +279,14 @@ class Node(ControlLoop):
             parse_address(each.address, self.mode.version)
 
         def put_back(at_ns: int) -> None:
+            for datastore in self.datastores:  # each of them: any card may be given such an address later
+                datastore.take_over((each for each in earlier if each.until_ns > at_ns), elsewhere=True)
             for sandbox in running:
                 self._put_back(sandbox, at_ns)
 
         with self._turn:
             self._require_not_started()
             self._require_empty_journals(now_ns)
-            for card in self._cards:
-                card.earlier_cooldowns = earlier
             return self._start(now_ns, put_back)
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:

@@ -32,23 +32,24 @@ __all__ = [
     "USING_EXTENSION",
     "AddressPool",
     "BitmapPool",
+    "owners_lock",
 ]
 
 USING_EXTENSION: bool
 """Whether the pools are the compiled ones."""
 
 if TYPE_CHECKING:
-    from vpcipam._pool import AddressPool, BitmapPool
+    from vpcipam._pool import AddressPool, BitmapPool, owners_lock
 elif os.environ.get("VPCIPAM_NO_EXTENSION") == "1":
-    from vpcipam._pool_py import AddressPool, BitmapPool
+    from vpcipam._pool_py import AddressPool, BitmapPool, owners_lock
 
     USING_EXTENSION = False
 else:
     try:
-        from vpcipam._pool import AddressPool, BitmapPool
+        from vpcipam._pool import AddressPool, BitmapPool, owners_lock
 
         USING_EXTENSION = True
     except ImportError:  # no compiler where it was built
-        from vpcipam._pool_py import AddressPool, BitmapPool
+        from vpcipam._pool_py import AddressPool, BitmapPool, owners_lock
 
         USING_EXTENSION = False

@@ -19,7 +19,6 @@ def store():
 HELD = Assignment("10.0.0.0", "eni-0", 0, 0, "10.0.0.0/28")
 
 BREAKAGES = {
-    "a sandbox without an answer": (3, lambda store: store._pool.set_entry(key("web"), None)),
     "an answer about another address": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, address="10.0.0.1"))),
     "an answer about another ENI": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, eni_id="eni-1"))),
     "an answer about another device": (3, lambda store: store._pool.set_entry(key("web"), attrs.evolve(HELD, device_number=1))),

@@ -375,6 +375,34 @@ def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the
         store.assign(key("b"), 39)
 
 
+def test_cooldowns_of_addresses_in_no_cidr_are_kept_where_that_is_asked_for():
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal)
+    store.assign(key("a"), 0)
+    seen = [Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1")]
+    store.take_over(seen, elsewhere=True)
+    assert set(journal.cooling) == {seen[1], seen[2]}
+    assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40), ("10.0.0.9", 40)]
+    store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)
+    store.add_cidr("eni-0", "10.0.0.9/32")
+    store._check()
+    with pytest.raises(PoolExhausted):
+        store.assign(key("b"), 39)
+    assert store.assign(key("b"), 40).address == "10.0.0.9"
+
+
+@pytest.mark.parametrize("ends_ns", [(40, 30), (30, 40)])
+def test_of_two_cooldowns_of_an_address_in_no_cidr_the_later_is_told_of_and_counts(ends_ns):
+    store = singles([5, 6])
+    store.take_over([Cooling("10.0.0.6", ends_ns[0]), Cooling("10.0.0.5", 35)])
+    store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)  # the pool remembers one of them
+    store.take_over([Cooling("10.0.0.6", ends_ns[1])], elsewhere=True)
+    assert [(each.address, each.until_ns) for each in store.cooldowns(0)] == [("10.0.0.5", 35), ("10.0.0.6", 40)]
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    assert store.cooling_until("10.0.0.6") == 40
+    assert [(each.address, each.until_ns) for each in store.cooldowns(0)] == [("10.0.0.5", 35), ("10.0.0.6", 40)]
+
+
 def test_what_cools_of_a_new_cidr_cools_before_anyone_is_given_it():
     journal = MemoryJournal()
     store = node(["10.0.0.32/28"], journal=journal)

@@ -196,6 +196,24 @@ def test_without_the_lock_assign_and_unassign_answer_as_with_it():
         store._check()
 
 
+def test_who_unassigns_a_sandbox_before_its_assign_has_answered_is_told_what_it_had():
+    store = node(CIDRS[:1])
+    store._is_plain = True
+    pool_assign, gone = store._pool_assign, []
+
+    def be_overtaken(*arguments):
+        entry = pool_assign(*arguments)
+        with ThreadPoolExecutor(1) as other:
+            assert store.assignment_of(key("web")).address == "10.0.0.0"
+            gone.append(other.submit(store.unassign, key("web"), 1).result(30))
+        return entry
+
+    store._pool_assign = be_overtaken
+    assert store.assign(key("web"), 0).address == "10.0.0.1"
+    assert [assignment.address for assignment in gone] == ["10.0.0.0"]
+    store._check()
+
+
 class Gate(MemoryJournal):
     """A journal that does not come back from the assign of `slow` before it is let go."""
 

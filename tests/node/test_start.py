@@ -15,7 +15,7 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
-from vpcipam.journal.protocol import Assigned, Cooling
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node import Node, default_max_pods
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -475,6 +475,27 @@ def test_what_cooled_before_a_restart_cools_where_its_cidr_comes_back_later(worl
     here.assign("a")
     here.run(30)
     assert here.node.datastores[0].cooling_until(address) == 90 * S
+
+
+def test_what_cooled_before_a_restart_is_told_of_where_no_cidr_has_it_yet(world):
+    here = world("t3.small", start=False)
+    told = Cooling("10.0.0.200", 90 * S)
+    here.node.start(0, cooling=[told, Cooling("10.0.0.201", 0)])
+    assert here.node.datastores[0].cooldowns(0) == (told,), "else the next start could not be told of it"
+    assert here.node.datastores[0].cooldowns(90 * S) == ()
+    assert here.node.stats(0).cooling_count == 0
+
+
+def test_what_cooled_before_a_start_outlives_another_restart_in_which_no_cidr_had_it(world):
+    journal = MemoryJournal()
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
+    here.node.start(0, cooling=[Cooling("10.0.0.200", 90 * S, 0), Cooling("10.0.0.201", 0)])
+    assert journal.cooling == (Cooling("10.0.0.200", 90 * S, 0),)
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    here.node.restore(S)
+    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=S)
+    here.node.reconcile(S)
+    assert here.node.datastores[0].cooling_until("10.0.0.200") == 90 * S
 
 
 def test_what_runs_does_not_cool(world):

@@ -337,7 +337,12 @@ class NaiveAddressPool:
         return self.entries.get(address)
 
     def unassign_entry(self, key, now_ns):
-        return self.entries.get(self.unassign(key, now_ns))
+        entry = self.entries.get(self.held.get(key))
+        now_ns = within(now_ns, 0, TIME_MAX)
+        if entry is None:
+            raise UnknownKey
+        self.unassign(key, now_ns)
+        return entry
 
     def entry_of(self, key):
         return self.entries.get(self.held.get(key))

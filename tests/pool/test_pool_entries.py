@@ -1,7 +1,10 @@
 """What a pool keeps for its owner: an entry beside an address, a note beside a key."""
 
+import contextlib
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -43,7 +46,17 @@ def test_an_address_has_no_entry_until_it_is_set(build):
     assert pool.assign_entry("a", 9) is entry
     assert pool.assign_entry("b", 0) is None
     assert pool.unassign_entry("a", 0) is entry
-    assert pool.unassign_entry("b", 0) is None
+
+
+def test_unassign_entry_leaves_alone_who_has_an_address_without_an_entry(build):
+    pool = build((0, 2))
+    pool.assign_entry("a", 0, "note")
+    for _ in range(2):
+        with pytest.raises(UnknownKey, match="key 'a' holds 0, for which no entry is kept: take it back with unassign"):
+            pool.unassign_entry("a", 0)
+        assert (list(pool.items()), pool.note_of("a")) == ([("a", 0)], "note")
+        pool.set_entry("a", None)
+    pool._check()
 
 
 def test_assign_entry_assigns_as_assign_does(build):
@@ -51,6 +64,7 @@ def test_assign_entry_assigns_as_assign_does(build):
     pool.assign("a", 0)
     pool.assign_entry("b", 0)
     assert list(pool.items()) == [("a", 0), ("b", 1)]
+    pool.set_entry("a", "entry")
     pool.unassign_entry("a", 3)
     assert pool.cooling_items() == ((0, 8),)
     pool.assign_entry("c", 8)
@@ -67,7 +81,8 @@ def test_a_key_never_sees_the_entry_of_another_address_or_of_a_block_that_is_gon
         pool.remove_block(0, force=True)
         pool.add_block(0, size)
         assert pool.assign_entry("a", turn) is None
-        assert pool.unassign_entry("a", turn) is None
+        assert pool.entry_of("a") is None
+        pool.unassign("a", turn)
         pool._check()
 
 
@@ -114,6 +129,7 @@ def test_a_note_goes_with_its_key(build, go):
     note = Thing()
     watched = weakref.ref(note)
     pool.assign_entry("a", 0, note)
+    pool.set_entry("a", "entry")
     del note
     if go == "remove_block":
         pool.remove_block(0, force=True)
@@ -225,5 +241,74 @@ def test_while_the_owner_has_its_lock_the_calls_that_need_none_are_refused_and_a
     assert (list(pool.items()), pool.note_of("a")) == ([("a", 0)], "note")
     assert (pool.assign("b", 0), pool.unassign("a", 0), pool.entry_of("b")) == (1, 0, None)
     pool.locked = False
-    assert pool.unassign_entry("b", 0) is None
+    pool.set_entry("b", "entry")
+    assert pool.unassign_entry("b", 0) == "entry"
     pool._check()
+
+
+class Slow:
+    """A key, or a time, during whose code another thread has time for something. All keys are of one hash."""
+
+    def __init__(self, value, meanwhile=None):
+        self.value, self.meanwhile = value, meanwhile
+
+    def run(self):
+        if self.meanwhile is not None:
+            self.meanwhile()
+
+    def __hash__(self):
+        self.run()
+        return 7
+
+    def __eq__(self, other):
+        self.run()
+        other.run()
+        return self.value == other.value
+
+    def __index__(self):
+        self.run()
+        return self.value
+
+
+@pytest.mark.parametrize("slow", ["key", "now_ns"])
+@pytest.mark.parametrize("value", ["held", "new"])
+@pytest.mark.parametrize("name", ["assign_entry", "unassign_entry"])
+def test_a_lock_that_is_taken_while_code_of_an_argument_runs_is_heeded(build, name, value, slow):
+    pool = build((0, 2))
+    pool.assign_entry(held := Slow("held"), 0, "note")
+    pool.set_entry(held, "entry")
+
+    def take_lock():
+        pool.locked = True
+
+    key, now_ns = (Slow(value, take_lock), 0) if slow == "key" else (Slow(value), Slow(0, take_lock))
+    with pytest.raises(PoolLocked):
+        getattr(pool, name)(key, now_ns)
+    assert ([address for _, address in pool.items()], pool.note_of(held)) == ([0], "note")
+    pool._check()
+
+
+def test_the_owner_s_lock_keeps_other_threads_out_until_who_has_it_has_left_it_as_often_as_taken(pool_twin):
+    pool = pool_twin.AddressPool(cooldown_ns=0)
+    lock = pool_twin.owners_lock(pool)
+    sets_locked = pool_twin.__name__ == "vpcipam._pool"  # the plain pool has no calls that need no lock
+    entered, order = threading.Event(), []
+
+    def other():
+        entered.set()
+        with lock:
+            order.append("other")
+
+    with ThreadPoolExecutor(1) as threads:
+        with contextlib.suppress(ValueError), lock:
+            with lock:
+                waiting = threads.submit(other)
+                assert entered.wait(30)
+            assert pool.locked == sets_locked
+            with pytest.raises(TimeoutError):
+                waiting.result(0.02)
+            order.append("holder")
+            raise ValueError("as a call may that is refused")
+        waiting.result(30)
+    assert order == ["holder", "other"]
+    assert not pool.locked

@@ -33,7 +33,7 @@ def load_selector():
 def test_the_selector_takes_the_compiled_twin_where_there_is_one(monkeypatch):
     monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
     stand_in = type(sys)("vpcipam._pool")
-    stand_in.AddressPool = stand_in.BitmapPool = object
+    stand_in.AddressPool = stand_in.BitmapPool = stand_in.owners_lock = object
     monkeypatch.setitem(sys.modules, "vpcipam._pool", stand_in)
     selector = load_selector()
     assert selector.USING_EXTENSION is True

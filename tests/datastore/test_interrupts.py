@@ -1,0 +1,81 @@
+"""A signal's handler that raises in the middle of a call, as ^C does: the lock is free after it, and other threads go on."""
+
+import contextlib
+import itertools
+import sys
+import threading
+
+import pytest
+from datastore_worlds import key, node
+
+from vpcipam.errors import VpcIpamError
+from vpcipam.journal.protocol import Cooling, MemoryJournal
+
+CIDRS = ["10.0.0.0/28", "10.0.0.16/28"]
+CALLS = {
+    "assign": lambda store: store.assign(key("new"), 1),
+    "assign again": lambda store: store.assign(key("web"), 1),
+    "assign_many": lambda store: store.assign_many([(key("new"), None), (key("newer"), None)], 1),
+    "unassign": lambda store: store.unassign(key("web"), 1),
+    "unassign nobody": lambda store: store.unassign(key("nobody"), 1),
+    "assign_at": lambda store: store.assign_at(key("new"), "10.0.0.15", 1),
+    "assignment_of": lambda store: store.assignment_of(key("web")),
+    "restore": lambda store: store.restore(1),
+    "remove_cidr": lambda store: store.remove_cidr("eni-0", CIDRS[1], now_ns=1),
+    "remove_eni": lambda store: store.remove_eni("eni-0", force=True, now_ns=1),
+    "stats": lambda store: store.stats(1),
+    "cooldowns": lambda store: store.cooldowns(1),
+    "take_over": lambda store: store.take_over([Cooling("10.0.0.15", 9)]),
+}
+
+
+class Interrupt(BaseException):
+    """What the handler raises."""
+
+
+class Handler:
+    """A profiler that raises at one of the points at which the interpreter looks for signals: where a call begins, and after each call."""
+
+    def __init__(self, number):
+        self.number, self.raised = number, False
+
+    def __call__(self, _frame, event, _argument):
+        if event in {"call", "return", "c_return"}:
+            self.number -= 1
+            if self.number < 0 and not self.raised:
+                self.raised = True
+                raise Interrupt
+
+    def run(self, call, *arguments):
+        """Call, and tell whether it was interrupted."""
+        sys.setprofile(self)
+        try:
+            with contextlib.suppress(VpcIpamError):
+                call(*arguments)
+        except Interrupt:
+            pass
+        finally:
+            self.raised, raised = True, self.raised  # what comes from here on is no part of the call
+            sys.setprofile(None)
+        return raised
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_wherever_a_call_is_interrupted_the_lock_is_free_after_it(call, journal):
+    for points in itertools.count():
+        store = node(CIDRS, journal=journal and journal())
+        store.assign(key("web"), 0)
+        interrupted = Handler(points).run(call, store)
+        assert is_free(store), f"not at the point of number {points}"
+        if not interrupted:
+            break
+    assert points > 2
+
+
+def is_free(store):
+    """Tell whether another thread gets an answer, and needs no lock for an assign."""
+    other = threading.Thread(target=store.stats, args=[1], daemon=True)
+    other.start()
+    other.join(10)
+    return not other.is_alive() and not store._pool.locked

@@ -1,0 +1,94 @@
+"""Cooldowns that a node is told of when it starts, under random programs: CIDRs that come, go and change cards, and further restarts."""
+
+import contextlib
+
+import attrs
+import hypothesis.strategies as st
+import pytest
+from hypothesis import example, given
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.errors import PoolExhausted
+from vpcipam.journal.protocol import Cooling, MemoryJournal
+from vpcipam.limits import InstanceLimits
+from vpcipam.sandbox import SandboxKey
+
+S = 1_000_000_000
+TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
+ONE_CARD = attrs.evolve(TWO_CARDS, network_cards=(2,))
+VARIABLES = {"ENABLE_MULTI_NIC": "true", "IP_COOLDOWN_PERIOD": "0", "DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}
+ENDS_S = {"10.0.0.200": 20, "10.0.0.201": 40, "10.0.0.202": 40, "10.0.0.203": 60}
+ADDRESSES = st.sampled_from([*ENDS_S, "10.0.0.204"])
+ON_EC2 = st.tuples(st.just("give"), ADDRESSES, st.integers(0, 1)) | st.tuples(st.just("take"), ADDRESSES)
+STEPS = ON_EC2 | st.tuples(st.just("look"), st.integers(0, 12)) | st.tuples(st.just("restart"))
+
+
+class Program:
+    """A node, and an EC2 on which addresses come and go behind its back."""
+
+    def __init__(self, world, limits, *, journalled):
+        self.cards = range(len(limits.network_cards))
+        self.journals = [MemoryJournal() for _ in self.cards] if journalled else []
+        self.here = world(limits, VARIABLES)  # which launches it
+        for card in self.cards[1:]:
+            self.here.foreign_eni(network_card=card, device_index=0)
+        self.here.restart(VARIABLES, journals=self.journals)
+
+    def give(self, address, card):
+        """Put an address on a card, unless it is in use or the ENI is full."""
+        (eni_id,) = self.here.attached(card % len(self.cards))
+        with contextlib.suppress(Ec2Error):
+            self.here.model.assign_private_ip_addresses(eni_id, addresses=(address,), now_ns=self.here.now_ns)
+
+    def take(self, address):
+        for card in self.cards:
+            ((eni_id, eni),) = self.here.attached(card).items()
+            if address in eni.secondary_ips:
+                self.here.model.unassign_private_ip_addresses(eni_id, addresses=(address,), now_ns=self.here.now_ns)
+
+    def start(self):
+        self.here.node.start(self.here.now_ns, cooling=[Cooling(address, end_s * S) for address, end_s in ENDS_S.items()])
+
+    def look(self, later_s):
+        self.here.now_ns += later_s * S
+        self.here.node.reconcile(self.here.now_ns)
+
+    def restart(self):
+        """Start anew, from the journals or with what the node before says of its cooldowns."""
+        cooling = [each for datastore in self.here.node.datastores for each in datastore.cooldowns(self.here.now_ns)]
+        node = self.here.restart(VARIABLES, journals=self.journals)
+        if self.journals:
+            node.restore(self.here.now_ns)
+        else:
+            node.start(self.here.now_ns, cooling=cooling)
+
+    def given(self, card):
+        """The addresses that pods get who come now, as many as there are; they go again."""
+        addresses = []
+        with contextlib.suppress(PoolExhausted):
+            while True:
+                addresses += [each.address for each in self.here.assign(f"p{len(addresses)}", network_card=card)]
+        for number in range(len(addresses)):
+            self.here.node.unassign(SandboxKey("aws-cni", f"p{number}", "eth0"), self.here.now_ns, network_card=card)
+        return addresses
+
+
+@pytest.mark.parametrize("limits", [ONE_CARD, TWO_CARDS], ids=["one card", "two cards"])
+@pytest.mark.parametrize("journalled", [False, True], ids=["no journals", "journals"])
+@given(before=st.lists(ON_EC2, max_size=4), after=st.lists(STEPS, min_size=1, max_size=12))
+@example(before=[], after=[("give", "10.0.0.203", 1), ("look", 0), ("take", "10.0.0.203"), ("give", "10.0.0.203", 0), ("look", 1)])
+@example(
+    before=[], after=[("give", "10.0.0.200", 0), ("look", 0), ("take", "10.0.0.200"), ("look", 1), ("give", "10.0.0.200", 0), ("look", 1)]
+)
+@example(before=[], after=[("restart",), ("give", "10.0.0.203", 0), ("look", 0), ("restart",)])
+@example(before=[], after=[("give", "10.0.0.200", 0), ("look", 12), ("look", 8)])
+def test_whatever_comes_back_when_and_on_which_card_nobody_gets_what_cooled_before_its_time(world, limits, journalled, before, after):
+    program = Program(world, limits, journalled=journalled)
+    for what, *arguments in before:
+        getattr(program, what)(*arguments)
+    program.start()
+    for what, *arguments in after:
+        getattr(program, what)(*arguments)
+        program.here.check()
+        for card in program.cards:
+            assert not [address for address in program.given(card) if ENDS_S.get(address, 0) * S > program.here.now_ns]
