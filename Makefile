@@ -39,7 +39,7 @@ coverage: ## Branch coverage of the Python below cli/, on the plain pools; less 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd  # it calls pycodestyle by name
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
 
 format: $(VENV)/dev ## Let ruff write the format
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What the compiled loop of a fleet calls of the compiled pools, without the interpreter between them. The plain one has `_pool_calls_py`."""
+"""What the compiled loop of a fleet calls of the compiled pools, without the interpreter between them. The plain: `_pool_calls_py`."""
 
 from libc.stdint cimport int64_t
 

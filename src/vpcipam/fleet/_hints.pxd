@@ -1,8 +1,8 @@
-"""Hints for the processor, for the compiled loop of a fleet: what it will read soon. The plain one has `_hints_py.py`, where they are nothing.
+"""Hints for the processor, for the compiled loop of a fleet: what it will read soon. The plain one has `_hints_py.py`.
 
-In a large fleet little of what an event is about lies in the processor's cache. One after the other, the lines of memory that it reads take
-longer to come than all the rest of it; asked for together, and beforehand, they come while something else is done. A hint costs little if it
-is wrong. None of these functions changes anything, counts a reference, or reads through a pointer that may be stale.
+In a large fleet little of what an event is about lies in the processor's cache. One after the other, the lines of memory that it reads
+take longer to come than all the rest of it; asked for together, and beforehand, they come while something else is done. A hint costs
+little if it is wrong. None of these functions changes anything, counts a reference, or reads through a pointer that may be stale.
 """
 
 from cpython.object cimport PyObject
@@ -54,8 +54,10 @@ cdef inline void for_deletions(long long[::1] deletions, Py_ssize_t count, long 
         fetch_lines(slot_of(members, homes[pod])[0], MEMBER_LINES)
 
 
-cdef inline void for_backlog(long long[::1] backlog, Py_ssize_t first, Py_ssize_t end, list keys, long long[::1] places, object pool) noexcept:
-    """What doing what has been put off will read: the pool, and of each pod its key, in three steps, as each reads what the last fetched."""
+cdef inline void for_backlog(
+    long long[::1] backlog, Py_ssize_t first, Py_ssize_t end, list keys, long long[::1] places, object pool
+) noexcept:
+    """What doing what has been put off will read: the pool, and of each pod its key. In three steps: each reads what the last fetched."""
     cdef Py_ssize_t slot
     cdef Py_ssize_t pod
     fetch_lines(<PyObject*>pool, POOL_LINES)

@@ -54,7 +54,9 @@ cdef class Ledger:
     cdef public long long[::1] created_ns, homes, places, deletions, backlog
     cdef public long long arrived_count, deleted_count, gone_count
 
-    @cython.locals(names=list, keys=list, created_ns="long long[::1]", deletions="long long[::1]", number=cython.longlong, end=cython.longlong)
+    @cython.locals(
+        names=list, keys=list, created_ns="long long[::1]", deletions="long long[::1]", number=cython.longlong, end=cython.longlong
+    )
     cdef _enter_pods(self, pods)
 
     cpdef house(self, long long number, Member member, long long now_ns)
