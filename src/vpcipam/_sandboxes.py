@@ -156,6 +156,25 @@ class Sandboxes:
             self.pool.assign_at(key, address, now_ns)  # which refuses another address than that it has
         return self.assignment(key)
 
+    def put_back(self, running: Iterable[tuple[Assigned, int]], cooling: Iterable[Cooling], now_ns: int) -> None:
+        """Have sandboxes hold their addresses again, and others cool, before anything of that is recorded or told: it may still fail."""
+        for address, each in self._numbered(cooling):
+            self._let_cool(address, each.until_ns)
+        for sandbox, address in running:
+            self._check_new(sandbox.key)
+            self.pool.assign_at(sandbox.key, address, now_ns)
+
+    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
+        """Have what was put back recorded, in one write, and told."""
+        pods = {sandbox.key: sandbox.pod for sandbox in running}
+        if self._journal is not None:
+            assigned = tuple(Assigned(key, self.assignment(key).address, pod, now_ns) for key, pod in pods.items())
+            cools = tuple(attrs.evolve(each, address=address_text(address, self._version)) for address, each in self._numbered(cooling))
+            if assigned or cools:
+                self._journal.strike_out((), assigned=assigned, cooling=cools)
+        for key, pod in pods.items():
+            self._keep(key, now_ns, pod, picked=False)
+
     def explain_exhausted(self, key: SandboxKey) -> str:
         """Say why there is no address for a sandbox."""
         total, assigned = self._attached.total_and_assigned()
@@ -249,12 +268,12 @@ class Sandboxes:
             self.pool.cool_at(address, cooling.until_ns)
         self._record_cooling([(address, cooling)])
 
-    def take_over(self, cooling: Iterable[Cooling], *, elsewhere: bool = False) -> None:
-        """Let addresses cool that lie in a CIDR, or `elsewhere` too, and that no sandbox holds; have that recorded at once."""
+    def take_over(self, cooling: Iterable[Cooling]) -> None:
+        """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
         taken = []
         for each in cooling:
             address = self._number(each)
-            if address is not None and (elsewhere or self.pool.block_of(address) is not None) and _is_free(self.pool, address):
+            if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
                 self._let_cool(address, each.until_ns)
                 taken.append((address, each))
         if taken:
@@ -274,6 +293,10 @@ class Sandboxes:
         if self._journal is not None:
             texts = ((address_text(address, self._version), each) for address, each in cooling)
             self._journal.record_cooling(tuple(Cooling(text, each.until_ns, each.released_ns) for text, each in texts))
+
+    def _numbered(self, cooling: Iterable[Cooling]) -> Iterator[tuple[int, Cooling]]:
+        """What cools, each with its address as an integer; without those of the other IP version."""
+        return ((address, each) for each in cooling if (address := self._number(each)) is not None)
 
     def _number(self, cooling: Cooling) -> int | None:
         """The address that cools, as an integer; None where it is one of the other IP version."""

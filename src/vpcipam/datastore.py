@@ -11,7 +11,7 @@ from vpcipam._sandboxes import Sandboxes
 from vpcipam.address import AddressMode, Cidr, address_text, parse_address
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
-from vpcipam.journal.protocol import Cooling, Journal
+from vpcipam.journal.protocol import Assigned, Cooling, Journal
 from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined, is_withheld
 from vpcipam.restoration import Restoration
@@ -566,7 +566,41 @@ class Datastore:
         with self._turn:
             self._sandboxes.cool(address, cooling)
 
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = (), *, elsewhere: bool = False) -> None:
+    def put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
+        """Take on what a caller says of the time before a restart, into a datastore that is new; recorded and told by `record_put_back`.
+
+        In two steps, since a node may have several datastores, and either all take on what is theirs or none has anything in its journal:
+        who gets an error throws all of them away.
+
+        Args:
+            running: sandboxes that hold addresses in CIDRs of the datastore.
+            cooling: addresses that cool, in CIDRs of the datastore or in none; of the other IP version they don't matter.
+            now_ns: the time.
+
+        Raises:
+            AlreadyAssigned: two sandboxes hold one address, or one sandbox two.
+            CoolingDown: what a sandbox holds is said to cool.
+            NotInPool: it lies in no CIDR of the datastore.
+        """
+        with self._turn:
+            self._sandboxes.put_back([(each, parse_address(each.address, self.mode.version)) for each in running], cooling, now_ns)
+
+    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
+        """Have the journal record what `put_back` was given, and tell of it.
+
+        Raises:
+            JournalError: the journal can't be written.
+        """
+        with self._turn:
+            self._sandboxes.record_put_back(running, cooling, now_ns)
+
+    def covers(self, address: str) -> bool:
+        """Tell whether an address lies in a CIDR of the datastore. Complexity: O(log CIDRs)."""
+        number = parse_address(address, self.mode.version)
+        with self._turn:
+            return self._pool.block_of(number) is not None
+
+    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
         """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
 
         Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
@@ -575,14 +609,13 @@ class Datastore:
         Args:
             cooling: what was seen; of it, addresses of the other IP version don't matter.
             quarantined: what the other card has in quarantine.
-            elsewhere: keep the cooldowns of addresses that lie in no CIDR as well, for one that has them may come.
 
         Raises:
             JournalError: the journal can't keep that; they cool all the same until the next restart.
         """
         with self._turn:
             self._sandboxes.withhold(quarantined)
-            self._sandboxes.take_over(cooling, elsewhere=elsewhere)
+            self._sandboxes.take_over(cooling)
 
     def _look_at(self, now_ns: int) -> None:
         """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""

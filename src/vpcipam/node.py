@@ -10,7 +10,7 @@ from vpcipam.card import DEFAULT_NETWORK_CARD, Card
 from vpcipam.control_loop import ControlLoop
 from vpcipam.datastore import Datastore, call_back
 from vpcipam.ec2.api import Ec2Api
-from vpcipam.errors import InvalidArgument, NodeError, NotInPool
+from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent
 from vpcipam.journal.protocol import Assigned, Cooling, Journal
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
@@ -272,17 +272,19 @@ class Node(ControlLoop):
             Ec2Error: EC2 refused to say what is attached.
             InvalidAddress: what cools is no address of the node's IP version.
             CoolingDown: a sandbox is said to run on an address that is said to cool.
-            JournalError: a journal can't be read or written.
+            JournalError: a journal can't be read or written. With several cards, those before it may have been: then call `restore`.
         """
-        earlier = tuple(cooling)
+        ran, earlier = tuple(running), tuple(cooling)
         for each in earlier:
             parse_address(each.address, self.mode.version)
 
         def put_back(at_ns: int) -> None:
-            for datastore in self.datastores:  # each of them: any card may be given such an address later
-                datastore.take_over((each for each in earlier if each.until_ns > at_ns), elsewhere=True)
-            for sandbox in running:
-                self._put_back(sandbox, at_ns)
+            own = self._by_datastore(ran)
+            left = tuple(each for each in earlier if each.until_ns > at_ns)  # for each datastore: any card may have such an address later
+            for datastore, sandboxes in own:
+                datastore.put_back(sandboxes, left, at_ns)
+            for datastore, sandboxes in own:
+                datastore.record_put_back(sandboxes, left, at_ns)
 
         with self._turn:
             self._require_not_started()
@@ -338,14 +340,19 @@ class Node(ControlLoop):
         self._started = True
         return self._tell(actions)
 
-    def _put_back(self, sandbox: Assigned, now_ns: int) -> None:
-        for datastore in self.datastores:
-            try:
-                datastore.assign_at(sandbox.key, sandbox.address, now_ns, sandbox.pod)
-            except NotInPool:
-                continue
-            return
-        raise NodeError(f"{sandbox.key} holds {sandbox.address}, which is on no ENI of node {self.name}; leave it out of what is running")
+    def _by_datastore(self, running: Iterable[Assigned]) -> tuple[tuple[Datastore, list[Assigned]], ...]:
+        """The datastores, each with the sandboxes on its addresses."""
+        own: tuple[tuple[Datastore, list[Assigned]], ...] = tuple((datastore, []) for datastore in self.datastores)
+        for sandbox in running:
+            for datastore, sandboxes in own:
+                if datastore.covers(sandbox.address):
+                    sandboxes.append(sandbox)
+                    break
+            else:
+                raise NodeError(
+                    f"{sandbox.key} holds {sandbox.address}, which is on no ENI of node {self.name}; leave it out of what is running"
+                )
+        return own
 
     def _tell(self, actions: Iterable[Action]) -> tuple[Action, ...]:
         """Tell whoever wants to know what the control loop has done, and give it back."""

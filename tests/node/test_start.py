@@ -512,3 +512,21 @@ def test_what_cools_must_be_an_address(world):
     with pytest.raises(InvalidAddress):
         here.node.start(0, cooling=[Cooling("2001:db8::1", 9)])
     assert not here.node.started
+
+
+@pytest.mark.parametrize("wrong", ["lost", "cools", "twice"])
+def test_of_a_start_that_is_refused_the_journals_keep_nothing(world, wrong):
+    journals = [MemoryJournal(), MemoryJournal()]
+    here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true"})
+    (on_0,), (on_1,) = here.assign("a"), here.assign("b", network_card=1)
+    here.restart({"ENABLE_MULTI_NIC": "true"}, journals=journals)
+    right = [Assigned(SandboxKey("aws-cni", name, "eth0"), each.address, None, 0) for name, each in (("a", on_0), ("b", on_1))]
+    other = SandboxKey("aws-cni", "c", "eth0")
+    bad = {"lost": Assigned(other, "10.0.99.9", None, 0), "twice": Assigned(other, on_1.address, None, 0)}.get(wrong)
+    cooling = [Cooling("10.0.99.8", 9 * S), *([Cooling(on_1.address, 9 * S)] if wrong == "cools" else [])]
+    with pytest.raises((NodeError, CoolingDown, AlreadyAssigned)):
+        here.node.start(0, running=right if bad is None else [*right, bad], cooling=cooling)
+    assert [(journal.assigned, journal.cooling) for journal in journals] == [((), ())] * 2
+    here.node.start(0, running=right, cooling=cooling[:1])
+    assert [[each.address for each in journal.assigned] for journal in journals] == [[on_0.address], [on_1.address]]
+    assert [[each.address for each in journal.cooling] for journal in journals] == [["10.0.99.8"]] * 2
