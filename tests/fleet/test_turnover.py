@@ -328,6 +328,19 @@ def test_a_full_node_and_an_open_one_have_nothing_to_spare(turnover):
     assert (member.spare_count, member.put_off_count) == (0, 0)  # who has the datastore may change it
 
 
+def test_what_cools_is_counted_with_what_is_put_off_and_nothing_is_done_for_it(turnover):
+    # Each cools for 3: the first went when a pod was to come, and so was done; the others are put off
+    ledger, scheduler, listener = world(turnover, [(1, 4), (2, 6), (3, 7), (5, None)], address_count=4)
+    turnover.turn_over(8, [], ledger, scheduler, listener)
+    member = ledger.members[0]
+    put_off = member.put_off_count
+    assert put_off
+    assert [ledger.cooling_count(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
+    assert member.put_off_count == put_off
+    assert [len(member.datastore.cooldowns(now_ns)) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
+    assert [ledger.cooling_count(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
+
+
 def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):
     path = Path(importlib.import_module("vpcipam.fleet.turnover").__file__)
     for using, name in ((False, MODULES[0]), (True, "vpcipam.fleet._turnover")):
