@@ -70,6 +70,36 @@ def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.
     return Scenario("one", duration_s * S, (SubnetSpec("a", cidr),), (group,), workload, ("10.0.0.0/16",), **options)
 
 
+class Recounting(Fleet):
+    """A fleet that counts the cooling addresses of all nodes too, one by one."""
+
+    def _count_cooling(self, now_ns):
+        count = super()._count_cooling(now_ns)
+        assert count == sum(member.pool.cooling_count(now_ns) for member in self.members if not member.gone)
+        return count
+
+
+@HEAVY
+@given(scenario=scenarios())
+def test_a_sample_counts_what_cools_on_all_nodes(scenario):
+    for _ in Recounting(scenario).run():
+        pass
+
+
+@pytest.mark.parametrize("sample_s", [1, 7, 30, 31, 60])
+def test_a_sample_counts_what_cools_to_the_last_moment(sample_s):
+    runs = tuple(PodRun(f"p{number}", 120 * S + number, (200 + number) * S) for number in range(20))
+    group = NodeGroup("g", "m5.large", 2, Settings(), ("s",), 2, 2)
+    subnet = SubnetSpec("s", "10.0.0.0/24")
+    scenario = Scenario("cools", 300 * S, (subnet,), (group,), FixedWorkload(runs), ("10.0.0.0/24",), sample_ns=sample_s * S)
+    fleet = Recounting(scenario)
+    for _ in fleet.run():
+        pass
+    counts = {sample.time_ns: sample.addresses_cooling for sample in fleet.result().samples}
+    assert sample_s > 9 or max(counts.values()) == 20
+    assert all(count == sum(end <= time_ns < end + 30 * S for end in range(200 * S, 220 * S, S)) for time_ns, count in counts.items())
+
+
 def test_a_pod_that_finds_an_address_does_not_wait():
     result = simulate(fleet_of([("p", S, 61 * S)], 120))
     assert result.summary.to_start == Waits(count=1)

@@ -752,3 +752,43 @@ def test_many_blocks_fill_exactly(build, placement):
     with pytest.raises(PoolExhausted):
         pool.assign("one more", 0)
     pool._check()
+
+
+# --- for the loop of a fleet -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_spare_is_free_in_open_blocks_alone(build):
+    pool = build((IPV4, 4), (IPV4 + 4, 4))
+    assert pool._spare_count() == 8
+    pool.assign("a", 0)
+    pool.assign("b", 0)
+    pool.unassign("a", 0)
+    assert pool._spare_count() == 6  # one is held, one cools
+    pool.close_block(IPV4 + 4)
+    pool.close_block(IPV4 + 4)
+    assert pool._spare_count() == 0  # nobody looks how many there are, where a block is closed
+    pool.open_block(IPV4 + 4)
+    assert pool._spare_count() == 6
+    pool.close_block(IPV4 + 4)
+    pool.remove_block(IPV4 + 4)
+    assert pool._spare_count() == 2
+    pool._check()
+
+
+def test_so_many_assigns_as_are_spare_find_an_address_of_the_largest_pool_too(build):
+    pool = build(*((IPV6 + (number << 48), 1 << 48) for number in range(3)))
+    assert pool._spare_count() == 3 << 48
+
+
+def test_what_still_cools_is_counted_without_ending_any_cooldown(build):
+    pool = build((IPV4, 2), (IPV4 + 2, 2))
+    for number, key in enumerate("abcd"):
+        pool.assign(key, 0)
+        pool.unassign(key, number)  # which cool until 30, 31, 32 and 33
+    assert [pool._still_cooling(now_ns) for now_ns in (29, 30, 31, 32, 33)] == [4, 3, 2, 1, 0]
+    with pytest.raises(PoolExhausted):
+        pool.assign("e", 29)
+    pool.remove_block(IPV4 + 2)  # what is remembered of it does not count
+    assert [pool._still_cooling(now_ns) for now_ns in (29, 30, 31, 33)] == [2, 1, 0, 0]
+    assert pool.cooling_count(29) == 2
+    pool._check()
