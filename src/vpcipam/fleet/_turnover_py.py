@@ -35,7 +35,7 @@ DELETE, ARRIVE = 3, 4
 NO_HOME = -1
 """In the place of the number of a node: none."""
 
-_BACKLOG = 32
+_BACKLOG = 16
 """How much is put off for a node, at most; see `Ledger`."""
 
 Event = tuple[int, int, int]
