@@ -71,12 +71,12 @@ def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.
 
 
 class Recounting(Fleet):
-    """A fleet that counts the cooling addresses of all nodes too, one by one."""
+    """A fleet that counts the cooling addresses of all nodes itself, one by one, whenever it takes a sample."""
 
-    def _count_cooling(self, now_ns):
-        count = super()._count_cooling(now_ns)
-        assert count == sum(member.pool.cooling_count(now_ns) for member in self.members if not member.gone)
-        return count
+    def _sample(self, number, now_ns):
+        super()._sample(number, now_ns)
+        count = sum(member.pool.cooling_count(now_ns) for member in self.members if not member.gone)
+        assert self._recorder.result("", 0, now_ns, 0).samples[-1].addresses_cooling == count
 
 
 @HEAVY

@@ -15,7 +15,7 @@ cdef class Member:
     # First what a pod that comes or goes needs: it then lies in two lines of the cache.
     cdef public long long number, pod_count, room, rank, low, high, spare_count, put_off_count, released_ns
     cdef public list ranks
-    cdef public bint waits, released, ready, gone
+    cdef public bint waits, ready, gone
     cdef object _pool
     cdef public long long cooldown_ns
     cdef Ledger _ledger
@@ -48,7 +48,7 @@ cdef class Scheduler:
 
 
 cdef class Ledger:
-    cdef public list members, names, keys, released
+    cdef public list members, names, keys
     cdef public object bound_to
     cdef public dict pending
     cdef public long long[::1] created_ns, homes, places, deletions, backlog
@@ -63,8 +63,11 @@ cdef class Ledger:
 
     cpdef evict(self, long long number, Member member, long long now_ns)
 
+    @cython.locals(count=cython.longlong, member=Member)
+    cpdef count_cooling(self, long long now_ns)
+
     @cython.locals(count=cython.longlong, first=cython.longlong, slot=cython.longlong)
-    cpdef cooling_count(self, Member member, long long now_ns)
+    cpdef long long cooling_count(self, Member member, long long now_ns) except -1
 
     cpdef lay_open(self, Member member)
 

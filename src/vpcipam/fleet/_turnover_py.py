@@ -92,7 +92,6 @@ class Member:
         scale_down_ns: when to see whether it has been empty for long enough to go.
         ready: the scheduler knows it, since its start is through.
         gone: it has been terminated.
-        released: it is in `Ledger.released`.
         released_ns: when the last address was released.
         revision: of the datastore, when the three counts were taken.
         pod_count, room: pods bound to it, each of which has an address or waits for one; and how many it takes.
@@ -122,7 +121,6 @@ class Member:
         "rank",
         "ranks",
         "ready",
-        "released",
         "released_ns",
         "retry_ns",
         "revision",
@@ -152,8 +150,7 @@ class Member:
         self.scale_down_ns = NEVER_NS
         self.ready = False
         self.gone = False
-        self.released = False
-        self.released_ns = 0
+        self.released_ns = -NEVER_NS
         self.revision = -1
         self.address_count = 0
         self.eni_count = 0
@@ -368,7 +365,6 @@ class Ledger:
         arrived_count: how many have come.
         deleted_count: how many have been deleted.
         gone_count: how many of these had an address.
-        released: the nodes from which one has gone since the last sample, each once; they are marked `released`.
     """
 
     __slots__ = (
@@ -385,7 +381,6 @@ class Ledger:
         "names",
         "pending",
         "places",
-        "released",
     )
 
     def __init__(self, pods: Sequence[PodRun]) -> None:
@@ -403,7 +398,6 @@ class Ledger:
         self.arrived_count = 0
         self.deleted_count = 0
         self.gone_count = 0
-        self.released: list[Member] = []
         collects = gc.isenabled()
         gc.disable()  # time and again the garbage collector would look in vain through all made so far
         try:
@@ -457,9 +451,14 @@ class Ledger:
         self._put_off(member, ~number, now_ns)
         self.gone_count += 1
         member.released_ns = now_ns
-        if not member.released:
-            member.released = True
-            self.released.append(member)
+
+    def count_cooling(self, now_ns: int) -> int:
+        """Count the addresses that cool on all nodes that are there, at a time that is not before the last that one has seen."""
+        count = 0
+        for member in self.members:
+            if member.released_ns + member.cooldown_ns > now_ns and not member.gone:
+                count += self.cooling_count(member, now_ns)
+        return count
 
     def cooling_count(self, member: Member, now_ns: int) -> int:
         """The addresses of a node that cool at a time, which is not before the last that it has seen.

@@ -7,7 +7,6 @@ Order at one instant: nodes that have booted start, those that are ready join, n
 the kubelets try again, empty nodes go, and a sample is taken.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
@@ -88,9 +87,6 @@ class Fleet:
         self._by_name: dict[str, Member] = {}
         self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
-        # Who has addresses that may cool: by the interval between samples in which the last one was released.
-        self._longest_cooldown_ns = max(group.settings.cooldown_ns for group in scenario.groups)
-        self._cooling: deque[list[Member]] = deque(maxlen=max(1, -(-self._longest_cooldown_ns // scenario.sample_ns)))
         self._recorder = make_recorder(scenario)
         self._events: list[Event] = []
         self._methods: dict[int, Callable[[int, int], None]] = {
@@ -444,7 +440,7 @@ class Fleet:
     def _sample(self, number: int, now_ns: int) -> None:
         """Write down how things stand, and when to do so next."""
         ec2 = self.stage.ec2
-        cooling = self._count_cooling(now_ns)
+        cooling = self.ledger.count_cooling(now_ns)
         running = self.running_count
         sample = FleetSample(
             time_ns=now_ns,
@@ -473,16 +469,6 @@ class Fleet:
         self._scale_up(now_ns)
         if now_ns + sample_ns < duration_ns:
             self._push(now_ns + sample_ns, SAMPLE, number)
-
-    def _count_cooling(self, now_ns: int) -> int:
-        """Count the addresses that cool, on the nodes that have released any so lately."""
-        self._cooling.append(self.ledger.released)
-        for member in self.ledger.released:
-            member.released = False
-        self.ledger.released = []
-        since_ns = now_ns - self._longest_cooldown_ns
-        members = {member for each in self._cooling for member in each if member.released_ns > since_ns and not member.gone}
-        return sum(self.ledger.cooling_count(member, now_ns) for member in members)
 
     def result(self) -> FleetResult:
         """What came of it; for after the end."""
