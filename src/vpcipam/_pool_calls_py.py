@@ -25,9 +25,9 @@ def vacate(pool: AddressPool[SandboxKey], key: SandboxKey, place: int, now_ns: i
 
 def spare_count(pool: AddressPool[SandboxKey]) -> int:
     """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-    return pool._spare_count()  # noqa: SLF001  # nobody else's business
+    return pool._spare_count()  # noqa: SLF001  # made for this module, and no promise to users
 
 
 def still_cooling(pool: AddressPool[SandboxKey], now_ns: int) -> int:
     """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
-    return pool._still_cooling(now_ns)  # noqa: SLF001  # nobody else's business
+    return pool._still_cooling(now_ns)  # noqa: SLF001  # made for this module, and no promise to users

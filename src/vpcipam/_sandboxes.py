@@ -169,7 +169,7 @@ class Sandboxes:
         pods = {sandbox.key: sandbox.pod for sandbox in running}
         if self._journal is not None:
             assigned = tuple(Assigned(key, self.assignment(key).address, pod, now_ns) for key, pod in pods.items())
-            cools = tuple(attrs.evolve(each, address=address_text(address, self._version)) for address, each in self._numbered(cooling))
+            cools = self._as_recorded(self._numbered(cooling))
             if assigned or cools:
                 self._journal.strike_out((), assigned=assigned, cooling=cools)
         for key, pod in pods.items():
@@ -270,14 +270,14 @@ class Sandboxes:
 
     def take_over(self, cooling: Iterable[Cooling]) -> None:
         """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
-        taken = []
+        here = []
         for each in cooling:
             address = self._number(each)
             if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
                 self._let_cool(address, each.until_ns)
-                taken.append((address, each))
-        if taken:
-            self._record_cooling(taken)
+                here.append((address, each))
+        if here:
+            self._record_cooling(here)
 
     def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
         """What still cools, each with its end, in the order in which they end."""
@@ -291,8 +291,11 @@ class Sandboxes:
 
     def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:
         if self._journal is not None:
-            texts = ((address_text(address, self._version), each) for address, each in cooling)
-            self._journal.record_cooling(tuple(Cooling(text, each.until_ns, each.released_ns) for text, each in texts))
+            self._journal.record_cooling(self._as_recorded(cooling))
+
+    def _as_recorded(self, cooling: Iterable[tuple[int, Cooling]]) -> tuple[Cooling, ...]:
+        """What cools, each with its address as journals write it, however its caller did."""
+        return tuple(attrs.evolve(each, address=address_text(address, self._version)) for address, each in cooling)
 
     def _numbered(self, cooling: Iterable[Cooling]) -> Iterator[tuple[int, Cooling]]:
         """What cools, each with its address as an integer; without those of the other IP version."""

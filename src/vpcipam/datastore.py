@@ -581,6 +581,7 @@ class Datastore:
             AlreadyAssigned: two sandboxes hold one address, or one sandbox two.
             CoolingDown: what a sandbox holds is said to cool.
             NotInPool: it lies in no CIDR of the datastore.
+            InvalidAddress: it is not an address of the datastore's IP version.
         """
         with self._turn:
             self._sandboxes.put_back([(each, parse_address(each.address, self.mode.version)) for each in running], cooling, now_ns)
@@ -595,7 +596,11 @@ class Datastore:
             self._sandboxes.record_put_back(running, cooling, now_ns)
 
     def covers(self, address: str) -> bool:
-        """Tell whether an address lies in a CIDR of the datastore. Complexity: O(log CIDRs)."""
+        """Tell whether an address lies in a CIDR of the datastore. Complexity: O(log CIDRs).
+
+        Raises:
+            InvalidAddress: it is not an address of the datastore's IP version.
+        """
         number = parse_address(address, self.mode.version)
         with self._turn:
             return self._pool.block_of(number) is not None

@@ -305,7 +305,7 @@ def test_a_pool_that_is_looked_at_is_as_if_nothing_had_been_put_off(  # noqa: PL
     kubelet = Kubelet(ledger)
     for place, stop in enumerate(stops):
         turnover.turn_over(stop, [], ledger, scheduler, kubelet)
-        cooling = ledger.cooling_count(member, stop)  # before all else, since it is counted with all that is put off
+        cooling = ledger.cooling_count_of(member, stop)  # before all else, since it is counted with all that is put off
         if place % 2 and not closed:
             assert member.assigned_count == member.datastore.sandbox_count
             member.datastore._check()
@@ -335,10 +335,10 @@ def test_what_cools_is_counted_with_what_is_put_off_and_nothing_is_done_for_it(t
     member = ledger.members[0]
     put_off = member.put_off_count
     assert put_off
-    assert [ledger.cooling_count(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
+    assert [ledger.cooling_count_of(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
     assert member.put_off_count == put_off
     assert [len(member.datastore.cooldowns(now_ns)) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
-    assert [ledger.cooling_count(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
+    assert [ledger.cooling_count_of(member, now_ns) for now_ns in (7, 8, 9, 10)] == [2, 2, 1, 0]
 
 
 def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):

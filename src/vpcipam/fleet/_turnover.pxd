@@ -12,7 +12,7 @@ cdef class Ledger
 
 
 cdef class Member:
-    # First what a pod that comes or goes needs: it then lies in two lines of the cache.
+    # First what a pod that comes or goes needs: it then lies in three lines of the cache at most, see `_hints.pxd`.
     cdef public long long number, pod_count, room, rank, low, high, spare_count, put_off_count, released_ns
     cdef public list ranks
     cdef public bint waits, ready, gone
@@ -67,7 +67,7 @@ cdef class Ledger:
     cpdef count_cooling(self, long long now_ns)
 
     @cython.locals(count=cython.longlong, first=cython.longlong, slot=cython.longlong)
-    cpdef long long cooling_count(self, Member member, long long now_ns) except -1
+    cpdef long long cooling_count_of(self, Member member, long long now_ns) except -1
 
     cpdef lay_open(self, Member member)
 

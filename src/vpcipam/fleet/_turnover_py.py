@@ -2,7 +2,7 @@
 """The innermost loop of a fleet: pods that come and find an address at once, and pods that go. One source for both twins.
 
 `vpcipam.fleet.turnover` says which twin is used. The compiled one is made of this file; `_turnover.pxd` beside it gives the C types, and
-there `pool_calls` and `pairs` are functions of C too.
+there `pool_calls`, `pairs` and `hints` are functions of C too.
 """
 
 import gc
@@ -349,7 +349,7 @@ class Ledger:
     A pod that comes where an address is sure to be free, and any pod that goes, change nothing at once but the number of pods: what
     they do to the pool is put off, and done in order, at its own times, before somebody looks at the pool or the next pod may find it
     empty. So the pools are as if nothing had been put off, whenever they are looked at. It is put off because a large fleet's pools do
-    not lie in the processor's cache, and an event waits ten times for memory; of a dozen events on one pool, only the first does.
+    not lie in the processor's cache, and a change waits for memory time and again; of several in a row on one pool, only the first does.
 
     Attributes:
         members: the nodes.
@@ -457,10 +457,10 @@ class Ledger:
         count = 0
         for member in self.members:
             if member.released_ns + member.cooldown_ns > now_ns and not member.gone:
-                count += self.cooling_count(member, now_ns)
+                count += self.cooling_count_of(member, now_ns)
         return count
 
-    def cooling_count(self, member: Member, now_ns: int) -> int:
+    def cooling_count_of(self, member: Member, now_ns: int) -> int:
         """The addresses of a node that cool at a time, which is not before the last that it has seen.
 
         Nothing that has been put off is done for that: none of those that cool still can have been assigned again.
