@@ -6,9 +6,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 # The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
-PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node prometheus fleet
+PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node planner prometheus fleet report
 
-SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/fleet/*.pxd)
+SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
 
 .PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
 
@@ -39,7 +39,7 @@ coverage: ## Branch coverage of the Python below cli/, on the plain pools; less 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
 
 format: $(VENV)/dev ## Let ruff write the format
 	$(BIN)/ruff format .

@@ -8,7 +8,7 @@ import pytest
 
 import vpcipam.pool
 
-TWIN = importlib.import_module("vpcipam._pool" if vpcipam.pool.USING_EXTENSION else "vpcipam._pool_py")
+TWIN = importlib.import_module("vpcipam._pool" if vpcipam.pool.USING_EXTENSION else "vpcipam.pool.plain")
 POOLS = [(16, 1), (1, 16), (7, 16), (45, 16), (735, 1), (735, 16)]
 
 

@@ -29,7 +29,7 @@ POOLS = (
 
 def twins() -> Iterator[ModuleType]:
     """The twins that there are, the compiled one first."""
-    for name in ("vpcipam._pool", "vpcipam._pool_py"):
+    for name in ("vpcipam._pool", "vpcipam.pool.plain"):
         try:
             yield importlib.import_module(name)
         except ImportError:

@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
         print("| " + " | ".join([value, *(figure([of(each.summary) for each in results]) for of in COLUMNS.values())]) + " |", flush=True)
         drawn[value] = results[0]
     if given.plot:
-        from vpcipam.fleet.plots import plot_comparison  # noqa: PLC0415 - matplotlib is an extra
+        from vpcipam.report.plots import plot_comparison  # noqa: PLC0415 - matplotlib is an extra
 
         plot_comparison(drawn, given.plot)
 

@@ -16,9 +16,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # Without the extension the compiled twin's tests fail: it is left out only where somebody asked for that.
 TWINS = (
-    {"python": "vpcipam._pool_py"}
+    {"python": "vpcipam.pool.plain"}
     if os.environ.get("VPCIPAM_NO_EXTENSION") == "1"
-    else {"cython": "vpcipam._pool", "python": "vpcipam._pool_py"}
+    else {"cython": "vpcipam._pool", "python": "vpcipam.pool.plain"}
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src"
-LIMITS_ALONE_NEED_NOT = {"vpcipam.ec2", "vpcipam.node", "vpcipam.plan", "vpcipam.datastore", "vpcipam.pool", "vpcipam.settings"}
+LIMITS_ALONE_NEED_NOT = {"vpcipam.ec2", "vpcipam.node", "vpcipam.planner", "vpcipam.datastore", "vpcipam.pool", "vpcipam.settings"}
 CYTHON_RUNTIME = "cython_"  # modules that the compiled twin makes up on the spot, from no file
 
 REPORT = """
@@ -75,17 +75,6 @@ wrong += [name for name, home in vpcipam._HOMES.items()
 print(json.dumps(wrong))
 """
     assert run(program) == []
-
-
-def test_a_public_name_wins_over_the_module_of_the_same_name_whatever_comes_first():
-    program = """
-import json, vpcipam
-clashes = [name for name, home in vpcipam._HOMES.items() if name == home]
-{statement}
-print(json.dumps([name for name in clashes if not callable(getattr(vpcipam, name))]))
-"""
-    for statement in ("", "import vpcipam.plan", "from vpcipam import plan; import vpcipam.plan"):
-        assert run(program.format(statement=statement)) == []
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error():

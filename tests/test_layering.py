@@ -9,146 +9,50 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src"
 
-# A module may import from lines above its own, never below. A new module goes where it belongs, or the test below fails.
-ORDER = (
-    "vpcipam._version",
-    "vpcipam.errors",
-    "vpcipam._arguments",
-    "vpcipam.address",
-    "vpcipam.sandbox",
-    "vpcipam._pool_refusals",
-    "vpcipam._pool",
-    "vpcipam._bitmap_pool_py",
-    "vpcipam._address_pool_py",
-    "vpcipam._pool_py",
-    "vpcipam.pool",
-    "vpcipam._pool_calls_py",
-    "vpcipam.stats",
-    "vpcipam._instance_limits",
-    "vpcipam.limits",
-    "vpcipam._variables",
-    "vpcipam._diagnostics",
-    "vpcipam._manifest",
-    "vpcipam.settings",
-    "vpcipam.journal.protocol",
-    "vpcipam.journal",
-    "vpcipam.journal.files",
-    "vpcipam.journal.lock",
-    "vpcipam.journal.candidates",
-    "vpcipam.journal.checkpoint",
-    "vpcipam.journal.ipam_json",
-    "vpcipam.journal.schema",
-    "vpcipam.journal.sqlite",
-    "vpcipam.quarantine",
-    "vpcipam.restoration",
-    "vpcipam.events",
-    "vpcipam._enis",
-    "vpcipam._attached",
-    "vpcipam._sandboxes",
-    "vpcipam.datastore",
-    "vpcipam.warmpool",
-    "vpcipam.policies",
-    "vpcipam.ec2",
-    "vpcipam.ec2.api",
-    "vpcipam.ec2.grid",
-    "vpcipam.ec2.space",
-    "vpcipam.ec2.subnet",
-    "vpcipam.ec2.throttle",
-    "vpcipam.ec2.latency",
-    "vpcipam.ec2.faults",
-    "vpcipam.ec2.conditions",
-    "vpcipam.ec2.history",
-    "vpcipam.ec2.records",
-    "vpcipam.ec2.requests",
-    "vpcipam.ec2.filters",
-    "vpcipam.ec2.rules",
-    "vpcipam.ec2.account",
-    "vpcipam.ec2.past",
-    "vpcipam.ec2.gate",
-    "vpcipam.ec2.actions",
-    "vpcipam.ec2.actions.base",
-    "vpcipam.ec2.actions.vpcs",
-    "vpcipam.ec2.actions.subnets",
-    "vpcipam.ec2.actions.interfaces",
-    "vpcipam.ec2.actions.addresses",
-    "vpcipam.ec2.actions.trunks",
-    "vpcipam.ec2.actions.instances",
-    "vpcipam.ec2.actions.tags",
-    "vpcipam.ec2.invariants",
-    "vpcipam.ec2.model",
-    "vpcipam.ec2.offline",
-    "vpcipam.ec2.offline.wire",
-    "vpcipam.ec2.offline.request",
-    "vpcipam.ec2.offline.views",
-    "vpcipam.ec2.offline.addresses",
-    "vpcipam.ec2.offline.enis",
-    "vpcipam.ec2.offline.instances",
-    "vpcipam.ec2.offline.subnets",
-    "vpcipam.ec2.offline.tags",
-    "vpcipam.ec2.offline.trunks",
-    "vpcipam.ec2.offline.vpcs",
-    "vpcipam.ec2.offline.server",
-    "vpcipam.ec2.fake",
-    "vpcipam.ec2.pytest_fixtures",
-    "vpcipam.ec2.answers",
-    "vpcipam.ec2.boto",
-    "vpcipam.action",
-    "vpcipam.pace",
-    "vpcipam.calls",
-    "vpcipam.provision",
-    "vpcipam.reconcile",
-    "vpcipam.card",
-    "vpcipam.membership",
-    "vpcipam.sweep",
-    "vpcipam.foresight",
-    "vpcipam.control_loop",
-    "vpcipam.node",
-    "vpcipam.prometheus",
-    "vpcipam.plan",
-    "vpcipam.fleet",
-    "vpcipam.fleet.workload",
-    "vpcipam.fleet.trace",
-    "vpcipam.fleet.reading",
-    "vpcipam.fleet.read_workload",
-    "vpcipam.fleet.spec",
-    "vpcipam.fleet.fitting",
-    "vpcipam.fleet.scenario",
-    "vpcipam.fleet.samples",
-    "vpcipam.fleet.summary",
-    "vpcipam.fleet.stories",
-    "vpcipam.fleet.export",
-    "vpcipam.fleet.metrics",
-    "vpcipam.fleet.page",
-    "vpcipam.fleet.plots",
-    "vpcipam.fleet.stage",
-    "vpcipam.fleet._hints_py",
-    "vpcipam.fleet._pairs_py",
-    "vpcipam.fleet._turnover_py",
-    "vpcipam.fleet._turnover",
-    "vpcipam.fleet.turnover",
-    "vpcipam.fleet.engine",
-    "vpcipam.fleet.sweep",
-    "vpcipam.fleet.tune",
-    "vpcipam.inspection",
-    "vpcipam.inspection.observed",
-    "vpcipam.inspection.read_ec2",
-    "vpcipam.inspection.subnets",
-    "vpcipam.inspection.survey",
-    "vpcipam.inspection.finding",
-    "vpcipam.inspection.eni_rules",
-    "vpcipam.inspection.subnet_rules",
-    "vpcipam.inspection.audit",
-    "vpcipam.cli",  # all of it: whatever is below it in the tree
-    "vpcipam",  # the public names, nothing else
+# The rooms of the package: a folder, or a module beside them. A room may import from lines above its own, never below.
+ROOMS = (
+    "_version",
+    "errors",
+    "_arguments",
+    "_units",
+    "_chance",
+    "address",
+    "sandbox",
+    "_pool_refusals",
+    "_pool",
+    "pool",
+    "stats",
+    "limits",
+    "settings",
+    "journal",
+    "quarantine",
+    "restoration",
+    "events",
+    "datastore",
+    "warmpool",
+    "policies",
+    "ec2",
+    "action",
+    "node",
+    "planner",
+    "prometheus",
+    "fleet",
+    "inspection",
+    "report",
+    "cli",
 )
+MOST_FLOORS = 11  # from errors to cli
+
+# A module that answers under its old address with what a lower room has.
+FORWARDERS = {"vpcipam.fleet.plots"}
 
 # What a module may take from outside the standard library, beside attrs; "lazily": inside a function, so that importing it needs nothing.
 EXTRAS = {
-    "vpcipam._manifest": {"yaml": "lazily"},
+    "vpcipam.settings.manifest": {"yaml": "lazily"},
     "vpcipam.ec2.boto": {"botocore": "at import"},
     "vpcipam.ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "vpcipam.ec2.pytest_fixtures": {"pytest": "at import"},
-    "vpcipam.fleet.page": {"matplotlib": "at import"},
+    "vpcipam.report.page": {"matplotlib": "at import"},
 }
 
 # Modules that answer differently from one run, machine or moment to the next. `os` is looked at name by name.
@@ -163,10 +67,10 @@ OUTSIDE_METHODS = {"open", "read_text", "read_bytes", "write_text", "write_bytes
 
 # Whose stated job it is, and what the job is.
 ALLOWED = {
-    "vpcipam.provision": {"datetime": "the tag that tells when an ENI was made, to and from text"},
+    "vpcipam.node.provisioner": {"datetime": "the tag that tells when an ENI was made, to and from text"},
     "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
-    "vpcipam.limits": {"open": "the table of instance types, once", "os.path": "where it lies"},
-    "vpcipam._manifest": {"open": "a manifest that is given by its path"},
+    "vpcipam.limits.table": {"read_text": "the table of instance types, once"},
+    "vpcipam.settings.manifest": {"open": "a manifest that is given by its path"},
     "vpcipam.journal.files": dict.fromkeys(
         (
             "open",
@@ -198,8 +102,8 @@ ALLOWED = {
         "tempfile": "the copy of a damaged one",
         "write_bytes": "the same",
     },
-    "vpcipam.node": {"threading": "the calls of the control loop follow each other"},
-    "vpcipam._address_pool_py": {"threading": "the lock of an owner that any thread may call"},
+    "vpcipam.node.node": {"threading": "the calls of the control loop follow each other"},
+    "vpcipam.pool.plain_addresses": {"threading": "the lock of an owner that any thread may call"},
     "vpcipam.prometheus": {"threading": "events come of several threads"},
     "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},
     "vpcipam.fleet.trace": {
@@ -207,7 +111,7 @@ ALLOWED = {
         "pathlib": "the path",
         "datetime": "reads times of a trace; the clock is not read",
     },
-    "vpcipam.fleet.read_workload": {"pathlib": "joins a trace's name to the scenario's folder"},
+    "vpcipam.fleet.toml.workload": {"pathlib": "joins a trace's name to the scenario's folder"},
     "vpcipam.fleet.scenario": {"open": "a scenario that is given by its path", "pathlib": "the path"},
     "vpcipam.ec2.offline.wire": {"urllib.parse": "reads forms; nothing is fetched"},
     "vpcipam.ec2.answers": {"datetime": "reads times of answers; the clock is not read"},
@@ -224,8 +128,8 @@ ALLOWED = {
     },
     "vpcipam.fleet.export": {"open": "the CSV files that somebody asks for", "pathlib": "where they go"},
     "vpcipam.fleet.metrics": {"pathlib": "a type; `export` writes"},
-    "vpcipam.fleet.page": {"pathlib": "a picture's name; matplotlib writes it"},
-    "vpcipam.fleet.plots": {"pathlib": "a type; `page` writes"},
+    "vpcipam.report.page": {"pathlib": "a picture's name; matplotlib writes it"},
+    "vpcipam.report.plots": {"pathlib": "a type; `page` writes"},
     "vpcipam.fleet.stage": {"random": "chances of a simulation, by seed"},
     "vpcipam.fleet._turnover_py": {"random": "chances of a simulation, by seed"},
 }
@@ -246,11 +150,9 @@ COMPILED_PYTHON = {"vpcipam.fleet._turnover"}  # made of the plain source beside
 LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli(\.|$)", name)]
 
 
-def layer(name):
-    """The line of a module: its own, or that of the command line for all that lies in it."""
-    line = "vpcipam.cli" if name.startswith("vpcipam.cli.") else name
-    assert line in ORDER, f"{line} has no line in ORDER"
-    return ORDER.index(line)
+def room(name):
+    """The room of a module: the folder or the module below the package."""
+    return name.split(".")[1]
 
 
 def is_for_types_only(node):
@@ -286,28 +188,52 @@ def own(names):
     return {name for name in names if name.partition(".")[0] == "vpcipam"}
 
 
-def test_every_module_has_a_layer_and_every_layer_a_module():
-    existing = {name for name in {*MODULES, *CYTHON_SOURCES, *COMPILED_PYTHON} if not name.startswith("vpcipam.cli.")}
-    assert existing - {*ORDER} == set(), "give the new module a line in ORDER"
-    assert {*ORDER} - existing <= {"vpcipam.cli"}, "ORDER names modules that are gone"
-    assert len(ORDER) == len(set(ORDER))
+def own_modules(name):
+    """The modules of the package that a module imports anywhere, also for types alone."""
+    if name in CYTHON_SOURCES:
+        named = re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", CYTHON_SOURCES[name], re.MULTILINE)
+        assert named, f"{name} imports nothing: has the pattern gone stale?"
+        return {
+            other
+            for module, names in named
+            for other in {f"{module}.{each.split()[0]}" for each in names.split(",") if each.strip()} & {*MODULES} or {module}
+            if other in MODULES  # a .pxd is no module
+        }
+    return own(imports(name, MODULES[name], lazily=True, types=True))
 
 
-@pytest.mark.parametrize("name", [name for name in LIBRARY if name != "vpcipam"])  # the package itself is last: nothing is below it
-def test_a_module_imports_only_from_the_layers_above_it(name):
-    below = {other for other in own(imports(name, MODULES[name], lazily=True, types=True)) if layer(other) >= layer(name)}
-    assert below == set()
+EVERY_MODULE = sorted({*MODULES, *CYTHON_SOURCES} - {"vpcipam"} - FORWARDERS)
+ARROWS = {name: own_modules(name) for name in EVERY_MODULE}  # a module: what it imports
 
 
-@pytest.mark.parametrize("name", CYTHON_SOURCES)
-def test_the_compiled_twin_imports_only_from_the_layers_above_it(name):
-    named = re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", CYTHON_SOURCES[name], re.MULTILINE)
-    assert named
-    for module, names in named:
-        submodules = {f"{module}.{each.split()[0]}" for each in names.split(",") if each.strip()} & {*MODULES}
-        for other in submodules or {module}:
-            if not (SOURCE / f"{other.replace('.', '/')}.pxd").exists():  # C declarations, no module
-                assert layer(other) < layer(name)
+def test_every_room_has_a_line_and_every_line_a_room():
+    assert {room(name) for name in EVERY_MODULE} == {*ROOMS}
+    assert len(ROOMS) == len(set(ROOMS))
+
+
+@pytest.mark.parametrize("name", EVERY_MODULE)
+def test_a_module_imports_only_from_rooms_above_its_own(name):
+    elsewhere = {room(other) for other in ARROWS[name] if other != "vpcipam"} - {room(name)}
+    assert {other for other in elsewhere if ROOMS.index(other) > ROOMS.index(room(name))} == set()
+    assert "vpcipam" not in ARROWS[name], "the package itself is for users"
+
+
+def height(name, arrows, below=()):
+    """How many floors a module or room stands on, its own included."""
+    assert name not in below, f"a circle: {' → '.join([*below, name])}"
+    return 1 + max((height(other, arrows, (*below, name)) for other in arrows.get(name, ())), default=0)
+
+
+def test_no_imports_go_in_a_circle():
+    faces = {name for name in MODULES if (SOURCE / name.replace(".", "/")).is_dir()}
+    within = {name: {other for other in others if other not in faces} for name, others in ARROWS.items() if name not in faces}
+    for name in within:
+        height(name, within)
+
+
+def test_the_rooms_stand_on_few_floors():
+    arrows = {each: {room(other) for name in EVERY_MODULE if room(name) == each for other in ARROWS[name]} - {each} for each in ROOMS}
+    assert max(height(each, arrows) for each in ROOMS) <= MOST_FLOORS
 
 
 @pytest.mark.parametrize("name", LIBRARY)

@@ -30,7 +30,7 @@ def sdist_problems(names: list[str]) -> list[str]:
 
 
 def _data_problems(names: list[str]) -> list[str]:
-    return [] if any("vpcipam/data/" in name for name in names) else ["the table of instance types is missing"]
+    return [] if any("vpcipam/limits/data/" in name for name in names) else ["the table of instance types is missing"]
 
 
 def main(folder: str) -> int:

@@ -24,7 +24,7 @@ Limits = dict[str, InstanceLimits]
 Version = tuple[int, ...]
 
 REPOSITORY = Path(__file__).parent.parent
-TABLE_PATH = REPOSITORY / "src" / "vpcipam" / "data" / "instance_types.tsv"
+TABLE_PATH = REPOSITORY / "src" / "vpcipam" / "limits" / "data" / "instance_types.tsv"
 CACHE_PATH = REPOSITORY / ".cache" / "moto"
 SNAPSHOT_NAME = re.compile(r"moto/ec2/resources/instance_types\.json(\.gz)?")
 MAJOR_VERSION = 5

@@ -5,8 +5,6 @@ a tool that wants `max_pods` alone does not pay for a model of EC2.
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vpcipam._version import __version__ as __version__
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
     from vpcipam.limits import instance_limits as instance_limits
     from vpcipam.limits import max_pods as max_pods
     from vpcipam.node import Node as Node
-    from vpcipam.plan import NodePlan as NodePlan
-    from vpcipam.plan import plan as plan
+    from vpcipam.planner import NodePlan as NodePlan
+    from vpcipam.planner import plan as plan
     from vpcipam.pool import USING_EXTENSION as USING_EXTENSION
     from vpcipam.pool import AddressPool as AddressPool
     from vpcipam.pool import BitmapPool as BitmapPool
@@ -52,7 +50,7 @@ _HOMES = {
     "Ec2Model": "ec2.model",
     "InstanceLimits": "limits",
     "Node": "node",
-    "NodePlan": "plan",
+    "NodePlan": "planner",
     "PodRef": "sandbox",
     "PoolStats": "stats",
     "SandboxKey": "sandbox",
@@ -61,7 +59,7 @@ _HOMES = {
     "VpcIpamError": "errors",
     "instance_limits": "limits",
     "max_pods": "limits",
-    "plan": "plan",
+    "plan": "planner",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # all are texts
 
@@ -78,17 +76,3 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # as many types as names
 def __dir__() -> list[str]:
     """List the public names beside what is loaded."""
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """The package, whose public names win over modules of the same name.
-
-    Importing `vpcipam.plan` would otherwise put the module in the place of the function `plan`, depending on who imported what first.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -19,7 +19,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 
-from vpcipam._block_choice cimport (
+from vpcipam.pool.block_choice cimport (
     SumTree,
     Tournament,
     draw,
@@ -34,8 +34,8 @@ from vpcipam._block_choice cimport (
     tournament_play,
     tournament_set,
 )
-from vpcipam._free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_given, runs_hold, runs_taken
-from vpcipam._free_tree cimport (
+from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_given, runs_hold, runs_taken
+from vpcipam.pool.free_tree cimport (
     FreeTree,
     lowest_bit,
     run_mask,
@@ -49,10 +49,10 @@ from vpcipam._free_tree cimport (
     tree_init,
     tree_take,
 )
-from vpcipam._key_hash cimport hash_of
-from vpcipam._key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
-from vpcipam._lines cimport lines_grow
-from vpcipam._pool_blocks cimport (
+from vpcipam.pool.key_hash cimport hash_of
+from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
+from vpcipam.pool.cache_lines cimport lines_grow
+from vpcipam.pool.blocks cimport (
     ASSIGNED,
     COOLING,
     FREE,
@@ -74,7 +74,7 @@ from vpcipam._pool_blocks cimport (
     remove,
     take_bit,
 )
-from vpcipam._small_int cimport small_int
+from vpcipam.pool.small_int cimport small_int
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1

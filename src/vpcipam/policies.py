@@ -17,10 +17,10 @@ from typing import ClassVar, NamedTuple
 import attrs
 
 from vpcipam._arguments import require_boolean, require_integer
+from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
 from vpcipam.settings import Settings
-from vpcipam.stats import NS_PER_S
 from vpcipam.warmpool import (
     ALWAYS_CALM,
     NEVER_CALM,

@@ -2,7 +2,8 @@
 
 import attrs
 
-NS_PER_S = 1_000_000_000
+from vpcipam._units import NS_PER_S, seconds_text
+
 MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
 """An ENI younger than this is never freed (reference, section 5)."""
 
@@ -96,12 +97,3 @@ class EniStats:
         if now_ns - self.added_ns < MINIMUM_ENI_LIFETIME_NS:
             return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
         return None
-
-
-def seconds_text(duration_ns: int) -> str:
-    """Write a duration in seconds, without trailing zeros.
-
-    >>> seconds_text(2_500_000_000)
-    '2.5'
-    """
-    return f"{duration_ns / NS_PER_S:.3f}".rstrip("0").rstrip(".")

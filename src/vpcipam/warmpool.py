@@ -9,9 +9,10 @@ from typing import Protocol
 
 import attrs
 
+from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.settings import Settings
-from vpcipam.stats import NS_PER_S, EniStats, PoolStats
+from vpcipam.stats import EniStats, PoolStats
 
 DECREASE_INTERVAL_NS = 30 * NS_PER_S
 """A pool shrinks at most once in this time."""

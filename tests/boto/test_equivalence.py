@@ -8,7 +8,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from vpcipam.calls import SDK_BACKOFF
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
@@ -16,7 +15,8 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import NodeError, PoolExhausted, SettingsError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
-from vpcipam.provision import SUBNET_ROLE_TAG
+from vpcipam.node.calls import SDK_BACKOFF
+from vpcipam.node.provisioner import SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 

@@ -70,7 +70,7 @@ def test_importing_the_command_loads_no_extra(environment):
 def test_max_pods_loads_neither_rich_nor_yaml_nor_the_planner(environment):
     code = (
         "import sys; from vpcipam.cli import main; main(['max-pods', 'm5.large'])\n"
-        "print({'rich', 'yaml', 'vpcipam.settings', 'vpcipam.plan'} & set(sys.modules))"
+        "print({'rich', 'yaml', 'vpcipam.settings', 'vpcipam.planner'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
     assert done.stdout == "29\nset()\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from vpcipam.plan import plan
+from vpcipam.planner import plan
 from vpcipam.settings import Settings
 
 SHARED = Path(os.environ.get("VPCIPAM_SHARED", Path(__file__).parents[3] / "shared"))

@@ -7,7 +7,7 @@ from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.cli.plan_view import bar_lengths, show_plan, what_it_did
 from vpcipam.limits import instance_limits
-from vpcipam.plan import Decision, plan
+from vpcipam.planner import Decision, plan
 
 
 def view(cli, *arguments):

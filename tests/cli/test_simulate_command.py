@@ -235,7 +235,7 @@ def test_what_can_not_be_written_is_refused_before_the_run(cli, scenario, tmp_pa
 
 
 def test_a_picture_without_matplotlib_names_the_extra(cli, scenario, monkeypatch):
-    for name in ("vpcipam.fleet.plots", "vpcipam.fleet.page"):
+    for name in ("vpcipam.report.plots", "vpcipam.report.page"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert cli("simulate", scenario, "--plot", "web.svg").refusal == "pictures need the package matplotlib: pip install 'vpcipam[plots]'"

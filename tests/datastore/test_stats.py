@@ -3,7 +3,8 @@
 import attrs
 import pytest
 
-from vpcipam.stats import MINIMUM_ENI_LIFETIME_NS, EniStats, seconds_text
+from vpcipam._units import seconds_text
+from vpcipam.stats import MINIMUM_ENI_LIFETIME_NS, EniStats
 
 NOW = 1_000 * MINIMUM_ENI_LIFETIME_NS
 

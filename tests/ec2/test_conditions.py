@@ -13,7 +13,7 @@ from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, Faults, TakenAddress
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.requests import Call
+from vpcipam.ec2.state.requests import Call
 from vpcipam.ec2.throttle import SECOND_NS, Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam.ec2.history import History
+from vpcipam.ec2.over_time.history import History
 
 
 @pytest.fixture

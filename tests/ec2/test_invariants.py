@@ -3,8 +3,8 @@
 import attrs
 import pytest
 
-from vpcipam.ec2.invariants import _check_reservations
-from vpcipam.ec2.subnet import AddressSet
+from vpcipam.ec2.state.invariants import _check_reservations
+from vpcipam.ec2.state.subnet import AddressSet
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.ec2.api import ErrorCode
-from vpcipam.ec2.rules import DETACHED_IPV6_LIMIT
+from vpcipam.ec2.state.rules import DETACHED_IPV6_LIMIT
 
 
 def eni(ec2, eni_id):

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, ErrorCode, SubnetCidrReservation
-from vpcipam.ec2.subnet import AddressSet
+from vpcipam.ec2.state.subnet import AddressSet
 
 
 @pytest.fixture

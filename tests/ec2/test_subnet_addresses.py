@@ -2,10 +2,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from vpcipam._chance import Scatter
 from vpcipam.address import Cidr, parse_address
-from vpcipam.ec2.grid import Scatter
-from vpcipam.ec2.space import Ipv4Space
-from vpcipam.ec2.subnet import AddressSet, SubnetAddresses
+from vpcipam.ec2.state.space import Ipv4Space
+from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from vpcipam.ec2 import records
 from vpcipam.ec2.api import ErrorCode
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.state import records
 
 AVAILABLE = {"status": ("available",)}
 

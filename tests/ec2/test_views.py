@@ -1,6 +1,6 @@
 """What a reader sees of the account."""
 
-from vpcipam.ec2.requests import Call
+from vpcipam.ec2.state.requests import Call
 
 
 def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):

@@ -20,8 +20,8 @@ from vpcipam.errors import InvalidArgument, NodeError, PoolExhausted
 from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
+from vpcipam.node.provisioner import INSTANCE_TAG, NO_MANAGE_TAG
 from vpcipam.prometheus import _CALLS, IpamMetrics
-from vpcipam.provision import INSTANCE_TAG, NO_MANAGE_TAG
 
 S = 1_000_000_000
 TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))

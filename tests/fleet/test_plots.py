@@ -18,11 +18,11 @@ from recordings import MINUTE, S, long_run, recorded, result_of, subnet
 
 import vpcipam
 from vpcipam.errors import InvalidArgument, MissingExtra
-from vpcipam.fleet import page, plots
 from vpcipam.fleet.metrics import Recorder
-from vpcipam.fleet.page import apart
-from vpcipam.fleet.plots import plot_comparison, plot_result, plot_tradeoff
 from vpcipam.fleet.samples import FleetSample
+from vpcipam.report import page, plots
+from vpcipam.report.page import apart
+from vpcipam.report.plots import plot_comparison, plot_result, plot_tradeoff
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -110,7 +110,7 @@ def test_a_picture_repeats_byte_for_byte_and_tells_no_date(run, tmp_path):
 @pytest.mark.thorough
 def test_a_picture_is_the_same_in_every_process(tmp_path):
     code = (
-        "import sys; sys.path.append(sys.argv[1]); from recordings import long_run; from vpcipam.fleet.plots import plot_result\n"
+        "import sys; sys.path.append(sys.argv[1]); from recordings import long_run; from vpcipam.report.plots import plot_result\n"
         "plot_result(long_run(count=30), sys.argv[2])"
     )
     for seed in ("1", "2"):
@@ -130,7 +130,7 @@ def test_the_users_style_changes_nothing_and_is_not_changed(run, tmp_path):
 
 
 def test_pyplot_is_not_loaded(environment_of_its_own):
-    code = "import sys, vpcipam.fleet.plots; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, vpcipam.report.plots; print('matplotlib.pyplot' in sys.modules)"
     assert environment_of_its_own(code) == "False\n"
 
 
@@ -138,7 +138,7 @@ def test_without_matplotlib_the_extra_is_named(environment_of_its_own):
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from vpcipam.errors import MissingExtra\n"
-        "try:\n    import vpcipam.fleet.plots\nexcept MissingExtra as error:\n    print(error)"
+        "try:\n    import vpcipam.report.plots\nexcept MissingExtra as error:\n    print(error)"
     )
     assert environment_of_its_own(code) == "pictures need the package matplotlib: pip install 'vpcipam[plots]'\n"
 

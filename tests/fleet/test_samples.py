@@ -3,7 +3,8 @@
 import pytest
 from recordings import MINUTE, S, subnet
 
-from vpcipam.fleet.samples import clock, span
+from vpcipam._units import span
+from vpcipam.fleet.samples import clock
 
 DAY = 86_400 * S
 

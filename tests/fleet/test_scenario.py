@@ -12,8 +12,8 @@ from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet import read_workload
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
+from vpcipam.fleet.toml.workload import LIFETIMES as READ_LIFETIMES
 from vpcipam.fleet.workload import (
     MAX_NS,
     Arrivals,
@@ -153,7 +153,7 @@ def test_the_documentation_has_the_keys_that_are_read_and_no_others(heading, fol
 
 def test_the_documentation_has_no_table_that_is_not_tried():
     assert documented().keys() == WITH_A_KEY_TOO_MANY.keys()
-    assert set(LIFETIMES) == set(read_workload.LIFETIMES)
+    assert set(LIFETIMES) == set(READ_LIFETIMES)
 
 
 # --- what is read --------------------------------------------------------------------------------------------------------------

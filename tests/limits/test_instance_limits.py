@@ -3,9 +3,8 @@
 import attrs
 import pytest
 
-from vpcipam import limits
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, format_row, instance_limits, instance_types, parse_row
+from vpcipam.limits import InstanceLimits, all_instance_limits, format_row, instance_limits, instance_types, parse_row, table
 
 TINY = InstanceLimits(instance_type="tiny.small", eni_limit=2, ipv4_per_eni=3)
 
@@ -81,7 +80,7 @@ def test_one_lookup_agrees_with_reading_all():
 
 
 def test_every_row_is_written_as_it_is_read():
-    assert [format_row(found) for found in all_instance_limits()] == limits._rows()
+    assert [format_row(found) for found in all_instance_limits()] == table._rows()
 
 
 @pytest.mark.parametrize("found", [pytest.param(all_instance_limits(), id="all")])
@@ -146,13 +145,6 @@ def test_unknown_type_is_a_lookup_error():
 def test_only_a_name_or_limits_are_taken(wrong):
     with pytest.raises(TypeError, match="must be a str or an InstanceLimits"):
         instance_limits(wrong)
-
-
-def test_names_of_the_value_are_handed_on_and_others_are_not_there():
-    assert set(limits.__all__) <= set(dir(limits)) | limits._VALUE_NAMES
-    assert all(getattr(limits, name) is not None for name in limits.__all__)
-    with pytest.raises(AttributeError, match=r"'vpcipam\.limits' has no attribute 'nothing'"):
-        _ = limits.nothing
 
 
 # --- limits of one's own -------------------------------------------------------------------------------------------------

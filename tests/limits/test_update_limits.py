@@ -9,8 +9,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from vpcipam import limits
 from vpcipam.limits import InstanceLimits, parse_row
+from vpcipam.limits import table as limits_table
 
 PATH = Path(__file__).parents[2] / "tools" / "update_limits.py"
 SMALL = InstanceLimits(instance_type="a.small", eni_limit=2, ipv4_per_eni=3)
@@ -83,10 +83,10 @@ def test_the_order_of_the_types_does_not_matter(tool):
 
 def test_the_library_reads_what_the_tool_writes(tool, monkeypatch):
     text = tool.format_table(as_table(SMALL, METAL), ["x"])
-    monkeypatch.setattr(limits, "_table", lambda: text)
-    assert limits._rows() == text.splitlines()[-2:]
-    assert parse_row(limits._find_row.__wrapped__("a.small")) == SMALL
-    assert parse_row(limits._find_row.__wrapped__("b.metal")) == METAL
+    monkeypatch.setattr(limits_table, "_table", lambda: text)
+    assert limits_table._rows() == text.splitlines()[-2:]
+    assert parse_row(limits_table._find_row.__wrapped__("a.small")) == SMALL
+    assert parse_row(limits_table._find_row.__wrapped__("b.metal")) == METAL
 
 
 def test_the_librarys_table_is_what_the_tool_would_write(tool):

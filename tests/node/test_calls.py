@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from vpcipam.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, SDK_BACKOFF, Calls
+from vpcipam._chance import Scatter
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.ec2.grid import Scatter
+from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, SDK_BACKOFF, Calls
 
 S = 1_000_000_000
 

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from vpcipam.ec2.api import Attachment, NetworkInterface
-from vpcipam.membership import Membership
+from vpcipam.node.membership import Membership
 
 INSTANCE = "i-1"
 OWN = ("node.k8s.amazonaws.com/instance_id", INSTANCE)

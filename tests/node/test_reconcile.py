@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.errors import JournalError
-from vpcipam.reconcile import Differences
+from vpcipam.node.reconcile import Differences
 
 S = 1_000_000_000
 NO_MANAGE = "node.k8s.amazonaws.com/no_manage"

@@ -4,7 +4,7 @@ import importlib
 import os
 from functools import partial
 
-TWIN_NAMES = ("vpcipam._pool_py",) if os.environ.get("VPCIPAM_NO_EXTENSION") == "1" else ("vpcipam._pool", "vpcipam._pool_py")
+TWIN_NAMES = ("vpcipam.pool.plain",) if os.environ.get("VPCIPAM_NO_EXTENSION") == "1" else ("vpcipam._pool", "vpcipam.pool.plain")
 
 WRONG_TYPES = (1.5, "1", None, b"1", [1])
 EVERYWHERE_OUT_OF_RANGE = (-1, -(2**63) - 1, -(2**70), 2**128, 2**200, -(2**300))

@@ -4,7 +4,6 @@ import pytest
 from naive_pools import NaiveRandom
 from pool_worlds import EVERYWHERE_OUT_OF_RANGE, WRONG_TYPES, Indexable
 
-from vpcipam._pool_py import AddressPool
 from vpcipam.errors import (
     AlreadyAssigned,
     BlockInUse,
@@ -17,6 +16,7 @@ from vpcipam.errors import (
     UnknownBlock,
     UnknownKey,
 )
+from vpcipam.pool.plain import AddressPool
 
 IPV4 = 10 << 24
 IPV6 = 0x2600_1F18 << 96

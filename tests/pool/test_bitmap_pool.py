@@ -297,7 +297,7 @@ def test_the_repr_says_how_full_it_is(pool_twin):
 
 
 def test_its_checks_do_check(pool_twin):
-    if pool_twin.__name__ == "vpcipam._pool_py":
+    if pool_twin.__name__ == "vpcipam.pool.plain":
         pool = pool_twin.BitmapPool(8)
         pool._allocated_count = 1
         with pytest.raises(AssertionError, match="invariant 3 is broken"):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pool_worlds import TWIN_NAMES, twins
 
-import vpcipam._pool_py as plain
 import vpcipam.pool
+from vpcipam.pool import plain
 
 PUBLIC = [
     (name, member) for name in ("AddressPool", "BitmapPool") for member in sorted(vars(getattr(plain, name))) if not member.startswith("_")
@@ -81,7 +81,7 @@ def test_twins_have_the_same_public_members(class_name):
 
 
 def test_the_stub_names_what_the_plain_twin_has():
-    stub = ast.parse(SOURCE.with_name("_pool.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse((SOURCE.parents[1] / "_pool.pyi").read_text(encoding="utf-8"))
     for node in (node for node in stub.body if isinstance(node, ast.ClassDef)):
         functions = {each.name for each in node.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")}
         assert functions == {member for name, member in PUBLIC if name == node.name}

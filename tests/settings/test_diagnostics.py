@@ -2,9 +2,9 @@
 
 import pytest
 
-from vpcipam._diagnostics import sort_diagnostics
 from vpcipam.limits import InstanceLimits
 from vpcipam.settings import Diagnostic, Settings
+from vpcipam.settings.diagnostics import sort_diagnostics
 
 XEN = InstanceLimits(instance_type="old.large", eni_limit=3, ipv4_per_eni=10, hypervisor="xen")
 ONE_ENI = InstanceLimits(instance_type="one.small", eni_limit=1, ipv4_per_eni=10)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam._manifest import MAX_LENGTH
 from vpcipam.errors import ManifestError, MissingExtra, SettingsError
 from vpcipam.settings import Settings
+from vpcipam.settings.manifest import MAX_LENGTH
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "aws-node.yaml"

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam._variables import MAX_COOLDOWN_S, SHIPPED, VARIABLE_OF_SETTING, VARIABLES
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError, UnknownInstanceType
 from vpcipam.limits import InstanceLimits
 from vpcipam.settings import Settings
+from vpcipam.settings.variables import MAX_COOLDOWN_S, SHIPPED, VARIABLE_OF_SETTING, VARIABLES
 
 FIELDS = [field for field in attrs.fields(Settings) if not field.name.startswith("_")]
 INTEGERS = [field.name for field in FIELDS if field.type is int]

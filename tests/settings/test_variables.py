@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam._variables import (
+from vpcipam.errors import InvalidArgument
+from vpcipam.settings import explain
+from vpcipam.settings.variables import (
     MAX_COOLDOWN_S,
     MAX_INT,
     MISTAKEN_NAMES,
@@ -15,8 +17,6 @@ from vpcipam._variables import (
     parse_bool,
     parse_int,
 )
-from vpcipam.errors import InvalidArgument
-from vpcipam.settings import explain
 
 INT_TEXTS = st.from_regex(r"[+\-]?[0-9_ .xe]{0,24}", fullmatch=True) | st.integers(-(2**65), 2**65).map(str) | st.text(max_size=8)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.cli.streams import counted, number
 from vpcipam.cli.tables import Page, cell
@@ -9,7 +10,6 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnets import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
 from vpcipam.limits import HOST_NETWORK_PODS
-from vpcipam.stats import NS_PER_S
 
 _MODE_TEXTS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6, one /80"}
 _STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}

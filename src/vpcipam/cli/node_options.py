@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from vpcipam.cli.manifests import complete_assignments, parse_assignments
-from vpcipam.plan import PODS_LIMIT
+from vpcipam.planner import PODS_LIMIT
 
 _NODE_OPTIONS = (
     click.option(

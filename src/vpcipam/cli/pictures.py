@@ -12,7 +12,7 @@ def check_picture(file: str) -> None:
         MissingExtra: matplotlib is not installed.
         OSError: its folder is not there, or it can't be written.
     """
-    from vpcipam.fleet.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
+    from vpcipam.report.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
 
     picture_format(file)
     path = Path(file)

@@ -11,7 +11,7 @@ from vpcipam.cli.instance_types import complete_types, find_type, read_types, ty
 from vpcipam.cli.manifests import apply_variables, read_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.streams import STDIN, counted
-from vpcipam.plan import PODS_LIMIT, NodePlan, plan
+from vpcipam.planner import PODS_LIMIT, NodePlan, plan
 from vpcipam.settings import Diagnostic, Settings
 
 EXAMPLES = (

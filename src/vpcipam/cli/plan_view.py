@@ -10,7 +10,7 @@ from vpcipam.address import AddressMode
 from vpcipam.cli.streams import counted, number
 from vpcipam.cli.tables import Page, cell
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits
-from vpcipam.plan import Decision, EniPlan, NodePlan, Stage
+from vpcipam.planner import Decision, EniPlan, NodePlan, Stage
 
 _MODE_TEXTS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6, one /80"}
 _LONGEST_BAR = 32

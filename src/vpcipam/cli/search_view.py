@@ -1,7 +1,7 @@
 """The results of searches for people."""
 
+from vpcipam._units import span
 from vpcipam.cli.tables import Page, cell
-from vpcipam.fleet.samples import span
 from vpcipam.fleet.sweep import SweepResult
 from vpcipam.fleet.tune import TuneResult
 

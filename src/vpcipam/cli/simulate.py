@@ -51,7 +51,7 @@ def command(
     if folder is not None:
         notes.append(f"wrote {', '.join(path.name for path in result.write_csv(folder))} into {folder}")
     if plot is not None:
-        from vpcipam.fleet.plots import plot_result  # noqa: PLC0415 - it loads matplotlib
+        from vpcipam.report.plots import plot_result  # noqa: PLC0415 - it loads matplotlib
 
         plot_result(result, plot)
         notes.append(f"drew {plot}")

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from vpcipam._units import span
 from vpcipam.cli.streams import counted, number
 from vpcipam.cli.tables import Page, cell
 from vpcipam.fleet.metrics import FleetResult
-from vpcipam.fleet.samples import clock, span
+from vpcipam.fleet.samples import clock
 from vpcipam.fleet.summary import Waits, totals
 
 _LEVELS = "▁▂▃▄▅▆▇█"

@@ -5,13 +5,13 @@ from typing import Any
 import attrs
 import click
 
+from vpcipam._units import NS_PER_S
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.pictures import check_picture
 from vpcipam.cli.progress import trials_shown
 from vpcipam.cli.scenarios import read_scenario, scenario_options
 from vpcipam.cli.sweep import unfinished, workers_option
 from vpcipam.fleet.tune import Candidate, TuneResult, TuneSpec, tune
-from vpcipam.stats import NS_PER_S
 
 EXAMPLES = (
     "vpcipam tune examples/scenarios/tune.toml",
@@ -66,7 +66,7 @@ def _finding(result: TuneResult) -> str | None:
 
 
 def _draw(result: TuneResult, path: str) -> None:
-    from vpcipam.fleet.plots import plot_tradeoff  # noqa: PLC0415 - it loads matplotlib
+    from vpcipam.report.plots import plot_tradeoff  # noqa: PLC0415 - it loads matplotlib
 
     points = [
         _Point(each.cost, each.p99_wait_ns / NS_PER_S, ", ".join(f"{name}={value}" for name, value in each.settings.items()), each.on_front)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from vpcipam._units import NS_PER_S
 from vpcipam.ec2.answers import (
     device,
     read_assigned,
@@ -23,7 +24,6 @@ from vpcipam.ec2.answers import (
 from vpcipam.ec2.api import AssignedAddresses, Ec2Error, ErrorCode, Instance, NetworkInterface, Subnet
 from vpcipam.errors import MissingExtra, OutOfRange
 from vpcipam.limits import InstanceLimits
-from vpcipam.stats import NS_PER_S
 
 try:
     from botocore.config import Config

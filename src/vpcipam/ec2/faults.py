@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam._chance import Scatter
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, require_action
-from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument
 
 NODE_ACTIONS = (

@@ -7,8 +7,8 @@ from itertools import pairwise
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam._chance import Scatter
 from vpcipam.ec2.api import METADATA_ACTION, is_mutating, require_action
-from vpcipam.ec2.grid import Scatter
 from vpcipam.errors import InvalidArgument
 
 MILLISECOND_NS = 1_000_000

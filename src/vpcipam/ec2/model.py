@@ -23,7 +23,6 @@ beside the rules. Where the documentation is silent, the model does what users r
   groups, public and elastic addresses, IPAM pools.
 """
 
-from vpcipam.ec2 import invariants
 from vpcipam.ec2.actions.addresses import AddressActions
 from vpcipam.ec2.actions.instances import InstanceActions
 from vpcipam.ec2.actions.interfaces import InterfaceActions
@@ -33,7 +32,8 @@ from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
 from vpcipam.ec2.api import Instance, Subnet, Vpc
 from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.gate import Gate
+from vpcipam.ec2.over_time.gate import Gate
+from vpcipam.ec2.state import invariants
 from vpcipam.errors import InvalidArgument
 
 

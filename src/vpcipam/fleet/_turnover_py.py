@@ -13,10 +13,10 @@ from heapq import heappop
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from vpcipam import _pool_calls_py as pool_calls
 from vpcipam.errors import PoolExhausted
 from vpcipam.fleet import _hints_py as hints
 from vpcipam.fleet import _pairs_py as pairs
+from vpcipam.fleet import _pool_calls_py as pool_calls
 from vpcipam.fleet.scenario import NodeGroup
 from vpcipam.fleet.workload import PodRun
 from vpcipam.node import Node

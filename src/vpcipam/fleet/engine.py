@@ -10,6 +10,7 @@ the kubelets try again, empty nodes go, and a sample is taken.
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
+from vpcipam._units import NS_PER_S
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
@@ -18,7 +19,6 @@ from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.stage import make_recorder, set_stage
 from vpcipam.fleet.turnover import NEVER_NS, NO_HOME, Event, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
-from vpcipam.stats import NS_PER_S
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Told of what nodes do: the node, and its actions of one tick."""

@@ -1,11 +1,8 @@
-"""What a fleet looks like at one instant, and how times and spans of a scenario are written."""
+"""What a fleet looks like at one instant, and how a time of a scenario is written."""
 
 from typing import NamedTuple
 
-from vpcipam.stats import NS_PER_S
-
-MINUTE_NS = 60 * NS_PER_S
-_DAY_S = 86_400
+from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 
 
 class FleetSample(NamedTuple):
@@ -72,23 +69,6 @@ def clock(time_ns: int) -> str:
     >>> clock(52_320_000_000_000), clock(140_000_000_000_000)
     ('14:32', 'day 2 14:53:20')
     """
-    days, seconds = divmod(time_ns // NS_PER_S, _DAY_S)
-    time = f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}" + (f":{seconds % 60:02d}" if seconds % 60 else "")
+    days, seconds = divmod(time_ns // NS_PER_S, S_PER_DAY)
+    time = f"{seconds // S_PER_HOUR:02d}:{seconds % S_PER_HOUR // 60:02d}" + (f":{seconds % 60:02d}" if seconds % 60 else "")
     return f"day {days + 1} {time}" if days else time
-
-
-def span(duration_ns: int) -> str:
-    """Write a duration by its two largest units, rounded down.
-
-    >>> span(2_280_000_000_000), span(90_061_000_000_000), span(12_500_000_000), span(400_000_000), span(0)
-    ('38 min', '1 d 1 h', '12 s', 'less than 1 s', '0 s')
-    """
-    if not duration_ns:
-        return "0 s"
-    seconds = duration_ns // NS_PER_S
-    parts = []
-    for unit, length_s in (("d", _DAY_S), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, length_s)
-        parts.append(f"{count} {unit}" if count else "")
-    first = next((place for place, part in enumerate(parts) if part), None)
-    return "less than 1 s" if first is None else " ".join(filter(None, parts[first : first + 2]))

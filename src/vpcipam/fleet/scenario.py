@@ -11,23 +11,23 @@ from typing import Any, Literal, get_args
 
 import attrs
 
+from vpcipam._units import NS_PER_S
 from vpcipam.address import Cidr
 from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
 from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
-from vpcipam.ec2.subnet import AddressChoice
+from vpcipam.ec2.state.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError, file_trouble
-from vpcipam.fleet.fitting import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
-from vpcipam.fleet.read_workload import read_workload
-from vpcipam.fleet.reading import Table, changed
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
+from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
+from vpcipam.fleet.toml.table import Table, changed
+from vpcipam.fleet.toml.workload import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS
 from vpcipam.settings import Settings, explain
-from vpcipam.stats import NS_PER_S
 from vpcipam.warmpool import WarmPolicy
 
 __all__ = [

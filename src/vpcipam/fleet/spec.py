@@ -4,18 +4,18 @@ from collections.abc import Iterable
 
 import attrs
 
+from vpcipam._units import NS_PER_S
 from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
-from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
-from vpcipam.ec2.space import reserved_addresses
-from vpcipam.ec2.subnet import AddressChoice
+from vpcipam.ec2.state.requests import IPV4_PREFIX_LENGTHS
+from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.state.subnet import AddressChoice
 from vpcipam.ec2.throttle import Throttle
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import instance_limits
 from vpcipam.node import default_max_pods
 from vpcipam.settings import Settings
-from vpcipam.stats import NS_PER_S
 from vpcipam.warmpool import IpamdPolicy, WarmPolicy
 
 

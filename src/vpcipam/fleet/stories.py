@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from vpcipam.fleet.samples import MINUTE_NS, FleetSample, SubnetSample, clock, span
+from vpcipam._units import MINUTE_NS, span
+from vpcipam.fleet.samples import FleetSample, SubnetSample, clock
 from vpcipam.fleet.summary import totals, worst_minute
 
 SHORTEST_LULL_NS = 10 * MINUTE_NS

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from vpcipam.fleet.samples import MINUTE_NS, FleetSample, SubnetSample
+from vpcipam._units import MINUTE_NS
+from vpcipam.fleet.samples import FleetSample, SubnetSample
 
 
 @attrs.frozen

@@ -17,9 +17,9 @@ import attrs
 
 from vpcipam.errors import InvalidArgument, ScenarioError, VpcIpamError
 from vpcipam.fleet.engine import simulate
-from vpcipam.fleet.reading import Table
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
+from vpcipam.fleet.toml.table import Table
 
 Changes = Mapping[str, Any]
 """Keys of a scenario's document by their paths, and what they are set to."""

@@ -11,9 +11,9 @@ from typing import Protocol, TextIO, cast
 
 import attrs
 
+from vpcipam._units import NS_PER_S
 from vpcipam.errors import TraceError, file_trouble
 from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
-from vpcipam.stats import NS_PER_S
 
 UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """Units of time that a trace may be in, in nanoseconds."""

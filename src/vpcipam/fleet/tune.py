@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet.reading import Table
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
+from vpcipam.fleet.toml.table import Table
 from vpcipam.settings import explain
 
 GOALS: Mapping[str, Callable[[Summary], float]] = {

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam._units import NS_PER_S
 from vpcipam.errors import InvalidArgument
-from vpcipam.stats import NS_PER_S
 
 MAX_S = 36_500 * 86_400.0
 """The longest time that a workload knows: a hundred years."""

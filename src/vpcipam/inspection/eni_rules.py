@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from vpcipam._units import NS_PER_S
 from vpcipam.address import IPV4_BITS, IPV6_BITS, AddressMode, Cidr
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnets import legible
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.provision import CREATED_TAG, DESCRIPTION_PREFIX, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, made_at_ns
-from vpcipam.stats import NS_PER_S
+from vpcipam.node.provisioner import CREATED_TAG, DESCRIPTION_PREFIX, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, made_at_ns
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}

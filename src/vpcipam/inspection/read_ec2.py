@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from vpcipam.card import is_primary
 from vpcipam.ec2.api import Ec2Api, NetworkInterface, Subnet
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.provision import INSTANCE_TAG, discovered_subnets
+from vpcipam.node.card import is_primary
+from vpcipam.node.provisioner import INSTANCE_TAG, discovered_subnets
 
 
 def read_node(

@@ -11,16 +11,16 @@ from typing import Any
 import attrs
 
 from vpcipam.address import AddressMode
-from vpcipam.card import DEFAULT_NETWORK_CARD, card_index, is_primary
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.membership import Membership
 from vpcipam.node import default_max_pods
-from vpcipam.provision import discovered_subnets, is_excluded, pod_cidrs
+from vpcipam.node.card import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.membership import Membership
+from vpcipam.node.provisioner import discovered_subnets, is_excluded, pod_cidrs
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats
 from vpcipam.warmpool import Grow, PoolView, grow

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from vpcipam.address import AddressMode, address_text
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import AssignedAddresses
-from vpcipam.ec2.records import EniRecord, address_texts, prefix_texts
-from vpcipam.ec2.requests import Call, texts
-from vpcipam.ec2.rules import allocate_for_eni, claim_for_eni, find_holders, require_room, require_within
-from vpcipam.ec2.subnet import AddressCounts, AddressSet
+from vpcipam.ec2.state.records import EniRecord, address_texts, prefix_texts
+from vpcipam.ec2.state.requests import Call, texts
+from vpcipam.ec2.state.rules import allocate_for_eni, claim_for_eni, find_holders, require_room, require_within
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
 class AddressActions(Actions):

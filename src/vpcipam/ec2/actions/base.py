@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
-from vpcipam.ec2.account import Account, find
 from vpcipam.ec2.api import ErrorCode, Instance, NetworkInterface, Subnet, TrunkAssociation, Vpc
 from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.gate import Gate
-from vpcipam.ec2.past import Moment
-from vpcipam.ec2.requests import Call, texts
-from vpcipam.ec2.subnet import AddressChoice
+from vpcipam.ec2.over_time.gate import Gate
+from vpcipam.ec2.over_time.past import Moment
+from vpcipam.ec2.state.account import Account, find
+from vpcipam.ec2.state.requests import Call, texts
+from vpcipam.ec2.state.subnet import AddressChoice
 from vpcipam.errors import InvalidArgument
 
 _Value = TypeVar("_Value")

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import attrs
 
-from vpcipam.ec2.account import find
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, Instance, NetworkInterface
-from vpcipam.ec2.filters import INSTANCE_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.records import InstanceRecord
-from vpcipam.ec2.requests import Call, texts
-from vpcipam.ec2.rules import allocate_for_new_eni
+from vpcipam.ec2.state.account import find
+from vpcipam.ec2.state.filters import INSTANCE_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.records import InstanceRecord
+from vpcipam.ec2.state.requests import Call, texts
+from vpcipam.ec2.state.rules import allocate_for_new_eni
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
 
@@ -77,7 +77,7 @@ class InstanceActions(Actions):
         return find(call, self._visible_instances(call), instance_id, ErrorCode.INSTANCE_NOT_FOUND)
 
     def describe_instances(self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Instance, ...]:
-        """Show instances with their ENIs: the named ones, or all; ordered by id. See `vpcipam.ec2.filters`.
+        """Show instances with their ENIs: the named ones, or all; ordered by id. See `vpcipam.ec2.state.filters`.
 
         Raises:
             Ec2Error: InvalidInstanceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

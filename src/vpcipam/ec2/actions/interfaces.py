@@ -7,10 +7,10 @@ import attrs
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import ErrorCode, NetworkInterface
-from vpcipam.ec2.filters import ENI_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.requests import INTERFACE_TYPES, texts
-from vpcipam.ec2.rules import allocate_for_new_eni, require_limits, require_place
-from vpcipam.ec2.subnet import AddressCounts
+from vpcipam.ec2.state.filters import ENI_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.requests import INTERFACE_TYPES, texts
+from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
+from vpcipam.ec2.state.subnet import AddressCounts
 
 
 class InterfaceActions(Actions):
@@ -184,7 +184,7 @@ class InterfaceActions(Actions):
         """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id.
 
         An instance is a filter, as in EC2: an unknown one has no ENIs. With names and an instance, those that fit both are shown. For the
-        other filters see `vpcipam.ec2.filters`.
+        other filters see `vpcipam.ec2.state.filters`.
 
         Raises:
             Ec2Error: InvalidNetworkInterfaceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

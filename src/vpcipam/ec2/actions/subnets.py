@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import ErrorCode, Subnet, SubnetCidrReservation, SubnetSpace
-from vpcipam.ec2.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.records import ReservationRecord, SubnetRecord
-from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS
-from vpcipam.ec2.rules import holds, require_reservable
-from vpcipam.ec2.space import PREFIX_SIZE
-from vpcipam.ec2.subnet import SubnetAddresses
+from vpcipam.ec2.state.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.records import ReservationRecord, SubnetRecord
+from vpcipam.ec2.state.requests import IPV4_PREFIX_LENGTHS
+from vpcipam.ec2.state.rules import holds, require_reservable
+from vpcipam.ec2.state.space import PREFIX_SIZE
+from vpcipam.ec2.state.subnet import SubnetAddresses
 from vpcipam.errors import InvalidArgument
 
 SUBNET_IPV6_PREFIX_LENGTH = 64
@@ -86,7 +86,7 @@ class SubnetActions(Actions):
     ) -> tuple[Subnet, ...]:
         """Show subnets: the named ones, or those of a VPC, or all; ordered by id. The VPC is a filter, as in EC2.
 
-        See `vpcipam.ec2.filters`.
+        See `vpcipam.ec2.state.filters`.
 
         Raises:
             Ec2Error: InvalidSubnetID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import ErrorCode, TagDescription
-from vpcipam.ec2.filters import TAG_FILTERS, Filters, matching
-from vpcipam.ec2.records import Tags, sorted_tags
-from vpcipam.ec2.requests import Call, texts
+from vpcipam.ec2.state.filters import TAG_FILTERS, Filters, matching
+from vpcipam.ec2.state.records import Tags, sorted_tags
+from vpcipam.ec2.state.requests import Call, texts
 
 
 class TagActions(Actions):

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import ErrorCode, TrunkAssociation
-from vpcipam.ec2.filters import TRUNK_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.records import EniRecord, TrunkAssociationRecord
-from vpcipam.ec2.requests import Call
+from vpcipam.ec2.state.filters import TRUNK_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.records import EniRecord, TrunkAssociationRecord
+from vpcipam.ec2.state.requests import Call
 
 VLAN_IDS = range(1, 4094 + 1)
 BRANCH_TYPES = ("interface", "branch")

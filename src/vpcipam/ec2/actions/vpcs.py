@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from vpcipam.address import Cidr
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import ErrorCode, Vpc
-from vpcipam.ec2.filters import VPC_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.requests import IPV4_PREFIX_LENGTHS, Call
-from vpcipam.ec2.rules import holds
+from vpcipam.ec2.state.filters import VPC_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.requests import IPV4_PREFIX_LENGTHS, Call
+from vpcipam.ec2.state.rules import holds
 
 VPC_IPV6_PREFIX_LENGTHS = range(44, 60 + 1, 4)
 
@@ -77,7 +77,7 @@ class VpcActions(Actions):
         self._done(call, None)
 
     def describe_vpcs(self, *, vpc_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Vpc, ...]:
-        """Show VPCs: the named ones, or all; ordered by id. See `vpcipam.ec2.filters`.
+        """Show VPCs: the named ones, or all; ordered by id. See `vpcipam.ec2.state.filters`.
 
         Raises:
             Ec2Error: InvalidVpcID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

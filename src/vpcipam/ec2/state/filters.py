@@ -1,0 +1,162 @@
+"""The filters of the Describe actions: a mapping from names to lists of values, as EC2 has them.
+
+A resource is shown if, for every filter, at least one of its values fits one of those given. Case counts; in a value, `*` stands for any
+characters, `?` for a single one, and a backslash takes either of them literally (EC2: "Filter your resources").
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, TagDescription, TrunkAssociation, Vpc
+from vpcipam.ec2.state.records import Tags
+from vpcipam.ec2.state.requests import Call, texts
+
+Filters = Mapping[str, Iterable[str]]
+"""`{"subnet-id": ["subnet-1"], "tag:team": ["a*", "b"]}`."""
+
+
+class _Tagged(Protocol):
+    @property
+    def tags(self) -> Tags: ...
+
+
+_Shown = TypeVar("_Shown")
+_TaggedShown = TypeVar("_TaggedShown", bound=_Tagged)
+_Reader = Callable[[_Shown], Iterable[str | None]]
+
+_TAG = "tag:"
+
+
+def tagged_matching(
+    call: Call, shown: Iterable[_TaggedShown], readers: Mapping[str, _Reader[_TaggedShown]], filters: Filters
+) -> tuple[_TaggedShown, ...]:
+    """Pick what fits all filters, among them `tag:KEY` and `tag-key`, in the order given.
+
+    Raises:
+        Ec2Error: InvalidParameterValue for an unknown filter, or one without values.
+        TypeError: the values of a filter are a single text.
+    """
+    of_tags: dict[str, _Reader[_TaggedShown]] = {name: _tag_reader(name.removeprefix(_TAG)) for name in filters if name.startswith(_TAG)}
+    return matching(call, shown, {**readers, "tag-key": _tag_keys, **of_tags}, filters)
+
+
+def matching(call: Call, shown: Iterable[_Shown], readers: Mapping[str, _Reader[_Shown]], filters: Filters) -> tuple[_Shown, ...]:
+    """Pick what fits all filters, in the order given.
+
+    Raises:
+        Ec2Error: InvalidParameterValue for an unknown filter, or one without values.
+        TypeError: the values of a filter are a single text.
+    """
+    tests = [(_reader(call, readers, name), _test(call, name, texts(values))) for name, values in filters.items()]
+    return tuple(each for each in shown if all(any(map(test, _known(read(each)))) for read, test in tests))
+
+
+def _reader(call: Call, readers: Mapping[str, _Reader[_Shown]], name: str) -> _Reader[_Shown]:
+    try:
+        return readers[name]
+    except KeyError:
+        raise call.invalid(f"The filter '{name}' is invalid; there are {', '.join(sorted(readers))}") from None
+
+
+def _test(call: Call, name: str, values: tuple[str, ...]) -> Callable[[str], bool]:
+    if not values:
+        raise call.invalid(f"The filter '{name}' has no values")
+    exact = frozenset(value for value in values if not _SPECIAL.search(value))
+    patterns = [re.compile(_expression(value), re.DOTALL) for value in values if value not in exact]
+    return lambda value: value in exact or any(pattern.fullmatch(value) for pattern in patterns)
+
+
+_SPECIAL = re.compile(r"[*?\\]")
+_PIECES = re.compile(r"\\(?P<literal>.)|(?P<wildcard>[*?])|(?P<plain>.)", re.DOTALL)
+
+
+def _expression(value: str) -> str:
+    """Write a filter's value as a regular expression."""
+    return "".join(
+        {"*": ".*", "?": "."}[piece["wildcard"]] if piece["wildcard"] else re.escape(piece["literal"] or piece["plain"])
+        for piece in _PIECES.finditer(value)
+    )
+
+
+def _known(values: Iterable[str | None]) -> Iterator[str]:
+    return (value for value in values if value is not None)
+
+
+def _tag_reader(key: str) -> Callable[[_Tagged], Iterable[str]]:
+    return lambda shown: (value for each, value in shown.tags if each == key)
+
+
+def _tag_keys(shown: _Tagged) -> Iterable[str]:
+    return (key for key, _ in shown.tags)
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001 - it is what is written, not a switch
+    return "true" if value else "false"
+
+
+VPC_FILTERS: Mapping[str, _Reader[Vpc]] = {
+    "cidr": lambda vpc: vpc.cidrs[:1],
+    "cidr-block-association.association-id": lambda vpc: (each.association_id for each in vpc.associations),
+    "cidr-block-association.cidr-block": lambda vpc: vpc.cidrs,
+    "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (vpc.ipv6_cidr,),
+    "vpc-id": lambda vpc: (vpc.vpc_id,),
+}
+
+SUBNET_FILTERS: Mapping[str, _Reader[Subnet]] = {
+    "availability-zone": lambda subnet: (subnet.availability_zone,),
+    "available-ip-address-count": lambda subnet: (str(subnet.available_ip_address_count),),
+    "cidr": lambda subnet: (subnet.cidr,),
+    "cidr-block": lambda subnet: (subnet.cidr,),
+    "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (subnet.ipv6_cidr,),
+    "subnet-id": lambda subnet: (subnet.subnet_id,),
+    "vpc-id": lambda subnet: (subnet.vpc_id,),
+}
+
+ENI_FILTERS: Mapping[str, _Reader[NetworkInterface]] = {
+    "addresses.private-ip-address": lambda eni: (eni.private_ip, *eni.secondary_ips),
+    "attachment.attachment-id": lambda eni: () if eni.attachment is None else (eni.attachment.attachment_id,),
+    "attachment.delete-on-termination": lambda eni: () if eni.attachment is None else (_truth(eni.attachment.delete_on_termination),),
+    "attachment.device-index": lambda eni: () if eni.attachment is None else (str(eni.attachment.device_index),),
+    "attachment.instance-id": lambda eni: () if eni.attachment is None else (eni.attachment.instance_id,),
+    "attachment.network-card-index": lambda eni: () if eni.attachment is None else (str(eni.attachment.network_card_index),),
+    "attachment.status": lambda eni: () if eni.attachment is None else ("attached",),
+    "availability-zone": lambda eni: (eni.availability_zone,),
+    "description": lambda eni: (eni.description,),
+    "interface-type": lambda eni: (eni.interface_type,),
+    "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
+    "network-interface-id": lambda eni: (eni.eni_id,),
+    "private-ip-address": lambda eni: (eni.private_ip,),
+    "source-dest-check": lambda eni: (_truth(eni.source_dest_check),),
+    "status": lambda eni: (eni.status,),
+    "subnet-id": lambda eni: (eni.subnet_id,),
+    "vpc-id": lambda eni: (eni.vpc_id,),
+}
+
+INSTANCE_FILTERS: Mapping[str, _Reader[Instance]] = {
+    "availability-zone": lambda instance: (instance.availability_zone,),
+    "instance-id": lambda instance: (instance.instance_id,),
+    "instance-state-name": lambda instance: (instance.state,),
+    "instance-type": lambda instance: (instance.instance_type,),
+    "network-interface.network-interface-id": lambda instance: (eni.eni_id for eni in instance.network_interfaces),
+    "private-ip-address": lambda instance: (instance.network_interfaces[0].private_ip,),
+    "subnet-id": lambda instance: (instance.subnet_id,),
+    "vpc-id": lambda instance: (instance.vpc_id,),
+}
+
+RESERVATION_FILTERS: Mapping[str, _Reader[SubnetCidrReservation]] = {
+    "reservationType": lambda reservation: (reservation.reservation_type,),
+    "subnet-id": lambda reservation: (reservation.subnet_id,),
+}
+
+TRUNK_FILTERS: Mapping[str, _Reader[TrunkAssociation]] = {
+    "gre-key": lambda association: () if association.gre_key is None else (str(association.gre_key),),
+    "interface-protocol": lambda association: (association.interface_protocol,),
+}
+
+TAG_FILTERS: Mapping[str, _Reader[TagDescription]] = {
+    "key": lambda tag: (tag.key,),
+    "resource-id": lambda tag: (tag.resource_id,),
+    "resource-type": lambda tag: (tag.resource_type,),
+    "value": lambda tag: (tag.value,),
+}

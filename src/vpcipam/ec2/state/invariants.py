@@ -1,0 +1,147 @@
+"""What must hold of the EC2 model at all times, checked by counting everything again."""
+
+from collections import Counter
+from itertools import pairwise
+
+from vpcipam.ec2.state.account import Account
+from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord
+from vpcipam.ec2.state.space import IPV6_PREFIX_SIZE, PREFIX_SIZE
+
+
+def check(account: Account) -> None:
+    """Assert all that must hold, by number.
+
+    1. Every IPv4 address that a subnet has taken is kept by EC2 or held by exactly one of its ENIs; each /28 lies on its grid; the free
+       count is a recount, without what is reserved.
+    2. Every IPv6 address and /80 likewise, and no /80 is held in which an address is held.
+    3. Each VPC lists its own CIDRs and subnets, each subnet its own ENIs and reservations, and no others.
+    4. An ENI is attached where its instance and the index of attachments say it is, and nowhere else; one that is on no instance is in
+       the index of those.
+    5. No network card has more ENIs than the type allows.
+    6. No attached ENI has more addresses than the type allows, and none has prefixes where the type has none.
+    7. Every instance has its primary ENI.
+    8. What is shown of an ENI is what it is.
+    9. Reservations lie in their subnet and overlap no other, and the subnet's addresses know of them.
+    10. A trunk association is known to the account, its trunk and its branch, which is not attached.
+
+    Raises:
+        AssertionError: one does not hold; the message begins with its number.
+
+    Complexity: O(addresses and prefixes held).
+    """
+    for subnet in account.subnets.values():
+        _check_ipv4(subnet)
+        _check_ipv6(subnet)
+        _check_reservations(subnet)
+    _check_members(account)
+    _check_attachments(account)
+    for instance in account.instances.values():
+        _check_limits(instance)
+    for eni in account.enis.values():
+        _hold(8, eni.view() == eni.fresh_view(), eni.eni_id)
+    _check_trunks(account)
+
+
+def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - it reads as an assert: the claim in the middle
+    if not holds:
+        raise AssertionError(f"invariant {invariant} does not hold: {where}")
+
+
+def _check_ipv4(subnet: SubnetRecord) -> None:
+    cidr = subnet.addresses.cidr
+    held = Counter(subnet.addresses.reserved_addresses())
+    for eni in subnet.enis.values():
+        addresses = eni.held()
+        held.update(addresses.addresses)
+        for prefix in addresses.prefixes:
+            _hold(1, prefix % PREFIX_SIZE == 0, f"a /28 of {eni.eni_id}")
+            held.update(range(prefix, prefix + PREFIX_SIZE))
+    _hold(1, held.total() == len(held), f"an address held twice in {subnet.subnet_id}")
+    _hold(1, all(map(subnet.addresses.is_taken, held)), f"an address that is held but free in {subnet.subnet_id}")
+    free_count = cidr.size - len(held)
+    for reserved in subnet.addresses.reservations:
+        if reserved.version == 4:
+            free_count -= sum(address not in held for address in range(reserved.first, reserved.last + 1))
+    _hold(1, subnet.addresses.free_count == free_count, f"the free count of {subnet.subnet_id}")
+
+
+def _check_ipv6(subnet: SubnetRecord) -> None:
+    cidr = subnet.addresses.ipv6_cidr
+    kept = set(subnet.addresses.reserved_ipv6_prefixes())
+    prefixes = Counter(kept)
+    singles: Counter[int] = Counter()
+    for eni in subnet.enis.values():
+        prefixes.update(eni.ipv6_prefixes)
+        singles.update(eni.ipv6_addresses)
+    _hold(2, prefixes.total() == len(prefixes), f"a /80 held twice in {subnet.subnet_id}")
+    _hold(2, singles.total() == len(singles), f"an IPv6 address held twice in {subnet.subnet_id}")
+    broken = {address // IPV6_PREFIX_SIZE * IPV6_PREFIX_SIZE for address in singles} - kept
+    _hold(2, not broken & prefixes.keys(), f"an address of a /80 that another has in {subnet.subnet_id}")
+    taken = broken | prefixes.keys()
+    _hold(2, all(map(subnet.addresses.is_ipv6_prefix_taken, taken)), f"a /80 that is held but free in {subnet.subnet_id}")
+    _hold(2, all(map(subnet.addresses.is_ipv6_taken, singles)), f"an IPv6 address that is held but free in {subnet.subnet_id}")
+    cell_count = 0 if cidr is None else cidr.size // IPV6_PREFIX_SIZE
+    _hold(2, subnet.addresses.free_ipv6_prefix_count == cell_count - len(taken), f"the count of free /80s of {subnet.subnet_id}")
+
+
+def _check_reservations(subnet: SubnetRecord) -> None:
+    reserved = sorted(reservation.cidr for reservation in subnet.reservations.values())
+    _hold(9, tuple(reserved) == subnet.addresses.reservations, f"the reservations of {subnet.subnet_id}")
+    _hold(9, not any(one.overlaps(other) for one, other in pairwise(reserved)), f"reservations that overlap in {subnet.subnet_id}")
+    for cidr in reserved:
+        whole = subnet.addresses.cidr if cidr.version == 4 else subnet.addresses.ipv6_cidr
+        _hold(9, whole is not None and cidr.first in whole and cidr.last in whole, f"{cidr} in {subnet.subnet_id}")
+
+
+def _check_trunks(account: Account) -> None:
+    of_branches = {eni.trunk.association_id: eni.trunk for eni in account.enis.values() if eni.trunk is not None}
+    of_trunks = {key: association for eni in account.enis.values() for key, association in eni.branches.items()}
+    _hold(10, account.trunk_associations == of_branches == of_trunks, "the index of trunk associations")
+    for association in of_branches.values():
+        _hold(10, association.branch.trunk is association and association.branch.attachment is None, association.association_id)
+        _hold(10, association.trunk.interface_type == "trunk", association.association_id)
+
+
+def _check_members(account: Account) -> None:
+    cidr_associations = {association_id: vpc for vpc in account.vpcs.values() for association_id in vpc.cidrs}
+    _hold(3, account.cidr_associations == cidr_associations, "the index of associations of VPCs with CIDRs")
+    reservations = {key: each for subnet in account.subnets.values() for key, each in subnet.reservations.items()}
+    _hold(3, account.reservations == reservations, "the index of reservations")
+    subnets: dict[str, dict[str, SubnetRecord]] = {vpc_id: {} for vpc_id in account.vpcs}
+    for subnet_id, subnet in account.subnets.items():
+        subnets[subnet.vpc_id][subnet_id] = subnet
+    for vpc_id, vpc in account.vpcs.items():
+        _hold(3, vpc.subnets == subnets[vpc_id], f"subnets of {vpc_id}")
+    enis: dict[str, dict[str, EniRecord]] = {subnet_id: {} for subnet_id in account.subnets}
+    for eni_id, eni in account.enis.items():
+        enis[eni.subnet.subnet_id][eni_id] = eni
+    for subnet_id, subnet in account.subnets.items():
+        _hold(3, subnet.enis == enis[subnet_id], f"network interfaces of {subnet_id}")
+
+
+def _check_attachments(account: Account) -> None:
+    attached = {eni.attachment.attachment_id: eni for eni in account.enis.values() if eni.attachment is not None}
+    _hold(4, account.attachments == attached, "the index of attachments")
+    unattached = {eni_id: eni for eni_id, eni in account.enis.items() if eni.attachment is None}
+    _hold(4, account.unattached_enis == unattached, "the index of ENIs on no instance")
+    _hold(
+        4, sum(len(instance.devices) for instance in account.instances.values()) == len(attached), "a place without its network interface"
+    )
+    for eni in account.enis.values():
+        if eni.attachment is None:
+            _hold(4, eni.instance is None, eni.eni_id)
+        else:
+            instance = account.instances[eni.attachment.instance_id]
+            place = eni.attachment.network_card_index, eni.attachment.device_index
+            _hold(4, eni.instance is instance and instance.devices.get(place) is eni, eni.eni_id)
+
+
+def _check_limits(instance: InstanceRecord) -> None:
+    limits = instance.limits
+    for card, count in Counter(card for card, _ in instance.devices).items():
+        _hold(5, count <= limits.network_cards[card], f"{count} on card {card} of {instance.instance_id}, a {limits.instance_type}")
+    for eni in instance.devices.values():
+        where = f"{eni.eni_id} on {instance.instance_id}, a {limits.instance_type}"
+        _hold(6, eni.counts.ipv4_count <= limits.ipv4_per_eni and eni.counts.ipv6_count <= limits.ipv6_per_eni, where)
+        _hold(6, limits.supports_prefixes or not eni.counts.has_prefixes, where)
+    _hold(7, instance.primary_place in instance.devices, instance.instance_id)

@@ -1,0 +1,294 @@
+"""What the EC2 model keeps of each VPC, subnet, ENI and instance, and how each is shown.
+
+Records change and hold integers; the values of `vpcipam.ec2.api` that they show are frozen and hold text. An ENI's value is made once and
+kept until the ENI changes, since a fleet reads far more often than it writes.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vpcipam.address import AddressMode, Cidr, address_text
+from vpcipam.ec2.api import (
+    Attachment,
+    CidrAssociation,
+    Instance,
+    NetworkInterface,
+    Subnet,
+    SubnetCidrReservation,
+    TrunkAssociation,
+    Vpc,
+)
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet, SubnetAddresses
+from vpcipam.limits import InstanceLimits
+
+Tags = tuple[tuple[str, str], ...]
+Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
+"""What has changed since somebody looked, each once, in order."""
+
+
+@attrs.define(eq=False)
+class VpcRecord:
+    """A VPC, its IPv4 CIDRs by association id, and its subnets by id. The first CIDR is the primary one."""
+
+    vpc_id: str
+    cidrs: dict[str, Cidr]
+    ipv6_cidr: Cidr | None
+    tags: Tags
+    subnets: dict[str, "SubnetRecord"] = attrs.field(factory=dict)
+
+    def view(self) -> Vpc:
+        """Show it."""
+        associations = tuple(CidrAssociation(association_id, str(cidr)) for association_id, cidr in self.cidrs.items())
+        return Vpc(self.vpc_id, tuple(each.cidr for each in associations), _optional_text(self.ipv6_cidr), associations, self.tags)
+
+
+@attrs.define(eq=False)
+class SubnetRecord:
+    """A subnet, its addresses, and its ENIs and reservations by id.
+
+    Attributes:
+        touched: where its ENIs write themselves in when they change; None where nobody looks back.
+    """
+
+    subnet_id: str
+    vpc_id: str
+    availability_zone: str
+    addresses: SubnetAddresses
+    tags: Tags
+    enis: dict[str, "EniRecord"] = attrs.field(factory=dict)
+    reservations: dict[str, "ReservationRecord"] = attrs.field(factory=dict)
+    touched: Touched | None = None
+
+    def view(self) -> Subnet:
+        """Show it."""
+        return Subnet(
+            subnet_id=self.subnet_id,
+            vpc_id=self.vpc_id,
+            availability_zone=self.availability_zone,
+            cidr=str(self.addresses.cidr),
+            available_ip_address_count=self.addresses.free_count,
+            ipv6_cidr=_optional_text(self.addresses.ipv6_cidr),
+            tags=self.tags,
+        )
+
+
+@attrs.define(eq=False)
+class ReservationRecord:
+    """A subnet CIDR reservation."""
+
+    reservation_id: str
+    subnet: SubnetRecord
+    cidr: Cidr
+    reservation_type: str
+    description: str
+    tags: Tags
+
+    def view(self) -> SubnetCidrReservation:
+        """Show it."""
+        return SubnetCidrReservation(
+            self.reservation_id, self.subnet.subnet_id, str(self.cidr), self.reservation_type, self.description, self.tags
+        )
+
+
+@attrs.define(eq=False)
+class EniRecord:
+    """An ENI; the sets hold first addresses.
+
+    Attributes:
+        private_ip: its primary IPv4 address.
+        instance: where it is attached, None where it is not; changed with `attachment`, by `set_attachment` alone.
+        trunk: its association with a trunk, None where it is no branch.
+        branches: the associations of a trunk with its branches, by id.
+    """
+
+    eni_id: str
+    subnet: SubnetRecord
+    private_ip: int
+    interface_type: str
+    description: str
+    tags: Tags
+    created_ns: int
+    secondary_ips: set[int] = attrs.field(factory=set)
+    prefixes: set[int] = attrs.field(factory=set)
+    ipv6_addresses: set[int] = attrs.field(factory=set)
+    ipv6_prefixes: set[int] = attrs.field(factory=set)
+    source_dest_check: bool = True
+    instance: "InstanceRecord | None" = None
+    attachment: Attachment | None = None
+    trunk: "TrunkAssociationRecord | None" = None
+    branches: "dict[str, TrunkAssociationRecord]" = attrs.field(factory=dict)
+    _view: NetworkInterface | None = None
+
+    @property
+    def counts(self) -> AddressCounts:
+        """How many addresses of each kind it has, the primary one included."""
+        return AddressCounts(1 + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it is attached, or a branch of a trunk."""
+        return self.attachment is not None or self.trunk is not None
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it is the primary ENI of an instance."""
+        return self.instance is not None and self.instance.devices.get(self.instance.primary_place) is self
+
+    def attached(self) -> Attachment:
+        """The attachment of an ENI that is known to be attached."""
+        if self.attachment is None:
+            raise AssertionError(f"{self.eni_id} is not attached: the caller had to know")
+        return self.attachment
+
+    def held(self) -> AddressSet:
+        """All that it holds of its subnet."""
+        return AddressSet(
+            (self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_addresses), tuple(self.ipv6_prefixes)
+        )
+
+    def has(self, addresses: AddressSet) -> bool:
+        """Tell whether it has all of these, the primary IP left aside."""
+        return (
+            self.secondary_ips.issuperset(addresses.addresses)
+            and self.prefixes.issuperset(addresses.prefixes)
+            and self.ipv6_addresses.issuperset(addresses.ipv6_addresses)
+            and self.ipv6_prefixes.issuperset(addresses.ipv6_prefixes)
+        )
+
+    def slots(self) -> dict[Cidr, AddressSet]:
+        """What it has beside its primary IP, in order: secondary IPs, /28s, IPv6 addresses, /80s."""
+        return (
+            {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
+            | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
+            | {Cidr(6, address, 128): AddressSet(ipv6_addresses=(address,)) for address in sorted(self.ipv6_addresses)}
+            | {Cidr(6, prefix, 80): AddressSet(ipv6_prefixes=(prefix,)) for prefix in sorted(self.ipv6_prefixes)}
+        )
+
+    def add(self, addresses: AddressSet) -> None:
+        """Take on secondary addresses and prefixes."""
+        self.secondary_ips.update(addresses.addresses)
+        self.prefixes.update(addresses.prefixes)
+        self.ipv6_addresses.update(addresses.ipv6_addresses)
+        self.ipv6_prefixes.update(addresses.ipv6_prefixes)
+        self.touch()
+
+    def remove(self, addresses: AddressSet) -> None:
+        """Lose secondary addresses and prefixes that it has."""
+        self.secondary_ips.difference_update(addresses.addresses)
+        self.prefixes.difference_update(addresses.prefixes)
+        self.ipv6_addresses.difference_update(addresses.ipv6_addresses)
+        self.ipv6_prefixes.difference_update(addresses.ipv6_prefixes)
+        self.touch()
+
+    def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
+        """Say where it is attached, and how; None and None for nowhere."""
+        self.instance = instance
+        self.attachment = attachment
+        self.touch()
+
+    def touch(self) -> None:
+        """Take note that it has changed, or come, or gone."""
+        self._view = None
+        if self.subnet.touched is not None:
+            self.subnet.touched[self] = None
+
+    def view(self) -> NetworkInterface:
+        """Show it."""
+        if self._view is None:
+            self._view = self.fresh_view()
+        return self._view
+
+    def fresh_view(self) -> NetworkInterface:
+        """Show it as it is, whatever was kept."""
+        return NetworkInterface(
+            eni_id=self.eni_id,
+            subnet_id=self.subnet.subnet_id,
+            vpc_id=self.subnet.vpc_id,
+            availability_zone=self.subnet.availability_zone,
+            private_ip=address_text(self.private_ip, 4),
+            secondary_ips=address_texts(self.secondary_ips),
+            ipv4_prefixes=prefix_texts(self.prefixes, AddressMode.PREFIX),
+            ipv6_addresses=address_texts(self.ipv6_addresses, 6),
+            ipv6_prefixes=prefix_texts(self.ipv6_prefixes, AddressMode.IPV6),
+            interface_type=self.interface_type if self.trunk is None else "branch",
+            status="in-use" if self.is_in_use else "available",
+            description=self.description,
+            tags=self.tags,
+            attachment=self.attachment,
+            created_ns=self.created_ns,
+            source_dest_check=self.source_dest_check,
+        )
+
+
+@attrs.define(eq=False)
+class TrunkAssociationRecord:
+    """The association of a branch ENI with a trunk ENI: exactly one of VLAN and GRE key is given."""
+
+    association_id: str
+    branch: EniRecord
+    trunk: EniRecord
+    vlan_id: int | None
+    gre_key: int | None
+    tags: Tags = ()
+
+    def view(self) -> TrunkAssociation:
+        """Show it."""
+        return TrunkAssociation(self.association_id, self.branch.eni_id, self.trunk.eni_id, self.vlan_id, self.gre_key, self.tags)
+
+
+@attrs.define(eq=False)
+class InstanceRecord:
+    """An instance and its ENIs by network card and device index."""
+
+    instance_id: str
+    limits: InstanceLimits
+    subnet: SubnetRecord
+    tags: Tags
+    launched_ns: int
+    devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
+
+    @property
+    def primary_place(self) -> tuple[int, int]:
+        """The network card and device index of its primary ENI."""
+        return self.limits.default_network_card, 0
+
+    def device_count(self, network_card_index: int) -> int:
+        """The number of ENIs on a network card."""
+        return sum(card == network_card_index for card, _ in self.devices)
+
+    def enis(self) -> list[EniRecord]:
+        """Its ENIs, ordered by network card and device index."""
+        return [self.devices[place] for place in sorted(self.devices)]
+
+    def view(self) -> Instance:
+        """Show it."""
+        return Instance(
+            instance_id=self.instance_id,
+            instance_type=self.limits.instance_type,
+            subnet_id=self.subnet.subnet_id,
+            network_interfaces=tuple(eni.view() for eni in self.enis()),
+            tags=self.tags,
+            vpc_id=self.subnet.vpc_id,
+            availability_zone=self.subnet.availability_zone,
+            launched_ns=self.launched_ns,
+        )
+
+
+def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
+    """Bring tags into the order in which they are shown."""
+    return tuple(sorted(dict(tags).items()))
+
+
+def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
+    """Write addresses in ascending order."""
+    return tuple(address_text(address, version) for address in sorted(addresses))
+
+
+def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:
+    """Write /28s or /80s, given by their first addresses, in ascending order."""
+    return tuple(str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes))
+
+
+def _optional_text(cidr: Cidr | None) -> str | None:
+    return None if cidr is None else str(cidr)

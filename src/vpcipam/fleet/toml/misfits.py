@@ -1,0 +1,201 @@
+"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file.
+
+What follows a misfit can be wrong because of it, or fail; whoever asks takes the first.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, combinations
+
+from vpcipam.address import Cidr
+from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
+from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
+from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
+from vpcipam.fleet.toml.table import MAX_COUNT, nearest
+from vpcipam.fleet.workload import MAX_NS, Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
+from vpcipam.limits import instance_limits, unknown_type_text
+from vpcipam.pool import PLACEMENTS
+
+Misfit = tuple[str, str]
+"""A key, and what is wrong with it."""
+MAX_SEED = 2**63 - 1
+MAX_GROUP_COUNT = 100_000
+"""The most nodes of a group."""
+MAX_SAMPLE_COUNT = 1_000_000
+"""The most samples that a scenario may take."""
+
+
+def word_misfits(key: str, value: str, words: tuple[str, ...]) -> Iterator[Misfit]:
+    """What is wrong with a word that must be one of a few."""
+    if value not in words:
+        yield key, f"is {value!r}; it must be one of {', '.join(words)}{nearest(value, words)}"
+
+
+def whole_misfits(key: str, value: int, *, low: int = 0, high: int) -> Iterator[Misfit]:
+    """What is wrong with a whole number that must lie between two, both included."""
+    if type(value) is not int or not low <= value <= high:
+        yield key, f"must be a whole number from {low} to {high}, not {value!r}"
+
+
+def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Misfit]:
+    """What is wrong with a scenario's times."""
+    for key, length_ns in (("duration", duration_ns), ("sample", sample_ns), ("retry", retry_ns)):
+        if type(length_ns) is not int or not 1 <= length_ns <= MAX_NS:
+            yield key, f"must be a whole number of nanoseconds from 1 to {MAX_NS}, not {length_ns!r}"
+    if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
+        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; take a longer time"
+
+
+def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
+    """What is wrong with subnets, their reservations, and the VPC that they lie in."""
+    if not subnets or not vpc_cidrs:
+        yield "subnet", "there must be one at least, and a CIDR of the VPC"
+    yield from _repeated("subnet", [subnet.name for subnet in subnets])
+    for subnet in subnets:
+        key = f"subnet.{subnet.name}"
+        yield from _unreadable(f"{key}.cidr", [subnet.cidr], ipv4_block)
+        if not 0 <= subnet.occupied_share <= 1:
+            yield f"{key}.occupied_share", f"must be from 0 to 1, not {subnet.occupied_share}"
+        whole = Cidr.parse(subnet.cidr)
+        yield from _unreadable(f"{key}.reservations", [each.cidr for each in subnet.reservations], Cidr.parse)
+        ranges = [Cidr.parse(each.cidr) for each in subnet.reservations]
+        for part in ranges:
+            if part.first not in whole or part.last not in whole:
+                yield f"{key}.reservations", f"{part} does not lie in {whole}"
+        yield from _overlaps(f"{key}.reservations", ranges)
+        for each in subnet.reservations:
+            yield from word_misfits(f"{key}.reservations", each.kind, RESERVATION_TYPES)
+        kept = reserved_addresses(whole)
+        outside = whole.size - len(kept) - sum(part.size - sum(address in part for address in kept) for part in ranges)
+        if subnet.occupied_count > outside:
+            message = f"would be {subnet.occupied_count} addresses, and {outside} lie outside the reservations; give a smaller share"
+            yield f"{key}.occupied_share", message
+    cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
+    yield from _overlaps("subnet", cidrs)
+    yield from _unreadable("vpc_cidrs", vpc_cidrs, ipv4_block)
+    wholes = [Cidr.parse(text) for text in vpc_cidrs]
+    yield from _overlaps("vpc_cidrs", wholes)
+    for cidr in cidrs:
+        if not any(cidr.first in whole and cidr.last in whole for whole in wholes):
+            yield "vpc_cidrs", f"subnet {cidr} lies in none of {', '.join(vpc_cidrs)}"
+
+
+def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
+    """What is wrong with groups, and with the subnets that they name."""
+    if not groups:
+        yield "group", "there must be one at least"
+    yield from _repeated("group", [group.name for group in groups])
+    names = [subnet.name for subnet in subnets]
+    for group in groups:
+        for key, message in chain(_type_misfits(group), _choice_misfits(group, names), _number_misfits(group), _mode_misfits(group)):
+            yield f"group.{group.name}.{key}", message
+
+
+def _type_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    key = "instance_type"
+    try:
+        limits = instance_limits(group.instance_type)
+        key = "settings"
+        group.settings.check(limits)
+    except UnknownInstanceType:
+        yield key, f"{unknown_type_text(group.instance_type)} `vpcipam limits --all` lists the types"
+    except VpcIpamError as error:
+        yield key, str(error)
+
+
+def _number_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    for key, number, low, high in (
+        ("min_count", group.min_count, 0, group.count),
+        ("max_count", group.max_count, group.count, MAX_GROUP_COUNT),
+        ("max_pods", group.max_pods, 1, MAX_GROUP_COUNT),
+        ("host_network_pods", group.host_network_pods, 0, MAX_COUNT),
+        ("boot", group.boot_ns, 0, MAX_NS),
+        ("scale_down_after", group.scale_down_after_ns, 1, MAX_NS),
+    ):
+        if number is not None:
+            yield from whole_misfits(key, number, low=low, high=high)
+
+
+def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
+    if not group.subnets:
+        yield "subnets", "is empty; leave it out for all subnets"
+    for key, chosen in (("subnets", group.subnets), ("pod_subnet", (group.pod_subnet,))):
+        for each in chosen:
+            if each is not None and each not in names:
+                yield key, f"there is no subnet {each!r}; there are {', '.join(names)}{nearest(each, names)}"
+    yield from word_misfits("placement", group.placement, PLACEMENTS)
+    yield from whole_misfits("count", group.count, high=MAX_GROUP_COUNT)
+
+
+def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:
+    if group.pod_subnet is not None and not group.settings.custom_network_cfg:
+        yield "pod_subnet", "has no effect without custom networking; set AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG to true, or leave it out"
+    if group.settings.enable_ipv6:
+        yield "settings.ENABLE_IPv6", "IPv6 is not simulated: each node has one /80, so that nothing grows or runs short"
+    if group.settings.enable_multi_nic and len(instance_limits(group.instance_type).network_cards) > 1:
+        yield "settings.ENABLE_MULTI_NIC", "only the default network card is simulated; set it to false"
+
+
+def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
+    """What is wrong with a workload, as far as that can be told before its pods are made."""
+    parts = workload.parts if isinstance(workload, CombinedWorkload) else (workload,)
+    generators = [part for part in parts if isinstance(part, Arrivals | Deployment | CronJob)]
+    for one, other in combinations([part.name for part in generators], 2):
+        if _clash(one, other) or _clash(other, one):
+            yield "workload", f"pods of {one!r} and of {other!r} can have the same name; call one of the two otherwise"
+    for generator in generators:
+        try:
+            require_feasible(generator, duration_ns)
+        except InvalidArgument as error:
+            yield "workload", str(error)
+    for part in parts:
+        if isinstance(part, FixedWorkload):
+            yield from _trace_misfits(part, groups, duration_ns)
+
+
+def _trace_misfits(trace: FixedWorkload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
+    if trace.runs and all(run.created_ns >= duration_ns for run in trace.runs):
+        yield "workload", "no pod of the trace is created within the duration; from_first_pod counts time from the first one"
+    for run in trace.runs:
+        if run.node is not None and not _is_node(run.node, groups):
+            examples = ", ".join(f"{node_name(group.name, 0)} to {node_name(group.name, max(1, group.count) - 1)}" for group in groups)
+            yield "workload", f"pod {run.name!r} is bound to node {run.node!r}, and there is no such node; there are {examples}"
+
+
+def _is_node(name: str, groups: Iterable[NodeGroup]) -> bool:
+    """Tell whether a node of that name is there at the start, or may come."""
+    head, _, digits = name.rpartition("-")
+    for group in groups:
+        if group.name == head and digits.isascii() and digits.isdecimal() and node_name(head, int(digits)) == name:
+            return int(digits) < group.count or group.count < group.max_count or group.min_count < group.count
+    return False
+
+
+def _clash(one: str, other: str) -> bool:
+    """Tell whether a generator's pods, which are called by its name and numbers, can be called as those of another."""
+    return one == other or re.fullmatch(re.escape(one) + r"(?:-[0-9]+)+", other) is not None
+
+
+def _repeated(key: str, names: Iterable[str]) -> Iterator[Misfit]:
+    seen = set()
+    for name in names:
+        if not name:
+            yield key, "each needs a name"
+        if name in seen:
+            yield key, f"two are called {name!r}; each needs a name of its own"
+        seen.add(name)
+
+
+def _unreadable(key: str, texts: Iterable[str], read: Callable[[str], Cidr]) -> Iterator[Misfit]:
+    for text in texts:
+        try:
+            read(text)
+        except VpcIpamError as error:
+            yield key, str(error)
+
+
+def _overlaps(key: str, cidrs: Iterable[Cidr]) -> Iterator[Misfit]:
+    for one, other in combinations(cidrs, 2):
+        if one.overlaps(other):
+            yield key, f"{one} and {other} overlap"

@@ -1,0 +1,213 @@
+"""Take values out of a parsed TOML document, so that every refusal names the key. Knows no scenario."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from vpcipam._units import NS_PER_S
+from vpcipam.errors import ScenarioError, VpcIpamError
+from vpcipam.fleet.workload import MAX_S, SHORTEST_S
+
+_Value = TypeVar("_Value")
+
+_UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
+_PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
+_REQUIRED: Any = object()
+_LIKELY = 0.75  # a slip of the keyboard, but not `min_count` for `count`
+
+MAX_COUNT = 10**9
+"""The largest whole number, where a key sets no other bound."""
+
+
+@attrs.define
+class Table:
+    """A table of a document. Each key is taken once; `finish` refuses those that nobody took.
+
+    Attributes:
+        where: the file and the path of the table, for messages.
+    """
+
+    where: str
+    _values: Mapping[str, Any]
+    _taken: set[str] = attrs.field(factory=set)
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether the document sets a key."""
+        return key in self._values
+
+    def refusal(self, key: str, message: str) -> ScenarioError:
+        """Make the error for a key's value."""
+        return ScenarioError(f"{self.where}{key}: {message}")
+
+    def take(self, key: str, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - whatever the document holds
+        """Take a key's value as it is."""
+        self._taken.add(key)
+        if key in self._values:
+            return self._values[key]
+        if default is _REQUIRED:
+            near = difflib.get_close_matches(key, [each for each in self._values if each not in self._taken], n=1, cutoff=_LIKELY)
+            raise self.refusal(key, "is missing" + (f"; there is {near[0]!r}, is that it?" if near else ""))
+        return default
+
+    def text(self, key: str, default: str = _REQUIRED, *, among: Iterable[str] = ()) -> str:
+        """Take a text, one of a few where they are given."""
+        value = self.take(key, default)
+        if not isinstance(value, str):
+            raise self.refusal(key, f"must be a text in quotes, not {value!r}")
+        if "\0" in value:  # no file is called so, and no name of anything should be
+            raise self.refusal(key, f"must not hold the character NUL, as {value!r} does")
+        among = tuple(among)
+        if among and value not in among:
+            raise self.refusal(key, f"is {value!r}; it must be one of {', '.join(among)}{nearest(value, among)}")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Take a text, None where the key is missing."""
+        self._taken.add(key)
+        return self.text(key) if key in self else None
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Take true or false."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            raise self.refusal(key, f"must be true or false, not {value!r}")
+        return value
+
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = MAX_COUNT) -> Any:  # noqa: ANN401 - an int, or the default
+        """Take a whole number between two, both included."""
+        value = self.take(key, default)
+        if key in self._values and (type(value) is not int or not low <= value <= high):
+            raise self.refusal(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        return value
+
+    def number(self, key: str, default: float = _REQUIRED, *, low: float = 0.0, high: float = 1e12) -> float:
+        """Take a number between two, both included."""
+        value = self.take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise self.refusal(key, f"must be a number from {low:g} to {high:g}, not {value!r}")
+        return float(value)
+
+    def seconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> float:
+        """Take a duration such as "90 s" or "1.5 h", from `low` seconds to `MAX_S`; a plain number is in seconds."""
+        return self._seconds(key, self.take(key, default), low)
+
+    def nanoseconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> int:
+        """Take a duration; the bound and the default are in seconds, the answer in nanoseconds."""
+        return round(self.seconds(key, default, low=low) * NS_PER_S)
+
+    def durations(self, key: str) -> tuple[float, ...]:
+        """Take a list of durations, in seconds."""
+        value = self.take(key)
+        if not isinstance(value, list):
+            raise self.refusal(key, f"must be a list of durations, not {value!r}")
+        return tuple(self._seconds(key, each, 0.0) for each in value)
+
+    def _seconds(self, key: str, value: object, low: float) -> float:
+        found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+        seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
+            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / 86_400:g} d"
+            raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
+        return float(seconds)
+
+    def table(self, key: str) -> "Table":
+        """Take a table; one that is missing is empty."""
+        value = self.take(key, {})
+        if not isinstance(value, Mapping):
+            raise self.refusal(key, f"must be a table, not {value!r}")
+        return Table(f"{self.where}{key}.", value)
+
+    def tables(self, key: str, *, required: bool = False) -> "list[Table]":
+        """Take a list of tables; in messages each goes by its name, where it has one."""
+        value = self.take(key, _REQUIRED if required else [])
+        if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+            raise self.refusal(key, f"must be a list of tables, each begun by [[{key}]], not {value!r}")
+        if required and not value:
+            raise self.refusal(key, "needs at least one table")
+        return [Table(f"{self.where}{key}.{table_name(each, place)}.", each) for place, each in enumerate(value)]
+
+    def texts(self, key: str, default: Iterable[str] = _REQUIRED) -> tuple[str, ...]:
+        """Take a list of texts."""
+        value = self.take(key, default)
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+            raise self.refusal(key, f"must be a list of texts, not {value!r}")
+        return tuple(value)
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Take all that is there, key by key."""
+        self._taken.update(self._values)
+        return self._values.items()
+
+    def made(self, key: str, make: Callable[[], _Value]) -> _Value:
+        """Make something of what was read, and put the key before what it refuses."""
+        try:
+            return make()
+        except VpcIpamError as error:
+            raise self.refusal(key, str(error)) from None
+
+    def part_of(self, key: str, whole: int, default: int | str, *, up: bool) -> int:
+        """Take a whole number, or a percentage of another, rounded up or down."""
+        value = self.take(key, default)
+        found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+        if found is not None:
+            hundredths = int(found[1]) * whole
+            return -(-hundredths // 100) if up else hundredths // 100
+        if type(value) is not int or not 0 <= value <= MAX_COUNT:
+            raise self.refusal(key, f'must be a whole number from 0 to {MAX_COUNT}, or a percentage such as "25%", not {value!r}')
+        return value
+
+    def finish(self, known: Iterable[str] = ()) -> None:
+        """Refuse the keys that nobody took, and that are not `known` either: each is a mistake, and would go unnoticed."""
+        known = sorted({*self._taken, *known})
+        for key in self._values:
+            if key not in known:
+                raise self.refusal(key, f"there is no such key{nearest(key, known)}; there are {', '.join(known)}")
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """Ask whether the nearest of some names is meant, where one is near."""
+    found = difflib.get_close_matches(str(text), list(names), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """Copy a document with one key set, by its path with dots; tables of a list go by their name, or by their place from 1.
+
+    A name may have dots itself; of several that would fit, the longest counts.
+
+    Raises:
+        ScenarioError: the path leads through something that is not there, is no table, or is one of several called so.
+    """
+    return _changed(document, path.split("."), value, path)
+
+
+def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: str) -> dict[str, Any]:
+    head, *rest = keys
+    if not rest:
+        return {**document, head: value}
+    below = document.get(head, {})
+    if isinstance(below, Mapping):
+        return {**document, head: _changed(below, rest, value, path)}
+    if not isinstance(below, list) or not all(isinstance(each, Mapping) for each in below):
+        raise ScenarioError(f"{path}: {head} is no table, so nothing can be set in it")
+    names = [table_name(each, place) for place, each in enumerate(below)]
+    tail = ".".join(rest)
+    name = max((each for each in names if f"{tail}.".startswith(f"{each}.")), key=len, default=None)
+    if name is None:
+        raise ScenarioError(f"{path}: there is no {head} called {rest[0]!r}; there are {', '.join(names)}{nearest(rest[0], names)}")
+    if names.count(name) > 1:
+        raise ScenarioError(f"{path}: {names.count(name)} tables of {head} are called {name!r}; give each a name of its own")
+    inner = rest[name.count(".") + 1 :]
+    if not inner:
+        raise ScenarioError(f"{path} is a table; name the key of it that is to be set, as in {path}.name")
+    place = names.index(name)
+    return {**document, head: [*below[:place], _changed(below[place], inner, value, path), *below[place + 1 :]]}
+
+
+def table_name(table: Mapping[str, Any], place: int) -> str:
+    """What a table of a list is called: by its name, or else by its place, which counts from 0 here and from 1 in the answer."""
+    return str(table.get("name", place + 1))

@@ -1,0 +1,130 @@
+"""Read the workloads of a scenario: traces and generators."""
+
+from pathlib import Path
+
+from vpcipam.fleet.toml.table import Table
+from vpcipam.fleet.trace import COLUMNS, UNITS_NS, TraceFormat, read_trace
+from vpcipam.fleet.workload import (
+    MAX_PER_HOUR,
+    SHORTEST_S,
+    Arrivals,
+    CronJob,
+    Deployment,
+    EmpiricalLifetime,
+    ExponentialLifetime,
+    FixedLifetime,
+    FixedWorkload,
+    Lifetime,
+    LogNormalLifetime,
+    Wave,
+    Workload,
+)
+
+KINDS = ("trace", "arrivals", "deployment", "cron")
+LIFETIMES = ("fixed", "exponential", "log-normal", "empirical", "trace")
+
+
+def read_workload(table: Table, folder: str) -> Workload:
+    """Read one table of a scenario's `workload`; file names are relative to a folder.
+
+    Raises:
+        ScenarioError: a key of it makes no sense, or its trace can't be read.
+    """
+    kind = table.text("kind", among=KINDS)
+    workload: Workload
+    if kind == "trace":
+        table.optional_text("name")
+        workload = _trace(table, folder)
+    elif kind == "arrivals":
+        workload = _arrivals(table, folder)
+    elif kind == "deployment":
+        workload = _deployment(table)
+    else:
+        workload = CronJob(
+            name=_name(table, "cron"),
+            interval_s=table.seconds("interval", low=SHORTEST_S),
+            count=table.integer("count"),
+            lifetime=_lifetime(table.table("lifetime"), folder),
+            first_s=table.seconds("first", 0),
+        )
+    table.finish()
+    return workload
+
+
+def _name(table: Table, default: str) -> str:
+    name = table.text("name", default)
+    if not name:
+        raise table.refusal("name", "must not be empty; its pods' names begin with it")
+    return name
+
+
+def _trace(table: Table, folder: str) -> FixedWorkload:
+    columns = table.table("columns")
+    given = {what: columns.text(what) for what in COLUMNS if what in columns}
+    columns.finish(COLUMNS)
+    layout = TraceFormat(
+        given,
+        table.text("unit", "s", among=UNITS_NS),
+        table.flag("keep_unscheduled", default=False),
+        table.flag("from_first_pod", default=False),
+    )
+    file = table.text("file")
+    return table.made("file", lambda: read_trace(Path(folder, file), layout))
+
+
+def _arrivals(table: Table, folder: str) -> Arrivals:
+    wave = table.table("wave")
+    arrivals = Arrivals(
+        name=_name(table, "pod"),
+        per_hour=table.number("per_hour", high=MAX_PER_HOUR),
+        lifetime=_lifetime(table.table("lifetime"), folder),
+        wave=Wave(wave.number("amplitude", 0.0, high=1.0), wave.number("peak_hour", 14.0, high=24.0)),
+        burst=table.integer("burst", 1, low=1),
+        standing=table.integer("standing", 0),
+    )
+    wave.finish()
+    return arrivals
+
+
+def _deployment(table: Table) -> Deployment:
+    replicas = table.integer("replicas")
+    surge, unavailable = table.part_of("max_surge", replicas, "25%", up=True), table.part_of("max_unavailable", replicas, "25%", up=False)
+    return Deployment(
+        name=_name(table, "deployment"),
+        replicas=replicas,
+        roll_interval_s=table.seconds("roll_interval", 0),
+        max_surge=surge,
+        # Kubernetes: where both come out as 0, one pod may be unavailable.
+        max_unavailable=unavailable or int(not surge),
+        ready_s=table.seconds("ready", 10, low=SHORTEST_S),
+    )
+
+
+def _lifetime(table: Table, folder: str) -> Lifetime:
+    kind = table.text("kind", among=LIFETIMES)
+    lifetime: Lifetime
+    if kind == "fixed":
+        lifetime = FixedLifetime(table.seconds("time", low=SHORTEST_S))
+    elif kind == "exponential":
+        lifetime = ExponentialLifetime(table.seconds("mean", low=SHORTEST_S))
+    elif kind == "log-normal":
+        lifetime = _log_normal(table)
+    elif kind == "empirical":
+        quantiles_s = table.durations("quantiles")
+        lifetime = table.made("quantiles", lambda: EmpiricalLifetime(quantiles_s))
+    else:
+        runs = _trace(table, folder).runs
+        lifetime = table.made("file", lambda: EmpiricalLifetime.from_runs(runs))
+    table.finish()
+    return lifetime
+
+
+def _log_normal(table: Table) -> LogNormalLifetime:
+    median_s = table.seconds("median", low=SHORTEST_S)
+    if "p90" not in table:
+        table.take("p90", None)
+        return LogNormalLifetime(median_s, table.number("sigma", 1.0, high=10.0))
+    if "sigma" in table:
+        raise table.refusal("p90", "says the same as sigma; give one of the two")
+    p90_s = table.seconds("p90")
+    return table.made("p90", lambda: LogNormalLifetime.from_p90(median_s, p90_s))

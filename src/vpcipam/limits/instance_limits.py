@@ -1,0 +1,272 @@
+"""The limits of one instance type as a value: checked when made, read from EC2's own answer or from a row of the table."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from vpcipam._arguments import require_boolean, require_integer
+from vpcipam.errors import InvalidArgument
+
+COLUMNS = (
+    "instance_type",
+    "network_cards",
+    "default_network_card",
+    "ipv4_per_eni",
+    "ipv6_per_eni",
+    "hypervisor",
+    "vcpus",
+    "efa",
+)
+"""The columns of the table of instance types."""
+
+
+def _integer(minimum: int) -> Callable[[object, "attrs.Attribute[int]", object], None]:
+    """Make a validator: a plain int, `minimum` or more."""
+
+    def validate(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+        require_integer(_where(instance, attribute), value, minimum)
+
+    return validate
+
+
+def _boolean(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    require_boolean(_where(instance, attribute), value)
+
+
+def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
+    return f"{attribute.name} of instance type {getattr(instance, 'instance_type', None)!r}"
+
+
+def _instance_type_name(_instance: object, _attribute: "attrs.Attribute[str]", value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"instance_type must be a str, not {type(value).__name__} ({value!r})")
+    if not value or value.split() != [value] or value.startswith("#"):
+        raise InvalidArgument(f"instance_type must be a name without blanks, such as 'm5.large', not {value!r}")
+
+
+def _cards(instance: "InstanceLimits", attribute: "attrs.Attribute[tuple[int, ...]]", value: object) -> None:
+    where = _where(instance, attribute)
+    if type(value) is not tuple:
+        raise TypeError(f"{where} must be a tuple of the ENIs of each card, not {type(value).__name__} ({value!r})")
+    if not value:
+        raise InvalidArgument(f"{where} is empty; every instance has a network card")
+    for index, maximum in enumerate(value):
+        require_integer(f"card {index} in {where}", maximum, 1)
+
+
+def _default_card(instance: "InstanceLimits", attribute: "attrs.Attribute[int]", value: object) -> None:
+    where = _where(instance, attribute)
+    require_integer(where, value, 0)
+    cards = instance.network_cards
+    if instance.default_network_card >= len(cards):
+        raise InvalidArgument(f"{where} is {value}, but there are only {len(cards)} cards (0 to {len(cards) - 1})")
+    if cards[instance.default_network_card] != instance.eni_limit:
+        raise InvalidArgument(
+            f"eni_limit of instance type {instance.instance_type!r} is {instance.eni_limit}, but its default network card "
+            f"({value}) takes {cards[instance.default_network_card]} ENIs; the two must be equal"
+        )
+
+
+def _hypervisor(instance: "InstanceLimits", attribute: "attrs.Attribute[str | None]", value: object) -> None:
+    where = _where(instance, attribute)
+    if instance.bare_metal and value is not None:
+        raise InvalidArgument(f"{where} must be None, not {value!r}: bare metal has no hypervisor")
+    if not instance.bare_metal and value not in ("nitro", "xen"):
+        raise InvalidArgument(f"{where} must be 'nitro' or 'xen' (or None, with bare_metal=True), not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class InstanceLimits:
+    """What EC2 allows an instance of one type.
+
+    Attributes:
+        instance_type: The name, as in `m5.large`.
+        eni_limit: The ENIs of the default network card, not the sum over cards: the CNI uses the others only with ENABLE_MULTI_NIC.
+        ipv4_per_eni: The private IPv4 addresses of an ENI, its primary one included.
+        ipv6_per_eni: The IPv6 addresses of an ENI; 0 where the type has no IPv6. As IPv4, unless given.
+        network_cards: The maximum number of ENIs of each network card, by card index. One card with `eni_limit` ENIs, unless given.
+        default_network_card: The index of the card that has the primary ENI.
+        bare_metal: Whether the instance is a whole machine.
+        hypervisor: `nitro` or `xen`; None on bare metal.
+        vcpus: The vCPUs of the type as it comes. Only the recommended cap on pods depends on it; 2, unless given.
+        efa: Whether the type takes an Elastic Fabric Adapter.
+
+    Example:
+        >>> InstanceLimits(instance_type="x9.large", eni_limit=3, ipv4_per_eni=10, vcpus=2).slots_per_eni
+        9
+    """
+
+    instance_type: str = attrs.field(validator=_instance_type_name)
+    eni_limit: int = attrs.field(validator=_integer(1))
+    ipv4_per_eni: int = attrs.field(validator=_integer(1))
+    ipv6_per_eni: int = attrs.field(default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=_integer(0))
+    network_cards: tuple[int, ...] = attrs.field(default=attrs.Factory(lambda self: (self.eni_limit,), takes_self=True), validator=_cards)
+    default_network_card: int = attrs.field(default=0, validator=_default_card)
+    bare_metal: bool = attrs.field(default=False, validator=_boolean)
+    hypervisor: str | None = attrs.field(
+        default=attrs.Factory(lambda self: None if self.bare_metal else "nitro", takes_self=True), validator=_hypervisor
+    )
+    vcpus: int = attrs.field(default=2, validator=_integer(1))
+    efa: bool = attrs.field(default=False, validator=_boolean)
+
+    @property
+    def slots_per_eni(self) -> int:
+        """The places on an ENI for a secondary IPv4 address or a prefix: all its IPv4 addresses but the primary one."""
+        return self.ipv4_per_eni - 1
+
+    @property
+    def supports_prefixes(self) -> bool:
+        """Whether slots can hold prefixes: on nitro and on bare metal."""
+        return self.bare_metal or self.hypervisor == "nitro"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all attributes, and the two properties, as values that JSON knows."""
+        values = attrs.asdict(self)
+        values["network_cards"] = list(self.network_cards)
+        return values | {"slots_per_eni": self.slots_per_eni, "supports_prefixes": self.supports_prefixes}
+
+    @classmethod
+    def from_describe_instance_types(cls, item: Mapping[str, Any]) -> "InstanceLimits":
+        """Read one item of `InstanceTypes` in EC2's answer to DescribeInstanceTypes.
+
+        Raises:
+            InvalidArgument: A fact is missing or has a value that makes no sense.
+            TypeError: The item, or a fact in it, has the wrong type.
+        """
+        if not isinstance(item, Mapping):
+            raise TypeError(f"an instance type's description must be a mapping, not {type(item).__name__}")
+        name = _dig(item, "InstanceType", "of an instance type")
+        where = f"of instance type {name!r}"
+        network = _dig(item, "NetworkInfo", where, dict)
+        bare_metal = _dig(item, "BareMetal", where)
+        default_card = network.get("DefaultNetworkCardIndex", 0)
+        cards = _network_cards(_dig(network, "NetworkCards", where, list), where)
+        if default_card not in range(len(cards)):
+            raise InvalidArgument(f"DefaultNetworkCardIndex {where} is {default_card!r}, but there are {len(cards)} network cards")
+        return cls(
+            instance_type=name,
+            eni_limit=cards[default_card],
+            ipv4_per_eni=_dig(network, "Ipv4AddressesPerInterface", where),
+            ipv6_per_eni=_dig(network, "Ipv6AddressesPerInterface", where) if network.get("Ipv6Supported", True) else 0,
+            network_cards=cards,
+            default_network_card=default_card,
+            bare_metal=bare_metal,
+            hypervisor=item.get("Hypervisor"),
+            vcpus=_dig(_dig(item, "VCpuInfo", where, dict), "DefaultVCpus", where),
+            efa=network.get("EfaSupported", False),
+        )
+
+
+def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it
+    """Take a fact out of EC2's answer; `where` completes the sentence of a refusal."""
+    try:
+        value = mapping[key]
+    except KeyError:
+        raise InvalidArgument(f"{key} {where} is missing; give the answer of DescribeInstanceTypes as EC2 gives it") from None
+    if wanted is not None and not isinstance(value, wanted):
+        raise TypeError(f"{key} {where} must be a {wanted.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _network_cards(items: list[Any], where: str) -> tuple[int, ...]:
+    maxima: dict[Any, Any] = {}
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise TypeError(f"each of NetworkCards {where} must be a mapping, not {type(item).__name__}")
+        maxima[_dig(item, "NetworkCardIndex", where)] = _dig(item, "MaximumNetworkInterfaces", where)
+    if not items or set(maxima) != set(range(len(items))):
+        raise InvalidArgument(f"NetworkCards {where} must be numbered from 0 without gaps, not {list(maxima)}")
+    return tuple(maxima[index] for index in range(len(items)))
+
+
+def load_limits(text: str) -> tuple[InstanceLimits, ...]:
+    """Read the JSON that `aws ec2 describe-instance-types` prints, so that types newer than the table can be used.
+
+    Args:
+        text: One JSON document or several in a row (pages): an answer with `InstanceTypes`, a list of its items, one item, or a mapping
+            from names to items.
+
+    Returns:
+        The limits, sorted by type. Of a type that occurs twice, the last counts.
+
+    Raises:
+        InvalidArgument: The text is not JSON of that kind.
+        TypeError: A fact in it has the wrong type.
+    """
+    import json  # noqa: PLC0415 - most lookups never need it
+
+    decoder = json.JSONDecoder()
+    found: dict[str, InstanceLimits] = {}
+    position = _skip_blanks(text, 0)
+    while position < len(text):
+        try:
+            document, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:  # beside JSONDecodeError: a number too long, lists too deep
+            raise InvalidArgument(f"not JSON: {error}; give what `aws ec2 describe-instance-types --output json` prints") from None
+        for item in _items(document):
+            limits = InstanceLimits.from_describe_instance_types(item)
+            found[limits.instance_type] = limits
+        position = _skip_blanks(text, position)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _skip_blanks(text: str, position: int) -> int:
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def _items(document: object) -> list[Any]:
+    """Find the descriptions in one JSON document."""
+    if isinstance(document, dict):
+        if "InstanceTypes" in document:
+            document = document["InstanceTypes"]
+        elif "InstanceType" in document:
+            document = [document]
+        else:
+            document = list(document.values())
+    if not isinstance(document, list):
+        raise InvalidArgument(f"expected EC2's answer with InstanceTypes, or a list of its items, not {type(document).__name__}")
+    return document
+
+
+def format_row(limits: InstanceLimits) -> str:
+    """Write limits as a line of the table, without its line end."""
+    return "\t".join(
+        (
+            limits.instance_type,
+            ",".join(map(str, limits.network_cards)),
+            str(limits.default_network_card),
+            str(limits.ipv4_per_eni),
+            str(limits.ipv6_per_eni),
+            limits.hypervisor or "metal",
+            str(limits.vcpus),
+            "efa" if limits.efa else "-",
+        )
+    )
+
+
+def parse_row(row: str) -> InstanceLimits:
+    """Read a line of the table.
+
+    Raises:
+        InvalidArgument: The line has not the right number of columns, or a value that makes no sense.
+    """
+    try:
+        name, cards_text, default_card, ipv4, ipv6, hypervisor, vcpus, efa = row.split("\t")
+        cards = tuple(map(int, cards_text.split(",")))
+        return InstanceLimits(
+            instance_type=name,
+            eni_limit=cards[int(default_card)],
+            ipv4_per_eni=int(ipv4),
+            ipv6_per_eni=int(ipv6),
+            network_cards=cards,
+            default_network_card=int(default_card),
+            bare_metal=hypervisor == "metal",
+            hypervisor=None if hypervisor == "metal" else hypervisor,
+            vcpus=int(vcpus),
+            efa=efa == "efa",
+        )
+    except (ValueError, IndexError) as error:
+        raise InvalidArgument(f"not a row of the table of instance types ({', '.join(COLUMNS)}): {row!r}: {error}") from None

@@ -1,0 +1,353 @@
+"""The planner: what a node settles at, with so many pods and these settings.
+
+It runs a real `Node` against a model of EC2 with room to spare. Pods arrive one at a time, and the node settles after each, so the answer
+is the one that ipamd comes to, with its reasons.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from vpcipam._arguments import require_integer
+from vpcipam._units import NS_PER_S
+from vpcipam.action import Action
+from vpcipam.address import AddressMode
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.errors import PoolExhausted
+from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, instance_limits
+from vpcipam.node import Node
+from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.settings import Settings
+from vpcipam.stats import EniStats
+from vpcipam.warmpool import PoolView
+
+PODS_LIMIT = 100_000
+"""The most pods that a plan takes; no node comes near."""
+
+
+@attrs.frozen
+class EniPlan:
+    """One ENI of the settled node. `secondary_ips` and `prefixes` are counts."""
+
+    network_card: int
+    device_number: int
+    primary: bool
+    secondary_ips: int
+    prefixes: int
+    assigned_ips: int
+
+
+@attrs.frozen
+class Decision:
+    """Something that the node did on its way.
+
+    Attributes:
+        pods: pods that had an address by then.
+        at_s: seconds since the node was started.
+        action: what it did, and why.
+    """
+
+    pods: int
+    at_s: float
+    action: Action
+
+
+@attrs.frozen
+class Stage:
+    """The settled node at one moment of its filling: with how many pods, and what it did to get there."""
+
+    pods: int
+    eni_count: int
+    prefix_count: int
+    total_ips: int
+    assigned_ips: int
+    available_ips: int
+    subnet_ips: int
+    decisions: tuple[Decision, ...]
+
+
+@attrs.frozen
+class NodePlan:
+    """What a node settles at. All figures are for one node; `cluster` multiplies them.
+
+    Attributes:
+        pods: pods that need a VPC address, as asked.
+        pods_assigned: those of them that the node can run.
+        pods_waiting: the others.
+        max_pods: the kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
+        pod_limit: the most pods with a VPC address that the node could ever run with these settings.
+        limit_reason: what that limit comes from.
+        waiting_reason: why pods wait, None where none does.
+        total_ips: addresses for pods, a prefix counted as its 16 (in IPv6 mode 2**48).
+        subnet_ips: IPv4 addresses that the node takes out of its subnets: `total_ips` (none in IPv6 mode) and each ENI's primary IP.
+        ec2_calls: calls that changed or read EC2, by action, from the node's start on.
+        settled: False where the node never comes to rest but flaps between two sizes; the figures are then those of the larger.
+        timeline: the node after its start and after each pod that made it act, the last one always.
+    """
+
+    instance_type: str
+    mode: AddressMode
+    nodes: int
+    pods: int
+    pods_assigned: int
+    pods_waiting: int
+    max_pods: int
+    pod_limit: int
+    limit_reason: str
+    waiting_reason: str | None
+    enis: tuple[EniPlan, ...]
+    total_ips: int
+    assigned_ips: int
+    available_ips: int
+    prefix_count: int
+    free_prefix_count: int
+    subnet_ips: int
+    ec2_calls: Mapping[str, int]
+    settled: bool
+    timeline: tuple[Stage, ...]
+
+    @property
+    def eni_count(self) -> int:
+        """The number of ENIs."""
+        return len(self.enis)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """All that the node did, in order."""
+        return tuple(decision for stage in self.timeline for decision in stage.decisions)
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        """The figures of all nodes together."""
+        names = ("pods", "pods_assigned", "pods_waiting", "eni_count", "total_ips", "assigned_ips", "available_ips", "prefix_count")
+        sums = {name: self.nodes * getattr(self, name) for name in (*names, "free_prefix_count", "subnet_ips")}
+        return {"nodes": self.nodes, **sums, "ec2_calls": {action: self.nodes * count for action, count in self.ec2_calls.items()}}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as a JSON object; `cluster` is in it where there is more than one node."""
+        document = {
+            "instance_type": self.instance_type,
+            "mode": self.mode.value,
+            "pods": self.pods,
+            "pods_assigned": self.pods_assigned,
+            "pods_waiting": self.pods_waiting,
+            "max_pods": self.max_pods,
+            "pod_limit": self.pod_limit,
+            "limit_reason": self.limit_reason,
+            "waiting_reason": self.waiting_reason,
+            "settled": self.settled,
+            "eni_count": self.eni_count,
+            "enis": [attrs.asdict(eni) for eni in self.enis],
+            "total_ips": self.total_ips,
+            "assigned_ips": self.assigned_ips,
+            "available_ips": self.available_ips,
+            "prefix_count": self.prefix_count,
+            "free_prefix_count": self.free_prefix_count,
+            "subnet_ips": self.subnet_ips,
+            "ec2_calls": dict(self.ec2_calls),
+            "decisions": [_decision_dict(decision) for decision in self.decisions],
+        }
+        return document | ({"cluster": self.cluster} if self.nodes > 1 else {})
+
+
+def plan(
+    instance_type: str | InstanceLimits, pods: int, settings: Settings | None = None, *, nodes: int = 1, max_pods: int | None = None
+) -> NodePlan:
+    """Work out what a node settles at.
+
+    Args:
+        instance_type: a type's name, or its limits.
+        pods: pods that need a VPC address, 0 or more: host-network pods don't.
+        settings: of its aws-node container; None for the manifest as AWS ships it.
+        nodes: how many such nodes the cluster has, 1 or more.
+        max_pods: the kubelet's limit, 1 or more; None for what EKS sets.
+
+    Raises:
+        UnknownInstanceType: the table has no such type.
+        SettingsError: ipamd would refuse to start with these settings on this type.
+        InvalidArgument: a number is out of its bounds.
+
+    >>> answer = plan("t3.small", 5)
+    >>> answer.eni_count, answer.total_ips, answer.available_ips, answer.subnet_ips
+    (3, 9, 4, 12)
+    >>> answer.decisions[-1].action.reason
+    'available 2 < WARM_ENI_TARGET 1 × 3 addresses'
+    """
+    for name, number, minimum in (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1)):
+        require_integer(name, number, minimum, PODS_LIMIT)
+    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods)
+    run.start()
+    for _ in range(pods):
+        if not run.add_pod():
+            break
+    return run.result(pods, nodes)
+
+
+class _Run:
+    """One node, from its start on."""
+
+    def __init__(self, limits: InstanceLimits, settings: Settings, max_pods: int | None) -> None:
+        self._ec2 = Ec2Model()
+        vpc = self._ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
+        subnet = self._ec2.create_subnet(vpc.vpc_id, "10.0.0.0/16", ipv6_cidr="2001:db8::/64")
+        instance = self._ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
+        self._node = Node(limits, settings, self._ec2, subnet_id=subnet.subnet_id, instance_id=instance.instance_id, max_pods=max_pods)
+        self._calls_before = self._ec2.call_counts
+        self._now_ns = 0
+        self._pods = 0
+        self._settled = True
+        self._waiting_reason: str | None = None
+        self._stages: list[Stage] = []
+
+    def start(self) -> None:
+        self._stages.append(self._stage(list(self._node.start(self._now_ns))))
+
+    def add_pod(self) -> bool:
+        """Let one more pod come, and the node settle; False where it has to wait."""
+        if self._pods >= self._node.max_pods - HOST_NETWORK_PODS:
+            self._waiting_reason = self._why_waiting()
+            return False
+        self._now_ns += NS_PER_S
+        name = f"pod-{self._pods + 1}"
+        try:
+            self._node.assign(SandboxKey("aws-cni", name, "eth0"), self._now_ns, PodRef("default", name))
+        except PoolExhausted:
+            self._waiting_reason = self._why_waiting()
+            return False
+        self._pods += 1
+        self._stages.append(self._stage([]))
+        return True
+
+    def _why_waiting(self) -> str:
+        view = self._node.view(self._now_ns)
+        pod_limit, limit_reason = _pod_limit(view, self._node)
+        if self._pods >= pod_limit:
+            return f"the node runs at most {pod_limit} pods with a VPC address: {limit_reason}"
+        settings = self._node.settings
+        if not settings.provisioning_enabled:
+            name = "ENABLE_IMDS_ONLY_MODE" if settings.enable_imds_only_mode else "DISABLE_NETWORK_RESOURCE_PROVISIONING"
+            return f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
+        return (
+            "no address is free, yet the pool does not grow: no target is short with "
+            f"WARM_IP_TARGET {settings.warm_ip_target} and MINIMUM_IP_TARGET {settings.minimum_ip_target}; set WARM_IP_TARGET to 1 or more"
+        )
+
+    def _stage(self, actions: list[Action]) -> Stage:
+        """Let the node settle, and see what it came to."""
+        actions += self._settle()
+        stats = [self._node.stats(self._now_ns, card) for card in range(len(self._node.datastores))]
+        enis = self._enis()
+        total = sum(each.total_count for each in stats)
+        return Stage(
+            pods=self._pods,
+            eni_count=len(enis),
+            prefix_count=sum(each.prefix_count for each in stats),
+            total_ips=total,
+            assigned_ips=sum(each.assigned_count for each in stats),
+            available_ips=sum(each.available_count for each in stats),
+            subnet_ips=len(enis) + (0 if self._node.mode is AddressMode.IPV6 else total),
+            decisions=tuple(Decision(self._pods, action.at_ns / NS_PER_S, action) for action in actions),
+        )
+
+    def _settle(self) -> list[Action]:
+        """Tick until the node has nothing left to do.
+
+        A node that comes back to a shape that it had before flaps for ever; it is then left in the largest shape of that round.
+        """
+        self._settled = True
+        actions: list[Action] = []
+        shapes = [self._shape()]
+        while self._tick(actions):
+            if self._shape() in shapes:
+                self._settled = False
+                peak = max(shapes[shapes.index(self._shape()) :], key=lambda shape: sum(slots for _, _, slots in shape))
+                while self._shape() != peak:
+                    self._tick(actions)
+                break
+            shapes.append(self._shape())
+        return actions
+
+    def _tick(self, actions: list[Action]) -> bool:
+        wakeup_ns = self._node.next_wakeup(self._now_ns, include_reconcile=False)
+        if wakeup_ns is None:
+            return False
+        self._now_ns = wakeup_ns
+        actions += self._node.tick(wakeup_ns)
+        return True
+
+    def _shape(self) -> tuple[tuple[int, int, int], ...]:
+        return tuple((card, eni.device_number, eni.slot_count) for card, eni in self._enis())
+
+    def _enis(self) -> list[tuple[int, EniStats]]:
+        return [(datastore.network_card, eni) for datastore in self._node.datastores for eni in datastore.eni_stats(self._now_ns)]
+
+    def result(self, pods: int, nodes: int) -> NodePlan:
+        node, last = self._node, self._stages[-1]
+        pod_limit, limit_reason = _pod_limit(node.view(self._now_ns), node)
+        calls = self._ec2.call_counts
+        return NodePlan(
+            instance_type=node.limits.instance_type,
+            mode=node.mode,
+            nodes=nodes,
+            pods=pods,
+            pods_assigned=self._pods,
+            pods_waiting=pods - self._pods,
+            max_pods=node.max_pods,
+            pod_limit=pod_limit,
+            limit_reason=limit_reason,
+            waiting_reason=self._waiting_reason,
+            enis=tuple(_eni_plan(card, eni, node.mode) for card, eni in self._enis()),
+            total_ips=last.total_ips,
+            assigned_ips=last.assigned_ips,
+            available_ips=last.available_ips,
+            prefix_count=last.prefix_count,
+            free_prefix_count=sum(eni.free_prefix_count for _, eni in self._enis()),
+            subnet_ips=last.subnet_ips,
+            ec2_calls={
+                action: calls[action] - self._calls_before.get(action, 0)
+                for action in sorted(calls)
+                if calls[action] > self._calls_before.get(action, 0)
+            },
+            settled=self._settled,
+            timeline=tuple(stage for stage in self._stages if stage.decisions or stage is last or stage is self._stages[0]),
+        )
+
+
+def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
+    in_prefixes = mode is not AddressMode.SECONDARY_IP
+    return EniPlan(
+        network_card=card,
+        device_number=eni.device_number,
+        primary=eni.primary,
+        secondary_ips=0 if in_prefixes else eni.slot_count,
+        prefixes=eni.slot_count if in_prefixes else 0,
+        assigned_ips=eni.pod_count,
+    )
+
+
+def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
+    """The most pods with a VPC address, and which limit says so."""
+    by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
+    kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
+    if view.mode is AddressMode.IPV6:
+        return by_kubelet, kubelet
+    eni_count = view.eni_limit - view.trunk_expected - view.custom_networking
+    by_addresses = eni_count * view.slots_per_eni * view.unit
+    enis, slots = f"{eni_count} ENI{'' if eni_count == 1 else 's'}", f"{view.slots_per_eni} slot{'' if view.slots_per_eni == 1 else 's'}"
+    addresses = f"{enis} for pods × {slots}" + (f" × {view.unit}" if view.unit > 1 else "")
+    return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
+
+
+def _decision_dict(decision: Decision) -> dict[str, Any]:
+    action = decision.action
+    return {
+        "pods": decision.pods,
+        "at_s": decision.at_s,
+        "action": action.kind.value,
+        "network_card": action.network_card,
+        "eni_id": action.eni_id,
+        "cidrs": list(action.cidrs),
+        "reason": action.reason,
+        "error": action.error,
+    }

@@ -1,0 +1,77 @@
+"""The hash table of the compiled pool: where the place of a key stands. Open addressing, linear probing, no Python object.
+
+Knows marks, of which equal keys have equal ones, and places, as numbers; comparing keys is the pool's business. The size is a power of two,
+at least twice the number of keys. A mark's highest bits say in which slot its key belongs; it stands there or behind it, with no empty
+slot between. Erasing moves up what follows, so that there are no tombstones and a pool never has to clean up.
+"""
+
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from vpcipam.pool.free_tree cimport lowest_bit
+
+cdef enum:
+    EMPTY = -1
+
+ctypedef struct Slot:  # eight bytes: misses of the cache are what a lookup costs
+    uint32_t mark
+    int32_t place  # or EMPTY
+
+ctypedef struct KeyTable:
+    Slot* slots
+    size_t mask
+    int shift
+
+
+cdef inline uint32_t mark_of(Py_hash_t key_hash) noexcept nogil:
+    # Fibonacci hashing: hashes of ints are the ints, and would otherwise pile up in neighbouring slots
+    return <uint32_t>(<uint64_t>key_hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
+
+
+cdef inline size_t table_empty_slot(const KeyTable* table, uint32_t mark) noexcept nogil:
+    """Where a key that is not in the table would go."""
+    cdef size_t slot = mark >> table.shift
+    while table.slots[slot].place != EMPTY:
+        slot = (slot + 1) & table.mask
+    return slot
+
+
+cdef inline size_t table_slot_of(const KeyTable* table, uint32_t mark, int32_t place) noexcept nogil:
+    """Where the key of a place stands, whose mark this is."""
+    cdef size_t slot = mark >> table.shift
+    while table.slots[slot].place != place:
+        slot = (slot + 1) & table.mask
+    return slot
+
+
+cdef inline bint table_resize(KeyTable* table, size_t size) noexcept nogil:
+    """Move into a table of another size, or make the first; return False, with the table as it was, if there is no memory."""
+    cdef KeyTable fresh
+    cdef size_t slot
+    fresh.slots = <Slot*>malloc(size * sizeof(Slot))
+    if fresh.slots == NULL:
+        return False
+    fresh.mask = size - 1
+    fresh.shift = 32 - lowest_bit(size)
+    for slot in range(size):
+        fresh.slots[slot].place = EMPTY
+    if table.slots != NULL:
+        for slot in range(table.mask + 1):
+            if table.slots[slot].place != EMPTY:
+                fresh.slots[table_empty_slot(&fresh, table.slots[slot].mark)] = table.slots[slot]
+        free(table.slots)
+    table[0] = fresh
+    return True
+
+
+cdef inline void table_erase(KeyTable* table, size_t hole) noexcept nogil:
+    """Empty a slot, and move up those behind it that would no longer be found."""
+    cdef Slot* slots = table.slots
+    cdef size_t mask = table.mask
+    cdef size_t slot = (hole + 1) & mask
+    while slots[slot].place != EMPTY:
+        if ((slot - (slots[slot].mark >> table.shift)) & mask) >= ((slot - hole) & mask):
+            slots[hole] = slots[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    slots[hole].place = EMPTY

@@ -1,0 +1,1 @@
+"""Pictures of a fleet's run; needs matplotlib (`vpcipam[plots]`)."""

@@ -1,0 +1,183 @@
+"""What all pictures share: the page, its colours, time axes and labels. Leaves matplotlib's own state as it was; pyplot is not used.
+
+Colours are those of Okabe and Ito, which the colour-blind tell apart; what differs in colour differs in lightness, hatch or label, too.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vpcipam._units import NS_PER_S
+from vpcipam.errors import InvalidArgument, MissingExtra
+from vpcipam.fleet.samples import clock
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, StrMethodFormatter
+except ModuleNotFoundError as error:
+    raise MissingExtra(f"pictures need the package {error.name}: pip install 'vpcipam[plots]'") from error
+
+BLUE, SKY, ORANGE, VERMILLION, GREEN, PURPLE, BLACK = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#000000"
+INK, GREY, PALE = "#222222", "#767676", "#E4E4E4"
+
+PAGE_WIDTH = 8.0  # inches: A4 less narrow margins
+_DPI = 200
+_STYLE: Any = {  # the names of rcParams; the type checker would have them all
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlepad": 7,
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.grid.axis": "y",
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "hatch.linewidth": 0.5,
+    "svg.hashsalt": "vpcipam",
+}
+_TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200)
+_DAY_S = 86_400
+
+
+def picture_format(path: str | Path) -> str:
+    """Tell what to write by a path's suffix: svg or png.
+
+    Raises:
+        InvalidArgument: it has another one, or none.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in {".svg", ".png"}:
+        raise InvalidArgument(f"{path}: a picture's name ends in .svg or .png, which says what to write")
+    return suffix[1:]
+
+
+@contextmanager
+def canvas(path: str | Path, *, height: float) -> Iterator[Figure]:
+    """Give a figure to draw on, and write it; whatever the user's matplotlibrc says, and without a change to it."""
+    picture = picture_format(path)
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=(PAGE_WIDTH, height))
+        yield figure
+        unsaid = {"svg": "Date", "png": "Software"}[picture]  # what would differ from one day or release to the next
+        figure.savefig(path, format=picture, dpi=_DPI, metadata={unsaid: None})
+
+
+def _inches(figure: Figure, length: float) -> float:
+    """A length in inches as a part of the figure's height."""
+    return length / figure.get_figheight()
+
+
+def top(figure: Figure) -> float:
+    """Where the space below the headline begins, as a part of the figure's height."""
+    return 1 - _inches(figure, 0.95)
+
+
+def headline(figure: Figure, first: str, second: str) -> None:
+    """Write what the picture shows, and below it, smaller, what else is to be known."""
+    figure.text(0.025, 1 - _inches(figure, 0.15), first, fontsize=13, fontweight="bold", va="top")
+    figure.text(0.025, 1 - _inches(figure, 0.42), second, fontsize=8.5, color=GREY, va="top")
+
+
+def stack(figure: Figure, heights: Sequence[float]) -> list[Axes]:
+    """Put axes below one another, with room at the right for labels."""
+    gap = 0.55
+    mean_height = sum(heights) / len(heights)
+    grid = figure.add_gridspec(
+        len(heights),
+        1,
+        height_ratios=heights,
+        left=0.09,
+        right=0.86,
+        top=top(figure),
+        bottom=_inches(figure, 0.5),
+        hspace=gap / mean_height,
+    )
+    return [figure.add_subplot(grid[place]) for place in range(len(heights))]
+
+
+def time_axis(axes: Axes, duration_ns: int, *, labelled: bool) -> None:
+    """Tick the time axis at round times of day, or at days."""
+    duration_s = duration_ns / NS_PER_S
+    step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= 9), None)
+    in_days = step_s is None
+    if step_s is None:
+        step_s = _DAY_S * -(-int(duration_s) // (_DAY_S * 14))
+    ticks_s = range(0, int(duration_s) + 1, step_s)
+    axes.set_xlim(0, duration_s)
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks_s)))
+    texts = [f"{tick // _DAY_S}" if in_days else clock(tick * NS_PER_S).removeprefix("day 2 ") for tick in ticks_s]
+    axes.xaxis.set_major_formatter(FixedFormatter(texts if labelled else []))
+    if labelled:
+        axes.set_xlabel("time since the start (days)" if in_days else "time (h:min; the run starts at 00:00)")
+
+
+def apart(wanted: Sequence[float], least: float) -> list[float]:
+    """Move ascending places up as far as they must to be `least` apart, then down where they have left the range of 0 to 1."""
+    places: list[float] = []
+    for place in wanted:
+        places.append(max(place, places[-1] + least) if places else place)
+    ceiling = max(1.0, least * (len(places) - 1))
+    for number in reversed(range(len(places))):
+        places[number] = min(places[number], ceiling)
+        ceiling = places[number] - least
+    return places
+
+
+def side_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]]) -> None:
+    """Write labels beside the axes, each with a swatch of what it names: height in data, text, colour and hatch."""
+    low, high = axes.get_ylim()
+    wanted = sorted(((height - low) / (high - low), text, colour, hatch) for height, text, colour, hatch in labels)
+    tall = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it is on a figure
+    for place, (_, text, colour, hatch) in zip(apart([each[0] for each in wanted], 0.19 / tall), wanted, strict=True):
+        swatch(axes, place, 0.1 / tall, colour, hatch)
+        side_text(axes, place, text)
+
+
+def swatch(axes: Axes, place: float, height: float, colour: str, hatch: str = "") -> None:
+    """Draw a small box beside the axes; its place and height are parts of theirs."""
+    box = Rectangle(
+        (1.012, place - height / 2), 0.018, height, transform=axes.transAxes, clip_on=False, fc=colour, ec=INK, lw=0.4, hatch=hatch
+    )
+    axes.add_patch(box)
+
+
+def side_text(axes: Axes, place: float, text: str) -> None:
+    """Write a text beside the axes, with room for a swatch before it."""
+    axes.text(1.037, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
+
+
+def tick_counts(axes: Axes, most: int) -> None:
+    """Tick the vertical axis at so many whole numbers or fewer."""
+    axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def tick_at(axes: Axes, places: Sequence[int]) -> None:
+    """Tick the vertical axis at these places."""
+    axes.yaxis.set_major_locator(FixedLocator(list(places)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def ladder(first: str, between: Sequence[str], count: int, last: str) -> ListedColormap:
+    """Make a colour map of one colour, so many that blend from one to the next of others, and one more."""
+    blend = LinearSegmentedColormap.from_list("blend", list(between), N=count)
+    return ListedColormap([first, *(to_hex(blend(number)) for number in range(count)), last])

@@ -1,0 +1,403 @@
+"""Pictures of results: SVG for print, PNG for screens. One result gives one SVG, byte for byte, under one release of matplotlib."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from vpcipam._units import MINUTE_NS, NS_PER_S, span
+from vpcipam.errors import InvalidArgument
+from vpcipam.fleet.metrics import FleetResult
+from vpcipam.fleet.samples import clock
+from vpcipam.fleet.summary import rounded, totals
+from vpcipam.report.page import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    canvas,
+    headline,
+    ladder,
+    picture_format,
+    side_labels,
+    side_text,
+    stack,
+    swatch,
+    tick_at,
+    tick_counts,
+    time_axis,
+    top,
+)
+
+__all__ = ["TradeoffPoint", "picture_format", "plot_comparison", "plot_result", "plot_tradeoff"]
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+POINTS = 800
+"""The most points of a line. A longer run is drawn by the highest sample of each of so many spans."""
+STRIP_ROWS = 256
+"""The most rows of a subnet's strip. A larger subnet is drawn by means of neighbouring /28s."""
+SUBNETS = 4
+"""The most subnets in a picture: those with the most stranded addresses."""
+
+
+class TradeoffPoint(Protocol):
+    """One way of doing things, judged by two figures that are both better when smaller."""
+
+    @property
+    def x(self) -> float:
+        """One figure."""
+        ...
+
+    @property
+    def y(self) -> float:
+        """The other."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What to call it, in a word or a few."""
+        ...
+
+    @property
+    def on_front(self) -> bool:
+        """Whether no other point is better in one figure and as good in the other."""
+        ...
+
+
+def plot_result(result: FleetResult, path: str | Path) -> None:
+    """Draw a run: addresses by state, pods that wait, calls to EC2, and what is free in each subnet, all over time.
+
+    Args:
+        result: what to draw.
+        path: where to; its suffix, `.svg` or `.png`, says in which format.
+
+    Raises:
+        InvalidArgument: the suffix is another one.
+        OSError: it can't be written.
+    """
+    subnets = sorted(result.strips, key=lambda name: -result.summary.subnets[name].stranded_peak)[:SUBNETS]
+    heights = [2.1, 1.2, 1.2, *(1.5 for _ in subnets)]
+    with canvas(path, height=sum(heights) + 0.55 * len(heights) + 0.9) as figure:
+        axes = stack(figure, heights)
+        headline(
+            figure, f"{result.scenario}: {result.summary.pods:,} pods on up to {result.summary.nodes_peak:,} nodes", _second_line(result)
+        )
+        _draw_addresses(axes[0], result)
+        _draw_waiting(axes[1], result)
+        _draw_calls(axes[2], result)
+        for place, name in enumerate(subnets):
+            _draw_subnet(axes[3 + place], result, name)
+        for each in axes:
+            time_axis(each, result.duration_ns, labelled=each is axes[-1])
+
+
+def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> None:
+    """Draw several runs beside one another: attached addresses over time, and what each run cost and how long its pods waited.
+
+    Args:
+        results: by what to call them; two to eight.
+        path: as for `plot_result`.
+
+    Raises:
+        InvalidArgument: there are fewer or more, or the suffix is neither `.svg` nor `.png`.
+        OSError: it can't be written.
+    """
+    if not 2 <= len(results) <= len(_LINES):
+        raise InvalidArgument(f"a comparison shows 2 to {len(_LINES)} results, not {len(results)}")
+    names = list(results)
+    bars_height = 0.7 + 0.22 * len(names)
+    height = 0.95 + 2.2 + 1.15 + 2 * bars_height + 0.45
+    with canvas(path, height=height) as figure:
+        headline(
+            figure, "How the runs compare", "; ".join(sorted({f"{each.scenario}, {span(each.duration_ns)}" for each in results.values()}))
+        )
+        above = figure.add_gridspec(1, 1, left=0.19, right=0.97, top=top(figure), bottom=top(figure) - 2.2 / height)
+        grid = figure.add_gridspec(
+            2,
+            3,
+            left=0.19,
+            right=0.97,
+            top=top(figure) - 3.35 / height,
+            bottom=0.15 / height,
+            hspace=0.45 / (bars_height - 0.3),
+            wspace=0.18,
+        )
+        lines = figure.add_subplot(above[0])
+        _draw_lines(lines, results)
+        time_axis(lines, max(each.duration_ns for each in results.values()), labelled=True)
+        for place, (title, figure_of) in enumerate(_FIGURES):
+            axes = figure.add_subplot(grid[place // 3, place % 3])
+            _draw_bars(axes, title, names, [figure_of(each) for each in results.values()], named=place % 3 == 0)
+
+
+def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label: str, y_label: str) -> None:
+    """Draw what was weighed up: each point by its two figures, those that nothing beats in both joined, numbered and named below.
+
+    Args:
+        points: at least one.
+        path: as for `plot_result`.
+        x_label: what `x` is, with its unit.
+        y_label: likewise.
+
+    Raises:
+        InvalidArgument: there is no point, or the suffix is neither `.svg` nor `.png`.
+        OSError: it can't be written.
+    """
+    if not points:
+        raise InvalidArgument("there is no point to draw")
+    front = sorted((point for point in points if point.on_front), key=lambda point: (point.x, point.y))
+    others = [point for point in points if not point.on_front]
+    line_height, below = 0.17, 0.75 + 0.17 * len(front)
+    height = 4.9 + below
+    with canvas(path, height=height) as figure:
+        headline(figure, f"{len(front)} of {len(points)} are worth choosing from", "less is better on both axes; what is hollow is beaten")
+        axes = figure.add_axes((0.1, below / height, 0.86, top(figure) + 0.02 - below / height))
+        axes.grid(visible=True, axis="both")
+        axes.plot([point.x for point in others], [point.y for point in others], "o", color=GREY, mfc="none", ms=4.5, mew=0.8)
+        axes.step([point.x for point in front], [point.y for point in front], where="post", color=BLUE, lw=1)
+        axes.plot([point.x for point in front], [point.y for point in front], "o", color=BLUE, ms=6)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.margins(0.06)
+        for place, point in enumerate(front):
+            axes.annotate(f"{place + 1}", (point.x, point.y), xytext=(5, 5), textcoords="offset points", fontweight="bold", color=BLUE)
+            line = line_height * (len(front) - place) / height
+            figure.text(0.1, line, f"{place + 1}", fontsize=7.5, fontweight="bold", color=BLUE, va="center")
+            figure.text(0.135, line, point.label, fontsize=7.5, va="center")
+
+
+# --- a run ---------------------------------------------------------------------------------------------------------------------
+
+
+def _thinned(times_ns: Sequence[int], heights: Sequence[int]) -> list[int]:
+    """Choose the places to draw: all, or the highest of each of `POINTS` spans, with the first and the last."""
+    count = len(times_ns)
+    if count <= POINTS:
+        return list(range(count))
+    bounds = [count * number // POINTS for number in range(POINTS + 1)]
+    chosen = [max(range(begin, end), key=heights.__getitem__) for begin, end in itertools.pairwise(bounds)]
+    return sorted({0, *chosen, count - 1})
+
+
+def _seconds(result: FleetResult, places: Sequence[int]) -> list[float]:
+    return [result.samples[place].time_ns / NS_PER_S for place in places]
+
+
+def _second_line(result: FleetResult) -> str:
+    summary = result.summary
+    started = f"{100 * (summary.to_start.count - summary.to_start.late_count) // max(1, summary.to_start.count)} % of pods start at once"
+    return f"{span(result.duration_ns)}, seed {result.seed}; {started}; {summary.call_rates['all'].total:,} calls to EC2"
+
+
+def _draw_addresses(axes: "Axes", result: FleetResult) -> None:
+    samples, summary = result.samples, result.summary
+    places = _thinned([each.time_ns for each in samples], [each.addresses_attached for each in samples])
+    times = _seconds(result, places)
+    layers = (
+        ("assigned", [samples[place].addresses_assigned for place in places], BLUE, ""),
+        ("cooling", [samples[place].addresses_cooling for place in places], VERMILLION, "xxxx"),
+        ("warm", [samples[place].addresses_warm for place in places], SKY, "////"),
+    )
+    floor, labels = [0] * len(places), []
+    for name, values, colour, hatch in layers:
+        ceiling = [below + value for below, value in zip(floor, values, strict=True)]
+        axes.fill_between(times, floor, ceiling, step="post", facecolor=colour, edgecolor=INK if hatch else "none", hatch=hatch, lw=0)
+        labels.append(((floor[-1] + ceiling[-1]) / 2, name, colour, hatch))
+        floor = ceiling
+    axes.step(times, floor, where="post", color=INK, lw=0.6)
+    axes.set_ylim(0, max(1, *floor) * 1.06)
+    axes.set_ylabel("addresses")
+    tick_counts(axes, 5)
+    axes.set_title(
+        f"Pods use {summary.addresses_assigned_mean:,.0f} addresses on average; nodes hold {summary.addresses_mean:,.0f}, "
+        f"at most {summary.addresses_peak:,} ({clock(summary.addresses_peak_ns)})"
+    )
+    side_labels(axes, labels)
+
+
+def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
+    samples, waits = result.samples, result.summary.to_start
+    times_ns = [each.time_ns for each in samples]
+    for_address, for_node = [each.pods_waiting for each in samples], [each.pods_pending for each in samples]
+    places = _thinned(times_ns, [sum(both) for both in zip(for_address, for_node, strict=True)])
+    times = _seconds(result, places)
+    floor, ceiling = [for_address[place] for place in places], [for_address[place] + for_node[place] for place in places]
+    axes.fill_between(times, floor, step="post", facecolor=ORANGE, lw=0)
+    axes.fill_between(times, floor, ceiling, step="post", facecolor=PURPLE, edgecolor=INK, hatch="\\\\\\\\", lw=0)
+    axes.step(times, ceiling, where="post", color=INK, lw=0.35)
+    most = max(*ceiling, 1)
+    axes.set_ylim(0, most * 1.08)
+    axes.set_ylabel("pods that wait")
+    tick_counts(axes, 4)
+    most_start = f"within {span(waits.p99_ns)}" if waits.p99_ns else "at once"
+    late = (
+        f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start {most_start}, the last after {span(waits.max_ns)}"
+    )
+    axes.set_title(late if waits.late_count else "No pod waits")
+    labels = ((most * 0.2, "for an address", ORANGE, "", for_address), (most * 0.75, "for a node", PURPLE, "\\\\\\\\", for_node))
+    side_labels(axes, [(height, name, colour, hatch) for height, name, colour, hatch, counts in labels if any(counts)])
+
+
+def _draw_calls(axes: "Axes", result: FleetResult) -> None:
+    times_ns = [each.time_ns for each in result.samples]
+    calls, lost = totals(result.calls, len(times_ns)), totals(result.throttled, len(times_ns))
+    lengths = [max(after - before, 1) for before, after in itertools.pairwise(times_ns)]
+    rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(calls[1:], lengths, strict=True)]
+    lost_rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(lost[1:], lengths, strict=True)]
+    places = _thinned(times_ns[1:], calls[1:]) if rates else []
+    times = [*_seconds(result, places), result.duration_ns / NS_PER_S]
+    drawn, lost_drawn = ([each[place] for place in places] + each[-1:] or [0.0] for each in (rates, lost_rates))
+    axes.fill_between(times, drawn, step="post", facecolor=GREEN, lw=0)
+    axes.fill_between(times, lost_drawn, step="post", facecolor=VERMILLION, edgecolor=INK, hatch="xxxx", lw=0)
+    most = max(rates, default=0.0) or 1.0
+    axes.set_ylim(0, most * 1.08)
+    axes.set_ylabel("calls a minute")
+    tick_counts(axes, 4)
+    summary = result.summary.call_rates["all"]
+    throttled = f"; EC2 throttles {summary.throttled:,}" if summary.throttled else ""
+    axes.set_title(
+        f"{summary.per_minute:,.1f} calls to EC2 a minute on average, at most {summary.worst_minute:,.0f} "
+        f"({clock(summary.worst_minute_ns)}){throttled}"
+    )
+    side_labels(axes, [(most * 0.75, "all calls", GREEN, ""), *([(most * 0.2, "throttled", VERMILLION, "xxxx")] if any(lost) else [])])
+
+
+# --- a subnet ------------------------------------------------------------------------------------------------------------------
+
+_FREE_COLOURS = ladder("#12344D", [VERMILLION, ORANGE, "#FBE3B0"], 15, "#F7F7F7")
+"""Of a /28 by what is free of it: dark where nothing is, orange where single addresses are, nearly white where all 16 are."""
+
+
+def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
+    strips, summary = result.strips[name], result.summary.subnets[name]
+    rows = _strip_rows([counts for _, counts in strips])
+    times = [time_ns / NS_PER_S for time_ns, _ in strips]
+    end = result.duration_ns / NS_PER_S
+    edges = [*times, end] if times[-1] < end else times  # the first strip is that of the start, so that there is a column at least
+    columns = len(edges) - 1
+    heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
+    axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
+    axes.set_ylim(summary.size, 0)
+    axes.grid(visible=False)
+    axes.set_ylabel("address (offset)")
+    step = max(16, summary.size // 4)
+    tick_at(axes, range(0, summary.size + 1, step))
+    _mark_spells(axes, result, name)
+    axes.set_title(_subnet_title(result, name), pad=9)
+    for place, text, colour in ((0.85, "free /28", "#F7F7F7"), (0.5, "/28 in part free", ORANGE), (0.15, "taken /28", "#12344D")):
+        swatch(axes, place, 0.08, colour)
+        side_text(axes, place, text)
+
+
+def _strip_rows(strips: Sequence[bytes]) -> list[list[float]]:
+    """Turn strips over time into rows of the picture: neighbours together where there are too many; full or empty only where all are."""
+    count = len(strips[0])
+    size = -(-count // STRIP_ROWS)
+
+    def mean(counts: bytes) -> float:
+        whole = sum(counts) / len(counts)
+        return whole if whole in {0, 16} else min(max(whole, 1), 15)
+
+    return [[mean(strip[begin : begin + size]) for strip in strips] for begin in range(0, count, size)]
+
+
+def _mark_spells(axes: "Axes", result: FleetResult, name: str) -> None:
+    """Draw a bar above the strip while no /28 is free."""
+    none = [not sample.free_prefixes for sample in result.subnet_samples[name]]
+    if any(none):
+        axes.fill_between(
+            [sample.time_ns / NS_PER_S for sample in result.samples],
+            1.015,
+            1.055,
+            where=none,
+            step="post",
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            facecolor=VERMILLION,
+            lw=0,
+        )
+        axes.text(1.012, 1.035, "no free /28", transform=axes.transAxes, va="center", fontsize=7.5, color=VERMILLION)
+
+
+def _subnet_title(result: FleetResult, name: str) -> str:
+    summary = result.summary.subnets[name]
+    if not summary.free_prefixes_least:
+        place = next(place for place, sample in enumerate(result.subnet_samples[name]) if not sample.free_prefixes)
+        untaken = result.subnet_samples[name][place].untaken
+        return f"Subnet {name}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken:,} addresses are free"
+    return f"Subnet {name}: at least {summary.free_prefixes_least:,} /28s and {summary.free_least:,} addresses stay free"
+
+
+# --- several runs --------------------------------------------------------------------------------------------------------------
+
+_LINES = (
+    (BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"), (ORANGE, "-"), (PURPLE, "--"), (SKY, "-."), (GREY, "-"),
+)  # fmt: skip
+
+
+@attrs.frozen
+class _Figure:
+    """What a bar shows: its length, and the text beside it."""
+
+    length: float
+    text: str
+
+
+def _wait(result: FleetResult) -> _Figure:
+    waits = result.summary.to_start
+    return _Figure(waits.p99_ns / NS_PER_S, span(waits.p99_ns))
+
+
+def _late(result: FleetResult) -> _Figure:
+    share = 100 * result.summary.to_start.late_count / max(1, result.summary.to_start.count)
+    return _Figure(share, f"{share:.1f} %")
+
+
+_FIGURES: tuple[tuple[str, Callable[[FleetResult], _Figure]], ...] = (
+    ("pod addresses, mean", lambda result: _Figure(result.summary.addresses_mean, f"{result.summary.addresses_mean:,.0f}")),
+    ("subnet addresses, peak", lambda result: _Figure(result.summary.subnet_addresses_peak, f"{result.summary.subnet_addresses_peak:,}")),
+    ("calls to EC2", lambda result: _Figure(result.summary.call_rates["all"].total, f"{result.summary.call_rates['all'].total:,}")),
+    ("pods that wait", _late),
+    ("99 % start within", _wait),
+    (
+        "calls, worst minute",
+        lambda result: _Figure(result.summary.calls_worst_minute, f"{result.summary.calls_worst_minute:,.0f}"),
+    ),
+)
+
+
+def _draw_lines(axes: "Axes", results: Mapping[str, FleetResult]) -> None:
+    for (name, result), (colour, dashes) in zip(results.items(), _LINES, strict=False):
+        heights = [sample.addresses_attached for sample in result.samples]
+        places = _thinned([sample.time_ns for sample in result.samples], heights)
+        axes.step(
+            _seconds(result, places), [heights[place] for place in places], where="post", color=colour, linestyle=dashes, lw=1.2, label=name
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("pod addresses attached")
+    tick_counts(axes, 5)
+    axes.set_title("Pod addresses that nodes hold")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, frameon=False, fontsize=7.5, handlelength=3)
+
+
+def _draw_bars(axes: "Axes", title: str, names: Sequence[str], figures: Sequence[_Figure], *, named: bool) -> None:
+    for place, (each, (colour, _)) in enumerate(zip(figures, _LINES, strict=False)):
+        axes.barh(place, each.length, color=colour, height=0.62)
+        axes.text(each.length, place, f" {each.text}", va="center", fontsize=7.5)
+    axes.set_yticks(range(len(names)), names if named else [""] * len(names))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(0, (max(each.length for each in figures) or 1) * 1.35)
+    axes.set_title(title)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)

@@ -1,0 +1,91 @@
+"""What is odd about settings, said so that a person can act on it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+from attrs import field, frozen
+from attrs.validators import in_, instance_of
+
+from vpcipam.settings.variables import MISTAKEN_NAMES, VARIABLES, Variable, is_ambient, nearest_variable
+
+Level = Literal["error", "warning", "info"]
+_RANKS = {"error": 0, "warning": 1, "info": 2}
+_POLICY_MODES = ("none", "strict", "standard")
+
+
+@frozen
+class Diagnostic:
+    """One thing about settings that is worth a look.
+
+    Attributes:
+        variable: The name of the environment variable, as it was written.
+        level: `error`: the daemon, or Kubernetes, refuses this. `warning`: it is probably not what was meant. `info`: good to know.
+        message: What is the matter.
+        suggestion: What to do about it; empty where there is nothing to do.
+    """
+
+    variable: str = field(validator=instance_of(str))
+    level: Level = field(validator=in_(_RANKS))
+    message: str = field(validator=instance_of(str))
+    suggestion: str = field(default="", validator=instance_of(str))
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.variable}: {self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
+
+
+def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Put errors first, then warnings, then the rest; otherwise the order stays."""
+    return tuple(sorted(diagnostics, key=lambda diagnostic: _RANKS[diagnostic.level]))
+
+
+def diagnose_variables(variables: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Look at each variable on its own: is its name known, and can its text be read?"""
+    for name, text in variables.items():
+        variable = VARIABLES.get(name)
+        diagnostic = diagnose_name(name) if variable is None else _diagnose_text(variable, text)
+        if diagnostic is not None:
+            yield diagnostic
+
+
+def diagnose_name(name: str) -> Diagnostic | None:
+    """Say what an unknown name was meant to be; None for a known one, and for one that is somebody else's business."""
+    if name in VARIABLES or is_ambient(name):
+        return None
+    if name in MISTAKEN_NAMES:
+        meant, message = MISTAKEN_NAMES[name]
+    else:
+        meant, message = nearest_variable(name), "the aws-node container reads no variable of this name; it has no effect"
+    if meant is None:
+        return Diagnostic(name, "warning", message, "remove it")
+    if meant.upper() == name.upper():
+        message += ": case counts"
+    return Diagnostic(name, "warning", message, f"did you mean {meant}?")
+
+
+def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
+    if variable.name == "NETWORK_POLICY_ENFORCING_MODE" and text.lower() not in _POLICY_MODES:
+        return Diagnostic(
+            variable.name, "error", f"the daemon refuses to start with {_shorten(text)}", f"use one of {', '.join(_POLICY_MODES)}"
+        )
+    if variable.parse(text) is not None or text == variable.default:
+        return None
+    level: Level = "warning" if variable.acts_on_addresses else "info"
+    message = f"{_shorten(text)} can't be used; the daemon takes its default, {variable.format(variable.default)}"
+    return Diagnostic(variable.name, level, message, _expected(variable))
+
+
+def _expected(variable: Variable) -> str:
+    """Say what texts a variable takes."""
+    if variable.kind == "bool":
+        return "write true or false; 1, t, T, TRUE, True and their opposites are read too"
+    if variable.kind == "int":
+        return f"write an integer from {variable.minimum} to {variable.maximum}, digits alone"
+    return "write a text, or leave the variable out"
+
+
+def _shorten(text: str) -> str:
+    """Quote a text for a message of one line."""
+    return repr(text if len(text) <= _LONGEST_TEXT_SHOWN else text[:_LONGEST_TEXT_SHOWN] + "...")
+
+
+_LONGEST_TEXT_SHOWN = 60

@@ -1,0 +1,426 @@
+"""The settings of the daemon that act on addresses: from variables, from a manifest, or given one by one.
+
+Reading never refuses what the daemon itself would read: a value that it can't use becomes the default, and a diagnostic says so. What the
+daemon would refuse to start with can be read as well, so that all that is wrong can be shown at once; `Settings.check` then refuses it.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
+
+import attrs
+
+from vpcipam.address import AddressMode
+from vpcipam.errors import InvalidArgument, SettingsError
+from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.settings.diagnostics import Diagnostic, Level, diagnose_variables, sort_diagnostics
+from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, VARIABLES, Value, Variable, explain
+
+__all__ = ["VARIABLES", "Diagnostic", "Level", "Settings", "Variable", "explain"]
+
+_NS_PER_S = 1_000_000_000
+
+
+def _boolean(_instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    if type(value) is not bool:
+        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__} ({value!r})")
+
+
+def _integer(minimum: int, maximum: int = MAX_INT) -> Callable[[object, "attrs.Attribute[int]", object], None]:
+    """Make a validator: a plain int from `minimum` to `maximum`, both included."""
+
+    def validate(_instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+        if type(value) is not int:
+            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__} ({value!r})")
+        if not minimum <= value <= maximum:
+            raise InvalidArgument(f"{attribute.name} must be from {minimum} to {maximum}, not {value}")
+
+    return validate
+
+
+def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__} ({value!r})")
+    if not value:
+        raise InvalidArgument(f"{attribute.name} must not be empty")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What the daemon was told about addresses.
+
+    `Settings()` is the manifest as AWS ships it. Two settings are equal when all fields are; where they came from does not count.
+
+    Attributes:
+        warm_eni_target: ENIs' worth of addresses to keep free; without prefixes, and while no IP target is set.
+        warm_ip_target: Addresses to keep free; 0: not set.
+        minimum_ip_target: Addresses to have in total, at least; 0: not set.
+        warm_prefix_target: Whole prefixes to keep free; with prefixes, and while no IP target is set.
+        max_eni: The most ENIs the node may have; below 1: as many as the instance type takes.
+        enable_prefix_delegation: Slots hold prefixes. See `address_mode` for what becomes of it.
+        enable_ipv4: Pods get IPv4 addresses.
+        enable_ipv6: Pods get IPv6 addresses.
+        ip_cooldown_period_s: How long a released address is held back, in seconds.
+        custom_network_cfg: Pods use the subnet of an ENIConfig; the primary ENI gives them no addresses.
+        enable_pod_eni: One ENI is kept for the trunk of security groups for pods.
+        enable_subnet_discovery: New ENIs go to the fitting subnet with most free addresses.
+        enable_multi_nic: The network cards above 0 are managed too.
+        manage_enis_non_schedulable: A cordoned node attaches and frees ENIs all the same.
+        disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
+        enable_imds_only_mode: EC2 is never called at all; see `provisioning_enabled`.
+        manage_untagged_eni: ENIs without a tag are managed.
+        disable_leaked_eni_cleanup: Unattached ENIs are left alone; see `leaked_eni_cleanup_enabled`.
+        backing_store: The file of the checkpoint.
+
+    Example:
+        >>> Settings.from_env({"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "ten"}).minimum_ip_target
+        0
+        >>> Settings().with_variables({"ENABLE_PREFIX_DELEGATION": "true"}).address_mode("m5.large")
+        <AddressMode.PREFIX: 'prefix'>
+    """
+
+    warm_eni_target: int = attrs.field(default=1, validator=_integer(0))
+    warm_ip_target: int = attrs.field(default=0, validator=_integer(0))
+    minimum_ip_target: int = attrs.field(default=0, validator=_integer(0))
+    warm_prefix_target: int = attrs.field(default=1, validator=_integer(0))
+    max_eni: int = attrs.field(default=-1, validator=_integer(-1))
+    enable_prefix_delegation: bool = attrs.field(default=False, validator=_boolean)
+    enable_ipv4: bool = attrs.field(default=True, validator=_boolean)
+    enable_ipv6: bool = attrs.field(default=False, validator=_boolean)
+    ip_cooldown_period_s: int = attrs.field(default=30, validator=_integer(0, MAX_COOLDOWN_S))
+    custom_network_cfg: bool = attrs.field(default=False, validator=_boolean)
+    enable_pod_eni: bool = attrs.field(default=False, validator=_boolean)
+    enable_subnet_discovery: bool = attrs.field(default=True, validator=_boolean)
+    enable_multi_nic: bool = attrs.field(default=False, validator=_boolean)
+    manage_enis_non_schedulable: bool = attrs.field(default=False, validator=_boolean)
+    disable_network_resource_provisioning: bool = attrs.field(default=False, validator=_boolean)
+    enable_imds_only_mode: bool = attrs.field(default=False, validator=_boolean)
+    manage_untagged_eni: bool = attrs.field(default=True, validator=_boolean)
+    disable_leaked_eni_cleanup: bool = attrs.field(default=False, validator=_boolean)
+    backing_store: str = attrs.field(default="/var/run/aws-node/ipam.json", validator=_filled_text)
+    # The texts that this was read from, in their order, and what was odd about how they were written: for `variables` and `diagnostics`.
+    _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
+    _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    # --- where settings come from ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, str]) -> "Settings":
+        """Read variables as the daemon does.
+
+        A variable that is missing, or whose text the daemon can't use, has the daemon's own default: WARM_PREFIX_TARGET, for one, is then 0
+        and not 1 as in the shipped manifest. One exception: where ENABLE_IPv4 is missing it is on unless ENABLE_IPv6 is, for the daemon
+        would not start with neither.
+
+        Raises:
+            TypeError: A name or a value is not text.
+        """
+        return cls._read(_checked(variables), ())
+
+    @classmethod
+    def from_daemonset(cls, source: str | os.PathLike[str] | TextIO) -> "Settings":
+        """Read a manifest: the variables of its aws-node container, as `from_env` would.
+
+        Args:
+            source: The text of a manifest, or a path or an open text file to read it from. YAML or JSON: a DaemonSet, a pod, several
+                documents of which one holds the DaemonSet, a List, the `env` list of the container, or Helm values (also EKS add-on
+                configuration) with a mapping `env`, which go on top of the chart's defaults. Other containers' variables don't count.
+                Up to 2**20 characters.
+
+        Raises:
+            ManifestError: The manifest can't be read, or does not have just one aws-node container.
+            MissingExtra: The manifest is YAML, and PyYAML is not installed.
+        """
+        from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings come from elsewhere
+
+        found = read_manifest(source)
+        if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
+            found.note("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"')
+        return cls._read(found.texts, tuple(found.diagnostics))
+
+    @classmethod
+    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
+        values = _parse_all(texts)
+        values.setdefault("enable_ipv4", not values["enable_ipv6"])
+        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING knows the types
+
+    def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
+        """Change single variables, read as the daemon reads them; None takes a variable away.
+
+        Raises:
+            TypeError: A name or a value is not text.
+        """
+        texts = dict(self.variables)
+        for name, text in changes.items():
+            if text is None:
+                texts.pop(name, None)
+            else:
+                texts |= _checked({name: text})
+        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes))
+
+    # --- what follows from them ------------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that these settings stand for: as they were read, and for fields that were set since, as they would be written."""
+        texts = dict(self._texts)
+        read = _parse_all(texts)
+        read.setdefault("enable_ipv4", not self.enable_ipv6)
+        for setting, variable in VARIABLE_OF_SETTING.items():
+            value = getattr(self, setting)
+            if read[setting] != value:
+                texts[variable.name] = variable.format(value)
+        return texts
+
+    @property
+    def cooldown_ns(self) -> int:
+        """The cooldown, in nanoseconds."""
+        return self.ip_cooldown_period_s * _NS_PER_S
+
+    @property
+    def ip_targets_defined(self) -> bool:
+        """Whether WARM_IP_TARGET or MINIMUM_IP_TARGET is set, so that the other warm targets don't count."""
+        return self.warm_ip_target > 0 or self.minimum_ip_target > 0
+
+    @property
+    def provisioning_enabled(self) -> bool:
+        """Whether the node grows and shrinks."""
+        return not (self.disable_network_resource_provisioning or self.enable_imds_only_mode)
+
+    @property
+    def leaked_eni_cleanup_enabled(self) -> bool:
+        """Whether the node looks for unattached ENIs: not in IPv6 mode either, nor where it does not grow."""
+        return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
+
+    def eni_limit(self, limits: str | InstanceLimits) -> int:
+        """The most ENIs on the default network card: what the instance type takes, or MAX_ENI where that is less."""
+        type_limit = instance_limits(limits).eni_limit
+        return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
+
+    def address_mode(self, limits: str | InstanceLimits) -> AddressMode:
+        """Find what an instance's slots hold.
+
+        Prefix delegation on a type that has no prefixes (Xen) falls back to secondary IPs.
+
+        Raises:
+            SettingsError: The daemon would refuse to start on such an instance.
+            UnknownInstanceType: `limits` names a type that the table does not have.
+        """
+        self.check(limits)
+        if self.enable_ipv6:
+            return AddressMode.IPV6
+        return (
+            AddressMode.PREFIX if self.enable_prefix_delegation and instance_limits(limits).supports_prefixes else AddressMode.SECONDARY_IP
+        )
+
+    def for_network_card(self, index: int) -> "Settings":
+        """Give the settings of one network card: on those above 0 both IP targets are 1, whatever the variables say.
+
+        Raises:
+            SettingsError: The card is above 0 and ENABLE_MULTI_NIC is off.
+            InvalidArgument: `index` is negative.
+        """
+        if type(index) is not int:
+            raise TypeError(f"a network card's index must be an int, not {type(index).__name__} ({index!r})")
+        if index < 0:
+            raise InvalidArgument(f"a network card's index must be 0 or more, not {index}")
+        if index == 0:
+            return self
+        if not self.enable_multi_nic:
+            raise SettingsError(f"network card {index} is not managed; turn ENABLE_MULTI_NIC on to use the cards above 0")
+        return attrs.evolve(self, warm_ip_target=1, minimum_ip_target=1)
+
+    # --- what is odd about them ------------------------------------------------------------------------------------------
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All that can be said without an instance type, errors first."""
+        return self._diagnose(None)
+
+    def diagnose(self, limits: str | InstanceLimits) -> tuple[Diagnostic, ...]:
+        """All that can be said about these settings on an instance of a type, errors first."""
+        return self._diagnose(instance_limits(limits))
+
+    def check(self, limits: str | InstanceLimits | None = None) -> None:
+        """Refuse what the daemon, or Kubernetes, would refuse.
+
+        Raises:
+            SettingsError: There is a diagnostic of level `error`; the message has them all.
+        """
+        errors = [found for found in (self.diagnostics if limits is None else self.diagnose(limits)) if found.level == "error"]
+        if errors:
+            raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
+
+    def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
+        found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_oddities(self)]
+        if limits is not None:
+            found += _misfits(self, limits)
+        return sort_diagnostics(found)
+
+
+def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
+    if not isinstance(variables, Mapping):
+        raise TypeError(f"variables must be a mapping from names to texts, not {type(variables).__name__}")
+    for name, text in variables.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise TypeError(f"variable {name!r} must be a str with a str, not {type(name).__name__} with {type(text).__name__} ({text!r})")
+    return dict(variables)
+
+
+def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
+    """Read all variables that act on addresses, by the names of their fields. A missing ENABLE_IPv4 is left out: see `from_env`."""
+    values: dict[str, Value] = {}
+    for setting, variable in VARIABLE_OF_SETTING.items():
+        value = variable.parse(texts[variable.name]) if variable.name in texts else None
+        values[setting] = variable.default if value is None else value
+    if "ENABLE_IPv4" not in texts:
+        del values["enable_ipv4"]
+    return values
+
+
+# --- combinations --------------------------------------------------------------------------------------------------------
+
+
+def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
+    """What the daemon refuses to start with."""
+    if settings.enable_ipv4 and settings.enable_ipv6:
+        yield Diagnostic(
+            "ENABLE_IPv6",
+            "error",
+            "IPv4 and IPv6 are both on; the daemon does not do dual stack",
+            "set ENABLE_IPv4 or ENABLE_IPv6 to false",
+        )
+    if not settings.enable_ipv4 and not settings.enable_ipv6:
+        yield Diagnostic("ENABLE_IPv4", "error", "IPv4 and IPv6 are both off", "set ENABLE_IPv4 or ENABLE_IPv6 to true")
+    if not settings.enable_ipv6:
+        return
+    if not settings.enable_prefix_delegation:
+        yield Diagnostic("ENABLE_PREFIX_DELEGATION", "error", "IPv6 needs prefix delegation", "set ENABLE_PREFIX_DELEGATION to true")
+    elif limits is not None and not limits.supports_prefixes:
+        message = f"IPv6 needs prefixes, and {limits.instance_type} (Xen) has none"
+        yield Diagnostic("ENABLE_IPv6", "error", message, "use a nitro or bare-metal type")
+    if settings.custom_network_cfg:
+        yield Diagnostic(
+            "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error", "IPv6 and custom networking exclude each other", "turn one of the two off"
+        )
+
+
+def _oddities(settings: Settings) -> Iterator[Diagnostic]:
+    """What the daemon takes, but what is probably not meant."""
+    yield from _unused_targets(settings)
+    if settings.enable_ipv6:
+        return
+    if settings.minimum_ip_target and not settings.warm_ip_target:
+        yield Diagnostic(
+            "MINIMUM_IP_TARGET",
+            "warning",
+            "WARM_IP_TARGET is not set: beyond the minimum nothing is kept free, and every further pod waits for EC2; some releases of "
+            "the container do not even start",
+            "set WARM_IP_TARGET too",
+        )
+    if settings.enable_prefix_delegation and not settings.warm_prefix_target and not settings.ip_targets_defined:
+        yield Diagnostic(
+            "WARM_PREFIX_TARGET",
+            "warning",
+            "is 0 and no IP target is set, with prefix delegation: the container's entry point refuses to start the daemon",
+            "set WARM_PREFIX_TARGET, WARM_IP_TARGET or MINIMUM_IP_TARGET to 1 or more",
+        )
+    if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
+        yield Diagnostic(
+            "WARM_ENI_TARGET",
+            "info",
+            "is 0: the node grows only when its last free address is taken, so that now and then a pod waits for a new ENI",
+        )
+    if not settings.ip_cooldown_period_s:
+        yield Diagnostic(
+            "IP_COOLDOWN_PERIOD",
+            "warning",
+            "is 0: an address can belong to a new pod while other nodes still send it the old pod's traffic",
+            "leave it at 30, or at least above the time that kube-proxy takes",
+        )
+    if settings.enable_pod_eni:
+        yield Diagnostic("ENABLE_POD_ENI", "info", "keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
+    if settings.custom_network_cfg and settings.max_eni == 1:
+        yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
+    if not settings.provisioning_enabled:
+        name = "ENABLE_IMDS_ONLY_MODE" if settings.enable_imds_only_mode else "DISABLE_NETWORK_RESOURCE_PROVISIONING"
+        yield Diagnostic(name, "info", "the node neither grows nor shrinks; no warm target has an effect")
+
+
+def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
+    """Targets that have no effect beside the other settings.
+
+    The shipped manifest sets WARM_ENI_TARGET and WARM_PREFIX_TARGET to 1: nobody's doing, so it is only mentioned.
+    """
+    chosen = {
+        "WARM_ENI_TARGET": settings.warm_eni_target != 1,
+        "WARM_IP_TARGET": settings.warm_ip_target > 0,
+        "MINIMUM_IP_TARGET": settings.minimum_ip_target > 0,
+        "WARM_PREFIX_TARGET": settings.warm_prefix_target > 1,
+        "MAX_ENI": settings.max_eni > 0,
+    }
+    written = {name for name, text in settings.variables.items() if text == SHIPPED.get(name)}
+    for name, reason, suggestion in _unused(settings):
+        if chosen[name]:
+            yield Diagnostic(name, "warning", f"has no effect {reason}", suggestion)
+        elif name in written:
+            yield Diagnostic(name, "info", f"has no effect {reason}")
+
+
+def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The targets that the daemon does not look at: name, reason, what to do."""
+    if settings.enable_ipv6:
+        for name in ("WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI"):
+            yield name, "in IPv6 mode, where the node has one /80 that never grows", "remove it"
+    elif settings.ip_targets_defined:
+        reason = "beside WARM_IP_TARGET and MINIMUM_IP_TARGET, which come first"
+        yield "WARM_ENI_TARGET", reason, "set one or the other, not both"
+        if settings.enable_prefix_delegation:
+            yield "WARM_PREFIX_TARGET", reason, "set one or the other, not both"
+    elif settings.enable_prefix_delegation:
+        yield "WARM_ENI_TARGET", "with prefix delegation", "set WARM_PREFIX_TARGET instead"
+    if settings.warm_prefix_target > 1 and not settings.enable_ipv6 and not settings.enable_prefix_delegation:
+        yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove it"
+
+
+def _misfits(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
+    """What does not fit the instance type, but is taken all the same."""
+    name = limits.instance_type
+    if settings.enable_ipv6:
+        return
+    if settings.enable_prefix_delegation and not limits.supports_prefixes:
+        yield Diagnostic(
+            "ENABLE_PREFIX_DELEGATION",
+            "warning",
+            f"{name} (Xen) has no prefixes; the daemon falls back to secondary IPs",
+            "use a nitro or bare-metal type",
+        )
+    if settings.max_eni > limits.eni_limit:
+        yield Diagnostic(
+            "MAX_ENI",
+            "warning",
+            f"is {settings.max_eni}, but {name} takes {limits.eni_limit} ENIs; it can't raise that",
+            "lower or remove it",
+        )
+    eni_limit = settings.eni_limit(limits)
+    if settings.custom_network_cfg and eni_limit == 1 and settings.max_eni != 1:
+        yield _no_eni_for_pods("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", f"{name} takes only 1 ENI")
+    if settings.enable_pod_eni and eni_limit <= 1 + settings.custom_network_cfg:
+        yield Diagnostic(
+            "ENABLE_POD_ENI",
+            "warning",
+            f"a node of {name} with {eni_limit} ENIs has no room for the trunk",
+            "use a larger type or a higher MAX_ENI",
+        )
+    if settings.enable_multi_nic and len(limits.network_cards) == 1:
+        yield Diagnostic("ENABLE_MULTI_NIC", "info", f"{name} has only one network card")
+
+
+def _no_eni_for_pods(variable: str, reason: str) -> Diagnostic:
+    """Custom networking leaves the primary ENI out, and there is no other."""
+    return Diagnostic(
+        variable,
+        "warning",
+        f"{reason}, and with custom networking the primary ENI gives pods no addresses: the node never becomes ready",
+        "allow 2 ENIs or more",
+    )
