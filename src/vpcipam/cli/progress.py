@@ -16,7 +16,8 @@ def show_progress(duration_ns: int) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    from vpcipam.fleet.samples import clock, span  # noqa: PLC0415 - as it needs this
+    from vpcipam._units import span  # noqa: PLC0415 - as it needs this
+    from vpcipam.fleet.samples import clock  # noqa: PLC0415 - likewise
 
     columns = (
         TextColumn("{task.fields[time]:>16}"),
