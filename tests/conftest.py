@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 # Tests are no package: they import the helpers of any folder by their bare names, so these names are unique.
-sys.path += [str(path) for path in (Path(__file__).parent, *Path(__file__).parent.iterdir()) if path.is_dir()]
+sys.path += sorted({str(path.parent) for path in Path(__file__).parent.rglob("*.py")})
 
 # Timing depends on the machine, so no deadline; a failure prints the lines that repeat it. HYPOTHESIS_PROFILE chooses.
 settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
