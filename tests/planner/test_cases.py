@@ -1,4 +1,4 @@
-"""What nodes settle at: the published cases, and cases worked out by hand from the rules (reference, section 5)."""
+"""What nodes settle at: published cases, and cases worked out by hand from docs/ipamd.md, "Warm targets"."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The decisions against a second, naive reading of reference section 5."""
+"""The decisions agree with a second, naive reading of docs/ipamd.md, "Warm targets" to "Freeing ENIs"."""
 
 import math
 
@@ -13,7 +13,7 @@ MINUTE = 60_000_000_000
 
 
 class Naive:
-    """Section 5, sentence by sentence."""
+    """The rules of docs/ipamd.md, sentence by sentence."""
 
     def __init__(self, pool, settings):
         self.pool, self.settings, self.stats = pool, settings, pool.stats

@@ -1,4 +1,4 @@
-"""What to add and what to give back; every figure here is worked out by hand from reference section 5."""
+"""What to add and what to give back; every figure is worked out by hand from docs/ipamd.md, "Growing the pool" to "Freeing ENIs"."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where the pool stands against its targets; every figure here is worked out by hand from reference section 5."""
+"""How a pool stands against its targets; every figure is worked out by hand from docs/ipamd.md, "Warm targets"."""
 
 import pytest
 
