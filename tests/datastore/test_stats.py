@@ -1,4 +1,4 @@
-"""What keeps an ENI from being freed, rule by rule (reference, section 4), and durations as text."""
+"""What keeps an ENI from being freed, rule by rule (docs/ipamd.md, "Freeing ENIs"), and durations as text."""
 
 import attrs
 import pytest
