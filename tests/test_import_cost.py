@@ -67,6 +67,12 @@ def test_max_pods_alone_loads_no_model_of_ec2():
     assert loaded("from vpcipam.limits import max_pods").isdisjoint(LIMITS_ALONE_NEED_NOT)
 
 
+@pytest.mark.parametrize("first", ["vpcipam.limits", "vpcipam.limits.max_pods", "vpcipam.limits.instance_limits"])
+def test_the_functions_of_limits_win_over_the_modules_of_their_names(first):
+    program = f"import {first}; from vpcipam.limits import instance_limits, max_pods; print(max_pods(instance_limits('m5.large')))"
+    assert run(program) == 29
+
+
 def test_every_public_name_is_listed_and_is_the_one_of_its_module():
     program = """
 import importlib, json, vpcipam
