@@ -19,7 +19,6 @@ ROOMS = (
     "address",
     "sandbox",
     "_pool_refusals",
-    "_pool",
     "pool",
     "stats",
     "limits",
@@ -151,8 +150,8 @@ LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli(\.|$)", name)
 
 
 def room(name):
-    """The room of a module: the folder or the module below the package."""
-    return name.split(".")[1]
+    """The room of a module: the folder or the module below the package. `_pool` is of the room `pool`, and keeps its old address."""
+    return "pool" if name == "vpcipam._pool" else name.split(".")[1]
 
 
 def is_for_types_only(node):
