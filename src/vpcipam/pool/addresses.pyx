@@ -53,7 +53,6 @@ from vpcipam.pool.blocks cimport (
     remove,
     take_bit,
 )
-from vpcipam.pool.cache_lines cimport lines_grow
 from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, tree_bits, tree_first, tree_free, tree_give, tree_holds, tree_init, tree_take
 from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
@@ -227,8 +226,6 @@ cdef class AddressPool:
     cdef list _bases  # by block
     cdef object _total_count
     cdef object _seed
-    cdef void* _place_memory  # in which they lie
-    cdef void* _block_memory  # in which they lie
     cdef Base* _bases_at  # by block: its base, as numbers
     cdef int32_t* _by_address  # blocks, ascending by base
     cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
@@ -266,9 +263,9 @@ cdef class AddressPool:
         cdef int32_t block
         for block in range(self._block_room):
             block_free(&self._blocks[block])
-        free(self._place_memory)
+        free(self._places)
         free(self._table.slots)
-        free(self._block_memory)
+        free(self._blocks)
         free(self._bases_at)
         free(self._groups)
         free(self._by_address)
@@ -1073,7 +1070,7 @@ cdef class AddressPool:
         extend(self._held, 2 * room)
         if self._keeps:
             extend(self._kept, 2 * room)
-        places = <Place*>lines_grow(&self._place_memory, self._places, self._place_count * sizeof(Place), room * sizeof(Place))
+        places = <Place*>realloc(self._places, room * sizeof(Place))
         if places == NULL:
             raise MemoryError
         self._places = places
@@ -1454,7 +1451,7 @@ cdef class AddressPool:
             raise MemoryError
         self._bases_at = <Base*>memory
         extend(self._bases, room)
-        memory = lines_grow(&self._block_memory, self._blocks, self._block_room * sizeof(Block), room * sizeof(Block))
+        memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
             raise MemoryError
         self._blocks = <Block*>memory
