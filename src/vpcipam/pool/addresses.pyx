@@ -11,7 +11,7 @@ from vpcipam._pool_refusals import hold
 
 cimport cython
 from cpython.long cimport PyLong_CheckExact
-from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
@@ -54,7 +54,6 @@ from vpcipam.pool.blocks cimport (
     take_bit,
 )
 from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, tree_bits, tree_first, tree_free, tree_give, tree_holds, tree_init, tree_take
-from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
 
 cdef extern from "Python.h":
@@ -484,7 +483,7 @@ cdef class AddressPool:
         cdef Py_hash_t key_hash
         address = checked_address("address", address, &high, &low)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        key_hash = hash_of(key)
+        key_hash = PyObject_Hash(key)
         place = self._find(key, key_hash)
         if place != NONE:
             if address != <object>address_at(<PyObject*>self._held, place):
@@ -540,7 +539,7 @@ cdef class AddressPool:
 
     def address_of(self, key, /):
         """Return a key's address, or None."""
-        cdef int32_t place = self._find(key, hash_of(key))
+        cdef int32_t place = self._find(key, PyObject_Hash(key))
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
@@ -612,7 +611,7 @@ cdef class AddressPool:
         Complexity: that of `unassign`.
         """
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, hash_of(key))
+        cdef int32_t place = self._find(key, PyObject_Hash(key))
         if self._locked:
             raise refuse.pool_locked()
         if place == NONE:
@@ -628,7 +627,7 @@ cdef class AddressPool:
 
     def entry_of(self, key, /):
         """Return the entry of a key's address, or None."""
-        cdef int32_t place = self._find(key, hash_of(key))
+        cdef int32_t place = self._find(key, PyObject_Hash(key))
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
@@ -648,7 +647,7 @@ cdef class AddressPool:
 
     def note_of(self, key, /):
         """Return the note kept with a key, or None."""
-        cdef int32_t place = self._find(key, hash_of(key))
+        cdef int32_t place = self._find(key, PyObject_Hash(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
@@ -664,7 +663,7 @@ cdef class AddressPool:
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
-        return self._find(key, hash_of(key)) != NONE
+        return self._find(key, PyObject_Hash(key)) != NONE
 
     # Cooldowns
 
@@ -939,7 +938,7 @@ cdef class AddressPool:
 
     cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
         """The place of a key, which gets one if it has none."""
-        cdef Py_hash_t key_hash = hash_of(key)
+        cdef Py_hash_t key_hash = PyObject_Hash(key)
         cdef int32_t place = self._find(key, key_hash)
         if heeds_lock and self._locked:
             raise refuse.pool_locked()
@@ -985,7 +984,7 @@ cdef class AddressPool:
 
     cdef inline int32_t _holding(self, object key) except -1:
         """The place that a key holds."""
-        cdef int32_t place = self._find(key, hash_of(key))
+        cdef int32_t place = self._find(key, PyObject_Hash(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         return place
