@@ -7,10 +7,10 @@ from vpcipam._arguments import require_integer, require_type
 from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode, parse_address
-from vpcipam.datastore import Datastore, call_back
+from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
-from vpcipam.events import DatastoreEvent
+from vpcipam.events import DatastoreEvent, call_back
 from vpcipam.journal.protocol import Assigned, Cooling, Journal
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.node.card import DEFAULT_NETWORK_CARD, Card
