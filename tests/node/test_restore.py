@@ -238,7 +238,7 @@ def test_a_journal_in_use_or_damaged_is_refused_before_there_is_a_node(tmp_path)
     with SqliteJournal(tmp_path / "ipam.sqlite"), pytest.raises(JournalLocked, match="close that journal first"):
         SqliteJournal(tmp_path / "ipam.sqlite")
     (tmp_path / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"networkName":')
-    with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before that are whole"):
+    with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before it are readable"):
         IpamJsonFile(tmp_path / "ipam.json")
 
 
