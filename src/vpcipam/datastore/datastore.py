@@ -11,7 +11,7 @@ from vpcipam.datastore.enis import Eni
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
-from vpcipam.journal.protocol import Assigned, Cooling, Journal
+from vpcipam.journal.protocol import Cooling, Journal
 from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined, is_withheld
 from vpcipam.restoration import Restoration
@@ -414,7 +414,7 @@ class Datastore:
         Args:
             eni_id: the ENI.
             cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses of it that cooled when it was removed still cool.
-            cooling: what somebody else saw in use, see `take_over`; of it, what lies in the CIDR cools before anyone can be given it.
+            cooling: what somebody else saw in use, see `withhold`; of it, what lies in the CIDR cools before anyone can be given it.
             quarantined: what another card has in quarantine; of it, what lies in the CIDR is withheld likewise.
 
         Raises:
@@ -552,71 +552,16 @@ class Datastore:
             items = self._sandboxes.cooldowns(now_ns)
         return tuple(Cooling(address_text(address, version), until) for address, until in items)
 
-    def cool(self, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
-
-        Where the journal can't keep that, its error comes through, and the address cools all the same until the next restart.
-
-        Raises:
-            AlreadyAssigned: a sandbox holds it. One that is withheld in quarantine cools when that ends.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        address = parse_address(cooling.address, self.mode.version)
-        with self._turn:
-            self._sandboxes.cool(address, cooling)
-
-    def put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Take on what a caller says of the time before a restart, into a datastore that is new; recorded and told by `record_put_back`.
-
-        In two steps, since a node may have several datastores, and either all take on what is theirs or none has anything in its journal:
-        who gets an error throws all of them away.
+    def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
+        """Withhold addresses that another card of the node saw in use, if they lie in a CIDR of the datastore and no sandbox holds them.
 
         Args:
-            running: sandboxes that hold addresses in CIDRs of the datastore.
-            cooling: addresses that cool, in CIDRs of the datastore or in none; of the other IP version they don't matter.
-            now_ns: the time.
+            cooling: addresses to cool here too; of two cooldowns the later counts. The journal records all in one write. Addresses of the
+                other IP version are ignored.
+            quarantined: entries in quarantine on the other card; they are in quarantine here too.
 
         Raises:
-            AlreadyAssigned: two sandboxes hold one address, or one sandbox two.
-            CoolingDown: what a sandbox holds is said to cool.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        with self._turn:
-            self._sandboxes.put_back([(each, parse_address(each.address, self.mode.version)) for each in running], cooling, now_ns)
-
-    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have the journal record what `put_back` was given, and tell of it.
-
-        Raises:
-            JournalError: the journal can't be written.
-        """
-        with self._turn:
-            self._sandboxes.record_put_back(running, cooling, now_ns)
-
-    def covers(self, address: str) -> bool:
-        """Tell whether an address lies in a CIDR of the datastore. Complexity: O(log CIDRs).
-
-        Raises:
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        number = parse_address(address, self.mode.version)
-        with self._turn:
-            return self._pool.block_of(number) is not None
-
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
-        """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
-
-        Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
-        too, and to be decided about here too.
-
-        Args:
-            cooling: what was seen; of it, addresses of the other IP version don't matter.
-            quarantined: what the other card has in quarantine.
-
-        Raises:
-            JournalError: the journal can't keep that; they cool all the same until the next restart.
+            JournalError: the journal can't record the cooldowns; the addresses cool anyway, until the next restart.
         """
         with self._turn:
             self._sandboxes.withhold(quarantined)

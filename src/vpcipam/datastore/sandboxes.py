@@ -156,25 +156,6 @@ class Sandboxes:
             self.pool.assign_at(key, address, now_ns)  # which refuses another address than that it has
         return self.assignment(key)
 
-    def put_back(self, running: Iterable[tuple[Assigned, int]], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have sandboxes hold their addresses again, and others cool, before anything of that is recorded or told: it may still fail."""
-        for address, each in self._numbered(cooling):
-            self._let_cool(address, each.until_ns)
-        for sandbox, address in running:
-            self._check_new(sandbox.key)
-            self.pool.assign_at(sandbox.key, address, now_ns)
-
-    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have what was put back recorded, in one write, and told."""
-        pods = {sandbox.key: sandbox.pod for sandbox in running}
-        if self._journal is not None:
-            assigned = tuple(Assigned(key, self.assignment(key).address, pod, now_ns) for key, pod in pods.items())
-            cools = self._as_recorded(self._numbered(cooling))
-            if assigned or cools:
-                self._journal.strike_out((), assigned=assigned, cooling=cools)
-        for key, pod in pods.items():
-            self._keep(key, now_ns, pod, picked=False)
-
     def explain_exhausted(self, key: SandboxKey) -> str:
         """Say why there is no address for a sandbox."""
         total, assigned = self._attached.total_and_assigned()
@@ -260,14 +241,6 @@ class Sandboxes:
                 self._tell(event(now_ns, self._attached.network_card, key, assignment, pod))
         return tuple(assignments)
 
-    def cool(self, address: int, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use; have that recorded. One that is withheld cools when that ends."""
-        if is_withheld(self.pool.key_of(address)):
-            self._let_cool(address, cooling.until_ns)
-        else:
-            self.pool.cool_at(address, cooling.until_ns)
-        self._record_cooling([(address, cooling)])
-
     def take_over(self, cooling: Iterable[Cooling]) -> None:
         """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
         here = []
@@ -275,9 +248,9 @@ class Sandboxes:
             address = self._number(each)
             if address is not None and self.pool.block_of(address) is not None and _is_free(self.pool, address):
                 self._let_cool(address, each.until_ns)
-                here.append((address, each))
-        if here:
-            self._record_cooling(here)
+                here.append(attrs.evolve(each, address=address_text(address, self._version)))  # as journals write it
+        if here and self._journal is not None:
+            self._journal.record_cooling(tuple(here))
 
     def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
         """What still cools, each with its end, in the order in which they end."""
@@ -288,18 +261,6 @@ class Sandboxes:
                 ends[address] = max(until_ns, ends.get(address, 0))  # the pool may remember the address of a CIDR that is gone
             items = sorted(ends.items(), key=lambda item: item[1])
         return [item for item in items if item[1] > now_ns]
-
-    def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:
-        if self._journal is not None:
-            self._journal.record_cooling(self._as_recorded(cooling))
-
-    def _as_recorded(self, cooling: Iterable[tuple[int, Cooling]]) -> tuple[Cooling, ...]:
-        """What cools, each with its address as journals write it, however its caller did."""
-        return tuple(attrs.evolve(each, address=address_text(address, self._version)) for address, each in cooling)
-
-    def _numbered(self, cooling: Iterable[Cooling]) -> Iterator[tuple[int, Cooling]]:
-        """What cools, each with its address as an integer; without those of the other IP version."""
-        return ((address, each) for each in cooling if (address := self._number(each)) is not None)
 
     def _number(self, cooling: Cooling) -> int | None:
         """The address that cools, as an integer; None where it is one of the other IP version."""
