@@ -1,6 +1,5 @@
 """The journal: told before a change is acknowledged, undone where it can't write, and enough to build the same state again."""
 
-import attrs
 import hypothesis.strategies as st
 import pytest
 from datastore_worlds import TIMED_CALLS, WRONG_TIMES, FlakyJournal, JournalDownError, assigned, key, node, singles, snapshot
@@ -349,26 +348,12 @@ def test_many_at_once_are_undone_where_the_journal_refuses_or_a_key_is_empty():
     assert assigned(store) == {"a": "10.0.0.5", "b": "10.0.0.6"}
 
 
-def test_a_cooldown_told_by_another_is_recorded():
-    journal = MemoryJournal()
-    store = singles([5, 6], journal=journal)
-    store.cool(Cooling("10.0.0.6", 40, 10))
-    store.cool(Cooling("10.0.0.6", 30))
-    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
-    store.assign(key("a"), 0)
-    with pytest.raises(VpcIpamError):
-        store.cool(Cooling("10.0.0.5", 40))
-    with pytest.raises(VpcIpamError):
-        store.cool(Cooling("10.0.0.9", 40))
-    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
-
-
 def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the_address():
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal)
     store.assign(key("a"), 0)
-    store.take_over(Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1"))
-    store.take_over([Cooling("10.0.0.6", 30)])
+    store.withhold(Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1"))
+    store.withhold([Cooling("10.0.0.6", 30)])
     assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
     assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40)]
     assert store.cooldowns(40) == ()
@@ -376,31 +361,14 @@ def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the
         store.assign(key("b"), 39)
 
 
-def test_cooldowns_of_addresses_in_no_cidr_are_kept_where_that_is_asked_for():
-    journal = MemoryJournal()
-    store = singles([5, 6], journal=journal)
-    ran = [Assigned(key("a"), "10.0.0.5", PodRef("default", "web"), 7)]
-    seen = [Cooling(address, 40, 10) for address in ("10.0.0.6", "10.0.0.9", "2001:db8::1")]
-    store.put_back(ran, seen, 12)
-    assert (journal.assigned, journal.cooling) == ((), ())
-    store.record_put_back(ran, seen, 12)
-    assert (set(journal.assigned), set(journal.cooling)) == ({attrs.evolve(ran[0], assigned_ns=12)}, set(seen[:2]))
-    assert (store.assignment_of(key("a")).address, store.pod_of(key("a"))) == ("10.0.0.5", PodRef("default", "web"))
-    assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40), ("10.0.0.9", 40)]
-    store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)
-    store.add_cidr("eni-0", "10.0.0.9/32")
-    store._check()
-    with pytest.raises(PoolExhausted):
-        store.assign(key("b"), 39)
-    assert store.assign(key("b"), 40).address == "10.0.0.9"
-
-
 @pytest.mark.parametrize("ends_ns", [(40, 30), (30, 40)])
 def test_of_two_cooldowns_of_an_address_in_no_cidr_the_later_is_told_of_and_counts(ends_ns):
-    store = singles([5, 6])
-    store.take_over([Cooling("10.0.0.6", ends_ns[0]), Cooling("10.0.0.5", 35)])
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal)
+    journal.record(cooling=(Cooling("10.0.0.6", ends_ns[1]),))
+    store.withhold([Cooling("10.0.0.6", ends_ns[0]), Cooling("10.0.0.5", 35)])
     store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)  # the pool remembers one of them
-    store.put_back([], [Cooling("10.0.0.6", ends_ns[1])], 0)
+    store.restore(0)
     assert [(each.address, each.until_ns) for each in store.cooldowns(0)] == [("10.0.0.5", 35), ("10.0.0.6", 40)]
     store.add_cidr("eni-0", "10.0.0.6/32")
     assert store.cooling_until("10.0.0.6") == 40

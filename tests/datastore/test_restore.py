@@ -323,7 +323,7 @@ def test_an_address_that_cools_when_its_cidr_comes_back_is_withheld_at_the_next_
 
 def test_a_cooldown_told_of_an_address_in_quarantine_changes_nothing_there():
     store, _ = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
-    store.cool(Cooling("10.0.0.5", 9 * S))
+    store.withhold([Cooling("10.0.0.5", 9 * S)])
     with pytest.raises(PoolExhausted):
         store.assign(key("a"), 10 * S)
 
@@ -343,7 +343,7 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
 def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
     store, answer = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
     for until_s in (100, 300, 200):
-        store.cool(Cooling("10.0.0.5", until_s * S, 0))
+        store.withhold([Cooling("10.0.0.5", until_s * S, 0)])
     assert store.cooldowns(0) == (Cooling("10.0.0.5", 300 * S),)
     store.accept_quarantined(answer.quarantined[0], 1)
     assert store.cooldowns(1) == ()

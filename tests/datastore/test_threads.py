@@ -258,8 +258,7 @@ CALLS = {
     "eni_stats": lambda store: store.eni_stats(1),
     "cooling_until": lambda store: store.cooling_until("10.0.0.0"),
     "cooldowns": lambda store: store.cooldowns(1),
-    "cool": lambda store: store.cool(Cooling("10.0.0.15", 9)),
-    "take_over": lambda store: store.take_over([Cooling("10.0.0.15", 9)]),
+    "withhold": lambda store: store.withhold([Cooling("10.0.0.15", 9)]),
 }
 
 

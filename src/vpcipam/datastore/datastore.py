@@ -5,14 +5,14 @@ from typing import cast
 
 from vpcipam._arguments import require_type
 from vpcipam._units import NS_PER_S
-from vpcipam.address import AddressMode, Cidr, address_text, parse_address
+from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.restart import Restart
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool, Withheld
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
 from vpcipam.events import CidrAdded, EniAdded, EniRemoved, OnEvent
-from vpcipam.journal.protocol import Assigned, Cooling, Journal
+from vpcipam.journal.protocol import Cooling, Journal
 from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
@@ -71,20 +71,18 @@ class Datastore:
         pool: Pool = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
         self._lock = owners_lock(pool)
-        self._network_card = network_card
         self._attached = Attached(pool, mode, network_card)
         self._sandboxes = Sandboxes(self._attached, journal, on_event)
         self._restart = Restart(self._sandboxes, journal, network_card)
-        # Only the pool has to know of a change, and it changes in one call that no other thread can interrupt.
         self._has_listeners = journal is not None or on_event is not None
-        self._is_plain = not self._has_listeners and USING_EXTENSION
+        self._is_plain = not self._has_listeners and USING_EXTENSION  # an assign is one call of the pool, which no thread can interrupt
         # Methods are bound once: looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
 
     def __repr__(self) -> str:
-        content = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
-        return f"<Datastore: {content}, mode {self.mode.value}, network card {self.network_card}>"
+        counts = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
+        return f"<Datastore: {counts}, mode {self.mode.value}, network card {self.network_card}>"
 
     # --- sandboxes -----------------------------------------------------------------------------------------------------------
 
@@ -110,15 +108,10 @@ class Datastore:
             return self._sandboxes.assign(key, now_ns, pod)
 
     def assign_many(self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int) -> tuple[Assignment, ...]:
-        """Give sandboxes addresses, all or none, with one write of the journal; otherwise like `assign`.
-
-        For a journal that waits for the disk, many take hardly longer than one.
+        """Give sandboxes addresses, all or none, with one write of the journal, which makes it fast; otherwise like `assign`.
 
         Raises:
             PoolExhausted: fewer addresses are free than sandboxes need one.
-            InvalidSandboxKey: a key has no container id.
-            InQuarantine: a journal entry about one of the sandboxes is undecided.
-            JournalError: the journal can't be written; nothing has changed.
 
         Complexity: O(sandboxes), amortised.
         """
@@ -130,8 +123,8 @@ class Datastore:
         """Take a sandbox's address back. It cools until `now_ns` + cooldown.
 
         A sandbox that ipamd migrated from the container runtime (network `_migrated-from-cri`) is found under its real key. Entries in
-        quarantine that name the sandbox are released, since it is gone. If it holds no address and none of these entries names one on an
-        ENI, the returned assignment has no ENI either (`eni_id` empty, `device_number` -1).
+        quarantine that name the sandbox are released, since it is gone. If no address on an ENI was held or named, the returned assignment
+        has no ENI (`eni_id` empty, `device_number` -1).
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
@@ -152,7 +145,6 @@ class Datastore:
 
         Raises:
             UnknownKey: one of the sandboxes has no address, or is named twice.
-            JournalError: the journal can't be written; nothing has changed.
 
         Complexity: O(sandboxes), amortised.
         """
@@ -197,13 +189,13 @@ class Datastore:
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
         """Iterate over the sandboxes as they are at the call, ascending by address."""
         with self._lock:
-            return iter([(key, self._sandboxes.assignment(key)) for key, _address in self._sandboxes.items()])
+            return iter([(key, self._sandboxes.assignment(key)) for key, _ in self._sandboxes.items()])
 
     def sole_pool(self) -> AddressPool[SandboxKey]:
         """The pool itself, for a single owner that assigns and unassigns there: a simulation of thousands of nodes saves a call each.
 
-        The datastore sees what the owner does. It makes a sandbox's `Assignment` when asked for it. The owner must pass valid keys, must
-        not touch blocks, entries and notes, and must not let another thread call the datastore meanwhile.
+        The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and let no other thread call
+        the datastore meanwhile.
 
         Raises:
             DatastoreError: the datastore has a journal or `on_event`, which would miss what the owner does.
@@ -222,8 +214,7 @@ class Datastore:
 
         Args:
             now_ns: the time. If the clock was set back, no cooldown lasts longer from now on than its whole length.
-            gone: sandboxes that no longer run, as the container runtime says. Their addresses cool from now on. Those that the journal
-                doesn't have are ignored.
+            gone: sandboxes that no longer run. Their addresses cool from now on. Those that the journal doesn't have are ignored.
             trust_clock: False if the clock may have been set forward. Every cooldown in the journal, ended ones too, then starts again.
 
         Raises:
@@ -301,18 +292,13 @@ class Datastore:
             self._attached.check_new(eni)
             self._sandboxes.check_time(now_ns)
             self._attached.add_eni(eni)
-            self._sandboxes.emit(EniAdded(now_ns, self._network_card, eni_id, device_number))
+            self._sandboxes.emit(EniAdded(now_ns, self.network_card, eni_id, device_number))
 
     def remove_eni(self, eni_id: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove an ENI with its CIDRs.
 
-        Args:
-            eni_id: the ENI.
-            force: EC2 no longer has the ENI, so evict its sandboxes. Their addresses cool from `now_ns`, in case they come back.
-            now_ns: the time.
-
-        Returns:
-            The assignments of the evicted sandboxes, ascending by address.
+        Set `force` if EC2 no longer has the ENI: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -323,7 +309,7 @@ class Datastore:
             eni = self._attached.eni(eni_id)
             evicted = self._sandboxes.remove_cidrs(eni, sorted(eni.cidrs), now_ns, force=force, refusal=EniInUse, what=eni_id)
             self._attached.remove_eni(eni)
-            self._sandboxes.emit(EniRemoved(now_ns, self._network_card, eni_id, force, len(evicted)))
+            self._sandboxes.emit(EniRemoved(now_ns, self.network_card, eni_id, force, len(evicted)))
         return evicted
 
     def set_excluded(self, eni_id: str, *, excluded: bool) -> None:
@@ -362,7 +348,7 @@ class Datastore:
     @property
     def network_card(self) -> int:
         """The index of the card."""
-        return self._network_card
+        return self._attached.network_card
 
     @property
     def eni_ids(self) -> tuple[str, ...]:
@@ -388,8 +374,8 @@ class Datastore:
         Args:
             eni_id: the ENI.
             cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Its addresses that cooled when it was removed still cool.
-            cooling: addresses that somebody else used. Those in the CIDR cool before they can be assigned.
-            quarantined: the quarantine of another card. Its addresses in the CIDR are withheld here too.
+            cooling: as for `withhold`. Those in the CIDR cool before they can be assigned.
+            quarantined: as for `withhold`. Those in the CIDR are withheld before they can be assigned.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -404,19 +390,28 @@ class Datastore:
             try:
                 self._sandboxes.cidr_added(added, cooling, quarantined)
             finally:
-                self._sandboxes.emit(CidrAdded(self._network_card, eni_id, str(added)))
+                self._sandboxes.emit(CidrAdded(self.network_card, eni_id, str(added)))
+
+    def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
+        """Withhold addresses that another card of the node used, if they are in a CIDR of the datastore and no sandbox holds them.
+
+        Args:
+            cooling: cooldowns on the other card; the addresses cool here too. The later of two cooldowns counts. The journal records all of
+                them in one write. Addresses of the other IP version are ignored.
+            quarantined: the quarantine of the other card; the addresses are withheld here too, until somebody decides here.
+
+        Raises:
+            JournalError: the journal can't record the cooldowns. The addresses cool until the next restart.
+        """
+        with self._lock:
+            self._sandboxes.withhold(quarantined)
+            self._sandboxes.cool_free(cooling)
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
 
-        Args:
-            eni_id: the ENI.
-            cidr: as it was added.
-            force: EC2 no longer has the CIDR, so evict its sandboxes. Their addresses cool from `now_ns`, in case they come back.
-            now_ns: the time.
-
-        Returns:
-            The assignments of the evicted sandboxes, ascending by address.
+        Set `force` if EC2 no longer has the CIDR: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -451,21 +446,10 @@ class Datastore:
         with self._lock:
             return self._attached.overlapping(parsed)
 
-    def covers(self, address: str) -> bool:
-        """Whether an address is in a CIDR of the datastore. Complexity: O(log CIDRs).
-
-        Raises:
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        number = parse_address(address, self.mode.version)
-        with self._lock:
-            return self._pool.block_of(number) is not None
-
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
-        """The CIDRs of an ENI without a pod, the first to remove first.
+        """The CIDRs of an ENI without a pod: first those that give no new addresses, then those where nothing cools.
 
-        CIDRs that give no new addresses come first, then those without cooling addresses, then the higher addresses, since `lowest` and
-        `packed` placement fill the lower ones. ipamd takes them in no particular order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd takes them in no particular order.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -507,72 +491,8 @@ class Datastore:
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
         """The addresses that still cool at a time, in a CIDR or not, ascending by the end of their cooldowns."""
         self._sandboxes.check_time(now_ns)
-        version = self.mode.version
         with self._lock:
-            items = self._sandboxes.cooldowns(now_ns)
-        return tuple(Cooling(address_text(address, version), until) for address, until in items)
-
-    # --- what others say -----------------------------------------------------------------------------------------------------
-
-    def cool(self, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
-
-        Where the journal can't keep that, its error comes through, and the address cools all the same until the next restart.
-
-        Raises:
-            AlreadyAssigned: a sandbox holds it. One that is withheld in quarantine cools when that ends.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        address = parse_address(cooling.address, self.mode.version)
-        with self._lock:
-            self._sandboxes.cool(address, cooling)
-
-    def put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Take on what a caller says of the time before a restart, into a datastore that is new; recorded and told by `record_put_back`.
-
-        In two steps, since a node may have several datastores, and either all take on what is theirs or none has anything in its journal:
-        who gets an error throws all of them away.
-
-        Args:
-            running: sandboxes that hold addresses in CIDRs of the datastore.
-            cooling: addresses that cool, in CIDRs of the datastore or in none; of the other IP version they don't matter.
-            now_ns: the time.
-
-        Raises:
-            AlreadyAssigned: two sandboxes hold one address, or one sandbox two.
-            CoolingDown: what a sandbox holds is said to cool.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        with self._lock:
-            self._sandboxes.put_back([(each, parse_address(each.address, self.mode.version)) for each in running], cooling, now_ns)
-
-    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have the journal record what `put_back` was given, and tell of it.
-
-        Raises:
-            JournalError: the journal can't be written.
-        """
-        with self._lock:
-            self._sandboxes.record_put_back(running, cooling, now_ns)
-
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
-        """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
-
-        Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
-        too, and to be decided about here too.
-
-        Args:
-            cooling: what was seen; of it, addresses of the other IP version don't matter.
-            quarantined: what the other card has in quarantine.
-
-        Raises:
-            JournalError: the journal can't keep that; they cool all the same until the next restart.
-        """
-        with self._lock:
-            self._sandboxes.withhold(quarantined)
-            self._sandboxes.take_over(cooling)
+            return self._sandboxes.cooldowns(now_ns)
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

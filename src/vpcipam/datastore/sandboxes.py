@@ -158,25 +158,6 @@ class Sandboxes:
             self.pool.assign_at(key, address, now_ns)  # refuses an address other than the one that it has
         return self.assignment(key)
 
-    def put_back(self, running: Iterable[tuple[Assigned, int]], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have sandboxes hold their addresses again, and others cool, before anything of that is recorded or told: it may still fail."""
-        for address, each in self._numbered(cooling):
-            self.let_cool(address, each.until_ns)
-        for sandbox, address in running:
-            self._check_new(sandbox.key)
-            self.pool.assign_at(sandbox.key, address, now_ns)
-
-    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have what was put back recorded, in one write, and told."""
-        pods = {sandbox.key: sandbox.pod for sandbox in running}
-        if self._journal is not None:
-            assigned = tuple(Assigned(key, self.assignment(key).address, pod, now_ns) for key, pod in pods.items())
-            cools = self._as_recorded(self._numbered(cooling))
-            if assigned or cools:
-                self._journal.record(assigned, cools)
-        for key, pod in pods.items():
-            self.complete_assign(key, now_ns, pod, picked=False)
-
     def explain_exhausted(self, key: SandboxKey) -> str:
         """The reason why there is no address for a sandbox."""
         total, assigned = self._attached.total_and_assigned()
@@ -269,7 +250,7 @@ class Sandboxes:
         self.quarantine.withhold_all(0)  # the time is unknown: what still cools in the pool by time 0 is withheld later
         for address in [address for address in self.cooling_elsewhere if address in cidr]:
             self.let_cool(address, self.cooling_elsewhere.pop(address))
-        self.take_over(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+        self.cool_free(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses in a CIDR here that another card has in quarantine. That card has emitted the event."""
@@ -305,24 +286,16 @@ class Sandboxes:
 
     # --- cooldowns -----------------------------------------------------------------------------------------------------------
 
-    def cool(self, address: int, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use; have that recorded. One that is withheld cools when that ends."""
-        if isinstance(self.pool.key_of(address), Withheld):
-            self.let_cool(address, cooling.until_ns)
-        else:
-            self.pool.cool_at(address, cooling.until_ns)
-        self._record_cooling([(address, cooling)])
-
-    def take_over(self, cooling: Iterable[Cooling]) -> None:
-        """Let addresses cool that lie in a CIDR and that no sandbox holds; have that recorded at once."""
+    def cool_free(self, cooling: Iterable[Cooling]) -> None:
+        """Let addresses cool that are in a CIDR here and that no sandbox holds, and record that in one write."""
         here = []
         for each in cooling:
             address = self._number(each)
             if address is not None and self.pool.block_of(address) is not None and self.is_free(address):
                 self.let_cool(address, each.until_ns)
-                here.append((address, each))
-        if here:
-            self._record_cooling(here)
+                here.append(attrs.evolve(each, address=address_text(address, self.version)))  # journals have canonical text
+        if here and self._journal is not None:
+            self._journal.record(cooling=tuple(here))
 
     def let_cool_again(self, cooling: Cooling) -> bool:
         """Let an address continue to cool; return whether it is in a CIDR. If it is held or withheld, it cools afterwards."""
@@ -339,27 +312,15 @@ class Sandboxes:
         else:
             self.pool.cool_at(address, until_ns)
 
-    def cooldowns(self, now_ns: int) -> list[tuple[int, int]]:
-        """The addresses that still cool, each with the end of its cooldown, ascending by that end."""
+    def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
+        """The addresses that still cool, ascending by the end of their cooldowns."""
         items: Iterable[tuple[int, int]] = self.pool.cooling_items()
         if self.cooling_elsewhere:
             ends = dict(items)
             for address, until_ns in self.cooling_elsewhere.items():
                 ends[address] = max(until_ns, ends.get(address, 0))  # the pool may remember an address of a CIDR that is gone
             items = sorted(ends.items(), key=lambda item: item[1])
-        return [item for item in items if item[1] > now_ns]
-
-    def _record_cooling(self, cooling: Iterable[tuple[int, Cooling]]) -> None:
-        if self._journal is not None:
-            self._journal.record(cooling=self._as_recorded(cooling))
-
-    def _as_recorded(self, cooling: Iterable[tuple[int, Cooling]]) -> tuple[Cooling, ...]:
-        """Cooldowns with their addresses in canonical text."""
-        return tuple(attrs.evolve(each, address=address_text(address, self.version)) for address, each in cooling)
-
-    def _numbered(self, cooling: Iterable[Cooling]) -> Iterator[tuple[int, Cooling]]:
-        """What cools, each with its address as an integer; without those of the other IP version."""
-        return ((address, each) for each in cooling if (address := self._number(each)) is not None)
+        return tuple(Cooling(address_text(address, self.version), until_ns) for address, until_ns in items if until_ns > now_ns)
 
     def _number(self, cooling: Cooling) -> int | None:
         """The address that cools, as an integer; None if it is of the other IP version."""
