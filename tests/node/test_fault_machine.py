@@ -32,8 +32,8 @@ class FilledJournal(MemoryJournal):
 
     def fill(self, assigned, cooling):
         self.__init__()
-        self.record_assigns(tuple(assigned))
-        self.record_cooling(tuple(cooling))
+        self.record(tuple(assigned))
+        self.record(cooling=tuple(cooling))
 
 
 class FaultMachine(RuleBasedStateMachine):
