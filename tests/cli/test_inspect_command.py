@@ -125,7 +125,7 @@ def test_a_finding_exits_with_1_and_one_line_that_says_what_to_do(cli, account, 
     here = account()
     eni_id = here.leak()
     answer = cli("inspect", *here.options, *options)
-    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was made for this instance, is attached to nothing")
+    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was created for this instance, is attached to nothing")
     assert answer.finding.endswith(f"or aws ec2 delete-network-interface --network-interface-id {eni_id}")
     assert answer.out
     other_id = here.leak()
