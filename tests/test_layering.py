@@ -69,7 +69,7 @@ OUTSIDE_METHODS = {"open", "read_text", "read_bytes", "write_text", "write_bytes
 ALLOWED = {
     "vpcipam.node.provisioner": {"datetime": "the tag that tells when an ENI was made, to and from text"},
     "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
-    "vpcipam.limits.table": {"read_text": "the table of instance types, once"},
+    "vpcipam.limits.table": dict.fromkeys(("open", "os.path"), "the table of instance types, once"),
     "vpcipam.settings.manifest": {"open": "a manifest that is given by its path"},
     "vpcipam.journal.files": dict.fromkeys(
         (

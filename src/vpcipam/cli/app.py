@@ -1,6 +1,5 @@
 """The `vpcipam` command and its subcommands; each subcommand is loaded only when it is used."""
 
-import difflib
 import importlib
 import os
 from collections.abc import Sequence
@@ -33,6 +32,8 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib  # noqa: PLC0415 - only a mistake needs it
+
             near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) if near else error from None
 
