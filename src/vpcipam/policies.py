@@ -35,6 +35,7 @@ from vpcipam.warmpool import (
     ceil_div,
     counts_say_all,
     give_back,
+    obstacle,
 )
 
 
@@ -114,7 +115,7 @@ class BandPolicy(abc.ABC):
         """Free the last ENI on which no address is left."""
         del settings
         for eni in reversed(view.enis) if self.frees_enis else ():
-            if not eni.slot_count and eni.obstacle(now_ns) is None:
+            if not eni.slot_count and obstacle(eni, now_ns) is None:
                 return FreeEni(eni.eni_id, "no address is left on it")
         return None
 

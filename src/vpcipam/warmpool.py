@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, seconds_text
 from vpcipam.address import AddressMode
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats, PoolStats
@@ -18,6 +18,8 @@ DECREASE_INTERVAL_NS = 30 * NS_PER_S
 """A pool shrinks at most once in this time."""
 OUT_OF_ADDRESSES_PAUSE_NS = 120 * NS_PER_S
 """A pool does not grow for this long after EC2 said that the subnet has no more addresses or /28s."""
+MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
+"""An ENI younger than this is never freed."""
 
 
 @attrs.frozen
@@ -327,9 +329,9 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
 
 def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> str | None:
     """Say why an ENI may not be freed, None if it may (ipamd: getDeletableENI)."""
-    obstacle = eni.obstacle(now_ns)
-    if obstacle is not None:
-        return obstacle
+    why = obstacle(eni, now_ns)
+    if why is not None:
+        return why
     others = [other for other in view.enis if other is not eni]
     warm = sum(view.available_on(other) for other in others)
     total = sum(other.total_count for other in others)
@@ -340,6 +342,23 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
         return f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
     if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
         return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
+    return None
+
+
+def obstacle(eni: EniStats, now_ns: int) -> str | None:
+    """Say why an ENI may not be freed now whatever the targets, None if it may (docs/ipamd.md, "Freeing ENIs")."""
+    if eni.primary:
+        return "it is the primary ENI"
+    if eni.trunk:
+        return "it is the trunk ENI"
+    if eni.efa:
+        return "it is an EFA interface"
+    if eni.pod_count:
+        return f"{eni.pod_count} pods have addresses on it"
+    if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
+        return f"an address on it cools for another {seconds_text(eni.cooling_until_ns - now_ns)} s"
+    if now_ns - eni.added_ns < MINIMUM_ENI_LIFETIME_NS:
+        return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
     return None
 
 

@@ -18,6 +18,7 @@ from vpcipam.errors import (
     UnknownCidr,
     UnknownEni,
 )
+from vpcipam.warmpool import obstacle
 
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -376,7 +377,7 @@ def test_the_last_end_of_cooldown_on_an_eni_is_reported_until_it_is_over():
     assert [eni.cooling_until_ns for eni in store.eni_stats(9)] == [80, 39]
     assert [eni.cooling_until_ns for eni in store.eni_stats(38)] == [80, 39]
     assert [eni.cooling_until_ns for eni in store.eni_stats(39)] == [80, None]
-    assert [eni.obstacle(10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
+    assert [obstacle(eni, 10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
 
 
 def test_addresses_that_cool_outside_all_cidrs_are_no_enis():

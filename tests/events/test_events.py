@@ -259,5 +259,5 @@ def test_a_node_tells_of_its_datastores_and_of_what_its_control_loop_did():
     assert seen[-1:] == list(done)
     seen.clear()
     node.reconcile(100_000_000_000)
-    node.sweep_leaked_enis(100_000_000_000)
+    node.delete_leaked_enis(100_000_000_000)
     assert seen == []

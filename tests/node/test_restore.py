@@ -149,6 +149,91 @@ def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
     assert reopen().restore(0).assigned == ()
 
 
+@pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
+def test_a_change_of_mode_leaves_running_pods_where_they_are(world, kinds, before, after):
+    journal = MemoryJournal()
+    variables = {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}
+    here = world("m5.large", variables | {"ENABLE_PREFIX_DELEGATION": before}, journals=[journal])
+    given = [each.address for each in here.pods(2)]
+    here.run(5)
+    here.restart(variables | {"ENABLE_PREFIX_DELEGATION": after}, journals=[journal])
+    restart = here.node.restore(here.now_ns)
+    # CIDRs of the other mode without pods are released at once; those with pods stay.
+    expected = (
+        [("adopt-eni", True), ("release-cidrs", True), ("add-cidrs", True)]
+        if before == "false"
+        else [("adopt-eni", True), ("add-cidrs", True)]
+    )
+    assert kinds(restart.actions) == expected
+    assert list(addresses(here).values()) == given
+    assert here.node.datastores[0].pod_of(key("p0")) == PodRef("default", "p0")
+    here.check_agreement()
+    (new,) = here.assign("new")
+    length = "/28" if after == "true" else "/32"
+    assert new.cidr.endswith(length)
+    assert new.address not in given
+    here.unassign("p0", "p1")
+    here.settle()
+    assert all(cidr.endswith(length) for cidr in here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.check_agreement()
+
+
+def cooled(*cooling):
+    """A journal with cooldowns."""
+    journal = MemoryJournal()
+    journal.record_cooling(cooling)
+    return journal
+
+
+def test_a_cooldown_ends_after_a_restart_when_it_would_have_ended_before(world):
+    journal = MemoryJournal()
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal])
+    (gone,) = here.assign("a")
+    here.now_ns = 10 * S
+    here.unassign("a")
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    here.node.restore(12 * S)
+    here.now_ns = 40 * S - 1
+    with pytest.raises(PoolExhausted):
+        here.assign("b")
+    here.now_ns = 40 * S
+    assert here.assign("b")[0].address == gone.address
+
+
+def test_what_cooled_before_a_restart_cools_where_the_node_asks_for_its_cidr_again(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    (address,) = here.attached()[here.eni_at(0)].secondary_ips
+    here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[address], now_ns=0)
+    here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)  # takes it
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[cooled(Cooling(address, 90 * S))])
+    here.node.restore(0)
+    assert address not in str(here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.empty_subnets()
+    here.assign("a")
+    here.run(30)
+    assert here.node.datastores[0].cooling_until(address) == 90 * S
+
+
+def test_a_cooldown_in_no_cidr_is_told_of_until_it_ends(world):
+    told = Cooling("10.0.0.200", 90 * S)
+    here = world("t3.small", journals=[cooled(told, Cooling("10.0.0.201", 0))], start=False)
+    here.node.restore(0)
+    assert here.node.datastores[0].cooldowns(0) == (told,)
+    assert here.node.datastores[0].cooldowns(90 * S) == ()
+    assert here.node.stats(0).cooling_count == 0
+
+
+def test_a_cooldown_outlives_a_restart_in_which_no_cidr_had_it(world):
+    journal = cooled(Cooling("10.0.0.200", 90 * S, 0))
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
+    here.node.restore(0)
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    here.node.restore(S)
+    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=S)
+    here.node.reconcile(S)
+    assert here.node.datastores[0].cooling_until("10.0.0.200") == 90 * S
+
+
 def test_what_cools_outside_the_cidrs_cools_on_when_they_are_back(world, reopen):
     journal = reopen()
     journal.record_cooling((Cooling("10.0.0.200", 400 * S, 370 * S),))

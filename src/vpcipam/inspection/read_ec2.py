@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from vpcipam.ec2.api import Ec2Api, NetworkInterface, Subnet
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.card import is_primary
-from vpcipam.node.provisioner import INSTANCE_TAG, discovered_subnets
+from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary, place_of
 
 
 def read_node(
@@ -26,7 +25,7 @@ def read_node(
     """
     instance = ec2.describe_instance(instance_id, now_ns=now_ns)
     limits = find_limits(instance.instance_type)
-    enis = tuple(sorted(ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns), key=_place))
+    enis = tuple(sorted(ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns), key=place_of))
     left_behind = {f"tag:{INSTANCE_TAG}": (instance_id,), "status": ("available",)}
     subnets = _read_subnets(ec2, instance.vpc_id, enis, now_ns)
     return ObservedNode(
@@ -38,11 +37,6 @@ def read_node(
         enis_by_subnet=_read_neighbours(ec2, enis, subnets, now_ns),
         read_ns=now_ns,
     )
-
-
-def _place(eni: NetworkInterface) -> tuple[int, int]:
-    assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # it was found by its instance
-    return eni.attachment.network_card_index, eni.attachment.device_index
 
 
 def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], now_ns: int) -> tuple[Subnet, ...]:

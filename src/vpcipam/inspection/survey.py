@@ -17,11 +17,19 @@ from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.node import default_max_pods
-from vpcipam.node.card import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.interfaces import (
+    DEFAULT_NETWORK_CARD,
+    card_index,
+    discovered_subnets,
+    discovers_subnets,
+    is_excluded,
+    is_primary,
+    place_of,
+    pod_cidrs,
+)
 from vpcipam.node.membership import Membership
-from vpcipam.node.provisioner import discovered_subnets, is_excluded, pod_cidrs
-from vpcipam.settings import Settings
+from vpcipam.node.view import add_eni, pool_view
+from vpcipam.settings import Settings, default_max_pods
 from vpcipam.stats import EniStats
 from vpcipam.warmpool import Grow, PoolView, grow
 
@@ -175,11 +183,11 @@ class _Surveyor:
         self._settings = settings
         self._mode = settings.address_mode(node.limits)
         self._max_pods = default_max_pods(node.limits, settings) if max_pods is None else max_pods
-        self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and _discovers_subnets(settings))
+        self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and discovers_subnets(settings))
         self._candidates = self._new_eni_subnets()
 
     def survey(self) -> NodeSurvey:
-        indexes = sorted({*range(len(self._node.limits.network_cards)), *(_place(eni)[0] for eni in self._node.enis)})
+        indexes = sorted({*range(len(self._node.limits.network_cards)), *(place_of(eni)[0] for eni in self._node.enis)})
         cards, enis = [], []
         for index in indexes:
             card, on_card = self._card(index)
@@ -203,7 +211,7 @@ class _Surveyor:
             return ()
         own = self._node.subnet(home.subnet_id)
         fallback = () if own is None else (own,)
-        return (discovered_subnets(self._node.subnets, home) if _discovers_subnets(self._settings) else ()) or fallback
+        return (discovered_subnets(self._node.subnets, home) if discovers_subnets(self._settings) else ()) or fallback
 
     # --- one card ------------------------------------------------------------------------------------------------------------
 
@@ -213,24 +221,20 @@ class _Surveyor:
         membership = Membership(self._settings.manage_untagged_eni)
         managed = membership.managed(on_card, index, self._node.instance.instance_id) if managed_card else {}
         datastore = self._datastore(index, managed.values())
-        stats = {each.eni_id: each for each in datastore.eni_stats(self._node.read_ns)}
-        type_limit, eni_limit = self._eni_limits(index)
-        view = PoolView(
-            mode=self._mode,
-            slots_per_eni=self._node.limits.slots_per_eni,
-            eni_limit=eni_limit,
-            unmanaged_eni_count=len(on_card) - len(stats),
-            trunk_expected=self._settings.enable_pod_eni and index == DEFAULT_NETWORK_CARD and not datastore.has_trunk,
-            custom_networking=self._settings.custom_network_cfg,
+        view = pool_view(
+            datastore,
+            self._settings,
+            self._node.limits,
+            self._node.read_ns,
             max_pods=self._max_pods,
-            stats=datastore.stats(self._node.read_ns),
-            enis=tuple(stats.values()),
+            unmanaged_eni_count=len(on_card) - len(datastore.eni_ids),
         )
+        stats = {each.eni_id: each for each in view.enis}
         card = CardSurvey(
             network_card=index,
             managed=managed_card,
-            type_limit=type_limit,
-            eni_limit=eni_limit,
+            type_limit=Settings().eni_limit(self._node.limits, index),
+            eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
             address_count=view.stats.total_count,
@@ -248,25 +252,11 @@ class _Surveyor:
         datastore = Datastore(mode=self._mode, network_card=index)
         for eni in enis:
             with contextlib.suppress(DatastoreError, OutOfRange):
-                datastore.add_eni(
-                    eni.eni_id,
-                    device_number=_place(eni)[1],
-                    primary=is_primary(eni),
-                    trunk=eni.interface_type == "trunk",
-                    efa=eni.interface_type == "efa",
-                    excluded=eni.subnet_id in self._excluded,
-                    subnet_id=eni.subnet_id,
-                    now_ns=self._node.read_ns,
-                )
+                add_eni(datastore, eni, self._excluded, self._node.read_ns)
                 for cidr in pod_cidrs(eni, self._mode):
                     with contextlib.suppress(DatastoreError, InvalidCidr):
                         datastore.add_cidr(eni.eni_id, cidr)
         return datastore
-
-    def _eni_limits(self, index: int) -> tuple[int, int]:
-        cards = self._node.limits.network_cards
-        type_limit = cards[index] if index < len(cards) else 0
-        return type_limit, min(type_limit, self._settings.max_eni) if self._settings.max_eni >= 1 else type_limit
 
     def _address_limit(self, view: PoolView) -> int:
         """The addresses of what can be filled, and of what is there beyond that, such as on the primary ENI under custom networking.
@@ -280,7 +270,7 @@ class _Surveyor:
         return (len(usable) + new) * view.slots_per_eni * view.unit + beyond
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
-        network_card, device_index = _place(eni)
+        network_card, device_index = place_of(eni)
         return EniSurvey(
             eni=eni,
             network_card=network_card,
@@ -311,15 +301,6 @@ def stale_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
     if mode is AddressMode.PREFIX:
         return tuple(f"{address}/32" for address in eni.secondary_ips)
     return eni.ipv4_prefixes if mode is AddressMode.SECONDARY_IP else ()
-
-
-def _place(eni: NetworkInterface) -> tuple[int, int]:
-    assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # an observed node has no others here
-    return eni.attachment.network_card_index, eni.attachment.device_index
-
-
-def _discovers_subnets(settings: Settings) -> bool:
-    return settings.enable_subnet_discovery and not settings.enable_imds_only_mode
 
 
 def _all_taken(view: PoolView) -> PoolView:

@@ -238,7 +238,7 @@ def test_an_eni_that_another_thread_removes_between_two_looks_is_no_error():
     assert values(metrics)["awscni_total_ip_addresses"] == 3
 
 
-# --- forced removal (reference, section 7, faults 4 and 13) --------------------------------------------------------------
+# --- forced removal (docs/ipamd.md, "Known faults", 4 and 13) -------------------------------------------------------------
 
 
 def test_fault_4_a_forced_removal_takes_addresses_off_the_total_once():

@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given
 
+from pool_views import eni, pools, targets, view
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
 from vpcipam.policies import POLICIES, AzureCnsPolicy, CiliumEniPolicy, HysteresisPolicy, policy_named
@@ -71,7 +72,7 @@ def given_back(policy, pool):
         ({"max_allocate": 24, "min_allocate": 40}, 0, 0, 24),
     ],
 )
-def test_cilium_asks_for_what_is_needed_and_the_watermark(eni, view, options, cidrs, used, wanted):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_cilium_asks_for_what_is_needed_and_the_watermark(options, cidrs, used, wanted):
     wish = grown(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49))
     assert wish == (([("eni-0", wanted)], wanted) if wanted else None)
 
@@ -96,7 +97,7 @@ def test_cilium_asks_for_what_is_needed_and_the_watermark(eni, view, options, ci
         ({"max_allocate": 10}, 18, 10, 0),
     ],
 )
-def test_cilium_gives_back_what_is_above_its_watermarks(eni, view, options, cidrs, used, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_cilium_gives_back_what_is_above_its_watermarks(options, cidrs, used, over):
     assert given_back(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49)) == over
 
 
@@ -112,18 +113,18 @@ def test_cilium_gives_back_what_is_above_its_watermarks(eni, view, options, cidr
         (4, 0, 0, 0, 3),
     ],
 )
-def test_cilium_counts_whole_prefixes_as_used_where_it_looks_for_an_excess(eni, view, prefixes, pods, in_prefixes, wanted, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_cilium_counts_whole_prefixes_as_used_where_it_looks_for_an_excess(prefixes, pods, in_prefixes, wanted, over):
     pool = view(eni(0, prefixes, pods, mode="prefix", used=in_prefixes), mode="prefix")
     assert grown(CiliumEniPolicy(), pool) == (([("eni-0", wanted)], wanted) if wanted else None)
     assert given_back(CiliumEniPolicy(), pool) == over
 
 
-def test_cilium_says_that_it_has_counted_whole_prefixes(eni, view):
+def test_cilium_says_that_it_has_counted_whole_prefixes():
     pool = view(eni(0, 4, 17, mode="prefix"), mode="prefix")
     assert CiliumEniPolicy().shrink(pool, SETTINGS).reason == "64 addresses > 40 wanted with 32 in use, prefixes counted as a whole"
 
 
-def test_cilium_never_frees_an_eni(eni, view):
+def test_cilium_never_frees_an_eni():
     assert CiliumEniPolicy().free_eni(view(eni(0, 9), eni(1, 0)), SETTINGS, 10 * MINUTE) is None
 
 
@@ -141,7 +142,7 @@ def test_cilium_waits_three_minutes_unless_told_otherwise():
     most=st.integers(0, 60),
     above=st.integers(0, 20),
 )
-def test_cilium_agrees_with_its_two_formulas(eni, view, total, used, pre, least, most, above):  # noqa: PLR0917 - fixtures and the numbers of a formula
+def test_cilium_agrees_with_its_two_formulas(total, used, pre, least, most, above):  # noqa: PLR0917 - fixtures and the numbers of a formula
     used = min(used, total)
     needed = max(pre - (total - used), least - total)
     needed = max(0, min(needed, most - total) if most else needed)
@@ -180,7 +181,7 @@ def test_cilium_agrees_with_its_two_formulas(eni, view, total, used, pre, least,
         ({"batch": 50, "max_ips": 30}, 0, 30),
     ],
 )
-def test_azure_follows_its_target_both_ways(eni, view, options, used, target):
+def test_azure_follows_its_target_both_ways(options, used, target):
     policy = AzureCnsPolicy(**options)
     at, above = (view(eni(0, total, used), slots=60) for total in (target, target + 5))
     assert grown(policy, at) is None
@@ -198,7 +199,7 @@ def test_azure_keeps_between_its_buffer_and_a_batch_more_free(used, batch, buffe
     assert target > used, "one more pod can always come"
 
 
-def test_azure_keeps_its_target_in_whole_prefixes(eni, view):
+def test_azure_keeps_its_target_in_whole_prefixes():
     policy = AzureCnsPolicy(batch=10, buffer_percent=50)
     assert grown(policy, view(eni(0, 0, mode="prefix"), mode="prefix")) == ([("eni-0", 1)], 1)  # 10 are wanted
     assert grown(policy, view(eni(0, 1, 6, mode="prefix"), mode="prefix")) == ([("eni-0", 1)], 1)  # 20
@@ -207,7 +208,7 @@ def test_azure_keeps_its_target_in_whole_prefixes(eni, view):
 
 
 @given(data=st.data(), share=st.integers(1, 32))
-def test_azure_with_a_batch_of_one_prefix_decides_as_ipamd_with_its_buffer_as_warm_ip_target(pools, targets, data, share):
+def test_azure_with_a_batch_of_one_prefix_decides_as_ipamd_with_its_buffer_as_warm_ip_target(data, share):
     pool, _ = data.draw(pools(plain=True).filter(lambda each: each[0].mode is AddressMode.PREFIX))
     pool = attrs.evolve(pool, max_pods=10**6)
     theirs = AzureCnsPolicy(batch=16, buffer_percent=100 * share // 4, max_ips=10**6)  # 25, 50, … percent are 4, 8, … addresses
@@ -238,7 +239,7 @@ def asked(decision):
         (37, 20, 0, 1),
     ],
 )
-def test_hysteresis_does_nothing_between_its_bounds(eni, view, cidrs, used, wanted, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_hysteresis_does_nothing_between_its_bounds(cidrs, used, wanted, over):
     policy, pool = HysteresisPolicy(4, 16), view(eni(0, cidrs, used), slots=49)
     assert grown(policy, pool) == (([("eni-0", wanted)], wanted) if wanted else None)
     assert given_back(policy, pool) == over
@@ -248,18 +249,18 @@ def test_hysteresis_does_nothing_between_its_bounds(eni, view, cidrs, used, want
     ("max_pods", "cidrs", "used", "wanted"),
     [(20, 15, 15, 5), (20, 19, 19, 1), (20, 20, 20, None), (20, 20, 18, None), (20, 22, 22, None), (20, 17, 13, None), (20, 16, 13, 4)],
 )
-def test_hysteresis_stops_at_max_pods(eni, view, max_pods, cidrs, used, wanted):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_hysteresis_stops_at_max_pods(max_pods, cidrs, used, wanted):
     wish = grown(HysteresisPolicy(4, 16), view(eni(0, cidrs, used), slots=49, max_pods=max_pods))
     assert wish == (None if wanted is None else ([("eni-0", wanted)], wanted))
 
 
-def test_hysteresis_with_a_minimum_of_0_asks_where_nothing_is_free(eni, view):
+def test_hysteresis_with_a_minimum_of_0_asks_where_nothing_is_free():
     policy = HysteresisPolicy(0, 1)
     assert grown(policy, view(eni(0, 3, 3))) == ([("eni-0", 1)], 1)
     assert grown(policy, view(eni(0, 4, 3))) is None
 
 
-def test_hysteresis_rounds_up_to_prefixes_when_it_grows_and_down_when_it_shrinks(eni, view):
+def test_hysteresis_rounds_up_to_prefixes_when_it_grows_and_down_when_it_shrinks():
     policy = HysteresisPolicy(4, 16)
     assert grown(policy, view(eni(0, 1, 13, mode="prefix"), mode="prefix")) == ([("eni-0", 1)], 1)  # 13 + 10 - 16 are short
     assert given_back(policy, view(eni(0, 2, 1, mode="prefix"), mode="prefix")) == 0  # 32 - 17
@@ -270,7 +271,7 @@ def test_hysteresis_rounds_up_to_prefixes_when_it_grows_and_down_when_it_shrinks
 
 
 @EACH
-def test_a_full_eni_makes_way_for_a_new_one(eni, view, policy):
+def test_a_full_eni_makes_way_for_a_new_one(policy):
     assert grown(policy, view(eni(0, 9, 9), slots=9, limit=2))[0] == []
     assert grown(policy, view(eni(0, 9, 9), slots=9, limit=2))[1] > 0
     assert policy.grow(view(eni(0, 9, 9), slots=9, limit=1), SETTINGS).blocked
@@ -278,26 +279,26 @@ def test_a_full_eni_makes_way_for_a_new_one(eni, view, policy):
 
 @EACH
 @pytest.mark.parametrize("room", [{"unmanaged": 1}, {"trunk_expected": True}, {"limit": 1}])
-def test_no_eni_is_asked_for_where_there_is_no_room(eni, view, policy, room):
+def test_no_eni_is_asked_for_where_there_is_no_room(policy, room):
     assert policy.grow(view(eni(0, 9, 9), slots=9, **{"limit": 2, **room}), SETTINGS).blocked
 
 
 @EACH
-def test_no_slots_are_asked_of_enis_that_carry_no_pods(eni, view, policy):
+def test_no_slots_are_asked_of_enis_that_carry_no_pods(policy):
     trunk, excluded, other = eni(1, 0, trunk=True), eni(2, 0, excluded=True), eni(3, 0)
     wish = policy.grow(view(eni(0, 0), trunk, excluded, other, limit=4, custom=True), SETTINGS)
     assert [each.eni_id for each in wish.requests] == ["eni-3"]
 
 
 @EACH
-def test_surplus_goes_from_the_last_eni_first_and_never_with_pods(eni, view, policy):
+def test_surplus_goes_from_the_last_eni_first_and_never_with_pods(policy):
     pool = view(eni(0, 40, 1), eni(1, 30, 29), eni(2, 9, 0), slots=49)
     assert [each.eni_id for each in policy.shrink(pool, SETTINGS).requests][:2] == ["eni-2", "eni-1"]
     assert SlotRequest("eni-1", 1) in policy.shrink(pool, SETTINGS).requests
 
 
 @EACH
-def test_cidrs_that_give_no_addresses_go_without_a_surplus(eni, view, policy):
+def test_cidrs_that_give_no_addresses_go_without_a_surplus(policy):
     pool = view(eni(0, 30, 16, stale=2), slots=49)
     assert policy.shrink(attrs.evolve(pool, stats=attrs.evolve(pool.stats, assigned_count=24)), SETTINGS) == Shrink(
         (SlotRequest("eni-0", 2),), "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
@@ -305,14 +306,14 @@ def test_cidrs_that_give_no_addresses_go_without_a_surplus(eni, view, policy):
 
 
 @EACH
-def test_decisions_say_why(eni, view, policy):
+def test_decisions_say_why(policy):
     least, _, most = policy.band(3, view())
     assert policy.grow(view(eni(0, 3, 3)), SETTINGS).reason == f"3 addresses < {least} wanted with 3 in use"
     assert policy.shrink(view(eni(0, 45, 3), slots=49), SETTINGS).reason == f"45 addresses > {most} wanted with 3 in use"
 
 
 @EACH
-def test_cooling_addresses_count_as_used_where_targets_heed_them(eni, view, policy):
+def test_cooling_addresses_count_as_used_where_targets_heed_them(policy):
     least = policy.band(3, view()).least
     assert policy.grow(view(eni(0, least, 2, cooling=1, cooling_until_ns=S), slots=49, aware=True), SETTINGS) is None
     more = policy.band(20, view()).least
@@ -320,14 +321,14 @@ def test_cooling_addresses_count_as_used_where_targets_heed_them(eni, view, poli
     assert policy.grow(view(eni(0, more - 1, 2, cooling=18, cooling_until_ns=S), slots=60), SETTINGS) is None
 
 
-def test_cooling_addresses_are_no_surplus_where_targets_heed_them(eni, view):
+def test_cooling_addresses_are_no_surplus_where_targets_heed_them():
     cooling = eni(0, 21, 2, cooling=10, cooling_until_ns=S)
     assert given_back(CiliumEniPolicy(), view(cooling, slots=49, aware=True)) == 1  # 12 + 8
     assert given_back(CiliumEniPolicy(), view(cooling, slots=49)) == 11
 
 
 @pytest.mark.parametrize("policy", [AzureCnsPolicy(), HysteresisPolicy()], ids=lambda policy: policy.name)
-def test_the_last_bare_eni_is_freed(eni, view, policy):
+def test_the_last_bare_eni_is_freed(policy):
     pool = view(eni(0, 0), eni(1, 0), eni(2, 0), eni(3, 1), limit=4)
     assert policy.free_eni(pool, SETTINGS, MINUTE) == FreeEni("eni-2", "no address is left on it")
     assert policy.free_eni(pool, SETTINGS, MINUTE - 1) is None, "it is too young"
@@ -335,12 +336,12 @@ def test_the_last_bare_eni_is_freed(eni, view, policy):
 
 @EACH
 @pytest.mark.parametrize("kept", [{"trunk": True}, {"efa": True}, {"primary": True}, {"added_ns": 1}, {"stale": 1}, {"slots": 1}])
-def test_other_enis_are_kept(eni, view, policy, kept):
+def test_other_enis_are_kept(policy, kept):
     assert policy.free_eni(view(eni(0, 9), eni(1, **kept)), SETTINGS, MINUTE) is None
 
 
 @pytest.mark.parametrize("policy", [make() for make in POLICIES.values()], ids=list(POLICIES))
-def test_ipv6_has_nothing_to_size(eni, view, policy):
+def test_ipv6_has_nothing_to_size(policy):
     pool = attrs.evolve(view(eni(0, 0), eni(1, 0)), mode=AddressMode.IPV6)
     assert policy.grow(pool, SETTINGS) is None
     assert policy.shrink(pool, SETTINGS) is None
@@ -348,7 +349,7 @@ def test_ipv6_has_nothing_to_size(eni, view, policy):
 
 
 @given(policy=BANDS, used=st.integers(0, 300), max_pods=st.integers(1, 300))
-def test_a_band_is_in_order_and_rises(view, policy, used, max_pods):
+def test_a_band_is_in_order_and_rises(policy, used, max_pods):
     now, then = (policy.band(each, view(max_pods=max_pods)) for each in (used, used + 1))
     assert now.least <= now.goal
     assert now.most is None or now.least <= now.most
@@ -362,7 +363,7 @@ def test_a_band_is_in_order_and_rises(view, policy, used, max_pods):
 
 
 @st.composite
-def spreads(draw, eni, pool, pods):
+def spreads(draw, pool, pods):
     """The same ENIs and CIDRs with so many pods, anywhere on them."""
     enis = []
     room = sum(each.total_count for each in pool.enis)
@@ -388,13 +389,13 @@ def spreads(draw, eni, pool, pods):
 
 
 @given(data=st.data(), policy=ANY)
-def test_a_pool_rests_with_any_count_that_calm_names_wherever_the_pods_are(eni, view, pools, data, policy):
+def test_a_pool_rests_with_any_count_that_calm_names_wherever_the_pods_are(data, policy):
     pool, settings = data.draw(pools(plain=True))
     calm = policy.calm(pool, settings)
     counts = range(max(0, calm.low), min(calm.high, pool.stats.total_count) + 1)
     assume(counts)
     pods = data.draw(st.sampled_from([counts[0], counts[-1]]) | st.sampled_from(counts))
-    there = view(*data.draw(spreads(eni, pool, pods)), mode=pool.mode.value)
+    there = view(*data.draw(spreads(pool, pods)), mode=pool.mode.value)
     there = attrs.evolve(pool, enis=there.enis, stats=there.stats)
     assert there.stats.assigned_count == pods
     growth = policy.grow(there, settings)
@@ -404,7 +405,7 @@ def test_a_pool_rests_with_any_count_that_calm_names_wherever_the_pods_are(eni, 
 
 
 @given(data=st.data(), policy=BANDS)
-def test_a_pool_on_one_eni_with_its_pods_close_together_rests_just_where_calm_says(eni, view, pools, data, policy):
+def test_a_pool_on_one_eni_with_its_pods_close_together_rests_just_where_calm_says(data, policy):
     pool, settings = data.draw(pools(plain=True))
     first, mode = pool.enis[0], pool.mode.value
     there = view(eni(0, first.slot_count, data.draw(st.integers(0, first.total_count)), mode=mode), mode=mode)
@@ -431,23 +432,23 @@ def test_a_pool_on_one_eni_with_its_pods_close_together_rests_just_where_calm_sa
         (HysteresisPolicy(4, 6), "secondary-ip", 0, 0, -1),
     ],
 )
-def test_between_which_counts_a_pool_rests(eni, view, policy, mode, cidrs, low, high):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_between_which_counts_a_pool_rests(policy, mode, cidrs, low, high):
     calm = policy.calm(view(eni(0, cidrs, 0, mode=mode), mode=mode, slots=49), SETTINGS)
     assert (calm.low, calm.high) == (low, high)
 
 
-def test_a_pool_that_has_no_room_rests_with_any_more(eni, view):
+def test_a_pool_that_has_no_room_rests_with_any_more():
     assert AzureCnsPolicy().calm(view(eni(0, 9, 0), slots=9, limit=1), SETTINGS).high == ALWAYS_CALM.high
 
 
 @EACH
-def test_nothing_is_said_where_counts_do_not_tell(eni, view, policy):
+def test_nothing_is_said_where_counts_do_not_tell(policy):
     assert policy.calm(view(eni(0, 9), aware=True), SETTINGS) == NEVER_CALM
     assert policy.calm(view(eni(0, 9), eni(1, 3, excluded=True)), SETTINGS) == NEVER_CALM
     assert policy.calm(view(eni(0, 9, stale=1)), SETTINGS) == NEVER_CALM
 
 
-def test_a_bare_eni_keeps_only_those_awake_who_would_free_it(eni, view):
+def test_a_bare_eni_keeps_only_those_awake_who_would_free_it():
     pool = view(eni(0, 9), eni(1, 0))
     assert HysteresisPolicy().calm(pool, SETTINGS) == NEVER_CALM
     assert CiliumEniPolicy().calm(pool, SETTINGS) == CiliumEniPolicy().calm(view(eni(0, 9)), SETTINGS)
@@ -494,7 +495,7 @@ def test_what_can_not_be_is_refused_by_name(name, options, message):
     assert str(caught.value) == message
 
 
-def test_ipamd_is_the_rules_of_the_warm_pool(eni, view, targets):
+def test_ipamd_is_the_rules_of_the_warm_pool():
     policy = policy_named("ipamd")
     assert policy.release_delay_ns == 0
     assert policy.grow(view(eni(0, 4)), targets(5)) == Grow((SlotRequest("eni-0", 1),), 1, "available 4 < WARM_IP_TARGET 5: 1 short")

@@ -1,7 +1,6 @@
 """Views of a pool, made of what matters in a case."""
 
 import hypothesis.strategies as st
-import pytest
 
 from vpcipam.address import AddressMode
 from vpcipam.settings import Settings
@@ -130,23 +129,3 @@ def pools(draw, *, plain=False):
     ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
     warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)
     return pool, targets(warm_ip, minimum, warm_eni=draw(st.integers(0, 3)), warm_prefix=draw(st.integers(0, 3)))
-
-
-@pytest.fixture(scope="session", name="eni")
-def _eni():
-    return eni
-
-
-@pytest.fixture(scope="session", name="view")
-def _view():
-    return view
-
-
-@pytest.fixture(scope="session", name="targets")
-def _targets():
-    return targets
-
-
-@pytest.fixture(scope="session", name="pools")
-def _pools():
-    return pools
