@@ -210,7 +210,6 @@ cdef class AddressPool:
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int32_t _open_count
-    cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
     cdef int32_t _place_count
     cdef int _placement
     cdef bint _locked
@@ -1567,12 +1566,8 @@ cdef class AddressPool:
         if self._placement == LOWEST:
             if step > 0:
                 tree_give(&self._open_ranks, block.rank, 1)
-                if self._lowest_open != NONE and block.rank < self._blocks[self._lowest_open].rank:
-                    self._lowest_open = block - self._blocks
             elif step < 0:
                 tree_take(&self._open_ranks, block.rank, 1)
-                if self._lowest_open == block - self._blocks:
-                    self._lowest_open = NONE
         elif self._placement == RANDOM:
             sum_add(&self._open_sums, block.rank, step)
             if group.open_count == (step > 0):  # it went from none to one, or from one to none
@@ -1613,7 +1608,6 @@ cdef class AddressPool:
             self._build_sums(group_count)
         else:
             self._build_tournament()
-        self._lowest_open = NONE
         self._ranks_stale = False
         return 0
 
@@ -1658,9 +1652,7 @@ cdef class AddressPool:
     cdef inline int32_t _choose(self) noexcept:
         """The block of the next address; there is one, and the ranks are not stale."""
         if self._placement == LOWEST:
-            if self._lowest_open == NONE:
-                self._lowest_open = self._by_rank[tree_first(&self._open_ranks)]
-            return self._lowest_open
+            return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:
             return self._by_rank[self._choose_at_random()]
         return self._by_rank[self._by_use.winners[1]]
@@ -1805,8 +1797,6 @@ cdef class AddressPool:
         hold(5, ranked == sorted(ranked))
         if not self._ranks_stale and self._placement == LOWEST:
             hold(5, tree_holds(&self._open_ranks))
-            if self._lowest_open != NONE:
-                hold(5, self._blocks[self._lowest_open].rank == tree_first(&self._open_ranks))
         elif not self._ranks_stale and self._placement == RANDOM:
             hold(5, self._open_sums.sums[1] == self._open_count)
             for slot in self._group_slots.values():
