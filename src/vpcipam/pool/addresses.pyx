@@ -153,45 +153,9 @@ cdef int extend(list items, int64_t count) except -1:
 
 @cython.final
 cdef class AddressPool:
-    """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
+    """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
-    of a key.
-    Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
-    Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
-
-    A new address comes from an open block with a free address, chosen by `placement`; within the block it is the lowest free one.
-    Blocks rank by group, then by base, both ascending. "lowest": the first by rank. "packed": the one with most addresses in use (assigned
-    or cooling), ties by rank. "spread": with fewest, ties by rank. "random": one of the groups that have such a block, then one of that
-    group's blocks, each with equal chance, out of a generator seeded by `seed` (ipamd: it walks two Go maps).
-
-    Whether a cooldown is over is looked at by `assign`, `assign_at` and the cooling counts, unless they refuse. An address once found past
-    its cooldown is free for good; a clock that steps back never shortens a cooldown. A cooldown belongs to the address: it outlives the
-    removal of the block.
-
-    Invariants:
-        1. An address is in one state: free, assigned to one key, or cooling; a key holds one address.
-        2. Blocks don't overlap.
-        3. Counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
-        4. Cooling addresses are in order of expiry, those of equal expiry in the order in which they began.
-        5. A block can be chosen if and only if it is open and has a free address, and stands where its rank and use put it.
-        6. The lowest free address of a block is found below all others.
-
-    Args:
-        cooldown_ns: 0 … 2**62-1; 0 means that an unassigned address is free at once.
-        placement: "lowest", "packed", "spread" or "random".
-        seed: 0 … 2**64-1, for "random".
-
-    Raises:
-        OutOfRange: the cooldown or the seed is outside its bounds.
-        InvalidArgument: there is no such placement.
-
-    >>> pool = AddressPool(cooldown_ns=30)
-    >>> pool.add_block(base=160, size=16)
-    >>> pool.assign("web-1", now_ns=0), pool.assign("web-2", now_ns=1), pool.unassign("web-1", now_ns=2)
-    (160, 161, 160)
-    >>> pool.assign("web-3", now_ns=31), pool.assign("web-4", now_ns=32)
-    (162, 160)
+    `vpcipam.pool.plain` has the full text for the class and for each method.
     """
 
     # The first three lines are what a change reads; the rest, when blocks come and go.
@@ -277,22 +241,7 @@ cdef class AddressPool:
     # Blocks
 
     def add_block(self, base, size, group=0):
-        """Add the addresses base … base+size-1, open, as part of a group.
-
-        Those of them that still cool since an earlier block was removed go on cooling.
-
-        Args:
-            base: 0 … 2**128-1.
-            size: 1 … 2**48; the block must end by 2**128-1.
-            group: 0 … 2**31-1, for counts and rank.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            OverlappingBlock: the pool has one of these addresses already.
-
-        Complexity: O(log blocks), a move in a sorted array, and the lesser of `size` and the number of remembered addresses. Memory
-        does not depend on the size.
-        """
+        """Add the open block base … base+size-1 to a group."""
         cdef uint64_t high
         cdef uint64_t low
         cdef int64_t length
@@ -339,18 +288,7 @@ cdef class AddressPool:
             self._take_back_remembered(index)
 
     def remove_block(self, base, *, force=False, now_ns=None):
-        """Remove a block; return the keys that lost their address, in order of address.
-
-        Cooling addresses are remembered: if a block covers them again before their time, they still cool there. Keys are evicted only by
-        `force`; their addresses begin to cool at `now_ns`, or not at all if that is None.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-            BlockInUse: addresses of it are assigned, and `force` is not set.
-
-        Complexity: O(log blocks + used addresses of the block).
-        """
+        """Remove a block; return the keys that lose their address, in order of address."""
         cdef int32_t index = self._checked_block(base)
         cdef int64_t now = 0 if now_ns is None else bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
@@ -386,36 +324,21 @@ cdef class AddressPool:
         return tuple(evicted)
 
     def close_block(self, base, /):
-        """Let `assign` take no new address from a block; all else on it goes on. Closing a closed block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count += not block.closed
         block.closed = True
         self._reconsider(block)
 
     def open_block(self, base, /):
-        """Let `assign` take new addresses from a block again. Opening an open block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Let `assign` choose a closed block again. Opening an open block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count -= block.closed
         block.closed = False
         self._reconsider(block)
 
     def is_closed(self, base, /):
-        """Tell whether a block is closed to new assignments.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Tell whether a block is closed to new assignments."""
         return self._blocks[self._checked_block(base)].closed
 
     def blocks(self):
@@ -433,13 +356,7 @@ cdef class AddressPool:
         return tuple(zip(bases, sizes, numbers, strict=True))
 
     def block_of(self, address, /):
-        """Return the base of the block that covers an address, or None.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
+        """Return the base of the block that covers an address, or None."""
         cdef uint64_t high
         cdef uint64_t low
         cdef int64_t offset
@@ -451,28 +368,12 @@ cdef class AddressPool:
     # Assignments
 
     def assign(self, key, now_ns):
-        """Give a key an address; a key that has one gets the same again, and nothing changes.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
-        """
+        """Assign an address to a key and return it; if the key has one, return that."""
         cdef bint is_new
         return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
 
     def assign_at(self, key, address, now_ns):
-        """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
-
-        Raises:
-            OutOfRange: `address` or `now_ns` is outside its bounds.
-            AlreadyAssigned: the key has another address, or another key has this one.
-            NotInPool: no block covers the address.
-            CoolingDown: its cooldown is not over at `now_ns`.
-
-        Complexity: O(log blocks), amortised over the cooldowns that end.
-        """
+        """Assign this address to a key, even in a closed block; if the key has this address, change nothing."""
         cdef uint64_t high
         cdef uint64_t low
         cdef int64_t offset
@@ -502,14 +403,7 @@ cdef class AddressPool:
         self._hand_out(self._settle(index, offset, address), key, key_hash)
 
     def unassign(self, key, now_ns):
-        """Take a key's address from it and return that; it cools until `now_ns + cooldown_ns` and is free from then on.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address.
-
-        Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
-        """
+        """Remove a key and return its address, which cools until `now_ns + cooldown_ns` and is free from then on."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
@@ -521,13 +415,7 @@ cdef class AddressPool:
         return address
 
     def revoke(self, key, /):
-        """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
-
-        Raises:
-            UnknownKey: the key has no address.
-
-        Complexity: O(1).
-        """
+        """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
         _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
@@ -542,18 +430,12 @@ cdef class AddressPool:
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
-        """Return the key that has an address, or None if no key has it, in the pool or outside.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
+        """Return the key of an address, or None if no key has it; the address may lie outside all blocks."""
         cdef int32_t place = self._place_of(address)
         return None if place == NONE else <object>key_at(<PyObject*>self._held, place)
 
     def items(self):
-        """Iterate over (key, address), ascending by address, as they are at the call."""
+        """Return an iterator over (key, address), ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
         cdef int32_t each
@@ -562,12 +444,7 @@ cdef class AddressPool:
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
-        """Iterate over (key, address) of one block, ascending by address, as they are at the call.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return an iterator over (key, address) of one block, ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
         self._list_assigned(self._checked_block(base), keys, addresses)
@@ -579,17 +456,7 @@ cdef class AddressPool:
     # What the owner keeps beside addresses and keys
 
     def assign_entry(self, key, now_ns, note=None, /):
-        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
-
-        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
-
-        Raises:
-            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: that of `assign`.
-        """
+        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none."""
         cdef bint is_new
         cdef int32_t place
         if not self._keeps:
@@ -600,15 +467,7 @@ cdef class AddressPool:
         return self._entry_of(place)
 
     def unassign_entry(self, key, now_ns, /):
-        """Unassign, forget the note, and return the entry of the address.
-
-        Raises:
-            PoolLocked: as with `assign_entry`.
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
-
-        Complexity: that of `unassign`.
-        """
+        """Remove a key and its note, and return the entry of its address."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._find(key, PyObject_Hash(key))
         if self._locked:
@@ -630,13 +489,7 @@ cdef class AddressPool:
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
-        """Keep an object beside a key's address, for whoever is given that next too.
-
-        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key's address; the next key that gets the address finds it too."""
         cdef int32_t place
         if not self._keeps:
             self._keep()
@@ -645,16 +498,12 @@ cdef class AddressPool:
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
 
     def note_of(self, key, /):
-        """Return the note kept with a key, or None."""
+        """Return the note of a key, or None."""
         cdef int32_t place = self._find(key, PyObject_Hash(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
-        """Keep an object with a key while it has its address.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key as long as the key has its address."""
         cdef int32_t place
         if not self._keeps:
             self._keep()
@@ -667,19 +516,7 @@ cdef class AddressPool:
     # Cooldowns
 
     def cool_at(self, address, until_ns):
-        """Let a free address cool until a time, as it did before a restart; if it cools already, the later end holds.
-
-        Args:
-            address: 0 … 2**128-1.
-            until_ns: 0 … 2**63-2, nanoseconds; the address is free from then on.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            NotInPool: no block covers the address.
-            AlreadyAssigned: a key has it.
-
-        Complexity: O(log blocks) if cooldowns come in order of their end.
-        """
+        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts."""
         cdef uint64_t high
         cdef uint64_t low
         cdef int64_t offset
@@ -705,16 +542,12 @@ cdef class AddressPool:
             self._cool(place, until)
 
     def cooling_until(self, address, /):
-        """Return the end of an address's cooldown, over or not, remembered of a removed block or not; None if it does not cool.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-        """
+        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool."""
         cdef int32_t place = self._place_of(address)
         return self._places[place].stamp.until_ns if place != NONE and self._places[place].state == COOLING else None
 
     def cooling_items(self):
-        """Return (address, until_ns) of all that cools, in order of expiry, what is remembered of removed blocks included."""
+        """Return (address, until_ns) of all cooling addresses, in order of expiry, including those of removed blocks."""
         cdef list addresses = []
         cdef list ends = []
         cdef int32_t place = self._first_cooling
@@ -728,7 +561,7 @@ cdef class AddressPool:
 
     @property
     def locked(self):
-        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        """Whether `assign_entry` and `unassign_entry` raise PoolLocked. The owner sets it while an operation needs several calls."""
         return self._locked
 
     @locked.setter
@@ -747,7 +580,7 @@ cdef class AddressPool:
 
     @property
     def seed(self):
-        """What the generator of "random" was seeded with."""
+        """The seed of "random"."""
         return self._seed
 
     @property
@@ -757,45 +590,24 @@ cdef class AddressPool:
 
     @property
     def assigned_count(self):
-        """The number of addresses that keys hold."""
+        """The number of assigned addresses."""
         return self._assigned_count
 
     def cooling_count(self, now_ns, /):
-        """Count the addresses of the blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-
-        Complexity: O(1), amortised over the cooldowns that end.
-        """
+        """Count the addresses in blocks that still cool at `now_ns`."""
         self._expire(bounded("now_ns", now_ns, 0, TIME_MAX_NS))
         return self._cooling_count
 
     def block_total_count(self, base, /):
-        """Return the size of a block.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return the size of a block."""
         return self._blocks[self._checked_block(base)].size
 
     def block_assigned_count(self, base, /):
-        """Count the addresses of a block that keys hold.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the assigned addresses of a block."""
         return self._blocks[self._checked_block(base)].assigned_count
 
     def block_cooling_count(self, base, now_ns):
-        """Count the addresses of a block that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the addresses of a block that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_block(base)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
@@ -804,47 +616,27 @@ cdef class AddressPool:
         return self._blocks[index].cooling_count
 
     def group_block_count(self, group, /):
-        """Count the blocks of a group; 0 for a group that has none, as for all group counts.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group. All group counts are 0 if the group has no block."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count
 
     def group_empty_block_count(self, group, /):
-        """Count the blocks of a group without an address that a key holds; addresses of them may cool.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group without an assigned address; their addresses may cool."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count - self._groups[slot].busy_count
 
     def group_total_count(self, group, /):
-        """Count the addresses of a group's blocks.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._group_totals[slot]
 
     def group_assigned_count(self, group, /):
-        """Count the addresses of a group's blocks that keys hold.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the assigned addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].assigned_count
 
     def group_cooling_count(self, group, now_ns):
-        """Count the addresses of a group's blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `group` or `now_ns` is outside its bounds.
-        """
+        """Count the addresses of a group's blocks that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_group(group)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
