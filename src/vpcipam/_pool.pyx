@@ -229,7 +229,7 @@ cdef class BitmapPool:
         return f"<BitmapPool: {self._allocated_count} of {self._capacity} allocated>"
 
     def __reduce__(self):
-        raise refuse.not_copyable("BitmapPool", "build a new one and allocate_at() what iter() gave")
+        raise refuse.not_copyable("BitmapPool", "build a new one, and call allocate_at() for each offset of iter()")
 
     cdef int _checked_kind(self, object length) except -1:
         cdef int overflow = 0

@@ -3,6 +3,7 @@
 # With binding=False a method is a C method, and calling it costs half as much. The clinic signatures keep `inspect` and stubtest working.
 """The compiled twin of AddressPool: the same results and errors as the plain twin (`vpcipam.pool.plain_addresses`), in nanoseconds."""
 
+from bisect import bisect_left, bisect_right
 from threading import RLock
 from types import GenericAlias
 
@@ -38,7 +39,6 @@ from vpcipam.pool.blocks cimport (
     NEAR_FIRST,
     NONE,
     PLACES_MAX,
-    Base,
     Block,
     Group,
     Place,
@@ -68,7 +68,6 @@ cdef int64_t GROUP_MAX = refuse.GROUP_MAX
 cdef int64_t TIME_MAX_NS = refuse.TIME_MAX_NS
 cdef int64_t UNTIL_MAX_NS = refuse.UNTIL_MAX_NS
 cdef object ADDRESS_MAX = refuse.ADDRESS_MAX
-cdef object LOW_HALF = 2**64 - 1
 
 cdef enum Placement:  # in the order of refuse.PLACEMENTS
     LOWEST
@@ -102,20 +101,6 @@ cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) e
         if not overflow and low <= number <= high:
             return number
     return refuse.bounded(name, value, low, high)
-
-
-cdef int split(object address, uint64_t* high, uint64_t* low) except -1:
-    """Cut an address into its two halves."""
-    high[0] = address >> 64
-    low[0] = address & LOW_HALF
-    return 0
-
-
-cdef object checked_address(str name, object value, uint64_t* high, uint64_t* low):
-    """Take an address, and cut it into its two halves."""
-    address = refuse.bounded(name, value, 0, ADDRESS_MAX)
-    split(address, high, low)
-    return address
 
 
 # The list comes as a plain pointer: of an object, Cython would count one reference more and then one less.
@@ -186,10 +171,10 @@ cdef class AddressPool:
     cdef dict _group_slots  # group number -> slot
     cdef list _group_totals  # by slot
     cdef list _bases  # by block
+    cdef list _sorted_bases
+    cdef dict _block_at  # base -> block
     cdef object _total_count
     cdef object _seed
-    cdef Base* _bases_at  # by block: its base, as numbers
-    cdef int32_t* _by_address  # blocks, ascending by base
     cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
     cdef SumTree _open_sums  # "random": whether a block is open, by rank
     cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
@@ -216,6 +201,8 @@ cdef class AddressPool:
         self._group_slots = {}
         self._group_totals = []
         self._bases = []
+        self._sorted_bases = []
+        self._block_at = {}
         self._total_count = 0
         self._spare_place = self._spare_block = self._first_cooling = self._last_cooling = NONE
         self._ranks_stale = True
@@ -228,9 +215,7 @@ cdef class AddressPool:
         free(self._places)
         free(self._table.slots)
         free(self._blocks)
-        free(self._bases_at)
         free(self._groups)
-        free(self._by_address)
         free(self._by_rank)
         self._free_ranks()
 
@@ -242,22 +227,20 @@ cdef class AddressPool:
 
     def add_block(self, base, size, group=0):
         """Add the open block base … base+size-1 to a group."""
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t length
         cdef int64_t number
         cdef int32_t position
         cdef int32_t neighbour
         cdef int32_t index
         cdef Block* block
-        base = checked_address("base", base, &high, &low)
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
         length = bounded("size", size, 1, BLOCK_SIZE_MAX)
         number = bounded("group", group, 0, GROUP_MAX)
         if base + length - 1 > ADDRESS_MAX:
             raise refuse.block_past_end(base, length)
-        position = self._position(high, low)
+        position = bisect_left(self._sorted_bases, base)
         for neighbour in range(max(position - 1, 0), min(position + 1, self._block_count)):
-            index = self._by_address[neighbour]
+            index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
         # From here on only memory can run out, and nothing is changed before it is all there.
@@ -267,16 +250,15 @@ cdef class AddressPool:
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
-        self._bases_at[index].high = high
-        self._bases_at[index].low = low
         block.size = length
         block.group = group_slot
         block.near = block.far_count = block.assigned_count = block.cooling_count = 0
         block.bits.word = 0
         block.closed = False
         block.open = True
-        insert(self._by_address, self._block_count, position, index)
-        self._insert_by_rank(index)
+        self._sorted_bases.insert(position, base)
+        self._block_at[base] = index
+        insert(self._by_rank, self._block_count, self._rank_position(index), index)
         self._block_count += 1
         self._total_count += length
         self._group_totals[block.group] += length
@@ -357,12 +339,8 @@ cdef class AddressPool:
 
     def block_of(self, address, /):
         """Return the base of the block that covers an address, or None."""
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset
-        cdef int32_t index
-        checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        cdef int32_t index = self._covering(refuse.bounded("address", address, 0, ADDRESS_MAX), &offset)
         return None if index == NONE else self._bases[index]
 
     # Assignments
@@ -374,14 +352,12 @@ cdef class AddressPool:
 
     def assign_at(self, key, address, now_ns):
         """Assign this address to a key, even in a closed block; if the key has this address, change nothing."""
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset
         cdef int32_t index
         cdef int32_t place
         cdef int64_t now
         cdef Py_hash_t key_hash
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         key_hash = PyObject_Hash(key)
         place = self._find(key, key_hash)
@@ -390,7 +366,7 @@ cdef class AddressPool:
                 held = <object>address_at(<PyObject*>self._held, place)
                 raise refuse.key_holds_another(key, held, address)
             return
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
@@ -438,9 +414,8 @@ cdef class AddressPool:
         """Return an iterator over (key, address), ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
-        cdef int32_t each
-        for each in range(self._block_count):
-            self._list_assigned(self._by_address[each], keys, addresses)
+        for base in self._sorted_bases:
+            self._list_assigned(self._block_at[base], keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
@@ -517,15 +492,13 @@ cdef class AddressPool:
 
     def cool_at(self, address, until_ns):
         """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts."""
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset
         cdef int64_t until
         cdef int32_t index
         cdef int32_t place
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         until = bounded("until_ns", until_ns, 0, UNTIL_MAX_NS)
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
@@ -656,13 +629,9 @@ cdef class AddressPool:
     # Arguments
 
     cdef int32_t _checked_block(self, object base) except -1:
-        cdef uint64_t high
-        cdef uint64_t low
-        cdef int64_t offset
-        cdef int32_t index
-        base = checked_address("base", base, &high, &low)
-        index = self._covering(high, low, &offset)
-        if index == NONE or offset:
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
+        index = self._block_at.get(base)
+        if index is None:
             raise refuse.unknown_block(base)
         return index
 
@@ -671,38 +640,16 @@ cdef class AddressPool:
         cdef int64_t number = bounded("group", group, 0, GROUP_MAX)
         return self._group_slots.get(number, NONE)
 
-    cdef int32_t _position(self, uint64_t high, uint64_t low) noexcept:
-        """How many blocks start below an address."""
-        cdef int32_t first = 0
-        cdef int32_t last = self._block_count
-        cdef int32_t middle
-        cdef const Base* base
-        while first < last:
-            middle = (first + last) >> 1
-            base = &self._bases_at[self._by_address[middle]]
-            if base.high < high or base.high == high and base.low < low:
-                first = middle + 1
-            else:
-                last = middle
-        return first
-
-    cdef int32_t _covering(self, uint64_t high, uint64_t low, int64_t* offset) noexcept:
+    cdef int32_t _covering(self, object address, int64_t* offset) except -2:
         """The block that covers an address, and the address's offset in it; NONE if there is none."""
-        cdef int32_t position = self._position(high, low)
+        cdef Py_ssize_t position = bisect_right(self._sorted_bases, address)
         cdef int32_t index
-        cdef uint64_t distance
-        cdef const Base* base
-        if position < self._block_count:
-            index = self._by_address[position]
-            if self._bases_at[index].high == high and self._bases_at[index].low == low:
-                offset[0] = 0
-                return index
         if position == 0:
             return NONE
-        index = self._by_address[position - 1]
-        base = &self._bases_at[index]
-        distance = low - base.low  # modulo 2**64
-        if high - base.high != (low < base.low) or distance >= <uint64_t>self._blocks[index].size:
+        base = self._sorted_bases[position - 1]
+        index = self._block_at[base]
+        distance = address - base
+        if distance >= self._blocks[index].size:
             return NONE
         offset[0] = distance
         return index
@@ -717,12 +664,10 @@ cdef class AddressPool:
         return NONE if place is None else place
 
     cdef int32_t _place_of(self, object address) except -2:
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset = 0
         cdef int32_t index
-        address = checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        index = self._covering(address, &offset)
         return self._place_at(index, offset, address)
 
     # Keys
@@ -1192,25 +1137,18 @@ cdef class AddressPool:
         cdef PyObject* address
         cdef PyObject* value
         cdef int64_t offset
+        base = self._bases[index]
         if block.size <= len(self._outside):
-            base = self._bases[index]
             for offset in range(block.size):
                 place = self._outside.get(base + offset)
                 if place is not None:
                     self._take_back(index, place, offset)
         else:
             while PyDict_Next(self._outside, &position, &address, &value):
-                self._take_back_if_covered(index, <object>value, <object>address)
+                distance = <object>address - base
+                if 0 <= distance < block.size:
+                    self._take_back(index, <object>value, distance)
         self._reconsider(block)
-        return 0
-
-    cdef int _take_back_if_covered(self, int32_t index, int32_t place, object address) except -1:
-        cdef uint64_t high = 0
-        cdef uint64_t low = 0
-        cdef int64_t offset
-        split(address, &high, &low)
-        if self._covering(high, low, &offset) == index:
-            self._take_back(index, place, offset)
         return 0
 
     cdef void _take_back(self, int32_t index, int32_t place, int64_t offset) noexcept:
@@ -1228,18 +1166,10 @@ cdef class AddressPool:
         cdef void* memory
         if self._spare_block != NONE:
             return 0
-        memory = realloc(self._by_address, room * sizeof(int32_t))
-        if memory == NULL:
-            raise MemoryError
-        self._by_address = <int32_t*>memory
         memory = realloc(self._by_rank, room * sizeof(int32_t))
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        memory = realloc(self._bases_at, room * sizeof(Base))
-        if memory == NULL:
-            raise MemoryError
-        self._bases_at = <Base*>memory
         extend(self._bases, room)
         memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
@@ -1284,36 +1214,28 @@ cdef class AddressPool:
         self._groups[slot].open_count = self._groups[slot].busy_count = 0
         return slot
 
-    cdef int32_t _rank_position(self, int32_t index) noexcept:
+    cdef int32_t _rank_position(self, int32_t index) except -1:
         """How many blocks rank below one."""
-        cdef const Base* base = &self._bases_at[index]
-        cdef const Base* other
         cdef int32_t number = self._groups[self._blocks[index].group].number
+        cdef int32_t other
         cdef int32_t other_number
         cdef int32_t first = 0
         cdef int32_t last = self._block_count
         cdef int32_t middle
         while first < last:
             middle = (first + last) >> 1
-            other = &self._bases_at[self._by_rank[middle]]
-            other_number = self._groups[self._blocks[self._by_rank[middle]].group].number
-            if other_number < number or other_number == number and (
-                other.high < base.high or other.high == base.high and other.low < base.low
-            ):
+            other = self._by_rank[middle]
+            other_number = self._groups[self._blocks[other].group].number
+            if other_number < number or other_number == number and self._bases[other] < self._bases[index]:
                 first = middle + 1
             else:
                 last = middle
         return first
 
-    cdef void _insert_by_rank(self, int32_t index) noexcept:
-        cdef int32_t position = self._rank_position(index)
-        insert(self._by_rank, self._block_count, position, index)
-
     cdef int _drop_block(self, int32_t index) except -1:
         """Forget a block with no address in use."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
-        cdef int32_t position = self._position(self._bases_at[index].high, self._bases_at[index].low)
         cdef int32_t rank = self._rank_position(index)
         cdef int32_t place
         cdef int64_t offset
@@ -1325,7 +1247,8 @@ cdef class AddressPool:
             if place != NONE:
                 self._spare(place)
         block_free(block)
-        remove(self._by_address, self._block_count, position)
+        del self._sorted_bases[bisect_left(self._sorted_bases, self._bases[index])]
+        del self._block_at[self._bases[index]]
         remove(self._by_rank, self._block_count, rank)
         self._block_count -= 1
         self._ranks_stale = True
@@ -1462,7 +1385,6 @@ cdef class AddressPool:
 
     def _check_places(self):
         cdef int32_t place
-        cdef int32_t each
         cdef size_t slot
         cdef int64_t held = 0
         cdef int64_t used
@@ -1485,13 +1407,13 @@ cdef class AddressPool:
             hold(1, self._keeps or not self._places[place].has_entry)
             held_by = <object>key_at(<PyObject*>self._held, place)
             hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
-        for each in range(self._block_count):
-            block = &self._blocks[self._by_address[each]]
+        for index in self._block_at.values():
+            block = &self._blocks[<int32_t>index]
             used = 0
             for offset in range(block.near):
                 place = place_slot(block, offset)[0]
                 here = &self._places[place]
-                hold(1, place == NONE or here.block == self._by_address[each] and here.offset == offset)
+                hold(1, place == NONE or here.block == index and here.offset == offset)
                 hold(1, place == NONE or <object>address_at(<PyObject*>self._held, place) == self._bases[here.block] + offset)
                 in_use = place != NONE and here.state != FREE
                 used += in_use
@@ -1509,9 +1431,9 @@ cdef class AddressPool:
             hold(1, here.block == NONE or self._bases[here.block] + here.offset == address and here.offset >= self._blocks[here.block].near)
 
     def _check_blocks(self):
-        cdef int32_t each
         cdef int32_t index
         cdef int32_t place
+        end = 0
         assigned = {}
         cooling = {}
         far = {}
@@ -1521,12 +1443,12 @@ cdef class AddressPool:
         for place in self._outside.values():
             if self._places[place].block != NONE:
                 far[self._places[place].block] = far.get(self._places[place].block, 0) + 1
-        for each in range(self._block_count):
-            index = self._by_address[each]
+        hold(2, self._sorted_bases == sorted(self._block_at) and len(self._sorted_bases) == self._block_count)
+        for base in self._sorted_bases:
+            index = self._block_at[base]
             group = self._blocks[index].group
-            if each:
-                below = self._by_address[each - 1]
-                hold(2, self._bases[below] + self._blocks[below].size <= self._bases[index])
+            hold(2, self._bases[index] == base >= end)
+            end = base + self._blocks[index].size
             hold(3, self._blocks[index].far_count == far.get(index, 0))
             totals[group] = totals.get(group, 0) + self._blocks[index].size
             assigned[group] = assigned.get(group, 0) + self._blocks[index].assigned_count
@@ -1543,7 +1465,7 @@ cdef class AddressPool:
             hold(5, self._groups[<int32_t>slot].open_count == open_counts[slot])
         hold(3, self._total_count == sum(totals.values()) and self._assigned_count == sum(assigned.values()))
         hold(3, self._cooling_count == sum(cooling.values()))
-        hold(3, self._closed_count == sum([self._blocks[self._by_address[rank]].closed for rank in range(self._block_count)]))
+        hold(3, self._closed_count == sum([self._blocks[<int32_t>index].closed for index in self._block_at.values()]))
         hold(5, self._open_count == sum(open_counts.values()))
 
     def _check_order(self):
