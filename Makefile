@@ -61,9 +61,9 @@ format: $(VENV)/dev ## Let ruff write the format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(VENV)/dev ## mypy --strict, and the stub against the compiled module
+types: $(VENV)/dev ## mypy --strict, and the stubs against the compiled modules
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest vpcipam._pool
+	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
 bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
@@ -71,7 +71,7 @@ bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in th
 	$(BIN)/python benchmarks/fleet_report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(PUBLIC)
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(PUBLIC)
 	@echo "build/docs/index.html"
 
 dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold
