@@ -160,6 +160,11 @@ def test_the_folders_of_tests_are_called_as_the_rooms():
     assert folders - {"conformance"} <= {*ORDER}
 
 
+def test_helpers_of_tests_have_unique_names():
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "conftest"))]
+    assert len(helpers) == len(set(helpers))
+
+
 def test_no_imports_go_in_a_circle():
     faces = {name for name in MODULES if name.count(".") == 1 and (PACKAGE / name.partition(".")[2]).is_dir()}
     within = {name: others - faces for name, others in ARROWS.items() if name not in faces}
