@@ -94,11 +94,11 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@echo "Setting up $(VENV) (once)"
-	$(PIP) install --no-compile --editable '.[cli]'
+	$(PIP) install --editable '.[cli]'
 	@touch $@
 
 # The tests want the compiled pools: without them the set-up fails here, not the suite later.
 $(VENV)/dev: $(VENV)/bin/python $(SOURCES)
 	@echo "Setting up $(VENV) for development (once)"
-	VPCIPAM_REQUIRE_EXTENSION=1 $(PIP) install --no-compile --editable '.[cli]' --group dev
+	VPCIPAM_REQUIRE_EXTENSION=1 $(PIP) install --editable '.[cli]' --group dev
 	@touch $@ $(VENV)/installed
