@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 # The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
 PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node planner prometheus fleet report
 
-SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
+SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/pool/*.pyx src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
 
 .PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
 
@@ -39,15 +39,15 @@ coverage: ## Branch coverage of the Python below cli/, on the plain pools; less 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/pool/*.pyx src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
 
 format: $(VENV)/dev ## Let ruff write the format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(VENV)/dev ## mypy --strict, and the stub against the compiled module
+types: $(VENV)/dev ## mypy --strict, and the stubs against the compiled modules
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest vpcipam._pool
+	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
 bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
@@ -55,7 +55,7 @@ bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in th
 	$(BIN)/python benchmarks/fleet_report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))
 	@echo "build/docs/index.html"
 
 dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold
@@ -65,7 +65,7 @@ dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold
 
 clean: ## Remove all that was made here
 	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks
-	rm -rf src/*.egg-info src/vpcipam/*.so src/vpcipam/_pool.c src/vpcipam/_pool.html
+	rm -rf src/*.egg-info src/vpcipam/*.so src/vpcipam/*/*.so src/vpcipam/_pool.[ch]* src/vpcipam/pool/*.[ch]*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up ------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from random import Random
 
 from vpcipam import Ec2Error, Ec2Model
 from vpcipam.address import Cidr, address_text
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.subnet_rules import reserved_addresses
 
 SUBNET = Cidr.parse("10.0.0.0/22")
 RESERVED = Cidr.parse("10.0.2.0/23")

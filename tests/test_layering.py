@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "vpcipam"
 ROOMS = """
     _version errors _arguments _units _chance
     address sandbox
-    _pool_refusals _pool pool
+    _pool_refusals pool
     stats limits settings
     journal quarantine restoration events
     datastore
@@ -89,7 +89,7 @@ LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli\b", name)]
 
 
 def room(name):
-    return name.split(".")[1]
+    return "pool" if name == "vpcipam._pool" else name.split(".")[1]  # outside its folder, at the address that the contract fixes
 
 
 # --- imports -------------------------------------------------------------------------------------------------------------
@@ -122,13 +122,13 @@ def imports(nodes):
 def cython_imports(text):
     """The modules that a Cython source imports; a .pxd is no module."""
     for package, names in re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", text, re.MULTILINE):
-        yield from {f"{package}.{name.split()[0]}" for name in names.split(",") if name.strip()} & MODULES.keys() or {package}
+        yield from {f"{package}.{name.split()[0]}" for name in names.split(",") if name.strip()} & {*MODULES, *CYTHON_SOURCES} or {package}
 
 
 def own_imports(name):
     """The modules of the package that a module imports anywhere, also for types alone."""
     if name in CYTHON_SOURCES:
-        found = {*cython_imports(CYTHON_SOURCES[name])} & MODULES.keys()
+        found = {*cython_imports(CYTHON_SOURCES[name])} & {*MODULES, *CYTHON_SOURCES}
         assert found, f"{name} imports nothing: is the pattern stale?"
         return found
     return {each for each in imports(ast.walk(MODULES[name])) if each.partition(".")[0] == "vpcipam"}

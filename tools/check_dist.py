@@ -9,21 +9,23 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+COMPILED = ("vpcipam/_pool", "vpcipam/pool/addresses")
+
 
 def wheel_problems(names: list[str]) -> list[str]:
     """List the problems with the files of a wheel."""
     problems = [f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html"))]
-    if not any(name.startswith("vpcipam/_pool.") and name.endswith((".so", ".pyd")) for name in names):
-        problems.append("the compiled pools are missing: was there a C compiler?")
-    return (
-        problems + [f"{name} is missing" for name in ("vpcipam/py.typed", "vpcipam/_pool.pyi") if name not in names] + _data_problems(names)
-    )
+    built = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
+    problems += [f"the compiled {module} is missing: was there a C compiler?" for module in COMPILED if module not in built]
+    wanted = ("vpcipam/py.typed", *(f"{module}.pyi" for module in COMPILED))
+    return problems + [f"{name} is missing" for name in wanted if name not in names] + _data_problems(names)
 
 
 def sdist_problems(names: list[str]) -> list[str]:
     """List the problems with the files of an sdist."""
     problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html"))]
-    wanted = ("src/vpcipam/_pool.pyx", "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
+    sources = (f"src/{module}.pyx" for module in COMPILED)
+    wanted = (*sources, "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
     return (
         problems + [f"{name} is missing" for name in wanted if not any(each.endswith(f"/{name}") for each in names)] + _data_problems(names)
     )

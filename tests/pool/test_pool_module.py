@@ -6,7 +6,9 @@ import doctest
 import importlib
 import importlib.util
 import inspect
+import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,6 +55,18 @@ def test_the_plain_twin_can_be_forced(monkeypatch):
     selector = load_selector()
     assert selector.USING_EXTENSION is False
     assert selector.BitmapPool is plain.BitmapPool
+
+
+@pytest.mark.skipif("vpcipam._pool" not in TWIN_NAMES, reason="the plain twin was asked for")
+@pytest.mark.parametrize("first", ["vpcipam._pool", "vpcipam.pool", "vpcipam.pool.addresses"])
+def test_the_compiled_modules_can_be_imported_in_any_order(first):
+    code = (
+        f"import {first}, vpcipam._pool as compiled, vpcipam.pool as pool\n"
+        "assert pool.USING_EXTENSION\n"
+        "assert (pool.AddressPool, pool.BitmapPool, pool.owners_lock) == (compiled.AddressPool, compiled.BitmapPool, compiled.owners_lock)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "VPCIPAM_NO_EXTENSION"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - our own interpreter
 
 
 def test_the_library_uses_the_twin_that_the_suite_is_run_for():

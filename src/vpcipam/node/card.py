@@ -242,7 +242,7 @@ class Card:
 
     def withhold_from_others(self, now_ns: int) -> None:
         """Withhold addresses on this card that cool, or are in quarantine, by the journal of another card."""
-        self.datastore.take_over(self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere())
+        self.datastore.withhold(self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere())
 
     def _quarantined_elsewhere(self) -> list[Quarantined]:
         return [entry for card in self.others for entry in card.datastore.quarantined if not entry.elsewhere]

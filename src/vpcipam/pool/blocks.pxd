@@ -7,7 +7,18 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
-from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, run_mask, tree_bits, tree_first, tree_free, tree_give, tree_grow, tree_init, tree_take
+from vpcipam.pool.free_tree cimport (
+    FreeTree,
+    lowest_bit,
+    run_mask,
+    tree_bits,
+    tree_first,
+    tree_free,
+    tree_give,
+    tree_grow,
+    tree_init,
+    tree_take,
+)
 
 cdef enum:
     NONE = -1

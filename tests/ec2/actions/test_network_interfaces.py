@@ -249,7 +249,7 @@ def test_addresses_are_counted_against_the_type_when_the_eni_is_attached(ec2, su
 def test_prefixes_can_not_be_attached_to_a_type_without_them(ec2, subnet_id, types, refused, counts):
     instance_id = ec2.launch_instance(types.xen, subnet_id, now_ns=0).instance_id
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, **counts, now_ns=0).eni_id
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "need a Nitro instance"):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "only Nitro instances"):
         ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=0)
 
 
@@ -300,7 +300,7 @@ def test_description_and_source_dest_check_can_be_changed(ec2, eni_id):
     ],
 )
 def test_exactly_one_attribute_is_changed_in_a_call(ec2, eni_id, refused, wanted):
-    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "one attribute is changed in a call"):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute"):
         ec2.modify_network_interface_attribute(eni_id, **wanted, now_ns=0)
 
 

@@ -239,9 +239,9 @@ def test_too_many_ipv6_addresses_for_the_type_are_refused_on_attach(ec2, subnet_
 
 @pytest.mark.parametrize("count", [DETACHED_IPV6_LIMIT + 1, 10**9, 2**70])
 def test_an_eni_on_no_instance_takes_a_bounded_number_of_ipv6_addresses(ec2, subnet_id, eni_id, refused, count):
-    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"{DETACHED_IPV6_LIMIT} IPv6 addresses at most"):
+    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {DETACHED_IPV6_LIMIT} IPv6 addresses"):
         ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=count, now_ns=0)
-    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"{DETACHED_IPV6_LIMIT} IPv6 addresses at most"):
+    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {DETACHED_IPV6_LIMIT} IPv6 addresses"):
         ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=count, now_ns=0)
 
 

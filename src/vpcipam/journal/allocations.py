@@ -1,9 +1,7 @@
-"""Entries of a journal as they are read: what of each is legible, and which contradict each other."""
+"""Reads the entries of a journal: allocations and cooldowns, and which allocations contradict each other."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-
-import attrs
 
 from vpcipam.address import address_text, parse_address
 from vpcipam.errors import InvalidAddress
@@ -11,83 +9,74 @@ from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.sandbox import PodRef, SandboxKey
 
 _INT64 = range(-(2**63), 2**63)
-_TIMES = range(2**63 - 1)  # what the pool takes for the end of a cooldown
+_TIMES = range(2**63 - 1)  # what the pool accepts as the end of a cooldown
 
 
 class UnreadableError(Exception):
-    """An entry, or a field of it, makes no sense; the message says which."""
+    """An entry can't be read; the message names the field and what is wrong with it."""
 
 
 class RepeatedMembers(dict[str, object]):
-    """An object of JSON that has a member twice."""
+    """A JSON object that has a member twice."""
 
 
-@attrs.frozen
-class Candidate:
-    """An entry that should tell of a sandbox and its address.
+def parse_allocation(place: str, text: str, value: object) -> Assigned | Problem:
+    """Read an allocation, whose fields have ipamd's names. Releases of ipamd before v1.9 wrote neither a time nor metadata.
 
-    Attributes:
-        place: where it stands, as `Problem.place` has it.
-        text: as it stands.
-        assigned: what it says, None where that makes no sense.
-        key, address: as far as they are legible.
-        message: what makes no sense in it.
+    Args:
+        place: where it is, see `Problem.place`.
+        text: the allocation as written.
+        value: its content.
+
+    Returns:
+        The allocation, or the problem with it, which has what is legible of its sandbox and address.
     """
-
-    place: str
-    text: str
-    assigned: Assigned | None = None
-    key: SandboxKey | None = None
-    address: str | None = None
-    message: str = ""
-
-
-def read_candidate(place: str, text: str, value: object) -> Candidate:
-    """Read an allocation, whose fields have upstream's names. Releases before v1.9 wrote neither time nor metadata."""
     key = address = None
     try:
         fields = _fields(value)
         key = _key(fields)
         address = _address(fields)
         assigned_ns = _integer(fields, "allocationTimestamp", _INT64, 0)
-        return Candidate(place, text, Assigned(key, address, _pod(fields), assigned_ns), key, address)
+        return Assigned(key, address, _pod(fields), assigned_ns)
     except UnreadableError as error:
-        return Candidate(place, text, None, key, address or _address_if_legible(value), str(error))
+        return Problem(place, str(error), key, address or _address_if_legible(value), text)
 
 
-def judge(candidates: Sequence[Candidate]) -> tuple[Assigned | Problem, ...]:
-    """Say of each what it says, if that can be taken as it stands, or what is wrong with it.
+def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem]]) -> tuple[Assigned | Problem, ...]:
+    """Replace allocations that contradict or repeat another by problems.
 
-    Of two that contradict each other nobody guesses which is right. Of two that say the same the first counts.
+    If two contradict each other, both become problems: nobody knows which is right. If two say the same, the first counts.
+
+    Args:
+        allocations: each with its place and its text.
     """
-    first: dict[tuple[SandboxKey, str], Candidate] = {}
-    for each in candidates:
-        if each.assigned is not None:
-            first.setdefault((each.assigned.key, each.assigned.address), each)
+    first: dict[tuple[SandboxKey, str], tuple[str, Assigned]] = {}
+    for place, _, each in allocations:
+        if isinstance(each, Assigned):
+            first.setdefault((each.key, each.address), (place, each))
     of_key = Counter(key for key, _ in first)
     of_address = Counter(address for _, address in first)
 
-    def verdict(each: Candidate) -> Assigned | Problem:
-        if each.assigned is None:
-            return Problem(each.place, each.message, each.key, each.address, each.text)
-        key, address = each.assigned.key, each.assigned.address
-        earlier = first[key, address]
-        if earlier is not each:  # nothing has to be withheld for its sake
-            return Problem(each.place, f"it says the same as {earlier.place}", None, None, each.text, earlier.assigned)
-        if of_key[key] > 1:
-            return Problem(each.place, f"{key} has {of_key[key]} addresses", key, address, each.text)
-        if of_address[address] > 1:
-            return Problem(each.place, f"{address} has {of_address[address]} sandboxes", key, address, each.text)
-        return each.assigned
+    def checked(place: str, text: str, each: Assigned | Problem) -> Assigned | Problem:
+        if isinstance(each, Problem):
+            return each
+        first_place, earlier = first[each.key, each.address]
+        if earlier is not each:  # the first one already withholds what has to be withheld
+            return Problem(place, f"it says the same as {first_place}", None, None, text, earlier)
+        if of_key[each.key] > 1:
+            return Problem(place, f"{each.key} has {of_key[each.key]} addresses", each.key, each.address, text)
+        if of_address[each.address] > 1:
+            return Problem(place, f"{each.address} has {of_address[each.address]} sandboxes", each.key, each.address, text)
+        return each
 
-    return tuple(map(verdict, candidates))
+    return tuple(checked(*each) for each in allocations)
 
 
-def read_cooling(value: object) -> Cooling:
+def parse_cooling(value: object) -> Cooling:
     """Read a cooldown.
 
     Raises:
-        UnreadableError: it makes no sense.
+        UnreadableError: a field is missing or invalid.
     """
     fields = _fields(value)
     text = _text(fields, "address")
@@ -97,7 +86,7 @@ def read_cooling(value: object) -> Cooling:
 
 def _fields(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise UnreadableError("it is no object")
+        raise UnreadableError("it is not an object")
     if isinstance(value, RepeatedMembers):
         raise UnreadableError("it has a field twice")
     return value
@@ -106,7 +95,7 @@ def _fields(value: object) -> dict[str, object]:
 def _text(fields: Mapping[str, object], name: str, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise UnreadableError(f"its {name} is {'missing' if name not in fields else 'no text'}")
+        raise UnreadableError(f"its {name} is {'missing' if name not in fields else 'not a text'}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -117,7 +106,7 @@ def _text(fields: Mapping[str, object], name: str, default: str | None = None) -
 def _integer(fields: Mapping[str, object], name: str, bounds: range, default: int | None = None) -> int:
     value = fields.get(name, default)
     if type(value) is not int:
-        raise UnreadableError(f"its {name} is {'missing' if name not in fields else 'no integer'}")
+        raise UnreadableError(f"its {name} is {'missing' if name not in fields else 'not an integer'}")
     if value not in bounds:
         raise UnreadableError(f"its {name} is out of range")
     return value
@@ -140,7 +129,7 @@ def _address(fields: Mapping[str, object]) -> str:
 
 
 def _address_if_legible(value: object) -> str | None:
-    """The address to withhold for the sake of an entry that makes no sense otherwise."""
+    """The address of an entry that is otherwise unreadable. It is withheld."""
     try:
         return _address(_fields(value))
     except UnreadableError:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "test_boto3_prefixes_offline.py"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "test_boto3_prefixes_offline.py"
 SUITE = """
 import pytest
 

@@ -135,7 +135,7 @@ def test_reservations_are_filtered(ec2, subnet_id):
 
 
 @pytest.mark.parametrize(
-    ("filters", "match"), [({"vpc": ["x"]}, "The filter 'vpc' is invalid; there are "), ({"vpc-id": []}, "has no values")]
+    ("filters", "match"), [({"vpc": ["x"]}, "The filter 'vpc' is invalid; the valid ones are "), ({"vpc-id": []}, "has no values")]
 )
 def test_an_unknown_filter_or_one_without_values_is_an_invalid_value(ec2, subnet_id, refused, filters, match):
     for describe in (

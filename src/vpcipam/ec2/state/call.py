@@ -1,4 +1,4 @@
-"""One call to the EC2 model, and the checks of its arguments that need no state."""
+"""A call to the EC2 model, and the checks of its arguments that need no state."""
 
 import contextlib
 import ipaddress
@@ -8,13 +8,11 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from vpcipam.address import AddressMode, Cidr, parse_address
-from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.state.records import Tags, sorted_tags
 from vpcipam.ec2.state.subnet import AddressSet
 from vpcipam.errors import InvalidAddress, InvalidCidr
 
-IPV4_PREFIX_LENGTHS = range(16, 28 + 1)
-"""The sizes of a VPC's and of a subnet's IPv4 CIDR."""
 INTERFACE_TYPES = ("interface", "trunk", "branch", "efa")
 TAG_COUNT_LIMIT = 50
 TAG_KEY_LENGTH_LIMIT = 128
@@ -24,40 +22,36 @@ RESERVED_TAG_PREFIX = "aws:"
 
 @attrs.frozen
 class Call:
-    """A call under way: which action, and when."""
+    """A call in progress: its action and its time."""
 
     action: str
     now_ns: int
 
     def refusal(self, code: ErrorCode, message: str) -> Ec2Error:
-        """Make the error that refuses this call."""
+        """Create the error that refuses this call."""
         return Ec2Error(code, message, self.action)
 
     def invalid(self, message: str) -> Ec2Error:
-        """Make the commonest refusal, InvalidParameterValue."""
+        """Create the most common refusal, InvalidParameterValue."""
         return self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
-
-    # --- numbers ---------------------------------------------------------------------------------------------------------
 
     def count(self, name: str, value: int) -> int:
         """Check a count: an integer, 0 or more.
 
         Raises:
             Ec2Error: InvalidParameterValue for a negative count.
-            TypeError: it is no integer.
+            TypeError: it is not an integer.
         """
         count = operator.index(value)
         if count < 0:
             raise self.invalid(f"{name} is {count}; it must be 0 or more")
         return count
 
-    # --- addresses -------------------------------------------------------------------------------------------------------
-
     def cidr(self, text: str, version: int | None = None) -> Cidr:
-        """Read a CIDR of the given IP version, or of either.
+        """Parse a CIDR of the given IP version, or of either.
 
         Raises:
-            Ec2Error: InvalidParameterValue where it is none, lies off its grid, or is one of the other version.
+            Ec2Error: InvalidParameterValue if it is not a CIDR, has host bits set, or is of the other version.
         """
         try:
             cidr = Cidr.parse(text)
@@ -68,10 +62,10 @@ class Call:
         return cidr
 
     def canonical_cidr(self, text: str) -> Cidr:
-        """Read an IPv4 CIDR whose address may lie anywhere in it. EC2: CreateVpc and CreateSubnet make 100.68.0.0/18 of 100.68.0.18/18.
+        """Parse an IPv4 CIDR and clear its host bits. EC2: CreateVpc and CreateSubnet turn 100.68.0.18/18 into 100.68.0.0/18.
 
         Raises:
-            Ec2Error: InvalidParameterValue where it is none.
+            Ec2Error: InvalidParameterValue if it is not a CIDR.
         """
         try:
             return self.cidr(text, 4)
@@ -81,10 +75,10 @@ class Call:
             raise
 
     def address(self, text: str, version: int = 4) -> int:
-        """Read an address of the given IP version.
+        """Parse an address of the given IP version.
 
         Raises:
-            Ec2Error: InvalidParameterValue where it is none.
+            Ec2Error: InvalidParameterValue if it is not an address.
         """
         try:
             return parse_address(text, version)
@@ -98,10 +92,10 @@ class Call:
         ipv6_addresses: Sequence[str] = (),
         ipv6_prefixes: Sequence[str] = (),
     ) -> AddressSet:
-        """Read addresses and prefixes that a caller names.
+        """Parse the addresses and prefixes that a caller names.
 
         Raises:
-            Ec2Error: InvalidParameterValue where one is no address, no /28 or no /80, or is named twice.
+            Ec2Error: InvalidParameterValue if one is not an address, a /28 or a /80, or is named twice.
         """
         if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
             return AddressSet()
@@ -111,12 +105,7 @@ class Call:
             tuple(self.address(text, 6) for text in ipv6_addresses),
             tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
         )
-        for texts, values in (
-            (addresses, named.addresses),
-            (prefixes, named.prefixes),
-            (ipv6_addresses, named.ipv6_addresses),
-            (ipv6_prefixes, named.ipv6_prefixes),
-        ):
+        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), attrs.astuple(named, recurse=False), strict=True):
             if len(set(values)) < len(values):
                 raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
@@ -127,20 +116,18 @@ class Call:
             raise self.invalid(f"{text} is a /{cidr.prefix_length}; an IPv{mode.version} prefix of an ENI is a /{mode.prefix_length}")
         return cidr.first
 
-    # --- combinations ----------------------------------------------------------------------------------------------------
-
-    def one_kind(self, **wanted: int | Sequence[str]) -> None:
-        """Check that exactly one of several parameters is used; an empty list or a count of 0 is not.
+    def exactly_one(self, **wanted: int | Sequence[str]) -> None:
+        """Check that exactly one of several parameters is given; an empty list or a count of 0 is not given.
 
         Raises:
             Ec2Error: InvalidParameterCombination for none or for more than one.
         """
-        self.one_kind_at_most(**wanted)
+        self.at_most_one(**wanted)
         if not any(wanted.values()):
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
 
-    def one_kind_at_most(self, **wanted: int | Sequence[str]) -> None:
-        """Check that no more than one of several parameters is used.
+    def at_most_one(self, **wanted: int | Sequence[str]) -> None:
+        """Check that at most one of several parameters is given.
 
         Raises:
             Ec2Error: InvalidParameterCombination for more than one.
@@ -149,14 +136,12 @@ class Call:
         if len(used) > 1:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
 
-    # --- tags ------------------------------------------------------------------------------------------------------------
-
     def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
-        """Read tags, pairs of key and value; of a key given twice, the last counts.
+        """Check and sort tags, pairs of key and value; of a key given twice, the last value counts.
 
         Raises:
-            Ec2Error: InvalidParameterValue for a key that is empty, too long (128) or begins with `aws:`, and for a value that is too long
-                (256); TagLimitExceeded for more than 50.
+            Ec2Error: InvalidParameterValue for a key that is empty, longer than 128 or begins with `aws:`, and for a value longer than 256;
+                TagLimitExceeded for more than 50 tags.
         """
         read = sorted_tags(tags)
         for key, value in read:
@@ -167,7 +152,7 @@ class Call:
         return read
 
     def tag_count(self, tags: Tags) -> None:
-        """Check that a resource may have so many tags.
+        """Check the number of a resource's tags.
 
         Raises:
             Ec2Error: TagLimitExceeded for more than 50.
@@ -179,7 +164,7 @@ class Call:
         """Check the key of a tag.
 
         Raises:
-            Ec2Error: InvalidParameterValue where it is empty, too long, or one of AWS's own.
+            Ec2Error: InvalidParameterValue if it is empty, too long or reserved for AWS.
         """
         if not key or len(key) > TAG_KEY_LENGTH_LIMIT:
             raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
@@ -188,10 +173,10 @@ class Call:
 
 
 def texts(values: Iterable[str]) -> tuple[str, ...]:
-    """Take in a list of texts.
+    """Turn an iterable of texts into a tuple.
 
     Raises:
-        TypeError: it is a single text, whose letters would be taken for items.
+        TypeError: it is a single text, whose letters would count as items.
     """
     if isinstance(values, str):
         raise TypeError(f"a list of texts is wanted, not one text: write [{values!r}]")

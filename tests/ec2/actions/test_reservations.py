@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, ErrorCode, SubnetCidrReservation
-from vpcipam.ec2.state.subnet import AddressSet
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_random_picks_of_prefixes_use_several_reservations(ec2, eni_id, reserve)
 def test_an_error_after_part_of_the_work_leaves_no_trace_of_it(ec2, account_subnet):
     addresses = account_subnet.addresses
     with pytest.raises(ZeroDivisionError), addresses.all_or_nothing():  # noqa: PT012 - the block is what is tested
-        addresses.allocate(address_count=3, prefix_count=1, ipv6_address_count=2, ipv6_prefix_count=1)
+        addresses.allocate(AddressCounts(addresses=3, prefixes=1, ipv6_addresses=2, ipv6_prefixes=1))
         with addresses.all_or_nothing():
             addresses.claim(AddressSet((addresses.cidr.first + 200,)))
         raise ZeroDivisionError

@@ -1,11 +1,12 @@
 """What a reader sees of the account."""
 
-from vpcipam.ec2.state.requests import Call
+from vpcipam.ec2.actions.base import Views
+from vpcipam.ec2.state.call import Call
 
 
 def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):
     call = Call("DescribeAnything", 0)
-    assert dict(ec2._visible_vpcs(call)) == {vpc.vpc_id: vpc}
+    assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc}
     assert list(ec2._visible_subnets(call)) == [subnet_id]
     assert list(ec2._visible_instances(call)) == [instance_id]
     enis = ec2._visible_enis(call)

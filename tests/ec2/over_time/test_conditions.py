@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.actions.base import Views
 from vpcipam.ec2.api import Ec2Error, ErrorCode, NetworkInterface
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, Faults, TakenAddress
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.state.requests import Call
-from vpcipam.ec2.throttle import SECOND_NS, Throttle, TokenBucket
+from vpcipam.ec2.state.call import Call
+from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits
 
@@ -68,12 +70,12 @@ def test_a_call_beyond_the_bucket_is_refused_and_counted_and_changes_nothing():
     before = snapshot(ec2)
     assert ec2.tokens("CreateNetworkInterface", 0) == 0
     with pytest.raises(Ec2Error, match="CreateNetworkInterface: RequestLimitExceeded") as caught:
-        ec2.create_network_interface(subnet_id=subnet_id, now_ns=SECOND_NS - 1)
+        ec2.create_network_interface(subnet_id=subnet_id, now_ns=NS_PER_S - 1)
     assert caught.value.code == ErrorCode.REQUEST_LIMIT_EXCEEDED
     assert snapshot(ec2) == before
     assert ec2.call_counts["CreateNetworkInterface"] == 2
     assert ec2.throttled_counts == {"CreateNetworkInterface": 1}
-    ec2.create_network_interface(subnet_id=subnet_id, now_ns=SECOND_NS)
+    ec2.create_network_interface(subnet_id=subnet_id, now_ns=NS_PER_S)
 
 
 def test_a_call_that_is_refused_for_another_reason_costs_a_token_too():
@@ -130,12 +132,12 @@ def test_a_typical_attach_takes_about_a_second_and_an_assign_well_under_one():
     for _ in range(3):
         ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=1, now_ns=0)
         times_ns.append(ec2.elapsed_ns)
-    ec2.instance_metadata(instance_id, now_ns=2 * SECOND_NS)
+    ec2.instance_metadata(instance_id, now_ns=2 * NS_PER_S)
     times_ns.append(ec2.elapsed_ns)
     attach_ns, *assigns_ns, metadata_ns = (after_ns - before_ns for before_ns, after_ns in pairwise(times_ns))
-    assert SECOND_NS // 2 < attach_ns < 6 * SECOND_NS
-    assert SECOND_NS // 10 < sorted(assigns_ns)[1] < SECOND_NS // 2
-    assert metadata_ns < SECOND_NS // 100
+    assert NS_PER_S // 2 < attach_ns < 6 * NS_PER_S
+    assert NS_PER_S // 10 < sorted(assigns_ns)[1] < NS_PER_S // 2
+    assert metadata_ns < NS_PER_S // 100
 
 
 # --- eventual consistency ------------------------------------------------------------------------------------------------
@@ -342,8 +344,8 @@ def test_a_change_that_is_not_written_down_is_found():
     ec2._check()
     next(iter(ec2._account.enis.values())).secondary_ips.add(0)
     next(iter(ec2._account.enis.values()))._view = None
-    with pytest.raises(AssertionError, match="the past misses a change"):
-        ec2._gate.check()
+    with pytest.raises(AssertionError, match="the history misses a change"):
+        ec2._interceptor.check()
 
 
 def test_what_is_seen_of_the_past_is_a_mapping_by_id():
@@ -355,14 +357,14 @@ def test_what_is_seen_of_the_past_is_a_mapping_by_id():
     enis = ec2._visible_enis(call)
     assert (len(enis), late_id in enis) == (1, False)
     assert late_id in ec2._visible_enis(Call("DescribeAnything", 15))
-    assert dict(ec2._visible_vpcs(call)) == {vpc.vpc_id: vpc for vpc in ec2.vpcs}
+    assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc for vpc in ec2.vpcs}
 
 
 def test_a_caller_whose_clock_is_behind_sees_the_past_of_its_own_time():
     ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
-    for now_ns in (SECOND_NS, 2 * SECOND_NS):
+    for now_ns in (NS_PER_S, 2 * NS_PER_S):
         ec2.create_network_interface(subnet_id=subnet_id, now_ns=now_ns)
-    seen = [len(ec2.describe_network_interfaces(now_ns=now_ns)) for now_ns in (2 * SECOND_NS + 10, SECOND_NS + 10, SECOND_NS + 9)]
+    seen = [len(ec2.describe_network_interfaces(now_ns=now_ns)) for now_ns in (2 * NS_PER_S + 10, NS_PER_S + 10, NS_PER_S + 9)]
     assert seen == [3, 2, 1]
 
 
@@ -483,7 +485,7 @@ def test_a_throttled_call_is_not_struck():
     with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
         ec2.describe_subnets(now_ns=0)
     with pytest.raises(Ec2Error, match="InternalError"):
-        ec2.describe_subnets(now_ns=SECOND_NS)
+        ec2.describe_subnets(now_ns=NS_PER_S)
     assert ec2.fault_counts == {"refuse": 1}
 
 
@@ -627,7 +629,7 @@ def run(program, conditions):
     ec2, _, _ = stage(conditions)
     log, now_ns = [], 0
     for act, first, second, pause in program:
-        now_ns += pause * SECOND_NS // 4
+        now_ns += pause * NS_PER_S // 4
         try:
             log.append(act(ec2, now_ns, first, second))
             log.extend(ec2.instance_metadata(instance.instance_id, now_ns=now_ns) for instance in ec2.instances)
@@ -663,5 +665,5 @@ def test_what_lags_must_lag_from_the_start():
     ec2 = Ec2Model()
     ec2.set_conditions(Conditions(describe_lag_ns=1))  # nothing is there yet
     ec2.create_vpc("10.0.0.0/16")
-    with pytest.raises(InvalidArgument, match="known from the start"):
+    with pytest.raises(InvalidArgument, match="need the history from the start"):
         ec2.set_conditions(Conditions(metadata_lag_ns=1))

@@ -287,4 +287,4 @@ def test_a_deleted_eni_gives_its_slash_80s_back(ec2, eni_id, subnet_id):
     ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=100, now_ns=0)
     ec2.delete_network_interface(eni_id, now_ns=0)
     ec2._check()
-    assert ec2._account.subnets[subnet_id].addresses.free_ipv6_prefix_count == 2**16 - 2
+    assert ec2._account.subnets[subnet_id].addresses.ipv6.free_prefix_count == 2**16 - 2
