@@ -3,6 +3,7 @@
 # With binding=False a method is a C method, and calling it costs half as much. The clinic signatures keep `inspect` and stubtest working.
 """The compiled twin of AddressPool: the same results and errors as the plain twin (`vpcipam.pool.plain_addresses`), in nanoseconds."""
 
+from bisect import bisect_left, bisect_right
 from threading import RLock
 from types import GenericAlias
 
@@ -38,7 +39,6 @@ from vpcipam.pool.blocks cimport (
     NEAR_FIRST,
     NONE,
     PLACES_MAX,
-    Base,
     Block,
     Group,
     Place,
@@ -68,7 +68,6 @@ cdef int64_t GROUP_MAX = refuse.GROUP_MAX
 cdef int64_t TIME_MAX_NS = refuse.TIME_MAX_NS
 cdef int64_t UNTIL_MAX_NS = refuse.UNTIL_MAX_NS
 cdef object ADDRESS_MAX = refuse.ADDRESS_MAX
-cdef object LOW_HALF = 2**64 - 1
 
 cdef enum Placement:  # in the order of refuse.PLACEMENTS
     LOWEST
@@ -102,20 +101,6 @@ cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) e
         if not overflow and low <= number <= high:
             return number
     return refuse.bounded(name, value, low, high)
-
-
-cdef int split(object address, uint64_t* high, uint64_t* low) except -1:
-    """Cut an address into its two halves."""
-    high[0] = address >> 64
-    low[0] = address & LOW_HALF
-    return 0
-
-
-cdef object checked_address(str name, object value, uint64_t* high, uint64_t* low):
-    """Take an address, and cut it into its two halves."""
-    address = refuse.bounded(name, value, 0, ADDRESS_MAX)
-    split(address, high, low)
-    return address
 
 
 # The list comes as a plain pointer: of an object, Cython would count one reference more and then one less.
@@ -153,45 +138,9 @@ cdef int extend(list items, int64_t count) except -1:
 
 @cython.final
 cdef class AddressPool:
-    """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
+    """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
-    of a key.
-    Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
-    Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
-
-    A new address comes from an open block with a free address, chosen by `placement`; within the block it is the lowest free one.
-    Blocks rank by group, then by base, both ascending. "lowest": the first by rank. "packed": the one with most addresses in use (assigned
-    or cooling), ties by rank. "spread": with fewest, ties by rank. "random": one of the groups that have such a block, then one of that
-    group's blocks, each with equal chance, out of a generator seeded by `seed` (ipamd: it walks two Go maps).
-
-    Whether a cooldown is over is looked at by `assign`, `assign_at` and the cooling counts, unless they refuse. An address once found past
-    its cooldown is free for good; a clock that steps back never shortens a cooldown. A cooldown belongs to the address: it outlives the
-    removal of the block.
-
-    Invariants:
-        1. An address is in one state: free, assigned to one key, or cooling; a key holds one address.
-        2. Blocks don't overlap.
-        3. Counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
-        4. Cooling addresses are in order of expiry, those of equal expiry in the order in which they began.
-        5. A block can be chosen if and only if it is open and has a free address, and stands where its rank and use put it.
-        6. The lowest free address of a block is found below all others.
-
-    Args:
-        cooldown_ns: 0 … 2**62-1; 0 means that an unassigned address is free at once.
-        placement: "lowest", "packed", "spread" or "random".
-        seed: 0 … 2**64-1, for "random".
-
-    Raises:
-        OutOfRange: the cooldown or the seed is outside its bounds.
-        InvalidArgument: there is no such placement.
-
-    >>> pool = AddressPool(cooldown_ns=30)
-    >>> pool.add_block(base=160, size=16)
-    >>> pool.assign("web-1", now_ns=0), pool.assign("web-2", now_ns=1), pool.unassign("web-1", now_ns=2)
-    (160, 161, 160)
-    >>> pool.assign("web-3", now_ns=31), pool.assign("web-4", now_ns=32)
-    (162, 160)
+    `vpcipam.pool.plain` has the full text for the class and for each method.
     """
 
     # The first three lines are what a change reads; the rest, when blocks come and go.
@@ -210,7 +159,6 @@ cdef class AddressPool:
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int32_t _open_count
-    cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
     cdef int32_t _place_count
     cdef int _placement
     cdef bint _locked
@@ -223,10 +171,10 @@ cdef class AddressPool:
     cdef dict _group_slots  # group number -> slot
     cdef list _group_totals  # by slot
     cdef list _bases  # by block
+    cdef list _sorted_bases
+    cdef dict _block_at  # base -> block
     cdef object _total_count
     cdef object _seed
-    cdef Base* _bases_at  # by block: its base, as numbers
-    cdef int32_t* _by_address  # blocks, ascending by base
     cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
     cdef SumTree _open_sums  # "random": whether a block is open, by rank
     cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
@@ -253,6 +201,8 @@ cdef class AddressPool:
         self._group_slots = {}
         self._group_totals = []
         self._bases = []
+        self._sorted_bases = []
+        self._block_at = {}
         self._total_count = 0
         self._spare_place = self._spare_block = self._first_cooling = self._last_cooling = NONE
         self._ranks_stale = True
@@ -265,9 +215,7 @@ cdef class AddressPool:
         free(self._places)
         free(self._table.slots)
         free(self._blocks)
-        free(self._bases_at)
         free(self._groups)
-        free(self._by_address)
         free(self._by_rank)
         self._free_ranks()
 
@@ -278,38 +226,21 @@ cdef class AddressPool:
     # Blocks
 
     def add_block(self, base, size, group=0):
-        """Add the addresses base … base+size-1, open, as part of a group.
-
-        Those of them that still cool since an earlier block was removed go on cooling.
-
-        Args:
-            base: 0 … 2**128-1.
-            size: 1 … 2**48; the block must end by 2**128-1.
-            group: 0 … 2**31-1, for counts and rank.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            OverlappingBlock: the pool has one of these addresses already.
-
-        Complexity: O(log blocks), a move in a sorted array, and the lesser of `size` and the number of remembered addresses. Memory
-        does not depend on the size.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Add the open block base … base+size-1 to a group."""
         cdef int64_t length
         cdef int64_t number
         cdef int32_t position
         cdef int32_t neighbour
         cdef int32_t index
         cdef Block* block
-        base = checked_address("base", base, &high, &low)
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
         length = bounded("size", size, 1, BLOCK_SIZE_MAX)
         number = bounded("group", group, 0, GROUP_MAX)
         if base + length - 1 > ADDRESS_MAX:
             raise refuse.block_past_end(base, length)
-        position = self._position(high, low)
+        position = bisect_left(self._sorted_bases, base)
         for neighbour in range(max(position - 1, 0), min(position + 1, self._block_count)):
-            index = self._by_address[neighbour]
+            index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
         # From here on only memory can run out, and nothing is changed before it is all there.
@@ -319,16 +250,15 @@ cdef class AddressPool:
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
-        self._bases_at[index].high = high
-        self._bases_at[index].low = low
         block.size = length
         block.group = group_slot
         block.near = block.far_count = block.assigned_count = block.cooling_count = 0
         block.bits.word = 0
         block.closed = False
         block.open = True
-        insert(self._by_address, self._block_count, position, index)
-        self._insert_by_rank(index)
+        self._sorted_bases.insert(position, base)
+        self._block_at[base] = index
+        insert(self._by_rank, self._block_count, self._rank_position(index), index)
         self._block_count += 1
         self._total_count += length
         self._group_totals[block.group] += length
@@ -340,18 +270,7 @@ cdef class AddressPool:
             self._take_back_remembered(index)
 
     def remove_block(self, base, *, force=False, now_ns=None):
-        """Remove a block; return the keys that lost their address, in order of address.
-
-        Cooling addresses are remembered: if a block covers them again before their time, they still cool there. Keys are evicted only by
-        `force`; their addresses begin to cool at `now_ns`, or not at all if that is None.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-            BlockInUse: addresses of it are assigned, and `force` is not set.
-
-        Complexity: O(log blocks + used addresses of the block).
-        """
+        """Remove a block; return the keys that lose their address, in order of address."""
         cdef int32_t index = self._checked_block(base)
         cdef int64_t now = 0 if now_ns is None else bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
@@ -387,36 +306,21 @@ cdef class AddressPool:
         return tuple(evicted)
 
     def close_block(self, base, /):
-        """Let `assign` take no new address from a block; all else on it goes on. Closing a closed block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count += not block.closed
         block.closed = True
         self._reconsider(block)
 
     def open_block(self, base, /):
-        """Let `assign` take new addresses from a block again. Opening an open block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Let `assign` choose a closed block again. Opening an open block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count -= block.closed
         block.closed = False
         self._reconsider(block)
 
     def is_closed(self, base, /):
-        """Tell whether a block is closed to new assignments.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Tell whether a block is closed to new assignments."""
         return self._blocks[self._checked_block(base)].closed
 
     def blocks(self):
@@ -434,54 +338,26 @@ cdef class AddressPool:
         return tuple(zip(bases, sizes, numbers, strict=True))
 
     def block_of(self, address, /):
-        """Return the base of the block that covers an address, or None.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Return the base of the block that covers an address, or None."""
         cdef int64_t offset
-        cdef int32_t index
-        checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        cdef int32_t index = self._covering(refuse.bounded("address", address, 0, ADDRESS_MAX), &offset)
         return None if index == NONE else self._bases[index]
 
     # Assignments
 
     def assign(self, key, now_ns):
-        """Give a key an address; a key that has one gets the same again, and nothing changes.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
-        """
+        """Assign an address to a key and return it; if the key has one, return that."""
         cdef bint is_new
         return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
 
     def assign_at(self, key, address, now_ns):
-        """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
-
-        Raises:
-            OutOfRange: `address` or `now_ns` is outside its bounds.
-            AlreadyAssigned: the key has another address, or another key has this one.
-            NotInPool: no block covers the address.
-            CoolingDown: its cooldown is not over at `now_ns`.
-
-        Complexity: O(log blocks), amortised over the cooldowns that end.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Assign this address to a key, even in a closed block; if the key has this address, change nothing."""
         cdef int64_t offset
         cdef int32_t index
         cdef int32_t place
         cdef int64_t now
         cdef Py_hash_t key_hash
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         key_hash = PyObject_Hash(key)
         place = self._find(key, key_hash)
@@ -490,7 +366,7 @@ cdef class AddressPool:
                 held = <object>address_at(<PyObject*>self._held, place)
                 raise refuse.key_holds_another(key, held, address)
             return
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
@@ -503,14 +379,7 @@ cdef class AddressPool:
         self._hand_out(self._settle(index, offset, address), key, key_hash)
 
     def unassign(self, key, now_ns):
-        """Take a key's address from it and return that; it cools until `now_ns + cooldown_ns` and is free from then on.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address.
-
-        Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
-        """
+        """Remove a key and return its address, which cools until `now_ns + cooldown_ns` and is free from then on."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
@@ -522,13 +391,7 @@ cdef class AddressPool:
         return address
 
     def revoke(self, key, /):
-        """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
-
-        Raises:
-            UnknownKey: the key has no address.
-
-        Complexity: O(1).
-        """
+        """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
         _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
@@ -543,32 +406,20 @@ cdef class AddressPool:
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
-        """Return the key that has an address, or None if no key has it, in the pool or outside.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
+        """Return the key of an address, or None if no key has it; the address may lie outside all blocks."""
         cdef int32_t place = self._place_of(address)
         return None if place == NONE else <object>key_at(<PyObject*>self._held, place)
 
     def items(self):
-        """Iterate over (key, address), ascending by address, as they are at the call."""
+        """Return an iterator over (key, address), ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
-        cdef int32_t each
-        for each in range(self._block_count):
-            self._list_assigned(self._by_address[each], keys, addresses)
+        for base in self._sorted_bases:
+            self._list_assigned(self._block_at[base], keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
-        """Iterate over (key, address) of one block, ascending by address, as they are at the call.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return an iterator over (key, address) of one block, ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
         self._list_assigned(self._checked_block(base), keys, addresses)
@@ -580,17 +431,7 @@ cdef class AddressPool:
     # What the owner keeps beside addresses and keys
 
     def assign_entry(self, key, now_ns, note=None, /):
-        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
-
-        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
-
-        Raises:
-            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: that of `assign`.
-        """
+        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none."""
         cdef bint is_new
         cdef int32_t place
         if not self._keeps:
@@ -601,15 +442,7 @@ cdef class AddressPool:
         return self._entry_of(place)
 
     def unassign_entry(self, key, now_ns, /):
-        """Unassign, forget the note, and return the entry of the address.
-
-        Raises:
-            PoolLocked: as with `assign_entry`.
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
-
-        Complexity: that of `unassign`.
-        """
+        """Remove a key and its note, and return the entry of its address."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._find(key, PyObject_Hash(key))
         if self._locked:
@@ -631,13 +464,7 @@ cdef class AddressPool:
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
-        """Keep an object beside a key's address, for whoever is given that next too.
-
-        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key's address; the next key that gets the address finds it too."""
         cdef int32_t place
         if not self._keeps:
             self._keep()
@@ -646,16 +473,12 @@ cdef class AddressPool:
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
 
     def note_of(self, key, /):
-        """Return the note kept with a key, or None."""
+        """Return the note of a key, or None."""
         cdef int32_t place = self._find(key, PyObject_Hash(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
-        """Keep an object with a key while it has its address.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key as long as the key has its address."""
         cdef int32_t place
         if not self._keeps:
             self._keep()
@@ -668,28 +491,14 @@ cdef class AddressPool:
     # Cooldowns
 
     def cool_at(self, address, until_ns):
-        """Let a free address cool until a time, as it did before a restart; if it cools already, the later end holds.
-
-        Args:
-            address: 0 … 2**128-1.
-            until_ns: 0 … 2**63-2, nanoseconds; the address is free from then on.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            NotInPool: no block covers the address.
-            AlreadyAssigned: a key has it.
-
-        Complexity: O(log blocks) if cooldowns come in order of their end.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts."""
         cdef int64_t offset
         cdef int64_t until
         cdef int32_t index
         cdef int32_t place
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         until = bounded("until_ns", until_ns, 0, UNTIL_MAX_NS)
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
@@ -706,16 +515,12 @@ cdef class AddressPool:
             self._cool(place, until)
 
     def cooling_until(self, address, /):
-        """Return the end of an address's cooldown, over or not, remembered of a removed block or not; None if it does not cool.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-        """
+        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool."""
         cdef int32_t place = self._place_of(address)
         return self._places[place].stamp.until_ns if place != NONE and self._places[place].state == COOLING else None
 
     def cooling_items(self):
-        """Return (address, until_ns) of all that cools, in order of expiry, what is remembered of removed blocks included."""
+        """Return (address, until_ns) of all cooling addresses, in order of expiry, including those of removed blocks."""
         cdef list addresses = []
         cdef list ends = []
         cdef int32_t place = self._first_cooling
@@ -729,7 +534,7 @@ cdef class AddressPool:
 
     @property
     def locked(self):
-        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        """Whether `assign_entry` and `unassign_entry` raise PoolLocked. The owner sets it while an operation needs several calls."""
         return self._locked
 
     @locked.setter
@@ -748,7 +553,7 @@ cdef class AddressPool:
 
     @property
     def seed(self):
-        """What the generator of "random" was seeded with."""
+        """The seed of "random"."""
         return self._seed
 
     @property
@@ -758,45 +563,24 @@ cdef class AddressPool:
 
     @property
     def assigned_count(self):
-        """The number of addresses that keys hold."""
+        """The number of assigned addresses."""
         return self._assigned_count
 
     def cooling_count(self, now_ns, /):
-        """Count the addresses of the blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-
-        Complexity: O(1), amortised over the cooldowns that end.
-        """
+        """Count the addresses in blocks that still cool at `now_ns`."""
         self._expire(bounded("now_ns", now_ns, 0, TIME_MAX_NS))
         return self._cooling_count
 
     def block_total_count(self, base, /):
-        """Return the size of a block.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return the size of a block."""
         return self._blocks[self._checked_block(base)].size
 
     def block_assigned_count(self, base, /):
-        """Count the addresses of a block that keys hold.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the assigned addresses of a block."""
         return self._blocks[self._checked_block(base)].assigned_count
 
     def block_cooling_count(self, base, now_ns):
-        """Count the addresses of a block that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the addresses of a block that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_block(base)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
@@ -805,47 +589,27 @@ cdef class AddressPool:
         return self._blocks[index].cooling_count
 
     def group_block_count(self, group, /):
-        """Count the blocks of a group; 0 for a group that has none, as for all group counts.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group. All group counts are 0 if the group has no block."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count
 
     def group_empty_block_count(self, group, /):
-        """Count the blocks of a group without an address that a key holds; addresses of them may cool.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group without an assigned address; their addresses may cool."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count - self._groups[slot].busy_count
 
     def group_total_count(self, group, /):
-        """Count the addresses of a group's blocks.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._group_totals[slot]
 
     def group_assigned_count(self, group, /):
-        """Count the addresses of a group's blocks that keys hold.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the assigned addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].assigned_count
 
     def group_cooling_count(self, group, now_ns):
-        """Count the addresses of a group's blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `group` or `now_ns` is outside its bounds.
-        """
+        """Count the addresses of a group's blocks that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_group(group)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
@@ -865,13 +629,9 @@ cdef class AddressPool:
     # Arguments
 
     cdef int32_t _checked_block(self, object base) except -1:
-        cdef uint64_t high
-        cdef uint64_t low
-        cdef int64_t offset
-        cdef int32_t index
-        base = checked_address("base", base, &high, &low)
-        index = self._covering(high, low, &offset)
-        if index == NONE or offset:
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
+        index = self._block_at.get(base)
+        if index is None:
             raise refuse.unknown_block(base)
         return index
 
@@ -880,38 +640,16 @@ cdef class AddressPool:
         cdef int64_t number = bounded("group", group, 0, GROUP_MAX)
         return self._group_slots.get(number, NONE)
 
-    cdef int32_t _position(self, uint64_t high, uint64_t low) noexcept:
-        """How many blocks start below an address."""
-        cdef int32_t first = 0
-        cdef int32_t last = self._block_count
-        cdef int32_t middle
-        cdef const Base* base
-        while first < last:
-            middle = (first + last) >> 1
-            base = &self._bases_at[self._by_address[middle]]
-            if base.high < high or base.high == high and base.low < low:
-                first = middle + 1
-            else:
-                last = middle
-        return first
-
-    cdef int32_t _covering(self, uint64_t high, uint64_t low, int64_t* offset) noexcept:
+    cdef int32_t _covering(self, object address, int64_t* offset) except -2:
         """The block that covers an address, and the address's offset in it; NONE if there is none."""
-        cdef int32_t position = self._position(high, low)
+        cdef Py_ssize_t position = bisect_right(self._sorted_bases, address)
         cdef int32_t index
-        cdef uint64_t distance
-        cdef const Base* base
-        if position < self._block_count:
-            index = self._by_address[position]
-            if self._bases_at[index].high == high and self._bases_at[index].low == low:
-                offset[0] = 0
-                return index
         if position == 0:
             return NONE
-        index = self._by_address[position - 1]
-        base = &self._bases_at[index]
-        distance = low - base.low  # modulo 2**64
-        if high - base.high != (low < base.low) or distance >= <uint64_t>self._blocks[index].size:
+        base = self._sorted_bases[position - 1]
+        index = self._block_at[base]
+        distance = address - base
+        if distance >= self._blocks[index].size:
             return NONE
         offset[0] = distance
         return index
@@ -926,12 +664,10 @@ cdef class AddressPool:
         return NONE if place is None else place
 
     cdef int32_t _place_of(self, object address) except -2:
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset = 0
         cdef int32_t index
-        address = checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        index = self._covering(address, &offset)
         return self._place_at(index, offset, address)
 
     # Keys
@@ -1401,25 +1137,18 @@ cdef class AddressPool:
         cdef PyObject* address
         cdef PyObject* value
         cdef int64_t offset
+        base = self._bases[index]
         if block.size <= len(self._outside):
-            base = self._bases[index]
             for offset in range(block.size):
                 place = self._outside.get(base + offset)
                 if place is not None:
                     self._take_back(index, place, offset)
         else:
             while PyDict_Next(self._outside, &position, &address, &value):
-                self._take_back_if_covered(index, <object>value, <object>address)
+                distance = <object>address - base
+                if 0 <= distance < block.size:
+                    self._take_back(index, <object>value, distance)
         self._reconsider(block)
-        return 0
-
-    cdef int _take_back_if_covered(self, int32_t index, int32_t place, object address) except -1:
-        cdef uint64_t high = 0
-        cdef uint64_t low = 0
-        cdef int64_t offset
-        split(address, &high, &low)
-        if self._covering(high, low, &offset) == index:
-            self._take_back(index, place, offset)
         return 0
 
     cdef void _take_back(self, int32_t index, int32_t place, int64_t offset) noexcept:
@@ -1437,18 +1166,10 @@ cdef class AddressPool:
         cdef void* memory
         if self._spare_block != NONE:
             return 0
-        memory = realloc(self._by_address, room * sizeof(int32_t))
-        if memory == NULL:
-            raise MemoryError
-        self._by_address = <int32_t*>memory
         memory = realloc(self._by_rank, room * sizeof(int32_t))
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        memory = realloc(self._bases_at, room * sizeof(Base))
-        if memory == NULL:
-            raise MemoryError
-        self._bases_at = <Base*>memory
         extend(self._bases, room)
         memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
@@ -1493,36 +1214,28 @@ cdef class AddressPool:
         self._groups[slot].open_count = self._groups[slot].busy_count = 0
         return slot
 
-    cdef int32_t _rank_position(self, int32_t index) noexcept:
+    cdef int32_t _rank_position(self, int32_t index) except -1:
         """How many blocks rank below one."""
-        cdef const Base* base = &self._bases_at[index]
-        cdef const Base* other
         cdef int32_t number = self._groups[self._blocks[index].group].number
+        cdef int32_t other
         cdef int32_t other_number
         cdef int32_t first = 0
         cdef int32_t last = self._block_count
         cdef int32_t middle
         while first < last:
             middle = (first + last) >> 1
-            other = &self._bases_at[self._by_rank[middle]]
-            other_number = self._groups[self._blocks[self._by_rank[middle]].group].number
-            if other_number < number or other_number == number and (
-                other.high < base.high or other.high == base.high and other.low < base.low
-            ):
+            other = self._by_rank[middle]
+            other_number = self._groups[self._blocks[other].group].number
+            if other_number < number or other_number == number and self._bases[other] < self._bases[index]:
                 first = middle + 1
             else:
                 last = middle
         return first
 
-    cdef void _insert_by_rank(self, int32_t index) noexcept:
-        cdef int32_t position = self._rank_position(index)
-        insert(self._by_rank, self._block_count, position, index)
-
     cdef int _drop_block(self, int32_t index) except -1:
         """Forget a block with no address in use."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
-        cdef int32_t position = self._position(self._bases_at[index].high, self._bases_at[index].low)
         cdef int32_t rank = self._rank_position(index)
         cdef int32_t place
         cdef int64_t offset
@@ -1534,7 +1247,8 @@ cdef class AddressPool:
             if place != NONE:
                 self._spare(place)
         block_free(block)
-        remove(self._by_address, self._block_count, position)
+        del self._sorted_bases[bisect_left(self._sorted_bases, self._bases[index])]
+        del self._block_at[self._bases[index]]
         remove(self._by_rank, self._block_count, rank)
         self._block_count -= 1
         self._ranks_stale = True
@@ -1567,12 +1281,8 @@ cdef class AddressPool:
         if self._placement == LOWEST:
             if step > 0:
                 tree_give(&self._open_ranks, block.rank, 1)
-                if self._lowest_open != NONE and block.rank < self._blocks[self._lowest_open].rank:
-                    self._lowest_open = block - self._blocks
             elif step < 0:
                 tree_take(&self._open_ranks, block.rank, 1)
-                if self._lowest_open == block - self._blocks:
-                    self._lowest_open = NONE
         elif self._placement == RANDOM:
             sum_add(&self._open_sums, block.rank, step)
             if group.open_count == (step > 0):  # it went from none to one, or from one to none
@@ -1613,7 +1323,6 @@ cdef class AddressPool:
             self._build_sums(group_count)
         else:
             self._build_tournament()
-        self._lowest_open = NONE
         self._ranks_stale = False
         return 0
 
@@ -1658,9 +1367,7 @@ cdef class AddressPool:
     cdef inline int32_t _choose(self) noexcept:
         """The block of the next address; there is one, and the ranks are not stale."""
         if self._placement == LOWEST:
-            if self._lowest_open == NONE:
-                self._lowest_open = self._by_rank[tree_first(&self._open_ranks)]
-            return self._lowest_open
+            return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:
             return self._by_rank[self._choose_at_random()]
         return self._by_rank[self._by_use.winners[1]]
@@ -1678,7 +1385,6 @@ cdef class AddressPool:
 
     def _check_places(self):
         cdef int32_t place
-        cdef int32_t each
         cdef size_t slot
         cdef int64_t held = 0
         cdef int64_t used
@@ -1701,13 +1407,13 @@ cdef class AddressPool:
             hold(1, self._keeps or not self._places[place].has_entry)
             held_by = <object>key_at(<PyObject*>self._held, place)
             hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
-        for each in range(self._block_count):
-            block = &self._blocks[self._by_address[each]]
+        for index in self._block_at.values():
+            block = &self._blocks[<int32_t>index]
             used = 0
             for offset in range(block.near):
                 place = place_slot(block, offset)[0]
                 here = &self._places[place]
-                hold(1, place == NONE or here.block == self._by_address[each] and here.offset == offset)
+                hold(1, place == NONE or here.block == index and here.offset == offset)
                 hold(1, place == NONE or <object>address_at(<PyObject*>self._held, place) == self._bases[here.block] + offset)
                 in_use = place != NONE and here.state != FREE
                 used += in_use
@@ -1725,9 +1431,9 @@ cdef class AddressPool:
             hold(1, here.block == NONE or self._bases[here.block] + here.offset == address and here.offset >= self._blocks[here.block].near)
 
     def _check_blocks(self):
-        cdef int32_t each
         cdef int32_t index
         cdef int32_t place
+        end = 0
         assigned = {}
         cooling = {}
         far = {}
@@ -1737,12 +1443,12 @@ cdef class AddressPool:
         for place in self._outside.values():
             if self._places[place].block != NONE:
                 far[self._places[place].block] = far.get(self._places[place].block, 0) + 1
-        for each in range(self._block_count):
-            index = self._by_address[each]
+        hold(2, self._sorted_bases == sorted(self._block_at) and len(self._sorted_bases) == self._block_count)
+        for base in self._sorted_bases:
+            index = self._block_at[base]
             group = self._blocks[index].group
-            if each:
-                below = self._by_address[each - 1]
-                hold(2, self._bases[below] + self._blocks[below].size <= self._bases[index])
+            hold(2, self._bases[index] == base >= end)
+            end = base + self._blocks[index].size
             hold(3, self._blocks[index].far_count == far.get(index, 0))
             totals[group] = totals.get(group, 0) + self._blocks[index].size
             assigned[group] = assigned.get(group, 0) + self._blocks[index].assigned_count
@@ -1759,7 +1465,7 @@ cdef class AddressPool:
             hold(5, self._groups[<int32_t>slot].open_count == open_counts[slot])
         hold(3, self._total_count == sum(totals.values()) and self._assigned_count == sum(assigned.values()))
         hold(3, self._cooling_count == sum(cooling.values()))
-        hold(3, self._closed_count == sum([self._blocks[self._by_address[rank]].closed for rank in range(self._block_count)]))
+        hold(3, self._closed_count == sum([self._blocks[<int32_t>index].closed for index in self._block_at.values()]))
         hold(5, self._open_count == sum(open_counts.values()))
 
     def _check_order(self):
@@ -1805,8 +1511,6 @@ cdef class AddressPool:
         hold(5, ranked == sorted(ranked))
         if not self._ranks_stale and self._placement == LOWEST:
             hold(5, tree_holds(&self._open_ranks))
-            if self._lowest_open != NONE:
-                hold(5, self._blocks[self._lowest_open].rank == tree_first(&self._open_ranks))
         elif not self._ranks_stale and self._placement == RANDOM:
             hold(5, self._open_sums.sums[1] == self._open_count)
             for slot in self._group_slots.values():

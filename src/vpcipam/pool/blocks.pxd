@@ -64,10 +64,6 @@ ctypedef struct Block:  # a cache line at most, and nothing that assign does not
     char closed
     char open  # not closed, and has a free address
 
-ctypedef struct Base:  # of a block: what looking for an address reads
-    uint64_t high
-    uint64_t low
-
 ctypedef struct Group:
     int64_t assigned_count
     int64_t cooling_count
