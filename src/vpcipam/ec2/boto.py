@@ -14,7 +14,7 @@ import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.answers import (
-    device,
+    device_order,
     read_assigned,
     read_assigned_ipv6_prefixes,
     read_instance,
@@ -256,7 +256,7 @@ class BotoEc2:
             if self._metadata is None
             else self._metadata(instance_id)
         )
-        return tuple(sorted((attrs.evolve(eni, tags=()) for eni in enis), key=device))
+        return tuple(sorted((attrs.evolve(eni, tags=()) for eni in enis), key=device_order))
 
     def _describe(
         self,
