@@ -42,18 +42,12 @@ NON_MUTATING_BUCKET = TokenBucket(100, 20)
 UNFILTERED_BUCKET = TokenBucket(50, 10)
 MUTATING_BUCKET = TokenBucket(50, 5)
 ACTION_BUCKETS: Mapping[str, TokenBucket] = {
-    "AssignIpv6Addresses": TokenBucket(100, 5),
-    "AssignPrivateIpAddresses": TokenBucket(100, 5),
-    "CreateNetworkInterface": TokenBucket(100, 5),
-    "CreateSubnetCidrReservation": TokenBucket(5, 1),
-    "CreateTags": TokenBucket(100, 10),
-    "DeleteNetworkInterface": TokenBucket(100, 5),
-    "DeleteSubnetCidrReservation": TokenBucket(5, 1),
-    "DeleteTags": TokenBucket(100, 10),
-    "ModifyNetworkInterfaceAttribute": TokenBucket(100, 5),
+    **dict.fromkeys(("CreateSubnetCidrReservation", "DeleteSubnetCidrReservation"), TokenBucket(5, 1)),
     "RunInstances": TokenBucket(5, 2),
+    **dict.fromkeys(("AssignIpv6Addresses", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"), TokenBucket(100, 5)),
+    **dict.fromkeys(("CreateNetworkInterface", "DeleteNetworkInterface", "ModifyNetworkInterfaceAttribute"), TokenBucket(100, 5)),
     "TerminateInstances": TokenBucket(100, 5),
-    "UnassignPrivateIpAddresses": TokenBucket(100, 5),
+    **dict.fromkeys(("CreateTags", "DeleteTags"), TokenBucket(100, 10)),
 }
 """The actions of the model for which EC2 documents a bucket size of their own ("uncategorized actions")."""
 
