@@ -100,12 +100,8 @@ def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
-    others = [
-        {"name": name, "value": None, "text": text, "source": "other", "acts_on_addresses": False, "effect": "not a variable of the daemon"}
-        for name, text in texts.items()
-        if name not in VARIABLES
-    ]
-    return described + others
+    other = {"source": "other", "acts_on_addresses": False, "effect": "not a variable of the daemon"}
+    return described + [{"name": name, "value": None, "text": text} | other for name, text in texts.items() if name not in VARIABLES]
 
 
 def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[str, Any]:
