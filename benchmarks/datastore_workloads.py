@@ -57,7 +57,7 @@ class Unlocked(Datastore):
         if self._is_plain:
             try:
                 if type(key) is SandboxKey and key.container_id:
-                    return self._pool_assign(key, now_ns, pod) or self._sandboxes.first_assignment(key)
+                    return self._pool_assign(key, now_ns, pod) or self._sandboxes.make_assignment(key)
             except PoolExhausted:
                 raise PoolExhausted(self._sandboxes.explain_exhausted(key)) from None
         return self._sandboxes.assign(key, now_ns, pod)

@@ -19,7 +19,7 @@ from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
-from vpcipam.node.provisioner import CREATED_TAG, INSTANCE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
@@ -125,7 +125,7 @@ def test_a_finding_exits_with_1_and_one_line_that_says_what_to_do(cli, account, 
     here = account()
     eni_id = here.leak()
     answer = cli("inspect", *here.options, *options)
-    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was made for this instance, is attached to nothing")
+    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was created for this instance, is attached to nothing")
     assert answer.finding.endswith(f"or aws ec2 delete-network-interface --network-interface-id {eni_id}")
     assert answer.out
     other_id = here.leak()

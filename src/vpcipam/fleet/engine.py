@@ -294,7 +294,7 @@ class Fleet:
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
         if self._tickless or node.busy_until(now_ns) is not None:
-            wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_sweep=True)
+            wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_cleanup=True)
         else:
             wake_ns = node.next_tick(now_ns)
         if wake_ns is not None:

@@ -14,7 +14,7 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
-from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
 from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
 
@@ -173,9 +173,10 @@ class Settings:
         """Whether the node looks for unattached ENIs: never in IPv6 mode, and only if provisioning is enabled."""
         return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
 
-    def eni_limit(self, limits: str | InstanceLimits) -> int:
-        """The most ENIs on the default network card: the instance type's limit, or MAX_ENI if that is lower."""
-        type_limit = instance_limits(limits).eni_limit
+    def eni_limit(self, limits: str | InstanceLimits, network_card: int = 0) -> int:
+        """The most ENIs on a network card: what the instance type allows, or MAX_ENI if that is lower; 0 on a card that the type lacks."""
+        cards = instance_limits(limits).network_cards
+        type_limit = cards[network_card] if network_card < len(cards) else 0
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
 
     def address_mode(self, limits: str | InstanceLimits) -> AddressMode:
@@ -234,6 +235,12 @@ class Settings:
         if limits is not None:
             found += _misfits(self, limits)
         return sort_diagnostics(found)
+
+
+def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
+    """The kubelet's limit as EKS sets it for these settings; EKS doesn't look at MAX_ENI."""
+    prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
+    return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
 
 
 def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
