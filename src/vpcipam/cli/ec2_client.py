@@ -101,7 +101,7 @@ _ADVICE = {
 }
 
 
-def explain(error: Ec2Error, region: str) -> Ec2Unreachable:
+def with_advice(error: Ec2Error, region: str) -> Ec2Unreachable:
     """Put EC2's error, and what to do about it, on one line."""
     if error.code == ErrorCode.UNAUTHORIZED:
         advice = f"allow your role ec2:{error.action}; the command only reads"

@@ -6,8 +6,8 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Answer, AnsweringCommand
-from vpcipam.cli.ec2_client import Ec2Session, explain
+from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.inspect_view import show_node
 from vpcipam.cli.manifests import apply_variables, read_settings
 from vpcipam.cli.node_options import node_options
@@ -26,7 +26,7 @@ EXAMPLES = (
 )
 
 
-@click.command("inspect", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
+@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
 @click.option("--region", metavar="NAME", help="The instance's region. [default: the one that boto3 finds]")
@@ -41,7 +41,7 @@ def command(
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
-) -> Answer:
+) -> Output:
     """Read a real node, show its ENIs, subnets and capacity, and check it against the rules of EC2 and ipamd.
 
     The command calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for an unknown type.
@@ -59,7 +59,7 @@ def command(
     given = daemonset is not None or bool(assignments)
     diagnostics = settings.diagnose(surveyed.node.limits)
 
-    return Answer(
+    return Output(
         document={
             "source": "ec2",
             "region": session.region,
@@ -77,7 +77,7 @@ def _read(session: Ec2Session, instance_id: str) -> ObservedNode:
     try:
         return read_node(session.ec2, instance_id, now_ns=time.time_ns(), find_limits=session.find_limits)
     except Ec2Error as error:
-        raise explain(error, session.region) from error
+        raise with_advice(error, session.region) from error
 
 
 def _summary(findings: tuple[Finding, ...], instance_id: str) -> str | None:

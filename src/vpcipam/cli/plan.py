@@ -7,7 +7,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import apply_variables, read_settings
 from vpcipam.cli.node_options import node_options
@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("plan", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
+@click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
 @click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
 @click.option(
     "--pods",
@@ -50,7 +50,7 @@ def command(
     timeline: bool,
     fail_if_waiting: bool,
     types_file: str | None,
-) -> Answer:
+) -> Output:
     """Compute what a node of an instance TYPE settles at: its ENIs, addresses and EC2 calls, and the reasons.
 
     Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds those of a cluster.
@@ -62,7 +62,7 @@ def command(
     answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
     diagnostics = settings.diagnose(limits)
 
-    return Answer(
+    return Output(
         document=_document(answer, diagnostics, timeline=timeline),
         show=lambda page: show_plan(page, answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),
