@@ -9,7 +9,7 @@ from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.inspect_view import show_node
-from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.inspection.audit import audit
@@ -17,7 +17,6 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
-from vpcipam.settings import Settings
 
 EXAMPLES = (
     "vpcipam inspect --ec2 --region eu-central-1 --instance-id i-0123456789abcdef0",
@@ -52,7 +51,7 @@ def command(
         raise click.UsageError("say what to read: give --ec2 and --instance-id ID to read a running instance from EC2")
     if not instance_id:
         raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
-    settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
+    settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
     surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods)
     findings = audit(surveyed)

@@ -9,12 +9,12 @@ import click
 from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
-from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.plan_view import show_plan
 from vpcipam.cli.streams import STDIN
 from vpcipam.planner import PODS_LIMIT, NodePlan, plan
-from vpcipam.settings import Diagnostic, Settings
+from vpcipam.settings import Diagnostic
 
 EXAMPLES = (
     "vpcipam plan m5.large --pods 20",
@@ -58,7 +58,7 @@ def command(
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
     limits = find_type(instance_type, read_types(types_file))
-    settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
+    settings = node_settings(daemonset, assignments)
     answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
     diagnostics = settings.diagnose(limits)
 
