@@ -15,7 +15,7 @@ from vpcipam.node.interfaces import (
     DESCRIPTION_PREFIX,
     INSTANCE_TAG,
     card_index,
-    created_text,
+    created_tag_text,
     discovered_subnets,
     is_excluded,
     pod_cidrs,
@@ -158,7 +158,7 @@ class Provisioner:
                 ipv4_prefix_count=slot_count if self.mode is AddressMode.PREFIX else 0,
                 ipv6_prefix_count=slot_count if self.mode is AddressMode.IPV6 else 0,
                 description=f"{DESCRIPTION_PREFIX}{self.instance_id}",
-                tags=((INSTANCE_TAG, self.instance_id), (CREATED_TAG, created_text(now_ns))),
+                tags=((INSTANCE_TAG, self.instance_id), (CREATED_TAG, created_tag_text(now_ns))),
                 now_ns=now_ns,
             )
         )
