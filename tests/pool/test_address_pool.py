@@ -142,7 +142,7 @@ def test_huge_blocks_are_counted_exactly(build):
 def test_an_unknown_block_is_refused(build, call):
     pool = build((100, 8))
     for base in (99, 101, 108, 0, 2**128 - 1):
-        with pytest.raises(UnknownBlock, match=f"no block that starts at {base}"):
+        with pytest.raises(UnknownBlock, match=f"no block starts at {base}"):
             getattr(pool, call)(base)
     for base in EVERYWHERE_OUT_OF_RANGE:
         with pytest.raises(OutOfRange, match="base must be 0 …"):

@@ -12,7 +12,7 @@ from vpcipam._pool_refusals import hold
 
 cimport cython
 from cpython.long cimport PyLong_CheckExact
-from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
@@ -64,6 +64,7 @@ from vpcipam.pool.free_tree cimport (
     tree_release,
     tree_take,
 )
+from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
 
 cdef extern from "Python.h":
@@ -132,7 +133,7 @@ cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
 
 
 cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
-    """Replace an item. This may drop the last reference to the old one and run its code, so callers do it last."""
+    """Replace an item. This may drop the last reference to the old one and run its code, so callers do it last or keep a reference."""
     cdef PyObject* before = PyList_GET_ITEM(items, index)
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
@@ -252,10 +253,12 @@ cdef class AddressPool:
             index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
-        # All memory that the block needs is allocated before the pool changes.
+        # Allocate what the block needs before the pool changes.
         self._ensure_block()
         group_slot = self._ensure_group(number)
         index = self._spare_block
+        self._sorted_bases.insert(position, base)
+        self._block_at[base] = index
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
@@ -265,8 +268,6 @@ cdef class AddressPool:
         block.bits.word = 0
         block.closed = False
         block.open = True
-        self._sorted_bases.insert(position, base)
-        self._block_at[base] = index
         insert(self._by_rank, self._block_count, self._rank_position(index), index)
         self._block_count += 1
         self._total_count += length
@@ -285,7 +286,7 @@ cdef class AddressPool:
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
         cdef list evicted = []
-        cdef list notes = []  # kept until the end, as in unassign
+        cdef list notes = []  # kept until the end, as in _unassign
         cdef Block* block
         cdef Found* found
         cdef int64_t count
@@ -368,7 +369,7 @@ cdef class AddressPool:
         cdef Py_hash_t key_hash
         address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        key_hash = PyObject_Hash(key)
+        key_hash = hash_of(key)
         place = self._find(key, key_hash)
         if place != NONE:
             if address != <object>address_at(<PyObject*>self._held, place):
@@ -392,18 +393,14 @@ cdef class AddressPool:
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        # Both kept until the end: dropping the last reference may run code of the key or the note.
-        _key = <object>key_at(<PyObject*>self._held, place)
-        _note = self._take_note(place)
-        self._remove_key(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return address
 
     def revoke(self, key, /):
         """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in _unassign
         _note = self._take_note(place)
         self._remove_key(place, self._found_slot)
         self._free_place(place)
@@ -411,7 +408,7 @@ cdef class AddressPool:
 
     def address_of(self, key, /):
         """Return a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
@@ -453,7 +450,7 @@ cdef class AddressPool:
     def unassign_entry(self, key, now_ns, /):
         """Remove a key and its note, and return the entry of its address."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if self._locked:
             raise refuse.pool_locked()
         if place == NONE:
@@ -461,15 +458,12 @@ cdef class AddressPool:
         entry = self._entry_of(place)
         if entry is None:
             raise refuse.no_entry(key, <object>address_at(<PyObject*>self._held, place))
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._remove_key(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return entry
 
     def entry_of(self, key, /):
         """Return the entry of a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
@@ -483,7 +477,7 @@ cdef class AddressPool:
 
     def note_of(self, key, /):
         """Return the note of a key, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
@@ -495,7 +489,7 @@ cdef class AddressPool:
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
-        return self._find(key, PyObject_Hash(key)) != NONE
+        return self._find(key, hash_of(key)) != NONE
 
     # Cooldowns
 
@@ -667,10 +661,7 @@ cdef class AddressPool:
         """The place of an address with this block and offset; NONE if it has none, which means that it is free."""
         if index != NONE and offset < self._blocks[index].near:
             return place_slot(&self._blocks[index], offset)[0]
-        if not self._outside:
-            return NONE
-        place = self._outside.get(address)
-        return NONE if place is None else place
+        return self._outside.get(address, NONE)
 
     cdef int32_t _place_of(self, object address) except -2:
         cdef int64_t offset = 0
@@ -683,7 +674,7 @@ cdef class AddressPool:
 
     cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
         """The place of a key; a new key gets one."""
-        cdef Py_hash_t key_hash = PyObject_Hash(key)
+        cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
         if heeds_lock and self._locked:
             raise refuse.pool_locked()
@@ -728,7 +719,7 @@ cdef class AddressPool:
 
     cdef inline int32_t _holding(self, object key) except -1:
         """The place of a key, which must have one."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         return place
@@ -743,10 +734,7 @@ cdef class AddressPool:
         else:
             place = self._holding(key)
             slot = self._found_slot
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._remove_key(place, slot)
-        return self._cool_or_free(place, now)
+        return self._unassign(place, slot, now)
 
     cpdef int64_t _spare_count(self) except -1:
         """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
@@ -968,10 +956,6 @@ cdef class AddressPool:
 
     # Changes of state. They run no code of keys, and none may fail once begun.
 
-    cdef inline void _set_key(self, int32_t place, object key) noexcept:
-        """Set the key of a place, or None. The caller has a reference to the old key."""
-        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
-
     cdef inline void _add_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
         """Assign a free place to the key that `_find` has just looked for."""
         cdef Block* block = &self._blocks[self._places[place].block]
@@ -985,7 +969,7 @@ cdef class AddressPool:
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
         taken.stamp.key_hash = key_hash
-        self._set_key(place, key)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
         self._table.slots[self._found_slot].place = place
         self._table.slots[self._found_slot].mark = mark_of(key_hash)
         self._changes += 1
@@ -999,7 +983,7 @@ cdef class AddressPool:
         cdef Block* block = &self._blocks[self._places[place].block]
         table_erase(&self._table, slot)
         self._changes += 1
-        self._set_key(place, None)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, None)
         block.assigned_count -= 1
         self._groups[block.group].assigned_count -= 1
         self._groups[block.group].busy_count -= block.assigned_count == 0
@@ -1030,8 +1014,12 @@ cdef class AddressPool:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
 
-    cdef inline int _cool_or_free(self, int32_t place, int64_t now) except -1:
-        """Cool a place whose key was removed, or free it if there is no cooldown."""
+    cdef inline int _unassign(self, int32_t place, size_t slot, int64_t now) except -1:
+        """Remove the key of a place, and its note; cool the place, or free it if there is no cooldown."""
+        # Both kept until the end: dropping the last reference may run code of the key or the note.
+        _key = <object>key_at(<PyObject*>self._held, place)
+        _note = self._take_note(place)
+        self._remove_key(place, slot)
         if self._cooldown_ns:
             self._cool(place, now + self._cooldown_ns)
         else:
@@ -1071,16 +1059,10 @@ cdef class AddressPool:
     cdef inline int _expire(self, int64_t now) except -1:
         """Free the places whose cooldown is over."""
         cdef int32_t place = self._first_cooling
-        cdef const Place* cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
-            cooling = &self._places[place]
-            self._first_cooling = cooling.after
-            if cooling.after == NONE:
-                self._last_cooling = NONE
-            else:
-                self._places[cooling.after].before = NONE
-            if cooling.block != NONE:
-                self._count_cooling(&self._blocks[cooling.block], -1)
+            self._unlink(place)
+            if self._places[place].block != NONE:
+                self._count_cooling(&self._blocks[self._places[place].block], -1)
             self._free_place(place)
             place = self._first_cooling
         return 0
@@ -1109,11 +1091,7 @@ cdef class AddressPool:
             lowest = self._choose()
             if block.rank > self._blocks[lowest].rank or block.bits.word & ((<uint64_t>1 << cooling.offset) - 1):
                 return NONE
-        self._first_cooling = after
-        if after == NONE:
-            self._last_cooling = NONE
-        else:
-            self._places[after].before = NONE
+        self._unlink(place)
         self._count_cooling(block, -1)
         return place
 
