@@ -98,7 +98,7 @@ def test_addresses_come_from_base_to_the_last_one(build, base):
 @pytest.mark.parametrize(("base", "size"), [(100, 1), (107, 1), (99, 2), (90, 11), (107, 9), (0, 200), (100, 8), (103, 2)])
 def test_a_block_that_shares_an_address_is_refused(build, base, size):
     pool = build((100, 8), (300, 8))
-    with pytest.raises(OverlappingBlock, match="shares addresses with the block of 8 at 100"):
+    with pytest.raises(OverlappingBlock, match="overlaps the block of 8 at 100"):
         pool.add_block(base, size)
     assert pool.blocks() == ((100, 8, 0), (300, 8, 0))
 
@@ -142,7 +142,7 @@ def test_huge_blocks_are_counted_exactly(build):
 def test_an_unknown_block_is_refused(build, call):
     pool = build((100, 8))
     for base in (99, 101, 108, 0, 2**128 - 1):
-        with pytest.raises(UnknownBlock, match=f"no block that starts at {base}"):
+        with pytest.raises(UnknownBlock, match=f"no block starts at {base}"):
             getattr(pool, call)(base)
     for base in EVERYWHERE_OUT_OF_RANGE:
         with pytest.raises(OutOfRange, match="base must be 0 …"):
@@ -313,7 +313,7 @@ def test_unassign_of_an_unknown_key_is_refused(build):
     pool.assign("a", 0)
     pool.unassign("a", 0)
     for key in ("a", "b", ("aws-cni", "f" * 64, "eth0")):
-        with pytest.raises(UnknownKey, match=r"holds no address") as refusal:
+        with pytest.raises(UnknownKey, match=r"has no address") as refusal:
             pool.unassign(key, 1)
         assert repr(key) in str(refusal.value)
 
@@ -329,11 +329,11 @@ def test_assign_at_gives_exactly_that_address(build):
 @pytest.mark.parametrize(
     ("key", "address", "error", "words"),
     [
-        ("a", 101, AlreadyAssigned, "key 'a' holds address 100, not 101"),
+        ("a", 101, AlreadyAssigned, "key 'a' has address 100, not 101"),
         ("b", 100, AlreadyAssigned, "address 100 is assigned to 'a'"),
-        ("b", 107, CoolingDown, "cools until 30 ns and it is 1 ns: try again 29 ns later"),
-        ("b", 108, NotInPool, "address 108 lies in no block"),
-        ("b", 99, NotInPool, "address 99 lies in no block"),
+        ("b", 107, CoolingDown, "cools until 30 ns, and it is 1 ns now: try again 29 ns later"),
+        ("b", 108, NotInPool, "no block has address 108"),
+        ("b", 99, NotInPool, "no block has address 99"),
         ("b", -1, OutOfRange, "address must be 0 …"),
         ("b", 2**128, OutOfRange, "address must be 0 …"),
         ("b", "100", TypeError, "interpreted as an integer"),
@@ -422,7 +422,7 @@ def test_a_revoked_address_is_free_at_once_and_never_cools(build):
     assert pool.revoke("a") == 100
     assert pool.cooling_items() == ()
     assert pool.assign("b", 0) == 100
-    with pytest.raises(UnknownKey, match="key 'a' holds no address"):
+    with pytest.raises(UnknownKey, match="key 'a' has no address"):
         pool.revoke("a")
 
 
