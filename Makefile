@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 # The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
 PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node planner prometheus fleet report
 
-SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
+SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_loop_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
 
 .PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
 

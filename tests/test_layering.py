@@ -131,7 +131,7 @@ ALLOWED = {
     "vpcipam.report.page": {"pathlib": "a picture's name; matplotlib writes it"},
     "vpcipam.report.plots": {"pathlib": "a type; `page` writes"},
     "vpcipam.fleet.stage": {"random": "chances of a simulation, by seed"},
-    "vpcipam.fleet._turnover_py": {"random": "chances of a simulation, by seed"},
+    "vpcipam.fleet._loop_py": {"random": "chances of a simulation, by seed"},
 }
 
 
@@ -146,7 +146,7 @@ def python_modules():
 
 MODULES = python_modules()
 CYTHON_SOURCES = {module_name(path): path.read_text(encoding="utf-8") for path in sorted((SOURCE / "vpcipam").rglob("*.pyx"))}
-COMPILED_PYTHON = {"vpcipam.fleet._turnover"}  # made of the plain source beside it when the package is built
+COMPILED_PYTHON = {"vpcipam.fleet._loop"}  # made of the plain source beside it when the package is built
 LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli(\.|$)", name)]
 
 
