@@ -724,35 +724,6 @@ cdef class AddressPool:
             raise refuse.unknown_key(key)
         return place
 
-    cdef int _vacate(self, object key, int64_t likely, int64_t now) except -1:
-        """Unassign, looking first whether a key has the place that it was given."""
-        cdef int32_t place = NONE
-        cdef size_t slot
-        if 0 <= likely < self._place_count and key_at(<PyObject*>self._held, likely) == <PyObject*>key:
-            place = likely
-            slot = table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place)
-        else:
-            place = self._holding(key)
-            slot = self._found_slot
-        return self._unassign(place, slot, now)
-
-    cpdef int64_t _spare_count(self) except -1:
-        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-        cdef int64_t total
-        if self._closed_count:
-            return 0
-        total = min(self._total_count, TIME_MAX_NS)
-        return total - self._assigned_count - self._cooling_count
-
-    cpdef int64_t _still_cooling(self, int64_t now_ns) except -1:
-        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
-        cdef int32_t place = self._last_cooling
-        cdef int64_t count = 0
-        while place != NONE and self._places[place].stamp.until_ns > now_ns:
-            count += self._places[place].block != NONE
-            place = self._places[place].before
-        return count
-
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
         held = <object>key_at(<PyObject*>self._held, place)
@@ -1540,28 +1511,3 @@ def owners_lock(AddressPool pool not None, /):
     A signal handler that raises, as for KeyboardInterrupt, does not leave the lock taken.
     """
     return _OwnersLock(pool)
-
-
-# --- for the loop of a fleet -------------------------------------------------------------------------------------------------
-# See `addresses.pxd`.
-
-
-cdef int occupy(object pool, object key, int64_t now_ns) except -1:
-    """Assign; return the place, for `vacate`."""
-    cdef bint is_new
-    return (<AddressPool?>pool)._assign(key, now_ns, &is_new, False)
-
-
-cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -1:
-    """Unassign. The key is not looked for where it still has the place that it was given: its hash would have to be made anew."""
-    return (<AddressPool?>pool)._vacate(key, place, now_ns)
-
-
-cdef int64_t spare_count(object pool) except -1:
-    """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-    return (<AddressPool?>pool)._spare_count()
-
-
-cdef int64_t still_cooling(object pool, int64_t now_ns) except -1:
-    """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
-    return (<AddressPool?>pool)._still_cooling(now_ns)
