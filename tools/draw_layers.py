@@ -23,7 +23,7 @@ LAYERS = (
     ("decisions, no actions", "warmpool policies"),
     ("ENIs, CIDRs, sandboxes", "datastore events restoration quarantine journal stats"),
     ("instance types, variables", "settings limits"),
-    ("integers", "pool _pool _pool_refusals"),
+    ("integers", "pool _pool_refusals"),
     ("shared values and checks", "sandbox address errors _chance _units _arguments _version"),
 )
 
