@@ -1,4 +1,4 @@
-"""The pools and their floors under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+"""Benchmarks of the pools and their floors. The ordinary test suite runs each once, with tiny numbers."""
 
 import importlib
 

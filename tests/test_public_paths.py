@@ -63,7 +63,7 @@ NAMES = {
     "vpcipam.pool": "ADDRESS_MAX AddressPool BLOCK_SIZE_MAX BitmapPool CAPACITY_MAX GROUP_MAX PLACEMENTS RUN_LENGTHS SEED_MAX TIME_MAX_NS "
     "UNTIL_MAX_NS USING_EXTENSION",
     "vpcipam.prometheus": "CONTENT_TYPE IpamMetrics MetricFamily Sample",
-    "vpcipam.quarantine": "Quarantine Quarantined",
+    "vpcipam.quarantine": "Quarantined",
     "vpcipam.restoration": "Restoration",
     "vpcipam.sandbox": "PodRef SandboxKey",
     "vpcipam.settings": "Diagnostic Level Settings VARIABLES Variable explain",

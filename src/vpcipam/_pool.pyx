@@ -17,7 +17,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_given, runs_hold, runs_taken
+from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_release, runs_are_valid, runs_take
 from vpcipam.pool.free_tree cimport (
     FreeTree,
     lowest_bit,
@@ -26,8 +26,8 @@ from vpcipam.pool.free_tree cimport (
     tree_find,
     tree_first,
     tree_free,
-    tree_give,
-    tree_holds,
+    tree_release,
+    tree_is_valid,
     tree_init,
     tree_longest_run,
     tree_take,
@@ -44,7 +44,7 @@ cdef int64_t CAPACITY_MAX = refuse.CAPACITY_MAX
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Take an integer of low … high, where low >= 0."""
+    """Return an integer argument that must be low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -60,40 +60,18 @@ cdef enum:
 
 @cython.final
 cdef class BitmapPool:
-    """Hand out the offsets 0 … capacity-1, the lowest free one first, singly or in aligned runs.
+    """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
-    Not thread-safe: a pool has one owner. It takes capacity / 8 bytes and a little more (the plain twin ten times that; the compiled one
-    keeps a pointer for each offset below 65,536, and the ints that it handed out there).
-    Integers are taken as `operator.index` takes them. `release`, `is_allocated`, `allocate_at` take their argument by position.
-    `in`, `len()` and `iter()` see the allocated offsets. A refused call leaves the pool as it was.
-
-    Invariants:
-        1. The bit of an offset is set if and only if it is free; bits past the capacity are 0.
-        2. A bit of an upper level is set if and only if its word below is not 0.
-        3. `allocated_count + free_count == capacity`, and both equal a recount of the bits.
-        4. The summary of a run length, once built, has a bit set for each aligned run that is wholly free, and counts them.
-
-    Args:
-        capacity: 1 … 2**32, both included.
-
-    Raises:
-        OutOfRange: the capacity is outside its bounds.
-
-    >>> pool = BitmapPool(20)
-    >>> pool.allocate(), pool.allocate(start=10), pool.allocate_run(4)
-    (0, 10, 4)
-    >>> pool.release(0)
-    >>> list(pool)
-    [4, 5, 6, 7, 10]
+    `vpcipam.pool.plain` has the full text for the class and for each method.
     """
 
     cdef FreeTree _free
     cdef Runs _runs[RUN_KINDS]
-    cdef PyObject** _ints  # by offset, up to _int_count: the int that is handed out, kept, as making it costs as much as all else; or NULL
+    cdef PyObject** _ints  # by offset below _int_count: the int that `allocate` returns, or NULL. Making it costs as much as all else
     cdef int64_t _int_count
     cdef int64_t _capacity
     cdef int64_t _allocated_count
-    cdef bint _any_runs  # whether a summary was built: until then a single allocate or release pays nothing for runs
+    cdef bint _any_runs  # whether any run length has a summary; otherwise allocate and release don't look at runs
     cdef object __weakref__
 
     def __cinit__(self, capacity):
@@ -116,12 +94,12 @@ cdef class BitmapPool:
 
     @property
     def capacity(self):
-        """The number of offsets, free or not."""
+        """The number of offsets, free and allocated."""
         return self._capacity
 
     @property
     def allocated_count(self):
-        """The number of offsets in use."""
+        """The number of allocated offsets."""
         return self._allocated_count
 
     @property
@@ -130,14 +108,7 @@ cdef class BitmapPool:
         return self._capacity - self._allocated_count
 
     def allocate(self, start=0):
-        """Take the lowest free offset at or above `start`, or else the lowest of all.
-
-        Raises:
-            OutOfRange: `start` is not 0 … capacity-1.
-            PoolExhausted: no offset is free.
-
-        Complexity: O(log64 capacity).
-        """
+        """Allocate the lowest free offset at or above `start`; if there is none, the lowest free offset."""
         cdef int64_t first = bounded("start", start, 0, self._capacity - 1)
         cdef int64_t offset
         if self._allocated_count == self._capacity:
@@ -157,31 +128,14 @@ cdef class BitmapPool:
         return number
 
     def allocate_at(self, offset, /):
-        """Take this offset.
-
-        Raises:
-            OutOfRange: `offset` is not 0 … capacity-1.
-            AlreadyAllocated: it is in use.
-
-        Complexity: O(log64 capacity).
-        """
+        """Allocate this offset."""
         cdef int64_t place = bounded("offset", offset, 0, self._capacity - 1)
         if not tree_bits(&self._free, place, 1):
             raise refuse.already_allocated(place)
         self._take(place, 1)
 
     def allocate_run(self, length, start=0):
-        """Take the lowest free run whose first offset is at or above `start`, or else the lowest of all; return its first offset.
-
-        A run has 2, 4, 8, 16, 32 or 64 offsets, starts at a multiple of its length and ends within the capacity.
-
-        Raises:
-            InvalidArgument: `length` is none of these.
-            OutOfRange: `start` is not 0 … capacity-1.
-            NoFreeRun: no aligned run of that length is wholly free.
-
-        Complexity: O(log64 capacity); the first use of a length costs O(capacity) once.
-        """
+        """Allocate the lowest free run that starts at or above `start`, else the lowest free run; return its first offset."""
         cdef int kind = self._checked_kind(length)
         cdef int64_t size = 2 << kind
         cdef int64_t first = bounded("start", start, 0, self._capacity - 1)
@@ -197,15 +151,7 @@ cdef class BitmapPool:
         return unit * size
 
     def allocate_run_at(self, offset, length):
-        """Take the run that starts at this offset, all of it or nothing.
-
-        Raises:
-            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
-            OutOfRange: the run does not lie within 0 … capacity-1.
-            AlreadyAllocated: an offset of it is in use.
-
-        Complexity: O(log64 capacity).
-        """
+        """Allocate the run that starts at this offset, all of it or nothing."""
         cdef int64_t size
         cdef int64_t first = self._checked_run(offset, length, &size)
         cdef uint64_t taken = ~tree_bits(&self._free, first, size) & run_mask(size)
@@ -214,65 +160,34 @@ cdef class BitmapPool:
         self._take(first, size)
 
     def release(self, offset, /):
-        """Free this offset.
-
-        Raises:
-            OutOfRange: `offset` is not 0 … capacity-1.
-            NotAllocated: it is free already.
-
-        Complexity: O(log64 capacity).
-        """
+        """Release this offset."""
         cdef int64_t place = bounded("offset", offset, 0, self._capacity - 1)
         if tree_bits(&self._free, place, 1):
             raise refuse.not_allocated(place)
-        self._give(place, 1)
+        self._release(place, 1)
 
     def release_run(self, offset, length):
-        """Free the run that starts at this offset, all of it or nothing; its offsets may have been allocated singly.
-
-        Raises:
-            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
-            OutOfRange: the run does not lie within 0 … capacity-1.
-            NotAllocated: an offset of it is free already.
-
-        Complexity: O(log64 capacity).
-        """
+        """Release the run that starts at this offset, all of it or nothing; its offsets may have been allocated one by one."""
         cdef int64_t size
         cdef int64_t first = self._checked_run(offset, length, &size)
         cdef uint64_t still_free = tree_bits(&self._free, first, size)
         if still_free:
             raise refuse.run_not_allocated(first, size, first + lowest_bit(still_free))
-        self._give(first, size)
+        self._release(first, size)
 
     def is_allocated(self, offset, /):
-        """Tell whether this offset is in use.
-
-        Raises:
-            OutOfRange: `offset` is not 0 … capacity-1.
-        """
+        """Tell whether this offset is allocated."""
         return not tree_bits(&self._free, bounded("offset", offset, 0, self._capacity - 1), 1)
 
     def free_run_count(self, length):
-        """Count the aligned runs of that length that are wholly free.
-
-        Raises:
-            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
-
-        Complexity: O(1); the first use of a length costs O(capacity) once.
-        """
+        """Count the aligned runs of a length that are completely free."""
         cdef int kind = self._checked_kind(length)
         if not self._runs[kind].built:
             self._build_runs(kind)
         return self._runs[kind].count
 
     def free_counts(self, length):
-        """Count the free offsets of each aligned run of that length; one byte for each, the last run may be cut short.
-
-        Raises:
-            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
-
-        Complexity: O(capacity).
-        """
+        """Count the free offsets of each aligned run of a length, one byte per run; the capacity may cut the last run short."""
         cdef int64_t size = 2 << self._checked_kind(length)
         cdef int64_t unit
         cdef uint64_t bits
@@ -286,10 +201,7 @@ cdef class BitmapPool:
         return bytes(counts)
 
     def longest_free_run(self):
-        """Find the length of the longest run of free offsets, aligned or not; 0 where none is free.
-
-        Complexity: O(capacity).
-        """
+        """Return the length of the longest run of free offsets, aligned or not; 0 if none is free."""
         return tree_longest_run(&self._free)
 
     def __len__(self):
@@ -304,7 +216,7 @@ cdef class BitmapPool:
         return not overflow and 0 <= place < self._capacity and not tree_bits(&self._free, place, 1)
 
     def __iter__(self):
-        """Yield the allocated offsets, ascending, as they are when the iterator gets there."""
+        """Yield the allocated offsets, ascending; a change that the iterator has not passed yet shows."""
         cdef int64_t place
         cdef int64_t offset
         for place in range(self._free.word_count):
@@ -317,7 +229,7 @@ cdef class BitmapPool:
         return f"<BitmapPool: {self._allocated_count} of {self._capacity} allocated>"
 
     def __reduce__(self):
-        raise refuse.not_copyable("BitmapPool", "build a new one and allocate_at() what iter() gave")
+        raise refuse.not_copyable("BitmapPool", "build a new one, and call allocate_at() for each offset of iter()")
 
     cdef int _checked_kind(self, object length) except -1:
         cdef int overflow = 0
@@ -349,13 +261,13 @@ cdef class BitmapPool:
         tree_take(&self._free, offset, length)
         self._allocated_count += length
         if self._any_runs:
-            runs_taken(self._runs, offset, length)
+            runs_take(self._runs, offset, length)
 
-    cdef inline void _give(self, int64_t offset, int64_t length) noexcept:
-        tree_give(&self._free, offset, length)
+    cdef inline void _release(self, int64_t offset, int64_t length) noexcept:
+        tree_release(&self._free, offset, length)
         self._allocated_count -= length
         if self._any_runs:
-            runs_given(self._runs, &self._free, offset, length)
+            runs_release(self._runs, &self._free, offset, length)
 
     def _check(self):
         cdef int64_t unit
@@ -363,9 +275,9 @@ cdef class BitmapPool:
         cdef int kind
         hold(1, self._capacity % 64 == 0 or self._free.level[0][self._free.word_count - 1] >> (self._capacity % 64) == 0)
         hold(1, self._free.word_count == (self._capacity + 63) // 64)
-        hold(2, tree_holds(&self._free))
+        hold(2, tree_is_valid(&self._free))
         for unit in range(self._capacity):
             count += tree_bits(&self._free, unit, 1)
         hold(3, self._allocated_count == self._capacity - count)
         for kind in range(RUN_KINDS):
-            hold(4, not self._runs[kind].built or runs_hold(&self._runs[kind], kind, &self._free, self._capacity))
+            hold(4, not self._runs[kind].built or runs_are_valid(&self._runs[kind], kind, &self._free, self._capacity))

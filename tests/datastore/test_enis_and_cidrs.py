@@ -193,9 +193,9 @@ def test_a_cidr_that_fits_no_slot_of_an_ipv6_node_is_refused(cidr):
 
 
 def test_the_refusal_of_a_cidr_says_what_would_fit():
-    with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode that takes an IPv4 /32 or /28"):
+    with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode a slot takes an IPv4 /32 or /28"):
         node(["10.0.0.0/27"])
-    with pytest.raises(InvalidCidr, match="in ipv6 mode that takes an IPv6 /80"):
+    with pytest.raises(InvalidCidr, match="in ipv6 mode a slot takes an IPv6 /80"):
         node(["10.0.0.0/28"], mode=AddressMode.IPV6)
 
 

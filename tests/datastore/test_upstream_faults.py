@@ -30,7 +30,7 @@ OVERLAPS = [("10.0.0.0/28", f"10.0.0.{last}/32") for last in (0, 1, 15)]
 def test_fault_1_overlapping_cidrs_are_refused_across_enis_and_kinds(mode, same_eni, first, second):
     store = node([first], [], mode=mode)
     before = snapshot(store, 0)
-    with pytest.raises(OverlappingCidr, match=f"^{second} on eni-{not same_eni:d} overlaps {first} on eni-0$"):
+    with pytest.raises(OverlappingCidr, match=f"^{second} on eni-{not same_eni:d} overlaps {first} on eni-0: remove that CIDR first$"):
         store.add_cidr("eni-0" if same_eni else "eni-1", second)
     assert snapshot(store, 0) == before
     store._check()

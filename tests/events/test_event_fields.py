@@ -26,7 +26,7 @@ def of_type(kind, events):
 
 def test_an_address_that_the_datastore_picks_is_told_from_one_that_it_is_told():
     journal = MemoryJournal()
-    journal.record_assigns((Assigned(key("restored"), "10.0.0.1", None, 0), Assigned(key("elsewhere"), "10.0.0.17", None, 0)))
+    journal.record((Assigned(key("restored"), "10.0.0.1", None, 0), Assigned(key("elsewhere"), "10.0.0.17", None, 0)))
     store, seen = store_and_events("10.0.0.0/28", journal=journal)
     (entry,) = store.restore(0).quarantined
     store.add_cidr("eni-0", "10.0.0.16/28")

@@ -49,7 +49,7 @@ class Program:
     def start(self, knowing):
         """Start with cooldowns in the journals of some cards."""
         for journal in self.journals[knowing]:
-            journal.record_cooling(tuple(Cooling(address, end_s * S) for address, end_s in ENDS_S.items()))
+            journal.record(cooling=tuple(Cooling(address, end_s * S) for address, end_s in ENDS_S.items()))
         self.here.node.restore(self.here.now_ns)
 
     def look(self, later_s):

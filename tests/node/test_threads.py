@@ -170,7 +170,7 @@ def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
 
 def test_nobody_is_given_an_address_that_cools_in_the_moment_its_cidr_is_taken_on(world):
     journal = MemoryJournal()
-    journal.record_cooling((Cooling("10.0.0.200", 100 * S),))
+    journal.record(cooling=(Cooling("10.0.0.200", 100 * S),))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
     here.node.restore(0)
     here.pods(len(here.node.datastores[0].cidrs(here.eni_at(0))))

@@ -350,7 +350,7 @@ def test_many_at_a_time_count_each_and_none_where_all_were_taken_back():
 def test_sandboxes_that_are_put_back_after_a_restart_asked_for_nothing():
     entries = [Assigned(key(name), address, None, 0) for name, address in [("a", "10.0.0.1"), ("b", "10.9.9.9")]]
     journal = MemoryJournal()
-    journal.record_assigns(tuple(entries))
+    journal.record(tuple(entries))
     store, metrics = watched_store(*SINGLES, journal=journal)
     store.restore(0)
     store.assign_at(key("c"), "10.0.0.2", 0)
@@ -363,7 +363,7 @@ def test_sandboxes_that_are_put_back_after_a_restart_asked_for_nothing():
 
 def test_a_sandbox_that_is_accepted_from_quarantine_asked_for_nothing():
     journal = MemoryJournal()
-    journal.record_assigns((Assigned(key("a"), "10.0.0.5", None, 0),))
+    journal.record((Assigned(key("a"), "10.0.0.5", None, 0),))
     store, metrics = watched_store(journal=journal)
     (entry,) = store.restore(0).quarantined
     assert values(metrics)["vpcipam_quarantined_entries"] == 1
@@ -376,7 +376,7 @@ def test_a_sandbox_that_is_accepted_from_quarantine_asked_for_nothing():
 
 def test_addresses_in_quarantine_are_not_held_by_sandboxes():
     journal = MemoryJournal()
-    journal.record_assigns((Assigned(key("a"), "10.0.0.9", None, 0),))
+    journal.record((Assigned(key("a"), "10.0.0.9", None, 0),))
     store, metrics = watched_store(*SINGLES, journal=journal)
     store.restore(0)
     store.add_cidr("eni-0", "10.0.0.9/32")

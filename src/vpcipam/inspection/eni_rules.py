@@ -131,15 +131,12 @@ def check_modes(survey: NodeSurvey) -> Iterator[Finding]:
     stale = [each for each in ours if each.stale_cidrs]
     other = "prefixes" if survey.mode is AddressMode.SECONDARY_IP else "secondary IPs"
     if stale and all(each.slot_count == len(each.stale_cidrs) for each in ours):
-        message = f"has only {other}, but by the given settings its slots hold {_MODE_WORDS[survey.mode]}"
+        message = f"has only {other}, but by the given settings its slots hold {survey.mode.label}"
         suggestion = "pass this node's settings with --daemonset or --set; if these are its settings, restart aws-node on it"
         yield Finding("mode-mismatch", _FINDING, survey.node.instance.instance_id, message, suggestion)
     for each in stale:
         message = f"has {other} of the mode that is off, which give pods no new addresses: {_some(each.stale_cidrs)}"
         yield Finding("mixed-modes", _NOTE, each.eni.eni_id, message, "drain the node, or restart aws-node once their pods are gone")
-
-
-_MODE_WORDS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6 addresses"}
 
 
 def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:

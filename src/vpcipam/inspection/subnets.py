@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import NetworkInterface, Subnet
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.subnet_rules import reserved_addresses
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import ADDRESSES_PER_PREFIX

@@ -4,8 +4,7 @@ The table in `data/instance_types.tsv` is a snapshot; `tools/update_limits.py` r
 """
 
 import functools
-from difflib import get_close_matches
-from importlib.resources import files
+import os
 
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
 from vpcipam.limits.instance_limits import InstanceLimits
@@ -22,6 +21,8 @@ COLUMNS = (
 )
 """The columns of the table."""
 
+# Neither importlib.resources nor pathlib: importing them takes longer than a lookup.
+_TABLE_PATH = os.path.join(os.path.dirname(__file__), "data", "instance_types.tsv")  # noqa: PTH118, PTH120
 _LONGEST_NAME_SHOWN = 40
 
 # --- rows ----------------------------------------------------------------------------------------------------------------
@@ -73,7 +74,8 @@ def parse_row(row: str) -> InstanceLimits:
 
 def _read_table() -> str:
     """Read the file: comment lines, a line of column names, then a line for each type, sorted by type."""
-    return (files("vpcipam.limits") / "data" / "instance_types.tsv").read_text(encoding="utf-8")
+    with open(_TABLE_PATH, encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
 
 
 @functools.cache
@@ -139,6 +141,8 @@ def _close_matches(name: str) -> list[str]:
     The first of these that exist: types that differ only in case and punctuation; up to three that start with the name (`c7i.metal`, `m5`);
     up to three similar ones of the same family; up to three similar ones.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
     known = instance_types()
     letters = _letters(name)
     if same := [candidate for candidate in known if _letters(candidate) == letters]:

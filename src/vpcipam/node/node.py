@@ -7,10 +7,10 @@ from vpcipam._arguments import require_integer, require_type
 from vpcipam._chance import Scatter
 from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
-from vpcipam.datastore import Datastore, call_back
+from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
-from vpcipam.events import DatastoreEvent
+from vpcipam.events import DatastoreEvent, call_back
 from vpcipam.journal.protocol import Journal
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.card import Card

@@ -3,6 +3,7 @@
 # With binding=False a method is a C method, and calling it costs half as much. The clinic signatures keep `inspect` and stubtest working.
 """The compiled twin of AddressPool: the same results and errors as the plain twin (`vpcipam.pool.plain_addresses`), in nanoseconds."""
 
+from bisect import bisect_left, bisect_right
 from threading import RLock
 from types import GenericAlias
 
@@ -11,7 +12,7 @@ from vpcipam._pool_refusals import hold
 
 cimport cython
 from cpython.long cimport PyLong_CheckExact
-from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
@@ -25,10 +26,10 @@ from vpcipam.pool.block_choice cimport (
     sum_free,
     sum_init,
     sum_select,
-    tournament_enter,
+    tournament_set_leaf,
     tournament_free,
     tournament_init,
-    tournament_play,
+    tournament_build,
     tournament_set,
 )
 from vpcipam.pool.blocks cimport (
@@ -38,13 +39,12 @@ from vpcipam.pool.blocks cimport (
     NEAR_FIRST,
     NONE,
     PLACES_MAX,
-    Base,
     Block,
     Group,
     Place,
     block_bit,
     block_free,
-    give_bit,
+    release_bit,
     grow_bits,
     grow_places,
     insert,
@@ -53,7 +53,18 @@ from vpcipam.pool.blocks cimport (
     remove,
     take_bit,
 )
-from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, tree_bits, tree_first, tree_free, tree_give, tree_holds, tree_init, tree_take
+from vpcipam.pool.free_tree cimport (
+    FreeTree,
+    lowest_bit,
+    tree_bits,
+    tree_first,
+    tree_free,
+    tree_init,
+    tree_is_valid,
+    tree_release,
+    tree_take,
+)
+from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
 
 cdef extern from "Python.h":
@@ -68,7 +79,6 @@ cdef int64_t GROUP_MAX = refuse.GROUP_MAX
 cdef int64_t TIME_MAX_NS = refuse.TIME_MAX_NS
 cdef int64_t UNTIL_MAX_NS = refuse.UNTIL_MAX_NS
 cdef object ADDRESS_MAX = refuse.ADDRESS_MAX
-cdef object LOW_HALF = 2**64 - 1
 
 cdef enum Placement:  # in the order of refuse.PLACEMENTS
     LOWEST
@@ -94,7 +104,7 @@ cdef int by_offset(const void* left, const void* right) noexcept nogil:
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Take an integer of low … high, where low >= 0."""
+    """Return an integer argument that must be low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -104,21 +114,7 @@ cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) e
     return refuse.bounded(name, value, low, high)
 
 
-cdef int split(object address, uint64_t* high, uint64_t* low) except -1:
-    """Cut an address into its two halves."""
-    high[0] = address >> 64
-    low[0] = address & LOW_HALF
-    return 0
-
-
-cdef object checked_address(str name, object value, uint64_t* high, uint64_t* low):
-    """Take an address, and cut it into its two halves."""
-    address = refuse.bounded(name, value, 0, ADDRESS_MAX)
-    split(address, high, low)
-    return address
-
-
-# The list comes as a plain pointer: of an object, Cython would count one reference more and then one less.
+# These take a list as a plain pointer: Cython would count a reference to an object.
 
 cdef inline PyObject* key_at(PyObject* held, int32_t place) noexcept:
     return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place)
@@ -137,7 +133,7 @@ cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
 
 
 cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
-    """Put an item in the place of another; the last thing that is done, if that one's last reference may go with it."""
+    """Replace an item. This may drop the last reference to the old one and run its code, so callers do it last or keep a reference."""
     cdef PyObject* before = PyList_GET_ITEM(items, index)
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
@@ -145,7 +141,7 @@ cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
 
 
 cdef int extend(list items, int64_t count) except -1:
-    """Lengthen a list by None. One by one: that makes no new container, so that the garbage collector can't run, and change the pool."""
+    """Lengthen a list by None. It makes no container, so the garbage collector can't run code that changes the pool."""
     while len(items) < count:
         items.append(None)
     return 0
@@ -153,50 +149,13 @@ cdef int extend(list items, int64_t count) except -1:
 
 @cython.final
 cdef class AddressPool:
-    """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
+    """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
-    of a key.
-    Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
-    Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
-
-    A new address comes from an open block with a free address, chosen by `placement`; within the block it is the lowest free one.
-    Blocks rank by group, then by base, both ascending. "lowest": the first by rank. "packed": the one with most addresses in use (assigned
-    or cooling), ties by rank. "spread": with fewest, ties by rank. "random": one of the groups that have such a block, then one of that
-    group's blocks, each with equal chance, out of a generator seeded by `seed` (ipamd: it walks two Go maps).
-
-    Whether a cooldown is over is looked at by `assign`, `assign_at` and the cooling counts, unless they refuse. An address once found past
-    its cooldown is free for good; a clock that steps back never shortens a cooldown. A cooldown belongs to the address: it outlives the
-    removal of the block.
-
-    Invariants:
-        1. An address is in one state: free, assigned to one key, or cooling; a key holds one address.
-        2. Blocks don't overlap.
-        3. Counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
-        4. Cooling addresses are in order of expiry, those of equal expiry in the order in which they began.
-        5. A block can be chosen if and only if it is open and has a free address, and stands where its rank and use put it.
-        6. The lowest free address of a block is found below all others.
-
-    Args:
-        cooldown_ns: 0 … 2**62-1; 0 means that an unassigned address is free at once.
-        placement: "lowest", "packed", "spread" or "random".
-        seed: 0 … 2**64-1, for "random".
-
-    Raises:
-        OutOfRange: the cooldown or the seed is outside its bounds.
-        InvalidArgument: there is no such placement.
-
-    >>> pool = AddressPool(cooldown_ns=30)
-    >>> pool.add_block(base=160, size=16)
-    >>> pool.assign("web-1", now_ns=0), pool.assign("web-2", now_ns=1), pool.unassign("web-1", now_ns=2)
-    (160, 161, 160)
-    >>> pool.assign("web-3", now_ns=31), pool.assign("web-4", now_ns=32)
-    (162, 160)
+    `vpcipam.pool.plain` has the full text for the class and for each method.
     """
 
-    # The first three lines are what a change reads; the rest, when blocks come and go.
-    # By place, side by side as they are needed together: its key, or None, and its address, the int that is handed out, made once.
-    # A list, so that the garbage collector sees the keys.
+    # Fields that assign and unassign read come first, to share cache lines.
+    # Two items per place: its key, or None, and its address. A list, so that the garbage collector sees the keys.
     cdef list _held
     cdef KeyTable _table  # keys to places
     cdef Place* _places
@@ -205,37 +164,36 @@ cdef class AddressPool:
     cdef int64_t _cooldown_ns
     cdef int64_t _assigned_count
     cdef int64_t _cooling_count
-    cdef uint64_t _changes  # how often a key came or went
-    cdef size_t _found_slot  # where the last search ended: at the key, or where it would go
+    cdef uint64_t _changes  # how often a key was added or removed
+    cdef size_t _found_slot  # where the last search ended: at the key, or at the slot for it
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int32_t _open_count
-    cdef int32_t _lowest_open  # "lowest": the block of the lowest of them, kept while it is that; or NONE
     cdef int32_t _place_count
     cdef int _placement
     cdef bint _locked
-    cdef bint _keeps  # whether `_kept` is in use
-    cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
+    cdef bint _keeps  # whether the owner has entries or notes
+    cdef bint _ranks_stale  # blocks were added or removed, so the ranks must be computed before the next choice
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
-    cdef FreeTree _open_ranks  # "lowest": the ranks that can be chosen
-    cdef dict _outside  # address -> place, for far and for remembered places
-    cdef list _kept  # as `_held`: its entry, if it has one, and the note of its key, or None; empty until the owner keeps something
-    cdef dict _group_slots  # group number -> slot
-    cdef list _group_totals  # by slot
-    cdef list _bases  # by block
+    cdef FreeTree _open_ranks  # "lowest": the ranks of open blocks
+    cdef dict _outside  # address -> place: far places, and places outside all blocks
+    cdef list _kept  # two items per place: its entry, and the note of its key, or None; empty unless `_keeps`
+    cdef dict _group_slots  # group number -> index of `_groups`
+    cdef list _group_totals  # the number of addresses, by index of `_groups`
+    cdef list _bases  # by block, as numbered in `_blocks`
+    cdef list _sorted_bases
+    cdef dict _block_at  # base -> block
     cdef object _total_count
     cdef object _seed
-    cdef Base* _bases_at  # by block: its base, as numbers
-    cdef int32_t* _by_address  # blocks, ascending by base
-    cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
-    cdef SumTree _open_sums  # "random": whether a block is open, by rank
-    cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
+    cdef Tournament _by_use  # "packed", "spread": ranks of open blocks, by addresses in use
+    cdef SumTree _open_sums  # "random": by rank, whether the block is open
+    cdef SumTree _group_sums  # "random": by rank of the group, whether it has an open block
     cdef int32_t* _ranked_groups  # "random": groups, ascending by number
     cdef uint64_t _random_state
     cdef int32_t _place_room
     cdef int32_t _spare_place
-    cdef int32_t _block_count  # live ones
-    cdef int32_t _closed_count  # of these
+    cdef int32_t _block_count
+    cdef int32_t _closed_count
     cdef int32_t _block_room
     cdef int32_t _spare_block
     cdef int32_t _group_room
@@ -253,6 +211,8 @@ cdef class AddressPool:
         self._group_slots = {}
         self._group_totals = []
         self._bases = []
+        self._sorted_bases = []
+        self._block_at = {}
         self._total_count = 0
         self._spare_place = self._spare_block = self._first_cooling = self._last_cooling = NONE
         self._ranks_stale = True
@@ -265,9 +225,7 @@ cdef class AddressPool:
         free(self._places)
         free(self._table.slots)
         free(self._blocks)
-        free(self._bases_at)
         free(self._groups)
-        free(self._by_address)
         free(self._by_rank)
         self._free_ranks()
 
@@ -278,57 +236,39 @@ cdef class AddressPool:
     # Blocks
 
     def add_block(self, base, size, group=0):
-        """Add the addresses base … base+size-1, open, as part of a group.
-
-        Those of them that still cool since an earlier block was removed go on cooling.
-
-        Args:
-            base: 0 … 2**128-1.
-            size: 1 … 2**48; the block must end by 2**128-1.
-            group: 0 … 2**31-1, for counts and rank.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            OverlappingBlock: the pool has one of these addresses already.
-
-        Complexity: O(log blocks), a move in a sorted array, and the lesser of `size` and the number of remembered addresses. Memory
-        does not depend on the size.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Add the open block base … base+size-1 to a group."""
         cdef int64_t length
         cdef int64_t number
         cdef int32_t position
         cdef int32_t neighbour
         cdef int32_t index
         cdef Block* block
-        base = checked_address("base", base, &high, &low)
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
         length = bounded("size", size, 1, BLOCK_SIZE_MAX)
         number = bounded("group", group, 0, GROUP_MAX)
         if base + length - 1 > ADDRESS_MAX:
             raise refuse.block_past_end(base, length)
-        position = self._position(high, low)
+        position = bisect_left(self._sorted_bases, base)
         for neighbour in range(max(position - 1, 0), min(position + 1, self._block_count)):
-            index = self._by_address[neighbour]
+            index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
-        # From here on only memory can run out, and nothing is changed before it is all there.
-        self._reserve_block()
-        group_slot = self._group_slot_for(number)
+        # Allocate what the block needs before the pool changes.
+        self._ensure_block()
+        group_slot = self._ensure_group(number)
         index = self._spare_block
+        self._sorted_bases.insert(position, base)
+        self._block_at[base] = index
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
-        self._bases_at[index].high = high
-        self._bases_at[index].low = low
         block.size = length
         block.group = group_slot
         block.near = block.far_count = block.assigned_count = block.cooling_count = 0
         block.bits.word = 0
         block.closed = False
         block.open = True
-        insert(self._by_address, self._block_count, position, index)
-        self._insert_by_rank(index)
+        insert(self._by_rank, self._block_count, self._rank_position(index), index)
         self._block_count += 1
         self._total_count += length
         self._group_totals[block.group] += length
@@ -337,44 +277,33 @@ cdef class AddressPool:
         self._open_count += 1
         self._ranks_stale = True
         if self._outside:
-            self._take_back_remembered(index)
+            self._adopt_remembered(index)
 
     def remove_block(self, base, *, force=False, now_ns=None):
-        """Remove a block; return the keys that lost their address, in order of address.
-
-        Cooling addresses are remembered: if a block covers them again before their time, they still cool there. Keys are evicted only by
-        `force`; their addresses begin to cool at `now_ns`, or not at all if that is None.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-            BlockInUse: addresses of it are assigned, and `force` is not set.
-
-        Complexity: O(log blocks + used addresses of the block).
-        """
+        """Remove a block; return the keys that lose their address, in order of address."""
         cdef int32_t index = self._checked_block(base)
         cdef int64_t now = 0 if now_ns is None else bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
         cdef list evicted = []
-        cdef list notes = []  # kept until all is done, as in unassign
+        cdef list notes = []  # kept until the end, as in _unassign
         cdef Block* block
         cdef Found* found
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        index = self._checked_block(base)  # again: the lines above may have run code of the arguments
+        index = self._checked_block(base)  # again: `now_ns` and `force` may have run code
         block = &self._blocks[index]
         if block.assigned_count and not forced:
             raise refuse.block_in_use(self._bases[index], block.assigned_count)
-        found = self._gather(index, &count)
+        found = self._used_places(index, &count)
         try:
             for each in range(count):
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
                     evicted.append(<object>key_at(<PyObject*>self._held, place))
                     notes.append(self._take_note(place))
-                    self._let_go(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
+                    self._remove_key(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
                         continue
@@ -387,36 +316,21 @@ cdef class AddressPool:
         return tuple(evicted)
 
     def close_block(self, base, /):
-        """Let `assign` take no new address from a block; all else on it goes on. Closing a closed block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count += not block.closed
         block.closed = True
-        self._reconsider(block)
+        self._update_block(block)
 
     def open_block(self, base, /):
-        """Let `assign` take new addresses from a block again. Opening an open block is no change.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Let `assign` choose a closed block again. Opening an open block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count -= block.closed
         block.closed = False
-        self._reconsider(block)
+        self._update_block(block)
 
     def is_closed(self, base, /):
-        """Tell whether a block is closed to new assignments.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Tell whether a block is closed to new assignments."""
         return self._blocks[self._checked_block(base)].closed
 
     def blocks(self):
@@ -434,63 +348,35 @@ cdef class AddressPool:
         return tuple(zip(bases, sizes, numbers, strict=True))
 
     def block_of(self, address, /):
-        """Return the base of the block that covers an address, or None.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Return the base of the block that covers an address, or None."""
         cdef int64_t offset
-        cdef int32_t index
-        checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        cdef int32_t index = self._covering(refuse.bounded("address", address, 0, ADDRESS_MAX), &offset)
         return None if index == NONE else self._bases[index]
 
     # Assignments
 
     def assign(self, key, now_ns):
-        """Give a key an address; a key that has one gets the same again, and nothing changes.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
-        """
+        """Assign an address to a key and return it; if the key has one, return that."""
         cdef bint is_new
         return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
 
     def assign_at(self, key, address, now_ns):
-        """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
-
-        Raises:
-            OutOfRange: `address` or `now_ns` is outside its bounds.
-            AlreadyAssigned: the key has another address, or another key has this one.
-            NotInPool: no block covers the address.
-            CoolingDown: its cooldown is not over at `now_ns`.
-
-        Complexity: O(log blocks), amortised over the cooldowns that end.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Assign this address to a key, even in a closed block; if the key has this address, change nothing."""
         cdef int64_t offset
         cdef int32_t index
         cdef int32_t place
         cdef int64_t now
         cdef Py_hash_t key_hash
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        key_hash = PyObject_Hash(key)
+        key_hash = hash_of(key)
         place = self._find(key, key_hash)
         if place != NONE:
             if address != <object>address_at(<PyObject*>self._held, place):
                 held = <object>address_at(<PyObject*>self._held, place)
                 raise refuse.key_holds_another(key, held, address)
             return
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
@@ -498,77 +384,48 @@ cdef class AddressPool:
             raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         if place != NONE and self._places[place].state == COOLING and self._places[place].stamp.until_ns > now:
             raise refuse.cooling_down(address, self._places[place].stamp.until_ns, now)
-        self._reserve_slot(key_hash)
+        self._ensure_slot(key_hash)
         self._expire(now)
-        self._hand_out(self._settle(index, offset, address), key, key_hash)
+        self._add_key(self._make_place(index, offset, address), key, key_hash)
 
     def unassign(self, key, now_ns):
-        """Take a key's address from it and return that; it cools until `now_ns + cooldown_ns` and is free from then on.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address.
-
-        Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
-        """
+        """Remove a key and return its address, which cools until `now_ns + cooldown_ns` and is free from then on."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        # Both kept until all is done: when the last reference goes, code of the key or the note may run.
-        _key = <object>key_at(<PyObject*>self._held, place)
-        _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return address
 
     def revoke(self, key, /):
-        """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
-
-        Raises:
-            UnknownKey: the key has no address.
-
-        Complexity: O(1).
-        """
+        """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in _unassign
         _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
+        self._remove_key(place, self._found_slot)
         self._free_place(place)
         return address
 
     def address_of(self, key, /):
         """Return a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
-        """Return the key that has an address, or None if no key has it, in the pool or outside.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-
-        Complexity: O(log blocks).
-        """
+        """Return the key of an address, or None if no key has it; the address may lie outside all blocks."""
         cdef int32_t place = self._place_of(address)
         return None if place == NONE else <object>key_at(<PyObject*>self._held, place)
 
     def items(self):
-        """Iterate over (key, address), ascending by address, as they are at the call."""
+        """Return an iterator over (key, address), ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
-        cdef int32_t each
-        for each in range(self._block_count):
-            self._list_assigned(self._by_address[each], keys, addresses)
+        for base in self._sorted_bases:
+            self._list_assigned(self._block_at[base], keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
-        """Iterate over (key, address) of one block, ascending by address, as they are at the call.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return an iterator over (key, address) of one block, ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
         self._list_assigned(self._checked_block(base), keys, addresses)
@@ -577,41 +434,23 @@ cdef class AddressPool:
     def __len__(self):
         return self._assigned_count
 
-    # What the owner keeps beside addresses and keys
+    # The owner's objects for addresses (entries) and for keys (notes)
 
     def assign_entry(self, key, now_ns, note=None, /):
-        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
-
-        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
-
-        Raises:
-            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
-            OutOfRange: `now_ns` is outside its bounds.
-            PoolExhausted: no open block has a free address.
-
-        Complexity: that of `assign`.
-        """
+        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none."""
         cdef bint is_new
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, True)
         if is_new and note is not None:
             put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
         return self._entry_of(place)
 
     def unassign_entry(self, key, now_ns, /):
-        """Unassign, forget the note, and return the entry of the address.
-
-        Raises:
-            PoolLocked: as with `assign_entry`.
-            OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
-
-        Complexity: that of `unassign`.
-        """
+        """Remove a key and its note, and return the entry of its address."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if self._locked:
             raise refuse.pool_locked()
         if place == NONE:
@@ -619,85 +458,58 @@ cdef class AddressPool:
         entry = self._entry_of(place)
         if entry is None:
             raise refuse.no_entry(key, <object>address_at(<PyObject*>self._held, place))
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return entry
 
     def entry_of(self, key, /):
         """Return the entry of a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
-        """Keep an object beside a key's address, for whoever is given that next too.
-
-        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key's address; the next key that gets the address finds it too."""
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._holding(key)
         self._places[place].has_entry = True
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
 
     def note_of(self, key, /):
-        """Return the note kept with a key, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        """Return the note of a key, or None."""
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
-        """Keep an object with a key while it has its address.
-
-        Raises:
-            UnknownKey: the key has no address.
-        """
+        """Keep an object for a key as long as the key has its address."""
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._holding(key)
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
-        return self._find(key, PyObject_Hash(key)) != NONE
+        return self._find(key, hash_of(key)) != NONE
 
     # Cooldowns
 
     def cool_at(self, address, until_ns):
-        """Let a free address cool until a time, as it did before a restart; if it cools already, the later end holds.
-
-        Args:
-            address: 0 … 2**128-1.
-            until_ns: 0 … 2**63-2, nanoseconds; the address is free from then on.
-
-        Raises:
-            OutOfRange: an argument is outside its bounds.
-            NotInPool: no block covers the address.
-            AlreadyAssigned: a key has it.
-
-        Complexity: O(log blocks) if cooldowns come in order of their end.
-        """
-        cdef uint64_t high
-        cdef uint64_t low
+        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts."""
         cdef int64_t offset
         cdef int64_t until
         cdef int32_t index
         cdef int32_t place
-        address = checked_address("address", address, &high, &low)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         until = bounded("until_ns", until_ns, 0, UNTIL_MAX_NS)
-        index = self._covering(high, low, &offset)
+        index = self._covering(address, &offset)
         if index == NONE:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
         if place == NONE or self._places[place].state == FREE:
-            place = self._settle(index, offset, address)
+            place = self._make_place(index, offset, address)
             take_bit(&self._blocks[index], offset)
             self._cool(place, until)
-            self._reconsider(&self._blocks[index])
+            self._update_block(&self._blocks[index])
         elif self._places[place].state == ASSIGNED:
             raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         elif self._places[place].stamp.until_ns < until:
@@ -706,16 +518,12 @@ cdef class AddressPool:
             self._cool(place, until)
 
     def cooling_until(self, address, /):
-        """Return the end of an address's cooldown, over or not, remembered of a removed block or not; None if it does not cool.
-
-        Raises:
-            OutOfRange: `address` is not 0 … 2**128-1.
-        """
+        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool."""
         cdef int32_t place = self._place_of(address)
         return self._places[place].stamp.until_ns if place != NONE and self._places[place].state == COOLING else None
 
     def cooling_items(self):
-        """Return (address, until_ns) of all that cools, in order of expiry, what is remembered of removed blocks included."""
+        """Return (address, until_ns) of all cooling addresses, in order of expiry, including those of removed blocks."""
         cdef list addresses = []
         cdef list ends = []
         cdef int32_t place = self._first_cooling
@@ -729,7 +537,7 @@ cdef class AddressPool:
 
     @property
     def locked(self):
-        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        """Whether `assign_entry` and `unassign_entry` raise PoolLocked. The owner sets it while an operation needs several calls."""
         return self._locked
 
     @locked.setter
@@ -748,7 +556,7 @@ cdef class AddressPool:
 
     @property
     def seed(self):
-        """What the generator of "random" was seeded with."""
+        """The seed of "random"."""
         return self._seed
 
     @property
@@ -758,45 +566,24 @@ cdef class AddressPool:
 
     @property
     def assigned_count(self):
-        """The number of addresses that keys hold."""
+        """The number of assigned addresses."""
         return self._assigned_count
 
     def cooling_count(self, now_ns, /):
-        """Count the addresses of the blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `now_ns` is outside its bounds.
-
-        Complexity: O(1), amortised over the cooldowns that end.
-        """
+        """Count the addresses in blocks that still cool at `now_ns`."""
         self._expire(bounded("now_ns", now_ns, 0, TIME_MAX_NS))
         return self._cooling_count
 
     def block_total_count(self, base, /):
-        """Return the size of a block.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Return the size of a block."""
         return self._blocks[self._checked_block(base)].size
 
     def block_assigned_count(self, base, /):
-        """Count the addresses of a block that keys hold.
-
-        Raises:
-            OutOfRange: `base` is not 0 … 2**128-1.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the assigned addresses of a block."""
         return self._blocks[self._checked_block(base)].assigned_count
 
     def block_cooling_count(self, base, now_ns):
-        """Count the addresses of a block that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `base` or `now_ns` is outside its bounds.
-            UnknownBlock: no block starts at `base`.
-        """
+        """Count the addresses of a block that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_block(base)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
@@ -805,47 +592,27 @@ cdef class AddressPool:
         return self._blocks[index].cooling_count
 
     def group_block_count(self, group, /):
-        """Count the blocks of a group; 0 for a group that has none, as for all group counts.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group. All group counts are 0 if the group has no block."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count
 
     def group_empty_block_count(self, group, /):
-        """Count the blocks of a group without an address that a key holds; addresses of them may cool.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the blocks of a group without an assigned address; their addresses may cool."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count - self._groups[slot].busy_count
 
     def group_total_count(self, group, /):
-        """Count the addresses of a group's blocks.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._group_totals[slot]
 
     def group_assigned_count(self, group, /):
-        """Count the addresses of a group's blocks that keys hold.
-
-        Raises:
-            OutOfRange: `group` is not 0 … 2**31-1.
-        """
+        """Count the assigned addresses of a group's blocks."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].assigned_count
 
     def group_cooling_count(self, group, now_ns):
-        """Count the addresses of a group's blocks that still cool at `now_ns`.
-
-        Raises:
-            OutOfRange: `group` or `now_ns` is outside its bounds.
-        """
+        """Count the addresses of a group's blocks that still cool at `now_ns`."""
         cdef int64_t now
         self._checked_group(group)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
@@ -865,80 +632,49 @@ cdef class AddressPool:
     # Arguments
 
     cdef int32_t _checked_block(self, object base) except -1:
-        cdef uint64_t high
-        cdef uint64_t low
-        cdef int64_t offset
-        cdef int32_t index
-        base = checked_address("base", base, &high, &low)
-        index = self._covering(high, low, &offset)
-        if index == NONE or offset:
+        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
+        index = self._block_at.get(base)
+        if index is None:
             raise refuse.unknown_block(base)
         return index
 
     cdef int32_t _checked_group(self, object group) except -2:
-        """The slot of a group, NONE where it has no block."""
+        """The index of a group in `_groups`, NONE if it has no block."""
         cdef int64_t number = bounded("group", group, 0, GROUP_MAX)
         return self._group_slots.get(number, NONE)
 
-    cdef int32_t _position(self, uint64_t high, uint64_t low) noexcept:
-        """How many blocks start below an address."""
-        cdef int32_t first = 0
-        cdef int32_t last = self._block_count
-        cdef int32_t middle
-        cdef const Base* base
-        while first < last:
-            middle = (first + last) >> 1
-            base = &self._bases_at[self._by_address[middle]]
-            if base.high < high or base.high == high and base.low < low:
-                first = middle + 1
-            else:
-                last = middle
-        return first
-
-    cdef int32_t _covering(self, uint64_t high, uint64_t low, int64_t* offset) noexcept:
-        """The block that covers an address, and the address's offset in it; NONE if there is none."""
-        cdef int32_t position = self._position(high, low)
+    cdef int32_t _covering(self, object address, int64_t* offset) except -2:
+        """The block that covers an address, or NONE; sets the offset of the address in it."""
+        cdef Py_ssize_t position = bisect_right(self._sorted_bases, address)
         cdef int32_t index
-        cdef uint64_t distance
-        cdef const Base* base
-        if position < self._block_count:
-            index = self._by_address[position]
-            if self._bases_at[index].high == high and self._bases_at[index].low == low:
-                offset[0] = 0
-                return index
         if position == 0:
             return NONE
-        index = self._by_address[position - 1]
-        base = &self._bases_at[index]
-        distance = low - base.low  # modulo 2**64
-        if high - base.high != (low < base.low) or distance >= <uint64_t>self._blocks[index].size:
+        base = self._sorted_bases[position - 1]
+        index = self._block_at[base]
+        distance = address - base
+        if distance >= self._blocks[index].size:
             return NONE
         offset[0] = distance
         return index
 
     cdef int32_t _place_at(self, int32_t index, int64_t offset, object address) except -2:
-        """The place of an address, whose block and offset are given; NONE if it has none, being free."""
+        """The place of an address with this block and offset; NONE if it has none, which means that it is free."""
         if index != NONE and offset < self._blocks[index].near:
             return place_slot(&self._blocks[index], offset)[0]
-        if not self._outside:
-            return NONE
-        place = self._outside.get(address)
-        return NONE if place is None else place
+        return self._outside.get(address, NONE)
 
     cdef int32_t _place_of(self, object address) except -2:
-        cdef uint64_t high
-        cdef uint64_t low
         cdef int64_t offset = 0
         cdef int32_t index
-        address = checked_address("address", address, &high, &low)
-        index = self._covering(high, low, &offset)
+        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        index = self._covering(address, &offset)
         return self._place_at(index, offset, address)
 
     # Keys
 
     cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
-        """The place of a key, which gets one if it has none."""
-        cdef Py_hash_t key_hash = PyObject_Hash(key)
+        """The place of a key; a new key gets one."""
+        cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
         if heeds_lock and self._locked:
             raise refuse.pool_locked()
@@ -947,20 +683,19 @@ cdef class AddressPool:
             if self._open_count == 0 and not self._some_block_opens(now):
                 raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
             if self._ranks_stale:
-                self._give_ranks()
-            self._reserve_slot(key_hash)
-            place = self._reused(now)
+                self._compute_ranks()
+            self._ensure_slot(key_hash)
+            place = self._reuse_expired(now)
             if place == NONE:
                 self._expire(now)
                 place = self._lowest_place(self._choose())
-                self._hand_out(place, key, key_hash)
+                self._add_key(place, key, key_hash)
             else:
-                self._enter(place, key, key_hash)
+                self._record_key(place, key, key_hash)
         return place
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
-        # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
-        # begins anew.
+        # Comparing runs the keys' own code. It may raise, so no change may be half made; it may change the pool, so the search restarts.
         cdef uint32_t mark = mark_of(key_hash)
         cdef size_t slot = mark >> self._table.shift
         cdef int32_t place = self._table.slots[slot].place
@@ -983,43 +718,11 @@ cdef class AddressPool:
         return place
 
     cdef inline int32_t _holding(self, object key) except -1:
-        """The place that a key holds."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        """The place of a key, which must have one."""
+        cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         return place
-
-    cdef int _vacate(self, object key, int64_t likely, int64_t now) except -1:
-        """Unassign, looking first whether a key has the place that it was given."""
-        cdef int32_t place = NONE
-        cdef size_t slot
-        if 0 <= likely < self._place_count and key_at(<PyObject*>self._held, likely) == <PyObject*>key:
-            place = likely
-            slot = table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place)
-        else:
-            place = self._holding(key)
-            slot = self._found_slot
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._let_go(place, slot)
-        return self._cool_or_free(place, now)
-
-    cpdef int64_t _spare_count(self) except -1:
-        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-        cdef int64_t total
-        if self._closed_count:
-            return 0
-        total = min(self._total_count, TIME_MAX_NS)
-        return total - self._assigned_count - self._cooling_count
-
-    cpdef int64_t _still_cooling(self, int64_t now_ns) except -1:
-        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
-        cdef int32_t place = self._last_cooling
-        cdef int64_t count = 0
-        while place != NONE and self._places[place].stamp.until_ns > now_ns:
-            count += self._places[place].block != NONE
-            place = self._places[place].before
-        return count
 
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
@@ -1029,8 +732,8 @@ cdef class AddressPool:
             return CHANGED
         return EQUAL if same else DIFFERENT
 
-    cdef inline int _reserve_slot(self, Py_hash_t key_hash) except -1:
-        """Make room for a key for which `_find` has just looked."""
+    cdef inline int _ensure_slot(self, Py_hash_t key_hash) except -1:
+        """Make room for the key that `_find` has just looked for."""
         if <size_t>self._assigned_count * 2 > self._table.mask:
             self._resize_table((self._table.mask + 1) * 2)
             self._found_slot = table_empty_slot(&self._table, mark_of(key_hash))
@@ -1050,7 +753,7 @@ cdef class AddressPool:
             self._spare_place = self._places[place].after
         else:
             if self._place_count == self._place_room:
-                self._reserve_places()
+                self._grow_places()
             place = self._place_count
             self._place_count += 1
         self._held[2 * <Py_ssize_t>place + 1] = address
@@ -1060,7 +763,7 @@ cdef class AddressPool:
         self._places[place].has_entry = False
         return place
 
-    cdef int _reserve_places(self) except -1:
+    cdef int _grow_places(self) except -1:
         """Make room for more places."""
         cdef int64_t room = max(16, <int64_t>self._place_room * 2)
         cdef Place* places
@@ -1076,8 +779,8 @@ cdef class AddressPool:
         self._place_room = room
         return 0
 
-    cdef int _keep(self) except -1:
-        """Begin to keep entries and notes."""
+    cdef int _start_keeping(self) except -1:
+        """Make room for entries and notes."""
         extend(self._kept, 2 * <int64_t>self._place_room)
         self._keeps = True
         return 0
@@ -1086,21 +789,21 @@ cdef class AddressPool:
         return <object>entry_at(<PyObject*>self._kept, place) if self._places[place].has_entry else None
 
     cdef inline object _take_note(self, int32_t place):
-        """Part a note from its key, which is about to go."""
+        """Remove and return the note of a key."""
         if not self._keeps:
             return None
         note = <object>note_at(<PyObject*>self._kept, place)
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, None)
         return note
 
-    cdef void _spare(self, int32_t place):
-        """Give a place back that no block's array and no dict holds any more."""
+    cdef void _recycle(self, int32_t place):
+        """Make a place available for another address. No block and no dict may refer to it."""
         self._held[2 * <Py_ssize_t>place + 1] = None
         self._places[place].after = self._spare_place
         self._spare_place = place
 
     cdef inline int32_t _lowest_place(self, int32_t index) except -1:
-        """The place of the lowest free address of a block that has one."""
+        """The place of the lowest free address of a block. The block must have one."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t offset
         cdef int32_t place
@@ -1115,14 +818,14 @@ cdef class AddressPool:
         return place
 
     cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
-        """The lowest free offset of a block that has one, but none in its word."""
+        """The lowest free offset of a block whose `word` has none."""
         cdef Block* block = &self._blocks[index]
         while block.assigned_count + block.cooling_count - block.far_count == block.near:
             self._grow_near(index)
         return lowest_near(block)
 
-    cdef int32_t _settle(self, int32_t index, int64_t offset, object address) except -1:
-        """The place of a free address, made where it has none."""
+    cdef int32_t _make_place(self, int32_t index, int64_t offset, object address) except -1:
+        """The place of a free address, made if it has none."""
         cdef Block* block = &self._blocks[index]
         cdef int32_t place
         if block.near <= offset < max(NEAR_FIRST, block.near * 2):
@@ -1139,18 +842,18 @@ cdef class AddressPool:
         return place
 
     cdef int _grow_near(self, int32_t index) except -1:
-        """Give more offsets of a block a slot and a bit, and bring in the far places among them."""
+        """Raise `near` of a block, and move the far places below it into the block."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t near = min(max(NEAR_FIRST, block.near * 2), block.size)
         if not grow_places(block, near) or not grow_bits(block, near):
             raise MemoryError
         block.near = near
         if block.far_count:
-            self._bring_in(index)
+            self._move_far_places(index)
         return 0
 
-    cdef int _bring_in(self, int32_t index) except -1:
-        """Move those far places of a block that now have a slot from the dict to it."""
+    cdef int _move_far_places(self, int32_t index) except -1:
+        """Move the places below `near` from the dict into the block."""
         cdef Block* block = &self._blocks[index]
         cdef int32_t* moved = <int32_t*>malloc(block.far_count * sizeof(int32_t))
         cdef int64_t count = 0
@@ -1174,8 +877,8 @@ cdef class AddressPool:
         free(moved)
         return 0
 
-    cdef Found* _gather(self, int32_t index, int64_t* count) except NULL:
-        """List the places of a block that are in use, ascending; the caller frees the list."""
+    cdef Found* _used_places(self, int32_t index, int64_t* count) except NULL:
+        """The places of a block that are in use, ascending by offset. The caller frees the array."""
         cdef Block* block = &self._blocks[index]
         cdef Found* found = <Found*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(Found))
         cdef int64_t near_count
@@ -1204,14 +907,14 @@ cdef class AddressPool:
         return found
 
     cdef int _list_assigned(self, int32_t index, list keys, list addresses) except -1:
-        # Appending to lists makes no new container, so that the garbage collector can't run, and change the pool, half-way
+        # Appending makes no container, so the garbage collector can't run code that changes the pool half-way
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
         cdef Found* found
         if not self._blocks[index].assigned_count:
             return 0
-        found = self._gather(index, &count)
+        found = self._used_places(index, &count)
         try:
             for each in range(count):
                 place = found[each].place
@@ -1222,26 +925,22 @@ cdef class AddressPool:
             free(found)
         return 0
 
-    # Changes of state. No code of a key runs in them, and none of them may fail once begun.
+    # Changes of state. They run no code of keys, and none may fail once begun.
 
-    cdef inline void _set_key(self, int32_t place, object key) noexcept:
-        """Put a key, or None, in its place; somebody else still has a reference to what was there."""
-        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
-
-    cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
-        """Give a free place to a key for which `_find` has just looked."""
+    cdef inline void _add_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
+        """Assign a free place to the key that `_find` has just looked for."""
         cdef Block* block = &self._blocks[self._places[place].block]
         take_bit(block, self._places[place].offset)
-        self._enter(place, key, key_hash)
-        self._reconsider(block)
+        self._record_key(place, key, key_hash)
+        self._update_block(block)
 
-    cdef inline void _enter(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
-        """Note that a place, whose bit is taken, is a key's."""
+    cdef inline void _record_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
+        """Record the key of a place, whose bit the caller has cleared."""
         cdef Place* taken = &self._places[place]
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
         taken.stamp.key_hash = key_hash
-        self._set_key(place, key)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
         self._table.slots[self._found_slot].place = place
         self._table.slots[self._found_slot].mark = mark_of(key_hash)
         self._changes += 1
@@ -1250,12 +949,12 @@ cdef class AddressPool:
         self._groups[block.group].busy_count += block.assigned_count == 1
         self._assigned_count += 1
 
-    cdef inline void _let_go(self, int32_t place, size_t slot) noexcept:
-        """Part an address from its key, of which the caller has a reference; the caller cools or frees the place."""
+    cdef inline void _remove_key(self, int32_t place, size_t slot) noexcept:
+        """Remove the key of a place. The caller has a reference to the key, and cools or frees the place."""
         cdef Block* block = &self._blocks[self._places[place].block]
         table_erase(&self._table, slot)
         self._changes += 1
-        self._set_key(place, None)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, None)
         block.assigned_count -= 1
         self._groups[block.group].assigned_count -= 1
         self._groups[block.group].busy_count -= block.assigned_count == 0
@@ -1269,7 +968,7 @@ cdef class AddressPool:
     cdef inline void _cool(self, int32_t place, int64_t until_ns) noexcept:
         cdef int32_t before = self._last_cooling
         cdef Place* cooling = &self._places[place]
-        while before != NONE and self._places[before].stamp.until_ns > until_ns:  # only after the clock stepped back
+        while before != NONE and self._places[before].stamp.until_ns > until_ns:  # only if the clock has stepped back
             before = self._places[before].before
         cooling.state = COOLING
         cooling.stamp.until_ns = until_ns
@@ -1286,8 +985,12 @@ cdef class AddressPool:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
 
-    cdef inline int _cool_or_free(self, int32_t place, int64_t now) except -1:
-        """Let an address that has been let go cool from now on, where there is a cooldown."""
+    cdef inline int _unassign(self, int32_t place, size_t slot, int64_t now) except -1:
+        """Remove the key of a place, and its note; cool the place, or free it if there is no cooldown."""
+        # Both kept until the end: dropping the last reference may run code of the key or the note.
+        _key = <object>key_at(<PyObject*>self._held, place)
+        _note = self._take_note(place)
+        self._remove_key(place, slot)
         if self._cooldown_ns:
             self._cool(place, now + self._cooldown_ns)
         else:
@@ -1306,45 +1009,40 @@ cdef class AddressPool:
             self._places[cooling.after].before = cooling.before
 
     cdef inline int _free_place(self, int32_t place) except -1:
-        """Free an address that is neither held nor, any more, in the list of those that cool; its block, if any, counts it no longer."""
+        """Free a place without a key. It is out of the list of cooling places, and out of the counts of its block."""
         cdef Place* freed = &self._places[place]
         cdef Block* block
         freed.state = FREE
         if freed.block == NONE:
             del self._outside[<object>address_at(<PyObject*>self._held, place)]
-            self._spare(place)
+            self._recycle(place)
             return 0
         block = &self._blocks[freed.block]
         if freed.offset < block.near:
-            give_bit(block, freed.offset)
+            release_bit(block, freed.offset)
         else:
             del self._outside[<object>address_at(<PyObject*>self._held, place)]
             block.far_count -= 1
-            self._spare(place)
-        self._reconsider(block)
+            self._recycle(place)
+        self._update_block(block)
         return 0
 
     cdef inline int _expire(self, int64_t now) except -1:
-        """Free those places whose cooldown is over."""
+        """Free the places whose cooldown is over."""
         cdef int32_t place = self._first_cooling
-        cdef const Place* cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
-            cooling = &self._places[place]
-            self._first_cooling = cooling.after
-            if cooling.after == NONE:
-                self._last_cooling = NONE
-            else:
-                self._places[cooling.after].before = NONE
-            if cooling.block != NONE:
-                self._count_cooling(&self._blocks[cooling.block], -1)
+            self._unlink(place)
+            if self._places[place].block != NONE:
+                self._count_cooling(&self._blocks[self._places[place].block], -1)
             self._free_place(place)
             place = self._first_cooling
         return 0
 
-    cdef inline int32_t _reused(self, int64_t now) noexcept:
-        """"lowest", a shortcut: if one cooldown alone is over, and its address then the first of all that are free, end it; or NONE.
+    cdef inline int32_t _reuse_expired(self, int64_t now) noexcept:
+        """A shortcut for "lowest": the place to assign next if it is the only one whose cooldown is over; else NONE.
 
-        So it is whenever a pod comes for each that goes. The block has as much in use after as before, hence no bit and no rank changes.
+        This is the usual case if a pod starts for each one that stops; it saves a user's assign and unassign an eighth. Ending one cooldown
+        and assigning the same address leaves as many addresses in use, so no bit and no rank changes.
         """
         cdef int32_t place = self._first_cooling
         cdef int32_t after
@@ -1364,16 +1062,12 @@ cdef class AddressPool:
             lowest = self._choose()
             if block.rank > self._blocks[lowest].rank or block.bits.word & ((<uint64_t>1 << cooling.offset) - 1):
                 return NONE
-        self._first_cooling = after
-        if after == NONE:
-            self._last_cooling = NONE
-        else:
-            self._places[after].before = NONE
+        self._unlink(place)
         self._count_cooling(block, -1)
         return place
 
     cdef bint _some_block_opens(self, int64_t now) noexcept:
-        """Tell whether an open block gets a free address by now, without yet ending any cooldown: the call may still be refused."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none, as the call may still raise."""
         cdef int32_t place = self._first_cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
             if self._places[place].block != NONE and not self._blocks[self._places[place].block].closed:
@@ -1382,7 +1076,7 @@ cdef class AddressPool:
         return False
 
     cdef int _remember(self, int32_t place) except -1:
-        """Part a cooling place from its block, which is about to go, and which counts it no longer."""
+        """Detach a cooling place from its block, which is being removed and no longer counts it."""
         cdef Place* kept = &self._places[place]
         cdef Block* block = &self._blocks[kept.block]
         if kept.offset < block.near:
@@ -1394,35 +1088,28 @@ cdef class AddressPool:
         kept.has_entry = False
         return 0
 
-    cdef int _take_back_remembered(self, int32_t index) except -1:
-        """Let a new block have, as far places, the remembered ones that it covers: they get a slot when it grows."""
+    cdef int _adopt_remembered(self, int32_t index) except -1:
+        """Make the cooling places outside all blocks that a new block covers far places of that block."""
         cdef Block* block = &self._blocks[index]
         cdef Py_ssize_t position = 0
         cdef PyObject* address
         cdef PyObject* value
         cdef int64_t offset
+        base = self._bases[index]
         if block.size <= len(self._outside):
-            base = self._bases[index]
             for offset in range(block.size):
                 place = self._outside.get(base + offset)
                 if place is not None:
-                    self._take_back(index, place, offset)
+                    self._adopt(index, place, offset)
         else:
             while PyDict_Next(self._outside, &position, &address, &value):
-                self._take_back_if_covered(index, <object>value, <object>address)
-        self._reconsider(block)
+                distance = <object>address - base
+                if 0 <= distance < block.size:
+                    self._adopt(index, <object>value, distance)
+        self._update_block(block)
         return 0
 
-    cdef int _take_back_if_covered(self, int32_t index, int32_t place, object address) except -1:
-        cdef uint64_t high = 0
-        cdef uint64_t low = 0
-        cdef int64_t offset
-        split(address, &high, &low)
-        if self._covering(high, low, &offset) == index:
-            self._take_back(index, place, offset)
-        return 0
-
-    cdef void _take_back(self, int32_t index, int32_t place, int64_t offset) noexcept:
+    cdef void _adopt(self, int32_t index, int32_t place, int64_t offset) noexcept:
         self._places[place].block = index
         self._places[place].offset = offset
         self._blocks[index].far_count += 1
@@ -1430,25 +1117,17 @@ cdef class AddressPool:
 
     # The table of blocks and groups
 
-    cdef int _reserve_block(self) except -1:
-        """Make sure that there is a spare block, and room for it in the sorted arrays."""
+    cdef int _ensure_block(self) except -1:
+        """Make room for one more block."""
         cdef int32_t room = max(8, self._block_room * 2)
         cdef int32_t index
         cdef void* memory
         if self._spare_block != NONE:
             return 0
-        memory = realloc(self._by_address, room * sizeof(int32_t))
-        if memory == NULL:
-            raise MemoryError
-        self._by_address = <int32_t*>memory
         memory = realloc(self._by_rank, room * sizeof(int32_t))
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        memory = realloc(self._bases_at, room * sizeof(Base))
-        if memory == NULL:
-            raise MemoryError
-        self._bases_at = <Base*>memory
         extend(self._bases, room)
         memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
@@ -1463,8 +1142,8 @@ cdef class AddressPool:
         self._block_room = room
         return 0
 
-    cdef int32_t _group_slot_for(self, int64_t number) except -1:
-        """The slot of a group, made if it is new."""
+    cdef int32_t _ensure_group(self, int64_t number) except -1:
+        """The index of a group in `_groups`; a new group gets one."""
         cdef int32_t slot
         cdef int32_t room
         cdef int32_t fresh
@@ -1493,48 +1172,41 @@ cdef class AddressPool:
         self._groups[slot].open_count = self._groups[slot].busy_count = 0
         return slot
 
-    cdef int32_t _rank_position(self, int32_t index) noexcept:
-        """How many blocks rank below one."""
-        cdef const Base* base = &self._bases_at[index]
-        cdef const Base* other
+    cdef int32_t _rank_position(self, int32_t index) except -1:
+        """The number of blocks of lower rank."""
         cdef int32_t number = self._groups[self._blocks[index].group].number
+        cdef int32_t other
         cdef int32_t other_number
         cdef int32_t first = 0
         cdef int32_t last = self._block_count
         cdef int32_t middle
         while first < last:
             middle = (first + last) >> 1
-            other = &self._bases_at[self._by_rank[middle]]
-            other_number = self._groups[self._blocks[self._by_rank[middle]].group].number
-            if other_number < number or other_number == number and (
-                other.high < base.high or other.high == base.high and other.low < base.low
-            ):
+            other = self._by_rank[middle]
+            other_number = self._groups[self._blocks[other].group].number
+            if other_number < number or other_number == number and self._bases[other] < self._bases[index]:
                 first = middle + 1
             else:
                 last = middle
         return first
 
-    cdef void _insert_by_rank(self, int32_t index) noexcept:
-        cdef int32_t position = self._rank_position(index)
-        insert(self._by_rank, self._block_count, position, index)
-
     cdef int _drop_block(self, int32_t index) except -1:
-        """Forget a block with no address in use."""
+        """Remove a block that has no address in use."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
-        cdef int32_t position = self._position(self._bases_at[index].high, self._bases_at[index].low)
         cdef int32_t rank = self._rank_position(index)
         cdef int32_t place
         cdef int64_t offset
         self._closed_count -= block.closed
         block.closed = True
-        self._reconsider(block)
+        self._update_block(block)
         for offset in range(block.near):
             place = place_slot(block, offset)[0]
             if place != NONE:
-                self._spare(place)
+                self._recycle(place)
         block_free(block)
-        remove(self._by_address, self._block_count, position)
+        del self._sorted_bases[bisect_left(self._sorted_bases, self._bases[index])]
+        del self._block_at[self._bases[index]]
         remove(self._by_rank, self._block_count, rank)
         self._block_count -= 1
         self._ranks_stale = True
@@ -1550,8 +1222,8 @@ cdef class AddressPool:
 
     # Placement
 
-    cdef inline void _reconsider(self, Block* block) noexcept:
-        """Note that a block's use, or whether it is closed, has changed."""
+    cdef inline void _update_block(self, Block* block) noexcept:
+        """Update what depends on a block's use and on whether it is closed."""
         cdef bint now_open = not block.closed and block.assigned_count + block.cooling_count < block.size
         if now_open != block.open or self._placement == PACKED or self._placement == SPREAD:
             self._rerank(block, now_open)
@@ -1566,16 +1238,12 @@ cdef class AddressPool:
             return
         if self._placement == LOWEST:
             if step > 0:
-                tree_give(&self._open_ranks, block.rank, 1)
-                if self._lowest_open != NONE and block.rank < self._blocks[self._lowest_open].rank:
-                    self._lowest_open = block - self._blocks
+                tree_release(&self._open_ranks, block.rank, 1)
             elif step < 0:
                 tree_take(&self._open_ranks, block.rank, 1)
-                if self._lowest_open == block - self._blocks:
-                    self._lowest_open = NONE
         elif self._placement == RANDOM:
             sum_add(&self._open_sums, block.rank, step)
-            if group.open_count == (step > 0):  # it went from none to one, or from one to none
+            if group.open_count == (step > 0):  # from none to one, or from one to none
                 sum_add(&self._group_sums, group.rank, step)
         else:
             tournament_set(&self._by_use, block.rank, self._weight(block), now_open)
@@ -1592,8 +1260,8 @@ cdef class AddressPool:
         free(self._ranked_groups)
         self._ranked_groups = NULL
 
-    cdef int _give_ranks(self) except -1:
-        """Number the blocks by rank, and build anew what choosing one needs."""
+    cdef int _compute_ranks(self) except -1:
+        """Number the blocks by rank, and rebuild what chooses one."""
         cdef int32_t rank
         cdef int32_t group_count = 0
         cdef Block* block
@@ -1613,7 +1281,6 @@ cdef class AddressPool:
             self._build_sums(group_count)
         else:
             self._build_tournament()
-        self._lowest_open = NONE
         self._ranks_stale = False
         return 0
 
@@ -1651,16 +1318,14 @@ cdef class AddressPool:
             raise MemoryError
         for rank in range(self._block_count):
             block = &self._blocks[self._by_rank[rank]]
-            tournament_enter(&self._by_use, rank, self._weight(block), block.open)
-        tournament_play(&self._by_use)
+            tournament_set_leaf(&self._by_use, rank, self._weight(block), block.open)
+        tournament_build(&self._by_use)
         return 0
 
     cdef inline int32_t _choose(self) noexcept:
-        """The block of the next address; there is one, and the ranks are not stale."""
+        """The block of the next address. One must be open, and the ranks must be up to date."""
         if self._placement == LOWEST:
-            if self._lowest_open == NONE:
-                self._lowest_open = self._by_rank[tree_first(&self._open_ranks)]
-            return self._lowest_open
+            return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:
             return self._by_rank[self._choose_at_random()]
         return self._by_rank[self._by_use.winners[1]]
@@ -1678,7 +1343,6 @@ cdef class AddressPool:
 
     def _check_places(self):
         cdef int32_t place
-        cdef int32_t each
         cdef size_t slot
         cdef int64_t held = 0
         cdef int64_t used
@@ -1701,20 +1365,20 @@ cdef class AddressPool:
             hold(1, self._keeps or not self._places[place].has_entry)
             held_by = <object>key_at(<PyObject*>self._held, place)
             hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
-        for each in range(self._block_count):
-            block = &self._blocks[self._by_address[each]]
+        for index in self._block_at.values():
+            block = &self._blocks[<int32_t>index]
             used = 0
             for offset in range(block.near):
                 place = place_slot(block, offset)[0]
                 here = &self._places[place]
-                hold(1, place == NONE or here.block == self._by_address[each] and here.offset == offset)
+                hold(1, place == NONE or here.block == index and here.offset == offset)
                 hold(1, place == NONE or <object>address_at(<PyObject*>self._held, place) == self._bases[here.block] + offset)
                 in_use = place != NONE and here.state != FREE
                 used += in_use
                 hold(6, in_use != block_bit(block, offset))
             hold(3, used + block.far_count == block.assigned_count + block.cooling_count)
             if block.near > 64:
-                hold(6, tree_holds(block.bits.tree))
+                hold(6, tree_is_valid(block.bits.tree))
                 hold(6, block.near % 64 == 0 or block.bits.tree.level[0][block.bits.tree.word_count - 1] >> (block.near % 64) == 0)
             else:
                 hold(6, block.near <= 64 and (block.near == 64 or block.bits.word >> block.near == 0))
@@ -1725,9 +1389,9 @@ cdef class AddressPool:
             hold(1, here.block == NONE or self._bases[here.block] + here.offset == address and here.offset >= self._blocks[here.block].near)
 
     def _check_blocks(self):
-        cdef int32_t each
         cdef int32_t index
         cdef int32_t place
+        end = 0
         assigned = {}
         cooling = {}
         far = {}
@@ -1737,12 +1401,12 @@ cdef class AddressPool:
         for place in self._outside.values():
             if self._places[place].block != NONE:
                 far[self._places[place].block] = far.get(self._places[place].block, 0) + 1
-        for each in range(self._block_count):
-            index = self._by_address[each]
+        hold(2, self._sorted_bases == sorted(self._block_at) and len(self._sorted_bases) == self._block_count)
+        for base in self._sorted_bases:
+            index = self._block_at[base]
             group = self._blocks[index].group
-            if each:
-                below = self._by_address[each - 1]
-                hold(2, self._bases[below] + self._blocks[below].size <= self._bases[index])
+            hold(2, self._bases[index] == base >= end)
+            end = base + self._blocks[index].size
             hold(3, self._blocks[index].far_count == far.get(index, 0))
             totals[group] = totals.get(group, 0) + self._blocks[index].size
             assigned[group] = assigned.get(group, 0) + self._blocks[index].assigned_count
@@ -1759,7 +1423,7 @@ cdef class AddressPool:
             hold(5, self._groups[<int32_t>slot].open_count == open_counts[slot])
         hold(3, self._total_count == sum(totals.values()) and self._assigned_count == sum(assigned.values()))
         hold(3, self._cooling_count == sum(cooling.values()))
-        hold(3, self._closed_count == sum([self._blocks[self._by_address[rank]].closed for rank in range(self._block_count)]))
+        hold(3, self._closed_count == sum([self._blocks[<int32_t>index].closed for index in self._block_at.values()]))
         hold(5, self._open_count == sum(open_counts.values()))
 
     def _check_order(self):
@@ -1804,9 +1468,7 @@ cdef class AddressPool:
                 hold(5, self._by_use.weights[rank] == self._weight(block))
         hold(5, ranked == sorted(ranked))
         if not self._ranks_stale and self._placement == LOWEST:
-            hold(5, tree_holds(&self._open_ranks))
-            if self._lowest_open != NONE:
-                hold(5, self._blocks[self._lowest_open].rank == tree_first(&self._open_ranks))
+            hold(5, tree_is_valid(&self._open_ranks))
         elif not self._ranks_stale and self._placement == RANDOM:
             hold(5, self._open_sums.sums[1] == self._open_count)
             for slot in self._group_slots.values():
@@ -1814,17 +1476,17 @@ cdef class AddressPool:
                 hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))
 
 
-# --- for an owner that many threads call -------------------------------------------------------------------------------------
+# A lock for an owner that many threads call
 
 
 @cython.final
 cdef class _OwnersLock:
-    # Here since the interpreter runs handlers of signals before and after a call of C, never within: no KeyboardInterrupt comes between
-    # taking the lock and noting it, as it may in a context manager written in Python.
+    # Compiled, as the interpreter runs signal handlers only between C calls: a KeyboardInterrupt can't come between taking the lock and
+    # counting it, as it could in a context manager written in Python.
     cdef AddressPool _pool
     cdef object _acquire
     cdef object _release
-    cdef int64_t _depth  # how often its holder has taken it
+    cdef int64_t _depth  # how often the holder has taken it
 
     def __cinit__(self, AddressPool pool):
         lock = RLock()
@@ -1844,33 +1506,8 @@ cdef class _OwnersLock:
 
 
 def owners_lock(AddressPool pool not None, /):
-    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. `locked` is set while somebody has it.
+    """Make a reentrant lock for a pool's owner, to be used in `with`. `locked` is set while a thread has it.
 
-    No signal's handler, and so no KeyboardInterrupt, leaves it taken.
+    A signal handler that raises, as for KeyboardInterrupt, does not leave the lock taken.
     """
     return _OwnersLock(pool)
-
-
-# --- for the loop of a fleet -------------------------------------------------------------------------------------------------
-# See `addresses.pxd`.
-
-
-cdef int occupy(object pool, object key, int64_t now_ns) except -1:
-    """Assign; return the place, for `vacate`."""
-    cdef bint is_new
-    return (<AddressPool?>pool)._assign(key, now_ns, &is_new, False)
-
-
-cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -1:
-    """Unassign. The key is not looked for where it still has the place that it was given: its hash would have to be made anew."""
-    return (<AddressPool?>pool)._vacate(key, place, now_ns)
-
-
-cdef int64_t spare_count(object pool) except -1:
-    """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-    return (<AddressPool?>pool)._spare_count()
-
-
-cdef int64_t still_cooling(object pool, int64_t now_ns) except -1:
-    """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
-    return (<AddressPool?>pool)._still_cooling(now_ns)
