@@ -1,7 +1,7 @@
 """The warm pool: how many addresses a node should keep, what to add or release for that, and why.
 
-Pure functions from a `PoolView` and `Settings` to decisions, which the node carries out. The rules are ipamd's (docs/ipamd.md, "Warm
-targets"); a `WarmPolicy` can replace them. A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
+Pure functions from a `PoolView` and `Settings` to decisions, which the node carries out. The rules are ipamd's; a `WarmPolicy` can
+replace them (docs/ipamd.md, "Warm targets"). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
 """
 
 from typing import ClassVar, Protocol
