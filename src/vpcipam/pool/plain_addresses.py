@@ -145,7 +145,6 @@ class AddressPool(Generic[K]):
         "_bases",
         "_blocks",
         "_changes",
-        "_closed_count",
         "_cooldown_ns",
         "_cooldown_order",
         "_cooling",
@@ -184,7 +183,7 @@ class AddressPool(Generic[K]):
         self._cooling: list[tuple[int, int, int]] = []  # (until_ns, order, address), ascending
         self._cooldown_order = 0
         self._changes = 0  # how often a key was added or removed
-        self._total_count = self._assigned_count = self._in_block_cooling_count = self._closed_count = 0
+        self._total_count = self._assigned_count = self._in_block_cooling_count = 0
         self._locked = False
 
     # Blocks
@@ -266,7 +265,6 @@ class AddressPool(Generic[K]):
             UnknownBlock: no block starts at `base`.
         """
         block = self._block("base", base)
-        self._closed_count += not block.closed
         block.closed = True
         self._rerank(block)
 
@@ -278,7 +276,6 @@ class AddressPool(Generic[K]):
             UnknownBlock: no block starts at `base`.
         """
         block = self._block("base", base)
-        self._closed_count -= block.closed
         block.closed = False
         self._rerank(block)
 
@@ -724,15 +721,6 @@ class AddressPool(Generic[K]):
         else:
             self._free(use)
 
-    def _spare_count(self) -> int:
-        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-        return 0 if self._closed_count else self._total_count - self._assigned_count - self._in_block_cooling_count
-
-    def _still_cooling(self, now_ns: int) -> int:
-        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
-        ending = self._cooling[bisect_right(self._cooling, now_ns, key=lambda each: each[0]) :]
-        return sum(self._uses[address].block is not None for _, _, address in ending)
-
     def _add_key(self, use: _Use[K], key: K, key_hash: int) -> None:
         assert use.block is not None  # noqa: S101 - for the type checker: the caller chose the block
         use.holder = (key_hash, key)
@@ -818,7 +806,6 @@ class AddressPool(Generic[K]):
             self._count_cooling(block, 1)
 
     def _drop(self, block: _Block) -> None:
-        self._closed_count -= block.closed
         block.closed = True  # takes it out of `_open`
         self._rerank(block)
         del self._blocks[block.base]
@@ -890,7 +877,6 @@ class AddressPool(Generic[K]):
             refuse.hold(3, group.cooling_count == sum(block.cooling_count for block in members))
         refuse.hold(3, self._total_count == sum(block.size for block in blocks) and self._assigned_count == len(held))
         refuse.hold(3, self._in_block_cooling_count == sum(use.block is not None for use in cooling))
-        refuse.hold(3, self._closed_count == sum(block.closed for block in blocks))
         refuse.hold(4, self._cooling == sorted((use.until_ns, use.order, use.address) for use in cooling))
         refuse.hold(5, self._open == sorted(block.rank for block in blocks if block.rank is not None))
         refuse.hold(5, all((block.rank is not None) == (not block.closed and len(block.used) < block.size) for block in blocks))
