@@ -1,7 +1,7 @@
-"""What happens in a datastore, as values for who wants to watch: logs, metrics, audits.
+"""Events: what happens in a datastore, as values for logs, metrics and audits.
 
-A datastore or a node that is made with `on_event` calls it with each event once the change is made and the journal has it, before the call
-that made it returns; of several threads, in the order of the changes.
+A datastore or node with `on_event` calls it with each event, after the change is made and recorded in the journal, and before the call that
+made the change returns. With several threads, events come in the order of the changes.
 
 >>> from collections import deque
 >>> from vpcipam import Datastore, SandboxKey
@@ -17,7 +17,9 @@ eni-0 added as device 0
 10.0.1.5 assigned to aws-cni/c1/eth0
 """
 
+import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import attrs
 
@@ -28,7 +30,7 @@ from vpcipam.stats import Assignment
 
 @attrs.frozen
 class _Timed:
-    """Something that happened at a known time.
+    """An event at a known time.
 
     Attributes:
         now_ns: the time of the call, Unix nanoseconds.
@@ -41,11 +43,11 @@ class _Timed:
 
 @attrs.frozen
 class _AboutSandbox(_Timed):
-    """Something that happened to a sandbox.
+    """An event about a sandbox.
 
     Attributes:
-        assignment: the address, and where it sits.
-        pod: whose sandbox it is, None where that was not said.
+        assignment: the address, its ENI and its CIDR.
+        pod: the pod of the sandbox, None if unknown.
     """
 
     key: SandboxKey
@@ -55,16 +57,16 @@ class _AboutSandbox(_Timed):
 
 @attrs.frozen
 class AddressAssigned(_AboutSandbox):
-    """A sandbox has an address that it did not have before; after a restart, too.
+    """A sandbox got an address, or got it back after a restart.
 
     Attributes:
-        picked: the datastore picked it; else the caller or the journal named it, as after a restart.
+        picked: the datastore picked the address. Otherwise the caller or the journal named it, as after a restart.
     """
 
     picked: bool = True
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.assignment.address} assigned to {self.key}"
 
 
@@ -73,25 +75,25 @@ class AddressUnassigned(_AboutSandbox):
     """A sandbox gave its address back."""
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.assignment.address} unassigned from {self.key}"
 
 
 @attrs.frozen
 class SandboxEvicted(_AboutSandbox):
-    """A sandbox lost its address with a CIDR or an ENI that was removed by force, as EC2 no longer has it."""
+    """A sandbox lost its address because its CIDR or ENI was removed by force: EC2 no longer has it."""
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.key} evicted from {self.assignment.address}, as {self.assignment.cidr} on {self.assignment.eni_id} is gone"
 
 
 @attrs.frozen
 class AssignRefused(_Timed):
-    """No address was free for a sandbox; its assign was refused.
+    """An assign was refused because no address was free.
 
     Attributes:
-        reason: what `PoolExhausted` said.
+        reason: the message of the `PoolExhausted`.
     """
 
     key: SandboxKey
@@ -99,18 +101,18 @@ class AssignRefused(_Timed):
     reason: str
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return self.reason
 
 
 @attrs.frozen
 class SandboxQuarantined(_Timed):
-    """An entry of the journal can't be taken as it stands."""
+    """A journal entry can't be restored and is now in quarantine."""
 
     quarantined: Quarantined
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"in quarantine: {self.quarantined}"
 
 
@@ -119,36 +121,36 @@ class QuarantineEnded(_Timed):
     """Somebody has decided about an entry in quarantine.
 
     Attributes:
-        accepted: the sandbox holds the address, which `AddressAssigned` tells too; else the entry is gone, and its address cools.
+        accepted: the sandbox holds the address; an `AddressAssigned` follows. Otherwise the entry is discarded, and its address cools.
     """
 
     quarantined: Quarantined
     accepted: bool
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{'accepted' if self.accepted else 'released'} from quarantine: {self.quarantined}"
 
 
 @attrs.frozen
 class EniAdded(_Timed):
-    """An ENI has come into the datastore."""
+    """An ENI was added to the datastore."""
 
     eni_id: str
     device_number: int
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.eni_id} added as device {self.device_number}"
 
 
 @attrs.frozen
 class EniRemoved(_Timed):
-    """An ENI has left the datastore, after its CIDRs.
+    """An ENI was removed from the datastore, after its CIDRs.
 
     Attributes:
-        forced: EC2 no longer has it, so sandboxes were evicted, if there were any.
-        evicted_count: how many were, by this removal.
+        forced: EC2 no longer has it, so its sandboxes were evicted.
+        evicted_count: the number of sandboxes that this removal evicted.
     """
 
     eni_id: str
@@ -156,13 +158,13 @@ class EniRemoved(_Timed):
     evicted_count: int = 0
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.eni_id} removed{' by force' if self.forced else ''}"
 
 
 @attrs.frozen
 class CidrAdded:
-    """A CIDR has come into the datastore; `Datastore.add_cidr` is told no time.
+    """A CIDR was added to the datastore. It has no time, because `Datastore.add_cidr` is given none.
 
     Attributes:
         network_card: the index of the datastore's card.
@@ -173,16 +175,16 @@ class CidrAdded:
     cidr: str
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.cidr} added on {self.eni_id}"
 
 
 @attrs.frozen
 class CidrRemoved(_Timed):
-    """A CIDR has left the datastore.
+    """A CIDR was removed from the datastore.
 
     Attributes:
-        forced: EC2 no longer has it, so sandboxes were evicted, if there were any.
+        forced: EC2 no longer has it, so its sandboxes were evicted.
     """
 
     eni_id: str
@@ -190,7 +192,7 @@ class CidrRemoved(_Timed):
     forced: bool
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """One line for a log."""
         return f"{self.cidr} removed from {self.eni_id}{' by force' if self.forced else ''}"
 
 
@@ -210,4 +212,19 @@ OnEvent = Callable[[DatastoreEvent], object]
 
 
 class EventWarning(RuntimeWarning):
-    """What was to be told of events failed. The change that it was told of stands, and is acknowledged as if it had not."""
+    """`on_event` raised an exception. The change that it was called for is made and acknowledged nevertheless."""
+
+
+Event = TypeVar("Event")
+
+
+def call_back(on_event: Callable[[Event], object], event: Event) -> None:
+    """Call `on_event` with an event that has happened. An exception in it does not undo the change: it becomes an `EventWarning`."""
+    try:
+        on_event(event)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
+        warning = EventWarning(f"on_event raised {error!r} for the event: {event}. The change stands; fix the callback")
+        try:
+            warnings.warn(warning, stacklevel=2)
+        except EventWarning:  # warnings are errors here; raising this one would leave the change half done
+            warnings.showwarning(warning, EventWarning, __file__, 0)

@@ -2,11 +2,6 @@
 
 import attrs
 
-from vpcipam._units import NS_PER_S, seconds_text
-
-MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
-"""An ENI younger than this is never freed (reference, section 5)."""
-
 
 @attrs.frozen
 class Assignment:
@@ -81,19 +76,3 @@ class EniStats:
     idle_cidr_count: int
     stale_cidr_count: int
     cooling_until_ns: int | None
-
-    def obstacle(self, now_ns: int) -> str | None:
-        """Say why the ENI itself may not be freed now, None if it may (ipamd: getDeletableENI; reference, section 4)."""
-        if self.primary:
-            return "it is the primary ENI"
-        if self.trunk:
-            return "it is the trunk ENI"
-        if self.efa:
-            return "it is an EFA interface"
-        if self.pod_count:
-            return f"{self.pod_count} pods have addresses on it"
-        if self.cooling_until_ns is not None and self.cooling_until_ns > now_ns:
-            return f"an address on it cools for another {seconds_text(self.cooling_until_ns - now_ns)} s"
-        if now_ns - self.added_ns < MINIMUM_ENI_LIFETIME_NS:
-            return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
-        return None

@@ -38,13 +38,9 @@ class FlakyJournal(MemoryJournal):
         self.down = down
         self.calls = []
 
-    def record_assign(self, assigned):
-        self._write(("assign", assigned))
-        super().record_assigns((assigned,))
-
-    def record_assigns(self, assigned):
-        self._write(("assigns", assigned))
-        super().record_assigns(assigned)
+    def record(self, assigned=(), cooling=(), *, discarded=()):
+        self._write(("record", assigned))
+        super().record(assigned, cooling, discarded=discarded)
 
     def record_unassign(self, released):
         self._write(("unassign", released))

@@ -18,6 +18,7 @@ from vpcipam.errors import (
     UnknownCidr,
     UnknownEni,
 )
+from vpcipam.warmpool import obstacle
 
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -192,9 +193,9 @@ def test_a_cidr_that_fits_no_slot_of_an_ipv6_node_is_refused(cidr):
 
 
 def test_the_refusal_of_a_cidr_says_what_would_fit():
-    with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode that takes an IPv4 /32 or /28"):
+    with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode a slot takes an IPv4 /32 or /28"):
         node(["10.0.0.0/27"])
-    with pytest.raises(InvalidCidr, match="in ipv6 mode that takes an IPv6 /80"):
+    with pytest.raises(InvalidCidr, match="in ipv6 mode a slot takes an IPv6 /80"):
         node(["10.0.0.0/28"], mode=AddressMode.IPV6)
 
 
@@ -376,7 +377,7 @@ def test_the_last_end_of_cooldown_on_an_eni_is_reported_until_it_is_over():
     assert [eni.cooling_until_ns for eni in store.eni_stats(9)] == [80, 39]
     assert [eni.cooling_until_ns for eni in store.eni_stats(38)] == [80, 39]
     assert [eni.cooling_until_ns for eni in store.eni_stats(39)] == [80, None]
-    assert [eni.obstacle(10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
+    assert [obstacle(eni, 10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
 
 
 def test_addresses_that_cool_outside_all_cidrs_are_no_enis():

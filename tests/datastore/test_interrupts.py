@@ -25,7 +25,7 @@ CALLS = {
     "remove_eni": lambda store: store.remove_eni("eni-0", force=True, now_ns=1),
     "stats": lambda store: store.stats(1),
     "cooldowns": lambda store: store.cooldowns(1),
-    "take_over": lambda store: store.take_over([Cooling("10.0.0.15", 9)]),
+    "withhold": lambda store: store.withhold([Cooling("10.0.0.15", 9)]),
 }
 
 

@@ -1,6 +1,5 @@
 """The journal: told before a change is acknowledged, undone where it can't write, and enough to build the same state again."""
 
-import attrs
 import hypothesis.strategies as st
 import pytest
 from datastore_worlds import TIMED_CALLS, WRONG_TIMES, FlakyJournal, JournalDownError, assigned, key, node, singles, snapshot
@@ -22,8 +21,8 @@ class Spy:
         self.look = look
         self.seen = []
 
-    def record_assign(self, assigned):
-        self.seen.append((assigned, self.look(assigned.key)))
+    def record(self, assigned):
+        self.seen.append((assigned, [self.look(each.key) for each in assigned]))
 
     def record_unassign(self, released):
         self.seen.append((released, [self.look(each) for each, _ in released]))
@@ -38,8 +37,8 @@ def test_an_assign_is_recorded_with_address_pod_and_time():
     store.assign(key("web"), 7, POD)
     store.assign_at(key("api"), "10.0.0.6", 8)
     assert journal.calls == [
-        ("assign", Assigned(key("web"), "10.0.0.5", POD, 7)),
-        ("assign", Assigned(key("api"), "10.0.0.6", None, 8)),
+        ("record", (Assigned(key("web"), "10.0.0.5", POD, 7),)),
+        ("record", (Assigned(key("api"), "10.0.0.6", None, 8),)),
     ]
 
 
@@ -193,18 +192,18 @@ def test_an_interrupt_while_writing_is_undone_too():
 def test_the_memory_journal_holds_who_has_an_address_and_what_cools():
     journal = MemoryJournal()
     for last in (5, 6, 7):
-        journal.record_assign(Assigned(key(str(last)), f"10.0.0.{last}", None, last))
+        journal.record((Assigned(key(str(last)), f"10.0.0.{last}", None, last),))
     journal.record_unassign(((key("6"), Cooling("10.0.0.6", 40)), (key("5"), Cooling("10.0.0.5", 40))))
     assert [entry.address for entry in journal.assigned] == ["10.0.0.7"]
     assert journal.cooling == (Cooling("10.0.0.6", 40), Cooling("10.0.0.5", 40))
-    journal.record_assign(Assigned(key("new"), "10.0.0.6", POD, 50))
+    journal.record((Assigned(key("new"), "10.0.0.6", POD, 50),))
     assert [entry.address for entry in journal.assigned] == ["10.0.0.7", "10.0.0.6"]
     assert journal.cooling == (Cooling("10.0.0.5", 40),)
 
 
 def test_the_memory_journal_takes_all_of_a_release_or_nothing():
     journal = MemoryJournal()
-    journal.record_assign(Assigned(key("web"), "10.0.0.5", None, 0))
+    journal.record((Assigned(key("web"), "10.0.0.5", None, 0),))
     with pytest.raises(UnknownKey, match="aws-cni/other/eth0"):
         journal.record_unassign(((key("web"), Cooling("10.0.0.5", 30)), (key("other"), Cooling("10.0.0.6", 30))))
     assert [entry.key for entry in journal.assigned] == [key("web")]
@@ -273,7 +272,7 @@ def test_many_are_assigned_with_one_record_and_in_the_order_asked():
     journal.calls.clear()
     given_ = store.assign_many([(key("a"), POD), (key("old"), POD), (key("b"), None), (key("a"), POD)], 7)
     assert [each.address for each in given_] == ["10.0.0.6", "10.0.0.5", "10.0.0.7"]
-    assert journal.calls == [("assigns", (Assigned(key("a"), "10.0.0.6", POD, 7), Assigned(key("b"), "10.0.0.7", None, 7)))]
+    assert journal.calls == [("record", (Assigned(key("a"), "10.0.0.6", POD, 7), Assigned(key("b"), "10.0.0.7", None, 7)))]
     assert [store.pod_of(key(name)) for name in ("a", "old", "b")] == [POD, None, None]
 
 
@@ -349,26 +348,12 @@ def test_many_at_once_are_undone_where_the_journal_refuses_or_a_key_is_empty():
     assert assigned(store) == {"a": "10.0.0.5", "b": "10.0.0.6"}
 
 
-def test_a_cooldown_told_by_another_is_recorded():
-    journal = MemoryJournal()
-    store = singles([5, 6], journal=journal)
-    store.cool(Cooling("10.0.0.6", 40, 10))
-    store.cool(Cooling("10.0.0.6", 30))
-    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
-    store.assign(key("a"), 0)
-    with pytest.raises(VpcIpamError):
-        store.cool(Cooling("10.0.0.5", 40))
-    with pytest.raises(VpcIpamError):
-        store.cool(Cooling("10.0.0.9", 40))
-    assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
-
-
 def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the_address():
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal)
     store.assign(key("a"), 0)
-    store.take_over(Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1"))
-    store.take_over([Cooling("10.0.0.6", 30)])
+    store.withhold(Cooling(address, 40, 10) for address in ("10.0.0.5", "10.0.0.6", "10.0.0.9", "2001:db8::1"))
+    store.withhold([Cooling("10.0.0.6", 30)])
     assert journal.cooling == (Cooling("10.0.0.6", 40, 10),)
     assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40)]
     assert store.cooldowns(40) == ()
@@ -376,31 +361,14 @@ def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the
         store.assign(key("b"), 39)
 
 
-def test_cooldowns_of_addresses_in_no_cidr_are_kept_where_that_is_asked_for():
-    journal = MemoryJournal()
-    store = singles([5, 6], journal=journal)
-    ran = [Assigned(key("a"), "10.0.0.5", PodRef("default", "web"), 7)]
-    seen = [Cooling(address, 40, 10) for address in ("10.0.0.6", "10.0.0.9", "2001:db8::1")]
-    store.put_back(ran, seen, 12)
-    assert (journal.assigned, journal.cooling) == ((), ())
-    store.record_put_back(ran, seen, 12)
-    assert (set(journal.assigned), set(journal.cooling)) == ({attrs.evolve(ran[0], assigned_ns=12)}, set(seen[:2]))
-    assert (store.assignment_of(key("a")).address, store.pod_of(key("a"))) == ("10.0.0.5", PodRef("default", "web"))
-    assert [(each.address, each.until_ns) for each in store.cooldowns(39)] == [("10.0.0.6", 40), ("10.0.0.9", 40)]
-    store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)
-    store.add_cidr("eni-0", "10.0.0.9/32")
-    store._check()
-    with pytest.raises(PoolExhausted):
-        store.assign(key("b"), 39)
-    assert store.assign(key("b"), 40).address == "10.0.0.9"
-
-
 @pytest.mark.parametrize("ends_ns", [(40, 30), (30, 40)])
 def test_of_two_cooldowns_of_an_address_in_no_cidr_the_later_is_told_of_and_counts(ends_ns):
-    store = singles([5, 6])
-    store.take_over([Cooling("10.0.0.6", ends_ns[0]), Cooling("10.0.0.5", 35)])
+    journal = MemoryJournal()
+    store = singles([5, 6], journal=journal)
+    journal.record(cooling=(Cooling("10.0.0.6", ends_ns[1]),))
+    store.withhold([Cooling("10.0.0.6", ends_ns[0]), Cooling("10.0.0.5", 35)])
     store.remove_cidr("eni-0", "10.0.0.6/32", now_ns=0)  # the pool remembers one of them
-    store.put_back([], [Cooling("10.0.0.6", ends_ns[1])], 0)
+    store.restore(0)
     assert [(each.address, each.until_ns) for each in store.cooldowns(0)] == [("10.0.0.5", 35), ("10.0.0.6", 40)]
     store.add_cidr("eni-0", "10.0.0.6/32")
     assert store.cooling_until("10.0.0.6") == 40
@@ -419,10 +387,10 @@ def test_a_new_cidr_whose_cooldowns_the_journal_can_not_keep_is_there_and_they_c
     seen, journal = [], MemoryJournal()
     store = singles([5], journal=journal, on_event=seen.append)
 
-    def down(_cooling):
+    def down(**_changes):
         raise JournalDownError
 
-    journal.record_cooling = down
+    journal.record = down
     with pytest.raises(JournalDownError):
         store.add_cidr("eni-0", "10.0.0.6/32", cooling=[Cooling("10.0.0.6", 40)])
     assert (str(seen[-1]), store.cidrs("eni-0")) == ("10.0.0.6/32 added on eni-0", ("10.0.0.5/32", "10.0.0.6/32"))

@@ -32,8 +32,7 @@ class Kept(MemoryJournal):
 
     def __init__(self, assigned=(), cooling=(), problems=()):
         super().__init__()
-        super().record_assigns(tuple(assigned))
-        super().record_cooling(tuple(cooling))
+        super().record(tuple(assigned), tuple(cooling))
         self.problems = list(problems)
         self.down = False
 
@@ -41,20 +40,12 @@ class Kept(MemoryJournal):
         restored = super().restore(now_ns)
         return type(restored)(restored.assigned, restored.cooling, restored.ended, tuple(self.problems))
 
-    def strike_out(self, problems, *, assigned=(), cooling=()):
+    def record(self, assigned=(), cooling=(), *, discarded=()):
         if self.down:
             raise JournalDownError
-        for problem in problems:
+        for problem in discarded:
             self.problems.remove(problem)
-        super().strike_out((), assigned=assigned, cooling=cooling)
-
-    def record_assign(self, assigned):
-        self.record_assigns((assigned,))
-
-    def record_assigns(self, assigned):
-        if self.down:
-            raise JournalDownError
-        super().record_assigns(assigned)
+        super().record(assigned, cooling)
 
     def record_unassign(self, released):
         if self.down:
@@ -226,10 +217,10 @@ def test_without_a_journal_there_is_nothing_to_restore_from():
 def test_a_restore_comes_before_the_first_assign():
     store = singles([5], journal=MemoryJournal())
     store.assign(key("web"), 0)
-    with pytest.raises(DatastoreError, match="restore comes before the first assign"):
+    with pytest.raises(DatastoreError, match="restore before the first assign"):
         store.restore(1)
     store, _ = restored(Kept([held("lost", "10.0.9.9")]), 5)
-    with pytest.raises(DatastoreError, match="restore comes before the first assign"):
+    with pytest.raises(DatastoreError, match="restore before the first assign"):
         store.restore(1)
 
 
@@ -255,7 +246,7 @@ def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
     assert (lost.key, lost.address) == (key("lost"), "10.0.9.9")
     assert store.quarantined == (lost,)
     assert held("lost", "10.0.9.9", POD) in journal.assigned, "ipamd would have written its file without it"
-    with pytest.raises(InQuarantine, match=r"aws-cni/lost/eth0 gets no address while the journal has this: .*10\.0\.9\.9"):
+    with pytest.raises(InQuarantine, match=r"aws-cni/lost/eth0 gets no address while the journal has this entry: .*10\.0\.9\.9"):
         store.assign(key("lost"), 1)
     with pytest.raises(InQuarantine):
         store.assign_many([(key("new"), None), (key("lost"), None)], 1)
@@ -272,7 +263,7 @@ def test_an_address_in_quarantine_is_given_to_nobody_once_its_cidr_is_back():
     assert [store.assign(key(name), 1).address for name in "ab"] == ["10.0.0.5", "10.0.0.7"]
     with pytest.raises(PoolExhausted):
         store.assign(key("c"), 1)
-    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is given to nobody while"):
+    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is withheld while"):
         store.assign_at(key("c"), "10.0.0.6", 1)
     assert store.key_of("10.0.0.6") is None
     assert addresses(store) == {"a": "10.0.0.5", "b": "10.0.0.7"}
@@ -332,7 +323,7 @@ def test_an_address_that_cools_when_its_cidr_comes_back_is_withheld_at_the_next_
 
 def test_a_cooldown_told_of_an_address_in_quarantine_changes_nothing_there():
     store, _ = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
-    store.cool(Cooling("10.0.0.5", 9 * S))
+    store.withhold([Cooling("10.0.0.5", 9 * S)])
     with pytest.raises(PoolExhausted):
         store.assign(key("a"), 10 * S)
 
@@ -352,7 +343,7 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
 def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
     store, answer = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
     for until_s in (100, 300, 200):
-        store.cool(Cooling("10.0.0.5", until_s * S, 0))
+        store.withhold([Cooling("10.0.0.5", until_s * S, 0)])
     assert store.cooldowns(0) == (Cooling("10.0.0.5", 300 * S),)
     store.accept_quarantined(answer.quarantined[0], 1)
     assert store.cooldowns(1) == ()
@@ -428,7 +419,7 @@ def test_an_entry_of_another_ip_version_is_kept_and_can_be_released():
     journal = Kept([held("six", "2001:db8::1")])
     store, answer = restored(journal, 5)
     assert "2001:db8::1" in answer.quarantined[0].reason
-    with pytest.raises(DatastoreError, match="doesn't name a sandbox and an address of this node"):
+    with pytest.raises(DatastoreError, match="doesn't name both a sandbox and an address"):
         store.accept_quarantined(answer.quarantined[0], 1)
     store.release_quarantined(answer.quarantined[0], 1)
     assert journal.assigned == ()
@@ -485,7 +476,7 @@ def test_of_two_that_contradict_each_other_one_is_released_and_the_other_accepte
     journal = Kept(problems=[one, other])
     store, answer = restored(journal, 5)
     first, second = answer.quarantined
-    with pytest.raises(DatastoreError, match=r"it can't be accepted while another contradicts it: aws-cni/b/eth0 on 10\.0\.0\.5"):
+    with pytest.raises(DatastoreError, match=r"it can't be accepted while another entry contradicts it: aws-cni/b/eth0 on 10\.0\.0\.5"):
         store.accept_quarantined(first, 1)
     store.release_quarantined(second, 1)
     assert journal.cooling == (), "the other may be in use there"
@@ -576,6 +567,6 @@ def test_ipv6_entries_are_kept_likewise():
 
 def test_of_several_entries_the_one_that_names_the_address_is_told():
     store, _ = restored(Kept(problems=[problem("a", "10.0.0.5", 1), problem("b", "10.0.0.6", 2)]), 5, 6, 7)
-    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is given to nobody while the journal has this: aws-cni/b/eth0"):
+    with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is withheld while the journal has this entry: aws-cni/b/eth0"):
         store.assign_at(key("new"), "10.0.0.6", 1)
     assert store.assign_at(key("new"), "10.0.0.7", 1).address == "10.0.0.7"

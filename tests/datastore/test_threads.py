@@ -162,8 +162,8 @@ def test_no_change_comes_into_the_middle_of_another(journal):
         "read": lambda: list(store.assignments()),
     }
     with ThreadPoolExecutor(len(changes)) as threads:
-        with store._turn:  # as any change takes it that is more than one call of the pool
-            with store._turn:
+        with store._lock:  # as any change takes it that is more than one call of the pool
+            with store._lock:
                 pass
             waiting = {name: threads.submit(change) for name, change in changes.items()}
             done, _ = wait(waiting.values(), timeout=0.05)
@@ -221,11 +221,11 @@ class Gate(MemoryJournal):
         super().__init__()
         self.entered, self.go = threading.Event(), threading.Event()
 
-    def record_assign(self, assigned):
-        if assigned.key == key("slow"):
+    def record(self, assigned=(), cooling=(), *, discarded=()):
+        if [each.key for each in assigned] == [key("slow")]:
             self.entered.set()
             assert self.go.wait(30)
-        super().record_assign(assigned)
+        super().record(assigned, cooling, discarded=discarded)
 
 
 CALLS = {
@@ -258,8 +258,7 @@ CALLS = {
     "eni_stats": lambda store: store.eni_stats(1),
     "cooling_until": lambda store: store.cooling_until("10.0.0.0"),
     "cooldowns": lambda store: store.cooldowns(1),
-    "cool": lambda store: store.cool(Cooling("10.0.0.15", 9)),
-    "take_over": lambda store: store.take_over([Cooling("10.0.0.15", 9)]),
+    "withhold": lambda store: store.withhold([Cooling("10.0.0.15", 9)]),
 }
 
 

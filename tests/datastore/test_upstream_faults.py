@@ -1,4 +1,4 @@
-"""Where upstream falls short (reference, section 7), fault by fault: each test would fail with its behaviour.
+"""Where upstream falls short (docs/ipamd.md, "Known faults"), fault by fault: each test would fail with its behaviour.
 
 Faults 6 and 8 are not the datastore's: restoring is the journal's and the node's, counting cooling addresses as available is faithful
 here and a choice of the warm pool. Fault 11 is also in `test_assigning.py`, 12 in `test_enis_and_cidrs.py`, 2 in `test_journal.py`.
@@ -17,6 +17,7 @@ from vpcipam.address import AddressMode
 from vpcipam.errors import CoolingDown, InvalidCidr, InvalidSandboxKey, OverlappingCidr, PoolExhausted
 from vpcipam.sandbox import SandboxKey
 from vpcipam.stats import PoolStats
+from vpcipam.warmpool import obstacle
 
 OVERLAPS = [("10.0.0.0/28", f"10.0.0.{last}/32") for last in (0, 1, 15)]
 
@@ -29,7 +30,7 @@ OVERLAPS = [("10.0.0.0/28", f"10.0.0.{last}/32") for last in (0, 1, 15)]
 def test_fault_1_overlapping_cidrs_are_refused_across_enis_and_kinds(mode, same_eni, first, second):
     store = node([first], [], mode=mode)
     before = snapshot(store, 0)
-    with pytest.raises(OverlappingCidr, match=f"^{second} on eni-{not same_eni:d} overlaps {first} on eni-0$"):
+    with pytest.raises(OverlappingCidr, match=f"^{second} on eni-{not same_eni:d} overlaps {first} on eni-0: remove that CIDR first$"):
         store.add_cidr("eni-0" if same_eni else "eni-1", second)
     assert snapshot(store, 0) == before
     store._check()
@@ -102,10 +103,10 @@ def test_fault_5_ipv6_pods_and_cooling_addresses_keep_an_eni_from_being_freed():
     store = node([], ["2001:db8::/80"], mode=AddressMode.IPV6, cooldown_ns=30)
     store.assign(key("web"), 0)
     old = 10**12
-    assert store.eni_stats(old)[1].obstacle(old) == "1 pods have addresses on it"
+    assert obstacle(store.eni_stats(old)[1], old) == "1 pods have addresses on it"
     store.unassign(key("web"), old)
-    assert "cools" in store.eni_stats(old)[1].obstacle(old)
-    assert store.eni_stats(old + 30)[1].obstacle(old + 30) is None
+    assert "cools" in obstacle(store.eni_stats(old)[1], old)
+    assert obstacle(store.eni_stats(old + 30)[1], old + 30) is None
 
 
 def test_fault_5_pods_of_the_other_mode_keep_an_eni_from_being_freed():
@@ -113,7 +114,7 @@ def test_fault_5_pods_of_the_other_mode_keep_an_eni_from_being_freed():
     store.assign(key("web"), 0)
     store.set_mode(AddressMode.SECONDARY_IP)
     assert store.stats(0).assigned_count == 0
-    assert store.eni_stats(10**12)[1].obstacle(10**12) == "1 pods have addresses on it"
+    assert obstacle(store.eni_stats(10**12)[1], 10**12) == "1 pods have addresses on it"
 
 
 def test_fault_7_is_in_test_assigning_and_here_in_short():

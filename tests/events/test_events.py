@@ -105,10 +105,7 @@ def test_many_at_once_are_told_of_one_by_one_or_not_at_all():
 
 
 class Down(MemoryJournal):
-    def record_assign(self, _assigned):
-        raise OSError("no")
-
-    def record_assigns(self, _assigned):
+    def record(self, _assigned):
         raise OSError("no")
 
 
@@ -168,9 +165,9 @@ def test_a_failure_of_who_is_told_is_a_warning_and_the_change_stands():
         raise RuntimeError("full")
 
     store = Datastore(on_event=fail)
-    with pytest.warns(EventWarning, match=r"on_event raised RuntimeError\('full'\) when told: eni-0 added as device 0"):
+    with pytest.warns(EventWarning, match=r"on_event raised RuntimeError\('full'\) for the event: eni-0 added as device 0"):
         store.add_eni("eni-0", device_number=0, now_ns=0)
-    with pytest.warns(EventWarning, match="What it was told of stands"):
+    with pytest.warns(EventWarning, match="The change stands"):
         store.add_cidr("eni-0", "10.0.0.5/32")
     with pytest.warns(EventWarning):
         assert store.assign(WEB, 1).address == "10.0.0.5"
@@ -193,7 +190,7 @@ def test_where_warnings_are_errors_the_change_is_made_whole_all_the_same():
         store.unassign_many([WEB, API], 2)
     assert (store.sandbox_count, journal.assigned) == (0, ())
     assert [each.category for each in shown] == [EventWarning] * 7
-    assert all("What it was told of stands" in str(each.message) for each in shown)
+    assert all("The change stands" in str(each.message) for each in shown)
 
 
 def test_events_are_values():
@@ -259,5 +256,5 @@ def test_a_node_tells_of_its_datastores_and_of_what_its_control_loop_did():
     assert seen[-1:] == list(done)
     seen.clear()
     node.reconcile(100_000_000_000)
-    node.sweep_leaked_enis(100_000_000_000)
+    node.delete_leaked_enis(100_000_000_000)
     assert seen == []

@@ -42,11 +42,11 @@ class JournalAgreement(RuleBasedStateMachine):
     @rule(entries=st.lists(st.tuples(keys, addresses, st.sampled_from(PODS)), max_size=3))
     def assign(self, entries):
         assigned = tuple(Assigned(each, address, pod, self.now) for each, address, pod in entries)
-        self.all_do(lambda journal: journal.record_assigns(assigned))
+        self.all_do(lambda journal: journal.record(assigned))
 
     @rule(each=keys, address=addresses)
     def assign_one(self, each, address):
-        self.all_do(lambda journal: journal.record_assign(Assigned(each, address, None, 2**62)))
+        self.all_do(lambda journal: journal.record((Assigned(each, address, None, 2**62),)))
 
     @rule(entries=st.lists(st.tuples(keys, st.sampled_from((None, *ADDRESSES)), durations), max_size=3))
     def unassign(self, entries):
@@ -59,16 +59,16 @@ class JournalAgreement(RuleBasedStateMachine):
     @rule(entries=st.lists(st.tuples(addresses, durations, st.booleans()), max_size=3))
     def cool(self, entries):
         cooling = tuple(Cooling(address, self.now + duration, self.now if told else None) for address, duration, told in entries)
-        self.all_do(lambda journal: journal.record_cooling(cooling))
+        self.all_do(lambda journal: journal.record(cooling=cooling))
 
     @rule(duration=st.integers(1, 3))
     def wait(self, duration):
         self.now += duration
 
     @rule()
-    def strike_out_what_is_not_there(self):
-        self.all_do(lambda journal: journal.strike_out([]))
-        self.all_do(lambda journal: journal.strike_out([Problem("nowhere", "it is not there", None, None, "")]))
+    def discard_what_is_not_there(self):
+        self.all_do(lambda journal: journal.record())
+        self.all_do(lambda journal: journal.record(discarded=(Problem("nowhere", "it is not there", None, None, ""),)))
 
     @rule()
     def open_anew(self):

@@ -46,16 +46,16 @@ def with_a_problem(reopen, folder):
     return journal, problem
 
 
-def test_what_is_recorded_with_a_strike_out_is_there_after_a_restart(reopen, tmp_path):
+def test_what_is_recorded_with_a_discarded_problem_is_there_after_a_restart(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
-    journal.strike_out([problem], cooling=(Cooling("10.0.0.5", 40, 10),))
+    journal.record(cooling=(Cooling("10.0.0.5", 40, 10),), discarded=(problem,))
     restored = reopen().restore(10)
     assert (restored.assigned, restored.cooling, restored.problems) == ((), (Cooling("10.0.0.5", 40, 10),), ())
 
 
-def test_an_address_that_a_strike_out_gives_to_a_sandbox_does_not_cool_by_it(reopen, tmp_path):
+def test_an_address_that_a_sandbox_is_given_instead_of_a_discarded_problem_does_not_cool_by_it(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
-    journal.strike_out([problem], assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),))
+    journal.record(assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),), discarded=(problem,))
     for again in (False, True):
         if again:
             journal = reopen()
@@ -65,7 +65,7 @@ def test_an_address_that_a_strike_out_gives_to_a_sandbox_does_not_cool_by_it(reo
     assert reopen().restore(10).cooling == ()
 
 
-def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refused_whole(reopen, tmp_path):
+def test_a_record_that_gives_a_sandbox_what_another_problem_names_is_refused_whole(reopen, tmp_path):
     if reopen.kind == "json":
         allocation = '{"networkName":"aws-cni","containerID":"","ifName":"eth0","ipv4":"%s"}'
         text = ",".join(allocation % address for address in ("10.0.0.5", "10.0.0.6"))
@@ -78,8 +78,8 @@ def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refuse
     journal = reopen()
     before = journal.restore(0)
     one, _other = before.problems
-    with pytest.raises(JournalConflict, match="decide about that"):
-        journal.strike_out([one], assigned=(held("a", "10.0.0.6"),))
+    with pytest.raises(JournalConflict, match="Decide about that entry and discard it"):
+        journal.record(assigned=(held("a", "10.0.0.6"),), discarded=(one,))
     assert journal.restore(0) == reopen().restore(0) == before
 
 
@@ -87,8 +87,8 @@ def test_a_strike_out_that_gives_to_a_sandbox_what_another_entry_names_is_refuse
 def test_times_that_python_takes_for_numbers_are_kept_as_such(reopen, times):
     assigned_ns, released_ns, until_ns = times
     journal = reopen()
-    journal.record_assign(attrs.evolve(held("a", "10.0.0.5"), assigned_ns=assigned_ns))
-    journal.record_assign(held("b", "10.0.0.6"))
+    journal.record((attrs.evolve(held("a", "10.0.0.5"), assigned_ns=assigned_ns),))
+    journal.record((held("b", "10.0.0.6"),))
     journal.record_unassign((release("b", "10.0.0.6", until_ns, released_ns),))
     restored = reopen().restore(0)
     assert [(each.key, each.assigned_ns) for each in restored.assigned] == [(held("a", "10.0.0.5").key, int(assigned_ns))]
@@ -111,7 +111,7 @@ def test_what_would_come_back_as_another_sandbox_or_pod_is_refused_and_nothing_c
     store.add_eni("eni-1", device_number=0, now_ns=0)
     store.add_cidr("eni-1", "10.0.0.5/32")
     for assign in (lambda: store.assign(key, 1, pod), lambda: store.assign_many([(key, pod)], 1)):
-        with pytest.raises(TypeError, match=r"texts|PodRef"):
+        with pytest.raises(TypeError, match=r"text|PodRef"):
             assign()
     assert store.stats(1).assigned_count == 0
     assert reopen().restore(1).assigned == ()
@@ -119,7 +119,7 @@ def test_what_would_come_back_as_another_sandbox_or_pod_is_refused_and_nothing_c
 
 def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     journal = reopen()
-    journal.record_assigns((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
+    journal.record((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
     journal.record_unassign((release("a", "10.0.0.5", 25, 5),))
     journal.record_unassign((release("b", "10.0.0.6", 50, 30), release("c", "10.0.0.7", 20, 10)))
     restored = journal.restore(15)
@@ -130,9 +130,9 @@ def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
     journal = reopen()
     for batch in ((held("a", "10.0.0.5"), held("b", "10.0.0.5")), (held("a", "10.0.0.5"), held("a", "10.0.0.6"))):
         with pytest.raises(JournalConflict):
-            journal.record_assigns(batch)
+            journal.record(batch)
         assert addresses(journal) == {}
-    journal.record_assign(held("a", "10.0.0.5"))
+    journal.record((held("a", "10.0.0.5"),))
     with pytest.raises(UnknownKey):
         journal.record_unassign((release("a", "10.0.0.5", 40, 10), release("a", "10.0.0.5", 40, 10)))
     assert addresses(journal) == addresses(reopen()) == {"a": "10.0.0.5"}
@@ -140,7 +140,7 @@ def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
 
 def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_counts(reopen):
     journal = reopen()
-    journal.record_cooling((Cooling("10.0.0.5", 40), Cooling("10.0.0.5", 30), Cooling("10.0.0.6", 30), Cooling("10.0.0.6", 40)))
+    journal.record(cooling=(Cooling("10.0.0.5", 40), Cooling("10.0.0.5", 30), Cooling("10.0.0.6", 30), Cooling("10.0.0.6", 40)))
     assert {(each.address, each.until_ns) for each in reopen().restore(0).cooling} == {("10.0.0.5", 40), ("10.0.0.6", 40)}
 
 
@@ -180,23 +180,22 @@ def gated(kind, gate):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda journal: journal.record_assign(held("c", "10.0.0.7")),
+        lambda journal: journal.record((held("c", "10.0.0.7"),)),
         lambda journal: journal.record_unassign((release("a", "10.0.0.5", 40, 10),)),
-        lambda journal: journal.record_cooling((Cooling("10.0.0.8", 40),)),
-        lambda journal: journal.strike_out((), cooling=(Cooling("10.0.0.8", 40),)),
+        lambda journal: journal.record(cooling=(Cooling("10.0.0.8", 40),)),
         lambda journal: journal.restore(0),
         lambda journal: journal.close(),
     ],
-    ids=["record_assign", "record_unassign", "record_cooling", "strike_out", "restore", "close"],
+    ids=["record", "record_unassign", "record cooling", "restore", "close"],
 )
 def test_a_call_waits_for_the_one_under_way(reopen, call):
     gate = Gate()
     gate.closed = False
     journal = reopen(**gated(reopen.kind, gate))
-    journal.record_assign(held("a", "10.0.0.5"))
+    journal.record((held("a", "10.0.0.5"),))
     gate.closed = True
     with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(journal.record_assign, held("b", "10.0.0.6"))
+        first = threads.submit(journal.record, (held("b", "10.0.0.6"),))
         assert gate.entered.wait(30)
         second = threads.submit(call, journal)
         try:

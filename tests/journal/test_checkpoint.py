@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from journal_worlds import MIGRATED, POD, held, key
 
-from vpcipam.journal.candidates import judge, read_candidate
+from vpcipam.journal.allocations import find_contradictions, parse_allocation
 from vpcipam.journal.checkpoint import (
     allocation_text,
     cooldown_text,
@@ -83,14 +83,13 @@ def test_a_document_ends_with_a_line_feed_as_gos_encoder_has_it():
     assert write_document(VERSION, "allocations", []) == b'{"version":"vpc-cni-ipam/1","allocations":[]}\n'
 
 
-@pytest.mark.skipif(not MIGRATED.exists(), reason="the real checkpoint is not in the repository; VPCIPAM_SHARED says where it is")
-def test_a_real_checkpoint_reads_and_is_written_again_byte_for_byte():
+def test_a_checkpoint_that_ipamd_migrated_reads_and_is_written_again_byte_for_byte():
     data = MIGRATED.read_bytes()
     document = read_document(data, "allocations")
     found = read_allocations(document)
     assert (document.broken, found.problems) == (None, ())
     assert {entry.key.network_name for entry, _ in found.assigned} == {"_migrated-from-cri"}
-    assert [entry.address for entry, _ in found.assigned] == ["192.168.12.15", "192.168.16.112", "192.168.8.32", "192.168.5.118"]
+    assert [entry.address for entry, _ in found.assigned] == ["10.0.3.7", "10.0.4.32", "10.0.4.33", "10.0.3.14"]
     assert write_document(VERSION, "allocations", [text for _, text in found.assigned]) == data
     assert write_document(VERSION, "allocations", [allocation_text(entry, 0) for entry, _ in found.assigned]) == data
 
@@ -142,19 +141,19 @@ def test_the_allocations_of_old_releases_have_neither_time_nor_metadata():
     ("changes", "message", "named", "address"),
     [
         ({"containerID": ""}, "its containerID is empty, so it names no sandbox", False, True),
-        ({"containerID": 5}, "its containerID is no text", False, True),
-        ({"networkName": None}, "its networkName is no text", False, True),
+        ({"containerID": 5}, "its containerID is not a text", False, True),
+        ({"networkName": None}, "its networkName is not a text", False, True),
         ({"ipv4": ""}, "it has neither an ipv4 nor an ipv6", True, False),
         ({"ipv6": "2001:db8::1"}, "it has both an ipv4 and an ipv6", True, False),
         ({"ipv4": "10.0.1.256"}, "'10.0.1.256' is not an IP address", True, False),
         ({"ipv4": "2001:db8::1"}, "'2001:db8::1' is an IPv6 address, but IPv4 is wanted here", True, False),
-        ({"ipv4": 167772421}, "its ipv4 is no text", True, False),
-        ({"allocationTimestamp": "7"}, "its allocationTimestamp is no integer", True, True),
-        ({"allocationTimestamp": 7.0}, "its allocationTimestamp is no integer", True, True),
-        ({"allocationTimestamp": True}, "its allocationTimestamp is no integer", True, True),
+        ({"ipv4": 167772421}, "its ipv4 is not a text", True, False),
+        ({"allocationTimestamp": "7"}, "its allocationTimestamp is not an integer", True, True),
+        ({"allocationTimestamp": 7.0}, "its allocationTimestamp is not an integer", True, True),
+        ({"allocationTimestamp": True}, "its allocationTimestamp is not an integer", True, True),
         ({"allocationTimestamp": 2**63}, "its allocationTimestamp is out of range", True, True),
-        ({"metadata": []}, "it is no object", True, True),
-        ({"metadata": {"k8sPodName": 1}}, "its k8sPodName is no text", True, True),
+        ({"metadata": []}, "it is not an object", True, True),
+        ({"metadata": {"k8sPodName": 1}}, "its k8sPodName is not a text", True, True),
     ],
 )
 def test_an_allocation_that_makes_no_sense_is_a_problem_and_what_is_legible_of_it_is_withheld(changes, message, named, address):
@@ -167,7 +166,7 @@ def test_an_allocation_that_makes_no_sense_is_a_problem_and_what_is_legible_of_i
 
 @pytest.mark.parametrize("entry", [None, 5, "text", [], [GOOD]])
 def test_an_entry_that_is_no_object_is_a_problem(entry):
-    assert only_problem(entry).message == "it is no object"
+    assert only_problem(entry).message == "it is not an object"
 
 
 @pytest.mark.parametrize("name", ["networkName", "containerID", "ifName"])
@@ -236,8 +235,10 @@ few = st.tuples(st.sampled_from("abc"), st.sampled_from(("10.0.0.1", "10.0.0.2",
 @given(st.lists(few, max_size=6))
 @example([("a", "10.0.0.1"), ("a", "10.0.0.1"), ("b", "10.0.0.1")])
 def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
-    candidates = [read_candidate(f"{n}", "", GOOD | {"containerID": name, "ipv4": address}) for n, (name, address) in enumerate(pairs)]
-    verdicts = judge(candidates)
+    found = [
+        (f"{n}", "", parse_allocation("", "", GOOD | {"containerID": name, "ipv4": address})) for n, (name, address) in enumerate(pairs)
+    ]
+    verdicts = find_contradictions(found)
     assert len(verdicts) == len(pairs)
     taken = [each for each in verdicts if isinstance(each, Assigned)]
     assert len({each.key for each in taken}) == len({each.address for each in taken}) == len(taken)
@@ -259,18 +260,18 @@ def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
         ("\ufeff{}", 0, "{ is missing"),
         ("{}", 1, "expecting value"),
         ('{"version":"x"}', 0, "there is no allocations"),
-        ('{"allocations":[]}x', 18, "something follows where the document has ended"),
-        ('{"allocations":[]} \n {}', 21, "something follows where the document has ended"),
+        ('{"allocations":[]}x', 18, "there is more text after the end of the document"),
+        ('{"allocations":[]} \n {}', 21, "there is more text after the end of the document"),
         ('{"allocations":[],}', 18, "expecting value"),
-        ('{"allocations":[],5:6}', 18, "5 stands here, where a member's name is due that was not there before"),
-        ('{"allocations":[],"allocations":[]}', 18, "'allocations' stands here, where a member's name is due that was not there before"),
+        ('{"allocations":[],5:6}', 18, "5 is here instead of a new member name"),
+        ('{"allocations":[],"allocations":[]}', 18, "'allocations' is here instead of a new member name"),
         ('{"allocations" []}', 15, ": is missing"),
-        ('{"allocations":5}', 15, "allocations is no list"),
-        ('{"allocations":{}}', 15, "allocations is no list"),
+        ('{"allocations":5}', 15, "allocations is not a list"),
+        ('{"allocations":{}}', 15, "allocations is not a list"),
         ('{"allocations":[5', 17, ", or ] is missing: the file ends here"),
         ('{"allocations":[5 6]}', 18, ", or ] is missing"),
         ('{"allocations":[5,]}', 18, "expecting value"),
-        ('{"allocations":[NaN]}', 16, "NaN is no number in JSON"),
+        ('{"allocations":[NaN]}', 16, "NaN is not a JSON number"),
         ('{"allocations":[' + "9" * 5000 + "]}", 16, "Exceeds the limit"),
         ('{"allocations":[' + "[" * 100_000, 16, "it is nested too deeply"),
         ('{"allocations":["ab', 16, "unterminated string"),
@@ -310,11 +311,11 @@ def test_cooldowns_read_as_they_were_written_and_of_two_the_later_counts(cooldow
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (5, "it is no object"),
+        (5, "it is not an object"),
         ({"untilTimestamp": 5}, "its address is missing"),
         ({"address": "10.0.0.1"}, "its untilTimestamp is missing"),
         ({"address": "10.0.0.1", "untilTimestamp": -1}, "its untilTimestamp is out of range"),
-        ({"address": "10.0.0.1", "untilTimestamp": 5, "releasedTimestamp": "1"}, "its releasedTimestamp is no integer"),
+        ({"address": "10.0.0.1", "untilTimestamp": 5, "releasedTimestamp": "1"}, "its releasedTimestamp is not an integer"),
         ({"address": "10.0.0", "untilTimestamp": 5}, "'10.0.0' is not an IP address"),
     ],
 )

@@ -33,20 +33,19 @@ def texts(folder):
 # --- upstream's file -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not MIGRATED.exists(), reason="the real checkpoint is not in the repository; VPCIPAM_SHARED says where it is")
-def test_a_node_goes_on_from_a_real_checkpoint_and_upstream_from_ours(tmp_path):
+def test_a_node_goes_on_from_a_migrated_checkpoint_and_upstream_from_ours(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(MIGRATED.read_bytes())
     journal = open_json(tmp_path, interfaces_count=0)
-    store = node(journal, ["192.168.12.0/28", "192.168.16.112/28", "192.168.8.32/28", "192.168.5.112/28"])
+    store = node(journal, ["10.0.3.0/28", "10.0.4.32/28"])
     assert {each.container_id[:4]: held.address for each, held in store.assignments()} == {
-        "75eb": "192.168.12.15",
-        "b269": "192.168.16.112",
-        "bb54": "192.168.8.32",
-        "69f8": "192.168.5.118",
+        "0a11": "10.0.3.7",
+        "1b22": "10.0.4.32",
+        "2c33": "10.0.4.33",
+        "3d44": "10.0.3.14",
     }
     assert (tmp_path / CHECKPOINT).read_bytes() == MIGRATED.read_bytes()
     store.assign(key("new"), 40)
-    store.unassign(SandboxKey("aws-cni", "bb54610652bf15bf8fe02f0411fce05e3c132419990d7e87a277dbca2b3058a0", "eth0"), 50)
+    store.unassign(SandboxKey("aws-cni", "2c33" * 16, "eth0"), 50)
     written = json.loads((tmp_path / CHECKPOINT).read_text())
     before = json.loads(MIGRATED.read_text())["allocations"]
     assert written["allocations"][:3] == [before[0], before[1], before[3]]
@@ -55,7 +54,7 @@ def test_a_node_goes_on_from_a_real_checkpoint_and_upstream_from_ours(tmp_path):
 
 def test_what_is_written_is_upstreams_format_with_cooldowns_beside_it(tmp_path):
     with open_json(tmp_path) as journal:
-        journal.record_assigns((held("c1", "10.0.0.5", pod=POD), held("c2", "2001:db8::1")))
+        journal.record((held("c1", "10.0.0.5", pod=POD), held("c2", "2001:db8::1")))
         journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
     assert texts(tmp_path) == {
         CHECKPOINT: '{"version":"vpc-cni-ipam/1","allocations":[{"networkName":"aws-cni","containerID":"c2","ifName":"eth0",'
@@ -69,7 +68,7 @@ def test_what_is_written_is_upstreams_format_with_cooldowns_beside_it(tmp_path):
 def test_fields_and_members_that_only_others_know_are_written_again_as_they_stood(tmp_path):
     (tmp_path / CHECKPOINT).write_text(ODD)
     with open_json(tmp_path) as journal:
-        journal.record_assign(held("c2", "10.0.0.7"))
+        journal.record((held("c2", "10.0.0.7"),))
         journal.record_unassign((release("c2", "10.0.0.7", 8, 8),))
     kept = texts(tmp_path)[CHECKPOINT]
     assert kept == (
@@ -88,7 +87,7 @@ def test_where_there_is_no_file_nothing_is_assigned_and_none_is_made(tmp_path):
 def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
-    journal.record_assigns((held("c1", "10.0.0.5"), held("c2", "10.0.0.6")))
+    journal.record((held("c1", "10.0.0.5"), held("c2", "10.0.0.6")))
     one_file = ["create ipam.json.tmp", "write", "sync", "close", "rename ipam.json", "open folder", "sync", "close"]
     assert files.done == one_file
     files.done.clear()
@@ -97,7 +96,7 @@ def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
     files.done.clear()
     journal.record_unassign((release("c2", "10.0.0.6", 10, 10),))  # without a cooldown; the other has not ended
     assert files.done == one_file
-    journal.record_assign(held("c3", "10.0.0.7"))
+    journal.record((held("c3", "10.0.0.7"),))
     journal.close()
     journal = open_json(tmp_path, files=files)
     files.done.clear()
@@ -108,21 +107,21 @@ def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
 def test_what_changes_nothing_writes_nothing(tmp_path):
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
-    journal.record_assign(held("c1", "10.0.0.5"))
-    journal.record_cooling((Cooling("10.0.0.6", 40),))
+    journal.record((held("c1", "10.0.0.5"),))
+    journal.record(cooling=(Cooling("10.0.0.6", 40),))
     files.done.clear()
-    journal.record_assign(held("c1", "10.0.0.5", assigned_ns=9, pod=POD))
-    journal.record_assigns(())
+    journal.record((held("c1", "10.0.0.5", assigned_ns=9, pod=POD),))
+    journal.record()
     journal.record_unassign(())
-    journal.record_cooling((Cooling("10.0.0.6", 40, 10), Cooling("10.0.0.5", 90)))
-    journal.strike_out(())
+    journal.record(cooling=(Cooling("10.0.0.6", 40, 10), Cooling("10.0.0.5", 90)))
+    journal.record()
     assert files.done == []
     assert journal.restore(0).assigned == (held("c1", "10.0.0.5"),)
 
 
 def test_ended_cooldowns_leave_the_file_with_the_next_release(tmp_path):
     journal = open_json(tmp_path)
-    journal.record_assigns(tuple(held(f"c{last}", f"10.0.0.{last}") for last in (5, 6, 7)))
+    journal.record(tuple(held(f"c{last}", f"10.0.0.{last}") for last in (5, 6, 7)))
     for last, now in ((5, 10), (6, 20), (7, 40)):
         journal.record_unassign((release(f"c{last}", f"10.0.0.{last}", now + 30, now),))
     assert [each["address"] for each in json.loads(texts(tmp_path)[COOLDOWNS])["cooldowns"]] == ["10.0.0.6", "10.0.0.7"]
@@ -131,7 +130,7 @@ def test_ended_cooldowns_leave_the_file_with_the_next_release(tmp_path):
 def test_a_sandbox_that_holds_an_address_counts_more_than_its_cooldown(tmp_path):
     # so it stands after a crash between the two writes of an unassign
     with open_json(tmp_path) as journal:
-        journal.record_assign(held("c1", "10.0.0.5"))
+        journal.record((held("c1", "10.0.0.5"),))
         before = texts(tmp_path)[CHECKPOINT]
         journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
     (tmp_path / CHECKPOINT).write_text(before)
@@ -155,12 +154,12 @@ def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_no
     with open_json(tmp_path) as journal:
         first, second = journal.restore(0).problems
         for entry in (held("c3", "10.0.0.5"), held("c1", "10.0.0.6")):
-            with pytest.raises(JournalConflict, match=r"while the journal has allocation 1 .* where 10.0.0.5 has 2 sandboxes: decide"):
-                journal.record_assign(entry)
-        journal.record_assign(held("c3", "10.0.0.6"))
-        journal.strike_out([second])
-        with pytest.raises(UnknownKey, match=r"no such entry to strike out: allocation 2"):
-            journal.strike_out([first, second])
+            with pytest.raises(JournalConflict, match=r"the journal has allocation 1 .* where 10.0.0.5 has 2 sandboxes. Decide"):
+                journal.record((entry,))
+        journal.record((held("c3", "10.0.0.6"),))
+        journal.record(discarded=(second,))
+        with pytest.raises(UnknownKey, match=r"no such entry to discard: allocation 2"):
+            journal.record(discarded=(first, second))
         assert journal.restore(0).problems == (first,)
     with open_json(tmp_path) as journal:  # with the contradiction gone, the first is believed
         assert addresses(journal) == {"c1": "10.0.0.5", "c3": "10.0.0.6"}
@@ -170,17 +169,17 @@ def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_no
 def test_a_problem_that_is_struck_out_is_gone_from_the_file(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[5]}')
     journal = open_json(tmp_path)
-    journal.strike_out(journal.restore(0).problems)
+    journal.record(discarded=journal.restore(0).problems)
     assert texts(tmp_path)[CHECKPOINT] == '{"version":"vpc-cni-ipam/1","allocations":[]}\n'
     with pytest.raises(UnknownKey):
-        journal.strike_out([Problem("allocation 1", "", None, None, "5")])
+        journal.record(discarded=(Problem("allocation 1", "", None, None, "5"),))
 
 
-def test_a_strike_out_writes_cooldowns_first(tmp_path):
+def test_a_discarded_problem_and_a_cooldown_are_written_cooldown_first(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[{"ipv4":"10.0.0.5"}]}')
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
-    journal.strike_out(journal.restore(0).problems, cooling=(Cooling("10.0.0.5", 40),))
+    journal.record(cooling=(Cooling("10.0.0.5", 40),), discarded=journal.restore(0).problems)
     assert [name for name in files.done if name.startswith("rename")] == [f"rename {COOLDOWNS}", f"rename {CHECKPOINT}"]
 
 
@@ -200,11 +199,11 @@ def test_what_says_again_what_was_unassigned_leaves_the_file_with_it(tmp_path):
         assert journal.restore(10).cooling == (Cooling("10.0.0.5", 40, 10),)
 
 
-def test_what_says_again_what_was_struck_out_leaves_the_file_with_it(tmp_path):
+def test_what_says_again_what_was_discarded_leaves_the_file_with_it(tmp_path):
     (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c1", "10.0.0.5"), ("c1", "10.0.0.6")))
     with open_json(tmp_path) as journal:
         (first,) = (problem for problem in journal.restore(0).problems if problem.address == "10.0.0.5")
-        journal.strike_out([first])
+        journal.record(discarded=(first,))
     with open_json(tmp_path) as journal:  # or it would be in dispute again
         assert addresses(journal) == {"c1": "10.0.0.6"}
         assert journal.restore(0).problems == ()
@@ -231,7 +230,7 @@ def test_a_checkpoint_cut_off_anywhere_is_refused_and_what_is_whole_of_it_can_be
         whole = sum(end <= length for end in ends)
         with pytest.raises(JournalCorrupt, match=rf"breaks off at line 1, .* of {length}\)") as refused:
             open_json(tmp_path)
-        assert f"The {whole} allocations before that are whole. IpamJsonFile.salvage({str(path)!r}, now_ns)" in str(refused.value)
+        assert f"The {whole} allocations before it are readable. IpamJsonFile.salvage({str(path)!r}, now_ns)" in str(refused.value)
         salvaged = IpamJsonFile.salvage(path, 45)
         assert [entry.address for entry in salvaged.assigned] == ["10.0.0.5", "10.0.0.6"][:whole]
         assert (salvaged.cooling, salvaged.ended) == ((Cooling("10.0.0.9", 50),), (Cooling("10.0.0.8", 40),))
@@ -252,7 +251,7 @@ def test_cooldowns_cut_off_anywhere_are_refused_too(tmp_path):
 
 def test_cooldowns_that_make_no_sense_are_refused_and_salvage_says_which(tmp_path):
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"-5"))
-    with pytest.raises(JournalCorrupt, match=r"has a cooldown 2 \(line 1, column 89\) that makes no sense: its untilTimestamp is out of"):
+    with pytest.raises(JournalCorrupt, match=r"has an unreadable cooldown 2 \(line 1, column 89\): its untilTimestamp is out of"):
         open_json(tmp_path)
     salvaged = IpamJsonFile.salvage(str(tmp_path / CHECKPOINT), 0)
     assert [each.address for each in salvaged.cooling] == ["10.0.0.8"]
@@ -274,8 +273,8 @@ def test_what_was_salvaged_goes_on_in_a_new_journal_of_either_kind(tmp_path):
     salvaged = IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0)
     (tmp_path / CHECKPOINT).rename(tmp_path / "broken")
     with open_json(tmp_path) as journal:
-        journal.record_assigns(salvaged.assigned)
-        journal.record_cooling(salvaged.cooling)
+        journal.record(salvaged.assigned)
+        journal.record(cooling=salvaged.cooling)
         assert journal.restore(0) == salvaged
 
 
@@ -289,7 +288,7 @@ def test_what_was_salvaged_goes_on_in_a_new_journal_of_either_kind(tmp_path):
 )
 def test_another_version_is_refused(tmp_path, text, what):
     (tmp_path / CHECKPOINT).write_text(text)
-    with pytest.raises(JournalFormatError, match=f"has {what}, but this release reads 'vpc-cni-ipam/1' alone"):
+    with pytest.raises(JournalFormatError, match=f"has {what}, but this release reads only 'vpc-cni-ipam/1'"):
         open_json(tmp_path)
     (tmp_path / CHECKPOINT).unlink()
     with open_json(tmp_path):  # the refusal let go of the lock
@@ -401,10 +400,10 @@ def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_
             folder.mkdir()
             files = FaultyFiles()
             journal = open_json(folder, files=files)
-            journal.record_assign(held("c1", "10.0.0.5"))
+            journal.record((held("c1", "10.0.0.5"),))
             files.fail_at, files.after = len(files.done) + at, after
             with pytest.raises(JournalError):
-                journal.record_cooling((Cooling("10.0.0.6", 40),))
+                journal.record(cooling=(Cooling("10.0.0.6", 40),))
             files.fail_at = None
             assert journal.restore(0).cooling == ()
             journal.record_unassign((release("c1", "10.0.0.5", 10, 10),))
@@ -426,7 +425,7 @@ def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_
 def test_what_failed_is_said_in_words(tmp_path, code, words):
     journal = open_json(tmp_path, files=FaultyFiles(1, code))
     with pytest.raises(JournalError, match=rf"ipam.json could not be written, so nothing is recorded: {words}") as refused:
-        journal.record_assign(held("c1", "10.0.0.5"))
+        journal.record((held("c1", "10.0.0.5"),))
     assert refused.value.__cause__.errno == code
 
 
@@ -456,7 +455,7 @@ def test_what_is_written_in_pieces_is_whole(tmp_path):
             return os.write(descriptor, data[:7])
 
     with open_json(tmp_path, files=Slow()) as journal:
-        journal.record_assigns(tuple(held(f"c{last}", f"10.0.0.{last}") for last in range(9)))
+        journal.record(tuple(held(f"c{last}", f"10.0.0.{last}") for last in range(9)))
     with open_json(tmp_path) as journal:
         assert len(addresses(journal)) == 9
 
@@ -464,7 +463,7 @@ def test_what_is_written_in_pieces_is_whole(tmp_path):
 def test_a_longer_file_that_a_killed_process_left_half_written_leaves_nothing_in_the_next(tmp_path):
     (tmp_path / "ipam.json.tmp").write_text("{" * 10_000)
     with open_json(tmp_path) as journal:
-        journal.record_assign(held("c1", "10.0.0.5"))
+        journal.record((held("c1", "10.0.0.5"),))
     with open_json(tmp_path) as journal:
         assert addresses(journal) == {"c1": "10.0.0.5"}
 
@@ -473,7 +472,7 @@ def test_a_longer_file_that_a_killed_process_left_half_written_leaves_nothing_in
 def test_what_was_opened_is_closed_whatever_fails(tmp_path, at, opened):
     files = FaultyFiles(at)
     with pytest.raises(JournalError):
-        open_json(tmp_path, files=files).record_assign(held("c1", "10.0.0.5"))
+        open_json(tmp_path, files=files).record((held("c1", "10.0.0.5"),))
     assert files.done.count("close") == opened
 
 
@@ -484,7 +483,7 @@ def test_an_interrupt_while_writing_leaves_all_as_it_was(tmp_path):
 
     journal = open_json(tmp_path, files=Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        journal.record_assign(held("c1", "10.0.0.5"))
+        journal.record((held("c1", "10.0.0.5"),))
     assert addresses(journal) == {}
     assert texts(tmp_path) == {}
 
@@ -496,7 +495,7 @@ def test_a_temporary_file_that_can_not_be_removed_hides_no_error(tmp_path):
 
     journal = open_json(tmp_path, files=Stubborn(2, errno.ENOSPC))
     with pytest.raises(JournalError, match="the disk is full"):
-        journal.record_assign(held("c1", "10.0.0.5"))
+        journal.record((held("c1", "10.0.0.5"),))
 
 
 def test_threads_may_share_it(tmp_path):
@@ -504,7 +503,7 @@ def test_threads_may_share_it(tmp_path):
 
     def work(number):
         for turn in range(20):
-            journal.record_assign(held(f"c{number}", f"10.0.0.{number}"))
+            journal.record((held(f"c{number}", f"10.0.0.{number}"),))
             journal.restore(turn)
             if turn < 19:
                 journal.record_unassign((release(f"c{number}", f"10.0.0.{number}", turn + 1, turn),))
@@ -534,7 +533,7 @@ def test_fault_13_no_write_leaves_a_file_open(tmp_path):
         with open_json(tmp_path, files=Files()) as journal:
             before = open_files()
             for number in range(5):
-                journal.record_assign(held(f"c{number}", f"10.0.0.{number}"))
+                journal.record((held(f"c{number}", f"10.0.0.{number}"),))
                 journal.record_unassign((release(f"c{number}", f"10.0.0.{number}", 40, 10),))
             assert open_files() == before
     finally:

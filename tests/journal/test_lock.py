@@ -10,7 +10,7 @@ import pytest
 from journal_worlds import KINDS, addresses, held
 
 from vpcipam.errors import JournalError, JournalLocked
-from vpcipam.journal.lock import ProcessLock, _leave_to_parent
+from vpcipam.journal.lock import ProcessLock, _release_in_child
 
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
@@ -40,7 +40,7 @@ def start_holder(kind, folder):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_second_process_is_refused_with_the_pid_of_the_first_and_served_when_that_was_killed(kind, tmp_path):
     with start_holder(kind, tmp_path) as holder:
-        with pytest.raises(JournalLocked, match=rf"is in use by process {holder.pid}: stop that first"):
+        with pytest.raises(JournalLocked, match=rf"is in use by process {holder.pid}: stop that process first"):
             KINDS[kind](tmp_path)
         holder.send_signal(signal.SIGKILL)
         holder.wait()
@@ -53,7 +53,7 @@ def test_a_second_journal_of_the_same_process_is_refused_until_the_first_is_clos
     journal = KINDS[kind](tmp_path)
     with pytest.raises(JournalLocked, match=rf"is open in this process \(pid {os.getpid()}\) already"):
         KINDS[kind](tmp_path)
-    journal.record_assign(held("a", "10.0.0.5"))  # the refusal took nothing from the first
+    journal.record((held("a", "10.0.0.5"),))  # the refusal took nothing from the first
     journal.close()
     journal.close()
     with KINDS[kind](tmp_path) as again:
@@ -65,13 +65,12 @@ def test_a_closed_journal_takes_and_tells_nothing(kind, tmp_path):
     with KINDS[kind](tmp_path) as journal:
         pass
     for call in (
-        lambda: journal.record_assign(held("a", "10.0.0.5")),
+        lambda: journal.record((held("a", "10.0.0.5"),)),
         lambda: journal.record_unassign(()),
-        lambda: journal.record_cooling(()),
-        lambda: journal.strike_out(()),
+        journal.record,
         lambda: journal.restore(0),
     ):
-        with pytest.raises(JournalError, match="was closed: open it anew"):
+        with pytest.raises(JournalError, match="was closed: open it again"):
             call()
 
 
@@ -122,7 +121,7 @@ def test_a_longer_number_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
 
 
 def test_a_lock_file_that_can_not_be_made_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be made.*No such file"):
+    with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be created.*No such file"):
         ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
 
 
@@ -142,9 +141,9 @@ def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path):
 def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
     lock = ProcessLock(tmp_path / "ipam.json.lock")
     lock.require()
-    lock._taken_by = 1  # as if this process had been forked off
-    _leave_to_parent()
-    with pytest.raises(JournalError, match=r"ipam.json was opened by process 1, from which this one was forked off: open it anew"):
+    lock._owner = 1  # as if this process had been forked off
+    _release_in_child()
+    with pytest.raises(JournalError, match=r"ipam.json was opened by process 1, which forked this one: open it again"):
         lock.require()
     ProcessLock(lock.path).release()
 
@@ -152,9 +151,9 @@ def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_journal_that_a_thread_was_using_at_a_fork_is_refused_in_the_child_and_does_not_wait(kind, tmp_path):
     journal = KINDS[kind](tmp_path)
-    journal._lock.turn.acquire()
-    _leave_to_parent()  # as if this process had been forked off
-    with pytest.raises(JournalError, match="open it anew"):
+    journal._lock.threads.acquire()
+    _release_in_child()  # as if this process had been forked off
+    with pytest.raises(JournalError, match="open it again"):
         journal.restore(0)
     journal.close()
 
@@ -194,7 +193,7 @@ def test_a_forked_child_can_not_use_the_journal_and_does_not_keep_its_lock(tmp_p
         text=True,
         env={**os.environ, "PYTHONPATH": path},
     ) as parent:
-        assert f"was opened by process {parent.pid}, from which this one was forked off" in parent.stdout.readline()
+        assert f"was opened by process {parent.pid}, which forked this one" in parent.stdout.readline()
         assert parent.stdout.readline() == "still locked\n"
         parent.wait()
         with KINDS["json"](tmp_path) as journal:  # the child lives, the parent is gone

@@ -242,7 +242,7 @@ def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_p
     with open_sqlite(tmp_path) as journal:
         store = node(journal, ["2001:db8::/80"], mode=AddressMode.IPV6)
         (entry,) = store.quarantined
-        assert "is written otherwise than 2001:db8::1" in entry.reason
+        assert "must be written 2001:db8::1" in entry.reason
         assert store.accept_quarantined(entry, 5).address == "2001:db8::1"
         assert [each.address for each in journal.restore(5).assigned] == ["2001:db8::1"]
     with open_sqlite(tmp_path) as journal:

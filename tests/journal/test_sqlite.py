@@ -39,7 +39,7 @@ def shell(folder, *statements):
 
 def filled(folder, count=3):
     journal = open_sqlite(folder)
-    journal.record_assigns(tuple(held(f"c{last}", f"10.0.{last >> 8}.{last & 255}", pod=POD) for last in range(count)))
+    journal.record(tuple(held(f"c{last}", f"10.0.{last >> 8}.{last & 255}", pod=POD) for last in range(count)))
     journal.record_unassign((release("c0", "10.0.0.0", 40, 10),))
     return journal
 
@@ -67,7 +67,7 @@ def test_full_is_what_it_is_without_asking(tmp_path):
 
 @pytest.mark.parametrize("wrong", ["full", "EXTRA", "", 2, None])
 def test_what_is_no_level_of_durability_is_refused(tmp_path, wrong):
-    with pytest.raises(InvalidArgument, match="synchronous is FULL, NORMAL or OFF"):
+    with pytest.raises(InvalidArgument, match="synchronous must be FULL, NORMAL or OFF"):
         SqliteJournal(tmp_path / FILE, synchronous=wrong)
     assert list(tmp_path.iterdir()) == []
 
@@ -89,9 +89,9 @@ def test_ended_cooldowns_leave_the_table_with_the_next_release(tmp_path):
 def test_many_are_recorded_together_or_not_at_all(tmp_path):
     with filled(tmp_path) as journal:
         with pytest.raises(JournalConflict, match=r"has 10.0.0.1 for aws-cni/c1/eth0, not 10.0.0.9"):
-            journal.record_assigns((held("new", "10.0.0.8"), held("c1", "10.0.0.9")))
+            journal.record((held("new", "10.0.0.8"), held("c1", "10.0.0.9")))
         with pytest.raises(JournalConflict, match=r"has aws-cni/c2/eth0 on 10.0.0.2, so aws-cni/x/eth0 can't have it"):
-            journal.record_assigns((held("new", "10.0.0.8"), held("new", "10.0.0.8"), held("c2", "10.0.0.2"), held("x", "10.0.0.2")))
+            journal.record((held("new", "10.0.0.8"), held("new", "10.0.0.8"), held("c2", "10.0.0.2"), held("x", "10.0.0.2")))
         with pytest.raises(UnknownKey):
             journal.record_unassign((release("c1", "10.0.0.1", 40, 10), release("c1", "10.0.0.1", 40, 10)))
         assert addresses(journal) == {"c1": "10.0.0.1", "c2": "10.0.0.2"}
@@ -99,13 +99,13 @@ def test_many_are_recorded_together_or_not_at_all(tmp_path):
 
 def test_it_takes_over_what_another_journal_held(tmp_path):
     naive = MemoryJournal()
-    naive.record_assigns((held("a", "10.0.0.5"), held("b", "2001:db8::1", pod=POD)))
+    naive.record((held("a", "10.0.0.5"), held("b", "2001:db8::1", pod=POD)))
     naive.record_unassign((release("a", "10.0.0.5", 40, 10),))
     restored = naive.restore(0)
     for opened in (open_json, open_sqlite):
         with opened(tmp_path) as journal:
-            journal.record_assigns(restored.assigned)
-            journal.record_cooling(restored.cooling)
+            journal.record(restored.assigned)
+            journal.record(cooling=restored.cooling)
             assert journal.restore(0) == restored
 
 
@@ -115,7 +115,7 @@ def test_it_takes_over_what_another_journal_held(tmp_path):
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path):
     shell(tmp_path, "CREATE TABLE a (b)", "PRAGMA user_version = 1")
     before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(JournalFormatError, match="is a database of another program: give the journal a path of its own"):
+    with pytest.raises(JournalFormatError, match="is a database of another program: give the journal another path"):
         open_sqlite(tmp_path)
     assert (tmp_path / FILE).read_bytes() == before
 
@@ -124,14 +124,14 @@ def test_a_journal_of_a_newer_release_is_refused(tmp_path):
     filled(tmp_path).close()
     shell(tmp_path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(
-        JournalFormatError, match=f"has tables of version {len(MIGRATIONS) + 1}, but this release knows {len(MIGRATIONS)} at most"
+        JournalFormatError, match=f"has tables of version {len(MIGRATIONS) + 1}, but this release reads at most {len(MIGRATIONS)}"
     ):
         open_sqlite(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / FILE).write_bytes(b"no database " * 100)
-    with pytest.raises(JournalCorrupt, match=r"it is damaged, or no journal at all .*SqliteJournal.salvage"):
+    with pytest.raises(JournalCorrupt, match=r"it is damaged, or not a journal .*SqliteJournal.salvage"):
         open_sqlite(tmp_path)
     with pytest.raises(JournalCorrupt, match="nothing can be read"):
         SqliteJournal.salvage(tmp_path / FILE, 0)
@@ -148,7 +148,7 @@ def test_an_empty_file_is_refused_since_its_log_would_be_thrown_away(tmp_path):
     with pytest.raises(JournalCorrupt, match="is empty, which a journal never is"):
         open_sqlite(tmp_path)
     (tmp_path / FILE).unlink()
-    with pytest.raises(JournalCorrupt, match=r"is gone, but its log ipam.sqlite-wal is there"):
+    with pytest.raises(JournalCorrupt, match=r"is missing, but its log ipam.sqlite-wal exists"):
         open_sqlite(tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     (tmp_path / FILE).mkdir()
     with pytest.raises(JournalError, match="could not be copied"):
         SqliteJournal.salvage(tmp_path / FILE, 0)
-    with pytest.raises(JournalError, match=r"could not be opened: it can't be opened: see to it"):
+    with pytest.raises(JournalError, match=r"could not be opened: it can't be opened: check"):
         open_sqlite(tmp_path)
 
 
@@ -220,10 +220,10 @@ def test_once_damage_was_found_nothing_more_is_recorded(tmp_path, code):
     with open_sqlite(tmp_path, connect=connections.connect) as journal:
         connections.begin(1, code)
         with pytest.raises(JournalCorrupt, match="it is damaged"):
-            journal.record_assign(held("c1", "10.0.0.5"))
+            journal.record((held("c1", "10.0.0.5"),))
         connections.begin()
-        with pytest.raises(JournalError, match="takes no more records, as it failed before"):
-            journal.record_assign(held("c1", "10.0.0.5"))
+        with pytest.raises(JournalError, match="takes no more records because it failed before"):
+            journal.record((held("c1", "10.0.0.5"),))
 
 
 # --- schema --------------------------------------------------------------------------------------------------------------
@@ -301,18 +301,18 @@ INSERT = "INSERT INTO assigned (network_name, container_id, if_name, address, po
     ("row", "message", "address"),
     [
         ("('aws-cni', '', 'eth0', '10.0.0.9', NULL, NULL, 7)", "its containerID is empty, so it names no sandbox", "10.0.0.9"),
-        ("('aws-cni', X'00', 'eth0', '10.0.0.9', NULL, NULL, 7)", "its containerID is no text", "10.0.0.9"),
+        ("('aws-cni', X'00', 'eth0', '10.0.0.9', NULL, NULL, 7)", "its containerID is not a text", "10.0.0.9"),
         ("('aws-cni', CAST(X'FF' AS TEXT), 'eth0', '10.0.0.9', NULL, NULL, 7)", "its containerID is not UTF-8", "10.0.0.9"),
         ("('aws-cni', 'x', 'eth0', '10.0.0', NULL, NULL, 7)", "'10.0.0' is not an IP address", None),
-        ("('aws-cni', 'x', 'eth0', X'0A000009', NULL, NULL, 7)", "its ipv4 is no text", None),
+        ("('aws-cni', 'x', 'eth0', X'0A000009', NULL, NULL, 7)", "its ipv4 is not a text", None),
         (
             "('aws-cni', 'x', 'eth0', '2001:DB8::1', NULL, NULL, 7)",
-            "its address 2001:DB8::1 is written otherwise than 2001:db8::1",
+            "its address 2001:DB8::1 must be written 2001:db8::1",
             "2001:db8::1",
         ),
         ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, 5.5, 7)", None, None),  # TEXT makes a text of it
-        ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, X'00', 7)", "its k8sPodName is no text", "10.0.0.9"),
-        ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, NULL, 'then')", "its allocationTimestamp is no integer", "10.0.0.9"),
+        ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, X'00', 7)", "its k8sPodName is not a text", "10.0.0.9"),
+        ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, NULL, 'then')", "its allocationTimestamp is not an integer", "10.0.0.9"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path, row, message, address):
@@ -328,19 +328,19 @@ def test_a_row_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path,
         assert addresses(journal) == {"c1": "10.0.0.1", "c2": "10.0.0.2"}
         if address is not None:
             with pytest.raises(JournalConflict):
-                journal.record_assign(held("new", address))
+                journal.record((held("new", address),))
         with pytest.raises(UnknownKey):
-            journal.strike_out([problem, problem])
+            journal.record(discarded=(problem, problem))
         assert journal.restore(20).problems == (problem,)
-        journal.strike_out([problem])
+        journal.record(discarded=(problem,))
         assert journal.restore(20).problems == ()
         if address is not None:
-            journal.record_assign(held("new", address))
+            journal.record((held("new", address),))
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is no integer")],
+    [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer")],
 )
 def test_a_cooldown_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path, row, message):
     filled(tmp_path).close()
@@ -349,7 +349,7 @@ def test_a_cooldown_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_
         (problem,) = journal.restore(20).problems
         assert problem.message == message
         assert journal.restore(20).cooling == (Cooling("10.0.0.0", 40, 10),)
-        journal.strike_out([problem])
+        journal.record(discarded=(problem,))
         assert journal.restore(20).problems == ()
 
 
@@ -364,7 +364,7 @@ def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
 
 def test_a_held_address_has_no_row_among_the_cooldowns(tmp_path):
     with filled(tmp_path) as journal:
-        journal.record_cooling((Cooling("10.0.0.1", 90), Cooling("10.0.0.9", 90)))
+        journal.record(cooling=(Cooling("10.0.0.1", 90), Cooling("10.0.0.9", 90)))
     assert shell(tmp_path, "SELECT address FROM cooling") == [[("10.0.0.0",), ("10.0.0.9",)]]
 
 
@@ -411,7 +411,7 @@ def test_a_database_cut_off_anywhere_is_refused_and_what_can_be_read_of_it_can_b
         except JournalCorrupt:
             continue
         assert set(salvaged.assigned) <= set(every.assigned)
-        lost = any("rows are lost where it is damaged" in problem.message for problem in salvaged.problems)
+        lost = any("it is damaged, and rows are lost" in problem.message for problem in salvaged.problems)
         assert lost or salvaged == every, "what is cut off there is an index alone"
         assert (tmp_path / FILE).read_bytes() == data[:length]
         counts.add(len(salvaged.assigned))
@@ -509,7 +509,9 @@ def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, afte
         assert seen(store) == before, statement
         store._check()
         if code == sqlite3.SQLITE_IOERR_FSYNC:  # what the disk has is unknown now
-            with pytest.raises(JournalError, match=r"takes no more records, as it failed before \(injected\): open it anew and restore"):
+            with pytest.raises(
+                JournalError, match=r"takes no more records because it failed before \(injected\): open it again and restore"
+            ):
                 change(store)
             assert seen(store) == before
         elif not (after and statement == "COMMIT"):
@@ -534,10 +536,10 @@ def test_a_roll_back_that_fails_too_ends_the_journal(tmp_path):
     journal = open_sqlite(tmp_path, connect=lambda path, **options: sqlite3.connect(path, factory=Dying, **options))
     Dying.dead = True
     with pytest.raises(JournalError, match=r"SQLite refused \(dead\)"):
-        journal.record_assign(held("a", "10.0.0.5"))
+        journal.record((held("a", "10.0.0.5"),))
     Dying.dead = False
     with pytest.raises(JournalError, match=r"failed before \(dead\)"):
-        journal.record_assign(held("a", "10.0.0.5"))
+        journal.record((held("a", "10.0.0.5"),))
     journal.close()
     with open_sqlite(tmp_path) as again:
         assert addresses(again) == {}
@@ -556,7 +558,7 @@ def test_an_interrupt_while_writing_is_rolled_back(tmp_path):
     for at in ("BEGIN", "INSERT", "DELETE", "COMMIT"):
         Interrupted.at = at
         with pytest.raises(KeyboardInterrupt):
-            journal.record_assign(held("a", "10.0.0.5"))
+            journal.record((held("a", "10.0.0.5"),))
         Interrupted.at = None
         assert addresses(journal) == {}
     journal.close()
@@ -620,8 +622,8 @@ def test_a_database_that_may_only_be_read_says_so(tmp_path):
         return connection
 
     journal = open_sqlite(tmp_path, connect=connect)
-    with pytest.raises(JournalError, match="it is read-only: this user has to be able to write"):
-        journal.record_assign(held("new", "10.0.0.9"))
+    with pytest.raises(JournalError, match="it is read-only: let this user write"):
+        journal.record((held("new", "10.0.0.9"),))
     assert addresses(journal) == {"c1": "10.0.0.1", "c2": "10.0.0.2"}
     journal.close()
 
@@ -632,10 +634,10 @@ def test_another_program_that_writes_makes_it_wait_and_then_refuse(tmp_path, mon
         other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalLocked, match=r"another program has had the database locked for 0.01 s .*; try again"):
-            journal.record_assign(held("new", "10.0.0.9"))
+            journal.record((held("new", "10.0.0.9"),))
         other.execute("ROLLBACK")
         other.close()
-        journal.record_assign(held("new", "10.0.0.9"))
+        journal.record((held("new", "10.0.0.9"),))
 
 
 def test_threads_may_share_it(tmp_path):
@@ -643,7 +645,7 @@ def test_threads_may_share_it(tmp_path):
 
     def work(number):
         for turn in range(50):
-            journal.record_assign(held(f"c{number}", f"10.0.0.{number}"))
+            journal.record((held(f"c{number}", f"10.0.0.{number}"),))
             journal.restore(turn)
             if turn < 49:
                 journal.record_unassign((release(f"c{number}", f"10.0.0.{number}", turn + 1, turn),))

@@ -5,7 +5,7 @@ import pytest
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.node import Node
-from vpcipam.node.provisioner import INSTANCE_TAG, pod_cidrs
+from vpcipam.node.interfaces import INSTANCE_TAG, pod_cidrs
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 
@@ -106,6 +106,11 @@ class World:
         instance_id = self.node.instance_id
         self.node = Node(self.node.limits, settings, self.ec2, subnet_id=self.subnet_id, instance_id=instance_id, **node_arguments)
         return self.node
+
+    def change_settings(self, variables):
+        """Have the node's cards go by other variables, which ipamd would only read when it starts."""
+        for card in self.node._loop.cards:
+            card.settings, card.calm = self.settings.with_variables(variables), None
 
     def assign(self, *names, network_card=0):
         return [self.node.assign(key(name), self.now_ns, PodRef("default", name), network_card=network_card) for name in names]

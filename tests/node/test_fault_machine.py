@@ -9,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.faults import Crash, Effect, FaultRun, Faults
+from vpcipam.ec2.faults import Crash, Effect, FaultInjector, Faults
 from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.journal.protocol import Assigned, Cooling
-from vpcipam.limits import InstanceLimits
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
+from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
@@ -25,6 +25,15 @@ S = 1_000_000_000
 FAULTS_END_NS = 1_500 * S
 TYPES = ("t3.small", "m5.large", InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2)))
 RATES = st.sampled_from([0.0, 0.0, 0.05, 0.2])
+
+
+class FilledJournal(MemoryJournal):
+    """A journal that can be filled anew."""
+
+    def fill(self, assigned, cooling):
+        self.__init__()
+        self.record(tuple(assigned))
+        self.record(cooling=tuple(cooling))
 
 
 class FaultMachine(RuleBasedStateMachine):
@@ -57,6 +66,7 @@ class FaultMachine(RuleBasedStateMachine):
         self.pod_count = 0
         self.held = {}  # (node, card, key): address
         self.cooling = {}  # (node, address): when it may come back
+        self.journals = {}  # by instance
         self.ec2 = Ec2Model(
             seed=seed,
             conditions=Conditions(
@@ -76,16 +86,18 @@ class FaultMachine(RuleBasedStateMachine):
         self.nodes = tuple(self.new_node(instance.instance_id, instance_type, seed + place) for place, instance in enumerate(instances))
 
     def new_node(self, instance_id, instance_type, seed):
-        return Node(instance_type, self.settings, self.ec2, subnet_id=self.subnet_id, instance_id=instance_id, seed=seed)
+        cards = instance_limits(instance_type).network_cards if self.settings.enable_multi_nic else [1]
+        journals = self.journals[instance_id] = [FilledJournal() for _ in cards]
+        return Node(instance_type, self.settings, self.ec2, subnet_id=self.subnet_id, instance_id=instance_id, seed=seed, journals=journals)
 
     @contextlib.contextmanager
     def undisturbed(self):
         """What an administrator does goes well."""
-        gate = self.ec2._gate
-        faults, buckets = gate._faults, gate._buckets
-        gate._faults, gate._buckets = FaultRun(Faults()), None
+        interceptor = self.ec2._interceptor
+        faults, buckets = interceptor.faults, interceptor.buckets
+        interceptor.faults, interceptor.buckets = FaultInjector(Faults()), None
         yield
-        gate._faults, gate._buckets = faults, buckets
+        interceptor.faults, interceptor.buckets = faults, buckets
 
     # --- the nodes, each of which may die in the middle of a call ---
 
@@ -102,22 +114,32 @@ class FaultMachine(RuleBasedStateMachine):
             self.note(place, actions)
 
     def restart(self, place):
-        """A new ipamd on the same instance, told what runs and what cools, as by a journal; pods that have lost their address are gone."""
+        """A new ipamd on the same instance."""
         old = self.nodes[place]
         seed = self.pod_count + place
         node = self.new_node(old.instance_id, old.limits, seed)
         self.nodes = (*self.nodes[:place], node, *self.nodes[place + 1 :])
 
     def start(self, place):
+        """Start a node with journals that say what runs and what cools; pods that have lost their address are gone."""
         attached = self.attached_addresses(place)
         mine = {at: address for at, address in self.held.items() if at[0] == place}
         for at, address in mine.items():
             if (at[1], address) not in attached:
                 del self.held[at]
-        running = [Assigned(at[2], address, None, 0) for at, address in self.held.items() if at[0] == place]
-        # What EC2 shows may be older than what runs, so that the start fails; or the start may crash.
         cooling = [Cooling(address, until_ns) for (node, address), until_ns in self.cooling.items() if node == place]
-        self.run(place, lambda node: node.start(self.now_ns, running=running, cooling=cooling))
+        for card, journal in enumerate(self.journals[self.nodes[place].instance_id]):
+            journal.fill([Assigned(at[2], address, None, 0) for at, address in self.held.items() if at[:2] == (place, card)], cooling)
+        self.run(place, lambda node: node.restore(self.now_ns).actions)
+        self.delete_quarantined(place)
+
+    def delete_quarantined(self, place):
+        """Have the pods deleted that are in quarantine: what EC2 showed at the start was older than what ran."""
+        for card, datastore in enumerate(self.nodes[place].datastores):
+            for entry in datastore.quarantined:
+                datastore.release_quarantined(entry, self.now_ns)
+                self.held.pop((place, card, entry.key), None)
+                self.cooling[place, entry.address] = self.now_ns + self.settings.cooldown_ns
 
     def note(self, place, actions):
         for action in actions:
@@ -157,8 +179,8 @@ class FaultMachine(RuleBasedStateMachine):
         """Hear what has come to be, so that evictions are known before the next pod comes."""
         node = self.nodes[place]
         if node.started and node.busy_until(self.now_ns) is None:
-            node._catch_up(self.now_ns)
-            actions, node._finished = tuple(node._finished), []
+            node._loop.settle(self.now_ns)
+            actions, node._loop._finished = tuple(node._loop._finished), []
             self.note(place, actions)
 
     @precondition(lambda self: self.held)
@@ -261,7 +283,7 @@ class FaultMachine(RuleBasedStateMachine):
         for place, node in enumerate(self.nodes):
             assert node.started
             assert {eni.eni_id for eni in self.attached(place)} == {eni_id for store in node.datastores for eni_id in store.eni_ids}
-            for card, here in enumerate(node._cards):
+            for card, here in enumerate(node._loop.cards):
                 assert grow(node.view(self.now_ns, card), here.settings) is None or self.is_full(node, card), "it is short to the end"
             mine = {at[2]: address for at, address in self.held.items() if at[0] == place}
             assert {key: held.address for store in node.datastores for key, held in store.assignments()} == mine
@@ -273,7 +295,7 @@ class FaultMachine(RuleBasedStateMachine):
         return node.busy_until(self.now_ns) or node.next_wakeup(self.now_ns)
 
     def is_full(self, node, card):
-        return grow(node.view(self.now_ns, card), node._cards[card].settings).blocked
+        return grow(node.view(self.now_ns, card), node._loop.cards[card].settings).blocked
 
 
 @pytest.mark.thorough

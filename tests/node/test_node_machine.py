@@ -13,7 +13,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.provisioner import NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.warmpool import free_eni, grow, shrink
 
@@ -314,8 +314,8 @@ class NodeMachine(RuleBasedStateMachine):
         self.note(self.node.reconcile(self.now_ns))
         self.world.check_agreement()
         # A card that flaps keeps the node from ever reconciling, so what is short, on any card, may be unseen.
-        flaps = any(self.flaps(card.settings) and card.index in grew for card in self.node._cards)
-        for card, settings_of_card in enumerate(card.settings for card in self.node._cards):
+        flaps = any(self.flaps(card.settings) and card.index in grew for card in self.node._loop.cards)
+        for card, settings_of_card in enumerate(card.settings for card in self.node._loop.cards):
             view = self.node.view(self.now_ns, card)
             growth = grow(view, settings_of_card)
             assert growth is None or not self.ec2_could_give(view, growth) or flaps, growth

@@ -71,9 +71,9 @@ def test_many_pods_are_recorded_at_once(world):
     class Counting(MemoryJournal):
         writes = 0
 
-        def record_assigns(self, assigned):
+        def record(self, assigned=(), cooling=(), *, discarded=()):
             self.writes += 1
-            super().record_assigns(assigned)
+            super().record(assigned, cooling, discarded=discarded)
 
         def record_unassign(self, released):
             self.writes += 1
@@ -119,7 +119,7 @@ def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_dec
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[reopen()])
     here.pods(1)
     journal = reopen()
-    journal.record_assign(held("lost", "10.0.0.200"))
+    journal.record((held("lost", "10.0.0.200"),))
     here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
     restart = here.node.restore(here.now_ns)
     (lost,) = restart.quarantined
@@ -141,7 +141,7 @@ def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_dec
 
 def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
     journal = reopen()
-    journal.record_assign(held("lost", "10.0.0.200"))
+    journal.record((held("lost", "10.0.0.200"),))
     here = world("t3.small", journals=[journal], start=False)
     here.node.restore(0)
     assert here.unassign("lost")[0].address == "10.0.0.200"
@@ -149,9 +149,94 @@ def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
     assert reopen().restore(0).assigned == ()
 
 
+@pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
+def test_a_change_of_mode_leaves_running_pods_where_they_are(world, kinds, before, after):
+    journal = MemoryJournal()
+    variables = {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}
+    here = world("m5.large", variables | {"ENABLE_PREFIX_DELEGATION": before}, journals=[journal])
+    given = [each.address for each in here.pods(2)]
+    here.run(5)
+    here.restart(variables | {"ENABLE_PREFIX_DELEGATION": after}, journals=[journal])
+    restart = here.node.restore(here.now_ns)
+    # CIDRs of the other mode without pods are released at once; those with pods stay.
+    expected = (
+        [("adopt-eni", True), ("release-cidrs", True), ("add-cidrs", True)]
+        if before == "false"
+        else [("adopt-eni", True), ("add-cidrs", True)]
+    )
+    assert kinds(restart.actions) == expected
+    assert list(addresses(here).values()) == given
+    assert here.node.datastores[0].pod_of(key("p0")) == PodRef("default", "p0")
+    here.check_agreement()
+    (new,) = here.assign("new")
+    length = "/28" if after == "true" else "/32"
+    assert new.cidr.endswith(length)
+    assert new.address not in given
+    here.unassign("p0", "p1")
+    here.settle()
+    assert all(cidr.endswith(length) for cidr in here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.check_agreement()
+
+
+def cooled(*cooling):
+    """A journal with cooldowns."""
+    journal = MemoryJournal()
+    journal.record(cooling=cooling)
+    return journal
+
+
+def test_a_cooldown_ends_after_a_restart_when_it_would_have_ended_before(world):
+    journal = MemoryJournal()
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal])
+    (gone,) = here.assign("a")
+    here.now_ns = 10 * S
+    here.unassign("a")
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    here.node.restore(12 * S)
+    here.now_ns = 40 * S - 1
+    with pytest.raises(PoolExhausted):
+        here.assign("b")
+    here.now_ns = 40 * S
+    assert here.assign("b")[0].address == gone.address
+
+
+def test_what_cooled_before_a_restart_cools_where_the_node_asks_for_its_cidr_again(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "1"})
+    (address,) = here.attached()[here.eni_at(0)].secondary_ips
+    here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[address], now_ns=0)
+    here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)  # takes it
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[cooled(Cooling(address, 90 * S))])
+    here.node.restore(0)
+    assert address not in str(here.node.datastores[0].cidrs(here.eni_at(0)))
+    here.empty_subnets()
+    here.assign("a")
+    here.run(30)
+    assert here.node.datastores[0].cooling_until(address) == 90 * S
+
+
+def test_a_cooldown_in_no_cidr_is_told_of_until_it_ends(world):
+    told = Cooling("10.0.0.200", 90 * S)
+    here = world("t3.small", journals=[cooled(told, Cooling("10.0.0.201", 0))], start=False)
+    here.node.restore(0)
+    assert here.node.datastores[0].cooldowns(0) == (told,)
+    assert here.node.datastores[0].cooldowns(90 * S) == ()
+    assert here.node.stats(0).cooling_count == 0
+
+
+def test_a_cooldown_outlives_a_restart_in_which_no_cidr_had_it(world):
+    journal = cooled(Cooling("10.0.0.200", 90 * S, 0))
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
+    here.node.restore(0)
+    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
+    here.node.restore(S)
+    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=S)
+    here.node.reconcile(S)
+    assert here.node.datastores[0].cooling_until("10.0.0.200") == 90 * S
+
+
 def test_what_cools_outside_the_cidrs_cools_on_when_they_are_back(world, reopen):
     journal = reopen()
-    journal.record_cooling((Cooling("10.0.0.200", 400 * S, 370 * S),))
+    journal.record(cooling=(Cooling("10.0.0.200", 400 * S, 370 * S),))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
     here.now_ns = 380 * S
     restart = here.node.restore(here.now_ns)
@@ -195,8 +280,8 @@ class InDispute(MemoryJournal):
 
 def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
     for record in (
-        lambda journal: journal.record_assign(held("a", "10.0.0.9")),
-        lambda journal: journal.record_cooling((Cooling("10.0.0.9", 30 * S),)),
+        lambda journal: journal.record((held("a", "10.0.0.9"),)),
+        lambda journal: journal.record(cooling=(Cooling("10.0.0.9", 30 * S),)),
         lambda journal: journal.problems.append(Problem("allocation 1", "it says two things", None, None, "{}")),
     ):
         journal = InDispute()
@@ -238,7 +323,7 @@ def test_a_journal_in_use_or_damaged_is_refused_before_there_is_a_node(tmp_path)
     with SqliteJournal(tmp_path / "ipam.sqlite"), pytest.raises(JournalLocked, match="close that journal first"):
         SqliteJournal(tmp_path / "ipam.sqlite")
     (tmp_path / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"networkName":')
-    with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before that are whole"):
+    with pytest.raises(JournalCorrupt, match=r"breaks off at line 1, column \d+.*The 0 allocations before it are readable"):
         IpamJsonFile(tmp_path / "ipam.json")
 
 
@@ -251,7 +336,7 @@ TWO_CARDS = {"ENABLE_MULTI_NIC": "true"}
 def two_cards(world, *cooling):
     """A node with several cards, that of the first journal told to cool something."""
     journals = [MemoryJournal() for _ in range(4)]
-    journals[0].record_cooling(cooling)
+    journals[0].record(cooling=cooling)
     here = world("p4d.24xlarge", TWO_CARDS, journals=[MemoryJournal() for _ in journals])
     here.now_ns = 380 * S
     here.restart(TWO_CARDS, journals=journals)
@@ -279,7 +364,7 @@ def test_what_cooled_on_one_card_cools_on_another_that_gets_it_after_a_restart(w
 
 def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(world):
     here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
-    journals[1].record_assign(held("web", "10.0.0.200"))
+    journals[1].record((held("web", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
     here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
     here.node.restore(here.now_ns)
@@ -291,7 +376,7 @@ def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(worl
 def moved(request, world):
     """A node whose first card's journal has a pod on an address that EC2 has put on the second card."""
     here, journals = two_cards(world)
-    journals[0].record_assign(held("lost", "10.0.0.200"))
+    journals[0].record((held("lost", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
 
     def move():
@@ -347,8 +432,8 @@ def test_a_pod_may_turn_out_to_have_the_address_on_the_other_card(moved):
 
 def test_a_copy_in_quarantine_ends_without_a_cooldown_while_a_pod_has_the_address(world):
     here, journals = two_cards(world)
-    journals[0].record_assign(held("lost", "10.0.0.200"))
-    journals[1].record_assign(held("web", "10.0.0.200"))
+    journals[0].record((held("lost", "10.0.0.200"),))
+    journals[1].record((held("web", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
     here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
     here.node.restore(here.now_ns)
@@ -373,7 +458,7 @@ def test_a_copy_in_quarantine_is_made_once(moved):
 
 def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
     journal = MemoryJournal()
-    journal.record_cooling((Cooling("2001:db8::1", 400 * S, 370 * S),))
+    journal.record(cooling=(Cooling("2001:db8::1", 400 * S, 370 * S),))
     here = world("t3.small", journals=[journal], start=False)
     here.now_ns = 380 * S
     restart = here.node.restore(here.now_ns)
@@ -384,14 +469,14 @@ def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
 def test_who_is_gone_is_gone_from_every_card_however_it_is_told(world):
     here, journals = two_cards(world)
     for number, journal in enumerate(journals):
-        journal.record_assign(held("gone", f"10.0.0.{200 + number}"))
+        journal.record((held("gone", f"10.0.0.{200 + number}"),))
     here.node.restore(here.now_ns, gone=iter([key("gone")]))
     assert [journal.assigned for journal in journals] == [()] * len(journals)
 
 
 def test_where_the_clock_is_not_trusted_what_cooled_cools_anew(world):
     journal = MemoryJournal()
-    journal.record_cooling((Cooling("10.0.0.200", 300 * S, 270 * S),))
+    journal.record(cooling=(Cooling("10.0.0.200", 300 * S, 270 * S),))
     here = world("t3.small", journals=[journal], start=False)
     restart = here.node.restore(380 * S, trust_clock=False)
     assert [(each.address, each.until_ns) for each in restart.cards[0].cooling_elsewhere] == [("10.0.0.200", 410 * S)]

@@ -5,20 +5,15 @@ import pytest
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import (
-    AlreadyAssigned,
-    CoolingDown,
-    InvalidAddress,
     InvalidArgument,
     NodeError,
-    PoolExhausted,
     SettingsError,
     UnknownInstanceType,
     UnknownKey,
 )
-from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node import Node, default_max_pods
-from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 
 S = 1_000_000_000
@@ -362,171 +357,3 @@ def test_each_managed_card_has_its_own_pool(world):
     here.run(here.now_ns // S + 5)
     assert here.shape(31) == {0: 2}
     here.check_agreement()
-
-
-# --- a restart with pods running -------------------------------------------------------------------------------------------------
-
-
-def running(here):
-    """What a journal would hold."""
-    datastore = here.node.datastores[0]
-    return [Assigned(key, each.address, datastore.pod_of(key), 0) for key, each in datastore.assignments()]
-
-
-@pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
-def test_a_change_of_mode_leaves_running_pods_where_they_are(world, kinds, before, after):
-    variables = {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}
-    here = world("m5.large", variables | {"ENABLE_PREFIX_DELEGATION": before})
-    addresses = [each.address for each in here.pods(2)]
-    here.run(5)
-    kept = running(here)
-    here.restart(variables | {"ENABLE_PREFIX_DELEGATION": after})
-    actions = here.node.start(here.now_ns, running=kept)
-    # Without pods on them, CIDRs of the other mode go at once; those with pods stay.
-    expected = (
-        [("adopt-eni", True), ("release-cidrs", True), ("add-cidrs", True)]
-        if before == "false"
-        else [("adopt-eni", True), ("add-cidrs", True)]
-    )
-    assert kinds(actions) == expected
-    assert [each.address for _, each in here.node.datastores[0].assignments()] == addresses
-    assert here.node.datastores[0].pod_of(kept[0].key) == PodRef("default", "p0")
-    here.check_agreement()
-    new = here.assign("new")[0]
-    assert new.cidr.endswith("/28" if after == "true" else "/32")
-    assert new.address not in addresses
-    here.unassign("p0", "p1")
-    here.settle()
-    length = "/28" if after == "true" else "/32"
-    assert all(cidr.endswith(length) for cidr in here.node.datastores[0].cidrs(here.eni_at(0)))
-    here.check_agreement()
-
-
-def test_a_restart_gives_no_running_pods_address_to_another(world):
-    here = world("t3.small")
-    here.pods(3)
-    kept = running(here)
-    here.restart({})
-    here.node.start(0, running=kept)
-    new = [each.address for each in here.assign("x", "y", "z")]
-    assert not {each.address for each in kept} & set(new)
-    assert here.node.stats(0).assigned_count == 6
-
-
-def test_a_running_pod_whose_address_is_gone_is_refused(world):
-    here = world("t3.small", name="n1")
-    here.restart({}, name="n1")
-    lost = Assigned(KEY, "10.0.0.200", None, 0)
-    with pytest.raises(
-        NodeError, match=r"aws-cni/c1/eth0 holds 10\.0\.0\.200, which is on no ENI of node n1; leave it out of what is running"
-    ):
-        here.node.start(0, running=[lost])
-    assert not here.node.started
-    here.node.start(0)
-
-
-def test_two_running_pods_with_one_address_are_refused(world):
-    here = world("t3.small")
-    (first,) = here.assign("a")
-    here.restart({})
-    twice = [Assigned(SandboxKey("aws-cni", name, "eth0"), first.address, None, 0) for name in ("a", "b")]
-    with pytest.raises(AlreadyAssigned):
-        here.node.start(0, running=twice)
-    assert not here.node.started
-    here.node.start(0, running=twice[:1])
-    assert here.node.stats(0).assigned_count == 1
-
-
-def test_running_pods_are_found_on_every_card(world):
-    here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true"})
-    (on_1,) = here.assign("a", network_card=1)
-    here.restart({"ENABLE_MULTI_NIC": "true"})
-    here.node.start(0, running=[Assigned(SandboxKey("aws-cni", "a", "eth0"), on_1.address, None, 0)])
-    assert [here.node.stats(0, card).assigned_count for card in (0, 1)] == [0, 1]
-
-
-# --- what cooled before ------------------------------------------------------------------------------------------------------------
-
-
-def test_what_cooled_before_a_restart_cools_on(world):
-    here = world("t3.small", {"WARM_IP_TARGET": "1"})
-    (gone,) = here.assign("a")
-    here.now_ns = 10 * S
-    here.unassign("a")
-    here.restart({"WARM_IP_TARGET": "1"})
-    here.node.start(12 * S, cooling=[Cooling(gone.address, 40 * S)])
-    assert here.node.datastores[0].cooling_until(gone.address) == 40 * S
-    here.now_ns = 40 * S - 1
-    with pytest.raises(PoolExhausted):
-        here.assign("b")
-    here.now_ns = 40 * S
-    assert here.assign("b")[0].address == gone.address
-
-
-def test_what_cooled_before_a_restart_cools_where_its_cidr_comes_back_later(world):
-    here = world("t3.small", {"WARM_IP_TARGET": "1"})
-    (address,) = here.attached()[here.eni_at(0)].secondary_ips
-    here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[address], now_ns=0)
-    here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)  # takes it
-    here.restart({"WARM_IP_TARGET": "1"})
-    here.node.start(0, cooling=[Cooling(address, 90 * S)])
-    assert address not in str(here.node.datastores[0].cidrs(here.eni_at(0)))
-    here.empty_subnets()
-    here.assign("a")
-    here.run(30)
-    assert here.node.datastores[0].cooling_until(address) == 90 * S
-
-
-def test_what_cooled_before_a_restart_is_told_of_where_no_cidr_has_it_yet(world):
-    here = world("t3.small", start=False)
-    told = Cooling("10.0.0.200", 90 * S)
-    here.node.start(0, cooling=[told, Cooling("10.0.0.201", 0)])
-    assert here.node.datastores[0].cooldowns(0) == (told,), "else the next start could not be told of it"
-    assert here.node.datastores[0].cooldowns(90 * S) == ()
-    assert here.node.stats(0).cooling_count == 0
-
-
-def test_what_cooled_before_a_start_outlives_another_restart_in_which_no_cidr_had_it(world):
-    journal = MemoryJournal()
-    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
-    here.node.start(0, cooling=[Cooling("10.0.0.200", 90 * S, 0), Cooling("10.0.0.201", 0)])
-    assert journal.cooling == (Cooling("10.0.0.200", 90 * S, 0),)
-    here.restart({"WARM_IP_TARGET": "1"}, journals=[journal])
-    here.node.restore(S)
-    here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=S)
-    here.node.reconcile(S)
-    assert here.node.datastores[0].cooling_until("10.0.0.200") == 90 * S
-
-
-def test_what_runs_does_not_cool(world):
-    here = world("t3.small")
-    (held,) = here.assign("a")
-    here.restart({})
-    with pytest.raises(CoolingDown):
-        here.node.start(0, running=[Assigned(KEY, held.address, None, 0)], cooling=[Cooling(held.address, 9)])
-    assert not here.node.started
-
-
-def test_what_cools_must_be_an_address(world):
-    here = world("t3.small", start=False)
-    with pytest.raises(InvalidAddress):
-        here.node.start(0, cooling=[Cooling("2001:db8::1", 9)])
-    assert not here.node.started
-
-
-@pytest.mark.parametrize("wrong", ["lost", "cools", "twice"])
-def test_of_a_start_that_is_refused_the_journals_keep_nothing(world, wrong):
-    journals = [MemoryJournal(), MemoryJournal()]
-    here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true"})
-    (on_0,), (on_1,) = here.assign("a"), here.assign("b", network_card=1)
-    here.restart({"ENABLE_MULTI_NIC": "true"}, journals=journals)
-    right = [Assigned(SandboxKey("aws-cni", name, "eth0"), each.address, None, 0) for name, each in (("a", on_0), ("b", on_1))]
-    other = SandboxKey("aws-cni", "c", "eth0")
-    bad = {"lost": Assigned(other, "10.0.99.9", None, 0), "twice": Assigned(other, on_1.address, None, 0)}.get(wrong)
-    cooling = [Cooling("10.0.99.8", 9 * S), *([Cooling(on_1.address, 9 * S)] if wrong == "cools" else [])]
-    with pytest.raises((NodeError, CoolingDown, AlreadyAssigned)):
-        here.node.start(0, running=right if bad is None else [*right, bad], cooling=cooling)
-    assert [(journal.assigned, journal.cooling) for journal in journals] == [((), ())] * 2
-    here.node.start(0, running=right, cooling=cooling[:1])
-    assert [[each.address for each in journal.assigned] for journal in journals] == [[on_0.address], [on_1.address]]
-    assert [[each.address for each in journal.cooling] for journal in journals] == [["10.0.99.8"]] * 2

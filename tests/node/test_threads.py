@@ -169,8 +169,10 @@ def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
 
 
 def test_nobody_is_given_an_address_that_cools_in_the_moment_its_cidr_is_taken_on(world):
-    here = world("t3.small", {"WARM_IP_TARGET": "1"}, start=False)
-    here.node.start(0, cooling=[Cooling("10.0.0.200", 100 * S)])
+    journal = MemoryJournal()
+    journal.record(cooling=(Cooling("10.0.0.200", 100 * S),))
+    here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
+    here.node.restore(0)
     here.pods(len(here.node.datastores[0].cidrs(here.eni_at(0))))
     here.model.assign_private_ip_addresses(here.eni_at(0), addresses=("10.0.0.200",), now_ns=0)
     datastore, add_cidr, refused = here.node.datastores[0], here.node.datastores[0].add_cidr, []

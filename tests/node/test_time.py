@@ -113,9 +113,7 @@ def test_an_eni_is_out_of_use_from_the_moment_that_its_freeing_begins(world, kin
     while here.node.stats(here.now_ns).total_count < 4:
         here.now_ns = here.node.next_wakeup(here.now_ns)
         actions += here.tick()
-    here.node.settings = here.settings.with_variables({"WARM_IP_TARGET": "1"})
-    for card in here.node._cards:
-        card.settings = here.node.settings
+    here.change_settings({"WARM_IP_TARGET": "1"})
     while ("free-eni", True) not in kinds(actions):
         here.now_ns = here.node.next_wakeup(here.now_ns)
         actions += here.tick()
@@ -281,7 +279,7 @@ def test_a_look_while_something_is_under_way_waits_for_no_other_thread_and_keeps
     held, go = threading.Event(), threading.Event()
 
     def hold():
-        with slow.node._turn:
+        with slow.node._lock:
             held.set()
             return go.wait(30)
 

@@ -42,8 +42,7 @@ def test_3019_metadata_that_still_shows_what_was_given_back_brings_nothing_back(
     here = world("t3.small", {"WARM_IP_TARGET": "3"})
     here.settle()
     stale = here.model.instance_metadata(here.node.instance_id, now_ns=0)
-    here.node.settings = here.settings.with_variables({"WARM_IP_TARGET": "1"})
-    here.node._cards[0].settings = here.node.settings
+    here.change_settings({"WARM_IP_TARGET": "1"})
     actions = here.run(here.now_ns // S + 35)
     assert kinds(actions) == [("release-cidrs", True)]
     here.ec2.metadata = stale

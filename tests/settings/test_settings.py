@@ -162,7 +162,7 @@ def test_names_and_values_must_be_text(variables):
 @pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("value", [-2, -(2**70), 2**63, 2**70])
 def test_numbers_out_of_bounds_are_refused(name, value):
-    with pytest.raises(InvalidArgument, match=f"{name} must be from .* to .*, not {value}"):
+    with pytest.raises(InvalidArgument, match=f"{name} must be .* to .*, not {value}"):
         Settings(**{name: value})
 
 
@@ -225,6 +225,12 @@ def test_what_the_node_still_does(values, provisioning, cleanup):
 @pytest.mark.parametrize(("max_eni", "limit"), [(-1, 3), (0, 3), (1, 1), (2, 2), (3, 3), (4, 3)])
 def test_max_eni_lowers_the_limit_and_never_raises_it(max_eni, limit):
     assert Settings(max_eni=max_eni).eni_limit("m5.large") == limit
+
+
+@pytest.mark.parametrize(("max_eni", "network_card", "limit"), [(-1, 0, 2), (-1, 1, 4), (3, 1, 3), (3, 0, 2), (-1, 2, 0), (3, 2, 0)])
+def test_each_network_card_has_its_own_limit_and_one_that_the_type_lacks_has_none(max_eni, network_card, limit):
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 4))
+    assert Settings(max_eni=max_eni).eni_limit(limits, network_card) == limit
 
 
 @pytest.mark.parametrize(

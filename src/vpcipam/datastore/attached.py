@@ -1,29 +1,55 @@
-"""What is attached to one network card: its ENIs and their CIDRs, each CIDR a block of the pool. The datastore's lower half."""
+"""The ENIs of one network card and their CIDRs, each CIDR a block of the pool. The lower half of the datastore."""
+
+from collections import Counter
+
+import attrs
 
 from vpcipam._arguments import require_type
 from vpcipam._pool_refusals import out_of_range
 from vpcipam.address import AddressMode, Cidr
-from vpcipam.datastore.enis import CoolingOnEni, Eni, cooling_by_eni, count_eni, count_pool, total_and_assigned
+from vpcipam.datastore.withheld import Pool
 from vpcipam.errors import DatastoreError, DuplicateEni, InvalidCidr, OverlappingBlock, OverlappingCidr, UnknownCidr, UnknownEni
-from vpcipam.pool import GROUP_MAX, AddressPool
-from vpcipam.sandbox import SandboxKey
+from vpcipam.pool import GROUP_MAX
 from vpcipam.stats import EniStats, PoolStats
 
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
-class Attached:
-    """The ENIs of a card and their CIDRs. It knows of sandboxes only that the pool has them; see `Datastore` for what the calls mean.
+@attrs.define(eq=False)
+class Eni:
+    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, so that each is counted apart."""
 
-    Invariants, of those of `Datastore`:
+    eni_id: str
+    device_number: int
+    primary: bool
+    trunk: bool
+    efa: bool
+    excluded: bool
+    subnet_id: str | None
+    added_ns: int
+    cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)  # by first address
+
+    def group(self, *, prefix: bool) -> int:
+        """The pool's group of its prefixes, or of its single addresses."""
+        return 2 * self.device_number + prefix
+
+    def group_of(self, mode: AddressMode) -> int:
+        """The pool's group of its CIDRs of a mode."""
+        return self.group(prefix=mode is not AddressMode.SECONDARY_IP)
+
+
+class Attached:
+    """The ENIs of a card and their CIDRs. It sees sandboxes only as keys in the pool. See `Datastore` for what the calls mean.
+
+    Invariants, numbered as those of `Datastore`:
 
     4. Each block of the pool is a CIDR, and is open exactly if its ENI is not excluded and its size is the mode's.
 
     Attributes:
-        revision: grows with every change of it.
+        revision: grows with every change of the ENIs, their CIDRs or the mode.
     """
 
-    def __init__(self, pool: AddressPool[SandboxKey], mode: AddressMode, network_card: int) -> None:
+    def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
         """Make a card without ENIs, on a pool without blocks."""
         self.pool = pool
         self.mode = mode
@@ -36,13 +62,15 @@ class Attached:
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
     def check_new(self, eni: Eni) -> None:
-        """Refuse an ENI whose id or device number is taken, or can't be."""
+        """Refuse an ENI whose id or device number is taken or invalid."""
         require_type("eni_id", eni.eni_id, str, "give the ENI's id")
         if eni.eni_id in self.enis:
-            raise DuplicateEni(f"{eni.eni_id} is in the datastore already")
+            raise DuplicateEni(f"{eni.eni_id} is in the datastore already: remove it first")
         if eni.device_number in self.by_device:
             holder = self.by_device[eni.device_number].eni_id
-            raise DuplicateEni(f"device number {eni.device_number} of network card {self.network_card} is taken by {holder}")
+            raise DuplicateEni(
+                f"device number {eni.device_number} of network card {self.network_card} is taken by {holder}: remove that ENI first"
+            )
         if not 0 <= eni.device_number <= _DEVICE_NUMBER_MAX:
             raise out_of_range(f"the device number of {eni.eni_id}", eni.device_number, 0, _DEVICE_NUMBER_MAX)
 
@@ -52,34 +80,38 @@ class Attached:
         self.revision += 1
 
     def remove_eni(self, eni: Eni) -> None:
-        """Remove an ENI whose CIDRs are gone already."""
+        """Remove an ENI that has no CIDRs left."""
         del self.enis[eni.eni_id], self.by_device[eni.device_number]
         self.revision += 1
 
     def eni(self, eni_id: str) -> Eni:
-        """Find an ENI by its id.
+        """The ENI of an id.
 
         Raises:
-            UnknownEni: there is none of that id.
+            UnknownEni: there is none.
         """
         try:
             return self.enis[eni_id]
         except KeyError:
-            raise UnknownEni(f"the datastore of network card {self.network_card} has no ENI {eni_id!r}") from None
+            raise UnknownEni(
+                f"the datastore of network card {self.network_card} has no ENI {eni_id!r}: add it, or see eni_ids for those it has"
+            ) from None
 
     def in_order(self) -> list[Eni]:
         """The ENIs, ascending by device number."""
         return [self.by_device[number] for number in sorted(self.by_device)]
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
-        """Mark an ENI as giving no new addresses, or as giving them again."""
+        """Stop or resume taking new addresses from an ENI."""
         eni.excluded = excluded
         self._open_or_close(eni)
 
     def set_mode(self, mode: AddressMode) -> None:
         """Take new addresses from CIDRs of another size."""
         if mode.version != self.mode.version:
-            raise DatastoreError(f"a node can't change from {self.mode.value} to {mode.value}: a cluster keeps its IP family")
+            raise DatastoreError(
+                f"a node can't change from {self.mode.value} to {mode.value}: a cluster keeps its IP family, so make a new datastore"
+            )
         self.mode = mode
         for eni in self.enis.values():
             self._open_or_close(eni)
@@ -93,7 +125,7 @@ class Attached:
             self.pool.add_block(cidr.first, cidr.size, eni.group(prefix=cidr.size > 1))
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
-            raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}") from None
+            raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
         eni.cidrs[cidr.first] = cidr
         self.eni_of_block[cidr.first] = eni
         self._open_or_close_block(eni, cidr)
@@ -101,25 +133,25 @@ class Attached:
         return cidr
 
     def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
-        """Remove a CIDR, given by its first address, that no sandbox has an address in."""
+        """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
         del eni.cidrs[base]
         self.pool.remove_block(base, now_ns=now_ns)
         del self.eni_of_block[base]
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
-        """Find a CIDR on an ENI.
+        """The CIDR of an ENI, from text.
 
         Raises:
             UnknownCidr: the ENI has no such CIDR.
         """
         cidr = Cidr.parse(text)
         if eni.cidrs.get(cidr.first) != cidr:
-            raise UnknownCidr(f"{eni.eni_id} has no CIDR {text}")
+            raise UnknownCidr(f"{eni.eni_id} has no CIDR {text}: see cidrs({eni.eni_id!r}) for those it has")
         return cidr
 
     def place_of(self, address: int) -> tuple[Eni, Cidr] | None:
-        """Where an address sits, None where it lies in no CIDR. Complexity: O(log CIDRs)."""
+        """The ENI and the CIDR of an address, None if it is in no CIDR. Complexity: O(log CIDRs)."""
         base = self.pool.block_of(address)
         if base is None:
             return None
@@ -127,7 +159,7 @@ class Attached:
         return eni, eni.cidrs[base]
 
     def overlapping(self, cidr: Cidr) -> tuple[tuple[str, str], ...]:
-        """The CIDRs that share an address with one, each as the id of its ENI and its text; ascending by device number, then address."""
+        """The CIDRs that share an address with one, each as its ENI's id and its text; ascending by device number, then address."""
         if cidr.size == 1:
             place = self.place_of(cidr.first) if cidr.version == self.mode.version else None
             return () if place is None else ((place[0].eni_id, str(place[1])),)
@@ -137,7 +169,7 @@ class Attached:
         return tuple((eni_id, str(other)) for _, other, eni_id in sorted(found, key=lambda each: (each[0], each[1].first)))
 
     def removable_cidrs(self, eni: Eni, now_ns: int) -> tuple[str, ...]:
-        """The CIDRs on an ENI without a pod, those best given back first."""
+        """The CIDRs of an ENI without a pod, the first to remove first."""
         pool, cidrs = self.pool, eni.cidrs
         empty = [base for base in cidrs if not pool.block_assigned_count(base)]
         empty.sort(key=lambda base: (not pool.is_closed(base), pool.block_cooling_count(base, now_ns) > 0, -base))
@@ -148,7 +180,7 @@ class Attached:
         sizes = (80,) if self.mode is AddressMode.IPV6 else (32, 28)
         if cidr.version != self.mode.version or cidr.prefix_length not in sizes:
             wanted = " or ".join(f"/{length}" for length in sizes)
-            raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self.mode.value} mode that takes an IPv{self.mode.version} {wanted}")
+            raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self.mode.value} mode a slot takes an IPv{self.mode.version} {wanted}")
         return cidr
 
     def _open_or_close(self, eni: Eni) -> None:
@@ -166,17 +198,62 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Count over all ENIs."""
-        return count_pool(self.enis.values(), self.pool, self.mode, now_ns)
-
-    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
-        """Count ENI by ENI, ascending by device number."""
-        cooling = cooling_by_eni(self.eni_of_block, self.pool, self.mode, now_ns)
-        return tuple(count_eni(eni, self.pool, self.mode, cooling.get(eni, CoolingOnEni())) for eni in self.in_order())
+        total = assigned = cooling = prefixes = free_prefixes = 0
+        for eni in self.enis.values():
+            eni_total, eni_assigned = self._total_and_assigned(eni)
+            total += eni_total
+            assigned += eni_assigned
+            cooling += 0 if eni.excluded else self.pool.group_cooling_count(eni.group_of(self.mode), now_ns)
+            prefix_group = eni.group(prefix=True)
+            prefixes += self.pool.group_block_count(prefix_group)
+            free_prefixes += self.pool.group_empty_block_count(prefix_group)
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
 
     def total_and_assigned(self) -> tuple[int, int]:
         """Count the addresses of the mode in reach, and those of them that are assigned."""
-        counts = [total_and_assigned(eni, self.pool, self.mode) for eni in self.enis.values()]
+        counts = [self._total_and_assigned(eni) for eni in self.enis.values()]
         return sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
+
+    def _total_and_assigned(self, eni: Eni) -> tuple[int, int]:
+        group = eni.group_of(self.mode)
+        assigned = self.pool.group_assigned_count(group)
+        return assigned if eni.excluded else self.pool.group_total_count(group), assigned
+
+    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
+        """Count ENI by ENI, ascending by device number. It ends no cooldown: the time may lie ahead."""
+        cooling_counts: Counter[Eni] = Counter()
+        cooling_until_ns: dict[Eni, int] = {}
+        for address, until_ns in self.pool.cooling_items():  # in the order of their ends, so the last one of an ENI remains
+            place = self.place_of(address) if until_ns > now_ns else None
+            if place is not None:
+                eni, cidr = place
+                cooling_counts[eni] += cidr.prefix_length == self.mode.prefix_length
+                cooling_until_ns[eni] = until_ns
+        return tuple(self._count(eni, cooling_counts[eni], cooling_until_ns.get(eni)) for eni in self.in_order())
+
+    def _count(self, eni: Eni, cooling_count: int, cooling_until_ns: int | None) -> EniStats:
+        pool, group = self.pool, eni.group_of(self.mode)
+        groups = (eni.group(prefix=False), eni.group(prefix=True))
+        total, assigned = self._total_and_assigned(eni)
+        return EniStats(
+            eni_id=eni.eni_id,
+            device_number=eni.device_number,
+            primary=eni.primary,
+            trunk=eni.trunk,
+            efa=eni.efa,
+            excluded=eni.excluded,
+            subnet_id=eni.subnet_id,
+            added_ns=eni.added_ns,
+            slot_count=len(eni.cidrs),
+            total_count=total,
+            assigned_count=assigned,
+            cooling_count=0 if eni.excluded else cooling_count,
+            pod_count=sum(pool.group_assigned_count(each) for each in groups),
+            free_prefix_count=pool.group_empty_block_count(groups[1]),
+            idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
+            stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
+            cooling_until_ns=cooling_until_ns,
+        )
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

@@ -1,52 +1,39 @@
 """The datastore: the ENIs, CIDRs and sandboxes of one network card of a node."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar, cast
+from typing import cast
 
 from vpcipam._arguments import require_type
-from vpcipam.address import AddressMode, Cidr, address_text, parse_address
-from vpcipam.datastore.attached import Attached
-from vpcipam.datastore.enis import Eni
+from vpcipam._units import NS_PER_S
+from vpcipam.address import AddressMode, Cidr, parse_address
+from vpcipam.datastore.attached import Attached, Eni
+from vpcipam.datastore.restart import Restart
 from vpcipam.datastore.sandboxes import Sandboxes
+from vpcipam.datastore.withheld import Pool, Withheld
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
-from vpcipam.events import CidrAdded, CidrRemoved, DatastoreEvent, EniAdded, EniRemoved, EventWarning, OnEvent
-from vpcipam.journal.protocol import Assigned, Cooling, Journal
+from vpcipam.events import CidrAdded, EniAdded, EniRemoved, OnEvent
+from vpcipam.journal.protocol import Cooling, Journal
 from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
-from vpcipam.quarantine import Quarantined, is_withheld
+from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.stats import Assignment, EniStats, PoolStats
 
-DEFAULT_COOLDOWN_NS = 30_000_000_000
-"""ipamd's IP_COOLDOWN_PERIOD where it is not set: 30 s."""
-
-Event = TypeVar("Event")
-
-
-def call_back(on_event: Callable[[Event], object], event: Event) -> None:
-    """Tell of an event that has happened; a failure of who is told is not one of the change."""
-    try:
-        on_event(event)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
-        warning = EventWarning(f"on_event raised {error!r} when told: {event}. What it was told of stands")
-        try:
-            warnings.warn(warning, stacklevel=2)
-        except EventWarning:  # where warnings are errors; this one would say that the change was not made, and leave half of it undone
-            warnings.showwarning(warning, EventWarning, __file__, 0)
+DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
+"""ipamd's default for IP_COOLDOWN_PERIOD: 30 s (docs/ipamd.md, "Cooldown")."""
 
 
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
-    It knows nothing of EC2, of targets or of the clock: it is told what is attached, and when.
+    It knows nothing of EC2, warm targets or the clock: the caller says what is attached, and when.
 
-    Any thread may call it at any time. One lock serves all of it, so each call sees the others' changes whole; it is held while the call
-    lasts, which with a journal includes the write, and `on_event` is called under it. Without a journal and events, an assign or unassign
-    is one call of the compiled pool, which the GIL makes atomic: it takes the lock only where another thread has it.
+    Any thread may call it at any time. One lock serves the whole datastore. It is held during a call, including the write of the journal
+    and the call of `on_event`. Without a journal and `on_event`, an assign or unassign is one call of the compiled pool, which the GIL
+    makes atomic: it takes the lock only while another thread holds it.
 
-    What a signal's handler raises (^C) leaves the lock free, wherever it comes. It may come into the middle of a change, though: of a call
-    that it ended, part may be done. Who does not stop then does best to make the datastore anew.
+    An exception from a signal handler (^C) never leaves the lock taken, but it may leave the interrupted change half done. If the process
+    continues after one, rebuild the datastore.
 
     Invariants:
 
@@ -54,7 +41,7 @@ class Datastore:
     2. No two CIDRs overlap, on one ENI or on two.
     3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
     4. Each block of the pool is a CIDR, and is open exactly if its ENI is not excluded and its size is the mode's.
-    5. No address in quarantine is given to a sandbox, nor another address to a sandbox in quarantine.
+    5. No sandbox gets an address in quarantine, and no sandbox in quarantine gets another address.
     """
 
     def __init__(
@@ -71,49 +58,42 @@ class Datastore:
         """Make an empty datastore.
 
         Args:
-            mode: what new addresses come from; see `set_mode`.
-            cooldown_ns: the time from a release to the address's next use, 0 or more (ipamd: IP_COOLDOWN_PERIOD).
-            placement: `lowest`, `packed`, `spread` or `random` (what ipamd does), over CIDRs ranked by device number, then address.
+            mode: where new addresses come from; see `set_mode`.
+            cooldown_ns: the time from a release to the next use of the address, 0 or more (ipamd: IP_COOLDOWN_PERIOD).
+            placement: `lowest`, `packed`, `spread` or `random` (as ipamd), over CIDRs ranked by device number, then address.
             seed: of the random placement.
-            journal: told of every assign and unassign before it is acknowledged; see `restore` for one that is not empty.
-            network_card: the card's index, 0 for the default one.
-            on_event: called with what has happened; see `vpcipam.events`. It has to be quick, and must not change the datastore. What it
-                raises becomes an `EventWarning`.
+            journal: records every change before it is acknowledged. Call `restore` if it is not empty.
+            network_card: the index of the card, 0 for the default one.
+            on_event: called with each event after the change; see `vpcipam.events`. It must be quick and must not change the datastore. An
+                exception in it becomes an `EventWarning`.
         """
         require_type("mode", mode, AddressMode, f"it is one of {', '.join(map(str, AddressMode))}")
-        pool: AddressPool[SandboxKey] = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
+        pool: Pool = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
-        self._turn = owners_lock(pool)
-        self._network_card = network_card
-        self._on_event = on_event
+        self._lock = owners_lock(pool)
         self._attached = Attached(pool, mode, network_card)
-        self._sandboxes = Sandboxes(self._attached, journal, cooldown_ns, None if on_event is None else self._tell)
-        # Nothing but the pool has to know of a change, and that makes it in one call, which no other thread comes into.
+        self._sandboxes = Sandboxes(self._attached, journal, on_event)
+        self._restart = Restart(self._sandboxes, journal, network_card)
         self._has_listeners = journal is not None or on_event is not None
-        self._is_plain = not self._has_listeners and USING_EXTENSION
-        # Methods are bound once, as looking one up costs a tenth of an assign.
+        self._is_plain = not self._has_listeners and USING_EXTENSION  # an assign is one call of the pool, which no thread can interrupt
+        # Methods are bound once: looking one up costs a tenth of an assign.
         self._pool_assign = cast("Callable[[SandboxKey, int, PodRef | None], Assignment | None]", pool.assign_entry)
         self._pool_unassign = cast("Callable[[SandboxKey, int], Assignment]", pool.unassign_entry)
 
     def __repr__(self) -> str:
-        content = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
-        return f"<Datastore: {content}, mode {self.mode.value}, network card {self.network_card}>"
+        counts = f"{len(self.eni_ids)} ENIs, {self.sandbox_count} sandboxes"
+        return f"<Datastore: {counts}, mode {self.mode.value}, network card {self.network_card}>"
 
-    def _tell(self, event: DatastoreEvent) -> None:
-        """Tell of an event that has happened."""
-        if self._on_event is not None:
-            call_back(self._on_event, event)
-
-    # --- sandboxes: the hot path ---------------------------------------------------------------------------------------------
+    # --- sandboxes -----------------------------------------------------------------------------------------------------------
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
-        """Give a sandbox an address; a sandbox that has one gets the same again.
+        """Give a sandbox an address. A sandbox that has one gets the same again.
 
         Raises:
-            PoolExhausted: every address in reach is in use or cools.
+            PoolExhausted: every address is in use, cools, or is closed to new assignments.
             InvalidSandboxKey: the key has no container id.
-            InQuarantine: the journal has an entry about the sandbox that nobody has decided about.
-            JournalError: the journal can't be written; nothing is changed.
+            InQuarantine: a journal entry about the sandbox is undecided.
+            JournalError: the journal can't be written; nothing has changed.
 
         Complexity: O(1), amortised.
         """
@@ -123,37 +103,32 @@ class Datastore:
                 if assignment is not None:
                     return assignment
             except (PoolLocked, PoolExhausted):
-                pass  # looked at again below
-        with self._turn:
+                pass  # tried again below
+        with self._lock:
             return self._sandboxes.assign(key, now_ns, pod)
 
     def assign_many(self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int) -> tuple[Assignment, ...]:
-        """Give sandboxes addresses, all or none, and have the journal write once for them all; otherwise as `assign`.
-
-        A journal that waits for the disk takes hardly longer for many than for one.
+        """Give sandboxes addresses, all or none, with one write of the journal, which makes it fast; otherwise like `assign`.
 
         Raises:
-            PoolExhausted: fewer addresses are in reach than sandboxes want one.
-            InvalidSandboxKey: a key has no container id.
-            InQuarantine: the journal has an entry about one of the sandboxes that nobody has decided about.
-            JournalError: the journal can't be written; nothing is changed.
+            PoolExhausted: fewer addresses are free than sandboxes need one.
 
         Complexity: O(sandboxes), amortised.
         """
         pods = dict(wanted)
-        with self._turn:
+        with self._lock:
             return self._sandboxes.assign_many(pods, now_ns)
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
-        """Take a sandbox's address back; it cools until `now_ns` + cooldown.
+        """Take a sandbox's address back. It cools until `now_ns` + cooldown.
 
-        A key that ipamd took over from the container runtime (network `_migrated-from-cri`) is found under the sandbox's real key. Entries
-        in quarantine that name the sandbox are over by it: who unassigns it knows that it is gone. Where none of them names an address on
-        an ENI, the answer has no ENI either (`eni_id` empty, `device_number` -1).
+        A sandbox that ipamd migrated from the container runtime (network `_migrated-from-cri`) is found under its real key. Entries in
+        quarantine that name the sandbox are released, since it is gone. If no address on an ENI was held or named, the returned assignment
+        has no ENI (`eni_id` empty, `device_number` -1).
 
         Raises:
-            UnknownKey: the sandbox has no address. ipamd's callers treat that as done.
-            JournalError: the journal can't be written; nothing is changed, but that entries in quarantine may be over already.
+            UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
+            JournalError: the journal can't be written. Nothing has changed, except that entries in quarantine may be released already.
 
         Complexity: O(1), amortised.
         """
@@ -161,130 +136,126 @@ class Datastore:
             try:
                 return self._pool_unassign(key, now_ns)
             except (PoolLocked, UnknownKey):
-                pass  # looked at again below
-        with self._turn:
-            return self._sandboxes.unassign(key, now_ns)
+                pass  # tried again below
+        with self._lock:
+            return self._restart.unassign(key, now_ns)
 
     def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int) -> tuple[Assignment, ...]:
-        """Take sandboxes' addresses back, all or none, and have the journal write once for them all; otherwise as `unassign`.
+        """Take sandboxes' addresses back, all or none, with one write of the journal; otherwise like `unassign`.
 
         Raises:
             UnknownKey: one of the sandboxes has no address, or is named twice.
-            JournalError: the journal can't be written; nothing is changed.
 
         Complexity: O(sandboxes), amortised.
         """
         wanted = list(keys)
-        with self._turn:
+        with self._lock:
             return self._sandboxes.unassign_many(wanted, now_ns)
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
-        """Give a sandbox one particular address, as after a restart; CIDRs of the other mode and of excluded ENIs serve too.
+        """Give a sandbox a particular address, for example after a restart. CIDRs of the other mode and of excluded ENIs are allowed.
 
         Raises:
             AlreadyAssigned: another sandbox holds it, or this one holds another.
-            CoolingDown: it was released a moment ago.
-            NotInPool: it lies in no CIDR of the datastore.
+            CoolingDown: it still cools.
+            NotInPool: it is in no CIDR of the datastore.
             InvalidAddress: it is not an address of the datastore's IP version.
-            InQuarantine: the journal has an entry about the sandbox or the address that nobody has decided about.
-            JournalError: the journal can't be written; nothing is changed.
+            InQuarantine: a journal entry about the sandbox or the address is undecided.
+            JournalError: the journal can't be written; nothing has changed.
 
         Complexity: O(log CIDRs).
         """
         wanted = parse_address(address, self.mode.version)
-        with self._turn:
+        with self._lock:
             return self._sandboxes.assign_at(key, wanted, now_ns, pod)
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
-        """The address that a sandbox holds, None where it holds none. Complexity: O(1)."""
-        with self._turn:
+        """The address that a sandbox holds, None if it holds none. Complexity: O(1)."""
+        with self._lock:
             return self._sandboxes.assignment_of(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
-        """The sandbox that holds an address, None where none does. Complexity: O(log CIDRs)."""
+        """The sandbox that holds an address, None if none does. Complexity: O(log CIDRs)."""
         wanted = parse_address(address, self.mode.version)
-        with self._turn:
+        with self._lock:
             key = self._pool.key_of(wanted)
-        return None if is_withheld(key) else key
+        return None if isinstance(key, Withheld) else key
 
     def pod_of(self, key: SandboxKey) -> PodRef | None:
-        """The pod that a sandbox was assigned for, None where that was not said. Complexity: O(1)."""
-        with self._turn:
+        """The pod that a sandbox was assigned for, None if unknown. Complexity: O(1)."""
+        with self._lock:
             return self._sandboxes.pod(key)
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
-        """Go through the sandboxes, ascending by address, as they are at the call."""
-        with self._turn:
-            return iter([(key, self._sandboxes.assignment(key)) for key, _address in self._sandboxes.items()])
+        """Iterate over the sandboxes as they are at the call, ascending by address."""
+        with self._lock:
+            return iter([(key, self._sandboxes.assignment(key)) for key, _ in self._sandboxes.items()])
 
     def sole_pool(self) -> AddressPool[SandboxKey]:
-        """Hand out the pool, for an owner to assign and unassign there: a simulation of thousands of nodes, to which a call less matters.
+        """The pool itself, for a single owner that assigns and unassigns there: a simulation of thousands of nodes saves a call each.
 
-        What is done there is seen here as if it had been done here; a sandbox's `Assignment` is made when somebody asks for it. The owner
-        sees to it that keys are valid, leaves blocks, entries and notes alone, and lets no other thread call the datastore meanwhile.
+        The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and let no other thread call
+        the datastore meanwhile.
 
         Raises:
-            DatastoreError: the datastore has a journal, or somebody wants to know its events: they would not be told.
+            DatastoreError: the datastore has a journal or `on_event`, which would miss what the owner does.
         """
         if self._has_listeners:
-            raise DatastoreError(
-                "the pool is not handed out: the datastore's journal or `on_event` would not be told of what is done there"
-            )
-        return self._pool
+            raise DatastoreError("the journal or `on_event` would not be told of changes at the pool: make a datastore without them")
+        return cast("AddressPool[SandboxKey]", self._pool)  # without a journal, nothing is withheld
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restoration:
-        """Take back what the journal holds, once the ENIs and CIDRs are added that EC2 has.
+        """Restore what the journal holds. First add the ENIs and CIDRs that EC2 has.
 
-        Sandboxes are on their addresses again, and addresses that cooled go on cooling. What can't be taken as it stands, or lies in no
-        CIDR, is in quarantine: it stays in the journal, and neither its sandbox nor its address is given anything else. ipamd drops it.
+        Sandboxes hold their addresses again, and cooldowns continue. Entries that are unreadable, contradict each other or have an address
+        in no CIDR go into quarantine: they stay in the journal, and neither their sandbox nor their address is assigned. ipamd drops them.
 
         Args:
-            now_ns: the time. Where the clock was put back, no cooldown lasts longer from now on than it did in all.
-            gone: sandboxes that run no more, as the container runtime says; their addresses cool from now on. Others than the journal's
-                don't matter.
-            trust_clock: False where the clock may have been put forward: what cooled, or has ended since by that clock, then cools anew.
+            now_ns: the time. If the clock was set back, no cooldown lasts longer from now on than its whole length.
+            gone: sandboxes that no longer run. Their addresses cool from now on. Those that the journal doesn't have are ignored.
+            trust_clock: False if the clock may have been set forward. Every cooldown in the journal, ended ones too, then starts again.
 
         Raises:
             DatastoreError: there is no journal, or sandboxes have addresses already.
-            JournalError: the journal can't be read, or not be told of what is gone; in that case the others are back.
+            JournalError: the journal can't be read, or can't record what is gone. In the latter case the rest is restored.
 
         Complexity: O(entries).
         """
         wanted = list(gone)
-        with self._turn:
-            return self._sandboxes.restore(now_ns, wanted, trust_clock=trust_clock)
+        with self._lock:
+            return self._restart.restore(now_ns, wanted, trust_clock=trust_clock)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The entries of the journal that nobody has decided about, in the order in which it has them."""
-        with self._turn:
+        """The journal entries that nobody has decided about, in the journal's order."""
+        with self._lock:
             return self._sandboxes.quarantine.entries
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
-        """Decide that an entry is over: it leaves the journal, and its address cools from now on, unless another entry names it too.
+        """Discard an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
 
         Raises:
             UnknownKey: it is not in quarantine.
-            JournalError: the journal can't be written; nothing is changed.
+            JournalError: the journal can't be written; nothing has changed.
         """
-        with self._turn:
-            self._sandboxes.release_quarantined(entry, now_ns)
+        with self._lock:
+            self._restart.release_quarantined(entry, now_ns)
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
-        """Decide that an entry is right: its sandbox holds its address from now on.
+        """Accept an entry: its sandbox holds its address from now on.
 
         Raises:
             UnknownKey: it is not in quarantine.
-            DatastoreError: it doesn't name both, or another entry contradicts it: release that first.
-            NotInPool: the address lies in no CIDR of the datastore.
+            DatastoreError: it doesn't name both a sandbox and an address, or another entry contradicts it; release that one first.
+            NotInPool: the address is in no CIDR of the datastore.
             AlreadyAssigned: another sandbox holds the address, or this one holds another.
-            CoolingDown: the address was seen in use a moment ago.
-            JournalError: the journal can't be written; nothing is changed.
+            CoolingDown: the address was released or seen in use a moment ago.
+            JournalError: the journal can't be written; nothing has changed.
         """
-        with self._turn:
-            return self._sandboxes.accept_quarantined(entry, now_ns)
+        with self._lock:
+            return self._restart.accept_quarantined(entry, now_ns)
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -300,333 +271,231 @@ class Datastore:
         subnet_id: str | None = None,
         now_ns: int,
     ) -> None:
-        """Add an ENI that is attached to the card, without addresses yet.
+        """Add an ENI that is attached to the card, without addresses.
 
         Args:
             eni_id: EC2's id of it.
-            device_number: its device index, 0 for a card's first.
+            device_number: its device index, 0 for the first of a card.
             primary: it is the node's first, which is never freed.
-            trunk: it carries branch ENIs, so it is never freed and its slots are never filled.
-            efa: it is an EFA interface, so it is never freed.
+            trunk: it carries branch ENIs: it is never freed, and its slots are never filled.
+            efa: it is an EFA interface, which is never freed.
             excluded: its subnet is tagged kubernetes.io/role/cni=0; see `set_excluded`.
-            subnet_id: the subnet that it lies in.
-            now_ns: when it was attached; it is not freed within 60 s of that.
+            subnet_id: its subnet.
+            now_ns: when it was attached. It is not freed within 60 s of that.
 
         Raises:
             DuplicateEni: the id or the device number is taken.
             OutOfRange: the device number is negative or absurdly high.
         """
-        eni = Eni(eni_id, device_number, now_ns, subnet_id)
-        eni.primary, eni.trunk, eni.efa, eni.excluded = primary, trunk, efa, excluded
-        with self._turn:
+        eni = Eni(eni_id, device_number, primary, trunk, efa, excluded, subnet_id, now_ns)
+        with self._lock:
             self._attached.check_new(eni)
             self._sandboxes.check_time(now_ns)
             self._attached.add_eni(eni)
-            self._tell(EniAdded(now_ns, self._network_card, eni_id, device_number))
+            self._sandboxes.emit(EniAdded(now_ns, self.network_card, eni_id, device_number))
 
     def remove_eni(self, eni_id: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove an ENI with its CIDRs.
 
-        Args:
-            eni_id: which.
-            force: the ENI is gone in EC2, so evict the sandboxes on it. Their addresses cool from `now_ns`, should they come back.
-            now_ns: the time.
-
-        Returns:
-            What the evicted sandboxes held, ascending by address.
+        Set `force` if EC2 no longer has the ENI: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
-            EniInUse: sandboxes, or addresses in quarantine, are on it, and `force` is not set.
-            JournalError: the journal can't be written; nothing is changed.
+            UnknownEni: the datastore has no ENI of that id.
+            EniInUse: sandboxes or addresses in quarantine are on it, and `force` is not set.
+            JournalError: the journal can't be written; nothing has changed.
         """
-        with self._turn:
+        with self._lock:
             eni = self._attached.eni(eni_id)
-            bases = sorted(eni.cidrs)
-            if not force:
-                self._check_unused(EniInUse, eni_id, bases)
-            evicted = self._evict(bases, now_ns)
-            for base in bases:
-                self._drop_cidr(eni, base, now_ns, forced=force)
+            evicted = self._sandboxes.remove_cidrs(eni, sorted(eni.cidrs), now_ns, force=force, refusal=EniInUse, what=eni_id)
             self._attached.remove_eni(eni)
-            self._tell(EniRemoved(now_ns, self._network_card, eni_id, force, len(evicted)))
+            self._sandboxes.emit(EniRemoved(now_ns, self.network_card, eni_id, force, len(evicted)))
         return evicted
 
     def set_excluded(self, eni_id: str, *, excluded: bool) -> None:
-        """Mark an ENI as giving no new addresses, or as giving them again; its pods stay (kubernetes.io/role/cni=0 on its subnet).
+        """Stop or resume taking new addresses from an ENI (kubernetes.io/role/cni=0 on its subnet). Its pods stay.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
+            UnknownEni: the datastore has no ENI of that id.
         """
-        with self._turn:
+        with self._lock:
             self._attached.set_excluded(self._attached.eni(eni_id), excluded=excluded)
 
     def set_mode(self, mode: AddressMode) -> None:
-        """Take new addresses from single addresses or from prefixes; pods on CIDRs of the other kind stay where they are.
+        """Take new addresses from single addresses or from prefixes. Pods on CIDRs of the other kind stay there.
 
         Raises:
-            DatastoreError: the change is one between IPv4 and IPv6; a cluster keeps its IP family for life.
+            DatastoreError: the change is between IPv4 and IPv6; a cluster keeps its IP family.
         """
-        with self._turn:
+        with self._lock:
             self._attached.set_mode(mode)
 
     @property
     def revision(self) -> int:
-        """A number that grows with every change of the ENIs, their CIDRs, what is excluded, or the mode; sandboxes don't change it."""
+        """A number that grows with every change of the ENIs, their CIDRs, their exclusion or the mode, but not of sandboxes."""
         return self._attached.revision
 
     @property
     def sandbox_count(self) -> int:
-        """The sandboxes that hold an address, whatever the CIDR; addresses withheld in quarantine count too. Complexity: O(1)."""
+        """The number of addresses that sandboxes hold or that are withheld in quarantine, in any CIDR. Complexity: O(1)."""
         return self._pool.assigned_count
 
     @property
     def mode(self) -> AddressMode:
-        """What new addresses come from."""
+        """Where new addresses come from."""
         return self._attached.mode
 
     @property
     def network_card(self) -> int:
-        """The card's index."""
-        return self._network_card
+        """The index of the card."""
+        return self._attached.network_card
 
     @property
     def eni_ids(self) -> tuple[str, ...]:
         """The ids of the ENIs, ascending by device number."""
-        with self._turn:
+        with self._lock:
             return tuple(eni.eni_id for eni in self._attached.in_order())
 
     @property
     def has_trunk(self) -> bool:
-        """Tell whether one of the ENIs is the trunk."""
-        with self._turn:
+        """Whether one of the ENIs is the trunk."""
+        with self._lock:
             return any(eni.trunk for eni in self._attached.enis.values())
 
     def __contains__(self, eni_id: str) -> bool:
-        """Tell whether the datastore has an ENI of that id."""
+        """Whether the datastore has an ENI of that id."""
         return eni_id in self._attached.enis
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
     def add_cidr(self, eni_id: str, cidr: str, *, cooling: Iterable[Cooling] = (), quarantined: Iterable[Quarantined] = ()) -> None:
-        """Add a CIDR that EC2 put on an ENI.
+        """Add a CIDR that EC2 assigned to an ENI.
 
         Args:
             eni_id: the ENI.
-            cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses of it that cooled when it was removed still cool.
-            cooling: what somebody else saw in use, see `take_over`; of it, what lies in the CIDR cools before anyone can be given it.
-            quarantined: what another card has in quarantine; of it, what lies in the CIDR is withheld likewise.
+            cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Its addresses that cooled when it was removed still cool.
+            cooling: as for `withhold`. Those in the CIDR cool before they can be assigned.
+            quarantined: as for `withhold`. Those in the CIDR are withheld before they can be assigned.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
-            InvalidCidr: it is no CIDR, lies off its grid, or fits no slot.
-            OverlappingCidr: some address of it is on an ENI already. ipamd takes it, and two pods share an address.
-            JournalError: the journal can't keep what cools; the CIDR is added, and they cool all the same until the next restart.
+            UnknownEni: the datastore has no ENI of that id.
+            InvalidCidr: it is not a CIDR, is off its grid, or fits no slot.
+            OverlappingCidr: an ENI has one of its addresses already. ipamd accepts it, and two pods share an address.
+            JournalError: the journal can't record what cools. The CIDR is added, and the addresses cool until the next restart.
 
         Complexity: O(1) in its size, O(CIDRs) in their number.
         """
-        with self._turn:
+        with self._lock:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
             try:
                 self._sandboxes.cidr_added(added, cooling, quarantined)
             finally:
-                self._tell(CidrAdded(self._network_card, eni_id, str(added)))
+                self._sandboxes.emit(CidrAdded(self.network_card, eni_id, str(added)))
+
+    def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
+        """Withhold addresses that another card of the node used, if they are in a CIDR of the datastore and no sandbox holds them.
+
+        Args:
+            cooling: cooldowns on the other card; the addresses cool here too. The later of two cooldowns counts. The journal records all of
+                them in one write. Addresses of the other IP version are ignored.
+            quarantined: the quarantine of the other card; the addresses are withheld here too, until somebody decides here.
+
+        Raises:
+            JournalError: the journal can't record the cooldowns. The addresses cool until the next restart.
+        """
+        with self._lock:
+            self._sandboxes.withhold(quarantined)
+            self._sandboxes.cool_free(cooling)
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
 
-        Args:
-            eni_id: the ENI.
-            cidr: as it was added.
-            force: the CIDR is gone in EC2, so evict the sandboxes on it. Their addresses cool from `now_ns`, should they come back.
-            now_ns: the time.
-
-        Returns:
-            What the evicted sandboxes held, ascending by address.
+        Set `force` if EC2 no longer has the CIDR: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
-            InvalidCidr: it is no CIDR, or lies off its grid.
+            UnknownEni: the datastore has no ENI of that id.
+            InvalidCidr: it is not a CIDR, or is off its grid.
             UnknownCidr: the ENI has no such CIDR.
-            CidrInUse: sandboxes, or addresses in quarantine, are on it, and `force` is not set.
-            JournalError: the journal can't be written; nothing is changed.
+            CidrInUse: sandboxes or addresses in quarantine are on it, and `force` is not set.
+            JournalError: the journal can't be written; nothing has changed.
         """
-        with self._turn:
+        with self._lock:
             eni = self._attached.eni(eni_id)
-            base = self._attached.cidr(eni, cidr).first
-            if not force:
-                self._check_unused(CidrInUse, f"{cidr} on {eni_id}", [base])
-            evicted = self._evict([base], now_ns)
-            self._drop_cidr(eni, base, now_ns, forced=force)
-        return evicted
+            bases = [self._attached.cidr(eni, cidr).first]
+            return self._sandboxes.remove_cidrs(eni, bases, now_ns, force=force, refusal=CidrInUse, what=f"{cidr} on {eni_id}")
 
     def cidrs(self, eni_id: str) -> tuple[str, ...]:
-        """The CIDRs on an ENI, ascending.
+        """The CIDRs of an ENI, ascending.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
+            UnknownEni: the datastore has no ENI of that id.
         """
-        with self._turn:
+        with self._lock:
             return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
-        """The CIDRs that share an address with one, each as the id of its ENI and its text; ascending by device number, then address.
+        """The CIDRs that share an address with one, each as its ENI's id and its text; ascending by device number, then address.
 
         Raises:
-            InvalidCidr: it is no CIDR, or lies off its grid.
+            InvalidCidr: it is not a CIDR, or is off its grid.
 
-        Complexity: O(CIDRs), for a single address O(log CIDRs).
+        Complexity: O(CIDRs); for a single address O(log CIDRs).
         """
         parsed = Cidr.parse(cidr)
-        with self._turn:
+        with self._lock:
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
-        """The CIDRs on an ENI without a pod, those best given back first.
+        """The CIDRs of an ENI without a pod: first those that give no new addresses, then those where nothing cools.
 
-        ipamd takes them in no order. Here CIDRs that give no new addresses come first, then those where nothing cools, then the
-        higher addresses: `lowest` and `packed` placement fill the lower ones.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones.
+        ipamd takes them in no particular order.
 
         Raises:
-            UnknownEni: the datastore has none of that id.
+            UnknownEni: the datastore has no ENI of that id.
         """
-        with self._turn:
+        with self._lock:
             eni = self._attached.eni(eni_id)
-            self._look_at(now_ns)
+            self._pool.cooling_count(now_ns)  # refuses an invalid time even if nothing is removable
             return self._attached.removable_cidrs(eni, now_ns)
-
-    def _check_unused(self, error: type[CidrInUse | EniInUse], what: str, bases: Iterable[int]) -> None:
-        keys = [key for base in bases for key, _ in self._pool.block_items(base)]
-        withheld_count = sum(map(is_withheld, keys))
-        if withheld_count:
-            raise error(
-                f"{what} has {withheld_count} addresses in quarantine: decide about them, or force its removal if it is gone in EC2"
-            )
-        if keys:
-            raise error(f"{what} has {len(keys)} pods; force its removal if it is gone in EC2")
-
-    def _evict(self, bases: Iterable[int], now_ns: int) -> tuple[Assignment, ...]:
-        """Journal that sandboxes lose their addresses, then unassign them."""
-        return self._sandboxes.let_go([held for base in bases for held in self._sandboxes.in_block(base)], now_ns, evicted=True)
-
-    def _drop_cidr(self, eni: Eni, base: int, now_ns: int, *, forced: bool) -> None:
-        cidr = eni.cidrs[base]
-        self._sandboxes.quarantine.let_go_of_block(base)
-        self._attached.remove_cidr(eni, base, now_ns)
-        self._tell(CidrRemoved(now_ns, self._network_card, eni.eni_id, str(cidr), forced))
 
     # --- counts --------------------------------------------------------------------------------------------------------------
 
     def stats(self, now_ns: int) -> PoolStats:
-        """Count what warm-pool decisions are made of. Complexity: O(ENIs)."""
-        with self._turn:
-            self._look_at(now_ns)
+        """Count over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
+        with self._lock:
+            self._pool.cooling_count(now_ns)  # refuses an invalid time even if there is no ENI
             return self._attached.stats(now_ns)
+
+    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
+        """Count ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
+        self._sandboxes.check_time(now_ns)
+        with self._lock:
+            return self._attached.eni_stats(now_ns)
 
     def cooling_count(self, now_ns: int) -> int:
         """Count the addresses that cool, in CIDRs of any mode. Complexity: O(1), amortised."""
-        with self._turn:
+        with self._lock:
             return self._pool.cooling_count(now_ns)
 
-    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
-        """Count the same ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
-        self._sandboxes.check_time(now_ns)
-        with self._turn:
-            return self._attached.eni_stats(now_ns)
-
     def cooling_until(self, address: str) -> int | None:
-        """When the last cooldown of an address ends, Unix nanoseconds; it may be over. None where it does not cool.
+        """When the last cooldown of an address ends, Unix nanoseconds; that may be in the past. None if it does not cool.
 
         Raises:
             InvalidAddress: it is not an address of the datastore's IP version.
         """
         wanted = parse_address(address, self.mode.version)
-        with self._turn:
+        with self._lock:
             return self._pool.cooling_until(wanted)
 
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
-        """The addresses that still cool at a time, those that lie in no CIDR too, in the order in which their cooldowns end."""
+        """The addresses that still cool at a time, in a CIDR or not, ascending by the end of their cooldowns."""
         self._sandboxes.check_time(now_ns)
-        version = self.mode.version
-        with self._turn:
-            items = self._sandboxes.cooldowns(now_ns)
-        return tuple(Cooling(address_text(address, version), until) for address, until in items)
-
-    def cool(self, cooling: Cooling) -> None:
-        """Let an address cool that someone else saw in use: after a restart, or on another card. Of two cooldowns the later counts.
-
-        Where the journal can't keep that, its error comes through, and the address cools all the same until the next restart.
-
-        Raises:
-            AlreadyAssigned: a sandbox holds it. One that is withheld in quarantine cools when that ends.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        address = parse_address(cooling.address, self.mode.version)
-        with self._turn:
-            self._sandboxes.cool(address, cooling)
-
-    def put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Take on what a caller says of the time before a restart, into a datastore that is new; recorded and told by `record_put_back`.
-
-        In two steps, since a node may have several datastores, and either all take on what is theirs or none has anything in its journal:
-        who gets an error throws all of them away.
-
-        Args:
-            running: sandboxes that hold addresses in CIDRs of the datastore.
-            cooling: addresses that cool, in CIDRs of the datastore or in none; of the other IP version they don't matter.
-            now_ns: the time.
-
-        Raises:
-            AlreadyAssigned: two sandboxes hold one address, or one sandbox two.
-            CoolingDown: what a sandbox holds is said to cool.
-            NotInPool: it lies in no CIDR of the datastore.
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        with self._turn:
-            self._sandboxes.put_back([(each, parse_address(each.address, self.mode.version)) for each in running], cooling, now_ns)
-
-    def record_put_back(self, running: Iterable[Assigned], cooling: Iterable[Cooling], now_ns: int) -> None:
-        """Have the journal record what `put_back` was given, and tell of it.
-
-        Raises:
-            JournalError: the journal can't be written.
-        """
-        with self._turn:
-            self._sandboxes.record_put_back(running, cooling, now_ns)
-
-    def covers(self, address: str) -> bool:
-        """Tell whether an address lies in a CIDR of the datastore. Complexity: O(log CIDRs).
-
-        Raises:
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        number = parse_address(address, self.mode.version)
-        with self._turn:
-            return self._pool.block_of(number) is not None
-
-    def take_over(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
-        """Let addresses cool that somebody else saw in use, as far as they lie in CIDRs of the datastore and no sandbox holds them.
-
-        Of two cooldowns the later counts. The journal writes once for all of them. What another card has in quarantine is withheld here
-        too, and to be decided about here too.
-
-        Args:
-            cooling: what was seen; of it, addresses of the other IP version don't matter.
-            quarantined: what the other card has in quarantine.
-
-        Raises:
-            JournalError: the journal can't keep that; they cool all the same until the next restart.
-        """
-        with self._turn:
-            self._sandboxes.withhold(quarantined)
-            self._sandboxes.take_over(cooling)
-
-    def _look_at(self, now_ns: int) -> None:
-        """End the cooldowns that are over, whatever ENIs there are to count; so a wrong time is refused where there is nothing to count."""
-        self._pool.cooling_count(now_ns)
+        with self._lock:
+            return self._sandboxes.cooldowns(now_ns)
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
-        with self._turn:
+        with self._lock:
             self._sandboxes._check()  # noqa: SLF001  # the same object in two parts

@@ -1,7 +1,7 @@
-"""A node as the library sees it: which of what was read its ipamd manages, what pods can have of it, and how far it can grow.
+"""Survey a node that was read: which ENIs its ipamd manages, how many addresses pods can use, and how far it can grow.
 
-Which pods run is not known, so nothing here says how many addresses are in use, or what the node is about to do. What it asks for once
-all its addresses are taken can be known, and is `CardSurvey.growth`.
+It is unknown which pods run, so a survey doesn't say how many addresses are in use, nor what the node does next. It does say what the
+node asks for once all its addresses are taken: `CardSurvey.growth`.
 """
 
 import contextlib
@@ -17,11 +17,19 @@ from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.node import default_max_pods
-from vpcipam.node.card import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.interfaces import (
+    DEFAULT_NETWORK_CARD,
+    card_index,
+    discovered_subnets,
+    discovers_subnets,
+    is_excluded,
+    is_primary,
+    place_of,
+    pod_cidrs,
+)
 from vpcipam.node.membership import Membership
-from vpcipam.node.provisioner import discovered_subnets, is_excluded, pod_cidrs
-from vpcipam.settings import Settings
+from vpcipam.node.view import add_eni, pool_view
+from vpcipam.settings import Settings, default_max_pods
 from vpcipam.stats import EniStats
 from vpcipam.warmpool import Grow, PoolView, grow
 
@@ -31,15 +39,13 @@ class EniSurvey:
     """One attached ENI.
 
     Attributes:
-        eni: as it was read.
-        network_card: the card that it is on.
-        device_index: its place there.
-        primary: whether it is the instance's primary ENI.
-        managed: whether ipamd sees to it.
-        excluded: whether its subnet is tagged to give pods no addresses.
-        slot_count: places taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
-        address_count: the addresses that pods can have of it, taken or free.
-        stale_cidrs: what is on it of the mode that is switched off: no pod gets a new address of that.
+        eni: the ENI as it was read.
+        primary: it is the instance's primary ENI.
+        managed: ipamd manages it.
+        excluded: the tag of its subnet says that it gives no pod addresses.
+        slot_count: slots taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
+        address_count: the addresses that pods can use, taken or free.
+        stale_cidrs: its CIDRs of the mode that is off, which give no new addresses.
     """
 
     eni: NetworkInterface
@@ -54,7 +60,7 @@ class EniSurvey:
 
     @property
     def kind(self) -> str:
-        """What it is: `primary`, `secondary`, or EC2's own word for another type, such as `trunk` and `efa`."""
+        """`primary`, `secondary`, or EC2's name of another interface type, such as `trunk` and `efa`."""
         if self.primary:
             return "primary"
         return "secondary" if self.eni.interface_type == "interface" else self.eni.interface_type
@@ -65,13 +71,13 @@ class CardSurvey:
     """One network card that the instance has, or has ENIs on.
 
     Attributes:
-        managed: whether ipamd sees to it: cards above 0 with ENABLE_MULTI_NIC alone.
-        type_limit: the ENIs that the type takes on it; 0 for a card that the type is not known to have.
-        eni_limit: the same, or MAX_ENI where that is lower.
-        eni_room: the ENIs that ipamd may still add.
-        address_count: the addresses that pods can have now, taken or free; in IPv6 mode those of the one /80.
-        address_limit: the same, once all ENIs and slots that pods can use are filled.
-        growth: what ipamd asks for once all addresses are taken; None where it asks for nothing.
+        managed: ipamd manages it; cards above 0 only with ENABLE_MULTI_NIC.
+        type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
+        eni_limit: the type's limit, or MAX_ENI if that is lower.
+        eni_room: how many ENIs ipamd may still add.
+        address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
+        address_limit: the same, once all ENIs and slots for pods are filled.
+        growth: what ipamd asks for once all addresses are taken, None for nothing.
     """
 
     network_card: int
@@ -87,17 +93,17 @@ class CardSurvey:
 
 @attrs.frozen(kw_only=True)
 class NodeSurvey:
-    """A node under the settings that its ipamd is taken to have.
+    """A node, under given settings of its ipamd.
 
     Attributes:
         node: what was read.
-        settings: of its aws-node container.
+        settings: the settings of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit.
-        cards: by index.
-        enis: those attached, by network card and device index.
-        subnets: those that its ENIs are in or that ipamd may make new ones in, by id.
-        new_eni_subnets: where ipamd makes a new ENI, the first choice first; empty where that can't be known: an ENIConfig says it.
+        cards: the network cards, by index.
+        enis: the attached ENIs, by network card and device index.
+        subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
+        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if an ENIConfig decides, which EC2 doesn't know.
     """
 
     node: ObservedNode
@@ -111,21 +117,21 @@ class NodeSurvey:
 
     @property
     def address_count(self) -> int:
-        """The addresses that pods can have now, taken or free, on all managed cards."""
+        """The addresses that pods can use now, taken or free, on all managed cards."""
         return sum(card.address_count for card in self.cards)
 
     @property
     def address_limit(self) -> int:
-        """The same, once all ENIs and slots that pods can use are filled."""
+        """The addresses that pods can use once all ENIs and slots for pods are filled."""
         return sum(card.address_limit for card in self.cards)
 
     @property
     def primary(self) -> EniSurvey | None:
-        """The primary ENI, None where the source does not show it."""
+        """The primary ENI, None if the source does not show it."""
         return next((eni for eni in self.enis if eni.primary), None)
 
     def subnet(self, subnet_id: str) -> SubnetSurvey | None:
-        """Find a subnet that the node has to do with."""
+        """Find one of `subnets` by id."""
         return next((subnet for subnet in self.subnets if subnet.subnet.subnet_id == subnet_id), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,16 +155,16 @@ class NodeSurvey:
 
 
 def _with_tags(what: NetworkInterface | Subnet) -> dict[str, Any]:
-    """Write it with its tags as an object."""
+    """Write an ENI or a subnet with its tags as an object."""
     return attrs.asdict(what) | {"tags": dict(what.tags)}
 
 
 def survey(node: ObservedNode, settings: Settings | None = None, *, max_pods: int | None = None) -> NodeSurvey:
-    """See a node as the library does.
+    """Survey a node.
 
     Args:
         node: what was read.
-        settings: of its aws-node container; None for the manifest as AWS ships it.
+        settings: the settings of its aws-node container; None for the manifest as AWS ships it.
         max_pods: the kubelet's limit; None for what EKS sets.
 
     Raises:
@@ -175,11 +181,11 @@ class _Surveyor:
         self._settings = settings
         self._mode = settings.address_mode(node.limits)
         self._max_pods = default_max_pods(node.limits, settings) if max_pods is None else max_pods
-        self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and _discovers_subnets(settings))
+        self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and discovers_subnets(settings))
         self._candidates = self._new_eni_subnets()
 
     def survey(self) -> NodeSurvey:
-        indexes = sorted({*range(len(self._node.limits.network_cards)), *(_place(eni)[0] for eni in self._node.enis)})
+        indexes = sorted({*range(len(self._node.limits.network_cards)), *(place_of(eni)[0] for eni in self._node.enis)})
         cards, enis = [], []
         for index in indexes:
             card, on_card = self._card(index)
@@ -203,7 +209,7 @@ class _Surveyor:
             return ()
         own = self._node.subnet(home.subnet_id)
         fallback = () if own is None else (own,)
-        return (discovered_subnets(self._node.subnets, home) if _discovers_subnets(self._settings) else ()) or fallback
+        return (discovered_subnets(self._node.subnets, home) if discovers_subnets(self._settings) else ()) or fallback
 
     # --- one card ------------------------------------------------------------------------------------------------------------
 
@@ -213,24 +219,20 @@ class _Surveyor:
         membership = Membership(self._settings.manage_untagged_eni)
         managed = membership.managed(on_card, index, self._node.instance.instance_id) if managed_card else {}
         datastore = self._datastore(index, managed.values())
-        stats = {each.eni_id: each for each in datastore.eni_stats(self._node.read_ns)}
-        type_limit, eni_limit = self._eni_limits(index)
-        view = PoolView(
-            mode=self._mode,
-            slots_per_eni=self._node.limits.slots_per_eni,
-            eni_limit=eni_limit,
-            unmanaged_eni_count=len(on_card) - len(stats),
-            trunk_expected=self._settings.enable_pod_eni and index == DEFAULT_NETWORK_CARD and not datastore.has_trunk,
-            custom_networking=self._settings.custom_network_cfg,
+        view = pool_view(
+            datastore,
+            self._settings,
+            self._node.limits,
+            self._node.read_ns,
             max_pods=self._max_pods,
-            stats=datastore.stats(self._node.read_ns),
-            enis=tuple(stats.values()),
+            unmanaged_eni_count=len(on_card) - len(datastore.eni_ids),
         )
+        stats = {each.eni_id: each for each in view.enis}
         card = CardSurvey(
             network_card=index,
             managed=managed_card,
-            type_limit=type_limit,
-            eni_limit=eni_limit,
+            type_limit=Settings().eni_limit(self._node.limits, index),
+            eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
             address_count=view.stats.total_count,
@@ -244,34 +246,20 @@ class _Surveyor:
         return self._settings.provisioning_enabled and self._mode is not AddressMode.IPV6
 
     def _datastore(self, index: int, enis: Iterable[NetworkInterface]) -> Datastore:
-        """Put ENIs into a datastore as a node does. What it refuses is left out; the audit has a rule for each such case."""
+        """Add ENIs to a datastore as a node does. What it refuses is left out; the audit reports each such case."""
         datastore = Datastore(mode=self._mode, network_card=index)
         for eni in enis:
             with contextlib.suppress(DatastoreError, OutOfRange):
-                datastore.add_eni(
-                    eni.eni_id,
-                    device_number=_place(eni)[1],
-                    primary=is_primary(eni),
-                    trunk=eni.interface_type == "trunk",
-                    efa=eni.interface_type == "efa",
-                    excluded=eni.subnet_id in self._excluded,
-                    subnet_id=eni.subnet_id,
-                    now_ns=self._node.read_ns,
-                )
+                add_eni(datastore, eni, self._excluded, self._node.read_ns)
                 for cidr in pod_cidrs(eni, self._mode):
                     with contextlib.suppress(DatastoreError, InvalidCidr):
                         datastore.add_cidr(eni.eni_id, cidr)
         return datastore
 
-    def _eni_limits(self, index: int) -> tuple[int, int]:
-        cards = self._node.limits.network_cards
-        type_limit = cards[index] if index < len(cards) else 0
-        return type_limit, min(type_limit, self._settings.max_eni) if self._settings.max_eni >= 1 else type_limit
-
     def _address_limit(self, view: PoolView) -> int:
-        """The addresses of what can be filled, and of what is there beyond that, such as on the primary ENI under custom networking.
+        """The addresses of all slots that can be filled, and of other slots in use, such as on the primary ENI with custom networking.
 
-        New ENIs give none where their only subnet is excluded.
+        New ENIs give no addresses if all subnets for them are excluded.
         """
         usable = [eni for eni in view.enis if view.takes_slots(eni)]
         beyond = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
@@ -280,7 +268,7 @@ class _Surveyor:
         return (len(usable) + new) * view.slots_per_eni * view.unit + beyond
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
-        network_card, device_index = _place(eni)
+        network_card, device_index = place_of(eni)
         return EniSurvey(
             eni=eni,
             network_card=network_card,
@@ -295,34 +283,25 @@ class _Surveyor:
 
 
 def slots_in_use(eni: NetworkInterface, mode: AddressMode) -> int:
-    """Count the places of an ENI that are taken, of the family of the mode."""
+    """Count the slots in use on an ENI, of the mode's IP family."""
     if mode is AddressMode.IPV6:
         return len(eni.ipv6_addresses) + len(eni.ipv6_prefixes)
     return len(eni.secondary_ips) + len(eni.ipv4_prefixes)
 
 
 def slot_limit(limits: InstanceLimits, mode: AddressMode) -> int:
-    """The places of an ENI, of the family of the mode. The primary IPv4 address takes none of these; no IPv6 address is set apart."""
+    """The slots of an ENI, of the mode's IP family. The primary IPv4 address takes no slot; every IPv6 address does."""
     return limits.ipv6_per_eni if mode is AddressMode.IPV6 else limits.slots_per_eni
 
 
 def stale_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
-    """The CIDRs on an ENI that can carry pods, but not in this mode."""
+    """The CIDRs of an ENI that pods can use in the other mode, but not in this one."""
     if mode is AddressMode.PREFIX:
         return tuple(f"{address}/32" for address in eni.secondary_ips)
     return eni.ipv4_prefixes if mode is AddressMode.SECONDARY_IP else ()
 
 
-def _place(eni: NetworkInterface) -> tuple[int, int]:
-    assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # an observed node has no others here
-    return eni.attachment.network_card_index, eni.attachment.device_index
-
-
-def _discovers_subnets(settings: Settings) -> bool:
-    return settings.enable_subnet_discovery and not settings.enable_imds_only_mode
-
-
 def _all_taken(view: PoolView) -> PoolView:
-    """The same card with a pod on every address; to grow, only the counts of the whole pool matter."""
+    """The view of the same card with a pod on every address. Only the counts that `grow` reads are changed."""
     total = view.stats.total_count
     return attrs.evolve(view, stats=attrs.evolve(view.stats, assigned_count=total, available_count=0, free_prefix_count=0))

@@ -1,5 +1,9 @@
-"""Durability: what a datastore tells its journal, so that a restart loses nothing that was acknowledged."""
+"""Journals: where a datastore records its assignments, so that a restart loses nothing that it has acknowledged.
 
-from vpcipam.journal.protocol import Journal, MemoryJournal
+This module has the `Journal` protocol, its values, and the journal in memory. The durable journals have modules of their own, which load
+what they need only when imported: `vpcipam.journal.sqlite` has `SqliteJournal`, `vpcipam.journal.ipam_json` has `IpamJsonFile`.
+"""
 
-__all__ = ["Journal", "MemoryJournal"]
+from vpcipam.journal.protocol import Assigned, Cooling, Journal, MemoryJournal, Problem, Released, Restored
+
+__all__ = ["Assigned", "Cooling", "Journal", "MemoryJournal", "Problem", "Released", "Restored"]

@@ -1,4 +1,4 @@
-"""Checkpoints as ipamd writes them (`vpc-cni-ipam/1`), and the list of cooldowns beside: text to values and back, entry by entry."""
+"""Reads and writes checkpoints as ipamd does (`vpc-cni-ipam/1`), and the file of cooldowns beside them, entry by entry."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import attrs
 
-from vpcipam.journal.candidates import RepeatedMembers, UnreadableError, judge, read_candidate, read_cooling
+from vpcipam.journal.allocations import RepeatedMembers, UnreadableError, find_contradictions, parse_allocation, parse_cooling
 from vpcipam.journal.protocol import Assigned, Cooling, Problem, later_cooldowns
 
 CHECKPOINT_VERSION = "vpc-cni-ipam/1"
@@ -19,7 +19,7 @@ COOLDOWNS_VERSION = "vpcipam-cooldown/1"
 
 @attrs.frozen
 class Entry:
-    """One entry of the list: its number from 1, the offset at which it stands, its text and what that says."""
+    """One entry of the list: its number from 1, its offset in the document, its text and its content."""
 
     number: int
     offset: int
@@ -29,7 +29,7 @@ class Entry:
 
 @attrs.frozen
 class Broken:
-    """Where a document breaks off: the offset, and what is wrong there."""
+    """The offset from which a document can't be read, and what is wrong there."""
 
     offset: int
     message: str
@@ -37,12 +37,12 @@ class Broken:
 
 @attrs.frozen
 class Document:
-    """A document with a list of entries, as far as it can be read.
+    """The readable part of a document with a list of entries.
 
     Attributes:
-        entries: those of the list that are whole.
-        others: the other members, each by name with its text and what that says, in their order.
-        broken: where it breaks off, None where it is whole.
+        entries: the complete entries of the list.
+        others: the other members in their order, by name, each with its text and its content.
+        broken: where the readable part ends, None if the whole document is readable.
     """
 
     text: str
@@ -51,14 +51,14 @@ class Document:
     broken: Broken | None
 
     def place(self, offset: int) -> str:
-        """Say where an offset is, by line and column as editors count them, from 1."""
+        """The line and column of an offset, counted from 1."""
         begin = self.text.rfind("\n", 0, offset) + 1
         line = self.text.count("\n", 0, offset) + 1
         return f"line {line}, column {offset - begin + 1}"
 
 
 class _BreaksOffError(Exception):
-    """The document can't be read beyond an offset."""
+    """The document can't be read from an offset on."""
 
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
@@ -79,21 +79,21 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class _Scanner:
-    """Reads JSON value by value, and knows where each stands."""
+    """Reads JSON value by value, with the offset of each."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.offset = 0
 
     def peek(self) -> str:
-        """The next character that is no space, empty at the end."""
+        """The next character that is not whitespace, empty at the end."""
         space = _SPACE.match(self.text, self.offset)
-        assert space is not None, "it matches nothing too"  # noqa: S101  # for the type checker
+        assert space is not None, "it also matches nothing"  # noqa: S101  # for the type checker
         self.offset = space.end()
         return self.text[self.offset : self.offset + 1]
 
     def take(self, *wanted: str) -> str:
-        """Step over one of some characters."""
+        """Consume one of the wanted characters and return it."""
         found = self.peek()
         if found not in wanted:
             raise _BreaksOffError(self.offset, f"{' or '.join(wanted)} is missing{'' if found else ': the file ends here'}")
@@ -101,7 +101,7 @@ class _Scanner:
         return found
 
     def value(self) -> tuple[int, str, object]:
-        """Step over a value; return where it begins, its text and what it says."""
+        """Consume a value; return its offset, its text and its content."""
         self.peek()
         begin = self.offset
         try:
@@ -117,7 +117,7 @@ class _Scanner:
 
 
 def read_document(data: bytes, list_name: str) -> Document:
-    """Read a document whose list of entries has a certain name; what of it is broken is left out, and said."""
+    """Read a document whose list of entries has the given name, as far as it is readable."""
     text = data.decode("utf-8", "surrogateescape")
     scanner = _Scanner(text)
     entries: list[Entry] = []
@@ -136,7 +136,7 @@ def _read_members(scanner: _Scanner, list_name: str, entries: list[Entry], other
     while separator != "}":
         begin, _, name = scanner.value()
         if not isinstance(name, str) or name in seen:
-            raise _BreaksOffError(begin, f"{name!r} stands here, where a member's name is due that was not there before")
+            raise _BreaksOffError(begin, f"{name!r} is here instead of a new member name")
         seen.add(name)
         scanner.take(":")
         if name == list_name and scanner.peek() == "[":
@@ -145,11 +145,11 @@ def _read_members(scanner: _Scanner, list_name: str, entries: list[Entry], other
             begin, text, value = scanner.value()
             if name != list_name:
                 others[name] = (text, value)
-            elif value is not None:  # Go writes null for a list that was never made
-                raise _BreaksOffError(begin, f"{list_name} is no list")
+            elif value is not None:  # Go writes null for a list that was never created
+                raise _BreaksOffError(begin, f"{list_name} is not a list")
         separator = scanner.take(",", "}")
     if scanner.peek():
-        raise _BreaksOffError(scanner.offset, "something follows where the document has ended")
+        raise _BreaksOffError(scanner.offset, "there is more text after the end of the document")
     if list_name not in seen:
         raise _BreaksOffError(0, f"there is no {list_name}")
 
@@ -165,13 +165,13 @@ def _read_entries(scanner: _Scanner, entries: list[Entry]) -> None:
 
 
 def write_document(version: str, list_name: str, entries: Iterable[str], others: Mapping[str, str] | None = None) -> bytes:
-    """Write a document as Go's encoder does: without spaces, and with a line feed at the end; then members of others' making."""
+    """Write a document as Go's encoder does: without spaces, with a line feed at the end. `others` are further members, as text."""
     rest = "".join(f",{go_string(name)}:{text}" for name, text in (others or {}).items())
     return f'{{"version":{go_string(version)},"{list_name}":[{",".join(entries)}]{rest}}}\n'.encode("utf-8", "surrogateescape")
 
 
 def go_string(text: str) -> str:
-    r"""Write a text as Go's encoding/json does, which also escapes what would mean something in HTML or end a line of JavaScript.
+    r"""Write a text as Go's encoding/json does: it also escapes <, >, & and JavaScript's line separators.
 
     >>> go_string("<web> & more")
     '"\\u003cweb\\u003e \\u0026 more"'
@@ -186,7 +186,7 @@ _GO_ESCAPED = re.compile("[<>&\u2028\u2029]")
 
 
 def allocation_text(assigned: Assigned, interfaces_count: int) -> str:
-    """Write an allocation as ipamd does: fields in its order, empty metadata left out."""
+    """Write an allocation as ipamd does: fields in its order, without empty metadata."""
     key, pod = assigned.key, assigned.pod
     metadata = {"k8sPodNamespace": pod and pod.namespace, "k8sPodName": pod and pod.name}
     written = [f'"{name}":{go_string(value)}' for name, value in metadata.items() if value]
@@ -204,7 +204,7 @@ class Allocations:
     """The allocations of a checkpoint.
 
     Attributes:
-        assigned: those that can be taken as they stand, each with its text; no two name one sandbox or one address.
+        assigned: the valid ones, each with its text. No two name the same sandbox or address.
         problems: the others, each with its text.
     """
 
@@ -213,15 +213,22 @@ class Allocations:
 
 
 def read_allocations(document: Document) -> Allocations:
-    """Tell allocations that can be taken as they stand from those that can't, be it since they contradict each other."""
-    candidates = [read_candidate(f"allocation {_place(document, entry)}", _legible(entry.text), entry.value) for entry in document.entries]
+    """Divide the allocations of a checkpoint into valid ones and problems."""
     assigned, problems = [], []
-    for entry, verdict in zip(document.entries, judge(candidates), strict=True):
-        if isinstance(verdict, Problem):
-            problems.append((verdict, entry.text))
+    for entry, found in zip(
+        document.entries, find_contradictions([_allocation(document, entry) for entry in document.entries]), strict=True
+    ):
+        if isinstance(found, Problem):
+            problems.append((found, entry.text))
         else:
-            assigned.append((verdict, entry.text))
+            assigned.append((found, entry.text))
     return Allocations(tuple(assigned), tuple(problems))
+
+
+def _allocation(document: Document, entry: Entry) -> tuple[str, str, Assigned | Problem]:
+    """Read an allocation; return its place, its text and its content."""
+    place, text = f"allocation {_place(document, entry)}", _legible(entry.text)
+    return place, text, parse_allocation(place, text, entry.value)
 
 
 def _place(document: Document, entry: Entry) -> str:
@@ -229,7 +236,7 @@ def _place(document: Document, entry: Entry) -> str:
 
 
 def _legible(text: str) -> str:
-    """Make a text that can be printed of one that may hold bytes which are no UTF-8."""
+    """A text with bytes that are not UTF-8 replaced, so that it can be printed."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -243,12 +250,12 @@ def cooldown_text(cooling: Cooling) -> str:
 
 
 def read_cooldowns(document: Document) -> tuple[tuple[Cooling, ...], tuple[Problem, ...]]:
-    """Read the cooldowns, of two of one address the later; and say which can't be read."""
+    """The cooldowns, the later one for each address, and the problems with those that can't be read."""
     cooldowns: dict[str, Cooling] = {}
     problems = []
     for entry in document.entries:
         try:
-            cooldowns.update(later_cooldowns((read_cooling(entry.value),), (), cooldowns))
+            cooldowns.update(later_cooldowns((parse_cooling(entry.value),), (), cooldowns))
         except UnreadableError as error:
             problems.append(Problem(f"cooldown {_place(document, entry)}", str(error), None, None, _legible(entry.text)))
     return tuple(cooldowns.values()), tuple(problems)

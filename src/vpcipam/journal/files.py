@@ -1,4 +1,4 @@
-"""What journals do to files, operation by operation, so that each can be made to fail; and how a file is replaced whole."""
+"""The file operations of journals, one method each so that tests can make each fail, and the atomic replacement of a file."""
 
 import contextlib
 import errno
@@ -8,52 +8,52 @@ from pathlib import Path
 
 from vpcipam.errors import JournalError
 
-OWNER_ONLY = 0o600  # what upstream's temporary file has, and so its checkpoint
+OWNER_ONLY = 0o600  # the mode of ipamd's temporary file, and so of its checkpoint
 
 
 class Files:
-    """The operations on files that journals are made of. Tests pass others in; all raise `OSError`."""
+    """The file operations of journals. Each raises `OSError`. Tests pass their own."""
 
     def read(self, path: Path) -> bytes | None:
-        """Read a file, None where there is none."""
+        """The content of a file, None if there is none."""
         try:
             return path.read_bytes()
         except FileNotFoundError:
             return None
 
     def create(self, path: Path) -> int:
-        """Make a file, or empty the one that is there, and open it."""
+        """Create a file, or truncate the existing one, and open it."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
 
     def open_folder(self, path: Path) -> int:
-        """Open a folder, to wait for what was renamed in it."""
+        """Open a folder, so that a rename in it can be synced."""
         return os.open(path, os.O_RDONLY)
 
     def write(self, descriptor: int, data: memoryview) -> int:
-        """Write as much as goes at once; return how much that was."""
+        """Write some of the data; return how many bytes."""
         return os.write(descriptor, data)
 
     def sync(self, descriptor: int) -> None:
-        """Wait until the disk has it."""
+        """Wait until the data is on the disk."""
         os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
-        """Let go of what was opened."""
+        """Close a file or folder."""
         os.close(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another's name, in its place, at once."""
+        """Rename a file, atomically replacing the target."""
         source.replace(target)
 
     def remove(self, path: Path) -> None:
-        """Take a file away."""
+        """Remove a file."""
         path.unlink()
 
 
 def replace(files: Files, path: Path, data: bytes) -> None:
-    """Put a file in another's place, so that at any instant, and after a power cut, there is one of the two whole.
+    """Replace a file atomically: at any instant, and after a power cut, either the old or the new content is complete.
 
-    Only one process may do so at a time: the temporary file beside it has always the same name, so that none is left lying about.
+    Only one process may do so at a time: the temporary file always has the same name, so that a crash leaves at most one behind.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
@@ -74,7 +74,7 @@ def replace(files: Files, path: Path, data: bytes) -> None:
 
 
 def sync_folder(files: Files, folder: Path) -> None:
-    """Wait until the disk has what was renamed or made in a folder."""
+    """Wait until a rename or a new file in a folder is on the disk."""
     descriptor = files.open_folder(folder)
     try:
         files.sync(descriptor)
@@ -85,17 +85,17 @@ def sync_folder(files: Files, folder: Path) -> None:
 _CAUSES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "this user may not write there",
-    errno.EPERM: "this user may not write there",
-    errno.ENOENT: "there is no such folder",
+    errno.EROFS: "the file system is read-only: choose another path",
+    errno.EACCES: "this user may not write there: change the permissions",
+    errno.EPERM: "this user may not write there: change the permissions",
+    errno.ENOENT: "there is no such folder: create it",
     errno.EISDIR: "it is a folder; give the name of a file",
 }
 
 
 @contextlib.contextmanager
 def translated(path: Path, doing: str) -> Iterator[None]:
-    """Say in words what failed while a journal's files were read or written.
+    """Turn an `OSError` of the block into a `JournalError` that says what to do.
 
     Raises:
         JournalError: an operation failed.

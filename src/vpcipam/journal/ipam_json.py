@@ -1,9 +1,7 @@
-"""The journal that is ipamd's own checkpoint: upstream can start from it, and it from upstream's."""
+"""The journal in the format of ipamd's checkpoint: ipamd can restart from it, and it from ipamd's."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import attrs
 
@@ -23,6 +21,7 @@ from vpcipam.journal.files import Files, replace, translated
 from vpcipam.journal.lock import ProcessLock
 from vpcipam.journal.protocol import (
     Assigned,
+    Closing,
     Cooling,
     Problem,
     Released,
@@ -38,13 +37,13 @@ from vpcipam.sandbox import SandboxKey
 
 @attrs.frozen
 class _State:
-    """What was recorded. It is replaced as a whole, once the files have it.
+    """What is recorded. A change replaces it as a whole, after the write.
 
     Attributes:
-        assigned: with the text of each allocation: fields that only upstream knows are found there again by upstream.
-        cooling: of addresses that no sandbox holds; some may be over.
-        problems: with the text of each.
-        others: members of the checkpoint that are not known here, with their texts.
+        assigned: each with the text of its allocation, which may have fields that only ipamd knows.
+        cooling: by address; no sandbox holds these. Some may be over.
+        problems: each with its text.
+        others: unknown members of the checkpoint, with their texts.
         key_of: the sandbox of each address.
     """
 
@@ -62,33 +61,33 @@ class _State:
         return {key: entry for key, (entry, _) in self.assigned.items()}
 
     def restored(self, now_ns: int) -> Restored:
-        """What it is to a datastore."""
+        """The content as the protocol has it."""
         return Restored.at(now_ns, self.entries.values(), self.cooling.values(), self.problems)
 
 
-class IpamJsonFile:
-    """A journal in the format of ipamd's `ipam.json` (`vpc-cni-ipam/1`), which is written whole on every change.
+class IpamJsonFile(Closing):
+    """A journal in the format of ipamd's `ipam.json` (`vpc-cni-ipam/1`). Every change writes the whole file.
 
-    What upstream's format has no place for, the cooldowns, is in a file beside it (`ipam.cooldown.json`), which upstream does not look at.
-    It is written first: after a crash between the two, a sandbox still holds its address, and that counts.
+    The format has no place for cooldowns, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. It is written first:
+    if the process crashes between the two writes, the sandbox still holds its address, and that counts.
 
-    Any thread may call it at any time; one call follows the other. Only one process can have it open (`ipam.json.lock`).
+    Any thread may call it at any time; a lock serializes the calls. Only one process can have it open (`ipam.json.lock`).
 
-    Allocations come in the order of their assignment; upstream writes them in no order.
+    Allocations are written in the order of assignment; ipamd writes them in no particular order.
     """
 
     def __init__(self, path: Path | str, *, interfaces_count: int = 1, files: Files | None = None) -> None:
-        """Open a checkpoint; where there is none, nothing is assigned.
+        """Open a checkpoint. If there is none, nothing is assigned.
 
         Args:
-            path: of the checkpoint; upstream's is /var/run/aws-node/ipam.json.
-            interfaces_count: what new allocations say of the pod's interfaces; 0 leaves it out, as releases before v1.20 did.
-            files: what does the reading and writing, for tests.
+            path: of the checkpoint; ipamd's is /var/run/aws-node/ipam.json.
+            interfaces_count: written into new allocations as the number of the pod's interfaces. 0 omits it, as releases before v1.20 did.
+            files: reads and writes the files; for tests.
 
         Raises:
             JournalLocked: another process has it open.
-            JournalCorrupt: it can't be read whole; the message says how to get at what can.
-            JournalFormatError: it is of another version.
+            JournalCorrupt: it is damaged; the message says how to read the undamaged part.
+            JournalFormatError: it has another version.
             JournalError: the file system refuses.
         """
         self.path = Path(path)
@@ -104,29 +103,33 @@ class IpamJsonFile:
 
     @classmethod
     def salvage(cls, path: Path | str, now_ns: int, *, files: Files | None = None) -> Restored:
-        """Read what is whole of a checkpoint that is not. It changes nothing, and minds no lock.
+        """The readable content of a damaged checkpoint. It changes nothing and ignores the lock.
 
-        To go on with it: move the broken file away, open a new journal, and record there what this returns. What is lost are sandboxes
-        that run, so ask the container runtime for theirs first: their addresses would go to others.
+        To continue, move the damaged file away, open a new journal, and record there what this returns. Lost entries are sandboxes that
+        may still run, and their addresses would go to others: first ask the container runtime for its sandboxes.
         """
         state, _ = _read(Path(path), files or Files(), salvage=True)
         return state.restored(now_ns)
 
-    def record_assign(self, assigned: Assigned) -> None:
-        """Keep that a sandbox holds an address from now on; see `Journal`."""
-        self.record_assigns((assigned,))
-
-    def record_assigns(self, assigned: tuple[Assigned, ...]) -> None:
-        """Keep, all or none, that sandboxes hold addresses; see `Journal`. Complexity: O(sandboxes in the file)."""
-        with self._lock.turn:
-            state = self._open_state()
-            new = self._with_assigned(state, assigned)
-            if new is not state:
-                self._write_checkpoint(new)
+    def record(
+        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
+    ) -> None:
+        """Record changes, all or none; see `Journal`. Complexity: O(sandboxes in the file)."""
+        with self._lock.threads:
+            before = self._open_state()
+            state = self._with_assigned(_without(before, discarded), assigned)
+            later = later_cooldowns(cooling, state.key_of, state.cooling)
+            checkpoint_changed = state is not before
+            if later:
+                state = attrs.evolve(state, cooling={**state.cooling, **later})
+                self._write_cooldowns(state.cooling)
+            if checkpoint_changed:
+                self._write_checkpoint(state)
+            self._state = state
 
     def record_unassign(self, released: Released) -> None:
-        """Keep, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
-        with self._lock.turn:
+        """Record, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
+        with self._lock.threads:
             state = self._open_state()
             check_released(released, state.entries)
             if not released:
@@ -140,56 +143,22 @@ class IpamJsonFile:
             self._write_cooldowns(cooling)
             self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
 
-    def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
-        """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
-        with self._lock.turn:
-            state = self._open_state()
-            later = later_cooldowns(cooling, state.key_of, state.cooling)
-            if later:
-                state = attrs.evolve(state, cooling={**state.cooling, **later})
-                self._write_cooldowns(state.cooling)
-                self._state = state
-
     def restore(self, now_ns: int) -> Restored:
-        """Say what was in the files when they were opened, and what was recorded since."""
-        with self._lock.turn:
+        """The content of the files when they were opened, and what was recorded since; see `Journal`."""
+        with self._lock.threads:
             return self._open_state().restored(now_ns)
 
-    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
-        """Take entries out that `restore` reported; see `Journal`."""
-        with self._lock.turn:
-            state = self._open_state()
-            left, struck = dict(state.problems), tuple(problems)
-            for problem in struck:
-                if left.pop(problem, None) is None:
-                    raise unknown_problem(problem)
-            if struck:
-                state = attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in struck}))
-            state = self._with_assigned(state, assigned)
-            later = later_cooldowns(cooling, state.key_of, state.cooling)
-            if later:
-                state = attrs.evolve(state, cooling={**state.cooling, **later})
-            if state is not self._state:
-                self._write_cooldowns(state.cooling)
-                self._write_checkpoint(state)
-
     def close(self) -> None:
-        """Let another process open it; see `Journal`."""
-        with self._lock.turn:
+        """Release the lock, so that another process can open it; see `Journal`."""
+        with self._lock.threads:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def _open_state(self) -> _State:
         self._lock.require()
         return self._state
 
     def _with_assigned(self, state: _State, assigned: tuple[Assigned, ...]) -> _State:
-        """What it is with sandboxes beside the others, the same object where it has them all."""
+        """A state with further sandboxes; the same object if it has them all."""
         new = new_entries(assigned, state.entries, state.key_of)
         check_undecided(new, state.problems)
         if not new:
@@ -200,7 +169,7 @@ class IpamJsonFile:
         return attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling)
 
     def _write_checkpoint(self, state: _State) -> None:
-        """Write the file that counts; only then has it happened."""
+        """Write the checkpoint, and only then replace the state."""
         texts = [*(text for _, text in state.assigned.values()), *state.problems.values()]
         with translated(self.path, "written, so nothing is recorded"):
             replace(self._files, self.path, write_document(CHECKPOINT_VERSION, "allocations", texts, state.others))
@@ -209,19 +178,30 @@ class IpamJsonFile:
     def _write_cooldowns(self, cooling: Mapping[str, Cooling]) -> None:
         if cooling == self._cooling_written:
             return
-        self._cooling_written = None  # should the write fail, nobody knows what the file has
+        self._cooling_written = None  # if the write fails, the content of the file is unknown
         path = _cooldowns_path(self.path)
         with translated(path, "written, so nothing is recorded"):
             replace(self._files, path, write_document(COOLDOWNS_VERSION, "cooldowns", map(cooldown_text, cooling.values())))
         self._cooling_written = cooling
 
 
-def _without_repeats(problems: Mapping[Problem, str], over: Container[object]) -> Mapping[Problem, str]:
-    """Leave out what only says again what is over, by sandbox and address: after the next start it would stand for itself."""
+def _without(state: _State, discarded: tuple[Problem, ...]) -> _State:
+    """A state without some problems; the same object if there are none to discard."""
+    if not discarded:
+        return state
+    left = dict(state.problems)
+    for problem in discarded:
+        if left.pop(problem, None) is None:
+            raise unknown_problem(problem)
+    return attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in discarded}))
+
+
+def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
+    """Drop the repeats of entries that are gone, given by sandbox and address: after a restart they would count as entries themselves."""
     return {
         problem: text
         for problem, text in problems.items()
-        if problem.repeats is None or (problem.repeats.key, problem.repeats.address) not in over
+        if problem.repeats is None or (problem.repeats.key, problem.repeats.address) not in gone
     }
 
 
@@ -230,13 +210,13 @@ def _cooldowns_path(path: Path) -> Path:
 
 
 def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[str, Cooling]]:
-    """Read both files; return what they mean, and the cooldowns as they stand in theirs."""
+    """Read both files; return the state, and the cooldowns as written in theirs."""
     checkpoint = _read_file(files, path, path, CHECKPOINT_VERSION, "allocations", salvage=salvage)
     allocations = read_allocations(checkpoint)
     cooldowns_path = _cooldowns_path(path)
     cooling, illegible = read_cooldowns(_read_file(files, path, cooldowns_path, COOLDOWNS_VERSION, "cooldowns", salvage=salvage))
     if illegible and not salvage:
-        raise JournalCorrupt(f"{cooldowns_path} has a {illegible[0].place} that makes no sense: {illegible[0].message}. {_salvage(path)}")
+        raise JournalCorrupt(f"{cooldowns_path} has an unreadable {illegible[0].place}: {illegible[0].message}. {_salvage(path)}")
     written = {each.address: each for each in cooling}
     held = {entry.address for entry, _ in allocations.assigned}
     state = _State(
@@ -249,7 +229,7 @@ def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[s
 
 
 def _read_file(files: Files, journal: Path, path: Path, version: str, list_name: str, *, salvage: bool) -> Document:
-    """Read one file; where there is none, its list is empty."""
+    """Read one file. If there is none, its list is empty."""
     with translated(path, "read"):
         data = files.read(path)
     document = read_document(write_document(version, list_name, ()) if data is None else data, list_name)
@@ -258,15 +238,17 @@ def _read_file(files: Files, journal: Path, path: Path, version: str, list_name:
         byte = len(document.text[:offset].encode("utf-8", "surrogateescape"))
         where = f"{document.place(offset)} (byte {byte} of {len(data or b'')})"
         raise JournalCorrupt(
-            f"{path} breaks off at {where}: {document.broken.message}. The {len(document.entries)} {list_name} before that are whole. "
+            f"{path} breaks off at {where}: {document.broken.message}. The {len(document.entries)} {list_name} before it are readable. "
             f"{_salvage(journal)}"
         )
     _, found = document.others.get("version", ("", None))
     if found != version and not (salvage and found is None):
         what = "no version" if found is None else f"version {found!r}"
-        raise JournalFormatError(f"{path} has {what}, but this release reads {version!r} alone: use one that wrote it, or another path")
+        raise JournalFormatError(
+            f"{path} has {what}, but this release reads only {version!r}: use the release that wrote it, or another path"
+        )
     return document
 
 
 def _salvage(path: Path) -> str:
-    return f"IpamJsonFile.salvage({str(path)!r}, now_ns) reads what is whole, and says how to go on with it"
+    return f"IpamJsonFile.salvage({str(path)!r}, now_ns) returns the readable part; its documentation says how to continue"

@@ -1,4 +1,4 @@
-"""The protocol between a datastore and its journal, and the journal that keeps all in memory."""
+"""The protocol between a datastore and its journal, and the journal that keeps everything in memory."""
 
 from collections.abc import Container, Iterable, Mapping
 from types import TracebackType
@@ -19,7 +19,7 @@ class Assigned:
         assigned_ns: when it was assigned, Unix nanoseconds.
 
     Raises:
-        TypeError: the sandbox or the pod is named by something else than texts, which would come back as texts, and so as others.
+        TypeError: the key or the pod holds something other than text. A journal stores text, so it would come back changed.
     """
 
     key: SandboxKey
@@ -29,18 +29,18 @@ class Assigned:
 
     def __attrs_post_init__(self) -> None:
         if self.pod is not None and not isinstance(self.pod, PodRef):
-            raise TypeError(f"a pod is named by a PodRef(namespace, name), not by {type(self.pod).__name__} ({self.pod!r})")
+            raise TypeError(f"pod must be a PodRef(namespace, name), not {type(self.pod).__name__} ({self.pod!r})")
         for name in self.key if self.pod is None else (*self.key, self.pod.namespace, self.pod.name):
             if not isinstance(name, str):
-                raise TypeError(f"a journal names sandboxes and pods by texts, which {self.key!r} for {self.pod!r} does not")
+                raise TypeError(f"a journal stores names as text: use str for each part of {self.key!r} and {self.pod!r}")
 
 
 @attrs.frozen
 class Cooling:
-    """An address cools until the given time, Unix nanoseconds, exclusive.
+    """An address cools until a given time, Unix nanoseconds, exclusive.
 
     Attributes:
-        released_ns: when it began to cool, None where that is not known.
+        released_ns: when it began to cool, None if unknown.
     """
 
     address: str
@@ -48,7 +48,9 @@ class Cooling:
     released_ns: int | None = None
 
     def left_at(self, now_ns: int) -> "Cooling | None":
-        """What is left of it by a clock that may have been put back since: no more than the whole of it. None where nothing is left.
+        """The part of the cooldown that is left at a time, None if it is over.
+
+        If the clock was set back since the release, the whole cooldown starts again at `now_ns`: it never lasts longer than its length.
 
         >>> Cooling("10.0.1.5", until_ns=40, released_ns=10).left_at(30)
         Cooling(address='10.0.1.5', until_ns=40, released_ns=10)
@@ -65,15 +67,15 @@ class Cooling:
 
 @attrs.frozen
 class Problem:
-    """An entry of a journal that can't be taken as it stands. It stays in the journal until somebody strikes it out.
+    """A journal entry that is unreadable or contradicts another. It stays in the journal until it is discarded.
 
     Attributes:
-        place: where it stands, `allocation 3 (line 1, column 512)`.
+        place: where the entry is, for example `allocation 3 (line 1, column 512)`.
         message: what is wrong with it.
-        key: the sandbox that it names, None where it names none. The journal records no address for it meanwhile.
-        address: the address to withhold meanwhile, None where there is none. The journal records no sandbox on it.
-        text: the entry as it stands.
-        repeats: the entry that it only says again, None for any other problem. There is nothing to decide: it leaves the journal with that.
+        key: the sandbox that it names, if any. Until it is discarded, the journal records no address for that sandbox.
+        address: the address that it names, if any. Until it is discarded, the journal records no sandbox on that address.
+        text: the entry as written.
+        repeats: the entry that this one repeats, None for any other problem. A repeat needs no decision: it leaves with that entry.
     """
 
     place: str
@@ -86,13 +88,13 @@ class Problem:
 
 @attrs.frozen
 class Restored:
-    """What a journal holds.
+    """The content of a journal.
 
     Attributes:
-        assigned: the sandboxes that hold an address; no two of them one address.
-        cooling: the addresses that still cool, with no more left than the whole of their cooldown; none that a sandbox holds.
-        ended: cooldowns whose time is over, if the clock is right: should it have been put forward meanwhile, let them cool again.
-        problems: entries that are in none of these. Nobody guesses what they mean.
+        assigned: the sandboxes that hold an address. No two of them hold the same one.
+        cooling: the addresses that still cool and that no sandbox holds, each with at most its whole cooldown left.
+        ended: cooldowns that are over if the clock is right. If it was set forward meanwhile, let these addresses cool again.
+        problems: the entries that are in none of these.
     """
 
     assigned: tuple[Assigned, ...]
@@ -102,7 +104,7 @@ class Restored:
 
     @classmethod
     def at(cls, now_ns: int, assigned: Iterable[Assigned], cooling: Iterable[Cooling], problems: Iterable[Problem] = ()) -> Self:
-        """Sort cooldowns by what is left of them at a time."""
+        """Divide cooldowns into those that still run at a time and those that have ended."""
         left, ended = [], []
         for each in cooling:
             still = each.left_at(now_ns)
@@ -114,86 +116,75 @@ class Restored:
 
 
 Released = tuple[tuple[SandboxKey, Cooling], ...]
+"""Sandboxes that gave an address back, each with the cooldown of that address."""
 
 
 class Journal(Protocol):
-    """Where a datastore writes what it is about to acknowledge.
+    """Where a datastore records a change before it acknowledges it. A journal belongs to one datastore, so to one network card.
 
-    A record is durable when the call returns. A call that raises has recorded nothing: the datastore then undoes its change and lets the
-    error through. Only where the machine fails in the very moment after the write, or an interrupt strikes there, may the record have
-    been kept all the same; after a restart, a sandbox that was never told of its address then holds it.
-
-    A journal belongs to one datastore, so to one network card.
+    A record is durable when the call returns. A call that raises has recorded nothing: the datastore undoes its change and raises the
+    error. There is one exception: if the machine fails or the call is interrupted just after the write, the record may be kept. After a
+    restart, a sandbox that was never told of its address may then hold it.
     """
 
-    def record_assign(self, assigned: Assigned) -> None:
-        """Keep that a sandbox holds an address from now on, and that the address cools no more. What is recorded already stays as it is.
+    def record(
+        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
+    ) -> None:
+        """Record changes in one write, all or none.
+
+        Args:
+            assigned: sandboxes that hold an address from now on. The address no longer cools. What is already recorded stays unchanged.
+            cooling: addresses that cool from now on because somebody else used them. The later of two cooldowns counts. An address that
+                a sandbox holds is ignored.
+            discarded: problems that `restore` reported and that somebody has decided about. Their entries leave the journal.
 
         Raises:
-            JournalConflict: the sandbox holds another address, or another sandbox holds this one.
-            JournalError: it can't be written.
-        """
-        ...
-
-    def record_assigns(self, assigned: tuple[Assigned, ...]) -> None:
-        """Keep, all or none, that sandboxes hold addresses: one write for them all.
-
-        Raises:
-            JournalConflict: one of the sandboxes holds another address, or another sandbox holds one of these.
-            JournalError: it can't be written.
+            JournalConflict: the sandbox holds another address, another sandbox holds the address, or a problem names one of them.
+            UnknownKey: a discarded problem is not in the journal.
+            JournalError: the journal can't be written.
         """
         ...
 
     def record_unassign(self, released: Released) -> None:
-        """Keep, all or none, that sandboxes gave their addresses back and that these cool: one write for them all.
+        """Record in one write, all or none, that sandboxes gave their addresses back and that these cool.
 
         Raises:
-            UnknownKey: one of them does not hold that address here.
-            JournalError: it can't be written.
-        """
-        ...
-
-    def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
-        """Keep, all or none, that addresses cool which somebody else saw in use; not those held here. Of two cooldowns the later counts.
-
-        Raises:
-            JournalError: it can't be written.
+            UnknownKey: one of the sandboxes does not hold that address in the journal.
+            JournalError: the journal can't be written.
         """
         ...
 
     def restore(self, now_ns: int) -> Restored:
-        """Say what the journal holds.
+        """The content of the journal at a time.
 
         Raises:
-            JournalError: it can't be read.
-        """
-        ...
-
-    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
-        """Take entries out that `restore` reported, all or none: somebody has decided about them.
-
-        Args:
-            problems: the entries.
-            assigned: what is right about them instead, recorded in the same write as by `record_assigns`.
-            cooling: addresses that cool by the decision, recorded in the same write as by `record_cooling`.
-
-        Raises:
-            UnknownKey: one of them is not in the journal, or was struck out already.
-            JournalConflict: what is recorded instead contradicts what else the journal has.
-            JournalError: it can't be written.
+            JournalError: the journal can't be read.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and locks; a journal that is closed may be closed again. Nothing is lost without it."""
+        """Release files and locks. Closing a second time does nothing. A journal that is not closed loses nothing."""
         ...
 
 
-class MemoryJournal:
-    """A journal that lives as long as its process: for tests, and to look at what a durable one would hold.
+class Closing:
+    """A journal that a `with` block closes."""
+
+    def close(self) -> None:
+        """Release files and locks; see `Journal`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class MemoryJournal(Closing):
+    """A journal that lives as long as its process: for tests, and to see what a durable one would hold.
 
     >>> journal = MemoryJournal()
-    >>> journal.record_assign(Assigned(SandboxKey("aws-cni", "c1", "eth0"), "10.0.1.5", None, 0))
+    >>> journal.record((Assigned(SandboxKey("aws-cni", "c1", "eth0"), "10.0.1.5", None, 0),))
     >>> [entry.address for entry in journal.restore(now_ns=0).assigned]
     ['10.0.1.5']
     """
@@ -205,67 +196,48 @@ class MemoryJournal:
 
     @property
     def assigned(self) -> tuple[Assigned, ...]:
-        """The sandboxes that hold an address, in the order of their assignment."""
+        """The sandboxes that hold an address, in the order of assignment."""
         return tuple(self._assigned.values())
 
     @property
     def cooling(self) -> tuple[Cooling, ...]:
-        """The last cooldown of each address that no sandbox holds, in the order of their release; it may be over."""
+        """The last cooldown of each address that no sandbox holds, in the order of release. It may be over."""
         return tuple(self._cooling.values())
 
-    def record_assign(self, assigned: Assigned) -> None:
-        """Keep that a sandbox holds an address from now on; see `Journal`."""
-        self.record_assigns((assigned,))
-
-    def record_assigns(self, assigned: tuple[Assigned, ...]) -> None:
-        """Keep, all or none, that sandboxes hold addresses; see `Journal`."""
+    def record(
+        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
+    ) -> None:
+        """Record changes, all or none; see `Journal`. There are no problems in memory to discard."""
+        for problem in discarded:
+            raise unknown_problem(problem)
         for new in new_entries(assigned, self._assigned, self._key_of):
             self._assigned[new.key] = new
             self._key_of[new.address] = new.key
             self._cooling.pop(new.address, None)
+        self._cooling.update(later_cooldowns(cooling, self._key_of, self._cooling))
 
     def record_unassign(self, released: Released) -> None:
-        """Keep, all or none, that sandboxes gave their addresses back and that these cool; see `Journal`."""
+        """Record, all or none, that sandboxes gave their addresses back; see `Journal`."""
         check_released(released, self._assigned)
         for key, cooling in released:
             del self._assigned[key], self._key_of[cooling.address]
             self._cooling[cooling.address] = cooling
 
-    def record_cooling(self, cooling: tuple[Cooling, ...]) -> None:
-        """Keep, all or none, that addresses cool which somebody else saw in use; see `Journal`."""
-        self._cooling.update(later_cooldowns(cooling, self._key_of, self._cooling))
-
     def restore(self, now_ns: int) -> Restored:
-        """Say what the journal holds."""
+        """The content of the journal; see `Journal`."""
         return Restored.at(now_ns, self._assigned.values(), self._cooling.values())
 
-    def strike_out(self, problems: Iterable[Problem], *, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = ()) -> None:
-        """Refuse to take out what was never in: there are no problems in memory. The rest is recorded; see `Journal`."""
-        for problem in problems:
-            raise unknown_problem(problem)
-        self.record_assigns(assigned)
-        self.record_cooling(cooling)
 
-    def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-# --- what all journals refuse --------------------------------------------------------------------------------------------
+# --- what every journal refuses ------------------------------------------------------------------------------------------
 
 
 def new_entries(
     assigned: Iterable[Assigned], held: Mapping[SandboxKey, Assigned], key_of: Mapping[str, SandboxKey]
 ) -> tuple[Assigned, ...]:
-    """Pick out what is not recorded yet.
+    """The assignments that are not recorded yet.
 
     Raises:
-        JournalConflict: it contradicts what is recorded, or itself.
+        JournalConflict: one of them contradicts what is recorded, or another of them.
     """
     new: dict[SandboxKey, Assigned] = {}
     taken: dict[str, SandboxKey] = {}
@@ -282,18 +254,18 @@ def new_entries(
     return tuple(new.values())
 
 
-def later_cooldowns(cooling: Iterable[Cooling], key_of: Container[str], known: Mapping[str, Cooling]) -> dict[str, Cooling]:
-    """Pick out what cools longer than is known, by address; not what is held."""
+def later_cooldowns(cooling: Iterable[Cooling], held: Container[str], known: Mapping[str, Cooling]) -> dict[str, Cooling]:
+    """The cooldowns that end later than the known one, by address; without addresses that are held."""
     later: dict[str, Cooling] = {}
     for each in cooling:
         earlier = later.get(each.address) or known.get(each.address)
-        if each.address not in key_of and (earlier is None or earlier.until_ns < each.until_ns):
+        if each.address not in held and (earlier is None or earlier.until_ns < each.until_ns):
             later[each.address] = each
     return later
 
 
 def check_released(released: Released, held: Mapping[SandboxKey, Assigned]) -> None:
-    """Refuse a release of what is not held, or of the same twice."""
+    """Refuse to release an address that is not held, or one address twice."""
     seen: set[SandboxKey] = set()
     for key, cooling in released:
         entry = held.get(key)
@@ -303,37 +275,37 @@ def check_released(released: Released, held: Mapping[SandboxKey, Assigned]) -> N
 
 
 def check_undecided(new: Iterable[Assigned], problems: Iterable[Problem]) -> None:
-    """Refuse to give a sandbox or an address away that an entry names which nobody has decided about.
+    """Refuse to assign to a sandbox, or to assign an address, that a problem names.
 
     Raises:
-        JournalConflict: an entry names one of them.
+        JournalConflict: a problem names one of them.
     """
     for problem in problems:
         for each in new:
             if each.key == problem.key or each.address == problem.address:
-                where = f"while the journal has {problem.place}, where {problem.message}"
-                raise JournalConflict(f"{each.key} can't have {each.address} {where}: decide about that and strike it out")
+                raise JournalConflict(
+                    f"{each.key} can't have {each.address}: the journal has {problem.place}, where {problem.message}. "
+                    "Decide about that entry and discard it first"
+                )
 
 
 def key_taken(assigned: Assigned, held: str) -> JournalConflict:
-    """Say that a sandbox holds another address."""
-    return JournalConflict(f"the journal has {held} for {assigned.key}, not {assigned.address}: put restored sandboxes back before others")
+    """The error for a sandbox that holds another address."""
+    return JournalConflict(f"the journal has {held} for {assigned.key}, not {assigned.address}: call restore before the first assign")
 
 
 def address_taken(assigned: Assigned, holder: SandboxKey) -> JournalConflict:
-    """Say that another sandbox holds an address."""
+    """The error for an address that another sandbox holds."""
     return JournalConflict(
-        f"the journal has {holder} on {assigned.address}, so {assigned.key} can't have it: put restored sandboxes back before others"
+        f"the journal has {holder} on {assigned.address}, so {assigned.key} can't have it: call restore before the first assign"
     )
 
 
 def not_held(key: SandboxKey, cooling: Cooling) -> UnknownKey:
-    """Say that a sandbox does not hold what it gives back."""
-    return UnknownKey(
-        f"the journal knows of no address {cooling.address} of {key}: was it attached to the datastore before the first assign?"
-    )
+    """The error for a sandbox that gives back an address that it does not hold."""
+    return UnknownKey(f"the journal has no address {cooling.address} for {key}: give the journal to the datastore before the first assign")
 
 
 def unknown_problem(problem: Problem) -> UnknownKey:
-    """Say that an entry is not there to be struck out."""
-    return UnknownKey(f"the journal has no such entry to strike out: {problem.place}, {problem.message}")
+    """The error for a problem that is not in the journal."""
+    return UnknownKey(f"the journal has no such entry to discard: {problem.place}, {problem.message}")

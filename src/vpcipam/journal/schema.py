@@ -1,11 +1,11 @@
-"""The tables of the SQLite journal, and the way from each version of them to the next."""
+"""The tables of the SQLite journal, and the migrations from each version to the next."""
 
 import contextlib
 import sqlite3
 from collections.abc import Sequence
 
 APPLICATION_ID = 0x76706970
-"""`vpip`: what `file` and `PRAGMA application_id` know a journal by."""
+"""`vpip`: by it, `file` and `PRAGMA application_id` identify a journal."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -24,7 +24,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX cooling_by_end ON cooling (until_ns)",
     ),
 )
-"""The statements that lead from version 0, an empty database, to 1, and so on. What was released is never changed, only added to."""
+"""The statements that migrate version 0, an empty database, to 1, and so on. A released migration never changes."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -34,7 +34,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-    """Lead a database to the newest version, each step whole or not at all."""
+    """Migrate a database to the newest version, one transaction for each step."""
     for version in range(version_of(connection), len(migrations)):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -50,7 +50,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] 
 
 
 def has_tables_of(connection: sqlite3.Connection, version: int, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> bool:
-    """Tell whether a database has the tables of a version, word for word; others beside them don't matter."""
+    """Whether a database has exactly the tables of a version. Further tables are ignored."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         migrate(fresh, migrations[:version])
         return _tables(fresh) <= _tables(connection)

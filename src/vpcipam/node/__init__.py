@@ -1,6 +1,7 @@
 """A node: what ipamd does on one instance, with EC2 and the clock as arguments."""
 
-from vpcipam.node.node import Node, NodeEvent, default_max_pods
+from vpcipam.node.node import Node, NodeEvent
+from vpcipam.settings import default_max_pods
 
 __all__ = [
     "Node",

@@ -1,6 +1,6 @@
-"""The calls that a node makes to EC2 one after another: what time it is by now, and which of them are tried again.
+"""Consecutive EC2 calls of a node: the time that they have taken so far, and retries.
 
-How often, and with what waits between, is ipamd's (its `awssession` and `awsutils`), chance included: that is seeded here.
+The tries and waits are those of ipamd (its `awssession` and `awsutils`). Chance varies the waits; here it is seeded.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from vpcipam._chance import Scatter
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import THROTTLED, Ec2Api, Ec2Error
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 _MS = NS_PER_S // 1000
 
 
 @attrs.frozen
 class Backoff:
-    """How often something is tried, and how long the waits between are: each is twice the one before, and varied by chance.
+    """How often to try, and how long to wait between tries. Each wait is twice the one before, varied by chance.
 
     Attributes:
-        first_ns: the first wait.
-        longest_ns: what no wait exceeds, chance aside.
+        first_ns: the first wait, before chance varies it.
+        longest_ns: the longest wait, before chance varies it.
         try_count: tries in all.
-        percent: from where to where chance takes a wait, both included.
+        percent: the lowest and the highest percentage of a wait that chance picks, both inclusive.
     """
 
     first_ns: int
@@ -33,22 +33,22 @@ class Backoff:
     percent: tuple[int, int]
 
     def wait_ns(self, number: int, chance: Scatter) -> int:
-        """How long to wait after a try that failed; the first has the number 0."""
+        """How long to wait after a failed try; the first try has the number 0."""
         low, high = self.percent
         longest_ns = min(self.first_ns << number, self.longest_ns)
         return longest_ns * low // 100 + chance.below(longest_ns * (high - low) // 100 + 1)
 
 
 SDK_BACKOFF = Backoff(NS_PER_S, 20 * NS_PER_S, 10, (0, 100))
-"""What AWS's SDK for Go does about a throttled call, with the ten tries that ipamd asks of it."""
+"""How AWS's SDK for Go retries a throttled call, with the ten tries that ipamd configures."""
 DETACH_BACKOFF = Backoff(200 * _MS, 60 * NS_PER_S, 12, (100, 115))
 DELETE_BACKOFF = Backoff(500 * _MS, 60 * NS_PER_S, 12, (100, 115))
 METADATA_BACKOFF = Backoff(100 * _MS, 60 * NS_PER_S, 12, (100, 115))
-"""How a node waits for the metadata to show what it has just attached."""
+"""How a node waits until the metadata shows an ENI that it has just attached."""
 
 
 class Calls:
-    """Calls to EC2 that begin at a time and wait for each other."""
+    """EC2 calls that are made one after another from a given time on."""
 
     def __init__(self, ec2: Ec2Api, now_ns: int, chance: Scatter) -> None:
         self._ec2 = ec2
@@ -57,7 +57,7 @@ class Calls:
 
     @property
     def now_ns(self) -> int:
-        """What time it is after the calls and waits until now."""
+        """The time after all calls and waits so far."""
         return self._begin_ns + self._ec2.elapsed_ns
 
     def pause(self, duration_ns: int) -> None:
@@ -65,29 +65,29 @@ class Calls:
         self._ec2.pause(duration_ns)
 
     def back_off(self, backoff: Backoff, number: int) -> None:
-        """Wait after a try that failed; the first has the number 0."""
+        """Wait after a failed try; the first try has the number 0."""
         self.pause(backoff.wait_ns(number, self._chance))
 
-    def do(self, call: Callable[[int], _Answer]) -> _Answer:
-        """Make a call, which takes the time; a throttled one is made again.
+    def do(self, call: Callable[[int], _Result]) -> _Result:
+        """Make a call, and retry while EC2 throttles it. `call` is given the time.
 
         Raises:
-            Ec2Error: EC2 refused it, or went on to throttle it.
+            Ec2Error: EC2 refused the call, or throttled every try.
         """
         if self._ec2.retries_throttling:
             return call(self.now_ns)
         return self.insist(call, SDK_BACKOFF, again=lambda error: error.code in THROTTLED)
 
-    def insist(self, call: Callable[[int], _Answer], backoff: Backoff, *, again: Callable[[Ec2Error], bool] = lambda _: True) -> _Answer:
-        """Make a call until it is granted, or its tries are used up.
+    def insist(self, call: Callable[[int], _Result], backoff: Backoff, *, again: Callable[[Ec2Error], bool] = lambda _: True) -> _Result:
+        """Make a call until EC2 grants it or its tries are used up.
 
         Args:
-            call: takes the time.
-            backoff: how often to try.
-            again: tells whether an error is worth another try.
+            call: is given the time.
+            backoff: how often to try, and how long to wait.
+            again: tells whether to retry after an error.
 
         Raises:
-            Ec2Error: what EC2 said to the last try, or what is not worth another.
+            Ec2Error: the error of the last try, or one that `again` is False for.
         """
         for number in range(backoff.try_count - 1):
             try:

@@ -1,20 +1,20 @@
-"""Delete the ENIs that some node made and nobody uses: its create went through and its attach did not, or its detach and not its delete."""
+"""Delete leaked ENIs: an ipamd created them and nothing is attached to them, because an attach or a delete failed halfway."""
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.node.calls import Calls
-from vpcipam.node.card import DEFAULT_NETWORK_CARD
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
 from vpcipam.node.provisioner import Provisioner
 
-_REASON = "it was left unattached"
 
-
-def sweep_leaked_enis(provisioner: Provisioner, calls: Calls, now_ns: int) -> tuple[Action, ...]:
-    """Find and delete them (ipamd: cleanUpLeakedENIs). A refusal is told, and left to the next sweep."""
+def delete_leaked_enis(provisioner: Provisioner, calls: Calls, now_ns: int) -> tuple[Action, ...]:
+    """Find the leaked ENIs of the VPC and delete them (ipamd: cleanUpLeakedENIs). The next clean-up retries what EC2 refuses."""
+    filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.home.vpc_id,)}
     try:
-        leaked = provisioner.leaked_enis(calls)
+        unattached = calls.do(lambda time_ns: provisioner.ec2.describe_network_interfaces(filters=filters, now_ns=time_ns))
     except Ec2Error as error:
         return (_action(None, error, now_ns),)
+    leaked = [eni for eni in unattached if is_leaked(eni, calls.now_ns)]
     return tuple(_delete(provisioner, eni.eni_id, calls, now_ns) for eni in leaked)
 
 
@@ -28,4 +28,4 @@ def _delete(provisioner: Provisioner, eni_id: str, calls: Calls, now_ns: int) ->
 
 def _action(eni_id: str | None, error: Ec2Error | None, now_ns: int) -> Action:
     text = None if error is None else str(error)
-    return Action(now_ns, ActionKind.DELETE_LEAKED_ENI, DEFAULT_NETWORK_CARD, eni_id, (), _REASON, error=text)
+    return Action(now_ns, ActionKind.DELETE_LEAKED_ENI, DEFAULT_NETWORK_CARD, eni_id, (), "it was left unattached", error=text)

@@ -1,49 +1,48 @@
-"""Which of the ENIs that are attached to an instance are its ipamd's to manage (reference, section 3: MANAGE_UNTAGGED_ENI)."""
+"""Which ENIs attached to an instance its ipamd manages (docs/ipamd.md, "Variables": MANAGE_UNTAGGED_ENI)."""
 
 from collections.abc import Iterable
 
 import attrs
 
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.card import card_index, is_primary
-from vpcipam.node.provisioner import INSTANCE_TAG, NO_MANAGE_TAG
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
 
 
 @attrs.define
 class Membership:
-    """The ENIs that the node leaves alone, as they were last seen: they take room on their card.
+    """The unmanaged ENIs of a node, as last seen: they take room on their card.
 
     Attributes:
-        manage_untagged: manage ENIs that carry neither tag.
+        manage_untagged: manage ENIs that have neither of ipamd's two tags.
     """
 
     manage_untagged: bool
     _unmanaged: dict[str, int] = attrs.field(factory=dict)  # ENI: card
 
     def unmanaged_count(self, network_card: int) -> int:
-        """The number of ENIs on a card that are left alone."""
+        """The number of unmanaged ENIs on a card."""
         return sum(card == network_card for card in self._unmanaged.values())
 
     def is_gone(self, shown: Iterable[NetworkInterface]) -> bool:
-        """Tell whether one of those left alone is not shown any more: where one goes, there is room again."""
+        """Tell whether an unmanaged ENI is no longer shown, so that there is room again."""
         return bool(self._unmanaged.keys() - {eni.eni_id for eni in shown})
 
     def shown(self, attached: Iterable[NetworkInterface], network_card: int) -> dict[str, NetworkInterface]:
-        """The ENIs of a card in the metadata. That shows no tags, so an ENI once found to be left alone is left out."""
+        """The managed ENIs of a card in the metadata. Metadata has no tags, so this goes by the last `managed`."""
         return {eni.eni_id: eni for eni in attached if card_index(eni) == network_card and eni.eni_id not in self._unmanaged}
 
     def managed(self, attached: Iterable[NetworkInterface], network_card: int, instance_id: str) -> dict[str, NetworkInterface]:
-        """The ENIs of a card that are ipamd's to manage; the others are noted (ipamd: setUnmanagedENIs)."""
+        """The managed ENIs of a card, by their tags; remember the others (ipamd: setUnmanagedENIs)."""
         on_card = {eni.eni_id: eni for eni in attached if card_index(eni) == network_card}
         managed = {eni_id: eni for eni_id, eni in on_card.items() if self._is_managed(eni, instance_id)}
-        noted = {eni_id: card for eni_id, card in self._unmanaged.items() if card != network_card}
-        self._unmanaged = noted | dict.fromkeys(on_card.keys() - managed.keys(), network_card)
+        others = {eni_id: card for eni_id, card in self._unmanaged.items() if card != network_card}
+        self._unmanaged = others | dict.fromkeys(on_card.keys() - managed.keys(), network_card)
         return managed
 
     def _is_managed(self, eni: NetworkInterface, instance_id: str) -> bool:
         if is_primary(eni):
             return True
-        if not eni.private_ip:  # EFA-only: it has no addresses, and takes none
+        if not eni.private_ip:  # EFA-only: it can't have addresses
             return False
         no_manage = eni.tag(NO_MANAGE_TAG)
         if no_manage is not None:

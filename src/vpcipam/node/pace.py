@@ -1,4 +1,4 @@
-"""When a node may do what: the waiting times of ipamd's control loop (reference, section 5). No calls, no addresses."""
+"""When a node may do what: the intervals and pauses of ipamd's control loop (docs/ipamd.md, "The control loop")."""
 
 from collections.abc import Iterable
 
@@ -11,47 +11,47 @@ from vpcipam.warmpool import DECREASE_INTERVAL_NS, OUT_OF_ADDRESSES_PAUSE_NS
 TICK_INTERVAL_NS = 5 * NS_PER_S
 """ipamd looks at its pool this often."""
 RECONCILE_INTERVAL_NS = 60 * NS_PER_S
-"""A node compares itself with EC2 only when its last pool action is older than this."""
-SWEEP_INTERVAL_NS = 3600 * NS_PER_S
+"""A node compares itself with EC2 only if its last pool action is longer ago than this."""
+CLEANUP_INTERVAL_NS = 3600 * NS_PER_S
 """A node looks for leaked ENIs this often."""
-SWEEP_DELAY_MAX_S = 300
-"""The first look comes within this time of the start, by chance, so that nodes started together don't call EC2 together."""
+CLEANUP_DELAY_MAX_S = 300
+"""The first look comes within this time of the start, at random, so that nodes that start together don't call EC2 together."""
 _LONG_AGO_NS = -(1 << 62)
 
 
 @attrs.define
 class Pace:
-    """The times that a node's next steps count from, Unix nanoseconds.
+    """The times that a node's next steps depend on, Unix nanoseconds.
 
     Attributes:
-        anchor_ns: where the grid of ticks begins: the start, or the end of the last calls that took time.
-        ready_ns: when the start was through.
-        busy_until_ns: the loop waits for its calls until then.
-        sweep_ns: when to look for leaked ENIs next, None for never.
+        anchor_ns: the start of the grid of ticks: when the node started, or when its last calls that took time ended.
+        ready_ns: when the calls of the start ended.
+        busy_until_ns: when the calls that the loop waits for end.
+        cleanup_ns: when to look for leaked ENIs next, None for never.
     """
 
     anchor_ns: int = 0
     ready_ns: int = 0
     busy_until_ns: int = _LONG_AGO_NS
-    sweep_ns: int | None = None
+    cleanup_ns: int | None = None
     _last_action_ns: int = _LONG_AGO_NS
     _last_decrease_ns: int = _LONG_AGO_NS
     _out_of_addresses_ns: int = _LONG_AGO_NS
 
-    def begin(self, now_ns: int, ready_ns: int, sweep_ns: int | None) -> None:
+    def begin(self, now_ns: int, ready_ns: int, cleanup_ns: int | None) -> None:
         """Start the loop."""
         self.anchor_ns = self.ready_ns = ready_ns
-        self.sweep_ns = sweep_ns
+        self.cleanup_ns = cleanup_ns
         if ready_ns > now_ns:
             self.busy_until_ns = ready_ns
 
     def waited(self, begin_ns: int, end_ns: int) -> None:
-        """Note that the loop has made calls, and when it will be through with them: ticks count from there."""
+        """Note when the loop's calls began and when they end; if they take time, the ticks count from their end."""
         if end_ns > begin_ns:
             self.anchor_ns = self.busy_until_ns = end_ns
 
     def note(self, actions: Iterable[Action]) -> None:
-        """Remember when the pool last changed."""
+        """Note when the pool last changed."""
         for action in actions:
             if action.out_of_addresses:
                 self._out_of_addresses_ns = action.at_ns
@@ -62,15 +62,15 @@ class Pace:
                 self._last_decrease_ns = self._last_action_ns = action.at_ns
 
     def note_reconcile(self, now_ns: int) -> None:
-        """Remember when the node last compared itself with EC2."""
+        """Note when the node last compared itself with EC2."""
         self._last_action_ns = now_ns
 
     def pass_over(self, now_ns: int, *, every_tick: bool) -> None:
-        """Take it that each tick before a time at which a comparison was due has made one, and found nothing.
+        """Assume that every tick before `now_ns` at which a comparison was due made one and found nothing.
 
         Args:
             now_ns: the time, exclusive.
-            every_tick: comparisons are due at every tick, not 60 s after the last pool action.
+            every_tick: a comparison is due at every tick, not only 60 s after the last pool action.
         """
         first_ns = self.next_tick(self.anchor_ns if every_tick else self._last_action_ns + RECONCILE_INTERVAL_NS)
         if first_ns < now_ns:
@@ -78,7 +78,7 @@ class Pace:
             self._last_action_ns = max(self._last_action_ns, now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns)
 
     def may_look(self, now_ns: int) -> bool:
-        """Tell whether the loop has come round to looking at the pool since its last calls that took time."""
+        """Tell whether the last calls that took time ended at least one tick ago."""
         return now_ns >= self.busy_until_ns + TICK_INTERVAL_NS
 
     def may_grow(self, now_ns: int) -> bool:
@@ -86,20 +86,20 @@ class Pace:
         return now_ns - self._out_of_addresses_ns >= OUT_OF_ADDRESSES_PAUSE_NS
 
     def may_shrink(self, now_ns: int) -> bool:
-        """Tell whether the last shrinking is long enough ago."""
+        """Tell whether the pool last shrank long enough ago."""
         return now_ns - self._last_decrease_ns >= DECREASE_INTERVAL_NS
 
     def reconcile_due(self, now_ns: int) -> bool:
         """Tell whether the last pool action is long enough ago."""
         return now_ns - self._last_action_ns > RECONCILE_INTERVAL_NS
 
-    def sweep_due(self, now_ns: int) -> bool:
+    def cleanup_due(self, now_ns: int) -> bool:
         """Tell whether it is time to look for leaked ENIs."""
-        return self.sweep_ns is not None and now_ns >= self.sweep_ns
+        return self.cleanup_ns is not None and now_ns >= self.cleanup_ns
 
     def next_tick(self, after_ns: int) -> int:
         """The first tick after a time."""
-        anchor_ns = self.anchor_ns  # read once: the control loop may be moving it in another thread
+        anchor_ns = self.anchor_ns  # read once: the control loop may move it in another thread
         ticks = (max(after_ns, anchor_ns) - anchor_ns) // TICK_INTERVAL_NS + 1
         return anchor_ns + ticks * TICK_INTERVAL_NS
 
@@ -110,4 +110,4 @@ class Pace:
             self._last_decrease_ns + DECREASE_INTERVAL_NS,
             self._last_action_ns + RECONCILE_INTERVAL_NS + 1,
         }
-        return times if self.sweep_ns is None else times | {self.sweep_ns}
+        return times if self.cleanup_ns is None else times | {self.cleanup_ns}

@@ -1,4 +1,4 @@
-"""Compare a datastore with what is attached to its card. Pure: following the answer is the card's job."""
+"""Compare a datastore with what is attached to its card. `Card.follow` acts on the answer."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.provisioner import pod_cidrs
+from vpcipam.node.interfaces import pod_cidrs
 
 
 @attrs.frozen
@@ -19,13 +19,13 @@ class CidrChange:
 
 @attrs.frozen
 class Differences:
-    """What is attached, against the datastore's books.
+    """How what is attached differs from a datastore.
 
     Attributes:
-        new: ENIs that the datastore does not know, or knows at another device number.
-        gained: CIDRs that it does not know, on ENIs that it does.
-        lost: CIDRs that are gone from their ENI.
-        vanished: ids of ENIs that are gone, or were and are now at another device number: their pods have lost their routes.
+        new: ENIs that the datastore does not have, or has at another device number.
+        gained: CIDRs that the datastore does not have, on ENIs that it has.
+        lost: CIDRs that are no longer on their ENI.
+        vanished: ids of ENIs that are no longer attached, or are now at another device number, so that their pods lost their routes.
     """
 
     new: tuple[NetworkInterface, ...]
@@ -41,17 +41,21 @@ class Differences:
 def differences(
     datastore: Datastore, attached: Mapping[str, NetworkInterface], *, moved: Collection[str] = (), ignore: Collection[str] = ()
 ) -> Differences:
-    """Compare the datastore with the managed ENIs that are attached to its card, by id.
+    """Compare a datastore with the managed ENIs that are attached to its card.
 
-    ENIs of `moved` are at another device number than before; CIDRs of `ignore` are never gained.
+    Args:
+        datastore: the card's.
+        attached: the ENIs by id.
+        moved: ids of ENIs that are now at another device number.
+        ignore: CIDRs that are not reported as gained.
     """
     gained, lost = [], []
     for eni_id in datastore.eni_ids:
         if eni_id in attached and eni_id not in moved:
-            there = dict.fromkeys(pod_cidrs(attached[eni_id], datastore.mode))
-            booked = dict.fromkeys(datastore.cidrs(eni_id))
-            gained.append(CidrChange(eni_id, tuple(cidr for cidr in there if cidr not in booked and cidr not in ignore)))
-            lost.append(CidrChange(eni_id, tuple(cidr for cidr in booked if cidr not in there)))
+            shown = dict.fromkeys(pod_cidrs(attached[eni_id], datastore.mode))
+            known = dict.fromkeys(datastore.cidrs(eni_id))
+            gained.append(CidrChange(eni_id, tuple(cidr for cidr in shown if cidr not in known and cidr not in ignore)))
+            lost.append(CidrChange(eni_id, tuple(cidr for cidr in known if cidr not in shown)))
     return Differences(
         new=tuple(eni for eni_id, eni in attached.items() if eni_id not in datastore or eni_id in moved),
         gained=tuple(change for change in gained if change.cidrs),

@@ -1,7 +1,7 @@
 """The variables of the aws-node container, read as ipamd reads them, with diagnostics."""
 
 from vpcipam.settings.diagnostics import Diagnostic, Level
-from vpcipam.settings.settings import Settings
+from vpcipam.settings.settings import Settings, default_max_pods
 from vpcipam.settings.variables import VARIABLES, Variable, explain
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "Level",
     "Settings",
     "Variable",
+    "default_max_pods",
     "explain",
 ]

@@ -1,0 +1,171 @@
+"""A restart of one network card: what its journal holds is restored, or waits in quarantine until somebody decides about it."""
+
+from collections.abc import Iterable
+
+from vpcipam.address import address_text, parse_address
+from vpcipam.datastore.sandboxes import Held, Sandboxes
+from vpcipam.errors import AlreadyAssigned, DatastoreError, InvalidAddress, NotInPool, PoolError
+from vpcipam.events import QuarantineEnded, SandboxQuarantined
+from vpcipam.journal.protocol import Assigned, Cooling, Journal, Problem
+from vpcipam.quarantine import Quarantined
+from vpcipam.restoration import Restoration
+from vpcipam.sandbox import SandboxKey, check_sandbox_key
+from vpcipam.stats import Assignment
+
+
+class Restart:
+    """Restores the sandboxes of a card and carries out the decisions about its quarantine; see `Datastore` for what the calls mean."""
+
+    def __init__(self, sandboxes: Sandboxes, journal: Journal | None, network_card: int) -> None:
+        """Make it for the sandboxes of a card and their journal."""
+        self._sandboxes = sandboxes
+        self._pool = sandboxes.pool
+        self._quarantine = sandboxes.quarantine
+        self._version = sandboxes.version
+        self._journal = journal
+        self._network_card = network_card
+
+    # --- what the journal holds ----------------------------------------------------------------------------------------------
+
+    def restore(self, now_ns: int, gone: Iterable[SandboxKey], *, trust_clock: bool) -> Restoration:
+        """Restore what the journal holds."""
+        journal = self._journal
+        if journal is None:
+            raise DatastoreError("there is no journal to restore from: make the datastore with Datastore(journal=…)")
+        if self._pool.assigned_count or self._quarantine.entries:
+            raise DatastoreError("sandboxes have addresses already, which the journal may contradict: restore before the first assign")
+        self._sandboxes.check_time(now_ns)
+        restored = journal.restore(now_ns)
+        back = [entry for entry in restored.assigned if self._restore_assigned(entry, now_ns)]
+        for problem in restored.problems:
+            if problem.repeats is None:
+                self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
+        cooling = restored.cooling
+        if not trust_clock:  # how much of each cooldown is over is unknown, so each starts again
+            whole_ns = self._pool.cooldown_ns
+            cooling = tuple(Cooling(each.address, now_ns + whole_ns, now_ns) for each in (*restored.cooling, *restored.ended))
+        here = [each for each in cooling if self._sandboxes.let_cool_again(each)]
+        quarantined = self._quarantine.entries
+        released = self._release_gone(gone, now_ns)
+        return Restoration(
+            assigned=tuple(entry for entry in back if entry.key not in released),
+            released=tuple(entry for entry in back if entry.key in released),
+            quarantined=tuple(entry for entry in quarantined if entry in self._quarantine.entries),
+            cooling=tuple(here),
+            cooling_elsewhere=tuple(each for each in cooling if each not in here),
+            ended=restored.ended if trust_clock else (),
+            repeats=tuple(problem for problem in restored.problems if problem.repeats is not None),
+        )
+
+    def _restore_assigned(self, entry: Assigned, now_ns: int) -> bool:
+        """Put a sandbox back on its address, or the entry in quarantine if that is impossible. The journal has the entry already."""
+        try:
+            check_sandbox_key(entry.key)
+            self._pool.assign_at(entry.key, parse_address(entry.address, self._version), now_ns)
+        except NotInPool:
+            self._put_in_quarantine(Quarantined(entry, "its address is on no ENI of the card"), now_ns)
+            return False
+        except (PoolError, InvalidAddress) as error:
+            self._put_in_quarantine(Quarantined(entry, str(error)), now_ns)
+            return False
+        self._sandboxes.make_assignment(entry.key)
+        self._sandboxes.complete_assign(entry.key, now_ns, entry.pod, picked=False)
+        return True
+
+    def _put_in_quarantine(self, entry: Quarantined, now_ns: int) -> None:
+        self._quarantine.add(entry, now_ns)
+        self._sandboxes.emit(SandboxQuarantined(now_ns, self._network_card, entry))
+
+    def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
+        """Release the sandboxes that are gone and that the journal had; return the keys that they had in it."""
+        keys = set(gone)
+        migrated = {key.migrated() for key in keys} - keys
+        held = [(key, address) for key, address in self._sandboxes.items() if key in keys]
+        held += [(key, address) for key, address in self._sandboxes.items() if key in migrated]
+        self._sandboxes.release(held, now_ns)
+        for entry in self._quarantine.entries:
+            if entry.key in keys or entry.key in migrated:
+                self.release_quarantined(entry, now_ns)
+        return {key for key, _ in held}
+
+    # --- decisions about the quarantine --------------------------------------------------------------------------------------
+
+    def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
+        """Take a sandbox's address back, after releasing the entries in quarantine that name it."""
+        stored = self._sandboxes.stored_key(key)
+        entries = self._quarantine.of_key(key) or self._quarantine.of_key(key.migrated())
+        for entry in entries:
+            self.release_quarantined(entry, now_ns)
+        if not entries or self._pool.address_of(stored) is not None:
+            return self._sandboxes.unassign(key, now_ns)
+        numbers = [number for number in map(self._quarantine.number, entries) if number is not None]
+        texts = [entry.address for entry in entries if entry.address is not None]
+        nowhere = Assignment(texts[0] if texts else "", "", -1, self._network_card, "")  # no entry names an address of this IP version
+        return max(map(self._sandboxes.assignment_at, numbers), key=lambda each: each.device_number, default=nowhere)
+
+    def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
+        """Discard an entry."""
+        self._quarantine.require(entry)
+        self._sandboxes.check_time(now_ns)
+        address = self._quarantine.number(entry)
+        cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
+        cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
+        if not entry.elsewhere and isinstance(entry.entry, Assigned):
+            self._its_journal.record_unassign(((entry.entry.key, cooling),))  # cools in the journal in any case
+        else:
+            self._its_journal.record(cooling=(cooling,) if cools else (), discarded=_problems_of(entry))
+        self._quarantine.remove(entry)
+        if address is not None and cools:
+            self._sandboxes.let_cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
+        self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=False))
+
+    def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
+        """Give the sandbox of an entry the address of the entry."""
+        self._quarantine.require(entry)
+        self._sandboxes.check_time(now_ns)
+        key, address = self._acceptable(entry)
+        holder = self._pool.key_of(address)
+        if isinstance(holder, SandboxKey):
+            raise AlreadyAssigned(f"{holder} holds {entry.address}, so {key} can't have it: unassign that sandbox, or release the entry")
+        pod = entry.entry.pod if isinstance(entry.entry, Assigned) else None
+        if holder is not None:
+            self._pool.revoke(holder)
+        try:
+            self._pool.assign_at(key, address, now_ns)
+            if entry.elsewhere or isinstance(entry.entry, Problem):
+                assigned = Assigned(key, address_text(address, self._version), pod, now_ns)
+                self._its_journal.record((assigned,), discarded=_problems_of(entry))
+        except BaseException:
+            if self._pool.address_of(key) == address:
+                self._pool.revoke(key)
+            self._quarantine.withhold(address, now_ns)
+            raise
+        self._quarantine.remove(entry)
+        self._sandboxes.cooling_elsewhere.pop(address, None)  # a cooldown of the address doesn't contradict the entry
+        self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
+        self._sandboxes.complete_assign(key, now_ns, pod, picked=False)
+        return self._sandboxes.assignment(key)
+
+    @property
+    def _its_journal(self) -> Journal:
+        assert self._journal is not None, "entries in quarantine come from a journal"  # noqa: S101  # for the type checker
+        return self._journal
+
+    def _acceptable(self, entry: Quarantined) -> Held:
+        """The sandbox and the address that an entry names.
+
+        Raises:
+            DatastoreError: it doesn't name both, or another entry contradicts it.
+        """
+        key, address = entry.key, self._quarantine.number(entry)
+        if key is None or address is None:
+            raise DatastoreError(f"it doesn't name both a sandbox and an address of this IP version, so release it instead: {entry}")
+        for other in self._quarantine.entries:
+            if other != entry and (other.key == key or self._quarantine.number(other) == address):
+                raise DatastoreError(f"it can't be accepted while another entry contradicts it: {other}. Release that one first")
+        return key, address
+
+
+def _problems_of(entry: Quarantined) -> tuple[Problem, ...]:
+    """The problem to discard with an entry, if it is one in the journal of this card."""
+    return (entry.entry,) if isinstance(entry.entry, Problem) and not entry.elsewhere else ()

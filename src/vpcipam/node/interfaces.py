@@ -1,0 +1,103 @@
+"""What ipamd reads off ENIs and subnets: the tags that it writes, the addresses that pods can have, and which subnets take new ENIs."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from vpcipam._units import NS_PER_S
+from vpcipam.address import AddressMode
+from vpcipam.ec2.api import Attachment, NetworkInterface, Subnet
+from vpcipam.settings import Settings
+
+CREATED_TAG = "node.k8s.amazonaws.com/createdAt"
+"""When an ENI was created, to the second in RFC 3339. EC2 itself doesn't report this."""
+INSTANCE_TAG = "node.k8s.amazonaws.com/instance_id"
+NO_MANAGE_TAG = "node.k8s.amazonaws.com/no_manage"
+SUBNET_ROLE_TAG = "kubernetes.io/role/cni"
+SUBNET_EXCLUDED = "0"
+DESCRIPTION_PREFIX = "aws-K8S-"
+DEFAULT_NETWORK_CARD = 0
+LEAKED_ENI_AGE_NS = 300 * NS_PER_S
+"""A younger unattached ENI may be one that a node is about to attach."""
+
+
+# --- ENIs ------------------------------------------------------------------------------------------------------------------------
+
+
+def attachment_of(eni: NetworkInterface) -> Attachment:
+    """The attachment of an ENI that was found by its instance, so it has one."""
+    assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # for the type checker
+    return eni.attachment
+
+
+def place_of(eni: NetworkInterface) -> tuple[int, int]:
+    """The network card and the device index of an attached ENI."""
+    return attachment_of(eni).network_card_index, attachment_of(eni).device_index
+
+
+def card_index(eni: NetworkInterface) -> int | None:
+    """The network card that an ENI is attached to, None if it is not attached."""
+    return None if eni.attachment is None else eni.attachment.network_card_index
+
+
+def is_primary(eni: NetworkInterface) -> bool:
+    """Tell whether an ENI is the primary one of its instance: device 0 of the default card."""
+    return eni.attachment is not None and place_of(eni) == (DEFAULT_NETWORK_CARD, 0)
+
+
+def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
+    """The CIDRs of an ENI that pods can use: all but its primary IP. In IPv6 mode ipamd uses only the first /80."""
+    if mode is AddressMode.IPV6:
+        return eni.ipv6_prefixes[:1]
+    return (*(f"{address}/32" for address in eni.secondary_ips), *eni.ipv4_prefixes)
+
+
+def created_tag_text(now_ns: int) -> str:
+    """Write a time as the value of `CREATED_TAG`."""
+    return datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def created_tag_ns(eni: NetworkInterface) -> int | None:
+    """Read when an ENI was created from its tag; None if the tag is missing, invalid or without a time zone."""
+    try:
+        created = datetime.fromisoformat(eni.tag(CREATED_TAG) or "")
+    except ValueError:
+        return None
+    return None if created.tzinfo is None else round(created.timestamp()) * NS_PER_S
+
+
+def is_leaked(eni: NetworkInterface, now_ns: int) -> bool:
+    """Tell whether ipamd's clean-up deletes an unattached ENI: an ipamd created it, `LEAKED_ENI_AGE_NS` or longer ago.
+
+    An ENI without a valid `CREATED_TAG` is left alone. ipamd instead tags it with the time when it first sees it.
+    """
+    created = created_tag_ns(eni)
+    return eni.description.startswith(DESCRIPTION_PREFIX) and created is not None and now_ns - created >= LEAKED_ENI_AGE_NS
+
+
+# --- subnets ---------------------------------------------------------------------------------------------------------------------
+
+
+def discovers_subnets(settings: Settings) -> bool:
+    """Tell whether new ENIs can go to other subnets than the node's."""
+    return settings.enable_subnet_discovery and not settings.enable_imds_only_mode
+
+
+def is_excluded(subnet: Subnet) -> bool:
+    """Tell whether a subnet's tag says that it gives no pod addresses. The tag counts only under subnet discovery."""
+    return subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED
+
+
+def discovered_subnets(subnets: Iterable[Subnet], home: NetworkInterface) -> tuple[Subnet, ...]:
+    """Pick the subnets for new ENIs under subnet discovery, the one with the most free addresses first (ipamd: createENI).
+
+    They are in the VPC and zone of `home`, the primary ENI. The subnet of `home` counts unless its tag excludes it; others count only
+    if they are tagged.
+    """
+    fitting = [
+        subnet
+        for subnet in subnets
+        if (subnet.vpc_id, subnet.availability_zone) == (home.vpc_id, home.availability_zone)
+        and not is_excluded(subnet)
+        and (subnet.subnet_id == home.subnet_id or subnet.tag(SUBNET_ROLE_TAG) is not None)
+    ]
+    return tuple(sorted(fitting, key=lambda subnet: -subnet.available_ip_address_count))

@@ -1,0 +1,59 @@
+"""What EC2 has attached to a network card, in a datastore, and what the warm-pool decisions see of it."""
+
+from collections.abc import Container
+
+from vpcipam.datastore import Datastore
+from vpcipam.ec2.api import NetworkInterface
+from vpcipam.limits import InstanceLimits
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, attachment_of, is_primary
+from vpcipam.settings import Settings
+from vpcipam.warmpool import PoolView
+
+
+def add_eni(datastore: Datastore, eni: NetworkInterface, excluded_subnets: Container[str], now_ns: int) -> None:
+    """Add an attached ENI to a datastore, without its CIDRs.
+
+    Raises:
+        DuplicateEni: its id or its device number is taken.
+        OutOfRange: its device number is out of range.
+    """
+    datastore.add_eni(
+        eni.eni_id,
+        device_number=attachment_of(eni).device_index,
+        primary=is_primary(eni),
+        trunk=eni.interface_type == "trunk",
+        efa=eni.interface_type == "efa",
+        excluded=eni.subnet_id in excluded_subnets,
+        subnet_id=eni.subnet_id,
+        now_ns=now_ns,
+    )
+
+
+def is_trunk_expected(datastore: Datastore, settings: Settings) -> bool:
+    """Tell whether security groups for pods are on and the trunk ENI is not attached yet."""
+    return settings.enable_pod_eni and datastore.network_card == DEFAULT_NETWORK_CARD and not datastore.has_trunk
+
+
+def pool_view(
+    datastore: Datastore,
+    settings: Settings,
+    limits: InstanceLimits,
+    now_ns: int,
+    *,
+    max_pods: int,
+    unmanaged_eni_count: int,
+    cooldown_aware: bool = False,
+) -> PoolView:
+    """See a network card as the warm-pool decisions do; see `PoolView` for the arguments."""
+    return PoolView(
+        mode=datastore.mode,
+        slots_per_eni=limits.slots_per_eni,
+        eni_limit=settings.eni_limit(limits, datastore.network_card),
+        unmanaged_eni_count=unmanaged_eni_count,
+        trunk_expected=is_trunk_expected(datastore, settings),
+        custom_networking=settings.custom_network_cfg,
+        max_pods=max_pods,
+        stats=datastore.stats(now_ns),
+        enis=datastore.eni_stats(now_ns),
+        cooldown_aware=cooldown_aware,
+    )

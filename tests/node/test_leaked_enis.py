@@ -1,0 +1,152 @@
+"""ENIs that a node made and left: found once an hour, and deleted."""
+
+import pytest
+
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.faults import Crash, Effect, Fault, Faults
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG
+
+S = 1_000_000_000
+
+
+def leaked(here, *, tags=(), description=None, made_at="1970-01-01T00:00:00Z", **arguments):
+    """An unattached ENI as a node leaves it."""
+    described = f"aws-K8S-{here.node.instance_id}" if description is None else description
+    stamp = ((CREATED_TAG, made_at),) if made_at else ()
+    return here.model.create_network_interface(
+        subnet_id=arguments.get("subnet_id", here.subnet_id),
+        description=described,
+        tags=((INSTANCE_TAG, "i-anybody"), *stamp, *tags),
+        now_ns=here.now_ns,
+    ).eni_id
+
+
+def left(here):
+    return {eni.eni_id for eni in here.enis() if eni.attachment is None}
+
+
+def test_an_eni_left_by_any_node_of_the_vpc_is_deleted_when_it_is_five_minutes_old(world, kinds):
+    here = world()
+    eni_id = leaked(here)
+    assert here.node.delete_leaked_enis(300 * S - 1) == ()
+    (action,) = here.node.delete_leaked_enis(300 * S)
+    assert kinds([action]) == [("delete-leaked-eni", True)]
+    assert action.eni_id == eni_id
+    assert str(action) == f"delete-leaked-eni {eni_id}: it was left unattached"
+    assert left(here) == set()
+    here.check()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"description": "made by hand"},
+        {"made_at": None},
+        {"made_at": "yesterday"},
+        {"made_at": "1970-01-01T00:55:01Z"},
+        {"made_at": "1970-01-01T00:00:00"},
+    ],
+)
+def test_others_enis_and_young_ones_are_left_alone(world, changes):
+    here = world()
+    eni_id = leaked(here, **changes)
+    here.model.create_network_interface(
+        subnet_id=here.subnet_id, description="aws-K8S-i-1", tags=((CREATED_TAG, "1970-01-01T00:00:00Z"),), now_ns=0
+    )
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    assert eni_id in left(here)
+    assert len(left(here)) == 2
+
+
+def test_an_eni_of_another_vpc_is_left_alone(world):
+    here = world()
+    other = here.model.create_subnet(here.model.create_vpc("10.9.0.0/16").vpc_id, "10.9.0.0/24").subnet_id
+    eni_id = leaked(here, subnet_id=other)
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    assert left(here) == {eni_id}
+
+
+def test_a_node_sweeps_within_five_minutes_of_its_start_and_once_an_hour_then(world):
+    here = world()
+    here.run(300)
+    first_ns = here.node._loop.pace.cleanup_ns - 3600 * S
+    assert 0 < first_ns <= 300 * S
+    assert here.ec2.log.count("DescribeNetworkInterfaces") == 1
+    here.run(first_ns // S + 3600 - 5)
+    assert here.ec2.log.count("DescribeNetworkInterfaces") == 1
+    here.run(first_ns // S + 3600)
+    assert here.ec2.log.count("DescribeNetworkInterfaces") == 2
+
+
+def test_nodes_of_different_seeds_sweep_at_different_times(world):
+    assert len({world(seed=seed).node._loop.pace.cleanup_ns for seed in range(20)}) > 15
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"DISABLE_LEAKED_ENI_CLEANUP": "true"}, {"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, {"ENABLE_IMDS_ONLY_MODE": "true"}],
+)
+def test_a_node_that_is_not_to_sweep_never_does(world, variables):
+    here = world("t3.small", variables)
+    leaked(here)
+    here.run(600)
+    assert len(left(here)) == 1
+    assert here.node._loop.pace.cleanup_ns is None
+
+
+def test_an_ipv6_node_never_sweeps(world):
+    here = world("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True)
+    assert here.node._loop.pace.cleanup_ns is None
+
+
+def test_a_sweep_is_a_wakeup_beside_the_changes_of_the_pool(world):
+    here = world()
+    here.node._loop.pace.cleanup_ns = 12 * S
+    assert here.node.next_wakeup(0) == 15 * S
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+
+
+@pytest.mark.parametrize("action", ["DescribeNetworkInterfaces", "DeleteNetworkInterface"])
+def test_a_refused_sweep_is_told_and_left_to_the_next(world, kinds, action):
+    here = world()
+    leaked(here)
+    here.ec2.refuse(action, times=12)
+    (told,) = here.node.delete_leaked_enis(400 * S)
+    assert kinds([told]) == [("delete-leaked-eni", False)]
+    assert told.error.startswith(f"{action}: UnauthorizedOperation")
+    here.ec2.allow()
+    assert kinds(here.node.delete_leaked_enis(4000 * S)) == [("delete-leaked-eni", True)]
+
+
+def test_an_eni_that_somebody_else_deletes_first_is_no_error(world, kinds):
+    here = world()
+    leaked(here)
+    here.ec2.refuse("DeleteNetworkInterface", "InvalidNetworkInterfaceID.NotFound")
+    assert kinds(here.node.delete_leaked_enis(400 * S)) == [("delete-leaked-eni", True)]
+
+
+@pytest.mark.parametrize("effect", [Effect.CRASH_BEFORE, Effect.CRASH_AFTER])
+def test_what_a_crash_between_create_and_attach_leaves_is_cleaned_up_by_the_node_that_comes_after(world, effect):
+    crash = Fault(effect, "AttachNetworkInterface" if effect is Effect.CRASH_BEFORE else "CreateNetworkInterface", nth=1)
+    here = world("t3.small", conditions=Conditions(faults=Faults([crash])))
+    here.pods(3)
+    with pytest.raises(Crash):
+        here.tick(5)
+    assert len(left(here)) == 1
+    here.restart({})
+    here.now_ns = 10 * S
+    here.start()
+    here.run(3600 + 320)
+    assert left(here) == set()
+
+
+def test_an_eni_that_was_detached_by_then_is_only_deleted(world, kinds):
+    here = world("t3.small", {"WARM_IP_TARGET": "4"})
+    here.settle()
+    here.ec2.refuse("DetachNetworkInterface", "InvalidAttachmentID.NotFound")
+    spare = here.eni_at(1)
+    here.model.detach_network_interface(here.attached()[spare].attachment.attachment_id, now_ns=here.now_ns)
+    here.change_settings({"WARM_IP_TARGET": "1"})
+    freed = [action for action in here.run(here.now_ns // S + 40) if action.kind == "free-eni"]
+    assert kinds(freed) == [("free-eni", True)]
+    assert left(here) == set()
