@@ -6,8 +6,6 @@ from typing import Generic, NoReturn, Self, SupportsIndex, TypeVar, final
 
 _K = TypeVar("_K", bound=Hashable)
 
-__pyx_capi__: dict[str, object]  # the functions of `addresses.pxd`, for the compiled loop of a fleet
-
 def owners_lock(pool: AddressPool[_K], /) -> AbstractContextManager[object, None]: ...
 
 @final

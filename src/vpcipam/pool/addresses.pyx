@@ -193,7 +193,6 @@ cdef class AddressPool:
     cdef int32_t _place_room
     cdef int32_t _spare_place
     cdef int32_t _block_count
-    cdef int32_t _closed_count
     cdef int32_t _block_room
     cdef int32_t _spare_block
     cdef int32_t _group_room
@@ -318,14 +317,12 @@ cdef class AddressPool:
     def close_block(self, base, /):
         """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
-        self._closed_count += not block.closed
         block.closed = True
         self._update_block(block)
 
     def open_block(self, base, /):
         """Let `assign` choose a closed block again. Opening an open block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
-        self._closed_count -= block.closed
         block.closed = False
         self._update_block(block)
 
@@ -393,7 +390,7 @@ cdef class AddressPool:
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        self._unassign(place, self._found_slot, now)
+        self._unassign(place, now)
         return address
 
     def revoke(self, key, /):
@@ -458,7 +455,7 @@ cdef class AddressPool:
         entry = self._entry_of(place)
         if entry is None:
             raise refuse.no_entry(key, <object>address_at(<PyObject*>self._held, place))
-        self._unassign(place, self._found_slot, now)
+        self._unassign(place, now)
         return entry
 
     def entry_of(self, key, /):
@@ -985,12 +982,12 @@ cdef class AddressPool:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
 
-    cdef inline int _unassign(self, int32_t place, size_t slot, int64_t now) except -1:
-        """Remove the key of a place, and its note; cool the place, or free it if there is no cooldown."""
+    cdef inline int _unassign(self, int32_t place, int64_t now) except -1:
+        """Remove the key that `_find` has just found, and its note; cool the place, or free it if there is no cooldown."""
         # Both kept until the end: dropping the last reference may run code of the key or the note.
         _key = <object>key_at(<PyObject*>self._held, place)
         _note = self._take_note(place)
-        self._remove_key(place, slot)
+        self._remove_key(place, self._found_slot)
         if self._cooldown_ns:
             self._cool(place, now + self._cooldown_ns)
         else:
@@ -1197,7 +1194,6 @@ cdef class AddressPool:
         cdef int32_t rank = self._rank_position(index)
         cdef int32_t place
         cdef int64_t offset
-        self._closed_count -= block.closed
         block.closed = True
         self._update_block(block)
         for offset in range(block.near):
@@ -1423,7 +1419,6 @@ cdef class AddressPool:
             hold(5, self._groups[<int32_t>slot].open_count == open_counts[slot])
         hold(3, self._total_count == sum(totals.values()) and self._assigned_count == sum(assigned.values()))
         hold(3, self._cooling_count == sum(cooling.values()))
-        hold(3, self._closed_count == sum([self._blocks[<int32_t>index].closed for index in self._block_at.values()]))
         hold(5, self._open_count == sum(open_counts.values()))
 
     def _check_order(self):

@@ -145,7 +145,6 @@ class AddressPool(Generic[K]):
         "_bases",
         "_blocks",
         "_changes",
-        "_closed_count",
         "_cooldown_ns",
         "_cooldown_order",
         "_cooling",
@@ -184,7 +183,7 @@ class AddressPool(Generic[K]):
         self._cooling: list[tuple[int, int, int]] = []  # (until_ns, order, address), ascending
         self._cooldown_order = 0
         self._changes = 0  # how often a key was added or removed
-        self._total_count = self._assigned_count = self._in_block_cooling_count = self._closed_count = 0
+        self._total_count = self._assigned_count = self._in_block_cooling_count = 0
         self._locked = False
 
     # Blocks
@@ -266,7 +265,6 @@ class AddressPool(Generic[K]):
             UnknownBlock: no block starts at `base`.
         """
         block = self._block("base", base)
-        self._closed_count += not block.closed
         block.closed = True
         self._rerank(block)
 
@@ -278,7 +276,6 @@ class AddressPool(Generic[K]):
             UnknownBlock: no block starts at `base`.
         """
         block = self._block("base", base)
-        self._closed_count -= block.closed
         block.closed = False
         self._rerank(block)
 
@@ -809,7 +806,6 @@ class AddressPool(Generic[K]):
             self._count_cooling(block, 1)
 
     def _drop(self, block: _Block) -> None:
-        self._closed_count -= block.closed
         block.closed = True  # takes it out of `_open`
         self._rerank(block)
         del self._blocks[block.base]
@@ -881,7 +877,6 @@ class AddressPool(Generic[K]):
             refuse.hold(3, group.cooling_count == sum(block.cooling_count for block in members))
         refuse.hold(3, self._total_count == sum(block.size for block in blocks) and self._assigned_count == len(held))
         refuse.hold(3, self._in_block_cooling_count == sum(use.block is not None for use in cooling))
-        refuse.hold(3, self._closed_count == sum(block.closed for block in blocks))
         refuse.hold(4, self._cooling == sorted((use.until_ns, use.order, use.address) for use in cooling))
         refuse.hold(5, self._open == sorted(block.rank for block in blocks if block.rank is not None))
         refuse.hold(5, all((block.rank is not None) == (not block.closed and len(block.used) < block.size) for block in blocks))
