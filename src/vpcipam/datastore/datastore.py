@@ -449,7 +449,7 @@ class Datastore:
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
         """The CIDRs of an ENI without a pod: first those that give no new addresses, then those where nothing cools.
 
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd takes them in no particular order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd has no order.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
