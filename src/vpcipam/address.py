@@ -110,7 +110,6 @@ class Cidr:
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        """The CIDR as AWS writes it: in the shortest form, always with its length."""
         return f"{address_text(self.first, self.version)}/{self.prefix_length}"
 
 

@@ -67,7 +67,6 @@ class MetricFamily:
     samples: tuple[Sample, ...]
 
     def __str__(self) -> str:
-        """The metric in the text format."""
         head = f"# HELP {self.name} {_escaped(self.explanation)}\n# TYPE {self.name} {self.kind}\n"
         return head + "".join(f"{self.name}{_labels_text(sample.labels)} {sample.value}\n" for sample in self.samples)
 
@@ -141,13 +140,8 @@ _CALLS = {
 _NO_ERROR = {(action, ErrorCode.ENI_NOT_FOUND) for action in ("DeleteNetworkInterface", "DescribeNetworkInterfaces")}
 _API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # the wrong name is ipamd's, and dashboards may use it
 
-_Counted = tuple[tuple[tuple[str, ...], int], ...]
-"""Counters to increase: name and label values of each, with the amount."""
-_ADD: _Counted = ((("awscni_add_ip_req_count",), 1),)
-_ADD_REFUSED: _Counted = (*_ADD, (("awscni_no_available_ip_addresses",), 1))
-_DEL: _Counted = ((("awscni_del_ip_req_count", "PodDeleted"), 1),)
-_EVICTED: _Counted = ((("awscni_force_removed_ips",), 1),)
-_FORCED: _Counted = ((("awscni_force_removed_enis",), 1),)
+_Counter = tuple[str, ...]
+"""The name of a counter and its label values."""
 
 
 class IpamMetrics:
@@ -160,11 +154,10 @@ class IpamMetrics:
     """
 
     def __init__(self) -> None:
-        """Make metrics that watch nothing and have counted nothing."""
         self._watched: tuple[Node | Datastore, ...] = ()
         # Never held while anything else is called: callers of `__call__` hold locks of their own.
         self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, ...]] = Counter(dict.fromkeys(_INITIAL_COUNTERS, 0))  # by name and label values
+        self._counts: Counter[_Counter] = Counter(dict.fromkeys(_INITIAL_COUNTERS, 0))  # by name and label values
 
     def watch(self, *sources: Node | Datastore) -> None:
         """Read gauges from nodes, each with all its network cards, or from datastores without a node.
@@ -180,10 +173,9 @@ class IpamMetrics:
 
     def __call__(self, event: NodeEvent) -> None:
         """Count an event. An event without a counter is ignored."""
-        counted = _counted_of(event)
+        counters = _counters_of(event)
         with self._lock:
-            for key, amount in counted:
-                self._counts[key] += amount
+            self._counts.update(counters)
 
     def count_calls(self, ec2: _Ec2) -> _Ec2:
         """Wrap an `Ec2Api` so that its calls are counted. Pass the returned one to the node.
@@ -247,7 +239,7 @@ class IpamMetrics:
         return numbers
 
     def _count_call(self, action: str, error: Ec2Error | None) -> None:
-        counted: list[tuple[str, ...]] = [("awscni_ec2api_req_count", action)]
+        counted: list[_Counter] = [("awscni_ec2api_req_count", action)]
         if error is not None and (action, error.code) not in _NO_ERROR:
             counted += ("awscni_ec2api_error_count", action), ("awscni_aws_api_error_count", _API_NAMES.get(action, action), error.code)
         with self._lock:
@@ -325,39 +317,39 @@ def _cidrs(datastore: Datastore, eni_id: str) -> tuple[str, ...]:
         return ()
 
 
-def _counted_of(event: NodeEvent) -> _Counted:
-    """The counters that an event increases."""
+def _counters_of(event: NodeEvent) -> list[_Counter]:
+    """The counters that an event increases by one, each as often as it does."""
     match event:
         case AddressAssigned():
-            return _ADD if event.picked else ()
+            return [("awscni_add_ip_req_count",)] if event.picked else []
         case AddressUnassigned():
-            return _DEL
+            return [("awscni_del_ip_req_count", "PodDeleted")]
         case AssignRefused():
-            return _ADD_REFUSED
+            return [("awscni_add_ip_req_count",), ("awscni_no_available_ip_addresses",)]
         case SandboxEvicted():
-            return _EVICTED
+            return [("awscni_force_removed_ips",)]
         case EniRemoved():
-            return _FORCED if event.evicted_count else ()
+            return [("awscni_force_removed_enis",)] if event.evicted_count else []
         case Action():
-            return _counted_of_action(event)
-    return ()
+            return _counters_of_action(event)
+    return []
 
 
-def _counted_of_action(action: Action) -> _Counted:
+def _counters_of_action(action: Action) -> list[_Counter]:
     """The counters that an action of a node increases: for what it reconciled, or for its failure."""
     if action.kind in _RECONCILED:
         if action.reason == AT_START:
-            return ()
-        amount = len(action.cidrs) if action.kind in {ActionKind.ADOPT_CIDRS, ActionKind.DROP_CIDRS} else 1
-        return ((("awscni_reconcile_count", _RECONCILED[action.kind]), amount),)
+            return []
+        count = len(action.cidrs) if action.kind in {ActionKind.ADOPT_CIDRS, ActionKind.DROP_CIDRS} else 1
+        return [("awscni_reconcile_count", _RECONCILED[action.kind])] * count
     if action.error is None or action.kind not in _FAILED:
-        return ()
+        return []
     if action.kind is ActionKind.RECONCILE and not action.error.startswith(f"{METADATA_ACTION}:"):
-        return ()  # ipamd counts a failure to read the metadata, but not one of EC2
+        return []  # ipamd counts a failure to read the metadata, but not one of EC2
     fns = [_FAILED[action.kind]]
     if action.kind is ActionKind.CREATE_ENI and action.out_of_addresses:
         fns.append(_FAILED[ActionKind.ADD_CIDRS])
-    return tuple((("awscni_ipamd_error_count", fn), 1) for fn in fns)
+    return [("awscni_ipamd_error_count", fn) for fn in fns]
 
 
 def _labels_text(labels: tuple[tuple[str, str], ...]) -> str:

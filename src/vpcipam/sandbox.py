@@ -27,8 +27,7 @@ class SandboxKey(NamedTuple):
         return SandboxKey(MIGRATED_NETWORK_NAME, self.container_id, MIGRATED_IF_NAME)
 
     def __str__(self) -> str:
-        """The key as in ipamd's log, `network/container/interface`."""
-        return "/".join(self)
+        return "/".join(self)  # as in ipamd's log
 
 
 def check_sandbox_key(key: SandboxKey) -> None:
@@ -54,5 +53,4 @@ class PodRef:
     name: str
 
     def __str__(self) -> str:
-        """The pod as in kubectl, `namespace/name`."""
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}"  # as in kubectl

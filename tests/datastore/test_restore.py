@@ -40,10 +40,10 @@ class Kept(MemoryJournal):
         restored = super().restore(now_ns)
         return type(restored)(restored.assigned, restored.cooling, restored.ended, tuple(self.problems))
 
-    def record(self, assigned=(), cooling=(), *, discarded=()):
+    def record(self, assigned=(), cooling=(), *, dropped=()):
         if self.down:
             raise JournalDownError
-        for problem in discarded:
+        for problem in dropped:
             self.problems.remove(problem)
         super().record(assigned, cooling)
 

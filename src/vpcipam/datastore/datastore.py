@@ -234,7 +234,7 @@ class Datastore:
             return self._sandboxes.quarantine.entries
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
-        """Discard an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
+        """Drop an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
 
         Raises:
             UnknownKey: it is not in quarantine.

@@ -111,13 +111,11 @@ class IpamJsonFile(Closing):
         state, _ = _read(Path(path), files or Files(), salvage=True)
         return state.restored(now_ns)
 
-    def record(
-        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
-    ) -> None:
+    def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes, all or none; see `Journal`. Complexity: O(sandboxes in the file)."""
         with self._lock.threads:
             before = self._open_state()
-            state = self._with_assigned(_without(before, discarded), assigned)
+            state = self._with_assigned(_without(before, dropped), assigned)
             later = later_cooldowns(cooling, state.key_of, state.cooling)
             checkpoint_changed = state is not before
             if later:
@@ -185,15 +183,15 @@ class IpamJsonFile(Closing):
         self._cooling_written = cooling
 
 
-def _without(state: _State, discarded: tuple[Problem, ...]) -> _State:
-    """A state without some problems; the same object if there are none to discard."""
-    if not discarded:
+def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
+    """A state without some problems; the same object if there are none to drop."""
+    if not dropped:
         return state
     left = dict(state.problems)
-    for problem in discarded:
+    for problem in dropped:
         if left.pop(problem, None) is None:
             raise unknown_problem(problem)
-    return attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in discarded}))
+    return attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in dropped}))
 
 
 def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
