@@ -216,11 +216,11 @@ def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[s
     if illegible and not salvage:
         raise JournalCorrupt(f"{cooldowns_path} has an unreadable {illegible[0].place}: {illegible[0].message}. {_salvage(path)}")
     written = {each.address: each for each in cooling}
-    held = {entry.address for entry, _ in allocations.assigned}
+    held = {each.address for each, _ in allocations if isinstance(each, Assigned)}
     state = _State(
-        assigned={entry.key: (entry, text) for entry, text in allocations.assigned},
+        assigned={each.key: (each, text) for each, text in allocations if isinstance(each, Assigned)},
         cooling={address: each for address, each in written.items() if address not in held},
-        problems={**dict(allocations.problems), **dict.fromkeys(illegible, "")},
+        problems={each: text for each, text in allocations if isinstance(each, Problem)} | dict.fromkeys(illegible, ""),
         others={name: text for name, (text, _) in checkpoint.others.items() if name != "version"},
     )
     return state, written
