@@ -1,21 +1,29 @@
-# Every verb sets itself up: the first run makes .venv and builds the extension, later ones are quick.
+# Every verb sets itself up: the first run makes .venv and builds the extension modules, later ones are quick.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
-# The modules that users import from; pdoc finds none by itself, since the package loads them when they are asked for.
-PUBLIC := errors address sandbox pool limits settings journal stats quarantine restoration events datastore warmpool policies ec2 action node planner prometheus fleet report
+# pdoc finds no module by itself, since the package loads them when they are asked for.
+PUBLIC := $(filter-out vpcipam.cli vpcipam.py,$(addprefix vpcipam.,$(basename $(notdir $(wildcard src/vpcipam/[a-z]*)))))
 
-SOURCES := pyproject.toml setup.py src/vpcipam/_pool.pyx src/vpcipam/fleet/_turnover_py.py $(wildcard src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd)
+CYTHON := $(shell find src -name '*.pyx' -o -name '*.pxd')
+SOURCES := pyproject.toml setup.py $(CYTHON) $(wildcard $(patsubst %.pxd,%_py.py,$(CYTHON)))
 
-.PHONY: help demo test test-compiled test-plain coverage lint format types bench docs dist clean
+# `make test-one tests/pool/test_bitmap_pool.py`: what follows the verb is its FILE, not another verb.
+ifeq (test-one,$(firstword $(MAKECMDGOALS)))
+FILE ?= $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+$(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(eval $(each): ; @:)))
+.DEFAULT: ; @:
+endif
+
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench docs dist clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/installed ## Plan a real manifest, fill a node pod by pod, run a fleet for some hours
+demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet for some hours
 	@$(BIN)/vpcipam settings examples/aws-node.yaml
 	@echo
 	@$(BIN)/vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml
@@ -26,11 +34,19 @@ demo: $(VENV)/installed ## Plan a real manifest, fill a node pod by pod, run a f
 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 
-test-compiled: $(VENV)/dev
+test-compiled: $(VENV)/dev ## The suite on the compiled pools
 	$(PYTEST)
 
-test-plain: $(VENV)/dev
+test-plain: $(VENV)/dev ## The suite on the plain pools
 	VPCIPAM_NO_EXTENSION=1 $(if $(PLAIN_PROFILE),HYPOTHESIS_PROFILE=$(PLAIN_PROFILE)) $(PYTEST) $(PLAIN_OPTIONS) $(if $(COVERAGE),--cov --cov-report=)
+
+test-one: $(VENV)/dev ## One file or test on both kinds of pools: make test-one FILE=tests/pool/test_bitmap_pool.py
+	@test -n "$(FILE)" || { echo "name a file: make test-one FILE=tests/pool/test_bitmap_pool.py" >&2; exit 2; }
+	$(BIN)/python -m pytest --quiet $(FILE)
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pytest --quiet $(FILE)
+
+quick: lint types ## Lint, types, and the suite with few examples on the compiled pools; for each small step
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m 'not thorough' tests
 
 coverage: ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
 	$(MAKE) test-plain COVERAGE=1
@@ -39,15 +55,15 @@ coverage: ## Branch coverage of the Python below cli/, on the plain pools; less 
 lint: $(VENV)/dev ## ruff (format and rules), cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/vpcipam/*.pyx src/vpcipam/*.pxd src/vpcipam/pool/*.pxd src/vpcipam/fleet/*.pxd  # it calls pycodestyle by name
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint $(CYTHON)  # it calls pycodestyle by name
 
 format: $(VENV)/dev ## Let ruff write the format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(VENV)/dev ## mypy --strict, and the stub against the compiled module
+types: $(VENV)/dev ## mypy --strict, and the stubs against the compiled modules
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest vpcipam._pool
+	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
 bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
@@ -55,17 +71,18 @@ bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in th
 	$(BIN)/python benchmarks/fleet_report.py
 
 docs: $(VENV)/dev ## The API reference as HTML, in build/docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(addprefix vpcipam.,$(PUBLIC))
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(PUBLIC)
 	@echo "build/docs/index.html"
 
 dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold
 	rm -rf dist
-	VPCIPAM_REQUIRE_EXTENSION=1 $(BIN)/python -m build --outdir dist .
+	VPCIPAM_REQUIRE_EXTENSION=1 $(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python tools/check_dist.py dist
 
 clean: ## Remove all that was made here
 	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks
-	rm -rf src/*.egg-info src/vpcipam/*.so src/vpcipam/_pool.c src/vpcipam/_pool.html
+	rm -rf src/*.egg-info
+	find src \( -name '*.so' -o -name '*.c' -o -name '_*.html' \) -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up ------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ headers = [str(path) for path in Path("src/vpcipam").rglob("*.pxd")]
 extensions = cythonize(
     [
         Extension("vpcipam._pool", ["src/vpcipam/_pool.pyx"], depends=headers),
+        Extension("vpcipam.pool.addresses", ["src/vpcipam/pool/addresses.pyx"], depends=headers),
         # Of the plain source, which is its own twin; its C types stand in the .pxd beside it.
         Extension("vpcipam.fleet._turnover", ["src/vpcipam/fleet/_turnover_py.py"], depends=headers),
     ],

@@ -1,10 +1,10 @@
-"""Run one scenario with several values of a key, over several seeds, and print what differs as a Markdown table.
+"""Run one scenario with several values of a key and several seeds, and print the results as a Markdown table.
 
     python examples/compare.py examples/scenarios/churn.toml group.workers.placement packed random
     python examples/compare.py examples/scenarios/churn.toml group.workers.policy ipamd cilium-eni azure-cns hysteresis
 
-Values are TOML, or plain words. Each figure is the median over the seeds, with the smallest and the largest where they differ. With
-`--plot out.png` (or .svg) the runs of the first seed are drawn side by side; that needs `pip install 'vpcipam[plots]'`.
+Values are TOML or plain words. Each figure is the median over the seeds, with the smallest and the largest in brackets if they differ.
+`--plot out.png` (or .svg) draws the runs of the first seed side by side. It needs `pip install 'vpcipam[plots]'`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ COLUMNS: dict[str, Callable[[Summary], float]] = {
 
 
 def parsed(text: str) -> object:
-    """Read a TOML value; what is none is a text."""
+    """Read a TOML value. Any other text stays a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -37,7 +37,7 @@ def parsed(text: str) -> object:
 
 
 def figure(values: list[float]) -> str:
-    """Write the median, and the range where there is one."""
+    """Write the median, and the range if the values differ."""
 
     def rounded(value: float) -> str:
         return f"{value:,.1f}" if abs(value) < 100 and value % 1 else f"{value:,.0f}"
@@ -48,13 +48,13 @@ def figure(values: list[float]) -> str:
 
 def main(arguments: list[str]) -> None:
     """Run all combinations and print the table."""
-    parser = argparse.ArgumentParser(description="Run one scenario with several values of a key, over several seeds.")
+    parser = argparse.ArgumentParser(description="Run one scenario with several values of a key and several seeds.")
     parser.add_argument("scenario", help="a TOML file")
-    parser.add_argument("key", help="path of the key to vary, such as group.workers.placement")
-    parser.add_argument("values", nargs="+", help="what to set it to, one after another")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another key, for all runs")
-    parser.add_argument("--seeds", type=int, default=5, help="how many; 5 unless given")
-    parser.add_argument("--plot", metavar="FILE", help="draw the runs of seed 1, as .png or .svg")
+    parser.add_argument("key", help="the path of the key to vary, such as group.workers.placement")
+    parser.add_argument("values", nargs="+", help="the values to compare")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set another key in all runs")
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds to run; default 5")
+    parser.add_argument("--plot", metavar="FILE", help="draw the runs of seed 1 as .png or .svg")
     given = parser.parse_args(arguments)
 
     fixed = {key: parsed(value) for key, _, value in (each.partition("=") for each in given.set)}

@@ -1,6 +1,6 @@
-"""Fill an m5.large pod by pod, and watch its ENIs, its pool and its decisions: `python examples/fill_a_node.py`.
+"""Fill an m5.large pod by pod and print its ENIs and decisions: `python examples/fill_a_node.py`.
 
-Settings are those of the manifest beside this file. The node is the library's `Node`, on its model of EC2; no clock, no network.
+The settings come from the manifest beside this file. The `Node` runs on a model of EC2, without clock and network.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ def bar(node: Node, now_ns: int) -> str:
 
 
 def settle(node: Node, now_ns: int) -> int:
-    """Let the node tick until it has nothing to do, and print what it does; the answer is the time."""
+    """Tick the node until it has nothing to do, print its actions, and return the time."""
     while (wakeup_ns := node.next_wakeup(now_ns, include_reconcile=False)) is not None:
         now_ns = wakeup_ns
         for action in node.tick(now_ns):
@@ -59,11 +59,11 @@ def main() -> None:
         print(f"{name:8}waits: {refusal}")
 
     decision = grow(node.view(now_ns), settings)
-    wish = f"The pool wants more ({decision.reason})" if decision else "The pool wants no more"
-    limit = f"{node.limits.eni_limit} ENIs are all the type has" if decision and decision.blocked else "EC2 has not given it yet"
+    need = f"The pool needs more ({decision.reason})" if decision else "The pool needs no more"
+    limit = f"the type has only {node.limits.eni_limit} ENIs" if decision and decision.blocked else "EC2 has not granted it yet"
     free = ec2.subnets[0].available_ip_address_count
-    print(f"\n{wish}, but {limit}.")
-    print(f"{pod_count} pods run. The node takes {251 - free} of the subnet's 251 addresses: {pod_count} for pods, one for each ENI.")
+    print(f"\n{need}, but {limit}.")
+    print(f"{pod_count} pods run. The node takes {251 - free} of the subnet's 251 addresses: {pod_count} for pods and one for each ENI.")
 
 
 if __name__ == "__main__":

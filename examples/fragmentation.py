@@ -1,7 +1,7 @@
-"""Watch a /22 lose its /28s to single addresses at random places, and a CIDR reservation keep them: `python examples/fragmentation.py`.
+"""Show how single addresses spoil the /28s of a /22, and how a CIDR reservation protects them: `python examples/fragmentation.py`.
 
-The subnet is that of the library's EC2 model. One character stands for a /28: # for a free one, which can be had as a prefix, . for a full
-one, and for the others how many of their 16 addresses are taken, 1 to f.
+The subnet belongs to the EC2 model. One character stands for a /28: # is wholly free and can become a prefix, . is full, and a hexadecimal
+digit (1 to f) is the number of taken addresses.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from random import Random
 
 from vpcipam import Ec2Error, Ec2Model
 from vpcipam.address import Cidr, address_text
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.subnet_rules import reserved_addresses
 
 SUBNET = Cidr.parse("10.0.0.0/22")
 RESERVED = Cidr.parse("10.0.2.0/23")
@@ -18,7 +18,7 @@ MARKS = ".fedcba987654321#"
 
 
 class Others:
-    """A subnet in which somebody takes single addresses, one by one, at random places."""
+    """A subnet in which others take single addresses, one by one, at random places."""
 
     def __init__(self, seed: int, *, reserve: bool) -> None:
         self.ec2 = Ec2Model()
@@ -31,7 +31,7 @@ class Others:
         self.taken_count = 0
 
     def take(self, count: int) -> None:
-        """Take addresses until there are so many."""
+        """Take addresses until `count` are taken."""
         addresses = [address_text(address, 4) for address in self.places[self.taken_count : count]]
         if addresses:
             first, *others = addresses
@@ -43,7 +43,7 @@ class Others:
         return "".join(MARKS[free] for free in self.ec2.subnet_strip(self.subnet_id))
 
     def prefix(self) -> str:
-        """Ask for one prefix more, and tell what EC2 says."""
+        """Ask EC2 for a prefix; return it, or the error code."""
         try:
             eni = self.ec2.create_network_interface(subnet_id=self.subnet_id, ipv4_prefix_count=1, now_ns=0)
         except Ec2Error as refusal:
@@ -53,7 +53,7 @@ class Others:
 
 
 def last_prefix_gone(seed: int) -> int:
-    """Count the addresses that are taken when no /28 is left."""
+    """Count how many addresses are taken when the last /28 goes."""
     others = Others(seed, reserve=False)
     count = 0
     while others.ec2.subnet_space(others.subnet_id).free_prefix_count:
@@ -63,7 +63,7 @@ def last_prefix_gone(seed: int) -> int:
 
 
 def drawn(*, reserve: bool) -> list[str]:
-    """Draw the subnet as it fills."""
+    """Draw the subnet at several shares of taken addresses."""
     lines = [f"{SUBNET}, {f'{RESERVED} reserved for prefixes' if reserve else 'nothing reserved'}"]
     others = Others(seed=1, reserve=reserve)
     for share in (0, 5, 10, 15, 20, 30, 40):

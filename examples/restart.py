@@ -1,9 +1,9 @@
-"""Kill a node in the middle of its work, and start it again from its journal: what it acknowledged is there.
+"""Kill a node while it works, restart it from its journal, and check that nothing acknowledged is lost.
 
     python examples/restart.py
 
-A child process assigns and unassigns pods, says what it has done, and is killed. The parent then restores a node from the journal, and
-holds that against what it was told. EC2 is a model here, which both have a copy of, with an instance whose ENI has nine addresses.
+A child process assigns and unassigns pods, reports each change to its parent, and is killed. The parent restores a node from the journal
+and compares it with the reports. Parent and child each have a copy of an EC2 model, with an instance whose ENI has nine addresses.
 """
 
 import os
@@ -18,7 +18,7 @@ SECOND = 1_000_000_000
 
 
 def instance() -> tuple[Ec2Model, str, str]:
-    """Make a model of EC2 with an instance whose first ENI is full; return its subnet and its id, too."""
+    """Make an EC2 model with an instance whose first ENI is full. Return the model, the subnet and the instance id."""
     ec2 = Ec2Model()
     subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
     node = Node("m5.large", Settings(), ec2, subnet_id=subnet.subnet_id)
@@ -27,14 +27,14 @@ def instance() -> tuple[Ec2Model, str, str]:
 
 
 def restored_node(ec2: Ec2Model, subnet_id: str, instance_id: str, journal: SqliteJournal, now_ns: int) -> Node:
-    """Start ipamd's part on the instance, from a journal that may hold something."""
+    """Start a node on the instance from a journal, which may be empty."""
     node = Node("m5.large", Settings(), ec2, subnet_id=subnet_id, instance_id=instance_id, journals=[journal])
     print(f"{now_ns // SECOND:>3} s  {node.restore(now_ns)}", flush=True)
     return node
 
 
 def work(node: Node, say: int) -> None:
-    """Assign pods, unassign some, and say each address: `+` when a pod has it, `-` when it has given it back."""
+    """Assign pods and unassign some. Report each address: `+` after an assign, `-` after an unassign."""
     for number in range(9):  # as many as there are addresses
         key = SandboxKey("aws-cni", f"c{number}", "eth0")
         assignment = node.assign(key, number * SECOND, PodRef("default", f"web-{number}"))
@@ -46,7 +46,7 @@ def work(node: Node, say: int) -> None:
 
 
 def main() -> None:
-    """Kill a child after some words of it, and look."""
+    """Kill the child after eight reports, restore, and compare."""
     with tempfile.TemporaryDirectory() as folder:
         path, here = Path(folder) / "ipam.sqlite", instance()
         listen, say = os.pipe()
@@ -69,8 +69,8 @@ def main() -> None:
         with SqliteJournal(path) as journal:
             node = restored_node(*here, journal, 20 * SECOND)
             restored = {assignment.address for datastore in node.datastores for _, assignment in datastore.assignments()}
-        print(f"acknowledged when it was killed: {', '.join(sorted(held))}")
-        print(f"restored:                        {', '.join(sorted(restored))}")
+        print(f"acknowledged before the kill: {', '.join(sorted(held))}")
+        print(f"restored:                     {', '.join(sorted(restored))}")
         lost = held - restored
         print("nothing is lost" if not lost else f"LOST: {lost}")
 

@@ -1,10 +1,15 @@
-"""What every test folder shares: hypothesis profiles, and the twin pools as a fixture."""
+"""What every test folder shares: hypothesis profiles, the twin pools as a fixture, and imports of the helpers beside the tests."""
 
 import importlib
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Tests are no package: they import the helpers of any folder by their bare names, so these names are unique.
+sys.path += sorted({str(path.parent) for path in Path(__file__).parent.rglob("*.py")})
 
 # Timing depends on the machine, so no deadline; a failure prints the lines that repeat it. HYPOTHESIS_PROFILE chooses.
 settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)

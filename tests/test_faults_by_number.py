@@ -1,7 +1,4 @@
-"""The faults of ipamd that the library does not have: each is tested under its number.
-
-The numbers are those of the list of ipamd's shortcomings that the project began with; docs/faithfulness.md has it.
-"""
+"""Each fault of ipamd that the library does not have is tested under its number in docs/ipamd.md, "Known faults"."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,6 @@
 """What an import brings along: attrs and the standard library, nothing else. Each case runs in a fresh interpreter; nothing is timed."""
 
+import ast
 import json
 import os
 import subprocess
@@ -66,15 +67,28 @@ def test_max_pods_alone_loads_no_model_of_ec2():
     assert loaded("from vpcipam.limits import max_pods").isdisjoint(LIMITS_ALONE_NEED_NOT)
 
 
-def test_every_public_name_is_there_is_listed_and_is_the_one_of_its_module():
+@pytest.mark.parametrize("first", ["vpcipam.limits", "vpcipam.limits.max_pods", "vpcipam.limits.instance_limits"])
+def test_the_functions_of_limits_win_over_the_modules_of_their_names(first):
+    program = f"import {first}; from vpcipam.limits import instance_limits, max_pods; print(max_pods(instance_limits('m5.large')))"
+    assert run(program) == 29
+
+
+def test_every_public_name_is_listed_and_is_the_one_of_its_module():
     program = """
 import importlib, json, vpcipam
 wrong = [name for name in vpcipam.__all__ if name not in dir(vpcipam)]
-wrong += [name for name, home in vpcipam._HOMES.items()
-          if getattr(vpcipam, name) is not getattr(importlib.import_module("vpcipam." + home), name)]
+wrong += [name for name, module in vpcipam._MODULES.items()
+          if getattr(vpcipam, name) is not getattr(importlib.import_module("vpcipam." + module), name)]
 print(json.dumps(wrong))
 """
     assert run(program) == []
+
+
+def test_type_checkers_and_the_interpreter_see_the_same_public_names():
+    tree = ast.parse((SOURCE / "vpcipam" / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    for_types = {alias.asname: statement.module.removeprefix("vpcipam.") for statement in block.body for alias in statement.names}
+    assert for_types == run("import json, vpcipam; print(json.dumps(vpcipam._MODULES))")
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error():

@@ -1,4 +1,4 @@
-"""Who may import whom, and who may reach outside: read from the source, so that nothing has to run for it."""
+"""Who may import whom, and who may reach outside: read from the source, so that nothing has to run."""
 
 import ast
 import re
@@ -7,162 +7,98 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src"
+PACKAGE = Path(__file__).parents[1] / "src" / "vpcipam"
 
-# The rooms of the package: a folder, or a module beside them. A room may import from lines above its own, never below.
-ROOMS = (
-    "_version",
-    "errors",
-    "_arguments",
-    "_units",
-    "_chance",
-    "address",
-    "sandbox",
-    "_pool_refusals",
-    "_pool",
-    "pool",
-    "stats",
-    "limits",
-    "settings",
-    "journal",
-    "quarantine",
-    "restoration",
-    "events",
-    "datastore",
-    "warmpool",
-    "policies",
-    "ec2",
-    "action",
-    "node",
-    "planner",
-    "prometheus",
-    "fleet",
-    "inspection",
-    "report",
-    "cli",
-)
-MOST_FLOORS = 11  # from errors to cli
+# A room is a folder of the package, or a module beside the folders. A room imports from rooms on lines above its own.
+ROOMS = """
+    _version errors _arguments _units _chance
+    address sandbox
+    _pool_refusals pool
+    stats limits settings
+    journal quarantine restoration events
+    datastore
+    warmpool policies
+    ec2
+    action node
+    planner prometheus
+    fleet inspection
+    report
+    cli
+""".split()  # noqa: SIM905 - a list of its own would take 30 lines
+MOST_FLOORS = 11  # from `errors` to `cli`
+MOST_LINES = 500
+LONG_MODULES = r".*\.pyx|pool/plain_\w+\.py"  # the compiled pools and their plain twins
+MOST_ENTRIES = 36  # directly in the package
 
-# A module that answers under its old address with what a lower room has.
+# The old address of a public module: its room may import from a later one.
 FORWARDERS = {"vpcipam.fleet.plots"}
 
-# What a module may take from outside the standard library, beside attrs; "lazily": inside a function, so that importing it needs nothing.
+# What a module imports beside the standard library and attrs. "lazily": only inside functions, so that importing the module needs nothing.
 EXTRAS = {
-    "vpcipam.settings.manifest": {"yaml": "lazily"},
-    "vpcipam.ec2.boto": {"botocore": "at import"},
-    "vpcipam.ec2.fake": {"boto3": "at import", "botocore": "at import"},
-    "vpcipam.ec2.pytest_fixtures": {"pytest": "at import"},
-    "vpcipam.report.page": {"matplotlib": "at import"},
+    "settings.manifest": {"yaml": "lazily"},
+    "ec2.boto": {"botocore": "at import"},
+    "ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "ec2.pytest_fixtures": {"pytest": "at import"},
+    "report.page": {"matplotlib": "at import"},
 }
 
-# Modules that answer differently from one run, machine or moment to the next. `os` is looked at name by name.
+# Everything by which a module may answer differently from one run or machine to the next. `.name` is a method of anything; a name that
+# stands for a module stands for all that is in it.
 OUTSIDE = {
-    *("time", "datetime", "random", "secrets", "uuid", "socket", "ssl", "select", "selectors", "urllib", "http", "ftplib", "smtplib"),
-    *("subprocess", "multiprocessing", "threading", "asyncio", "concurrent", "signal", "tempfile", "shutil", "glob", "fileinput"),
-    *("platform", "locale", "getpass", "pwd", "sqlite3", "mmap", "fcntl", "logging", "pathlib", "io"),
+    "clock": "time .now .utcnow .today",
+    "chance": "random secrets uuid os.urandom",
+    "environment": "os.environ os.getenv platform locale getpass pwd",
+    "files": "open .open .read_text .read_bytes .write_text .write_bytes .mkdir .unlink .iterdir .exists .is_file .is_dir "
+    "os sqlite3 tempfile shutil glob fileinput mmap fcntl io logging",
+    "network": "socket ssl select selectors urllib http ftplib smtplib asyncio",
+    "processes": "subprocess multiprocessing concurrent signal threading os.getpid os.cpu_count os.register_at_fork",
+    "anything": "input print breakpoint exec eval",
 }
-HARMLESS_OS_NAMES = {"PathLike", "fspath", "fsdecode", "fsencode"}
-OUTSIDE_CALLS = {"open", "input", "print", "breakpoint", "exec", "eval"}
-OUTSIDE_METHODS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "getenv", "urandom"}
+HARMLESS = {
+    *("os.PathLike", "os.fspath", "os.fsdecode", "os.fsencode", "os.devnull", "threading.Lock", "threading.RLock", "random.Random"),
+    *("urllib.parse", "urllib.parse.parse_qsl", "concurrent.futures.Executor"),
+}
 
-# Whose stated job it is, and what the job is.
+# The rooms, and the modules, whose job it is.
 ALLOWED = {
-    "vpcipam.node.interfaces": {"datetime": "the tag that tells when an ENI was made, to and from text"},
-    "vpcipam.pool": {"os.environ": "VPCIPAM_NO_EXTENSION picks the twin"},
-    "vpcipam.limits.table": {"read_text": "the table of instance types, once"},
-    "vpcipam.settings.manifest": {"open": "a manifest that is given by its path"},
-    "vpcipam.journal.files": dict.fromkeys(
-        (
-            "open",
-            "read_bytes",
-            "pathlib",
-            "os.open",
-            "os.write",
-            "os.fsync",
-            "os.close",
-            "os.O_WRONLY",
-            "os.O_RDONLY",
-            "os.O_CREAT",
-            "os.O_TRUNC",
-        ),
-        "the journals' files",
-    ),
-    "vpcipam.journal.lock": dict.fromkeys(
-        (
-            *("fcntl", "open", "pathlib", "os.open", "os.pread", "os.pwrite", "os.ftruncate", "os.close", "os.O_RDWR", "os.O_CREAT"),
-            *("os.getpid", "os.register_at_fork", "threading"),
-        ),
-        "the journals' lock, and who has it",
-    ),
-    "vpcipam.journal.ipam_json": {"pathlib": "where the checkpoint is"},
-    "vpcipam.journal.schema": {"sqlite3": "a type; `sqlite` opens the database"},
-    "vpcipam.journal.sqlite": {
-        "sqlite3": "the journal",
-        "pathlib": "where it is",
-        "tempfile": "the copy of a damaged one",
-        "write_bytes": "the same",
-    },
-    "vpcipam.node.node": {"threading": "the calls of the control loop follow each other"},
-    "vpcipam.pool.plain_addresses": {"threading": "the lock of an owner that any thread may call"},
-    "vpcipam.prometheus": {"threading": "events come of several threads"},
-    "vpcipam.fleet.workload": {"random": "draws pods from a seed that is given"},
-    "vpcipam.fleet.trace": {
-        "open": "a trace that is given by its path",
-        "pathlib": "the path",
-        "datetime": "reads times of a trace; the clock is not read",
-    },
-    "vpcipam.fleet.toml.workload": {"pathlib": "joins a trace's name to the scenario's folder"},
-    "vpcipam.fleet.scenario": {"open": "a scenario that is given by its path", "pathlib": "the path"},
-    "vpcipam.ec2.offline.wire": {"urllib.parse": "reads forms; nothing is fetched"},
-    "vpcipam.ec2.answers": {"datetime": "reads times of answers; the clock is not read"},
-    "vpcipam.ec2.offline.views": {"datetime": "writes the times of answers; the clock is not read"},
-    "vpcipam.ec2.fake": {"os.devnull": "where botocore's session finds no configuration"},
-    "vpcipam.ec2.boto": {"time": "waits between attempts", "random": "lengthens the waits", "uuid": "tokens; all three can be given"},
-    "vpcipam.fleet.tune": {"concurrent.futures": "a type; `sweep` runs trials"},
-    "vpcipam.fleet.sweep": {
-        "concurrent.futures": "runs trials on an executor",
-        "multiprocessing": "how its processes begin",
-        "signal": "they leave Ctrl-C to the one that asked",
-        "os.cpu_count": "how many of them",
-        "random": "draws combinations by seed",
-    },
-    "vpcipam.fleet.export": {"open": "the CSV files that somebody asks for", "pathlib": "where they go"},
-    "vpcipam.fleet.metrics": {"pathlib": "a type; `export` writes"},
-    "vpcipam.report.page": {"pathlib": "a picture's name; matplotlib writes it"},
-    "vpcipam.report.plots": {"pathlib": "a type; `page` writes"},
-    "vpcipam.fleet.stage": {"random": "chances of a simulation, by seed"},
-    "vpcipam.fleet._turnover_py": {"random": "chances of a simulation, by seed"},
+    "pool": {"environment": "VPCIPAM_NO_EXTENSION picks the twin"},
+    "limits": {"files": "the table of instance types"},
+    "settings": {"files": "a manifest, given by its path"},
+    "journal": {"files": "the journals", "processes": "the lock names the process that holds it"},
+    "ec2.boto": {"clock": "waits between attempts", "chance": "jitter of the waits, and tokens; all can be given"},
+    "fleet.scenario": {"files": "a scenario, given by its path"},
+    "fleet.trace": {"files": "a trace, given by its path"},
+    "fleet.export": {"files": "the CSV files that a caller asks for"},
+    "fleet.sweep": {"processes": "trials run on all processors"},
 }
 
 
 def module_name(path):
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(["vpcipam", *parts[: -1 if parts[-1] == "__init__" else None]])
 
 
-def python_modules():
-    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted((SOURCE / "vpcipam").rglob("*.py"))}
+def sources(suffix):
+    return {module_name(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob(f"*{suffix}"))}
 
 
-MODULES = python_modules()
-CYTHON_SOURCES = {module_name(path): path.read_text(encoding="utf-8") for path in sorted((SOURCE / "vpcipam").rglob("*.pyx"))}
-COMPILED_PYTHON = {"vpcipam.fleet._turnover"}  # made of the plain source beside it when the package is built
-LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli(\.|$)", name)]
+MODULES = {name: ast.parse(text) for name, text in sources(".py").items()}
+CYTHON_SOURCES = sources(".pyx")
+EVERY_MODULE = sorted({*MODULES, *CYTHON_SOURCES} - {"vpcipam"} - FORWARDERS)
+LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.cli\b", name)]
 
 
 def room(name):
-    """The room of a module: the folder or the module below the package."""
-    return name.split(".")[1]
+    return "pool" if name == "vpcipam._pool" else name.split(".")[1]  # outside its folder, at the address that the contract fixes
 
 
-def is_for_types_only(node):
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+# --- imports -------------------------------------------------------------------------------------------------------------
 
 
 def statements(tree, *, lazily=False):
-    """Go through what runs when a module is imported, and `lazily` what functions run too; leave out what only type checkers see."""
+    """Go through what runs at import, and `lazily` through what functions run; leave out what only type checkers read."""
     for node in ast.iter_child_nodes(tree):
-        if is_for_types_only(node):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for other in node.orelse:
                 yield other
                 yield from statements(other, lazily=lazily)
@@ -171,68 +107,64 @@ def statements(tree, *, lazily=False):
             yield from statements(node, lazily=lazily)
 
 
-def imports(name, tree, *, lazily, types=False):
-    """The modules that a module imports; `from package import module` counts as an import of that module."""
+def imports(nodes):
+    """The modules that are imported; `from package import module` imports that module."""
     found = set()
-    for node in ast.walk(tree) if types else statements(tree, lazily=lazily):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} imports relatively"
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & {*MODULES, *CYTHON_SOURCES}
-            found.update(submodules or {node.module})
+            assert node.level == 0, "imports are absolute"
+            found.update({f"{node.module}.{alias.name}" for alias in node.names} & {*MODULES, *CYTHON_SOURCES} or {node.module})
     return found
 
 
-def own(names):
-    return {name for name in names if name.partition(".")[0] == "vpcipam"}
+def cython_imports(text):
+    """The modules that a Cython source imports; a .pxd is no module."""
+    for package, names in re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", text, re.MULTILINE):
+        yield from {f"{package}.{name.split()[0]}" for name in names.split(",") if name.strip()} & {*MODULES, *CYTHON_SOURCES} or {package}
 
 
-def own_modules(name):
+def own_imports(name):
     """The modules of the package that a module imports anywhere, also for types alone."""
     if name in CYTHON_SOURCES:
-        named = re.findall(r"^\s*(?:from|c?import)\s+(vpcipam[\w.]*)(?:\s+c?import\s+([\w, ]+))?", CYTHON_SOURCES[name], re.MULTILINE)
-        assert named, f"{name} imports nothing: has the pattern gone stale?"
-        return {
-            other
-            for module, names in named
-            for other in {f"{module}.{each.split()[0]}" for each in names.split(",") if each.strip()} & {*MODULES} or {module}
-            if other in MODULES  # a .pxd is no module
-        }
-    return own(imports(name, MODULES[name], lazily=True, types=True))
+        found = {*cython_imports(CYTHON_SOURCES[name])} & {*MODULES, *CYTHON_SOURCES}
+        assert found, f"{name} imports nothing: is the pattern stale?"
+        return found
+    return {each for each in imports(ast.walk(MODULES[name])) if each.partition(".")[0] == "vpcipam"}
 
 
-EVERY_MODULE = sorted({*MODULES, *CYTHON_SOURCES} - {"vpcipam"} - FORWARDERS)
-ARROWS = {name: own_modules(name) for name in EVERY_MODULE}  # a module: what it imports
+ARROWS = {name: own_imports(name) for name in EVERY_MODULE}
 
 
-def test_every_room_has_a_line_and_every_line_a_room():
-    assert {room(name) for name in EVERY_MODULE} == {*ROOMS}
-    assert len(ROOMS) == len(set(ROOMS))
+def height(name, arrows, above=()):
+    """On how many floors a module or room stands, its own included."""
+    assert name not in above, f"a circle: {' → '.join([*above, name])}"
+    return 1 + max((height(other, arrows, (*above, name)) for other in arrows.get(name, ())), default=0)
+
+
+def test_every_room_has_a_place_in_the_order():
+    assert sorted(ROOMS) == sorted({room(name) for name in EVERY_MODULE})
 
 
 @pytest.mark.parametrize("name", EVERY_MODULE)
 def test_a_module_imports_only_from_rooms_above_its_own(name):
-    elsewhere = {room(other) for other in ARROWS[name] if other != "vpcipam"} - {room(name)}
-    assert {other for other in elsewhere if ROOMS.index(other) > ROOMS.index(room(name))} == set()
     assert "vpcipam" not in ARROWS[name], "the package itself is for users"
-
-
-def height(name, arrows, below=()):
-    """How many floors a module or room stands on, its own included."""
-    assert name not in below, f"a circle: {' → '.join([*below, name])}"
-    return 1 + max((height(other, arrows, (*below, name)) for other in arrows.get(name, ())), default=0)
+    others = {room(other) for other in ARROWS[name]} - {room(name)}
+    assert [other for other in others if ROOMS.index(other) > ROOMS.index(room(name))] == []
 
 
 def test_no_imports_go_in_a_circle():
-    faces = {name for name in MODULES if (SOURCE / name.replace(".", "/")).is_dir()}
-    within = {name: {other for other in others if other not in faces} for name, others in ARROWS.items() if name not in faces}
+    faces = {name for name in MODULES if name.count(".") == 1 and (PACKAGE / name.partition(".")[2]).is_dir()}
+    within = {name: others - faces for name, others in ARROWS.items() if name not in faces}
     for name in within:
         height(name, within)
 
 
 def test_the_rooms_stand_on_few_floors():
-    arrows = {each: {room(other) for name in EVERY_MODULE if room(name) == each for other in ARROWS[name]} - {each} for each in ROOMS}
+    arrows = {each: set() for each in ROOMS}
+    for name, others in ARROWS.items():
+        arrows[room(name)] |= {room(other) for other in others} - {room(name)}
     assert max(height(each, arrows) for each in ROOMS) <= MOST_FLOORS
 
 
@@ -241,61 +173,9 @@ def test_below_the_command_line_nothing_needs_more_than_attrs(name):
     def foreign(found):
         return {each.partition(".")[0] for each in found} - sys.stdlib_module_names - {"vpcipam", "attr", "attrs"}
 
-    extras = EXTRAS.get(name, {})
-    at_import = {extra for extra, when in extras.items() if when != "lazily"}
-    assert foreign(imports(name, MODULES[name], lazily=False)) <= at_import
-    assert foreign(imports(name, MODULES[name], lazily=True)) == set(extras)
-
-
-def os_names(names):
-    return {f"os.{name}" for name in names if name not in HARMLESS_OS_NAMES}
-
-
-def outside_of(node):
-    """What one piece of syntax reaches for outside."""
-    match node:
-        case ast.Import(names=names):
-            return {alias.name for alias in names if alias.name.partition(".")[0] in OUTSIDE}
-        case ast.ImportFrom(module="os", names=names):
-            return os_names(alias.name for alias in names)
-        case ast.ImportFrom(module=module) if module.partition(".")[0] in OUTSIDE:
-            return {module}
-        case ast.Attribute(value=ast.Name(id="os"), attr=attr):
-            return os_names([attr])
-        case ast.Call(func=ast.Name(id=called)) if called in OUTSIDE_CALLS:
-            return {called}
-        case ast.Call(func=ast.Attribute(attr=called)) if called in OUTSIDE_METHODS:
-            return {called}
-    return set()
-
-
-def outside(tree):
-    """What in a module reaches for clock, chance, environment, files or network."""
-    return set().union(*map(outside_of, ast.walk(tree)))
-
-
-@pytest.mark.parametrize("name", LIBRARY)
-def test_nothing_reaches_outside_but_whose_job_it_is(name):
-    assert outside(MODULES[name]) == set(ALLOWED.get(name, {}))
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("import time", {"time"}),
-        ("def f():\n    import datetime", {"datetime"}),
-        ("from datetime import datetime", {"datetime"}),
-        ("import urllib.request", {"urllib.request"}),
-        ("import os\nos.environ['A']", {"os.environ"}),
-        ("from os import environ, fspath", {"os.environ"}),
-        ("import os\nos.fspath(1)", set()),
-        ("with open('a'): pass", {"open"}),
-        ("path.read_text()", {"read_text"}),
-        ("from collections import Counter", set()),
-    ],
-)
-def test_what_reaches_outside_is_seen(source, found):
-    assert outside(ast.parse(source)) == found
+    extras = EXTRAS.get(name.removeprefix("vpcipam."), {})
+    assert foreign(imports(statements(MODULES[name]))) == {extra for extra, when in extras.items() if when == "at import"}
+    assert foreign(imports(statements(MODULES[name], lazily=True))) == set(extras)
 
 
 def test_imports_are_seen_wherever_they_stand():
@@ -304,6 +184,93 @@ def test_imports_are_seen_wherever_they_stand():
         "class C:\n    import f\n    def m(self):\n        import g\nfrom vpcipam import errors, address\n"
     )
     package = {"vpcipam.errors", "vpcipam.address"}
-    assert imports("test", tree, lazily=False) == {"a", "c", "d", "e", "f"} | package
-    assert imports("test", tree, lazily=True) == {"a", "c", "d", "e", "f", "g"} | package
-    assert imports("test", tree, lazily=True, types=True) == {"a", "b", "c", "d", "e", "f", "g"} | package
+    assert imports(statements(tree)) == {*"acdef"} | package
+    assert imports(statements(tree, lazily=True)) == {*"acdefg"} | package
+    assert imports(ast.walk(tree)) == {*"abcdefg"} | package
+
+
+# --- the outside world ---------------------------------------------------------------------------------------------------
+
+KIND_OF = {word: kind for kind, words in OUTSIDE.items() for word in words.split()}
+
+
+def kind_of(name):
+    """What kind of thing a name stands for: its own row, or that of the module it is in."""
+    while name and name not in KIND_OF:
+        name = name.rpartition(".")[0]
+    return KIND_OF.get(name)
+
+
+def names_in(node):
+    """The names by which one piece of syntax may reach outside, dotted ones in full."""
+    match node:
+        case ast.Import(names=names):
+            # What is taken of `os` is seen where it is used; every other module is there to be used.
+            return {alias.name for alias in names} - {"os", "threading", "random"}
+        case ast.ImportFrom(module=module, names=names):
+            return {f"{module}.{alias.name}" for alias in names}
+        case ast.Attribute(value=ast.Name(id="os" | "threading" | "random" as module), attr=attr):
+            return {f"{module}.{attr}"}
+        case ast.Call(func=ast.Name(id=called)):
+            return {called}
+        case ast.Call(func=ast.Attribute(attr=called)):
+            return {f".{called}"}
+    return set()
+
+
+def kinds_of(tree):
+    """The kinds of things outside that a module reaches for."""
+    names = set().union(*map(names_in, statements(tree, lazily=True))) - HARMLESS
+    return {kind_of(name) for name in names} - {None}
+
+
+def whose_job(name):
+    """The row of ALLOWED that is about a module: its own, or its room's."""
+    name = name.removeprefix("vpcipam.")
+    return name if name in ALLOWED else name.partition(".")[0]
+
+
+def test_nothing_reaches_outside_but_whose_job_it_is():
+    found = {}
+    for name in LIBRARY:
+        found.setdefault(whose_job(name), set()).update(kinds_of(MODULES[name]))
+    assert {name: kinds for name, kinds in found.items() if kinds} == {name: set(kinds) for name, kinds in ALLOWED.items()}
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds"),
+    [
+        ("import time", {"clock"}),
+        ("def f():\n    from time import sleep", {"clock"}),
+        ("datetime.now(UTC)", {"clock"}),
+        ("import random\nrandom.random()", {"chance"}),
+        ("import random\nrandom.Random(1)", set()),
+        ("import urllib.request", {"network"}),
+        ("import os\nos.environ['A']", {"environment"}),
+        ("from os import environ, fspath", {"environment"}),
+        ("import os\nos.open('a', 0)", {"files"}),
+        ("import os\nos.fspath(1)", set()),
+        ("with open('a'): pass", {"files"}),
+        ("path.read_text()", {"files"}),
+        ("import threading\nthreading.Thread(target=f)", {"processes"}),
+        ("import threading\nthreading.Lock()", set()),
+        ("from collections import Counter", set()),
+    ],
+)
+def test_what_reaches_outside_is_seen(source, kinds):
+    assert kinds_of(ast.parse(source)) == kinds
+
+
+# --- size ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(reason="the datastore and the compiled loop are being divided")
+def test_modules_are_short():
+    paths = [path for suffix in ("py", "pyx", "pxd", "pyi") for path in PACKAGE.rglob(f"*.{suffix}")]
+    lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES and not re.fullmatch(LONG_MODULES, name)} == {}
+
+
+def test_the_package_has_few_entries():
+    entries = {path.name for path in PACKAGE.iterdir() if path.suffix not in {".so", ".pyd", ".c", ".html"} and path.name != "__pycache__"}
+    assert len(entries) <= MOST_ENTRIES

@@ -1,7 +1,7 @@
-"""Check what the sdist and the wheel hold: `python tools/check_dist.py dist`.
+"""Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
-The wheel must carry the compiled pools and no C source; the sdist the Cython source and no C. Both must carry the table of instance types
-and the marker of typed packages.
+The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
+of instance types and the marker `py.typed`.
 """
 
 import sys
@@ -9,21 +9,23 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+COMPILED = ("vpcipam/_pool", "vpcipam/pool/addresses")
+
 
 def wheel_problems(names: list[str]) -> list[str]:
-    """Say what is wrong with the files of a wheel."""
+    """List the problems with the files of a wheel."""
     problems = [f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html"))]
-    if not any(name.startswith("vpcipam/_pool.") and name.endswith((".so", ".pyd")) for name in names):
-        problems.append("the compiled pools are missing: was there a C compiler?")
-    return (
-        problems + [f"{name} is missing" for name in ("vpcipam/py.typed", "vpcipam/_pool.pyi") if name not in names] + _data_problems(names)
-    )
+    built = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
+    problems += [f"the compiled {module} is missing: was there a C compiler?" for module in COMPILED if module not in built]
+    wanted = ("vpcipam/py.typed", *(f"{module}.pyi" for module in COMPILED))
+    return problems + [f"{name} is missing" for name in wanted if name not in names] + _data_problems(names)
 
 
 def sdist_problems(names: list[str]) -> list[str]:
-    """Say what is wrong with the files of an sdist."""
+    """List the problems with the files of an sdist."""
     problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html"))]
-    wanted = ("src/vpcipam/_pool.pyx", "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
+    sources = (f"src/{module}.pyx" for module in COMPILED)
+    wanted = (*sources, "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
     return (
         problems + [f"{name} is missing" for name in wanted if not any(each.endswith(f"/{name}") for each in names)] + _data_problems(names)
     )
@@ -34,7 +36,7 @@ def _data_problems(names: list[str]) -> list[str]:
 
 
 def main(folder: str) -> int:
-    """Check the one wheel and the one sdist in a folder; the answer is the exit status."""
+    """Check the one wheel and the one sdist in a folder, and return the exit status."""
     (wheel,) = Path(folder).glob("*.whl")
     (sdist,) = Path(folder).glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
@@ -44,7 +46,7 @@ def main(folder: str) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{wheel.name} and {sdist.name} hold what they should")
+        print(f"{wheel.name} and {sdist.name} are complete")
     return 1 if problems else 0
 
 

@@ -1,10 +1,20 @@
-"""Checks of single arguments, for functions and for validators of attrs classes."""
+"""Checks of arguments, as functions and as attrs validators."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vpcipam.errors import InvalidArgument
 
+if TYPE_CHECKING:
+    import attrs
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", object], None]
+FieldName = Callable[[Any, "attrs.Attribute[Any]"], str]
+"""Names a field of an instance for an error message."""
+
 
 def require_integer(where: str, value: object, minimum: int, maximum: int | None = None) -> None:
-    """Refuse a value that is not a plain int of at least `minimum` and, if given, at most `maximum`. `where` starts the message."""
+    """Refuse anything but a plain int from `minimum` to `maximum`, both included; `where` starts the error message."""
     if type(value) is not int:
         raise TypeError(f"{where} must be an int, not {type(value).__name__} ({value!r})")
     if value < minimum or (maximum is not None and value > maximum):
@@ -13,12 +23,26 @@ def require_integer(where: str, value: object, minimum: int, maximum: int | None
 
 
 def require_type(where: str, value: object, kind: type, instead: str) -> None:
-    """Refuse a value that is not of a class. `instead` ends the message: it says what to pass."""
+    """Refuse anything but an instance of `kind`; `instead` says what to pass."""
     if not isinstance(value, kind):
         raise TypeError(f"{where} must be {kind.__name__}, not {type(value).__name__} ({value!r}): {instead}")
 
 
 def require_boolean(where: str, value: object) -> None:
-    """Refuse a value that is not True or False. The text "false", for example, is true to Python."""
+    """Refuse anything but True and False. A truth value is not enough: the text "false" is true to Python."""
     if type(value) is not bool:
         raise TypeError(f"{where} must be True or False, not {type(value).__name__} ({value!r})")
+
+
+def _bare_name(_instance: object, attribute: "attrs.Attribute[Any]") -> str:
+    return attribute.name
+
+
+def integer_field(minimum: int, maximum: int | None = None, name: FieldName = _bare_name) -> Validator:
+    """Make a validator that accepts what `require_integer` does."""
+    return lambda instance, attribute, value: require_integer(name(instance, attribute), value, minimum, maximum)
+
+
+def boolean_field(name: FieldName = _bare_name) -> Validator:
+    """Make a validator that accepts what `require_boolean` does."""
+    return lambda instance, attribute, value: require_boolean(name(instance, attribute), value)

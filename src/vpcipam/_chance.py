@@ -1,14 +1,13 @@
-"""Chance by seed, whose state is one counter."""
+"""Seeded random numbers for simulations."""
 
 _WORD = (1 << 64) - 1
 _GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 
 
 class Scatter:
-    """A seeded sequence of numbers whose whole state is one counter.
+    """A SplitMix64 random number generator whose whole state is one counter.
 
-    A refused call sets the counter back and so leaves no trace, which the generators of `random` make costly.
-    The mixing is SplitMix64's.
+    A caller undoes draws by setting `draw_count` back; the generators of `random` would have to copy their state for that.
     """
 
     def __init__(self, seed: int) -> None:
@@ -22,3 +21,15 @@ class Scatter:
         word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
         word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
         return (word ^ (word >> 31)) % bound
+
+
+class AlwaysZero(Scatter):
+    """A generator that always draws 0, for a caller that wants the lowest place rather than a random one."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def below(self, bound: int) -> int:
+        """Draw 0, whatever the bound."""
+        del bound
+        return 0

@@ -1,9 +1,12 @@
-"""Units of time, and durations as text."""
+"""Units of time; durations and counts as text for people."""
 
 NS_PER_S = 1_000_000_000
 S_PER_HOUR = 3_600
 S_PER_DAY = 86_400
 MINUTE_NS = 60 * NS_PER_S
+
+_LONGEST_COUNT = 1 << 40  # only counts of IPv6 addresses are larger
+_PREFIX_80 = 1 << 48
 
 
 def seconds_text(duration_ns: int) -> str:
@@ -30,3 +33,25 @@ def span(duration_ns: int) -> str:
         parts.append(f"{count} {unit}" if count else "")
     first = next((place for place, part in enumerate(parts) if part), None)
     return "less than 1 s" if first is None else " ".join(filter(None, parts[first : first + 2]))
+
+
+def number(count: int) -> str:
+    """Write a count with commas, and one of IPv6 addresses by its /80s.
+
+    >>> number(12_345), number(2**48 - 5)
+    ('12,345', '2^48 − 5')
+    """
+    if count < _LONGEST_COUNT:
+        return f"{count:,}"
+    blocks = -(-count // _PREFIX_80)
+    missing = blocks * _PREFIX_80 - count
+    return ("2^48" if blocks == 1 else f"{blocks:,} × 2^48") + (f" − {missing:,}" if missing else "")
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun.
+
+    >>> counted(1, "pod"), counted(2, "pod"), counted(2, "prefix", "prefixes")
+    ('1 pod', '2 pods', '2 prefixes')
+    """
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"

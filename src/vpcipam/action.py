@@ -1,4 +1,4 @@
-"""What a node did: the values that its start and its control loop answer with."""
+"""What a node did: the values that its start and its control loop return."""
 
 import enum
 
@@ -9,11 +9,11 @@ from vpcipam.restoration import Restoration
 from vpcipam.stats import Assignment
 
 AT_START = "attached when the node started"
-"""The reason of what a node takes on when it starts, which no reconcile has found."""
+"""The reason of an action that adopts what was attached before the node started."""
 
 
 class ActionKind(enum.StrEnum):
-    """The kinds of change that a node makes to itself."""
+    """The kinds of change that a node makes."""
 
     CREATE_ENI = "create-eni"
     ADD_CIDRS = "add-cidrs"
@@ -32,15 +32,15 @@ class Action:
     """One thing that a node did, or tried to do.
 
     Attributes:
-        at_ns: when it was done or refused, Unix nanoseconds; calls to EC2 take time.
-        kind: what; `adopt-…` and `drop-…` follow what EC2 says is attached, the others change EC2.
+        at_ns: when it was done or refused, Unix nanoseconds.
+        kind: what was done; `adopt-…` and `drop-…` follow what EC2 says is attached, the others change EC2.
         network_card: the card's index.
-        eni_id: the ENI, None where EC2 refused to make one.
-        cidrs: what was added, released, adopted or dropped; empty where it was refused.
+        eni_id: the ENI, None if EC2 refused to create one.
+        cidrs: what was added, released, adopted or dropped; empty if adding was refused.
         reason: why, for a person to read.
-        error: what EC2 said where it refused, None where it was done.
-        out_of_addresses: the refusal says that the subnet has too few addresses, or no free /28.
-        evicted: what sandboxes lost by it.
+        error: EC2's error if it refused, None if the action was done.
+        out_of_addresses: EC2 refused because the subnet has too few addresses, or no free /28.
+        evicted: the assignments that sandboxes lost.
     """
 
     at_ns: int
@@ -55,12 +55,12 @@ class Action:
 
     @property
     def grew(self) -> bool:
-        """Tell whether the node has more addresses by it."""
+        """Tell whether it gave the node more addresses."""
         return self.done and self.kind in {ActionKind.CREATE_ENI, ActionKind.ADD_CIDRS}
 
     @property
     def done(self) -> bool:
-        """Tell whether EC2 granted it."""
+        """Tell whether it was done, not refused."""
         return self.error is None
 
     def __str__(self) -> str:
@@ -73,11 +73,11 @@ class Action:
 
 @attrs.frozen
 class Restart:
-    """What came of a node's start from its journals.
+    """The result of `Node.restore`.
 
     Attributes:
-        actions: what it did, as `Node.start` answers.
-        cards: what came back from the journal of each managed network card, ascending.
+        actions: what the node did, as `Node.start` returns it.
+        cards: what was restored from the journal of each managed network card, ascending.
     """
 
     actions: tuple[Action, ...]
@@ -85,7 +85,7 @@ class Restart:
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The entries of all journals that somebody has to decide about."""
+        """The entries of all journals that are in quarantine."""
         return tuple(entry for card in self.cards for entry in card.quarantined)
 
     def __str__(self) -> str:

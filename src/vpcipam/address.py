@@ -36,7 +36,13 @@ class AddressMode(enum.Enum):
         """The IP version of a pod's address: 4 or 6."""
         return 6 if self is AddressMode.IPV6 else 4
 
+    @property
+    def label(self) -> str:
+        """What the slots hold, in words."""
+        return _LABELS[self]
 
+
+_LABELS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6 addresses"}
 _PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
 _ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 

@@ -205,10 +205,10 @@ class EventWarning(RuntimeWarning):
     """`on_event` raised an exception. The change that it was called for is made and acknowledged nevertheless."""
 
 
-Event = TypeVar("Event")
+_Event = TypeVar("_Event")
 
 
-def call_back(on_event: Callable[[Event], object], event: Event) -> None:
+def call_back(on_event: Callable[[_Event], object], event: _Event) -> None:
     """Call `on_event` with an event that has happened. An exception in it does not undo the change: it becomes an `EventWarning`."""
     try:
         on_event(event)

@@ -1,11 +1,10 @@
-"""The warm pool: how many addresses a node should keep, what to add or give back for it, and why.
+"""The warm pool: how many addresses a node should keep, what to add or release for that, and why.
 
-Pure functions from what is (`PoolView`) and what is wanted (`Settings`) to decisions; carrying them out is the node's job. The rules are
-ipamd's (reference, section 5); `WarmPolicy` is what a node asks, so that it can be run by other rules too. A *slot* is one place on an ENI:
-one address in secondary-IP mode, 16 in prefix mode.
+Pure functions from a `PoolView` and `Settings` to decisions, which the node carries out. The rules are ipamd's (docs/ipamd.md, "Warm
+targets"); a `WarmPolicy` can replace them. A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import attrs
 
@@ -15,9 +14,9 @@ from vpcipam.settings import Settings
 from vpcipam.stats import EniStats, PoolStats
 
 DECREASE_INTERVAL_NS = 30 * NS_PER_S
-"""A pool shrinks at most once in this time."""
+"""A pool shrinks at most once within this time."""
 OUT_OF_ADDRESSES_PAUSE_NS = 120 * NS_PER_S
-"""A pool does not grow for this long after EC2 said that the subnet has no more addresses or /28s."""
+"""A pool does not grow for this long after EC2 said that the subnet is out of addresses or /28s."""
 MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
 """An ENI younger than this is never freed."""
 
@@ -28,11 +27,11 @@ class PoolView:
 
     Attributes:
         slots_per_eni: IPv4 addresses per interface - 1.
-        eni_limit: ENIs that the card may have: the type's limit, or MAX_ENI where that is lower.
-        unmanaged_eni_count: ENIs on the card that ipamd leaves alone; they take room.
+        eni_limit: the most ENIs on the card: the type's limit, or MAX_ENI if that is lower.
+        unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they take room.
         trunk_expected: security groups for pods are on and the trunk ENI is not attached yet, so room is kept for it.
-        custom_networking: pods use another subnet than the node, so the primary ENI carries none.
-        max_pods: the kubelet's limit; a pool of as many addresses never grows.
+        custom_networking: pods use another subnet than the node, so the primary ENI has no pods.
+        max_pods: the kubelet's limit; a pool with so many addresses never grows.
         enis: ascending by device number.
         cooldown_aware: cooling addresses don't count as available.
     """
@@ -50,16 +49,16 @@ class PoolView:
 
     @property
     def out_of_use_count(self) -> int:
-        """The addresses that count as taken where a target is looked at: those of sandboxes, and those that cool if targets heed that."""
+        """The addresses that warm targets count as taken: those of sandboxes, and with `cooldown_aware` those that cool."""
         return self.stats.assigned_count + (self.stats.cooling_count if self.cooldown_aware else 0)
 
     @property
     def available_count(self) -> int:
-        """The other addresses."""
+        """The addresses that warm targets count as available."""
         return self.stats.total_count - self.out_of_use_count
 
     def available_on(self, eni: EniStats) -> int:
-        """Those of one ENI."""
+        """The addresses of one ENI that warm targets count as available."""
         return eni.total_count - eni.assigned_count - (eni.cooling_count if self.cooldown_aware else 0)
 
     @property
@@ -74,17 +73,17 @@ class PoolView:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether the instance has a place for more: a free slot, or room for an ENI."""
+        """Tell whether the pool can grow: there is a free slot, or room for an ENI."""
         return self.eni_room > 0 or any(self.takes_slots(eni) and eni.slot_count < self.slots_per_eni for eni in self.enis)
 
     def takes_slots(self, eni: EniStats) -> bool:
-        """Tell whether an ENI is one whose slots are filled for pods."""
+        """Tell whether the slots of an ENI are filled for pods."""
         return not (eni.trunk or eni.excluded or (self.custom_networking and eni.primary))
 
 
 @attrs.frozen
 class TargetState:
-    """How far the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET, in slots; at most one of the two is above 0 in secondary-IP mode."""
+    """How far the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET, in slots. In secondary-IP mode, at most one of the two is above 0."""
 
     short: int
     over: int
@@ -92,7 +91,7 @@ class TargetState:
 
 @attrs.frozen
 class SlotRequest:
-    """Fill so many more slots of an ENI."""
+    """A number of slots of one ENI, to fill or to empty."""
 
     eni_id: str
     slot_count: int
@@ -100,11 +99,11 @@ class SlotRequest:
 
 @attrs.frozen
 class Grow:
-    """Add addresses: from the first of `requests` that EC2 grants; else, with `new_eni_slots` above 0, on a new ENI.
+    """Add addresses: fill the first of `requests` that EC2 grants, or else create an ENI if `new_eni_slots` is above 0.
 
     Attributes:
         requests: ENIs with free slots, ascending by device number.
-        new_eni_slots: slots to fill on a new ENI, 0 where the card has no room for one.
+        new_eni_slots: slots to fill on a new ENI, 0 if the card has no room for one.
         reason: why more are wanted.
     """
 
@@ -114,13 +113,13 @@ class Grow:
 
     @property
     def blocked(self) -> bool:
-        """Tell whether the instance has no place for what is wanted."""
+        """Tell whether the instance has no room to grow."""
         return not self.requests and not self.new_eni_slots
 
 
 @attrs.frozen
 class Shrink:
-    """Give CIDRs without pods back, so many of each ENI; ordered from the highest device number down."""
+    """Release CIDRs without pods: a number of them for each ENI, from the highest device number down."""
 
     requests: tuple[SlotRequest, ...]
     reason: str
@@ -136,18 +135,18 @@ class FreeEni:
 
 @attrs.frozen
 class Calm:
-    """The numbers of assigned addresses between which a pool rests: no look at it does anything, whichever addresses are assigned or cool.
+    """A range of counts of assigned addresses within which no look changes a pool, whichever addresses are assigned or cool.
 
     Attributes:
         low: inclusive.
-        high: inclusive; below `low` where nothing of the kind can be said.
+        high: inclusive; below `low` if there is no such range.
     """
 
     low: int
     high: int
 
     def __contains__(self, assigned_count: int) -> bool:
-        """Tell whether the pool rests with so many addresses assigned."""
+        """Tell whether a count is in the range."""
         return self.low <= assigned_count <= self.high
 
 
@@ -156,77 +155,46 @@ NEVER_CALM = Calm(0, -1)
 
 
 class WarmPolicy(Protocol):
-    """How a node sizes its pool. Implementations keep nothing between two calls.
+    """How a node sizes its pool. Implementations have no state.
 
-    At each look a node asks `grow` first; only where that is None, `shrink`; then `free_eni`.
+    At each look a node calls `grow` first, then `shrink` if `grow` returned None, and then `free_eni`.
     """
 
     @property
     def name(self) -> str:
-        """What it is called in scenarios and tables."""
+        """Its name in scenarios and tables."""
         ...
 
     @property
     def release_delay_ns(self) -> int:
-        """A surplus is given back once looks have seen one for this long, in nanoseconds; 0 for at once."""
+        """How long a surplus must last before it is released, in nanoseconds; 0 to release at once."""
         ...
 
     def grow(self, view: PoolView, settings: Settings) -> Grow | None:
-        """Decide what to add, None where nothing is needed."""
+        """Decide what to add, None for nothing."""
         ...
 
     def shrink(self, view: PoolView, settings: Settings) -> Shrink | None:
-        """Decide which ENIs give how many CIDRs back, None where none should."""
+        """Decide how many CIDRs to release on which ENIs, None for none."""
         ...
 
     def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
-        """Decide which ENI to free, None where none should go."""
+        """Decide which ENI to free, None for none."""
         ...
 
     def calm(self, view: PoolView, settings: Settings) -> Calm:
-        """Say between which numbers of assigned addresses the three above do nothing, as long as ENIs and CIDRs stay as they are.
+        """For which counts of assigned addresses the three above do nothing, as long as ENIs and CIDRs stay as they are.
 
-        `Grow.blocked` is nothing. It may claim too little, but never too much: a node does not look at its pool while it rests.
+        A `Grow` that is `blocked` counts as nothing. The range may be too small but never too large: within it a node doesn't look.
         """
         ...
-
-
-@attrs.frozen
-class IpamdPolicy:
-    """ipamd's own rules."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in scenarios and tables."""
-        return "ipamd"
-
-    @property
-    def release_delay_ns(self) -> int:
-        """0: a surplus is given back at once."""
-        return 0
-
-    def grow(self, view: PoolView, settings: Settings) -> Grow | None:
-        """Decide what to add; see `vpcipam.warmpool.grow`."""
-        return grow(view, settings)
-
-    def shrink(self, view: PoolView, settings: Settings) -> Shrink | None:
-        """Decide what to give back; see `vpcipam.warmpool.shrink`."""
-        return shrink(view, settings)
-
-    def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
-        """Decide which ENI to free; see `vpcipam.warmpool.free_eni`."""
-        return free_eni(view, settings, now_ns)
-
-    def calm(self, view: PoolView, settings: Settings) -> Calm:
-        """Say when the pool rests; see `vpcipam.warmpool.calm`."""
-        return calm(view, settings)
 
 
 # --- where the pool stands -----------------------------------------------------------------------------------------------------
 
 
 def target_state(view: PoolView, settings: Settings) -> TargetState | None:
-    """Compare the pool with the IP targets; None where neither is set (ipamd: datastoreTargetState)."""
+    """Compare the pool with the IP targets; None if neither is set (ipamd: datastoreTargetState)."""
     if not settings.ip_targets_defined:
         return None
     stats = view.stats
@@ -242,7 +210,7 @@ def target_state(view: PoolView, settings: Settings) -> TargetState | None:
 
 
 def too_low(view: PoolView, settings: Settings) -> str | None:
-    """Say why the pool needs more addresses, None where it does not (ipamd: isDatastorePoolTooLow)."""
+    """Why the pool needs more addresses, None if it doesn't (ipamd: isDatastorePoolTooLow)."""
     stats = view.stats
     if view.mode is AddressMode.IPV6 or stats.total_count >= view.max_pods:
         return None
@@ -258,7 +226,7 @@ def too_low(view: PoolView, settings: Settings) -> str | None:
 
 
 def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
-    """Say how many slots too many the pool has and why, None where it has none (ipamd: isDatastorePoolTooHigh)."""
+    """How many slots the pool has too many, and why; None if it has none (ipamd: isDatastorePoolTooHigh)."""
     if view.mode is AddressMode.IPV6:
         return None
     stats = view.stats
@@ -275,15 +243,15 @@ def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
 
 
 def grow(view: PoolView, settings: Settings) -> Grow | None:
-    """Decide what to add, None where nothing is needed."""
+    """Decide what to add, None for nothing."""
     reason = too_low(view, settings)
     if reason is None:
         return None
-    return ask_for(view, _wanted_slots(view, settings), reason)
+    return request_slots(view, _wanted_slots(view, settings), reason)
 
 
-def ask_for(view: PoolView, slot_count: int, reason: str) -> Grow:
-    """Ask for more slots: of the first ENI that has free ones, else on a new ENI."""
+def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
+    """Ask for more slots: of the ENIs with free slots in turn, else on a new ENI."""
     requests = tuple(
         SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, slot_count))
         for eni in view.enis
@@ -293,17 +261,17 @@ def ask_for(view: PoolView, slot_count: int, reason: str) -> Grow:
 
 
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
-    """Decide which ENIs give how many CIDRs back, None where none should.
+    """Decide how many CIDRs to release on which ENIs, None for none.
 
-    CIDRs that can give no new addresses (of the other mode, or on an excluded ENI) always go once they are empty. ipamd gives those of
-    the other mode back at its start alone, and those of an excluded ENI only in its own books.
+    CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty. ipamd releases
+    those of the other mode only at its start, and those of an excluded ENI only in its datastore.
     """
     over, reason = too_high(view, settings) or (0, "")
-    return give_back(view, over, reason)
+    return release_slots(view, over, reason)
 
 
-def give_back(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
-    """Give so many CIDRs without pods back, as far as there are, with those that give no new addresses; None where there are none."""
+def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
+    """Release up to `slot_count` CIDRs without pods, and all empty CIDRs that give no new addresses; None if there are none."""
     over = slot_count
     requests = []
     for eni in reversed(view.enis):
@@ -317,7 +285,7 @@ def give_back(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
 
 
 def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
-    """Decide which ENI to free, the highest device number first; None where none should go (ipamd: tryFreeENI)."""
+    """Decide which ENI to free, the highest device number first; None for none (ipamd: tryFreeENI)."""
     reason = _spare_eni(view, settings)
     if reason is None:
         return None
@@ -328,7 +296,7 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
 
 
 def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> str | None:
-    """Say why an ENI may not be freed, None if it may (ipamd: getDeletableENI)."""
+    """Why an ENI may not be freed, None if it may (ipamd: getDeletableENI)."""
     why = obstacle(eni, now_ns)
     if why is not None:
         return why
@@ -346,7 +314,7 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
 
 
 def obstacle(eni: EniStats, now_ns: int) -> str | None:
-    """Say why an ENI may not be freed now whatever the targets, None if it may (docs/ipamd.md, "Freeing ENIs")."""
+    """Why an ENI may not be freed now, whatever the targets; None if it may (docs/ipamd.md, "Freeing ENIs")."""
     if eni.primary:
         return "it is the primary ENI"
     if eni.trunk:
@@ -362,14 +330,14 @@ def obstacle(eni: EniStats, now_ns: int) -> str | None:
     return None
 
 
-# --- when nothing is to be done ------------------------------------------------------------------------------------------------
+# --- when there is nothing to do ------------------------------------------------------------------------------------------------
 
 
 def calm(view: PoolView, settings: Settings) -> Calm:
-    """Say with how many addresses assigned the pool rests under ipamd's rules, as `WarmPolicy.calm` has it."""
+    """For which counts of assigned addresses ipamd's rules do nothing; see `WarmPolicy.calm`."""
     if view.mode is AddressMode.IPV6:
         return ALWAYS_CALM
-    if not counts_say_all(view):
+    if not depends_on_counts(view):
         return NEVER_CALM
     total = view.stats.total_count
     least_free, most_free = _free_at_rest(view, settings)
@@ -378,37 +346,34 @@ def calm(view: PoolView, settings: Settings) -> Calm:
     return Calm(low, total - least_free if can_grow else ALWAYS_CALM.high)
 
 
-def counts_say_all(view: PoolView, *, frees_bare_enis: bool = True) -> bool:
-    """Tell whether what a pool needs follows from its counts: no cooldown matters, no address is out of reach, no bare ENI may go."""
+def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
+    """Tell whether a decision depends on counts alone: no cooldown matters, every address is in reach, and no empty ENI may be freed."""
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
-        and (eni.total_count or not (frees_bare_enis and _may_go(eni)))
+        and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
         for eni in view.enis
     )
 
 
 def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
-    """The fewest free addresses with which the pool doesn't grow, and the most with which it can neither shrink nor do without an ENI.
-
-    None where it can't do so with any number.
-    """
+    """The fewest free addresses that prevent growth, and the most that prevent shrinking or freeing an ENI; None if any number does."""
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # At the minimum, rounded up to whole slots, nothing can go. Above it, a slot more than the target can: with an ENI go one or more.
+        # At the minimum, rounded up to whole slots, nothing is released. Above it, a slot beyond the target is; an ENI has one or more.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1
     _, target, target_unit = _warm_target(view, settings)
     least = max(1, target * target_unit)
-    spare = [eni.total_count for eni in view.enis if _may_go(eni)]
+    spare = [eni.total_count for eni in view.enis if _is_freeable(eni)]
     if view.mode is AddressMode.PREFIX:
-        # So few free addresses make no free prefix too many, and leave no secondary ENI without pods.
+        # With so few free addresses, no prefix is free beyond the target, and no secondary ENI is without pods.
         return least, min([(target + 1) * unit, *spare]) - 1
     return least, (target + 1) * target_unit - 1 if spare else None
 
 
-def _may_go(eni: EniStats) -> bool:
+def _is_freeable(eni: EniStats) -> bool:
     return not (eni.primary or eni.trunk or eni.efa)
 
 
@@ -429,7 +394,7 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
 
 
 def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
-    """The target that counts where no IP target is set: its name, its value, and the addresses in one unit of it."""
+    """The target that counts if no IP target is set: its name, its value, and the addresses in one unit of it."""
     if view.mode is AddressMode.PREFIX:
         return "WARM_PREFIX_TARGET", settings.warm_prefix_target, view.unit
     return "WARM_ENI_TARGET", settings.warm_eni_target, view.slots_per_eni
@@ -469,7 +434,7 @@ def _prefixes(count: int) -> str:
 
 
 def _spare_eni(view: PoolView, settings: Settings) -> str | None:
-    """Say why some ENI may be one too many, None where that can't be (ipamd: shouldRemoveExtraENIs)."""
+    """Why an ENI may be spare, None if none can be (ipamd: shouldRemoveExtraENIs)."""
     if view.mode is AddressMode.IPV6:
         return None
     if settings.ip_targets_defined:
@@ -478,6 +443,22 @@ def _spare_eni(view: PoolView, settings: Settings) -> str | None:
     enough = (target + 1) * view.slots_per_eni * view.unit
     if view.available_count >= enough:
         return f"available {view.available_count} ≥ ({name} {target} + 1) × {view.slots_per_eni * view.unit} addresses per ENI"
-    if view.mode is AddressMode.PREFIX and any(not (eni.primary or eni.trunk or eni.efa or eni.pod_count) for eni in view.enis):
+    if view.mode is AddressMode.PREFIX and any(_is_freeable(eni) and not eni.pod_count for eni in view.enis):
         return "no pod has an address on it"
     return None
+
+
+# --- ipamd's rules as a policy -------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class IpamdPolicy:
+    """ipamd's own rules: the functions of this module."""
+
+    name: ClassVar[str] = "ipamd"
+    release_delay_ns: ClassVar[int] = 0
+
+    grow = staticmethod(grow)
+    shrink = staticmethod(shrink)
+    free_eni = staticmethod(free_eni)
+    calm = staticmethod(calm)

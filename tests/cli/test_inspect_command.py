@@ -125,7 +125,7 @@ def test_a_finding_exits_with_1_and_one_line_that_says_what_to_do(cli, account, 
     here = account()
     eni_id = here.leak()
     answer = cli("inspect", *here.options, *options)
-    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was made for this instance, is attached to nothing")
+    assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was created for this instance, is attached to nothing")
     assert answer.finding.endswith(f"or aws ec2 delete-network-interface --network-interface-id {eni_id}")
     assert answer.out
     other_id = here.leak()
@@ -207,10 +207,10 @@ def test_examples_run_as_written(cli, account, manifest, example):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--ec2 --instance-id ID reads a running instance"),
+        ((), "give --ec2 and --instance-id ID"),
         (("--instance-id", "i-1"), "say what to read"),
-        (("--ec2",), "which instance is the node?"),
-        (("--ec2", "--instance-id", ""), "which instance is the node?"),
+        (("--ec2",), "needs --instance-id ID"),
+        (("--ec2", "--instance-id", ""), "needs --instance-id ID"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "0"), "--max-pods"),
         (("--ec2", "--instance-id", "i-1", "--set", "X"), "NAME=VALUE"),
         (("node.json",), "unexpected extra argument"),
@@ -251,7 +251,7 @@ def test_what_botocore_says_before_it_calls(cli, account, monkeypatch, error, ad
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        ("UnauthorizedOperation", "allow ec2:DescribeInstances to who runs this; nothing but reading is needed"),
+        ("UnauthorizedOperation", "allow your role ec2:DescribeInstances; the command only reads"),
         ("AuthFailure", "the credentials are not accepted; sign in again (`aws sts get-caller-identity` tells who you are)"),
         ("RequestExpired", "the credentials are not accepted; sign in again (`aws sts get-caller-identity` tells who you are)"),
         ("RequestLimitExceeded", "EC2 throttles this account's calls; try again in a minute"),

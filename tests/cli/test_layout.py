@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from vpcipam.cli import main
-from vpcipam.cli.streams import counted, number, one_line
+from vpcipam.cli.streams import one_line
 
 IPV6 = ("--set=ENABLE_IPv6=true", "--set=ENABLE_IPv4=false", "--set=ENABLE_PREFIX_DELEGATION=true")
 VIEWS = {
@@ -112,27 +112,6 @@ def test_an_encoding_without_our_signs_gets_simpler_ones(process):
 def test_json_is_ascii_whatever_is_in_it(cli):
     out = cli("settings", "-", "--json", stdin='[{"name": "Ä\\ud800💥", "value": "×"}]').out
     assert out.isascii()
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1,000"),
-        (2**40 - 1, "1,099,511,627,775"),
-        (2**48, "2^48"),
-        (2**48 - 1, "2^48 − 1"),
-        (2 * 2**48, "2 × 2^48"),
-        (100_000 * 2**48 - 10_000_000, "100,000 × 2^48 − 10,000,000"),
-    ],
-)
-def test_numbers_are_written_for_people(count, text):
-    assert number(count) == text
-
-
-def test_nouns_follow_their_count():
-    assert [counted(1, "pod"), counted(0, "pod"), counted(2, "prefix", "prefixes")] == ["1 pod", "0 pods", "2 prefixes"]
 
 
 def test_a_line_has_no_control_characters():

@@ -44,8 +44,9 @@ def test_help_lists_the_commands(cli):
 
 def test_no_command_and_an_unknown_one_are_bad_usage(cli):
     assert "Commands:" in cli().usage_error
-    assert "No such command 'plna'" in cli("plna").usage_error
-    assert "No such command 'simulated'" in cli("simulated").usage_error
+    assert "No such command 'plna'. Did you mean plan?" in cli("plna").usage_error
+    assert "No such command 'xyz'." in cli("xyz").usage_error
+    assert "Did you mean" not in cli("xyz").usage_error
 
 
 def test_arguments_come_from_the_process_unless_given(capsys, monkeypatch):
@@ -119,7 +120,7 @@ def test_a_fault_asks_for_a_report_in_one_line(failing, capsys):
     failing(RuntimeError("two\nlines"))
     assert main([]) == 70
     err = capsys.readouterr().err
-    assert err == "vpcipam: internal error: RuntimeError: two lines; please report it, with what VPCIPAM_DEBUG=1 shows\n"
+    assert err == "vpcipam: internal error: RuntimeError: two lines; please report it with the traceback that VPCIPAM_DEBUG=1 shows\n"
 
 
 def test_a_fault_shows_its_traceback_on_request(failing, monkeypatch):

@@ -1,7 +1,6 @@
 """`vpcipam plan`: answers, refusals, exit codes."""
 
 import json
-import os
 from pathlib import Path
 
 import attrs
@@ -10,8 +9,6 @@ import pytest
 from vpcipam.planner import plan
 from vpcipam.settings import Settings
 
-SHARED = Path(os.environ.get("VPCIPAM_SHARED", Path(__file__).parents[3] / "shared"))
-PUBLISHED = SHARED / "conformance" / "warm_pool.json"
 IPV6 = ("--set=ENABLE_IPv6=true", "--set=ENABLE_IPv4=false", "--set=ENABLE_PREFIX_DELEGATION=true")
 
 
@@ -152,23 +149,3 @@ def test_an_unknown_type_is_refused(cli):
 )
 def test_bad_usage(cli, arguments):
     assert cli("plan", *arguments).usage_error
-
-
-# --- published cases -----------------------------------------------------------------------------------------------------
-
-
-def published_cases():
-    if not PUBLISHED.exists():
-        reason = "the published cases are not in the repository; VPCIPAM_SHARED says where they are"
-        return [pytest.param({}, marks=pytest.mark.skip(reason=reason))]
-    cases = json.loads(PUBLISHED.read_text())
-    return [pytest.param(case, id=f"{number}-{case['instance_type']}-{case['pods']}") for number, case in enumerate(cases)]
-
-
-@pytest.mark.parametrize("case", published_cases())
-def test_published_cases_hold(cli, case):
-    changes = [f"--set={name}={text}" for name, text in case["set"].items()]
-    document = cli("plan", case["instance_type"], "--pods", str(case["pods"]), *changes, "--json").document
-    enis = sorted(document["enis"], key=lambda eni: eni["device_number"])
-    document["per_eni"] = [eni["prefixes"] if document["mode"] == "prefix" else eni["secondary_ips"] for eni in enis]
-    assert {key: document[key] for key in case["expect"]} == case["expect"]

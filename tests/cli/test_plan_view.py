@@ -6,6 +6,7 @@ import pytest
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.cli.plan_view import bar_lengths, show_plan, what_it_did
+from vpcipam.cli.tables import Page
 from vpcipam.limits import instance_limits
 from vpcipam.planner import Decision, plan
 
@@ -22,7 +23,9 @@ def words(text):
 
 
 def show(answer, *, timeline=False):
-    return show_plan(answer, instance_limits(answer.instance_type), timeline=timeline)
+    page = Page()
+    show_plan(page, answer, instance_limits(answer.instance_type), timeline=timeline)
+    return page.render()
 
 
 def changed(answer, *actions):
@@ -59,8 +62,8 @@ def test_why_pods_wait_is_said_below_the_headline(cli):
 
 def test_a_node_that_never_settles_is_told():
     answer = plan("m5.large", 1)
-    assert "never comes to rest" in show(attrs.evolve(answer, settled=False))
-    assert "never comes to rest" not in show(answer)
+    assert "never settles" in show(attrs.evolve(answer, settled=False))
+    assert "never settles" not in show(answer)
 
 
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
@@ -91,7 +94,7 @@ def test_the_card_is_shown_where_there_are_several(cli):
 def test_ipv6_counts_are_powers_and_there_is_no_bar(cli):
     ipv6 = ("--set=ENABLE_IPv6=true", "--set=ENABLE_IPv4=false", "--set=ENABLE_PREFIX_DELEGATION=true")
     out = words(view(cli, "m5.large", "--pods", "5", "--nodes", "3", *ipv6))
-    assert "m5.large · IPv6, one /80 · all 5 pods run" in out
+    assert "m5.large · IPv6 addresses · all 5 pods run" in out
     assert "2^48 addresses in 1 prefix (0 without a pod): 5 in use, 2^48 − 5 free" in out
     assert "3 × 2^48 − 15" in out
     assert "empty slot" not in out

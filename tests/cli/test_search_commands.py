@@ -77,7 +77,7 @@ def test_tune_in_json_has_the_trade_off(cli, scenario):
 
 def test_where_nothing_fits_that_is_a_finding(cli, scenario):
     answer = cli("tune", scenario, "--set", "tune.calls_per_minute=0")
-    assert "no combination keeps within the bounds" in answer.finding
+    assert "no combination is within the bounds" in answer.finding
     assert "kubectl" not in answer.out
 
 

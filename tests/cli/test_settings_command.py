@@ -86,12 +86,12 @@ def test_diagnostics_are_sorted_by_level_and_carry_suggestions(cli):
 @pytest.mark.parametrize(
     ("variables", "text", "mode"),
     [
-        ("", "pods get secondary IPs", "secondary-ip"),
-        ("  ENABLE_PREFIX_DELEGATION: true\n", "pods get addresses of /28 prefixes (secondary IPs on Xen types)", "prefix"),
-        ("  AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: true\n", "pods get secondary IPs, custom networking", "secondary-ip"),
+        ("", "secondary IPs", "secondary-ip"),
+        ("  ENABLE_PREFIX_DELEGATION: true\n", "/28 prefixes (secondary IPs on Xen types)", "prefix"),
+        ("  AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: true\n", "secondary IPs, custom networking", "secondary-ip"),
         (
             "  ENABLE_PREFIX_DELEGATION: true\n  ENABLE_IPv4: false\n  ENABLE_IPv6: true\n",
-            "pods get IPv6 addresses of one /80",
+            "IPv6 addresses",
             "ipv6",
         ),
     ],
@@ -105,7 +105,7 @@ def test_the_mode_is_said(cli, variables, text, mode):
 def test_a_type_adds_what_does_not_fit_it(cli):
     stdin = "env:\n  ENABLE_PREFIX_DELEGATION: true\n"
     answer = cli("settings", "-", "--type", "m4.large", stdin=stdin)
-    assert answer.out.splitlines()[0] == "stdin · pods get secondary IPs"
+    assert answer.out.splitlines()[0] == "stdin · secondary IPs"
     assert "no prefixes; the daemon falls back" in " ".join(answer.out.split())
     assert cli("settings", "-", "--type", "m4.large", "--json", stdin=stdin).document["instance_type"] == "m4.large"
     assert "unknown instance type" in cli("settings", "-", "--type", "m4.lrge", stdin=stdin).refusal
@@ -127,7 +127,7 @@ def test_all_variables_that_act_on_addresses_are_shown_and_explained(cli, monkey
         if variable.acts_on_addresses:
             assert variable.name in out
     assert "holds a released address back for" in out
-    assert "more variables are set that do nothing to addresses" in out
+    assert "more variables are set, without effect on addresses" in out
 
 
 def test_a_narrow_page_has_what_a_variable_does_below_it_and_a_wide_one_beside_it(cli, monkeypatch, manifest):
@@ -141,7 +141,7 @@ def test_a_narrow_page_has_what_a_variable_does_below_it_and_a_wide_one_beside_i
 def test_a_single_other_variable_and_nothing_to_remark(cli):
     out = cli("settings", "-", stdin='[{"name": "VPC_ID", "value": "vpc-1"}, {"name": "ENABLE_IPv4", "value": "true"}]').out
     assert "1 more variable is set" in out
-    assert out.endswith("Nothing to remark.\n")
+    assert out.endswith("No remarks.\n")
     out = cli("settings", "-", stdin='[{"name": "ENABLE_IPv4", "value": "true"}]').out
     assert "more variable" not in out
 

@@ -1,4 +1,4 @@
-"""Where upstream falls short (reference, section 7), fault by fault: each test would fail with its behaviour.
+"""Where upstream falls short (docs/ipamd.md, "Known faults"), fault by fault: each test would fail with its behaviour.
 
 Faults 6 and 8 are not the datastore's: restoring is the journal's and the node's, counting cooling addresses as available is faithful
 here and a choice of the warm pool. Fault 11 is also in `test_assigning.py`, 12 in `test_enis_and_cidrs.py`, 2 in `test_journal.py`.

@@ -5,24 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, FaultRun, Faults, TakenAddress
+from vpcipam.ec2.faults import NODE_ACTIONS, Crash, Effect, Fault, FaultInjector, Faults, TakenAddress
 from vpcipam.errors import InvalidArgument
 
 CALLS = [("AttachNetworkInterface", 10), ("CreateNetworkInterface", 20), ("InstanceMetadata", 20), ("AttachNetworkInterface", 30)]
 
 
 def effects(faults, calls):
-    run = FaultRun(faults)
-    return [None if (strike := run.strike(*call)).fault is None else strike.fault.effect for call in calls]
+    run = FaultInjector(faults)
+    return [None if (strike := run.next_call(*call)).fault is None else strike.fault.effect for call in calls]
 
 
 # --- which calls are struck ----------------------------------------------------------------------------------------------
 
 
 def test_without_faults_nothing_is_struck():
-    run = FaultRun(Faults())
-    assert all(run.strike(*call).fault is None for call in CALLS)
-    assert run.struck_counts == {}
+    run = FaultInjector(Faults())
+    assert all(run.next_call(*call).fault is None for call in CALLS)
+    assert run.injected_counts == {}
 
 
 def test_the_nth_call_of_an_action_is_struck_once():
@@ -59,18 +59,18 @@ def test_the_first_fault_that_strikes_decides():
 
 
 def test_an_address_is_taken_beside_another_fault():
-    run = FaultRun(Faults([Fault("take-address", nth=2), Fault("refuse", rate=1)]))
-    strikes = [run.strike(*call) for call in CALLS]
-    assert [strike.takes_address for strike in strikes] == [False, True, False, False]
+    run = FaultInjector(Faults([Fault("take-address", nth=2), Fault("refuse", rate=1)]))
+    strikes = [run.next_call(*call) for call in CALLS]
+    assert [strike.removes_address for strike in strikes] == [False, True, False, False]
     assert all(strike.fault.effect is Effect.REFUSE for strike in strikes)
-    assert run.struck_counts == {"refuse": 4, "take-address": 1}
+    assert run.injected_counts == {"refuse": 4, "take-address": 1}
 
 
 @pytest.mark.parametrize("effect", ["hide-eni", "hide-addresses", "repeat-answer"])
 def test_only_metadata_is_shown_wrongly(effect):
     assert effects(Faults([Fault(effect, rate=1)]), CALLS) == [None, None, effect, None]
     assert effects(Faults([Fault(effect, nth=1)]), CALLS) == [None, None, effect, None]
-    with pytest.raises(InvalidArgument, match="strikes InstanceMetadata only, not DescribeSubnets"):
+    with pytest.raises(InvalidArgument, match="applies to InstanceMetadata only, not to DescribeSubnets"):
         Fault(effect, "DescribeSubnets")
 
 
@@ -82,22 +82,22 @@ calls = st.lists(st.tuples(st.sampled_from(NODE_ACTIONS), st.integers(0, 50)), m
 
 @given(st.integers(0, 2**64), rates, calls)
 def test_the_same_seed_and_calls_strike_the_same(seed, rates, calls):
-    one, other = (FaultRun(Faults.random(seed, rates)) for _ in range(2))
-    assert [one.strike(*call) for call in calls] == [other.strike(*call) for call in calls]
-    assert one.struck_counts == other.struck_counts
+    one, other = (FaultInjector(Faults.random(seed, rates)) for _ in range(2))
+    assert [one.next_call(*call) for call in calls] == [other.next_call(*call) for call in calls]
+    assert one.injected_counts == other.injected_counts
 
 
 @given(st.integers(0, 2**64), rates, calls, st.integers(0, 50))
 def test_faults_that_end_strike_the_same_until_then(seed, rates, calls, until_ns):
     calls.sort(key=lambda call: call[1])
-    lasting, ending = (FaultRun(Faults.random(seed, rates, until_ns=end_ns)) for end_ns in (None, until_ns))
+    lasting, ending = (FaultInjector(Faults.random(seed, rates, until_ns=end_ns)) for end_ns in (None, until_ns))
     for call in calls:
-        strike, ended = lasting.strike(*call), ending.strike(*call)
+        strike, ended = lasting.next_call(*call), ending.next_call(*call)
         if call[1] < until_ns:
             assert strike == ended
         else:
             assert ended.fault is None
-            assert not ended.takes_address
+            assert not ended.removes_address
 
 
 @given(st.integers(0, 2**64), rates, calls)
@@ -120,9 +120,9 @@ def test_two_faults_of_one_kind_strike_independently():
 
 
 def test_random_faults_leave_the_stage_setting_alone():
-    run = FaultRun(Faults.random(0, {"refuse": 1}))
-    assert run.strike("RunInstances", 0).fault is None
-    assert run.strike("AttachNetworkInterface", 0).fault is not None
+    run = FaultInjector(Faults.random(0, {"refuse": 1}))
+    assert run.next_call("RunInstances", 0).fault is None
+    assert run.next_call("AttachNetworkInterface", 0).fault is not None
 
 
 # --- addresses taken at a time -------------------------------------------------------------------------------------------
@@ -130,8 +130,8 @@ def test_random_faults_leave_the_stage_setting_alone():
 
 def test_what_is_taken_is_due_once_and_in_the_order_of_times():
     late, early, never = (TakenAddress("eni-1", "10.0.0.9", at_ns) for at_ns in (30, 20, 99))
-    run = FaultRun(Faults(taken=[late, never, early]))
-    assert [run.due(now_ns) for now_ns in (19, 30, 40)] == [(), (early, late), ()]
+    run = FaultInjector(Faults(taken=[late, never, early]))
+    assert [run.due_removals(now_ns) for now_ns in (19, 30, 40)] == [(), (early, late), ()]
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------------

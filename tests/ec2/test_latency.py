@@ -12,7 +12,7 @@ def durations(latencies, action, seed, count):
     stopwatch, taken = Stopwatch(latencies, seed), []
     for _ in range(count):
         before = stopwatch.elapsed_ns
-        stopwatch.add_call(action)
+        stopwatch.add(action)
         taken.append(stopwatch.elapsed_ns - before)
     return taken
 
@@ -77,12 +77,12 @@ def test_the_same_seed_takes_the_same_time_and_another_takes_another():
 
 def test_one_action_does_not_move_another():
     alone, mixed = Stopwatch(TYPICAL_LATENCIES, 1), Stopwatch(TYPICAL_LATENCIES, 1)
-    alone.add_call("AttachNetworkInterface")
+    alone.add("AttachNetworkInterface")
     for _ in range(5):
-        mixed.add_call("DescribeSubnets")
-        mixed.add_throttled_call("AttachNetworkInterface")
+        mixed.add("DescribeSubnets")
+        mixed.add("AttachNetworkInterface", throttled=True)
     before = mixed.elapsed_ns
-    mixed.add_call("AttachNetworkInterface")
+    mixed.add("AttachNetworkInterface")
     assert mixed.elapsed_ns - before == alone.elapsed_ns
 
 
@@ -98,9 +98,9 @@ def test_two_actions_of_one_latency_draw_two_sequences():
 def test_each_kind_of_call_has_its_latency(action, duration):
     fixed = {name: Latency.fixed(value) for name, value in (("mutating", 2), ("non_mutating", 3), ("metadata", 4), ("throttled", 5))}
     stopwatch = Stopwatch(Latencies({"AttachNetworkInterface": Latency.fixed(1)}, **fixed), 0)
-    stopwatch.add_call(action)
+    stopwatch.add(action)
     assert stopwatch.elapsed_ns == duration
-    stopwatch.add_throttled_call(action)
+    stopwatch.add(action, throttled=True)
     assert stopwatch.elapsed_ns == duration + 5
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vpcipam.ec2.throttle import ACTION_BUCKETS, SECOND_NS, BucketLevel, BucketLevels, Throttle, TokenBucket
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.throttle import ACTION_BUCKETS, BucketLevel, BucketLevels, Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument
 
 MS = 1_000_000
@@ -37,19 +38,19 @@ def test_tokens_come_evenly():
 
 
 def test_a_rate_below_one_a_second_is_exact():
-    level = BucketLevel(TokenBucket(1, 1, 10 * SECOND_NS))
+    level = BucketLevel(TokenBucket(1, 1, 10 * NS_PER_S))
     level.take(7)
-    assert level.tokens(10 * SECOND_NS + 6) == 0
-    assert level.tokens(10 * SECOND_NS + 7) == 1
+    assert level.tokens(10 * NS_PER_S + 6) == 0
+    assert level.tokens(10 * NS_PER_S + 7) == 1
 
 
 def test_a_time_that_steps_back_refills_nothing():
     level = BucketLevel(TokenBucket(2, 1))
-    level.take(10 * SECOND_NS)
-    level.take(5 * SECOND_NS)
-    assert level.tokens(10 * SECOND_NS) == 0
-    assert level.tokens(11 * SECOND_NS - 1) == 0
-    assert level.tokens(11 * SECOND_NS) == 1
+    level.take(10 * NS_PER_S)
+    level.take(5 * NS_PER_S)
+    assert level.tokens(10 * NS_PER_S) == 0
+    assert level.tokens(11 * NS_PER_S - 1) == 0
+    assert level.tokens(11 * NS_PER_S) == 1
 
 
 def test_looking_changes_nothing():
@@ -57,7 +58,7 @@ def test_looking_changes_nothing():
     level.take(0)
     level.take(0)
     # A third of a second is not a whole number of nanoseconds: asking at each of these must lose no part of a token.
-    looks = [level.tokens(now_ns) for now_ns in range(0, SECOND_NS, 111_111_111)]
+    looks = [level.tokens(now_ns) for now_ns in range(0, NS_PER_S, 111_111_111)]
     assert looks == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert level.tokens(0) == 0
 
@@ -129,7 +130,7 @@ def test_the_defaults_are_the_documented_ones(action, filtered, burst, per_secon
     levels = BucketLevels(Throttle())
     assert levels.tokens(action, 0, filtered=filtered) == burst
     assert admitted(levels, action, 0, burst + 7, filtered=filtered) == burst
-    assert admitted(levels, action, SECOND_NS, burst, filtered=filtered) == per_second
+    assert admitted(levels, action, NS_PER_S, burst, filtered=filtered) == per_second
     assert levels.throttled_counts == {action: 7 + burst - per_second}
 
 

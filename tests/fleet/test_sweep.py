@@ -2,10 +2,10 @@
 
 import os
 import signal
-from concurrent.futures import Executor, Future
 
 import attrs
 import pytest
+from at_once import AtOnce
 from fleet_worlds import DeadlyWorkload
 
 from vpcipam.errors import InvalidArgument, ScenarioError
@@ -28,15 +28,6 @@ WARM = "group.workers.settings.WARM_IP_TARGET"
 @pytest.fixture(scope="module", name="scenario")
 def _scenario():
     return Scenario.from_toml(TEXT)
-
-
-class AtOnce(Executor):
-    """Runs each trial when it is submitted, in this process."""
-
-    def submit(self, function, /, *arguments):
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 def test_a_grid_has_every_combination_once_the_last_key_changing_quickest():

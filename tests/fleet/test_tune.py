@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from test_sweep import AtOnce
+from at_once import AtOnce
 
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.engine import simulate

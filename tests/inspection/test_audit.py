@@ -100,11 +100,11 @@ def test_prefixes_on_a_type_that_takes_none(account, rules):
     ("changes", "message"),
     [
         ({"ipv4_prefixes": ("10.0.0.35/28",)}, "'10.0.0.35/28' lies off its grid: the /28 around it is 10.0.0.32/28"),
-        ({"ipv4_prefixes": ("10.0.0.32/27",)}, "'10.0.0.32/27' is an IPv4 /27 where an IPv4 /28 belongs"),
-        ({"ipv4_prefixes": ("10.0.0.32",)}, "'10.0.0.32' is an IPv4 /32 where an IPv4 /28 belongs"),
-        ({"ipv6_prefixes": ("2001:db8::/64",)}, "'2001:db8::/64' is an IPv6 /64 where an IPv6 /80 belongs"),
-        ({"secondary_ips": ("10.0.0.32/28",)}, "'10.0.0.32/28' is an IPv4 /28 where an IPv4 /32 belongs"),
-        ({"secondary_ips": ("2001:db8::1",)}, "'2001:db8::1' is an IPv6 /128 where an IPv4 /32 belongs"),
+        ({"ipv4_prefixes": ("10.0.0.32/27",)}, "'10.0.0.32/27' is an IPv4 /27, but must be an IPv4 /28"),
+        ({"ipv4_prefixes": ("10.0.0.32",)}, "'10.0.0.32' is an IPv4 /32, but must be an IPv4 /28"),
+        ({"ipv6_prefixes": ("2001:db8::/64",)}, "'2001:db8::/64' is an IPv6 /64, but must be an IPv6 /80"),
+        ({"secondary_ips": ("10.0.0.32/28",)}, "'10.0.0.32/28' is an IPv4 /28, but must be an IPv4 /32"),
+        ({"secondary_ips": ("2001:db8::1",)}, "'2001:db8::1' is an IPv6 /128, but must be an IPv4 /32"),
         ({"private_ip": "10.0.0.256"}, "'10.0.0.256' is not a CIDR"),
     ],
 )
@@ -137,7 +137,7 @@ def test_ipv6_addresses_belong_to_the_ipv6_cidr_of_the_subnet(account, eni_chang
 
 def test_a_subnet_that_makes_no_sense_has_no_address_inside(account):
     found = account().audit(change=lambda node: attrs.evolve(node, subnets=(attrs.evolve(node.subnets[0], cidr="10.0.0.0/99"),)))
-    assert only(found, "address-outside-subnet").message.endswith("which is nothing legible")
+    assert only(found, "address-outside-subnet").message.endswith("which is invalid")
 
 
 def test_a_subnet_that_is_not_shown(account, rules):
@@ -191,10 +191,10 @@ def test_settings_of_the_other_mode_are_a_finding(account, rules):
     here = account("t3.small", PREFIXES, pods=1)
     found = here.audit({})
     assert rules(found) == ["mode-mismatch", "mixed-modes?"]
-    assert found[0].message == "has prefixes alone, and with the settings given its slots hold secondary IPs"
+    assert found[0].message == "has only prefixes, but by the given settings its slots hold secondary IPs"
     assert "--daemonset" in found[0].suggestion
     plain = account("t3.small").audit(PREFIXES)
-    assert plain[0].message == "has secondary IPs alone, and with the settings given its slots hold /28 prefixes"
+    assert plain[0].message == "has only secondary IPs, but by the given settings its slots hold /28 prefixes"
 
 
 def test_what_a_change_of_mode_left_behind_is_a_note(account, rules):
@@ -273,7 +273,7 @@ def test_unmanaged_enis_take_room(account):
     found = only(here.audit({"MANAGE_UNTAGGED_ENI": "false"}), "unmanaged-eni")
     assert found.message == (
         "is not managed by ipamd, as it has no tag of ipamd's, and MANAGE_UNTAGGED_ENI is off; it takes one ENI of 3, "
-        "so the node can have 3 pod addresses less"
+        "so the node can have 3 fewer pod addresses"
     )
     here.attach(tags=((NO_MANAGE_TAG, "true"),))
     tagged = [each for each in here.audit(PREFIXES) if each.rule == "unmanaged-eni"]
@@ -354,7 +354,7 @@ def test_who_deletes_a_leaked_eni(account):
 def test_an_instance_that_does_not_run(account):
     stopped = lambda node: attrs.evolve(node, instance=attrs.evolve(node.instance, state="stopped"))  # noqa: E731 - as the others
     found = account().audit(change=stopped)
-    assert [(each.rule, each.message) for each in found] == [("not-running", "is stopped: what is shown may be about to change")]
+    assert [(each.rule, each.message) for each in found] == [("not-running", "is stopped: what is shown may change soon")]
 
 
 def test_an_excluded_subnet_is_a_note_where_there_is_another(account, rules):

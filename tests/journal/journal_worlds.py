@@ -12,8 +12,7 @@ from vpcipam.journal.protocol import Assigned, Cooling
 from vpcipam.journal.sqlite import SqliteJournal
 from vpcipam.sandbox import PodRef, SandboxKey
 
-SHARED = Path(os.environ.get("VPCIPAM_SHARED", Path(__file__).parents[3] / "shared"))
-MIGRATED = SHARED / "data" / "ipam_migrated_2022.json"
+MIGRATED = Path(__file__).with_name("ipam_migrated_from_cri.json")  # the form that ipamd wrote after its migration; the pods are made up
 POD = PodRef("default", "web-1")
 
 

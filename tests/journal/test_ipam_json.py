@@ -33,20 +33,19 @@ def texts(folder):
 # --- upstream's file -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not MIGRATED.exists(), reason="the real checkpoint is not in the repository; VPCIPAM_SHARED says where it is")
-def test_a_node_goes_on_from_a_real_checkpoint_and_upstream_from_ours(tmp_path):
+def test_a_node_goes_on_from_a_migrated_checkpoint_and_upstream_from_ours(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(MIGRATED.read_bytes())
     journal = open_json(tmp_path, interfaces_count=0)
-    store = node(journal, ["192.168.12.0/28", "192.168.16.112/28", "192.168.8.32/28", "192.168.5.112/28"])
+    store = node(journal, ["10.0.3.0/28", "10.0.4.32/28"])
     assert {each.container_id[:4]: held.address for each, held in store.assignments()} == {
-        "75eb": "192.168.12.15",
-        "b269": "192.168.16.112",
-        "bb54": "192.168.8.32",
-        "69f8": "192.168.5.118",
+        "0a11": "10.0.3.7",
+        "1b22": "10.0.4.32",
+        "2c33": "10.0.4.33",
+        "3d44": "10.0.3.14",
     }
     assert (tmp_path / CHECKPOINT).read_bytes() == MIGRATED.read_bytes()
     store.assign(key("new"), 40)
-    store.unassign(SandboxKey("aws-cni", "bb54610652bf15bf8fe02f0411fce05e3c132419990d7e87a277dbca2b3058a0", "eth0"), 50)
+    store.unassign(SandboxKey("aws-cni", "2c33" * 16, "eth0"), 50)
     written = json.loads((tmp_path / CHECKPOINT).read_text())
     before = json.loads(MIGRATED.read_text())["allocations"]
     assert written["allocations"][:3] == [before[0], before[1], before[3]]

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.faults import Crash, Effect, FaultRun, Faults
+from vpcipam.ec2.faults import Crash, Effect, FaultInjector, Faults
 from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.throttle import Throttle, TokenBucket
@@ -93,11 +93,11 @@ class FaultMachine(RuleBasedStateMachine):
     @contextlib.contextmanager
     def undisturbed(self):
         """What an administrator does goes well."""
-        gate = self.ec2._gate
-        faults, buckets = gate._faults, gate._buckets
-        gate._faults, gate._buckets = FaultRun(Faults()), None
+        interceptor = self.ec2._interceptor
+        faults, buckets = interceptor.faults, interceptor.buckets
+        interceptor.faults, interceptor.buckets = FaultInjector(Faults()), None
         yield
-        gate._faults, gate._buckets = faults, buckets
+        interceptor.faults, interceptor.buckets = faults, buckets
 
     # --- the nodes, each of which may die in the middle of a call ---
 

@@ -1,4 +1,4 @@
-"""How CIDRs and ENIs are given back to EC2, at which times, and what becomes of refusals (reference, sections 4 to 6)."""
+"""How CIDRs and ENIs are given back to EC2, at which times, and what becomes of refusals (docs/ipamd.md, "Shrinking the pool")."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How growth is carried out on EC2: the calls in their order, and what becomes of each refusal (reference, sections 5 and 6)."""
+"""How growth is carried out on EC2: the calls in their order, and what becomes of each refusal (docs/ipamd.md, "Growing the pool")."""
 
 import pytest
 

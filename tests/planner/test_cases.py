@@ -1,7 +1,6 @@
-"""What nodes settle at: the published cases, and cases worked out by hand from the rules (reference, section 5)."""
+"""What nodes settle at: published cases, and cases worked out by hand from docs/ipamd.md, "Warm targets"."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -9,24 +8,16 @@ import pytest
 from vpcipam.planner import plan
 from vpcipam.settings import Settings
 
-SHARED = Path(os.environ.get("VPCIPAM_SHARED") or Path(__file__).parents[3] / "shared")
-CASES = SHARED / "conformance" / "warm_pool.json"
+PUBLISHED = json.loads((Path(__file__).parents[1] / "conformance" / "warm_pool.json").read_text(encoding="utf-8"))
 
 
-def published():
-    if not CASES.is_file():
-        return [pytest.param(None, marks=pytest.mark.skip(reason=f"no published cases: {CASES} is absent; set VPCIPAM_SHARED"))]
-    return [pytest.param(case, id=f"{case['instance_type']}-{case['pods']}") for case in json.loads(CASES.read_text())]
-
-
-@pytest.mark.parametrize("case", published())
-def test_published_case(case):
-    answer = plan(case["instance_type"], case["pods"], Settings().with_variables(case["set"])).to_dict()
-    per_eni = case["expect"].pop("per_eni", None)
-    assert {name: answer[name] for name in case["expect"]} == case["expect"]
-    if per_eni is not None:
+@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["name"])
+def test_a_node_settles_where_the_documents_say(case):
+    answer = plan(case["instance_type"], case["pods"], Settings().with_variables(case["variables"])).to_dict()
+    assert {name: answer[name] for name in case["settles_at"]} == case["settles_at"]
+    if "slots_per_eni" in case:
         unit = "secondary_ips" if answer["mode"] == "secondary-ip" else "prefixes"
-        assert [eni[unit] for eni in answer["enis"]] == per_eni
+        assert [eni[unit] for eni in answer["enis"]] == case["slots_per_eni"]
 
 
 ENI0 = {"WARM_ENI_TARGET": "0"}

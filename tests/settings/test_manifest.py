@@ -3,7 +3,6 @@
 import builtins
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,7 @@ from vpcipam.settings.manifest import MAX_LENGTH
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "aws-node.yaml"
-SHARED = Path(os.environ.get("VPCIPAM_SHARED", REPOSITORY.parent / "shared"))
-SHIPPED = SHARED / "data" / "aws-k8s-cni_v1.23.1.yaml"
+SHIPPED = json.loads((REPOSITORY / "tests" / "conformance" / "shipped_variables.json").read_text(encoding="utf-8"))
 ENV = [{"name": "ENABLE_IPv4", "value": "true"}, {"name": "WARM_IP_TARGET", "value": "5"}]
 READ = Settings.from_env({"ENABLE_IPv4": "true", "WARM_IP_TARGET": "5"})
 
@@ -37,9 +35,10 @@ def said(settings):
 # --- real ones -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped manifest is not in the repository; VPCIPAM_SHARED says where it is")
-def test_the_shipped_manifest_is_plain_settings_and_nothing_is_odd_about_it():
-    settings = Settings.from_daemonset(SHIPPED)
+def test_the_shipped_variables_are_the_default_settings_and_give_no_diagnostics():
+    given = [{"name": name, "value": value} for name, value in SHIPPED["variables"].items()]
+    from_the_pod = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in SHIPPED["from_the_pod"].items()]
+    settings = Settings.from_daemonset(json.dumps(daemonset([*given, *from_the_pod])))
     assert settings == Settings()
     assert settings.variables == Settings().variables
     assert settings.diagnostics == ()

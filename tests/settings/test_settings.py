@@ -162,7 +162,7 @@ def test_names_and_values_must_be_text(variables):
 @pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("value", [-2, -(2**70), 2**63, 2**70])
 def test_numbers_out_of_bounds_are_refused(name, value):
-    with pytest.raises(InvalidArgument, match=f"{name} must be from .* to .*, not {value}"):
+    with pytest.raises(InvalidArgument, match=f"{name} must be .* to .*, not {value}"):
         Settings(**{name: value})
 
 

@@ -1,4 +1,4 @@
-"""The decisions against a second, naive reading of reference section 5."""
+"""The decisions agree with a second, naive reading of docs/ipamd.md, "Warm targets" to "Freeing ENIs"."""
 
 import math
 
@@ -6,13 +6,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from pool_views import eni, pools, targets, view
 from vpcipam.warmpool import ALWAYS_CALM, calm, free_eni, grow, shrink, target_state, too_high, too_low
 
 MINUTE = 60_000_000_000
 
 
 class Naive:
-    """Section 5, sentence by sentence."""
+    """The rules of docs/ipamd.md, sentence by sentence."""
 
     def __init__(self, pool, settings):
         self.pool, self.settings, self.stats = pool, settings, pool.stats
@@ -62,11 +63,11 @@ class Naive:
 
     def requests(self):
         wanted = self.wanted()
-        for eni in self.pool.enis:
-            free = self.pool.slots_per_eni - eni.slot_count
-            barred = eni.trunk or eni.excluded or (eni.primary and self.pool.custom_networking)
+        for each in self.pool.enis:
+            free = self.pool.slots_per_eni - each.slot_count
+            barred = each.trunk or each.excluded or (each.primary and self.pool.custom_networking)
             if free > 0 and not barred:
-                yield eni.eni_id, min(free, wanted)
+                yield each.eni_id, min(free, wanted)
 
     def new_slots(self):
         pool = self.pool
@@ -101,7 +102,7 @@ class Naive:
 
 
 @given(data=st.data())
-def test_decisions_agree_with_a_naive_reading_of_the_rules(pools, data):
+def test_decisions_agree_with_a_naive_reading_of_the_rules(data):
     pool, settings = data.draw(pools())
     naive = Naive(pool, settings)
 
@@ -132,19 +133,19 @@ def shrunk(decision):
 def shrunk_naively(pool, over):
     """Go from the last ENI to the first, one CIDR at a time."""
     given_back = {}
-    for eni in pool.enis[::-1]:
-        count = eni.stale_cidr_count
-        for _ in range(eni.idle_cidr_count):
+    for each in pool.enis[::-1]:
+        count = each.stale_cidr_count
+        for _ in range(each.idle_cidr_count):
             if over:
                 over -= 1
                 count += 1
         if count:
-            given_back[eni.eni_id] = count
+            given_back[each.eni_id] = count
     return given_back
 
 
 @given(data=st.data())
-def test_a_pool_that_rests_is_left_alone_at_any_time(pools, data):
+def test_a_pool_that_rests_is_left_alone_at_any_time(data):
     pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(plain=plain)))
     if pool.stats.assigned_count in calm(pool, settings):
         growth = grow(pool, settings)
@@ -168,7 +169,7 @@ def test_a_pool_that_rests_is_left_alone_at_any_time(pools, data):
         ("prefix", (3,), (5, 0), 28, 43),
     ],
 )
-def test_between_which_counts_a_pool_rests(eni, view, targets, mode, cidrs, ip_targets, low, high):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_between_which_counts_a_pool_rests(mode, cidrs, ip_targets, low, high):
     pool = view(*(eni(number, count, 0, mode=mode) for number, count in enumerate(cidrs)), mode=mode, slots=9, limit=3, max_pods=110)
     resting = calm(pool, targets(*ip_targets))
     assert (resting.low, resting.high) == (low, ALWAYS_CALM.high if high is None else high)

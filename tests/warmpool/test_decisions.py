@@ -1,7 +1,8 @@
-"""What to add and what to give back; every figure here is worked out by hand from reference section 5."""
+"""What to add and what to give back; every figure is worked out by hand from docs/ipamd.md, "Growing the pool" to "Freeing ENIs"."""
 
 import pytest
 
+from pool_views import eni, targets, view
 from vpcipam.warmpool import FreeEni, Grow, Shrink, SlotRequest, free_eni, grow, shrink, why_kept
 
 S = 1_000_000_000
@@ -18,7 +19,7 @@ def asked(decision):
 # --- grow ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pool_at_its_target_does_not_grow(eni, view, targets):
+def test_a_pool_at_its_target_does_not_grow():
     assert grow(view(eni(0, 9)), targets()) is None
     assert grow(view(eni(0, 9, 4)), targets(5)) is None
 
@@ -37,7 +38,7 @@ def test_a_pool_at_its_target_does_not_grow(eni, view, targets):
         (8, 0, (0, 30), [(0, 1)], 9),
     ],
 )
-def test_growth_with_single_addresses(eni, view, targets, slots, pods, ip_targets, requests, new):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_growth_with_single_addresses(slots, pods, ip_targets, requests, new):
     assert asked(grow(view(eni(0, slots, pods)), targets(*ip_targets))) == (requests, new)
 
 
@@ -57,31 +58,31 @@ def test_growth_with_single_addresses(eni, view, targets, slots, pods, ip_target
         (9, 144, (200, 0), 1, [], 9),
     ],
 )
-def test_growth_with_prefixes(eni, view, targets, prefixes, pods, ip_targets, warm_prefix, requests, new):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_growth_with_prefixes(prefixes, pods, ip_targets, warm_prefix, requests, new):  # noqa: PLR0917 - fixtures and the columns of a table
     pool = view(eni(0, prefixes, pods, mode="prefix"), mode="prefix", max_pods=10_000)
     assert asked(grow(pool, targets(*ip_targets, warm_prefix=warm_prefix))) == (requests, new)
 
 
-def test_enis_with_free_slots_are_asked_in_the_order_of_their_device_numbers(eni, view, targets):
+def test_enis_with_free_slots_are_asked_in_the_order_of_their_device_numbers():
     pool = view(eni(0, 9, 9), eni(1, 8, 8), eni(2, 3, 3), limit=4)
     assert asked(grow(pool, targets(5))) == ([(1, 1), (2, 5)], 5)
 
 
-def test_slots_of_the_other_mode_are_taken_slots(eni, view, targets):
+def test_slots_of_the_other_mode_are_taken_slots():
     assert asked(grow(view(eni(0, 2, 2, stale=6)), targets(5))) == ([(0, 1)], 5)
     assert asked(grow(view(eni(0, 2, 2, stale=6, stale_pods=3)), targets(5))) == ([], 5)
 
 
-def test_trunk_and_excluded_enis_get_no_slots(eni, view, targets):
+def test_trunk_and_excluded_enis_get_no_slots():
     pool = view(eni(0, 9, 9), eni(1, 0, trunk=True), eni(2, 3, 1, excluded=True), eni(3), limit=4)
     assert asked(grow(pool, targets(2))) == ([(3, 2)], 0)
 
 
-def test_an_efa_interface_gets_slots(eni, view, targets):
+def test_an_efa_interface_gets_slots():
     assert asked(grow(view(eni(0, 9, 9), eni(1, efa=True)), targets(2))) == ([(1, 2)], 2)
 
 
-def test_under_custom_networking_the_primary_eni_gets_no_slots(eni, view, targets):
+def test_under_custom_networking_the_primary_eni_gets_no_slots():
     assert asked(grow(view(eni(0), eni(1, 9, 9), custom=True), targets(2))) == ([], 2)
     assert asked(grow(view(eni(0), eni(1, 8, 8), custom=True), targets(2))) == ([(1, 1)], 2)
     assert asked(grow(view(eni(0), custom=False), targets(2))) == ([(0, 2)], 2)
@@ -100,7 +101,7 @@ def test_under_custom_networking_the_primary_eni_gets_no_slots(eni, view, target
         (2, 2, True, 0),
     ],
 )
-def test_room_for_an_eni(eni, view, targets, limit, unmanaged, trunk_expected, room):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_room_for_an_eni(limit, unmanaged, trunk_expected, room):
     pool = view(eni(0, 9, 9), eni(1, 9, 9), limit=limit, unmanaged=unmanaged, trunk_expected=trunk_expected)
     assert pool.eni_room == room
     growth = grow(pool, targets())
@@ -108,13 +109,13 @@ def test_room_for_an_eni(eni, view, targets, limit, unmanaged, trunk_expected, r
     assert growth.blocked == (not room)
 
 
-def test_growth_says_why(eni, view, targets):
+def test_growth_says_why():
     expected = Grow((SlotRequest("eni-0", 3),), 3, "available 2 < WARM_IP_TARGET 5: 3 short")
     assert grow(view(eni(0, 4, 2)), targets(5)) == expected
     assert not expected.blocked
 
 
-def test_an_eni_type_without_slots_is_never_asked_for_any(eni, view, targets):
+def test_an_eni_type_without_slots_is_never_asked_for_any():
     growth = grow(view(eni(0), slots=0, limit=2), targets(3))
     assert growth.requests == ()
     assert growth.new_eni_slots == 0
@@ -123,7 +124,7 @@ def test_an_eni_type_without_slots_is_never_asked_for_any(eni, view, targets):
 # --- shrink ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_surplus_is_given_back_from_the_highest_device_number_down(eni, view, targets):
+def test_a_surplus_is_given_back_from_the_highest_device_number_down():
     pool = view(eni(0, 9, 2), eni(1, 9, 4), eni(2, 9, 6))
     assert asked(shrink(pool, targets(9)))[0] == [(2, 3), (1, 3)]
     assert asked(shrink(pool, targets(6)))[0] == [(2, 3), (1, 5), (0, 1)]
@@ -131,14 +132,14 @@ def test_a_surplus_is_given_back_from_the_highest_device_number_down(eni, view, 
     assert asked(shrink(pool, targets(14)))[0] == [(2, 1)]
 
 
-def test_a_surplus_of_prefixes_is_given_back_in_whole_prefixes(eni, view, targets):
+def test_a_surplus_of_prefixes_is_given_back_in_whole_prefixes():
     pool = view(eni(0, 2, 3, mode="prefix"), eni(1, 3, 2, mode="prefix", used=2), mode="prefix")
     assert asked(shrink(pool, targets()))[0] == [(1, 1)]
     assert asked(shrink(pool, targets(warm_prefix=0)))[0] == [(1, 1), (0, 1)]
     assert shrink(pool, targets(warm_prefix=2)) is None
 
 
-def test_what_gives_no_new_addresses_is_given_back_beside_the_surplus(eni, view, targets):
+def test_what_gives_no_new_addresses_is_given_back_beside_the_surplus():
     pool = view(eni(0, 5, 2, stale=2), eni(1, 3, 1, excluded=True))
     assert shrink(pool, targets()) == Shrink(
         (SlotRequest("eni-1", 2), SlotRequest("eni-0", 2)), "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
@@ -156,7 +157,7 @@ def freed(decision):
 
 
 @pytest.mark.parametrize(("pods", "warm_eni", "goes"), [(0, 0, 1), (9, 0, 1), (10, 0, None), (0, 1, 1), (1, 1, None), (0, 2, None)])
-def test_an_eni_too_many_for_warm_eni_target_goes(eni, view, targets, pods, warm_eni, goes):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_an_eni_too_many_for_warm_eni_target_goes(pods, warm_eni, goes):
     pool = view(eni(0, 9, min(pods, 9)), eni(1, 9, max(0, pods - 9)))
     decision = free_eni(pool, targets(warm_eni=warm_eni), MINUTE)
     assert freed(decision) == goes
@@ -164,12 +165,12 @@ def test_an_eni_too_many_for_warm_eni_target_goes(eni, view, targets, pods, warm
         assert decision.reason == f"available {18 - pods} ≥ (WARM_ENI_TARGET {warm_eni} + 1) × 9 addresses per ENI"
 
 
-def test_the_highest_device_number_that_may_go_goes_and_no_other(eni, view, targets):
+def test_the_highest_device_number_that_may_go_goes_and_no_other():
     pool = view(eni(0, 9), eni(1, 9), eni(2, 9), eni(3, 9, 1), limit=4)
     assert free_eni(pool, targets(), MINUTE) == FreeEni("eni-2", "available 35 ≥ (WARM_ENI_TARGET 1 + 1) × 9 addresses per ENI")
 
 
-def test_with_ip_targets_an_eni_goes_where_the_others_meet_them(eni, view, targets):
+def test_with_ip_targets_an_eni_goes_where_the_others_meet_them():
     pool = view(eni(0, 9, 4), eni(1, 3))
     assert free_eni(pool, targets(5), MINUTE) == FreeEni("eni-1", "the other ENIs meet the IP targets without it")
     assert free_eni(pool, targets(6), MINUTE) is None
@@ -178,46 +179,46 @@ def test_with_ip_targets_an_eni_goes_where_the_others_meet_them(eni, view, targe
 
 
 @pytest.mark.parametrize(("warm_ip", "minimum", "goes"), [(16, 0, 1), (17, 0, None), (1, 32, 1), (1, 33, None), (0, 17, 1)])
-def test_with_prefixes_the_others_must_meet_ip_targets_in_whole_prefixes(eni, view, targets, warm_ip, minimum, goes):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_with_prefixes_the_others_must_meet_ip_targets_in_whole_prefixes(warm_ip, minimum, goes):
     pool = view(eni(0, 2, 16, mode="prefix"), eni(1, 1, mode="prefix"), mode="prefix")
     assert freed(free_eni(pool, targets(warm_ip, minimum, warm_prefix=0), MINUTE)) == goes
 
 
 @pytest.mark.parametrize(("free_elsewhere", "warm_prefix", "goes"), [(0, 0, 1), (0, 1, None), (1, 1, 1), (1, 2, None), (2, 2, 1)])
-def test_the_others_must_meet_warm_prefix_target(eni, view, targets, free_elsewhere, warm_prefix, goes):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_the_others_must_meet_warm_prefix_target(free_elsewhere, warm_prefix, goes):
     pool = view(eni(0, 1 + free_elsewhere, 16, mode="prefix"), eni(1, 1, mode="prefix"), mode="prefix")
     assert freed(free_eni(pool, targets(warm_prefix=warm_prefix), MINUTE)) == goes
 
 
-def test_warm_prefix_target_keeps_an_eni_beside_ip_targets_too(eni, view, targets):
+def test_warm_prefix_target_keeps_an_eni_beside_ip_targets_too():
     # ipamd's getDeletableENI looks at all three targets.
     pool = view(eni(0, 2, 2, mode="prefix", used=2), eni(1, 1, mode="prefix"), mode="prefix")
     assert free_eni(pool, targets(1, warm_prefix=1), MINUTE) is None
     assert free_eni(pool, targets(1, warm_prefix=0), MINUTE) is not None
 
 
-def test_an_eni_without_prefixes_in_use_goes_even_below_the_threshold(eni, view, targets):
+def test_an_eni_without_prefixes_in_use_goes_even_below_the_threshold():
     pool = view(eni(0, 2, 1, mode="prefix"), eni(1, 0, mode="prefix"), mode="prefix")  # 31 available, far below 2 × 144
     assert free_eni(pool, targets(), MINUTE) == FreeEni("eni-1", "no pod has an address on it")
 
 
-def test_a_primary_trunk_or_efa_eni_is_no_reason_to_look_for_one_to_free(eni, view, targets):
+def test_a_primary_trunk_or_efa_eni_is_no_reason_to_look_for_one_to_free():
     for marks in ({"trunk": True}, {"efa": True}, {"primary": True}):
         pool = view(eni(0, 2, 1, mode="prefix"), eni(1, 0, mode="prefix", **marks), eni(2, 1, 1, mode="prefix"), mode="prefix")
         assert free_eni(pool, targets(), MINUTE) is None
 
 
-def test_enough_prefixes_make_an_eni_too_many(eni, view, targets):
+def test_enough_prefixes_make_an_eni_too_many():
     pool = view(eni(0, 2, mode="prefix"), eni(1, 2, mode="prefix"), mode="prefix", slots=2)  # 64 available ≥ (1 + 1) × 2 × 16
     assert free_eni(pool, targets(), MINUTE).reason == "available 64 ≥ (WARM_PREFIX_TARGET 1 + 1) × 32 addresses per ENI"
 
 
-def test_an_ipv6_node_frees_no_eni(eni, view, targets):
+def test_an_ipv6_node_frees_no_eni():
     pool = view(eni(0), eni(1), mode="ipv6")
     assert free_eni(pool, targets(1), MINUTE) is None
 
 
-def test_why_an_eni_is_kept(eni, view, targets):
+def test_why_an_eni_is_kept():
     settings = targets(3, 9)
     pool = view(eni(0, 6, 2), eni(1, 3, 1), eni(2, 6), eni(3, 1, 0, efa=True), eni(4, 0, 0, trunk=True), limit=9)
     assert [why_kept(each, pool, settings, MINUTE) for each in pool.enis] == [
@@ -234,19 +235,19 @@ def test_why_an_eni_is_kept(eni, view, targets):
     assert why_kept(pool.enis[2], pool, targets(0, 10), MINUTE) is None
 
 
-def test_pods_on_cidrs_of_the_other_mode_keep_an_eni(eni, view, targets):
+def test_pods_on_cidrs_of_the_other_mode_keep_an_eni():
     pool = view(eni(0, 9), eni(1, 9, 0, stale_pods=2))
     assert free_eni(pool, targets(), MINUTE) is None
     assert why_kept(pool.enis[1], pool, targets(), MINUTE) == "2 pods have addresses on it"
 
 
 @pytest.mark.parametrize(("now_ns", "kept"), [(MINUTE, "an address on it cools for another 1.5 s"), (MINUTE + 3 * S // 2, None)])
-def test_a_cooling_address_keeps_an_eni_until_its_cooldown_is_over(eni, view, targets, now_ns, kept):
+def test_a_cooling_address_keeps_an_eni_until_its_cooldown_is_over(now_ns, kept):
     pool = view(eni(0, 9), eni(1, 9, cooling_until_ns=MINUTE + 3 * S // 2))
     assert why_kept(pool.enis[1], pool, targets(), now_ns) == kept
 
 
-def test_prefix_target_reason(eni, view, targets):
+def test_prefix_target_reason():
     pool = view(eni(0, 1, 1, mode="prefix"), eni(1, 1, mode="prefix"), mode="prefix")
     assert (
         why_kept(pool.enis[1], pool, targets(warm_prefix=1), MINUTE) == "without it 0 prefixes would be free, and WARM_PREFIX_TARGET is 1"

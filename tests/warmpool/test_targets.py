@@ -1,7 +1,8 @@
-"""Where the pool stands against its targets; every figure here is worked out by hand from reference section 5."""
+"""How a pool stands against its targets; every figure is worked out by hand from docs/ipamd.md, "Warm targets"."""
 
 import pytest
 
+from pool_views import eni, targets, view
 from vpcipam.warmpool import TargetState, target_state, too_high, too_low
 
 # total, assigned, WARM_IP_TARGET, MINIMUM_IP_TARGET: short, over
@@ -29,7 +30,7 @@ SECONDARY = [
 
 
 @pytest.mark.parametrize(("total", "assigned", "warm_ip", "minimum", "short", "over"), SECONDARY)
-def test_ip_targets_count_addresses_where_slots_hold_addresses(eni, view, targets, total, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_ip_targets_count_addresses_where_slots_hold_addresses(total, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
     pool = view(eni(0, total, assigned))
     settings = targets(warm_ip, minimum)
     assert target_state(pool, settings) == TargetState(short, over)
@@ -63,9 +64,7 @@ PREFIX = [
 
 
 @pytest.mark.parametrize(("prefixes", "used", "assigned", "warm_ip", "minimum", "short", "over"), PREFIX)
-def test_ip_targets_count_whole_prefixes_where_slots_hold_prefixes(  # noqa: PLR0917 - fixtures and the columns of a table
-    eni, view, targets, prefixes, used, assigned, warm_ip, minimum, short, over
-):
+def test_ip_targets_count_whole_prefixes_where_slots_hold_prefixes(prefixes, used, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
     pool = view(eni(0, prefixes, assigned, mode="prefix", used=used), mode="prefix")
     settings = targets(warm_ip, minimum)
     assert target_state(pool, settings) == TargetState(short, over)
@@ -74,7 +73,7 @@ def test_ip_targets_count_whole_prefixes_where_slots_hold_prefixes(  # noqa: PLR
     assert (surplus[0] if surplus else 0) == over
 
 
-def test_without_ip_targets_there_is_no_state_against_them(eni, view, targets):
+def test_without_ip_targets_there_is_no_state_against_them():
     assert target_state(view(eni(0, 9)), targets()) is None
 
 
@@ -96,7 +95,7 @@ WARM_ENI = [
 
 
 @pytest.mark.parametrize(("slots", "total", "assigned", "warm_eni", "low"), WARM_ENI)
-def test_warm_eni_target_keeps_whole_enis_free(eni, view, targets, slots, total, assigned, warm_eni, low):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_warm_eni_target_keeps_whole_enis_free(slots, total, assigned, warm_eni, low):
     pool = view(eni(0, total, assigned), slots=slots)
     assert (too_low(pool, targets(warm_eni=warm_eni, warm_prefix=7)) is not None) == low
 
@@ -117,39 +116,39 @@ WARM_PREFIX = [
 
 
 @pytest.mark.parametrize(("prefixes", "assigned", "warm_prefix", "low"), WARM_PREFIX)
-def test_warm_prefix_target_keeps_prefixes_worth_of_addresses_free(eni, view, targets, prefixes, assigned, warm_prefix, low):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_warm_prefix_target_keeps_prefixes_worth_of_addresses_free(prefixes, assigned, warm_prefix, low):
     pool = view(eni(0, prefixes, assigned, mode="prefix"), mode="prefix")
     assert (too_low(pool, targets(warm_eni=7, warm_prefix=warm_prefix)) is not None) == low
 
 
 @pytest.mark.parametrize(("total", "low"), [(8, True), (9, False), (10, False)])
-def test_a_pool_of_max_pods_addresses_is_never_too_low(eni, view, targets, total, low):
+def test_a_pool_of_max_pods_addresses_is_never_too_low(total, low):
     for settings in (targets(), targets(warm_ip=5), targets(minimum=20), targets(warm_eni=0)):
         assert (too_low(view(eni(0, total, total), max_pods=9), settings) is not None) == low
 
 
 @pytest.mark.parametrize(("free", "warm_prefix", "over"), [(0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1), (5, 2, 3), (2, 3, 0)])
-def test_free_prefixes_beyond_the_warm_prefix_target_are_too_many(eni, view, targets, free, warm_prefix, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_free_prefixes_beyond_the_warm_prefix_target_are_too_many(free, warm_prefix, over):
     surplus = too_high(view(eni(0, free + 1, 1, mode="prefix"), mode="prefix"), targets(warm_prefix=warm_prefix))
     assert surplus == ((over, f"free prefixes {free} > WARM_PREFIX_TARGET {warm_prefix}: {over} over") if over else None)
 
 
-def test_without_ip_targets_single_addresses_are_never_too_many(eni, view, targets):
+def test_without_ip_targets_single_addresses_are_never_too_many():
     assert too_high(view(eni(0, 9), eni(1, 9), eni(2, 9)), targets(warm_eni=0)) is None
 
 
-def test_leftover_prefixes_are_no_surplus_of_single_addresses(eni, view, targets):
+def test_leftover_prefixes_are_no_surplus_of_single_addresses():
     assert too_high(view(eni(0, 3, stale=4)), targets(warm_prefix=0)) is None
 
 
-def test_an_ipv6_pool_is_neither_too_low_nor_too_high(eni, view, targets):
+def test_an_ipv6_pool_is_neither_too_low_nor_too_high():
     for pool in (view(eni(0), mode="ipv6"), view(eni(0, 8, mode="prefix"), mode="ipv6")):
         for settings in (targets(), targets(5, 5), targets(warm_prefix=0)):
             assert too_low(pool, settings) is None
             assert too_high(pool, settings) is None
 
 
-def test_cooling_addresses_count_as_available(eni, view, targets):
+def test_cooling_addresses_count_as_available():
     # As upstream has it (issues 1700, 2896): four free places of which all cool are no shortage.
     assert too_low(view(eni(0, 9, 5), cooling=4), targets(warm_ip=4)) is None
 
@@ -166,11 +165,11 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("pool", "mode", "ip_targets", "reason"), REASONS)
-def test_a_shortage_against_ip_targets_says_which_and_how_much(eni, view, targets, pool, mode, ip_targets, reason):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_a_shortage_against_ip_targets_says_which_and_how_much(pool, mode, ip_targets, reason):
     assert too_low(view(eni(0, *pool, mode=mode), mode=mode), targets(*ip_targets)) == reason
 
 
-def test_a_shortage_against_warm_targets_says_which(eni, view, targets):
+def test_a_shortage_against_warm_targets_says_which():
     assert too_low(view(eni(0, 9, 1)), targets()) == "available 8 < WARM_ENI_TARGET 1 × 9 addresses"
     assert too_low(view(eni(0, 9, 9)), targets(warm_eni=0)) == "available 0, though WARM_ENI_TARGET is 0"
     prefixes = view(eni(0, 1, 1, mode="prefix"), mode="prefix")
@@ -179,7 +178,7 @@ def test_a_shortage_against_warm_targets_says_which(eni, view, targets):
     assert too_low(full, targets(warm_prefix=0)) == "available 0, though WARM_PREFIX_TARGET is 0"
 
 
-def test_a_surplus_says_which_targets_it_is_above(eni, view, targets):
+def test_a_surplus_says_which_targets_it_is_above():
     assert too_high(view(eni(0, 9, 2)), targets(5)) == (2, "available 7, WARM_IP_TARGET 5: 2 over")
     assert too_high(view(eni(0, 9, 2)), targets(5, 8)) == (1, "available 7, WARM_IP_TARGET 5, total 9, MINIMUM_IP_TARGET 8: 1 over")
     prefixes = view(eni(0, 4, 1, mode="prefix"), mode="prefix")

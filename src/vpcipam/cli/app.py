@@ -1,4 +1,4 @@
-"""The `vpcipam` command and its subcommands, each of which is loaded only when it is wanted."""
+"""The `vpcipam` command and its subcommands; each subcommand is loaded only when it is used."""
 
 import importlib
 import os
@@ -7,36 +7,35 @@ from collections.abc import Sequence
 import click
 
 from vpcipam._version import __version__
+from vpcipam.cli.exit_codes import ExitCode
 
 PROGRAM = "vpcipam"
 COMPLETE_VARIABLE = "_VPCIPAM_COMPLETE"
-"""By this variable the shell's completion function asks for completions."""
+"""The shell's completion function sets this variable to ask for completions."""
 
-_MODULES = {
-    "limits": "vpcipam.cli.limits",
-    "max-pods": "vpcipam.cli.max_pods",
-    "settings": "vpcipam.cli.settings",
-    "plan": "vpcipam.cli.plan",
-    "simulate": "vpcipam.cli.simulate",
-    "sweep": "vpcipam.cli.sweep",
-    "tune": "vpcipam.cli.tune",
-    "inspect": "vpcipam.cli.inspect",
-    "completion": "vpcipam.cli.completion",
-}
-_BAD_USAGE = 2
+_COMMANDS = ("limits", "max-pods", "settings", "plan", "simulate", "sweep", "tune", "inspect", "completion")
 
 
 class _LazyGroup(click.Group):
-    """A group that imports a subcommand's module, which has it under the name `command`, only when it is wanted."""
+    """A group whose subcommands are the objects `command` of the modules named like them."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_MODULES)
+        return list(_COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _MODULES:
+        if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_MODULES[cmd_name]).command
+        command: click.Command = importlib.import_module(f"vpcipam.cli.{cmd_name.replace('-', '_')}").command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib  # noqa: PLC0415 - only a mistake needs it
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) if near else error from None
 
 
 @click.group(
@@ -44,7 +43,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["--help", "-h"]},
     invoke_without_command=True,
-    no_args_is_help=False,  # whose exit code depends on click's release
+    no_args_is_help=False,  # its exit code depends on click's release
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
@@ -55,15 +54,15 @@ def app(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
-        context.exit(_BAD_USAGE)
+        context.exit(ExitCode.BAD_USAGE)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line, and give its exit code; all that is not about usage is raised."""
+    """Run the command line and return its exit code. Only errors of usage are handled here; all others are raised."""
     if COMPLETE_VARIABLE in os.environ:
         app.main([], PROGRAM, COMPLETE_VARIABLE)  # exits
     try:
-        # Not app.main: that turns a broken pipe and an interrupt into exit codes of its own.
+        # Not app.main, which turns a broken pipe and an interrupt into exit codes of its own.
         with app.make_context(PROGRAM, list(arguments)) as context:
             code: int = app.invoke(context)
             return code

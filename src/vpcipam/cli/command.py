@@ -1,33 +1,41 @@
-"""What all commands share: they answer with a value, take `--json`, and show examples in their help."""
+"""What all commands share: they return an `Answer`, take `--json`, and show examples in their help."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
+from vpcipam.cli.exit_codes import ExitCode
 from vpcipam.cli.streams import complain, flush_stdout, note, to_json, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vpcipam.cli.tables import Page
+
+FILE = click.Path(readable=False)
+"""The type of a file argument. The command opens the file itself, so that all files that can't be read get the same exit code."""
 
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What a command found.
+    """The result of a command.
 
     Attributes:
-        document: the same for machines, of values that JSON knows.
-        show: gives the same for people; called only where it is wanted, since it may load rich.
-        notes: lines for people that are not the answer itself; they go to stderr.
-        finding: makes the exit code 1, and goes to stderr, whoever reads: what is wrong and what to do about it.
+        document: The answer for machines, as values that JSON knows.
+        show: The answer for people: a text, or what writes it on a page.
+        notes: Lines for people that are not part of the answer; they go to stderr.
+        finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
     """
 
     document: Any
-    show: Callable[[], str]
+    show: "str | Callable[[Page], None]"
     notes: tuple[str, ...] = ()
     finding: str | None = None
 
 
 class AnsweringCommand(click.Command):
-    """A command whose callback gives an `Answer`; running it gives the exit code."""
+    """A command whose callback returns an `Answer`; invoking it returns the exit code."""
 
     def __init__(self, *arguments: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*arguments, **options)
@@ -35,22 +43,32 @@ class AnsweringCommand(click.Command):
         self.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."))
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the callback and present its answer."""
+        """Run the callback and write its answer."""
         as_json = ctx.params.pop("as_json")
         answer: Answer = super().invoke(ctx)
-        write(to_json(answer.document) if as_json else answer.show())
-        flush_stdout()  # before anything goes to stderr, so that the two stay in order where both go to one place
+        write(to_json(answer.document) if as_json else _text(answer))
+        flush_stdout()  # before anything goes to stderr: where both go to one place, the order must be right
         if not as_json:
             for line in answer.notes:
                 note(line)
         if answer.finding is None:
-            return 0
+            return ExitCode.SUCCESS
         complain(answer.finding)
-        return 1
+        return ExitCode.REFUSED
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each on a line of its own however long, so that it can be copied."""
+        """Write the examples, each on one line however long, so that it can be copied."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+def _text(answer: Answer) -> str:
+    if isinstance(answer.show, str):
+        return answer.show
+    from vpcipam.cli.tables import Page  # noqa: PLC0415 - it loads rich, which is slow and which JSON and plain texts do not need
+
+    page = Page()
+    answer.show(page)
+    return page.render()

@@ -1,4 +1,4 @@
-"""`vpcipam completion`: the script that makes a shell complete the command."""
+"""`vpcipam completion`: a script that makes a shell complete the command's arguments."""
 
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
@@ -10,18 +10,18 @@ EXAMPLES = ("vpcipam completion bash", "vpcipam completion zsh", "vpcipam comple
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
-@click.command("completion", cls=AnsweringCommand, examples=EXAMPLES, short_help="The script that makes a shell complete vpcipam.")
+@click.command("completion", cls=AnsweringCommand, examples=EXAMPLES, short_help="A shell script that completes vpcipam's arguments.")
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 def command(shell: str) -> Answer:
-    """Print the script that completes commands, options, instance types and variables.
+    """Print a shell script that completes commands, options, instance types and variables.
 
-    Put one of these lines into your shell's start-up file:
+    Add the line for your shell to its start-up file:
 
     \b
       ~/.bashrc                     eval "$(vpcipam completion bash)"
       ~/.zshrc                      eval "$(vpcipam completion zsh)"
       ~/.config/fish/config.fish    vpcipam completion fish | source
-    """  # noqa: D301 - the escape is click's mark for lines that stay as they are
-    # Not BashComplete.source: it starts a bash to see how old it is, and that of the reader may be another one.
+    """  # noqa: D301 - the escape tells click to keep the lines
+    # Not BashComplete.source, which starts a bash to check its version: the user may have another one.
     script = ShellComplete.source(_SHELLS[shell](app, {}, PROGRAM, COMPLETE_VARIABLE))
-    return Answer(document={"shell": shell, "script": script}, show=lambda: script + "\n")
+    return Answer(document={"shell": shell, "script": script}, show=script + "\n")

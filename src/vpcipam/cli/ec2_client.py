@@ -1,4 +1,4 @@
-"""The real EC2 for commands that read it: a client, and what its refusals mean to a person."""
+"""A client of the real EC2, and advice about its errors."""
 
 from typing import TYPE_CHECKING
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 ATTEMPT_COUNT = 5
-"""A person waits: five attempts take 3 s of pauses."""
+"""Five attempts pause for 3 s in total; a person waits."""
 
 
 class Ec2Unreachable(VpcIpamError):
-    """EC2 can't be asked, or refuses to answer: no credentials, no permission, no network, or nothing of that name."""
+    """EC2 can't be reached or refuses a call: no credentials, no permission, no network, or an unknown name."""
 
 
 class Ec2Session:
     """EC2 in one region, with the credentials that boto3 finds.
 
     Args:
-        region: None for the one of the environment or of the profile.
-        profile: a profile of ~/.aws/config; None for what the environment says.
+        region: None for that of the environment or the profile.
+        profile: A profile of ~/.aws/config; None for that of the environment.
 
     Raises:
         MissingExtra: boto3 is not installed.
@@ -31,21 +31,21 @@ class Ec2Session:
 
     def __init__(self, region: str | None, profile: str | None) -> None:
         client = make_client(region, profile)
-        from vpcipam.ec2.boto import BotoEc2  # noqa: PLC0415 - it needs an extra
+        from vpcipam.ec2.boto import BotoEc2  # noqa: PLC0415 - an extra
 
         self._ec2 = BotoEc2(client, attempt_count=ATTEMPT_COUNT)
         self.region: str = client.meta.region_name
 
     @property
     def ec2(self) -> Ec2Api:
-        """Its calls."""
+        """EC2's calls."""
         return self._ec2
 
     def find_limits(self, instance_type: str) -> InstanceLimits:
-        """Look a type up in the table, and ask EC2 for one that is not there.
+        """Look up a type in the table, else ask EC2.
 
         Raises:
-            Ec2Error: EC2 does not know it either, or does not tell.
+            Ec2Error: EC2 does not know it either, or refuses the call.
         """
         try:
             return instance_limits(instance_type)
@@ -57,7 +57,7 @@ class Ec2Session:
 def make_client(region: str | None, profile: str | None) -> "EC2Client":
     """Make a boto3 client for EC2. See `Ec2Session`."""
     try:
-        import boto3  # noqa: PLC0415 - it needs an extra
+        import boto3  # noqa: PLC0415 - an extra
         from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound  # noqa: PLC0415 - likewise
     except ModuleNotFoundError:
         raise MissingExtra("reading EC2 needs boto3: pip install 'vpcipam[cli,ec2]'") from None
@@ -107,9 +107,9 @@ _ADVICE = {
 
 
 def explain(error: Ec2Error, region: str) -> Ec2Unreachable:
-    """Say in one line what EC2 said, and what to do about it."""
+    """Put EC2's error, and what to do about it, on one line."""
     if error.code == ErrorCode.UNAUTHORIZED:
-        advice = f"allow ec2:{error.action} to who runs this; nothing but reading is needed"
+        advice = f"allow your role ec2:{error.action}; the command only reads"
     else:
         advice = _ADVICE.get(error.code, "")
     return Ec2Unreachable(f"EC2 in {region}: {error}" + (f"; {advice}" if advice else ""))

@@ -5,11 +5,12 @@ import time
 import attrs
 import click
 
+from vpcipam._units import counted
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.ec2_client import Ec2Session, explain
+from vpcipam.cli.inspect_view import show_node
 from vpcipam.cli.manifests import apply_variables, read_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.streams import counted
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.inspection.audit import audit
 from vpcipam.inspection.finding import Finding, Severity
@@ -26,10 +27,10 @@ EXAMPLES = (
 
 
 @click.command("inspect", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
-@click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with calls that change nothing.")
-@click.option("--instance-id", metavar="ID", help="The node's instance.")
-@click.option("--region", metavar="NAME", help="The instance's region. [default: as boto3 finds it]")
-@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration. [default: as boto3 finds it]")
+@click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
+@click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
+@click.option("--region", metavar="NAME", help="The instance's region. [default: the one that boto3 finds]")
+@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration. [default: the one that boto3 finds]")
 @node_options
 def command(
     *,
@@ -41,26 +42,22 @@ def command(
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
 ) -> Answer:
-    """Read a real node, show it as the library sees it, and hold it against the rules of EC2 and ipamd.
+    """Read a real node, show its ENIs, subnets and capacity, and check it against the rules of EC2 and ipamd.
 
-    It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets; for a type that is not in the table, DescribeInstanceTypes.
-    Exits with 1 if there is a finding; notes alone are no finding.
+    The command calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for an unknown type.
+
+    The exit code is 1 if there is a finding; notes don't change it.
     """
     if not from_ec2:
-        raise click.UsageError("say what to read: --ec2 --instance-id ID reads a running instance from EC2")
+        raise click.UsageError("say what to read: give --ec2 and --instance-id ID to read a running instance from EC2")
     if not instance_id:
-        raise click.UsageError("--ec2 needs --instance-id: which instance is the node?")
+        raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
     settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
     session = Ec2Session(region or None, profile or None)
     surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods)
     findings = audit(surveyed)
     given = daemonset is not None or bool(assignments)
     diagnostics = settings.diagnose(surveyed.node.limits)
-
-    def show() -> str:
-        from vpcipam.cli.inspect_view import show_node  # noqa: PLC0415 - it loads rich, which JSON does not need
-
-        return show_node(surveyed, findings, region=session.region, settings_given=given)
 
     return Answer(
         document={
@@ -70,7 +67,7 @@ def command(
             **surveyed.to_dict(),
             "findings": [attrs.asdict(found) for found in findings],
         },
-        show=show,
+        show=lambda page: show_node(page, surveyed, findings, region=session.region, settings_given=given),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),
         finding=_summary(findings, instance_id),
     )
@@ -84,7 +81,7 @@ def _read(session: Ec2Session, instance_id: str) -> ObservedNode:
 
 
 def _summary(findings: tuple[Finding, ...], instance_id: str) -> str | None:
-    """One line: the first finding, and how many there are."""
+    """Return the number of findings and the first one, on one line; None if there is none."""
     wrong = [finding for finding in findings if finding.severity is Severity.FINDING]
     if not wrong:
         return None

@@ -1,23 +1,22 @@
-"""An inspected node for people: headline, ENIs, subnets, capacity, and what the rules say."""
+"""An inspected node for people: headline, ENIs, subnets, capacity, findings."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from vpcipam._units import NS_PER_S
-from vpcipam.address import AddressMode
-from vpcipam.cli.streams import counted, number
-from vpcipam.cli.tables import Page, cell
+from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnets import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
 from vpcipam.limits import HOST_NETWORK_PODS
 
-_MODE_TEXTS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6, one /80"}
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
+
 _STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
 
 
-def show_node(surveyed: NodeSurvey, findings: tuple[Finding, ...], *, region: str, settings_given: bool) -> str:
-    """Write a node and what its audit found."""
-    page = Page()
+def show_node(page: "Page", surveyed: NodeSurvey, findings: tuple[Finding, ...], *, region: str, settings_given: bool) -> None:
+    """Write a node and its findings."""
     _head(page, surveyed, region, settings_given=settings_given)
     page.line()
     _enis(page, surveyed)
@@ -27,34 +26,34 @@ def show_node(surveyed: NodeSurvey, findings: tuple[Finding, ...], *, region: st
     _capacity(page, surveyed)
     page.line()
     _findings(page, findings)
-    return page.render()
 
 
-def _head(page: Page, surveyed: NodeSurvey, region: str, *, settings_given: bool) -> None:
+def _head(page: "Page", surveyed: NodeSurvey, region: str, *, settings_given: bool) -> None:
     instance = surveyed.node.instance
-    page.line(f"{instance.instance_id} · {instance.instance_type} · {_MODE_TEXTS[surveyed.mode]} · {instance.state}", "bold")
+    page.line(f"{instance.instance_id} · {instance.instance_type} · {surveyed.mode.label} · {instance.state}", "bold")
     read = datetime.fromtimestamp(surveyed.node.read_ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     page.line(f"{instance.availability_zone or region}, {instance.vpc_id}, read {read}", "dim")
     if not settings_given:
-        page.line("Settings: the manifest as AWS ships it. --daemonset reads the node's own, --set changes one.", "dim")
+        page.line("Settings: the manifest as AWS ships it. --daemonset reads those of the node, --set changes one.", "dim")
 
 
-def _enis(page: Page, surveyed: NodeSurvey) -> None:
+def _enis(page: "Page", surveyed: NodeSurvey) -> None:
     several_cards = len({each.network_card for each in surveyed.enis}) > 1
-    table = page.table(("dev", "ENI", "slots", "IPs", "subnet", "remarks"), numbers={"dev", "IPs"}, fold={"remarks"})
     most = slot_limit(surveyed.node.limits, surveyed.mode)
-    for each in surveyed.enis:
-        table.add_row(
-            cell(f"{each.network_card}:{each.device_index}" if several_cards else str(each.device_index)),
-            cell(each.eni.eni_id),
-            cell(f"{each.slot_count} of {most}"),
-            cell(number(each.address_count)),
-            cell(each.eni.subnet_id),
-            cell(_remarks(each)),
+    rows = [
+        (
+            f"{each.network_card}:{each.device_index}" if several_cards else str(each.device_index),
+            each.eni.eni_id,
+            f"{each.slot_count} of {most}",
+            number(each.address_count),
+            each.eni.subnet_id,
+            _remarks(each),
         )
-    page.add(table)
+        for each in surveyed.enis
+    ]
+    page.table(("dev", "ENI", "slots", "IPs", "subnet", "remarks"), rows, numbers={"dev", "IPs"}, fold={"remarks"})
     device = "network card:device index" if several_cards else "device index"
-    page.line(f"dev: {device}. IPs: what pods can have of it, taken or free.", "dim")
+    page.line(f"dev: {device}. IPs: addresses for pods, taken or free.", "dim")
 
 
 def _remarks(each: EniSurvey) -> str:
@@ -64,24 +63,25 @@ def _remarks(each: EniSurvey) -> str:
     return ", ".join(remarks)
 
 
-def _subnets(page: Page, surveyed: NodeSurvey) -> None:
+def _subnets(page: "Page", surveyed: NodeSurvey) -> None:
     heads = ("subnet", "CIDR", "free", "free /28s", "ENIs here", "new ENIs")
-    table = page.table(heads, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
-    for each in surveyed.subnets:
-        table.add_row(
-            cell(each.subnet.subnet_id),
-            cell(each.subnet.cidr),
-            cell(number(each.free_count)),
-            cell(f"≤ {number(each.free_prefix_bound)}"),
-            cell(str(each.node_eni_count)),
-            cell(_order(surveyed, each)),
+    rows = [
+        (
+            each.subnet.subnet_id,
+            each.subnet.cidr,
+            number(each.free_count),
+            f"≤ {number(each.free_prefix_bound)}",
+            str(each.node_eni_count),
+            _order(surveyed, each),
         )
-    page.add(table)
-    page.line("free /28s: at most; EC2 does not tell, and a reservation can hold any of them", "dim")
+        for each in surveyed.subnets
+    ]
+    page.table(heads, rows, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
+    page.line("free /28s: an upper bound, since EC2 does not tell and a reservation can hold any of them", "dim")
 
 
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:
-    """Say when ipamd picks the subnet for a new ENI."""
+    """Return the subnet's rank among those that ipamd tries for a new ENI."""
     if each.excluded and not each.candidate:
         return "excluded"
     if not surveyed.new_eni_subnets:
@@ -90,11 +90,11 @@ def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:
     return f"choice {ids.index(each.subnet.subnet_id) + 1}" if each.subnet.subnet_id in ids else "no"
 
 
-def _capacity(page: Page, surveyed: NodeSurvey) -> None:
+def _capacity(page: "Page", surveyed: NodeSurvey) -> None:
     page.facts(
         (
-            ("pods can have", f"{counted(surveyed.address_count, 'address', 'addresses')} now, taken or free"),
-            ("when it is full", f"{counted(surveyed.address_limit, 'address', 'addresses')}, with all ENIs and slots that pods can use"),
+            ("addresses for pods", f"{counted(surveyed.address_count, 'address', 'addresses')} now, taken or free"),
+            ("when full", f"{counted(surveyed.address_limit, 'address', 'addresses')}, with all ENIs and slots that pods can use"),
             ("kubelet's max-pods", f"{number(surveyed.max_pods)}, {HOST_NETWORK_PODS} of them on the host's network"),
             *((f"card {card.network_card}" if len(surveyed.cards) > 1 else "ENIs", _card(card)) for card in surveyed.cards),
         )
@@ -108,7 +108,7 @@ def _card(card: CardSurvey) -> str:
     return f"{card.eni_count} of {card.eni_limit}; {room}"
 
 
-def _findings(page: Page, findings: tuple[Finding, ...]) -> None:
+def _findings(page: "Page", findings: tuple[Finding, ...]) -> None:
     if not findings:
         page.line("No rule is broken.", "bold")
         return
@@ -116,7 +116,5 @@ def _findings(page: Page, findings: tuple[Finding, ...]) -> None:
     counts = [counted(count, word) for count, word in ((wrong, "finding"), (len(findings) - wrong, "note")) if count]
     page.line(", ".join(counts), "bold")
     for finding in findings:
-        page.line(f"{finding.severity}: {finding.rule} ({finding.where})", _STYLES[finding.severity])
-        page.indented(cell(finding.message))
-        if finding.suggestion:
-            page.indented(cell(f"→ {finding.suggestion}"))
+        head = f"{finding.severity}: {finding.rule} ({finding.where})"
+        page.remark(head, _STYLES[finding.severity], finding.message, finding.suggestion)

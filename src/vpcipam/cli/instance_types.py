@@ -1,10 +1,13 @@
-"""Instance types as arguments: by name, with completion, and from a file of newer ones."""
+"""Instance types as arguments: their names, completion, and `--types` for types newer than the table."""
 
 import click
 
-from vpcipam.cli.streams import STDIN, open_stdin
+from vpcipam.cli.command import FILE
+from vpcipam.cli.streams import open_text
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, file_trouble
 from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits, unknown_type_text
+
+_ADVICE = "give what `aws ec2 describe-instance-types --output json` prints"
 
 
 def complete_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -16,8 +19,8 @@ types_option = click.option(
     "--types",
     "types_file",
     metavar="FILE",
-    type=click.Path(),
-    help="Know more types: the JSON that `aws ec2 describe-instance-types` prints; - is stdin.",
+    type=FILE,
+    help="Add instance types from the JSON that `aws ec2 describe-instance-types` prints; - is stdin.",
 )
 
 
@@ -25,32 +28,25 @@ def read_types(file: str | None) -> dict[str, InstanceLimits]:
     """Read the types of a `--types` file, by name.
 
     Raises:
-        InvalidArgument: The file can't be read, or is not of that kind, or has no type.
+        InvalidArgument: The file can't be read, has another content, or has no type.
     """
     if file is None:
         return {}
     try:
-        if file == STDIN:
-            with open_stdin() as stream:
-                text = stream.read()
-        else:
-            with open(file, encoding="utf-8-sig") as stream:  # noqa: PTH123 - importing pathlib costs every run of the command
-                text = stream.read()
-        types = {limits.instance_type: limits for limits in load_limits(text)}
+        with open_text(file) as stream:
+            types = {limits.instance_type: limits for limits in load_limits(stream.read())}
     except (OSError, UnicodeDecodeError, TypeError) as error:
-        raise InvalidArgument(
-            f"can't read {file}: {file_trouble(error)}; give what `aws ec2 describe-instance-types --output json` prints"
-        ) from error
+        raise InvalidArgument(f"can't read {file}: {file_trouble(error)}; {_ADVICE}") from error
     if not types:
-        raise InvalidArgument(f"{file} has no instance type; give what `aws ec2 describe-instance-types --output json` prints")
+        raise InvalidArgument(f"{file} has no instance type; {_ADVICE}")
     return types
 
 
 def find_type(name: str, more: dict[str, InstanceLimits]) -> InstanceLimits:
-    """Look up an instance type, among `more` first.
+    """Look up an instance type, first in `more`, then in the table.
 
     Raises:
-        UnknownInstanceType: Neither `more` nor the table has it.
+        UnknownInstanceType: Neither has it.
     """
     if name in more:
         return more[name]

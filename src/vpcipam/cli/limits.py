@@ -15,18 +15,18 @@ EXAMPLES = (
 
 @click.command("limits", cls=AnsweringCommand, examples=EXAMPLES, short_help="What EC2 allows instances of a type.")
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
-@click.option("--all", "all_types", is_flag=True, help="List all types of the table, and those of --types.")
+@click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @types_option
 def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) -> Answer:
-    """Show what EC2 allows instances of a TYPE: ENIs, addresses, network cards."""
+    """Show the limits of each instance TYPE: ENIs, addresses, network cards."""
     if all_types == bool(types):
-        raise click.UsageError("give the names of instance types, or --all for all of them; not both")
+        raise click.UsageError("give either names of instance types or --all")
     more = read_types(types_file)
     if all_types:
         found = [limits for _, limits in sorted(({limits.instance_type: limits for limits in all_instance_limits()} | more).items())]
     else:
         found = [find_type(name, more) for name in types]
-    return Answer(document=[limits.to_dict() for limits in found], show=lambda: _show(found))
+    return Answer(document=[limits.to_dict() for limits in found], show=_show(found))
 
 
 _LEGEND = (
@@ -36,7 +36,7 @@ _HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pod
 
 
 def _show(found: list[InstanceLimits]) -> str:
-    """Write a table in plain text: rich would take seconds over 1,400 rows, and nothing here needs its width."""
+    """Write a table without rich, which would take seconds for 1,400 rows."""
     rows = [_HEADS, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, tuple("-" * width for width in widths))

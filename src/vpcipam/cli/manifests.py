@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from vpcipam.cli.streams import STDIN, open_stdin
+from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.errors import ManifestError, file_trouble
 from vpcipam.settings import VARIABLES, Settings, explain
 
 
 def read_settings(file: str) -> Settings:
-    """Read a manifest from a file, or from stdin where the name is `-`.
+    """Read a manifest from a file, or from stdin if the name is `-`.
 
     Raises:
         ManifestError: It can't be read.
@@ -20,17 +20,17 @@ def read_settings(file: str) -> Settings:
     if file != STDIN:
         return Settings.from_daemonset(Path(file))
     try:
-        with open_stdin() as stream:
+        with open_text(file) as stream:
             return Settings.from_daemonset(stream)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"can't read stdin: {file_trouble(error)}; give a manifest as UTF-8 text") from error
 
 
 def apply_variables(settings: Settings, assignments: tuple[tuple[str, str], ...]) -> Settings:
-    """Set single variables on top of settings; of a name that comes twice, the last counts.
+    """Change single variables of settings; if a name occurs twice, the last value wins.
 
     Raises:
-        InvalidArgument: No release reads a variable of that name; the message names the nearest.
+        InvalidArgument: No release reads a variable of that name. The message suggests the nearest name.
     """
     for name, _ in assignments:
         explain(name)
@@ -38,7 +38,7 @@ def apply_variables(settings: Settings, assignments: tuple[tuple[str, str], ...]
 
 
 def parse_assignments(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Take arguments of the form NAME=VALUE apart."""
+    """Split arguments of the form NAME=VALUE."""
     pairs = []
     for value in values:
         name, equals, text = value.partition("=")
@@ -49,7 +49,7 @@ def parse_assignments(_ctx: click.Context, _param: click.Parameter, values: tupl
 
 
 def complete_assignments(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
-    """Complete the names of the variables that act on addresses, and then the values of booleans."""
+    """Complete the names of variables that act on addresses, and the values of booleans."""
     endings = ("true", "false") if "=" in incomplete else ("",)
     return [
         CompletionItem(f"{variable.name}={ending}", help=variable.effect)

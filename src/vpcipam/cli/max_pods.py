@@ -1,12 +1,16 @@
 """`vpcipam max-pods`: how many pods a node can run."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vpcipam._units import counted
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, max_pods
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
 
 EXAMPLES = (
     "vpcipam max-pods m5.large",
@@ -20,16 +24,17 @@ EXAMPLES = (
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
-@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="At most so many ENIs (MAX_ENI).")
-@click.option("--uncapped", is_flag=True, help="Leave out the cap that EKS recommends with prefixes.")
+@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs of the node (MAX_ENI).")
+@click.option("--uncapped", is_flag=True, help="Ignore the cap that EKS recommends with prefixes.")
 @types_option
 def command(
     types: tuple[str, ...], *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, uncapped: bool, types_file: str | None
 ) -> Answer:
-    """Compute how many pods a node of a TYPE can run, as the kubelet's max-pods.
+    """Compute the kubelet's max-pods for each instance TYPE.
 
-    Of one type the number alone goes to stdout, so that $(vpcipam max-pods TYPE) can be used, and how it comes about to stderr.
-    aws-node and kube-proxy are counted: they are on every node and use the host's network.
+    The number includes aws-node and kube-proxy, which run on every node and use the host's network.
+
+    For a single type, stdout gets only the number, so that scripts can use $(vpcipam max-pods TYPE); the formula goes to stderr.
     """
     more = read_types(types_file)
     answers = [
@@ -44,8 +49,8 @@ def command(
     ]
     if len(answers) == 1:
         only = answers[0]
-        return Answer(document=only, show=lambda: f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
-    return Answer(document=answers, show=lambda: _show(answers))
+        return Answer(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
+    return Answer(document=answers, show=lambda page: _show(page, answers))
 
 
 def _answer(
@@ -55,7 +60,7 @@ def _answer(
     uncapped = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped=False)
     found = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped)
     eni_count = min(limits.eni_limit, max_eni or limits.eni_limit)
-    enis = f"{eni_count} ENI{'' if eni_count == 1 else 's'}"
+    enis = counted(eni_count, "ENI")
     return {
         "instance_type": limits.instance_type,
         "max_pods": found,
@@ -83,12 +88,6 @@ def _answer(
     }
 
 
-def _show(answers: list[dict[str, Any]]) -> str:
-    from vpcipam.cli.tables import Page, cell  # noqa: PLC0415 - rich takes longer to load than the rest takes to run
-
-    page = Page()
-    table = page.table(("type", "max pods", "how"), numbers={"max pods"}, fold={"how"})
-    for answer in answers:
-        table.add_row(cell(answer["instance_type"]), cell(str(answer["max_pods"]), "bold"), cell(answer["formula"]))
-    page.add(table)
-    return page.render()
+def _show(page: "Page", answers: list[dict[str, Any]]) -> None:
+    rows = [(answer["instance_type"], (str(answer["max_pods"]), "bold"), answer["formula"]) for answer in answers]
+    page.table(("type", "max pods", "how"), rows, numbers={"max pods"}, fold={"how"})

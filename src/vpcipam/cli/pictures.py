@@ -1,16 +1,16 @@
-"""Pictures as arguments: what can't be drawn is better known before a long run than after it."""
+"""Checks of output files, made before a long run rather than after it."""
 
 import os
 from pathlib import Path
 
 
 def check_picture(file: str) -> None:
-    """See that a picture can be written to a file.
+    """Check that a picture can be written to a file.
 
     Raises:
-        InvalidArgument: its name does not say what to write.
+        InvalidArgument: Its name does not end with a known format.
         MissingExtra: matplotlib is not installed.
-        OSError: its folder is not there, or it can't be written.
+        OSError: Its folder does not exist, or it can't be written.
     """
     from vpcipam.report.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
 
@@ -24,10 +24,10 @@ def check_picture(file: str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """See that this user may write to a file or into a folder.
+    """Check that this user may write to a file or into a folder.
 
     Raises:
-        PermissionError: It may not, or the file system is read-only.
+        PermissionError: The user may not, or the file system is read-only.
     """
     if not os.access(path, os.W_OK):
         raise PermissionError(f"this user may not write to {path}")

@@ -1,4 +1,4 @@
-"""`vpcipam plan`: what a node settles at."""
+"""`vpcipam plan`: the steady state of a node."""
 
 from itertools import islice
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 import attrs
 import click
 
+from vpcipam._units import counted
 from vpcipam.cli.command import Answer, AnsweringCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import apply_variables, read_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.streams import STDIN, counted
+from vpcipam.cli.plan_view import show_plan
+from vpcipam.cli.streams import STDIN
 from vpcipam.planner import PODS_LIMIT, NodePlan, plan
 from vpcipam.settings import Diagnostic, Settings
 
@@ -23,20 +25,18 @@ EXAMPLES = (
 )
 
 
-@click.command("plan", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a node settles at, and why.")
+@click.command("plan", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
 @click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
 @click.option(
     "--pods",
     metavar="N",
     type=click.IntRange(0, PODS_LIMIT),
     required=True,
-    help="Pods on the node that need a VPC address: not host-network ones.",
+    help="The pods on the node that need a VPC address, without host-network pods.",
 )
-@click.option(
-    "--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="So many such nodes; adds the sums for all of them."
-)
+@click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Add the sums for N such nodes.")
 @node_options
-@click.option("--timeline", is_flag=True, help="Show the node after each stage of its filling.")
+@click.option("--timeline", is_flag=True, help="Show the node each time it changes.")
 @click.option("--fail-if-waiting", is_flag=True, help="Exit with 1 if pods wait for an address.")
 @types_option
 def command(
@@ -51,9 +51,9 @@ def command(
     fail_if_waiting: bool,
     types_file: str | None,
 ) -> Answer:
-    """Work out what a node of a TYPE settles at: ENIs, addresses, EC2 calls, and why.
+    """Compute what a node of an instance TYPE settles at: its ENIs, addresses and EC2 calls, and the reasons.
 
-    Pods come one at a time, and the node settles after each, as ipamd does it. All figures are for one node, but for those of the cluster.
+    Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds those of a cluster.
     """
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
@@ -62,14 +62,9 @@ def command(
     answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
     diagnostics = settings.diagnose(limits)
 
-    def show() -> str:
-        from vpcipam.cli.plan_view import show_plan  # noqa: PLC0415 - it loads rich, which JSON does not need
-
-        return show_plan(answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg)
-
     return Answer(
         document=_document(answer, diagnostics, timeline=timeline),
-        show=show,
+        show=lambda page: show_plan(page, answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),
         finding=_finding(answer) if fail_if_waiting else None,
     )

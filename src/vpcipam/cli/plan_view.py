@@ -1,25 +1,32 @@
 """A plan for people: headline, ENIs with bars, totals, and what the node did and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from rich.text import Text
-
+from vpcipam._units import counted, number
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
-from vpcipam.cli.streams import counted, number
-from vpcipam.cli.tables import Page, cell
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits
 from vpcipam.planner import Decision, EniPlan, NodePlan, Stage
 
-_MODE_TEXTS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6, one /80"}
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Cell, Page, Span
+
 _LONGEST_BAR = 32
 _MOST_DECISIONS = 15
 
 
-def show_plan(plan: NodePlan, limits: InstanceLimits, *, timeline: bool, custom_networking: bool = False) -> str:
-    """Write a plan; `timeline` shows the node's stages in place of what it did; with `custom_networking`, pods are in another subnet."""
-    page = Page()
+def show_plan(page: "Page", plan: NodePlan, limits: InstanceLimits, *, timeline: bool, custom_networking: bool = False) -> None:
+    """Write a plan.
+
+    Args:
+        page: Where to write it.
+        plan: The plan.
+        limits: Those of the plan's instance type.
+        timeline: Show the node's stages instead of what it did.
+        custom_networking: Pods use another subnet than the node.
+    """
     _head(page, plan)
     page.line()
     _enis(page, plan, limits)
@@ -33,18 +40,17 @@ def show_plan(plan: NodePlan, limits: InstanceLimits, *, timeline: bool, custom_
     if plan.nodes > 1:
         page.line()
         _cluster(page, plan)
-    return page.render()
 
 
 # --- headline ------------------------------------------------------------------------------------------------------------
 
 
-def _head(page: Page, plan: NodePlan) -> None:
-    page.line(f"{plan.instance_type} · {_MODE_TEXTS[plan.mode]} · {_pods_text(plan)}", "bold yellow" if plan.pods_waiting else "bold")
+def _head(page: "Page", plan: NodePlan) -> None:
+    page.line(f"{plan.instance_type} · {plan.mode.label} · {_pods_text(plan)}", "bold yellow" if plan.pods_waiting else "bold")
     if plan.waiting_reason:
         page.line(f"Pods wait: {plan.waiting_reason}.", "yellow")
     if not plan.settled:
-        page.line("The node never comes to rest, but flaps between two sizes; the figures are those of the larger.", "yellow")
+        page.line("The node never settles: it flaps between two sizes. The figures are those of the larger size.", "yellow")
 
 
 def _pods_text(plan: NodePlan) -> str:
@@ -59,55 +65,55 @@ def _pods_text(plan: NodePlan) -> str:
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
 
-def _enis(page: Page, plan: NodePlan, limits: InstanceLimits) -> None:
-    """Write a line for each ENI, with a bar of its addresses: those of pods, the free ones, and what more would go into its slots."""
+def _enis(page: "Page", plan: NodePlan, limits: InstanceLimits) -> None:
+    """Write a line for each ENI, with a bar of its addresses: used, free, and those that empty slots could hold."""
     several_cards = len({eni.network_card for eni in plan.enis}) > 1
     in_prefixes = plan.mode is not AddressMode.SECONDARY_IP
+    bars = plan.mode is not AddressMode.IPV6
     slots_head = "prefixes" if in_prefixes else "addresses"
-    heads = [*(["card"] if several_cards else []), "ENI", slots_head, "pods", *([] if plan.mode is AddressMode.IPV6 else ["bar"])]
-    table = page.table([head if head != "bar" else "" for head in heads], numbers={"card", slots_head, "pods"})
-    for eni in plan.enis:
-        table.add_row(
-            *([cell(str(eni.network_card))] if several_cards else []),
-            cell(f"{eni.device_number}{' primary' if eni.primary else ''}"),
-            cell(f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}"),
-            cell(str(eni.assigned_ips)),
-            *([] if plan.mode is AddressMode.IPV6 else [_bar(page, plan, eni, limits)]),
+    heads = (*(["card"] if several_cards else []), "ENI", slots_head, "pods", *([""] if bars else []))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            *([str(eni.network_card)] if several_cards else []),
+            f"{eni.device_number}{' primary' if eni.primary else ''}",
+            f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}",
+            str(eni.assigned_ips),
+            *([_bar(page, plan, eni, limits)] if bars else []),
         )
-    page.add(table)
-    if plan.mode is not AddressMode.IPV6:
+        for eni in plan.enis
+    ]
+    page.table(heads, rows, numbers={"card", slots_head, "pods"})
+    if bars:
         used, warm, empty = _signs(page)
         page.line(f"{used} with a pod, {warm} attached and free, {empty} empty slot", "dim")
 
 
-def _signs(page: Page) -> tuple[str, str, str]:
+def _signs(page: "Page") -> tuple[str, str, str]:
     return ("█", "▒", "·") if page.fancy else ("#", "+", ".")
 
 
-def _bar(page: Page, plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> Text:
+def _bar(page: "Page", plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> "list[Span]":
     unit = plan.mode.addresses_per_slot
     attached = (eni.secondary_ips + eni.prefixes) * unit
     counts = (eni.assigned_ips, attached - eni.assigned_ips, limits.slots_per_eni * unit - attached)
-    bar = Text()
-    for sign, style, length in zip(_signs(page), ("green", "yellow", "dim"), bar_lengths(counts, _LONGEST_BAR), strict=True):
-        bar.append(sign * length, style)
-    return bar
+    lengths = bar_lengths(counts, _LONGEST_BAR)
+    return [(sign * length, style) for sign, style, length in zip(_signs(page), ("green", "yellow", "dim"), lengths, strict=True)]
 
 
 def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
-    """Share a bar out among counts: one sign each while there is room, else in proportion, but at least one sign to what is not 0."""
+    """Divide a bar among counts: one sign for each if they fit, else in proportion; a count above 0 gets at least one sign."""
     total = sum(counts)
     if total <= longest:
         return list(counts)
     lengths = [max(1, count * longest // total) if count else 0 for count in counts]
-    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # what rounding left over or took too much
+    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # corrects the rounding
     return lengths
 
 
 # --- totals --------------------------------------------------------------------------------------------------------------
 
 
-def _totals(page: Page, plan: NodePlan, *, custom_networking: bool) -> None:
+def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
     prefixes = (
         f" in {counted(plan.prefix_count, 'prefix', 'prefixes')} ({plan.free_prefix_count} without a pod)" if plan.prefix_count else ""
     )
@@ -129,11 +135,10 @@ def _totals(page: Page, plan: NodePlan, *, custom_networking: bool) -> None:
     )
 
 
-def _cluster(page: Page, plan: NodePlan) -> None:
+def _cluster(page: "Page", plan: NodePlan) -> None:
     all_head = f"all {number(plan.nodes)} nodes"
     page.line(f"Cluster of {number(plan.nodes)} nodes", "bold")
-    table = page.table(("", "per node", all_head), numbers={"per node", all_head})
-    rows = [
+    names = [
         ("pods that run", "pods_assigned"),
         ("pods that wait", "pods_waiting"),
         ("ENIs", "eni_count"),
@@ -144,35 +149,37 @@ def _cluster(page: Page, plan: NodePlan) -> None:
         ("taken out of subnets", "subnet_ips"),
     ]
     cluster = plan.cluster
-    for label, name in rows:
-        table.add_row(cell(label), cell(number(getattr(plan, name))), cell(number(cluster[name])))
-    table.add_row(cell("EC2 calls"), cell(number(sum(plan.ec2_calls.values()))), cell(number(sum(cluster["ec2_calls"].values()))))
-    page.add(table)
+    rows = [(label, number(getattr(plan, name)), number(cluster[name])) for label, name in names]
+    rows.append(("EC2 calls", number(sum(plan.ec2_calls.values())), number(sum(cluster["ec2_calls"].values()))))
+    page.table(("", "per node", all_head), rows, numbers={"per node", all_head})
 
 
 # --- what it did ---------------------------------------------------------------------------------------------------------
 
 
-def _decisions(page: Page, plan: NodePlan) -> None:
-    """Write what the node did; what it did several times in a row, for the same reason, on one line."""
-    groups = [list(group) for _, group in groupby(plan.decisions, key=_similar)]
+def _decisions(page: "Page", plan: NodePlan) -> None:
+    """Write what the node did; actions in a row with the same reason share a line."""
+    groups = list(_similar(plan.decisions))
     page.line("What the node did", "bold")
-    table = page.table(("pods", "what", "why"), numbers={"pods"}, fold={"what", "why"})
-    for group in groups[:_MOST_DECISIONS]:
-        first, last = group[0].pods, group[-1].pods
-        table.add_row(
-            cell(str(first) if first == last else f"{first}–{last}"),
-            cell(what_it_did((decision.action for decision in group), plan.mode)),
-            cell(_why(group[0].action)),
+    rows = [
+        (
+            str(group[0].pods) if group[0].pods == group[-1].pods else f"{group[0].pods}–{group[-1].pods}",
+            what_it_did((decision.action for decision in group), plan.mode),
+            _why(group[0].action),
         )
-    page.add(table)
+        for group in groups[:_MOST_DECISIONS]
+    ]
+    page.table(("pods", "what", "why"), rows, numbers={"pods"}, fold={"what", "why"})
     if len(groups) > _MOST_DECISIONS:
         page.line(f"and {len(groups) - _MOST_DECISIONS} more; --timeline shows all", "dim")
 
 
-def _similar(decision: Decision) -> tuple[object, ...]:
-    action = decision.action
-    return action.kind, action.network_card, action.reason, action.error
+def _similar(decisions: Iterable[Decision]) -> Iterator[list[Decision]]:
+    """Group decisions in a row that have the same kind, card and reason."""
+    for _, group in groupby(
+        decisions, key=lambda decision: (decision.action.kind, decision.action.network_card, decision.action.reason, decision.action.error)
+    ):
+        yield list(group)
 
 
 def _why(action: Action) -> str:
@@ -180,7 +187,7 @@ def _why(action: Action) -> str:
 
 
 def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
-    """Say in words what similar actions did together."""
+    """Describe what similar actions did together."""
     done = list(actions)
     kind, slots = done[0].kind, sum(len(action.cidrs) for action in done)
     content = counted(slots, "address", "addresses") if mode is AddressMode.SECONDARY_IP else counted(slots, "prefix", "prefixes")
@@ -197,17 +204,18 @@ def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
     return text if done[0].done else f"try to {text}".removesuffix(" with 0 addresses")
 
 
-def _timeline(page: Page, plan: NodePlan) -> None:
-    """Write the node after each stage; where it is full, the limit that it ran into."""
+def _timeline(page: "Page", plan: NodePlan) -> None:
+    """Write the node after each stage."""
     in_prefixes = plan.mode is not AddressMode.SECONDARY_IP
     page.line("Timeline: the node after each stage", "bold")
     counts = ("pods", "ENIs", *(("prefixes",) if in_prefixes else ()), "attached", "in use", "free", "subnet")
-    table = page.table((*counts, "what it did, and why"), numbers=set(counts), fold={"what it did, and why"})
+    what = "what it did, and why"
+    rows = []
     for stage in plan.timeline:
         prefixes = (stage.prefix_count,) if in_prefixes else ()
         figures = (stage.pods, stage.eni_count, *prefixes, stage.total_ips, stage.assigned_ips, stage.available_ips, stage.subnet_ips)
-        table.add_row(*(cell(number(figure)) for figure in figures), cell(_stage_text(stage, plan)))
-    page.add(table)
+        rows.append((*map(number, figures), _stage_text(stage, plan)))
+    page.table((*counts, what), rows, numbers=counts, fold={what})
     room = plan.pod_limit - plan.pods_assigned
     reached = f"not reached, {counted(room, 'pod')} to go" if room else "reached"
     page.line(f"Hard limit {reached}: {counted(plan.pod_limit, 'pod')} with a VPC address, from {plan.limit_reason}.", "bold")
@@ -215,8 +223,7 @@ def _timeline(page: Page, plan: NodePlan) -> None:
 
 def _stage_text(stage: Stage, plan: NodePlan) -> str:
     texts = [
-        f"{what_it_did((decision.action for decision in group), plan.mode)}: {_why(group[0].action)}"
-        for group in (list(group) for _, group in groupby(stage.decisions, key=_similar))
+        f"{what_it_did((decision.action for decision in group), plan.mode)}: {_why(group[0].action)}" for group in _similar(stage.decisions)
     ]
     if stage.pods >= plan.pod_limit:
         texts.append("the hard limit: no further pod fits")

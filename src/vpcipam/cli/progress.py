@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for those who look at it."""
+"""A progress bar on stderr, if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,41 +11,20 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def show_progress(duration_ns: int) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the scenario's time and how long the rest may take; it goes when the run is over, or breaks off."""
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+def show_progress(total: int, text: Callable[[int], str] = str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar until the context ends, and yield what moves it; yield None if nobody watches.
 
-    from vpcipam._units import span  # noqa: PLC0415 - as it needs this
-    from vpcipam.fleet.samples import clock  # noqa: PLC0415 - likewise
-
-    columns = (
-        TextColumn("{task.fields[time]:>16}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn(f"of {span(duration_ns)}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=duration_ns, time=clock(0))
-
-        def progress(done_ns: int, total_ns: int) -> None:
-            bar.update(task, completed=done_ns, total=total_ns, time=clock(done_ns))
-
-        yield progress
-
-
-@contextmanager
-def trials_shown(count: int) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many trials of a search are done, and how long the rest may take; None where nobody looks."""
+    Args:
+        total: The amount of work.
+        text: Writes an amount of work for people.
+    """
     if not is_watched():
         yield None
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - likewise
 
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("", total=count)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.fields[done]:>16}"), BarColumn(), TimeRemainingColumn(compact=True), TextColumn(f"of {text(total)}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total, done=text(0))
+        yield lambda done, _total: bar.update(task, completed=done, done=text(done))

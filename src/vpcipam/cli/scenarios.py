@@ -1,5 +1,6 @@
 """Scenarios as arguments: a file, and changes to it."""
 
+import functools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -7,17 +8,18 @@ from typing import Any
 
 import click
 
+from vpcipam.cli.command import FILE, Answer
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
 
 _SCENARIO_OPTIONS = (
-    click.argument("file", metavar="SCENARIO.toml", type=click.Path()),
-    click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Draw other chances. [default: what the scenario says, or 0]"),
+    click.argument("file", metavar="SCENARIO.toml", type=FILE),
+    click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Set the random seed. [default: the scenario's, or 0]"),
     click.option(
         "--trace",
         metavar="FILE",
-        type=click.Path(),
-        help="Run the pods of this CSV file, in seconds, in place of the scenario's workload, as workload.trace.",
+        type=FILE,
+        help="Replace the scenario's workload with workload.trace: the pods of this CSV file, with times in seconds.",
     ),
     click.option(
         "--set",
@@ -25,37 +27,35 @@ _SCENARIO_OPTIONS = (
         metavar="KEY=VALUE",
         multiple=True,
         callback=lambda _ctx, _param, values: dict(map(parse_change, values)),
-        help="Set a key of the scenario, by its path; may be repeated.",
+        help="Set a key of the scenario by its path. Repeatable.",
     ),
 )
 
 
-def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the argument and options that say what to run: `file`, `seed`, `trace`, `changes`."""
+def takes_scenario(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Add the argument and options that select a scenario to a command, which gets it as `scenario`."""
+
+    @functools.wraps(function)
+    def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], **options: Any) -> Answer:  # noqa: ANN401 - the command's own options
+        return function(_read_scenario(file, seed, trace, changes), **options)
+
     for option in reversed(_SCENARIO_OPTIONS):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
-def read_scenario(file: str, *, seed: int | None, trace: str | None, changes: dict[str, object]) -> Scenario:
-    """Read a scenario and change it.
-
-    Raises:
-        ScenarioError: It can't be read, or it or a change makes no sense.
-    """
+def _read_scenario(file: str, seed: int | None, trace: str | None, changes: dict[str, object]) -> Scenario:
     if seed is not None:
         changes = {"seed": seed, **changes}
     if trace is not None:
         if any(f"{path}.".startswith("workload.") and not path.startswith("workload.trace.") for path in changes):
-            raise ScenarioError(
-                "--trace replaces the workload, so that --set can change nothing of it but workload.trace.…; leave out one of them"
-            )
+            raise ScenarioError("--trace replaces the workload, so --set can only change keys of workload.trace; leave out one of the two")
         changes = {"workload": [{"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}], **changes}
     return Scenario.load(file, changes)
 
 
 def parse_change(text: str) -> tuple[str, object]:
-    """Take KEY=VALUE apart; a value that is none in TOML is a text.
+    """Split KEY=VALUE; a value that is not valid TOML is a text.
 
     >>> parse_change("group.workers.count=3"), parse_change("duration=2 d"), parse_change("ec2.throttling='none'")
     (('group.workers.count', 3), ('duration', '2 d'), ('ec2.throttling', 'none'))

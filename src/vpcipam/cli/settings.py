@@ -1,15 +1,17 @@
-"""`vpcipam settings`: what the daemon makes of a manifest."""
+"""`vpcipam settings`: how the daemon reads a manifest."""
 
 from typing import Any
 
 import attrs
 import click
 
+from vpcipam._units import counted
 from vpcipam.address import AddressMode
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import FILE, Answer, AnsweringCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import read_settings
-from vpcipam.cli.streams import STDIN, counted
+from vpcipam.cli.settings_view import show_settings
+from vpcipam.cli.streams import STDIN
 from vpcipam.errors import SettingsError
 from vpcipam.limits import InstanceLimits
 from vpcipam.settings import VARIABLES, Diagnostic, Settings, Variable
@@ -21,15 +23,20 @@ EXAMPLES = (
 )
 
 
-@click.command("settings", cls=AnsweringCommand, examples=EXAMPLES, short_help="What the daemon makes of a manifest.")
-@click.argument("file", metavar="FILE|-", type=click.Path())
-@click.option("--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="Say also what does not fit this type.")
+@click.command(
+    "settings", cls=AnsweringCommand, examples=EXAMPLES, short_help="How the daemon reads a manifest, and what is wrong with it."
+)
+@click.argument("file", metavar="FILE|-", type=FILE)
+@click.option(
+    "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="Also check the settings against this instance type."
+)
 @types_option
 def command(file: str, instance_type: str | None, types_file: str | None) -> Answer:
-    """Explain the variables of an aws-node manifest, and diagnose them.
+    """Explain and check the variables of an aws-node manifest.
 
-    FILE is the DaemonSet as YAML or JSON, the `env` list of its aws-node container, or Helm values with a mapping `env`; - is stdin. What
-    the daemon or Kubernetes would refuse makes the exit code 1; warnings don't.
+    FILE is the DaemonSet as YAML or JSON, the `env` list of its aws-node container, or Helm values with a mapping `env`; - is stdin.
+
+    The exit code is 1 if the daemon or Kubernetes would refuse a value; warnings don't change it.
     """
     if STDIN == file == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
@@ -40,11 +47,6 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Ans
     source = "stdin" if file == STDIN else file
     variables = describe_variables(settings)
 
-    def show() -> str:
-        from vpcipam.cli.settings_view import show_settings  # noqa: PLC0415 - it loads rich, which JSON does not need
-
-        return show_settings(f"{source} · {_mode_text(settings, mode, limits)}", variables, diagnostics)
-
     return Answer(
         document={
             "source": source,
@@ -53,7 +55,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Ans
             "variables": variables,
             "diagnostics": [attrs.asdict(found) for found in diagnostics],
         },
-        show=show,
+        show=lambda page: show_settings(page, f"{source} · {_mode_text(settings, mode, limits)}", variables, diagnostics),
         finding=_finding(source, diagnostics),
     )
 
@@ -67,7 +69,7 @@ def _finding(source: str, diagnostics: tuple[Diagnostic, ...]) -> str | None:
 
 
 def _mode(settings: Settings, limits: InstanceLimits | None) -> AddressMode | None:
-    """Find what slots hold (on nitro, where no type is given); None where the daemon would not start."""
+    """Return what slots hold, on nitro if no type is given; None if the daemon would not start."""
     try:
         if limits is not None:
             return settings.address_mode(limits)
@@ -84,24 +86,17 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
         return "refused, see the errors below"
     xen = " (secondary IPs on Xen types)" if limits is None and mode is AddressMode.PREFIX else ""
     networking = ", custom networking" if settings.custom_network_cfg else ""
-    return f"pods get {_MODE_TEXTS[mode]}{xen}{networking}"
-
-
-_MODE_TEXTS = {
-    AddressMode.SECONDARY_IP: "secondary IPs",
-    AddressMode.PREFIX: "addresses of /28 prefixes",
-    AddressMode.IPV6: "IPv6 addresses of one /80",
-}
+    return f"{mode.label}{xen}{networking}"
 
 
 # --- variables -----------------------------------------------------------------------------------------------------------
 
 
 def describe_variables(settings: Settings) -> list[dict[str, Any]]:
-    """Describe every variable that a release reads, and then the other names that are set.
+    """Describe every variable that a release reads, then the other names that are set.
 
-    `source` is `set`; `fallback`: set, but to a text that the daemon can't use; `default`: not set; `implied`: not set, and follows from
-    others; `other`: set, but not a variable of the daemon.
+    The `source` of a value is `set`; `fallback`: set to a text that the daemon can't use; `default`: not set; `implied`: not set, but other
+    variables imply it; `other`: set, but no variable of the daemon.
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]

@@ -1,13 +1,15 @@
-"""The result of a simulation for people: levels with sparklines, waits, calls, subnets, and what is worth reading."""
+"""The result of a simulation for people: levels with sparklines, waits, calls, subnets, events."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from vpcipam._units import span
-from vpcipam.cli.streams import counted, number
-from vpcipam.cli.tables import Page, cell
+from vpcipam._units import counted, number, span
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
 from vpcipam.fleet.summary import Waits, totals
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Cell, Page
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = "_.-=+*#@"
@@ -16,9 +18,8 @@ _LONGEST_SPARKLINE = 60
 _WIDTH_OF_FIGURES = 36
 
 
-def show_result(result: FleetResult) -> str:
+def show_result(page: "Page", result: FleetResult) -> None:
     """Write a result."""
-    page = Page()
     _head(page, result)
     page.line()
     _levels(page, result)
@@ -31,10 +32,9 @@ def show_result(result: FleetResult) -> str:
     if result.events:
         page.line()
         _events(page, result)
-    return page.render()
 
 
-def _head(page: Page, result: FleetResult) -> None:
+def _head(page: "Page", result: FleetResult) -> None:
     summary = result.summary
     page.line(
         f"{result.scenario} · {span(result.duration_ns)}, seed {result.seed} · "
@@ -55,7 +55,7 @@ def _head(page: Page, result: FleetResult) -> None:
 
 
 def sparkline(values: Sequence[int], width: int, signs: str) -> str:
-    """Draw values as so many signs or fewer, each the highest of its part; the lowest sign is for 0, the highest for the most.
+    """Draw values with up to `width` signs, each for the highest value of its part; the lowest sign means 0, the highest the maximum.
 
     >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@")
     '.=@'
@@ -66,8 +66,8 @@ def sparkline(values: Sequence[int], width: int, signs: str) -> str:
     return "".join(signs[-(-max(part) * (len(signs) - 1) // most) if most else 0] for part in parts)
 
 
-def _levels(page: Page, result: FleetResult) -> None:
-    """Write a line for each level: its peak, its mean and its course."""
+def _levels(page: "Page", result: FleetResult) -> None:
+    """Write a line for each level: its peak, its mean and its values over time."""
     summary, samples = result.summary, result.samples
     signs = _LEVELS if page.fancy else _PLAIN_LEVELS
     width = max(8, min(_LONGEST_SPARKLINE, page.width - _WIDTH_OF_FIGURES))
@@ -88,29 +88,28 @@ def _levels(page: Page, result: FleetResult) -> None:
         ("pods waiting", max(waiting), None, waiting),
         ("calls a minute", calls.worst_minute, calls.per_minute, totals(result.calls, len(samples))[1:] or [0]),
     ]
-    table = page.table(("", "peak", "mean", "over time"), numbers={"peak", "mean"})
-    for label, peak, mean, values in rows:
-        course = sparkline(values, width, signs)
-        table.add_row(
-            cell(label), cell(f"{peak:,.1f}".removesuffix(".0")), cell("" if mean is None else f"{mean:,.1f}"), cell(course, "cyan")
-        )
-    page.add(table)
+    cells: list[tuple[Cell, ...]] = [
+        (label, _figure(peak), "" if mean is None else f"{mean:,.1f}", (sparkline(values, width, signs), "cyan"))
+        for label, peak, mean, values in rows
+    ]
+    page.table(("", "peak", "mean", "over time"), cells, numbers={"peak", "mean"})
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 # --- in figures ----------------------------------------------------------------------------------------------------------
 
 
-def _waits(page: Page, result: FleetResult) -> None:
+def _waits(page: "Page", result: FleetResult) -> None:
     summary = result.summary
     waits = (("for a node", summary.for_node), ("for an address", summary.for_address), ("to start", summary.to_start))
     if not summary.to_start.late_count:
         page.line("No pod waits.", "green")
         return
     heads = ("pods wait", "late", "50 % within", "90 %", "99 %", "all")
-    table = page.table(heads, numbers=set(heads[1:]))
-    for label, wait in waits:
-        table.add_row(cell(label), *map(cell, _wait_texts(wait)))
-    page.add(table)
+    page.table(heads, [(label, *_wait_texts(wait)) for label, wait in waits], numbers=heads[1:])
 
 
 def _wait_texts(wait: Waits) -> tuple[str, ...]:
@@ -118,43 +117,44 @@ def _wait_texts(wait: Waits) -> tuple[str, ...]:
     return f"{share:.1f} %", *map(span, (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns))
 
 
-def _calls(page: Page, result: FleetResult) -> None:
+def _calls(page: "Page", result: FleetResult) -> None:
     heads = ("EC2 calls", "total", "a minute", "worst minute", "throttled")
-    table = page.table(heads, numbers=set(heads[1:]))
-    for action, calls in result.summary.call_rates.items():
-        table.add_row(
-            cell(action),
-            cell(number(calls.total)),
-            cell(f"{calls.per_minute:,.2f}"),
-            cell(f"{calls.worst_minute:,.1f}".removesuffix(".0")),
-            cell(number(calls.throttled), "yellow" if calls.throttled else ""),
+    rows: list[tuple[Cell, ...]] = [
+        (
+            action,
+            number(calls.total),
+            f"{calls.per_minute:,.2f}",
+            _figure(calls.worst_minute),
+            (number(calls.throttled), "yellow" if calls.throttled else ""),
         )
-    page.add(table)
+        for action, calls in result.summary.call_rates.items()
+    ]
+    page.table(heads, rows, numbers=heads[1:])
 
 
-def _subnets(page: Page, result: FleetResult) -> None:
+def _subnets(page: "Page", result: FleetResult) -> None:
     heads = ("subnet", "addresses", "fewest free", "fewest /28s", "stranded")
-    table = page.table(heads, numbers=set(heads[1:]))
-    for name, subnet in result.summary.subnets.items():
-        table.add_row(
-            cell(name),
-            cell(number(subnet.size)),
-            cell(f"{number(subnet.free_least)} ({clock(subnet.free_least_ns)})", "" if subnet.free_least else "yellow"),
-            cell(
-                f"{number(subnet.free_prefixes_least)} ({clock(subnet.free_prefixes_least_ns)})",
-                "" if subnet.free_prefixes_least else "yellow",
-            ),
-            cell(f"{number(subnet.stranded_peak)} ({clock(subnet.stranded_peak_ns)})"),
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            number(subnet.size),
+            (_at(subnet.free_least, subnet.free_least_ns), "" if subnet.free_least else "yellow"),
+            (_at(subnet.free_prefixes_least, subnet.free_prefixes_least_ns), "" if subnet.free_prefixes_least else "yellow"),
+            _at(subnet.stranded_peak, subnet.stranded_peak_ns),
         )
-    page.add(table)
+        for name, subnet in result.summary.subnets.items()
+    ]
+    page.table(heads, rows, numbers=heads[1:])
     page.line("stranded: free addresses in /28s that are taken in part, which no prefix can use", "dim")
 
 
-def _events(page: Page, result: FleetResult) -> None:
+def _at(count: int, time_ns: int) -> str:
+    return f"{number(count)} ({clock(time_ns)})"
+
+
+def _events(page: "Page", result: FleetResult) -> None:
     page.line("Worth reading", "bold")
-    table = page.table(("when", "where", "what"), fold={"what"})
-    for event in result.events[:_MOST_EVENTS]:
-        table.add_row(cell(clock(event.time_ns)), cell(event.subject), cell(event.text))
-    page.add(table)
+    rows = [(clock(event.time_ns), event.subject, event.text) for event in result.events[:_MOST_EVENTS]]
+    page.table(("when", "where", "what"), rows, fold={"what"})
     if len(result.events) > _MOST_EVENTS:
         page.line(f"and {len(result.events) - _MOST_EVENTS} more; --json and --csv have all", "dim")

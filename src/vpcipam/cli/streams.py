@@ -1,4 +1,4 @@
-"""What comes from stdin, and what goes to stdout and to stderr, as text. Needs nothing but the standard library."""
+"""Text from files and stdin, and to stdout and stderr. Needs only the standard library."""
 
 import io
 import os
@@ -8,30 +8,30 @@ from typing import TextIO
 from vpcipam.errors import ManifestError
 
 STDIN = "-"
-"""The name of a file that means stdin."""
+"""The file name that means stdin."""
 
 _PLAIN = str.maketrans({"·": "-", "×": "x", "−": "-", "–": "-", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "…": "...", "█": "#", "▒": "+"})
-"""What stands for our signs where the output's encoding does not have them."""
-
-_BIG = 1 << 40  # only IPv6 counts are larger
-_PREFIX_80 = 1 << 48
+"""Replacements for signs that the output's encoding does not have."""
 
 
-def open_stdin() -> TextIO:
-    """Read stdin as UTF-8, whatever the locale says: manifests are.
+def open_text(file: str) -> TextIO:
+    """Open a file, or stdin if its name is `-`, as UTF-8.
 
     Raises:
-        ManifestError: It is closed.
+        ManifestError: Stdin is closed.
+        OSError: The file can't be opened.
     """
+    if file != STDIN:
+        return open(file, encoding="utf-8-sig")  # noqa: PTH123 - importing pathlib costs every run of the command
     if sys.stdin is None:
         raise ManifestError("can't read stdin: it is closed; give a file, or pipe one into the command")
     return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
 
 
 def write(text: str) -> None:
-    """Write to stdout, in simpler signs where its encoding has not these."""
+    """Write to stdout, with simpler signs if its encoding needs them."""
     stream = sys.stdout
-    if stream is None:  # closed by whoever started us
+    if stream is None:  # the parent process closed it
         return
     try:
         stream.write(text)
@@ -41,16 +41,16 @@ def write(text: str) -> None:
 
 
 def flush_stdout() -> None:
-    """Write what is still buffered, so that a failure shows here and not when the interpreter ends."""
+    """Flush stdout, so that a failure shows here and not when the interpreter exits."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def abandon_stdout() -> None:
-    """Send what is still buffered nowhere, so that the interpreter's own flush at its end can't fail."""
+    """Discard what is still buffered, so that the flush at the interpreter's exit can't fail."""
     try:
         descriptor = sys.stdout.fileno()
-    except (AttributeError, OSError):  # closed, or not a file (io.UnsupportedOperation is an OSError)
+    except (AttributeError, OSError):  # closed, or no file (io.UnsupportedOperation is an OSError)
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
@@ -58,7 +58,7 @@ def abandon_stdout() -> None:
 
 
 def complain(message: str) -> None:
-    """Write one line to stderr, under the command's name."""
+    """Write one line to stderr, after the command's name."""
     note(f"vpcipam: {message}")
 
 
@@ -76,26 +76,12 @@ def note(message: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """Make a text fit for one line: no line ends, and no control characters that a terminal would obey."""
+    """Put a text on one line, and escape control characters that a terminal would obey."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
 
 
 def to_json(document: object) -> str:
-    """Write a document as JSON, in ASCII, so that any encoding of stdout carries it."""
-    import json  # noqa: PLC0415 - most runs are for people
+    """Write a document as JSON in ASCII, which every encoding of stdout has."""
+    import json  # noqa: PLC0415 - most runs don't need it
 
     return json.dumps(document, indent=2) + "\n"
-
-
-def number(count: int) -> str:
-    """Write a count for a person: 12,345; and those of IPv6 as what they are made of: 2^48 − 5."""
-    if count < _BIG:
-        return f"{count:,}"
-    blocks = -(-count // _PREFIX_80)
-    missing = blocks * _PREFIX_80 - count
-    return ("2^48" if blocks == 1 else f"{blocks:,} × 2^48") + (f" − {missing:,}" if missing else "")
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun: 1 pod, 2 pods."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -6,8 +6,10 @@ import attrs
 import click
 
 from vpcipam.cli.command import Answer, AnsweringCommand
-from vpcipam.cli.progress import trials_shown
-from vpcipam.cli.scenarios import read_scenario, scenario_options
+from vpcipam.cli.progress import show_progress
+from vpcipam.cli.scenarios import takes_scenario
+from vpcipam.cli.search_view import show_sweep
+from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import SweepResult, read_sweep, sweep
 
 EXAMPLES = (
@@ -16,33 +18,30 @@ EXAMPLES = (
 )
 
 workers_option = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="Processes that run trials. [default: one for each processor]"
+    "--workers", metavar="N", type=click.IntRange(1, 1024), help="The processes that run trials. [default: one for each processor]"
 )
 
 
-@click.command("sweep", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a fleet comes to under many settings.")
-@scenario_options
+@click.command("sweep", cls=AnsweringCommand, examples=EXAMPLES, short_help="How a fleet fares under each of many settings.")
+@takes_scenario
 @workers_option
-def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], workers: int | None) -> Answer:
-    """Run a scenario once for each combination of values that its table [sweep] lists.
+def command(scenario: Scenario, *, workers: int | None) -> Answer:
+    """Run a scenario once for each combination of the values that its table [sweep] lists.
 
-    Ctrl-C ends the search and shows what is done.
+    Ctrl-C ends the search and shows the trials that are done.
     """
-    scenario = read_scenario(file, seed=seed, trace=trace, changes=changes)
     points = read_sweep(scenario)
-    with trials_shown(len(points)) as progress:
+    with show_progress(len(points)) as progress:
         result = sweep(scenario, points, workers=workers, progress=progress)
-
-    def show() -> str:
-        from vpcipam.cli.search_view import show_sweep  # noqa: PLC0415 - it loads rich, which JSON does not need
-
-        return show_sweep(scenario.name, result)
-
-    return Answer(document=_document(scenario.name, result), show=show, finding=unfinished(len(result.trials), result.count))
+    return Answer(
+        document=_document(scenario.name, result),
+        show=lambda page: show_sweep(page, scenario.name, result),
+        finding=unfinished(len(result.trials), result.count),
+    )
 
 
 def unfinished(done: int, count: int) -> str | None:
-    """Say that a search was interrupted, if it was."""
+    """Return the finding of an interrupted search; None if it is complete."""
     return None if done == count else f"interrupted: {done} of {count} trials are done and shown; run it again for all"
 
 

@@ -1,4 +1,4 @@
-"""`vpcipam tune`: the settings with the fewest addresses, or calls, that keep within bounds."""
+"""`vpcipam tune`: the settings with the fewest addresses or calls within bounds."""
 
 from typing import Any
 
@@ -6,11 +6,13 @@ import attrs
 import click
 
 from vpcipam._units import NS_PER_S
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import FILE, Answer, AnsweringCommand
 from vpcipam.cli.pictures import check_picture
-from vpcipam.cli.progress import trials_shown
-from vpcipam.cli.scenarios import read_scenario, scenario_options
+from vpcipam.cli.progress import show_progress
+from vpcipam.cli.scenarios import takes_scenario
+from vpcipam.cli.search_view import show_tune
 from vpcipam.cli.sweep import unfinished, workers_option
+from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.tune import Candidate, TuneResult, TuneSpec, tune
 
 EXAMPLES = (
@@ -21,7 +23,7 @@ EXAMPLES = (
 
 @attrs.frozen
 class _Point:
-    """A candidate as the picture wants it."""
+    """A candidate in the form that `plot_tradeoff` takes."""
 
     x: float
     y: float
@@ -29,39 +31,37 @@ class _Point:
     on_front: bool
 
 
-@click.command("tune", cls=AnsweringCommand, examples=EXAMPLES, short_help="The best settings for a load.")
-@scenario_options
+@click.command("tune", cls=AnsweringCommand, examples=EXAMPLES, short_help="The best settings for a workload.")
+@takes_scenario
 @workers_option
-@click.option("--plot", metavar="FILE", type=click.Path(), help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")
-def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], workers: int | None, plot: str | None) -> Answer:
-    """Search the settings that the table [tune] of a scenario lists for the best, and print the command that sets them.
+@click.option("--plot", metavar="FILE", type=FILE, help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")
+def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Answer:
+    """Find the best of the settings that the scenario's table [tune] lists, and print the command that applies them.
 
-    Ctrl-C ends the search and shows what is done.
+    Ctrl-C ends the search and shows the trials that are done.
     """
-    scenario = read_scenario(file, seed=seed, trace=trace, changes=changes)
     spec = TuneSpec.read(scenario)
     if plot is not None:
         check_picture(plot)
-    with trials_shown(spec.trial_count) as progress:
+    with show_progress(spec.trial_count) as progress:
         result = tune(scenario, spec, workers=workers, progress=progress)
     notes = []
     if plot is not None and result.candidates:
         _draw(result, plot)
         notes.append(f"drew {plot}")
-
-    def show() -> str:
-        from vpcipam.cli.search_view import show_tune  # noqa: PLC0415 - it loads rich, which JSON does not need
-
-        return show_tune(scenario.name, result)
-
-    return Answer(document=_document(scenario.name, result), show=show, notes=tuple(notes), finding=_finding(result))
+    return Answer(
+        document=_document(scenario.name, result),
+        show=lambda page: show_tune(page, scenario.name, result),
+        notes=tuple(notes),
+        finding=_finding(result),
+    )
 
 
 def _finding(result: TuneResult) -> str | None:
     if not result.complete:
         return unfinished(len(result.candidates) + len(result.failures), result.count)
     if result.best is None:
-        return "no combination keeps within the bounds: allow more waiting or calls, or list other values"
+        return "no combination is within the bounds: allow more waiting or calls, or list other values"
     return None
 
 

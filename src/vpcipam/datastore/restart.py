@@ -13,7 +13,7 @@ from vpcipam.sandbox import SandboxKey, check_sandbox_key
 from vpcipam.stats import Assignment
 
 
-class Restart:
+class Recovery:
     """Restores the sandboxes of a card and carries out the decisions about its quarantine; see `Datastore` for what the calls mean."""
 
     def __init__(self, sandboxes: Sandboxes, journal: Journal | None, network_card: int) -> None:

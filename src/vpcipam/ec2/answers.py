@@ -1,4 +1,4 @@
-"""EC2's answers, as boto3 and `aws … --output json` show them, read as the values of `vpcipam.ec2.api`."""
+"""Parsers that turn EC2's answers, as boto3 and `aws … --output json` give them, into the values of `vpcipam.ec2.api`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,20 +7,20 @@ from typing import Any
 from vpcipam.address import Cidr, parse_address
 from vpcipam.ec2.api import AssignedAddresses, Attachment, Instance, NetworkInterface, Subnet
 
-Answer = Mapping[str, Any]
-"""A structure of EC2's answer: names of members and their values."""
+Structure = Mapping[str, Any]
+"""A structure in an EC2 answer: its members by name."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
 
 
-def read_network_interface(item: Answer, *, zone: str | None = None) -> NetworkInterface:
-    """Read an ENI; when it was made is not said, so `created_ns` is 0.
+def read_network_interface(item: Structure, *, zone: str | None = None) -> NetworkInterface:
+    """Parse an ENI; EC2 does not tell when it was created, so `created_ns` is 0.
 
     Args:
-        item: one of DescribeNetworkInterfaces' NetworkInterfaces, or what CreateNetworkInterface answers.
-        zone: its availability zone where the item does not tell, as within an instance.
+        item: an item of DescribeNetworkInterfaces' NetworkInterfaces, or CreateNetworkInterface's NetworkInterface.
+        zone: its availability zone if the item lacks it, as within an instance.
     """
-    private_ip = item.get("PrivateIpAddress", "")  # EFA-only ENIs have none, nor have those of IPv6-only subnets
+    private_ip = item.get("PrivateIpAddress", "")  # missing for EFA-only ENIs and in IPv6-only subnets
     return NetworkInterface(
         eni_id=item["NetworkInterfaceId"],
         subnet_id=item["SubnetId"],
@@ -40,8 +40,8 @@ def read_network_interface(item: Answer, *, zone: str | None = None) -> NetworkI
     )
 
 
-def _read_attachment(item: Answer | None) -> Attachment | None:
-    """Read an attachment to an instance; one of a service of AWS (a load balancer's) has no instance and is none here."""
+def _read_attachment(item: Structure | None) -> Attachment | None:
+    """Parse an attachment to an instance; None for one of an AWS service, such as a load balancer, which has no instance."""
     if item is None or "InstanceId" not in item:
         return None
     return Attachment(
@@ -53,8 +53,8 @@ def _read_attachment(item: Answer | None) -> Attachment | None:
     )
 
 
-def read_instance(item: Answer) -> Instance:
-    """Read an instance; its ENIs are shown without tags there."""
+def read_instance(item: Structure) -> Instance:
+    """Parse an instance; EC2 shows its ENIs without tags."""
     instance_id = item["InstanceId"]
     zone = item["Placement"]["AvailabilityZone"]
     enis = [
@@ -75,18 +75,18 @@ def read_instance(item: Answer) -> Instance:
 
 
 def _read_time_ns(value: datetime | str) -> int:
-    """Read a time, as boto3 gives it or as JSON does, in Unix nanoseconds."""
+    """Parse a time, a `datetime` from boto3 or text from JSON, into Unix nanoseconds."""
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (time - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 
 def device(eni: NetworkInterface) -> tuple[int, int]:
-    """Tell the network card and the device index of an ENI, to order those of an instance by; that of none comes first."""
+    """Return the network card and device index of an ENI as a sort key; an unattached one sorts first."""
     return (-1, -1) if eni.attachment is None else (eni.attachment.network_card_index, eni.attachment.device_index)
 
 
-def read_subnet(item: Answer) -> Subnet:
-    """Read a subnet."""
+def read_subnet(item: Structure) -> Subnet:
+    """Parse a subnet."""
     ipv6_cidrs = [
         each["Ipv6CidrBlock"] for each in item.get("Ipv6CidrBlockAssociationSet", ()) if each["Ipv6CidrBlockState"]["State"] == "associated"
     ]
@@ -101,26 +101,26 @@ def read_subnet(item: Answer) -> Subnet:
     )
 
 
-def read_assigned(answer: Answer) -> AssignedAddresses:
-    """Read what AssignPrivateIpAddresses added."""
+def read_assigned(answer: Structure) -> AssignedAddresses:
+    """Parse the addresses and prefixes that AssignPrivateIpAddresses added."""
     return AssignedAddresses(
         addresses=_ascending(each["PrivateIpAddress"] for each in answer.get("AssignedPrivateIpAddresses", ())),
         prefixes=_ascending(each["Ipv4Prefix"] for each in answer.get("AssignedIpv4Prefixes", ())),
     )
 
 
-def read_assigned_ipv6_prefixes(answer: Answer) -> tuple[str, ...]:
-    """Read the /80s that AssignIpv6Addresses added."""
+def read_assigned_ipv6_prefixes(answer: Structure) -> tuple[str, ...]:
+    """Parse the /80s that AssignIpv6Addresses added."""
     return _ascending(answer.get("AssignedIpv6Prefixes", ()))
 
 
-def read_tags(items: Iterable[Answer]) -> tuple[tuple[str, str], ...]:
-    """Read tags."""
+def read_tags(items: Iterable[Structure]) -> tuple[tuple[str, str], ...]:
+    """Parse tags."""
     return tuple(sorted((item["Key"], item["Value"]) for item in items))
 
 
 def _ascending(texts: Iterable[str]) -> tuple[str, ...]:
-    """Bring addresses or CIDRs of one kind into order."""
+    """Sort addresses or CIDRs of one kind by address."""
     return tuple(sorted(texts, key=_first_address))
 
 

@@ -1,129 +1,54 @@
-"""What a node asks of EC2: a protocol, its value types, its errors.
+"""The calls that a node makes to EC2: the protocol and its value types. The errors are in `vpcipam.ec2.errors`.
 
 Names are EC2's own, in snake case: `create_network_interface` is the action CreateNetworkInterface. Every call takes `now_ns`, the time
-of the call in Unix nanoseconds, so that a model can throttle, delay and age; an implementation over the network ignores it.
+of the call in Unix nanoseconds. A model needs it for throttling and delays; an implementation over the network ignores it.
 """
 
-import enum
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 
-from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.ec2.errors import NO_ROOM_FOR_SECONDARY as NO_ROOM_FOR_SECONDARY
+from vpcipam.ec2.errors import OUT_OF_ADDRESSES as OUT_OF_ADDRESSES
+from vpcipam.ec2.errors import THROTTLED as THROTTLED
+from vpcipam.ec2.errors import Ec2Error as Ec2Error
+from vpcipam.ec2.errors import ErrorCode as ErrorCode
+from vpcipam.ec2.errors import LostAnswer as LostAnswer
+from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
 
-
-class ErrorCode(enum.StrEnum):
-    """EC2's error codes, as far as a node tells them apart or the model answers them."""
-
-    INSUFFICIENT_FREE_ADDRESSES = "InsufficientFreeAddressesInSubnet"
-    INSUFFICIENT_CIDR_BLOCKS = "InsufficientCidrBlocks"
-    INVALID_PARAMETER_VALUE = "InvalidParameterValue"
-    INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
-    PRIVATE_IP_LIMIT_EXCEEDED = "PrivateIpAddressLimitExceeded"
-    ATTACHMENT_LIMIT_EXCEEDED = "AttachmentLimitExceeded"
-    ENI_NOT_FOUND = "InvalidNetworkInterfaceID.NotFound"
-    ENI_IN_USE = "InvalidNetworkInterface.InUse"
-    ATTACHMENT_NOT_FOUND = "InvalidAttachmentID.NotFound"
-    SUBNET_NOT_FOUND = "InvalidSubnetID.NotFound"
-    INSTANCE_NOT_FOUND = "InvalidInstanceID.NotFound"
-    VPC_NOT_FOUND = "InvalidVpcID.NotFound"
-    SUBNET_CONFLICT = "InvalidSubnet.Conflict"
-    SUBNET_RANGE = "InvalidSubnet.Range"
-    ADDRESS_LIMIT_EXCEEDED = "InvalidInterface.IpAddressLimitExceeded"
-    VPC_RANGE = "InvalidVpc.Range"
-    CIDR_CONFLICT = "CidrConflict"
-    DEPENDENCY_VIOLATION = "DependencyViolation"
-    OPERATION_NOT_PERMITTED = "OperationNotPermitted"
-    REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
-    ADDRESS_IN_USE = "InvalidIPAddress.InUse"
-    ASSOCIATION_NOT_FOUND = "InvalidAssociationID.NotFound"
-    CIDR_ASSOCIATION_NOT_FOUND = "InvalidVpcCidrBlockAssociationID.NotFound"
-    CIDR_IN_USE = "InvalidCidrBlock.InUse"
-    INSTANCE_TYPE_UNKNOWN = "InvalidInstanceType"
-    INVALID_ID = "InvalidID"
-    MISSING_PARAMETER = "MissingParameter"
-    RESERVATION_NOT_FOUND = "InvalidSubnetCidrReservationID.NotFound"
-    TAG_LIMIT_EXCEEDED = "TagLimitExceeded"
-    UNAUTHORIZED = "UnauthorizedOperation"
-    REQUEST_TIMEOUT = "RequestTimeout"
-
-
-OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
-"""The codes after which a node leaves its subnet alone for a while (reference, section 5: 120 s)."""
-
-
-THROTTLED = frozenset(
-    {ErrorCode.REQUEST_LIMIT_EXCEEDED, "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"}
-)
-"""The codes with which AWS asks a caller to come back later."""
-
+_Value = TypeVar("_Value")
 
 METADATA_ACTION = "InstanceMetadata"
-"""What reading the instance's metadata is called beside EC2's actions. It is none of them: it is free of charge and never throttled."""
+"""The name for reading an instance's metadata, beside the names of EC2's actions. It is no EC2 action: it is free and never throttled."""
 
 
 def is_mutating(action: str) -> bool:
-    """Tell whether an action may change something; EC2 names those that only look Describe…, Get…, List… and Search…."""
+    """Tell whether an action may change something. EC2's read-only actions are named Describe…, Get…, List… and Search…."""
     return action != METADATA_ACTION and not action.startswith(("Describe", "Get", "List", "Search"))
 
 
 def require_action(where: str, action: str) -> None:
-    """Refuse what can be no name of an action, such as that of a Python method; `where` begins the sentence.
+    """Check that a text is written like an EC2 action, not like a Python method; `where` begins the error message.
 
     Raises:
-        InvalidArgument: it is not written as EC2 does.
+        InvalidArgument: it is not.
     """
     if not (action[:1].isupper() and action.isalnum()):
-        raise InvalidArgument(f"{where} must be written as EC2 does, AttachNetworkInterface for one, not {action!r}")
+        raise InvalidArgument(f"{where} must be written as EC2 does, such as AttachNetworkInterface, not {action!r}")
 
 
-NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
-"""How the message of an InvalidParameterValue begins when CreateNetworkInterface finds too little room for secondary IPs or prefixes."""
+def actions_by_name(where: str, values: Mapping[str, _Value] | Iterable[tuple[str, _Value]]) -> tuple[tuple[str, _Value], ...]:
+    """Return values by action as sorted pairs; `where` begins the error message.
 
-
-class Ec2Error(VpcIpamError):
-    """EC2 refused a call. Nothing changed there, unless the code is RequestTimeout: then no answer came, and nobody knows.
-
-    Attributes:
-        code: EC2's error code; an `ErrorCode` where a node tells it apart, other text otherwise.
-        message: what EC2 says about it.
-        action: the action that was refused, `CreateNetworkInterface` for one.
+    Raises:
+        InvalidArgument: a name is not written like an EC2 action.
     """
-
-    def __init__(self, code: str, message: str, action: str) -> None:
-        super().__init__(f"{action}: {code}: {message}")
-        self.code = code
-        self.message = message
-        self.action = action
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Let it cross to another process; an exception is otherwise made anew of its message alone."""
-        return type(self), (self.code, self.message, self.action), self.__dict__
-
-    @property
-    def out_of_addresses(self) -> bool:
-        """Tell whether the subnet has too few addresses, or no free /28; on CreateNetworkInterface only the message says so."""
-        if self.code == ErrorCode.INVALID_PARAMETER_VALUE:
-            return NO_ROOM_FOR_SECONDARY in self.message
-        return self.code in OUT_OF_ADDRESSES
-
-
-class LostAnswer(Ec2Error):
-    """EC2 carried a call out, and its answer was lost on its way; only a model knows, and raises it.
-
-    Attributes:
-        answer: what the answer would have been, for a retry that bears the same token; None of a call that only looks.
-    """
-
-    def __init__(self, code: str, message: str, action: str, answer: object) -> None:
-        super().__init__(code, message, action)
-        self.answer = answer
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """See `Ec2Error`."""
-        return type(self), (self.code, self.message, self.action, self.answer), self.__dict__
+    pairs = dict(values)
+    for action in pairs:
+        require_action(where, action)
+    return tuple(sorted(pairs.items(), key=lambda pair: pair[0]))
 
 
 @attrs.frozen
@@ -142,10 +67,10 @@ class NetworkInterface:
     """An ENI and its addresses, each tuple in ascending order of addresses.
 
     Attributes:
-        private_ip: the primary IPv4 address, which is never a pod's; empty for an ENI that has none: EFA-only, or in an IPv6-only subnet.
-        interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a branch.
-        status: `in-use` while it is attached, or associated with a trunk; else `available`.
-        tags: pairs of key and value, sorted. The metadata of an instance shows none.
+        private_ip: the primary IPv4 address, which no pod gets; empty for an EFA-only ENI and in an IPv6-only subnet.
+        interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a `branch`.
+        status: `in-use` while it is attached or associated with a trunk, else `available`.
+        tags: pairs of key and value, sorted; empty when read from an instance's metadata.
     """
 
     eni_id: str
@@ -166,7 +91,7 @@ class NetworkInterface:
     source_dest_check: bool = True
 
     def tag(self, key: str) -> str | None:
-        """The value of a tag, None where it is not set."""
+        """Return the value of a tag, None if it is not set."""
         return dict(self.tags).get(key)
 
 
@@ -189,7 +114,7 @@ class Instance:
     launched_ns: int = 0
 
     def free_device_index(self, network_card_index: int) -> int:
-        """The lowest device index of a card that no ENI has; whether the type allows one more ENI is for EC2 to say."""
+        """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""
         taken = {
             eni.attachment.device_index
             for eni in self.network_interfaces
@@ -200,7 +125,7 @@ class Instance:
 
 @attrs.frozen
 class CidrAssociation:
-    """One IPv4 CIDR of a VPC, and the id under which it can be taken away."""
+    """One IPv4 CIDR of a VPC, with the id that disassociates it."""
 
     association_id: str
     cidr: str
@@ -212,7 +137,7 @@ class Vpc:
 
     Attributes:
         cidrs: its IPv4 blocks, the primary one first, then in the order in which they were associated.
-        associations: the same with their ids.
+        associations: the same blocks with their association ids.
         tags: pairs of key and value, sorted.
     """
 
@@ -241,7 +166,7 @@ class Subnet:
     tags: tuple[tuple[str, str], ...] = ()
 
     def tag(self, key: str) -> str | None:
-        """The value of a tag, None where it is not set."""
+        """Return the value of a tag, None if it is not set."""
         return dict(self.tags).get(key)
 
 
@@ -250,13 +175,13 @@ class SubnetSpace:
     """The IPv4 addresses of a subnet: `kept` + `taken` + `free` + `reserved` = `total`.
 
     Attributes:
-        kept: those that EC2 keeps for itself.
-        taken: those of ENIs: primary and secondary ones, 16 for each prefix.
-        free: those that nobody has, outside of reservations: EC2 shows them as available and picks among them.
-        reserved: those that nobody has, inside of reservations.
-        largest_free: the longest run of addresses that nobody has.
-        free_prefix_count: aligned /28s of which nobody has any address, in reservations and outside.
-        stranded: addresses that nobody has, in /28s of which somebody has some: they can't be in a prefix.
+        kept: the addresses that EC2 keeps for itself.
+        taken: the addresses of ENIs: primary, secondary, and 16 for each prefix.
+        free: the untaken addresses outside reservations; EC2 shows them as available and picks among them.
+        reserved: the untaken addresses inside reservations.
+        largest_free: the longest run of untaken addresses.
+        free_prefix_count: the aligned /28s that are wholly untaken, inside and outside reservations.
+        stranded: the untaken addresses in partly taken /28s, which no prefix can use.
     """
 
     total: int
@@ -271,10 +196,10 @@ class SubnetSpace:
 
 @attrs.frozen
 class SubnetCidrReservation:
-    """A range of a subnet that automatic picks stay out of.
+    """A range of a subnet from which EC2 picks no single addresses.
 
     Attributes:
-        reservation_type: `prefix`, from which prefixes are picked, or `explicit`, from which nothing is.
+        reservation_type: `prefix`: EC2 picks prefixes from it; `explicit`: EC2 picks nothing from it.
         tags: pairs of key and value, sorted.
     """
 
@@ -288,11 +213,11 @@ class SubnetCidrReservation:
 
 @attrs.frozen
 class TrunkAssociation:
-    """What makes an ENI a branch of a trunk ENI.
+    """The association of a branch ENI with its trunk ENI.
 
     Attributes:
-        vlan_id: for the protocol VLAN, else None.
-        gre_key: for the protocol GRE, else None.
+        vlan_id: set for the protocol VLAN, else None.
+        gre_key: set for the protocol GRE, else None.
         tags: pairs of key and value, sorted.
     """
 
@@ -321,28 +246,25 @@ class TagDescription:
 
 @attrs.frozen
 class AssignedAddresses:
-    """What AssignPrivateIpAddresses added to an ENI, ascending."""
+    """The addresses and prefixes that AssignPrivateIpAddresses added to an ENI, ascending."""
 
     addresses: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
 
 
 class Ec2Api(Protocol):
-    """The calls of a node. Each raises `Ec2Error` and changes nothing when it is refused."""
+    """The calls that a node makes. A refused call raises `Ec2Error` and changes nothing."""
 
     @property
     def elapsed_ns(self) -> int:
-        """How long all calls and pauses have taken until now, one after another; 0 for ever where a call takes time of the real world."""
-        ...
+        """The total duration of all calls and pauses so far; always 0 if a call takes real time."""
 
     @property
     def retries_throttling(self) -> bool:
-        """Whether a throttled call has been tried again before its refusal comes out, as AWS's clients do; a node then does not."""
-        ...
+        """Whether this client retries throttled calls by itself, as AWS's clients do; a node then does not."""
 
     def pause(self, duration_ns: int) -> None:
-        """Let time go by between two calls of one caller."""
-        ...
+        """Wait between two calls of one caller."""
 
     def create_network_interface(
         self,
@@ -356,26 +278,21 @@ class Ec2Api(Protocol):
         tags: Iterable[tuple[str, str]] = (),
         now_ns: int,
     ) -> NetworkInterface:
-        """Make an ENI with its primary IP and, in the same step, secondary IPs or prefixes."""
-        ...
+        """Create an ENI with its primary IP and, in the same call, secondary IPs or prefixes."""
 
     def attach_network_interface(
         self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
     ) -> str:
-        """Attach an ENI; the answer is the attachment's id."""
-        ...
+        """Attach an ENI and return the attachment's id."""
 
     def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
-        """Say whether the ENI goes when its instance is terminated."""
-        ...
+        """Set whether the ENI is deleted when its instance is terminated."""
 
     def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
-        """Detach an ENI; never the primary one."""
-        ...
+        """Detach an ENI other than the primary one."""
 
     def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:
-        """Delete a detached ENI; its addresses go back to the subnet."""
-        ...
+        """Delete a detached ENI; the subnet gets its addresses back."""
 
     def assign_private_ip_addresses(
         self,
@@ -388,17 +305,14 @@ class Ec2Api(Protocol):
         now_ns: int,
     ) -> AssignedAddresses:
         """Add secondary IPs or /28 prefixes, by count or by name."""
-        ...
 
     def unassign_private_ip_addresses(
         self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
     ) -> None:
-        """Take secondary IPs and prefixes off an ENI."""
-        ...
+        """Remove secondary IPs and prefixes from an ENI."""
 
     def assign_ipv6_addresses(self, eni_id: str, *, ipv6_prefix_count: int, now_ns: int) -> tuple[str, ...]:
-        """Add /80 prefixes; the answer is what was added."""
-        ...
+        """Add /80 prefixes and return them."""
 
     def describe_network_interfaces(
         self,
@@ -408,25 +322,20 @@ class Ec2Api(Protocol):
         filters: Mapping[str, Iterable[str]] | None = None,
         now_ns: int,
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all, that fit all filters; ordered by id."""
-        ...
+        """List the ENIs that match all filters, ordered by id: the named ones, those attached to an instance, or all."""
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
-        """Show an instance with its ENIs (DescribeInstances)."""
-        ...
+        """Return an instance with its ENIs (DescribeInstances)."""
 
     def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
-        """Show subnets: the named ones, or those of a VPC, or all; ordered by id."""
-        ...
+        """List subnets, ordered by id: the named ones, those of a VPC, or all."""
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
-        """Show the attached ENIs as the instance's own metadata service does: free of charge, without tags, and sometimes stale."""
-        ...
+        """List the attached ENIs as the instance's metadata service shows them: free of charge, without tags, and sometimes stale."""
 
 
 class InstanceLauncher(Protocol):
-    """What can start an instance: a model can; over the network the library never does."""
+    """A client that can launch instances. A model can; over the network the library never does."""
 
     def launch_instance(self, instance_type: str | InstanceLimits, subnet_id: str, *, now_ns: int) -> Instance:
         """Launch an instance with its primary ENI."""
-        ...

@@ -1,7 +1,7 @@
 """The calls of a node over boto3, to the real EC2 or to the offline one of `vpcipam.ec2.fake`.
 
-It needs the extra `[ec2]` (boto3). The client is the caller's, with its region and credentials; of its retries this module wants none:
-botocore would repeat a call whose answer was lost even where doing it twice does harm. `CLIENT_CONFIG` switches them off.
+It needs the extra `[ec2]` (boto3). The caller provides the client, with region and credentials. `CLIENT_CONFIG` turns the client's own
+retries off: botocore would repeat a call whose answer was lost even if repeating it does harm.
 """
 
 import random
@@ -21,7 +21,8 @@ from vpcipam.ec2.answers import (
     read_network_interface,
     read_subnet,
 )
-from vpcipam.ec2.api import AssignedAddresses, Ec2Error, ErrorCode, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import AssignedAddresses, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.errors import THROTTLED, Ec2Error, ErrorCode
 from vpcipam.errors import MissingExtra, OutOfRange
 from vpcipam.limits import InstanceLimits
 
@@ -35,40 +36,40 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 CLIENT_CONFIG: Final = Config(retries={"mode": "legacy", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
-"""The configuration of a client for `BotoEc2`: `boto3.client("ec2", config=CLIENT_CONFIG)`. Times in seconds."""
+"""The client configuration for `BotoEc2`: `boto3.client("ec2", config=CLIENT_CONFIG)`. Times in seconds."""
 
 FIRST_PAUSE_S = 0.2
 PAUSE_FACTOR = 2
 LONGEST_PAUSE_S = 60.0
 JITTER = 0.15
-"""The pauses between attempts: 200 ms, doubled each time, lengthened by up to 15 % (ipamd: its retries of detaching and deleting ENIs)."""
+"""The pauses between attempts: 200 ms, doubled each time, plus up to 15 % (ipamd: its retries of detaching and deleting ENIs)."""
 ATTEMPT_COUNT = 8
-"""Eight attempts take 25 s of pauses, in which EC2's bucket of mutating calls gains 125 tokens."""
+"""Eight attempts have 25 s of pauses, in which EC2's bucket of mutating calls gains 125 tokens."""
 
 _PAGE_SIZE = 1_000
 _PAGE_SIZE_OF_TYPES = 100
-_NO_LONGER_THERE = {"shutting-down", "terminated"}
-_SERVER_FAULT = 500
+_GONE_STATES = {"shutting-down", "terminated"}
+_SERVER_ERROR = 500
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError)
 _CODES = frozenset(ErrorCode)
 
 
 class BotoEc2:
-    """EC2 as a node asks it, `vpcipam.ec2.api.Ec2Api`, over a boto3 client.
+    """An `Ec2Api` over a boto3 client.
 
-    A throttled call is tried again, after pauses that grow. So is one that reached nobody; and one that was not answered, or that EC2
-    failed on (HTTP 500 and above), if doing it twice does no harm: what only looks, and CreateNetworkInterface, which carries a token.
-    What is left comes out as `Ec2Error` with EC2's code; with RequestTimeout for a call that was sent and not answered; else with the
-    name of botocore's error, EndpointConnectionError or NoCredentialsError for two. The cause is chained.
+    It retries a call, with growing pauses, if EC2 throttled it or it never reached EC2. It also retries a call without an answer or with a
+    server error (HTTP 500 and above) if repeating it does no harm: read-only calls, and CreateNetworkInterface, which has a client token.
+    A final failure is an `Ec2Error` with EC2's code, with RequestTimeout for a call that was sent but not answered, or else with the name
+    of botocore's error, such as EndpointConnectionError or NoCredentialsError. The cause is chained.
 
     Args:
-        client: of EC2; give it `CLIENT_CONFIG`.
-        metadata: reads the ENIs of an instance from its metadata, which only a program on that instance can; None to ask
-            DescribeNetworkInterfaces instead, which is not free of charge.
-        attempt_count: how often a call is tried at most.
-        sleep: waits for so many seconds.
+        client: a boto3 client for EC2, created with `CLIENT_CONFIG`.
+        metadata: reads the ENIs of an instance from its metadata, which only a program on that instance can; None calls
+            DescribeNetworkInterfaces instead, which counts against EC2's limits.
+        attempt_count: the highest number of attempts per call, 1 or more.
+        sleep: waits for a number of seconds.
         chance: draws from 0 up to 1, exclusive, for the jitter.
-        new_token: makes a token that no other call has.
+        new_token: returns a new, unique client token.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class BotoEc2:
         new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         if attempt_count < 1:
-            raise OutOfRange(f"attempt_count is {attempt_count}; a call is tried once or more")
+            raise OutOfRange(f"attempt_count is {attempt_count}; it must be 1 or more")
         self._client = client
         self._metadata = metadata
         self._attempt_count = attempt_count
@@ -92,12 +93,12 @@ class BotoEc2:
 
     @property
     def elapsed_ns(self) -> int:
-        """How long all calls and pauses have taken: 0 for ever, for they take time of the real world."""
+        """The total duration of all calls and pauses: always 0, since they take real time."""
         return 0
 
     @property
     def retries_throttling(self) -> bool:
-        """Whether a throttled call has been tried again before its refusal comes out: always."""
+        """Whether this client retries throttled calls by itself: always."""
         return True
 
     def pause(self, duration_ns: int) -> None:
@@ -116,9 +117,9 @@ class BotoEc2:
         interface_type: str = "interface",
         description: str = "",
         tags: Iterable[tuple[str, str]] = (),
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
+        now_ns: int,
     ) -> NetworkInterface:
-        """Make an ENI with its primary IP and, in the same step, secondary IPs or prefixes; all attempts bear one token."""
+        """Create an ENI with its primary IP and, in the same call, secondary IPs or prefixes; all attempts have the same token."""
         pairs = [{"Key": key, "Value": value} for key, value in tags]
         answer = self._call(
             "create_network_interface",
@@ -135,15 +136,9 @@ class BotoEc2:
         return read_network_interface(answer["NetworkInterface"])
 
     def attach_network_interface(
-        self,
-        eni_id: str,
-        instance_id: str,
-        *,
-        device_index: int,
-        network_card_index: int = 0,
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
+        self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
     ) -> str:
-        """Attach an ENI; the answer is the attachment's id."""
+        """Attach an ENI and return the attachment's id."""
         answer = self._call(
             "attach_network_interface",
             NetworkInterfaceId=eni_id,
@@ -154,15 +149,8 @@ class BotoEc2:
         attachment_id: str = answer["AttachmentId"]
         return attachment_id
 
-    def modify_network_interface_attribute(
-        self,
-        eni_id: str,
-        *,
-        attachment_id: str,
-        delete_on_termination: bool,
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
-    ) -> None:
-        """Say whether the ENI goes when its instance is terminated; saying it twice does no harm."""
+    def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
+        """Set whether the ENI is deleted when its instance is terminated; repeating it does no harm."""
         self._call(
             "modify_network_interface_attribute",
             repeatable=True,
@@ -170,12 +158,12 @@ class BotoEc2:
             Attachment={"AttachmentId": attachment_id, "DeleteOnTermination": delete_on_termination},
         )
 
-    def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:  # noqa: ARG002 - EC2 has its own clock
-        """Detach an ENI; never the primary one."""
+    def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
+        """Detach an ENI other than the primary one."""
         self._call("detach_network_interface", AttachmentId=attachment_id)
 
-    def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:  # noqa: ARG002 - EC2 has its own clock
-        """Delete a detached ENI; its addresses go back to the subnet."""
+    def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:
+        """Delete a detached ENI; the subnet gets its addresses back."""
         self._call("delete_network_interface", NetworkInterfaceId=eni_id)
 
     # --- addresses -------------------------------------------------------------------------------------------------------
@@ -188,7 +176,7 @@ class BotoEc2:
         ipv4_prefix_count: int = 0,
         addresses: Iterable[str] = (),
         prefixes: Iterable[str] = (),
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
+        now_ns: int,
     ) -> AssignedAddresses:
         """Add secondary IPs or /28 prefixes, by count or by name."""
         answer = self._call(
@@ -202,14 +190,9 @@ class BotoEc2:
         return read_assigned(answer)
 
     def unassign_private_ip_addresses(
-        self,
-        eni_id: str,
-        *,
-        addresses: Iterable[str] = (),
-        prefixes: Iterable[str] = (),
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
+        self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
     ) -> None:
-        """Take secondary IPs and prefixes off an ENI."""
+        """Remove secondary IPs and prefixes from an ENI."""
         self._call(
             "unassign_private_ip_addresses",
             NetworkInterfaceId=eni_id,
@@ -217,19 +200,13 @@ class BotoEc2:
             Ipv4Prefixes=list(prefixes) or None,
         )
 
-    def assign_ipv6_addresses(
-        self,
-        eni_id: str,
-        *,
-        ipv6_prefix_count: int,
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
-    ) -> tuple[str, ...]:
-        """Add /80 prefixes; the answer is what was added."""
+    def assign_ipv6_addresses(self, eni_id: str, *, ipv6_prefix_count: int, now_ns: int) -> tuple[str, ...]:
+        """Add /80 prefixes and return them."""
         return read_assigned_ipv6_prefixes(
             self._call("assign_ipv6_addresses", NetworkInterfaceId=eni_id, Ipv6PrefixCount=ipv6_prefix_count)
         )
 
-    # --- what is there ---------------------------------------------------------------------------------------------------
+    # --- reads -----------------------------------------------------------------------------------------------------------
 
     def describe_network_interfaces(
         self,
@@ -237,9 +214,9 @@ class BotoEc2:
         eni_ids: Iterable[str] = (),
         instance_id: str | None = None,
         filters: Mapping[str, Iterable[str]] | None = None,
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
+        now_ns: int,
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all, that fit all filters; ordered by id."""
+        """List the ENIs that match all filters, ordered by id: the named ones, those attached to an instance, or all."""
         of_instance = {} if instance_id is None else {"attachment.instance-id": (instance_id,)}
         items = self._look(
             "describe_network_interfaces",
@@ -249,32 +226,26 @@ class BotoEc2:
         )
         return tuple(sorted(map(read_network_interface, items), key=lambda eni: eni.eni_id))
 
-    def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:  # noqa: ARG002 - EC2 has its own clock
-        """Show an instance with its ENIs, without their tags.
+    def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
+        """Return an instance with its ENIs, without their tags.
 
         Raises:
-            Ec2Error: InvalidInstanceID.NotFound for one that is terminated, too: EC2 shows those for an hour.
+            Ec2Error: InvalidInstanceID.NotFound, also for a terminated instance, which EC2 still shows for an hour.
         """
         for reservation in self._look("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
             for item in reservation["Instances"]:
-                if item["State"]["Name"] not in _NO_LONGER_THERE:
+                if item["State"]["Name"] not in _GONE_STATES:
                     return read_instance(item)
         raise Ec2Error(ErrorCode.INSTANCE_NOT_FOUND, f"The instance {instance_id!r} is terminated", "DescribeInstances")
 
-    def describe_subnets(
-        self,
-        *,
-        subnet_ids: Iterable[str] = (),
-        vpc_id: str | None = None,
-        now_ns: int,  # noqa: ARG002 - EC2 has its own clock
-    ) -> tuple[Subnet, ...]:
-        """Show subnets: the named ones, or those of a VPC, or all; ordered by id."""
+    def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
+        """List subnets, ordered by id: the named ones, those of a VPC, or all."""
         of_vpc = {} if vpc_id is None else {"vpc-id": (vpc_id,)}
         items = self._look("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
 
     def describe_instance_types(self, instance_types: Iterable[str] = ()) -> tuple[InstanceLimits, ...]:
-        """Ask EC2 for the limits of instance types, such as the library's table does not know yet, or of all; ordered by name.
+        """List the limits of instance types from EC2, ordered by name: the named ones, such as types missing from the table, or all.
 
         Raises:
             Ec2Error: InvalidInstanceType for a name that EC2 does not know.
@@ -285,7 +256,7 @@ class BotoEc2:
         return tuple(sorted(map(InstanceLimits.from_describe_instance_types, items), key=lambda limits: limits.instance_type))
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
-        """Show the attached ENIs, ordered by card and device index, without tags: as `metadata` reads them, else as EC2 describes them."""
+        """List the attached ENIs by card and device index, without tags: from `metadata` if given, else from EC2."""
         enis = (
             self.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns)
             if self._metadata is None
@@ -304,10 +275,10 @@ class BotoEc2:
         filters: Mapping[str, Iterable[str]] | None = None,
         page_size: int = _PAGE_SIZE,
     ) -> list[Any]:
-        """Read all pages of what a Describe… action shows: of the named, with the parameter that takes names, or of all."""
+        """Return all pages of a Describe… action: the named items, with the parameter that takes names, or all."""
         parameter, values = names or ("", ())
         named = sorted(set(values))
-        # EC2 takes no page size beside names.
+        # EC2 refuses a page size beside names.
         members: dict[str, Any] = {parameter: named} if named else {"MaxResults": page_size}
         wanted = [{"Name": name, "Values": list(each)} for name, each in (filters or {}).items()]
         found: list[Any] = []
@@ -319,8 +290,8 @@ class BotoEc2:
             if not token:
                 return found
 
-    def _call(self, method: str, *, repeatable: bool = False, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - EC2's types
-        """Call EC2 until it answers, refuses, or has been tried often enough; members that are None are not sent."""
+    def _call(self, method: str, *, repeatable: bool = False, **members: Any) -> dict[str, Any]:  # noqa: ANN401  # EC2's types
+        """Call EC2, with retries; members that are None are not sent."""
         action: str = self._client.meta.method_to_api_mapping[method]
         given = {name: value for name, value in members.items() if value is not None}
         call: Callable[..., dict[str, Any]] = getattr(self._client, method)
@@ -341,13 +312,8 @@ class BotoEc2:
 
 def _is_worth_trying_again(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:
     if isinstance(error, ClientError):
-        return _is_throttled(error) or (repeatable and _status(error) >= _SERVER_FAULT)
+        return _code(error) in THROTTLED or (repeatable and _status(error) >= _SERVER_ERROR)
     return isinstance(error, _NEVER_SENT) or (repeatable and isinstance(error, HTTPClientError))
-
-
-def _is_throttled(error: ClientError) -> bool:
-    code = _code(error)
-    return code == ErrorCode.REQUEST_LIMIT_EXCEEDED or code.startswith("Throttl")
 
 
 def _code(error: ClientError) -> str:
@@ -364,5 +330,5 @@ def _refusal(error: ClientError | BotoCoreError, action: str) -> Ec2Error:
         code = _code(error)
         return Ec2Error(ErrorCode(code) if code in _CODES else code, error.response.get("Error", {}).get("Message", ""), action)
     if isinstance(error, HTTPClientError):
-        return Ec2Error(ErrorCode.REQUEST_TIMEOUT, f"{error}; it may have taken effect", action)
+        return Ec2Error(ErrorCode.REQUEST_TIMEOUT, f"{error}; the call may have taken effect", action)
     return Ec2Error(type(error).__name__, str(error), action)

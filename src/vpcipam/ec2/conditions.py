@@ -1,11 +1,12 @@
-"""The conditions under which the EC2 model answers: how often it may be called, how long it takes, what it shows late, what goes wrong."""
+"""The conditions under which the EC2 model answers: throttling, latency, stale reads and faults."""
 
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam._units import NS_PER_S
 from vpcipam.ec2.faults import Faults
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies
-from vpcipam.ec2.throttle import SECOND_NS, Throttle
+from vpcipam.ec2.throttle import Throttle
 
 NO_FAULTS = Faults()
 
@@ -16,15 +17,15 @@ def _check_lag(_: object, attribute: "attrs.Attribute[int]", value: int) -> None
 
 @attrs.frozen
 class Conditions:
-    """How EC2 behaves over time. The default of each is the best: never throttled, instant, always up to date, faultless.
+    """How EC2 behaves over time. The defaults are ideal: no throttling, no latency, no lag, no faults.
 
     Attributes:
-        throttle: the token buckets; None for no limit.
-        latencies: how long calls take; None for no time.
-        describe_lag_ns: how late the Describe calls show ENIs, instances and subnets. Calls that change something always see the truth.
-        metadata_lag_ns: how late an instance's metadata shows its ENIs.
-        faults: what goes wrong.
-        seed: of the latencies; the faults have their own.
+        throttle: the token buckets; None for no throttling.
+        latencies: the durations of calls; None for no time.
+        describe_lag_ns: how far in the past Describe calls see ENIs, instances and subnets. Calls that change something see the present.
+        metadata_lag_ns: how far in the past an instance's metadata shows its ENIs.
+        faults: the faults to inject.
+        seed: for the latencies; the faults have their own.
     """
 
     throttle: Throttle | None = None
@@ -36,5 +37,5 @@ class Conditions:
 
     @classmethod
     def typical(cls, seed: int = 0, *, faults: Faults = NO_FAULTS) -> "Conditions":
-        """EC2 on an ordinary day: the documented buckets, calls of a usual length, Describe 1 s late, the metadata 2 s."""
-        return cls(Throttle(), TYPICAL_LATENCIES, describe_lag_ns=SECOND_NS, metadata_lag_ns=2 * SECOND_NS, faults=faults, seed=seed)
+        """Create the conditions of an ordinary day: documented buckets, usual latencies, Describe 1 s late, metadata 2 s late."""
+        return cls(Throttle(), TYPICAL_LATENCIES, describe_lag_ns=NS_PER_S, metadata_lag_ns=2 * NS_PER_S, faults=faults, seed=seed)

@@ -1,15 +1,15 @@
-"""An offline EC2 for boto3: a real client whose calls are answered by an `Ec2Model` and never leave the process.
+"""An offline EC2 for boto3: a real client whose calls an `Ec2Model` answers within the process.
 
-It needs the extra `[ec2]` (boto3). Botocore validates every request, writes it for the wire, parses the answer and raises `ClientError`;
-its paginators and waiters work. Only the wire itself is replaced: no socket is opened, no credentials, configuration files or environment
-variables are needed or heeded.
+It needs the extra `[ec2]` (boto3). Botocore validates and serializes every request, parses the answer and raises `ClientError`; its
+paginators and waiters work. Only the network is replaced: the client opens no socket, and it reads no credentials, configuration files or
+environment variables.
 
-What is answered: the actions of `vpcipam.ec2.offline.server.ACTIONS`. Any other action, and any parameter that would decide about
-addresses in EC2 and that the model does not know, raises `NotModelled`, which is no `ClientError`, so that code under test does not take
-it for an answer. Parameters that have no bearing on addresses (security groups, images, user data, …) are taken and left aside; each
-`Action` lists them as `accepts`.
+The client answers the actions of `vpcipam.ec2.offline.server.ACTIONS`. It raises `NotModelled` for any other action, and for a parameter
+that affects addresses in EC2 but is not modelled. `NotModelled` is not a `ClientError`, so that code under test does not mistake it for an
+answer. Parameters that don't affect addresses (security groups, images, user data, …) are ignored; each `ActionHandler` lists them as
+`ignores`.
 
-`DryRun=True` answers DryRunOperation. A `ClientToken` used again gives the first answer again.
+`DryRun=True` answers DryRunOperation. A repeated `ClientToken` gets the first answer again.
 """
 
 import functools
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from vpcipam.ec2.api import Ec2Error
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.server import Server
@@ -40,16 +41,15 @@ except ImportError:
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-_NS_PER_S = 1_000_000_000
 _SERVICE: Final = "ec2"
 _CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "aws_session_token": "offline"}
 _NO_FILE = os.devnull
-"""Where the session looks for configuration and credentials."""
+"""The session's configuration and credentials file: an empty one."""
 _CONFIG = Config(
     signature_version=UNSIGNED,
-    # Of botocore's modes the default one, and the only one that leaves no trace in answers when it does not retry.
+    # Botocore's default mode, and the only one that leaves no trace in answers when it does not retry.
     retries={"mode": "legacy", "total_max_attempts": 1},
-    defaults_mode="legacy",  # type: ignore[arg-type] # botocore-stubs take it for a bool
+    defaults_mode="legacy",  # type: ignore[arg-type] # botocore-stubs declare it as a bool
     use_dualstack_endpoint=False,
     use_fips_endpoint=False,
     proxies={},
@@ -58,27 +58,27 @@ _CONFIG = Config(
 
 @attrs.define
 class Clock:
-    """A clock for `now_ns` that stands still until it is told to go on.
+    """A clock for `now_ns` that moves only when `advance` is called.
 
     Attributes:
-        now_ns: what it shows, Unix nanoseconds.
+        now_ns: its time, Unix nanoseconds.
     """
 
     now_ns: int = 0
 
     def __call__(self) -> int:
-        """Tell the time."""
+        """Return the time."""
         return self.now_ns
 
     def advance(self, seconds: float) -> None:
-        """Go on by so many seconds, to the nanosecond.
+        """Advance by a number of seconds, to the nanosecond.
 
         Raises:
             InvalidArgument: the number is negative.
         """
         if seconds < 0:
-            raise InvalidArgument(f"a clock can't go back, by {seconds} seconds")
-        self.now_ns += round(seconds * _NS_PER_S)
+            raise InvalidArgument(f"a clock can't go back by {-seconds} seconds")
+        self.now_ns += round(seconds * NS_PER_S)
 
 
 def fake_client(
@@ -89,19 +89,19 @@ def fake_client(
     now_ns: Callable[[], int] | None = None,
     config: Config | None = None,
 ) -> "EC2Client":
-    """Make a boto3 client for EC2 that a model answers.
+    """Create a boto3 client for EC2 that a model answers.
 
     Args:
-        service_name: `ec2`, as boto3.client has it.
-        model: what answers; look into it, or change it behind the client's back, as you like.
-        region_name: the region that answers speak of, and of the zone that new subnets go to unless told.
-        now_ns: tells the time of each call, Unix nanoseconds, as a `Clock` does; without, all calls happen at 0.
-        config: changes of the client's configuration. Unless it says so, nothing is retried: botocore would really wait, while the
-            model's time stands still.
+        service_name: `ec2`, as for `boto3.client`.
+        model: answers the calls; a test may inspect and change it directly.
+        region_name: the region in the answers, whose first zone is the default zone of new subnets.
+        now_ns: returns the time of each call, Unix nanoseconds, such as a `Clock`; by default all calls happen at 0.
+        config: changes to the client's configuration. By default the client does not retry: botocore would really wait, while the model's
+            time stands still.
 
     Raises:
-        InvalidArgument: another service is wanted.
-        NotModelled: by a call of the client: the action, or a parameter that matters, is none that the model knows.
+        InvalidArgument: `service_name` is another service.
+        NotModelled: raised by a call of the client: the action, or a parameter that affects addresses, is not modelled.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -119,7 +119,7 @@ def fake_client(
     client: EC2Client = _session().client(
         _SERVICE,
         region_name=region_name,
-        # A name that can't be resolved (RFC 6761), so that even a fault here could reach nobody.
+        # A name that never resolves (RFC 6761), so that even a bug here could reach no server.
         endpoint_url=f"https://ec2.{region_name}.offline.invalid",
         verify=False,
         config=_CONFIG if config is None else _CONFIG.merge(config),
@@ -134,7 +134,7 @@ def fake_client(
             raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
         return AWSResponse(request.url, answered.status_code, _headers(), _Raw(answered.body))
 
-    client.meta.events.register("before-send.ec2", answer)  # type: ignore[arg-type] # the stubs know no handler that answers
+    client.meta.events.register("before-send.ec2", answer)  # type: ignore[arg-type] # the stubs declare no handler that returns an answer
     return client
 
 
@@ -146,7 +146,7 @@ def _headers() -> HTTPHeaders:
 
 @functools.cache
 def _session() -> "boto3.session.Session":
-    """Make the session of all offline clients: reading the service's description takes most of a client's time, once."""
+    """Create the session that all offline clients share, since loading the service description takes most of a client's set-up time."""
     session = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -159,11 +159,11 @@ def _session() -> "boto3.session.Session":
 
 
 class _Raw:
-    """An answer's body, as botocore reads it off a connection."""
+    """An answer's body with the interface that botocore reads a connection through."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:  # noqa: ANN401 - of no account: it comes in one piece
-        """Give the body."""
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:  # noqa: ANN401  # ignored: the body comes in one piece
+        """Yield the body."""
         yield self._body

@@ -1,6 +1,7 @@
-"""What goes wrong between a node and EC2, by script or by seeded chance.
+"""Faults between a node and EC2, scripted or at random by seed.
 
-A fault says what happens and to which calls. `Faults` is a frozen list of them; `FaultRun` counts the calls of one model and picks.
+A `Fault` says what happens to which calls. `Faults` is a frozen list of them. `FaultInjector` counts the calls of one model and picks the
+faults.
 """
 
 import enum
@@ -12,7 +13,8 @@ import attrs
 from vpcipam._arguments import require_integer
 from vpcipam._chance import Scatter
 from vpcipam.address import Cidr
-from vpcipam.ec2.api import METADATA_ACTION, ErrorCode, require_action
+from vpcipam.ec2.api import METADATA_ACTION, require_action
+from vpcipam.ec2.errors import ErrorCode
 from vpcipam.errors import InvalidArgument
 
 NODE_ACTIONS = (
@@ -29,21 +31,21 @@ NODE_ACTIONS = (
     "UnassignPrivateIpAddresses",
     METADATA_ACTION,
 )
-"""What a node calls, as against what sets the stage: launching instances, making subnets."""
+"""The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 
 _DRAW_BOUND = 1 << 53
-"""A rate is a float: it has 53 bits, so that a rate of 1 strikes always and one of 0 never."""
+"""The range of draws: a float has 53 bits, so that a rate of 1 always picks a call and a rate of 0 never does."""
 
 
 class Crash(BaseException):
-    """The caller dies here, in the middle of a call: what it holds in memory is lost, what EC2 has stays.
+    """The caller dies in the middle of a call: its memory is lost, EC2's state stays.
 
-    It is no `Exception`, so that no retry loop and no `except Exception` outlives its own death. Only the test that asked for it catches
-    it, and starts a new node.
+    It is not an `Exception`, so that no retry loop and no `except Exception` survives it. Only the test that asked for it catches it and
+    starts a new node.
 
     Attributes:
-        action: the call under way.
-        took_effect: whether EC2 has carried it out.
+        action: the action of the call.
+        took_effect: whether EC2 has carried out the call.
     """
 
     def __init__(self, action: str, *, took_effect: bool) -> None:
@@ -53,24 +55,24 @@ class Crash(BaseException):
 
 
 class Effect(enum.StrEnum):
-    """What a fault does to the call that it strikes."""
+    """The effect of a fault on a call."""
 
     REFUSE = "refuse"
-    """EC2 refuses it with the fault's code; nothing changes."""
+    """EC2 refuses the call with the fault's code; nothing changes."""
     LOSE_ANSWER = "lose-answer"
-    """It takes effect, but the caller gets the fault's code. A call that EC2 refuses anyway answers with its own refusal."""
+    """The call takes effect, but the caller gets the fault's code. A call that EC2 refuses anyway gets its own refusal."""
     CRASH_BEFORE = "crash-before"
     """`Crash` is raised; nothing changes."""
     CRASH_AFTER = "crash-after"
-    """It takes effect, then `Crash` is raised."""
+    """The call takes effect, then `Crash` is raised."""
     TAKE_ADDRESS = "take-address"
-    """Before it, some ENI loses a secondary IP or a prefix, as if an administrator had taken it off. The call itself goes on."""
+    """Before the call, some ENI loses a secondary IP or a prefix, as if an administrator had removed it. The call itself proceeds."""
     HIDE_ENI = "hide-eni"
-    """Metadata only: one ENI is missing from the answer; never the primary one, through which the metadata is read."""
+    """Metadata only: the answer lacks one ENI, never the primary one, through which the metadata is read."""
     HIDE_ADDRESSES = "hide-addresses"
-    """Metadata only: some secondary IPs and prefixes of one ENI are missing from the answer, at least one if there is one."""
+    """Metadata only: the answer lacks some secondary IPs and prefixes of one ENI, at least one if there is one."""
     REPEAT_ANSWER = "repeat-answer"
-    """Metadata only: the answer is that of the read before."""
+    """Metadata only: the previous answer is repeated."""
 
 
 METADATA_EFFECTS = frozenset({Effect.HIDE_ENI, Effect.HIDE_ADDRESSES, Effect.REPEAT_ANSWER})
@@ -89,17 +91,17 @@ def _usual_action(fault: "Fault") -> str | None:
 
 @attrs.frozen
 class Fault:
-    """What goes wrong, and with which calls: the nth one of an action, or some of them by chance.
+    """An effect, and the calls that it applies to: the nth call of an action, or random ones.
 
     Attributes:
         effect: what happens.
-        action: EC2's name of the action, or `InstanceMetadata`; None for every action. It is `InstanceMetadata` by itself where nothing
-            else makes sense.
-        nth: which call of that action, from 1, of those that are not throttled; None for those that the rate picks.
-        rate: the chance of each call, 0 to 1.
-        code: of REFUSE and LOSE_ANSWER. The default is botocore's for a request without an answer.
-        from_ns: no call before it is struck.
-        until_ns: no call from then on is struck; None for no end.
+        action: EC2's name of the action, or `InstanceMetadata`; None for every action. The default is `InstanceMetadata` for the effects
+            that apply to nothing else.
+        nth: the number of the call, from 1, among the unthrottled calls of that action; None to pick calls by `rate`.
+        rate: the probability for each call, 0 to 1.
+        code: the error code of REFUSE and LOSE_ANSWER. The default is botocore's for a request without an answer.
+        from_ns: the fault applies to no call before this time; None for no start.
+        until_ns: the fault applies to no call at or after this time; None for no end.
     """
 
     effect: Effect = attrs.field(converter=_effect)
@@ -111,7 +113,7 @@ class Fault:
     until_ns: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        """Check the values, and what belongs together."""
+        """Check the values and their combinations."""
         if self.action is not None:
             require_action("action of a Fault", self.action)
         if self.nth is not None:
@@ -119,12 +121,12 @@ class Fault:
         if not 0 <= self.rate <= 1:
             raise InvalidArgument(f"rate of a Fault must be 0 to 1, not {self.rate}")
         if self.nth is not None and self.rate:
-            raise InvalidArgument(f"a Fault strikes the nth call or some by rate: give nth={self.nth} or rate={self.rate}, not both")
+            raise InvalidArgument(f"a Fault applies to the nth call or to random calls: give nth={self.nth} or rate={self.rate}, not both")
         if self.effect in METADATA_EFFECTS and self.action != METADATA_ACTION:
-            raise InvalidArgument(f"{self.effect} strikes {METADATA_ACTION} only, not {self.action}")
+            raise InvalidArgument(f"{self.effect} applies to {METADATA_ACTION} only, not to {self.action}")
 
     def holds(self, now_ns: int) -> bool:
-        """Tell whether a time lies within its span."""
+        """Tell whether a time is within the fault's time span."""
         return (self.from_ns is None or now_ns >= self.from_ns) and (self.until_ns is None or now_ns < self.until_ns)
 
 
@@ -134,12 +136,12 @@ def _cidr(cidr: str | Cidr) -> Cidr:
 
 @attrs.frozen
 class TakenAddress:
-    """An administrator takes an address off an ENI, before the first call at or after a time; nothing happens if it is not there any more.
+    """An administrator's removal of an address from an ENI, before the first call at or after a time; ignored if the address is gone.
 
     Attributes:
-        eni_id: which ENI.
-        cidr: a secondary IP, or a /28 or /80; a text comes in.
-        at_ns: when.
+        eni_id: the ENI.
+        cidr: a secondary IP, a /28 or a /80; text is parsed.
+        at_ns: the time.
     """
 
     eni_id: str
@@ -157,13 +159,13 @@ def _taken_tuple(taken: Iterable[TakenAddress]) -> tuple[TakenAddress, ...]:
 
 @attrs.frozen
 class Faults:
-    """All that goes wrong with one model.
+    """All faults of one model.
 
     Attributes:
-        faults: the first that strikes a call decides what becomes of it; TAKE_ADDRESS strikes beside another.
-        taken: what an administrator takes away, whenever.
-        seed: of all that is left to chance. Each fault draws its own sequence, so that one more at the end leaves the others as they were.
-        until_ns: from then on all goes well; None for no end.
+        faults: the first fault that picks a call applies to it; TAKE_ADDRESS applies beside another.
+        taken: the addresses that an administrator removes at set times.
+        seed: for all random picks. Each fault has its own random sequence, so that one more fault at the end does not change the others.
+        until_ns: no fault applies at or after this time; None for no end.
     """
 
     faults: tuple[Fault, ...] = attrs.field(default=(), converter=_fault_tuple)
@@ -181,7 +183,7 @@ class Faults:
         code: str = ErrorCode.REQUEST_TIMEOUT,
         until_ns: int | None = None,
     ) -> "Faults":
-        """Let each effect strike each call of some actions at a rate."""
+        """Create faults that apply each effect to each call of some actions at a rate."""
         wanted = tuple(actions)
         faults = tuple(
             Fault(effect, action, rate=rate, code=code)
@@ -193,68 +195,68 @@ class Faults:
 
 
 @attrs.frozen
-class Strike:
-    """What strikes one call.
+class Injection:
+    """The faults that apply to one call.
 
     Attributes:
-        fault: what becomes of the call itself, None where it goes on.
-        takes_address: whether an address is taken away before it.
-        number: a number drawn for whatever the effect leaves open: which ENI, which address.
+        fault: the fault of the call itself; None if it proceeds.
+        removes_address: whether some ENI loses an address before the call.
+        number: a random number for what the effect leaves open: which ENI, which address.
     """
 
     fault: Fault | None = None
-    takes_address: bool = False
+    removes_address: bool = False
     number: int = 0
 
 
-NO_STRIKE = Strike()
+NO_INJECTION = Injection()
 
 
-class FaultRun:
-    """Count the calls that one model lets in and say which are struck: a pure function of the seed and the calls in their order."""
+class FaultInjector:
+    """Count the unthrottled calls of one model and pick the faults of each; the seed and the order of calls determine the picks."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._counts: Counter[str | None] = Counter()
-        self._struck_counts: Counter[str] = Counter()
-        # By position alone: a fault that is made to end sooner strikes the same calls until then.
+        self._injected_counts: Counter[str] = Counter()
+        # The seed depends on the position only: a fault that ends sooner picks the same calls until then.
         self._draws = [(fault, Scatter(faults.seed ^ position << 32)) for position, fault in enumerate(faults.faults, start=1)]
         self._by_action: dict[str, list[tuple[Fault, Scatter]]] = {}
         self._numbers = Scatter(faults.seed)
         self._taken = sorted(faults.taken, key=lambda taken: taken.at_ns, reverse=True)
 
     @property
-    def struck_counts(self) -> dict[str, int]:
-        """How often each effect has struck."""
-        return dict(self._struck_counts)
+    def injected_counts(self) -> dict[str, int]:
+        """The number of injections of each effect."""
+        return dict(self._injected_counts)
 
-    def strike(self, action: str, now_ns: int) -> Strike:
-        """Say what strikes the next call.
+    def next_call(self, action: str, now_ns: int) -> Injection:
+        """Count a call and return the faults that apply to it.
 
         Complexity: O(faults of the action).
         """
         if not self._draws:
-            return NO_STRIKE
+            return NO_INJECTION
         self._counts[action] += 1
         self._counts[None] += 1
-        fault, takes_address = None, False
+        fault, removes_address = None, False
         for each, draws in self._faults_of(action):
             if not each.holds(now_ns) or not self._picks(each, draws) or self._is_over(now_ns):
                 continue
             if each.effect is Effect.TAKE_ADDRESS:
-                takes_address = True
+                removes_address = True
             elif fault is None:
                 fault = each
         if fault is not None:
-            self._struck_counts[fault.effect.value] += 1
-        if takes_address:
-            self._struck_counts[Effect.TAKE_ADDRESS.value] += 1
-        if fault is None and not takes_address:
-            return NO_STRIKE
-        return Strike(fault, takes_address, self._numbers.below(_DRAW_BOUND))
+            self._injected_counts[fault.effect.value] += 1
+        if removes_address:
+            self._injected_counts[Effect.TAKE_ADDRESS.value] += 1
+        if fault is None and not removes_address:
+            return NO_INJECTION
+        return Injection(fault, removes_address, self._numbers.below(_DRAW_BOUND))
 
-    def due(self, now_ns: int) -> tuple[TakenAddress, ...]:
-        """Hand out what an administrator has taken away by now, each once, in the order of their times."""
+    def due_removals(self, now_ns: int) -> tuple[TakenAddress, ...]:
+        """Return the administrator's removals that are due by now, each once, in the order of their times."""
         due = []
         while self._taken and self._taken[-1].at_ns <= now_ns:
             due.append(self._taken.pop())

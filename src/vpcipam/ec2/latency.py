@@ -1,4 +1,4 @@
-"""How long a call to EC2 takes: a few quantiles for each action, drawn from by seed, in whole nanoseconds."""
+"""The duration of calls to EC2: drawn by seed from a few quantiles per action, in whole nanoseconds."""
 
 import zlib
 from collections.abc import Iterable, Mapping
@@ -8,13 +8,13 @@ import attrs
 
 from vpcipam._arguments import require_integer
 from vpcipam._chance import Scatter
-from vpcipam.ec2.api import METADATA_ACTION, is_mutating, require_action
+from vpcipam.ec2.api import METADATA_ACTION, actions_by_name, is_mutating
 from vpcipam.errors import InvalidArgument
 
-MILLISECOND_NS = 1_000_000
+_MILLISECOND_NS = 1_000_000
 
 _WHOLE = 1_000_000
-"""Draws are in millionths, a thousand to each per mille of a quantile."""
+"""The range of draws, in millionths; 1,000 of them are one per mille of a quantile."""
 
 
 def _sorted_points(points: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -23,11 +23,11 @@ def _sorted_points(points: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], 
 
 @attrs.frozen
 class Latency:
-    """How long a call of some kind takes.
+    """A distribution of durations; create one with `fixed`, `uniform` or `quantiles`.
 
     Attributes:
-        points: pairs of a per mille and the duration in nanoseconds that so many calls stay within; the first is of 0, the last of 1000.
-            In between, durations are spread evenly. Make one by `fixed`, `uniform` or `quantiles`.
+        points: pairs of a per mille value, from 0 to 1000, and the duration in nanoseconds that this share of calls does not exceed.
+            Between two points, durations are uniformly distributed.
 
     Example:
         >>> Latency.quantiles(100, p50=300, p90=600, p99=2_000, highest=5_000).at(700_000)
@@ -49,21 +49,21 @@ class Latency:
 
     @classmethod
     def fixed(cls, duration_ns: int) -> "Latency":
-        """Every call takes the same time."""
+        """Create a distribution with one duration for every call."""
         return cls.uniform(duration_ns, duration_ns)
 
     @classmethod
     def uniform(cls, lowest_ns: int, highest_ns: int) -> "Latency":
-        """Any time between two, both included, is as likely as any other."""
+        """Create a uniform distribution between two durations, both included."""
         return cls(((0, lowest_ns), (1000, highest_ns)))
 
     @classmethod
     def quantiles(cls, lowest: int, *, p50: int, p90: int, p99: int, highest: int) -> "Latency":
-        """Half of all calls take `p50` or less, nine of ten `p90`, and so on: a long tail. In nanoseconds."""
+        """Create a distribution from its quantiles, in nanoseconds: half of all calls take `p50` or less, nine of ten `p90`, and so on."""
         return cls(((0, lowest), (500, p50), (900, p90), (990, p99), (1000, highest)))
 
     def at(self, millionth: int) -> int:
-        """The duration that so many millionths of all calls stay within, rounded down."""
+        """Return the duration that this many millionths of all calls do not exceed, rounded down."""
         for (low, low_ns), (high, high_ns) in pairwise(self.points):
             if millionth <= high * 1000:
                 return low_ns + (high_ns - low_ns) * (millionth - low * 1000) // ((high - low) * 1000)
@@ -73,33 +73,30 @@ class Latency:
 INSTANT = Latency.fixed(0)
 
 
-def _sorted_pairs(actions: Mapping[str, Latency] | Iterable[tuple[str, Latency]]) -> tuple[tuple[str, Latency], ...]:
-    pairs = dict(actions)
-    for action in pairs:
-        require_action("an action of Latencies", action)
-    return tuple(sorted(pairs.items()))
+def _by_name(latencies: Mapping[str, Latency] | Iterable[tuple[str, Latency]]) -> tuple[tuple[str, Latency], ...]:
+    return actions_by_name("an action of Latencies", latencies)
 
 
 @attrs.frozen
 class Latencies:
-    """How long calls take, by action.
+    """The latencies of calls, by action.
 
     Attributes:
-        actions: what some actions take, by EC2's name; a mapping or pairs come in, sorted pairs are kept.
-        non_mutating: what each other Describe, Get, List and Search action takes.
-        mutating: what each other action takes.
-        metadata: what reading the instance's metadata takes.
-        throttled: what a call takes that EC2 turns away at the door.
+        actions: the latencies of single actions, by EC2's name; give a mapping or pairs, sorted pairs are stored.
+        non_mutating: the latency of each other Describe, Get, List and Search action.
+        mutating: the latency of each other action.
+        metadata: the latency of reading an instance's metadata.
+        throttled: the latency of a call that EC2 throttles.
     """
 
-    actions: tuple[tuple[str, Latency], ...] = attrs.field(default=(), converter=_sorted_pairs)
+    actions: tuple[tuple[str, Latency], ...] = attrs.field(default=(), converter=_by_name)
     non_mutating: Latency = INSTANT
     mutating: Latency = INSTANT
     metadata: Latency = INSTANT
     throttled: Latency = INSTANT
 
     def latency(self, action: str) -> Latency:
-        """What a call of an action takes that is let in."""
+        """Return the latency of an action's calls that are not throttled."""
         own = dict(self.actions).get(action)
         if own is not None:
             return own
@@ -109,7 +106,7 @@ class Latencies:
 
 
 def _milliseconds(*durations: int) -> Latency:
-    lowest, p50, p90, p99, highest = (duration * MILLISECOND_NS for duration in durations)
+    lowest, p50, p90, p99, highest = (duration * _MILLISECOND_NS for duration in durations)
     return Latency.quantiles(lowest, p50=p50, p90=p90, p99=p99, highest=highest)
 
 
@@ -125,12 +122,12 @@ TYPICAL_LATENCIES = Latencies(
     metadata=Latency.uniform(500_000, 1_500_000),
     throttled=_milliseconds(15, 30, 60, 150, 300),
 )
-"""Of the order that operators see: an attach about a second, an assign well under one, the metadata about a millisecond. AWS promises none
-of these; they are a stage setting, no measurement."""
+"""Latencies of the order that operators see: an attach about 1 s, an assign well under 1 s, a metadata read about 1 ms. They are plausible
+values, not measurements; AWS promises none."""
 
 
 class Stopwatch:
-    """How long all calls together have taken, one after another. Each action draws its own sequence, so that one's use moves no other's."""
+    """The total duration of all calls. Each action has its own random sequence, so that its calls don't change another's latency."""
 
     def __init__(self, latencies: Latencies, seed: int) -> None:
         self._latencies = latencies
@@ -138,20 +135,13 @@ class Stopwatch:
         self._sources: dict[tuple[str, bool], tuple[Latency, Scatter]] = {}
         self.elapsed_ns = 0
 
-    def add_call(self, action: str) -> None:
-        """Count in a call that was let in."""
-        self._add(action)
-
-    def add_throttled_call(self, action: str) -> None:
-        """Count in a call that was turned away."""
-        self._add(action, throttled=True)
-
-    def _add(self, action: str, *, throttled: bool = False) -> None:
+    def add(self, action: str, *, throttled: bool = False) -> None:
+        """Add the duration of one call."""
         key = action, throttled
         source = self._sources.get(key)
         if source is None:
             latency = self._latencies.throttled if throttled else self._latencies.latency(action)
-            # Not `hash`, which differs from one run to the next.
+            # Python's `hash` would differ from run to run.
             source = self._sources[key] = latency, Scatter(self._seed ^ zlib.crc32(f"{action} {throttled}".encode()) << 32)
         latency, draws = source
         self.elapsed_ns += latency.at(draws.below(_WHOLE + 1))

@@ -1,26 +1,28 @@
-"""A model of EC2's address side: VPCs, subnets, ENIs, prefixes, limits and error codes, as a node meets them.
+"""A model of EC2's address side: VPCs, subnets, ENIs, prefixes, limits and error codes.
 
-`Ec2Model` answers the calls of `vpcipam.ec2.api.Ec2Api` and has beside them what an administrator needs to set the stage. It is
+`Ec2Model` implements `vpcipam.ec2.api.Ec2Api` and the actions with which an administrator creates VPCs, subnets and instances. It is
 deterministic: the same calls in the same order give the same ids, addresses and refusals.
 
-Each family of actions has a room of its own in `vpcipam.ec2.actions`. What EC2 documents, the model does as documented; sources stand
-beside the rules. Where the documentation is silent, the model does what users report of EC2, or else the least surprising:
+Each family of actions has a module in `vpcipam.ec2.actions`. The model does what EC2 documents; the rules cite their sources. Where the
+documentation is silent, the model does what users report, or else the least surprising thing:
 
-- An ENI that is not attached knows no limit of an instance type (but for 1,024 IPv6 addresses). Attaching it counts its addresses, and
-  refuses too many of them with InvalidInterface.IpAddressLimitExceeded.
-- CreateNetworkInterface answers a subnet without room for the secondary IPs or prefixes with InvalidParameterValue, be it full or merely
-  fragmented; AssignPrivateIpAddresses has two codes for the two cases. Too few /80s are InsufficientCidrBlocks in both.
-- A named address or prefix that is taken is an InvalidParameterValue ("assigned, but move is not allowed") of the Assign actions, and
-  InvalidIPAddress.InUse of CreateNetworkInterface and RunInstances. With `allow_reassignment`, secondary IPs move within their subnet;
+- An unattached ENI has no limit of an instance type, only one of 1,024 IPv6 addresses. AttachNetworkInterface counts its addresses and
+  refuses too many with InvalidInterface.IpAddressLimitExceeded.
+- CreateNetworkInterface refuses with InvalidParameterValue if the subnet lacks room for the secondary IPs or prefixes, whether it is full
+  or fragmented; AssignPrivateIpAddresses has a code for each. For too few /80s, both answer InsufficientCidrBlocks.
+- For a named address or prefix that is taken, the Assign actions answer InvalidParameterValue ("assigned, but move is not allowed"),
+  CreateNetworkInterface and RunInstances InvalidIPAddress.InUse. With `allow_reassignment`, secondary IPs move within their subnet;
   primary IPs and prefixes do not.
-- Prefixes are picked from reservations of type `prefix` first, and from the rest of the subnet when those are full (maintainers of the CNI
-  say so: amazon-vpc-cni-k8s, 2749). What is named may be taken in a reservation of either type. Reservations go with their subnet.
-- Single IPv6 addresses are picked from the first /80 of the /64, which can never be a prefix; a named one breaks the /80 around it.
-- A branch is `in-use` and of type `branch` while it is associated. It is deleted with its association; with a trunk go all of its. The
-  number of branches that a type allows is not public, and not enforced.
-- A terminated instance is forgotten at once.
-- Not modelled: quotas of the account (CIDRs of a VPC, subnets, ENIs of a region), which CIDRs a VPC may add beside its own, security
-  groups, public and elastic addresses, IPAM pools.
+- EC2 picks prefixes from reservations of type `prefix` first, and from the rest of the subnet when those are full (according to the CNI's
+  maintainers: amazon-vpc-cni-k8s, issue 2749). A caller may name what it wants in a reservation of either type. Deleting a subnet deletes
+  its reservations.
+- EC2 picks single IPv6 addresses from the first /80 of the /64, which can never be a prefix. A named one makes the /80 around it unusable
+  as a prefix.
+- A branch is `in-use` and of type `branch` while it is associated. Deleting a branch or a trunk deletes its associations. EC2 does not
+  publish how many branches a type allows, and the model does not limit them.
+- A terminated instance is deleted at once.
+- Not modelled: quotas of the account (CIDRs per VPC, subnets, ENIs per region), the rules for additional CIDRs of a VPC, security groups,
+  public and elastic addresses, IPAM pools.
 """
 
 from vpcipam.ec2.actions.addresses import AddressActions
@@ -32,18 +34,18 @@ from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
 from vpcipam.ec2.api import Instance, Subnet, Vpc
 from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.over_time.gate import Gate
+from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
 from vpcipam.errors import InvalidArgument
 
 
 class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
-    """EC2 as a node meets it; see `vpcipam.ec2.api` for the calls. A refused call changes nothing but `call_counts`.
+    """A model of EC2 for the calls of `vpcipam.ec2.api`. A refused call changes nothing but `call_counts`.
 
     Args:
-        address_choice: `lowest` takes the lowest free address or block, `random` the first at or after a seeded random place.
-        seed: of `random`; without meaning for `lowest`.
-        conditions: how EC2 behaves over time; None for at once, always up to date, without a limit or a fault.
+        address_choice: `lowest` takes the lowest free address or block, `random` the first at or after a random place.
+        seed: for `random`; `lowest` ignores it.
+        conditions: throttling, latency, stale reads and faults; None for none of them.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -64,15 +66,15 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         return f"<Ec2Model: {counts}>"
 
     def set_conditions(self, conditions: Conditions | None) -> None:
-        """Behave like this from now on, with full buckets: for a stage that is set before the play begins.
+        """Replace the conditions from now on, with full token buckets: for a setup that is free of them.
 
         Raises:
-            InvalidArgument: Describe or the metadata are to lag, and there is something by now; what it looked like before is not known.
+            InvalidArgument: the conditions have a lag, and there is a VPC already, whose past is unknown.
         """
         lags = conditions is not None and (conditions.describe_lag_ns or conditions.metadata_lag_ns)
         if lags and self._account.vpcs:
-            raise InvalidArgument("what is shown late must be known from the start: give conditions with a lag to Ec2Model itself")
-        self._gate = None if conditions is None else Gate(conditions, self._account)
+            raise InvalidArgument("conditions with a lag need the history from the start: give them to Ec2Model itself")
+        self._interceptor = None if conditions is None else CallInterceptor(conditions, self._account)
 
     @property
     def vpcs(self) -> tuple[Vpc, ...]:
@@ -91,47 +93,46 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
 
     @property
     def call_counts(self) -> dict[str, int]:
-        """How often each action was called until now, refused calls included, by EC2's name of the action. Metadata is read for nothing."""
+        """The number of calls of each action so far, refused ones included, by EC2's name. Metadata reads are not calls."""
         return dict(self._call_counts)
 
     @property
     def metadata_read_count(self) -> int:
-        """How often instance metadata was read until now."""
+        """The number of instance metadata reads so far."""
         return self._metadata_read_count
 
     @property
     def elapsed_ns(self) -> int:
-        """How long all calls together have taken until now, one after another; metadata reads too.
-
-        A caller that waits for each answer looks at it before and after its calls.
-        """
-        return 0 if self._gate is None else self._gate.elapsed_ns
+        """The total duration of all calls, metadata reads and pauses so far. The difference before and after a call is its duration."""
+        return 0 if self._interceptor is None else self._interceptor.stopwatch.elapsed_ns
 
     @property
     def retries_throttling(self) -> bool:
-        """Whether a throttled call has been tried again before its refusal comes out: never, that is the caller's business."""
+        """Whether the model retries throttled calls: never, the caller must."""
         return False
 
     def pause(self, duration_ns: int) -> None:
-        """Let time go by between two calls of one caller; without conditions everything happens at once, pauses too."""
-        if self._gate is not None:
-            self._gate.pause(duration_ns)
+        """Add a pause between two calls to `elapsed_ns`; without conditions a pause takes no time."""
+        if self._interceptor is not None:
+            self._interceptor.stopwatch.elapsed_ns += duration_ns
 
     @property
     def throttled_counts(self) -> dict[str, int]:
-        """How often each action was answered with RequestLimitExceeded for want of a token; `call_counts` has these calls too."""
-        return {} if self._gate is None else self._gate.throttled_counts
+        """The number of throttled calls of each action (RequestLimitExceeded); `call_counts` includes them."""
+        buckets = None if self._interceptor is None else self._interceptor.buckets
+        return {} if buckets is None else buckets.throttled_counts
 
     @property
     def fault_counts(self) -> dict[str, int]:
-        """How often each effect of a fault has struck, by its name; addresses that are taken at a set time are not counted."""
-        return {} if self._gate is None else self._gate.fault_counts
+        """The number of injected faults of each effect, by its name; addresses that are removed at a set time are not counted."""
+        return {} if self._interceptor is None else self._interceptor.faults.injected_counts
 
     def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int | None:
-        """How many calls of an action would be let in at a time, one after another; None where there is no limit."""
-        return None if self._gate is None else self._gate.tokens(action, now_ns, filtered=filtered)
+        """The number of calls of an action that would be admitted in a row at a time; None without throttling."""
+        buckets = None if self._interceptor is None else self._interceptor.buckets
+        return None if buckets is None else buckets.tokens(action, now_ns, filtered=filtered)
 
     def _check(self) -> None:
         invariants.check(self._account)
-        if self._gate is not None:
-            self._gate.check()
+        if self._interceptor is not None:
+            self._interceptor.check()

@@ -1,11 +1,11 @@
 """Pytest fixtures of the offline EC2, for test suites of boto3 code.
 
-They need the extra `[ec2]`, and pytest, which the library itself does not. Take them in with one line of a `conftest.py`:
+They need the extra `[ec2]` and pytest. Load them with one line in a `conftest.py`:
 
     pytest_plugins = ["vpcipam.ec2.pytest_fixtures"]
 
-A test then asks for `ec2_client`, a boto3 client, and where it wants for `ec2_model`, which answers it, and `ec2_clock`, the time that it
-answers at. Every test has its own.
+A test then requests `ec2_client`, a boto3 client; if needed also `ec2_model`, which answers the client, and `ec2_clock`, which sets the
+time of its calls. Every test has its own.
 """
 
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def ec2_model() -> Ec2Model:
 
 @pytest.fixture
 def ec2_clock() -> Clock:
-    """The time at which the model is called; it stands still until the test lets it go on."""
+    """The clock of the client's calls; it moves only when the test calls `advance`."""
     return Clock()
 
 

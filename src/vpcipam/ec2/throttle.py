@@ -1,8 +1,8 @@
-"""How many calls EC2 takes of one account in one region: token buckets, in whole numbers.
+"""EC2's request throttling for one account in one region: token buckets, in whole numbers.
 
-EC2 evaluates each action by itself: every action has its own bucket, whose size depends on what kind of action it is (Amazon EC2 Developer
-Guide, "Request throttling for the Amazon EC2 API"). Its resource buckets of RunInstances and TerminateInstances are left out: with one
-instance in a call they never empty before the request bucket does.
+Every action has its own bucket, whose size depends on the kind of action (Amazon EC2 Developer Guide, "Request throttling for the Amazon
+EC2 API"). The resource buckets of RunInstances and TerminateInstances are left out: with one instance per call they never empty before the
+request bucket does.
 """
 
 from collections import Counter
@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from vpcipam._arguments import require_integer
-from vpcipam.ec2.api import is_mutating, require_action
-
-SECOND_NS = 1_000_000_000
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.api import actions_by_name, is_mutating, require_action
 
 _PAGED_ACTIONS = frozenset({"DescribeInstances", "DescribeNetworkInterfaces"})
 
@@ -24,19 +23,19 @@ def _check_positive(instance: object, attribute: "attrs.Attribute[int]", value: 
 
 @attrs.frozen
 class TokenBucket:
-    """The size of a bucket and how it fills. A call takes one token.
+    """The size of a token bucket and its refill rate. A call takes one token.
 
-    Tokens come one by one, evenly: 5 a second are one every 200 ms. EC2's documentation leaves open whether they come so or all at once.
+    Tokens arrive evenly: 5 per second means one every 200 ms. EC2's documentation does not say whether they arrive evenly or all at once.
 
     Attributes:
-        capacity: the most tokens that it holds, and how many it holds at first; 1 or more.
-        refill_count: how many come within `refill_period_ns`; 1 or more.
-        refill_period_ns: a second, unless a rate below one a second is wanted: 1 in 10 s is 0.1 a second.
+        capacity: the most tokens that it holds, and the number at the start; 1 or more.
+        refill_count: the tokens that arrive per `refill_period_ns`; 1 or more.
+        refill_period_ns: one second by default; longer for rates below one per second: 1 in 10 s is 0.1 per second.
     """
 
     capacity: int = attrs.field(validator=_check_positive)
     refill_count: int = attrs.field(validator=_check_positive)
-    refill_period_ns: int = attrs.field(default=SECOND_NS, validator=_check_positive)
+    refill_period_ns: int = attrs.field(default=NS_PER_S, validator=_check_positive)
 
 
 NON_MUTATING_BUCKET = TokenBucket(100, 20)
@@ -56,55 +55,52 @@ ACTION_BUCKETS: Mapping[str, TokenBucket] = {
     "TerminateInstances": TokenBucket(100, 5),
     "UnassignPrivateIpAddresses": TokenBucket(100, 5),
 }
-"""EC2: the actions with a size of their own ("uncategorized actions"), as far as the model has them."""
+"""The actions of the model for which EC2 documents a bucket size of their own ("uncategorized actions")."""
 
 
-def _sorted_pairs(buckets: Mapping[str, TokenBucket] | Iterable[tuple[str, TokenBucket]]) -> tuple[tuple[str, TokenBucket], ...]:
-    pairs = dict(buckets)
-    for action in pairs:
-        require_action("an action of a Throttle", action)
-    return tuple(sorted(pairs.items()))
+def _by_name(buckets: Mapping[str, TokenBucket] | Iterable[tuple[str, TokenBucket]]) -> tuple[tuple[str, TokenBucket], ...]:
+    return actions_by_name("an action of a Throttle", buckets)
 
 
 @attrs.frozen
 class Throttle:
-    """The buckets of one account and region; the defaults are those that EC2 documents.
+    """The buckets of one account and region; the defaults are the sizes that EC2 documents.
 
     Attributes:
-        actions: the actions with a size of their own, by EC2's name; a mapping or pairs come in, sorted pairs are kept.
-        non_mutating: the size for each Describe, Get, List and Search action that is not among them.
-        unfiltered: the size for DescribeInstances and DescribeNetworkInterfaces, each, where a call has no filter. EC2 counts names
-            (`NetworkInterfaceIds`) as no filter. Calls with a filter draw from a bucket of their own.
-        mutating: the size for each other action.
-        shared: one more bucket, which every call draws from, whatever it asks; None for none, as in EC2. It stands for a limit that all
-            callers of an account have in common, such as a client's own.
+        actions: the buckets of single actions, by EC2's name; give a mapping or pairs, sorted pairs are stored.
+        non_mutating: the bucket of each other Describe, Get, List and Search action.
+        unfiltered: the bucket of DescribeInstances, and of DescribeNetworkInterfaces, for calls without a filter. EC2 does not count names
+            (`NetworkInterfaceIds`) as a filter. Calls with a filter use a separate bucket.
+        mutating: the bucket of each other action.
+        shared: one more bucket that every call uses; None for none, as in EC2. It models a limit that all callers of an account share, such
+            as a client's own.
     """
 
-    actions: tuple[tuple[str, TokenBucket], ...] = attrs.field(default=ACTION_BUCKETS, converter=_sorted_pairs)
+    actions: tuple[tuple[str, TokenBucket], ...] = attrs.field(default=ACTION_BUCKETS, converter=_by_name)
     non_mutating: TokenBucket = NON_MUTATING_BUCKET
     unfiltered: TokenBucket = UNFILTERED_BUCKET
     mutating: TokenBucket = MUTATING_BUCKET
     shared: TokenBucket | None = None
 
     def is_unfiltered(self, action: str, *, filtered: bool) -> bool:
-        """Tell whether a call draws from the action's smaller bucket, that of calls without a filter."""
+        """Tell whether a call uses the action's smaller bucket, for calls without a filter."""
         return not filtered and action in _PAGED_ACTIONS and action not in dict(self.actions)
 
     def bucket(self, action: str, *, filtered: bool = True) -> TokenBucket:
-        """The size of the bucket that a call draws from, beside the shared one."""
+        """Return the bucket that a call uses beside the shared one."""
         if self.is_unfiltered(action, filtered=filtered):
             return self.unfiltered
         return dict(self.actions).get(action) or (self.mutating if is_mutating(action) else self.non_mutating)
 
 
 class BucketLevel:
-    """How full a bucket is.
+    """The current content of a token bucket.
 
-    The level counts in parts of a token, of which `refill_period_ns` make one; `refill_count` of them come in each nanosecond. So nothing
-    is ever rounded, and asking often gives no more than asking once.
+    The level is counted in parts of a token: `refill_period_ns` parts make a token, and `refill_count` parts arrive each nanosecond. So no
+    rounding occurs, and frequent calls gain nothing.
 
     Invariants:
-        1. Over any stretch of takes, no more than `capacity` + what came in between the latest times before and within it succeed.
+        1. In any series of takes, at most `capacity` succeed, plus the tokens that arrive between its first and its last time.
         2. A time before the latest one adds nothing.
     """
 
@@ -115,11 +111,11 @@ class BucketLevel:
         self._latest_ns: int | None = None
 
     def tokens(self, now_ns: int) -> int:
-        """The whole tokens that it holds at a time; looking changes nothing."""
+        """Return the number of whole tokens at a time, without taking any."""
         return self._parts_at(now_ns) // self.bucket.refill_period_ns
 
     def take(self, now_ns: int) -> None:
-        """Take a token that `tokens` has shown."""
+        """Take a token; `tokens` must be 1 or more."""
         self._parts = self._parts_at(now_ns) - self.bucket.refill_period_ns
         if self._latest_ns is None or now_ns > self._latest_ns:
             self._latest_ns = now_ns
@@ -131,7 +127,7 @@ class BucketLevel:
 
 
 class BucketLevels:
-    """How full all buckets of a `Throttle` are, and how often each action was refused for it."""
+    """The current content of all buckets of a `Throttle`, and the number of throttled calls of each action."""
 
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
@@ -142,15 +138,15 @@ class BucketLevels:
 
     @property
     def throttled_counts(self) -> dict[str, int]:
-        """How often each action found no token."""
+        """The number of calls of each action that found no token."""
         return dict(self._throttled_counts)
 
     def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int:
-        """How many calls of an action would be admitted at a time, one after another."""
+        """Return the number of calls of an action that would be admitted in a row at a time."""
         return min(level.tokens(now_ns) for level in self._drawn_from(action, filtered=filtered))
 
     def admit(self, action: str, now_ns: int, *, filtered: bool = True) -> bool:
-        """Take the token of a call, from each bucket that it draws from, or from none.
+        """Take a call's token from each bucket that it uses, or from none if one is empty; tell whether the call is admitted.
 
         Complexity: O(1).
         """

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from vpcipam cimport _pool as pool_calls
+from vpcipam.pool cimport addresses as pool_calls
 from vpcipam.fleet cimport _hints as hints
 from vpcipam.fleet cimport _pairs as pairs
 

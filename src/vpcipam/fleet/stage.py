@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.subnet_rules import reserved_addresses
 from vpcipam.fleet.metrics import Recorder, SubnetSample
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 

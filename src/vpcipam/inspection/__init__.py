@@ -1,1 +1,1 @@
-"""What a real node has: read from where it shows, seen as the library sees it, and held against the rules of EC2 and ipamd."""
+"""Read a real node, survey what its pods can use, and audit it by the rules of EC2 and ipamd."""

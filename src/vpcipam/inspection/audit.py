@@ -1,4 +1,4 @@
-"""Hold a surveyed node against the rules of EC2 and ipamd."""
+"""Audit a surveyed node by the rules of EC2 and ipamd."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,10 +27,10 @@ RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
     subnet_rules.check_room,
     subnet_rules.check_unseen,
 )
-"""All rules; each says where it comes from."""
+"""All rules. The docstring of each names its source."""
 
 
 def audit(survey: NodeSurvey) -> tuple[Finding, ...]:
-    """Tell what rules a node breaks, findings before notes, each in the order of `RULES`; nothing is asked of anybody."""
+    """List what all rules find, findings before notes, each in the order of `RULES`. It makes no calls."""
     found = [finding for rule in RULES for finding in rule(survey)]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.FINDING))

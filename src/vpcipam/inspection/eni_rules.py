@@ -1,4 +1,4 @@
-"""Rules about the ENIs of a node. Each looks at a survey and says what it finds; `vpcipam.inspection.audit` runs them all."""
+"""Rules about the ENIs of a node. Each yields what it finds in a survey; `vpcipam.inspection.audit` runs them all."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from vpcipam.address import IPV4_BITS, IPV6_BITS, AddressMode, Cidr
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
-from vpcipam.inspection.subnets import legible
+from vpcipam.inspection.subnets import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
 from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_ns, is_leaked
 
@@ -22,7 +22,7 @@ _S_PER_DAY = 86_400
 
 
 def check_eni_count(survey: NodeSurvey) -> Iterator[Finding]:
-    """No card has more ENIs than its type or MAX_ENI allows (EC2: network card limits; ipamd: MAX_ENI; reference, section 2)."""
+    """No card has more ENIs than its type or MAX_ENI allows (docs/ipamd.md, "Limits per instance type")."""
     limits = survey.node.limits
     for card in survey.cards:
         where = _card(card)
@@ -33,12 +33,12 @@ def check_eni_count(survey: NodeSurvey) -> Iterator[Finding]:
             )
         elif card.managed and card.eni_count > card.eni_limit:
             message = f"has {card.eni_count} ENIs, and MAX_ENI is {card.eni_limit}"
-            suggestion = "ipamd frees none for that alone: raise MAX_ENI, or drain the node and replace it"
+            suggestion = "ipamd frees no ENI for that reason: raise MAX_ENI, or drain the node and replace it"
             yield Finding("too-many-enis", _FINDING, where, message, suggestion)
 
 
 def check_slots(survey: NodeSurvey) -> Iterator[Finding]:
-    """No ENI has more addresses and prefixes than its type has places (EC2: IP addresses per network interface)."""
+    """No ENI has more addresses and prefixes than its type allows (EC2: IP addresses per network interface)."""
     limits = survey.node.limits
     for each in survey.enis:
         for mode, family in ((AddressMode.SECONDARY_IP, "IPv4"), (AddressMode.IPV6, "IPv6")):
@@ -50,7 +50,7 @@ def check_slots(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_prefix_support(survey: NodeSurvey) -> Iterator[Finding]:
-    """Only nitro and bare metal have prefixes (EC2: prefix delegation; reference, section 2)."""
+    """Only nitro and bare-metal types have prefixes (EC2: prefix delegation)."""
     limits = survey.node.limits
     for each in survey.enis:
         prefixes = (*each.eni.ipv4_prefixes, *each.eni.ipv6_prefixes)
@@ -63,8 +63,8 @@ def check_prefix_support(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
-    """Every address is one, and every prefix is a /28 or a /80 on its grid (EC2: prefix delegation; reference, section 1)."""
-    suggestion = "the library leaves it out; EC2 gives no such thing, so check what the data went through"
+    """Every address is valid, and every prefix is a /28 or a /80 on its grid (EC2: prefix delegation)."""
+    suggestion = "the library ignores it; EC2 never shows this, so check where the data comes from"
     for each in survey.enis:
         for text, version, length in _texts(each.eni):
             try:
@@ -73,12 +73,12 @@ def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
                 yield Finding("invalid-cidr", _FINDING, each.eni.eni_id, str(error), suggestion)
                 continue
             if (cidr.version, cidr.prefix_length) != (version, length):
-                message = f"{text!r} is an IPv{cidr.version} /{cidr.prefix_length} where an IPv{version} /{length} belongs"
+                message = f"{text!r} is an IPv{cidr.version} /{cidr.prefix_length}, but must be an IPv{version} /{length}"
                 yield Finding("invalid-cidr", _FINDING, each.eni.eni_id, message, suggestion)
 
 
 def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
-    """All addresses and prefixes of an ENI, with the IP version and the prefix length that belong there."""
+    """All addresses and prefixes of an ENI, each with the IP version and the prefix length that it must have."""
     singles = (*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips)
     yield from ((text, 4, IPV4_BITS) for text in singles)
     yield from ((text, 4, AddressMode.PREFIX.prefix_length) for text in eni.ipv4_prefixes)
@@ -87,7 +87,7 @@ def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
 
 
 def _cidrs(eni: NetworkInterface) -> tuple[Cidr, ...]:
-    return tuple(legible(text for text, _, _ in _texts(eni)))
+    return tuple(parse_valid(text for text, _, _ in _texts(eni)))
 
 
 def check_subnet_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
@@ -96,15 +96,15 @@ def check_subnet_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
         subnet = survey.node.subnet(each.eni.subnet_id)
         if subnet is None:
             message = f"is in {each.eni.subnet_id}, which EC2 does not show"
-            suggestion = "nothing can be said about its addresses; check the permission for ec2:DescribeSubnets"
+            suggestion = "its addresses can't be checked; look at the permission for ec2:DescribeSubnets"
             yield Finding("unknown-subnet", _FINDING, each.eni.eni_id, message, suggestion)
             continue
-        blocks = tuple(legible(text for text in (subnet.cidr, subnet.ipv6_cidr) if text is not None))
+        blocks = tuple(parse_valid(text for text in (subnet.cidr, subnet.ipv6_cidr) if text is not None))
         outside = [cidr for cidr in _cidrs(each.eni) if not any(cidr.first in block and cidr.last in block for block in _of(cidr, blocks))]
         if outside:
-            own = " and ".join(map(str, blocks)) or "nothing legible"
+            own = " and ".join(map(str, blocks)) or "invalid"
             message = f"has {_some(_short(cidr) for cidr in outside)} outside of {subnet.subnet_id}, which is {own}"
-            yield Finding("address-outside-subnet", _FINDING, each.eni.eni_id, message, "give it back: no route leads there")
+            yield Finding("address-outside-subnet", _FINDING, each.eni.eni_id, message, "unassign it: no route leads there")
 
 
 def _of(cidr: Cidr, blocks: Iterable[Cidr]) -> Iterator[Cidr]:
@@ -112,38 +112,35 @@ def _of(cidr: Cidr, blocks: Iterable[Cidr]) -> Iterator[Cidr]:
 
 
 def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
-    """No address is in two CIDRs of the node, or it could be two pods' (ipamd does not check; reference, section 7.1)."""
+    """No address is in two CIDRs of the node, else two pods can get it; ipamd doesn't check (docs/ipamd.md, "Known faults")."""
     owned = sorted(((cidr, each.eni.eni_id) for each in survey.enis for cidr in _cidrs(each.eni)), key=lambda pair: pair[0])
-    widest: dict[int, tuple[Cidr, str]] = {}  # by version, the CIDR before that reaches furthest
+    widest: dict[int, tuple[Cidr, str]] = {}  # by version: of the CIDRs so far, the one that ends last
     for cidr, eni_id in owned:
         before = widest.get(cidr.version)
         if before is not None and before[0].overlaps(cidr):
             message = f"{_short(cidr)} overlaps {_short(before[0])} of {'the same ENI' if before[1] == eni_id else before[1]}"
-            suggestion = "two pods can get one address: cordon the node, and give one of the two back"
+            suggestion = "two pods can get one address: cordon the node, and unassign one of the two"
             yield Finding("overlapping-cidrs", _FINDING, eni_id, message, suggestion)
         if before is None or cidr.last > before[0].last:
             widest[cidr.version] = (cidr, eni_id)
 
 
 def check_modes(survey: NodeSurvey) -> Iterator[Finding]:
-    """Slots hold what the mode says; the rest gives no pod an address (ipamd gives it back at its next start; reference, section 4)."""
+    """Slots hold CIDRs of the mode; others give no pod an address, and ipamd releases them at its next start (docs/ipamd.md, "Modes")."""
     ours = [each for each in survey.enis if each.managed]
     stale = [each for each in ours if each.stale_cidrs]
     other = "prefixes" if survey.mode is AddressMode.SECONDARY_IP else "secondary IPs"
     if stale and all(each.slot_count == len(each.stale_cidrs) for each in ours):
-        message = f"has {other} alone, and with the settings given its slots hold {_MODE_WORDS[survey.mode]}"
-        suggestion = "give the settings of this node with --daemonset or --set; if these are its settings, restart aws-node on it"
+        message = f"has only {other}, but by the given settings its slots hold {survey.mode.label}"
+        suggestion = "pass this node's settings with --daemonset or --set; if these are its settings, restart aws-node on it"
         yield Finding("mode-mismatch", _FINDING, survey.node.instance.instance_id, message, suggestion)
     for each in stale:
         message = f"has {other} of the mode that is off, which give pods no new addresses: {_some(each.stale_cidrs)}"
         yield Finding("mixed-modes", _NOTE, each.eni.eni_id, message, "drain the node, or restart aws-node once their pods are gone")
 
 
-_MODE_WORDS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6 addresses"}
-
-
 def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:
-    """In IPv6 mode the primary ENI has a /80, or the node never becomes ready (ipamd: assignIPv6Prefix; reference, section 5)."""
+    """In IPv6 mode the primary ENI has a /80, else the node never becomes ready (docs/ipamd.md, "IPv6")."""
     primary = survey.primary
     if survey.mode is AddressMode.IPV6 and primary is not None and not primary.eni.ipv6_prefixes:
         message = "has no /80, and IPv6 pods get all their addresses from one"
@@ -155,7 +152,7 @@ def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_places(survey: NodeSurvey) -> Iterator[Finding]:
-    """ENIs are in the VPC and the zone of their instance (EC2: AttachNetworkInterface; ipamd looks for subnets in that VPC alone)."""
+    """ENIs are in the VPC and the zone of their instance (EC2: AttachNetworkInterface; ipamd uses subnets of that VPC only)."""
     instance = survey.node.instance
     for each in survey.enis:
         if each.eni.vpc_id != instance.vpc_id:
@@ -168,14 +165,14 @@ def check_places(survey: NodeSurvey) -> Iterator[Finding]:
         if each.eni.availability_zone != instance.availability_zone:
             message = f"is in {each.eni.availability_zone}, and the instance in {instance.availability_zone}"
             yield Finding(
-                "other-zone", _FINDING, each.eni.eni_id, message, "EC2 attaches across no zones, so check what the data went through"
+                "other-zone", _FINDING, each.eni.eni_id, message, "EC2 never attaches across zones, so check where the data comes from"
             )
 
 
 def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
-    """Each card's device indexes are all different, and without gaps as ipamd takes the lowest free one; the primary ENI is 0 on card 0."""
+    """A card's device indexes differ and have no gaps, since ipamd takes the lowest free one; the primary ENI is device 0 of card 0."""
     if survey.primary is None:
-        where, message = survey.node.instance.instance_id, "has no primary ENI that EC2 shows"
+        where, message = survey.node.instance.instance_id, "has no primary ENI, as far as EC2 shows"
         yield Finding("no-primary-eni", _FINDING, where, message, "no node starts without one; read it again in a minute")
     for card in survey.cards:
         indexes = Counter(each.device_index for each in survey.enis if each.network_card == card.network_card)
@@ -190,24 +187,24 @@ def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding("device-index-gap", _NOTE, _card(card), message, "ipamd fills the lowest gap first")
 
 
-# --- whose ENIs are ------------------------------------------------------------------------------------------------------
+# --- whose ENIs they are ------------------------------------------------------------------------------------------------------
 
 
 def check_termination(survey: NodeSurvey) -> Iterator[Finding]:
-    """What ipamd made goes with its instance (ipamd sets DeleteOnTermination after the attach; reference, section 6)."""
+    """ENIs that ipamd created have DeleteOnTermination, which ipamd sets after the attach (docs/ipamd.md, "Attaching an ENI")."""
     instance_id = survey.node.instance.instance_id
     for each in survey.enis:
         attachment = each.eni.attachment
         made_here = each.eni.tag(INSTANCE_TAG) == instance_id and not each.primary
         if made_here and attachment is not None and not attachment.delete_on_termination:
-            message = "was made by ipamd, and stays when the instance is terminated: it would keep its addresses"
+            message = "was created by ipamd and stays when the instance is terminated, with its addresses"
             suggestion = f"aws ec2 modify-network-interface-attribute --network-interface-id {each.eni.eni_id} --attachment "
             suggestion += f"AttachmentId={attachment.attachment_id},DeleteOnTermination=true"
             yield Finding("stays-after-termination", _FINDING, each.eni.eni_id, message, suggestion)
 
 
 def check_unmanaged(survey: NodeSurvey) -> Iterator[Finding]:
-    """What ipamd leaves alone takes room of its card (reference, section 3: MANAGE_UNTAGGED_ENI; section 5)."""
+    """Unmanaged ENIs take room on their card (docs/ipamd.md, "Variables": MANAGE_UNTAGGED_ENI)."""
     cards = {card.network_card: card for card in survey.cards}
     for each in survey.enis:
         card = cards[each.network_card]
@@ -215,7 +212,7 @@ def check_unmanaged(survey: NodeSurvey) -> Iterator[Finding]:
             continue
         why = _why_unmanaged(each.eni)
         room = 0 if survey.mode is AddressMode.IPV6 else survey.node.limits.slots_per_eni * survey.mode.addresses_per_slot
-        costs = f"one ENI of {card.eni_limit}" + (f", so the node can have {room} pod addresses less" if room else "")
+        costs = f"one ENI of {card.eni_limit}" + (f", so the node can have {room} fewer pod addresses" if room else "")
         yield Finding("unmanaged-eni", _NOTE, each.eni.eni_id, f"is not managed by ipamd, as {why}; it takes {costs}")
 
 
@@ -227,26 +224,26 @@ def _why_unmanaged(eni: NetworkInterface) -> str:
 
 
 def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
-    """Trunk and EFA ENIs take room: a trunk gives pods no addresses, and neither is ever freed (reference, sections 1, 4 and 5)."""
+    """Trunk and EFA ENIs take room: a trunk gives no pod addresses, and ipamd frees neither (docs/ipamd.md, "Trunk and branch ENIs")."""
     for each in survey.enis:
         if each.eni.interface_type == "trunk":
             off = "" if survey.settings.enable_pod_eni else ", though ENABLE_POD_ENI is off"
-            message = f"is the trunk of security groups for pods{off}: it takes one ENI, and its own slots are not filled"
+            message = f"is the trunk of security groups for pods{off}: it takes one ENI, and its slots are not filled"
             yield Finding("trunk-eni", _NOTE, each.eni.eni_id, message)
         elif each.eni.interface_type.startswith("efa"):
             yield Finding("efa-eni", _NOTE, each.eni.eni_id, "is an EFA interface, which ipamd never frees")
     if survey.settings.enable_pod_eni and not any(each.eni.interface_type == "trunk" for each in survey.enis):
         message = "has no trunk ENI yet, so ENABLE_POD_ENI keeps the room for one"
-        suggestion = "if it stays away: see whether the VPC resource controller runs and the type takes trunks"
+        suggestion = "if none appears, check that the VPC resource controller runs and that the type allows trunks"
         yield Finding("trunk-expected", _NOTE, survey.node.instance.instance_id, message, suggestion)
 
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
-    """What ipamd made for this instance is attached to it (ipamd: cleanUpLeakedENIs; reference, section 5: 5 minutes old, once an hour)."""
+    """ENIs that ipamd created for this instance are attached to it (docs/ipamd.md, "Leaked ENIs")."""
     sweeps = survey.settings.leaked_eni_cleanup_enabled
     for eni in survey.node.unattached:
         count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
-        holds = f"was made for this instance, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
+        holds = f"was created for this instance, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
         made_ns = created_ns(eni)
         delete = f"aws ec2 delete-network-interface --network-interface-id {eni.eni_id}"
         if made_ns is None:
@@ -262,7 +259,7 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 
 
-# --- words ---------------------------------------------------------------------------------------------------------------
+# --- text ---------------------------------------------------------------------------------------------------------------
 
 
 def _card(card: CardSurvey) -> str:
@@ -275,7 +272,7 @@ def _short(cidr: Cidr) -> str:
 
 
 def _some(texts: Iterable[str]) -> str:
-    """Write the first few, and how many there are beyond."""
+    """Write the first few, and how many more there are."""
     shown = list(texts)
     more = len(shown) - _MOST_SHOWN
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What an audit says about a node."""
+"""What an audit finds on a node."""
 
 import enum
 
@@ -6,23 +6,23 @@ import attrs
 
 
 class Severity(enum.StrEnum):
-    """How much a rule's word weighs."""
+    """How much a finding matters."""
 
     FINDING = "finding"
-    """Something is wrong, or about to be: a rule of EC2 or of ipamd is broken."""
+    """A rule of EC2 or of ipamd is broken: something is wrong or about to go wrong."""
     NOTE = "note"
-    """Nothing is wrong, but it takes room, or explains a figure."""
+    """Nothing is wrong, but something takes room or explains a number."""
 
 
 @attrs.frozen
 class Finding:
-    """What one rule has to say about one place.
+    """What one rule found in one place.
 
     Attributes:
         rule: the rule's id, such as `too-many-enis`.
         where: an ENI, a subnet, a network card (`card 0`) or the instance.
-        message: what is so; a sentence without its full stop.
-        suggestion: what to do about it, empty where there is nothing to do.
+        message: what was found; a sentence without subject and full stop.
+        suggestion: what to do about it, empty if there is nothing to do.
     """
 
     rule: str
@@ -32,5 +32,5 @@ class Finding:
     suggestion: str = ""
 
     def __str__(self) -> str:
-        """One line: where, what, and what to do."""
+        """Write it as one line: where, what, and what to do."""
         return f"{self.where}: {self.message}" + (f"; {self.suggestion}" if self.suggestion else "")

@@ -1,4 +1,4 @@
-"""What was read of a real node: plain facts, before any judgement."""
+"""What was read of a real node, before any rule is applied."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,16 @@ from vpcipam.limits import InstanceLimits
 
 @attrs.frozen(kw_only=True)
 class ObservedNode:
-    """An instance and what lies around it, as a source showed it.
+    """An instance, its ENIs and its subnets, as a source showed them.
 
     Attributes:
-        instance: go by `enis`, not by its own list: EC2 shows ENIs without their tags there.
+        instance: its own list of ENIs lacks their tags, so use `enis`.
         limits: of its type.
-        enis: those attached to it, by network card and device index.
-        unattached: those tagged as made by its ipamd and attached to nothing, by id.
-        subnets: those of its VPC and of its ENIs, by id.
-        enis_by_subnet: all ENIs, whosever they are, of the subnets that its ENIs are in or that its ipamd may make new ones in.
-        read_ns: when it was read, Unix nanoseconds. It took several calls: what changed between them may show twice, or not at all.
+        enis: the attached ENIs, by network card and device index.
+        unattached: the unattached ENIs whose tag says that its ipamd created them, by id.
+        subnets: the subnets of its VPC and of its ENIs, by id.
+        enis_by_subnet: all ENIs, of any owner, in the subnets that its ENIs are in or that its ipamd may create ENIs in.
+        read_ns: when it was read, Unix nanoseconds. Reading takes several calls: a change in between may show twice or not at all.
     """
 
     instance: Instance
@@ -31,5 +31,5 @@ class ObservedNode:
     read_ns: int
 
     def subnet(self, subnet_id: str) -> Subnet | None:
-        """Find a subnet, None where the source did not show it."""
+        """Find a subnet, None if the source did not show it."""
         return next((subnet for subnet in self.subnets if subnet.subnet_id == subnet_id), None)

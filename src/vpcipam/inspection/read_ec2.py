@@ -1,4 +1,4 @@
-"""Read a node from EC2, with calls that change nothing: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets."""
+"""Read a node from EC2 with read-only calls: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,16 +11,16 @@ from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary
 def read_node(
     ec2: Ec2Api, instance_id: str, *, now_ns: int, find_limits: Callable[[str], InstanceLimits] = instance_limits
 ) -> ObservedNode:
-    """Read an instance, its ENIs, those that it left behind, its subnets, and all that lies in these.
+    """Read an instance, its ENIs, its leaked ENIs, its subnets, and all ENIs in these.
 
     Args:
-        ec2: what answers; a throttled call is tried again only if it does that itself.
+        ec2: what answers the calls. Throttled calls are retried only if it does that itself.
         instance_id: the node's instance.
         now_ns: the time of the calls.
-        find_limits: gives the limits of a type by name; the library's table, unless given.
+        find_limits: looks up the limits of a type by name; by default in the library's table.
 
     Raises:
-        Ec2Error: EC2 refused a call; InvalidInstanceID.NotFound for an instance that is unknown or terminated.
+        Ec2Error: EC2 refused a call; InvalidInstanceID.NotFound if the instance is unknown or terminated.
         UnknownInstanceType: `find_limits` does not know the type.
     """
     instance = ec2.describe_instance(instance_id, now_ns=now_ns)
@@ -40,7 +40,7 @@ def read_node(
 
 
 def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], now_ns: int) -> tuple[Subnet, ...]:
-    """Read the subnets of the VPC, and those of ENIs in other VPCs, which EC2 lets an instance have too."""
+    """Read the subnets of the VPC, and those of ENIs in other VPCs: EC2 allows such ENIs."""
     of_vpc = ec2.describe_subnets(vpc_id=vpc_id, now_ns=now_ns)
     elsewhere = {eni.subnet_id for eni in enis} - {subnet.subnet_id for subnet in of_vpc}
     others = ec2.describe_subnets(subnet_ids=sorted(elsewhere), now_ns=now_ns) if elsewhere else ()
@@ -50,7 +50,7 @@ def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], no
 def _read_neighbours(
     ec2: Ec2Api, enis: tuple[NetworkInterface, ...], subnets: tuple[Subnet, ...], now_ns: int
 ) -> dict[str, tuple[NetworkInterface, ...]]:
-    """Read all ENIs of the subnets that the node has to do with, in one call."""
+    """Read all ENIs in the subnets of the node's ENIs and in those that its ipamd may use, in one call."""
     candidates = (discovered_subnets(subnets, eni) for eni in enis if is_primary(eni))
     wanted = {eni.subnet_id for eni in enis} | {subnet.subnet_id for found in candidates for subnet in found}
     if not wanted:

@@ -1,4 +1,4 @@
-"""Rules about the subnets of a node, and about the instance itself; `vpcipam.inspection.audit` runs them all."""
+"""Rules about the subnets of a node and about the instance. `vpcipam.inspection.audit` runs them all."""
 
 from collections.abc import Iterator
 
@@ -11,23 +11,23 @@ _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 
 
 def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
-    """Only a running instance is a node."""
+    """The instance is running."""
     instance = survey.node.instance
     if instance.state != "running":
-        message = f"is {instance.state}: what is shown may be about to change"
+        message = f"is {instance.state}: what is shown may change soon"
         yield Finding("not-running", _NOTE, instance.instance_id, message)
 
 
 def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
-    """A node can have addresses for pods (reference, sections 2 and 4: what custom networking, trunks and excluded subnets leave)."""
+    """The node can have pod addresses, in spite of custom networking, trunks and excluded subnets (docs/ipamd.md, "Max pods")."""
     if survey.address_limit == 0 and survey.mode is not AddressMode.IPV6:
-        message = "can't have any address for pods, whatever it adds: none of its ENIs and of those to come gives any"
+        message = "can't have any address for pods: neither its ENIs nor those that it can add give any"
         suggestion = "see the notes on its ENIs and subnets; a larger type or a higher MAX_ENI gives room for more ENIs"
         yield Finding("no-pod-addresses", _FINDING, survey.node.instance.instance_id, message, suggestion)
 
 
 def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
-    """Subnets tagged kubernetes.io/role/cni=0 give pods no new addresses (ipamd: subnet discovery; reference, section 4)."""
+    """Subnets tagged kubernetes.io/role/cni=0 give pods no new addresses (docs/ipamd.md, "Subnet discovery")."""
     for subnet in survey.subnets:
         if subnet.excluded:
             tag = f"is tagged {SUBNET_ROLE_TAG}={SUBNET_EXCLUDED}"
@@ -40,17 +40,17 @@ def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_unseen(survey: NodeSurvey) -> Iterator[Finding]:
-    """All addresses of a subnet are free, on an ENI, or kept by EC2; those of reservations are neither (reference, section 6)."""
+    """Every address of a subnet is free, on an ENI, or reserved by EC2, except in CIDR reservations."""
     for subnet in survey.subnets:
         if subnet.unseen_count:
-            message = f"has {subnet.unseen_count} addresses that are neither free nor on an ENI: CIDR reservations, mostly"
+            message = f"has {subnet.unseen_count} addresses that are neither free nor on an ENI: mostly CIDR reservations"
             yield Finding("unseen-addresses", _NOTE, subnet.subnet.subnet_id, message)
 
 
 def check_room(survey: NodeSurvey) -> Iterator[Finding]:
-    """Some subnet has room for what ipamd asks for next (reference, section 5: grow, and the pause of 120 s after a refusal).
+    """Some subnet has room for what ipamd asks for once all addresses of the node are taken (docs/ipamd.md, "Growing the pool").
 
-    What it asks for once all addresses of the node are taken: first slots of the ENIs it has, then a new ENI. One that has room is enough.
+    It asks for slots of the ENIs that the node has, then for a new ENI. Room for one of these is enough.
     """
     for card in survey.cards:
         refusals = list(_refusals(survey, card))
@@ -63,7 +63,7 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
-    """Say of each way to grow why EC2 would refuse it, None where it need not."""
+    """For each way to grow, why EC2 would refuse it; None if it may grant it."""
     if card.growth is None:
         return
     enis = {each.eni.eni_id: each for each in survey.enis}

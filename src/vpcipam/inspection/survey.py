@@ -1,7 +1,7 @@
-"""A node as the library sees it: which of what was read its ipamd manages, what pods can have of it, and how far it can grow.
+"""Survey a node that was read: which ENIs its ipamd manages, how many addresses pods can use, and how far it can grow.
 
-Which pods run is not known, so nothing here says how many addresses are in use, or what the node is about to do. What it asks for once
-all its addresses are taken can be known, and is `CardSurvey.growth`.
+It is unknown which pods run, so a survey doesn't say how many addresses are in use, nor what the node does next. It does say what the
+node asks for once all its addresses are taken: `CardSurvey.growth`.
 """
 
 import contextlib
@@ -39,15 +39,13 @@ class EniSurvey:
     """One attached ENI.
 
     Attributes:
-        eni: as it was read.
-        network_card: the card that it is on.
-        device_index: its place there.
-        primary: whether it is the instance's primary ENI.
-        managed: whether ipamd sees to it.
-        excluded: whether its subnet is tagged to give pods no addresses.
-        slot_count: places taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
-        address_count: the addresses that pods can have of it, taken or free.
-        stale_cidrs: what is on it of the mode that is switched off: no pod gets a new address of that.
+        eni: the ENI as it was read.
+        primary: it is the instance's primary ENI.
+        managed: ipamd manages it.
+        excluded: the tag of its subnet says that it gives no pod addresses.
+        slot_count: slots taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
+        address_count: the addresses that pods can use, taken or free.
+        stale_cidrs: its CIDRs of the mode that is off, which give no new addresses.
     """
 
     eni: NetworkInterface
@@ -62,7 +60,7 @@ class EniSurvey:
 
     @property
     def kind(self) -> str:
-        """What it is: `primary`, `secondary`, or EC2's own word for another type, such as `trunk` and `efa`."""
+        """`primary`, `secondary`, or EC2's name of another interface type, such as `trunk` and `efa`."""
         if self.primary:
             return "primary"
         return "secondary" if self.eni.interface_type == "interface" else self.eni.interface_type
@@ -73,13 +71,13 @@ class CardSurvey:
     """One network card that the instance has, or has ENIs on.
 
     Attributes:
-        managed: whether ipamd sees to it: cards above 0 with ENABLE_MULTI_NIC alone.
-        type_limit: the ENIs that the type takes on it; 0 for a card that the type is not known to have.
-        eni_limit: the same, or MAX_ENI where that is lower.
-        eni_room: the ENIs that ipamd may still add.
-        address_count: the addresses that pods can have now, taken or free; in IPv6 mode those of the one /80.
-        address_limit: the same, once all ENIs and slots that pods can use are filled.
-        growth: what ipamd asks for once all addresses are taken; None where it asks for nothing.
+        managed: ipamd manages it; cards above 0 only with ENABLE_MULTI_NIC.
+        type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
+        eni_limit: the type's limit, or MAX_ENI if that is lower.
+        eni_room: how many ENIs ipamd may still add.
+        address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
+        address_limit: the same, once all ENIs and slots for pods are filled.
+        growth: what ipamd asks for once all addresses are taken, None for nothing.
     """
 
     network_card: int
@@ -95,17 +93,17 @@ class CardSurvey:
 
 @attrs.frozen(kw_only=True)
 class NodeSurvey:
-    """A node under the settings that its ipamd is taken to have.
+    """A node, under given settings of its ipamd.
 
     Attributes:
         node: what was read.
-        settings: of its aws-node container.
+        settings: the settings of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit.
-        cards: by index.
-        enis: those attached, by network card and device index.
-        subnets: those that its ENIs are in or that ipamd may make new ones in, by id.
-        new_eni_subnets: where ipamd makes a new ENI, the first choice first; empty where that can't be known: an ENIConfig says it.
+        cards: the network cards, by index.
+        enis: the attached ENIs, by network card and device index.
+        subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
+        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if an ENIConfig decides, which EC2 doesn't know.
     """
 
     node: ObservedNode
@@ -119,21 +117,21 @@ class NodeSurvey:
 
     @property
     def address_count(self) -> int:
-        """The addresses that pods can have now, taken or free, on all managed cards."""
+        """The addresses that pods can use now, taken or free, on all managed cards."""
         return sum(card.address_count for card in self.cards)
 
     @property
     def address_limit(self) -> int:
-        """The same, once all ENIs and slots that pods can use are filled."""
+        """The addresses that pods can use once all ENIs and slots for pods are filled."""
         return sum(card.address_limit for card in self.cards)
 
     @property
     def primary(self) -> EniSurvey | None:
-        """The primary ENI, None where the source does not show it."""
+        """The primary ENI, None if the source does not show it."""
         return next((eni for eni in self.enis if eni.primary), None)
 
     def subnet(self, subnet_id: str) -> SubnetSurvey | None:
-        """Find a subnet that the node has to do with."""
+        """Find one of `subnets` by id."""
         return next((subnet for subnet in self.subnets if subnet.subnet.subnet_id == subnet_id), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,16 +155,16 @@ class NodeSurvey:
 
 
 def _with_tags(what: NetworkInterface | Subnet) -> dict[str, Any]:
-    """Write it with its tags as an object."""
+    """Write an ENI or a subnet with its tags as an object."""
     return attrs.asdict(what) | {"tags": dict(what.tags)}
 
 
 def survey(node: ObservedNode, settings: Settings | None = None, *, max_pods: int | None = None) -> NodeSurvey:
-    """See a node as the library does.
+    """Survey a node.
 
     Args:
         node: what was read.
-        settings: of its aws-node container; None for the manifest as AWS ships it.
+        settings: the settings of its aws-node container; None for the manifest as AWS ships it.
         max_pods: the kubelet's limit; None for what EKS sets.
 
     Raises:
@@ -248,7 +246,7 @@ class _Surveyor:
         return self._settings.provisioning_enabled and self._mode is not AddressMode.IPV6
 
     def _datastore(self, index: int, enis: Iterable[NetworkInterface]) -> Datastore:
-        """Put ENIs into a datastore as a node does. What it refuses is left out; the audit has a rule for each such case."""
+        """Add ENIs to a datastore as a node does. What it refuses is left out; the audit reports each such case."""
         datastore = Datastore(mode=self._mode, network_card=index)
         for eni in enis:
             with contextlib.suppress(DatastoreError, OutOfRange):
@@ -259,9 +257,9 @@ class _Surveyor:
         return datastore
 
     def _address_limit(self, view: PoolView) -> int:
-        """The addresses of what can be filled, and of what is there beyond that, such as on the primary ENI under custom networking.
+        """The addresses of all slots that can be filled, and of other slots in use, such as on the primary ENI with custom networking.
 
-        New ENIs give none where their only subnet is excluded.
+        New ENIs give no addresses if all subnets for them are excluded.
         """
         usable = [eni for eni in view.enis if view.takes_slots(eni)]
         beyond = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
@@ -285,25 +283,25 @@ class _Surveyor:
 
 
 def slots_in_use(eni: NetworkInterface, mode: AddressMode) -> int:
-    """Count the places of an ENI that are taken, of the family of the mode."""
+    """Count the slots in use on an ENI, of the mode's IP family."""
     if mode is AddressMode.IPV6:
         return len(eni.ipv6_addresses) + len(eni.ipv6_prefixes)
     return len(eni.secondary_ips) + len(eni.ipv4_prefixes)
 
 
 def slot_limit(limits: InstanceLimits, mode: AddressMode) -> int:
-    """The places of an ENI, of the family of the mode. The primary IPv4 address takes none of these; no IPv6 address is set apart."""
+    """The slots of an ENI, of the mode's IP family. The primary IPv4 address takes no slot; every IPv6 address does."""
     return limits.ipv6_per_eni if mode is AddressMode.IPV6 else limits.slots_per_eni
 
 
 def stale_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
-    """The CIDRs on an ENI that can carry pods, but not in this mode."""
+    """The CIDRs of an ENI that pods can use in the other mode, but not in this one."""
     if mode is AddressMode.PREFIX:
         return tuple(f"{address}/32" for address in eni.secondary_ips)
     return eni.ipv4_prefixes if mode is AddressMode.SECONDARY_IP else ()
 
 
 def _all_taken(view: PoolView) -> PoolView:
-    """The same card with a pod on every address; to grow, only the counts of the whole pool matter."""
+    """The view of the same card with a pod on every address. Only the counts that `grow` reads are changed."""
     total = view.stats.total_count
     return attrs.evolve(view, stats=attrs.evolve(view.stats, assigned_count=total, available_count=0, free_prefix_count=0))

@@ -1,37 +1,12 @@
-"""The limits of one instance type as a value: checked when made, read from EC2's own answer or from a row of the table."""
+"""The limits of one instance type as a checked value, and reading them from EC2's answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from vpcipam._arguments import require_boolean, require_integer
+from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
-
-COLUMNS = (
-    "instance_type",
-    "network_cards",
-    "default_network_card",
-    "ipv4_per_eni",
-    "ipv6_per_eni",
-    "hypervisor",
-    "vcpus",
-    "efa",
-)
-"""The columns of the table of instance types."""
-
-
-def _integer(minimum: int) -> Callable[[object, "attrs.Attribute[int]", object], None]:
-    """Make a validator: a plain int, `minimum` or more."""
-
-    def validate(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-        require_integer(_where(instance, attribute), value, minimum)
-
-    return validate
-
-
-def _boolean(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
-    require_boolean(_where(instance, attribute), value)
 
 
 def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
@@ -83,14 +58,14 @@ class InstanceLimits:
     Attributes:
         instance_type: The name, as in `m5.large`.
         eni_limit: The ENIs of the default network card, not the sum over cards: the CNI uses the others only with ENABLE_MULTI_NIC.
-        ipv4_per_eni: The private IPv4 addresses of an ENI, its primary one included.
-        ipv6_per_eni: The IPv6 addresses of an ENI; 0 where the type has no IPv6. As IPv4, unless given.
-        network_cards: The maximum number of ENIs of each network card, by card index. One card with `eni_limit` ENIs, unless given.
+        ipv4_per_eni: The private IPv4 addresses of an ENI, the primary one included.
+        ipv6_per_eni: The IPv6 addresses of an ENI; 0 if the type has no IPv6. Default: `ipv4_per_eni`.
+        network_cards: The maximum number of ENIs of each network card, by card index. Default: one card with `eni_limit` ENIs.
         default_network_card: The index of the card that has the primary ENI.
         bare_metal: Whether the instance is a whole machine.
         hypervisor: `nitro` or `xen`; None on bare metal.
-        vcpus: The vCPUs of the type as it comes. Only the recommended cap on pods depends on it; 2, unless given.
-        efa: Whether the type takes an Elastic Fabric Adapter.
+        vcpus: The type's default number of vCPUs, 2 unless given. Only the recommended cap on pods depends on it.
+        efa: Whether the type supports an Elastic Fabric Adapter.
 
     Example:
         >>> InstanceLimits(instance_type="x9.large", eni_limit=3, ipv4_per_eni=10, vcpus=2).slots_per_eni
@@ -98,21 +73,23 @@ class InstanceLimits:
     """
 
     instance_type: str = attrs.field(validator=_instance_type_name)
-    eni_limit: int = attrs.field(validator=_integer(1))
-    ipv4_per_eni: int = attrs.field(validator=_integer(1))
-    ipv6_per_eni: int = attrs.field(default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=_integer(0))
+    eni_limit: int = attrs.field(validator=integer_field(1, name=_where))
+    ipv4_per_eni: int = attrs.field(validator=integer_field(1, name=_where))
+    ipv6_per_eni: int = attrs.field(
+        default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=integer_field(0, name=_where)
+    )
     network_cards: tuple[int, ...] = attrs.field(default=attrs.Factory(lambda self: (self.eni_limit,), takes_self=True), validator=_cards)
     default_network_card: int = attrs.field(default=0, validator=_default_card)
-    bare_metal: bool = attrs.field(default=False, validator=_boolean)
+    bare_metal: bool = attrs.field(default=False, validator=boolean_field(_where))
     hypervisor: str | None = attrs.field(
         default=attrs.Factory(lambda self: None if self.bare_metal else "nitro", takes_self=True), validator=_hypervisor
     )
-    vcpus: int = attrs.field(default=2, validator=_integer(1))
-    efa: bool = attrs.field(default=False, validator=_boolean)
+    vcpus: int = attrs.field(default=2, validator=integer_field(1, name=_where))
+    efa: bool = attrs.field(default=False, validator=boolean_field(_where))
 
     @property
     def slots_per_eni(self) -> int:
-        """The places on an ENI for a secondary IPv4 address or a prefix: all its IPv4 addresses but the primary one."""
+        """The places on an ENI for a secondary IPv4 address or a prefix: all IPv4 addresses but the primary one."""
         return self.ipv4_per_eni - 1
 
     @property
@@ -121,18 +98,18 @@ class InstanceLimits:
         return self.bare_metal or self.hypervisor == "nitro"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all attributes, and the two properties, as values that JSON knows."""
+        """Return all attributes and the two properties as a JSON object."""
         values = attrs.asdict(self)
         values["network_cards"] = list(self.network_cards)
         return values | {"slots_per_eni": self.slots_per_eni, "supports_prefixes": self.supports_prefixes}
 
     @classmethod
     def from_describe_instance_types(cls, item: Mapping[str, Any]) -> "InstanceLimits":
-        """Read one item of `InstanceTypes` in EC2's answer to DescribeInstanceTypes.
+        """Read one item of `InstanceTypes` from EC2's answer to DescribeInstanceTypes.
 
         Raises:
-            InvalidArgument: A fact is missing or has a value that makes no sense.
-            TypeError: The item, or a fact in it, has the wrong type.
+            InvalidArgument: A value is missing or makes no sense.
+            TypeError: The item, or a value in it, has the wrong type.
         """
         if not isinstance(item, Mapping):
             raise TypeError(f"an instance type's description must be a mapping, not {type(item).__name__}")
@@ -159,7 +136,7 @@ class InstanceLimits:
 
 
 def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it
-    """Take a fact out of EC2's answer; `where` completes the sentence of a refusal."""
+    """Look up a value in EC2's answer; `where` completes the sentence of an error message."""
     try:
         value = mapping[key]
     except KeyError:
@@ -181,18 +158,18 @@ def _network_cards(items: list[Any], where: str) -> tuple[int, ...]:
 
 
 def load_limits(text: str) -> tuple[InstanceLimits, ...]:
-    """Read the JSON that `aws ec2 describe-instance-types` prints, so that types newer than the table can be used.
+    """Read the JSON that `aws ec2 describe-instance-types` prints, for types newer than the table.
 
     Args:
-        text: One JSON document or several in a row (pages): an answer with `InstanceTypes`, a list of its items, one item, or a mapping
-            from names to items.
+        text: One JSON document, or several in a row (pages). Each is an answer with `InstanceTypes`, a list of its items, one item, or a
+            mapping from names to items.
 
     Returns:
-        The limits, sorted by type. Of a type that occurs twice, the last counts.
+        The limits, sorted by type. If a type occurs twice, the last item wins.
 
     Raises:
         InvalidArgument: The text is not JSON of that kind.
-        TypeError: A fact in it has the wrong type.
+        TypeError: A value in it has the wrong type.
     """
     import json  # noqa: PLC0415 - most lookups never need it
 
@@ -202,7 +179,7 @@ def load_limits(text: str) -> tuple[InstanceLimits, ...]:
     while position < len(text):
         try:
             document, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:  # beside JSONDecodeError: a number too long, lists too deep
+        except (ValueError, RecursionError) as error:  # also a number too long, or lists nested too deep
             raise InvalidArgument(f"not JSON: {error}; give what `aws ec2 describe-instance-types --output json` prints") from None
         for item in _items(document):
             limits = InstanceLimits.from_describe_instance_types(item)
@@ -218,7 +195,7 @@ def _skip_blanks(text: str, position: int) -> int:
 
 
 def _items(document: object) -> list[Any]:
-    """Find the descriptions in one JSON document."""
+    """Return the descriptions in one JSON document."""
     if isinstance(document, dict):
         if "InstanceTypes" in document:
             document = document["InstanceTypes"]
@@ -229,44 +206,3 @@ def _items(document: object) -> list[Any]:
     if not isinstance(document, list):
         raise InvalidArgument(f"expected EC2's answer with InstanceTypes, or a list of its items, not {type(document).__name__}")
     return document
-
-
-def format_row(limits: InstanceLimits) -> str:
-    """Write limits as a line of the table, without its line end."""
-    return "\t".join(
-        (
-            limits.instance_type,
-            ",".join(map(str, limits.network_cards)),
-            str(limits.default_network_card),
-            str(limits.ipv4_per_eni),
-            str(limits.ipv6_per_eni),
-            limits.hypervisor or "metal",
-            str(limits.vcpus),
-            "efa" if limits.efa else "-",
-        )
-    )
-
-
-def parse_row(row: str) -> InstanceLimits:
-    """Read a line of the table.
-
-    Raises:
-        InvalidArgument: The line has not the right number of columns, or a value that makes no sense.
-    """
-    try:
-        name, cards_text, default_card, ipv4, ipv6, hypervisor, vcpus, efa = row.split("\t")
-        cards = tuple(map(int, cards_text.split(",")))
-        return InstanceLimits(
-            instance_type=name,
-            eni_limit=cards[int(default_card)],
-            ipv4_per_eni=int(ipv4),
-            ipv6_per_eni=int(ipv6),
-            network_cards=cards,
-            default_network_card=int(default_card),
-            bare_metal=hypervisor == "metal",
-            hypervisor=None if hypervisor == "metal" else hypervisor,
-            vcpus=int(vcpus),
-            efa=efa == "efa",
-        )
-    except (ValueError, IndexError) as error:
-        raise InvalidArgument(f"not a row of the table of instance types ({', '.join(COLUMNS)}): {row!r}: {error}") from None

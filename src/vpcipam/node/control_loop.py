@@ -20,7 +20,7 @@ from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.forecast import Forecast
+from vpcipam.node.decision import Forecast, decide
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
@@ -263,30 +263,19 @@ class ControlLoop:
         if view is None:
             card.surplus_since_ns = None
             return
-        growth = self.policy.grow(view, card.settings)
-        surplus = self.policy.shrink(view, card.settings) if growth is None else None
-        lasts = self._note_surplus(card, now_ns, seen=surplus is not None)
+        decision = decide(card, view, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+        card.surplus_since_ns = decision.surplus_since_ns
         outcomes: list[Outcome] = []
-        if growth is not None and may_grow:
-            outcomes = card.grow(growth, calls)
-        elif surplus is not None and lasts and may_shrink:
-            outcomes += card.shrink(surplus, calls)
+        if decision.grow is not None:
+            outcomes = card.grow(decision.grow, calls)
+        elif decision.shrink is not None:
+            outcomes += card.shrink(decision.shrink, calls)
         self.queue(card, outcomes, now_ns)
         if self._attaches and not any(each is card for each, _ in self.pending):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
             spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:
                 self.queue(card, [card.free_eni(spare, calls)], now_ns)
-
-    def _note_surplus(self, card: Card, now_ns: int, *, seen: bool) -> bool:
-        """Remember since when there is a surplus; tell whether it has lasted as long as the policy wants."""
-        delay_ns = self.policy.release_delay_ns
-        if not delay_ns or not seen:
-            card.surplus_since_ns = None
-            return seen
-        if card.surplus_since_ns is None:
-            card.surplus_since_ns = now_ns
-        return now_ns - card.surplus_since_ns >= delay_ns
 
     # --- from EC2's answer to the datastore ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Delete leaked ENIs: an ipamd created them and nothing is attached to them, because an attach or a delete failed halfway."""
 
 from vpcipam.action import Action, ActionKind
-from vpcipam.ec2.api import Ec2Error, NetworkInterface
+from vpcipam.ec2.api import Ec2Error
 from vpcipam.node.calls import Calls
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
 from vpcipam.node.provisioner import Provisioner
@@ -9,17 +9,13 @@ from vpcipam.node.provisioner import Provisioner
 
 def delete_leaked_enis(provisioner: Provisioner, calls: Calls, now_ns: int) -> tuple[Action, ...]:
     """Find the leaked ENIs of the VPC and delete them (ipamd: cleanUpLeakedENIs). The next clean-up retries what EC2 refuses."""
+    filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.home.vpc_id,)}
     try:
-        leaked = _find(provisioner, calls)
+        unattached = calls.do(lambda time_ns: provisioner.ec2.describe_network_interfaces(filters=filters, now_ns=time_ns))
     except Ec2Error as error:
         return (_action(None, error, now_ns),)
+    leaked = [eni for eni in unattached if is_leaked(eni, calls.now_ns)]
     return tuple(_delete(provisioner, eni.eni_id, calls, now_ns) for eni in leaked)
-
-
-def _find(provisioner: Provisioner, calls: Calls) -> list[NetworkInterface]:
-    filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.home.vpc_id,)}
-    unattached = calls.do(lambda now_ns: provisioner.ec2.describe_network_interfaces(filters=filters, now_ns=now_ns))
-    return [eni for eni in unattached if is_leaked(eni, calls.now_ns)]
 
 
 def _delete(provisioner: Provisioner, eni_id: str, calls: Calls, now_ns: int) -> Action:

@@ -239,8 +239,7 @@ class Node:
             PoolExhausted: no address is free; the kubelet would try again.
             NodeError: the node is not started, or the EC2 calls of its start are under way.
         """
-        self._require_ready(now_ns)
-        return self._card(network_card).datastore.assign(key, now_ns, pod)
+        return self._ready_datastore(now_ns, network_card).assign(key, now_ns, pod)
 
     def unassign(self, key: SandboxKey, now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
         """Release a sandbox's address.
@@ -249,8 +248,7 @@ class Node:
             UnknownKey: the sandbox has none.
             NodeError: the node is not started, or the EC2 calls of its start are under way.
         """
-        self._require_ready(now_ns)
-        return self._card(network_card).datastore.unassign(key, now_ns)
+        return self._ready_datastore(now_ns, network_card).unassign(key, now_ns)
 
     def assign_many(
         self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD
@@ -261,8 +259,7 @@ class Node:
             PoolExhausted: fewer addresses are free than the sandboxes need.
             NodeError: the node is not started, or the EC2 calls of its start are under way.
         """
-        self._require_ready(now_ns)
-        return self._card(network_card).datastore.assign_many(wanted, now_ns)
+        return self._ready_datastore(now_ns, network_card).assign_many(wanted, now_ns)
 
     def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> tuple[Assignment, ...]:
         """Release the addresses of all sandboxes or of none, with a single write of the journal.
@@ -271,19 +268,19 @@ class Node:
             UnknownKey: one of the sandboxes has no address, or is named twice.
             NodeError: the node is not started, or the EC2 calls of its start are under way.
         """
-        self._require_ready(now_ns)
-        return self._card(network_card).datastore.unassign_many(keys, now_ns)
+        return self._ready_datastore(now_ns, network_card).unassign_many(keys, now_ns)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
         """The undecided entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
         return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
 
-    def _require_ready(self, now_ns: int) -> None:
+    def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
         self._require_started()
         if now_ns < self.ready_ns:
             raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(self.ready_ns - now_ns)} s")
         self._settle_unless_in_use(now_ns)
+        return self._card(network_card).datastore
 
     def _require_started(self) -> None:
         if not self._started:

@@ -1,16 +1,17 @@
-"""The planner: what a node settles at, with so many pods and these settings.
+"""The steady state of one node, given its type, pods and settings.
 
-It runs a real `Node` against a model of EC2 with room to spare. Pods arrive one at a time, and the node settles after each, so the answer
-is the one that ipamd comes to, with its reasons.
+`plan` runs a real `Node` against a model of EC2 with enough free addresses. Pods arrive one at a time, and the node settles after each, so
+the result is that of ipamd, with its reasons.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from vpcipam._arguments import require_integer
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, counted
 from vpcipam.action import Action
 from vpcipam.address import AddressMode
 from vpcipam.ec2.model import Ec2Model
@@ -23,7 +24,7 @@ from vpcipam.stats import EniStats
 from vpcipam.warmpool import PoolView
 
 PODS_LIMIT = 100_000
-"""The most pods that a plan takes; no node comes near."""
+"""The most pods of a plan, far above what a node can run."""
 
 
 @attrs.frozen
@@ -40,12 +41,12 @@ class EniPlan:
 
 @attrs.frozen
 class Decision:
-    """Something that the node did on its way.
+    """Something that the node did.
 
     Attributes:
-        pods: pods that had an address by then.
-        at_s: seconds since the node was started.
-        action: what it did, and why.
+        pods: The pods that had an address at that time.
+        at_s: Seconds since the node's start.
+        action: What it did, and why.
     """
 
     pods: int
@@ -55,7 +56,7 @@ class Decision:
 
 @attrs.frozen
 class Stage:
-    """The settled node at one moment of its filling: with how many pods, and what it did to get there."""
+    """The settled node with so many pods, and what it did since the stage before."""
 
     pods: int
     eni_count: int
@@ -72,18 +73,18 @@ class NodePlan:
     """What a node settles at. All figures are for one node; `cluster` multiplies them.
 
     Attributes:
-        pods: pods that need a VPC address, as asked.
-        pods_assigned: those of them that the node can run.
-        pods_waiting: the others.
-        max_pods: the kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
-        pod_limit: the most pods with a VPC address that the node could ever run with these settings.
-        limit_reason: what that limit comes from.
-        waiting_reason: why pods wait, None where none does.
-        total_ips: addresses for pods, a prefix counted as its 16 (in IPv6 mode 2**48).
-        subnet_ips: IPv4 addresses that the node takes out of its subnets: `total_ips` (none in IPv6 mode) and each ENI's primary IP.
-        ec2_calls: calls that changed or read EC2, by action, from the node's start on.
-        settled: False where the node never comes to rest but flaps between two sizes; the figures are then those of the larger.
-        timeline: the node after its start and after each pod that made it act, the last one always.
+        pods: The pods that need a VPC address, as given.
+        pods_assigned: Those of them that the node can run.
+        pods_waiting: The others.
+        max_pods: The kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
+        pod_limit: The most pods with a VPC address that the node could run with these settings.
+        limit_reason: Where that limit comes from.
+        waiting_reason: Why pods wait; None if none does.
+        total_ips: The addresses for pods; a prefix counts as 16 (in IPv6 mode as 2**48).
+        subnet_ips: The IPv4 addresses that the node takes from its subnets: `total_ips` (0 in IPv6 mode) and each ENI's primary IP.
+        ec2_calls: The number of EC2 calls since the node's start, by action.
+        settled: False if the node never settles but flaps between two sizes; the figures are those of the larger size.
+        timeline: The node after its start, after each pod that made it act, and at the end.
     """
 
     instance_type: str
@@ -114,7 +115,7 @@ class NodePlan:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """All that the node did, in order."""
+        """Everything that the node did, in order."""
         return tuple(decision for stage in self.timeline for decision in stage.decisions)
 
     @property
@@ -125,48 +126,38 @@ class NodePlan:
         return {"nodes": self.nodes, **sums, "ec2_calls": {action: self.nodes * count for action, count in self.ec2_calls.items()}}
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as a JSON object; `cluster` is in it where there is more than one node."""
-        document = {
-            "instance_type": self.instance_type,
+        """Return the plan as a JSON object, with `cluster` if there is more than one node."""
+        document = {name: getattr(self, name) for name in _DOCUMENT_NAMES} | {
             "mode": self.mode.value,
-            "pods": self.pods,
-            "pods_assigned": self.pods_assigned,
-            "pods_waiting": self.pods_waiting,
-            "max_pods": self.max_pods,
-            "pod_limit": self.pod_limit,
-            "limit_reason": self.limit_reason,
-            "waiting_reason": self.waiting_reason,
-            "settled": self.settled,
-            "eni_count": self.eni_count,
             "enis": [attrs.asdict(eni) for eni in self.enis],
-            "total_ips": self.total_ips,
-            "assigned_ips": self.assigned_ips,
-            "available_ips": self.available_ips,
-            "prefix_count": self.prefix_count,
-            "free_prefix_count": self.free_prefix_count,
-            "subnet_ips": self.subnet_ips,
             "ec2_calls": dict(self.ec2_calls),
             "decisions": [_decision_dict(decision) for decision in self.decisions],
         }
         return document | ({"cluster": self.cluster} if self.nodes > 1 else {})
 
 
+_DOCUMENT_NAMES = (
+    *("instance_type", "mode", "pods", "pods_assigned", "pods_waiting", "max_pods", "pod_limit", "limit_reason", "waiting_reason"),
+    *("settled", "eni_count", "enis", "total_ips", "assigned_ips", "available_ips", "prefix_count", "free_prefix_count", "subnet_ips"),
+)
+
+
 def plan(
     instance_type: str | InstanceLimits, pods: int, settings: Settings | None = None, *, nodes: int = 1, max_pods: int | None = None
 ) -> NodePlan:
-    """Work out what a node settles at.
+    """Compute what a node settles at.
 
     Args:
-        instance_type: a type's name, or its limits.
-        pods: pods that need a VPC address, 0 or more: host-network pods don't.
-        settings: of its aws-node container; None for the manifest as AWS ships it.
-        nodes: how many such nodes the cluster has, 1 or more.
-        max_pods: the kubelet's limit, 1 or more; None for what EKS sets.
+        instance_type: The name of a type, or its limits.
+        pods: The pods that need a VPC address, 0 or more. Host-network pods don't.
+        settings: Those of the aws-node container; None for the manifest as AWS ships it.
+        nodes: The number of such nodes in the cluster, 1 or more.
+        max_pods: The kubelet's limit, 1 or more; None for what EKS sets.
 
     Raises:
-        UnknownInstanceType: the table has no such type.
+        UnknownInstanceType: The table has no such type.
         SettingsError: ipamd would refuse to start with these settings on this type.
-        InvalidArgument: a number is out of its bounds.
+        InvalidArgument: A number is out of its bounds.
 
     >>> answer = plan("t3.small", 5)
     >>> answer.eni_count, answer.total_ips, answer.available_ips, answer.subnet_ips
@@ -185,7 +176,7 @@ def plan(
 
 
 class _Run:
-    """One node, from its start on."""
+    """One node and its history since its start."""
 
     def __init__(self, limits: InstanceLimits, settings: Settings, max_pods: int | None) -> None:
         self._ec2 = Ec2Model()
@@ -204,7 +195,7 @@ class _Run:
         self._stages.append(self._stage(list(self._node.start(self._now_ns))))
 
     def add_pod(self) -> bool:
-        """Let one more pod come, and the node settle; False where it has to wait."""
+        """Add a pod and let the node settle; return False if the pod has to wait."""
         if self._pods >= self._node.max_pods - HOST_NETWORK_PODS:
             self._waiting_reason = self._why_waiting()
             return False
@@ -234,7 +225,7 @@ class _Run:
         )
 
     def _stage(self, actions: list[Action]) -> Stage:
-        """Let the node settle, and see what it came to."""
+        """Let the node settle and record its figures."""
         actions += self._settle()
         stats = [self._node.stats(self._now_ns, card) for card in range(len(self._node.datastores))]
         enis = self._enis()
@@ -253,7 +244,7 @@ class _Run:
     def _settle(self) -> list[Action]:
         """Tick until the node has nothing left to do.
 
-        A node that comes back to a shape that it had before flaps for ever; it is then left in the largest shape of that round.
+        A node that returns to an earlier shape flaps forever. Leave it in the largest shape of that cycle.
         """
         self._settled = True
         actions: list[Action] = []
@@ -285,7 +276,6 @@ class _Run:
     def result(self, pods: int, nodes: int) -> NodePlan:
         node, last = self._node, self._stages[-1]
         pod_limit, limit_reason = _pod_limit(node.view(self._now_ns), node)
-        calls = self._ec2.call_counts
         return NodePlan(
             instance_type=node.limits.instance_type,
             mode=node.mode,
@@ -304,11 +294,7 @@ class _Run:
             prefix_count=last.prefix_count,
             free_prefix_count=sum(eni.free_prefix_count for _, eni in self._enis()),
             subnet_ips=last.subnet_ips,
-            ec2_calls={
-                action: calls[action] - self._calls_before.get(action, 0)
-                for action in sorted(calls)
-                if calls[action] > self._calls_before.get(action, 0)
-            },
+            ec2_calls=dict(sorted((Counter(self._ec2.call_counts) - Counter(self._calls_before)).items())),
             settled=self._settled,
             timeline=tuple(stage for stage in self._stages if stage.decisions or stage is last or stage is self._stages[0]),
         )
@@ -327,15 +313,16 @@ def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
 
 
 def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
-    """The most pods with a VPC address, and which limit says so."""
+    """Return the most pods with a VPC address, and where that limit comes from."""
     by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
     kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
     if view.mode is AddressMode.IPV6:
         return by_kubelet, kubelet
     eni_count = view.eni_limit - view.trunk_expected - view.custom_networking
     by_addresses = eni_count * view.slots_per_eni * view.unit
-    enis, slots = f"{eni_count} ENI{'' if eni_count == 1 else 's'}", f"{view.slots_per_eni} slot{'' if view.slots_per_eni == 1 else 's'}"
-    addresses = f"{enis} for pods × {slots}" + (f" × {view.unit}" if view.unit > 1 else "")
+    addresses = f"{counted(eni_count, 'ENI')} for pods × {counted(view.slots_per_eni, 'slot')}" + (
+        f" × {view.unit}" if view.unit > 1 else ""
+    )
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 

@@ -1,7 +1,7 @@
 """Pools of offsets and of keyed addresses: integers only, no clock, no AWS.
 
-The classes come from the compiled twin where it was built, else from the plain one. Both do the same; `USING_EXTENSION` says which it is.
-`VPCIPAM_NO_EXTENSION=1` in the environment, when this module is first imported, forces the plain twin.
+The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins do the same; `USING_EXTENSION` says
+which one is in use. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
 """
 
 import os
@@ -38,18 +38,20 @@ __all__ = [
 USING_EXTENSION: bool
 """Whether the pools are the compiled ones."""
 
-if TYPE_CHECKING:
-    from vpcipam._pool import AddressPool, BitmapPool, owners_lock
+if TYPE_CHECKING:  # the plain twin has the docstrings, which editors show
+    from vpcipam.pool.plain import AddressPool, BitmapPool, owners_lock
 elif os.environ.get("VPCIPAM_NO_EXTENSION") == "1":
     from vpcipam.pool.plain import AddressPool, BitmapPool, owners_lock
 
     USING_EXTENSION = False
 else:
     try:
-        from vpcipam._pool import AddressPool, BitmapPool, owners_lock
+        # Each from its own module: if a user imports `vpcipam._pool` first, it is importing `addresses` right now.
+        from vpcipam._pool import BitmapPool
+        from vpcipam.pool.addresses import AddressPool, owners_lock
 
         USING_EXTENSION = True
-    except ImportError:  # no compiler where it was built
+    except ImportError:  # there was no compiler when the package was built
         from vpcipam.pool.plain import AddressPool, BitmapPool, owners_lock
 
         USING_EXTENSION = False

@@ -7,7 +7,18 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
-from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, run_mask, tree_bits, tree_first, tree_free, tree_give, tree_grow, tree_init, tree_take
+from vpcipam.pool.free_tree cimport (
+    FreeTree,
+    lowest_bit,
+    run_mask,
+    tree_bits,
+    tree_first,
+    tree_free,
+    tree_give,
+    tree_grow,
+    tree_init,
+    tree_take,
+)
 
 cdef enum:
     NONE = -1
@@ -52,10 +63,6 @@ ctypedef struct Block:  # a cache line at most, and nothing that assign does not
     int32_t rank
     char closed
     char open  # not closed, and has a free address
-
-ctypedef struct Base:  # of a block: what looking for an address reads
-    uint64_t high
-    uint64_t low
 
 ctypedef struct Group:
     int64_t assigned_count

@@ -1,6 +1,6 @@
-"""The plain twin of the pools: what they do, in plain Python, and the fallback where the compiled twin (`_pool.pyx`) can't be built.
+"""The plain twin of the pools: the reference for what they do, and the fallback if the compiled twin can't be built.
 
-Both twins give the same results, the same errors and the same words; `vpcipam.pool` picks one.
+Both twins return the same results and raise the same errors with the same messages; `vpcipam.pool` picks one.
 """
 
 from vpcipam.pool.plain_addresses import AddressPool, owners_lock

@@ -1,4 +1,4 @@
-"""The plain twin of AddressPool: the reference for what it does. It is written to be read; `_pool.pyx` is written to be fast."""
+"""The plain twin of AddressPool: the reference for what it does, written to be read. `addresses.pyx` is written to be fast."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterator
@@ -29,10 +29,10 @@ class _Group:
 
 
 class _Block:
-    """A run of addresses, and which of them is the lowest free one.
+    """A block of consecutive addresses that knows its lowest free offset.
 
-    Offsets below `_fresh` were handed out before; those of them that are free again wait in a heap. From `_fresh` on all are free, except
-    what was asked for by address. Memory follows what was used, not the size.
+    A heap has the free offsets below `_fresh`. From `_fresh` on all offsets are free, except those that `assign_at` took. Memory depends on
+    how many offsets were used, not on the size.
     """
 
     __slots__ = (
@@ -57,15 +57,15 @@ class _Block:
         self.group = group
         self.closed = False
         self.assigned_count = self.cooling_count = 0
-        self.used: set[int] = set()  # offsets that are assigned or cooling
-        self.rank: tuple[int, int, int] | None = None  # its entry in the pool's list of open blocks
+        self.used: set[int] = set()  # assigned or cooling offsets
+        self.rank: tuple[int, int, int] | None = None  # its entry in the pool's `_open`
         self._fresh = 0
         self._heap: list[int] = []
         self._in_heap: set[int] = set()
 
     def lowest_free(self) -> int:
         """Return the lowest free offset; there is one."""
-        while self._heap and self._heap[0] in self.used:  # asked for by address meanwhile
+        while self._heap and self._heap[0] in self.used:  # assign_at took it
             self._in_heap.remove(heappop(self._heap))
         if self._heap:
             return self._heap[0]
@@ -84,45 +84,43 @@ class _Block:
 
 
 class _Use(Generic[K]):
-    """An address that is not free: held by a key, or cooling. `block` is None if it cools while no block covers it."""
+    """An address that is assigned or cooling. `block` is None if the address cools outside all blocks."""
 
-    __slots__ = ("address", "block", "entry", "holder", "note", "turn", "until_ns")
+    __slots__ = ("address", "block", "entry", "holder", "note", "order", "until_ns")
 
     def __init__(self, address: int, block: _Block | None) -> None:
         self.address = address
         self.block = block
         self.holder: tuple[int, K] | None = None  # the key's hash, and the key
         self.entry: object = None  # the owner's object for the address
-        self.note: object = None  # the owner's object for the key; nobody looks at it once the key is gone
+        self.note: object = None  # the owner's object for the key
         self.until_ns = 0  # while it cools
-        self.turn = 0  # of two that cool until the same time, the one that began first expires first
+        self.order = 0  # of two cooldowns that end at the same time, the one that began first expires first
 
 
 @final
 class AddressPool(Generic[K]):
-    """Give each key an address out of blocks of consecutive integer addresses, and let an address cool down before it is given again.
+    """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
-    Not thread-safe: a pool has one owner. Under the GIL a call of the compiled twin is atomic, except where it runs `__hash__` and `__eq__`
-    of a key.
-    Keys are compared as a dict compares them. Integers are taken as `operator.index` takes them; times are 0 … 2**62-1, in nanoseconds.
-    Methods of one argument take it by position. `in` and `len()` see the keys. A refused call leaves the pool as it was.
+    A pool is not thread-safe. Under the GIL a call of the compiled twin is atomic, except while it runs `__hash__` or `__eq__` of a key.
+    Keys are compared as in a dict. Integer arguments may be anything that `operator.index` accepts; times are 0 … 2**62-1, in nanoseconds.
+    `in` and `len()` see the keys. A call that raises leaves the pool unchanged.
 
-    A new address comes from an open block with a free address, chosen by `placement`; within the block it is the lowest free one.
-    Blocks rank by group, then by base, both ascending. "lowest": the first by rank. "packed": the one with most addresses in use (assigned
-    or cooling), ties by rank. "spread": with fewest, ties by rank. "random": one of the groups that have such a block, then one of that
-    group's blocks, each with equal chance, out of a generator seeded by `seed` (ipamd: it walks two Go maps).
+    `placement` chooses among the open blocks that have a free address; within the block, the lowest free address is assigned. Blocks rank
+    by group, then by base, both ascending. "lowest": the block of lowest rank. "packed": the block with most addresses in use (assigned or
+    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": first one of the groups that have such a block,
+    then one of that group's blocks, each with equal probability, from a generator seeded by `seed` (ipamd: it iterates over two Go maps).
 
-    Whether a cooldown is over is looked at by `assign`, `assign_at` and the cooling counts, unless they refuse. An address once found past
-    its cooldown is free for good; a clock that steps back never shortens a cooldown. A cooldown belongs to the address: it outlives the
-    removal of the block.
+    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless they raise. After that the address stays free, even
+    if the clock steps back; a clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
 
     Invariants:
-        1. An address is in one state: free, assigned to one key, or cooling; a key holds one address.
+        1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
         2. Blocks don't overlap.
-        3. Counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
-        4. Cooling addresses are in order of expiry, those of equal expiry in the order in which they began.
-        5. A block can be chosen if and only if it is open and has a free address, and stands where its rank and use put it.
-        6. The lowest free address of a block is found below all others.
+        3. The counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
+        4. Cooling addresses are in order of expiry; those that expire together, in the order in which their cooldowns began.
+        5. A block can be chosen if and only if it is open and has a free address, and its rank and use are up to date.
+        6. The free address that a block offers is its lowest one.
 
     Args:
         cooldown_ns: 0 … 2**62-1; 0 means that an unassigned address is free at once.
@@ -131,7 +129,7 @@ class AddressPool(Generic[K]):
 
     Raises:
         OutOfRange: the cooldown or the seed is outside its bounds.
-        InvalidArgument: there is no such placement.
+        InvalidArgument: `placement` is none of these.
 
     >>> pool = AddressPool(cooldown_ns=30)
     >>> pool.add_block(base=160, size=16)
@@ -149,6 +147,7 @@ class AddressPool(Generic[K]):
         "_changes",
         "_closed_count",
         "_cooldown_ns",
+        "_cooldown_order",
         "_cooling",
         "_groups",
         "_holders",
@@ -160,7 +159,6 @@ class AddressPool(Generic[K]):
         "_remembered",
         "_seed",
         "_total_count",
-        "_turn",
         "_uses",
     )
 
@@ -179,34 +177,34 @@ class AddressPool(Generic[K]):
         self._bases: list[int] = []  # of the blocks, ascending
         self._blocks: dict[int, _Block] = {}  # by base
         self._groups: dict[int, _Group] = {}  # by number
-        self._open: list[tuple[int, int, int]] = []  # (weight, group, base) of each block that can be chosen, ascending
-        self._uses: dict[int, _Use[K]] = {}  # by address: all that is assigned or cooling
-        self._remembered: set[int] = set()  # addresses that cool while no block covers them
+        self._open: list[tuple[int, int, int]] = []  # (weight, group, base) of the blocks with a free address to assign, ascending
+        self._uses: dict[int, _Use[K]] = {}  # by address: assigned and cooling ones
+        self._remembered: set[int] = set()  # addresses that cool outside all blocks
         self._holders: dict[int, list[_Use[K]]] = {}  # by hash of the key
-        self._cooling: list[tuple[int, int, int]] = []  # (until_ns, turn, address), ascending
-        self._turn = 0
-        self._changes = 0  # how often a key came or went
+        self._cooling: list[tuple[int, int, int]] = []  # (until_ns, order, address), ascending
+        self._cooldown_order = 0
+        self._changes = 0  # how often a key was added or removed
         self._total_count = self._assigned_count = self._in_block_cooling_count = self._closed_count = 0
         self._locked = False
 
     # Blocks
 
     def add_block(self, base: SupportsIndex, size: SupportsIndex, group: SupportsIndex = 0) -> None:
-        """Add the addresses base … base+size-1, open, as part of a group.
+        """Add the open block base … base+size-1 to a group.
 
-        Those of them that still cool since an earlier block was removed go on cooling.
+        Addresses that still cool from a removed block go on cooling.
 
         Args:
             base: 0 … 2**128-1.
             size: 1 … 2**48; the block must end by 2**128-1.
-            group: 0 … 2**31-1, for counts and rank.
+            group: 0 … 2**31-1; blocks of a group are counted together and rank together.
 
         Raises:
             OutOfRange: an argument is outside its bounds.
-            OverlappingBlock: the pool has one of these addresses already.
+            OverlappingBlock: another block has one of these addresses.
 
-        Complexity: O(log blocks), a move in a sorted array, and the lesser of `size` and the number of remembered addresses. Memory
-        does not depend on the size.
+        Complexity: O(log blocks), an insertion into a sorted array, and the lesser of `size` and the number of addresses that cool outside
+        all blocks. Memory does not depend on the size.
         """
         first = refuse.bounded("base", base, 0, refuse.ADDRESS_MAX)
         length = refuse.bounded("size", size, 1, refuse.BLOCK_SIZE_MAX)
@@ -224,19 +222,19 @@ class AddressPool(Generic[K]):
         self._total_count += length
         block = self._blocks[first] = _Block(first, length, number, group_counts)
         self._bases.insert(position, first)
-        self._take_back_remembered(block)
+        self._adopt_remembered(block)
         self._rerank(block)
 
     def remove_block(self, base: SupportsIndex, *, force: bool = False, now_ns: SupportsIndex | None = None) -> tuple[K, ...]:
-        """Remove a block; return the keys that lost their address, in order of address.
+        """Remove a block; return the keys that lose their address, in order of address.
 
-        Cooling addresses are remembered: if a block covers them again before their time, they still cool there. Keys are evicted only by
-        `force`; their addresses begin to cool at `now_ns`, or not at all if that is None.
+        Cooling addresses are remembered, and still cool if a new block covers them. With `force`, keys are evicted; their addresses begin
+        to cool at `now_ns`, or don't cool if that is None.
 
         Raises:
             OutOfRange: `base` or `now_ns` is outside its bounds.
             UnknownBlock: no block starts at `base`.
-            BlockInUse: addresses of it are assigned, and `force` is not set.
+            BlockInUse: addresses of the block are assigned, and `force` is not set.
 
         Complexity: O(log blocks + used addresses of the block).
         """
@@ -245,11 +243,11 @@ class AddressPool(Generic[K]):
         if block.assigned_count and not force:
             raise refuse.block_in_use(block.base, block.assigned_count)
         evicted: list[K] = []
-        uses = [self._uses[block.base + offset] for offset in sorted(block.used)]  # kept until all is done, as in _expire
+        uses = [self._uses[block.base + offset] for offset in sorted(block.used)]  # kept until the end, as in _expire
         for use in uses:
             if use.holder is not None:
                 evicted.append(use.holder[1])
-                self._let_go(use)
+                self._remove_key(use)
                 if now is None or not self._cooldown_ns:
                     self._free(use)
                     continue
@@ -261,7 +259,7 @@ class AddressPool(Generic[K]):
         return tuple(evicted)
 
     def close_block(self, base: SupportsIndex, /) -> None:
-        """Let `assign` take no new address from a block; all else on it goes on. Closing a closed block is no change.
+        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing.
 
         Raises:
             OutOfRange: `base` is not 0 … 2**128-1.
@@ -273,7 +271,7 @@ class AddressPool(Generic[K]):
         self._rerank(block)
 
     def open_block(self, base: SupportsIndex, /) -> None:
-        """Let `assign` take new addresses from a block again. Opening an open block is no change.
+        """Let `assign` choose a closed block again. Opening an open block changes nothing.
 
         Raises:
             OutOfRange: `base` is not 0 … 2**128-1.
@@ -311,28 +309,28 @@ class AddressPool(Generic[K]):
     # Assignments
 
     def assign(self, key: K, now_ns: SupportsIndex) -> int:
-        """Give a key an address; a key that has one gets the same again, and nothing changes.
+        """Assign an address to a key and return it; if the key has one, return that.
 
         Raises:
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
-        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that end.
+        Complexity: O(1) for "lowest", O(log blocks) for the other placements, amortised over the cooldowns that it ends.
         """
         now = self._time(now_ns)
         key_hash = hash(key)
         return (self._find(key, key_hash) or self._give(key, key_hash, now)).address
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
-        """Give a key this address, from a closed block too; a key that has this very address keeps it, and nothing changes.
+        """Assign this address to a key, even in a closed block; if the key has this address, change nothing.
 
         Raises:
             OutOfRange: `address` or `now_ns` is outside its bounds.
             AlreadyAssigned: the key has another address, or another key has this one.
             NotInPool: no block covers the address.
-            CoolingDown: its cooldown is not over at `now_ns`.
+            CoolingDown: the address still cools at `now_ns`.
 
-        Complexity: O(log blocks), amortised over the cooldowns that end.
+        Complexity: O(log blocks), amortised over the cooldowns that it ends.
         """
         wanted = self._address(address)
         now = self._time(now_ns)
@@ -351,16 +349,16 @@ class AddressPool(Generic[K]):
         if use is not None and use.until_ns > now:
             raise refuse.cooling_down(wanted, use.until_ns, now)
         self._expire(now)
-        self._hand_out(_Use(wanted, block), key, key_hash)
+        self._add_key(_Use(wanted, block), key, key_hash)
 
     def unassign(self, key: K, now_ns: SupportsIndex) -> int:
-        """Take a key's address from it and return that; it cools until `now_ns + cooldown_ns` and is free from then on.
+        """Remove a key and return its address, which cools until `now_ns + cooldown_ns` and is free from then on.
 
         Raises:
             OutOfRange: `now_ns` is outside its bounds.
             UnknownKey: the key has no address.
 
-        Complexity: O(1) while the clock goes forward; a step back costs the number of cooldowns that it steps over.
+        Complexity: O(1) while the clock goes forward; otherwise O(cooldowns that end later than this one).
         """
         now = self._time(now_ns)
         use = self._holding(key)
@@ -368,7 +366,7 @@ class AddressPool(Generic[K]):
         return use.address
 
     def revoke(self, key: K, /) -> int:
-        """Undo an assignment that never took effect: take a key's address from it and return that, free at once, without a cooldown.
+        """Remove a key and return its address, which is free at once: undo an assignment that never took effect.
 
         Raises:
             UnknownKey: the key has no address.
@@ -376,7 +374,7 @@ class AddressPool(Generic[K]):
         Complexity: O(1).
         """
         use = self._holding(key)
-        self._let_go(use)
+        self._remove_key(use)
         self._free(use)
         return use.address
 
@@ -386,7 +384,7 @@ class AddressPool(Generic[K]):
         return None if use is None else use.address
 
     def key_of(self, address: SupportsIndex, /) -> K | None:
-        """Return the key that has an address, or None if no key has it, in the pool or outside.
+        """Return the key of an address, or None if no key has it; the address may lie outside all blocks.
 
         Raises:
             OutOfRange: `address` is not 0 … 2**128-1.
@@ -397,11 +395,11 @@ class AddressPool(Generic[K]):
         return None if use is None or use.holder is None else use.holder[1]
 
     def items(self) -> Iterator[tuple[K, int]]:
-        """Iterate over (key, address), ascending by address, as they are at the call."""
+        """Return an iterator over (key, address), ascending by address; later changes don't show."""
         return iter([(use.holder[1], address) for address, use in sorted(self._uses.items(), key=lambda item: item[0]) if use.holder])
 
     def block_items(self, base: SupportsIndex, /) -> Iterator[tuple[K, int]]:
-        """Iterate over (key, address) of one block, ascending by address, as they are at the call.
+        """Return an iterator over (key, address) of one block, ascending by address; later changes don't show.
 
         Raises:
             OutOfRange: `base` is not 0 … 2**128-1.
@@ -417,19 +415,19 @@ class AddressPool(Generic[K]):
     def __contains__(self, key: object) -> bool:
         return self._find(key, hash(key)) is not None
 
-    # What the owner keeps beside addresses and keys
+    # The owner's objects for addresses (entries) and for keys (notes)
 
     def assign_entry(self, key: K, now_ns: SupportsIndex, note: object = None, /) -> object:
-        """Assign, keep the note if the key is new, and return the entry of the address, or None if it has none.
+        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none.
 
-        For an owner that answers with an object per address, made once, rather than with the int: this is all of it in one call.
+        An owner that returns an object per address, made once, needs only this call.
 
         Raises:
-            PoolLocked: `locked` is set, be it by now: code of the key or of the time has run before it is looked at.
+            PoolLocked: `locked` is set; it is read after `__hash__` and `__eq__` of the key and `__index__` of the time have run.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
-        Complexity: that of `assign`.
+        Complexity: as for `assign`.
         """
         now = self._time(now_ns)
         key_hash = hash(key)
@@ -443,14 +441,14 @@ class AddressPool(Generic[K]):
         return use.entry
 
     def unassign_entry(self, key: K, now_ns: SupportsIndex, /) -> object:
-        """Unassign, forget the note, and return the entry of the address.
+        """Remove a key and its note, and return the entry of its address.
 
         Raises:
-            PoolLocked: as with `assign_entry`.
+            PoolLocked: as for `assign_entry`.
             OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address, or one without an entry, which `unassign` takes back.
+            UnknownKey: the key has no address, or its address has no entry; `unassign` works on the latter.
 
-        Complexity: that of `unassign`.
+        Complexity: as for `unassign`.
         """
         now = self._time(now_ns)
         use = self._find(key, hash(key))
@@ -469,9 +467,9 @@ class AddressPool(Generic[K]):
         return None if use is None else use.entry
 
     def set_entry(self, key: K, entry: object, /) -> None:
-        """Keep an object beside a key's address, for whoever is given that next too.
+        """Keep an object for a key's address; the next key that gets the address finds it too.
 
-        It goes with its block. Once the address is free it may be gone too, so that an owner must be able to make it again.
+        The entry goes when the block is removed. It may also go once the address is free: the owner must be able to make it again.
 
         Raises:
             UnknownKey: the key has no address.
@@ -479,12 +477,12 @@ class AddressPool(Generic[K]):
         self._holding(key).entry = entry
 
     def note_of(self, key: K, /) -> object:
-        """Return the note kept with a key, or None."""
+        """Return the note of a key, or None."""
         use = self._find(key, hash(key))
         return None if use is None else use.note
 
     def set_note(self, key: K, note: object, /) -> None:
-        """Keep an object with a key while it has its address.
+        """Keep an object for a key as long as the key has its address.
 
         Raises:
             UnknownKey: the key has no address.
@@ -494,7 +492,7 @@ class AddressPool(Generic[K]):
     # Cooldowns
 
     def cool_at(self, address: SupportsIndex, until_ns: SupportsIndex) -> None:
-        """Let a free address cool until a time, as it did before a restart; if it cools already, the later end holds.
+        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts.
 
         Args:
             address: 0 … 2**128-1.
@@ -503,9 +501,9 @@ class AddressPool(Generic[K]):
         Raises:
             OutOfRange: an argument is outside its bounds.
             NotInPool: no block covers the address.
-            AlreadyAssigned: a key has it.
+            AlreadyAssigned: a key has the address.
 
-        Complexity: O(log blocks) if cooldowns come in order of their end.
+        Complexity: O(log blocks) if cooldowns are added in order of expiry.
         """
         wanted = self._address(address)
         until = refuse.bounded("until_ns", until_ns, 0, refuse.UNTIL_MAX_NS)
@@ -521,12 +519,12 @@ class AddressPool(Generic[K]):
         elif use.holder is not None:
             raise refuse.address_held(wanted, use.holder[1])
         elif use.until_ns < until:
-            self._cooling.pop(bisect_left(self._cooling, (use.until_ns, use.turn)))
+            self._cooling.pop(bisect_left(self._cooling, (use.until_ns, use.order)))
             self._count_cooling(block, -1)
             self._cool(use, until)
 
     def cooling_until(self, address: SupportsIndex, /) -> int | None:
-        """Return the end of an address's cooldown, over or not, remembered of a removed block or not; None if it does not cool.
+        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool.
 
         Raises:
             OutOfRange: `address` is not 0 … 2**128-1.
@@ -535,14 +533,14 @@ class AddressPool(Generic[K]):
         return None if use is None or use.holder is not None else use.until_ns
 
     def cooling_items(self) -> tuple[tuple[int, int], ...]:
-        """Return (address, until_ns) of all that cools, in order of expiry, what is remembered of removed blocks included."""
+        """Return (address, until_ns) of all cooling addresses, in order of expiry, including those of removed blocks."""
         return tuple((address, until_ns) for until_ns, _, address in self._cooling)
 
     # Counts
 
     @property
     def locked(self) -> bool:
-        """Whether `assign_entry` and `unassign_entry` are refused: for the owner to set while it does what takes several calls."""
+        """Whether `assign_entry` and `unassign_entry` raise PoolLocked. The owner sets it while an operation needs several calls."""
         return self._locked
 
     @locked.setter
@@ -561,7 +559,7 @@ class AddressPool(Generic[K]):
 
     @property
     def seed(self) -> int:
-        """What the generator of "random" was seeded with."""
+        """The seed of "random"."""
         return self._seed
 
     @property
@@ -571,16 +569,16 @@ class AddressPool(Generic[K]):
 
     @property
     def assigned_count(self) -> int:
-        """The number of addresses that keys hold."""
+        """The number of assigned addresses."""
         return self._assigned_count
 
     def cooling_count(self, now_ns: SupportsIndex, /) -> int:
-        """Count the addresses of the blocks that still cool at `now_ns`.
+        """Count the addresses in blocks that still cool at `now_ns`.
 
         Raises:
             OutOfRange: `now_ns` is outside its bounds.
 
-        Complexity: O(1), amortised over the cooldowns that end.
+        Complexity: O(1), amortised over the cooldowns that it ends.
         """
         self._expire(self._time(now_ns))
         return self._in_block_cooling_count
@@ -595,7 +593,7 @@ class AddressPool(Generic[K]):
         return self._block("base", base).size
 
     def block_assigned_count(self, base: SupportsIndex, /) -> int:
-        """Count the addresses of a block that keys hold.
+        """Count the assigned addresses of a block.
 
         Raises:
             OutOfRange: `base` is not 0 … 2**128-1.
@@ -615,7 +613,7 @@ class AddressPool(Generic[K]):
         return block.cooling_count
 
     def group_block_count(self, group: SupportsIndex, /) -> int:
-        """Count the blocks of a group; 0 for a group that has none, as for all group counts.
+        """Count the blocks of a group. All group counts are 0 if the group has no block.
 
         Raises:
             OutOfRange: `group` is not 0 … 2**31-1.
@@ -623,7 +621,7 @@ class AddressPool(Generic[K]):
         return self._group(group).block_count
 
     def group_empty_block_count(self, group: SupportsIndex, /) -> int:
-        """Count the blocks of a group without an address that a key holds; addresses of them may cool.
+        """Count the blocks of a group without an assigned address; their addresses may cool.
 
         Raises:
             OutOfRange: `group` is not 0 … 2**31-1.
@@ -640,7 +638,7 @@ class AddressPool(Generic[K]):
         return self._group(group).total_count
 
     def group_assigned_count(self, group: SupportsIndex, /) -> int:
-        """Count the addresses of a group's blocks that keys hold.
+        """Count the assigned addresses of a group's blocks.
 
         Raises:
             OutOfRange: `group` is not 0 … 2**31-1.
@@ -688,12 +686,11 @@ class AddressPool(Generic[K]):
         return block if block is not None and address < block.base + block.size else None
 
     def _find(self, key: object, key_hash: int) -> _Use[K] | None:
-        # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
-        # begins anew.
+        # Comparing runs the keys' own code. It may raise, so no change may be half made; it may change the pool, so the search restarts.
         while True:
             changes = self._changes
             for use in self._holders.get(key_hash, ()):
-                assert use.holder is not None  # noqa: S101 - for the type checker: what stands in _holders is held
+                assert use.holder is not None  # noqa: S101 - for the type checker: a use in _holders has a holder
                 found = use.holder[1] is key or bool(use.holder[1] == key)
                 if changes != self._changes:
                     break
@@ -711,17 +708,17 @@ class AddressPool(Generic[K]):
     # Changes of state. No code of a key runs below.
 
     def _give(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
-        """Give an address to a key that has none."""
+        """Assign an address to a key that has none."""
         if not self._open and not self._some_block_opens(now_ns):
             raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
         self._expire(now_ns)
         block = self._choose()
         use: _Use[K] = _Use(block.base + block.lowest_free(), block)
-        self._hand_out(use, key, key_hash)
+        self._add_key(use, key, key_hash)
         return use
 
     def _unassign(self, use: _Use[K], now_ns: int) -> None:
-        self._let_go(use)
+        self._remove_key(use)
         if self._cooldown_ns:
             self._cool(use, now_ns + self._cooldown_ns)
         else:
@@ -736,7 +733,7 @@ class AddressPool(Generic[K]):
         ending = self._cooling[bisect_right(self._cooling, now_ns, key=lambda each: each[0]) :]
         return sum(self._uses[address].block is not None for _, _, address in ending)
 
-    def _hand_out(self, use: _Use[K], key: K, key_hash: int) -> None:
+    def _add_key(self, use: _Use[K], key: K, key_hash: int) -> None:
         assert use.block is not None  # noqa: S101 - for the type checker: the caller chose the block
         use.holder = (key_hash, key)
         self._holders.setdefault(key_hash, []).append(use)
@@ -746,8 +743,8 @@ class AddressPool(Generic[K]):
         self._count_assigned(use.block, 1)
         self._rerank(use.block)
 
-    def _let_go(self, use: _Use[K]) -> None:
-        """Part an address from its key; the caller cools or frees it."""
+    def _remove_key(self, use: _Use[K]) -> None:
+        """Remove the key of an address; the caller cools or frees the address."""
         assert use.holder is not None  # noqa: S101 - for the type checker
         assert use.block is not None  # noqa: S101 - for the type checker
         bucket = self._holders[use.holder[0]]
@@ -761,13 +758,13 @@ class AddressPool(Generic[K]):
     def _cool(self, use: _Use[K], until_ns: int) -> None:
         assert use.block is not None  # noqa: S101 - for the type checker
         use.until_ns = until_ns
-        use.turn = self._turn
-        self._turn += 1
-        insort(self._cooling, (until_ns, use.turn, use.address))
+        use.order = self._cooldown_order
+        self._cooldown_order += 1
+        insort(self._cooling, (until_ns, use.order, use.address))
         self._count_cooling(use.block, 1)
 
     def _free(self, use: _Use[K]) -> None:
-        """Free an address that is neither held nor, any more, in the list of those that cool."""
+        """Free an address that has no key; the caller takes it out of `_cooling`."""
         del self._uses[use.address]
         if use.block is None:
             self._remembered.remove(use.address)
@@ -777,7 +774,7 @@ class AddressPool(Generic[K]):
 
     def _expire(self, now_ns: int) -> None:
         due = bisect_left(self._cooling, (now_ns + 1, 0))
-        # Kept until all is done: when the last reference goes, code of an entry or a note may run.
+        # Kept until the end: dropping the last reference to an entry or a note may run code.
         uses: list[_Use[K]] = [self._uses[address] for _, _, address in self._cooling[:due]]
         for use in uses:
             if use.block is not None:
@@ -786,7 +783,7 @@ class AddressPool(Generic[K]):
         del self._cooling[:due]
 
     def _some_block_opens(self, now_ns: int) -> bool:
-        """Tell whether an open block gets a free address by now, without yet ending any cooldown: the call may still be refused."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none, as the call may still raise."""
         for until_ns, _, address in self._cooling:
             if until_ns > now_ns:
                 return False
@@ -807,7 +804,7 @@ class AddressPool(Generic[K]):
         block.group.cooling_count += step
         self._in_block_cooling_count += step
 
-    def _take_back_remembered(self, block: _Block) -> None:
+    def _adopt_remembered(self, block: _Block) -> None:
         covered = range(block.base, block.base + block.size)
         if block.size < len(self._remembered):
             found = [address for address in covered if address in self._remembered]
@@ -822,7 +819,7 @@ class AddressPool(Generic[K]):
 
     def _drop(self, block: _Block) -> None:
         self._closed_count -= block.closed
-        block.closed = True  # takes it off the list of open blocks
+        block.closed = True  # takes it out of `_open`
         self._rerank(block)
         del self._blocks[block.base]
         del self._bases[bisect_left(self._bases, block.base)]
@@ -835,7 +832,7 @@ class AddressPool(Generic[K]):
     # Placement
 
     def _rerank(self, block: _Block) -> None:
-        """Put a block where it now belongs among the open ones, or nowhere."""
+        """Update a block's entry in `_open`."""
         rank = None
         if not block.closed and len(block.used) < block.size:
             weight = {"packed": -len(block.used), "spread": len(block.used)}.get(self._placement, 0)
@@ -851,7 +848,7 @@ class AddressPool(Generic[K]):
         """Choose the block of the next address; there is one."""
         if self._placement != "random":
             return self._blocks[self._open[0][2]]
-        starts = [0]  # where each group begins in the list
+        starts = [0]  # where each group begins in `_open`
         while (start := bisect_left(self._open, (0, self._open[starts[-1]][1] + 1))) < len(self._open):
             starts.append(start)
         starts.append(len(self._open))
@@ -859,7 +856,7 @@ class AddressPool(Generic[K]):
         return self._blocks[self._open[starts[group] + self._draw(starts[group + 1] - starts[group])][2]]
 
     def _draw(self, bound: int) -> int:
-        """Draw 0 … bound-1, each with equal chance: a draw from the short rest below 2**64 % bound is thrown away."""
+        """Draw 0 … bound-1 with equal probability; draws below 2**64 % bound are rejected, as they would favour low numbers."""
         while True:
             self._random_state = (self._random_state + _STEP) & _WORD_FULL
             mixed = self._random_state
@@ -894,7 +891,7 @@ class AddressPool(Generic[K]):
         refuse.hold(3, self._total_count == sum(block.size for block in blocks) and self._assigned_count == len(held))
         refuse.hold(3, self._in_block_cooling_count == sum(use.block is not None for use in cooling))
         refuse.hold(3, self._closed_count == sum(block.closed for block in blocks))
-        refuse.hold(4, self._cooling == sorted((use.until_ns, use.turn, use.address) for use in cooling))
+        refuse.hold(4, self._cooling == sorted((use.until_ns, use.order, use.address) for use in cooling))
         refuse.hold(5, self._open == sorted(block.rank for block in blocks if block.rank is not None))
         refuse.hold(5, all((block.rank is not None) == (not block.closed and len(block.used) < block.size) for block in blocks))
         for block in blocks:
@@ -902,10 +899,10 @@ class AddressPool(Generic[K]):
                 refuse.hold(6, block.lowest_free() == min(set(range(len(block.used) + 1)) - block.used))
 
 
-def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin's sets `locked`
-    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. It leaves `locked` alone.
+def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin sets `locked`
+    """Make a reentrant lock for a pool's owner, to be used in `with`. It does not set `locked`.
 
-    A plain pool has no calls that need no lock: other threads may come into the middle of each. No signal's handler, and so no
-    KeyboardInterrupt, leaves it taken.
+    The owner of a plain pool needs the lock for every call, as other threads may run in the middle of each. A signal handler that raises,
+    as for KeyboardInterrupt, does not leave the lock taken.
     """
     return RLock()

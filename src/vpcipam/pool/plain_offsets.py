@@ -1,4 +1,4 @@
-"""The plain twin of BitmapPool: the reference for what it does. It is written to be read; `_pool.pyx` is written to be fast."""
+"""The plain twin of BitmapPool: the reference for what it does, written to be read. `_pool.pyx` is written to be fast."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,9 +16,9 @@ def _lowest_bit(word: int) -> int:
 
 
 class _FreeTree:
-    """Bits 0 … size-1 in 64-bit words, and above them bits that say which words are not 0, level by level up to a single word.
+    """A 64-ary tree of bits: level 0 has a bit for each index, each level above has a bit for each word that is not 0 below.
 
-    A set bit is free; padding bits are 0.
+    The top level is a single 64-bit word. A set bit is free; padding bits are 0.
     """
 
     __slots__ = ("levels",)
@@ -74,7 +74,7 @@ class _FreeTree:
 
 
 class _Runs:
-    """Which aligned runs of one length are wholly free, kept beside the offsets from the first time somebody asks."""
+    """The aligned runs of one length that are completely free, kept up to date from the first use of that length."""
 
     __slots__ = ("count", "length", "tree", "units")
 
@@ -91,7 +91,7 @@ class _Runs:
     def offsets_taken(self, offset: int, length: int) -> None:
         unit, units = offset // self.length, max(1, length // self.length)
         free = self.tree.bits(unit, units)
-        if free:  # a longer run than what was taken may have been broken before
+        if free:  # the run may be longer than what was taken, and have lost an offset before
             self.tree.take(unit, units)
             self.count -= units
 
@@ -104,18 +104,18 @@ class _Runs:
 
 @final
 class BitmapPool:
-    """Hand out the offsets 0 … capacity-1, the lowest free one first, singly or in aligned runs.
+    """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
-    Not thread-safe: a pool has one owner. It takes capacity / 8 bytes and a little more (the plain twin ten times that; the compiled one
-    keeps a pointer for each offset below 65,536, and the ints that it handed out there).
-    Integers are taken as `operator.index` takes them. `release`, `is_allocated`, `allocate_at` take their argument by position.
-    `in`, `len()` and `iter()` see the allocated offsets. A refused call leaves the pool as it was.
+    A pool is not thread-safe. It takes slightly more than capacity / 8 bytes. The plain twin takes ten times that; the compiled one also
+    keeps a pointer for each offset below 65,536, and the ints that it returned there.
+    Integer arguments may be anything that `operator.index` accepts. `in`, `len()` and `iter()` see the allocated offsets. A call that
+    raises leaves the pool unchanged.
 
     Invariants:
-        1. The bit of an offset is set if and only if it is free; bits past the capacity are 0.
+        1. The bit of an offset is set if and only if the offset is free; bits past the capacity are 0.
         2. A bit of an upper level is set if and only if its word below is not 0.
         3. `allocated_count + free_count == capacity`, and both equal a recount of the bits.
-        4. The summary of a run length, once built, has a bit set for each aligned run that is wholly free, and counts them.
+        4. The summary of a run length, once built, has a set bit for each aligned run that is completely free, and their count.
 
     Args:
         capacity: 1 … 2**32, both included.
@@ -141,12 +141,12 @@ class BitmapPool:
 
     @property
     def capacity(self) -> int:
-        """The number of offsets, free or not."""
+        """The number of offsets, free and allocated."""
         return self._capacity
 
     @property
     def allocated_count(self) -> int:
-        """The number of offsets in use."""
+        """The number of allocated offsets."""
         return self._allocated_count
 
     @property
@@ -155,7 +155,7 @@ class BitmapPool:
         return self._capacity - self._allocated_count
 
     def allocate(self, start: SupportsIndex = 0) -> int:
-        """Take the lowest free offset at or above `start`, or else the lowest of all.
+        """Allocate the lowest free offset at or above `start`; if there is none, the lowest free offset.
 
         Raises:
             OutOfRange: `start` is not 0 … capacity-1.
@@ -173,11 +173,11 @@ class BitmapPool:
         return offset
 
     def allocate_at(self, offset: SupportsIndex, /) -> None:
-        """Take this offset.
+        """Allocate this offset.
 
         Raises:
             OutOfRange: `offset` is not 0 … capacity-1.
-            AlreadyAllocated: it is in use.
+            AlreadyAllocated: it is allocated.
 
         Complexity: O(log64 capacity).
         """
@@ -187,16 +187,16 @@ class BitmapPool:
         self._take(place, 1)
 
     def allocate_run(self, length: SupportsIndex, start: SupportsIndex = 0) -> int:
-        """Take the lowest free run whose first offset is at or above `start`, or else the lowest of all; return its first offset.
+        """Allocate the lowest free run that starts at or above `start`, else the lowest free run; return its first offset.
 
         A run has 2, 4, 8, 16, 32 or 64 offsets, starts at a multiple of its length and ends within the capacity.
 
         Raises:
-            InvalidArgument: `length` is none of these.
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
             OutOfRange: `start` is not 0 … capacity-1.
-            NoFreeRun: no aligned run of that length is wholly free.
+            NoFreeRun: no aligned run of that length is completely free.
 
-        Complexity: O(log64 capacity); the first use of a length costs O(capacity) once.
+        Complexity: O(log64 capacity); the first use of a length costs O(capacity).
         """
         size = self._checked_length(length)
         first = self._checked("start", start)
@@ -210,12 +210,12 @@ class BitmapPool:
         return unit * size
 
     def allocate_run_at(self, offset: SupportsIndex, length: SupportsIndex) -> None:
-        """Take the run that starts at this offset, all of it or nothing.
+        """Allocate the run that starts at this offset, all of it or nothing.
 
         Raises:
-            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64, or `offset` is not a multiple of it.
             OutOfRange: the run does not lie within 0 … capacity-1.
-            AlreadyAllocated: an offset of it is in use.
+            AlreadyAllocated: an offset of it is allocated.
 
         Complexity: O(log64 capacity).
         """
@@ -226,11 +226,11 @@ class BitmapPool:
         self._take(first, size)
 
     def release(self, offset: SupportsIndex, /) -> None:
-        """Free this offset.
+        """Release this offset.
 
         Raises:
             OutOfRange: `offset` is not 0 … capacity-1.
-            NotAllocated: it is free already.
+            NotAllocated: it is free.
 
         Complexity: O(log64 capacity).
         """
@@ -240,12 +240,12 @@ class BitmapPool:
         self._release(place, 1)
 
     def release_run(self, offset: SupportsIndex, length: SupportsIndex) -> None:
-        """Free the run that starts at this offset, all of it or nothing; its offsets may have been allocated singly.
+        """Release the run that starts at this offset, all of it or nothing; its offsets may have been allocated one by one.
 
         Raises:
-            InvalidArgument: `length` is no run length, or `offset` no multiple of it.
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64, or `offset` is not a multiple of it.
             OutOfRange: the run does not lie within 0 … capacity-1.
-            NotAllocated: an offset of it is free already.
+            NotAllocated: an offset of it is free.
 
         Complexity: O(log64 capacity).
         """
@@ -256,7 +256,7 @@ class BitmapPool:
         self._release(first, size)
 
     def is_allocated(self, offset: SupportsIndex, /) -> bool:
-        """Tell whether this offset is in use.
+        """Tell whether this offset is allocated.
 
         Raises:
             OutOfRange: `offset` is not 0 … capacity-1.
@@ -264,17 +264,17 @@ class BitmapPool:
         return not self._free.bits(self._checked("offset", offset), 1)
 
     def free_run_count(self, length: SupportsIndex) -> int:
-        """Count the aligned runs of that length that are wholly free.
+        """Count the aligned runs of a length that are completely free.
 
         Raises:
             InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
 
-        Complexity: O(1); the first use of a length costs O(capacity) once.
+        Complexity: O(1); the first use of a length costs O(capacity).
         """
         return self._runs_of(self._checked_length(length)).count
 
     def free_counts(self, length: SupportsIndex) -> bytes:
-        """Count the free offsets of each aligned run of that length; one byte for each, the last run may be cut short.
+        """Count the free offsets of each aligned run of a length, one byte per run; the capacity may cut the last run short.
 
         Raises:
             InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
@@ -285,7 +285,7 @@ class BitmapPool:
         return bytes(self._free.bits(first, size).bit_count() for first in range(0, self._capacity, size))
 
     def longest_free_run(self) -> int:
-        """Find the length of the longest run of free offsets, aligned or not; 0 where none is free.
+        """Return the length of the longest run of free offsets, aligned or not; 0 if none is free.
 
         Complexity: O(capacity).
         """
@@ -298,11 +298,11 @@ class BitmapPool:
     def __contains__(self, offset: object) -> bool:
         if not hasattr(type(offset), "__index__"):
             return False
-        place = index(offset)  # type: ignore[arg-type]  # the line above looked
+        place = index(offset)  # type: ignore[arg-type]  # the line above checks it
         return 0 <= place < self._capacity and not self._free.bits(place, 1)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the allocated offsets, ascending, as they are when the iterator gets there."""
+        """Yield the allocated offsets, ascending; a change that the iterator has not passed yet shows."""
         for place in range(len(self._free.levels[0])):
             first = place * _WORD_BITS
             for offset in range(first, min(first + _WORD_BITS, self._capacity)):
@@ -313,7 +313,7 @@ class BitmapPool:
         return f"<BitmapPool: {self._allocated_count} of {self._capacity} allocated>"
 
     def __reduce__(self) -> NoReturn:
-        raise refuse.not_copyable("BitmapPool", "build a new one and allocate_at() what iter() gave")
+        raise refuse.not_copyable("BitmapPool", "build a new one, and call allocate_at() for each offset of iter()")
 
     def _checked(self, name: str, value: SupportsIndex) -> int:
         return refuse.bounded(name, value, 0, self._capacity - 1)

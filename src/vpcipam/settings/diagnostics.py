@@ -1,4 +1,4 @@
-"""What is odd about settings, said so that a person can act on it."""
+"""Diagnostics of settings, and those that concern one variable's name or text."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
@@ -15,13 +15,13 @@ _POLICY_MODES = ("none", "strict", "standard")
 
 @frozen
 class Diagnostic:
-    """One thing about settings that is worth a look.
+    """A remark about settings.
 
     Attributes:
         variable: The name of the environment variable, as it was written.
-        level: `error`: the daemon, or Kubernetes, refuses this. `warning`: it is probably not what was meant. `info`: good to know.
-        message: What is the matter.
-        suggestion: What to do about it; empty where there is nothing to do.
+        level: `error`: the daemon or Kubernetes refuses this. `warning`: probably a mistake. `info`: good to know.
+        message: What is wrong or worth knowing.
+        suggestion: What to do about it; empty if there is nothing to do.
     """
 
     variable: str = field(validator=instance_of(str))
@@ -34,12 +34,12 @@ class Diagnostic:
 
 
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Put errors first, then warnings, then the rest; otherwise the order stays."""
+    """Sort by level, errors first; within a level the order stays."""
     return tuple(sorted(diagnostics, key=lambda diagnostic: _RANKS[diagnostic.level]))
 
 
 def diagnose_variables(variables: Mapping[str, str]) -> Iterator[Diagnostic]:
-    """Look at each variable on its own: is its name known, and can its text be read?"""
+    """Diagnose each variable on its own: unknown names, and texts that can't be read."""
     for name, text in variables.items():
         variable = VARIABLES.get(name)
         diagnostic = diagnose_name(name) if variable is None else _diagnose_text(variable, text)
@@ -48,7 +48,7 @@ def diagnose_variables(variables: Mapping[str, str]) -> Iterator[Diagnostic]:
 
 
 def diagnose_name(name: str) -> Diagnostic | None:
-    """Say what an unknown name was meant to be; None for a known one, and for one that is somebody else's business."""
+    """Diagnose an unknown name; None for a name that the container or its environment knows."""
     if name in VARIABLES or is_ambient(name):
         return None
     if name in MISTAKEN_NAMES:
@@ -75,7 +75,7 @@ def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
 
 
 def _expected(variable: Variable) -> str:
-    """Say what texts a variable takes."""
+    """Say which texts a variable accepts."""
     if variable.kind == "bool":
         return "write true or false; 1, t, T, TRUE, True and their opposites are read too"
     if variable.kind == "int":
@@ -84,7 +84,7 @@ def _expected(variable: Variable) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Quote a text for a message of one line."""
+    """Quote a text, cut short, for a message of one line."""
     return repr(text if len(text) <= _LONGEST_TEXT_SHOWN else text[:_LONGEST_TEXT_SHOWN] + "...")
 
 

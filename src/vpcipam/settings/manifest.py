@@ -1,7 +1,7 @@
-"""What a manifest says about the variables of the aws-node container.
+"""Read the variables of the aws-node container from a manifest.
 
-Kubernetes' own shapes (a DaemonSet, several documents, a List, a bare list of variables) and those of Helm and EKS (a mapping `env`, which
-goes on top of the chart's defaults). Only this module reads files, and only this one needs PyYAML; a manifest that is JSON needs neither.
+A manifest has a shape of Kubernetes (a DaemonSet, several documents, a List, a bare list of variables) or of Helm and EKS (a mapping `env`,
+which applies on top of the chart's defaults). YAML needs PyYAML, which is imported only then; JSON does not.
 """
 
 import json
@@ -18,14 +18,14 @@ from vpcipam.settings.variables import SHIPPED, VARIABLES
 CONTAINER = "aws-node"
 
 MAX_LENGTH = 1 << 20
-"""The longest manifest that is read, in characters; Kubernetes itself takes little more."""
+"""The longest manifest that is read, in characters; the limit of Kubernetes is little higher."""
 
 _TOO_DEEP = "the manifest is nested too deeply to be read"
 
 
 @define
 class ManifestVariables:
-    """The variables of the aws-node container, and what is odd about the way they are written."""
+    """The variables of the aws-node container, and diagnostics of how they are written."""
 
     texts: dict[str, str] = Factory(dict)
     diagnostics: list[Diagnostic] = Factory(list)
@@ -36,10 +36,10 @@ class ManifestVariables:
 
 
 def read_manifest(source: str | os.PathLike[str] | TextIO) -> ManifestVariables:
-    """Read the variables of the aws-node container out of a manifest.
+    """Read the variables of the aws-node container from a manifest.
 
     Raises:
-        ManifestError: The manifest can't be read, or does not have just one aws-node container.
+        ManifestError: The manifest can't be read, or does not have exactly one aws-node container.
         MissingExtra: The manifest is YAML, and PyYAML is not installed.
     """
     text = _read_text(source)
@@ -104,7 +104,7 @@ def _parse(text: str) -> list[Any]:
         except RecursionError as error:
             raise ManifestError(_TOO_DEEP) from error
     try:
-        import yaml  # noqa: PLC0415 - an extra that most of the library does without
+        import yaml  # noqa: PLC0415 - an extra that the rest of the library does not need
     except ImportError as error:
         if json_error is not None:
             raise ManifestError(f"the manifest is not JSON: {json_error} (if it is YAML: pip install 'vpcipam[cli]')") from json_error
@@ -117,7 +117,7 @@ def _parse(text: str) -> list[Any]:
         raise ManifestError(f"the manifest is not YAML{where}: {error.problem or error.context}") from error
     except RecursionError as error:
         raise ManifestError(_TOO_DEEP) from error
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # a date that is none, a number too long, a control character
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # an impossible date, a number too long, a control character
         raise ManifestError(f"the manifest is not YAML: {error}") from error
 
 
@@ -125,7 +125,7 @@ def _parse(text: str) -> list[Any]:
 
 
 def _flatten(document: object) -> Iterator[object]:
-    """Take a List apart; anything else is one object."""
+    """Yield the items of a List, or the document itself if it is no List."""
     if isinstance(document, Mapping) and isinstance(document.get("items"), list) and str(document.get("kind", "List")).endswith("List"):
         yield from document["items"]
     else:
@@ -149,7 +149,7 @@ def _find(item: object) -> Iterator[ManifestVariables]:
 
 
 def _containers(item: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The containers of a DaemonSet (or anything else with a pod template) or of a pod."""
+    """Return the containers of a pod, or of a DaemonSet or another kind with a pod template."""
     spec = _mapping(item.get("spec"))
     if "template" in spec:
         spec = _mapping(_mapping(spec["template"]).get("spec"))
@@ -182,7 +182,7 @@ def _read_container(container: Mapping[str, Any]) -> ManifestVariables:
 
 
 def _read_env_list(entries: list[Any]) -> ManifestVariables:
-    """Read the `env` of a container, as Kubernetes does: texts alone, and of a repeated name the last."""
+    """Read the `env` of a container as Kubernetes does: only texts count, and the last of a repeated name wins."""
     found = ManifestVariables()
     seen: set[str] = set()
     for number, entry in enumerate(entries, 1):
@@ -215,7 +215,7 @@ def _read_text_value(found: ManifestVariables, name: str, value: object) -> str:
 
 
 def _read_values(values: Mapping[Any, Any]) -> ManifestVariables:
-    """Read `env` of Helm values: on top of the chart's defaults, any scalar is made text, null takes a default away."""
+    """Read `env` of Helm values, on top of the chart's defaults: a scalar becomes a text, null removes a default."""
     found = ManifestVariables(dict(SHIPPED))
     for name, value in values.items():
         if not isinstance(name, str):
@@ -239,6 +239,6 @@ def _render(value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    """Say in words what a value is."""
+    """Name the kind of a value for an error message."""
     names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping", type(None): "nothing"}
     return names.get(type(value), f"a {type(value).__name__}")

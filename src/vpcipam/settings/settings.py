@@ -1,41 +1,22 @@
-"""The settings of the daemon that act on addresses: from variables, from a manifest, or given one by one.
+"""The daemon's settings that act on addresses, read from variables or a manifest, or set one by one.
 
-Reading never refuses what the daemon itself would read: a value that it can't use becomes the default, and a diagnostic says so. What the
-daemon would refuse to start with can be read as well, so that all that is wrong can be shown at once; `Settings.check` then refuses it.
+Reading is as lenient as the daemon: a value that it can't use becomes the default, and a diagnostic says so. Settings with which the daemon
+would refuse to start can be read too, so that all errors can be shown at once; `Settings.check` refuses them.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 import attrs
 
+from vpcipam._arguments import boolean_field, integer_field, require_integer
+from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
-from vpcipam.settings.diagnostics import Diagnostic, Level, diagnose_variables, sort_diagnostics
-from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, VARIABLES, Value, Variable, explain
-
-__all__ = ["VARIABLES", "Diagnostic", "Level", "Settings", "Variable", "default_max_pods", "explain"]
-
-_NS_PER_S = 1_000_000_000
-
-
-def _boolean(_instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
-    if type(value) is not bool:
-        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__} ({value!r})")
-
-
-def _integer(minimum: int, maximum: int = MAX_INT) -> Callable[[object, "attrs.Attribute[int]", object], None]:
-    """Make a validator: a plain int from `minimum` to `maximum`, both included."""
-
-    def validate(_instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-        if type(value) is not int:
-            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__} ({value!r})")
-        if not minimum <= value <= maximum:
-            raise InvalidArgument(f"{attribute.name} must be from {minimum} to {maximum}, not {value}")
-
-    return validate
+from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
+from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
 
 
 def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -47,30 +28,30 @@ def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: ob
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What the daemon was told about addresses.
+    """The daemon's settings that act on addresses.
 
-    `Settings()` is the manifest as AWS ships it. Two settings are equal when all fields are; where they came from does not count.
+    `Settings()` is the manifest as AWS ships it. Two settings are equal when all fields are equal, whatever their source.
 
     Attributes:
-        warm_eni_target: ENIs' worth of addresses to keep free; without prefixes, and while no IP target is set.
+        warm_eni_target: ENIs' worth of addresses to keep free. Used without prefixes and while no IP target is set.
         warm_ip_target: Addresses to keep free; 0: not set.
-        minimum_ip_target: Addresses to have in total, at least; 0: not set.
-        warm_prefix_target: Whole prefixes to keep free; with prefixes, and while no IP target is set.
+        minimum_ip_target: The fewest addresses to have in total; 0: not set.
+        warm_prefix_target: Whole prefixes to keep free. Used with prefixes and while no IP target is set.
         max_eni: The most ENIs the node may have; below 1: as many as the instance type takes.
-        enable_prefix_delegation: Slots hold prefixes. See `address_mode` for what becomes of it.
+        enable_prefix_delegation: Slots hold prefixes, if the instance type has them; see `address_mode`.
         enable_ipv4: Pods get IPv4 addresses.
         enable_ipv6: Pods get IPv6 addresses.
-        ip_cooldown_period_s: How long a released address is held back, in seconds.
+        ip_cooldown_period_s: The cooldown of a released address, in seconds.
         custom_network_cfg: Pods use the subnet of an ENIConfig; the primary ENI gives them no addresses.
         enable_pod_eni: One ENI is kept for the trunk of security groups for pods.
-        enable_subnet_discovery: New ENIs go to the fitting subnet with most free addresses.
+        enable_subnet_discovery: New ENIs go to the suitable subnet with the most free addresses.
         enable_multi_nic: The network cards above 0 are managed too.
-        manage_enis_non_schedulable: A cordoned node attaches and frees ENIs all the same.
+        manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
         disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
         enable_imds_only_mode: EC2 is never called at all; see `provisioning_enabled`.
         manage_untagged_eni: ENIs without a tag are managed.
         disable_leaked_eni_cleanup: Unattached ENIs are left alone; see `leaked_eni_cleanup_enabled`.
-        backing_store: The file of the checkpoint.
+        backing_store: The path of the checkpoint file.
 
     Example:
         >>> Settings.from_env({"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "ten"}).minimum_ip_target
@@ -79,26 +60,26 @@ class Settings:
         <AddressMode.PREFIX: 'prefix'>
     """
 
-    warm_eni_target: int = attrs.field(default=1, validator=_integer(0))
-    warm_ip_target: int = attrs.field(default=0, validator=_integer(0))
-    minimum_ip_target: int = attrs.field(default=0, validator=_integer(0))
-    warm_prefix_target: int = attrs.field(default=1, validator=_integer(0))
-    max_eni: int = attrs.field(default=-1, validator=_integer(-1))
-    enable_prefix_delegation: bool = attrs.field(default=False, validator=_boolean)
-    enable_ipv4: bool = attrs.field(default=True, validator=_boolean)
-    enable_ipv6: bool = attrs.field(default=False, validator=_boolean)
-    ip_cooldown_period_s: int = attrs.field(default=30, validator=_integer(0, MAX_COOLDOWN_S))
-    custom_network_cfg: bool = attrs.field(default=False, validator=_boolean)
-    enable_pod_eni: bool = attrs.field(default=False, validator=_boolean)
-    enable_subnet_discovery: bool = attrs.field(default=True, validator=_boolean)
-    enable_multi_nic: bool = attrs.field(default=False, validator=_boolean)
-    manage_enis_non_schedulable: bool = attrs.field(default=False, validator=_boolean)
-    disable_network_resource_provisioning: bool = attrs.field(default=False, validator=_boolean)
-    enable_imds_only_mode: bool = attrs.field(default=False, validator=_boolean)
-    manage_untagged_eni: bool = attrs.field(default=True, validator=_boolean)
-    disable_leaked_eni_cleanup: bool = attrs.field(default=False, validator=_boolean)
+    warm_eni_target: int = attrs.field(default=1, validator=integer_field(0, MAX_INT))
+    warm_ip_target: int = attrs.field(default=0, validator=integer_field(0, MAX_INT))
+    minimum_ip_target: int = attrs.field(default=0, validator=integer_field(0, MAX_INT))
+    warm_prefix_target: int = attrs.field(default=1, validator=integer_field(0, MAX_INT))
+    max_eni: int = attrs.field(default=-1, validator=integer_field(-1, MAX_INT))
+    enable_prefix_delegation: bool = attrs.field(default=False, validator=boolean_field())
+    enable_ipv4: bool = attrs.field(default=True, validator=boolean_field())
+    enable_ipv6: bool = attrs.field(default=False, validator=boolean_field())
+    ip_cooldown_period_s: int = attrs.field(default=30, validator=integer_field(0, MAX_COOLDOWN_S))
+    custom_network_cfg: bool = attrs.field(default=False, validator=boolean_field())
+    enable_pod_eni: bool = attrs.field(default=False, validator=boolean_field())
+    enable_subnet_discovery: bool = attrs.field(default=True, validator=boolean_field())
+    enable_multi_nic: bool = attrs.field(default=False, validator=boolean_field())
+    manage_enis_non_schedulable: bool = attrs.field(default=False, validator=boolean_field())
+    disable_network_resource_provisioning: bool = attrs.field(default=False, validator=boolean_field())
+    enable_imds_only_mode: bool = attrs.field(default=False, validator=boolean_field())
+    manage_untagged_eni: bool = attrs.field(default=True, validator=boolean_field())
+    disable_leaked_eni_cleanup: bool = attrs.field(default=False, validator=boolean_field())
     backing_store: str = attrs.field(default="/var/run/aws-node/ipam.json", validator=_filled_text)
-    # The texts that this was read from, in their order, and what was odd about how they were written: for `variables` and `diagnostics`.
+    # The texts that this was read from, in order, and the diagnostics found while reading: for `variables` and `diagnostics`.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
 
@@ -108,9 +89,9 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Read variables as the daemon does.
 
-        A variable that is missing, or whose text the daemon can't use, has the daemon's own default: WARM_PREFIX_TARGET, for one, is then 0
-        and not 1 as in the shipped manifest. One exception: where ENABLE_IPv4 is missing it is on unless ENABLE_IPv6 is, for the daemon
-        would not start with neither.
+        A variable that is missing, or whose text the daemon can't use, gets the daemon's default. For WARM_PREFIX_TARGET that is 0, not 1
+        as in the shipped manifest. One exception: a missing ENABLE_IPv4 is on unless ENABLE_IPv6 is on, because the daemon would not start
+        with both off.
 
         Raises:
             TypeError: A name or a value is not text.
@@ -119,16 +100,16 @@ class Settings:
 
     @classmethod
     def from_daemonset(cls, source: str | os.PathLike[str] | TextIO) -> "Settings":
-        """Read a manifest: the variables of its aws-node container, as `from_env` would.
+        """Read the variables of a manifest's aws-node container, as `from_env` does.
 
         Args:
-            source: The text of a manifest, or a path or an open text file to read it from. YAML or JSON: a DaemonSet, a pod, several
-                documents of which one holds the DaemonSet, a List, the `env` list of the container, or Helm values (also EKS add-on
-                configuration) with a mapping `env`, which go on top of the chart's defaults. Other containers' variables don't count.
-                Up to 2**20 characters.
+            source: The text of a manifest, or a path or an open text file with it: YAML or JSON, up to 2**20 characters. It can be a
+                DaemonSet, a pod, several documents or a List with one of them, the `env` list of the container, or Helm values (also EKS
+                add-on configuration) with a mapping `env`. Helm values apply on top of the chart's defaults. Variables of other containers
+                are ignored.
 
         Raises:
-            ManifestError: The manifest can't be read, or does not have just one aws-node container.
+            ManifestError: The manifest can't be read, or does not have exactly one aws-node container.
             MissingExtra: The manifest is YAML, and PyYAML is not installed.
         """
         from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings come from elsewhere
@@ -145,7 +126,7 @@ class Settings:
         return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING knows the types
 
     def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
-        """Change single variables, read as the daemon reads them; None takes a variable away.
+        """Change single variables, read as the daemon reads them; None removes a variable.
 
         Raises:
             TypeError: A name or a value is not text.
@@ -158,11 +139,11 @@ class Settings:
                 texts |= _checked({name: text})
         return self._read(texts, tuple(note for note in self._reading if note.variable not in changes))
 
-    # --- what follows from them ------------------------------------------------------------------------------------------
+    # --- what they mean --------------------------------------------------------------------------------------------------
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that these settings stand for: as they were read, and for fields that were set since, as they would be written."""
+        """The variables as texts: as they were read, or, for fields that were set since, as they would be written."""
         texts = dict(self._texts)
         read = _parse_all(texts)
         read.setdefault("enable_ipv4", not self.enable_ipv6)
@@ -175,11 +156,11 @@ class Settings:
     @property
     def cooldown_ns(self) -> int:
         """The cooldown, in nanoseconds."""
-        return self.ip_cooldown_period_s * _NS_PER_S
+        return self.ip_cooldown_period_s * NS_PER_S
 
     @property
     def ip_targets_defined(self) -> bool:
-        """Whether WARM_IP_TARGET or MINIMUM_IP_TARGET is set, so that the other warm targets don't count."""
+        """Whether WARM_IP_TARGET or MINIMUM_IP_TARGET is set; the other warm targets then have no effect."""
         return self.warm_ip_target > 0 or self.minimum_ip_target > 0
 
     @property
@@ -189,7 +170,7 @@ class Settings:
 
     @property
     def leaked_eni_cleanup_enabled(self) -> bool:
-        """Whether the node looks for unattached ENIs: not in IPv6 mode either, nor where it does not grow."""
+        """Whether the node looks for unattached ENIs: never in IPv6 mode, and only if provisioning is enabled."""
         return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
 
     def eni_limit(self, limits: str | InstanceLimits, network_card: int = 0) -> int:
@@ -199,12 +180,12 @@ class Settings:
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
 
     def address_mode(self, limits: str | InstanceLimits) -> AddressMode:
-        """Find what an instance's slots hold.
+        """Return what an instance's slots hold.
 
         Prefix delegation on a type that has no prefixes (Xen) falls back to secondary IPs.
 
         Raises:
-            SettingsError: The daemon would refuse to start on such an instance.
+            SettingsError: The daemon would refuse to start on the instance.
             UnknownInstanceType: `limits` names a type that the table does not have.
         """
         self.check(limits)
@@ -215,38 +196,35 @@ class Settings:
         )
 
     def for_network_card(self, index: int) -> "Settings":
-        """Give the settings of one network card: on those above 0 both IP targets are 1, whatever the variables say.
+        """Return the settings of one network card. On cards above 0 both IP targets are 1, whatever the variables say.
 
         Raises:
             SettingsError: The card is above 0 and ENABLE_MULTI_NIC is off.
             InvalidArgument: `index` is negative.
         """
-        if type(index) is not int:
-            raise TypeError(f"a network card's index must be an int, not {type(index).__name__} ({index!r})")
-        if index < 0:
-            raise InvalidArgument(f"a network card's index must be 0 or more, not {index}")
+        require_integer("a network card's index", index, 0)
         if index == 0:
             return self
         if not self.enable_multi_nic:
             raise SettingsError(f"network card {index} is not managed; turn ENABLE_MULTI_NIC on to use the cards above 0")
         return attrs.evolve(self, warm_ip_target=1, minimum_ip_target=1)
 
-    # --- what is odd about them ------------------------------------------------------------------------------------------
+    # --- diagnostics -----------------------------------------------------------------------------------------------------
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """All that can be said without an instance type, errors first."""
+        """The diagnostics that need no instance type, errors first."""
         return self._diagnose(None)
 
     def diagnose(self, limits: str | InstanceLimits) -> tuple[Diagnostic, ...]:
-        """All that can be said about these settings on an instance of a type, errors first."""
+        """Return all diagnostics of these settings on an instance of a type, errors first."""
         return self._diagnose(instance_limits(limits))
 
     def check(self, limits: str | InstanceLimits | None = None) -> None:
-        """Refuse what the daemon, or Kubernetes, would refuse.
+        """Refuse settings that the daemon or Kubernetes would refuse.
 
         Raises:
-            SettingsError: There is a diagnostic of level `error`; the message has them all.
+            SettingsError: There is a diagnostic of level `error`; the message lists all of them.
         """
         errors = [found for found in (self.diagnostics if limits is None else self.diagnose(limits)) if found.level == "error"]
         if errors:
@@ -275,7 +253,7 @@ def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
-    """Read all variables that act on addresses, by the names of their fields. A missing ENABLE_IPv4 is left out: see `from_env`."""
+    """Read the variables that act on addresses; the keys are the names of fields. A missing ENABLE_IPv4 is left out: see `from_env`."""
     values: dict[str, Value] = {}
     for setting, variable in VARIABLE_OF_SETTING.items():
         value = variable.parse(texts[variable.name]) if variable.name in texts else None
@@ -289,7 +267,7 @@ def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
 
 
 def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
-    """What the daemon refuses to start with."""
+    """Find combinations with which the daemon refuses to start."""
     if settings.enable_ipv4 and settings.enable_ipv6:
         yield Diagnostic(
             "ENABLE_IPv6",
@@ -313,7 +291,7 @@ def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Dia
 
 
 def _oddities(settings: Settings) -> Iterator[Diagnostic]:
-    """What the daemon takes, but what is probably not meant."""
+    """Find combinations that the daemon accepts but that are probably not meant."""
     yield from _unused_targets(settings)
     if settings.enable_ipv6:
         return
@@ -355,9 +333,9 @@ def _oddities(settings: Settings) -> Iterator[Diagnostic]:
 
 
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
-    """Targets that have no effect beside the other settings.
+    """Find targets that have no effect because of other settings.
 
-    The shipped manifest sets WARM_ENI_TARGET and WARM_PREFIX_TARGET to 1: nobody's doing, so it is only mentioned.
+    The values of the shipped manifest are nobody's choice, so they only get an info.
     """
     chosen = {
         "WARM_ENI_TARGET": settings.warm_eni_target != 1,
@@ -375,7 +353,7 @@ def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
 
 
 def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """The targets that the daemon does not look at: name, reason, what to do."""
+    """Find the targets that the daemon ignores: name, reason, suggestion."""
     if settings.enable_ipv6:
         for name in ("WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI"):
             yield name, "in IPv6 mode, where the node has one /80 that never grows", "remove it"
@@ -391,7 +369,7 @@ def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 def _misfits(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
-    """What does not fit the instance type, but is taken all the same."""
+    """Find settings that don't fit the instance type but that the daemon accepts."""
     name = limits.instance_type
     if settings.enable_ipv6:
         return
@@ -424,7 +402,7 @@ def _misfits(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]
 
 
 def _no_eni_for_pods(variable: str, reason: str) -> Diagnostic:
-    """Custom networking leaves the primary ENI out, and there is no other."""
+    """Warn that custom networking leaves out the only ENI."""
     return Diagnostic(
         variable,
         "warning",

@@ -1,7 +1,7 @@
 """The environment variables of the aws-node container, and how the daemon reads their values.
 
-The values are text. The daemon is written in Go and reads booleans with `strconv.ParseBool`, integers with `strconv.Atoi`; a text that
-these refuse counts as the variable's default. Nothing here knows what a combination of variables means.
+The values are texts. The daemon is written in Go and reads booleans with `strconv.ParseBool` and integers with `strconv.Atoi`; a text that
+these refuse counts as the variable's default. What a combination of variables means is not decided here.
 """
 
 import re
@@ -11,23 +11,24 @@ from typing import Literal
 
 from attrs import frozen
 
+from vpcipam._units import NS_PER_S
 from vpcipam.errors import InvalidArgument
 
 Value = bool | int | str
 Kind = Literal["bool", "int", "text"]
 
 MAX_INT = 2**63 - 1
-"""The largest int of the daemon, on the 64-bit machines that it runs on."""
+"""The largest int of the daemon, which runs on 64-bit machines."""
 
-MAX_COOLDOWN_S = MAX_INT // 1_000_000_000
-"""The longest cooldown that the daemon's nanoseconds can hold, in seconds: 292 years."""
+MAX_COOLDOWN_S = MAX_INT // NS_PER_S
+"""The longest cooldown that fits the daemon's nanoseconds, in seconds: 292 years."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INT_DIGITS = 19
-_LONGEST_NAME = 60  # of those that are compared with the known ones
-_CLOSE = 0.8  # how alike two names must be, 1 being equal
+_LONGEST_NAME = 60  # an unknown name is cut to this before it is compared, which takes quadratic time
+_CLOSE = 0.8  # the least similarity of two names that counts as a match; 1 is equal
 
 
 @frozen
@@ -35,13 +36,14 @@ class Variable:
     """One environment variable of the aws-node container.
 
     Attributes:
-        name: Case counts.
+        name: The name; case matters.
         kind: How its text is read.
-        default: What the daemon takes where the variable is missing, or its text can't be read.
-        shipped: The text in the manifest that AWS ships (v1.23.1); None where that leaves it out.
+        default: The daemon's value if the variable is missing or its text can't be read.
+        shipped: The text in the manifest that AWS ships (v1.23.1); None if that leaves it out.
         effect: What it does.
-        setting: The name of its field in `Settings`; None where it has no effect on addresses.
-        minimum: Of an int: a smaller number counts as the default. `maximum`: likewise, a larger one.
+        setting: The name of its field in `Settings`; None if it has no effect on addresses.
+        minimum: For an int: a smaller number counts as the default.
+        maximum: For an int: a larger number counts as the default.
     """
 
     name: str
@@ -55,11 +57,11 @@ class Variable:
 
     @property
     def acts_on_addresses(self) -> bool:
-        """Whether it changes which addresses a node has and gives to pods."""
+        """Whether it affects which addresses a node has and gives to pods."""
         return self.setting is not None
 
     def parse(self, text: str) -> Value | None:
-        """Read a text as the daemon does; None where the daemon would fall back to the default."""
+        """Read a text as the daemon does; None if the daemon would use the default."""
         if self.kind == "bool":
             return parse_bool(text)
         if self.kind == "int":
@@ -68,7 +70,7 @@ class Variable:
         return text or None
 
     def format(self, value: Value) -> str:
-        """Write a value as a text that reads back as that value."""
+        """Write a value as a text that `parse` reads back."""
         return str(value).lower() if self.kind == "bool" else str(value)
 
 
@@ -80,166 +82,117 @@ def parse_bool(text: str) -> bool | None:
 
 
 def parse_int(text: str) -> int | None:
-    """Read an integer as Go's strconv.Atoi does: decimal, a sign allowed, nothing else, within 64 bits; None for any other text."""
+    """Read an integer as Go's strconv.Atoi does: decimal digits with an optional sign, within 64 bits; None for any other text."""
     match = _INTEGER.fullmatch(text)
-    # Only now is the length looked at: Go takes any number of leading zeros, and Python refuses to read very long texts.
+    # Leading zeros don't count: Go accepts any number of them, and Python refuses to read very long texts.
     if match is None or len(match[2]) > _MAX_INT_DIGITS:
         return None
     number = int(match[1] + match[2])
     return number if -MAX_INT - 1 <= number <= MAX_INT else None
 
 
-# Each row: name, kind, default, text in the shipped manifest (None: not in it), effect, field of Settings (None: no effect on addresses).
-_ROWS: tuple[tuple[str, Kind, Value, str | None, str, str | None], ...] = (
-    (
-        "WARM_ENI_TARGET",
-        "int",
-        1,
-        "1",
-        "keeps so many ENIs' worth of addresses free; only without prefixes and IP targets",
-        "warm_eni_target",
-    ),
-    ("WARM_IP_TARGET", "int", 0, None, "keeps so many addresses free; 0: not set", "warm_ip_target"),
-    ("MINIMUM_IP_TARGET", "int", 0, None, "keeps so many addresses in total, at least; 0: not set", "minimum_ip_target"),
-    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps so many prefixes free; only with prefixes and without IP targets", "warm_prefix_target"),
-    ("MAX_ENI", "int", -1, None, "caps the ENIs of the node; below 1: no cap but the instance type's", "max_eni"),
-    (
-        "ENABLE_PREFIX_DELEGATION",
-        "bool",
-        False,
-        "false",
-        "puts /28 prefixes into the slots, not single addresses",
-        "enable_prefix_delegation",
-    ),
-    ("ENABLE_IPv4", "bool", False, "true", "gives pods IPv4 addresses; just one of this and ENABLE_IPv6 must be on", "enable_ipv4"),
-    ("ENABLE_IPv6", "bool", False, "false", "gives pods IPv6 addresses of one /80; needs prefix delegation", "enable_ipv6"),
-    ("IP_COOLDOWN_PERIOD", "int", 30, None, "holds a released address back for so many seconds", "ip_cooldown_period_s"),
-    (
-        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
-        "bool",
-        False,
-        "false",
-        "puts pods into the subnet of an ENIConfig, off the primary ENI",
-        "custom_network_cfg",
-    ),
-    ("ENABLE_POD_ENI", "bool", False, "false", "keeps one ENI for the trunk of security groups for pods", "enable_pod_eni"),
-    (
-        "ENABLE_SUBNET_DISCOVERY",
-        "bool",
-        True,
-        "true",
-        "puts new ENIs into the fitting subnet with most free addresses",
-        "enable_subnet_discovery",
-    ),
-    ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too", "enable_multi_nic"),
-    ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs", "manage_enis_non_schedulable"),
-    (
-        "DISABLE_NETWORK_RESOURCE_PROVISIONING",
-        "bool",
-        False,
-        "false",
-        "never calls EC2 to grow or shrink",
-        "disable_network_resource_provisioning",
-    ),
-    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "never calls EC2 at all, nor grows or shrinks", "enable_imds_only_mode"),
-    ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry no tag", "manage_untagged_eni"),
-    (
-        "DISABLE_LEAKED_ENI_CLEANUP",
-        "bool",
-        False,
-        None,
-        "leaves unattached ENIs alone that nodes left behind",
-        "disable_leaked_eni_cleanup",
-    ),
-    ("AWS_VPC_K8S_CNI_BACKING_STORE", "text", "/var/run/aws-node/ipam.json", None, "names the checkpoint file", "backing_store"),
-    ("ADDITIONAL_ENI_TAGS", "text", "{}", "{}", "tags the ENIs that the daemon creates", None),
-    ("ANNOTATE_POD_IP", "bool", False, None, "writes a pod's address into an annotation of it", None),
-    ("AWS_EC2_ENDPOINT", "text", "", None, "replaces the address of EC2's API", None),
-    ("AWS_EXTERNAL_SERVICE_CIDRS", "text", "", None, "routes these CIDRs by the main table", None),
-    ("AWS_VPC_CNI_NODE_PORT_SUPPORT", "bool", True, "true", "makes node ports work on the primary interface", None),
-    ("AWS_VPC_ENI_MTU", "int", 9001, "9001", "sets the MTU of ENIs", None),
-    (
-        "AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER",
-        "bool",
-        True,
-        None,
-        "set the primary interface's rp_filter in old releases; no longer read",
-        None,
-    ),
-    ("AWS_VPC_K8S_CNI_CONNMARK", "int", 128, None, "picks the mark bit for traffic from outside", None),
-    ("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "text", "", None, "keeps traffic to these CIDRs from source NAT", None),
-    ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "leaves source NAT to somebody else", None),
-    ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets the daemon's log level", None),
+# Name, kind, default, text in the shipped manifest (None: not in it), effect.
+_Row = tuple[str, Kind, Value, str | None, str]
+
+_ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
+    ("WARM_ENI_TARGET", "int", 1, "1", "keeps so many ENIs' worth of addresses free; only without prefixes and IP targets"),
+    ("WARM_IP_TARGET", "int", 0, None, "keeps so many addresses free; 0: not set"),
+    ("MINIMUM_IP_TARGET", "int", 0, None, "keeps so many addresses in total, at least; 0: not set"),
+    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps so many prefixes free; only with prefixes and without IP targets"),
+    ("MAX_ENI", "int", -1, None, "caps the ENIs of the node; below 1: no cap but the instance type's"),
+    ("ENABLE_PREFIX_DELEGATION", "bool", False, "false", "puts /28 prefixes into the slots, not single addresses"),
+    ("ENABLE_IPv4", "bool", False, "true", "gives pods IPv4 addresses; just one of this and ENABLE_IPv6 must be on"),
+    ("ENABLE_IPv6", "bool", False, "false", "gives pods IPv6 addresses of one /80; needs prefix delegation"),
+    ("IP_COOLDOWN_PERIOD", "int", 30, None, "holds a released address back for so many seconds"),
+    ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "bool", False, "false", "puts pods into the subnet of an ENIConfig, off the primary ENI"),
+    ("ENABLE_POD_ENI", "bool", False, "false", "keeps one ENI for the trunk of security groups for pods"),
+    ("ENABLE_SUBNET_DISCOVERY", "bool", True, "true", "puts new ENIs into the fitting subnet with most free addresses"),
+    ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too"),
+    ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
+    ("DISABLE_NETWORK_RESOURCE_PROVISIONING", "bool", False, "false", "never calls EC2 to grow or shrink"),
+    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "never calls EC2 at all, nor grows or shrinks"),
+    ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry no tag"),
+    ("DISABLE_LEAKED_ENI_CLEANUP", "bool", False, None, "leaves unattached ENIs alone that nodes left behind"),
+    ("AWS_VPC_K8S_CNI_BACKING_STORE", "text", "/var/run/aws-node/ipam.json", None, "names the checkpoint file"),
+)
+_OTHERS: tuple[_Row, ...] = (
+    ("ADDITIONAL_ENI_TAGS", "text", "{}", "{}", "tags the ENIs that the daemon creates"),
+    ("ANNOTATE_POD_IP", "bool", False, None, "writes a pod's address into an annotation of it"),
+    ("AWS_EC2_ENDPOINT", "text", "", None, "replaces the address of EC2's API"),
+    ("AWS_EXTERNAL_SERVICE_CIDRS", "text", "", None, "routes these CIDRs by the main table"),
+    ("AWS_VPC_CNI_NODE_PORT_SUPPORT", "bool", True, "true", "makes node ports work on the primary interface"),
+    ("AWS_VPC_ENI_MTU", "int", 9001, "9001", "sets the MTU of ENIs"),
+    ("AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER", "bool", True, None, "set the primary interface's rp_filter in old releases; no longer read"),
+    ("AWS_VPC_K8S_CNI_CONNMARK", "int", 128, None, "picks the mark bit for traffic from outside"),
+    ("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "text", "", None, "keeps traffic to these CIDRs from source NAT"),
+    ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "leaves source NAT to somebody else"),
+    ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets the daemon's log level"),
     (
         "AWS_VPC_K8S_CNI_LOG_FILE",
         "text",
         "/host/var/log/aws-routed-eni/ipamd.log",
         "/host/var/log/aws-routed-eni/ipamd.log",
         "names the daemon's log",
-        None,
     ),
-    ("AWS_VPC_K8S_CNI_RANDOMIZESNAT", "text", "prng", "prng", "picks how source NAT randomises ports: hashrandom, prng or none", None),
-    ("AWS_VPC_K8S_CNI_VETHPREFIX", "text", "eni", "eni", "starts the names of pods' host interfaces; up to 4 letters", None),
-    ("AWS_VPC_K8S_EGRESS_V4_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v4-plugin.log", None, "names a plugin's log", None),
-    ("AWS_VPC_K8S_EGRESS_V6_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v6-plugin.log", None, "names a plugin's log", None),
+    ("AWS_VPC_K8S_CNI_RANDOMIZESNAT", "text", "prng", "prng", "picks how source NAT randomises ports: hashrandom, prng or none"),
+    ("AWS_VPC_K8S_CNI_VETHPREFIX", "text", "eni", "eni", "starts the names of pods' host interfaces; up to 4 letters"),
+    ("AWS_VPC_K8S_EGRESS_V4_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v4-plugin.log", None, "names a plugin's log"),
+    ("AWS_VPC_K8S_EGRESS_V6_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v6-plugin.log", None, "names a plugin's log"),
     (
         "AWS_VPC_K8S_PLUGIN_LOG_FILE",
         "text",
         "/var/log/aws-routed-eni/plugin.log",
         "/var/log/aws-routed-eni/plugin.log",
         "names the plugin's log",
-        None,
     ),
-    ("AWS_VPC_K8S_PLUGIN_LOG_LEVEL", "text", "DEBUG", "DEBUG", "sets the plugin's log level", None),
-    ("CLUSTER_ENDPOINT", "text", "", None, "gives the address of the API server", None),
-    ("CLUSTER_NAME", "text", "", None, "tags ENIs with the cluster's name", None),
-    ("DISABLE_INTROSPECTION", "bool", False, "false", "turns the introspection endpoint off", None),
-    ("DISABLE_METRICS", "bool", False, "false", "turns the metrics endpoint off", None),
-    ("DISABLE_POD_V6", "bool", False, None, "turns IPv6 off inside pods", None),
-    (
-        "DISABLE_TCP_EARLY_DEMUX",
-        "bool",
-        False,
-        None,
-        "lets the kubelet reach pods that have their own ENI; read by the init container",
-        None,
-    ),
-    ("ENABLE_BANDWIDTH_PLUGIN", "bool", False, None, "chains the bandwidth plugin", None),
-    ("ENABLE_NFTABLES", "bool", False, None, "picked nftables in some releases", None),
-    ("ENABLE_V4_EGRESS", "bool", True, None, "gives IPv6 pods a way out over IPv4", None),
-    ("ENABLE_V6_EGRESS", "bool", False, None, "gives IPv4 pods a way out over IPv6", None),
-    ("ENI_CONFIG_ANNOTATION_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node annotation that picks an ENIConfig", None),
-    ("ENI_CONFIG_LABEL_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node label that picks an ENIConfig", None),
-    ("HOST_CNI_BIN_PATH", "text", "/host/opt/cni/bin", None, "says where the plugin goes", None),
-    ("HOST_CNI_CONFDIR_PATH", "text", "/host/etc/cni/net.d", None, "says where the plugin's configuration goes", None),
-    ("INTROSPECTION_BIND_ADDRESS", "text", "127.0.0.1:61679", None, "says where the introspection endpoint listens", None),
-    ("MY_NODE_NAME", "text", "", None, "tells the daemon its node", None),
-    ("MY_POD_NAME", "text", "", None, "tells the daemon its pod", None),
+    ("AWS_VPC_K8S_PLUGIN_LOG_LEVEL", "text", "DEBUG", "DEBUG", "sets the plugin's log level"),
+    ("CLUSTER_ENDPOINT", "text", "", None, "gives the address of the API server"),
+    ("CLUSTER_NAME", "text", "", None, "tags ENIs with the cluster's name"),
+    ("DISABLE_INTROSPECTION", "bool", False, "false", "turns the introspection endpoint off"),
+    ("DISABLE_METRICS", "bool", False, "false", "turns the metrics endpoint off"),
+    ("DISABLE_POD_V6", "bool", False, None, "turns IPv6 off inside pods"),
+    ("DISABLE_TCP_EARLY_DEMUX", "bool", False, None, "lets the kubelet reach pods that have their own ENI; read by the init container"),
+    ("ENABLE_BANDWIDTH_PLUGIN", "bool", False, None, "chains the bandwidth plugin"),
+    ("ENABLE_NFTABLES", "bool", False, None, "picked nftables in some releases"),
+    ("ENABLE_V4_EGRESS", "bool", True, None, "gives IPv6 pods a way out over IPv4"),
+    ("ENABLE_V6_EGRESS", "bool", False, None, "gives IPv4 pods a way out over IPv6"),
+    ("ENI_CONFIG_ANNOTATION_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node annotation that picks an ENIConfig"),
+    ("ENI_CONFIG_LABEL_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node label that picks an ENIConfig"),
+    ("HOST_CNI_BIN_PATH", "text", "/host/opt/cni/bin", None, "says where the plugin goes"),
+    ("HOST_CNI_CONFDIR_PATH", "text", "/host/etc/cni/net.d", None, "says where the plugin's configuration goes"),
+    ("INTROSPECTION_BIND_ADDRESS", "text", "127.0.0.1:61679", None, "says where the introspection endpoint listens"),
+    ("MY_NODE_NAME", "text", "", None, "tells the daemon its node"),
+    ("MY_POD_NAME", "text", "", None, "tells the daemon its pod"),
     (
         "NETWORK_POLICY_ENFORCING_MODE",
         "text",
         "",
         "standard",
         "picks what new pods may reach until their policies are known: none, strict or standard",
-        None,
     ),
-    ("POD_MTU", "int", 9001, None, "sets the MTU inside pods; that of the ENI, unless given", None),
-    (
-        "POD_SECURITY_GROUP_ENFORCING_MODE",
-        "text",
-        "strict",
-        None,
-        "picks which traffic a pod's security groups see: strict or standard",
-        None,
-    ),
-    ("VPC_CNI_VERSION", "text", "", "v1.23.1", "says which release this is", None),
-    ("VPC_ID", "text", "", None, "tells the daemon its VPC", None),
+    ("POD_MTU", "int", 9001, None, "sets the MTU inside pods; that of the ENI, unless given"),
+    ("POD_SECURITY_GROUP_ENFORCING_MODE", "text", "strict", None, "picks which traffic a pod's security groups see: strict or standard"),
+    ("VPC_CNI_VERSION", "text", "", "v1.23.1", "says which release this is"),
+    ("VPC_ID", "text", "", None, "tells the daemon its VPC"),
 )
+# The fields of `Settings` whose name is not that of the variable in lower case.
+_SETTING_NAMES = {
+    "IP_COOLDOWN_PERIOD": "ip_cooldown_period_s",
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "custom_network_cfg",
+    "AWS_MANAGE_ENIS_NON_SCHEDULABLE": "manage_enis_non_schedulable",
+    "AWS_VPC_K8S_CNI_BACKING_STORE": "backing_store",
+}
 _MINIMUM = {"MAX_ENI": -1}
 _MAXIMUM = {"IP_COOLDOWN_PERIOD": MAX_COOLDOWN_S}
 
+
+def _variable(row: _Row, setting: str | None) -> Variable:
+    return Variable(*row, setting, _MINIMUM.get(row[0], 0), _MAXIMUM.get(row[0], MAX_INT))
+
+
 VARIABLES: Mapping[str, Variable] = MappingProxyType(
-    {row[0]: Variable(*row, minimum=_MINIMUM.get(row[0], 0), maximum=_MAXIMUM.get(row[0], MAX_INT)) for row in _ROWS}
+    {row[0]: _variable(row, _SETTING_NAMES.get(row[0], row[0].lower())) for row in _ACTING_ON_ADDRESSES}
+    | {row[0]: _variable(row, None) for row in _OTHERS}
 )
 """Every variable that a release of the aws-node container reads, by name."""
 
@@ -251,7 +204,7 @@ VARIABLE_OF_SETTING: Mapping[str, Variable] = MappingProxyType(
 SHIPPED: Mapping[str, str] = MappingProxyType(
     {name: variable.shipped for name, variable in VARIABLES.items() if variable.shipped is not None}
 )
-"""The variables of the manifest that AWS ships (v1.23.1), as texts. Not here: MY_NODE_NAME and MY_POD_NAME, whose values the pod gives."""
+"""The variables of the manifest that AWS ships (v1.23.1), as texts, without MY_NODE_NAME and MY_POD_NAME, whose values the pod gives."""
 
 MISTAKEN_NAMES: Mapping[str, tuple[str | None, str]] = MappingProxyType(
     {
@@ -260,7 +213,7 @@ MISTAKEN_NAMES: Mapping[str, tuple[str | None, str]] = MappingProxyType(
         "ENABLE_POD_ENCRYPTION": (None, "seen in write-ups, but the VPC CNI has no such feature"),
     }
 )
-"""Names that write-ups get wrong: what was meant, if anything, and what is wrong."""
+"""Wrong names that write-ups use: the right name, if there is one, and what is wrong."""
 
 _AMBIENT = (
     r"AWS_(REGION|DEFAULT_REGION|PROFILE|ROLE_.*|WEB_IDENTITY_.*|STS_.*|CONTAINER_.*|USE_.*|CA_BUNDLE|ENDPOINT_URL.*|EC2_METADATA_.*"
@@ -270,12 +223,12 @@ _AMBIENT = (
 
 
 def is_ambient(name: str) -> bool:
-    """Tell whether a name belongs to the AWS SDK, Go, Kubernetes or the system, so that nobody need wonder about it."""
+    """Tell whether a name belongs to the AWS SDK, Go, Kubernetes or the system, and so needs no diagnostic."""
     return re.fullmatch(_AMBIENT, name) is not None
 
 
 def nearest_variable(name: str) -> str | None:
-    """Find the known name that an unknown one was meant to be; None where none is close."""
+    """Find the known name nearest to an unknown one; None if none is close."""
     import difflib  # noqa: PLC0415 - only a mistake needs it
 
     by_capitals = {known.upper(): known for known in VARIABLES}
@@ -284,10 +237,10 @@ def nearest_variable(name: str) -> str | None:
 
 
 def explain(name: str) -> Variable:
-    """Look a variable up.
+    """Look up a variable by its name.
 
     Raises:
-        InvalidArgument: No release reads a variable of that name; the message names the nearest one.
+        InvalidArgument: No release reads a variable of that name. The message suggests the nearest name.
 
     Example:
         >>> explain("WARM_IP_TARGET").effect

@@ -1,12 +1,12 @@
-"""The addresses of an ENI: assign and unassign, IPv4 and IPv6."""
+"""The actions on the secondary addresses and the prefixes of an ENI: assign and unassign, IPv4 and IPv6."""
 
 from collections.abc import Iterable
 
 from vpcipam.address import AddressMode, address_text
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import AssignedAddresses
+from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.records import EniRecord, address_texts, prefix_texts
-from vpcipam.ec2.state.requests import Call, texts
 from vpcipam.ec2.state.rules import allocate_for_eni, claim_for_eni, find_holders, require_room, require_within
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
@@ -25,40 +25,37 @@ class AddressActions(Actions):
         allow_reassignment: bool = False,
         now_ns: int,
     ) -> AssignedAddresses:
-        """Add secondary IPs or /28 prefixes, by count or by name: one of the four in a call.
+        """Add secondary IPs or /28 prefixes, by count or by name: exactly one of the four per call.
 
-        With `allow_reassignment`, a named secondary IP of another ENI of the subnet moves here, and one that is here already stays. Primary
-        IPs and prefixes never move.
+        With `allow_reassignment`, a named secondary IP of another ENI of the subnet moves here, and one that this ENI has already stays.
+        Primary IPs and prefixes never move.
 
         Raises:
-            Ec2Error: PrivateIpAddressLimitExceeded beyond the type's limit, where the ENI is attached; InsufficientFreeAddressesInSubnet
-                and InsufficientCidrBlocks where the subnet has too few; InvalidParameterValue for a name that is no free address of the
+            Ec2Error: PrivateIpAddressLimitExceeded beyond the type's limit if the ENI is attached; InsufficientFreeAddressesInSubnet and
+                InsufficientCidrBlocks if the subnet has too few; InvalidParameterValue for a name that is not a free address of the
                 subnet, and for prefixes on a type without them; InvalidParameterCombination for none or several of the four.
         """
         call = self._begin("AssignPrivateIpAddresses", now_ns)
         counts = AddressCounts(call.count("secondary_ip_count", secondary_ip_count), call.count("ipv4_prefix_count", ipv4_prefix_count))
         names, blocks = texts(addresses), texts(prefixes)
-        call.one_kind(secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, addresses=names, prefixes=blocks)
+        call.exactly_one(secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, addresses=names, prefixes=blocks)
         named = call.named(names, blocks)
-        eni = self._account.eni(call, eni_id)
+        eni = self._account.enis.find(call, eni_id)
         added = _reassign(call, eni, named) if names and allow_reassignment else _assign(call, eni, counts, named)
         return self._done(call, AssignedAddresses(address_texts(added.addresses), prefix_texts(added.prefixes, AddressMode.PREFIX)))
 
     def unassign_private_ip_addresses(
         self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
     ) -> None:
-        """Take secondary IPs and prefixes off an ENI; both kinds may be given.
+        """Remove secondary IPs and prefixes from an ENI; both kinds may be given.
 
         Raises:
             Ec2Error: InvalidParameterValue for the primary IP, and for what the ENI does not have; InvalidParameterCombination for nothing
                 at all.
         """
         call = self._begin("UnassignPrivateIpAddresses", now_ns)
-        names, blocks = texts(addresses), texts(prefixes)
-        if not names and not blocks:
-            call.one_kind(addresses=names, prefixes=blocks)
-        named = call.named(names, blocks)
-        eni = self._account.eni(call, eni_id)
+        named = call.named(*_at_least_one(call, addresses, prefixes))
+        eni = self._account.enis.find(call, eni_id)
         if eni.private_ip in named.addresses:
             raise call.invalid(f"{address_text(eni.private_ip, 4)} is the primary IP of {eni_id}, which can't be unassigned")
         _unassign(call, eni, named)
@@ -74,12 +71,12 @@ class AddressActions(Actions):
         prefixes: Iterable[str] = (),
         now_ns: int,
     ) -> tuple[str, ...]:
-        """Add IPv6 addresses or /80 prefixes, by count or by name: one of the four in a call. The answer is what was added, ascending.
+        """Add IPv6 addresses or /80 prefixes, by count or by name: exactly one of the four per call. Return them, ascending.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for none or several of the four; InvalidParameterValue for a name that is no free address
-                of the subnet, for a subnet without IPv6, and for prefixes on a type without them; PrivateIpAddressLimitExceeded beyond the
-                type's limit, where the ENI is attached; InsufficientCidrBlocks where the subnet has too few /80s.
+            Ec2Error: InvalidParameterCombination for none or several of the four; InvalidParameterValue for a name that is not a free
+                address of the subnet, for a subnet without IPv6, and for prefixes on a type without them; PrivateIpAddressLimitExceeded
+                beyond the type's limit if the ENI is attached; InsufficientCidrBlocks if the subnet has too few /80s.
         """
         call = self._begin("AssignIpv6Addresses", now_ns)
         counts = AddressCounts(
@@ -87,28 +84,32 @@ class AddressActions(Actions):
             ipv6_prefixes=call.count("ipv6_prefix_count", ipv6_prefix_count),
         )
         names, blocks = texts(addresses), texts(prefixes)
-        call.one_kind(ipv6_prefix_count=counts.ipv6_prefixes, ipv6_address_count=counts.ipv6_addresses, addresses=names, prefixes=blocks)
+        call.exactly_one(ipv6_prefix_count=counts.ipv6_prefixes, ipv6_address_count=counts.ipv6_addresses, addresses=names, prefixes=blocks)
         named = call.named(ipv6_addresses=names, ipv6_prefixes=blocks)
-        added = _assign(call, self._account.eni(call, eni_id), counts, named)
+        added = _assign(call, self._account.enis.find(call, eni_id), counts, named)
         return self._done(call, (*address_texts(added.ipv6_addresses, 6), *prefix_texts(added.ipv6_prefixes, AddressMode.IPV6)))
 
     def unassign_ipv6_addresses(self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int) -> None:
-        """Take IPv6 addresses and /80s off an ENI; both kinds may be given.
+        """Remove IPv6 addresses and /80s from an ENI; both kinds may be given.
 
         Raises:
             Ec2Error: InvalidParameterValue for what the ENI does not have; InvalidParameterCombination for nothing at all.
         """
         call = self._begin("UnassignIpv6Addresses", now_ns)
-        names, blocks = texts(addresses), texts(prefixes)
-        if not names and not blocks:
-            call.one_kind(addresses=names, prefixes=blocks)
-        named = call.named(ipv6_addresses=names, ipv6_prefixes=blocks)
-        _unassign(call, self._account.eni(call, eni_id), named)
+        named = call.named((), (), *_at_least_one(call, addresses, prefixes))
+        _unassign(call, self._account.enis.find(call, eni_id), named)
         self._done(call, None)
 
 
+def _at_least_one(call: Call, addresses: Iterable[str], prefixes: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names, blocks = texts(addresses), texts(prefixes)
+    if not names and not blocks:
+        call.exactly_one(addresses=names, prefixes=blocks)
+    return names, blocks
+
+
 def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet) -> AddressSet:
-    """Add what is wanted, of which either the counts or the names are nothing."""
+    """Add addresses to an ENI, by count or by name; the other of the two is empty."""
     if named == AddressSet():
         require_room(call, eni, counts)
         added = allocate_for_eni(call, eni.subnet, counts)
@@ -122,7 +123,7 @@ def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet
 
 
 def _reassign(call: Call, eni: EniRecord, named: AddressSet) -> AddressSet:
-    """Add named secondary IPs, some of which move here from other ENIs of the subnet or are here already."""
+    """Add named secondary IPs; other ENIs of the subnet lose them, and those that the ENI already has stay."""
     require_within(call, eni.subnet, named)
     holders = find_holders(call, eni, named)
     new = AddressSet(tuple(address for address in named.addresses if holders.get(address) is not eni))

@@ -1,4 +1,4 @@
-"""ENIs: create, attach, modify, detach, delete, describe."""
+"""The actions on ENIs: create, attach, modify, detach, delete, describe."""
 
 import operator
 from collections.abc import Iterable
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode, NetworkInterface
+from vpcipam.ec2.api import NetworkInterface
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.state.call import INTERFACE_TYPES, texts
 from vpcipam.ec2.state.filters import ENI_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.state.requests import INTERFACE_TYPES, texts
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
 from vpcipam.ec2.state.subnet import AddressCounts
 
@@ -34,30 +35,18 @@ class InterfaceActions(Actions):
         ipv6_prefixes: Iterable[str] = (),
         now_ns: int,
     ) -> NetworkInterface:
-        """Make an ENI with its primary IP and, in the same step, secondary IPs or prefixes, and IPv6 addresses or prefixes.
+        """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
-        Args:
-            subnet_id: where its addresses come from.
-            secondary_ip_count: secondary IPs that EC2 picks.
-            ipv4_prefix_count: /28s that EC2 picks.
-            ipv6_prefix_count: /80s that EC2 picks.
-            interface_type: `interface`, `trunk`, `branch` or `efa`.
-            description: any text.
-            tags: pairs of key and value; of a key given twice, the last counts.
-            private_ip: the primary IP; None lets EC2 pick it.
-            secondary_ips: secondary IPs by name.
-            ipv4_prefixes: /28s by name.
-            ipv6_address_count: IPv6 addresses that EC2 picks.
-            ipv6_addresses: IPv6 addresses by name.
-            ipv6_prefixes: /80s by name.
-            now_ns: the time of the call.
+        EC2 picks the addresses that a `…_count` asks for; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
+        names it. `interface_type` is `interface`, `trunk`, `branch` or `efa`. Tags are pairs of key and value; of a key given twice, the
+        last value counts.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for several ways of asking for IPv4 beside the primary IP, or for IPv6, in one call;
-                InvalidParameterValue for a name that is no address of the subnet, and for IPv6 in a subnet without it;
-                InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet where no address is left to be picked as
-                the primary one; InsufficientCidrBlocks for too few /80s; InvalidParameterValue where the primary IP would fit, but not all
-                of the other IPv4 addresses.
+            Ec2Error: InvalidParameterCombination for several ways of asking for IPv4 beside the primary IP, or for IPv6;
+                InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
+                InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
+                primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
+                IPv4 addresses.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
@@ -67,10 +56,10 @@ class InterfaceActions(Actions):
             call.count("ipv6_prefix_count", ipv6_prefix_count),
         )
         ipv4, ipv4_blocks, ipv6, ipv6_blocks = texts(secondary_ips), texts(ipv4_prefixes), texts(ipv6_addresses), texts(ipv6_prefixes)
-        call.one_kind_at_most(
+        call.at_most_one(
             secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, secondary_ips=ipv4, ipv4_prefixes=ipv4_blocks
         )
-        call.one_kind_at_most(
+        call.at_most_one(
             ipv6_address_count=counts.ipv6_addresses, ipv6_prefix_count=counts.ipv6_prefixes, ipv6_addresses=ipv6, ipv6_prefixes=ipv6_blocks
         )
         named = call.named(ipv4, ipv4_blocks, ipv6, ipv6_blocks)
@@ -80,7 +69,7 @@ class InterfaceActions(Actions):
         if interface_type not in INTERFACE_TYPES:
             raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
-        subnet = self._account.subnet(call, subnet_id)
+        subnet = self._account.subnets.find(call, subnet_id)
         addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
         eni = self._account.create_eni(
             subnet, addresses, interface_type=interface_type, description=description, tags=read_tags, created_ns=call.now_ns
@@ -90,27 +79,27 @@ class InterfaceActions(Actions):
     def attach_network_interface(
         self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
     ) -> str:
-        """Attach an ENI; the answer is the attachment's id. It stays when the instance goes, until told otherwise.
+        """Attach an ENI and return the attachment's id. The ENI outlives the instance unless `delete_on_termination` is set later.
 
-        Device indexes run from 0 to one less than the card's maximum of ENIs. On the further cards users begin with 1, so there they run
-        up to the maximum.
+        Device indexes run from 0 to one less than the card's maximum of ENIs. On cards other than the default one, users start at 1, so
+        there they run up to the maximum.
 
         Raises:
-            Ec2Error: in this order: the NotFound codes; InvalidNetworkInterface.InUse where it is attached, or the branch of a trunk;
-                InvalidParameterCombination across availability zones; InvalidParameterValue for a card that is not there, or a device index
-                below 0 or taken; AttachmentLimitExceeded for a full card; InvalidParameterValue for a device index above the card's;
+            Ec2Error: in this order: the NotFound codes; InvalidNetworkInterface.InUse if it is attached or the branch of a trunk;
+                InvalidParameterCombination across availability zones; InvalidParameterValue for an unknown card, or a device index below 0
+                or taken; AttachmentLimitExceeded for a full card; InvalidParameterValue for a device index above the card's highest;
                 InvalidInterface.IpAddressLimitExceeded for more addresses than the type allows; InvalidParameterValue for prefixes on a
                 type without them.
         """
         call = self._begin("AttachNetworkInterface", now_ns)
         place = operator.index(network_card_index), operator.index(device_index)
-        eni = self._account.eni(call, eni_id)
-        instance = self._account.instance(call, instance_id)
+        eni = self._account.enis.find(call, eni_id)
+        instance = self._account.instances.find(call, instance_id)
         if eni.is_in_use:
             raise call.refusal(ErrorCode.ENI_IN_USE, f"Interface: [{eni_id}] in use.")
         if eni.subnet.availability_zone != instance.subnet.availability_zone:
             zones = f"{eni.subnet.availability_zone} and {instance.subnet.availability_zone}"
-            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{eni_id} and {instance_id} are in two zones, {zones}")
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{eni_id} and {instance_id} are in different zones, {zones}")
         require_place(call, instance, place)
         require_limits(call, instance.limits, eni)
         attachment = self._account.attach(eni, instance, place, delete_on_termination=False)
@@ -126,20 +115,20 @@ class InterfaceActions(Actions):
         source_dest_check: bool | None = None,
         now_ns: int,
     ) -> None:
-        """Change one attribute of an ENI: whether it goes when its instance is terminated, its description, or its source/dest. check.
+        """Change one attribute of an ENI: its deletion on termination, its description, or its source/destination check.
 
         Raises:
             Ec2Error: InvalidParameterCombination for none or several of the three, or for one of `attachment_id` and
-                `delete_on_termination` without the other; InvalidAttachmentID.NotFound where the attachment is none of this ENI's.
+                `delete_on_termination` without the other; InvalidAttachmentID.NotFound if the attachment is not this ENI's.
         """
         call = self._begin("ModifyNetworkInterfaceAttribute", now_ns)
         given = [value is not None for value in (attachment_id, description, source_dest_check)]
         if sum(given) != 1 or (attachment_id is None) != (delete_on_termination is None):
             raise call.refusal(
                 ErrorCode.INVALID_PARAMETER_COMBINATION,
-                "one attribute is changed in a call: attachment_id with delete_on_termination, or description, or source_dest_check",
+                "a call changes one attribute: attachment_id with delete_on_termination, or description, or source_dest_check",
             )
-        eni = self._account.eni(call, eni_id)
+        eni = self._account.enis.find(call, eni_id)
         if attachment_id is not None:
             if eni.attachment is None or eni.attachment.attachment_id != attachment_id:
                 raise call.refusal(ErrorCode.ATTACHMENT_NOT_FOUND, f"{eni_id} has no attachment {attachment_id!r}")
@@ -159,32 +148,32 @@ class InterfaceActions(Actions):
         """
         del force
         call = self._begin("DetachNetworkInterface", now_ns)
-        eni = self._account.attached(call, attachment_id)
-        if eni.is_primary:
+        eni = self._account.attachments.find(call, attachment_id)
+        if eni.attachment is None or eni.is_primary:
             raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, "The network interface at device index 0 cannot be detached.")
-        self._account.detach(eni)
+        self._account.detach(eni.attachment)
         self._done(call, None)
 
     def delete_network_interface(self, eni_id: str, *, now_ns: int) -> None:
-        """Delete a detached ENI; its addresses go back to the subnet. A branch goes with its association, a trunk with all of its.
+        """Delete a detached ENI with its trunk associations; the subnet gets its addresses back.
 
         Raises:
             Ec2Error: InvalidParameterValue while it is attached.
         """
         call = self._begin("DeleteNetworkInterface", now_ns)
-        eni = self._account.eni(call, eni_id)
+        eni = self._account.enis.find(call, eni_id)
         if eni.attachment is not None:
             raise call.invalid(f"Network interface '{eni_id}' is currently in use.")
-        self._account.drop_eni(eni)
+        self._account.delete_eni(eni)
         self._done(call, None)
 
     def describe_network_interfaces(
         self, *, eni_ids: Iterable[str] = (), instance_id: str | None = None, filters: Filters | None = None, now_ns: int
     ) -> tuple[NetworkInterface, ...]:
-        """Show ENIs: the named ones, or those attached to an instance, or all; ordered by id.
+        """List ENIs, ordered by id: the named ones, those attached to an instance, or all.
 
-        An instance is a filter, as in EC2: an unknown one has no ENIs. With names and an instance, those that fit both are shown. For the
-        other filters see `vpcipam.ec2.state.filters`.
+        The instance is a filter, as in EC2: an unknown one has no ENIs. With names and an instance, an ENI must match both. For the other
+        filters see `vpcipam.ec2.state.filters`.
 
         Raises:
             Ec2Error: InvalidNetworkInterfaceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
@@ -194,7 +183,7 @@ class InterfaceActions(Actions):
         wanted = {name: texts(values) for name, values in (filters or {}).items()}
         if instance_id is None or names:
             unattached = not names and wanted.get("status") == ("available",)
-            shown = self._named_or_all(call, self._visible_enis(call, unattached=unattached), names, ErrorCode.ENI_NOT_FOUND)
+            shown = self._named_or_all(call, self._visible_enis(call, unattached=unattached), names, self._account.enis)
         else:
             instance = self._visible_instances(call).get(instance_id)
             shown = () if instance is None else tuple(sorted(instance.network_interfaces, key=lambda eni: eni.eni_id))

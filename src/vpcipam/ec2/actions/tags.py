@@ -1,28 +1,26 @@
-"""Tags of VPCs, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
+"""The actions on tags of VPCs, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
 
 from collections.abc import Iterable, Iterator
 
 from vpcipam.ec2.actions.base import Actions
-from vpcipam.ec2.api import ErrorCode, TagDescription
+from vpcipam.ec2.api import TagDescription
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filters import TAG_FILTERS, Filters, matching
 from vpcipam.ec2.state.records import Tags, sorted_tags
-from vpcipam.ec2.state.requests import Call, texts
 
 
 class TagActions(Actions):
     """The actions on tags."""
 
     def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
-        """Give tags to resources; a tag that is there already gets the new value.
+        """Add tags, pairs of key and value, to resources of any kinds; an existing tag gets the new value.
 
-        Args:
-            resource_ids: of VPCs, subnets, reservations, ENIs, instances and trunk associations, mixed as you like.
-            tags: pairs of key and value; of a key given twice, the last counts.
-            now_ns: the time of the call.
+        Of a key given twice, the last value counts.
 
         Raises:
-            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not take;
-                TagLimitExceeded beyond 50 for a resource; the NotFound codes; InvalidID for an id of no known kind.
+            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept;
+                TagLimitExceeded beyond 50 tags of a resource; the NotFound codes; InvalidID for an id of no known kind.
         """
         call = self._begin("CreateTags", now_ns)
         names, new = _given(call, resource_ids), call.tags(tags)
@@ -37,16 +35,13 @@ class TagActions(Actions):
         self._done(call, None)
 
     def delete_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str | None]] = (), *, now_ns: int) -> None:
-        """Take tags from resources; what is not there is no error.
+        """Delete tags from resources of any kinds; a missing tag is not an error.
 
-        Args:
-            resource_ids: as for `create_tags`.
-            tags: pairs of key and value: the tag goes if it has that value; with None for the value, whatever its value. No pairs at all:
-                every tag goes.
-            now_ns: the time of the call.
+        A pair of key and value deletes the tag if it has that value; a pair of key and None deletes it whatever its value. No pairs delete
+        all tags.
 
         Raises:
-            Ec2Error: MissingParameter for no resource; InvalidParameterValue for a key that EC2 does not take; the NotFound codes;
+            Ec2Error: MissingParameter for no resource; InvalidParameterValue for a key that EC2 does not accept; the NotFound codes;
                 InvalidID for an id of no known kind.
         """
         call = self._begin("DeleteTags", now_ns)
@@ -59,7 +54,7 @@ class TagActions(Actions):
         self._done(call, None)
 
     def describe_tags(self, *, filters: Filters | None = None, now_ns: int) -> tuple[TagDescription, ...]:
-        """Show tags, ordered by resource type, then resource id, then key. Filters: `key`, `value`, `resource-id`, `resource-type`.
+        """List tags, ordered by resource type, then resource id, then key. Filters: `key`, `value`, `resource-id`, `resource-type`.
 
         Raises:
             Ec2Error: InvalidParameterValue for an unknown filter.
@@ -73,8 +68,8 @@ class TagActions(Actions):
             "network-interface": ((each.eni_id, each.tags) for each in self._visible_enis(call).values()),
             "subnet": ((each.subnet_id, each.tags) for each in self._visible_subnets(call).values()),
             "subnet-cidr-reservation": ((each.reservation_id, each.tags) for each in self._account.reservations.values()),
-            "trunk-interface-association": ((each.association_id, each.tags) for each in self._visible_trunk_associations(call).values()),
-            "vpc": ((each.vpc_id, each.tags) for each in self._visible_vpcs(call).values()),
+            "trunk-interface-association": ((each.association_id, each.tags) for each in self._account.trunk_associations.values()),
+            "vpc": ((each.vpc_id, each.tags) for each in self._account.vpcs.values()),
         }
         for resource_type, resources in tagged.items():
             for resource_id, tags in resources:

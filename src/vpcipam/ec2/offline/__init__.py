@@ -1,1 +1,1 @@
-"""What answers the offline boto3 client of `vpcipam.ec2.fake`: EC2's requests and answers, read from and written to the wire."""
+"""The server side of the offline boto3 client in `vpcipam.ec2.fake`: it parses EC2 requests and formats EC2 answers."""

@@ -1,8 +1,8 @@
-"""The actions of addresses: assign and unassign secondary IPs and prefixes, IPv4 and IPv6."""
+"""Handlers of the actions that assign and unassign secondary IPs and prefixes, IPv4 and IPv6."""
 
 from typing import Final
 
-from vpcipam.ec2.offline.request import Action, Request
+from vpcipam.ec2.offline.request import ActionHandler, Request
 from vpcipam.ec2.offline.wire import Members
 
 
@@ -59,16 +59,16 @@ def _unassign_ipv6(request: Request) -> Members:
 
 
 ACTIONS: Final = {
-    "AssignPrivateIpAddresses": Action(
+    "AssignPrivateIpAddresses": ActionHandler(
         _assign,
         takes={
             *("NetworkInterfaceId", "SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "PrivateIpAddresses", "Ipv4Prefixes"),
             "AllowReassignment",
         },
     ),
-    "UnassignPrivateIpAddresses": Action(_unassign, takes={"NetworkInterfaceId", "PrivateIpAddresses", "Ipv4Prefixes"}),
-    "AssignIpv6Addresses": Action(
+    "UnassignPrivateIpAddresses": ActionHandler(_unassign, takes={"NetworkInterfaceId", "PrivateIpAddresses", "Ipv4Prefixes"}),
+    "AssignIpv6Addresses": ActionHandler(
         _assign_ipv6, takes={"NetworkInterfaceId", "Ipv6AddressCount", "Ipv6PrefixCount", "Ipv6Addresses", "Ipv6Prefixes"}
     ),
-    "UnassignIpv6Addresses": Action(_unassign_ipv6, takes={"NetworkInterfaceId", "Ipv6Addresses", "Ipv6Prefixes"}),
+    "UnassignIpv6Addresses": ActionHandler(_unassign_ipv6, takes={"NetworkInterfaceId", "Ipv6Addresses", "Ipv6Prefixes"}),
 }

@@ -1,9 +1,10 @@
-"""The actions of ENIs: create, attach, modify, detach, delete, describe."""
+"""Handlers of the actions on ENIs: create, attach, modify, detach, delete, describe."""
 
 from typing import Final
 
-from vpcipam.ec2.api import ErrorCode, NetworkInterface
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.api import NetworkInterface
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
 from vpcipam.ec2.offline.views import network_interface_view
 from vpcipam.ec2.offline.wire import Members
 
@@ -37,7 +38,7 @@ def _show_created(request: Request, eni: NetworkInterface) -> Members:
 
 
 def _private_ips(request: Request) -> tuple[str | None, tuple[str, ...]]:
-    """Tell the primary IP that is wanted, None for any, from the secondary ones: two parameters of EC2 may name it."""
+    """Return the named primary IP, None if there is none, and the secondary ones; two parameters of EC2 may name the primary IP."""
     items = request.get("PrivateIpAddresses", ())
     primaries = [item.get("PrivateIpAddress", "") for item in items if item.get("Primary", False)]
     primaries += [request.get("PrivateIpAddress")] if "PrivateIpAddress" in request.members else []
@@ -51,17 +52,8 @@ def _describe(request: Request) -> Members:
         eni_ids=request.texts("NetworkInterfaceIds"), filters=request.filters(), now_ns=request.now_ns
     )
     return paged(
-        request,
-        enis,
-        into="NetworkInterfaces",
-        key=_eni_id,
-        view=lambda eni: network_interface_view(eni, request.region),
-        names="NetworkInterfaceIds",
+        request, enis, into="NetworkInterfaces", key=lambda eni: eni.eni_id, view=network_interface_view, names="NetworkInterfaceIds"
     )
-
-
-def _eni_id(eni: NetworkInterface) -> str:
-    return eni.eni_id
 
 
 def _attach(request: Request) -> Members:
@@ -100,23 +92,25 @@ def _delete(request: Request) -> Members:
 
 
 ACTIONS: Final = {
-    "CreateNetworkInterface": Action(
+    "CreateNetworkInterface": ActionHandler(
         _create,
         takes={
             *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "PrivateIpAddress", "PrivateIpAddresses"),
             *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
             *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
         },
-        accepts={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+        ignores={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
         show=_show_created,
     ),
-    "DescribeNetworkInterfaces": Action(_describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
-    "AttachNetworkInterface": Action(
+    "DescribeNetworkInterfaces": ActionHandler(
+        _describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}
+    ),
+    "AttachNetworkInterface": ActionHandler(
         _attach,
         takes={"NetworkInterfaceId", "InstanceId", "DeviceIndex", "NetworkCardIndex"},
-        accepts={"EnaSrdSpecification", "EnaQueueCount"},
+        ignores={"EnaSrdSpecification", "EnaQueueCount"},
     ),
-    "ModifyNetworkInterfaceAttribute": Action(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
-    "DetachNetworkInterface": Action(_detach, takes={"AttachmentId", "Force"}),
-    "DeleteNetworkInterface": Action(_delete, takes={"NetworkInterfaceId"}),
+    "ModifyNetworkInterfaceAttribute": ActionHandler(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
+    "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),
+    "DeleteNetworkInterface": ActionHandler(_delete, takes={"NetworkInterfaceId"}),
 }

@@ -1,27 +1,28 @@
-"""The actions of instances and instance types."""
+"""Handlers of the actions on instances and instance types."""
 
 from typing import Final
 
-from vpcipam.ec2.api import ErrorCode, Instance
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.api import Instance
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
 from vpcipam.ec2.offline.views import instance_type_view, instance_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.errors import UnknownInstanceType
 
 _LARGEST_PAGE_OF_TYPES = 100
-_TYPE_UNLESS_GIVEN = "m1.small"
+_DEFAULT_TYPE = "m1.small"
 
 
 def _run(request: Request) -> Members:
     if (request.get("MinCount"), request.get("MaxCount")) != (1, 1):
         raise request.not_modelled("more than one instance in a call (MinCount and MaxCount other than 1)")
     if "SubnetId" not in request.members:
-        raise request.refusal("MissingInput", "No subnets found for the default VPC; give SubnetId.")
+        raise request.refusal(ErrorCode.MISSING_INPUT, "No subnets found for the default VPC; give SubnetId.")
     if any(each.get("ResourceType") == "network-interface" for each in request.get("TagSpecifications", ())):
         raise request.not_modelled("tagging the primary ENI (tag it with CreateTags)")
     try:
         instance = request.model.launch_instance(
-            request.get("InstanceType", _TYPE_UNLESS_GIVEN),
+            request.get("InstanceType", _DEFAULT_TYPE),
             request.get("SubnetId"),
             tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu"}),
             private_ip=request.get("PrivateIpAddress"),
@@ -29,23 +30,23 @@ def _run(request: Request) -> Members:
         )
     except UnknownInstanceType as error:
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid value for InstanceType: {error}") from None
-    return _reservation(request, instance)
+    return _reservation(instance, request.region)
 
 
-def _reservation(request: Request, instance: Instance) -> Members:
+def _reservation(instance: Instance, region: Region) -> Members:
     return {
         "Groups": [],
-        "Instances": [instance_view(instance, request.region)],
-        "OwnerId": request.region.owner_id,
+        "Instances": [instance_view(instance, region)],
+        "OwnerId": region.owner_id,
         "ReservationId": f"r-{instance.instance_id.partition('-')[2]}",
     }
 
 
 def _terminate(request: Request) -> Members:
-    there = {instance.instance_id for instance in request.model.instances}
+    known = {instance.instance_id for instance in request.model.instances}
     instance_ids = dict.fromkeys(request.texts("InstanceIds"))
-    # All or nothing: one that is not there comes first, and is refused before anything is changed.
-    for instance_id in sorted(instance_ids, key=there.__contains__):
+    # All or nothing: an unknown id comes first, so that the call is refused before anything changes.
+    for instance_id in sorted(instance_ids, key=known.__contains__):
         request.model.terminate_instance(instance_id, now_ns=request.now_ns)
     return {
         "TerminatingInstances": [
@@ -63,14 +64,7 @@ def _describe(request: Request) -> Members:
     instances = request.model.describe_instances(
         instance_ids=request.texts("InstanceIds"), filters=request.filters(), now_ns=request.now_ns
     )
-    return paged(
-        request,
-        instances,
-        into="Reservations",
-        key=lambda instance: instance.instance_id,
-        view=lambda instance: _reservation(request, instance),
-        names="InstanceIds",
-    )
+    return paged(request, instances, into="Reservations", key=lambda each: each.instance_id, view=_reservation, names="InstanceIds")
 
 
 def _describe_types(request: Request) -> Members:
@@ -86,18 +80,18 @@ def _describe_types(request: Request) -> Members:
 
 
 ACTIONS: Final = {
-    "RunInstances": Action(
+    "RunInstances": ActionHandler(
         _run,
         takes={"InstanceType", "MinCount", "MaxCount", "SubnetId", "PrivateIpAddress", "TagSpecifications"},
-        accepts={
+        ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
             *("DisableApiTermination", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile", "ImageId"),
             *("InstanceInitiatedShutdownBehavior", "KeyName", "MaintenanceOptions", "MetadataOptions", "Monitoring", "Placement"),
             *("PrivateDnsNameOptions", "SecurityGroupIds", "UserData"),
         },
-        show=_reservation,
+        show=lambda request, instance: _reservation(instance, request.region),
     ),
-    "TerminateInstances": Action(_terminate, takes={"InstanceIds"}, accepts={"Force", "SkipOsShutdown"}),
-    "DescribeInstances": Action(_describe, takes={"InstanceIds", "Filters", *PAGE}, accepts={"IncludeManagedResources"}),
-    "DescribeInstanceTypes": Action(_describe_types, takes={"InstanceTypes", *PAGE}),
+    "TerminateInstances": ActionHandler(_terminate, takes={"InstanceIds"}, ignores={"Force", "SkipOsShutdown"}),
+    "DescribeInstances": ActionHandler(_describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}),
+    "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", *PAGE}),
 }

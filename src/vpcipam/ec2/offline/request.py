@@ -1,4 +1,4 @@
-"""One request to the offline EC2, the parameters that an action knows, and the pages of its answers."""
+"""Requests to the offline EC2, the handlers of its actions, and paged answers."""
 
 import base64
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -6,23 +6,23 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.errors import NotModelled
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 PAGE = ("MaxResults", "NextToken")
-"""The parameters that ask for a page of an answer."""
+"""The parameters of paged answers."""
 SMALLEST_PAGE = 5
 LARGEST_PAGE = 1_000
-"""What MaxResults may ask for, of most actions (EC2: their API reference)."""
+"""The range of MaxResults for most actions (EC2: their API reference)."""
 _OF_EVERY_ACTION = {"DryRun", "ClientToken"}
 
 
 @attrs.frozen
 class Region:
-    """The region and account that answers speak of."""
+    """The region and account that appear in answers."""
 
     name: str
     owner_id: str = "123456789012"
@@ -30,10 +30,10 @@ class Region:
 
 @attrs.frozen
 class Request:
-    """A request whose parameters botocore has validated.
+    """A request with parameters that botocore has validated.
 
     Attributes:
-        members: the parameters by boto3's names.
+        members: the parameters, by boto3's names.
     """
 
     action: str
@@ -42,28 +42,28 @@ class Request:
     region: Region
     now_ns: int
 
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as many types as parameters
-        """Look a parameter up."""
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  # each parameter has its own type
+        """Return a parameter."""
         return self.members.get(name, default)
 
     def refusal(self, code: str, message: str) -> Ec2Error:
-        """Make the error that refuses this request."""
+        """Create the error that refuses this request."""
         return Ec2Error(code, message, self.action)
 
     def not_modelled(self, what: str) -> NotModelled:
-        """Make the error for a request that EC2 would understand, but the model does not."""
+        """Create the error for a request that EC2 supports but the model does not."""
         return NotModelled(f"{self.action}: {what} is not modelled offline; leave it out")
 
     def texts(self, name: str, member: str | None = None) -> tuple[str, ...]:
-        """Read a list of texts, or of structures of which one member counts."""
+        """Return a list of texts, or one member of each structure of a list."""
         items = self.get(name, ())
         return tuple(items if member is None else (item[member] for item in items))
 
     def tags(self, resource_type: str, *, others: Container[str] = ()) -> tuple[tuple[str, str], ...]:
-        """Read the tags for what is being made; those for the kinds in `others`, which nobody here shows, are left aside.
+        """Return the tags of the new resource; ignore those for the resource types in `others`, which the model does not have.
 
         Raises:
-            Ec2Error: InvalidParameterValue for tags of another kind of resource.
+            Ec2Error: InvalidParameterValue for tags of another resource type.
         """
         pairs: list[tuple[str, str]] = []
         for specification in self.get("TagSpecifications", ()):
@@ -78,18 +78,21 @@ class Request:
         return tuple(pairs)
 
     def filters(self) -> dict[str, tuple[str, ...]]:
-        """Read the filters: names and the values of which any will do."""
+        """Return the filters: values by name."""
         found: dict[str, tuple[str, ...]] = {}
         for each in self.get("Filters", ()):
             name = each.get("Name")
             if not name or not each.get("Values") or name in found:
-                raise self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"The filter '{name}' is invalid: each has a name and values, once")
+                raise self.refusal(
+                    ErrorCode.INVALID_PARAMETER_VALUE,
+                    f"The filter '{name}' is invalid: each filter needs a name and values, and a name may occur once",
+                )
             found[name] = tuple(each["Values"])
         return found
 
 
 def tag_pairs(tags: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Read tags; one without a value has an empty one."""
+    """Parse tags; a missing value is empty."""
     return [(tag.get("Key", ""), tag.get("Value", "")) for tag in tags]
 
 
@@ -98,54 +101,54 @@ def _names(names: Iterable[str]) -> frozenset[str]:
 
 
 @attrs.frozen
-class Action:
-    """An action that the offline EC2 answers.
+class ActionHandler:
+    """The handler of one EC2 action.
 
     Attributes:
-        answer: makes the answer's members; it raises `Ec2Error` where EC2 refuses.
-        takes: the parameters that decide the answer.
-        accepts: those that are taken and change nothing that the model knows: no address depends on them.
-        show: makes the answer's members of what the model answers, for a token whose first answer was lost; None for no members.
+        answer: returns the answer's members; raises `Ec2Error` if EC2 refuses.
+        takes: the parameters that the answer depends on.
+        ignores: the parameters that are accepted and ignored, since no address depends on them.
+        show: turns the model's answer into members, for a client token whose first answer was lost; None for no members.
     """
 
     answer: Callable[[Request], Members]
     takes: frozenset[str] = attrs.field(converter=_names)
-    accepts: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     show: Callable[[Request, Any], Members] | None = None
 
     def require_known(self, request: Request) -> None:
-        """Refuse parameters that would decide the answer in EC2 and are not modelled.
+        """Check that every parameter is known.
 
         Raises:
-            NotModelled: there is one.
+            NotModelled: a parameter affects the answer in EC2 and is not modelled.
         """
-        unknown = sorted(request.members.keys() - self.takes - self.accepts - _OF_EVERY_ACTION)
+        unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
         if unknown:
             raise request.not_modelled(", ".join(unknown))
 
 
 def paged(
     request: Request,
-    items: Sequence[Item],
+    items: Sequence[_Item],
     *,
     into: str,
-    key: Callable[[Item], str],
-    view: Callable[[Item], Members],
+    key: Callable[[_Item], str],
+    view: Callable[[_Item, Region], Members],
     names: str | None = None,
     largest_page: int = LARGEST_PAGE,
 ) -> Members:
-    """Answer with a page of what was found, and with the token of the next one if there is more.
+    """Return one page of items, with the token of the next page if there is one.
 
-    A token names the last item shown, so that items which come and go between two pages neither shift nor repeat the rest.
+    A token names the last item of its page, so that items which appear or vanish between two pages don't shift or repeat the others.
 
     Args:
-        request: MaxResults and NextToken of it count.
-        items: what was found, ascending by their keys.
-        into: the member of the answer that holds them.
-        key: tells an item from all others.
-        view: shows an item.
+        request: its MaxResults and NextToken select the page; without MaxResults the page holds all items.
+        items: all items, ascending by key.
+        into: the member of the answer that holds the items.
+        key: returns an item's unique key.
+        view: formats an item.
         names: the parameter that names items; EC2 refuses MaxResults beside it.
-        largest_page: the most that MaxResults may ask for; where it asks for nothing, all are shown.
+        largest_page: the highest MaxResults.
 
     Raises:
         Ec2Error: InvalidParameterCombination for MaxResults beside names; InvalidParameterValue for too large a page; InvalidNextToken.
@@ -163,7 +166,7 @@ def paged(
         items = [item for item in items if key(item) > last_shown]
     page = items if size is None else items[:size]
     more = len(page) < len(items)
-    return {into: [view(item) for item in page], "NextToken": _write_token(key(page[-1])) if more else None}
+    return {into: [view(item, request.region) for item in page], "NextToken": _write_token(key(page[-1])) if more else None}
 
 
 def _write_token(text: str) -> str:
@@ -174,4 +177,4 @@ def _read_token(request: Request, token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError:  # not ASCII, not base64, or not UTF-8 within
-        raise request.refusal("InvalidNextToken", f"The token '{token}' is not one of this action's answers") from None
+        raise request.refusal(ErrorCode.INVALID_NEXT_TOKEN, f"The token '{token}' is not from an answer of this action") from None

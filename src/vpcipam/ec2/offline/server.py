@@ -1,50 +1,43 @@
-"""The offline EC2: it reads requests off the wire, asks the model, and writes what EC2 would answer."""
+"""The offline EC2 server: it parses requests, calls the model, and formats EC2's answers."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from vpcipam.ec2.api import Ec2Error, ErrorCode, LostAnswer
+from vpcipam.ec2.errors import HTTP_STATUS_CODES, Ec2Error, ErrorCode, LostAnswer
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline import addresses, enis, instances, subnets, tags, trunks, vpcs
-from vpcipam.ec2.offline.request import Action, Region, Request
+from vpcipam.ec2.offline.request import ActionHandler, Region, Request
 from vpcipam.ec2.offline.wire import Members, read_request, write_answer, write_error
 from vpcipam.errors import NotModelled
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-_ROOMS = (addresses, enis, instances, subnets, tags, trunks, vpcs)
-ACTIONS: Final[dict[str, Action]] = dict(sorted(item for room in _ROOMS for item in room.ACTIONS.items()))
-"""The actions that are answered, by EC2's names."""
+_MODULES = (addresses, enis, instances, subnets, tags, trunks, vpcs)
+ACTIONS: Final[dict[str, ActionHandler]] = dict(sorted(item for module in _MODULES for item in module.ACTIONS.items()))
+"""The handlers of the supported actions, by EC2's names."""
 
 _OK = 200
 _BAD_REQUEST = 400
-_STATUS_CODES = {
-    ErrorCode.UNAUTHORIZED: 403,
-    ErrorCode.REQUEST_LIMIT_EXCEEDED: 503,
-    "InternalError": 500,
-    "Unavailable": 503,
-    "DryRunOperation": 412,
-}
 
 
 @attrs.frozen
-class Answer:
-    """What goes back over the wire."""
+class HttpResponse:
+    """An HTTP response."""
 
     status_code: int
     body: bytes
 
 
 class Server:
-    """EC2 in one region, answered by a model.
+    """An EC2 server for one region, backed by a model.
 
     Args:
-        model: what answers.
-        region: the region that answers speak of.
-        now_ns: tells the time of each call, Unix nanoseconds.
+        model: answers the calls.
+        region: the region that appears in answers.
+        now_ns: returns the time of each call, Unix nanoseconds.
     """
 
     def __init__(self, model: Ec2Model, region: Region, now_ns: Callable[[], int]) -> None:
@@ -52,14 +45,14 @@ class Server:
         self._region = region
         self._now_ns = now_ns
         self._request_count = 0
-        self._granted: dict[tuple[str, str], tuple[Members, Members]] = {}  # action, token: request, answer
+        self._granted: dict[tuple[str, str], tuple[Members, Members]] = {}  # (action, client token): (request, answer)
 
-    def answer(self, body: str, operation: "OperationModel") -> Answer:
+    def answer(self, body: str, operation: "OperationModel") -> HttpResponse:
         """Answer one request.
 
         Raises:
-            NotModelled: the action, or a parameter that would matter, is none that the model knows.
-            Ec2Error: RequestTimeout, where the model lets the answer be lost on its way.
+            NotModelled: the action, or a parameter that affects the answer, is not modelled.
+            Ec2Error: RequestTimeout, if the model loses the answer.
         """
         self._request_count += 1
         request_id = f"00000000-0000-4000-8000-{self._request_count:012x}"
@@ -70,19 +63,20 @@ class Server:
         except Ec2Error as error:
             if error.code == ErrorCode.REQUEST_TIMEOUT:
                 raise
-            return Answer(_STATUS_CODES.get(error.code, _BAD_REQUEST), write_error(error.code, error.message, request_id))
-        return Answer(_OK, write_answer(members, operation, request_id))
+            return HttpResponse(HTTP_STATUS_CODES.get(error.code, _BAD_REQUEST), write_error(error.code, error.message, request_id))
+        return HttpResponse(_OK, write_answer(members, operation, request_id))
 
-    def _carry_out(self, action: Action, request: Request) -> Members:
+    def _carry_out(self, action: ActionHandler, request: Request) -> Members:
         action.require_known(request)
         if request.get("DryRun"):
-            raise request.refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+            raise request.refusal(ErrorCode.DRY_RUN, "Request would have succeeded, but DryRun flag is set.")
         token = request.get("ClientToken")
         if token is None:
             return action.answer(request)
         earlier, answer = self._granted.get((request.action, token), (request.members, None))
         if earlier != request.members:
-            raise request.refusal("IdempotentParameterMismatch", f"ClientToken {token!r} came before with other parameters")
+            message = f"ClientToken {token!r} was used before with other parameters"
+            raise request.refusal(ErrorCode.IDEMPOTENT_PARAMETER_MISMATCH, message)
         if answer is None:
             try:
                 answer = action.answer(request)
@@ -93,13 +87,13 @@ class Server:
         return answer
 
 
-def find_action(name: str) -> Action:
-    """Find an action by EC2's name of it.
+def find_action(name: str) -> ActionHandler:
+    """Return the handler of an action.
 
     Raises:
-        NotModelled: there is none; the message lists those that there are.
+        NotModelled: there is none; the message lists the supported actions.
     """
     try:
         return ACTIONS[name]
     except KeyError:
-        raise NotModelled(f"{name} is not modelled offline; these actions are: {', '.join(ACTIONS)}") from None
+        raise NotModelled(f"{name} is not modelled offline; the modelled actions are: {', '.join(ACTIONS)}") from None

@@ -1,9 +1,9 @@
-"""The actions of subnets and of their CIDR reservations."""
+"""Handlers of the actions on subnets and on their CIDR reservations."""
 
 from typing import Final
 
-from vpcipam.ec2.api import ErrorCode, Subnet
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
 from vpcipam.ec2.offline.views import reservation_view, subnet_view, zone_of
 from vpcipam.ec2.offline.wire import Members
 
@@ -23,7 +23,7 @@ def _create(request: Request) -> Members:
 
 
 def _zone(request: Request) -> str:
-    """Tell the zone that is wanted, by name or by id; the region's first one unless told."""
+    """Return the zone that is asked for by name or id; by default the region's first one."""
     zone_id = request.get("AvailabilityZoneId")
     zone: str = request.get("AvailabilityZone", f"{request.region.name}a")
     if zone_id is None:
@@ -41,13 +41,7 @@ def _delete(request: Request) -> Members:
 
 def _describe(request: Request) -> Members:
     subnets = request.model.describe_subnets(subnet_ids=request.texts("SubnetIds"), filters=request.filters(), now_ns=request.now_ns)
-    return paged(
-        request, subnets, into="Subnets", key=_subnet_id, view=lambda subnet: subnet_view(subnet, request.region), names="SubnetIds"
-    )
-
-
-def _subnet_id(subnet: Subnet) -> str:
-    return subnet.subnet_id
+    return paged(request, subnets, into="Subnets", key=lambda subnet: subnet.subnet_id, view=subnet_view, names="SubnetIds")
 
 
 def _create_reservation(request: Request) -> Members:
@@ -69,13 +63,7 @@ def _delete_reservation(request: Request) -> Members:
 
 def _get_reservations(request: Request) -> Members:
     reservations = request.model.get_subnet_cidr_reservations(request.get("SubnetId"), filters=request.filters(), now_ns=request.now_ns)
-    page = paged(
-        request,
-        reservations,
-        into="all",
-        key=lambda reservation: reservation.reservation_id,
-        view=lambda reservation: reservation_view(reservation, request.region),
-    )
+    page = paged(request, reservations, into="all", key=lambda each: each.reservation_id, view=reservation_view)
     return {
         "SubnetIpv4CidrReservations": [each for each in page["all"] if ":" not in each["Cidr"]],
         "SubnetIpv6CidrReservations": [each for each in page["all"] if ":" in each["Cidr"]],
@@ -84,14 +72,14 @@ def _get_reservations(request: Request) -> Members:
 
 
 ACTIONS: Final = {
-    "CreateSubnet": Action(
+    "CreateSubnet": ActionHandler(
         _create, takes={"VpcId", "CidrBlock", "AvailabilityZone", "AvailabilityZoneId", "Ipv6CidrBlock", "TagSpecifications"}
     ),
-    "DeleteSubnet": Action(_delete, takes={"SubnetId"}),
-    "DescribeSubnets": Action(_describe, takes={"SubnetIds", "Filters", *PAGE}),
-    "CreateSubnetCidrReservation": Action(
+    "DeleteSubnet": ActionHandler(_delete, takes={"SubnetId"}),
+    "DescribeSubnets": ActionHandler(_describe, takes={"SubnetIds", "Filters", *PAGE}),
+    "CreateSubnetCidrReservation": ActionHandler(
         _create_reservation, takes={"SubnetId", "Cidr", "ReservationType", "Description", "TagSpecifications"}
     ),
-    "DeleteSubnetCidrReservation": Action(_delete_reservation, takes={"SubnetCidrReservationId"}),
-    "GetSubnetCidrReservations": Action(_get_reservations, takes={"SubnetId", "Filters", *PAGE}),
+    "DeleteSubnetCidrReservation": ActionHandler(_delete_reservation, takes={"SubnetCidrReservationId"}),
+    "GetSubnetCidrReservations": ActionHandler(_get_reservations, takes={"SubnetId", "Filters", *PAGE}),
 }

@@ -1,9 +1,9 @@
-"""The actions of tags."""
+"""Handlers of the actions on tags."""
 
 from typing import Final
 
 from vpcipam.ec2.api import TagDescription
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged, tag_pairs
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged, tag_pairs
 from vpcipam.ec2.offline.wire import Members
 
 
@@ -13,7 +13,7 @@ def _create(request: Request) -> Members:
 
 
 def _delete(request: Request) -> Members:
-    # A tag without a value goes whatever its value; one with an empty value only if that is its value.
+    # Without a value the tag is deleted whatever its value; with an empty one, only if its value is empty.
     tags = [(tag.get("Key", ""), tag.get("Value")) for tag in request.get("Tags", ())]
     request.model.delete_tags(request.texts("Resources"), tags, now_ns=request.now_ns)
     return {}
@@ -25,16 +25,16 @@ def _describe(request: Request) -> Members:
 
 
 def _tag_key(tag: TagDescription) -> str:
-    # Neither types nor ids hold a blank, so that no two tags have one text.
+    # Neither types nor ids contain a blank, so that no two tags have the same text.
     return f"{tag.resource_type} {tag.resource_id} {tag.key}"
 
 
-def _view(tag: TagDescription) -> Members:
+def _view(tag: TagDescription, _region: Region) -> Members:
     return {"Key": tag.key, "ResourceId": tag.resource_id, "ResourceType": tag.resource_type, "Value": tag.value}
 
 
 ACTIONS: Final = {
-    "CreateTags": Action(_create, takes={"Resources", "Tags"}),
-    "DeleteTags": Action(_delete, takes={"Resources", "Tags"}),
-    "DescribeTags": Action(_describe, takes={"Filters", *PAGE}),
+    "CreateTags": ActionHandler(_create, takes={"Resources", "Tags"}),
+    "DeleteTags": ActionHandler(_delete, takes={"Resources", "Tags"}),
+    "DescribeTags": ActionHandler(_describe, takes={"Filters", *PAGE}),
 }

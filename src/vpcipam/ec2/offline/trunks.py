@@ -1,9 +1,9 @@
-"""The actions that tie branch ENIs to trunk ENIs."""
+"""Handlers of the actions that associate branch ENIs with trunk ENIs."""
 
 from typing import Final
 
 from vpcipam.ec2.api import TrunkAssociation
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
 from vpcipam.ec2.offline.views import trunk_association_view
 from vpcipam.ec2.offline.wire import Members
 
@@ -20,7 +20,7 @@ def _associate(request: Request) -> Members:
 
 
 def _show_associated(request: Request, association: TrunkAssociation) -> Members:
-    return {"InterfaceAssociation": trunk_association_view(association), "ClientToken": request.get("ClientToken")}
+    return {"InterfaceAssociation": trunk_association_view(association, request.region), "ClientToken": request.get("ClientToken")}
 
 
 def _disassociate(request: Request) -> Members:
@@ -40,16 +40,16 @@ def _describe(request: Request) -> Members:
         request,
         associations,
         into="InterfaceAssociations",
-        key=lambda association: association.association_id,
+        key=lambda each: each.association_id,
         view=trunk_association_view,
         names="AssociationIds",
     )
 
 
 ACTIONS: Final = {
-    "AssociateTrunkInterface": Action(
+    "AssociateTrunkInterface": ActionHandler(
         _associate, takes={"BranchInterfaceId", "TrunkInterfaceId", "VlanId", "GreKey"}, show=_show_associated
     ),
-    "DisassociateTrunkInterface": Action(_disassociate, takes={"AssociationId"}, show=_show_disassociated),
-    "DescribeTrunkInterfaceAssociations": Action(_describe, takes={"AssociationIds", "Filters", *PAGE}),
+    "DisassociateTrunkInterface": ActionHandler(_disassociate, takes={"AssociationId"}, show=_show_disassociated),
+    "DescribeTrunkInterfaceAssociations": ActionHandler(_describe, takes={"AssociationIds", "Filters", *PAGE}),
 }

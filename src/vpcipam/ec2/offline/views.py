@@ -1,8 +1,8 @@
-"""The model's values as EC2 writes them: structures named as boto3 names them.
+"""The model's values in EC2's format: structures with boto3's names.
 
-A member that EC2 leaves out is left out here too: IPv4 and IPv6 prefixes of an ENI without any, for one. Facts that have no bearing on
-addresses (MAC addresses, DNS names, owners) are plausible and always the same for the same thing. The model keeps no time of attachments;
-that of the ENI's creation stands for it.
+Members that EC2 leaves out, such as the prefixes of an ENI without any, are left out here too. Facts that don't affect addresses (MAC
+addresses, DNS names, owners) are plausible and stable. The model does not record when an ENI was attached; `AttachTime` is its creation
+time.
 """
 
 from collections.abc import Iterable
@@ -29,12 +29,12 @@ _ZONE_COUNT = 6
 
 
 def time_text(time_ns: int) -> str:
-    """Write a time in Unix nanoseconds as EC2 does, to the millisecond."""
+    """Format a time in Unix nanoseconds as EC2 does, to the millisecond."""
     return (_EPOCH + timedelta(microseconds=time_ns // _NS_PER_US)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
-    """Show an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
+    """Format an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
     return {
         "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, eni, region),
         "AvailabilityZone": eni.availability_zone,
@@ -78,7 +78,7 @@ def _attachment_view(attachment: Attachment, eni: NetworkInterface, region: Regi
 
 
 def subnet_view(subnet: Subnet, region: Region) -> Members:
-    """Show a subnet as DescribeSubnets and CreateSubnet do."""
+    """Format a subnet as DescribeSubnets and CreateSubnet do."""
     return {
         "AssignIpv6AddressOnCreation": False,
         "AvailabilityZone": subnet.availability_zone,
@@ -106,7 +106,7 @@ def subnet_view(subnet: Subnet, region: Region) -> Members:
 
 
 def vpc_view(vpc: Vpc, region: Region) -> Members:
-    """Show a VPC as DescribeVpcs and CreateVpc do."""
+    """Format a VPC as DescribeVpcs and CreateVpc do."""
     return {
         "CidrBlock": vpc.cidrs[0],
         "CidrBlockAssociationSet": [cidr_association_view(association) for association in vpc.associations],
@@ -122,7 +122,7 @@ def vpc_view(vpc: Vpc, region: Region) -> Members:
 
 
 def cidr_association_view(association: CidrAssociation, *, state: str = "associated") -> Members:
-    """Show that a VPC has an IPv4 CIDR, or has it no more."""
+    """Format the association of an IPv4 CIDR with its VPC."""
     return {"AssociationId": association.association_id, "CidrBlock": association.cidr, "CidrBlockState": {"State": state}}
 
 
@@ -133,7 +133,7 @@ def _ipv6_associations(cidr: str | None, association_id: str) -> list[Members]:
 
 
 def instance_view(instance: Instance, region: Region) -> Members:
-    """Show an instance as DescribeInstances and RunInstances do."""
+    """Format an instance as DescribeInstances and RunInstances do."""
     primary = instance.network_interfaces[0]
     return {
         "AmiLaunchIndex": 0,
@@ -153,15 +153,15 @@ def instance_view(instance: Instance, region: Region) -> Members:
 
 
 def _instance_interface_view(eni: NetworkInterface, region: Region) -> Members:
-    """Show an ENI within its instance: EC2 leaves some members out there, and its tags with them."""
+    """Format an ENI within its instance, where EC2 leaves out its tags and some other members."""
     left_out = {"AvailabilityZone", "AvailabilityZoneId", "RequesterManaged", "TagSet"}
     view = {name: value for name, value in network_interface_view(eni, region).items() if name not in left_out}
     view["Attachment"] = {name: value for name, value in view["Attachment"].items() if name not in {"InstanceId", "InstanceOwnerId"}}
     return view
 
 
-def instance_type_view(limits: InstanceLimits) -> Members:
-    """Show the limits of an instance type as DescribeInstanceTypes does."""
+def instance_type_view(limits: InstanceLimits, _region: Region) -> Members:
+    """Format the limits of an instance type as DescribeInstanceTypes does."""
     return {
         "BareMetal": limits.bare_metal,
         "CurrentGeneration": limits.hypervisor != "xen",
@@ -184,7 +184,7 @@ def instance_type_view(limits: InstanceLimits) -> Members:
 
 
 def reservation_view(reservation: SubnetCidrReservation, region: Region) -> Members:
-    """Show a subnet CIDR reservation."""
+    """Format a subnet CIDR reservation."""
     return {
         "SubnetCidrReservationId": reservation.reservation_id,
         "SubnetId": reservation.subnet_id,
@@ -196,8 +196,8 @@ def reservation_view(reservation: SubnetCidrReservation, region: Region) -> Memb
     }
 
 
-def trunk_association_view(association: TrunkAssociation) -> Members:
-    """Show what ties a branch ENI to its trunk."""
+def trunk_association_view(association: TrunkAssociation, _region: Region) -> Members:
+    """Format the association of a branch ENI with its trunk."""
     return {
         "AssociationId": association.association_id,
         "BranchInterfaceId": association.branch_eni_id,
@@ -210,20 +210,20 @@ def trunk_association_view(association: TrunkAssociation) -> Members:
 
 
 def tags_view(tags: Iterable[tuple[str, str]]) -> list[Members]:
-    """Show tags."""
+    """Format tags."""
     return [{"Key": key, "Value": value} for key, value in tags]
 
 
 def zone_id(zone: str, region: Region) -> str:
-    """Make up the id of a zone, which is the same in every account as its name is not: `use1-az1` for us-east-1a."""
+    """Return an invented id for a zone: `use1-az1` for us-east-1a."""
     return f"{_zone_id_stem(region)}{ord(zone[-1]) - ord(_FIRST_ZONE) + 1}"
 
 
 def zone_of(zone_id: str, region: Region) -> str:
-    """Name the zone of an id, as `zone_id` makes them.
+    """Return the zone with an id from `zone_id`.
 
     Raises:
-        ValueError: it is none of this region's.
+        ValueError: it is not an id of this region.
     """
     stem = _zone_id_stem(region)
     number = int(zone_id.removeprefix(stem)) if zone_id.startswith(stem) else 0
@@ -238,12 +238,12 @@ def _zone_id_stem(region: Region) -> str:
 
 
 def private_dns_name(address: str, region: Region) -> str:
-    """Write the name that the VPC's DNS gives an address."""
+    """Return the VPC's DNS name of an address."""
     domain = "ec2.internal" if region.name == "us-east-1" else f"{region.name}.compute.internal"
     return f"ip-{address.replace('.', '-')}.{domain}"
 
 
 def mac_address(eni_id: str) -> str:
-    """Make a MAC address out of an ENI's id, locally administered."""
+    """Derive a locally administered MAC address from an ENI's id."""
     digits = f"{int(eni_id.partition('-')[2], 16):010x}"[-10:]
     return ":".join(("02", *(digits[start : start + 2] for start in range(0, 10, 2))))

@@ -1,10 +1,10 @@
-"""The actions of VPCs."""
+"""Handlers of the actions on VPCs."""
 
 import itertools
 from typing import Final
 
-from vpcipam.ec2.api import CidrAssociation, ErrorCode
-from vpcipam.ec2.offline.request import PAGE, Action, Request, paged
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
 from vpcipam.ec2.offline.views import cidr_association_view, vpc_view
 from vpcipam.ec2.offline.wire import Members
 
@@ -22,7 +22,7 @@ def _create(request: Request) -> Members:
 
 
 def _provided_ipv6_cidr(request: Request) -> str:
-    """Pick a /56 that no VPC has, as EC2 does out of its own."""
+    """Pick a /56 that no VPC has, as EC2 does from its own blocks."""
     taken = {vpc.ipv6_cidr for vpc in request.model.vpcs}
     return next(cidr for number in itertools.count(0x100, 0x100) if (cidr := f"2600:1f18:0:{number:x}::/56") not in taken)
 
@@ -36,8 +36,7 @@ def _disassociate(request: Request) -> Members:
     association_id = request.get("AssociationId")
     before = {each.association_id: each for vpc in request.model.vpcs for each in vpc.associations}
     vpc = request.model.disassociate_vpc_cidr_block(association_id, now_ns=request.now_ns)
-    gone: CidrAssociation = before[association_id]
-    return {"CidrBlockAssociation": cidr_association_view(gone, state="disassociating"), "VpcId": vpc.vpc_id}
+    return {"CidrBlockAssociation": cidr_association_view(before[association_id], state="disassociating"), "VpcId": vpc.vpc_id}
 
 
 def _delete(request: Request) -> Members:
@@ -47,15 +46,15 @@ def _delete(request: Request) -> Members:
 
 def _describe(request: Request) -> Members:
     vpcs = request.model.describe_vpcs(vpc_ids=request.texts("VpcIds"), filters=request.filters(), now_ns=request.now_ns)
-    return paged(request, vpcs, into="Vpcs", key=lambda vpc: vpc.vpc_id, view=lambda vpc: vpc_view(vpc, request.region), names="VpcIds")
+    return paged(request, vpcs, into="Vpcs", key=lambda vpc: vpc.vpc_id, view=vpc_view, names="VpcIds")
 
 
 ACTIONS: Final = {
-    "CreateVpc": Action(
-        _create, takes={"CidrBlock", "Ipv6CidrBlock", "AmazonProvidedIpv6CidrBlock", "TagSpecifications"}, accepts={"InstanceTenancy"}
+    "CreateVpc": ActionHandler(
+        _create, takes={"CidrBlock", "Ipv6CidrBlock", "AmazonProvidedIpv6CidrBlock", "TagSpecifications"}, ignores={"InstanceTenancy"}
     ),
-    "AssociateVpcCidrBlock": Action(_associate, takes={"VpcId", "CidrBlock"}),
-    "DisassociateVpcCidrBlock": Action(_disassociate, takes={"AssociationId"}),
-    "DeleteVpc": Action(_delete, takes={"VpcId"}),
-    "DescribeVpcs": Action(_describe, takes={"VpcIds", "Filters", *PAGE}),
+    "AssociateVpcCidrBlock": ActionHandler(_associate, takes={"VpcId", "CidrBlock"}),
+    "DisassociateVpcCidrBlock": ActionHandler(_disassociate, takes={"AssociationId"}),
+    "DeleteVpc": ActionHandler(_delete, takes={"VpcId"}),
+    "DescribeVpcs": ActionHandler(_describe, takes={"VpcIds", "Filters", *PAGE}),
 }

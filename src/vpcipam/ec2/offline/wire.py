@@ -1,7 +1,7 @@
-"""EC2's wire protocol from the server's side: requests read, answers written, both as botocore's own shapes say.
+"""The server side of EC2's wire protocol: it parses requests and formats answers according to botocore's shapes.
 
-A request is a form (`Filter.1.Value.2=eni-…`), an answer is XML; the client's side of both is botocore's. Botocore has only that side, so
-the other is here, for any action of the service.
+A request is a form (`Filter.1.Value.2=eni-…`), an answer is XML. Botocore has only the client side; this module has the server side for any
+action of the service.
 """
 
 import re
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.errors import Ec2Error, ErrorCode
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 Members = dict[str, Any]
-"""A structure as boto3 shows it: names of members and their values."""
+"""A structure as boto3 shows it: its members by name."""
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_ENTITIES = {"\r": "&#13;"}  # a parser would turn it into a line feed
+_ENTITIES = {"\r": "&#13;"}  # a parser would turn a plain one into a line feed
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _READERS: dict[str, Callable[[str], object]] = {"integer": int, "long": int, "boolean": lambda text: text == "true", "string": str}
 
 
 def read_request(body: str, operation: "OperationModel") -> Members:
-    """Read the parameters of a request, named as boto3 names them. What EC2's form can't tell apart, an empty list and none, is none.
+    """Parse the parameters of a request, with boto3's names. An empty list is missing, since EC2's form has no text for it.
 
     Raises:
-        Ec2Error: InvalidParameterValue for a character that no answer could carry.
+        Ec2Error: InvalidParameterValue for a character that XML does not allow in an answer.
     """
     form = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
     for name, text in form.items():
@@ -41,7 +41,7 @@ def read_request(body: str, operation: "OperationModel") -> Members:
 
 
 def _tree(form: Mapping[str, str]) -> dict[str, Any]:
-    """Hang the dotted names of a form into each other."""
+    """Nest the dotted names of a form."""
     tree: dict[str, Any] = {}
     for name, text in form.items():
         *path, last = name.split(".")
@@ -52,7 +52,7 @@ def _tree(form: Mapping[str, str]) -> dict[str, Any]:
     return tree
 
 
-def _read(node: Any, shape: "Shape") -> object:  # noqa: ANN401 - a text or a tree, as the shape says
+def _read(node: Any, shape: "Shape") -> object:  # noqa: ANN401  # text or a tree, depending on the shape
     if shape.type_name == "structure":
         return _read_structure(node, shape)  # type: ignore[arg-type] # type_name tells
     if shape.type_name == "list":
@@ -70,7 +70,7 @@ def _read_list(node: Mapping[str, Any], shape: "ListShape") -> list[object]:
 
 
 def _request_name(shape: "Shape", name: str) -> str:
-    """Name a member as requests do: its query name, else its location with a capital, else the member's own name."""
+    """Return a member's name in requests: its query name, else its capitalized location name, else its capitalized own name."""
     serialization: Mapping[str, str] = shape.serialization
     if "queryName" in serialization:
         return serialization["queryName"]
@@ -79,25 +79,25 @@ def _request_name(shape: "Shape", name: str) -> str:
 
 
 def write_answer(members: Members, operation: "OperationModel", request_id: str) -> bytes:
-    """Write an answer of the shape that the action has; None stands for a member that is not sent.
+    """Format an answer in the action's shape; a member that is None is left out.
 
     Raises:
-        KeyError: the shape has no such member.
+        KeyError: the shape lacks a member.
     """
     shape = operation.output_shape
-    # An action without an answer of its own says so with a Boolean, which botocore drops.
+    # An action without an output shape answers with a Boolean, which botocore drops.
     content = "<return>true</return>" if shape is None else _structure(members, shape)
     tag = f"{operation.name}Response"
     return f'{_HEAD}<{tag} xmlns="{_NAMESPACE}"><requestId>{request_id}</requestId>{content}</{tag}>'.encode()
 
 
 def write_error(code: str, message: str, request_id: str) -> bytes:
-    """Write a refusal."""
+    """Format a refusal."""
     error = f"<Error><Code>{_text(code)}</Code><Message>{_text(message)}</Message></Error>"
     return f"{_HEAD}<Response><Errors>{error}</Errors><RequestID>{request_id}</RequestID></Response>".encode()
 
 
-def _write(value: Any, shape: "Shape") -> str:  # noqa: ANN401 - as many types as shapes
+def _write(value: Any, shape: "Shape") -> str:  # noqa: ANN401  # each shape has its own type
     if shape.type_name == "structure":
         return _structure(value, shape)  # type: ignore[arg-type] # type_name tells
     if shape.type_name == "list":

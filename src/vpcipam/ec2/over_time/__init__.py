@@ -1,1 +1,1 @@
-"""The model of EC2 over time: latency, throttling, faults, and answers that lag behind."""
+"""How the EC2 model behaves over time: throttling, latency, stale reads and faults."""

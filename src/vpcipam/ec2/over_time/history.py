@@ -1,4 +1,4 @@
-"""What things looked like a short while ago."""
+"""The recent past of keyed values."""
 
 from bisect import bisect_right
 from collections import deque
@@ -7,17 +7,17 @@ from typing import Generic, TypeVar
 _Value = TypeVar("_Value")
 
 _EVER_SINCE = -(1 << 127)
-"""The time of a value whose beginning is forgotten: before any that a caller gives."""
+"""The start time of a value whose real start is forgotten: earlier than any time that a caller gives."""
 
 
 class History(Generic[_Value]):
-    """The values of keys over time, as far back as they are asked for.
+    """The values of keys over time, kept for a limited time.
 
-    Times rise for each key: a change that is dated before the key's latest one counts as made with it. Keys are listed in the order of
+    The times of a key never fall: a change dated before the key's latest one gets the latest one's time. Keys are listed in the order of
     their first values.
 
     Args:
-        keep_ns: how far back from a key's latest change its past is known, 0 or more. An earlier time shows the oldest value that is kept.
+        keep_ns: how far back from a key's latest change its past is kept, 0 or more. An earlier time shows the oldest value that is kept.
     """
 
     def __init__(self, keep_ns: int) -> None:
@@ -27,7 +27,7 @@ class History(Generic[_Value]):
         self._gone: deque[tuple[int, str]] = deque()
 
     def record(self, key: str, value: _Value | None, at_ns: int) -> None:
-        """Take down what a key shows from a time on; None for nothing, from which it does not come back.
+        """Record a key's value from a time on; None removes the key for good.
 
         Complexity: O(changes of the key within `keep_ns`), amortised O(1) for each that is dropped.
         """
@@ -48,22 +48,22 @@ class History(Generic[_Value]):
         self._forget_gone(at_ns)
 
     def as_of(self, key: str, time_ns: int) -> _Value | None:
-        """What a key showed at a time, changes at that time included; None for nothing."""
+        """Return a key's value at a time, changes at that time included; None if it had none."""
         times = self._times.get(key, ())
         index = bisect_right(times, time_ns) - 1
         return None if index < 0 else self._values[key][index]
 
     def latest(self, key: str) -> _Value | None:
-        """What a key shows now."""
+        """Return a key's latest value; None if it has none."""
         values = self._values.get(key)
         return values[-1] if values else None
 
     def keys_as_of(self, time_ns: int) -> list[str]:
-        """The keys that showed something at a time."""
+        """List the keys that had a value at a time."""
         return [key for key in self._times if self.as_of(key, time_ns) is not None]
 
     def _forget_gone(self, now_ns: int) -> None:
-        """Forget the keys that show nothing any more, however far back one may look."""
+        """Forget the keys that had no value during all of the kept time."""
         while self._gone and self._gone[0][0] <= now_ns - self._keep_ns:
             _, key = self._gone.popleft()
             del self._times[key], self._values[key]

@@ -1,1 +1,1 @@
-"""What the model of EC2 holds: VPCs, subnets, ENIs, instances, and the rules for changing them."""
+"""The state of the EC2 model: VPCs, subnets, ENIs, instances, and the rules for changing them."""

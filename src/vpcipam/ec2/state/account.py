@@ -1,16 +1,18 @@
-"""All that exists in the EC2 model, and the indexes that find it.
+"""Everything that exists in the EC2 model, and the indexes that find it.
 
-Every change of what exists passes through here, so that the indexes agree; whether a change is allowed is decided in `vpcipam.ec2.actions`.
+Every change of what exists goes through `Account`, which keeps the indexes consistent. `vpcipam.ec2.actions` decides whether a change is
+allowed.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.api import Attachment, ErrorCode
+from vpcipam.ec2.api import Attachment
+from vpcipam.ec2.errors import Ec2Error, ErrorCode
+from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.records import (
     EniRecord,
     InstanceRecord,
@@ -21,7 +23,6 @@ from vpcipam.ec2.state.records import (
     TrunkAssociationRecord,
     VpcRecord,
 )
-from vpcipam.ec2.state.requests import Call
 from vpcipam.ec2.state.subnet import AddressSet
 
 if TYPE_CHECKING:
@@ -29,141 +30,117 @@ if TYPE_CHECKING:
 
 _ID_DIGITS = 17
 
-_Record = TypeVar("_Record")
+_Value = TypeVar("_Value")
 TaggedRecord = VpcRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
 
-_KINDS = {
-    ErrorCode.VPC_NOT_FOUND: "VPC",
-    ErrorCode.CIDR_ASSOCIATION_NOT_FOUND: "association of a VPC with a CIDR",
-    ErrorCode.SUBNET_NOT_FOUND: "subnet",
-    ErrorCode.RESERVATION_NOT_FOUND: "subnet CIDR reservation",
-    ErrorCode.ENI_NOT_FOUND: "network interface",
-    ErrorCode.INSTANCE_NOT_FOUND: "instance",
-    ErrorCode.ATTACHMENT_NOT_FOUND: "attachment",
-    ErrorCode.ASSOCIATION_NOT_FOUND: "trunk interface association",
-}
+
+class Table(dict[str, _Value]):
+    """Records of one kind by id, in the order of creation, and the refusal of an unknown id."""
+
+    def __init__(self, kind: str, not_found: ErrorCode) -> None:
+        super().__init__()
+        self._kind = kind
+        self._not_found = not_found
+
+    def find(self, call: Call, key: str) -> _Value:
+        """Find a record or refuse the call."""
+        if key not in self:
+            raise self.missing(call, key)
+        return self[key]
+
+    def missing(self, call: Call, key: str) -> Ec2Error:
+        """Create the error that refuses an unknown id."""
+        return call.refusal(self._not_found, f"The {self._kind} {key!r} does not exist")
 
 
 class Account:
     """VPCs, subnets, reservations, ENIs, attachments, trunk associations and instances by id, each in the order of creation.
 
-    `vpcipam.ec2.state.invariants` lists what holds of them.
+    `vpcipam.ec2.state.invariants` lists their invariants.
 
     Attributes:
-        touched: where all that changes is written down, for somebody who looks back; None where nobody does.
+        touched: collects every record that changes; None if nobody keeps a history.
     """
 
     def __init__(self) -> None:
         self.touched: Touched | None = None
-        self.vpcs: dict[str, VpcRecord] = {}
-        self.cidr_associations: dict[str, VpcRecord] = {}
-        self.subnets: dict[str, SubnetRecord] = {}
-        self.reservations: dict[str, ReservationRecord] = {}
-        self.enis: dict[str, EniRecord] = {}
-        self.unattached_enis: dict[str, EniRecord] = {}  # few in a fleet, and looked for hourly by every node
-        self.attachments: dict[str, EniRecord] = {}
-        self.trunk_associations: dict[str, TrunkAssociationRecord] = {}
-        self.instances: dict[str, InstanceRecord] = {}
+        self.vpcs: Table[VpcRecord] = Table("VPC", ErrorCode.VPC_NOT_FOUND)
+        self.cidr_associations: Table[VpcRecord] = Table("association of a VPC with a CIDR", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
+        self.subnets: Table[SubnetRecord] = Table("subnet", ErrorCode.SUBNET_NOT_FOUND)
+        self.reservations: Table[ReservationRecord] = Table("subnet CIDR reservation", ErrorCode.RESERVATION_NOT_FOUND)
+        self.enis: Table[EniRecord] = Table("network interface", ErrorCode.ENI_NOT_FOUND)
+        self.unattached_enis: dict[str, EniRecord] = {}  # few in a fleet, and every node looks for them hourly
+        self.attachments: Table[EniRecord] = Table("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
+        self.trunk_associations: Table[TrunkAssociationRecord] = Table("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
+        self.instances: Table[InstanceRecord] = Table("instance", ErrorCode.INSTANCE_NOT_FOUND)
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
 
     def new_id(self, kind: str) -> str:
-        """Make the next id of a kind: `eni-00000000000000001`, and so on."""
+        """Return the next id of a kind: `eni-00000000000000001`, and so on."""
         self._last_numbers[kind] += 1
         return f"{kind}-{self._last_numbers[kind]:0{_ID_DIGITS}x}"
 
-    # --- look up ---------------------------------------------------------------------------------------------------------
-
-    def vpc(self, call: Call, vpc_id: str) -> VpcRecord:
-        """Find a VPC or refuse the call."""
-        return find(call, self.vpcs, vpc_id, ErrorCode.VPC_NOT_FOUND)
-
-    def vpc_of_association(self, call: Call, association_id: str) -> VpcRecord:
-        """Find the VPC of an association with a CIDR or refuse the call."""
-        return find(call, self.cidr_associations, association_id, ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
-
-    def subnet(self, call: Call, subnet_id: str) -> SubnetRecord:
-        """Find a subnet or refuse the call."""
-        return find(call, self.subnets, subnet_id, ErrorCode.SUBNET_NOT_FOUND)
-
-    def reservation(self, call: Call, reservation_id: str) -> ReservationRecord:
-        """Find a subnet CIDR reservation or refuse the call."""
-        return find(call, self.reservations, reservation_id, ErrorCode.RESERVATION_NOT_FOUND)
-
-    def eni(self, call: Call, eni_id: str) -> EniRecord:
-        """Find an ENI or refuse the call."""
-        return find(call, self.enis, eni_id, ErrorCode.ENI_NOT_FOUND)
-
-    def instance(self, call: Call, instance_id: str) -> InstanceRecord:
-        """Find an instance or refuse the call."""
-        return find(call, self.instances, instance_id, ErrorCode.INSTANCE_NOT_FOUND)
-
-    def attached(self, call: Call, attachment_id: str) -> EniRecord:
-        """Find the ENI of an attachment or refuse the call."""
-        return find(call, self.attachments, attachment_id, ErrorCode.ATTACHMENT_NOT_FOUND)
-
-    def trunk_association(self, call: Call, association_id: str) -> TrunkAssociationRecord:
-        """Find the association of a branch with its trunk or refuse the call."""
-        return find(call, self.trunk_associations, association_id, ErrorCode.ASSOCIATION_NOT_FOUND)
-
     def touch(self, record: SubnetRecord | InstanceRecord) -> None:
-        """Take note that a subnet or an instance has come, changed or gone; ENIs do so themselves, by `EniRecord.touch`."""
+        """Note that a subnet or an instance was created, changed or deleted; `EniRecord.touch` does this for ENIs."""
         if self.touched is not None:
             self.touched[record] = None
 
     def tagged(self, call: Call, resource_id: str) -> TaggedRecord:
-        """Find whatever has an id and can have tags, or refuse the call."""
-        kinds: dict[str, tuple[Mapping[str, TaggedRecord], ErrorCode]] = {
-            "vpc": (self.vpcs, ErrorCode.VPC_NOT_FOUND),
-            "subnet": (self.subnets, ErrorCode.SUBNET_NOT_FOUND),
-            "scr": (self.reservations, ErrorCode.RESERVATION_NOT_FOUND),
-            "eni": (self.enis, ErrorCode.ENI_NOT_FOUND),
-            "i": (self.instances, ErrorCode.INSTANCE_NOT_FOUND),
-            "trunk-assoc": (self.trunk_associations, ErrorCode.ASSOCIATION_NOT_FOUND),
+        """Find the record with an id, of any kind that can have tags, or refuse the call."""
+        kinds: dict[str, Table[Any]] = {
+            "vpc": self.vpcs,
+            "subnet": self.subnets,
+            "scr": self.reservations,
+            "eni": self.enis,
+            "i": self.instances,
+            "trunk-assoc": self.trunk_associations,
         }
         kind = resource_id.rpartition("-")[0]
         if kind not in kinds:
-            raise call.refusal(ErrorCode.INVALID_ID, f"The ID '{resource_id}' is not valid: it begins like none of {', '.join(kinds)}")
-        records, code = kinds[kind]
-        return find(call, records, resource_id, code)
+            raise call.refusal(
+                ErrorCode.INVALID_ID, f"The ID '{resource_id}' is not valid: it starts with none of {', '.join(kinds)} and a hyphen"
+            )
+        record: TaggedRecord = kinds[kind].find(call, resource_id)
+        return record
 
     # --- VPCs and subnets ------------------------------------------------------------------------------------------------
 
     def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags) -> VpcRecord:
-        """Make a VPC."""
+        """Create a VPC."""
         vpc = VpcRecord(self.new_id("vpc"), {}, ipv6_cidr, tags)
         self.vpcs[vpc.vpc_id] = vpc
         self.add_cidr(vpc, cidr)
         return vpc
 
     def add_cidr(self, vpc: VpcRecord, cidr: Cidr) -> None:
-        """Give a VPC one more CIDR."""
+        """Associate one more CIDR with a VPC."""
         association_id = self.new_id("vpc-cidr-assoc")
         vpc.cidrs[association_id] = cidr
         self.cidr_associations[association_id] = vpc
 
-    def drop_cidr(self, vpc: VpcRecord, association_id: str) -> None:
-        """Take a CIDR without subnets from a VPC."""
+    def remove_cidr(self, vpc: VpcRecord, association_id: str) -> None:
+        """Disassociate a CIDR without subnets from a VPC."""
         del vpc.cidrs[association_id]
         del self.cidr_associations[association_id]
 
-    def drop_vpc(self, vpc: VpcRecord) -> None:
-        """Forget a VPC without subnets."""
+    def delete_vpc(self, vpc: VpcRecord) -> None:
+        """Delete a VPC without subnets."""
         for association_id in vpc.cidrs:
             del self.cidr_associations[association_id]
         del self.vpcs[vpc.vpc_id]
 
     def add_subnet(self, subnet: SubnetRecord) -> None:
-        """Take up a subnet of a VPC that is there."""
+        """Add a subnet to its VPC."""
         subnet.touched = self.touched
         self.subnets[subnet.subnet_id] = subnet
         self.touch(subnet)
         self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id] = subnet
 
-    def drop_subnet(self, subnet: SubnetRecord) -> None:
-        """Forget a subnet without ENIs, and its reservations."""
+    def delete_subnet(self, subnet: SubnetRecord) -> None:
+        """Delete a subnet without ENIs, and its reservations."""
         for reservation in list(subnet.reservations.values()):
-            self.drop_reservation(reservation)
+            self.delete_reservation(reservation)
         del self.subnets[subnet.subnet_id]
         self.touch(subnet)
         del self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id]
@@ -175,8 +152,8 @@ class Account:
         self.reservations[reservation.reservation_id] = reservation
         self.touch(reservation.subnet)
 
-    def drop_reservation(self, reservation: ReservationRecord) -> None:
-        """Give a reserved range back to automatic picks."""
+    def delete_reservation(self, reservation: ReservationRecord) -> None:
+        """Return a reserved range to automatic picks."""
         reservation.subnet.addresses.unreserve(reservation.cidr)
         del reservation.subnet.reservations[reservation.reservation_id]
         del self.reservations[reservation.reservation_id]
@@ -194,7 +171,7 @@ class Account:
         tags: Tags = (),
         created_ns: int,
     ) -> EniRecord:
-        """Make an ENI of addresses that are taken already; the first is its primary IP."""
+        """Create an ENI with addresses that are already taken; the first is its primary IP."""
         primary, *secondary = addresses.addresses
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns)
         eni.add(attrs.evolve(addresses, addresses=tuple(secondary)))
@@ -202,17 +179,17 @@ class Account:
         subnet.enis[eni.eni_id] = eni
         return eni
 
-    def drop_eni(self, eni: EniRecord) -> None:
-        """Forget a detached ENI with its trunk associations, and give its addresses back to its subnet."""
+    def delete_eni(self, eni: EniRecord) -> None:
+        """Delete a detached ENI with its trunk associations, and release its addresses."""
         for association in (*eni.branches.values(), *(() if eni.trunk is None else (eni.trunk,))):
-            self.drop_trunk_association(association)
+            self.remove_trunk_association(association)
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
         del self.enis[eni.eni_id], self.unattached_enis[eni.eni_id]
         eni.touch()
 
-    def take_away(self, eni: EniRecord, cidr: Cidr) -> None:
-        """Take a secondary IP or a prefix off an ENI, and give it back to the subnet; nothing happens if the ENI does not have it."""
+    def remove_cidr_of_eni(self, eni: EniRecord, cidr: Cidr) -> None:
+        """Remove a secondary IP or a prefix from an ENI and release it; do nothing if the ENI does not have it."""
         held = eni.slots().get(cidr)
         if held is not None:
             eni.remove(held)
@@ -233,23 +210,22 @@ class Account:
         eni.set_attachment(instance, attachment)
         return attachment
 
-    def detach(self, eni: EniRecord) -> Attachment:
-        """Detach an attached ENI; its place is free at once."""
-        attachment = eni.attached()
+    def detach(self, attachment: Attachment) -> EniRecord:
+        """Detach an ENI and return it; its place is free at once."""
+        eni = self.attachments.pop(attachment.attachment_id)
         del self.instances[attachment.instance_id].devices[attachment.network_card_index, attachment.device_index]
-        del self.attachments[attachment.attachment_id]
         self.unattached_enis[eni.eni_id] = eni
         eni.set_attachment(None, None)
-        return attachment
+        return eni
 
     def add_trunk_association(self, association: TrunkAssociationRecord) -> None:
-        """Make an ENI the branch of a trunk."""
+        """Make an ENI a branch of a trunk."""
         self.trunk_associations[association.association_id] = association
         association.trunk.branches[association.association_id] = association
         association.branch.trunk = association
         association.branch.touch()
 
-    def drop_trunk_association(self, association: TrunkAssociationRecord) -> None:
+    def remove_trunk_association(self, association: TrunkAssociationRecord) -> None:
         """Make a branch an ordinary ENI again."""
         del self.trunk_associations[association.association_id]
         del association.trunk.branches[association.association_id]
@@ -259,28 +235,20 @@ class Account:
     # --- instances and tags ----------------------------------------------------------------------------------------------
 
     def add_instance(self, instance: InstanceRecord) -> None:
-        """Take up an instance without ENIs; its primary one must be attached next."""
+        """Add an instance without ENIs; its primary one must be attached next."""
         self.instances[instance.instance_id] = instance
         self.instance_types[instance.limits.instance_type] = instance.limits
         self.touch(instance)
 
-    def drop_instance(self, instance: InstanceRecord) -> None:
-        """Forget an instance whose ENIs are detached."""
+    def delete_instance(self, instance: InstanceRecord) -> None:
+        """Delete an instance whose ENIs are detached."""
         del self.instances[instance.instance_id]
         self.touch(instance)
 
     def set_tags(self, record: TaggedRecord, tags: Tags) -> None:
-        """Give a resource these tags in place of those it has."""
+        """Replace all tags of a resource."""
         record.tags = tags
         if isinstance(record, EniRecord):
             record.touch()
         elif isinstance(record, SubnetRecord | InstanceRecord):
             self.touch(record)
-
-
-def find(call: Call, records: Mapping[str, _Record], key: str, code: ErrorCode) -> _Record:
-    """Find a record, or what is shown of it, by id; or refuse the call with the code that says it is not there."""
-    try:
-        return records[key]
-    except KeyError:
-        raise call.refusal(code, f"The {_KINDS[code]} {key!r} does not exist") from None

@@ -1,7 +1,7 @@
-"""The filters of the Describe actions: a mapping from names to lists of values, as EC2 has them.
+"""The filters of the Describe actions: a mapping from filter names to lists of values, as in EC2.
 
-A resource is shown if, for every filter, at least one of its values fits one of those given. Case counts; in a value, `*` stands for any
-characters, `?` for a single one, and a backslash takes either of them literally (EC2: "Filter your resources").
+A resource matches if, for every filter, it has at least one of the given values. Values are case-sensitive; in a value, `*` matches any
+characters, `?` matches one, and a backslash makes either of them literal (EC2: "Filter your resources").
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, TagDescription, TrunkAssociation, Vpc
+from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.records import Tags
-from vpcipam.ec2.state.requests import Call, texts
 
 Filters = Mapping[str, Iterable[str]]
 """`{"subnet-id": ["subnet-1"], "tag:team": ["a*", "b"]}`."""
@@ -31,18 +31,13 @@ _TAG = "tag:"
 def tagged_matching(
     call: Call, shown: Iterable[_TaggedShown], readers: Mapping[str, _Reader[_TaggedShown]], filters: Filters
 ) -> tuple[_TaggedShown, ...]:
-    """Pick what fits all filters, among them `tag:KEY` and `tag-key`, in the order given.
-
-    Raises:
-        Ec2Error: InvalidParameterValue for an unknown filter, or one without values.
-        TypeError: the values of a filter are a single text.
-    """
+    """Return the items that match all filters, as `matching` does, with the filters `tag:KEY` and `tag-key` too."""
     of_tags: dict[str, _Reader[_TaggedShown]] = {name: _tag_reader(name.removeprefix(_TAG)) for name in filters if name.startswith(_TAG)}
     return matching(call, shown, {**readers, "tag-key": _tag_keys, **of_tags}, filters)
 
 
 def matching(call: Call, shown: Iterable[_Shown], readers: Mapping[str, _Reader[_Shown]], filters: Filters) -> tuple[_Shown, ...]:
-    """Pick what fits all filters, in the order given.
+    """Return the items that match all filters, in the order given.
 
     Raises:
         Ec2Error: InvalidParameterValue for an unknown filter, or one without values.
@@ -56,7 +51,7 @@ def _reader(call: Call, readers: Mapping[str, _Reader[_Shown]], name: str) -> _R
     try:
         return readers[name]
     except KeyError:
-        raise call.invalid(f"The filter '{name}' is invalid; there are {', '.join(sorted(readers))}") from None
+        raise call.invalid(f"The filter '{name}' is invalid; the valid ones are {', '.join(sorted(readers))}") from None
 
 
 def _test(call: Call, name: str, values: tuple[str, ...]) -> Callable[[str], bool]:
@@ -72,7 +67,7 @@ _PIECES = re.compile(r"\\(?P<literal>.)|(?P<wildcard>[*?])|(?P<plain>.)", re.DOT
 
 
 def _expression(value: str) -> str:
-    """Write a filter's value as a regular expression."""
+    """Translate a filter's value into a regular expression."""
     return "".join(
         {"*": ".*", "?": "."}[piece["wildcard"]] if piece["wildcard"] else re.escape(piece["literal"] or piece["plain"])
         for piece in _PIECES.finditer(value)
@@ -91,7 +86,7 @@ def _tag_keys(shown: _Tagged) -> Iterable[str]:
     return (key for key, _ in shown.tags)
 
 
-def _truth(value: bool) -> str:  # noqa: FBT001 - it is what is written, not a switch
+def _truth(value: bool) -> str:  # noqa: FBT001  # the value to format, not a switch
     return "true" if value else "false"
 
 

@@ -1,6 +1,6 @@
-"""A block of addresses cut into cells of one size, some of them withheld from automatic picks.
+"""A CIDR divided into cells of equal size, each of which is free or taken.
 
-Nothing here knows what a cell is for: `vpcipam.ec2.state.space` says so.
+A cell is one IPv4 address or one IPv6 /80; `vpcipam.ec2.state.space` decides which.
 """
 
 from bisect import bisect_right
@@ -13,19 +13,19 @@ from vpcipam.pool import BitmapPool
 
 
 class Grid:
-    """A CIDR cut into cells of one size. Callers speak of addresses, the pools count cells from 0.
+    """A CIDR divided into cells of equal size. Callers pass addresses; the pools count cells from 0.
 
     Invariants:
-        1. A cell is allocated in `taken` if somebody has it.
-        2. A cell is allocated in `open` if somebody has it or it is withheld. Without withheld cells the two are one and the same pool.
+        1. A cell is allocated in `taken` if it is taken.
+        2. A cell is allocated in `open` if it is taken or withheld. Without withheld cells both are the same pool.
 
     Args:
         cidr: the block.
         cell_size: addresses in a cell.
-        scatter: where to begin to look; None for the lowest place.
+        scatter: draws the place where a search begins.
     """
 
-    def __init__(self, cidr: Cidr, cell_size: int, scatter: Scatter | None) -> None:
+    def __init__(self, cidr: Cidr, cell_size: int, scatter: Scatter) -> None:
         self.cidr = cidr
         self.cell_size = cell_size
         self.taken = BitmapPool(cidr.size // cell_size)
@@ -34,27 +34,19 @@ class Grid:
         self._withheld: list[range] = []
 
     def cell(self, address: int) -> int:
-        """The number of the cell in which an address lies."""
+        """Return the number of the cell that holds an address."""
         return (address - self.cidr.first) // self.cell_size
 
     def address(self, cell: int) -> int:
-        """The first address of a cell."""
+        """Return the first address of a cell."""
         return self.cidr.first + cell * self.cell_size
 
     def is_taken(self, address: int) -> bool:
-        """Tell whether somebody has the cell of an address."""
+        """Tell whether the cell of an address is taken."""
         return self.taken.is_allocated(self.cell(address))
 
-    def is_withheld(self, cell: int) -> bool:
-        """Tell whether automatic picks leave a cell alone.
-
-        Complexity: O(log ranges).
-        """
-        at = bisect_right(self._withheld, cell, key=_start) - 1
-        return at >= 0 and cell in self._withheld[at]
-
     def withhold(self, ranges: Sequence[range]) -> None:
-        """Keep automatic picks out of these ranges of cells, and of no others; two ranges are the same or have no cell in common.
+        """Withhold exactly these ranges of cells from `take`; two ranges are equal or disjoint.
 
         Complexity: O(cells taken and withheld).
         """
@@ -66,7 +58,7 @@ class Grid:
                 self.open.allocate_at(cell)
 
     def claim(self, address: int, length: int = 1) -> None:
-        """Take a named run of cells, withheld or not.
+        """Take a run of cells at an address, withheld or not.
 
         Raises:
             AlreadyAllocated: one of them is taken.
@@ -80,14 +72,14 @@ class Grid:
             self.open.allocate_at(each)
 
     def release(self, address: int, length: int = 1) -> None:
-        """Give back a run of cells."""
+        """Release a run of cells."""
         cell = self.cell(address)
         _release(self.taken, cell, length)
         for each in self._mirrored(cell, length):
             self.open.release(each)
 
     def take(self, length: int = 1) -> int:
-        """Take the next run of cells of which none is taken or withheld; the answer is its first address.
+        """Take the next aligned run of cells that are neither taken nor withheld, and return its first address.
 
         Raises:
             PoolExhausted: no cell is free.
@@ -95,16 +87,15 @@ class Grid:
 
         Complexity: O(log64 cells).
         """
-        cell = _allocate(self.open, length, 0 if self._scatter is None else self._scatter.below(self.open.capacity))
+        cell = _allocate(self.open, length, self._scatter.below(self.open.capacity))
         if self.open is not self.taken:
             for each in range(cell, cell + length):
                 self.taken.allocate_at(each)
         return self.address(cell)
 
     def take_within(self, cells: range, length: int = 1) -> int | None:
-        """Take the next free run of cells within a withheld range; None where it has none."""
-        starts = {cells.start: None} if self._scatter is None else {cells.start + self._scatter.below(len(cells)): None, cells.start: None}
-        for start in starts:
+        """Take the next free run of cells within a withheld range; None if it has none."""
+        for start in dict.fromkeys((cells.start + self._scatter.below(len(cells)), cells.start)):
             try:
                 cell = _allocate(self.taken, length, start)
             except (PoolExhausted, NoFreeRun):
@@ -115,9 +106,12 @@ class Grid:
         return None
 
     def _mirrored(self, cell: int, length: int) -> Iterator[int]:
-        """The cells of a run whose state the open pool repeats."""
+        """The cells of a run whose state `open` must repeat: those that are not withheld."""
         if self.open is not self.taken:
-            yield from (each for each in range(cell, cell + length) if not self.is_withheld(each))
+            for each in range(cell, cell + length):
+                at = bisect_right(self._withheld, each, key=_start) - 1
+                if at < 0 or each not in self._withheld[at]:
+                    yield each
 
 
 def _start(cells: range) -> int:

@@ -1,31 +1,31 @@
-"""What must hold of the EC2 model at all times, checked by counting everything again."""
+"""The invariants of the EC2 model, checked by recounting everything."""
 
 from collections import Counter
 from itertools import pairwise
 
 from vpcipam.ec2.state.account import Account
 from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord
-from vpcipam.ec2.state.space import IPV6_PREFIX_SIZE, PREFIX_SIZE
+from vpcipam.ec2.state.rules import holds
+from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 
 
 def check(account: Account) -> None:
-    """Assert all that must hold, by number.
+    """Assert all invariants, by number.
 
-    1. Every IPv4 address that a subnet has taken is kept by EC2 or held by exactly one of its ENIs; each /28 lies on its grid; the free
-       count is a recount, without what is reserved.
-    2. Every IPv6 address and /80 likewise, and no /80 is held in which an address is held.
-    3. Each VPC lists its own CIDRs and subnets, each subnet its own ENIs and reservations, and no others.
-    4. An ENI is attached where its instance and the index of attachments say it is, and nowhere else; one that is on no instance is in
-       the index of those.
+    1. Every taken IPv4 address of a subnet is kept by EC2 or held by exactly one of its ENIs; each /28 is aligned; the free count equals a
+       recount without reserved addresses.
+    2. The same holds for IPv6 addresses and /80s, and no address is held inside a held /80.
+    3. Each VPC lists exactly its own CIDRs and subnets, each subnet exactly its own ENIs and reservations.
+    4. An ENI, its instance and the index of attachments agree on where it is attached; the index of unattached ENIs holds the others.
     5. No network card has more ENIs than the type allows.
-    6. No attached ENI has more addresses than the type allows, and none has prefixes where the type has none.
+    6. No attached ENI has more addresses than the type allows, nor prefixes if the type takes none.
     7. Every instance has its primary ENI.
-    8. What is shown of an ENI is what it is.
-    9. Reservations lie in their subnet and overlap no other, and the subnet's addresses know of them.
-    10. A trunk association is known to the account, its trunk and its branch, which is not attached.
+    8. The cached public value of an ENI is up to date.
+    9. Reservations lie in their subnet and do not overlap, and the subnet's addresses know them.
+    10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
 
     Raises:
-        AssertionError: one does not hold; the message begins with its number.
+        AssertionError: one does not hold; the message contains its number.
 
     Complexity: O(addresses and prefixes held).
     """
@@ -49,7 +49,7 @@ def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - it
 
 def _check_ipv4(subnet: SubnetRecord) -> None:
     cidr = subnet.addresses.cidr
-    held = Counter(subnet.addresses.reserved_addresses())
+    held = Counter(reserved_addresses(cidr))
     for eni in subnet.enis.values():
         addresses = eni.held()
         held.update(addresses.addresses)
@@ -57,7 +57,7 @@ def _check_ipv4(subnet: SubnetRecord) -> None:
             _hold(1, prefix % PREFIX_SIZE == 0, f"a /28 of {eni.eni_id}")
             held.update(range(prefix, prefix + PREFIX_SIZE))
     _hold(1, held.total() == len(held), f"an address held twice in {subnet.subnet_id}")
-    _hold(1, all(map(subnet.addresses.is_taken, held)), f"an address that is held but free in {subnet.subnet_id}")
+    _hold(1, all(map(subnet.addresses.ipv4.is_taken, held)), f"an address that is held but free in {subnet.subnet_id}")
     free_count = cidr.size - len(held)
     for reserved in subnet.addresses.reservations:
         if reserved.version == 4:
@@ -66,8 +66,11 @@ def _check_ipv4(subnet: SubnetRecord) -> None:
 
 
 def _check_ipv6(subnet: SubnetRecord) -> None:
-    cidr = subnet.addresses.ipv6_cidr
-    kept = set(subnet.addresses.reserved_ipv6_prefixes())
+    space = subnet.addresses.ipv6
+    if space is None:
+        _hold(2, not any(eni.counts.ipv6_count for eni in subnet.enis.values()), f"an IPv6 address in {subnet.subnet_id}, which has none")
+        return
+    kept = set(space.kept_prefixes())
     prefixes = Counter(kept)
     singles: Counter[int] = Counter()
     for eni in subnet.enis.values():
@@ -76,12 +79,12 @@ def _check_ipv6(subnet: SubnetRecord) -> None:
     _hold(2, prefixes.total() == len(prefixes), f"a /80 held twice in {subnet.subnet_id}")
     _hold(2, singles.total() == len(singles), f"an IPv6 address held twice in {subnet.subnet_id}")
     broken = {address // IPV6_PREFIX_SIZE * IPV6_PREFIX_SIZE for address in singles} - kept
-    _hold(2, not broken & prefixes.keys(), f"an address of a /80 that another has in {subnet.subnet_id}")
+    _hold(2, not broken & prefixes.keys(), f"an address inside a held /80 in {subnet.subnet_id}")
     taken = broken | prefixes.keys()
-    _hold(2, all(map(subnet.addresses.is_ipv6_prefix_taken, taken)), f"a /80 that is held but free in {subnet.subnet_id}")
-    _hold(2, all(map(subnet.addresses.is_ipv6_taken, singles)), f"an IPv6 address that is held but free in {subnet.subnet_id}")
-    cell_count = 0 if cidr is None else cidr.size // IPV6_PREFIX_SIZE
-    _hold(2, subnet.addresses.free_ipv6_prefix_count == cell_count - len(taken), f"the count of free /80s of {subnet.subnet_id}")
+    _hold(2, all(map(space.is_prefix_taken, taken)), f"a /80 that is held but free in {subnet.subnet_id}")
+    _hold(2, all(map(space.is_taken, singles)), f"an IPv6 address that is held but free in {subnet.subnet_id}")
+    cell_count = space.cidr.size // IPV6_PREFIX_SIZE
+    _hold(2, space.free_prefix_count == cell_count - len(taken), f"the count of free /80s of {subnet.subnet_id}")
 
 
 def _check_reservations(subnet: SubnetRecord) -> None:
@@ -89,8 +92,8 @@ def _check_reservations(subnet: SubnetRecord) -> None:
     _hold(9, tuple(reserved) == subnet.addresses.reservations, f"the reservations of {subnet.subnet_id}")
     _hold(9, not any(one.overlaps(other) for one, other in pairwise(reserved)), f"reservations that overlap in {subnet.subnet_id}")
     for cidr in reserved:
-        whole = subnet.addresses.cidr if cidr.version == 4 else subnet.addresses.ipv6_cidr
-        _hold(9, whole is not None and cidr.first in whole and cidr.last in whole, f"{cidr} in {subnet.subnet_id}")
+        whole = subnet.addresses.whole(cidr.version)
+        _hold(9, whole is not None and holds(whole, cidr), f"{cidr} in {subnet.subnet_id}")
 
 
 def _check_trunks(account: Account) -> None:
@@ -123,7 +126,7 @@ def _check_attachments(account: Account) -> None:
     attached = {eni.attachment.attachment_id: eni for eni in account.enis.values() if eni.attachment is not None}
     _hold(4, account.attachments == attached, "the index of attachments")
     unattached = {eni_id: eni for eni_id, eni in account.enis.items() if eni.attachment is None}
-    _hold(4, account.unattached_enis == unattached, "the index of ENIs on no instance")
+    _hold(4, account.unattached_enis == unattached, "the index of unattached ENIs")
     _hold(
         4, sum(len(instance.devices) for instance in account.instances.values()) == len(attached), "a place without its network interface"
     )

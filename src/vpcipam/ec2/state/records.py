@@ -1,7 +1,7 @@
-"""What the EC2 model keeps of each VPC, subnet, ENI and instance, and how each is shown.
+"""The EC2 model's record of each VPC, subnet, ENI, instance and so on, and the public value that each record gives.
 
-Records change and hold integers; the values of `vpcipam.ec2.api` that they show are frozen and hold text. An ENI's value is made once and
-kept until the ENI changes, since a fleet reads far more often than it writes.
+Records are mutable and hold integers; the values of `vpcipam.ec2.api` that `view` returns are frozen and hold text. An ENI's value is
+cached until the ENI changes, since a fleet reads far more often than it writes.
 """
 
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
 Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
-"""What has changed since somebody looked, each once, in order."""
+"""The records that have changed since the last look, each once, in order."""
 
 
 @attrs.define(eq=False)
 class VpcRecord:
-    """A VPC, its IPv4 CIDRs by association id, and its subnets by id. The first CIDR is the primary one."""
+    """A VPC, its IPv4 CIDRs by association id (the primary one first), and its subnets by id."""
 
     vpc_id: str
     cidrs: dict[str, Cidr]
@@ -38,7 +38,7 @@ class VpcRecord:
     subnets: dict[str, "SubnetRecord"] = attrs.field(factory=dict)
 
     def view(self) -> Vpc:
-        """Show it."""
+        """Return the public value."""
         associations = tuple(CidrAssociation(association_id, str(cidr)) for association_id, cidr in self.cidrs.items())
         return Vpc(self.vpc_id, tuple(each.cidr for each in associations), _optional_text(self.ipv6_cidr), associations, self.tags)
 
@@ -48,7 +48,7 @@ class SubnetRecord:
     """A subnet, its addresses, and its ENIs and reservations by id.
 
     Attributes:
-        touched: where its ENIs write themselves in when they change; None where nobody looks back.
+        touched: where its ENIs add themselves when they change; None if nobody keeps a history.
     """
 
     subnet_id: str
@@ -61,7 +61,7 @@ class SubnetRecord:
     touched: Touched | None = None
 
     def view(self) -> Subnet:
-        """Show it."""
+        """Return the public value."""
         return Subnet(
             subnet_id=self.subnet_id,
             vpc_id=self.vpc_id,
@@ -85,7 +85,7 @@ class ReservationRecord:
     tags: Tags
 
     def view(self) -> SubnetCidrReservation:
-        """Show it."""
+        """Return the public value."""
         return SubnetCidrReservation(
             self.reservation_id, self.subnet.subnet_id, str(self.cidr), self.reservation_type, self.description, self.tags
         )
@@ -93,12 +93,12 @@ class ReservationRecord:
 
 @attrs.define(eq=False)
 class EniRecord:
-    """An ENI; the sets hold first addresses.
+    """An ENI; its four sets hold addresses, and the first address of each prefix.
 
     Attributes:
         private_ip: its primary IPv4 address.
-        instance: where it is attached, None where it is not; changed with `attachment`, by `set_attachment` alone.
-        trunk: its association with a trunk, None where it is no branch.
+        instance: the instance that it is attached to, None if it is not attached; only `set_attachment` changes it and `attachment`.
+        trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
     """
 
@@ -122,12 +122,12 @@ class EniRecord:
 
     @property
     def counts(self) -> AddressCounts:
-        """How many addresses of each kind it has, the primary one included."""
+        """The number of its addresses of each kind, the primary one included."""
         return AddressCounts(1 + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
 
     @property
     def is_in_use(self) -> bool:
-        """Whether it is attached, or a branch of a trunk."""
+        """Whether it is attached or a branch of a trunk."""
         return self.attachment is not None or self.trunk is not None
 
     @property
@@ -135,20 +135,14 @@ class EniRecord:
         """Whether it is the primary ENI of an instance."""
         return self.instance is not None and self.instance.devices.get(self.instance.primary_place) is self
 
-    def attached(self) -> Attachment:
-        """The attachment of an ENI that is known to be attached."""
-        if self.attachment is None:
-            raise AssertionError(f"{self.eni_id} is not attached: the caller had to know")
-        return self.attachment
-
     def held(self) -> AddressSet:
-        """All that it holds of its subnet."""
+        """Return all its addresses, the primary one first."""
         return AddressSet(
             (self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_addresses), tuple(self.ipv6_prefixes)
         )
 
     def has(self, addresses: AddressSet) -> bool:
-        """Tell whether it has all of these, the primary IP left aside."""
+        """Tell whether it has all of these as secondary addresses and prefixes."""
         return (
             self.secondary_ips.issuperset(addresses.addresses)
             and self.prefixes.issuperset(addresses.prefixes)
@@ -157,7 +151,7 @@ class EniRecord:
         )
 
     def slots(self) -> dict[Cidr, AddressSet]:
-        """What it has beside its primary IP, in order: secondary IPs, /28s, IPv6 addresses, /80s."""
+        """Return its secondary IPs, /28s, IPv6 addresses and /80s, in this order, each as a CIDR with its address set."""
         return (
             {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
             | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
@@ -166,7 +160,7 @@ class EniRecord:
         )
 
     def add(self, addresses: AddressSet) -> None:
-        """Take on secondary addresses and prefixes."""
+        """Add secondary addresses and prefixes."""
         self.secondary_ips.update(addresses.addresses)
         self.prefixes.update(addresses.prefixes)
         self.ipv6_addresses.update(addresses.ipv6_addresses)
@@ -174,7 +168,7 @@ class EniRecord:
         self.touch()
 
     def remove(self, addresses: AddressSet) -> None:
-        """Lose secondary addresses and prefixes that it has."""
+        """Remove secondary addresses and prefixes that it has."""
         self.secondary_ips.difference_update(addresses.addresses)
         self.prefixes.difference_update(addresses.prefixes)
         self.ipv6_addresses.difference_update(addresses.ipv6_addresses)
@@ -182,25 +176,25 @@ class EniRecord:
         self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
-        """Say where it is attached, and how; None and None for nowhere."""
+        """Attach it to an instance, or to none with None and None."""
         self.instance = instance
         self.attachment = attachment
         self.touch()
 
     def touch(self) -> None:
-        """Take note that it has changed, or come, or gone."""
+        """Drop the cached value and note the change for the history; call it for a new and a deleted ENI too."""
         self._view = None
         if self.subnet.touched is not None:
             self.subnet.touched[self] = None
 
     def view(self) -> NetworkInterface:
-        """Show it."""
+        """Return the public value."""
         if self._view is None:
             self._view = self.fresh_view()
         return self._view
 
     def fresh_view(self) -> NetworkInterface:
-        """Show it as it is, whatever was kept."""
+        """Return the public value without looking at the cache."""
         return NetworkInterface(
             eni_id=self.eni_id,
             subnet_id=self.subnet.subnet_id,
@@ -223,7 +217,7 @@ class EniRecord:
 
 @attrs.define(eq=False)
 class TrunkAssociationRecord:
-    """The association of a branch ENI with a trunk ENI: exactly one of VLAN and GRE key is given."""
+    """The association of a branch ENI with a trunk ENI; exactly one of `vlan_id` and `gre_key` is set."""
 
     association_id: str
     branch: EniRecord
@@ -233,7 +227,7 @@ class TrunkAssociationRecord:
     tags: Tags = ()
 
     def view(self) -> TrunkAssociation:
-        """Show it."""
+        """Return the public value."""
         return TrunkAssociation(self.association_id, self.branch.eni_id, self.trunk.eni_id, self.vlan_id, self.gre_key, self.tags)
 
 
@@ -262,7 +256,7 @@ class InstanceRecord:
         return [self.devices[place] for place in sorted(self.devices)]
 
     def view(self) -> Instance:
-        """Show it."""
+        """Return the public value."""
         return Instance(
             instance_id=self.instance_id,
             instance_type=self.limits.instance_type,
@@ -276,17 +270,17 @@ class InstanceRecord:
 
 
 def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
-    """Bring tags into the order in which they are shown."""
+    """Sort tags by key; of a key given twice, keep the last value."""
     return tuple(sorted(dict(tags).items()))
 
 
 def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
-    """Write addresses in ascending order."""
+    """Format addresses, ascending."""
     return tuple(address_text(address, version) for address in sorted(addresses))
 
 
 def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:
-    """Write /28s or /80s, given by their first addresses, in ascending order."""
+    """Format /28s or /80s, given by their first addresses, ascending."""
     return tuple(str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes))
 
 

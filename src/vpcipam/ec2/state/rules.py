@@ -1,20 +1,21 @@
-"""What EC2 allows: room on an instance and in a subnet, and the error code of each refusal."""
+"""EC2's checks: room in a subnet and on an instance, each with the error code of its refusal."""
 
 import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
-from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, ErrorCode
+from vpcipam.ec2.errors import NO_ROOM_FOR_SECONDARY, ErrorCode
+from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, address_texts, prefix_texts
-from vpcipam.ec2.state.requests import Call
-from vpcipam.ec2.state.space import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
+from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
 DETACHED_IPV6_LIMIT = 1024
-"""How many IPv6 addresses an ENI takes while it is on no instance: a bound of ours, far above that of any type, since a /64 has none."""
+"""The most IPv6 addresses of an unattached ENI: our own bound, far above any type's limit, since a /64 sets none."""
 
-_NOTHING = AddressSet()
+_NO_ADDRESSES = AddressSet()
+_NO_COUNTS = AddressCounts()
 
 # --- addresses of a subnet -----------------------------------------------------------------------------------------------
 
@@ -24,15 +25,14 @@ def allocate_for_new_eni(
     subnet: SubnetRecord,
     *,
     private_ip: int | None = None,
-    named: AddressSet = _NOTHING,
-    counts: AddressCounts | None = None,
+    named: AddressSet = _NO_ADDRESSES,
+    counts: AddressCounts = _NO_COUNTS,
 ) -> AddressSet:
-    """Take the addresses of a new ENI, or refuse the call with the codes of CreateNetworkInterface; the first one is its primary IP."""
-    wanted = AddressCounts() if counts is None else counts
+    """Take the addresses of a new ENI, or refuse the call with CreateNetworkInterface's codes; the first one is its primary IP."""
     if private_ip is not None:
         named = AddressSet((private_ip,)) + named
-    _require_ipv6(call, subnet, wanted, named)
-    if named.counts.ipv6_addresses + wanted.ipv6_addresses > DETACHED_IPV6_LIMIT:
+    _require_ipv6(call, subnet, counts, named)
+    if named.counts.ipv6_addresses + counts.ipv6_addresses > DETACHED_IPV6_LIMIT:
         raise _too_many_ipv6(call)
     require_within(call, subnet, named)
     pool = subnet.addresses
@@ -40,27 +40,25 @@ def allocate_for_new_eni(
         try:
             pool.claim(named)
         except AlreadyAllocated:
-            raise call.refusal(
-                ErrorCode.ADDRESS_IN_USE, f"[{', '.join(_names(named))}]: the specified address is already in use."
-            ) from None
+            raise call.refusal(ErrorCode.ADDRESS_IN_USE, f"[{_names(named)}]: the specified address is already in use.") from None
         if private_ip is None and pool.free_count == 0:
             raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, f"{subnet.subnet_id} has no free address for a primary IP")
-        ipv6 = _allocate(call, subnet, attrs.evolve(wanted, addresses=0, prefixes=0))
+        ipv6 = _allocate(call, subnet, attrs.evolve(counts, addresses=0, prefixes=0))
         try:
-            ipv4 = pool.allocate(address_count=(private_ip is None) + wanted.addresses, prefix_count=wanted.prefixes)
+            ipv4 = pool.allocate(AddressCounts((private_ip is None) + counts.addresses, counts.prefixes))
         except (PoolExhausted, NoFreeRun) as error:
             raise call.invalid(f"{NO_ROOM_FOR_SECONDARY}: {error}") from None
     return ipv4 + ipv6 + named if private_ip is None else named + ipv4 + ipv6
 
 
 def allocate_for_eni(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
-    """Take addresses or prefixes for an ENI that is there, or refuse the call with the codes of the Assign actions."""
-    _require_ipv6(call, subnet, counts, _NOTHING)
+    """Take addresses or prefixes for an existing ENI, or refuse the call with the codes of the Assign actions."""
+    _require_ipv6(call, subnet, counts, _NO_ADDRESSES)
     return _allocate(call, subnet, counts)
 
 
 def claim_for_eni(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
-    """Take named addresses or prefixes for an ENI that is there, or refuse the call with the codes of the Assign actions."""
+    """Take named addresses or prefixes for an existing ENI, or refuse the call with the codes of the Assign actions."""
     try:
         subnet.addresses.claim(named)
     except AlreadyAllocated:
@@ -68,13 +66,13 @@ def claim_for_eni(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
 
 
 def find_holders(call: Call, eni: EniRecord, named: AddressSet) -> dict[int, EniRecord]:
-    """Find the ENIs that have named addresses as secondary ones, by address, so that those can move; refuse what can't move.
+    """Map each named address that is taken to the ENI that has it as a secondary IP; refuse the call if one can't move.
 
     Complexity: O(addresses × ENIs of the subnet).
     """
     holders = {}
     for address in named.addresses:
-        if eni.subnet.addresses.is_taken(address):
+        if eni.subnet.addresses.ipv4.is_taken(address):
             holder = next((each for each in eni.subnet.enis.values() if address in each.secondary_ips), None)
             if holder is None:
                 raise _not_movable(call, named)
@@ -83,7 +81,7 @@ def find_holders(call: Call, eni: EniRecord, named: AddressSet) -> dict[int, Eni
 
 
 def require_within(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
-    """Check that named addresses and prefixes lie in a subnet, and not in what EC2 keeps of it."""
+    """Check that named addresses and prefixes lie in a subnet and contain no address that EC2 keeps."""
     ipv4, ipv6 = subnet.addresses.cidr, subnet.addresses.ipv6_cidr
     blocks = [(ipv4, address, 1) for address in named.addresses] + [(ipv4, prefix, PREFIX_SIZE) for prefix in named.prefixes]
     if ipv6 is None:
@@ -95,14 +93,14 @@ def require_within(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
     for cidr, first, size in blocks:
         if first not in cidr or any(first <= address < first + size for address in reserved_addresses(cidr)):
             raise call.invalid(
-                f"{address_text(first, cidr.version)} does not fall within {cidr}, the address range of {subnet.subnet_id}, or is in a "
-                "part of it that EC2 reserves"
+                f"{address_text(first, cidr.version)} does not fall within {cidr}, the address range of {subnet.subnet_id}, or contains "
+                "an address that EC2 reserves"
             )
 
 
 def require_reservable(call: Call, subnet: SubnetRecord, cidr: Cidr) -> None:
-    """Check that a range of a subnet can be reserved. That addresses in it are in use does not matter to EC2."""
-    whole = subnet.addresses.cidr if cidr.version == 4 else subnet.addresses.ipv6_cidr
+    """Check that a range of a subnet can be reserved. EC2 does not mind addresses in it that are in use."""
+    whole = subnet.addresses.whole(cidr.version)
     if whole is None or not holds(whole, cidr):
         raise call.invalid(f"{cidr} does not fall within the IPv{cidr.version} CIDR of {subnet.subnet_id}: {whole}")
     for other in subnet.addresses.reservations:
@@ -117,12 +115,7 @@ def holds(whole: Cidr, part: Cidr) -> bool:
 
 def _allocate(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
     try:
-        return subnet.addresses.allocate(
-            address_count=counts.addresses,
-            prefix_count=counts.prefixes,
-            ipv6_address_count=counts.ipv6_addresses,
-            ipv6_prefix_count=counts.ipv6_prefixes,
-        )
+        return subnet.addresses.allocate(counts)
     except PoolExhausted as error:
         raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, str(error)) from None
     except NoFreeRun as error:
@@ -139,23 +132,20 @@ def _without_ipv6(call: Call, subnet: SubnetRecord) -> Exception:
 
 
 def _not_movable(call: Call, named: AddressSet) -> Exception:
-    return call.invalid(f"[{', '.join(_names(named))}] assigned, but move is not allowed.")
+    return call.invalid(f"[{_names(named)}] assigned, but move is not allowed.")
 
 
-def _names(named: AddressSet) -> tuple[str, ...]:
-    return (
-        *address_texts(named.addresses),
-        *prefix_texts(named.prefixes, AddressMode.PREFIX),
-        *address_texts(named.ipv6_addresses, 6),
-        *prefix_texts(named.ipv6_prefixes, AddressMode.IPV6),
-    )
+def _names(named: AddressSet) -> str:
+    ipv4 = (*address_texts(named.addresses), *prefix_texts(named.prefixes, AddressMode.PREFIX))
+    ipv6 = (*address_texts(named.ipv6_addresses, 6), *prefix_texts(named.ipv6_prefixes, AddressMode.IPV6))
+    return ", ".join((*ipv4, *ipv6))
 
 
 # --- room on an instance -------------------------------------------------------------------------------------------------
 
 
 def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) -> None:
-    """Check that an instance has a place, given as network card and device index, for one more ENI."""
+    """Check that an ENI can be attached to an instance at a place: network card and device index."""
     card, device_index = place
     limits = instance.limits
     if card not in range(len(limits.network_cards)):
@@ -176,7 +166,7 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
 
 
 def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
-    """Check the addresses that an ENI brings to an instance."""
+    """Check an ENI's addresses against the limits of the instance type that it is to be attached to."""
     for count, limit in ((eni.counts.ipv4_count, limits.ipv4_per_eni), (eni.counts.ipv6_count, limits.ipv6_per_eni)):
         if count > limit:
             raise call.refusal(
@@ -188,7 +178,7 @@ def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
 
 
 def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
-    """Check what an ENI is to get against the limits of its instance. Without one there are none, but for a bound on IPv6 addresses."""
+    """Check the addresses that an ENI is to get against its instance's limits. An unattached ENI only has a bound on IPv6 addresses."""
     if eni.instance is None:
         if eni.counts.ipv6_addresses + wanted.ipv6_addresses > DETACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
@@ -206,10 +196,8 @@ def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
 
 def _require_prefix_support(call: Call, limits: InstanceLimits) -> None:
     if not limits.supports_prefixes:
-        raise call.invalid(f"{limits.instance_type} takes no prefixes: they need a Nitro instance")
+        raise call.invalid(f"{limits.instance_type} takes no prefixes: only Nitro instances do")
 
 
 def _too_many_ipv6(call: Call) -> Exception:
-    return call.refusal(
-        ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"An ENI that is on no instance takes {DETACHED_IPV6_LIMIT} IPv6 addresses at most"
-    )
+    return call.refusal(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"An unattached ENI takes at most {DETACHED_IPV6_LIMIT} IPv6 addresses")

@@ -1,175 +1,148 @@
-"""The IPv4 and the IPv6 addresses of one subnet, each as single addresses and as prefixes, with the ranges that are reserved.
+"""The IPv4 and the IPv6 address space of one subnet: single addresses, prefixes, and reserved ranges.
 
-EC2 keeps the first four addresses of a subnet (network, router, DNS, future use) and the last (broadcast), in IPv6 too.
-
-A subnet CIDR reservation holds automatic picks off: of single addresses in any case, of prefixes where its type is `explicit`. Where its
-type is `prefix`, automatic picks of prefixes look there first, and elsewhere only when it has none left (amazon-vpc-cni-k8s, 2749). What is
-named may be taken inside a reservation of either type.
+A subnet CIDR reservation restricts automatic picks. EC2 picks no single address in it. If its type is `explicit`, EC2 picks no prefix in it
+either; if its type is `prefix`, EC2 picks prefixes there first, and elsewhere only when it is full (amazon-vpc-cni-k8s, issue 2749). A
+caller may name addresses and prefixes inside a reservation of either type.
 """
 
-import itertools
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
 
 from vpcipam._chance import Scatter
-from vpcipam.address import AddressMode, Cidr
+from vpcipam.address import Cidr
 from vpcipam.ec2.state.grid import Grid
+from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 
-PREFIX_SIZE = AddressMode.PREFIX.addresses_per_slot
-IPV6_PREFIX_SIZE = AddressMode.IPV6.addresses_per_slot
-RESERVED_FIRST_COUNT = 4
-RESERVED_LAST_COUNT = 1
-
 Reservations = Mapping[Cidr, bool]
-"""Reserved ranges, none of which overlaps another; True where prefixes are picked from it first."""
+"""Reserved ranges that do not overlap; True for those from which prefixes are picked first."""
 
 
-class Space(Protocol):
-    """The addresses of one IP version in a subnet."""
+class _PrefixSpace:
+    """The part that both IP versions share: prefixes, taken as runs of cells, and reservations.
 
-    cidr: Cidr
+    Args:
+        cidr: the subnet's CIDR.
+        cell_size: addresses in a cell of the grid.
+        prefix_size: addresses in a prefix.
+        scatter: draws the place where a search begins.
+    """
 
-    @property
-    def free_prefix_count(self) -> int:
-        """The number of free prefixes, inside of reservations and outside."""
-        ...
-
-    def is_reserved(self, address: int) -> bool:
-        """Tell whether EC2 keeps an address for itself."""
-        ...
+    def __init__(self, cidr: Cidr, cell_size: int, prefix_size: int, scatter: Scatter) -> None:
+        self.cidr = cidr
+        self._prefix_size = prefix_size
+        self._cells_per_prefix = prefix_size // cell_size
+        self._scatter = scatter
+        self._grid = Grid(cidr, cell_size, scatter)
+        self._preferred: list[range] = []
 
     def reserve(self, reservations: Reservations) -> None:
-        """Hold automatic picks off these ranges, and off no others. What is taken in them stays taken."""
-        ...
-
-    def require_addresses(self, count: int) -> None:
-        """Raise `PoolExhausted` where fewer addresses are free to be picked."""
-        ...
-
-    def take_address(self) -> int:
-        """Take the next address; raise `PoolExhausted` where none is free."""
-        ...
+        """Restrict automatic picks to what lies outside exactly these ranges. Taken addresses in them stay taken."""
+        ranges = {each: range(self._grid.cell(each.first), self._grid.cell(each.last) + 1) for each in sorted(reservations)}
+        self._preferred = [cells for each, cells in ranges.items() if reservations[each] and each.size >= self._prefix_size]
+        self._grid.withhold(list(ranges.values()))
 
     def take_prefix(self) -> int:
-        """Take the next prefix and answer its first address; raise `NoFreeRun` or `PoolExhausted` where none is free."""
-        ...
+        """Take the next prefix and return its first address: from the reservations for prefixes first, then from the unreserved rest.
 
-    def claim_address(self, address: int) -> None:
-        """Take a named address; raise `AlreadyAllocated` where it is reserved by EC2 or taken."""
-        ...
+        With several reservations, EC2 begins at a random one.
+
+        Raises:
+            NoFreeRun: no prefix is free.
+        """
+        if self._preferred:
+            begin = self._scatter.below(len(self._preferred))
+            for cells in (*self._preferred[begin:], *self._preferred[:begin]):
+                found = self._grid.take_within(cells, self._cells_per_prefix)
+                if found is not None:
+                    return found
+        try:
+            return self._grid.take(self._cells_per_prefix)
+        except PoolExhausted as error:  # a grid without any free cell has no free run either
+            raise NoFreeRun(str(error)) from None
 
     def claim_prefix(self, prefix: int) -> None:
-        """Take a named prefix; raise `AlreadyAllocated` where any of its addresses is reserved by EC2 or taken."""
-        ...
+        """Take a named prefix.
 
-    def release_address(self, address: int) -> None:
-        """Give an address back."""
-        ...
+        Raises:
+            AlreadyAllocated: one of its addresses is kept by EC2 or taken.
+        """
+        self._grid.claim(prefix, self._cells_per_prefix)
 
     def release_prefix(self, prefix: int) -> None:
-        """Give a prefix back."""
-        ...
+        """Release a prefix."""
+        self._grid.release(prefix, self._cells_per_prefix)
 
 
-class Ipv4Space:
-    """The IPv4 addresses of a subnet; a prefix is a /28."""
+class Ipv4Space(_PrefixSpace):
+    """The IPv4 addresses of a subnet; a prefix is a /28, a cell is one address."""
 
-    def __init__(self, cidr: Cidr, scatter: Scatter | None) -> None:
-        self.cidr = cidr
-        self._scatter = scatter
-        self._grid = Grid(cidr, 1, scatter)
-        self._preferred: list[range] = []
+    def __init__(self, cidr: Cidr, scatter: Scatter) -> None:
+        super().__init__(cidr, 1, PREFIX_SIZE, scatter)
         for address in reserved_addresses(cidr):
             self._grid.claim(address)
 
     @property
     def free_count(self) -> int:
-        """The number of addresses that are free to be picked: neither taken nor in a reservation."""
+        """The number of addresses that can be picked: neither taken nor in a reservation."""
         return self._grid.open.free_count
 
     @property
     def free_prefix_count(self) -> int:
-        """The number of aligned, wholly free /28s, inside of reservations and outside."""
+        """The number of aligned, wholly free /28s, inside and outside reservations."""
         return self._grid.taken.free_run_count(PREFIX_SIZE)
 
     @property
     def untaken_count(self) -> int:
-        """The number of addresses that nobody has, in reservations too."""
+        """The number of addresses that are not taken, inside and outside reservations."""
         return self._grid.taken.free_count
 
     @property
     def longest_free_run(self) -> int:
-        """The length of the longest run of addresses that nobody has."""
+        """The length of the longest run of untaken addresses."""
         return self._grid.taken.longest_free_run()
 
     def free_counts(self) -> bytes:
-        """How many addresses of each /28 nobody has."""
+        """Count the untaken addresses of each /28."""
         return self._grid.taken.free_counts(PREFIX_SIZE)
-
-    def is_reserved(self, address: int) -> bool:
-        """Tell whether EC2 keeps an address for itself."""
-        return address in reserved_addresses(self.cidr)
 
     def is_taken(self, address: int) -> bool:
         """Tell whether an address is kept by EC2 or taken."""
         return self._grid.is_taken(address)
 
-    def reserve(self, reservations: Reservations) -> None:
-        """Hold automatic picks off these ranges, and off no others."""
-        ranges = {range(self._grid.cell(each.first), self._grid.cell(each.last) + 1): each for each in sorted(reservations)}
-        self._preferred = [cells for cells, each in ranges.items() if reservations[each] and each.size >= PREFIX_SIZE]
-        self._grid.withhold(list(ranges))
-
     def require_addresses(self, count: int) -> None:
-        """Raise `PoolExhausted` where fewer addresses are free to be picked."""
+        """Raise `PoolExhausted` if fewer addresses can be picked."""
         if count > self.free_count:
             raise PoolExhausted(f"{self.cidr} has {self.free_count} free addresses, {count} are wanted")
 
     def take_address(self) -> int:
-        """Take the next address."""
+        """Take the next address; raise `PoolExhausted` if none is free."""
         return self._grid.take()
 
-    def take_prefix(self) -> int:
-        """Take the next /28: of the reservations for prefixes, then of what is not reserved."""
-        return take_preferred(self._grid, self._preferred, PREFIX_SIZE, self._scatter)
-
     def claim_address(self, address: int) -> None:
-        """Take a named address."""
+        """Take a named address; raise `AlreadyAllocated` if it is kept by EC2 or taken."""
         self._grid.claim(address)
 
-    def claim_prefix(self, prefix: int) -> None:
-        """Take a named /28."""
-        self._grid.claim(prefix, PREFIX_SIZE)
-
     def release_address(self, address: int) -> None:
-        """Give an address back."""
+        """Release an address."""
         self._grid.release(address)
 
-    def release_prefix(self, prefix: int) -> None:
-        """Give a /28 back."""
-        self._grid.release(prefix, PREFIX_SIZE)
 
+class Ipv6Space(_PrefixSpace):
+    """The IPv6 addresses of a subnet, a /64; a prefix is a /80, a cell too. A /80 with a single address in it can't be a prefix.
 
-class Ipv6Space:
-    """The IPv6 addresses of a subnet, a /64; a prefix is a /80, and a single address breaks the one around it.
-
-    Single addresses are picked from the first /80 that has room. The subnet's first one can never be a prefix, and so few addresses are
-    ever picked that they never leave it, unless it is reserved.
+    Single addresses are picked from the first /80 with room. The first /80 of a subnet can never be a prefix, and callers pick so few
+    addresses that they all fit into it, unless it is reserved.
 
     Invariants:
-        1. A /80 is taken in the grid if it is the first or the last, somebody has it, or `_single_counts` has it.
+        1. A /80 is taken in the grid if it is the first or the last, is taken as a prefix, or is in `_single_counts`.
         2. `_single_counts` counts the single addresses of each /80 that has some.
-        3. No address below `_mark` is free to be picked.
+        3. No address below `_mark` can be picked.
     """
 
-    def __init__(self, cidr: Cidr, scatter: Scatter | None) -> None:
-        self.cidr = cidr
-        self._scatter = scatter
-        self._grid = Grid(cidr, IPV6_PREFIX_SIZE, scatter)
-        self._preferred: list[range] = []
+    def __init__(self, cidr: Cidr, scatter: Scatter) -> None:
+        super().__init__(cidr, IPV6_PREFIX_SIZE, IPV6_PREFIX_SIZE, scatter)
         self._reserved: list[Cidr] = []
         self._singles: set[int] = set()
         self._single_counts: Counter[int] = Counter()
@@ -179,73 +152,58 @@ class Ipv6Space:
 
     @property
     def free_prefix_count(self) -> int:
-        """The number of free /80s, inside of reservations and outside."""
+        """The number of free /80s, inside and outside reservations."""
         return self._grid.taken.free_count
 
     def kept_prefixes(self) -> tuple[int, int]:
         """The /80s that hold addresses which EC2 keeps for itself: the first and the last."""
         return self.cidr.first, self.cidr.last + 1 - IPV6_PREFIX_SIZE
 
-    def is_reserved(self, address: int) -> bool:
-        """Tell whether EC2 keeps an address for itself."""
-        return address in reserved_addresses(self.cidr)
-
     def is_prefix_taken(self, prefix: int) -> bool:
         """Tell whether a /80, given by its first address, is taken, kept by EC2, or broken by a single address."""
         return self._grid.is_taken(prefix)
 
     def is_taken(self, address: int) -> bool:
-        """Tell whether an address is kept by EC2, taken, or in a /80 that is taken."""
-        return address in self._singles or self.is_reserved(address) or self._is_in_prefix(address)
+        """Tell whether an address is kept by EC2, taken, or in a taken /80."""
+        return address in self._singles or address in reserved_addresses(self.cidr) or self._is_in_prefix(address)
 
     def reserve(self, reservations: Reservations) -> None:
-        """Hold automatic picks off these ranges, and off no others."""
+        """Restrict automatic picks to what lies outside exactly these ranges."""
+        super().reserve(reservations)
         self._reserved = sorted(reservations)
-        ranges = {each: range(self._grid.cell(each.first), self._grid.cell(each.last) + 1) for each in self._reserved}
-        self._preferred = [cells for each, cells in ranges.items() if reservations[each] and each.size >= IPV6_PREFIX_SIZE]
-        self._grid.withhold(list(ranges.values()))
         self._mark = self.cidr.first
 
     def require_addresses(self, count: int) -> None:
-        """Do nothing: whether so many are left is found out one by one, and it is as good as never that they are not."""
+        """Do nothing: a /64 practically never runs out, and `take_address` notices when it does."""
         del count
 
     def take_address(self) -> int:
         """Take the next address.
 
         Raises:
-            PoolExhausted: all that is not taken is reserved.
+            PoolExhausted: everything that is not taken is reserved.
 
         Complexity: O(1) after no release, else O(single addresses and reservations) once.
         """
-        if self._scatter is None:
+        start = max(self._mark, self.cidr.first + self._scatter.below(IPV6_PREFIX_SIZE))
+        found = self._next_free(start)
+        if found is None:
             found = self._next_free(self._mark)
-        else:
-            start = self.cidr.first + self._scatter.below(IPV6_PREFIX_SIZE)
-            found = next((each for each in map(self._next_free, (start, self.cidr.first)) if each is not None), None)
         if found is None:
             raise PoolExhausted(f"{self.cidr} has no free address outside of its reservations")
         self._add(found)
-        if self._scatter is None:
+        if start == self._mark:
             self._mark = found + 1
         return found
 
-    def take_prefix(self) -> int:
-        """Take the next /80: of the reservations for prefixes, then of what is not reserved."""
-        return take_preferred(self._grid, self._preferred, 1, self._scatter)
-
     def claim_address(self, address: int) -> None:
-        """Take a named address."""
+        """Take a named address; raise `AlreadyAllocated` if it is kept by EC2, taken, or in a taken /80."""
         if self.is_taken(address):
             raise AlreadyAllocated(f"an address of {self.cidr} is taken or reserved")
         self._add(address)
 
-    def claim_prefix(self, prefix: int) -> None:
-        """Take a named /80."""
-        self._grid.claim(prefix)
-
     def release_address(self, address: int) -> None:
-        """Give an address back."""
+        """Release an address."""
         cell = self._grid.cell(address)
         self._singles.remove(address)
         self._single_counts[cell] -= 1
@@ -256,8 +214,8 @@ class Ipv6Space:
         self._mark = min(self._mark, address)
 
     def release_prefix(self, prefix: int) -> None:
-        """Give a /80 back."""
-        self._grid.release(prefix)
+        """Release a /80."""
+        super().release_prefix(prefix)
         self._mark = min(self._mark, prefix)
 
     def _add(self, address: int) -> None:
@@ -272,7 +230,7 @@ class Ipv6Space:
         return self._grid.is_taken(address) and cell not in self._single_counts and self._grid.address(cell) not in self.kept_prefixes()
 
     def _next_free(self, address: int) -> int | None:
-        """Find the first address, from a given one on, that is free to be picked."""
+        """Find the first address, from a given one on, that can be picked."""
         while address <= self.cidr.last:
             at = bisect_right(self._reserved, address, key=_first) - 1
             if at >= 0 and address in self._reserved[at]:
@@ -284,31 +242,6 @@ class Ipv6Space:
             else:
                 return address
         return None
-
-
-def reserved_addresses(cidr: Cidr) -> tuple[int, ...]:
-    """The addresses of a subnet that EC2 keeps for itself, ascending."""
-    first, last = cidr.first, cidr.last
-    return (*range(first, first + RESERVED_FIRST_COUNT), *range(last + 1 - RESERVED_LAST_COUNT, last + 1))
-
-
-def take_preferred(grid: Grid, preferred: list[range], length: int, scatter: Scatter | None) -> int:
-    """Take a run of cells, of the preferred ranges if one of them has any; of several ranges EC2 takes one at random.
-
-    Raises:
-        PoolExhausted: no cell is free.
-        NoFreeRun: no aligned run is free.
-    """
-    if preferred:
-        begin = 0 if scatter is None else scatter.below(len(preferred))
-        for cells in itertools.chain(preferred[begin:], preferred[:begin]):
-            found = grid.take_within(cells, length)
-            if found is not None:
-                return found
-    try:
-        return grid.take(length)
-    except PoolExhausted as error:  # a grid without any free cell has no free run either
-        raise NoFreeRun(str(error)) from None
 
 
 def _first(cidr: Cidr) -> int:

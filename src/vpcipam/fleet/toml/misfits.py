@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, reserved_addresses
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
 from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
 from vpcipam.fleet.toml.table import MAX_COUNT, nearest

@@ -1,0 +1,121 @@
+"""EC2's error codes, what they mean to a caller, and the exceptions that carry them.
+
+Every code that the model answers is here. The checks that raise them are in `vpcipam.ec2.state.call` (arguments), `vpcipam.ec2.state.rules`
+(room in a subnet and on an instance), `vpcipam.ec2.actions` (the rest) and `vpcipam.ec2.offline` (codes of the wire alone).
+"""
+
+import enum
+
+from vpcipam.errors import VpcIpamError
+
+
+class ErrorCode(enum.StrEnum):
+    """EC2's error codes: those that a node tells apart and those that the model answers."""
+
+    # An id that does not exist.
+    VPC_NOT_FOUND = "InvalidVpcID.NotFound"
+    CIDR_ASSOCIATION_NOT_FOUND = "InvalidVpcCidrBlockAssociationID.NotFound"
+    SUBNET_NOT_FOUND = "InvalidSubnetID.NotFound"
+    RESERVATION_NOT_FOUND = "InvalidSubnetCidrReservationID.NotFound"
+    ENI_NOT_FOUND = "InvalidNetworkInterfaceID.NotFound"
+    ATTACHMENT_NOT_FOUND = "InvalidAttachmentID.NotFound"
+    ASSOCIATION_NOT_FOUND = "InvalidAssociationID.NotFound"
+    INSTANCE_NOT_FOUND = "InvalidInstanceID.NotFound"
+    INVALID_ID = "InvalidID"
+    # An argument that EC2 does not accept.
+    INVALID_PARAMETER_VALUE = "InvalidParameterValue"
+    INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
+    MISSING_PARAMETER = "MissingParameter"
+    MISSING_INPUT = "MissingInput"
+    INVALID_NEXT_TOKEN = "InvalidNextToken"  # noqa: S105  # a page token, not a password
+    IDEMPOTENT_PARAMETER_MISMATCH = "IdempotentParameterMismatch"
+    INSTANCE_TYPE_UNKNOWN = "InvalidInstanceType"
+    VPC_RANGE = "InvalidVpc.Range"
+    SUBNET_RANGE = "InvalidSubnet.Range"
+    SUBNET_CONFLICT = "InvalidSubnet.Conflict"
+    CIDR_CONFLICT = "CidrConflict"
+    # Too few addresses, or a limit of the instance type or of tags.
+    INSUFFICIENT_FREE_ADDRESSES = "InsufficientFreeAddressesInSubnet"
+    INSUFFICIENT_CIDR_BLOCKS = "InsufficientCidrBlocks"
+    ADDRESS_IN_USE = "InvalidIPAddress.InUse"
+    PRIVATE_IP_LIMIT_EXCEEDED = "PrivateIpAddressLimitExceeded"
+    ADDRESS_LIMIT_EXCEEDED = "InvalidInterface.IpAddressLimitExceeded"
+    ATTACHMENT_LIMIT_EXCEEDED = "AttachmentLimitExceeded"
+    TAG_LIMIT_EXCEEDED = "TagLimitExceeded"
+    # The resource is in a state that does not allow the call.
+    ENI_IN_USE = "InvalidNetworkInterface.InUse"
+    CIDR_IN_USE = "InvalidCidrBlock.InUse"
+    DEPENDENCY_VIOLATION = "DependencyViolation"
+    OPERATION_NOT_PERMITTED = "OperationNotPermitted"
+    # The call itself did not go through.
+    REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
+    REQUEST_TIMEOUT = "RequestTimeout"
+    UNAUTHORIZED = "UnauthorizedOperation"
+    DRY_RUN = "DryRunOperation"
+
+
+OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
+"""The codes after which a node leaves its subnet alone for a while (docs/ipamd.md, "Growing the pool": 120 s)."""
+
+THROTTLED = frozenset(
+    {
+        *(ErrorCode.REQUEST_LIMIT_EXCEEDED, "Throttling", "ThrottlingException", "ThrottledException"),
+        *("RequestThrottled", "TooManyRequestsException"),
+    }
+)
+"""The codes with which AWS asks a caller to come back later."""
+
+NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
+"""The start of CreateNetworkInterface's InvalidParameterValue message when the subnet lacks room for secondary IPs or prefixes."""
+
+HTTP_STATUS_CODES = {
+    ErrorCode.UNAUTHORIZED: 403,
+    ErrorCode.DRY_RUN: 412,
+    "InternalError": 500,
+    "Unavailable": 503,
+    ErrorCode.REQUEST_LIMIT_EXCEEDED: 503,
+}
+"""The HTTP status of a refusal, by error code; every other code comes with 400."""
+
+
+class Ec2Error(VpcIpamError):
+    """EC2 refused a call. Nothing changed there, unless the code is RequestTimeout: no answer came, and the call may have taken effect.
+
+    Attributes:
+        code: EC2's error code; an `ErrorCode` where there is one, other text otherwise.
+        message: EC2's explanation.
+        action: the action that was refused, such as `CreateNetworkInterface`.
+    """
+
+    def __init__(self, code: str, message: str, action: str) -> None:
+        super().__init__(f"{action}: {code}: {message}")
+        self.code = code
+        self.message = message
+        self.action = action
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle all arguments; by default an exception is rebuilt from its message alone."""
+        return type(self), (self.code, self.message, self.action), self.__dict__
+
+    @property
+    def out_of_addresses(self) -> bool:
+        """Whether the subnet has too few addresses or no free /28; for CreateNetworkInterface only the message says so."""
+        if self.code == ErrorCode.INVALID_PARAMETER_VALUE:
+            return NO_ROOM_FOR_SECONDARY in self.message
+        return self.code in OUT_OF_ADDRESSES
+
+
+class LostAnswer(Ec2Error):
+    """EC2 carried out a call, but its answer was lost. Only a model can know that, so only a model raises it.
+
+    Attributes:
+        answer: the answer, for a retry with the same client token; None for a call that changes nothing.
+    """
+
+    def __init__(self, code: str, message: str, action: str, answer: object) -> None:
+        super().__init__(code, message, action)
+        self.answer = answer
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle all arguments, as `Ec2Error` does."""
+        return type(self), (self.code, self.message, self.action, self.answer), self.__dict__

@@ -1,0 +1,183 @@
+"""A call to the EC2 model, and the checks of its arguments that need no state."""
+
+import contextlib
+import ipaddress
+import operator
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from vpcipam.address import AddressMode, Cidr, parse_address
+from vpcipam.ec2.errors import Ec2Error, ErrorCode
+from vpcipam.ec2.state.records import Tags, sorted_tags
+from vpcipam.ec2.state.subnet import AddressSet
+from vpcipam.errors import InvalidAddress, InvalidCidr
+
+INTERFACE_TYPES = ("interface", "trunk", "branch", "efa")
+TAG_COUNT_LIMIT = 50
+TAG_KEY_LENGTH_LIMIT = 128
+TAG_VALUE_LENGTH_LIMIT = 256
+RESERVED_TAG_PREFIX = "aws:"
+
+
+@attrs.frozen
+class Call:
+    """A call in progress: its action and its time."""
+
+    action: str
+    now_ns: int
+
+    def refusal(self, code: ErrorCode, message: str) -> Ec2Error:
+        """Create the error that refuses this call."""
+        return Ec2Error(code, message, self.action)
+
+    def invalid(self, message: str) -> Ec2Error:
+        """Create the most common refusal, InvalidParameterValue."""
+        return self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
+
+    def count(self, name: str, value: int) -> int:
+        """Check a count: an integer, 0 or more.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for a negative count.
+            TypeError: it is not an integer.
+        """
+        count = operator.index(value)
+        if count < 0:
+            raise self.invalid(f"{name} is {count}; it must be 0 or more")
+        return count
+
+    def cidr(self, text: str, version: int | None = None) -> Cidr:
+        """Parse a CIDR of the given IP version, or of either.
+
+        Raises:
+            Ec2Error: InvalidParameterValue if it is not a CIDR, has host bits set, or is of the other version.
+        """
+        try:
+            cidr = Cidr.parse(text)
+        except InvalidCidr as error:
+            raise self.invalid(str(error)) from None
+        if version not in (None, cidr.version):
+            raise self.invalid(f"{text!r} is an IPv{cidr.version} CIDR, but IPv{version} is wanted here")
+        return cidr
+
+    def canonical_cidr(self, text: str) -> Cidr:
+        """Parse an IPv4 CIDR and clear its host bits. EC2: CreateVpc and CreateSubnet turn 100.68.0.18/18 into 100.68.0.0/18.
+
+        Raises:
+            Ec2Error: InvalidParameterValue if it is not a CIDR.
+        """
+        try:
+            return self.cidr(text, 4)
+        except Ec2Error:
+            with contextlib.suppress(ValueError):
+                return self.cidr(str(ipaddress.IPv4Interface(text).network), 4)
+            raise
+
+    def address(self, text: str, version: int = 4) -> int:
+        """Parse an address of the given IP version.
+
+        Raises:
+            Ec2Error: InvalidParameterValue if it is not an address.
+        """
+        try:
+            return parse_address(text, version)
+        except InvalidAddress as error:
+            raise self.invalid(str(error)) from None
+
+    def named(
+        self,
+        addresses: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
+        ipv6_addresses: Sequence[str] = (),
+        ipv6_prefixes: Sequence[str] = (),
+    ) -> AddressSet:
+        """Parse the addresses and prefixes that a caller names.
+
+        Raises:
+            Ec2Error: InvalidParameterValue if one is not an address, a /28 or a /80, or is named twice.
+        """
+        if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
+            return AddressSet()
+        named = AddressSet(
+            tuple(self.address(text, 4) for text in addresses),
+            tuple(self._prefix(text, AddressMode.PREFIX) for text in prefixes),
+            tuple(self.address(text, 6) for text in ipv6_addresses),
+            tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
+        )
+        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), attrs.astuple(named, recurse=False), strict=True):
+            if len(set(values)) < len(values):
+                raise self.invalid(f"{', '.join(texts)}: one is named twice")
+        return named
+
+    def _prefix(self, text: str, mode: AddressMode) -> int:
+        cidr = self.cidr(text, mode.version)
+        if cidr.prefix_length != mode.prefix_length:
+            raise self.invalid(f"{text} is a /{cidr.prefix_length}; an IPv{mode.version} prefix of an ENI is a /{mode.prefix_length}")
+        return cidr.first
+
+    def exactly_one(self, **wanted: int | Sequence[str]) -> None:
+        """Check that exactly one of several parameters is given; an empty list or a count of 0 is not given.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for none or for more than one.
+        """
+        self.at_most_one(**wanted)
+        if not any(wanted.values()):
+            raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
+
+    def at_most_one(self, **wanted: int | Sequence[str]) -> None:
+        """Check that at most one of several parameters is given.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for more than one.
+        """
+        used = [name for name, value in wanted.items() if value]
+        if len(used) > 1:
+            raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
+
+    def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
+        """Check and sort tags, pairs of key and value; of a key given twice, the last value counts.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for a key that is empty, longer than 128 or begins with `aws:`, and for a value longer than 256;
+                TagLimitExceeded for more than 50 tags.
+        """
+        read = sorted_tags(tags)
+        for key, value in read:
+            self.tag_key(key)
+            if len(value) > TAG_VALUE_LENGTH_LIMIT:
+                raise self.invalid(f"the value of tag {key!r} has {len(value)} characters; it may have {TAG_VALUE_LENGTH_LIMIT}")
+        self.tag_count(read)
+        return read
+
+    def tag_count(self, tags: Tags) -> None:
+        """Check the number of a resource's tags.
+
+        Raises:
+            Ec2Error: TagLimitExceeded for more than 50.
+        """
+        if len(tags) > TAG_COUNT_LIMIT:
+            raise self.refusal(ErrorCode.TAG_LIMIT_EXCEEDED, f"{len(tags)} tags; a resource may have {TAG_COUNT_LIMIT}")
+
+    def tag_key(self, key: str) -> None:
+        """Check the key of a tag.
+
+        Raises:
+            Ec2Error: InvalidParameterValue if it is empty, too long or reserved for AWS.
+        """
+        if not key or len(key) > TAG_KEY_LENGTH_LIMIT:
+            raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
+        if key.startswith(RESERVED_TAG_PREFIX):
+            raise self.invalid(f"the tag key {key!r} begins with {RESERVED_TAG_PREFIX}, which is reserved for AWS")
+
+
+def texts(values: Iterable[str]) -> tuple[str, ...]:
+    """Turn an iterable of texts into a tuple.
+
+    Raises:
+        TypeError: it is a single text, whose letters would count as items.
+    """
+    if isinstance(values, str):
+        raise TypeError(f"a list of texts is wanted, not one text: write [{values!r}]")
+    return tuple(values)

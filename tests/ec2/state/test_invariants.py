@@ -1,0 +1,230 @@
+"""A broken model is found out: each invariant is broken on purpose, one at a time."""
+
+import attrs
+import pytest
+
+from vpcipam.ec2.state.invariants import _check_reservations
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
+
+
+@pytest.fixture
+def broken(ec2):
+    """A function: the check must fail now, and name that invariant."""
+
+    def check(number):
+        with pytest.raises(AssertionError, match=f"^invariant {number} does not hold"):
+            ec2._check()
+
+    ec2._check()
+    return check
+
+
+@pytest.fixture
+def account(ec2):
+    return ec2._account
+
+
+def test_an_address_taken_by_nobody(account, subnet_id, broken):
+    account.subnets[subnet_id].addresses.allocate(AddressCounts(addresses=1))
+    broken(1)
+
+
+def test_an_address_held_but_free(account, subnet_id, attached_id, broken):
+    account.subnets[subnet_id].addresses.release(AddressSet((account.enis[attached_id].private_ip,)))
+    broken(1)
+
+
+def test_an_address_held_twice(account, attached_id, broken):
+    eni = account.enis[attached_id]
+    eni.add(AddressSet((eni.private_ip,)))
+    broken(1)
+
+
+def test_an_address_within_a_prefix_held_by_another(ec2, account, eni_id, subnet_id, broken):
+    holder = account.enis[ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=1, now_ns=0).eni_id]
+    account.enis[eni_id].add(AddressSet((next(iter(holder.prefixes)) + 5,)))
+    broken(1)
+
+
+def test_a_prefix_off_its_grid(account, eni_id, broken):
+    eni = account.enis[eni_id]
+    eni.add(AddressSet((), (eni.subnet.addresses.cidr.first + 17,)))
+    broken(1)
+
+
+def test_a_reserved_address_that_is_free(account, subnet_id, broken):
+    addresses = account.subnets[subnet_id].addresses
+    addresses.release(AddressSet((addresses.cidr.last,)))
+    broken(1)
+
+
+def test_a_slash_80_taken_by_nobody(account, subnet_id, broken):
+    account.subnets[subnet_id].addresses.allocate(AddressCounts(ipv6_prefixes=1))
+    broken(2)
+
+
+def test_a_slash_80_held_twice(ec2, account, subnet_id, eni_id, broken):
+    holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=1, now_ns=0)
+    account.enis[eni_id].add(AddressSet((), (), (), tuple(account.enis[holder.eni_id].ipv6_prefixes)))
+    broken(2)
+
+
+def test_a_subnet_that_its_vpc_forgot(account, vpc, subnet_id, broken):
+    del account.vpcs[vpc.vpc_id].subnets[subnet_id]
+    broken(3)
+
+
+def test_an_eni_that_only_its_subnet_knows(account, eni_id, broken):
+    del account.enis[eni_id]
+    broken(3)
+
+
+def test_an_attachment_that_is_not_in_the_index(account, attached_id, broken):
+    account.attachments.pop(account.enis[attached_id].attachment.attachment_id)
+    broken(4)
+
+
+def test_an_unattached_eni_that_is_not_in_its_index(account, eni_id, broken):
+    del account.unattached_enis[eni_id]
+    broken(4)
+
+
+def test_an_attached_eni_in_the_index_of_the_unattached(account, attached_id, broken):
+    account.unattached_enis[attached_id] = account.enis[attached_id]
+    broken(4)
+
+
+def test_a_place_with_an_eni_that_is_not_attached(account, instance_id, eni_id, broken):
+    account.instances[instance_id].devices[0, 2] = account.enis[eni_id]
+    broken(4)
+
+
+def test_a_place_with_the_wrong_eni(account, instance_id, attached_id, broken):
+    devices = account.instances[instance_id].devices
+    devices[0, 2] = devices.pop((0, 1))
+    assert account.enis[attached_id] is devices[0, 2]
+    broken(4)
+
+
+def test_a_detached_eni_that_still_names_its_instance(account, instance_id, eni_id, broken):
+    account.enis[eni_id].instance = account.instances[instance_id]
+    broken(4)
+
+
+@pytest.mark.usefixtures("attached_id")
+def test_more_enis_than_the_type_allows(account, instance_id, broken):
+    instance = account.instances[instance_id]
+    instance.limits = attrs.evolve(instance.limits, eni_limit=1, network_cards=(1,))
+    broken(5)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changes"),
+    [
+        ({"secondary_ip_count": 3}, {"ipv4_per_eni": 3}),
+        ({"ipv4_prefix_count": 3}, {"ipv4_per_eni": 3}),
+        ({"ipv4_prefix_count": 1}, {"hypervisor": "xen"}),
+    ],
+)
+def test_more_addresses_than_the_type_allows(ec2, account, instance_id, attached_id, broken, wanted, changes):  # noqa: PLR0917 - fixtures
+    ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
+    instance = account.instances[instance_id]
+    instance.limits = attrs.evolve(instance.limits, **changes)
+    broken(6)
+
+
+def test_more_slash_80s_than_the_type_allows(ec2, account, instance_id, attached_id, broken):
+    ec2.assign_ipv6_addresses(attached_id, ipv6_prefix_count=2, now_ns=0)
+    instance = account.instances[instance_id]
+    instance.limits = attrs.evolve(instance.limits, ipv6_per_eni=1)
+    broken(6)
+
+
+def test_an_instance_without_its_primary_eni(account, instance_id, broken):
+    account.detach(account.instances[instance_id].devices[0, 0].attachment)
+    broken(7)
+
+
+def test_a_view_that_is_out_of_date(account, eni_id, broken):
+    account.enis[eni_id].description = "changed in secret"
+    broken(8)
+
+
+def test_an_ipv6_address_held_twice(ec2, account, subnet_id, eni_id, broken):
+    holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=1, now_ns=0)
+    account.enis[eni_id].add(AddressSet((), (), tuple(account.enis[holder.eni_id].ipv6_addresses)))
+    broken(2)
+
+
+def test_an_ipv6_address_in_a_slash_80_of_another(ec2, account, subnet_id, eni_id, broken):
+    holder = ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=1, now_ns=0)
+    account.enis[eni_id].add(AddressSet((), (), (next(iter(account.enis[holder.eni_id].ipv6_prefixes)) + 5,)))
+    broken(2)
+
+
+def test_an_ipv6_address_held_but_free(ec2, account, subnet_id, eni_id, broken):
+    ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0)
+    account.subnets[subnet_id].addresses.release(AddressSet((), (), tuple(account.enis[eni_id].ipv6_addresses)))
+    broken(2)
+
+
+def test_a_reservation_that_the_addresses_do_not_know(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    addresses = account.subnets[subnet_id].addresses
+    addresses.unreserve(*addresses.reservations)
+    broken(9)
+
+
+def test_reservations_that_overlap(ec2, account, subnet_id):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.96/28", reservation_type="prefix")
+    subnet = account.subnets[subnet_id]
+    one, two = subnet.reservations.values()
+    subnet.addresses.unreserve(two.cidr)
+    two.cidr = attrs.evolve(one.cidr, prefix_length=30)
+    subnet.addresses._reservations[two.cidr] = True
+    with pytest.raises(AssertionError, match=r"^invariant 9 does not hold: reservations that overlap"):
+        _check_reservations(subnet)
+
+
+def test_a_reservation_outside_of_its_subnet(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "2001:db8::/80", reservation_type="prefix")
+    subnet = account.subnets[subnet_id]
+    subnet.addresses.ipv6_cidr = None
+    subnet.addresses.ipv6 = None
+    broken(9)
+
+
+def test_a_reservation_that_only_its_subnet_knows(ec2, account, subnet_id, broken):
+    ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
+    account.reservations.clear()
+    broken(3)
+
+
+@pytest.mark.usefixtures("vpc")
+def test_a_cidr_association_that_is_not_in_the_index(account, broken):
+    account.cidr_associations.clear()
+    broken(3)
+
+
+@pytest.fixture
+def association(ec2, account, subnet_id, eni_id):
+    """The association of a branch with its trunk."""
+    trunk_id = ec2.create_network_interface(subnet_id=subnet_id, interface_type="trunk", now_ns=0).eni_id
+    return account.trunk_associations[ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=1, now_ns=0).association_id]
+
+
+def test_a_trunk_association_that_is_not_in_the_index(account, association, broken):
+    del account.trunk_associations[association.association_id]
+    broken(10)
+
+
+def test_a_trunk_that_is_none(association, broken):
+    association.trunk.interface_type = "interface"
+    association.trunk.touch()
+    broken(10)
+
+
+def test_a_branch_that_is_attached(account, association, instance_id, broken):
+    account.attach(association.branch, account.instances[instance_id], (0, 2), delete_on_termination=False)
+    broken(10)

@@ -1,0 +1,77 @@
+"""Draw docs/pictures/layers.svg from the list of rooms in tests/test_layering.py.
+
+    python tools/draw_layers.py
+
+A room is a folder of the package or a module beside the folders. The layers below name the rooms of the picture. A room that is missing
+there, or that no longer exists, is an error.
+"""
+
+import ast
+from html import escape
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+LAYERING = REPOSITORY / "tests" / "test_layering.py"
+PICTURE = REPOSITORY / "docs" / "pictures" / "layers.svg"
+
+# From the top down: what a layer knows, and its rooms.
+LAYERS = (
+    ("people", "cli report"),
+    ("many nodes, real nodes", "planner fleet inspection prometheus"),
+    ("one node over time", "node action"),
+    ("EC2, or a model of it", "ec2"),
+    ("decisions, no actions", "warmpool policies"),
+    ("ENIs, CIDRs, sandboxes", "datastore events restoration quarantine journal stats"),
+    ("instance types, variables", "settings limits"),
+    ("integers", "pool _pool _pool_refusals"),
+    ("shared values and checks", "sandbox address errors _chance _units _arguments _version"),
+)
+
+WIDTH = 720
+BAND = 34
+GAP = 6
+LABEL_WIDTH = 190
+STYLE = """
+  text { font: 13px sans-serif; fill: #1f2328 }
+  .room { font-family: monospace }
+  rect { fill: #8c959f22; stroke: #8c959f }
+  path { fill: none; stroke: #8c959f }
+  @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } }
+"""
+
+
+def rooms() -> list[str]:
+    """Read the rooms from the test."""
+    for statement in ast.parse(LAYERING.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ROOMS":
+            texts = (node.value for node in ast.walk(statement.value) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+            return " ".join(texts).split()
+    raise SystemExit(f"{LAYERING} has no ROOMS")
+
+
+def draw() -> str:
+    """Write the picture.
+
+    Raises:
+        SystemExit: a room is missing in `LAYERS`, or one there does not exist.
+    """
+    drawn = " ".join(names for _, names in LAYERS).split()
+    if sorted(drawn) != sorted(rooms()):
+        raise SystemExit(f"LAYERS and ROOMS differ in: {', '.join(sorted({*drawn} ^ {*rooms()}))}")
+    height = len(LAYERS) * (BAND + GAP)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img">',
+        f"<style>{STYLE}</style>",
+    ]
+    lines.append("<title>The layers of vpcipam: each imports only from the layers below it</title>")
+    for number, (knows, names) in enumerate(LAYERS):
+        top = number * (BAND + GAP)
+        lines.append(f'<rect x="20" y="{top + 1}" width="{WIDTH - 21}" height="{BAND}" rx="4"/>')
+        lines.append(f'<text x="32" y="{top + 22}">{escape(knows)}</text>')
+        lines.append(f'<text class="room" x="{32 + LABEL_WIDTH}" y="{top + 22}">{escape(names)}</text>')
+    lines.append(f'<path d="M8 4V{height - 12}m-5 -7l5 7l5 -7"/>')  # the direction of imports
+    return "\n".join([*lines, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(draw(), encoding="utf-8", newline="\n")
