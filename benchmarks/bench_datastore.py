@@ -1,4 +1,4 @@
-"""The datastore and its floor under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+"""The datastore and its floor under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from vpcipam import PodRef
 
 @pytest.fixture(params=work.NODES, ids=lambda shape: shape.name)
 def shape(request, steps):
-    """A node, with few slots where nobody measures."""
+    """A node, with few slots when nothing is measured."""
     return replace(request.param, slot_count=min(request.param.slot_count, steps // 30))
 
 

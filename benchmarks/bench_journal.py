@@ -1,4 +1,4 @@
-"""The journals under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+"""The journals under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
 
 import journal_workloads as work
 import pytest

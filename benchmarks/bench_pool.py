@@ -1,4 +1,4 @@
-"""The pools and their floors under pytest-benchmark; in the ordinary suite once each, with tiny numbers, so that they can't rot."""
+"""The pools and their floors under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""What the datastore is timed at."""
+"""The workloads of the datastore."""
 
 import threading
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ NODES = (
 
 
 class SandboxChurn(Churn):
-    """A churn whose keys are those that a datastore takes; the dict floor runs on the same ones."""
+    """A churn with sandbox keys. The dict floor uses the same keys."""
 
     @cached_property
     def keys(self) -> list[SandboxKey]:
-        """Sandbox keys, as many as are live at a time and as many again."""
+        """Sandbox keys: twice as many as are live at a time."""
         return [SandboxKey("aws-cni", f"{number:064x}", "eth0") for number in range(2 * self.live)]
 
 
@@ -50,7 +50,7 @@ def churn_of(shape: NodeShape, steps: int) -> SandboxChurn:
 
 
 class Unlocked(Datastore):
-    """A datastore for one thread: its hot path as it was before there was a lock."""
+    """A datastore for one thread, with the hot path as it was before there was a lock."""
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """See `Datastore`."""
@@ -73,7 +73,7 @@ class Unlocked(Datastore):
 
 
 class Watched(Datastore):
-    """A datastore whose events somebody takes and does nothing with."""
+    """A datastore with an `on_event` that does nothing."""
 
     def __init__(self, *, mode: AddressMode, cooldown_ns: int) -> None:
         super().__init__(mode=mode, cooldown_ns=cooldown_ns, on_event=bool)
@@ -83,7 +83,7 @@ _KINDS = {Unlocked: " (no lock)", Watched: " (events told)"}
 
 
 def lock(steps: int) -> Workload:
-    """Take and give back a lock of the datastore's kind twice, as an assign and an unassign do."""
+    """Take and release a lock of the datastore's kind twice, as an assign and an unassign would."""
     turn = threading.RLock()
     rounds = range(steps)
 
@@ -138,7 +138,7 @@ def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = 
 
 
 def stats(shape: NodeShape, steps: int) -> Workload:
-    """Count what warm-pool decisions are made of."""
+    """Compute the counts for warm-pool decisions."""
     datastore = filled(shape, 1)
     rounds = range(steps)
 

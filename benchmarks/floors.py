@@ -1,8 +1,8 @@
-"""Workloads and floors: what is timed, what it is held against, and how both are timed in one run.
+"""Workloads and floors, and how both are timed in one run.
 
-A workload does a number of steps and can say whether what it did was right. A floor is the least that Python can do in its place.
-All are timed in turn, round by round, so that a machine that slows down slows all of them down. Ratios are taken within a round, net of the
-empty loop, and the median over the rounds counts.
+A workload does a number of steps and can check its outcome. A floor is the cheapest thing that Python could do in the same place. All are
+timed in turn, round by round, so a machine that slows down slows all of them down. Ratios are taken within a round, net of the empty loop.
+The result is the median over the rounds.
 """
 
 import statistics
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter_ns
 
-BEGIN_NS = 1_800_000_000 * 10**9  # Unix nanoseconds of our days: such ints take the interpreter longer to add to than small ones
+BEGIN_NS = 1_800_000_000 * 10**9  # a realistic time in Unix nanoseconds: the interpreter adds to such ints more slowly than to small ones
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to time: `run()` does `steps` steps, `check()` asserts that the outcome is right."""
+    """Something to time: `run()` does `steps` steps, `check()` asserts the outcome."""
 
     name: str
     steps: int
@@ -25,7 +25,7 @@ class Workload:
 
 
 def empty_loop(steps: int) -> Workload:
-    """Do nothing, so many times."""
+    """Do nothing, `steps` times."""
     rounds = range(steps)
 
     def run() -> None:
@@ -36,7 +36,7 @@ def empty_loop(steps: int) -> Workload:
 
 
 def list_floor(steps: int) -> Workload:
-    """Take the last item off a list and put it back: the floor of what hands out and takes back one thing."""
+    """Take the last item off a list and put it back: the floor of a pool of offsets."""
     rounds = range(steps)
     items = list(range(16))
 
@@ -49,26 +49,26 @@ def list_floor(steps: int) -> Workload:
 
 @dataclass(frozen=True)
 class Churn:
-    """Pairs of keys for a pool at a steady fill: each step brings a new one and takes away the oldest."""
+    """Pairs of keys for a pool at a steady fill: each step adds a new key and removes the oldest."""
 
     live: int
     steps: int
 
     @cached_property
     def keys(self) -> list[tuple[str, str, str]]:
-        """Sandbox keys, as many as are live at a time and as many again; floor and workloads share them."""
+        """Sandbox keys: twice as many as are live at a time. Floor and workloads share them."""
         return [("aws-cni", f"{number:064x}", "eth0") for number in range(2 * self.live)]
 
     @cached_property
     def pairs(self) -> list[tuple[tuple[str, str, str], tuple[str, str, str]]]:
-        """The (new, old) of each step; after whole turns of the keys the same ones are live as at the start."""
+        """The (new, old) keys of each step. After each full round of the keys, the same ones are live as at the start."""
         keys = self.keys
         turn = [(keys[(number + self.live) % len(keys)], keys[number]) for number in range(len(keys))]
         return turn * max(1, round(self.steps / len(turn)))
 
 
 def pair_loop(churn: Churn) -> Workload:
-    """Walk through the pairs and let time go by: the empty loop of a churn."""
+    """Walk through the pairs and advance the time: the empty loop of a churn."""
     pairs = churn.pairs
 
     def run() -> None:
@@ -80,7 +80,7 @@ def pair_loop(churn: Churn) -> Workload:
 
 
 def dict_floor(churn: Churn) -> Workload:
-    """Put the new key in a dict and take the old one out: the floor of what is keyed."""
+    """Put the new key into a dict and take the old one out: the floor of everything with keys."""
     pairs = churn.pairs
     held: dict[object, object] = dict.fromkeys(churn.keys[: churn.live])
     value = object()
@@ -88,7 +88,7 @@ def dict_floor(churn: Churn) -> Workload:
     def run() -> None:
         now_ns = BEGIN_NS
         for new, old in pairs:
-            now_ns += 1  # nobody reads it, but the empty loop, which is taken off, counts too
+            now_ns += 1  # unused, but the empty loop counts too and is subtracted
             held[new] = value
             held.pop(old)
 
@@ -114,7 +114,7 @@ def compare(empty: Workload, floor: Workload, workloads: Sequence[Workload], rou
     for turn in range(rounds):
         row = [0.0] * len(every)
         for step in range(len(every)):
-            # Each round begins with another one. Otherwise, on a busy machine, time slices could always interrupt the same one.
+            # Each round begins with another workload. Otherwise a busy machine could always interrupt the same one.
             place = (turn + step) % len(every)
             begin = perf_counter_ns()
             every[place].run()

@@ -1,4 +1,4 @@
-"""What the journals are timed at: sandboxes that come and go on a datastore, each acknowledged once the journal has it."""
+"""The workloads of the journals: sandboxes that come and go on a datastore. The journal records each change before it is acknowledged."""
 
 import os
 import stat
@@ -21,10 +21,10 @@ POD = PodRef("default", "web")
 
 
 class FilesOfUpstream(Files):
-    """What ipamd does: the file is synced, the folder not, so that after a power cut the old one may be there."""
+    """As in ipamd: the file is synced and the folder is not, so the old file may be there after a power cut."""
 
     def sync(self, descriptor: int) -> None:
-        """Sync files alone."""
+        """Sync only files."""
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             super().sync(descriptor)
 
@@ -41,7 +41,7 @@ JOURNALS: dict[str, Callable[[Path], Journal]] = {
 
 @contextmanager
 def churns(address_count: int, pairs: int, names: tuple[tuple[str, int], ...]) -> Iterator[list[Workload]]:
-    """Make workloads by the names of journals, each with the number of sandboxes that come and go together."""
+    """Make workloads from names of journals and the number of sandboxes that come and go together."""
     with ExitStack() as stack:
         work = []
         for name, group in names:

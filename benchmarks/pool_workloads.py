@@ -1,4 +1,4 @@
-"""What the pools are timed at."""
+"""The workloads of the pools."""
 
 from types import ModuleType
 
@@ -8,7 +8,7 @@ BASE = 10 << 24  # 10.0.0.0
 
 
 def allocate_release(twin: ModuleType, capacity: int, fill: float, steps: int) -> Workload:
-    """Take the lowest free offset and give it back, at a fill."""
+    """Allocate the lowest free offset and release it, at a given fill."""
     rounds = range(steps)
     pool = twin.BitmapPool(capacity)
     in_use = min(capacity - 1, round(capacity * fill))
@@ -28,7 +28,7 @@ def allocate_release(twin: ModuleType, capacity: int, fill: float, steps: int) -
 
 
 def allocate_release_run(twin: ModuleType, capacity: int, steps: int) -> Workload:
-    """Take the lowest free run of 16 and give it back, where one run in twenty is free and the others lack one offset."""
+    """Allocate the lowest free run of 16 and release it. One run in twenty is free; all others lack one offset."""
     rounds = range(steps)
     pool = twin.BitmapPool(capacity)
     runs = capacity // 16
@@ -78,7 +78,7 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
 
 
 def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, block_size: int, burst: int) -> Workload:
-    """Run the churn with so many pairs at one instant, so that so many cooldowns end at once."""
+    """Run the churn with `burst` pairs at one instant, so that `burst` cooldowns end at once."""
     total = block_count * block_size
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2 // burst))
@@ -107,7 +107,7 @@ def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, 
 def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_count: int, block_size: int) -> Workload:
     """Run the same churn whatever the pool's size, beside keys that stay.
 
-    The keys of the churn are then as near in the cache as those that a caller has just made; what a larger pool costs more is its own.
+    The keys of the churn are in the cache, as keys that a caller has just made. So a larger pool costs more only because of itself.
     """
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (block_count * block_size - live) // 2))

@@ -1,4 +1,4 @@
-"""Print what the library costs, as multiples of a floor timed in the same run: `python benchmarks/report.py [--rounds N] [SECTION …]`."""
+"""Print the cost of the library as multiples of a floor timed in the same run: `python benchmarks/report.py [--rounds N] [SECTION …]`."""
 # ruff: noqa: T201 - it is a script, it prints
 
 import argparse
@@ -16,19 +16,19 @@ from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, p
 
 from vpcipam import PodRef
 
-STEPS = 5_000  # a fraction of a millisecond per round: most rounds then pass without a switch to another process
-BURST = 3  # pods at a time; the smallest pool has room for no more
+STEPS = 5_000  # a fraction of a millisecond per round, so most rounds pass without a switch to another process
+BURST = 3  # pods at a time: as many as fit into the smallest pool
 POOLS = (
     (1, 16),
     (7, 16),
     (735, 1),
     (735, 16),
     (11_760, 1),
-)  # blocks, and addresses in each; 735 prefixes are all that the largest node has
+)  # blocks, and addresses in each; the largest node has 735 prefixes
 
 
 def twins() -> Iterator[ModuleType]:
-    """The twins that there are, the compiled one first."""
+    """The twins that are built, the compiled one first."""
     for name in ("vpcipam._pool", "vpcipam.pool.plain"):
         try:
             yield importlib.import_module(name)
@@ -42,7 +42,7 @@ def pool_twin() -> ModuleType:
 
 
 def few_rounds(twin: ModuleType, rounds: int) -> int:
-    """The plain twin takes a hundred times as long, and nobody chooses it for its speed."""
+    """Fewer rounds for the plain twin, which takes a hundred times as long."""
     return rounds if twin.__name__ == "vpcipam._pool" else min(rounds, 5)
 
 
@@ -85,7 +85,7 @@ def address_section(rounds: int) -> None:
 
 
 def growth_section(rounds: int) -> None:
-    """AddressPool of many addresses against one of 16: on the same churn, and where all keys take their turn."""
+    """AddressPool of many addresses against one of 16: on the same churn, and with all keys taking turns."""
     few, many = Churn(9, STEPS), Churn(7056, STEPS)
     for twin in twins():
         work = [
@@ -100,8 +100,8 @@ def growth_section(rounds: int) -> None:
         pool_workloads.assign_unassign(pool_twin(), few, 1, 16),
         pool_workloads.assign_unassign(pool_twin(), many, 735, 16),
     ]
-    title = "All keys of a node in turn, most of them out of the cache: dict and pool, few keys and many"
-    table(title, "none: the keys themselves cost that", compare(pair_loop(few), floor, work, rounds))
+    title = "All keys of a node in turn, most of them not in the cache: dict and pool, few keys and many"
+    table(title, "none: the keys themselves cost this", compare(pair_loop(few), floor, work, rounds))
 
 
 def datastore_section(rounds: int) -> None:
@@ -117,7 +117,7 @@ def datastore_section(rounds: int) -> None:
 
 
 def lock_section(rounds: int) -> None:
-    """Datastore against itself without its lock, the lock alone, and the datastore where events are told."""
+    """Datastore against itself without its lock, the lock alone, and the datastore with events."""
     for shape in datastore_workloads.NODES[::3]:
         churn = datastore_workloads.churn_of(shape, STEPS)
         floor = datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Unlocked)
@@ -131,7 +131,7 @@ def lock_section(rounds: int) -> None:
 
 
 def journal_section(rounds: int) -> None:
-    """The journals against the whole JSON file with fsync, as ipamd has it; and SQLite at one size against another."""
+    """The journals against the whole JSON file with fsync, as in ipamd; and SQLite at several sizes."""
     rounds = max(3, rounds // 10)  # most of them wait for the disk
     json_file, upstream, full, normal, off, memory = journal_workloads.JOURNALS
     pairs = 48
@@ -158,7 +158,7 @@ SECTIONS: dict[str, Callable[[int], None]] = {
 
 
 def main() -> None:
-    """Print the sections asked for, or all."""
+    """Print the requested sections, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)}; all if none is named")
     parser.add_argument("--rounds", type=int, default=101, help="how often each workload is timed (default: %(default)s)")

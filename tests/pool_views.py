@@ -1,4 +1,4 @@
-"""Views of a pool, made of what matters in a case."""
+"""Build the views of a pool that decisions are made from."""
 
 import hypothesis.strategies as st
 

@@ -24,8 +24,9 @@ ROOMS = """
     fleet inspection
     report
     cli
-""".split()  # noqa: SIM905 - a list of its own would take 30 lines
-MOST_FLOORS = 11  # from `errors` to `cli`
+"""
+ORDER = ROOMS.split()
+MOST_FLOORS = 10  # from `errors` to `cli`
 MOST_LINES = 500
 LONG_MODULES = r".*\.pyx|pool/plain_\w+\.py"  # the compiled pools and their plain twins
 MOST_ENTRIES = 36  # directly in the package
@@ -144,14 +145,24 @@ def height(name, arrows, above=()):
 
 
 def test_every_room_has_a_place_in_the_order():
-    assert sorted(ROOMS) == sorted({room(name) for name in EVERY_MODULE})
+    assert sorted(ORDER) == sorted({room(name) for name in EVERY_MODULE})
 
 
 @pytest.mark.parametrize("name", EVERY_MODULE)
 def test_a_module_imports_only_from_rooms_above_its_own(name):
     assert "vpcipam" not in ARROWS[name], "the package itself is for users"
     others = {room(other) for other in ARROWS[name]} - {room(name)}
-    assert [other for other in others if ROOMS.index(other) > ROOMS.index(room(name))] == []
+    assert [other for other in others if ORDER.index(other) > ORDER.index(room(name))] == []
+
+
+def test_the_folders_of_tests_are_called_as_the_rooms():
+    folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - {"conformance"} <= {*ORDER}
+
+
+def test_helpers_of_tests_have_unique_names():
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "conftest"))]
+    assert len(helpers) == len(set(helpers))
 
 
 def test_no_imports_go_in_a_circle():
@@ -162,10 +173,10 @@ def test_no_imports_go_in_a_circle():
 
 
 def test_the_rooms_stand_on_few_floors():
-    arrows = {each: set() for each in ROOMS}
+    arrows = {each: set() for each in ORDER}
     for name, others in ARROWS.items():
         arrows[room(name)] |= {room(other) for other in others} - {room(name)}
-    assert max(height(each, arrows) for each in ROOMS) <= MOST_FLOORS
+    assert max(height(each, arrows) for each in ORDER) <= MOST_FLOORS
 
 
 @pytest.mark.parametrize("name", LIBRARY)

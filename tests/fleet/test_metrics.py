@@ -119,7 +119,7 @@ def test_columns_of_no_rows_are_empty():
 # --- JSON and CSV --------------------------------------------------------------------------------------------------------
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)
 
 
 @given(st.dictionaries(st.text(), documents))

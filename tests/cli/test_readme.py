@@ -1,0 +1,29 @@
+"""The commands that the README shows run, and print what it shows."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SLOW = ("thousand-nodes", "vpcipam sweep", "vpcipam tune")  # `simulate`, `sweep` and `tune` have tests of their own
+COMMANDS = [
+    pytest.param(command, id=command, marks=[pytest.mark.thorough] if any(each in command for each in SLOW) else [])
+    for command in re.findall(r"^\| `(vpcipam [^`]+)` \|", README, re.MULTILINE)
+    if "--ec2" not in command
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_table_runs(cli, monkeypatch, command):
+    monkeypatch.chdir(REPOSITORY)
+    answer = cli(*shlex.split(command)[1:])
+    assert answer.code == 0, answer.err
+    assert answer.out
+
+
+def test_the_plan_is_printed_as_shown(cli):
+    command, shown = re.search(r"^    \$ vpcipam (plan .+)\n((?:    .*\n|\n)+?)    …\n", README, re.MULTILINE).groups()
+    assert cli(*shlex.split(command)).out.startswith(re.sub(r"^    ", "", shown, flags=re.MULTILINE))
