@@ -91,6 +91,8 @@ class Recovery:
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back, after releasing the entries in quarantine that name it."""
+        if not self._quarantine.entries:
+            return self._sandboxes.unassign(key, now_ns)
         stored = self._sandboxes.stored_key(key)
         entries = self._quarantine.of_key(key) or self._quarantine.of_key(key.migrated())
         for entry in entries:
