@@ -256,6 +256,14 @@ def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
     store._check()
 
 
+def test_an_entry_in_quarantine_without_an_address_withholds_nothing_of_a_new_cidr():
+    store, answer = restored(Kept(problems=[problem("who")]), 5)
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    assert [store.assign(key(name), 0).address for name in "ab"] == ["10.0.0.5", "10.0.0.6"]
+    assert store.quarantined == answer.quarantined
+    store._check()
+
+
 def test_an_address_in_quarantine_is_given_to_nobody_once_its_cidr_is_back():
     store, _ = restored(Kept([held("lost", "10.0.0.6")]), 5)
     store.add_cidr("eni-0", "10.0.0.6/32")
