@@ -15,7 +15,7 @@ extensions = cythonize(
         Extension("vpcipam._pool", ["src/vpcipam/_pool.pyx"], depends=headers),
         Extension("vpcipam.pool.addresses", ["src/vpcipam/pool/addresses.pyx"], depends=headers),
         # Of the plain source, which is its own twin; its C types stand in the .pxd beside it.
-        Extension("vpcipam.fleet._turnover", ["src/vpcipam/fleet/_turnover_py.py"], depends=headers),
+        Extension("vpcipam.fleet._loop", ["src/vpcipam/fleet/_loop_py.py"], depends=headers),
     ],
     annotate=os.environ.get("VPCIPAM_ANNOTATE") == "1",
     compiler_directives={"language_level": "3", "annotation_typing": False},  # annotations speak to mypy; C types stand in the .pxd

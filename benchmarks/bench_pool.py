@@ -1,4 +1,4 @@
-"""The pools and their floors under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
+"""Benchmarks of the pools and their floors. The ordinary test suite runs each once, with tiny numbers."""
 
 import importlib
 

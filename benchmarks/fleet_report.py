@@ -11,7 +11,7 @@ import statistics
 
 from fleet_workloads import PODS_PER_NODE, churn, time_fleet, time_floor
 
-from vpcipam.fleet.turnover import Member
+from vpcipam.fleet.loop import Member
 from vpcipam.pool import USING_EXTENSION
 
 EVENTS = 200_000

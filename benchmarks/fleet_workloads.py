@@ -5,8 +5,8 @@ import random
 from time import perf_counter_ns
 
 from vpcipam.fleet.engine import Fleet
+from vpcipam.fleet.ledger import Ledger
 from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
-from vpcipam.fleet.turnover import Ledger
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.settings import Settings
 
@@ -55,7 +55,7 @@ def time_fleet(scenario: Scenario, *, tickless: bool = True) -> tuple[float, Fle
     prepared_ns = (perf_counter_ns() - begin_ns) / (2 * len(pods))
     del ledger
     fleet = Fleet(scenario, tickless=tickless)
-    marks = [(perf_counter_ns(), fleet.ledger.arrived_count + fleet.ledger.gone_count) for now_ns in fleet.run() if now_ns >= SETTLED_NS]
+    marks = [(perf_counter_ns(), fleet.ledger.arrived_count + fleet.ledger.deleted_count) for now_ns in fleet.run() if now_ns >= SETTLED_NS]
     (begin_ns, before), (end_ns, after) = marks[len(marks) // 2], marks[-1]
     return prepared_ns + (end_ns - begin_ns) / (after - before), fleet
 

@@ -1,8 +1,8 @@
-"""Workloads and floors, and how both are timed in one run.
+"""Workloads, the floors that they are compared with, and the timing of both in one run.
 
-A workload does a number of steps and can check its outcome. A floor is the cheapest thing that Python could do in the same place. All are
-timed in turn, round by round, so a machine that slows down slows all of them down. Ratios are taken within a round, net of the empty loop.
-The result is the median over the rounds.
+A workload runs a number of steps and checks the result. A floor is the least work that Python can do for the same purpose. All are timed in
+turn, round by round, so that a slow machine slows all of them. A ratio is computed within a round, net of the empty loop; the result is the
+median over the rounds.
 """
 
 import statistics
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter_ns
 
-BEGIN_NS = 1_800_000_000 * 10**9  # a realistic time in Unix nanoseconds: the interpreter adds to such ints more slowly than to small ones
+BEGIN_NS = 1_800_000_000 * 10**9  # a realistic time in Unix nanoseconds: the interpreter adds to small ints faster
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Something to time: `run()` does `steps` steps, `check()` asserts the outcome."""
+    """One thing to time: `run()` runs `steps` steps, `check()` asserts that the result is right."""
 
     name: str
     steps: int
@@ -25,7 +25,7 @@ class Workload:
 
 
 def empty_loop(steps: int) -> Workload:
-    """Do nothing, `steps` times."""
+    """Loop and do nothing."""
     rounds = range(steps)
 
     def run() -> None:
@@ -36,7 +36,7 @@ def empty_loop(steps: int) -> Workload:
 
 
 def list_floor(steps: int) -> Workload:
-    """Take the last item off a list and put it back: the floor of a pool of offsets."""
+    """Take the last item off a list and put it back: the floor for allocating and releasing one thing."""
     rounds = range(steps)
     items = list(range(16))
 
@@ -56,19 +56,19 @@ class Churn:
 
     @cached_property
     def keys(self) -> list[tuple[str, str, str]]:
-        """Sandbox keys: twice as many as are live at a time. Floor and workloads share them."""
+        """Sandbox keys, twice as many as are live at a time; floor and workloads share them."""
         return [("aws-cni", f"{number:064x}", "eth0") for number in range(2 * self.live)]
 
     @cached_property
     def pairs(self) -> list[tuple[tuple[str, str, str], tuple[str, str, str]]]:
-        """The (new, old) keys of each step. After each full round of the keys, the same ones are live as at the start."""
+        """The (new, old) keys of each step; at the end the same keys are live as at the start."""
         keys = self.keys
-        turn = [(keys[(number + self.live) % len(keys)], keys[number]) for number in range(len(keys))]
-        return turn * max(1, round(self.steps / len(turn)))
+        cycle = [(keys[(number + self.live) % len(keys)], keys[number]) for number in range(len(keys))]
+        return cycle * max(1, round(self.steps / len(cycle)))
 
 
 def pair_loop(churn: Churn) -> Workload:
-    """Walk through the pairs and advance the time: the empty loop of a churn."""
+    """Loop over the pairs and advance the time: the empty loop of a churn."""
     pairs = churn.pairs
 
     def run() -> None:
@@ -80,7 +80,7 @@ def pair_loop(churn: Churn) -> Workload:
 
 
 def dict_floor(churn: Churn) -> Workload:
-    """Put the new key into a dict and take the old one out: the floor of everything with keys."""
+    """Put the new key in a dict and take the old one out: the floor for a keyed pool."""
     pairs = churn.pairs
     held: dict[object, object] = dict.fromkeys(churn.keys[: churn.live])
     value = object()
@@ -88,7 +88,7 @@ def dict_floor(churn: Churn) -> Workload:
     def run() -> None:
         now_ns = BEGIN_NS
         for new, old in pairs:
-            now_ns += 1  # unused, but the empty loop counts too and is subtracted
+            now_ns += 1  # unused, but the empty loop, which is subtracted, does it too
             held[new] = value
             held.pop(old)
 
@@ -100,7 +100,7 @@ def dict_floor(churn: Churn) -> Workload:
 
 @dataclass(frozen=True)
 class Timing:
-    """The median cost of a step, net of the empty loop, and its median ratio to the floor."""
+    """The median cost of a step, net of the empty loop, and the median ratio to the floor."""
 
     name: str
     step_ns: float
@@ -111,11 +111,11 @@ def compare(empty: Workload, floor: Workload, workloads: Sequence[Workload], rou
     """Time the floor and the workloads in turn; return a timing of each, the floor first."""
     costs: list[list[float]] = []
     every = (empty, floor, *workloads)
-    for turn in range(rounds):
+    for number in range(rounds):
         row = [0.0] * len(every)
         for step in range(len(every)):
-            # Each round begins with another workload. Otherwise a busy machine could always interrupt the same one.
-            place = (turn + step) % len(every)
+            # Each round starts with another workload; on a busy machine, process switches could otherwise always hit the same one.
+            place = (number + step) % len(every)
             begin = perf_counter_ns()
             every[place].run()
             row[place] = (perf_counter_ns() - begin) / every[place].steps

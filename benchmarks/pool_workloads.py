@@ -1,4 +1,4 @@
-"""The workloads of the pools."""
+"""Workloads for the pools."""
 
 from types import ModuleType
 
@@ -8,7 +8,7 @@ BASE = 10 << 24  # 10.0.0.0
 
 
 def allocate_release(twin: ModuleType, capacity: int, fill: float, steps: int) -> Workload:
-    """Allocate the lowest free offset and release it, at a given fill."""
+    """Allocate the lowest free offset and release it, with a share `fill` of the offsets in use."""
     rounds = range(steps)
     pool = twin.BitmapPool(capacity)
     in_use = min(capacity - 1, round(capacity * fill))
@@ -28,7 +28,7 @@ def allocate_release(twin: ModuleType, capacity: int, fill: float, steps: int) -
 
 
 def allocate_release_run(twin: ModuleType, capacity: int, steps: int) -> Workload:
-    """Allocate the lowest free run of 16 and release it. One run in twenty is free; all others lack one offset."""
+    """Allocate the lowest free run of 16 and release it; one run in twenty is free, the others lack one offset."""
     rounds = range(steps)
     pool = twin.BitmapPool(capacity)
     runs = capacity // 16
@@ -50,7 +50,7 @@ def allocate_release_run(twin: ModuleType, capacity: int, steps: int) -> Workloa
 
 
 def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size: int, placement: str = "lowest") -> Workload:
-    """Assign a new key and unassign the oldest, while cooldowns run: half of the spare addresses cool at any time."""
+    """Assign a new key and unassign the oldest; half of the unassigned addresses cool at any time."""
     total = block_count * block_size
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2), placement=placement)
@@ -78,7 +78,7 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
 
 
 def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, block_size: int, burst: int) -> Workload:
-    """Run the churn with `burst` pairs at one instant, so that `burst` cooldowns end at once."""
+    """Run the churn with `burst` pairs at each instant, so that as many cooldowns end together."""
     total = block_count * block_size
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2 // burst))
@@ -105,9 +105,9 @@ def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, 
 
 
 def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_count: int, block_size: int) -> Workload:
-    """Run the same churn whatever the pool's size, beside keys that stay.
+    """Run the same churn at any pool size, beside keys that stay assigned.
 
-    The keys of the churn are in the cache, as keys that a caller has just made. So a larger pool costs more only because of itself.
+    The keys of the churn then stay in the cache, like keys that a caller has just made; any extra cost of a larger pool is its own.
     """
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (block_count * block_size - live) // 2))

@@ -1,11 +1,11 @@
-"""Renew the table of instance limits.
+"""Update the table of instance limits.
 
     python tools/update_limits.py                          from every 5.x release of moto that the package index lists
-    python tools/update_limits.py --from-json FILE         the same, with an answer of `aws ec2 describe-instance-types` on top
-    python tools/update_limits.py --keep --from-json FILE  only that answer, on top of the table as it is
+    python tools/update_limits.py --from-json FILE         the same, then an answer of `aws ec2 describe-instance-types`
+    python tools/update_limits.py --keep --from-json FILE  the present table, then that answer
 
-The facts are EC2's. The PyPI package moto ships a snapshot of EC2's answer in each release; newer snapshots drop retired types,
-so the table is the union of all, the newest value winning. The same input gives the same bytes.
+The data are EC2's. Each release of the PyPI package moto contains a snapshot of EC2's answer. Newer snapshots lack retired types, so the
+table is the union of all snapshots; for each type the newest value wins. The same input gives the same bytes.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TABLE_PATH = REPOSITORY / "src" / "vpcipam" / "limits" / "data" / "instance_type
 CACHE_PATH = REPOSITORY / ".cache" / "moto"
 SNAPSHOT_NAME = re.compile(r"moto/ec2/resources/instance_types\.json(\.gz)?")
 MAJOR_VERSION = 5
-FEWEST_TYPES = 1395  # what moto 5.2.5 has on its own: fewer means that something was not read
+FEWEST_TYPES = 1395  # moto 5.2.5 alone has as many; fewer types mean that something was not read
 SOURCE_PREFIX = "# Source: "
 HEADER = f"""\
 # What EC2 allows an instance of each type. Made by tools/update_limits.py; do not edit.
@@ -38,7 +38,7 @@ HEADER = f"""\
 
 
 class UpdateError(Exception):
-    """The table can't be renewed; the message says why."""
+    """The table can't be updated; the message says why."""
 
 
 # --- pure parts ----------------------------------------------------------------------------------------------------------
@@ -59,12 +59,12 @@ def format_version(version: Version) -> str:
 
 
 def merge(snapshots: Iterable[Iterable[InstanceLimits]]) -> Limits:
-    """Unite snapshots, given oldest first: of each type the last one counts."""
+    """Unite snapshots, given oldest first; for each type the last one wins."""
     return {limits.instance_type: limits for snapshot in snapshots for limits in snapshot}
 
 
 def format_table(table: Limits, sources: Sequence[str]) -> str:
-    """Write the whole file: what it is, where it is from, the names of the columns, then the types in order."""
+    """Write the whole file: a comment, the sources, the names of the columns, then the types in order."""
     rows = [format_row(table[name]) for name in sorted(table)]
     return HEADER + "; ".join(sources) + "\n" + "\t".join(COLUMNS) + "\n" + "".join(row + "\n" for row in rows)
 
@@ -78,7 +78,7 @@ def parse_table(text: str) -> tuple[Limits, list[str]]:
 
 
 def describe_changes(old: Limits, new: Limits) -> list[str]:
-    """Say what differs, one line for each type that was added, removed or changed."""
+    """Return a line for each type that was added, removed or changed."""
     lines = [f"added {name}: {_summarise(new[name])}" for name in sorted(new.keys() - old.keys())]
     lines += [f"removed {name}" for name in sorted(old.keys() - new.keys())]
     for name in sorted(old.keys() & new.keys()):
@@ -107,7 +107,7 @@ def read_snapshot(wheel: Path) -> tuple[InstanceLimits, ...]:
 
 
 def find_wheel(version: Version, cache: Path) -> Path:
-    """Find a release's wheel in the cache, or download it there."""
+    """Return a release's wheel from the cache, downloading it first if necessary."""
     pattern = f"moto-{format_version(version)}-*.whl"
     if not any(cache.glob(pattern)):
         cache.mkdir(parents=True, exist_ok=True)
@@ -116,13 +116,13 @@ def find_wheel(version: Version, cache: Path) -> Path:
 
 
 def list_versions() -> tuple[Version, ...]:
-    """Ask the package index which releases there are."""
+    """Ask the package index for the releases."""
     return parse_versions(_pip("index", "versions", "moto"))
 
 
 def _pip(*arguments: str) -> str:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, and all arguments are ours
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, and the arguments are our own
     if done.returncode:
         raise UpdateError(f"`pip {' '.join(arguments)}` failed: {done.stderr.strip()}")
     return done.stdout
@@ -143,7 +143,7 @@ def read_releases(cache: Path) -> tuple[Limits, str]:
 
 
 def update(table_path: Path, *, json_paths: Sequence[Path], keep: bool, cache: Path) -> None:
-    """Renew the table and print what changed."""
+    """Update the table and print what changed."""
     old, old_sources = parse_table(table_path.read_text(encoding="utf-8")) if table_path.exists() else ({}, [])
     if keep:
         new, sources = dict(old), list(old_sources)
@@ -165,13 +165,13 @@ def update(table_path: Path, *, json_paths: Sequence[Path], keep: bool, cache: P
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 1 means that the table could not be renewed and is as it was."""
+    """Run the command; return 1 if the table could not be updated, which leaves it unchanged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from-json", metavar="FILE", type=Path, action="append", default=[], help="an answer of describe-instance-types")
-    parser.add_argument("--keep", action="store_true", help="start from the table as it is and leave moto out")
-    parser.add_argument("--table", metavar="FILE", type=Path, default=TABLE_PATH, help="the table to renew (default: the library's)")
+    parser.add_argument("--keep", action="store_true", help="start from the present table instead of moto")
+    parser.add_argument("--table", metavar="FILE", type=Path, default=TABLE_PATH, help="the table to update (default: the library's)")
     parser.add_argument(
-        "--cache", metavar="FOLDER", type=Path, default=CACHE_PATH, help="the folder of moto's wheels (default: .cache/moto)"
+        "--cache", metavar="FOLDER", type=Path, default=CACHE_PATH, help="the folder for moto's wheels (default: .cache/moto)"
     )
     options = parser.parse_args(arguments)
     try:

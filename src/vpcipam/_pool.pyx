@@ -17,7 +17,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_given, runs_hold, runs_taken
+from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_release, runs_are_valid, runs_take
 from vpcipam.pool.free_tree cimport (
     FreeTree,
     lowest_bit,
@@ -26,8 +26,8 @@ from vpcipam.pool.free_tree cimport (
     tree_find,
     tree_first,
     tree_free,
-    tree_give,
-    tree_holds,
+    tree_release,
+    tree_is_valid,
     tree_init,
     tree_longest_run,
     tree_take,
@@ -44,7 +44,7 @@ cdef int64_t CAPACITY_MAX = refuse.CAPACITY_MAX
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Take an integer of low … high, where low >= 0."""
+    """Return an integer argument that must be low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -67,11 +67,11 @@ cdef class BitmapPool:
 
     cdef FreeTree _free
     cdef Runs _runs[RUN_KINDS]
-    cdef PyObject** _ints  # by offset, up to _int_count: the int that is handed out, kept, as making it costs as much as all else; or NULL
+    cdef PyObject** _ints  # by offset below _int_count: the int that `allocate` returns, or NULL. Making it costs as much as all else
     cdef int64_t _int_count
     cdef int64_t _capacity
     cdef int64_t _allocated_count
-    cdef bint _any_runs  # whether a summary was built: until then a single allocate or release pays nothing for runs
+    cdef bint _any_runs  # whether any run length has a summary; otherwise allocate and release don't look at runs
     cdef object __weakref__
 
     def __cinit__(self, capacity):
@@ -164,7 +164,7 @@ cdef class BitmapPool:
         cdef int64_t place = bounded("offset", offset, 0, self._capacity - 1)
         if tree_bits(&self._free, place, 1):
             raise refuse.not_allocated(place)
-        self._give(place, 1)
+        self._release(place, 1)
 
     def release_run(self, offset, length):
         """Release the run that starts at this offset, all of it or nothing; its offsets may have been allocated one by one."""
@@ -173,7 +173,7 @@ cdef class BitmapPool:
         cdef uint64_t still_free = tree_bits(&self._free, first, size)
         if still_free:
             raise refuse.run_not_allocated(first, size, first + lowest_bit(still_free))
-        self._give(first, size)
+        self._release(first, size)
 
     def is_allocated(self, offset, /):
         """Tell whether this offset is allocated."""
@@ -261,13 +261,13 @@ cdef class BitmapPool:
         tree_take(&self._free, offset, length)
         self._allocated_count += length
         if self._any_runs:
-            runs_taken(self._runs, offset, length)
+            runs_take(self._runs, offset, length)
 
-    cdef inline void _give(self, int64_t offset, int64_t length) noexcept:
-        tree_give(&self._free, offset, length)
+    cdef inline void _release(self, int64_t offset, int64_t length) noexcept:
+        tree_release(&self._free, offset, length)
         self._allocated_count -= length
         if self._any_runs:
-            runs_given(self._runs, &self._free, offset, length)
+            runs_release(self._runs, &self._free, offset, length)
 
     def _check(self):
         cdef int64_t unit
@@ -275,9 +275,9 @@ cdef class BitmapPool:
         cdef int kind
         hold(1, self._capacity % 64 == 0 or self._free.level[0][self._free.word_count - 1] >> (self._capacity % 64) == 0)
         hold(1, self._free.word_count == (self._capacity + 63) // 64)
-        hold(2, tree_holds(&self._free))
+        hold(2, tree_is_valid(&self._free))
         for unit in range(self._capacity):
             count += tree_bits(&self._free, unit, 1)
         hold(3, self._allocated_count == self._capacity - count)
         for kind in range(RUN_KINDS):
-            hold(4, not self._runs[kind].built or runs_hold(&self._runs[kind], kind, &self._free, self._capacity))
+            hold(4, not self._runs[kind].built or runs_are_valid(&self._runs[kind], kind, &self._free, self._capacity))

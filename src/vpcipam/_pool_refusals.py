@@ -1,6 +1,6 @@
-"""The bounds of the pools' arguments and the words of their refusals, for both twins: what is written once can't drift apart.
+"""The bounds of the pools' arguments, and the errors that both twins raise.
 
-A function named by a refusal returns the error; the twin raises it. Integers come in as they were given (after `operator.index`).
+`bounded` and `hold` raise; each function below them returns an error for the twin to raise.
 """
 
 import operator
@@ -30,14 +30,14 @@ BLOCK_SIZE_MAX = 2**48
 GROUP_MAX = 2**31 - 1
 SEED_MAX = 2**64 - 1
 TIME_MAX_NS = 2**62 - 1
-UNTIL_MAX_NS = 2 * TIME_MAX_NS  # the latest end of a cooldown; it still fits a signed 64-bit integer
+UNTIL_MAX_NS = 2 * TIME_MAX_NS  # the latest end of a cooldown; it fits a signed 64-bit integer
 RUN_LENGTHS = (2, 4, 8, 16, 32, 64)
 PLACEMENTS = ("lowest", "packed", "spread", "random")
 
-_BITS_SHOWN = 256  # a longer integer is described: Python refuses to print one of more than 4,300 digits
+_BITS_SHOWN = 256  # only the length of a longer integer is shown: Python does not convert one of more than 4,300 digits
 
 _key_repr = reprlib.Repr()
-_key_repr.maxstring = _key_repr.maxother = 200  # a container id is 64 characters, and is wanted whole
+_key_repr.maxstring = _key_repr.maxother = 200  # a container id has 64 characters, and is shown whole
 
 
 def _shown(value: int) -> str:
@@ -46,26 +46,26 @@ def _shown(value: int) -> str:
 
 
 def bounded(name: str, value: SupportsIndex, low: int, high: int) -> int:
-    """Take an integer, as `operator.index` does, of low … high, both included."""
+    """Return an integer argument, converted by `operator.index`, that must be low … high, both included."""
     number = operator.index(value)
     if not low <= number <= high:
         raise out_of_range(name, number, low, high)
     return number
 
 
-def hold(invariant: int, holds: bool) -> None:  # noqa: FBT001 - it reads as an assert: the claim comes last
-    """Claim that an invariant holds; unlike an assert, it is not left out under `python -O`."""
+def hold(invariant: int, holds: bool) -> None:  # noqa: FBT001 - called like an assert
+    """Assert an invariant, even under `python -O`."""
     if not holds:
         raise AssertionError(f"invariant {invariant} is broken")
 
 
 def out_of_range(name: str, value: int, low: int, high: int) -> OutOfRange:
-    """Say that an argument lies outside low … high, both included."""
+    """Say that an argument is outside low … high, both included."""
     return OutOfRange(f"{name} must be {low} … {high} (both included), got {_shown(value)}")
 
 
 def wrong_run_length(length: int) -> InvalidArgument:
-    """Say that no runs of that length are kept."""
+    """Say that there are no runs of that length."""
     return InvalidArgument(f"length must be 2, 4, 8, 16, 32 or 64, got {_shown(length)}")
 
 
@@ -86,27 +86,27 @@ def offsets_exhausted(capacity: int) -> PoolExhausted:
 
 def no_free_run(length: int, free_count: int) -> NoFreeRun:
     """Say that no aligned run is free."""
-    return NoFreeRun(f"no aligned run of {length} is free, though {free_count} single offsets are: release a whole run first")
+    return NoFreeRun(f"no aligned run of {length} is free, only {free_count} single offsets: release a whole run first")
 
 
 def already_allocated(offset: int) -> AlreadyAllocated:
-    """Say that an offset is in use."""
-    return AlreadyAllocated(f"offset {offset} is allocated already: release it first, or take another")
+    """Say that an offset is allocated."""
+    return AlreadyAllocated(f"offset {offset} is already allocated: release it first, or allocate another")
 
 
 def run_already_allocated(offset: int, length: int, taken: int) -> AlreadyAllocated:
-    """Say that an offset of the run is in use; the lowest such is `taken`."""
-    return AlreadyAllocated(f"the run of {length} at offset {offset} is not free: offset {taken} of it is allocated already")
+    """Say that a run has allocated offsets, the lowest of which is `taken`."""
+    return AlreadyAllocated(f"the run of {length} at offset {offset} is not free: offset {taken} of it is already allocated")
 
 
 def not_allocated(offset: int) -> NotAllocated:
     """Say that an offset is free."""
-    return NotAllocated(f"offset {offset} is free already: it was never allocated, or was released before")
+    return NotAllocated(f"offset {offset} is already free: it was never allocated, or it was released before")
 
 
 def run_not_allocated(offset: int, length: int, free: int) -> NotAllocated:
-    """Say that an offset of the run is free; the lowest such is `free`."""
-    return NotAllocated(f"the run of {length} at offset {offset} is not all allocated: offset {free} of it is free already")
+    """Say that a run has free offsets, the lowest of which is `free`."""
+    return NotAllocated(f"the run of {length} at offset {offset} is not all allocated: offset {free} of it is already free")
 
 
 def wrong_placement(placement: object) -> InvalidArgument:
@@ -115,68 +115,68 @@ def wrong_placement(placement: object) -> InvalidArgument:
 
 
 def block_past_end(base: int, size: int) -> OutOfRange:
-    """Say that a block reaches past the last address there is."""
-    return OutOfRange(f"a block of {size} at {base} reaches past 2**128 - 1, the last address: take a lower base or a smaller size")
+    """Say that a block reaches past the last address."""
+    return OutOfRange(f"a block of {size} at {base} reaches past 2**128 - 1, the last address: use a lower base or a smaller size")
 
 
 def overlapping_block(base: int, size: int, other_base: int, other_size: int) -> OverlappingBlock:
-    """Say which block has an address in common with the new one."""
-    return OverlappingBlock(f"the block of {size} at {base} shares addresses with the block of {other_size} at {other_base}")
+    """Say which block overlaps the new one."""
+    return OverlappingBlock(f"the block of {size} at {base} overlaps the block of {other_size} at {other_base}")
 
 
 def unknown_block(base: int) -> UnknownBlock:
-    """Say that no block starts there."""
-    return UnknownBlock(f"the pool has no block that starts at {base}")
+    """Say that no block starts at this address."""
+    return UnknownBlock(f"no block starts at {base}")
 
 
 def block_in_use(base: int, assigned_count: int) -> BlockInUse:
-    """Say how many addresses of the block are assigned."""
+    """Say how many addresses of a block are assigned."""
     return BlockInUse(f"the block at {base} has {assigned_count} assigned addresses: unassign them first, or remove it with force=True")
 
 
 def addresses_exhausted(total_count: int, assigned_count: int) -> PoolExhausted:
-    """Say that assign() finds no address."""
+    """Say that no address can be assigned."""
     return PoolExhausted(
-        f"no free address: {assigned_count} of {total_count} are assigned, the rest cool down or lie in closed blocks; "
-        "add a block, or try again when a cooldown is over"
+        f"no free address: {assigned_count} of {total_count} are assigned, the others are cooling or in closed blocks; "
+        "add a block, or try again after a cooldown"
     )
 
 
 def key_holds_another(key: object, held: int, wanted: int) -> AlreadyAssigned:
-    """Say that a key has an address, and not the one that is wanted."""
-    return AlreadyAssigned(f"key {_key_repr.repr(key)} holds address {held}, not {wanted}: unassign it first")
+    """Say that a key has another address than the wanted one."""
+    return AlreadyAssigned(f"key {_key_repr.repr(key)} has address {held}, not {wanted}: unassign it first")
 
 
 def address_held(address: int, holder: object) -> AlreadyAssigned:
-    """Say who holds an address."""
+    """Say which key has an address."""
     return AlreadyAssigned(f"address {address} is assigned to {_key_repr.repr(holder)}: unassign that key first")
 
 
 def cooling_down(address: int, until_ns: int, now_ns: int) -> CoolingDown:
     """Say until when an address cools."""
-    return CoolingDown(f"address {address} cools until {until_ns} ns and it is {now_ns} ns: try again {until_ns - now_ns} ns later")
+    return CoolingDown(f"address {address} cools until {until_ns} ns, and it is {now_ns} ns now: try again {until_ns - now_ns} ns later")
 
 
 def not_in_pool(address: int) -> NotInPool:
-    """Say that no block covers an address."""
-    return NotInPool(f"address {address} lies in no block of the pool: add its block first")
+    """Say that no block has an address."""
+    return NotInPool(f"no block has address {address}: add its block first")
 
 
 def unknown_key(key: object) -> UnknownKey:
     """Say that a key has no address."""
-    return UnknownKey(f"key {_key_repr.repr(key)} holds no address: it never had one, or was unassigned before")
+    return UnknownKey(f"key {_key_repr.repr(key)} has no address: it never had one, or it was unassigned before")
 
 
 def no_entry(key: object, address: int) -> UnknownKey:
-    """Say that nothing is kept for a key's address."""
-    return UnknownKey(f"key {_key_repr.repr(key)} holds {address}, for which no entry is kept: take it back with unassign")
+    """Say that a key's address has no entry."""
+    return UnknownKey(f"address {address} of key {_key_repr.repr(key)} has no entry: call unassign instead")
 
 
 def not_copyable(name: str, how: str) -> TypeError:
-    """Say that a pool is neither pickled nor copied, and what to do instead."""
-    return TypeError(f"a {name} can't be pickled or copied: {how}")
+    """Say that a pool can't be pickled or copied, and what to do instead."""
+    return TypeError(f"{name} can't be pickled or copied: {how}")
 
 
 def pool_locked() -> PoolLocked:
-    """Refuse the calls that an owner makes without its lock, while another thread has that."""
-    return PoolLocked("another thread has the lock of the pool's owner: take that, then call `assign` or `unassign`")
+    """Say that another thread has the owner's lock."""
+    return PoolLocked("another thread has the lock of the pool's owner: take the lock, then call `assign` or `unassign`")

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 import attrs
 
-from vpcipam._arguments import require_boolean, require_integer
+from vpcipam._arguments import boolean_field, integer_field
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
@@ -136,15 +136,6 @@ class BandPolicy(abc.ABC):
         return Calm(low, high if view.has_room else ALWAYS_CALM.high)
 
 
-def _whole(minimum: int) -> Callable[[object, "attrs.Attribute[int]", object], None]:
-    """Make a validator for a plain int of `minimum` or more."""
-    return lambda _, attribute, value: require_integer(attribute.name, value, minimum)
-
-
-def _flag(_: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
-    require_boolean(attribute.name, value)
-
-
 @attrs.frozen
 class CiliumEniPolicy(BandPolicy):
     """Cilium's ENI mode (cilium/cilium: pkg/ipam/node.go, needed and excess IPs; its documentation: "AWS ENI").
@@ -173,12 +164,12 @@ class CiliumEniPolicy(BandPolicy):
     frees_enis: ClassVar[bool] = False
     name: ClassVar[str] = "cilium-eni"
 
-    pre_allocate: int = attrs.field(default=8, validator=_whole(1))
-    min_allocate: int = attrs.field(default=0, validator=_whole(0))
-    max_allocate: int = attrs.field(default=0, validator=_whole(0))
-    max_above_watermark: int = attrs.field(default=0, validator=_whole(0))
-    release_excess_ips: bool = attrs.field(default=True, validator=_flag)
-    release_delay_s: int = attrs.field(default=180, validator=_whole(0))
+    pre_allocate: int = attrs.field(default=8, validator=integer_field(1))
+    min_allocate: int = attrs.field(default=0, validator=integer_field(0))
+    max_allocate: int = attrs.field(default=0, validator=integer_field(0))
+    max_above_watermark: int = attrs.field(default=0, validator=integer_field(0))
+    release_excess_ips: bool = attrs.field(default=True, validator=boolean_field())
+    release_delay_s: int = attrs.field(default=180, validator=integer_field(0))
 
     @property
     def release_delay_ns(self) -> int:
@@ -215,9 +206,9 @@ class AzureCnsPolicy(BandPolicy):
 
     name: ClassVar[str] = "azure-cns"
 
-    batch: int = attrs.field(default=16, validator=_whole(1))
-    buffer_percent: int = attrs.field(default=50, validator=_whole(1))
-    max_ips: int = attrs.field(default=250, validator=_whole(1))
+    batch: int = attrs.field(default=16, validator=integer_field(1))
+    buffer_percent: int = attrs.field(default=50, validator=integer_field(1))
+    max_ips: int = attrs.field(default=250, validator=integer_field(1))
 
     def band(self, used: int, view: PoolView) -> Band:
         """The target, as all three numbers."""
@@ -242,8 +233,8 @@ class HysteresisPolicy(BandPolicy):
 
     name: ClassVar[str] = "hysteresis"
 
-    minimum: int = attrs.field(default=4, validator=_whole(0))
-    maximum: int = attrs.field(default=16, validator=_whole(1))
+    minimum: int = attrs.field(default=4, validator=integer_field(0))
+    maximum: int = attrs.field(default=16, validator=integer_field(1))
 
     @maximum.validator
     def _check_maximum(self, _: object, value: int) -> None:

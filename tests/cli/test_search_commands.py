@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from vpcipam.cli.tables import Page
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import read_sweep, sweep
 from vpcipam.fleet.tune import tune
@@ -102,6 +103,14 @@ def test_a_scenario_that_says_nothing_of_a_search_is_refused(cli, tmp_path, comm
 )
 def test_a_picture_that_cannot_be_drawn_is_refused_before_the_search(cli, scenario, options, message):
     assert message in cli("tune", scenario, *options).refusal
+
+
+def test_the_head_of_a_column_is_never_broken_within_a_word():
+    page = Page()
+    page.table(
+        ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "n"), [("true", "1" * 70)], numbers={"n"}, fold={"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"}
+    )
+    assert page.render().splitlines()[0].split() == ["AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "n"]
 
 
 @pytest.mark.usefixtures("interruptible")

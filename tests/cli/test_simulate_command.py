@@ -174,6 +174,14 @@ def test_quiet_says_nothing_and_writes_all_the_same(cli, scenario, tmp_path):
     assert cli("simulate", scenario, "--quiet", "--json").document["scenario"] == "web"
 
 
+@pytest.mark.parametrize("command", ["simulate", "sweep", "tune"])
+def test_a_scenario_that_may_not_be_read_is_refused_like_a_missing_one(cli, monkeypatch, tmp_path, command):
+    monkeypatch.setattr("os.access", lambda _path, mode: mode != os.R_OK)  # click would call this bad usage
+    (tmp_path / "folder.toml").mkdir()
+    assert "folder.toml: Is a directory" in cli(command, str(tmp_path / "folder.toml")).refusal
+    assert "No such file" in cli(command, str(tmp_path / "none.toml")).refusal
+
+
 # --- progress ------------------------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,9 @@ from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError
 from vpcipam.fleet.engine import Fleet, simulate
+from vpcipam.fleet.ledger import NEVER_NS
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.summary import Waits
-from vpcipam.fleet.turnover import NEVER_NS
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.node import Node
 from vpcipam.settings import Settings
@@ -75,7 +75,7 @@ class Recounting(Fleet):
 
     def _sample(self, number, now_ns):
         super()._sample(number, now_ns)
-        count = sum(member.pool.cooling_count(now_ns) for member in self.members if not member.gone)
+        count = sum(member.datastore.cooling_count(now_ns) for member in self.members if not member.gone)
         assert self._recorder.result("", 0, now_ns, 0).samples[-1].addresses_cooling == count
 
 

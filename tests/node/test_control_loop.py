@@ -33,6 +33,8 @@ def test_a_cordoned_node_grows_if_told_so(world):
     here.node.cordoned = True
     assert here.tick(5)[0].grew
     here.node.terminating = True
+    assert here.node.cordoned
+    assert here.node.terminating
     here.assign("q")
     assert here.run(30) == []
 

@@ -99,14 +99,14 @@ def test_anything_with_an_index_is_an_integer(pool_twin):
 def test_allocate_at_an_offset_in_use_is_refused(pool_twin):
     pool = pool_twin.BitmapPool(8)
     pool.allocate_at(3)
-    with pytest.raises(AlreadyAllocated, match="offset 3 is allocated already"):
+    with pytest.raises(AlreadyAllocated, match="offset 3 is already allocated"):
         pool.allocate_at(3)
     assert pool.allocated_count == 1
 
 
 def test_release_of_a_free_offset_is_refused(pool_twin):
     pool = pool_twin.BitmapPool(8)
-    with pytest.raises(NotAllocated, match="offset 0 is free already"):
+    with pytest.raises(NotAllocated, match="offset 0 is already free"):
         pool.release(0)
     pool.allocate()
     pool.release(0)
@@ -122,7 +122,7 @@ def test_runs_are_aligned_and_end_within_the_capacity(pool_twin, length, capacit
     count = capacity // length
     assert pool.free_run_count(length) == count
     assert [pool.allocate_run(length) for _ in range(count)] == [length * i for i in range(count)]
-    with pytest.raises(NoFreeRun, match=f"no aligned run of {length} is free, though {capacity % length} single"):
+    with pytest.raises(NoFreeRun, match=f"no aligned run of {length} is free, only {capacity % length} single"):
         pool.allocate_run(length)
     assert pool.free_count == capacity % length
     pool._check()
@@ -156,7 +156,7 @@ def test_a_pool_smaller_than_a_run_has_none(pool_twin):
 def test_a_run_at_a_fixed_place_is_taken_whole_or_not_at_all(pool_twin):
     pool = pool_twin.BitmapPool(64)
     pool.allocate_run_at(16, 16)
-    with pytest.raises(AlreadyAllocated, match="offset 16 of it is allocated already"):
+    with pytest.raises(AlreadyAllocated, match="offset 16 of it is already allocated"):
         pool.allocate_run_at(0, 32)
     assert list(pool) == list(range(16, 32))
 
@@ -165,7 +165,7 @@ def test_release_of_a_run_frees_all_of_it_or_nothing(pool_twin):
     pool = pool_twin.BitmapPool(64)
     pool.allocate_run_at(16, 16)
     pool.release(20)
-    with pytest.raises(NotAllocated, match="offset 20 of it is free already"):
+    with pytest.raises(NotAllocated, match="offset 20 of it is already free"):
         pool.release_run(16, 16)
     assert pool.allocated_count == 15
     pool.allocate_at(20)

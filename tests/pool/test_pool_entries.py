@@ -52,7 +52,7 @@ def test_unassign_entry_leaves_alone_who_has_an_address_without_an_entry(build):
     pool = build((0, 2))
     pool.assign_entry("a", 0, "note")
     for _ in range(2):
-        with pytest.raises(UnknownKey, match="key 'a' holds 0, for which no entry is kept: take it back with unassign"):
+        with pytest.raises(UnknownKey, match="address 0 of key 'a' has no entry: call unassign instead"):
             pool.unassign_entry("a", 0)
         assert (list(pool.items()), pool.note_of("a")) == ([("a", 0)], "note")
         pool.set_entry("a", None)

@@ -227,6 +227,12 @@ def test_max_eni_lowers_the_limit_and_never_raises_it(max_eni, limit):
     assert Settings(max_eni=max_eni).eni_limit("m5.large") == limit
 
 
+@pytest.mark.parametrize(("max_eni", "network_card", "limit"), [(-1, 0, 2), (-1, 1, 4), (3, 1, 3), (3, 0, 2), (-1, 2, 0), (3, 2, 0)])
+def test_each_network_card_has_its_own_limit_and_one_that_the_type_lacks_has_none(max_eni, network_card, limit):
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 4))
+    assert Settings(max_eni=max_eni).eni_limit(limits, network_card) == limit
+
+
 @pytest.mark.parametrize(
     ("values", "limits", "mode"),
     [

@@ -1,4 +1,4 @@
-"""What all commands share: they return an `Answer`, take `--json`, and show examples in their help."""
+"""What all commands share: they return an `Output`, take `--json`, and show examples in their help."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ FILE = click.Path(readable=False)
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class Output:
     """The result of a command.
 
     Attributes:
@@ -34,8 +34,8 @@ class Answer:
     finding: str | None = None
 
 
-class AnsweringCommand(click.Command):
-    """A command whose callback returns an `Answer`; invoking it returns the exit code."""
+class OutputCommand(click.Command):
+    """A command whose callback returns an `Output`; invoking it returns the exit code."""
 
     def __init__(self, *arguments: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*arguments, **options)
@@ -43,17 +43,17 @@ class AnsweringCommand(click.Command):
         self.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."))
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the callback and write its answer."""
+        """Run the callback and write its output."""
         as_json = ctx.params.pop("as_json")
-        answer: Answer = super().invoke(ctx)
-        write(to_json(answer.document) if as_json else _text(answer))
+        output: Output = super().invoke(ctx)
+        write(to_json(output.document) if as_json else _text(output))
         flush_stdout()  # before anything goes to stderr: where both go to one place, the order must be right
         if not as_json:
-            for line in answer.notes:
+            for line in output.notes:
                 note(line)
-        if answer.finding is None:
+        if output.finding is None:
             return ExitCode.SUCCESS
-        complain(answer.finding)
+        complain(output.finding)
         return ExitCode.REFUSED
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -64,11 +64,11 @@ class AnsweringCommand(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-def _text(answer: Answer) -> str:
-    if isinstance(answer.show, str):
-        return answer.show
+def _text(output: Output) -> str:
+    if isinstance(output.show, str):
+        return output.show
     from vpcipam.cli.tables import Page  # noqa: PLC0415 - it loads rich, which is slow and which JSON and plain texts do not need
 
     page = Page()
-    answer.show(page)
+    output.show(page)
     return page.render()

@@ -4,15 +4,15 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from vpcipam.cli.app import COMPLETE_VARIABLE, PROGRAM, app
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 
 EXAMPLES = ("vpcipam completion bash", "vpcipam completion zsh", "vpcipam completion fish")
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
-@click.command("completion", cls=AnsweringCommand, examples=EXAMPLES, short_help="A shell script that completes vpcipam's arguments.")
+@click.command("completion", cls=OutputCommand, examples=EXAMPLES, short_help="A shell script that completes vpcipam's arguments.")
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
-def command(shell: str) -> Answer:
+def command(shell: str) -> Output:
     """Print a shell script that completes commands, options, instance types and variables.
 
     Add the line for your shell to its start-up file:
@@ -24,4 +24,4 @@ def command(shell: str) -> Answer:
     """  # noqa: D301 - the escape tells click to keep the lines
     # Not BashComplete.source, which starts a bash to check its version: the user may have another one.
     script = ShellComplete.source(_SHELLS[shell](app, {}, PROGRAM, COMPLETE_VARIABLE))
-    return Answer(document={"shell": shell, "script": script}, show=script + "\n")
+    return Output(document={"shell": shell, "script": script}, show=script + "\n")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode
+from vpcipam.ec2.api import Ec2Error, ErrorCode
 from vpcipam.errors import MissingExtra, UnknownInstanceType, VpcIpamError
 from vpcipam.limits import InstanceLimits, instance_limits
 
@@ -33,13 +33,8 @@ class Ec2Session:
         client = make_client(region, profile)
         from vpcipam.ec2.boto import BotoEc2  # noqa: PLC0415 - an extra
 
-        self._ec2 = BotoEc2(client, attempt_count=ATTEMPT_COUNT)
+        self.ec2 = BotoEc2(client, attempt_count=ATTEMPT_COUNT)
         self.region: str = client.meta.region_name
-
-    @property
-    def ec2(self) -> Ec2Api:
-        """EC2's calls."""
-        return self._ec2
 
     def find_limits(self, instance_type: str) -> InstanceLimits:
         """Look up a type in the table, else ask EC2.
@@ -50,7 +45,7 @@ class Ec2Session:
         try:
             return instance_limits(instance_type)
         except UnknownInstanceType:
-            (limits,) = self._ec2.describe_instance_types((instance_type,))
+            (limits,) = self.ec2.describe_instance_types((instance_type,))
             return limits
 
 
@@ -106,7 +101,7 @@ _ADVICE = {
 }
 
 
-def explain(error: Ec2Error, region: str) -> Ec2Unreachable:
+def with_advice(error: Ec2Error, region: str) -> Ec2Unreachable:
     """Put EC2's error, and what to do about it, on one line."""
     if error.code == ErrorCode.UNAUTHORIZED:
         advice = f"allow your role ec2:{error.action}; the command only reads"

@@ -6,10 +6,10 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Answer, AnsweringCommand
-from vpcipam.cli.ec2_client import Ec2Session, explain
+from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.inspect_view import show_node
-from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.inspection.audit import audit
@@ -17,7 +17,6 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
-from vpcipam.settings import Settings
 
 EXAMPLES = (
     "vpcipam inspect --ec2 --region eu-central-1 --instance-id i-0123456789abcdef0",
@@ -26,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("inspect", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
+@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
 @click.option("--region", metavar="NAME", help="The instance's region. [default: the one that boto3 finds]")
@@ -41,7 +40,7 @@ def command(
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
-) -> Answer:
+) -> Output:
     """Read a real node, show its ENIs, subnets and capacity, and check it against the rules of EC2 and ipamd.
 
     The command calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for an unknown type.
@@ -52,14 +51,14 @@ def command(
         raise click.UsageError("say what to read: give --ec2 and --instance-id ID to read a running instance from EC2")
     if not instance_id:
         raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
-    settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
+    settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
     surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods)
     findings = audit(surveyed)
     given = daemonset is not None or bool(assignments)
     diagnostics = settings.diagnose(surveyed.node.limits)
 
-    return Answer(
+    return Output(
         document={
             "source": "ec2",
             "region": session.region,
@@ -77,7 +76,7 @@ def _read(session: Ec2Session, instance_id: str) -> ObservedNode:
     try:
         return read_node(session.ec2, instance_id, now_ns=time.time_ns(), find_limits=session.find_limits)
     except Ec2Error as error:
-        raise explain(error, session.region) from error
+        raise with_advice(error, session.region) from error
 
 
 def _summary(findings: tuple[Finding, ...], instance_id: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.limits import InstanceLimits, all_instance_limits, max_pods
 
@@ -13,11 +13,11 @@ EXAMPLES = (
 )
 
 
-@click.command("limits", cls=AnsweringCommand, examples=EXAMPLES, short_help="What EC2 allows instances of a type.")
+@click.command("limits", cls=OutputCommand, examples=EXAMPLES, short_help="What EC2 allows instances of a type.")
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
 @click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @types_option
-def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) -> Answer:
+def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) -> Output:
     """Show the limits of each instance TYPE: ENIs, addresses, network cards."""
     if all_types == bool(types):
         raise click.UsageError("give either names of instance types or --all")
@@ -26,7 +26,7 @@ def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) 
         found = [limits for _, limits in sorted(({limits.instance_type: limits for limits in all_instance_limits()} | more).items())]
     else:
         found = [find_type(name, more) for name in types]
-    return Answer(document=[limits.to_dict() for limits in found], show=_show(found))
+    return Output(document=[limits.to_dict() for limits in found], show=_show(found))
 
 
 _LEGEND = (

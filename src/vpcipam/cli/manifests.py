@@ -26,12 +26,13 @@ def read_settings(file: str) -> Settings:
         raise ManifestError(f"can't read stdin: {file_trouble(error)}; give a manifest as UTF-8 text") from error
 
 
-def apply_variables(settings: Settings, assignments: tuple[tuple[str, str], ...]) -> Settings:
-    """Change single variables of settings; if a name occurs twice, the last value wins.
+def node_settings(daemonset: str | None, assignments: tuple[tuple[str, str], ...]) -> Settings:
+    """Read the settings of the options `--daemonset` and `--set`; if `--set` names a variable twice, the last value wins.
 
     Raises:
         InvalidArgument: No release reads a variable of that name. The message suggests the nearest name.
     """
+    settings = Settings() if daemonset is None else read_settings(daemonset)
     for name, _ in assignments:
         explain(name)
     return settings.with_variables(dict(assignments))

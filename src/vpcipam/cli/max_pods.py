@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, max_pods
 
@@ -20,7 +20,7 @@ EXAMPLES = (
 )
 
 
-@click.command("max-pods", cls=AnsweringCommand, examples=EXAMPLES, short_help="How many pods a node can run.")
+@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, short_help="How many pods a node can run.")
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
@@ -29,7 +29,7 @@ EXAMPLES = (
 @types_option
 def command(
     types: tuple[str, ...], *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, uncapped: bool, types_file: str | None
-) -> Answer:
+) -> Output:
     """Compute the kubelet's max-pods for each instance TYPE.
 
     The number includes aws-node and kube-proxy, which run on every node and use the host's network.
@@ -49,8 +49,8 @@ def command(
     ]
     if len(answers) == 1:
         only = answers[0]
-        return Answer(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
-    return Answer(document=answers, show=lambda page: _show(page, answers))
+        return Output(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
+    return Output(document=answers, show=lambda page: _show(page, answers))
 
 
 def _answer(

@@ -7,14 +7,14 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
-from vpcipam.cli.manifests import apply_variables, read_settings
+from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.plan_view import show_plan
 from vpcipam.cli.streams import STDIN
 from vpcipam.planner import PODS_LIMIT, NodePlan, plan
-from vpcipam.settings import Diagnostic, Settings
+from vpcipam.settings import Diagnostic
 
 EXAMPLES = (
     "vpcipam plan m5.large --pods 20",
@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("plan", cls=AnsweringCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
+@click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
 @click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
 @click.option(
     "--pods",
@@ -50,7 +50,7 @@ def command(
     timeline: bool,
     fail_if_waiting: bool,
     types_file: str | None,
-) -> Answer:
+) -> Output:
     """Compute what a node of an instance TYPE settles at: its ENIs, addresses and EC2 calls, and the reasons.
 
     Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds those of a cluster.
@@ -58,11 +58,11 @@ def command(
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
     limits = find_type(instance_type, read_types(types_file))
-    settings = apply_variables(Settings() if daemonset is None else read_settings(daemonset), assignments)
+    settings = node_settings(daemonset, assignments)
     answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
     diagnostics = settings.diagnose(limits)
 
-    return Answer(
+    return Output(
         document=_document(answer, diagnostics, timeline=timeline),
         show=lambda page: show_plan(page, answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),

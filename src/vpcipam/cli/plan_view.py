@@ -121,12 +121,10 @@ def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
     subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, with those of the ENIs themselves"
     if custom_networking:
         subnet += "; 1 of them, the primary ENI's, out of the node's own subnet"
+    attached = f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free"
     page.facts(
         (
-            (
-                "attached",
-                f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free",
-            ),
+            ("attached", attached),
             ("taken out of the subnet", subnet),
             ("hard limit", f"{counted(plan.pod_limit, 'pod')} with a VPC address: {plan.limit_reason}"),
             ("kubelet's max-pods", f"{number(plan.max_pods)}, {HOST_NETWORK_PODS} of them on the host's network"),

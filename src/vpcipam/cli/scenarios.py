@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vpcipam.cli.command import FILE, Answer
+from vpcipam.cli.command import FILE, Output
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
 
@@ -32,11 +32,11 @@ _SCENARIO_OPTIONS = (
 )
 
 
-def takes_scenario(function: Callable[..., Answer]) -> Callable[..., Answer]:
+def takes_scenario(function: Callable[..., Output]) -> Callable[..., Output]:
     """Add the argument and options that select a scenario to a command, which gets it as `scenario`."""
 
     @functools.wraps(function)
-    def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], **options: Any) -> Answer:  # noqa: ANN401 - the command's own options
+    def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], **options: Any) -> Output:  # noqa: ANN401 - the command's own options
         return function(_read_scenario(file, seed, trace, changes), **options)
 
     for option in reversed(_SCENARIO_OPTIONS):

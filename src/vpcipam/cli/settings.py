@@ -7,7 +7,7 @@ import click
 
 from vpcipam._units import counted
 from vpcipam.address import AddressMode
-from vpcipam.cli.command import FILE, Answer, AnsweringCommand
+from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import read_settings
 from vpcipam.cli.settings_view import show_settings
@@ -23,15 +23,13 @@ EXAMPLES = (
 )
 
 
-@click.command(
-    "settings", cls=AnsweringCommand, examples=EXAMPLES, short_help="How the daemon reads a manifest, and what is wrong with it."
-)
+@click.command("settings", cls=OutputCommand, examples=EXAMPLES, short_help="How the daemon reads a manifest, and what is wrong with it.")
 @click.argument("file", metavar="FILE|-", type=FILE)
 @click.option(
     "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="Also check the settings against this instance type."
 )
 @types_option
-def command(file: str, instance_type: str | None, types_file: str | None) -> Answer:
+def command(file: str, instance_type: str | None, types_file: str | None) -> Output:
     """Explain and check the variables of an aws-node manifest.
 
     FILE is the DaemonSet as YAML or JSON, the `env` list of its aws-node container, or Helm values with a mapping `env`; - is stdin.
@@ -47,7 +45,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Ans
     source = "stdin" if file == STDIN else file
     variables = describe_variables(settings)
 
-    return Answer(
+    return Output(
         document={
             "source": source,
             "instance_type": instance_type,
@@ -100,12 +98,8 @@ def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
-    others = [
-        {"name": name, "value": None, "text": text, "source": "other", "acts_on_addresses": False, "effect": "not a variable of the daemon"}
-        for name, text in texts.items()
-        if name not in VARIABLES
-    ]
-    return described + others
+    other = {"source": "other", "acts_on_addresses": False, "effect": "not a variable of the daemon"}
+    return described + [{"name": name, "value": None, "text": text} | other for name, text in texts.items() if name not in VARIABLES]
 
 
 def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[str, Any]:

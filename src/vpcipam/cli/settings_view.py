@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 _STYLES = {"set": "bold", "fallback": "yellow", "default": "dim", "implied": "dim"}
 _LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
-_SOURCE_TEXTS = {"fallback": "unusable"}
 _WIDE = 100
 """The number of columns from which on a table of four columns reads well."""
 
@@ -35,20 +34,14 @@ def show_settings(page: "Page", headline: str, variables: Sequence[dict[str, Any
 
 def _show_variables(page: "Page", variables: Sequence[dict[str, Any]]) -> None:
     """Write a table, or on a narrow page a list with each effect below its variable."""
-    rows = [
-        (
-            _STYLES[described["source"]],
-            described["name"],
-            VARIABLES[described["name"]].format(described["value"]),
-            _SOURCE_TEXTS.get(described["source"], described["source"]),
-            described["effect"],
-        )
-        for described in variables
-    ]
-    if page.width < _WIDE:
-        for style, name, value, source, effect in rows:
-            page.line(f"{name} = {value} ({source})", style)
-            page.indented(effect)
-        return
-    cells = [((name, style), (value, style), (source, style), effect) for style, name, value, source, effect in rows]
-    page.table(("variable", "value", "from", "what it does"), cells, fold={"value", "what it does"})
+    rows = []
+    for described in variables:
+        source, style = described["source"], _STYLES[described["source"]]
+        value = VARIABLES[described["name"]].format(described["value"])
+        source_text = "unusable" if source == "fallback" else source
+        if page.width < _WIDE:
+            page.line(f"{described['name']} = {value} ({source_text})", style)
+            page.indented(described["effect"])
+        rows.append(((described["name"], style), (value, style), (source_text, style), described["effect"]))
+    if page.width >= _WIDE:
+        page.table(("variable", "value", "from", "what it does"), rows, fold={"value", "what it does"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from vpcipam.cli.command import FILE, Answer, AnsweringCommand
+from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.pictures import check_picture, check_writable
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
@@ -22,12 +22,12 @@ EXAMPLES = (
 )
 
 
-@click.command("simulate", cls=AnsweringCommand, examples=EXAMPLES, short_help="How a fleet of nodes fares over hours or days.")
+@click.command("simulate", cls=OutputCommand, examples=EXAMPLES, short_help="How a fleet of nodes fares over hours or days.")
 @takes_scenario
 @click.option("--csv", "folder", metavar="DIR", type=FILE, help="Write all samples as CSV files into this folder.")
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the run, as .svg or .png. Needs vpcipam[plots].")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor summary.")
-def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: bool) -> Answer:
+def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: bool) -> Output:
     """Simulate the fleet of nodes and pods that SCENARIO.toml describes, with ipamd on every node and a model of EC2.
 
     The same scenario and seed give the same figures on every machine.
@@ -47,7 +47,7 @@ def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: 
 
         plot_result(result, plot)
         notes.append(f"drew {plot}")
-    return Answer(
+    return Output(
         document=result.to_dict(),
         show="" if quiet else lambda page: show_result(page, result),
         notes=() if quiet else tuple(notes),

@@ -29,15 +29,19 @@ def open_text(file: str) -> TextIO:
 
 
 def write(text: str) -> None:
-    """Write to stdout, with simpler signs if its encoding needs them."""
-    stream = sys.stdout
-    if stream is None:  # the parent process closed it
-        return
+    """Write to stdout."""
+    if sys.stdout is not None:  # the parent process may have closed it
+        sys.stdout.write(_encodable(text, sys.stdout))
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    """Replace the signs that a stream's encoding does not have."""
+    encoding = stream.encoding or "ascii"
     try:
-        stream.write(text)
+        text.encode(encoding)
     except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding))
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def flush_stdout() -> None:
@@ -65,13 +69,7 @@ def complain(message: str) -> None:
 def note(message: str) -> None:
     """Write one line to stderr."""
     if sys.stderr is not None:
-        encoding = sys.stderr.encoding or "ascii"
-        line = one_line(message)
-        try:
-            line.encode(encoding)
-        except UnicodeEncodeError:
-            line = line.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(_encodable(one_line(message), sys.stderr) + "\n")
         sys.stderr.flush()
 
 

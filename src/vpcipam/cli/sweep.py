@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import click
 
-from vpcipam.cli.command import Answer, AnsweringCommand
+from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
 from vpcipam.cli.search_view import show_sweep
@@ -22,10 +22,10 @@ workers_option = click.option(
 )
 
 
-@click.command("sweep", cls=AnsweringCommand, examples=EXAMPLES, short_help="How a fleet fares under each of many settings.")
+@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, short_help="How a fleet fares under each of many settings.")
 @takes_scenario
 @workers_option
-def command(scenario: Scenario, *, workers: int | None) -> Answer:
+def command(scenario: Scenario, *, workers: int | None) -> Output:
     """Run a scenario once for each combination of the values that its table [sweep] lists.
 
     Ctrl-C ends the search and shows the trials that are done.
@@ -33,7 +33,7 @@ def command(scenario: Scenario, *, workers: int | None) -> Answer:
     points = read_sweep(scenario)
     with show_progress(len(points)) as progress:
         result = sweep(scenario, points, workers=workers, progress=progress)
-    return Answer(
+    return Output(
         document=_document(scenario.name, result),
         show=lambda page: show_sweep(page, scenario.name, result),
         finding=unfinished(len(result.trials), result.count),

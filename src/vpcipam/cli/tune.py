@@ -6,7 +6,7 @@ import attrs
 import click
 
 from vpcipam._units import NS_PER_S
-from vpcipam.cli.command import FILE, Answer, AnsweringCommand
+from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.pictures import check_picture
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
@@ -31,11 +31,11 @@ class _Point:
     on_front: bool
 
 
-@click.command("tune", cls=AnsweringCommand, examples=EXAMPLES, short_help="The best settings for a workload.")
+@click.command("tune", cls=OutputCommand, examples=EXAMPLES, short_help="The best settings for a workload.")
 @takes_scenario
 @workers_option
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")
-def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Answer:
+def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Output:
     """Find the best of the settings that the scenario's table [tune] lists, and print the command that applies them.
 
     Ctrl-C ends the search and shows the trials that are done.
@@ -49,7 +49,7 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Ans
     if plot is not None and result.candidates:
         _draw(result, plot)
         notes.append(f"drew {plot}")
-    return Answer(
+    return Output(
         document=_document(scenario.name, result),
         show=lambda page: show_tune(page, scenario.name, result),
         notes=tuple(notes),

@@ -65,7 +65,7 @@ def read_instance(item: Structure) -> Instance:
         instance_id=instance_id,
         instance_type=item["InstanceType"],
         subnet_id=item["SubnetId"],
-        network_interfaces=tuple(sorted(enis, key=device)),
+        network_interfaces=tuple(sorted(enis, key=device_order)),
         tags=read_tags(item.get("Tags", ())),
         vpc_id=item["VpcId"],
         availability_zone=zone,
@@ -80,7 +80,7 @@ def _read_time_ns(value: datetime | str) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 
-def device(eni: NetworkInterface) -> tuple[int, int]:
+def device_order(eni: NetworkInterface) -> tuple[int, int]:
     """Return the network card and device index of an ENI as a sort key; an unattached one sorts first."""
     return (-1, -1) if eni.attachment is None else (eni.attachment.network_card_index, eni.attachment.device_index)
 

@@ -14,7 +14,7 @@ import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.answers import (
-    device,
+    device_order,
     read_assigned,
     read_assigned_ipv6_prefixes,
     read_instance,
@@ -105,8 +105,6 @@ class BotoEc2:
         """Wait."""
         self._sleep(duration_ns / NS_PER_S)
 
-    # --- ENIs ------------------------------------------------------------------------------------------------------------
-
     def create_network_interface(
         self,
         *,
@@ -166,8 +164,6 @@ class BotoEc2:
         """Delete a detached ENI; the subnet gets its addresses back."""
         self._call("delete_network_interface", NetworkInterfaceId=eni_id)
 
-    # --- addresses -------------------------------------------------------------------------------------------------------
-
     def assign_private_ip_addresses(
         self,
         eni_id: str,
@@ -206,8 +202,6 @@ class BotoEc2:
             self._call("assign_ipv6_addresses", NetworkInterfaceId=eni_id, Ipv6PrefixCount=ipv6_prefix_count)
         )
 
-    # --- reads -----------------------------------------------------------------------------------------------------------
-
     def describe_network_interfaces(
         self,
         *,
@@ -218,7 +212,7 @@ class BotoEc2:
     ) -> tuple[NetworkInterface, ...]:
         """List the ENIs that match all filters, ordered by id: the named ones, those attached to an instance, or all."""
         of_instance = {} if instance_id is None else {"attachment.instance-id": (instance_id,)}
-        items = self._look(
+        items = self._describe(
             "describe_network_interfaces",
             "NetworkInterfaces",
             names=("NetworkInterfaceIds", eni_ids),
@@ -232,7 +226,7 @@ class BotoEc2:
         Raises:
             Ec2Error: InvalidInstanceID.NotFound, also for a terminated instance, which EC2 still shows for an hour.
         """
-        for reservation in self._look("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
+        for reservation in self._describe("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
             for item in reservation["Instances"]:
                 if item["State"]["Name"] not in _GONE_STATES:
                     return read_instance(item)
@@ -241,7 +235,7 @@ class BotoEc2:
     def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
         """List subnets, ordered by id: the named ones, those of a VPC, or all."""
         of_vpc = {} if vpc_id is None else {"vpc-id": (vpc_id,)}
-        items = self._look("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
+        items = self._describe("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
 
     def describe_instance_types(self, instance_types: Iterable[str] = ()) -> tuple[InstanceLimits, ...]:
@@ -250,7 +244,7 @@ class BotoEc2:
         Raises:
             Ec2Error: InvalidInstanceType for a name that EC2 does not know.
         """
-        items = self._look(
+        items = self._describe(
             "describe_instance_types", "InstanceTypes", names=("InstanceTypes", instance_types), page_size=_PAGE_SIZE_OF_TYPES
         )
         return tuple(sorted(map(InstanceLimits.from_describe_instance_types, items), key=lambda limits: limits.instance_type))
@@ -262,21 +256,19 @@ class BotoEc2:
             if self._metadata is None
             else self._metadata(instance_id)
         )
-        return tuple(sorted((attrs.evolve(eni, tags=()) for eni in enis), key=device))
+        return tuple(sorted((attrs.evolve(eni, tags=()) for eni in enis), key=device_order))
 
-    # --- one call --------------------------------------------------------------------------------------------------------
-
-    def _look(
+    def _describe(
         self,
         method: str,
         into: str,
         *,
-        names: tuple[str, Iterable[str]] | None = None,
+        names: tuple[str, Iterable[str]],
         filters: Mapping[str, Iterable[str]] | None = None,
         page_size: int = _PAGE_SIZE,
     ) -> list[Any]:
         """Return all pages of a Describe… action: the named items, with the parameter that takes names, or all."""
-        parameter, values = names or ("", ())
+        parameter, values = names
         named = sorted(set(values))
         # EC2 refuses a page size beside names.
         members: dict[str, Any] = {parameter: named} if named else {"MaxResults": page_size}
@@ -295,34 +287,27 @@ class BotoEc2:
         action: str = self._client.meta.method_to_api_mapping[method]
         given = {name: value for name, value in members.items() if value is not None}
         call: Callable[..., dict[str, Any]] = getattr(self._client, method)
-        pause_s = FIRST_PAUSE_S
-        for _ in range(self._attempt_count - 1):
+        pause_s, attempt = FIRST_PAUSE_S, 1
+        while True:
             try:
                 return call(**given)
             except (ClientError, BotoCoreError) as error:
-                if not _is_worth_trying_again(error, repeatable=repeatable):
+                if attempt == self._attempt_count or not _is_retryable(error, repeatable=repeatable):
                     raise _refusal(error, action) from error
             self._sleep(pause_s * (1 + JITTER * self._chance()))
-            pause_s = min(pause_s * PAUSE_FACTOR, LONGEST_PAUSE_S)
-        try:
-            return call(**given)
-        except (ClientError, BotoCoreError) as error:
-            raise _refusal(error, action) from error
+            pause_s, attempt = min(pause_s * PAUSE_FACTOR, LONGEST_PAUSE_S), attempt + 1
 
 
-def _is_worth_trying_again(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:
+def _is_retryable(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:
     if isinstance(error, ClientError):
-        return _code(error) in THROTTLED or (repeatable and _status(error) >= _SERVER_ERROR)
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return _code(error) in THROTTLED or (repeatable and status >= _SERVER_ERROR)
     return isinstance(error, _NEVER_SENT) or (repeatable and isinstance(error, HTTPClientError))
 
 
 def _code(error: ClientError) -> str:
     code: str = error.response.get("Error", {}).get("Code", "Unknown")
     return code
-
-
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _refusal(error: ClientError | BotoCoreError, action: str) -> Ec2Error:

@@ -2,17 +2,13 @@
 
 import attrs
 
-from vpcipam._arguments import require_integer
+from vpcipam._arguments import integer_field
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.faults import Faults
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies
 from vpcipam.ec2.throttle import Throttle
 
 NO_FAULTS = Faults()
-
-
-def _check_lag(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    require_integer(attribute.name, value, 0)
 
 
 @attrs.frozen
@@ -30,8 +26,8 @@ class Conditions:
 
     throttle: Throttle | None = None
     latencies: Latencies | None = None
-    describe_lag_ns: int = attrs.field(default=0, validator=_check_lag)
-    metadata_lag_ns: int = attrs.field(default=0, validator=_check_lag)
+    describe_lag_ns: int = attrs.field(default=0, validator=integer_field(0))
+    metadata_lag_ns: int = attrs.field(default=0, validator=integer_field(0))
     faults: Faults = NO_FAULTS
     seed: int = 0
 

@@ -18,18 +18,9 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.errors import InvalidArgument
 
 NODE_ACTIONS = (
-    "AssignIpv6Addresses",
-    "AssignPrivateIpAddresses",
-    "AttachNetworkInterface",
-    "CreateNetworkInterface",
-    "DeleteNetworkInterface",
-    "DescribeInstances",
-    "DescribeNetworkInterfaces",
-    "DescribeSubnets",
-    "DetachNetworkInterface",
-    "ModifyNetworkInterfaceAttribute",
-    "UnassignPrivateIpAddresses",
-    METADATA_ACTION,
+    *("AssignIpv6Addresses", "AssignPrivateIpAddresses", "AttachNetworkInterface", "CreateNetworkInterface", "DeleteNetworkInterface"),
+    *("DescribeInstances", "DescribeNetworkInterfaces", "DescribeSubnets", "DetachNetworkInterface"),
+    *("ModifyNetworkInterfaceAttribute", "UnassignPrivateIpAddresses", METADATA_ACTION),
 )
 """The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 

@@ -10,15 +10,12 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from vpcipam._arguments import require_integer
+from vpcipam._arguments import integer_field
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import actions_by_name, is_mutating, require_action
 
 _PAGED_ACTIONS = frozenset({"DescribeInstances", "DescribeNetworkInterfaces"})
-
-
-def _check_positive(instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    require_integer(f"{attribute.name} of a {type(instance).__name__}", value, 1)
+_POSITIVE = integer_field(1, name=lambda instance, attribute: f"{attribute.name} of a {type(instance).__name__}")
 
 
 @attrs.frozen
@@ -33,27 +30,21 @@ class TokenBucket:
         refill_period_ns: one second by default; longer for rates below one per second: 1 in 10 s is 0.1 per second.
     """
 
-    capacity: int = attrs.field(validator=_check_positive)
-    refill_count: int = attrs.field(validator=_check_positive)
-    refill_period_ns: int = attrs.field(default=NS_PER_S, validator=_check_positive)
+    capacity: int = attrs.field(validator=_POSITIVE)
+    refill_count: int = attrs.field(validator=_POSITIVE)
+    refill_period_ns: int = attrs.field(default=NS_PER_S, validator=_POSITIVE)
 
 
 NON_MUTATING_BUCKET = TokenBucket(100, 20)
 UNFILTERED_BUCKET = TokenBucket(50, 10)
 MUTATING_BUCKET = TokenBucket(50, 5)
 ACTION_BUCKETS: Mapping[str, TokenBucket] = {
-    "AssignIpv6Addresses": TokenBucket(100, 5),
-    "AssignPrivateIpAddresses": TokenBucket(100, 5),
-    "CreateNetworkInterface": TokenBucket(100, 5),
-    "CreateSubnetCidrReservation": TokenBucket(5, 1),
-    "CreateTags": TokenBucket(100, 10),
-    "DeleteNetworkInterface": TokenBucket(100, 5),
-    "DeleteSubnetCidrReservation": TokenBucket(5, 1),
-    "DeleteTags": TokenBucket(100, 10),
-    "ModifyNetworkInterfaceAttribute": TokenBucket(100, 5),
+    **dict.fromkeys(("CreateSubnetCidrReservation", "DeleteSubnetCidrReservation"), TokenBucket(5, 1)),
     "RunInstances": TokenBucket(5, 2),
+    **dict.fromkeys(("AssignIpv6Addresses", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"), TokenBucket(100, 5)),
+    **dict.fromkeys(("CreateNetworkInterface", "DeleteNetworkInterface", "ModifyNetworkInterfaceAttribute"), TokenBucket(100, 5)),
     "TerminateInstances": TokenBucket(100, 5),
-    "UnassignPrivateIpAddresses": TokenBucket(100, 5),
+    **dict.fromkeys(("CreateTags", "DeleteTags"), TokenBucket(100, 10)),
 }
 """The actions of the model for which EC2 documents a bucket size of their own ("uncategorized actions")."""
 

@@ -1,10 +1,10 @@
 """Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
 
-Nodes are ticked only when a tick may do something (`Node.calm`, `Node.next_wakeup`), and yet all they do falls on the instants on which it
-would fall if each were ticked every 5 s; `tickless=False` does just that, and the tests compare the two.
+A node ticks only when a tick may do something (`Node.calm`, `Node.next_wakeup`). Everything it does still falls on the instants at which it
+would happen if every node ticked every 5 s. `tickless=False` ticks them all, and the tests compare the two.
 
-Order at one instant: nodes that have booted start, those that are ready join, nodes look at their pools; then pods are deleted, pods come,
-the kubelets try again, empty nodes go, and a sample is taken.
+Order at one instant: booted nodes start, started nodes join, nodes look at their pools; then pods are deleted, pods arrive, kubelets try
+again, empty nodes go, and a sample is taken.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,28 +14,28 @@ from vpcipam._units import NS_PER_S
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.fleet.ledger import NEVER_NS, Ledger
+from vpcipam.fleet.loop import ARRIVE, DELETE, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.stage import make_recorder, set_stage
-from vpcipam.fleet.turnover import NEVER_NS, NO_HOME, Event, Ledger, Member, Scheduler, turn_over
 from vpcipam.node import Node
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
-"""Told of what nodes do: the node, and its actions of one tick."""
+"""Called with a node and the actions of one of its ticks."""
 Progress = Callable[[int, int], None]
-"""Told how far a run is: the time that it has come to, and its duration, in nanoseconds."""
+"""Called with the simulated time so far and the duration, in nanoseconds."""
 
 EVENTS_PER_WINDOW = 128
-"""How many events there are, about, from one answer of `Fleet.run` to the next."""
+"""About how many events `Fleet.run` handles between two yields."""
 STRIP_COUNT = 96
-"""How often a run writes down what is free in each subnet, /28 by /28."""
+"""How many times a run records the free addresses of each subnet, /28 by /28."""
 _LAUNCH_RETRY_NS = 60 * NS_PER_S
 _START_RETRY_NS = 10 * NS_PER_S
 
-
-# The kinds of events, in the order in which they come at one instant.
-START, READY, WAKE = range(3)  # DELETE and ARRIVE are 3 and 4
-RETRY, SCALE_DOWN, SAMPLE = range(5, 8)
+# Kinds of events, beside DELETE and ARRIVE of pods. At one instant the lower kind comes first.
+START, READY, WAKE = range(DELETE)
+RETRY, SCALE_DOWN, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 5)
 
 
 def simulate(
@@ -45,11 +45,11 @@ def simulate(
 
     Args:
         scenario: what to run.
-        progress: told now and then how far it is.
-        observer: told of what nodes do, in the order in which they tell.
-        tickless: tick nodes only when a tick may do something; else every 5 s, with the same result.
+        progress: called from time to time.
+        observer: called with the actions of each tick that has any.
+        tickless: tick a node only when a tick may do something; False ticks every 5 s, with the same result.
 
-    Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each look at a pool.
+    Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each tick of a node.
     """
     fleet = Fleet(scenario, observer=observer, tickless=tickless)
     for now_ns in fleet.run():
@@ -63,33 +63,31 @@ class Fleet:
 
     Invariants:
 
-    1. Each pod that has come is running, waiting, pending, done or refused, and in no two of these.
-    2. A node in `members` whose pool may want a look at a tick is woken at that tick or before.
+    1. Each pod that has arrived is running, waiting, pending, done or refused, and only one of these.
+    2. If a tick may change a node's pool, the node wakes at that tick or before.
     """
 
     def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
-        """Set the stage, with the nodes that are there at the start."""
+        """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario
         self.stage = set_stage(scenario)
         self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
-        self.members = self.ledger.members
+        self.members: list[Member] = []
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
-        self._scheduler = Scheduler(
-            scenario.groups, self.members, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed
-        )
+        self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
         self._live_counts = [0 for _ in scenario.groups]
         self._made_counts = [0 for _ in scenario.groups]
         self._booting_room = 0
         self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
-        self._turned_away: set[int] = set()  # by a node: they are refused, and yet to be deleted
-        self._early: dict[int, int] = {}  # pods bound to a node that is not ready: since when
+        self._rejected: set[int] = set()  # pods that their node rejected and that are not deleted yet
+        self._early: dict[int, int] = {}  # pods bound to a node that is not ready, each with the time since when
         self._recorder = make_recorder(scenario)
-        self._events: list[Event] = []
-        self._methods: dict[int, Callable[[int, int], None]] = {
+        self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
+        self._handlers = {
             START: self._start,
             READY: self._ready,
             WAKE: self._wake,
@@ -100,7 +98,7 @@ class Fleet:
         self._set_up_nodes()
 
     def _set_up_nodes(self) -> None:
-        """Have the nodes that are there at the start up and ready, their pools filled once: EC2 did all that before, and nobody waited."""
+        """Start the initial nodes and fill their pools before the run: instantly, and without counting the calls."""
         for number, group in enumerate(self.scenario.groups):
             for _ in range(group.count):
                 if self._launch(number, 0, boots=False):
@@ -109,51 +107,77 @@ class Fleet:
         self._calls_before = ec2.call_counts
         ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
 
-    def _window_ns(self) -> int:
-        days = self.scenario.duration_ns / 86_400e9
-        wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
-        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
-
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[int]:
-        """Run to the end; answer now and then with the time that it has come to."""
+        """Run to the end. Yields the time from time to time."""
         until_ns, window_ns = self.scenario.duration_ns, self._window_ns()
         self._push(0, SAMPLE, 0)
         for begin_ns in range(0, until_ns, window_ns):
             end_ns = min(begin_ns + window_ns, until_ns)
-            turn_over(end_ns, self._events, self.ledger, self._scheduler, self)
+            run_until(end_ns, self._events, self.ledger, self._scheduler, self)
             yield end_ns
         self._sample(0, until_ns)
 
+    def _window_ns(self) -> int:
+        days = self.scenario.duration_ns / 86_400e9
+        wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
+        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.keys) + wakes + EVENTS_PER_WINDOW)))
+
+    def handle(self, event: Event) -> None:
+        """Handle an event of a node, or of the fleet."""
+        time_ns, kind, number = event
+        self._handlers[kind](number, time_ns)
+
     def _push(self, time_ns: int, kind: int, number: int) -> None:
-        """Have an event come; not before the one that is being dealt with, in the order of events."""
+        """Schedule an event; in the order of events it must not come before the current one."""
         heappush(self._events, (time_ns, kind, number))
 
-    def other(self, now_ns: int, kind: int, number: int) -> None:
-        """Deal with an event of a node, or of the fleet."""
-        self._methods[kind](number, now_ns)
+    def delete_unserved(self, number: int, member: Member | None, now_ns: int) -> None:
+        """Delete a pod that never had an address."""
+        self.ledger.unserved_count += 1
+        if number in self._rejected:
+            self._rejected.remove(number)
+            return
+        self.refused_count += 1
+        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
+        if member is None:
+            waiting = self._early if number in self._early else self.ledger.pending
+            self._recorder.for_node_ns.append(now_ns - waiting.pop(number))
+            return
+        self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
+        self.waiting_count -= 1
+        self.ledger.homes[number] = None
+        self._scheduler.move(member, member.pod_count - 1)
+        self.after_deletion(member, now_ns)
 
-    # --- pods that do not find an address at once ------------------------------------------------------------------------------
+    def after_deletion(self, member: Member, now_ns: int) -> None:
+        """Let other pods have the room, or the address once it has cooled."""
+        if self.ledger.pending:
+            self._place_pending(now_ns)
+        self._plan_retry(member, now_ns)
+        if not member.pod_count:
+            self._plan_scale_down(member, now_ns)
+
+    # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
     def bind(self, name: str) -> Member | None:
-        """Bind a pod to the node that its trace names; None where it has to wait for the node, or is turned away."""
+        """Bind a pod to the node of a name; None if the node does not exist yet, is gone, not ready or full."""
         member = self._by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
             return None
         self._scheduler.move(member, member.pod_count + 1)
         return member
 
-    def pend(self, number: int, now_ns: int) -> None:
-        """Let a pod wait for a node with room, or for its own to be ready. A full node turns it away, as a kubelet does ("OutOfpods")."""
-        name = None if self.ledger.bound_to is None else self.ledger.bound_to[number]
+    def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
+        """Let a pod wait for a node with room, or for its own to be ready. A full node rejects it, as a kubelet does ("OutOfpods")."""
         if name is None:
             self.ledger.pending[number] = now_ns
             self._scale_up(now_ns)
             return
         member = self._by_name.get(name)
         if member is None or member.gone or member.ready:
-            self._turned_away.add(number)
+            self._rejected.add(number)
             self.refused_count += 1
         else:
             self._early[number] = now_ns
@@ -164,50 +188,51 @@ class Fleet:
         return len(self.ledger.pending) + len(self._early)
 
     def _place_early(self, member: Member, now_ns: int) -> None:
-        """Bind pods that wait for a node of their own, now that it is ready."""
-        assert self.ledger.bound_to is not None, "else none would wait"  # noqa: S101  # for the type checker
+        """Bind the pods that wait for this node, now that it is ready."""
+        bound_to = self.ledger.bound_to
+        assert bound_to is not None, "else no pod would wait for a node of its own"  # noqa: S101  # for the type checker
         for number, since_ns in list(self._early.items()):
-            if self.ledger.bound_to[number] == member.name:
+            if bound_to[number] == member.name:
                 del self._early[number]
                 if self.bind(member.name) is None:
-                    self.pend(number, now_ns)
+                    self.wait_for_node(number, member.name, now_ns)
                 else:
-                    self._settle_in(member, number, since_ns, now_ns)
+                    self._place(member, number, since_ns, now_ns)
 
     def _place_pending(self, now_ns: int) -> None:
-        """Bind pods that wait for a node, the oldest first."""
-        while self.ledger.pending and self._scheduler.has_room:
-            number = next(iter(self.ledger.pending))
-            since_ns = self.ledger.pending.pop(number)
-            member = self._scheduler.take()
-            assert member is not None, "the scheduler has room"  # noqa: S101  # for the type checker
-            self._settle_in(member, number, since_ns, now_ns)
+        """Bind pending pods while nodes have room, the oldest first."""
+        pending = self.ledger.pending
+        while pending and (member := self._scheduler.take()) is not None:
+            number = next(iter(pending))
+            self._place(member, number, pending.pop(number), now_ns)
 
-    def _settle_in(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
-        """Give a pod that has waited for its node an address, or let it wait for that too."""
+    def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
+        """Put a pod that waited for a node on it, and try to give it an address."""
+        self.ledger.homes[number] = member
         self._recorder.for_node_ns.append(now_ns - since_ns)
         if not self._try(member, number, now_ns):
-            self.wait(member, number, now_ns)
+            self.wait_for_address(member, number, now_ns)
+
+    # --- pods that wait for an address -------------------------------------------------------------------------------------------
 
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
-        """Try to give a pod an address; tell whether it got one."""
+        """Try to give a pod that waited an address. Return whether it got one."""
         try:
-            self.ledger.house(number, member, now_ns)
+            member.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
         self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
-        self.disturb(member, now_ns)
+        self.wake_at_next_tick(member, now_ns)
         return True
 
-    def wait(self, member: Member, number: int, now_ns: int) -> None:
+    def wait_for_address(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
         member.waiting[number] = now_ns
-        member.waits = True
         self.waiting_count += 1
         self._plan_retry(member, now_ns)
 
     def _plan_retry(self, member: Member, now_ns: int) -> None:
-        """See to it that the kubelet's next try that can succeed is made; all others change nothing, so they are left out."""
+        """Schedule the kubelet's next try that can succeed. Tries before it would change nothing, so they are left out."""
         if not member.waiting:
             return
         stats = member.node.stats(now_ns)
@@ -216,16 +241,16 @@ class Fleet:
         else:
             cooldowns = member.datastore.cooldowns(now_ns)
             if not cooldowns:
-                return  # until its pool has grown, or a pod has gone
+                return  # planned again when the pool has grown or a pod was deleted
             free_ns = cooldowns[0].until_ns
         retry_ns = self.scenario.retry_ns
         soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
-        if soonest_ns < member.retry_ns:  # else one is planned already, be it for this very instant
+        if soonest_ns < member.retry_ns:  # else a try is planned already, perhaps for this very instant
             member.retry_ns = soonest_ns
             self._push(soonest_ns, RETRY, member.number)
 
     def _retry(self, number: int, now_ns: int) -> None:
-        """Make the tries of a node's kubelet that fall on an instant."""
+        """Make the tries of a node's kubelet that are due at this instant."""
         member = self.members[number]
         if member.retry_ns != now_ns:
             return
@@ -233,44 +258,15 @@ class Fleet:
         for pod, since_ns in list(member.waiting.items()):
             if now_ns > since_ns and (now_ns - since_ns) % self.scenario.retry_ns == 0 and self._try(member, pod, now_ns):
                 del member.waiting[pod]
-                member.waits = bool(member.waiting)
                 self.waiting_count -= 1
                 self._recorder.for_address_ns.append(now_ns - since_ns)
         self._plan_retry(member, now_ns)
 
-    def give_up(self, number: int, now_ns: int) -> None:
-        """Delete a pod that never had an address."""
-        if number in self._turned_away:
-            self._turned_away.remove(number)
-            return
-        self.refused_count += 1
-        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
-        home = self.ledger.homes[number]
-        if home == NO_HOME:
-            waited = self._early if number in self._early else self.ledger.pending
-            self._recorder.for_node_ns.append(now_ns - waited.pop(number))
-            return
-        member = self.members[home]
-        self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
-        member.waits = bool(member.waiting)
-        self.waiting_count -= 1
-        self.ledger.homes[number] = NO_HOME
-        self._scheduler.move(member, member.pod_count - 1)
-        self.after_release(member, now_ns)
+    # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
-    def after_release(self, member: Member, now_ns: int) -> None:
-        """Follow up on a pod that has gone: others may have room, or an address in time."""
-        if self.ledger.pending:
-            self._place_pending(now_ns)
-        self._plan_retry(member, now_ns)
-        if not member.pod_count:
-            self._plan_scale_down(member, now_ns)
-
-    # --- nodes ---------------------------------------------------------------------------------------------------------------
-
-    def disturb(self, member: Member, now_ns: int) -> None:
-        """Have a node look at its pool at its next tick: it does not rest any more."""
-        tick_ns = member.next_tick(now_ns)
+    def wake_at_next_tick(self, member: Member, now_ns: int) -> None:
+        """Have a node look at its pool at its next tick."""
+        tick_ns = member.node.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
             self._push(tick_ns, WAKE, member.number)
@@ -283,14 +279,15 @@ class Fleet:
         member.wake_ns = NEVER_NS
         if self._tickless:
             member.node.pass_over(now_ns)
-        self._tell(member, member.node.tick(now_ns))
-        self._settle(member, now_ns)
+        self._after_tick(member, member.node.tick(now_ns), now_ns)
 
-    def _settle(self, member: Member, now_ns: int) -> None:
-        """Count what a node has now, and find out when it wants a look again."""
-        node = member.node
-        if member.has_changed:
+    def _after_tick(self, member: Member, actions: tuple[Action, ...], now_ns: int) -> None:
+        """Report a node's actions, update the fleet's counts, and schedule the node's next tick that may do something."""
+        if actions and self._observer is not None:
+            self._observer(member, actions)
+        if member.revision != member.datastore.revision:
             self._count(member, now_ns)
+        node = member.node
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
         if self._tickless or node.busy_until(now_ns) is not None:
@@ -300,11 +297,10 @@ class Fleet:
         if wake_ns is not None:
             member.wake_ns = wake_ns
             self._push(wake_ns, WAKE, member.number)
-        if member.waiting:
-            self._plan_retry(member, now_ns)
+        self._plan_retry(member, now_ns)
 
     def _count(self, member: Member, now_ns: int) -> None:
-        """Bring the fleet's counts in line with a node's."""
+        """Count what a node has attached, and bring the fleet's counts in line."""
         datastore = member.datastore
         stats = datastore.stats(now_ns)
         eni_count = len(datastore.eni_ids)
@@ -315,14 +311,10 @@ class Fleet:
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
-    def _tell(self, member: Member, actions: tuple[Action, ...]) -> None:
-        if actions and self._observer is not None:
-            self._observer(member, actions)
-
     # --- nodes that come and go ----------------------------------------------------------------------------------------------
 
     def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
-        """Launch an instance, and have its ipamd start when it has booted; tell whether EC2 did."""
+        """Launch an instance, and have its ipamd start once it has booted. Return whether EC2 launched it."""
         group = self.scenario.groups[group_number]
         count = self._made_counts[group_number]
         subnet_id = self.stage.subnet_ids[group.subnets[count % len(group.subnets)]]
@@ -347,7 +339,8 @@ class Fleet:
             cooldown_aware_targets=group.cooldown_aware_targets,
             policy=group.policy,
         )
-        member = self.ledger.enter(name, group, node)
+        member = Member(len(self.members), name, group, node)
+        self.members.append(member)
         self._by_name[name] = member
         self._made_counts[group_number] += 1
         self._live_counts[group_number] += 1
@@ -365,8 +358,7 @@ class Fleet:
             self._recorder.event(now_ns, member.name, f"ipamd does not start: {error}")
             self._push(now_ns + _START_RETRY_NS, START, number)
             return
-        self._tell(member, actions)
-        self._settle(member, now_ns)
+        self._after_tick(member, actions, now_ns)
         self._push(max(now_ns, member.node.ready_ns), READY, number)
 
     def _ready(self, number: int, now_ns: int) -> None:
@@ -377,13 +369,12 @@ class Fleet:
         self._scheduler.add(member)
         if self._early:
             self._place_early(member, now_ns)
-        if self.ledger.pending:
-            self._place_pending(now_ns)
+        self._place_pending(now_ns)
         if not member.pod_count:
             self._plan_scale_down(member, now_ns)
 
     def _scale_up(self, now_ns: int) -> None:
-        """Launch nodes for pods that no node, booting or ready, has room for."""
+        """Launch nodes for the pending pods that no node, booting or ready, has room for."""
         while len(self.ledger.pending) > self._booting_room and now_ns >= self._launch_again_ns:
             for number, group in enumerate(self.scenario.groups):
                 if self._live_counts[number] < group.max_count and group.pods_per_node:
@@ -399,7 +390,7 @@ class Fleet:
             self._push(member.scale_down_ns, SCALE_DOWN, member.number)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
-        """Terminate a node that has been empty for long enough, if its group has more than it must have."""
+        """Terminate a node that has been empty for long enough, if its group may shrink."""
         member = self.members[number]
         place = self.scenario.groups.index(member.group)
         if member.scale_down_ns != now_ns or member.pod_count:
@@ -415,7 +406,7 @@ class Fleet:
         self._push(member.scale_down_ns, SCALE_DOWN, number)
 
     def _terminate(self, member: Member, now_ns: int) -> bool:
-        """Terminate a node; tell whether EC2 did."""
+        """Terminate a node. Return whether EC2 did so."""
         instance_id = member.node.instance_id
         assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
         try:
@@ -438,9 +429,9 @@ class Fleet:
         return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - self.pending_count
 
     def _sample(self, number: int, now_ns: int) -> None:
-        """Write down how things stand, and when to do so next."""
+        """Record a sample, and schedule the next one."""
         ec2 = self.stage.ec2
-        cooling = self.ledger.count_cooling(now_ns)
+        cooling = count_cooling(self.members, now_ns)
         running = self.running_count
         sample = FleetSample(
             time_ns=now_ns,
@@ -471,7 +462,7 @@ class Fleet:
             self._push(now_ns + sample_ns, SAMPLE, number)
 
     def result(self) -> FleetResult:
-        """What came of it; for after the end."""
+        """Sum up the run, after its end."""
         end_ns = self.scenario.duration_ns
         recorder = self._recorder
         for number, since_ns in (*self.ledger.pending.items(), *self._early.items()):
@@ -480,14 +471,14 @@ class Fleet:
         for member in self.members:
             recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
             recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.keys))
 
     def _check(self) -> None:
         """Assert what must hold between two events."""
-        homes = sum(home != NO_HOME for home in self.ledger.homes)
+        homes = sum(home is not None for home in self.ledger.homes)
         assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
-        assigned = sum(member.assigned_count for member in self.members)
+        assigned = sum(member.pod_count - len(member.waiting) for member in self.members)
         assert assigned == self.running_count == sum(member.datastore.sandbox_count for member in self.members), (  # noqa: S101
-            "invariant 1: who runs has an address"
+            "invariant 1: a running pod has an address"
         )
         self._scheduler._check()  # noqa: SLF001  # its part of the same

@@ -10,7 +10,7 @@ from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnets import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_ns, is_leaked
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, is_leaked
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -240,11 +240,11 @@ def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
     """ENIs that ipamd created for this instance are attached to it (docs/ipamd.md, "Leaked ENIs")."""
-    sweeps = survey.settings.leaked_eni_cleanup_enabled
+    nodes_clean_up = survey.settings.leaked_eni_cleanup_enabled
     for eni in survey.node.unattached:
         count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
         holds = f"was created for this instance, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
-        made_ns = created_ns(eni)
+        made_ns = created_tag_ns(eni)
         delete = f"aws ec2 delete-network-interface --network-interface-id {eni.eni_id}"
         if made_ns is None:
             message = f"{holds}; no {CREATED_TAG} tag tells its age"
@@ -254,8 +254,8 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         if age_ns < LEAKED_ENI_AGE_NS:
             yield Finding("young-eni", _NOTE, eni.eni_id, f"{holds}; it is {_age(age_ns)} old and may be about to be attached")
             continue
-        swept = sweeps and is_leaked(eni, survey.node.read_ns)
-        suggestion = f"any node of the VPC deletes it within the hour; or {delete}" if swept else f"no node will delete it: {delete}"
+        deleted_soon = nodes_clean_up and is_leaked(eni, survey.node.read_ns)
+        suggestion = f"any node of the VPC deletes it within the hour; or {delete}" if deleted_soon else f"no node will delete it: {delete}"
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 
 

@@ -367,7 +367,7 @@ class ControlLoop:
         return None
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
-        """A forecast for each card whose pool a look can change, be it only that a surplus ends."""
+        """A forecast for each card on which a look can change something, even if only that a surplus ends."""
         forecasts = []
         for card in self.cards:
             view = self._view_unless_calm(card, now_ns)

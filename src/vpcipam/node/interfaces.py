@@ -51,12 +51,12 @@ def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
     return (*(f"{address}/32" for address in eni.secondary_ips), *eni.ipv4_prefixes)
 
 
-def created_text(now_ns: int) -> str:
+def created_tag_text(now_ns: int) -> str:
     """Write a time as the value of `CREATED_TAG`."""
     return datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def created_ns(eni: NetworkInterface) -> int | None:
+def created_tag_ns(eni: NetworkInterface) -> int | None:
     """Read when an ENI was created from its tag; None if the tag is missing, invalid or without a time zone."""
     try:
         created = datetime.fromisoformat(eni.tag(CREATED_TAG) or "")
@@ -70,7 +70,7 @@ def is_leaked(eni: NetworkInterface, now_ns: int) -> bool:
 
     An ENI without a valid `CREATED_TAG` is left alone. ipamd instead tags it with the time when it first sees it.
     """
-    created = created_ns(eni)
+    created = created_tag_ns(eni)
     return eni.description.startswith(DESCRIPTION_PREFIX) and created is not None and now_ns - created >= LEAKED_ENI_AGE_NS
 
 

@@ -277,8 +277,9 @@ class Node:
 
     def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
         self._require_started()
-        if now_ns < self.ready_ns:
-            raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(self.ready_ns - now_ns)} s")
+        ready_ns = self._loop.pace.ready_ns
+        if now_ns < ready_ns:
+            raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(ready_ns - now_ns)} s")
         self._settle_unless_in_use(now_ns)
         return self._card(network_card).datastore
 

@@ -1,7 +1,7 @@
 """The EC2 side of a node: its calls in ipamd's order, with ipamd's fallbacks (docs/ipamd.md, "EC2 calls and throttling")."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import attrs
 
@@ -9,13 +9,13 @@ from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface
 from vpcipam.errors import NodeError
-from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, Calls
+from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, Backoff, Calls
 from vpcipam.node.interfaces import (
     CREATED_TAG,
     DESCRIPTION_PREFIX,
     INSTANCE_TAG,
     card_index,
-    created_text,
+    created_tag_text,
     discovered_subnets,
     is_excluded,
     pod_cidrs,
@@ -158,7 +158,7 @@ class Provisioner:
                 ipv4_prefix_count=slot_count if self.mode is AddressMode.PREFIX else 0,
                 ipv6_prefix_count=slot_count if self.mode is AddressMode.IPV6 else 0,
                 description=f"{DESCRIPTION_PREFIX}{self.instance_id}",
-                tags=((INSTANCE_TAG, self.instance_id), (CREATED_TAG, created_text(now_ns))),
+                tags=((INSTANCE_TAG, self.instance_id), (CREATED_TAG, created_tag_text(now_ns))),
                 now_ns=now_ns,
             )
         )
@@ -208,12 +208,12 @@ class Provisioner:
         Raises:
             Ec2Error: EC2 refused every try of one of the two calls.
         """
-        with _ignoring(ErrorCode.ATTACHMENT_NOT_FOUND):
-            calls.insist(
-                lambda now_ns: self.ec2.detach_network_interface(attachment_id, now_ns=now_ns),
-                DETACH_BACKOFF,
-                again=lambda error: error.code != ErrorCode.ATTACHMENT_NOT_FOUND,
-            )
+        _insist(
+            calls,
+            lambda now_ns: self.ec2.detach_network_interface(attachment_id, now_ns=now_ns),
+            DETACH_BACKOFF,
+            done=ErrorCode.ATTACHMENT_NOT_FOUND,
+        )
         calls.pause(PAUSE_AFTER_DETACH_NS)
         self.delete_eni(eni_id, calls)
 
@@ -223,12 +223,9 @@ class Provisioner:
         Raises:
             Ec2Error: EC2 refused every try.
         """
-        with _ignoring(ErrorCode.ENI_NOT_FOUND):
-            calls.insist(
-                lambda now_ns: self.ec2.delete_network_interface(eni_id, now_ns=now_ns),
-                DELETE_BACKOFF,
-                again=lambda error: error.code != ErrorCode.ENI_NOT_FOUND,
-            )
+        _insist(
+            calls, lambda now_ns: self.ec2.delete_network_interface(eni_id, now_ns=now_ns), DELETE_BACKOFF, done=ErrorCode.ENI_NOT_FOUND
+        )
 
     # --- subnets -------------------------------------------------------------------------------------------------------------
 
@@ -240,11 +237,10 @@ class Provisioner:
         return frozenset(subnet.subnet_id for subnet in subnets if is_excluded(subnet))
 
 
-@contextlib.contextmanager
-def _ignoring(code: ErrorCode) -> Iterator[None]:
-    """Ignore one error code of EC2's: it says that what was asked for is already so."""
+def _insist(calls: Calls, call: Callable[[int], None], backoff: Backoff, *, done: ErrorCode) -> None:
+    """Make a call until EC2 grants it, or says by the code `done` that there is nothing left to do."""
     try:
-        yield
+        calls.insist(call, backoff, again=lambda error: error.code != done)
     except Ec2Error as error:
-        if error.code != code:
+        if error.code != done:
             raise

@@ -192,7 +192,7 @@ class _Run:
         self._stages: list[Stage] = []
 
     def start(self) -> None:
-        self._stages.append(self._stage(list(self._node.start(self._now_ns))))
+        self._record_stage(list(self._node.start(self._now_ns)))
 
     def add_pod(self) -> bool:
         """Add a pod and let the node settle; return False if the pod has to wait."""
@@ -207,7 +207,7 @@ class _Run:
             self._waiting_reason = self._why_waiting()
             return False
         self._pods += 1
-        self._stages.append(self._stage([]))
+        self._record_stage([])
         return True
 
     def _why_waiting(self) -> str:
@@ -216,21 +216,20 @@ class _Run:
         if self._pods >= pod_limit:
             return f"the node runs at most {pod_limit} pods with a VPC address: {limit_reason}"
         settings = self._node.settings
-        if not settings.provisioning_enabled:
-            name = "ENABLE_IMDS_ONLY_MODE" if settings.enable_imds_only_mode else "DISABLE_NETWORK_RESOURCE_PROVISIONING"
+        if name := settings.provisioning_disabled_by:
             return f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
         return (
             "no address is free, yet the pool does not grow: no target is short with "
             f"WARM_IP_TARGET {settings.warm_ip_target} and MINIMUM_IP_TARGET {settings.minimum_ip_target}; set WARM_IP_TARGET to 1 or more"
         )
 
-    def _stage(self, actions: list[Action]) -> Stage:
+    def _record_stage(self, actions: list[Action]) -> None:
         """Let the node settle and record its figures."""
         actions += self._settle()
         stats = [self._node.stats(self._now_ns, card) for card in range(len(self._node.datastores))]
         enis = self._enis()
         total = sum(each.total_count for each in stats)
-        return Stage(
+        stage = Stage(
             pods=self._pods,
             eni_count=len(enis),
             prefix_count=sum(each.prefix_count for each in stats),
@@ -240,6 +239,7 @@ class _Run:
             subnet_ips=len(enis) + (0 if self._node.mode is AddressMode.IPV6 else total),
             decisions=tuple(Decision(self._pods, action.at_ns / NS_PER_S, action) for action in actions),
         )
+        self._stages.append(stage)
 
     def _settle(self) -> list[Action]:
         """Tick until the node has nothing left to do.

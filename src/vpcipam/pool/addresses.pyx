@@ -12,7 +12,7 @@ from vpcipam._pool_refusals import hold
 
 cimport cython
 from cpython.long cimport PyLong_CheckExact
-from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
@@ -26,10 +26,10 @@ from vpcipam.pool.block_choice cimport (
     sum_free,
     sum_init,
     sum_select,
-    tournament_enter,
+    tournament_set_leaf,
     tournament_free,
     tournament_init,
-    tournament_play,
+    tournament_build,
     tournament_set,
 )
 from vpcipam.pool.blocks cimport (
@@ -44,7 +44,7 @@ from vpcipam.pool.blocks cimport (
     Place,
     block_bit,
     block_free,
-    give_bit,
+    release_bit,
     grow_bits,
     grow_places,
     insert,
@@ -53,7 +53,18 @@ from vpcipam.pool.blocks cimport (
     remove,
     take_bit,
 )
-from vpcipam.pool.free_tree cimport FreeTree, lowest_bit, tree_bits, tree_first, tree_free, tree_give, tree_holds, tree_init, tree_take
+from vpcipam.pool.free_tree cimport (
+    FreeTree,
+    lowest_bit,
+    tree_bits,
+    tree_first,
+    tree_free,
+    tree_init,
+    tree_is_valid,
+    tree_release,
+    tree_take,
+)
+from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
 
 cdef extern from "Python.h":
@@ -93,7 +104,7 @@ cdef int by_offset(const void* left, const void* right) noexcept nogil:
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Take an integer of low … high, where low >= 0."""
+    """Return an integer argument that must be low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -103,7 +114,7 @@ cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) e
     return refuse.bounded(name, value, low, high)
 
 
-# The list comes as a plain pointer: of an object, Cython would count one reference more and then one less.
+# These take a list as a plain pointer: Cython would count a reference to an object.
 
 cdef inline PyObject* key_at(PyObject* held, int32_t place) noexcept:
     return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place)
@@ -122,7 +133,7 @@ cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
 
 
 cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
-    """Put an item in the place of another; the last thing that is done, if that one's last reference may go with it."""
+    """Replace an item. This may drop the last reference to the old one and run its code, so callers do it last or keep a reference."""
     cdef PyObject* before = PyList_GET_ITEM(items, index)
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
@@ -130,7 +141,7 @@ cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
 
 
 cdef int extend(list items, int64_t count) except -1:
-    """Lengthen a list by None. One by one: that makes no new container, so that the garbage collector can't run, and change the pool."""
+    """Lengthen a list by None. It makes no container, so the garbage collector can't run code that changes the pool."""
     while len(items) < count:
         items.append(None)
     return 0
@@ -143,9 +154,8 @@ cdef class AddressPool:
     `vpcipam.pool.plain` has the full text for the class and for each method.
     """
 
-    # The first three lines are what a change reads; the rest, when blocks come and go.
-    # By place, side by side as they are needed together: its key, or None, and its address, the int that is handed out, made once.
-    # A list, so that the garbage collector sees the keys.
+    # Fields that assign and unassign read come first, to share cache lines.
+    # Two items per place: its key, or None, and its address. A list, so that the garbage collector sees the keys.
     cdef list _held
     cdef KeyTable _table  # keys to places
     cdef Place* _places
@@ -154,36 +164,36 @@ cdef class AddressPool:
     cdef int64_t _cooldown_ns
     cdef int64_t _assigned_count
     cdef int64_t _cooling_count
-    cdef uint64_t _changes  # how often a key came or went
-    cdef size_t _found_slot  # where the last search ended: at the key, or where it would go
+    cdef uint64_t _changes  # how often a key was added or removed
+    cdef size_t _found_slot  # where the last search ended: at the key, or at the slot for it
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int32_t _open_count
     cdef int32_t _place_count
     cdef int _placement
     cdef bint _locked
-    cdef bint _keeps  # whether `_kept` is in use
-    cdef bint _ranks_stale  # blocks came or went since the ranks were given: they are given anew when one is to be chosen
+    cdef bint _keeps  # whether the owner has entries or notes
+    cdef bint _ranks_stale  # blocks were added or removed, so the ranks must be computed before the next choice
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
-    cdef FreeTree _open_ranks  # "lowest": the ranks that can be chosen
-    cdef dict _outside  # address -> place, for far and for remembered places
-    cdef list _kept  # as `_held`: its entry, if it has one, and the note of its key, or None; empty until the owner keeps something
-    cdef dict _group_slots  # group number -> slot
-    cdef list _group_totals  # by slot
-    cdef list _bases  # by block
+    cdef FreeTree _open_ranks  # "lowest": the ranks of open blocks
+    cdef dict _outside  # address -> place: far places, and places outside all blocks
+    cdef list _kept  # two items per place: its entry, and the note of its key, or None; empty unless `_keeps`
+    cdef dict _group_slots  # group number -> index of `_groups`
+    cdef list _group_totals  # the number of addresses, by index of `_groups`
+    cdef list _bases  # by block, as numbered in `_blocks`
     cdef list _sorted_bases
     cdef dict _block_at  # base -> block
     cdef object _total_count
     cdef object _seed
-    cdef Tournament _by_use  # "packed", "spread": the ranks, by how much of a block is in use
-    cdef SumTree _open_sums  # "random": whether a block is open, by rank
-    cdef SumTree _group_sums  # "random": whether a group has an open block, by the group's rank
+    cdef Tournament _by_use  # "packed", "spread": ranks of open blocks, by addresses in use
+    cdef SumTree _open_sums  # "random": by rank, whether the block is open
+    cdef SumTree _group_sums  # "random": by rank of the group, whether it has an open block
     cdef int32_t* _ranked_groups  # "random": groups, ascending by number
     cdef uint64_t _random_state
     cdef int32_t _place_room
     cdef int32_t _spare_place
-    cdef int32_t _block_count  # live ones
-    cdef int32_t _closed_count  # of these
+    cdef int32_t _block_count
+    cdef int32_t _closed_count
     cdef int32_t _block_room
     cdef int32_t _spare_block
     cdef int32_t _group_room
@@ -243,10 +253,12 @@ cdef class AddressPool:
             index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
-        # From here on only memory can run out, and nothing is changed before it is all there.
-        self._reserve_block()
-        group_slot = self._group_slot_for(number)
+        # Allocate what the block needs before the pool changes.
+        self._ensure_block()
+        group_slot = self._ensure_group(number)
         index = self._spare_block
+        self._sorted_bases.insert(position, base)
+        self._block_at[base] = index
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
@@ -256,8 +268,6 @@ cdef class AddressPool:
         block.bits.word = 0
         block.closed = False
         block.open = True
-        self._sorted_bases.insert(position, base)
-        self._block_at[base] = index
         insert(self._by_rank, self._block_count, self._rank_position(index), index)
         self._block_count += 1
         self._total_count += length
@@ -267,7 +277,7 @@ cdef class AddressPool:
         self._open_count += 1
         self._ranks_stale = True
         if self._outside:
-            self._take_back_remembered(index)
+            self._adopt_remembered(index)
 
     def remove_block(self, base, *, force=False, now_ns=None):
         """Remove a block; return the keys that lose their address, in order of address."""
@@ -276,24 +286,24 @@ cdef class AddressPool:
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
         cdef list evicted = []
-        cdef list notes = []  # kept until all is done, as in unassign
+        cdef list notes = []  # kept until the end, as in _unassign
         cdef Block* block
         cdef Found* found
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        index = self._checked_block(base)  # again: the lines above may have run code of the arguments
+        index = self._checked_block(base)  # again: `now_ns` and `force` may have run code
         block = &self._blocks[index]
         if block.assigned_count and not forced:
             raise refuse.block_in_use(self._bases[index], block.assigned_count)
-        found = self._gather(index, &count)
+        found = self._used_places(index, &count)
         try:
             for each in range(count):
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
                     evicted.append(<object>key_at(<PyObject*>self._held, place))
                     notes.append(self._take_note(place))
-                    self._let_go(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
+                    self._remove_key(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
                         continue
@@ -310,14 +320,14 @@ cdef class AddressPool:
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count += not block.closed
         block.closed = True
-        self._reconsider(block)
+        self._update_block(block)
 
     def open_block(self, base, /):
         """Let `assign` choose a closed block again. Opening an open block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         self._closed_count -= block.closed
         block.closed = False
-        self._reconsider(block)
+        self._update_block(block)
 
     def is_closed(self, base, /):
         """Tell whether a block is closed to new assignments."""
@@ -359,7 +369,7 @@ cdef class AddressPool:
         cdef Py_hash_t key_hash
         address = refuse.bounded("address", address, 0, ADDRESS_MAX)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        key_hash = PyObject_Hash(key)
+        key_hash = hash_of(key)
         place = self._find(key, key_hash)
         if place != NONE:
             if address != <object>address_at(<PyObject*>self._held, place):
@@ -374,35 +384,31 @@ cdef class AddressPool:
             raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         if place != NONE and self._places[place].state == COOLING and self._places[place].stamp.until_ns > now:
             raise refuse.cooling_down(address, self._places[place].stamp.until_ns, now)
-        self._reserve_slot(key_hash)
+        self._ensure_slot(key_hash)
         self._expire(now)
-        self._hand_out(self._settle(index, offset, address), key, key_hash)
+        self._add_key(self._make_place(index, offset, address), key, key_hash)
 
     def unassign(self, key, now_ns):
         """Remove a key and return its address, which cools until `now_ns + cooldown_ns` and is free from then on."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        # Both kept until all is done: when the last reference goes, code of the key or the note may run.
-        _key = <object>key_at(<PyObject*>self._held, place)
-        _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return address
 
     def revoke(self, key, /):
         """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
+        _key = <object>key_at(<PyObject*>self._held, place)  # as in _unassign
         _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
+        self._remove_key(place, self._found_slot)
         self._free_place(place)
         return address
 
     def address_of(self, key, /):
         """Return a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
@@ -428,14 +434,14 @@ cdef class AddressPool:
     def __len__(self):
         return self._assigned_count
 
-    # What the owner keeps beside addresses and keys
+    # The owner's objects for addresses (entries) and for keys (notes)
 
     def assign_entry(self, key, now_ns, note=None, /):
         """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none."""
         cdef bint is_new
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, True)
         if is_new and note is not None:
             put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
@@ -444,7 +450,7 @@ cdef class AddressPool:
     def unassign_entry(self, key, now_ns, /):
         """Remove a key and its note, and return the entry of its address."""
         cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         if self._locked:
             raise refuse.pool_locked()
         if place == NONE:
@@ -452,41 +458,38 @@ cdef class AddressPool:
         entry = self._entry_of(place)
         if entry is None:
             raise refuse.no_entry(key, <object>address_at(<PyObject*>self._held, place))
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._let_go(place, self._found_slot)
-        self._cool_or_free(place, now)
+        self._unassign(place, self._found_slot, now)
         return entry
 
     def entry_of(self, key, /):
         """Return the entry of a key's address, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
         """Keep an object for a key's address; the next key that gets the address finds it too."""
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._holding(key)
         self._places[place].has_entry = True
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
 
     def note_of(self, key, /):
         """Return the note of a key, or None."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        cdef int32_t place = self._find(key, hash_of(key))
         return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
 
     def set_note(self, key, note, /):
         """Keep an object for a key as long as the key has its address."""
         cdef int32_t place
         if not self._keeps:
-            self._keep()
+            self._start_keeping()
         place = self._holding(key)
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
-        return self._find(key, PyObject_Hash(key)) != NONE
+        return self._find(key, hash_of(key)) != NONE
 
     # Cooldowns
 
@@ -503,10 +506,10 @@ cdef class AddressPool:
             raise refuse.not_in_pool(address)
         place = self._place_at(index, offset, address)
         if place == NONE or self._places[place].state == FREE:
-            place = self._settle(index, offset, address)
+            place = self._make_place(index, offset, address)
             take_bit(&self._blocks[index], offset)
             self._cool(place, until)
-            self._reconsider(&self._blocks[index])
+            self._update_block(&self._blocks[index])
         elif self._places[place].state == ASSIGNED:
             raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
         elif self._places[place].stamp.until_ns < until:
@@ -636,12 +639,12 @@ cdef class AddressPool:
         return index
 
     cdef int32_t _checked_group(self, object group) except -2:
-        """The slot of a group, NONE where it has no block."""
+        """The index of a group in `_groups`, NONE if it has no block."""
         cdef int64_t number = bounded("group", group, 0, GROUP_MAX)
         return self._group_slots.get(number, NONE)
 
     cdef int32_t _covering(self, object address, int64_t* offset) except -2:
-        """The block that covers an address, and the address's offset in it; NONE if there is none."""
+        """The block that covers an address, or NONE; sets the offset of the address in it."""
         cdef Py_ssize_t position = bisect_right(self._sorted_bases, address)
         cdef int32_t index
         if position == 0:
@@ -655,13 +658,10 @@ cdef class AddressPool:
         return index
 
     cdef int32_t _place_at(self, int32_t index, int64_t offset, object address) except -2:
-        """The place of an address, whose block and offset are given; NONE if it has none, being free."""
+        """The place of an address with this block and offset; NONE if it has none, which means that it is free."""
         if index != NONE and offset < self._blocks[index].near:
             return place_slot(&self._blocks[index], offset)[0]
-        if not self._outside:
-            return NONE
-        place = self._outside.get(address)
-        return NONE if place is None else place
+        return self._outside.get(address, NONE)
 
     cdef int32_t _place_of(self, object address) except -2:
         cdef int64_t offset = 0
@@ -673,8 +673,8 @@ cdef class AddressPool:
     # Keys
 
     cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
-        """The place of a key, which gets one if it has none."""
-        cdef Py_hash_t key_hash = PyObject_Hash(key)
+        """The place of a key; a new key gets one."""
+        cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
         if heeds_lock and self._locked:
             raise refuse.pool_locked()
@@ -683,20 +683,19 @@ cdef class AddressPool:
             if self._open_count == 0 and not self._some_block_opens(now):
                 raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
             if self._ranks_stale:
-                self._give_ranks()
-            self._reserve_slot(key_hash)
-            place = self._reused(now)
+                self._compute_ranks()
+            self._ensure_slot(key_hash)
+            place = self._reuse_expired(now)
             if place == NONE:
                 self._expire(now)
                 place = self._lowest_place(self._choose())
-                self._hand_out(place, key, key_hash)
+                self._add_key(place, key, key_hash)
             else:
-                self._enter(place, key, key_hash)
+                self._record_key(place, key, key_hash)
         return place
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
-        # Comparing runs the keys' own code. It may raise, so nothing may be half done by then; it may change the pool, then the search
-        # begins anew.
+        # Comparing runs the keys' own code. It may raise, so no change may be half made; it may change the pool, so the search restarts.
         cdef uint32_t mark = mark_of(key_hash)
         cdef size_t slot = mark >> self._table.shift
         cdef int32_t place = self._table.slots[slot].place
@@ -719,43 +718,11 @@ cdef class AddressPool:
         return place
 
     cdef inline int32_t _holding(self, object key) except -1:
-        """The place that a key holds."""
-        cdef int32_t place = self._find(key, PyObject_Hash(key))
+        """The place of a key, which must have one."""
+        cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
         return place
-
-    cdef int _vacate(self, object key, int64_t likely, int64_t now) except -1:
-        """Unassign, looking first whether a key has the place that it was given."""
-        cdef int32_t place = NONE
-        cdef size_t slot
-        if 0 <= likely < self._place_count and key_at(<PyObject*>self._held, likely) == <PyObject*>key:
-            place = likely
-            slot = table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place)
-        else:
-            place = self._holding(key)
-            slot = self._found_slot
-        _key = <object>key_at(<PyObject*>self._held, place)  # as in unassign
-        _note = self._take_note(place)
-        self._let_go(place, slot)
-        return self._cool_or_free(place, now)
-
-    cpdef int64_t _spare_count(self) except -1:
-        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-        cdef int64_t total
-        if self._closed_count:
-            return 0
-        total = min(self._total_count, TIME_MAX_NS)
-        return total - self._assigned_count - self._cooling_count
-
-    cpdef int64_t _still_cooling(self, int64_t now_ns) except -1:
-        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
-        cdef int32_t place = self._last_cooling
-        cdef int64_t count = 0
-        while place != NONE and self._places[place].stamp.until_ns > now_ns:
-            count += self._places[place].block != NONE
-            place = self._places[place].before
-        return count
 
     cdef int _compare(self, int32_t place, object key) except -1:
         cdef uint64_t changes = self._changes
@@ -765,8 +732,8 @@ cdef class AddressPool:
             return CHANGED
         return EQUAL if same else DIFFERENT
 
-    cdef inline int _reserve_slot(self, Py_hash_t key_hash) except -1:
-        """Make room for a key for which `_find` has just looked."""
+    cdef inline int _ensure_slot(self, Py_hash_t key_hash) except -1:
+        """Make room for the key that `_find` has just looked for."""
         if <size_t>self._assigned_count * 2 > self._table.mask:
             self._resize_table((self._table.mask + 1) * 2)
             self._found_slot = table_empty_slot(&self._table, mark_of(key_hash))
@@ -786,7 +753,7 @@ cdef class AddressPool:
             self._spare_place = self._places[place].after
         else:
             if self._place_count == self._place_room:
-                self._reserve_places()
+                self._grow_places()
             place = self._place_count
             self._place_count += 1
         self._held[2 * <Py_ssize_t>place + 1] = address
@@ -796,7 +763,7 @@ cdef class AddressPool:
         self._places[place].has_entry = False
         return place
 
-    cdef int _reserve_places(self) except -1:
+    cdef int _grow_places(self) except -1:
         """Make room for more places."""
         cdef int64_t room = max(16, <int64_t>self._place_room * 2)
         cdef Place* places
@@ -812,8 +779,8 @@ cdef class AddressPool:
         self._place_room = room
         return 0
 
-    cdef int _keep(self) except -1:
-        """Begin to keep entries and notes."""
+    cdef int _start_keeping(self) except -1:
+        """Make room for entries and notes."""
         extend(self._kept, 2 * <int64_t>self._place_room)
         self._keeps = True
         return 0
@@ -822,21 +789,21 @@ cdef class AddressPool:
         return <object>entry_at(<PyObject*>self._kept, place) if self._places[place].has_entry else None
 
     cdef inline object _take_note(self, int32_t place):
-        """Part a note from its key, which is about to go."""
+        """Remove and return the note of a key."""
         if not self._keeps:
             return None
         note = <object>note_at(<PyObject*>self._kept, place)
         put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, None)
         return note
 
-    cdef void _spare(self, int32_t place):
-        """Give a place back that no block's array and no dict holds any more."""
+    cdef void _recycle(self, int32_t place):
+        """Make a place available for another address. No block and no dict may refer to it."""
         self._held[2 * <Py_ssize_t>place + 1] = None
         self._places[place].after = self._spare_place
         self._spare_place = place
 
     cdef inline int32_t _lowest_place(self, int32_t index) except -1:
-        """The place of the lowest free address of a block that has one."""
+        """The place of the lowest free address of a block. The block must have one."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t offset
         cdef int32_t place
@@ -851,14 +818,14 @@ cdef class AddressPool:
         return place
 
     cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
-        """The lowest free offset of a block that has one, but none in its word."""
+        """The lowest free offset of a block whose `word` has none."""
         cdef Block* block = &self._blocks[index]
         while block.assigned_count + block.cooling_count - block.far_count == block.near:
             self._grow_near(index)
         return lowest_near(block)
 
-    cdef int32_t _settle(self, int32_t index, int64_t offset, object address) except -1:
-        """The place of a free address, made where it has none."""
+    cdef int32_t _make_place(self, int32_t index, int64_t offset, object address) except -1:
+        """The place of a free address, made if it has none."""
         cdef Block* block = &self._blocks[index]
         cdef int32_t place
         if block.near <= offset < max(NEAR_FIRST, block.near * 2):
@@ -875,18 +842,18 @@ cdef class AddressPool:
         return place
 
     cdef int _grow_near(self, int32_t index) except -1:
-        """Give more offsets of a block a slot and a bit, and bring in the far places among them."""
+        """Raise `near` of a block, and move the far places below it into the block."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t near = min(max(NEAR_FIRST, block.near * 2), block.size)
         if not grow_places(block, near) or not grow_bits(block, near):
             raise MemoryError
         block.near = near
         if block.far_count:
-            self._bring_in(index)
+            self._move_far_places(index)
         return 0
 
-    cdef int _bring_in(self, int32_t index) except -1:
-        """Move those far places of a block that now have a slot from the dict to it."""
+    cdef int _move_far_places(self, int32_t index) except -1:
+        """Move the places below `near` from the dict into the block."""
         cdef Block* block = &self._blocks[index]
         cdef int32_t* moved = <int32_t*>malloc(block.far_count * sizeof(int32_t))
         cdef int64_t count = 0
@@ -910,8 +877,8 @@ cdef class AddressPool:
         free(moved)
         return 0
 
-    cdef Found* _gather(self, int32_t index, int64_t* count) except NULL:
-        """List the places of a block that are in use, ascending; the caller frees the list."""
+    cdef Found* _used_places(self, int32_t index, int64_t* count) except NULL:
+        """The places of a block that are in use, ascending by offset. The caller frees the array."""
         cdef Block* block = &self._blocks[index]
         cdef Found* found = <Found*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(Found))
         cdef int64_t near_count
@@ -940,14 +907,14 @@ cdef class AddressPool:
         return found
 
     cdef int _list_assigned(self, int32_t index, list keys, list addresses) except -1:
-        # Appending to lists makes no new container, so that the garbage collector can't run, and change the pool, half-way
+        # Appending makes no container, so the garbage collector can't run code that changes the pool half-way
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
         cdef Found* found
         if not self._blocks[index].assigned_count:
             return 0
-        found = self._gather(index, &count)
+        found = self._used_places(index, &count)
         try:
             for each in range(count):
                 place = found[each].place
@@ -958,26 +925,22 @@ cdef class AddressPool:
             free(found)
         return 0
 
-    # Changes of state. No code of a key runs in them, and none of them may fail once begun.
+    # Changes of state. They run no code of keys, and none may fail once begun.
 
-    cdef inline void _set_key(self, int32_t place, object key) noexcept:
-        """Put a key, or None, in its place; somebody else still has a reference to what was there."""
-        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
-
-    cdef inline void _hand_out(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
-        """Give a free place to a key for which `_find` has just looked."""
+    cdef inline void _add_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
+        """Assign a free place to the key that `_find` has just looked for."""
         cdef Block* block = &self._blocks[self._places[place].block]
         take_bit(block, self._places[place].offset)
-        self._enter(place, key, key_hash)
-        self._reconsider(block)
+        self._record_key(place, key, key_hash)
+        self._update_block(block)
 
-    cdef inline void _enter(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
-        """Note that a place, whose bit is taken, is a key's."""
+    cdef inline void _record_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
+        """Record the key of a place, whose bit the caller has cleared."""
         cdef Place* taken = &self._places[place]
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
         taken.stamp.key_hash = key_hash
-        self._set_key(place, key)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, key)
         self._table.slots[self._found_slot].place = place
         self._table.slots[self._found_slot].mark = mark_of(key_hash)
         self._changes += 1
@@ -986,12 +949,12 @@ cdef class AddressPool:
         self._groups[block.group].busy_count += block.assigned_count == 1
         self._assigned_count += 1
 
-    cdef inline void _let_go(self, int32_t place, size_t slot) noexcept:
-        """Part an address from its key, of which the caller has a reference; the caller cools or frees the place."""
+    cdef inline void _remove_key(self, int32_t place, size_t slot) noexcept:
+        """Remove the key of a place. The caller has a reference to the key, and cools or frees the place."""
         cdef Block* block = &self._blocks[self._places[place].block]
         table_erase(&self._table, slot)
         self._changes += 1
-        self._set_key(place, None)
+        put(<PyObject*>self._held, 2 * <Py_ssize_t>place, None)
         block.assigned_count -= 1
         self._groups[block.group].assigned_count -= 1
         self._groups[block.group].busy_count -= block.assigned_count == 0
@@ -1005,7 +968,7 @@ cdef class AddressPool:
     cdef inline void _cool(self, int32_t place, int64_t until_ns) noexcept:
         cdef int32_t before = self._last_cooling
         cdef Place* cooling = &self._places[place]
-        while before != NONE and self._places[before].stamp.until_ns > until_ns:  # only after the clock stepped back
+        while before != NONE and self._places[before].stamp.until_ns > until_ns:  # only if the clock has stepped back
             before = self._places[before].before
         cooling.state = COOLING
         cooling.stamp.until_ns = until_ns
@@ -1022,8 +985,12 @@ cdef class AddressPool:
             self._places[cooling.after].before = place
         self._count_cooling(&self._blocks[cooling.block], 1)
 
-    cdef inline int _cool_or_free(self, int32_t place, int64_t now) except -1:
-        """Let an address that has been let go cool from now on, where there is a cooldown."""
+    cdef inline int _unassign(self, int32_t place, size_t slot, int64_t now) except -1:
+        """Remove the key of a place, and its note; cool the place, or free it if there is no cooldown."""
+        # Both kept until the end: dropping the last reference may run code of the key or the note.
+        _key = <object>key_at(<PyObject*>self._held, place)
+        _note = self._take_note(place)
+        self._remove_key(place, slot)
         if self._cooldown_ns:
             self._cool(place, now + self._cooldown_ns)
         else:
@@ -1042,45 +1009,40 @@ cdef class AddressPool:
             self._places[cooling.after].before = cooling.before
 
     cdef inline int _free_place(self, int32_t place) except -1:
-        """Free an address that is neither held nor, any more, in the list of those that cool; its block, if any, counts it no longer."""
+        """Free a place without a key. It is out of the list of cooling places, and out of the counts of its block."""
         cdef Place* freed = &self._places[place]
         cdef Block* block
         freed.state = FREE
         if freed.block == NONE:
             del self._outside[<object>address_at(<PyObject*>self._held, place)]
-            self._spare(place)
+            self._recycle(place)
             return 0
         block = &self._blocks[freed.block]
         if freed.offset < block.near:
-            give_bit(block, freed.offset)
+            release_bit(block, freed.offset)
         else:
             del self._outside[<object>address_at(<PyObject*>self._held, place)]
             block.far_count -= 1
-            self._spare(place)
-        self._reconsider(block)
+            self._recycle(place)
+        self._update_block(block)
         return 0
 
     cdef inline int _expire(self, int64_t now) except -1:
-        """Free those places whose cooldown is over."""
+        """Free the places whose cooldown is over."""
         cdef int32_t place = self._first_cooling
-        cdef const Place* cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
-            cooling = &self._places[place]
-            self._first_cooling = cooling.after
-            if cooling.after == NONE:
-                self._last_cooling = NONE
-            else:
-                self._places[cooling.after].before = NONE
-            if cooling.block != NONE:
-                self._count_cooling(&self._blocks[cooling.block], -1)
+            self._unlink(place)
+            if self._places[place].block != NONE:
+                self._count_cooling(&self._blocks[self._places[place].block], -1)
             self._free_place(place)
             place = self._first_cooling
         return 0
 
-    cdef inline int32_t _reused(self, int64_t now) noexcept:
-        """"lowest", a shortcut: if one cooldown alone is over, and its address then the first of all that are free, end it; or NONE.
+    cdef inline int32_t _reuse_expired(self, int64_t now) noexcept:
+        """A shortcut for "lowest": the place to assign next if it is the only one whose cooldown is over; else NONE.
 
-        So it is whenever a pod comes for each that goes. The block has as much in use after as before, hence no bit and no rank changes.
+        This is the usual case if a pod starts for each one that stops; it saves a user's assign and unassign an eighth. Ending one cooldown
+        and assigning the same address leaves as many addresses in use, so no bit and no rank changes.
         """
         cdef int32_t place = self._first_cooling
         cdef int32_t after
@@ -1100,16 +1062,12 @@ cdef class AddressPool:
             lowest = self._choose()
             if block.rank > self._blocks[lowest].rank or block.bits.word & ((<uint64_t>1 << cooling.offset) - 1):
                 return NONE
-        self._first_cooling = after
-        if after == NONE:
-            self._last_cooling = NONE
-        else:
-            self._places[after].before = NONE
+        self._unlink(place)
         self._count_cooling(block, -1)
         return place
 
     cdef bint _some_block_opens(self, int64_t now) noexcept:
-        """Tell whether an open block gets a free address by now, without yet ending any cooldown: the call may still be refused."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none, as the call may still raise."""
         cdef int32_t place = self._first_cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
             if self._places[place].block != NONE and not self._blocks[self._places[place].block].closed:
@@ -1118,7 +1076,7 @@ cdef class AddressPool:
         return False
 
     cdef int _remember(self, int32_t place) except -1:
-        """Part a cooling place from its block, which is about to go, and which counts it no longer."""
+        """Detach a cooling place from its block, which is being removed and no longer counts it."""
         cdef Place* kept = &self._places[place]
         cdef Block* block = &self._blocks[kept.block]
         if kept.offset < block.near:
@@ -1130,8 +1088,8 @@ cdef class AddressPool:
         kept.has_entry = False
         return 0
 
-    cdef int _take_back_remembered(self, int32_t index) except -1:
-        """Let a new block have, as far places, the remembered ones that it covers: they get a slot when it grows."""
+    cdef int _adopt_remembered(self, int32_t index) except -1:
+        """Make the cooling places outside all blocks that a new block covers far places of that block."""
         cdef Block* block = &self._blocks[index]
         cdef Py_ssize_t position = 0
         cdef PyObject* address
@@ -1142,16 +1100,16 @@ cdef class AddressPool:
             for offset in range(block.size):
                 place = self._outside.get(base + offset)
                 if place is not None:
-                    self._take_back(index, place, offset)
+                    self._adopt(index, place, offset)
         else:
             while PyDict_Next(self._outside, &position, &address, &value):
                 distance = <object>address - base
                 if 0 <= distance < block.size:
-                    self._take_back(index, <object>value, distance)
-        self._reconsider(block)
+                    self._adopt(index, <object>value, distance)
+        self._update_block(block)
         return 0
 
-    cdef void _take_back(self, int32_t index, int32_t place, int64_t offset) noexcept:
+    cdef void _adopt(self, int32_t index, int32_t place, int64_t offset) noexcept:
         self._places[place].block = index
         self._places[place].offset = offset
         self._blocks[index].far_count += 1
@@ -1159,8 +1117,8 @@ cdef class AddressPool:
 
     # The table of blocks and groups
 
-    cdef int _reserve_block(self) except -1:
-        """Make sure that there is a spare block, and room for it in the sorted arrays."""
+    cdef int _ensure_block(self) except -1:
+        """Make room for one more block."""
         cdef int32_t room = max(8, self._block_room * 2)
         cdef int32_t index
         cdef void* memory
@@ -1184,8 +1142,8 @@ cdef class AddressPool:
         self._block_room = room
         return 0
 
-    cdef int32_t _group_slot_for(self, int64_t number) except -1:
-        """The slot of a group, made if it is new."""
+    cdef int32_t _ensure_group(self, int64_t number) except -1:
+        """The index of a group in `_groups`; a new group gets one."""
         cdef int32_t slot
         cdef int32_t room
         cdef int32_t fresh
@@ -1215,7 +1173,7 @@ cdef class AddressPool:
         return slot
 
     cdef int32_t _rank_position(self, int32_t index) except -1:
-        """How many blocks rank below one."""
+        """The number of blocks of lower rank."""
         cdef int32_t number = self._groups[self._blocks[index].group].number
         cdef int32_t other
         cdef int32_t other_number
@@ -1233,7 +1191,7 @@ cdef class AddressPool:
         return first
 
     cdef int _drop_block(self, int32_t index) except -1:
-        """Forget a block with no address in use."""
+        """Remove a block that has no address in use."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
         cdef int32_t rank = self._rank_position(index)
@@ -1241,11 +1199,11 @@ cdef class AddressPool:
         cdef int64_t offset
         self._closed_count -= block.closed
         block.closed = True
-        self._reconsider(block)
+        self._update_block(block)
         for offset in range(block.near):
             place = place_slot(block, offset)[0]
             if place != NONE:
-                self._spare(place)
+                self._recycle(place)
         block_free(block)
         del self._sorted_bases[bisect_left(self._sorted_bases, self._bases[index])]
         del self._block_at[self._bases[index]]
@@ -1264,8 +1222,8 @@ cdef class AddressPool:
 
     # Placement
 
-    cdef inline void _reconsider(self, Block* block) noexcept:
-        """Note that a block's use, or whether it is closed, has changed."""
+    cdef inline void _update_block(self, Block* block) noexcept:
+        """Update what depends on a block's use and on whether it is closed."""
         cdef bint now_open = not block.closed and block.assigned_count + block.cooling_count < block.size
         if now_open != block.open or self._placement == PACKED or self._placement == SPREAD:
             self._rerank(block, now_open)
@@ -1280,12 +1238,12 @@ cdef class AddressPool:
             return
         if self._placement == LOWEST:
             if step > 0:
-                tree_give(&self._open_ranks, block.rank, 1)
+                tree_release(&self._open_ranks, block.rank, 1)
             elif step < 0:
                 tree_take(&self._open_ranks, block.rank, 1)
         elif self._placement == RANDOM:
             sum_add(&self._open_sums, block.rank, step)
-            if group.open_count == (step > 0):  # it went from none to one, or from one to none
+            if group.open_count == (step > 0):  # from none to one, or from one to none
                 sum_add(&self._group_sums, group.rank, step)
         else:
             tournament_set(&self._by_use, block.rank, self._weight(block), now_open)
@@ -1302,8 +1260,8 @@ cdef class AddressPool:
         free(self._ranked_groups)
         self._ranked_groups = NULL
 
-    cdef int _give_ranks(self) except -1:
-        """Number the blocks by rank, and build anew what choosing one needs."""
+    cdef int _compute_ranks(self) except -1:
+        """Number the blocks by rank, and rebuild what chooses one."""
         cdef int32_t rank
         cdef int32_t group_count = 0
         cdef Block* block
@@ -1360,12 +1318,12 @@ cdef class AddressPool:
             raise MemoryError
         for rank in range(self._block_count):
             block = &self._blocks[self._by_rank[rank]]
-            tournament_enter(&self._by_use, rank, self._weight(block), block.open)
-        tournament_play(&self._by_use)
+            tournament_set_leaf(&self._by_use, rank, self._weight(block), block.open)
+        tournament_build(&self._by_use)
         return 0
 
     cdef inline int32_t _choose(self) noexcept:
-        """The block of the next address; there is one, and the ranks are not stale."""
+        """The block of the next address. One must be open, and the ranks must be up to date."""
         if self._placement == LOWEST:
             return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:
@@ -1420,7 +1378,7 @@ cdef class AddressPool:
                 hold(6, in_use != block_bit(block, offset))
             hold(3, used + block.far_count == block.assigned_count + block.cooling_count)
             if block.near > 64:
-                hold(6, tree_holds(block.bits.tree))
+                hold(6, tree_is_valid(block.bits.tree))
                 hold(6, block.near % 64 == 0 or block.bits.tree.level[0][block.bits.tree.word_count - 1] >> (block.near % 64) == 0)
             else:
                 hold(6, block.near <= 64 and (block.near == 64 or block.bits.word >> block.near == 0))
@@ -1510,7 +1468,7 @@ cdef class AddressPool:
                 hold(5, self._by_use.weights[rank] == self._weight(block))
         hold(5, ranked == sorted(ranked))
         if not self._ranks_stale and self._placement == LOWEST:
-            hold(5, tree_holds(&self._open_ranks))
+            hold(5, tree_is_valid(&self._open_ranks))
         elif not self._ranks_stale and self._placement == RANDOM:
             hold(5, self._open_sums.sums[1] == self._open_count)
             for slot in self._group_slots.values():
@@ -1518,17 +1476,17 @@ cdef class AddressPool:
                 hold(5, self._group_sums.sums[self._group_sums.leaves + group.rank] == (group.open_count > 0))
 
 
-# --- for an owner that many threads call -------------------------------------------------------------------------------------
+# A lock for an owner that many threads call
 
 
 @cython.final
 cdef class _OwnersLock:
-    # Here since the interpreter runs handlers of signals before and after a call of C, never within: no KeyboardInterrupt comes between
-    # taking the lock and noting it, as it may in a context manager written in Python.
+    # Compiled, as the interpreter runs signal handlers only between C calls: a KeyboardInterrupt can't come between taking the lock and
+    # counting it, as it could in a context manager written in Python.
     cdef AddressPool _pool
     cdef object _acquire
     cdef object _release
-    cdef int64_t _depth  # how often its holder has taken it
+    cdef int64_t _depth  # how often the holder has taken it
 
     def __cinit__(self, AddressPool pool):
         lock = RLock()
@@ -1548,33 +1506,8 @@ cdef class _OwnersLock:
 
 
 def owners_lock(AddressPool pool not None, /):
-    """Make the lock of a pool's owner, to be taken by `with`; who has it may take it again. `locked` is set while somebody has it.
+    """Make a reentrant lock for a pool's owner, to be used in `with`. `locked` is set while a thread has it.
 
-    No signal's handler, and so no KeyboardInterrupt, leaves it taken.
+    A signal handler that raises, as for KeyboardInterrupt, does not leave the lock taken.
     """
     return _OwnersLock(pool)
-
-
-# --- for the loop of a fleet -------------------------------------------------------------------------------------------------
-# See `addresses.pxd`.
-
-
-cdef int occupy(object pool, object key, int64_t now_ns) except -1:
-    """Assign; return the place, for `vacate`."""
-    cdef bint is_new
-    return (<AddressPool?>pool)._assign(key, now_ns, &is_new, False)
-
-
-cdef int vacate(object pool, object key, int64_t place, int64_t now_ns) except -1:
-    """Unassign. The key is not looked for where it still has the place that it was given: its hash would have to be made anew."""
-    return (<AddressPool?>pool)._vacate(key, place, now_ns)
-
-
-cdef int64_t spare_count(object pool) except -1:
-    """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-    return (<AddressPool?>pool)._spare_count()
-
-
-cdef int64_t still_cooling(object pool, int64_t now_ns) except -1:
-    """Count what cools at a time, and end no cooldown: changes of an earlier time may still be to come."""
-    return (<AddressPool?>pool)._still_cooling(now_ns)

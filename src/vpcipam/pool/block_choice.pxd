@@ -1,8 +1,8 @@
-"""Choosing one of many blocks, for the compiled pool: a tournament for the fullest or emptiest, a tree of sums and a draw for chance.
+"""The choice of a block, for the compiled pool: a tournament tree for "packed" and "spread", a sum tree and a generator for "random".
 
-Knows ranks 0 … count-1 and numbers that are given for them; neither blocks nor Python objects. "lowest" needs no more than a `FreeTree`. A
-function that can fail says so by its return value. Both trees stand in an array: the root at 1, the children of i at 2i and 2i+1, the leaf
-of a rank at leaves + rank.
+The functions work on ranks 0 … count-1 and numbers for them, without blocks or Python objects. ("lowest" uses a `FreeTree`.) A function
+that can fail returns False. Both trees are arrays: the root is at 1, the children of i are at 2i and 2i+1, the leaf of a rank is at
+leaves + rank.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -13,7 +13,7 @@ cdef enum:
 
 ctypedef struct Tournament:
     int64_t* weights  # by rank
-    int32_t* winners  # of each node the rank of least weight, or NO_RANK
+    int32_t* winners  # by node: the rank of least weight below it, or NO_RANK
     int32_t leaves
 
 ctypedef struct SumTree:
@@ -28,17 +28,17 @@ cdef inline int32_t leaves_for(int32_t count) noexcept nogil:
     return leaves
 
 
-# The tournament: the rank of least weight, of equal weights the lowest
+# The tournament tree finds the rank of least weight, of equal weights the lowest
 
 cdef inline int32_t better(const int64_t* weights, int32_t left, int32_t right) noexcept nogil:
-    """Of two ranks, or NO_RANK, the one of less weight; of equal weight the left one, which is lower."""
+    """The rank of less weight; of equal weights the left one, which is lower. Either may be NO_RANK."""
     if left == NO_RANK or (right != NO_RANK and weights[right] < weights[left]):
         return right
     return left
 
 
 cdef inline bint tournament_init(Tournament* tournament, int32_t count) noexcept nogil:
-    """Begin without any rank in it; return False if there is no memory."""
+    """Make a tree without ranks; return False if memory runs out."""
     cdef int32_t node
     tournament.leaves = leaves_for(count)
     tournament.weights = <int64_t*>malloc(tournament.leaves * sizeof(int64_t))
@@ -57,34 +57,34 @@ cdef inline void tournament_free(Tournament* tournament) noexcept nogil:
     tournament.winners = NULL
 
 
-cdef inline void tournament_enter(Tournament* tournament, int32_t rank, int64_t weight, bint takes_part) noexcept nogil:
-    """Give a rank a weight, and say whether it can be chosen; `tournament_play` comes after the last."""
+cdef inline void tournament_set_leaf(Tournament* tournament, int32_t rank, int64_t weight, bint can_win) noexcept nogil:
+    """Set the weight of a rank, and whether it can be chosen. Call `tournament_build` after the last."""
     tournament.weights[rank] = weight
-    tournament.winners[rank + tournament.leaves] = rank if takes_part else NO_RANK
+    tournament.winners[rank + tournament.leaves] = rank if can_win else NO_RANK
 
 
-cdef inline void tournament_play(Tournament* tournament) noexcept nogil:
-    """Find all winners."""
+cdef inline void tournament_build(Tournament* tournament) noexcept nogil:
+    """Compute all winners from the leaves."""
     cdef int32_t* winners = tournament.winners
     cdef int32_t node
     for node in range(tournament.leaves - 1, 0, -1):
         winners[node] = better(tournament.weights, winners[2 * node], winners[2 * node + 1])
 
 
-cdef inline void tournament_set(Tournament* tournament, int32_t rank, int64_t weight, bint takes_part) noexcept nogil:
-    """Change one rank, and the winners above it."""
+cdef inline void tournament_set(Tournament* tournament, int32_t rank, int64_t weight, bint can_win) noexcept nogil:
+    """Change one rank and the winners above it."""
     cdef int32_t* winners = tournament.winners
     cdef int32_t node = rank + tournament.leaves
-    tournament_enter(tournament, rank, weight, takes_part)
+    tournament_set_leaf(tournament, rank, weight, can_win)
     while node > 1:
         node >>= 1
         winners[node] = better(tournament.weights, winners[2 * node], winners[2 * node + 1])
 
 
-# The tree of sums
+# The sum tree
 
 cdef inline bint sum_init(SumTree* tree, int32_t count) noexcept nogil:
-    """Begin with all 0; return False if there is no memory."""
+    """Make a tree of zeros; return False if memory runs out."""
     tree.leaves = leaves_for(count)
     tree.sums = <int32_t*>calloc(2 * tree.leaves, sizeof(int32_t))
     return tree.sums != NULL
@@ -102,19 +102,19 @@ cdef inline void sum_add(SumTree* tree, int32_t rank, int32_t step) noexcept nog
         node >>= 1
 
 
-cdef inline int32_t sum_select(const SumTree* tree, int32_t turn) noexcept nogil:
-    """The rank at which the running sum first exceeds `turn`."""
+cdef inline int32_t sum_select(const SumTree* tree, int32_t target) noexcept nogil:
+    """The rank at which the running sum first exceeds `target`."""
     cdef int32_t node = 1
     while node < tree.leaves:
         node *= 2
-        if turn >= tree.sums[node]:
-            turn -= tree.sums[node]
+        if target >= tree.sums[node]:
+            target -= tree.sums[node]
             node += 1
     return node - tree.leaves
 
 
 cdef inline int32_t sum_before(const SumTree* tree, int32_t rank) noexcept nogil:
-    """The sum of the ranks below one."""
+    """The sum over all lower ranks."""
     cdef int32_t node = rank + tree.leaves
     cdef int32_t total = 0
     while node > 1:
@@ -125,7 +125,7 @@ cdef inline int32_t sum_before(const SumTree* tree, int32_t rank) noexcept nogil
 
 
 cdef inline int32_t draw(uint64_t* state, uint64_t bound) noexcept nogil:
-    """Draw 0 … bound-1, each with equal chance: a draw from the short rest below 2**64 % bound is thrown away."""
+    """Draw 0 … bound-1 with equal probability; draws below 2**64 % bound are rejected, as they would favour low numbers."""
     cdef uint64_t mixed
     while True:  # splitmix64 (Steele, Lea, Flood 2014)
         state[0] += <uint64_t>0x9E3779B97F4A7C15

@@ -1,6 +1,6 @@
-"""What the compiled AddressPool knows of an address, a block and a group: places and blocks as plain structs, and the bits of a block.
+"""Places, blocks and groups of the compiled AddressPool as C structs, and the free bits of a block.
 
-No Python object: keys and addresses stand in lists of the pool, under the number of their place.
+A place is the record of an address that was used. Keys and addresses are Python objects; the pool has them in lists, by place.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -14,7 +14,7 @@ from vpcipam.pool.free_tree cimport (
     tree_bits,
     tree_first,
     tree_free,
-    tree_give,
+    tree_release,
     tree_grow,
     tree_init,
     tree_take,
@@ -23,7 +23,7 @@ from vpcipam.pool.free_tree cimport (
 cdef enum:
     NONE = -1
     PLACES_MAX = 0x7FFFFFFE
-    NEAR_FIRST = 64  # how many offsets of a block get a slot at its first use; from there on the number doubles
+    NEAR_FIRST = 64  # `near` of a block at its first use; it doubles from there
 
 cdef enum State:
     FREE
@@ -34,32 +34,32 @@ ctypedef union Stamp:
     Py_hash_t key_hash  # while a key holds the address
     int64_t until_ns  # while it cools
 
-ctypedef struct Place:  # what is known of one address that was used
+ctypedef struct Place:  # an address that was used
     Stamp stamp
     int64_t offset
-    int32_t block  # NONE: it cools, remembered, and no block covers it
-    int32_t before  # in the list of cooling places
-    int32_t after  # likewise; of a spare place: the next spare one
+    int32_t block  # NONE: it cools outside all blocks
+    int32_t before  # the previous place in the list of cooling ones
+    int32_t after  # the next one; of an unused record: the next unused one
     char state
-    char has_entry  # otherwise an earlier one may still stand in the pool's list: dropping it may run code, so it waits for the next
+    char has_entry  # otherwise the pool's list may still have an old entry: dropping it may run code, so the next entry replaces it
 
 ctypedef union Bits:
     uint64_t word  # while near <= 64
     FreeTree* tree  # from then on
 
 ctypedef union Places:
-    int32_t only  # of a block of one address: a node in secondary-IP mode has hundreds of them
+    int32_t only  # of a block of one address; in secondary-IP mode a node has hundreds of them
     int32_t* many  # of a larger one, by offset
 
-ctypedef struct Block:  # a cache line at most, and nothing that assign does not read: misses of the cache are what many blocks cost
-    Bits bits  # of the offsets below `near`: a set bit is free
-    int64_t near  # offsets below this have a slot in `places` and a bit; of those from here on, all are free but the far ones
-    Places places  # NONE until first used
+ctypedef struct Block:  # at most a cache line, and only what assign reads: many blocks cost cache misses
+    Bits bits  # of offsets below `near`: a set bit is free
+    int64_t near  # lower offsets have an element in `places` and a bit; the others are free, except the far ones
+    Places places  # NONE for an offset that was never used
     int64_t size
     int32_t assigned_count
     int32_t cooling_count
-    int32_t far_count  # in-use offsets >= near; their places stand in the pool's dict `_outside`
-    int32_t group  # a slot of the pool's groups; of a spare block: the next spare one
+    int32_t far_count  # in-use offsets >= near; the pool's dict `_outside` has their places
+    int32_t group  # an index of the pool's `_groups`; of an unused record: the next unused one
     int32_t rank
     char closed
     char open  # not closed, and has a free address
@@ -72,16 +72,16 @@ ctypedef struct Group:
     int32_t rank  # among the groups
     int32_t first_rank  # of its blocks
     int32_t open_count  # of its blocks
-    int32_t busy_count  # of its blocks: those with a key
+    int32_t busy_count  # of its blocks: those with an assigned address
 
 
 cdef inline int32_t* place_slot(Block* block, int64_t offset) noexcept nogil:
-    """Where the place of an offset below `near` stands."""
+    """The element of `places` for an offset below `near`."""
     return &block.places.only if block.size == 1 else &block.places.many[offset]
 
 
 cdef inline bint grow_places(Block* block, int64_t near) noexcept nogil:
-    """Give more offsets a slot; return False if there is no memory. The caller sets `near`."""
+    """Extend `places` to `near` offsets; return False if memory runs out. The caller sets `near`."""
     cdef int32_t* many
     cdef int64_t offset
     if block.size > 1:
@@ -109,21 +109,21 @@ cdef inline void take_bit(Block* block, int64_t offset) noexcept nogil:
             tree_take(block.bits.tree, offset, 1)
 
 
-cdef inline void give_bit(Block* block, int64_t offset) noexcept nogil:
-    """Free an offset below `near`."""
+cdef inline void release_bit(Block* block, int64_t offset) noexcept nogil:
+    """Mark an offset below `near` as free."""
     if block.near <= 64:
         block.bits.word |= <uint64_t>1 << offset
     else:
-        tree_give(block.bits.tree, offset, 1)
+        tree_release(block.bits.tree, offset, 1)
 
 
 cdef inline int64_t lowest_near(const Block* block) noexcept nogil:
-    """The lowest free offset below `near`; there is one."""
+    """The lowest free offset below `near`. The block must have one."""
     return lowest_bit(block.bits.word) if block.near <= 64 else tree_first(block.bits.tree)
 
 
 cdef inline bint grow_bits(Block* block, int64_t near) noexcept nogil:
-    """Give more offsets a bit, free ones; return False if there is no memory. The caller sets `near`, which says what kind the bits are."""
+    """Extend `bits` to `near` offsets, the new ones free; return False if memory runs out. The caller sets `near`."""
     cdef FreeTree* tree
     cdef int64_t offset
     if near <= 64:
@@ -145,7 +145,7 @@ cdef inline bint grow_bits(Block* block, int64_t near) noexcept nogil:
 
 
 cdef inline void block_free(Block* block) noexcept nogil:
-    """Give back the memory of a block, and leave it without any."""
+    """Release the memory of a block."""
     if block.near > 64:
         tree_free(block.bits.tree)
         free(block.bits.tree)

@@ -1,12 +1,12 @@
-"""Which aligned runs of offsets are wholly free, for the compiled BitmapPool: one summary for each run length.
+"""The aligned runs of offsets that are completely free, for the compiled BitmapPool: one summary per run length.
 
-Knows the tree of the free offsets, and trees over the runs that are made of it. A summary is built at the first use of its length and kept
-up from then on. Inline C without a Python object; a function that can fail says so by its return value.
+A summary is a tree over the runs. It is built from the tree of offsets at the first use of its length, and kept up to date from then on.
+All functions are inline C without Python objects. A function that can fail returns False.
 """
 
 from libc.stdint cimport int64_t, uint64_t
 
-from vpcipam.pool.free_tree cimport FreeTree, run_mask, tree_bits, tree_free, tree_give, tree_holds, tree_init, tree_take
+from vpcipam.pool.free_tree cimport FreeTree, run_mask, tree_bits, tree_free, tree_release, tree_is_valid, tree_init, tree_take
 
 cdef enum:
     RUN_KINDS = 6  # runs of 2, 4, 8, 16, 32, 64 offsets: kind k has 2 << k
@@ -18,7 +18,7 @@ ctypedef struct Runs:  # of one length
 
 
 cdef inline bint runs_build(Runs* runs, int kind, const FreeTree* offsets, int64_t capacity) noexcept nogil:
-    """Find the free runs of a kind; return False if there is no memory."""
+    """Build the summary of a kind; return False if memory runs out."""
     cdef int64_t size = 2 << kind
     cdef int64_t unit
     if not tree_init(&runs.tree, capacity // size):
@@ -38,8 +38,8 @@ cdef inline void runs_free(Runs* kinds) noexcept nogil:
         tree_free(&kinds[kind].tree)
 
 
-cdef inline void runs_taken(Runs* kinds, int64_t offset, int64_t length) noexcept nogil:
-    """Note that offsets, a run or a single one, were taken."""
+cdef inline void runs_take(Runs* kinds, int64_t offset, int64_t length) noexcept nogil:
+    """Update the summaries after offsets, one or a run, were allocated."""
     cdef Runs* runs
     cdef int kind
     cdef int64_t unit
@@ -49,13 +49,13 @@ cdef inline void runs_taken(Runs* kinds, int64_t offset, int64_t length) noexcep
         if runs.built:
             unit = offset >> (kind + 1)
             units = max(length >> (kind + 1), 1)
-            if tree_bits(&runs.tree, unit, units):  # a longer run than what was taken may have been broken before
+            if tree_bits(&runs.tree, unit, units):  # the run may be longer than what was taken, and have lost an offset before
                 tree_take(&runs.tree, unit, units)
                 runs.count -= units
 
 
-cdef inline void runs_given(Runs* kinds, const FreeTree* offsets, int64_t offset, int64_t length) noexcept nogil:
-    """Note that offsets, a run or a single one, were given back; their bits are set by now."""
+cdef inline void runs_release(Runs* kinds, const FreeTree* offsets, int64_t offset, int64_t length) noexcept nogil:
+    """Update the summaries after offsets, one or a run, were released and their bits set."""
     cdef Runs* runs
     cdef int kind
     cdef int64_t size
@@ -68,12 +68,12 @@ cdef inline void runs_given(Runs* kinds, const FreeTree* offsets, int64_t offset
             unit = offset >> (kind + 1)
             units = max(length >> (kind + 1), 1)
             if units > 1 or tree_bits(offsets, unit * size, size) == run_mask(size):
-                tree_give(&runs.tree, unit, units)
+                tree_release(&runs.tree, unit, units)
                 runs.count += units
 
 
-cdef inline bint runs_hold(const Runs* runs, int kind, const FreeTree* offsets, int64_t capacity) noexcept nogil:
-    """Tell whether a summary says of each run what the offsets say, and counts the free ones."""
+cdef inline bint runs_are_valid(const Runs* runs, int kind, const FreeTree* offsets, int64_t capacity) noexcept nogil:
+    """Tell whether a summary and its count agree with the offsets."""
     cdef int64_t size = 2 << kind
     cdef int64_t count = 0
     cdef int64_t unit
@@ -83,4 +83,4 @@ cdef inline bint runs_hold(const Runs* runs, int kind, const FreeTree* offsets, 
         if tree_bits(&runs.tree, unit, 1) != whole:
             return False
         count += whole
-    return runs.count == count and tree_holds(&runs.tree)
+    return runs.count == count and tree_is_valid(&runs.tree)

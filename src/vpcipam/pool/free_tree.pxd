@@ -1,7 +1,7 @@
 """A 64-ary tree of bits over 0 … size-1, for the compiled pools: a set bit is free, padding bits are 0.
 
-Level 0 holds the bits, in 64-bit words; a bit of the level above says whether a word is not 0; and so on up to a single word. Everything
-here is inline C without a Python object; a function that can fail says so by its return value.
+Level 0 has the bits, in 64-bit words. A bit of each level above tells whether a word of the level below is not 0. The top level is a
+single word. All functions are inline C without Python objects. A function that can fail returns False.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -38,7 +38,7 @@ cdef inline uint64_t run_mask(int64_t length) noexcept nogil:
 
 
 cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
-    """Make all of 0 … size-1 free; return False if there is no memory. The levels share one allocation, which level[0] begins."""
+    """Make all of 0 … size-1 free; return False if memory runs out. The levels share one allocation, which begins at level[0]."""
     cdef int64_t counts[LEVELS_MAX]
     cdef int64_t total = 0
     cdef int64_t bits = size
@@ -72,12 +72,13 @@ cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
 
 
 cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
-    """The length of the longest run of set bits, word by word: a run ends in a word, fills it, or lies within.
+    """The length of the longest run of set bits.
 
-    Within a word it looks for a run longer than any so far, in six steps at most, and measures only what it finds.
+    Word by word, a run ends in the word, fills it, or lies within. Within a word, at most six steps tell whether it has a run longer than
+    any before; only then is the run measured.
     """
     cdef int64_t longest = 0
-    cdef int64_t run = 0  # up to the end of the word before
+    cdef int64_t run = 0  # the set bits up to the end of the previous word
     cdef int64_t place
     cdef int64_t within
     cdef int64_t step
@@ -89,9 +90,9 @@ cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
             continue
         longest = max(longest, run + lowest_bit(~word))
         run = 0
-        while word >> (63 - run) & 1:  # ends at a 0, which this word has
+        while word >> (63 - run) & 1:  # the word has a 0, so this ends
             run += 1
-        within = 1  # a set bit ends a run of so many
+        within = 1  # each set bit of `word` now ends a run of this length
         while word and within <= longest:
             step = min(within, longest + 1 - within)
             word &= word << step
@@ -110,7 +111,7 @@ cdef inline void tree_free(FreeTree* tree) noexcept nogil:
 
 
 cdef inline int64_t tree_first(const FreeTree* tree) noexcept nogil:
-    """The lowest free index; there is one."""
+    """The lowest free index. The tree must have one."""
     cdef int64_t index = 0
     cdef int depth = tree.level_count
     while depth > 0:
@@ -141,14 +142,14 @@ cdef inline int64_t tree_find(const FreeTree* tree, int64_t start) noexcept nogi
 
 
 cdef inline uint64_t tree_bits(const FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
-    """The bits first … first+length-1, which lie in one word; past the end there are none."""
+    """The bits first … first+length-1, which must lie in one word; 0 past the end."""
     if first >> 6 >= tree.word_count:
         return 0
     return tree.level[0][first >> 6] >> (first & 63) & run_mask(length)
 
 
 cdef inline void tree_take(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
-    """Clear bits that lie in one word."""
+    """Clear bits, which must lie in one word."""
     cdef uint64_t mask = run_mask(length) << (first & 63)
     cdef int depth = 0
     while depth < tree.level_count:
@@ -160,8 +161,8 @@ cdef inline void tree_take(FreeTree* tree, int64_t first, int64_t length) noexce
         depth += 1
 
 
-cdef inline void tree_give(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
-    """Set bits that lie in one word."""
+cdef inline void tree_release(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
+    """Set bits, which must lie in one word."""
     cdef uint64_t mask = run_mask(length) << (first & 63)
     cdef uint64_t before
     cdef int depth = 0
@@ -176,7 +177,7 @@ cdef inline void tree_give(FreeTree* tree, int64_t first, int64_t length) noexce
 
 
 cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
-    """Extend a tree to a larger size, the new part free; return False, with the tree as it was, if there is no memory.
+    """Extend a tree to a larger size, the new part free; return False and leave the tree unchanged if memory runs out.
 
     The old size must be a multiple of 64.
     """
@@ -194,8 +195,8 @@ cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
     return True
 
 
-cdef inline bint tree_holds(const FreeTree* tree) noexcept nogil:
-    """Tell whether each upper bit is set if and only if its word below is not 0, padding included."""
+cdef inline bint tree_is_valid(const FreeTree* tree) noexcept nogil:
+    """Tell whether each upper bit, including padding, is set if and only if its word below is not 0."""
     cdef int64_t count = tree.word_count
     cdef int64_t place
     cdef int64_t upper_bits

@@ -1,8 +1,8 @@
-"""The hash table of the compiled pool: where the place of a key stands. Open addressing, linear probing, no Python object.
+"""The hash table of the compiled pool, from keys to places: open addressing, linear probing, no Python objects.
 
-Knows marks, of which equal keys have equal ones, and places, as numbers; comparing keys is the pool's business. The size is a power of two,
-at least twice the number of keys. A mark's highest bits say in which slot its key belongs; it stands there or behind it, with no empty
-slot between. Erasing moves up what follows, so that there are no tombstones and a pool never has to clean up.
+The table stores a mark and a place for each key. Equal keys have equal marks; the pool compares the keys themselves. The size is a power
+of two, at least twice the number of keys. The highest bits of a mark are its home slot; the key is there or further on, with no empty
+slot between. Erasing moves later keys back, so there are no tombstones.
 """
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -13,7 +13,7 @@ from vpcipam.pool.free_tree cimport lowest_bit
 cdef enum:
     EMPTY = -1
 
-ctypedef struct Slot:  # eight bytes: misses of the cache are what a lookup costs
+ctypedef struct Slot:  # eight bytes: a lookup costs mostly cache misses
     uint32_t mark
     int32_t place  # or EMPTY
 
@@ -24,12 +24,12 @@ ctypedef struct KeyTable:
 
 
 cdef inline uint32_t mark_of(Py_hash_t key_hash) noexcept nogil:
-    # Fibonacci hashing: hashes of ints are the ints, and would otherwise pile up in neighbouring slots
+    # Fibonacci hashing: the hash of an int is the int, so consecutive keys would otherwise share neighbouring slots
     return <uint32_t>(<uint64_t>key_hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
 
 
 cdef inline size_t table_empty_slot(const KeyTable* table, uint32_t mark) noexcept nogil:
-    """Where a key that is not in the table would go."""
+    """The slot for a key that is not in the table."""
     cdef size_t slot = mark >> table.shift
     while table.slots[slot].place != EMPTY:
         slot = (slot + 1) & table.mask
@@ -37,7 +37,7 @@ cdef inline size_t table_empty_slot(const KeyTable* table, uint32_t mark) noexce
 
 
 cdef inline size_t table_slot_of(const KeyTable* table, uint32_t mark, int32_t place) noexcept nogil:
-    """Where the key of a place stands, whose mark this is."""
+    """The slot of a place, whose key has this mark."""
     cdef size_t slot = mark >> table.shift
     while table.slots[slot].place != place:
         slot = (slot + 1) & table.mask
@@ -45,7 +45,7 @@ cdef inline size_t table_slot_of(const KeyTable* table, uint32_t mark, int32_t p
 
 
 cdef inline bint table_resize(KeyTable* table, size_t size) noexcept nogil:
-    """Move into a table of another size, or make the first; return False, with the table as it was, if there is no memory."""
+    """Resize the table, or make the first; return False and leave the table unchanged if memory runs out."""
     cdef KeyTable fresh
     cdef size_t slot
     fresh.slots = <Slot*>malloc(size * sizeof(Slot))
@@ -65,7 +65,7 @@ cdef inline bint table_resize(KeyTable* table, size_t size) noexcept nogil:
 
 
 cdef inline void table_erase(KeyTable* table, size_t hole) noexcept nogil:
-    """Empty a slot, and move up those behind it that would no longer be found."""
+    """Empty a slot, and move back the later keys that a search would no longer reach."""
     cdef Slot* slots = table.slots
     cdef size_t mask = table.mask
     cdef size_t slot = (hole + 1) & mask

@@ -724,15 +724,6 @@ class AddressPool(Generic[K]):
         else:
             self._free(use)
 
-    def _spare_count(self) -> int:
-        """So many assigns are sure to find an address from now on, whenever they come; there may be more."""
-        return 0 if self._closed_count else self._total_count - self._assigned_count - self._in_block_cooling_count
-
-    def _still_cooling(self, now_ns: int) -> int:
-        """The number that `cooling_count` answers with, where no cooldown may be ended yet: changes of an earlier time are to come."""
-        ending = self._cooling[bisect_right(self._cooling, now_ns, key=lambda each: each[0]) :]
-        return sum(self._uses[address].block is not None for _, _, address in ending)
-
     def _add_key(self, use: _Use[K], key: K, key_hash: int) -> None:
         assert use.block is not None  # noqa: S101 - for the type checker: the caller chose the block
         use.holder = (key_hash, key)

@@ -164,9 +164,16 @@ class Settings:
         return self.warm_ip_target > 0 or self.minimum_ip_target > 0
 
     @property
+    def provisioning_disabled_by(self) -> str | None:
+        """The variable that keeps the node from growing and shrinking, if any."""
+        if self.enable_imds_only_mode:
+            return "ENABLE_IMDS_ONLY_MODE"
+        return "DISABLE_NETWORK_RESOURCE_PROVISIONING" if self.disable_network_resource_provisioning else None
+
+    @property
     def provisioning_enabled(self) -> bool:
         """Whether the node grows and shrinks."""
-        return not (self.disable_network_resource_provisioning or self.enable_imds_only_mode)
+        return self.provisioning_disabled_by is None
 
     @property
     def leaked_eni_cleanup_enabled(self) -> bool:
@@ -327,9 +334,8 @@ def _oddities(settings: Settings) -> Iterator[Diagnostic]:
         yield Diagnostic("ENABLE_POD_ENI", "info", "keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
     if settings.custom_network_cfg and settings.max_eni == 1:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
-    if not settings.provisioning_enabled:
-        name = "ENABLE_IMDS_ONLY_MODE" if settings.enable_imds_only_mode else "DISABLE_NETWORK_RESOURCE_PROVISIONING"
-        yield Diagnostic(name, "info", "the node neither grows nor shrinks; no warm target has an effect")
+    if settings.provisioning_disabled_by is not None:
+        yield Diagnostic(settings.provisioning_disabled_by, "info", "the node neither grows nor shrinks; no warm target has an effect")
 
 
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:

@@ -7,8 +7,8 @@ from vpcipam.ec2.state.call import Call
 def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):
     call = Call("DescribeAnything", 0)
     assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc}
-    assert list(ec2._visible_subnets(call)) == [subnet_id]
-    assert list(ec2._visible_instances(call)) == [instance_id]
-    enis = ec2._visible_enis(call)
+    assert list(ec2._visible(call).subnets) == [subnet_id]
+    assert list(ec2._visible(call).instances) == [instance_id]
+    enis = ec2._visible(call).enis
     assert (len(enis), list(enis)[-1]) == (2, eni_id)
     assert tuple(enis.values()) == ec2.describe_network_interfaces(now_ns=0)

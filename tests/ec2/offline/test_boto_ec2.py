@@ -222,7 +222,7 @@ def test_all_pages_are_read(ec2, weather, model, subnet_id):
     weather.sent.clear()
     for _ in range(11):
         model.create_network_interface(subnet_id=subnet_id, now_ns=0)
-    assert len(ec2._look("describe_network_interfaces", "NetworkInterfaces", page_size=5)) == 11
+    assert len(ec2._describe("describe_network_interfaces", "NetworkInterfaces", names=("NetworkInterfaceIds", ()), page_size=5)) == 11
     assert len(weather.sent) == 3
 
 

@@ -352,11 +352,11 @@ def test_what_is_seen_of_the_past_is_a_mapping_by_id():
     ec2, subnet_id, instance_id = stage(Conditions(describe_lag_ns=10))
     late_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=5).eni_id
     call = Call("DescribeAnything", 14)
-    assert list(ec2._visible_subnets(call)) == [subnet_id]
-    assert list(ec2._visible_instances(call)) == [instance_id]
-    enis = ec2._visible_enis(call)
+    assert list(ec2._visible(call).subnets) == [subnet_id]
+    assert list(ec2._visible(call).instances) == [instance_id]
+    enis = ec2._visible(call).enis
     assert (len(enis), late_id in enis) == (1, False)
-    assert late_id in ec2._visible_enis(Call("DescribeAnything", 15))
+    assert late_id in ec2._visible(Call("DescribeAnything", 15)).enis
     assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc for vpc in ec2.vpcs}
 
 

@@ -61,7 +61,7 @@ def test_a_key_that_went_is_forgotten_once_nobody_can_ask_for_it(history):
     assert history.as_of("a", 5) == 1
     history.record("b", 2, 110)
     assert history.as_of("a", 5) is None
-    assert list(history._times) == list(history._values) == ["b"]
+    assert list(history._changes) == ["b"]
     assert not history._gone
 
 
@@ -80,4 +80,4 @@ def test_within_what_is_kept_the_past_is_exact_and_beyond_it_the_history_stays_s
             assert {name: history.as_of(name, time_ns) for name in "abc"} == {name: shown.get(name) for name in "abc"}
             assert set(history.keys_as_of(time_ns)) == shown.keys()
         assert history.latest(key) == value
-        assert len(history._times[key]) <= 2 + sum(at_ns > now_ns - keep_ns for name, _, at_ns in log if name == key)
+        assert len(history._changes[key]) <= 2 + sum(at_ns > now_ns - keep_ns for name, _, at_ns in log if name == key)

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
+from vpcipam.ec2.over_time.snapshots import Snapshot
 from vpcipam.ec2.state.account import Account, Table
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.subnet_rules import AddressChoice
@@ -41,7 +41,7 @@ class Actions:
     """An account, and how its actions begin, end and read.
 
     An action calls `_begin` first and checks everything before it changes anything; an action that changes something returns through
-    `_done`. An action that reads takes subnets, ENIs and instances from the `_visible_…` methods only, which may show the past.
+    `_done`. An action that reads takes subnets, ENIs and instances from `_visible`, which may show the past.
     """
 
     def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: Conditions | None = None) -> None:
@@ -51,6 +51,7 @@ class Actions:
         self._seed = operator.index(seed)
         self._account = Account()
         self._interceptor = None if conditions is None else CallInterceptor(conditions, self._account)
+        self._present = Snapshot(Views(self._account.enis), Views(self._account.instances), Views(self._account.subnets))
         self._call_counts: Counter[str] = Counter()
         self._metadata_read_count = 0
 
@@ -77,19 +78,7 @@ class Actions:
             raise table.missing(call, error.args[0]) from None
         return named or tuple(visible.values())
 
-    def _visible_subnets(self, call: Call) -> Mapping[str, Subnet]:
-        """The subnets that a call sees, by id."""
-        snapshot = None if self._interceptor is None else self._interceptor.snapshot(call)
-        return Views(self._account.subnets) if snapshot is None else snapshot.subnets
-
-    def _visible_enis(self, call: Call, *, unattached: bool = False) -> Mapping[str, NetworkInterface]:
-        """The ENIs that a call sees, by id; with `unattached`, at least the unattached ones."""
-        snapshot = None if self._interceptor is None else self._interceptor.snapshot(call)
-        if snapshot is not None:
-            return snapshot.enis
-        return Views(dict(sorted(self._account.unattached_enis.items()))) if unattached else Views(self._account.enis)
-
-    def _visible_instances(self, call: Call) -> Mapping[str, Instance]:
-        """The instances that a call sees, by id."""
-        snapshot = None if self._interceptor is None else self._interceptor.snapshot(call)
-        return Views(self._account.instances) if snapshot is None else snapshot.instances
+    def _visible(self, call: Call) -> Snapshot:
+        """Return the ENIs, instances and subnets that a reading call sees: the present ones or, with a lag, those of the past."""
+        past = None if self._interceptor is None else self._interceptor.snapshot(call)
+        return self._present if past is None else past

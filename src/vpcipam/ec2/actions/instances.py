@@ -79,7 +79,7 @@ class InstanceActions(Actions):
             Ec2Error: InvalidInstanceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeInstances", now_ns)
-        shown = self._named_or_all(call, self._visible_instances(call), instance_ids, self._account.instances)
+        shown = self._named_or_all(call, self._visible(call).instances, instance_ids, self._account.instances)
         return tagged_matching(call, shown, INSTANCE_FILTERS, filters or {})
 
     def describe_instance_types(self, *, instance_types: Iterable[str] = (), now_ns: int) -> tuple[InstanceLimits, ...]:
@@ -110,7 +110,7 @@ class InstanceActions(Actions):
         return enis if self._interceptor is None else self._interceptor.metadata_answer(instance_id, enis)
 
     def _instance(self, call: Call, instance_id: str) -> Instance:
-        instance = self._visible_instances(call).get(instance_id)
+        instance = self._visible(call).instances.get(instance_id)
         if instance is None:
             raise self._account.instances.missing(call, instance_id)
         return instance

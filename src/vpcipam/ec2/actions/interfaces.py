@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from vpcipam.ec2.actions.base import Actions
+from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import INTERFACE_TYPES, texts
@@ -181,11 +181,14 @@ class InterfaceActions(Actions):
         call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None or bool(filters))
         names = texts(eni_ids)
         wanted = {name: texts(values) for name, values in (filters or {}).items()}
+        visible = self._visible(call)
         if instance_id is None or names:
-            unattached = not names and wanted.get("status") == ("available",)
-            shown = self._named_or_all(call, self._visible_enis(call, unattached=unattached), names, self._account.enis)
+            enis = visible.enis
+            if visible is self._present and not names and wanted.get("status") == ("available",):
+                enis = Views(dict(sorted(self._account.unattached_enis.items())))
+            shown = self._named_or_all(call, enis, names, self._account.enis)
         else:
-            instance = self._visible_instances(call).get(instance_id)
+            instance = visible.instances.get(instance_id)
             shown = () if instance is None else tuple(sorted(instance.network_interfaces, key=lambda eni: eni.eni_id))
         fitting = tagged_matching(call, shown, ENI_FILTERS, wanted)
         return tuple(eni for eni in fitting if instance_id is None or (eni.attachment and eni.attachment.instance_id == instance_id))

@@ -88,7 +88,7 @@ class SubnetActions(Actions):
             Ec2Error: InvalidSubnetID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeSubnets", now_ns)
-        shown = self._named_or_all(call, self._visible_subnets(call), subnet_ids, self._account.subnets)
+        shown = self._named_or_all(call, self._visible(call).subnets, subnet_ids, self._account.subnets)
         fitting = tagged_matching(call, shown, SUBNET_FILTERS, filters or {})
         return tuple(subnet for subnet in fitting if vpc_id in (None, subnet.vpc_id))
 

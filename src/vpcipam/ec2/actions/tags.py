@@ -64,9 +64,9 @@ class TagActions(Actions):
 
     def _tags(self, call: Call) -> Iterator[TagDescription]:
         tagged: dict[str, Iterable[tuple[str, Tags]]] = {
-            "instance": ((each.instance_id, each.tags) for each in self._visible_instances(call).values()),
-            "network-interface": ((each.eni_id, each.tags) for each in self._visible_enis(call).values()),
-            "subnet": ((each.subnet_id, each.tags) for each in self._visible_subnets(call).values()),
+            "instance": ((each.instance_id, each.tags) for each in self._visible(call).instances.values()),
+            "network-interface": ((each.eni_id, each.tags) for each in self._visible(call).enis.values()),
+            "subnet": ((each.subnet_id, each.tags) for each in self._visible(call).subnets.values()),
             "subnet-cidr-reservation": ((each.reservation_id, each.tags) for each in self._account.reservations.values()),
             "trunk-interface-association": ((each.association_id, each.tags) for each in self._account.trunk_associations.values()),
             "vpc": ((each.vpc_id, each.tags) for each in self._account.vpcs.values()),

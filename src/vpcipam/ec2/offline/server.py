@@ -56,7 +56,9 @@ class Server:
         """
         self._request_count += 1
         request_id = f"00000000-0000-4000-8000-{self._request_count:012x}"
-        action = find_action(operation.name)
+        action = ACTIONS.get(operation.name)
+        if action is None:
+            raise NotModelled(f"{operation.name} is not modelled offline; the modelled actions are: {', '.join(ACTIONS)}")
         try:
             request = Request(operation.name, read_request(body, operation), self._model, self._region, self._now_ns())
             members = self._carry_out(action, request)
@@ -85,15 +87,3 @@ class Server:
                 raise
             self._granted[request.action, token] = request.members, answer
         return answer
-
-
-def find_action(name: str) -> ActionHandler:
-    """Return the handler of an action.
-
-    Raises:
-        NotModelled: there is none; the message lists the supported actions.
-    """
-    try:
-        return ACTIONS[name]
-    except KeyError:
-        raise NotModelled(f"{name} is not modelled offline; the modelled actions are: {', '.join(ACTIONS)}") from None

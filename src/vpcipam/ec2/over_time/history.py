@@ -22,8 +22,7 @@ class History(Generic[_Value]):
 
     def __init__(self, keep_ns: int) -> None:
         self._keep_ns = keep_ns
-        self._times: dict[str, list[int]] = {}
-        self._values: dict[str, list[_Value | None]] = {}
+        self._changes: dict[str, list[tuple[int, _Value | None]]] = {}
         self._gone: deque[tuple[int, str]] = deque()
 
     def record(self, key: str, value: _Value | None, at_ns: int) -> None:
@@ -31,39 +30,40 @@ class History(Generic[_Value]):
 
         Complexity: O(changes of the key within `keep_ns`), amortised O(1) for each that is dropped.
         """
-        times, values = self._times.setdefault(key, []), self._values.setdefault(key, [])
-        at_ns = max(at_ns, times[-1]) if times else at_ns
-        if not values or values[-1] is not value:
-            if times and at_ns == times[-1]:
-                values[-1] = value
-            else:
-                times.append(at_ns)
-                values.append(value)
+        changes = self._changes.setdefault(key, [])
+        latest_ns, latest = changes[-1] if changes else (at_ns, None)
+        at_ns = max(at_ns, latest_ns)
+        if not changes or latest is not value:
+            if changes and at_ns == latest_ns:
+                changes.pop()
+            changes.append((at_ns, value))
             if value is None:
                 self._gone.append((at_ns, key))
-        forgotten = bisect_right(times, at_ns - self._keep_ns) - 1
-        if forgotten > 0:
-            del times[:forgotten], values[:forgotten]
-            times[0] = _EVER_SINCE
+        oldest = bisect_right(changes, at_ns - self._keep_ns, key=_time) - 1
+        if oldest > 0:
+            changes[: oldest + 1] = [(_EVER_SINCE, changes[oldest][1])]
         self._forget_gone(at_ns)
 
     def as_of(self, key: str, time_ns: int) -> _Value | None:
         """Return a key's value at a time, changes at that time included; None if it had none."""
-        times = self._times.get(key, ())
-        index = bisect_right(times, time_ns) - 1
-        return None if index < 0 else self._values[key][index]
+        changes = self._changes.get(key, [])
+        index = bisect_right(changes, time_ns, key=_time) - 1
+        return None if index < 0 else changes[index][1]
 
     def latest(self, key: str) -> _Value | None:
         """Return a key's latest value; None if it has none."""
-        values = self._values.get(key)
-        return values[-1] if values else None
+        return self._changes[key][-1][1] if key in self._changes else None
 
     def keys_as_of(self, time_ns: int) -> list[str]:
         """List the keys that had a value at a time."""
-        return [key for key in self._times if self.as_of(key, time_ns) is not None]
+        return [key for key in self._changes if self.as_of(key, time_ns) is not None]
 
     def _forget_gone(self, now_ns: int) -> None:
         """Forget the keys that had no value during all of the kept time."""
         while self._gone and self._gone[0][0] <= now_ns - self._keep_ns:
             _, key = self._gone.popleft()
-            del self._times[key], self._values[key]
+            del self._changes[key]
+
+
+def _time(change: tuple[int, object]) -> int:
+    return change[0]

@@ -104,8 +104,6 @@ class Account:
         record: TaggedRecord = kinds[kind].find(call, resource_id)
         return record
 
-    # --- VPCs and subnets ------------------------------------------------------------------------------------------------
-
     def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags) -> VpcRecord:
         """Create a VPC."""
         vpc = VpcRecord(self.new_id("vpc"), {}, ipv6_cidr, tags)
@@ -158,8 +156,6 @@ class Account:
         del reservation.subnet.reservations[reservation.reservation_id]
         del self.reservations[reservation.reservation_id]
         self.touch(reservation.subnet)
-
-    # --- ENIs ------------------------------------------------------------------------------------------------------------
 
     def create_eni(
         self,
@@ -231,8 +227,6 @@ class Account:
         del association.trunk.branches[association.association_id]
         association.branch.trunk = None
         association.branch.touch()
-
-    # --- instances and tags ----------------------------------------------------------------------------------------------
 
     def add_instance(self, instance: InstanceRecord) -> None:
         """Add an instance without ENIs; its primary one must be attached next."""

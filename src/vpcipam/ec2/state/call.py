@@ -22,7 +22,10 @@ RESERVED_TAG_PREFIX = "aws:"
 
 @attrs.frozen
 class Call:
-    """A call in progress: its action and its time."""
+    """A call in progress: its action and its time.
+
+    Its checks raise `Ec2Error` with the code that their docstrings name.
+    """
 
     action: str
     now_ns: int
@@ -36,23 +39,14 @@ class Call:
         return self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
 
     def count(self, name: str, value: int) -> int:
-        """Check a count: an integer, 0 or more.
-
-        Raises:
-            Ec2Error: InvalidParameterValue for a negative count.
-            TypeError: it is not an integer.
-        """
+        """Check a count: InvalidParameterValue if it is negative, `TypeError` if it is not an integer."""
         count = operator.index(value)
         if count < 0:
             raise self.invalid(f"{name} is {count}; it must be 0 or more")
         return count
 
     def cidr(self, text: str, version: int | None = None) -> Cidr:
-        """Parse a CIDR of the given IP version, or of either.
-
-        Raises:
-            Ec2Error: InvalidParameterValue if it is not a CIDR, has host bits set, or is of the other version.
-        """
+        """Parse a CIDR of an IP version, or of either; InvalidParameterValue if it is not one or has host bits set."""
         try:
             cidr = Cidr.parse(text)
         except InvalidCidr as error:
@@ -62,11 +56,7 @@ class Call:
         return cidr
 
     def canonical_cidr(self, text: str) -> Cidr:
-        """Parse an IPv4 CIDR and clear its host bits. EC2: CreateVpc and CreateSubnet turn 100.68.0.18/18 into 100.68.0.0/18.
-
-        Raises:
-            Ec2Error: InvalidParameterValue if it is not a CIDR.
-        """
+        """Parse an IPv4 CIDR and clear its host bits. EC2: CreateVpc and CreateSubnet turn 100.68.0.18/18 into 100.68.0.0/18."""
         try:
             return self.cidr(text, 4)
         except Ec2Error:
@@ -75,11 +65,7 @@ class Call:
             raise
 
     def address(self, text: str, version: int = 4) -> int:
-        """Parse an address of the given IP version.
-
-        Raises:
-            Ec2Error: InvalidParameterValue if it is not an address.
-        """
+        """Parse an address of an IP version; InvalidParameterValue if it is not one."""
         try:
             return parse_address(text, version)
         except InvalidAddress as error:
@@ -92,11 +78,7 @@ class Call:
         ipv6_addresses: Sequence[str] = (),
         ipv6_prefixes: Sequence[str] = (),
     ) -> AddressSet:
-        """Parse the addresses and prefixes that a caller names.
-
-        Raises:
-            Ec2Error: InvalidParameterValue if one is not an address, a /28 or a /80, or is named twice.
-        """
+        """Parse named addresses and prefixes; InvalidParameterValue if one is not an address, a /28 or a /80, or is named twice."""
         if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
             return AddressSet()
         named = AddressSet(
@@ -105,7 +87,7 @@ class Call:
             tuple(self.address(text, 6) for text in ipv6_addresses),
             tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
         )
-        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), attrs.astuple(named, recurse=False), strict=True):
+        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
             if len(set(values)) < len(values):
                 raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
@@ -117,32 +99,19 @@ class Call:
         return cidr.first
 
     def exactly_one(self, **wanted: int | Sequence[str]) -> None:
-        """Check that exactly one of several parameters is given; an empty list or a count of 0 is not given.
-
-        Raises:
-            Ec2Error: InvalidParameterCombination for none or for more than one.
-        """
+        """Check that one of several parameters is given (InvalidParameterCombination); an empty list or a count of 0 is not given."""
         self.at_most_one(**wanted)
         if not any(wanted.values()):
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
 
     def at_most_one(self, **wanted: int | Sequence[str]) -> None:
-        """Check that at most one of several parameters is given.
-
-        Raises:
-            Ec2Error: InvalidParameterCombination for more than one.
-        """
+        """Check that at most one of several parameters is given (InvalidParameterCombination)."""
         used = [name for name, value in wanted.items() if value]
         if len(used) > 1:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
 
     def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
-        """Check and sort tags, pairs of key and value; of a key given twice, the last value counts.
-
-        Raises:
-            Ec2Error: InvalidParameterValue for a key that is empty, longer than 128 or begins with `aws:`, and for a value longer than 256;
-                TagLimitExceeded for more than 50 tags.
-        """
+        """Check and sort tags, pairs of key and value; of a key given twice, the last value counts. See `tag_key` and `tag_count`."""
         read = sorted_tags(tags)
         for key, value in read:
             self.tag_key(key)
@@ -152,20 +121,12 @@ class Call:
         return read
 
     def tag_count(self, tags: Tags) -> None:
-        """Check the number of a resource's tags.
-
-        Raises:
-            Ec2Error: TagLimitExceeded for more than 50.
-        """
+        """Check the number of a resource's tags (TagLimitExceeded)."""
         if len(tags) > TAG_COUNT_LIMIT:
             raise self.refusal(ErrorCode.TAG_LIMIT_EXCEEDED, f"{len(tags)} tags; a resource may have {TAG_COUNT_LIMIT}")
 
     def tag_key(self, key: str) -> None:
-        """Check the key of a tag.
-
-        Raises:
-            Ec2Error: InvalidParameterValue if it is empty, too long or reserved for AWS.
-        """
+        """Check the key of a tag; InvalidParameterValue if it is empty, too long or reserved for AWS."""
         if not key or len(key) > TAG_KEY_LENGTH_LIMIT:
             raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
         if key.startswith(RESERVED_TAG_PREFIX):
@@ -173,11 +134,7 @@ class Call:
 
 
 def texts(values: Iterable[str]) -> tuple[str, ...]:
-    """Turn an iterable of texts into a tuple.
-
-    Raises:
-        TypeError: it is a single text, whose letters would count as items.
-    """
+    """Turn an iterable of texts into a tuple; `TypeError` for a single text, whose letters would count as items."""
     if isinstance(values, str):
         raise TypeError(f"a list of texts is wanted, not one text: write [{values!r}]")
     return tuple(values)

@@ -5,7 +5,7 @@ characters, `?` matches one, and a backslash makes either of them literal (EC2: 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, TagDescription, TrunkAssociation, Vpc
@@ -33,7 +33,7 @@ def tagged_matching(
 ) -> tuple[_TaggedShown, ...]:
     """Return the items that match all filters, as `matching` does, with the filters `tag:KEY` and `tag-key` too."""
     of_tags: dict[str, _Reader[_TaggedShown]] = {name: _tag_reader(name.removeprefix(_TAG)) for name in filters if name.startswith(_TAG)}
-    return matching(call, shown, {**readers, "tag-key": _tag_keys, **of_tags}, filters)
+    return matching(call, shown, {**readers, "tag-key": lambda item: (key for key, _ in item.tags), **of_tags}, filters)
 
 
 def matching(call: Call, shown: Iterable[_Shown], readers: Mapping[str, _Reader[_Shown]], filters: Filters) -> tuple[_Shown, ...]:
@@ -44,7 +44,7 @@ def matching(call: Call, shown: Iterable[_Shown], readers: Mapping[str, _Reader[
         TypeError: the values of a filter are a single text.
     """
     tests = [(_reader(call, readers, name), _test(call, name, texts(values))) for name, values in filters.items()]
-    return tuple(each for each in shown if all(any(map(test, _known(read(each)))) for read, test in tests))
+    return tuple(each for each in shown if all(any(test(value) for value in read(each) if value is not None) for read, test in tests))
 
 
 def _reader(call: Call, readers: Mapping[str, _Reader[_Shown]], name: str) -> _Reader[_Shown]:
@@ -74,16 +74,8 @@ def _expression(value: str) -> str:
     )
 
 
-def _known(values: Iterable[str | None]) -> Iterator[str]:
-    return (value for value in values if value is not None)
-
-
 def _tag_reader(key: str) -> Callable[[_Tagged], Iterable[str]]:
     return lambda shown: (value for each, value in shown.tags if each == key)
-
-
-def _tag_keys(shown: _Tagged) -> Iterable[str]:
-    return (key for key, _ in shown.tags)
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001  # the value to format, not a switch

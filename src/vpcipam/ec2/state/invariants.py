@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 from vpcipam.ec2.state.account import Account
-from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord
+from vpcipam.ec2.state.records import InstanceRecord, SubnetRecord
 from vpcipam.ec2.state.rules import holds
 from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 
@@ -110,16 +110,12 @@ def _check_members(account: Account) -> None:
     _hold(3, account.cidr_associations == cidr_associations, "the index of associations of VPCs with CIDRs")
     reservations = {key: each for subnet in account.subnets.values() for key, each in subnet.reservations.items()}
     _hold(3, account.reservations == reservations, "the index of reservations")
-    subnets: dict[str, dict[str, SubnetRecord]] = {vpc_id: {} for vpc_id in account.vpcs}
-    for subnet_id, subnet in account.subnets.items():
-        subnets[subnet.vpc_id][subnet_id] = subnet
     for vpc_id, vpc in account.vpcs.items():
-        _hold(3, vpc.subnets == subnets[vpc_id], f"subnets of {vpc_id}")
-    enis: dict[str, dict[str, EniRecord]] = {subnet_id: {} for subnet_id in account.subnets}
-    for eni_id, eni in account.enis.items():
-        enis[eni.subnet.subnet_id][eni_id] = eni
+        subnets = {key: subnet for key, subnet in account.subnets.items() if subnet.vpc_id == vpc_id}
+        _hold(3, vpc.subnets == subnets, f"subnets of {vpc_id}")
     for subnet_id, subnet in account.subnets.items():
-        _hold(3, subnet.enis == enis[subnet_id], f"network interfaces of {subnet_id}")
+        enis = {key: eni for key, eni in account.enis.items() if eni.subnet.subnet_id == subnet_id}
+        _hold(3, subnet.enis == enis, f"network interfaces of {subnet_id}")
 
 
 def _check_attachments(account: Account) -> None:

@@ -31,7 +31,8 @@ def allocate_for_new_eni(
     """Take the addresses of a new ENI, or refuse the call with CreateNetworkInterface's codes; the first one is its primary IP."""
     if private_ip is not None:
         named = AddressSet((private_ip,)) + named
-    _require_ipv6(call, subnet, counts, named)
+    _require_ipv6(call, subnet, counts)
+    _require_ipv6(call, subnet, named.counts)
     if named.counts.ipv6_addresses + counts.ipv6_addresses > DETACHED_IPV6_LIMIT:
         raise _too_many_ipv6(call)
     require_within(call, subnet, named)
@@ -53,7 +54,7 @@ def allocate_for_new_eni(
 
 def allocate_for_eni(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
     """Take addresses or prefixes for an existing ENI, or refuse the call with the codes of the Assign actions."""
-    _require_ipv6(call, subnet, counts, _NO_ADDRESSES)
+    _require_ipv6(call, subnet, counts)
     return _allocate(call, subnet, counts)
 
 
@@ -82,15 +83,11 @@ def find_holders(call: Call, eni: EniRecord, named: AddressSet) -> dict[int, Eni
 
 def require_within(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
     """Check that named addresses and prefixes lie in a subnet and contain no address that EC2 keeps."""
+    _require_ipv6(call, subnet, named.counts)
     ipv4, ipv6 = subnet.addresses.cidr, subnet.addresses.ipv6_cidr
-    blocks = [(ipv4, address, 1) for address in named.addresses] + [(ipv4, prefix, PREFIX_SIZE) for prefix in named.prefixes]
-    if ipv6 is None:
-        if named.ipv6_addresses or named.ipv6_prefixes:
-            raise _without_ipv6(call, subnet)
-    else:
-        blocks += [(ipv6, address, 1) for address in named.ipv6_addresses]
-        blocks += [(ipv6, prefix, IPV6_PREFIX_SIZE) for prefix in named.ipv6_prefixes]
-    for cidr, first, size in blocks:
+    cidrs_and_sizes = ((ipv4, 1), (ipv4, PREFIX_SIZE), (ipv6, 1), (ipv6, IPV6_PREFIX_SIZE))
+    named_blocks = zip(cidrs_and_sizes, named.kinds, strict=True)
+    for cidr, size, first in [(cidr, size, first) for (cidr, size), firsts in named_blocks for first in firsts if cidr is not None]:
         if first not in cidr or any(first <= address < first + size for address in reserved_addresses(cidr)):
             raise call.invalid(
                 f"{address_text(first, cidr.version)} does not fall within {cidr}, the address range of {subnet.subnet_id}, or contains "
@@ -122,13 +119,9 @@ def _allocate(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> Addres
         raise call.refusal(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, str(error)) from None
 
 
-def _require_ipv6(call: Call, subnet: SubnetRecord, counts: AddressCounts, named: AddressSet) -> None:
-    if subnet.addresses.ipv6_cidr is None and (counts.ipv6_count or named.counts.ipv6_count):
-        raise _without_ipv6(call, subnet)
-
-
-def _without_ipv6(call: Call, subnet: SubnetRecord) -> Exception:
-    return call.invalid(f"{subnet.subnet_id} has no IPv6 CIDR to take addresses or prefixes from")
+def _require_ipv6(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> None:
+    if subnet.addresses.ipv6_cidr is None and counts.ipv6_count:
+        raise call.invalid(f"{subnet.subnet_id} has no IPv6 CIDR to take addresses or prefixes from")
 
 
 def _not_movable(call: Call, named: AddressSet) -> Exception:

@@ -111,11 +111,6 @@ class Ipv4Space(_PrefixSpace):
         """Tell whether an address is kept by EC2 or taken."""
         return self._grid.is_taken(address)
 
-    def require_addresses(self, count: int) -> None:
-        """Raise `PoolExhausted` if fewer addresses can be picked."""
-        if count > self.free_count:
-            raise PoolExhausted(f"{self.cidr} has {self.free_count} free addresses, {count} are wanted")
-
     def take_address(self) -> int:
         """Take the next address; raise `PoolExhausted` if none is free."""
         return self._grid.take()
@@ -138,7 +133,6 @@ class Ipv6Space(_PrefixSpace):
     Invariants:
         1. A /80 is taken in the grid if it is the first or the last, is taken as a prefix, or is in `_single_counts`.
         2. `_single_counts` counts the single addresses of each /80 that has some.
-        3. No address below `_mark` can be picked.
     """
 
     def __init__(self, cidr: Cidr, scatter: Scatter) -> None:
@@ -146,7 +140,6 @@ class Ipv6Space(_PrefixSpace):
         self._reserved: list[Cidr] = []
         self._singles: set[int] = set()
         self._single_counts: Counter[int] = Counter()
-        self._mark = cidr.first
         for prefix in self.kept_prefixes():
             self._grid.claim(prefix)
 
@@ -171,29 +164,17 @@ class Ipv6Space(_PrefixSpace):
         """Restrict automatic picks to what lies outside exactly these ranges."""
         super().reserve(reservations)
         self._reserved = sorted(reservations)
-        self._mark = self.cidr.first
-
-    def require_addresses(self, count: int) -> None:
-        """Do nothing: a /64 practically never runs out, and `take_address` notices when it does."""
-        del count
 
     def take_address(self) -> int:
-        """Take the next address.
+        """Take the next address; raise `PoolExhausted` if everything that is not taken is reserved.
 
-        Raises:
-            PoolExhausted: everything that is not taken is reserved.
-
-        Complexity: O(1) after no release, else O(single addresses and reservations) once.
+        Complexity: O(single addresses and reservations).
         """
-        start = max(self._mark, self.cidr.first + self._scatter.below(IPV6_PREFIX_SIZE))
-        found = self._next_free(start)
-        if found is None:
-            found = self._next_free(self._mark)
+        starts = self.cidr.first + self._scatter.below(IPV6_PREFIX_SIZE), self.cidr.first
+        found = next((each for each in map(self._next_free, starts) if each is not None), None)
         if found is None:
             raise PoolExhausted(f"{self.cidr} has no free address outside of its reservations")
         self._add(found)
-        if start == self._mark:
-            self._mark = found + 1
         return found
 
     def claim_address(self, address: int) -> None:
@@ -211,12 +192,6 @@ class Ipv6Space(_PrefixSpace):
             del self._single_counts[cell]
             if self._grid.address(cell) not in self.kept_prefixes():
                 self._grid.release(address)
-        self._mark = min(self._mark, address)
-
-    def release_prefix(self, prefix: int) -> None:
-        """Release a /80."""
-        super().release_prefix(prefix)
-        self._mark = min(self._mark, prefix)
 
     def _add(self, address: int) -> None:
         cell = self._grid.cell(address)

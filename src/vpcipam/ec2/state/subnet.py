@@ -12,7 +12,7 @@ from vpcipam._chance import AlwaysZero, Scatter
 from vpcipam.address import Cidr
 from vpcipam.ec2.state.space import Ipv4Space, Ipv6Space
 from vpcipam.ec2.subnet_rules import AddressChoice
-from vpcipam.errors import NoFreeRun
+from vpcipam.errors import NoFreeRun, PoolExhausted
 
 
 @attrs.frozen
@@ -57,18 +57,18 @@ class AddressSet:
     ipv6_prefixes: tuple[int, ...] = ()
 
     @property
+    def kinds(self) -> tuple[tuple[int, ...], ...]:
+        """The four fields, in order."""
+        return self.addresses, self.prefixes, self.ipv6_addresses, self.ipv6_prefixes
+
+    @property
     def counts(self) -> AddressCounts:
         """The number of addresses of each kind."""
-        return AddressCounts(len(self.addresses), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
+        return AddressCounts(*map(len, self.kinds))
 
     def __add__(self, other: "AddressSet") -> "AddressSet":
         """Append another set's addresses, kind by kind."""
-        return AddressSet(
-            self.addresses + other.addresses,
-            self.prefixes + other.prefixes,
-            self.ipv6_addresses + other.ipv6_addresses,
-            self.ipv6_prefixes + other.ipv6_prefixes,
-        )
+        return AddressSet(*(mine + others for mine, others in zip(self.kinds, other.kinds, strict=True)))
 
 
 class SubnetAddresses:
@@ -157,6 +157,8 @@ class SubnetAddresses:
         """
         if self.ipv6 is None and counts.ipv6_count:
             raise NoFreeRun("the subnet has no IPv6 addresses")
+        if counts.addresses > self.free_count:
+            raise PoolExhausted(f"{self.cidr} has {self.free_count} free addresses, {counts.addresses} are wanted")
         with self.all_or_nothing():
             ipv4 = self._take(self.ipv4, counts.addresses, counts.prefixes)
             ipv6 = ((), ()) if self.ipv6 is None else self._take(self.ipv6, counts.ipv6_addresses, counts.ipv6_prefixes)
@@ -186,7 +188,7 @@ class SubnetAddresses:
                 space.release_prefix(prefix)
 
     def _apply_reservations(self) -> None:
-        for space, _, _ in self._by_space(AddressSet()):
+        for space in (self.ipv4, self.ipv6) if self.ipv6 is not None else (self.ipv4,):
             space.reserve({cidr: for_prefixes for cidr, for_prefixes in self._reservations.items() if cidr.version == space.cidr.version})
 
     def _by_space(self, addresses: AddressSet) -> Iterator[tuple[Ipv4Space | Ipv6Space, tuple[int, ...], tuple[int, ...]]]:
@@ -195,7 +197,6 @@ class SubnetAddresses:
             yield self.ipv6, addresses.ipv6_addresses, addresses.ipv6_prefixes
 
     def _take(self, space: Ipv4Space | Ipv6Space, address_count: int, prefix_count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        space.require_addresses(address_count)
         addresses = []
         for _ in range(address_count):
             addresses.append(space.take_address())
