@@ -1,6 +1,6 @@
-"""Addresses and CIDRs: text at the edge, integers within.
+"""Addresses and CIDRs, parsed from text and written as text.
 
-A CIDR is parsed once, where it enters the library. Inside, an address is an `int` and a CIDR a `Cidr`; text is made again on the way out.
+A CIDR is parsed once, where it enters the library. Inside, an address is an `int` and a CIDR is a `Cidr`. They become text on the way out.
 """
 
 import enum
@@ -15,7 +15,7 @@ IPV6_BITS = 128
 
 
 class AddressMode(enum.Enum):
-    """What a slot of an ENI holds, and so what a pod's address comes from."""
+    """What a slot of an ENI holds: a secondary IP, an IPv4 prefix or an IPv6 prefix. Pods get their addresses from it."""
 
     SECONDARY_IP = "secondary-ip"
     PREFIX = "prefix"
@@ -46,7 +46,7 @@ _LABELS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 p
 _PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
 _ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
-# Most that is ever read is plain IPv4, and `ipaddress` takes ten times as long for it; whatever looks at all odd is left to that.
+# Most text is plain IPv4, for which `ipaddress` takes ten times as long. Everything else is left to `ipaddress`.
 _OCTETS = {str(octet): octet for octet in range(256)}
 _IPV4_LENGTHS = {str(length): length for length in range(IPV4_BITS + 1)}
 _IPV4_LAST = (1 << IPV4_BITS) - 1
@@ -56,7 +56,7 @@ _IPV4_LAST = (1 << IPV4_BITS) - 1
 class Cidr:
     """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
 
-    Ordered by version, then first address, then prefix length. `parse` checks what it is given; the fields are taken at their word.
+    Ordered by version, then first address, then prefix length. `parse` checks its argument; the constructor checks nothing.
     """
 
     version: int
@@ -71,8 +71,8 @@ class Cidr:
             text: `10.0.1.16/28`, `10.0.1.5/32` or `2001:db8::/80`; an address without a length is a single one.
 
         Raises:
-            InvalidCidr: it is not a CIDR, or its address lies off the grid (10.0.0.3/28), which EC2 never answers.
-            TypeError: it is not a text.
+            InvalidCidr: it is not a CIDR, or is off its grid (10.0.0.3/28), which EC2 never returns.
+            TypeError: it is not a str.
 
         >>> Cidr.parse("10.0.1.16/28").size
         16
@@ -91,7 +91,7 @@ class Cidr:
         except ValueError as error:
             raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
         if "%" in text:
-            raise InvalidCidr(f"{text!r} names a zone: write the address without what follows the %")
+            raise InvalidCidr(f"{text!r} names a zone: remove the % and what follows it")
         network = interface.network
         if interface.ip != network.network_address:
             raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
@@ -108,20 +108,19 @@ class Cidr:
         return self.first + self.size - 1
 
     def __contains__(self, address: int) -> bool:
-        """Tell whether the address, an integer of the same version, lies in the CIDR."""
+        """Whether an address, an integer of the same version, is in the CIDR."""
         return self.first <= address <= self.last
 
     def overlaps(self, other: "Cidr") -> bool:
-        """Tell whether any address lies in both."""
+        """Whether any address is in both."""
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        """Write it as AWS does: the shortest form, always with its length."""
         return f"{address_text(self.first, self.version)}/{self.prefix_length}"
 
 
 def address_text(address: int, version: int) -> str:
-    """Write an address as AWS does.
+    """An address as AWS writes it.
 
     >>> address_text(0x0A000105, 4)
     '10.0.1.5'
@@ -135,8 +134,8 @@ def parse_address(text: str, version: int) -> int:
     """Read an address of the given version.
 
     Raises:
-        InvalidAddress: it is not an address, or one of the other version.
-        TypeError: it is not a text.
+        InvalidAddress: it is not an address, or is one of the other version.
+        TypeError: it is not a str.
 
     >>> parse_address("10.0.1.5", 4)
     167772421
@@ -150,14 +149,14 @@ def parse_address(text: str, version: int) -> int:
     except ValueError:
         raise InvalidAddress(f"{text!r} is not an IP address") from None
     if "%" in text:
-        raise InvalidAddress(f"{text!r} names a zone: write the address without what follows the %")
+        raise InvalidAddress(f"{text!r} names a zone: remove the % and what follows it")
     if address.version != version:
         raise InvalidAddress(f"{text!r} is an IPv{address.version} address, but IPv{version} is wanted here")
     return int(address)
 
 
 def _plain_ipv4(text: str) -> int | None:
-    """Read four decimal numbers as one writes them; None where it is anything else."""
+    """Read four decimal numbers without leading zeros. None for any other text."""
     try:
         first, second, third, fourth = text.split(".")
         return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
@@ -166,6 +165,6 @@ def _plain_ipv4(text: str) -> int | None:
 
 
 def _check_text(text: object) -> None:
-    # ipaddress takes integers and bytes too, and would make 0.0.0.5 of 5
+    # ipaddress also takes integers and bytes: it would turn 5 into 0.0.0.5
     if not isinstance(text, str):
-        raise TypeError(f"an address or CIDR is a text such as 10.0.1.16/28, not {type(text).__name__}")
+        raise TypeError(f"an address or CIDR must be a str such as 10.0.1.16/28, not {type(text).__name__}")

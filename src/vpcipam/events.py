@@ -1,7 +1,7 @@
 """Events: what happens in a datastore, as values for logs, metrics and audits.
 
 A datastore or node with `on_event` calls it with each event, after the change is made and recorded in the journal, and before the call that
-made the change returns. With several threads, events come in the order of the changes.
+made the change returns. With several threads, events come in the order of the changes. `str(event)` is one line for a log.
 
 >>> from collections import deque
 >>> from vpcipam import Datastore, SandboxKey
@@ -66,7 +66,6 @@ class AddressAssigned(_AboutSandbox):
     picked: bool = True
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.assignment.address} assigned to {self.key}"
 
 
@@ -75,7 +74,6 @@ class AddressUnassigned(_AboutSandbox):
     """A sandbox gave its address back."""
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.assignment.address} unassigned from {self.key}"
 
 
@@ -84,7 +82,6 @@ class SandboxEvicted(_AboutSandbox):
     """A sandbox lost its address because its CIDR or ENI was removed by force: EC2 no longer has it."""
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.key} evicted from {self.assignment.address}, as {self.assignment.cidr} on {self.assignment.eni_id} is gone"
 
 
@@ -101,7 +98,6 @@ class AssignRefused(_Timed):
     reason: str
 
     def __str__(self) -> str:
-        """One line for a log."""
         return self.reason
 
 
@@ -112,7 +108,6 @@ class SandboxQuarantined(_Timed):
     quarantined: Quarantined
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"in quarantine: {self.quarantined}"
 
 
@@ -121,14 +116,13 @@ class QuarantineEnded(_Timed):
     """Somebody has decided about an entry in quarantine.
 
     Attributes:
-        accepted: the sandbox holds the address; an `AddressAssigned` follows. Otherwise the entry is discarded, and its address cools.
+        accepted: the sandbox holds the address; an `AddressAssigned` follows. Otherwise the entry is dropped, and its address cools.
     """
 
     quarantined: Quarantined
     accepted: bool
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{'accepted' if self.accepted else 'released'} from quarantine: {self.quarantined}"
 
 
@@ -140,7 +134,6 @@ class EniAdded(_Timed):
     device_number: int
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.eni_id} added as device {self.device_number}"
 
 
@@ -158,7 +151,6 @@ class EniRemoved(_Timed):
     evicted_count: int = 0
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.eni_id} removed{' by force' if self.forced else ''}"
 
 
@@ -175,7 +167,6 @@ class CidrAdded:
     cidr: str
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.cidr} added on {self.eni_id}"
 
 
@@ -192,7 +183,6 @@ class CidrRemoved(_Timed):
     forced: bool
 
     def __str__(self) -> str:
-        """One line for a log."""
         return f"{self.cidr} removed from {self.eni_id}{' by force' if self.forced else ''}"
 
 
@@ -215,10 +205,10 @@ class EventWarning(RuntimeWarning):
     """`on_event` raised an exception. The change that it was called for is made and acknowledged nevertheless."""
 
 
-Event = TypeVar("Event")
+_Event = TypeVar("_Event")
 
 
-def call_back(on_event: Callable[[Event], object], event: Event) -> None:
+def call_back(on_event: Callable[[_Event], object], event: _Event) -> None:
     """Call `on_event` with an event that has happened. An exception in it does not undo the change: it becomes an `EventWarning`."""
     try:
         on_event(event)

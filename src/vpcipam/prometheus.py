@@ -1,4 +1,4 @@
-"""Metrics of a node under the names of ipamd's, as text that Prometheus reads; no client library is needed.
+"""Metrics of a node in Prometheus's text format, under ipamd's names (docs/ipamd.md, "Prometheus metrics"). No client library is needed.
 
 >>> from vpcipam import Ec2Model, Node, SandboxKey, Settings
 >>> from vpcipam.prometheus import IpamMetrics
@@ -35,7 +35,7 @@ from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, En
 from vpcipam.node import Node, NodeEvent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""What `IpamMetrics.text` is, for the header of an HTTP answer."""
+"""The content type of `IpamMetrics.text`, for the header of an HTTP response."""
 
 _Ec2 = TypeVar("_Ec2")
 
@@ -58,7 +58,7 @@ class MetricFamily:
 
     Attributes:
         kind: `counter` or `gauge`.
-        explanation: what it counts, on one line.
+        explanation: what it counts, in one line.
     """
 
     name: str
@@ -67,7 +67,6 @@ class MetricFamily:
     samples: tuple[Sample, ...]
 
     def __str__(self) -> str:
-        """Write it in the text format."""
         head = f"# HELP {self.name} {_escaped(self.explanation)}\n# TYPE {self.name} {self.kind}\n"
         return head + "".join(f"{self.name}{_labels_text(sample.labels)} {sample.value}\n" for sample in self.samples)
 
@@ -79,7 +78,7 @@ class _Metric:
     labels: tuple[str, ...] = ()
 
 
-# By name, and in this order in the text. ipamd's names, types and labels are in its utils/prometheusmetrics.
+# By name, in the order of the text. ipamd's names, types and labels are in its utils/prometheusmetrics.
 _METRICS = {
     "awscni_add_ip_req_count": _Metric(
         "counter", "Sandboxes that wanted an address: those that got one, and those for which none was free"
@@ -105,26 +104,26 @@ _METRICS = {
     "vpcipam_quarantined_entries": _Metric("gauge", "Entries of the journal that nobody has decided about since a restart"),
 }
 
-# ipamd's names for what an action follows of EC2, and for what was refused.
-_FOLLOWED = {
+# ipamd's names for an action that follows a change in EC2, and for an action that failed.
+_RECONCILED = {
     ActionKind.ADOPT_CIDRS: "eniDataStorePoolReconcileAdd",
     ActionKind.ADOPT_ENI: "eniReconcileAdd",
     ActionKind.DROP_CIDRS: "eniIPPoolReconcileDel",
     ActionKind.DROP_ENI: "eniReconcileDel",
 }
-_REFUSED = {
+_FAILED = {
     ActionKind.ADD_CIDRS: "increaseIPPoolAllocIPAddressesFailed",
     ActionKind.CREATE_ENI: "increaseIPPoolAllocENI",
     ActionKind.FREE_ENI: "decreaseIPPoolFreeENIFailed",
     ActionKind.RECONCILE: "reconcileFailedGetENIs",
 }
 
-# What shows from the start, as 0: for Prometheus, nothing followed by 1 is no increase.
-_FROM_THE_START = (
+# Counters that start as 0: for Prometheus, a counter that first appears as 1 has not increased.
+_INITIAL_COUNTERS = (
     *((name,) for name, metric in _METRICS.items() if metric.kind == "counter" and not metric.labels),
     ("awscni_del_ip_req_count", "PodDeleted"),
-    *(("awscni_ipamd_error_count", fn) for fn in _REFUSED.values()),
-    *(("awscni_reconcile_count", fn) for fn in _FOLLOWED.values()),
+    *(("awscni_ipamd_error_count", fn) for fn in _FAILED.values()),
+    *(("awscni_reconcile_count", fn) for fn in _RECONCILED.values()),
 )
 
 _CALLS = {
@@ -139,65 +138,58 @@ _CALLS = {
     },
 }
 _NO_ERROR = {(action, ErrorCode.ENI_NOT_FOUND) for action in ("DeleteNetworkInterface", "DescribeNetworkInterfaces")}
-_API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # ipamd's slip, kept for whoever watches that label
+_API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # the wrong name is ipamd's, and dashboards may use it
 
-_Counted = tuple[tuple[tuple[str, ...], int], ...]
-"""What to add: name and label values of counters, with amounts."""
-_WANTED: _Counted = ((("awscni_add_ip_req_count",), 1),)
-_WANTED_IN_VAIN: _Counted = (*_WANTED, (("awscni_no_available_ip_addresses",), 1))
-_GIVEN_BACK: _Counted = ((("awscni_del_ip_req_count", "PodDeleted"), 1),)
-_EVICTED: _Counted = ((("awscni_force_removed_ips",), 1),)
-_FORCED: _Counted = ((("awscni_force_removed_enis",), 1),)
+_Counter = tuple[str, ...]
+"""The name of a counter and its label values."""
 
 
 class IpamMetrics:
-    """What ipamd's metrics would say of a node, or of datastores.
+    """ipamd's metrics for nodes or datastores.
 
-    Give it to them as `on_event`, which is where counters come from, and let it `watch` them, which is where gauges come from: at each
-    look anew, so that no gauge stays behind when what it is about has gone. Where several are watched, their numbers add up.
+    Pass it to them as `on_event`, which feeds the counters, and let it `watch` them, which feeds the gauges. `text` and `families` read the
+    gauges anew each time, so that none outlives its ENI or CIDR. If several nodes or datastores are watched, their numbers add up.
 
-    Any thread may look at any time, and events may come of several threads. A look waits for no call to EC2, and an event for no look.
+    Any thread may read at any time, and events may come from several threads. A read waits for no call to EC2, and an event for no read.
     """
 
     def __init__(self) -> None:
-        """Make metrics with nothing watched and nothing counted."""
         self._watched: tuple[Node | Datastore, ...] = ()
-        # Held for a moment and never while anything else is called: events come of callers who hold locks of their own.
+        # Never held while anything else is called: callers of `__call__` hold locks of their own.
         self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, ...]] = Counter(dict.fromkeys(_FROM_THE_START, 0))  # by name and label values
+        self._counts: Counter[_Counter] = Counter(dict.fromkeys(_INITIAL_COUNTERS, 0))  # by name and label values
 
     def watch(self, *sources: Node | Datastore) -> None:
-        """Take gauges from nodes, each with all its network cards, or from datastores that have no node.
+        """Read gauges from nodes, each with all its network cards, or from datastores without a node.
 
         Raises:
-            InvalidArgument: one of them is watched already, so that its addresses would count twice.
+            InvalidArgument: one of them is already watched, so its addresses would count twice.
         """
         watched = (*self._watched, *sources)
         datastores = [id(datastore) for datastore in _datastores(watched)]
         if len(set(datastores)) < len(datastores):
-            raise InvalidArgument("a node or datastore is watched already: its addresses would count twice")
+            raise InvalidArgument("a node or datastore is watched already, so its addresses would count twice: watch each once")
         self._watched = watched
 
     def __call__(self, event: NodeEvent) -> None:
-        """Count an event; what has no counter is passed over."""
-        counted = _counted_of(event)
+        """Count an event. An event without a counter is ignored."""
+        counters = _counters_of(event)
         with self._lock:
-            for key, amount in counted:
-                self._counts[key] += amount
+            self._counts.update(counters)
 
     def count_calls(self, ec2: _Ec2) -> _Ec2:
-        """Wrap an `Ec2Api`, so that the calls to it are counted: give what is returned to the node.
+        """Wrap an `Ec2Api` so that its calls are counted. Pass the returned one to the node.
 
-        Each try of a throttled call counts, unless `ec2` itself tries again (`Ec2Api.retries_throttling`), as the SDK of ipamd does.
-        Reading the instance's metadata is no call to EC2.
+        Each attempt of a throttled call counts, unless `ec2` itself retries (`Ec2Api.retries_throttling`), as ipamd's SDK does. Reading the
+        instance's metadata is not a call to EC2.
         """
         return cast("_Ec2", _CountedEc2(ec2, self._count_call))
 
     def families(self, now_ns: int) -> tuple[MetricFamily, ...]:
-        """All metrics as they are now, ascending by name; those that nothing is known of are left out.
+        """All metrics that have a value, ascending by name.
 
         Args:
-            now_ns: the time, Unix nanoseconds. What EC2 has answered a node by then is there.
+            now_ns: the time, Unix nanoseconds. EC2 calls that a node has made and that are done by then are included.
 
         Raises:
             InvalidArgument: nothing is watched.
@@ -206,9 +198,9 @@ class IpamMetrics:
         Complexity: O(CIDRs + sandboxes + cooling addresses).
         """
         if not self._watched:
-            raise InvalidArgument("nothing is watched, so there is nothing to tell: call watch() with the node or the datastores")
+            raise InvalidArgument("nothing is watched: call watch() with the node or the datastores")
         numbers = self._gauges(now_ns)
-        with self._lock:  # after the gauges: what a node does at this look counts, too
+        with self._lock:  # after the gauges: reading them may make a node record EC2 calls, which count too
             counts = sorted(self._counts.items())
         for (name, *values), count in counts:
             numbers.setdefault(name, Counter())[tuple(values)] = count
@@ -224,7 +216,7 @@ class IpamMetrics:
         )
 
     def text(self, now_ns: int) -> str:
-        """Write all metrics in Prometheus's text format, version 0.0.4 (`CONTENT_TYPE`).
+        """All metrics in Prometheus's text format, version 0.0.4 (`CONTENT_TYPE`).
 
         Raises:
             InvalidArgument: nothing is watched.
@@ -240,14 +232,14 @@ class IpamMetrics:
 
         for source in self._watched:
             if isinstance(source, Node):
-                source.stats(now_ns)  # books what EC2 has answered by now, if no call of the control loop is about to
+                source.stats(now_ns)  # records finished EC2 calls first, unless another thread is in the control loop
                 _add_limits(source, add)
         for datastore in _datastores(self._watched):
             _add_counts(datastore, now_ns, add)
         return numbers
 
     def _count_call(self, action: str, error: Ec2Error | None) -> None:
-        counted: list[tuple[str, ...]] = [("awscni_ec2api_req_count", action)]
+        counted: list[_Counter] = [("awscni_ec2api_req_count", action)]
         if error is not None and (action, error.code) not in _NO_ERROR:
             counted += ("awscni_ec2api_error_count", action), ("awscni_aws_api_error_count", _API_NAMES.get(action, action), error.code)
         with self._lock:
@@ -255,18 +247,18 @@ class IpamMetrics:
 
 
 class _CountedEc2:
-    """An EC2 that tells of each call to it, with its refusal if there was one; all else goes through it as it is."""
+    """An EC2 that reports each call to it with its error, if any. Everything else is passed through."""
 
-    def __init__(self, ec2: object, tell: Callable[[str, Ec2Error | None], None]) -> None:
+    def __init__(self, ec2: object, report: Callable[[str, Ec2Error | None], None]) -> None:
         self._ec2 = ec2
-        self._tell = tell
+        self._report = report
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the EC2 has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # any attribute of the EC2
         attribute = getattr(self._ec2, name)
-        return self._told(_CALLS[name], attribute) if name in _CALLS else attribute
+        return self._reported(_CALLS[name], attribute) if name in _CALLS else attribute
 
-    def _told(self, action: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever the call takes and answers
+    def _reported(self, action: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def reported(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # any arguments and answer
             error = None
             try:
                 return call(*args, **kwargs)
@@ -274,9 +266,9 @@ class _CountedEc2:
                 error = refusal
                 raise
             finally:
-                self._tell(action, error)
+                self._report(action, error)
 
-        return told
+        return reported
 
 
 def _datastores(sources: Iterable[Node | Datastore]) -> Iterator[Datastore]:
@@ -288,7 +280,7 @@ def _datastores(sources: Iterable[Node | Datastore]) -> Iterator[Datastore]:
 
 
 def _add_limits(node: Node, add: Callable[..., None]) -> None:
-    """Add up how much could be attached; for IPv6, where nothing grows, ipamd reports nothing of use."""
+    """Add the limits of a node. Not for IPv6, where the pool never grows and ipamd reports nothing useful."""
     if node.mode is AddressMode.IPV6:
         return
     for datastore in node.datastores:
@@ -298,7 +290,7 @@ def _add_limits(node: Node, add: Callable[..., None]) -> None:
 
 
 def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> None:
-    """Add up what a datastore has; where another thread changes it meanwhile, the numbers of sandboxes still agree with each other."""
+    """Add the counts of a datastore. If another thread changes it meanwhile, the counts of sandboxes still agree with each other."""
     assignments = [assignment for _, assignment in datastore.assignments()]
     cooling_count = sum(eni.cooling_count for eni in datastore.eni_stats(now_ns))
     eni_cidrs = {eni_id: [Cidr.parse(text) for text in _cidrs(datastore, eni_id)] for eni_id in datastore.eni_ids}
@@ -321,43 +313,43 @@ def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> 
 def _cidrs(datastore: Datastore, eni_id: str) -> tuple[str, ...]:
     try:
         return datastore.cidrs(eni_id)
-    except UnknownEni:  # another thread has removed it since it was listed
+    except UnknownEni:  # another thread has removed it meanwhile
         return ()
 
 
-def _counted_of(event: NodeEvent) -> _Counted:
-    """What an event adds to counters."""
+def _counters_of(event: NodeEvent) -> list[_Counter]:
+    """The counters that an event increases by one, each as often as it does."""
     match event:
         case AddressAssigned():
-            return _WANTED if event.picked else ()
+            return [("awscni_add_ip_req_count",)] if event.picked else []
         case AddressUnassigned():
-            return _GIVEN_BACK
+            return [("awscni_del_ip_req_count", "PodDeleted")]
         case AssignRefused():
-            return _WANTED_IN_VAIN
+            return [("awscni_add_ip_req_count",), ("awscni_no_available_ip_addresses",)]
         case SandboxEvicted():
-            return _EVICTED
+            return [("awscni_force_removed_ips",)]
         case EniRemoved():
-            return _FORCED if event.evicted_count else ()
+            return [("awscni_force_removed_enis",)] if event.evicted_count else []
         case Action():
-            return _counted_of_action(event)
-    return ()
+            return _counters_of_action(event)
+    return []
 
 
-def _counted_of_action(action: Action) -> _Counted:
-    """What an action of a node adds: what it followed of EC2, or what was refused to it."""
-    if action.kind in _FOLLOWED:
+def _counters_of_action(action: Action) -> list[_Counter]:
+    """The counters that an action of a node increases: for what it reconciled, or for its failure."""
+    if action.kind in _RECONCILED:
         if action.reason == AT_START:
-            return ()
-        amount = len(action.cidrs) if action.kind in {ActionKind.ADOPT_CIDRS, ActionKind.DROP_CIDRS} else 1
-        return ((("awscni_reconcile_count", _FOLLOWED[action.kind]), amount),)
-    if action.error is None or action.kind not in _REFUSED:
-        return ()
+            return []
+        count = len(action.cidrs) if action.kind in {ActionKind.ADOPT_CIDRS, ActionKind.DROP_CIDRS} else 1
+        return [("awscni_reconcile_count", _RECONCILED[action.kind])] * count
+    if action.error is None or action.kind not in _FAILED:
+        return []
     if action.kind is ActionKind.RECONCILE and not action.error.startswith(f"{METADATA_ACTION}:"):
-        return ()  # ipamd counts only that it could not read the metadata, not that EC2 did not answer
-    fns = [_REFUSED[action.kind]]
+        return []  # ipamd counts a failure to read the metadata, but not one of EC2
+    fns = [_FAILED[action.kind]]
     if action.kind is ActionKind.CREATE_ENI and action.out_of_addresses:
-        fns.append(_REFUSED[ActionKind.ADD_CIDRS])
-    return tuple((("awscni_ipamd_error_count", fn), 1) for fn in fns)
+        fns.append(_FAILED[ActionKind.ADD_CIDRS])
+    return [("awscni_ipamd_error_count", fn) for fn in fns]
 
 
 def _labels_text(labels: tuple[tuple[str, str], ...]) -> str:

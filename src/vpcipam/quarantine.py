@@ -35,6 +35,5 @@ class Quarantined:
         return self.entry.address
 
     def __str__(self) -> str:
-        """The sandbox, the address and the reason, in one line."""
         who = str(self.key) if self.key is not None else "an unreadable sandbox"
         return f"{who} on {self.address or 'an unreadable address'}: {self.reason}"

@@ -1,4 +1,4 @@
-"""What came of a restart: which entries of the journal are back, and which are not."""
+"""The result of a restart: which entries of the journal are restored, and which are not."""
 
 import attrs
 
@@ -8,16 +8,16 @@ from vpcipam.quarantine import Quarantined
 
 @attrs.frozen
 class Restoration:
-    """What a datastore, or a node, took back from its journal.
+    """What a datastore restored from its journal.
 
     Attributes:
-        assigned: the sandboxes that are back on their addresses.
-        released: those of them that are gone, as the caller says; their addresses cool from now on.
-        quarantined: the entries that can't be taken as they stand; somebody has to decide about each.
-        cooling: the addresses that go on cooling, with what is left of it.
-        cooling_elsewhere: those that lie in no CIDR; they matter should one come that has them.
+        assigned: the sandboxes that hold their addresses again.
+        released: the sandboxes that the caller says are gone. Their addresses cool from now on.
+        quarantined: the entries that can't be restored. Somebody has to decide about each.
+        cooling: the addresses that still cool, each with the rest of its cooldown.
+        cooling_elsewhere: the same for addresses in no CIDR. They cool if a CIDR with them is added.
         ended: cooldowns that are over by the clock.
-        repeats: entries that only say again what another says; they leave the journal with that.
+        repeats: entries that repeat another one. They leave the journal with that one.
     """
 
     assigned: tuple[Assigned, ...] = ()
@@ -29,7 +29,7 @@ class Restoration:
     repeats: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in one line.
+        """A summary in one line.
 
         >>> str(Restoration())
         '0 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool'

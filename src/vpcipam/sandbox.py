@@ -1,4 +1,4 @@
-"""Sandboxes: who holds an address. The values that datastore, journal and inspection share."""
+"""Sandbox keys and pods: the values that name who holds an address."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import attrs
 
 from vpcipam.errors import InvalidSandboxKey
 
-# ipamd wrote these for sandboxes that it took over from the container runtime (CNI 1.6 and older): it did not know their network.
+# ipamd wrote these for sandboxes that it migrated from the container runtime (CNI 1.6 and older), whose network it did not know.
 MIGRATED_NETWORK_NAME = "_migrated-from-cri"
 MIGRATED_IF_NAME = "unknown"
 
 
 class SandboxKey(NamedTuple):
-    """One attachment of a pod sandbox: the primary key that the CNI specification asks plugins to store by.
+    """One attachment of a pod sandbox. The CNI specification asks plugins to store results under this key.
 
-    A tuple, unlike the library's other values, which are attrs classes: it is hashed and compared on every assign and unassign, and a
-    tuple does both without running Python code.
+    It is a tuple, not an attrs class like the library's other values: every assign and unassign hashes and compares it, which a tuple does
+    without running Python code.
     """
 
     network_name: str
@@ -23,36 +23,34 @@ class SandboxKey(NamedTuple):
     if_name: str
 
     def migrated(self) -> "SandboxKey":
-        """The key under which ipamd would have stored this sandbox when it took it over from the container runtime."""
+        """The key under which ipamd stored this sandbox if it migrated it from the container runtime."""
         return SandboxKey(MIGRATED_NETWORK_NAME, self.container_id, MIGRATED_IF_NAME)
 
     def __str__(self) -> str:
-        """Write it as ipamd's log does."""
-        return "/".join(self)
+        return "/".join(self)  # as in ipamd's log
 
 
 def check_sandbox_key(key: SandboxKey) -> None:
     """Refuse a key that names no sandbox.
 
-    ipamd accepts an empty key, counts its address as assigned, and gives it to the next pod too (reference, section 7, fault 11).
+    ipamd accepts an empty key, counts its address as assigned, and gives it to the next pod too (docs/ipamd.md, "Known faults", fault 11).
 
     Raises:
         InvalidSandboxKey: it has no container id.
         TypeError: it is not a `SandboxKey`.
     """
     if type(key) is not SandboxKey:
-        raise TypeError(f"a sandbox is named by a SandboxKey(network_name, container_id, if_name), not by {type(key).__name__}")
+        raise TypeError(f"a sandbox key must be a SandboxKey(network_name, container_id, if_name), not {type(key).__name__}")
     if not key.container_id:
-        raise InvalidSandboxKey(f"{key!r} has no container id, so it names no sandbox")
+        raise InvalidSandboxKey(f"{key!r} has no container id, so it names no sandbox: pass CNI_CONTAINERID")
 
 
 @attrs.frozen
 class PodRef:
-    """A pod, as its sandbox's metadata names it."""
+    """A pod, by the names in its sandbox's metadata."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """Write it as kubectl does, `namespace/name`."""
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}"  # as in kubectl

@@ -1,18 +1,18 @@
-"""The values that a datastore answers with: an assignment, and the counts that warm-pool decisions are made of."""
+"""The values that a datastore returns: an assignment, and the counts on which warm-pool decisions are based."""
 
 import attrs
 
 
 @attrs.frozen
 class Assignment:
-    """An address that a sandbox holds, and where it sits.
+    """An address that a sandbox holds, with its ENI and its CIDR.
 
     Attributes:
         address: as text.
-        eni_id: the ENI that carries it.
-        device_number: the ENI's device index on its network card; the CNI plugin picks the route table by it.
+        eni_id: the ENI that has it.
+        device_number: the ENI's device index on its network card. It decides the route table that the CNI plugin uses.
         network_card: the card's index.
-        cidr: the /32, /28 or /80 that the address comes from, as text.
+        cidr: the /32, /28 or /80 that has the address, as text.
     """
 
     address: str
@@ -24,15 +24,15 @@ class Assignment:
 
 @attrs.frozen
 class PoolStats:
-    """The counts that warm-pool decisions are made of.
+    """The counts of a datastore on which warm-pool decisions are based.
 
     Attributes:
-        total_count: addresses in CIDRs of the datastore's mode. An excluded ENI counts only those that pods hold: the rest is out of reach.
-        assigned_count: those that a sandbox holds.
-        cooling_count: those released so recently that they may not be assigned yet; none of an excluded ENI.
-        available_count: total - assigned. Cooling addresses count as available, as ipamd has it (upstream issues 1700 and 2896).
-        prefix_count: prefixes on all ENIs, whatever the mode.
-        free_prefix_count: those without a pod.
+        total_count: addresses in CIDRs of the datastore's mode. On an excluded ENI only those that pods hold, since the rest is unusable.
+        assigned_count: addresses of the total that sandboxes hold.
+        cooling_count: addresses of the total that still cool, without those of excluded ENIs.
+        available_count: total - assigned. Cooling addresses count as available, as in ipamd (upstream issues 1700 and 2896).
+        prefix_count: prefixes on all ENIs, in any mode.
+        free_prefix_count: prefixes without a pod.
     """
 
     total_count: int
@@ -45,18 +45,18 @@ class PoolStats:
 
 @attrs.frozen
 class EniStats:
-    """One ENI, as warm-pool decisions see it.
+    """The counts of one ENI on which warm-pool decisions are based.
 
     Attributes:
         slot_count: slots in use, by CIDRs of any mode.
-        total_count: pod addresses in CIDRs of the datastore's mode; on an excluded ENI only those that pods hold.
-        assigned_count: those of them that a sandbox holds.
-        cooling_count: those of them that cool; none of an excluded ENI.
-        pod_count: sandboxes on the ENI, whatever the CIDR.
+        total_count: addresses in CIDRs of the datastore's mode. On an excluded ENI only those that pods hold.
+        assigned_count: addresses of the total that sandboxes hold.
+        cooling_count: addresses of the total that still cool; 0 on an excluded ENI.
+        pod_count: sandboxes in CIDRs of any mode.
         free_prefix_count: prefixes without a pod.
         idle_cidr_count: CIDRs without a pod that give new addresses.
-        stale_cidr_count: CIDRs without a pod that give none: of the other mode, or on an excluded ENI.
-        cooling_until_ns: when the last cooling address on it is past its cooldown, None where none cools.
+        stale_cidr_count: CIDRs without a pod that give no new addresses: they are of the other mode, or on an excluded ENI.
+        cooling_until_ns: when the last cooldown on the ENI ends, None if no address cools.
     """
 
     eni_id: str

@@ -38,9 +38,9 @@ class FlakyJournal(MemoryJournal):
         self.down = down
         self.calls = []
 
-    def record(self, assigned=(), cooling=(), *, discarded=()):
+    def record(self, assigned=(), cooling=(), *, dropped=()):
         self._write(("record", assigned))
-        super().record(assigned, cooling, discarded=discarded)
+        super().record(assigned, cooling, dropped=dropped)
 
     def record_unassign(self, released):
         self._write(("unassign", released))

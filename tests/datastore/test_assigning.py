@@ -82,7 +82,7 @@ def test_what_only_looks_like_a_key_is_a_type_error_also_where_the_address_was_i
     store = singles([5], cooldown_ns=0)
     store.assign(key("old"), 0)
     store.unassign(key("old"), 0)
-    with pytest.raises(TypeError, match="not by Lookalike"):
+    with pytest.raises(TypeError, match="not Lookalike"):
         store.assign(Lookalike("aws-cni", "web", "eth0"), 0)
     assert assigned(store) == {}
 

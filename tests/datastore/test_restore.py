@@ -40,10 +40,10 @@ class Kept(MemoryJournal):
         restored = super().restore(now_ns)
         return type(restored)(restored.assigned, restored.cooling, restored.ended, tuple(self.problems))
 
-    def record(self, assigned=(), cooling=(), *, discarded=()):
+    def record(self, assigned=(), cooling=(), *, dropped=()):
         if self.down:
             raise JournalDownError
-        for problem in discarded:
+        for problem in dropped:
             self.problems.remove(problem)
         super().record(assigned, cooling)
 
@@ -253,6 +253,14 @@ def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
     with pytest.raises(InQuarantine):
         store.assign_at(key("lost"), "10.0.0.6", 1)
     assert store.stats(1).assigned_count == 1
+    store._check()
+
+
+def test_an_entry_in_quarantine_without_an_address_withholds_nothing_of_a_new_cidr():
+    store, answer = restored(Kept(problems=[problem("who")]), 5)
+    store.add_cidr("eni-0", "10.0.0.6/32")
+    assert [store.assign(key(name), 0).address for name in "ab"] == ["10.0.0.5", "10.0.0.6"]
+    assert store.quarantined == answer.quarantined
     store._check()
 
 

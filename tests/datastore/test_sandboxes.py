@@ -35,7 +35,7 @@ def test_fault_11_a_key_without_a_container_is_refused(empty):
 
 @pytest.mark.parametrize("wrong", [None, "c1", ("aws-cni", "c1", "eth0"), 7, b"c1", PodRef("default", "web-1")])
 def test_what_is_no_key_is_a_type_error(wrong):
-    with pytest.raises(TypeError, match=f"not by {type(wrong).__name__}$"):
+    with pytest.raises(TypeError, match=f"not {type(wrong).__name__}$"):
         check_sandbox_key(wrong)
 
 

@@ -221,11 +221,11 @@ class Gate(MemoryJournal):
         super().__init__()
         self.entered, self.go = threading.Event(), threading.Event()
 
-    def record(self, assigned=(), cooling=(), *, discarded=()):
+    def record(self, assigned=(), cooling=(), *, dropped=()):
         if [each.key for each in assigned] == [key("slow")]:
             self.entered.set()
             assert self.go.wait(30)
-        super().record(assigned, cooling, discarded=discarded)
+        super().record(assigned, cooling, dropped=dropped)
 
 
 CALLS = {

@@ -66,9 +66,9 @@ class JournalAgreement(RuleBasedStateMachine):
         self.now += duration
 
     @rule()
-    def discard_what_is_not_there(self):
+    def drop_what_is_not_there(self):
         self.all_do(lambda journal: journal.record())
-        self.all_do(lambda journal: journal.record(discarded=(Problem("nowhere", "it is not there", None, None, ""),)))
+        self.all_do(lambda journal: journal.record(dropped=(Problem("nowhere", "it is not there", None, None, ""),)))
 
     @rule()
     def open_anew(self):

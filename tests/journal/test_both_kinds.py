@@ -46,16 +46,16 @@ def with_a_problem(reopen, folder):
     return journal, problem
 
 
-def test_what_is_recorded_with_a_discarded_problem_is_there_after_a_restart(reopen, tmp_path):
+def test_what_is_recorded_with_a_dropped_problem_is_there_after_a_restart(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
-    journal.record(cooling=(Cooling("10.0.0.5", 40, 10),), discarded=(problem,))
+    journal.record(cooling=(Cooling("10.0.0.5", 40, 10),), dropped=(problem,))
     restored = reopen().restore(10)
     assert (restored.assigned, restored.cooling, restored.problems) == ((), (Cooling("10.0.0.5", 40, 10),), ())
 
 
-def test_an_address_that_a_sandbox_is_given_instead_of_a_discarded_problem_does_not_cool_by_it(reopen, tmp_path):
+def test_an_address_that_a_sandbox_is_given_instead_of_a_dropped_problem_does_not_cool_by_it(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
-    journal.record(assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),), discarded=(problem,))
+    journal.record(assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),), dropped=(problem,))
     for again in (False, True):
         if again:
             journal = reopen()
@@ -78,8 +78,8 @@ def test_a_record_that_gives_a_sandbox_what_another_problem_names_is_refused_who
     journal = reopen()
     before = journal.restore(0)
     one, _other = before.problems
-    with pytest.raises(JournalConflict, match="Decide about that entry and discard it"):
-        journal.record(assigned=(held("a", "10.0.0.6"),), discarded=(one,))
+    with pytest.raises(JournalConflict, match="Decide about that entry and drop it"):
+        journal.record(assigned=(held("a", "10.0.0.6"),), dropped=(one,))
     assert journal.restore(0) == reopen().restore(0) == before
 
 

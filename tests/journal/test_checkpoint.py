@@ -1,6 +1,7 @@
 """The text of checkpoints: byte for byte what Go writes, read entry by entry, and never guessed at."""
 
 import json
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
@@ -17,11 +18,20 @@ from vpcipam.journal.checkpoint import (
     read_document,
     write_document,
 )
-from vpcipam.journal.protocol import Assigned, Cooling
+from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.sandbox import PodRef, SandboxKey
 
 VERSION = "vpc-cni-ipam/1"
 GOOD = {"networkName": "aws-cni", "containerID": "c1", "ifName": "eth0", "ipv4": "10.0.1.5", "allocationTimestamp": 7, "metadata": {}}
+
+
+def split(document):
+    """The allocations of a document, `assigned` and `problems` apart, each with its text."""
+    found = read_allocations(document)
+    return SimpleNamespace(
+        assigned=tuple(pair for pair in found if isinstance(pair[0], Assigned)),
+        problems=tuple(pair for pair in found if isinstance(pair[0], Problem)),
+    )
 
 
 def checkpoint(*entries):
@@ -29,7 +39,7 @@ def checkpoint(*entries):
 
 
 def allocations(*entries):
-    return read_allocations(read_document(checkpoint(*entries), "allocations"))
+    return split(read_document(checkpoint(*entries), "allocations"))
 
 
 def only_problem(*entries):
@@ -86,7 +96,7 @@ def test_a_document_ends_with_a_line_feed_as_gos_encoder_has_it():
 def test_a_checkpoint_that_ipamd_migrated_reads_and_is_written_again_byte_for_byte():
     data = MIGRATED.read_bytes()
     document = read_document(data, "allocations")
-    found = read_allocations(document)
+    found = split(document)
     assert (document.broken, found.problems) == (None, ())
     assert {entry.key.network_name for entry, _ in found.assigned} == {"_migrated-from-cri"}
     assert [entry.address for entry, _ in found.assigned] == ["10.0.3.7", "10.0.4.32", "10.0.4.33", "10.0.3.14"]
@@ -108,7 +118,7 @@ entries = st.builds(
 def test_what_is_written_reads_the_same(entry, interfaces_count):
     text = allocation_text(entry, interfaces_count)
     document = read_document(write_document(VERSION, "allocations", [text]), "allocations")
-    assert read_allocations(document).assigned == ((entry, text),)
+    assert split(document).assigned == ((entry, text),)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------
@@ -177,14 +187,14 @@ def test_a_field_that_is_missing_is_a_problem(name):
 def test_a_field_that_is_there_twice_is_a_problem():
     text = json.dumps(GOOD)[:-1] + ', "ipv4": "10.0.1.6"}'
     document = read_document(b'{"version":"x","allocations":[' + text.encode() + b"]}", "allocations")
-    ((problem, raw),) = read_allocations(document).problems
+    ((problem, raw),) = split(document).problems
     assert (problem.message, problem.address, raw) == ("it has a field twice", None, text)
 
 
 def test_bytes_that_are_no_utf_8_are_a_problem_of_their_entry_alone_and_are_kept():
     good, bad = json.dumps(GOOD).encode(), json.dumps(GOOD | {"containerID": "?"}).encode().replace(b"?", b"\xff")
     document = read_document(b'{"version":"x","allocations":[' + bad + b"," + good + b"]}", "allocations")
-    found = read_allocations(document)
+    found = split(document)
     assert [entry.key for entry, _ in found.assigned] == [key("c1")]
     ((problem, text),) = found.problems
     assert (problem.message, "�" in problem.text) == ("its containerID is not UTF-8", True)
@@ -193,7 +203,7 @@ def test_bytes_that_are_no_utf_8_are_a_problem_of_their_entry_alone_and_are_kept
 
 def test_a_problem_says_where_it_stands():
     text = '{\n "allocations": [\n  5,\n   {"ü": 1}, ' + json.dumps(GOOD) + ', 6 ],\n "version": "x" }'
-    found = read_allocations(read_document(text.encode(), "allocations"))
+    found = split(read_document(text.encode(), "allocations"))
     assert [problem.place for problem, _ in found.problems] == [
         "allocation 1 (line 3, column 3)",
         "allocation 2 (line 4, column 4)",

@@ -157,9 +157,9 @@ def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_no
             with pytest.raises(JournalConflict, match=r"the journal has allocation 1 .* where 10.0.0.5 has 2 sandboxes. Decide"):
                 journal.record((entry,))
         journal.record((held("c3", "10.0.0.6"),))
-        journal.record(discarded=(second,))
-        with pytest.raises(UnknownKey, match=r"no such entry to discard: allocation 2"):
-            journal.record(discarded=(first, second))
+        journal.record(dropped=(second,))
+        with pytest.raises(UnknownKey, match=r"no such entry to drop: allocation 2"):
+            journal.record(dropped=(first, second))
         assert journal.restore(0).problems == (first,)
     with open_json(tmp_path) as journal:  # with the contradiction gone, the first is believed
         assert addresses(journal) == {"c1": "10.0.0.5", "c3": "10.0.0.6"}
@@ -169,17 +169,17 @@ def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_no
 def test_a_problem_that_is_struck_out_is_gone_from_the_file(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[5]}')
     journal = open_json(tmp_path)
-    journal.record(discarded=journal.restore(0).problems)
+    journal.record(dropped=journal.restore(0).problems)
     assert texts(tmp_path)[CHECKPOINT] == '{"version":"vpc-cni-ipam/1","allocations":[]}\n'
     with pytest.raises(UnknownKey):
-        journal.record(discarded=(Problem("allocation 1", "", None, None, "5"),))
+        journal.record(dropped=(Problem("allocation 1", "", None, None, "5"),))
 
 
-def test_a_discarded_problem_and_a_cooldown_are_written_cooldown_first(tmp_path):
+def test_a_dropped_problem_and_a_cooldown_are_written_cooldown_first(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[{"ipv4":"10.0.0.5"}]}')
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
-    journal.record(cooling=(Cooling("10.0.0.5", 40),), discarded=journal.restore(0).problems)
+    journal.record(cooling=(Cooling("10.0.0.5", 40),), dropped=journal.restore(0).problems)
     assert [name for name in files.done if name.startswith("rename")] == [f"rename {COOLDOWNS}", f"rename {CHECKPOINT}"]
 
 
@@ -199,11 +199,11 @@ def test_what_says_again_what_was_unassigned_leaves_the_file_with_it(tmp_path):
         assert journal.restore(10).cooling == (Cooling("10.0.0.5", 40, 10),)
 
 
-def test_what_says_again_what_was_discarded_leaves_the_file_with_it(tmp_path):
+def test_what_says_again_what_was_dropped_leaves_the_file_with_it(tmp_path):
     (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c1", "10.0.0.5"), ("c1", "10.0.0.6")))
     with open_json(tmp_path) as journal:
         (first,) = (problem for problem in journal.restore(0).problems if problem.address == "10.0.0.5")
-        journal.record(discarded=(first,))
+        journal.record(dropped=(first,))
     with open_json(tmp_path) as journal:  # or it would be in dispute again
         assert addresses(journal) == {"c1": "10.0.0.6"}
         assert journal.restore(0).problems == ()

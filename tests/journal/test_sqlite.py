@@ -330,9 +330,9 @@ def test_a_row_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path,
             with pytest.raises(JournalConflict):
                 journal.record((held("new", address),))
         with pytest.raises(UnknownKey):
-            journal.record(discarded=(problem, problem))
+            journal.record(dropped=(problem, problem))
         assert journal.restore(20).problems == (problem,)
-        journal.record(discarded=(problem,))
+        journal.record(dropped=(problem,))
         assert journal.restore(20).problems == ()
         if address is not None:
             journal.record((held("new", address),))
@@ -349,7 +349,7 @@ def test_a_cooldown_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_
         (problem,) = journal.restore(20).problems
         assert problem.message == message
         assert journal.restore(20).cooling == (Cooling("10.0.0.0", 40, 10),)
-        journal.record(discarded=(problem,))
+        journal.record(dropped=(problem,))
         assert journal.restore(20).problems == ()
 
 

@@ -71,9 +71,9 @@ def test_many_pods_are_recorded_at_once(world):
     class Counting(MemoryJournal):
         writes = 0
 
-        def record(self, assigned=(), cooling=(), *, discarded=()):
+        def record(self, assigned=(), cooling=(), *, dropped=()):
             self.writes += 1
-            super().record(assigned, cooling, discarded=discarded)
+            super().record(assigned, cooling, dropped=dropped)
 
         def record_unassign(self, released):
             self.writes += 1

@@ -50,7 +50,6 @@ class Attached:
     """
 
     def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
-        """Make a card without ENIs, on a pool without blocks."""
         self.pool = pool
         self.mode = mode
         self.network_card = network_card
@@ -210,7 +209,7 @@ class Attached:
         return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
 
     def total_and_assigned(self) -> tuple[int, int]:
-        """Count the addresses of the mode in reach, and those of them that are assigned."""
+        """Count the usable addresses of the mode, and those of them that are assigned. Unlike `stats`, it ends no cooldown."""
         counts = [self._total_and_assigned(eni) for eni in self.enis.values()]
         return sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
 

@@ -7,7 +7,7 @@ from vpcipam._arguments import require_type
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.datastore.attached import Attached, Eni
-from vpcipam.datastore.restart import Restart
+from vpcipam.datastore.restart import Recovery
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool, Withheld
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
@@ -73,7 +73,7 @@ class Datastore:
         self._lock = owners_lock(pool)
         self._attached = Attached(pool, mode, network_card)
         self._sandboxes = Sandboxes(self._attached, journal, on_event)
-        self._restart = Restart(self._sandboxes, journal, network_card)
+        self._recovery = Recovery(self._sandboxes, journal, network_card)
         self._has_listeners = journal is not None or on_event is not None
         self._is_plain = not self._has_listeners and USING_EXTENSION  # an assign is one call of the pool, which no thread can interrupt
         # Methods are bound once: looking one up costs a tenth of an assign.
@@ -138,7 +138,7 @@ class Datastore:
             except (PoolLocked, UnknownKey):
                 pass  # tried again below
         with self._lock:
-            return self._restart.unassign(key, now_ns)
+            return self._recovery.unassign(key, now_ns)
 
     def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int) -> tuple[Assignment, ...]:
         """Take sandboxes' addresses back, all or none, with one write of the journal; otherwise like `unassign`.
@@ -225,7 +225,7 @@ class Datastore:
         """
         wanted = list(gone)
         with self._lock:
-            return self._restart.restore(now_ns, wanted, trust_clock=trust_clock)
+            return self._recovery.restore(now_ns, wanted, trust_clock=trust_clock)
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
@@ -234,14 +234,14 @@ class Datastore:
             return self._sandboxes.quarantine.entries
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
-        """Discard an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
+        """Drop an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
 
         Raises:
             UnknownKey: it is not in quarantine.
             JournalError: the journal can't be written; nothing has changed.
         """
         with self._lock:
-            self._restart.release_quarantined(entry, now_ns)
+            self._recovery.release_quarantined(entry, now_ns)
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Accept an entry: its sandbox holds its address from now on.
@@ -255,7 +255,7 @@ class Datastore:
             JournalError: the journal can't be written; nothing has changed.
         """
         with self._lock:
-            return self._restart.accept_quarantined(entry, now_ns)
+            return self._recovery.accept_quarantined(entry, now_ns)
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -449,8 +449,7 @@ class Datastore:
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
         """The CIDRs of an ENI without a pod: first those that give no new addresses, then those where nothing cools.
 
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones.
-        ipamd takes them in no particular order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd has no order.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.

@@ -13,11 +13,10 @@ from vpcipam.sandbox import SandboxKey, check_sandbox_key
 from vpcipam.stats import Assignment
 
 
-class Restart:
+class Recovery:
     """Restores the sandboxes of a card and carries out the decisions about its quarantine; see `Datastore` for what the calls mean."""
 
     def __init__(self, sandboxes: Sandboxes, journal: Journal | None, network_card: int) -> None:
-        """Make it for the sandboxes of a card and their journal."""
         self._sandboxes = sandboxes
         self._pool = sandboxes.pool
         self._quarantine = sandboxes.quarantine
@@ -92,6 +91,8 @@ class Restart:
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back, after releasing the entries in quarantine that name it."""
+        if not self._quarantine.entries:
+            return self._sandboxes.unassign(key, now_ns)
         stored = self._sandboxes.stored_key(key)
         entries = self._quarantine.of_key(key) or self._quarantine.of_key(key.migrated())
         for entry in entries:
@@ -104,7 +105,7 @@ class Restart:
         return max(map(self._sandboxes.assignment_at, numbers), key=lambda each: each.device_number, default=nowhere)
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
-        """Discard an entry."""
+        """Drop an entry."""
         self._quarantine.require(entry)
         self._sandboxes.check_time(now_ns)
         address = self._quarantine.number(entry)
@@ -113,7 +114,7 @@ class Restart:
         if not entry.elsewhere and isinstance(entry.entry, Assigned):
             self._its_journal.record_unassign(((entry.entry.key, cooling),))  # cools in the journal in any case
         else:
-            self._its_journal.record(cooling=(cooling,) if cools else (), discarded=_problems_of(entry))
+            self._its_journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
         self._quarantine.remove(entry)
         if address is not None and cools:
             self._sandboxes.let_cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
@@ -134,7 +135,7 @@ class Restart:
             self._pool.assign_at(key, address, now_ns)
             if entry.elsewhere or isinstance(entry.entry, Problem):
                 assigned = Assigned(key, address_text(address, self._version), pod, now_ns)
-                self._its_journal.record((assigned,), discarded=_problems_of(entry))
+                self._its_journal.record((assigned,), dropped=_problems_of(entry))
         except BaseException:
             if self._pool.address_of(key) == address:
                 self._pool.revoke(key)
@@ -167,5 +168,5 @@ class Restart:
 
 
 def _problems_of(entry: Quarantined) -> tuple[Problem, ...]:
-    """The problem to discard with an entry, if it is one in the journal of this card."""
+    """The problem to drop with an entry, if it is one in the journal of this card."""
     return (entry.entry,) if isinstance(entry.entry, Problem) and not entry.elsewhere else ()

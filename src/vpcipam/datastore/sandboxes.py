@@ -41,7 +41,6 @@ class Sandboxes:
     """
 
     def __init__(self, attached: Attached, journal: Journal | None, on_event: OnEvent | None) -> None:
-        """Make a card without sandboxes."""
         self.pool = attached.pool
         self.version = attached.mode.version  # never changes
         self.quarantine = Quarantine(self.pool, self.version)

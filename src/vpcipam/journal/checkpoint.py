@@ -27,12 +27,13 @@ class Entry:
     value: object
 
 
-@attrs.frozen
-class Broken:
-    """The offset from which a document can't be read, and what is wrong there."""
+class BrokenDocumentError(Exception):
+    """A document can't be read from an offset on."""
 
-    offset: int
-    message: str
+    def __init__(self, offset: int, message: str) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.message = message
 
 
 @attrs.frozen
@@ -48,21 +49,13 @@ class Document:
     text: str
     entries: tuple[Entry, ...]
     others: Mapping[str, tuple[str, object]]
-    broken: Broken | None
+    broken: BrokenDocumentError | None
 
     def place(self, offset: int) -> str:
         """The line and column of an offset, counted from 1."""
         begin = self.text.rfind("\n", 0, offset) + 1
         line = self.text.count("\n", 0, offset) + 1
         return f"line {line}, column {offset - begin + 1}"
-
-
-class _BreaksOffError(Exception):
-    """The document can't be read from an offset on."""
-
-    def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
-        self.broken = Broken(offset, message)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -96,7 +89,7 @@ class _Scanner:
         """Consume one of the wanted characters and return it."""
         found = self.peek()
         if found not in wanted:
-            raise _BreaksOffError(self.offset, f"{' or '.join(wanted)} is missing{'' if found else ': the file ends here'}")
+            raise BrokenDocumentError(self.offset, f"{' or '.join(wanted)} is missing{'' if found else ': the file ends here'}")
         self.offset += 1
         return found
 
@@ -107,12 +100,12 @@ class _Scanner:
         try:
             value, self.offset = _DECODER.raw_decode(self.text, begin)
         except RecursionError:
-            raise _BreaksOffError(begin, "it is nested too deeply") from None
+            raise BrokenDocumentError(begin, "it is nested too deeply") from None
         except ValueError as error:
             if not isinstance(error, json.JSONDecodeError):
-                raise _BreaksOffError(begin, str(error)) from None
+                raise BrokenDocumentError(begin, str(error)) from None
             what = error.msg.removesuffix(" at").removesuffix(" starting")
-            raise _BreaksOffError(error.pos, what[:1].lower() + what[1:]) from None
+            raise BrokenDocumentError(error.pos, what[:1].lower() + what[1:]) from None
         return begin, self.text[begin : self.offset], value
 
 
@@ -125,8 +118,8 @@ def read_document(data: bytes, list_name: str) -> Document:
     broken = None
     try:
         _read_members(scanner, list_name, entries, others)
-    except _BreaksOffError as error:
-        broken = error.broken
+    except BrokenDocumentError as error:
+        broken = error
     return Document(text, tuple(entries), others, broken)
 
 
@@ -136,7 +129,7 @@ def _read_members(scanner: _Scanner, list_name: str, entries: list[Entry], other
     while separator != "}":
         begin, _, name = scanner.value()
         if not isinstance(name, str) or name in seen:
-            raise _BreaksOffError(begin, f"{name!r} is here instead of a new member name")
+            raise BrokenDocumentError(begin, f"{name!r} is here instead of a new member name")
         seen.add(name)
         scanner.take(":")
         if name == list_name and scanner.peek() == "[":
@@ -146,12 +139,12 @@ def _read_members(scanner: _Scanner, list_name: str, entries: list[Entry], other
             if name != list_name:
                 others[name] = (text, value)
             elif value is not None:  # Go writes null for a list that was never created
-                raise _BreaksOffError(begin, f"{list_name} is not a list")
+                raise BrokenDocumentError(begin, f"{list_name} is not a list")
         separator = scanner.take(",", "}")
     if scanner.peek():
-        raise _BreaksOffError(scanner.offset, "there is more text after the end of the document")
+        raise BrokenDocumentError(scanner.offset, "there is more text after the end of the document")
     if list_name not in seen:
-        raise _BreaksOffError(0, f"there is no {list_name}")
+        raise BrokenDocumentError(0, f"there is no {list_name}")
 
 
 def _read_entries(scanner: _Scanner, entries: list[Entry]) -> None:
@@ -199,30 +192,10 @@ def allocation_text(assigned: Assigned, interfaces_count: int) -> str:
     )
 
 
-@attrs.frozen
-class Allocations:
-    """The allocations of a checkpoint.
-
-    Attributes:
-        assigned: the valid ones, each with its text. No two name the same sandbox or address.
-        problems: the others, each with its text.
-    """
-
-    assigned: tuple[tuple[Assigned, str], ...]
-    problems: tuple[tuple[Problem, str], ...]
-
-
-def read_allocations(document: Document) -> Allocations:
-    """Divide the allocations of a checkpoint into valid ones and problems."""
-    assigned, problems = [], []
-    for entry, found in zip(
-        document.entries, find_contradictions([_allocation(document, entry) for entry in document.entries]), strict=True
-    ):
-        if isinstance(found, Problem):
-            problems.append((found, entry.text))
-        else:
-            assigned.append((found, entry.text))
-    return Allocations(tuple(assigned), tuple(problems))
+def read_allocations(document: Document) -> list[tuple[Assigned | Problem, str]]:
+    """Read the allocations of a checkpoint, each with its text. No two `Assigned` name the same sandbox or address."""
+    found = find_contradictions([_allocation(document, entry) for entry in document.entries])
+    return [(each, entry.text) for each, entry in zip(found, document.entries, strict=True)]
 
 
 def _allocation(document: Document, entry: Entry) -> tuple[str, str, Assigned | Problem]:

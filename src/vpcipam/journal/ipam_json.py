@@ -111,13 +111,11 @@ class IpamJsonFile(Closing):
         state, _ = _read(Path(path), files or Files(), salvage=True)
         return state.restored(now_ns)
 
-    def record(
-        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
-    ) -> None:
+    def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes, all or none; see `Journal`. Complexity: O(sandboxes in the file)."""
         with self._lock.threads:
             before = self._open_state()
-            state = self._with_assigned(_without(before, discarded), assigned)
+            state = self._with_assigned(_without(before, dropped), assigned)
             later = later_cooldowns(cooling, state.key_of, state.cooling)
             checkpoint_changed = state is not before
             if later:
@@ -185,15 +183,15 @@ class IpamJsonFile(Closing):
         self._cooling_written = cooling
 
 
-def _without(state: _State, discarded: tuple[Problem, ...]) -> _State:
-    """A state without some problems; the same object if there are none to discard."""
-    if not discarded:
+def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
+    """A state without some problems; the same object if there are none to drop."""
+    if not dropped:
         return state
     left = dict(state.problems)
-    for problem in discarded:
+    for problem in dropped:
         if left.pop(problem, None) is None:
             raise unknown_problem(problem)
-    return attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in discarded}))
+    return attrs.evolve(state, problems=_without_repeats(left, {(each.key, each.address) for each in dropped}))
 
 
 def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
@@ -218,11 +216,11 @@ def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[s
     if illegible and not salvage:
         raise JournalCorrupt(f"{cooldowns_path} has an unreadable {illegible[0].place}: {illegible[0].message}. {_salvage(path)}")
     written = {each.address: each for each in cooling}
-    held = {entry.address for entry, _ in allocations.assigned}
+    held = {each.address for each, _ in allocations if isinstance(each, Assigned)}
     state = _State(
-        assigned={entry.key: (entry, text) for entry, text in allocations.assigned},
+        assigned={each.key: (each, text) for each, text in allocations if isinstance(each, Assigned)},
         cooling={address: each for address, each in written.items() if address not in held},
-        problems={**dict(allocations.problems), **dict.fromkeys(illegible, "")},
+        problems={each: text for each, text in allocations if isinstance(each, Problem)} | dict.fromkeys(illegible, ""),
         others={name: text for name, (text, _) in checkpoint.others.items() if name != "version"},
     )
     return state, written

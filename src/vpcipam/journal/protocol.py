@@ -67,13 +67,13 @@ class Cooling:
 
 @attrs.frozen
 class Problem:
-    """A journal entry that is unreadable or contradicts another. It stays in the journal until it is discarded.
+    """A journal entry that is unreadable or contradicts another. It stays in the journal until it is dropped.
 
     Attributes:
         place: where the entry is, for example `allocation 3 (line 1, column 512)`.
         message: what is wrong with it.
-        key: the sandbox that it names, if any. Until it is discarded, the journal records no address for that sandbox.
-        address: the address that it names, if any. Until it is discarded, the journal records no sandbox on that address.
+        key: the sandbox that it names, if any. Until it is dropped, the journal records no address for that sandbox.
+        address: the address that it names, if any. Until it is dropped, the journal records no sandbox on that address.
         text: the entry as written.
         repeats: the entry that this one repeats, None for any other problem. A repeat needs no decision: it leaves with that entry.
     """
@@ -127,20 +127,18 @@ class Journal(Protocol):
     restart, a sandbox that was never told of its address may then hold it.
     """
 
-    def record(
-        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
-    ) -> None:
+    def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes in one write, all or none.
 
         Args:
             assigned: sandboxes that hold an address from now on. The address no longer cools. What is already recorded stays unchanged.
             cooling: addresses that cool from now on because somebody else used them. The later of two cooldowns counts. An address that
                 a sandbox holds is ignored.
-            discarded: problems that `restore` reported and that somebody has decided about. Their entries leave the journal.
+            dropped: problems that `restore` reported and that somebody has decided about. Their entries leave the journal.
 
         Raises:
             JournalConflict: the sandbox holds another address, another sandbox holds the address, or a problem names one of them.
-            UnknownKey: a discarded problem is not in the journal.
+            UnknownKey: a dropped problem is not in the journal.
             JournalError: the journal can't be written.
         """
         ...
@@ -204,11 +202,9 @@ class MemoryJournal(Closing):
         """The last cooldown of each address that no sandbox holds, in the order of release. It may be over."""
         return tuple(self._cooling.values())
 
-    def record(
-        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
-    ) -> None:
-        """Record changes, all or none; see `Journal`. There are no problems in memory to discard."""
-        for problem in discarded:
+    def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
+        """Record changes, all or none; see `Journal`. There are no problems in memory to drop."""
+        for problem in dropped:
             raise unknown_problem(problem)
         for new in new_entries(assigned, self._assigned, self._key_of):
             self._assigned[new.key] = new
@@ -285,7 +281,7 @@ def check_undecided(new: Iterable[Assigned], problems: Iterable[Problem]) -> Non
             if each.key == problem.key or each.address == problem.address:
                 raise JournalConflict(
                     f"{each.key} can't have {each.address}: the journal has {problem.place}, where {problem.message}. "
-                    "Decide about that entry and discard it first"
+                    "Decide about that entry and drop it first"
                 )
 
 
@@ -308,4 +304,4 @@ def not_held(key: SandboxKey, cooling: Cooling) -> UnknownKey:
 
 def unknown_problem(problem: Problem) -> UnknownKey:
     """The error for a problem that is not in the journal."""
-    return UnknownKey(f"the journal has no such entry to discard: {problem.place}, {problem.message}")
+    return UnknownKey(f"the journal has no such entry to drop: {problem.place}, {problem.message}")

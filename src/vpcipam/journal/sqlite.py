@@ -130,13 +130,11 @@ class SqliteJournal(Closing):
             except _DAMAGE as error:
                 raise JournalCorrupt(f"nothing can be read of {path}: {error}") from error
 
-    def record(
-        self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, discarded: tuple[Problem, ...] = ()
-    ) -> None:
+    def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes in one transaction; see `Journal`. Complexity: O(log sandboxes) for each."""
         with self._transaction() as execute:
             gone: set[Problem] = set()
-            for problem in discarded:
+            for problem in dropped:
                 if problem in gone or problem not in self._problems:
                     raise unknown_problem(problem)
                 execute(*self._problems[problem])
