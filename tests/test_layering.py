@@ -130,7 +130,7 @@ ALLOWED = {
     "vpcipam.fleet.metrics": {"pathlib": "a type; `export` writes"},
     "vpcipam.report.page": {"pathlib": "a picture's name; matplotlib writes it"},
     "vpcipam.report.plots": {"pathlib": "a type; `page` writes"},
-    "vpcipam.fleet.stage": {"random": "chances of a simulation, by seed"},
+    "vpcipam.fleet.ec2_setup": {"random": "chances of a simulation, by seed"},
     "vpcipam.fleet._loop_py": {"random": "chances of a simulation, by seed"},
 }
 

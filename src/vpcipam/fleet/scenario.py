@@ -13,11 +13,10 @@ import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.address import Cidr
-from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
 from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
-from vpcipam.ec2.state.subnet import AddressChoice
+from vpcipam.ec2.model import RESERVATION_TYPES, AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs

@@ -8,9 +8,7 @@ from vpcipam._units import NS_PER_S
 from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
-from vpcipam.ec2.state.requests import IPV4_PREFIX_LENGTHS
-from vpcipam.ec2.state.space import reserved_addresses
-from vpcipam.ec2.state.subnet import AddressChoice
+from vpcipam.ec2.model import IPV4_PREFIX_LENGTHS, AddressChoice, reserved_addresses
 from vpcipam.ec2.throttle import Throttle
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import instance_limits

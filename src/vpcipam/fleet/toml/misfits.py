@@ -1,6 +1,6 @@
-"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file.
+"""Checks whether the parts of a scenario fit together. Each misfit names the key that would be wrong in a TOML file.
 
-What follows a misfit can be wrong because of it, or fail; whoever asks takes the first.
+Only the first misfit is reliable; later ones may be caused by it.
 """
 
 import re
@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.actions.subnets import RESERVATION_TYPES
-from vpcipam.ec2.state.space import reserved_addresses
+from vpcipam.ec2.model import RESERVATION_TYPES, reserved_addresses
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
 from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
 from vpcipam.fleet.toml.table import MAX_COUNT, nearest
