@@ -37,7 +37,7 @@ def test_a_node_that_is_ticked_when_it_must_does_what_one_does_that_is_ticked_ev
 def test_every_pod_and_every_address_is_accounted_for_at_any_time(scenario):
     def check(fleet):
         fleet._check()
-        ec2 = fleet.stage.ec2
+        ec2 = fleet.ec2
         ec2._check()
         for subnet in ec2.subnets:
             space = ec2.subnet_space(subnet.subnet_id)

@@ -14,11 +14,11 @@ from vpcipam._units import NS_PER_S
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger
 from vpcipam.fleet.loop import ARRIVE, DELETE, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
-from vpcipam.fleet.stage import make_recorder, set_stage
 from vpcipam.node import Node
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
@@ -70,7 +70,7 @@ class Fleet:
     def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
         """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario
-        self.stage = set_stage(scenario)
+        self.ec2, self.subnet_ids = set_up_ec2(scenario)
         self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
         self.members: list[Member] = []
         self.refused_count = self.waiting_count = 0
@@ -103,7 +103,7 @@ class Fleet:
             for _ in range(group.count):
                 if self._launch(number, 0, boots=False):
                     self._start(len(self.members) - 1, 0)
-        ec2 = self.stage.ec2
+        ec2 = self.ec2
         self._calls_before = ec2.call_counts
         ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
 
@@ -317,8 +317,8 @@ class Fleet:
         """Launch an instance, and have its ipamd start once it has booted. Return whether EC2 launched it."""
         group = self.scenario.groups[group_number]
         count = self._made_counts[group_number]
-        subnet_id = self.stage.subnet_ids[group.subnets[count % len(group.subnets)]]
-        ec2 = self.stage.ec2
+        subnet_id = self.subnet_ids[group.subnets[count % len(group.subnets)]]
+        ec2 = self.ec2
         try:
             instance = ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
         except Ec2Error as error:
@@ -331,7 +331,7 @@ class Fleet:
             ec2,
             subnet_id=subnet_id,
             instance_id=instance.instance_id,
-            pod_subnet_id=None if group.pod_subnet is None else self.stage.subnet_ids[group.pod_subnet],
+            pod_subnet_id=None if group.pod_subnet is None else self.subnet_ids[group.pod_subnet],
             max_pods=group.kubelet_max_pods,
             name=name,
             placement=group.placement,
@@ -410,7 +410,7 @@ class Fleet:
         instance_id = member.node.instance_id
         assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
         try:
-            self.stage.ec2.terminate_instance(instance_id, now_ns=now_ns)
+            self.ec2.terminate_instance(instance_id, now_ns=now_ns)
         except Ec2Error:
             return False
         self._scheduler.remove(member)
@@ -430,7 +430,7 @@ class Fleet:
 
     def _sample(self, number: int, now_ns: int) -> None:
         """Record a sample, and schedule the next one."""
-        ec2 = self.stage.ec2
+        ec2 = self.ec2
         cooling = count_cooling(self.members, now_ns)
         running = self.running_count
         sample = FleetSample(
@@ -449,13 +449,12 @@ class Fleet:
             prefixes=self.prefix_count,
         )
         counts = {action: count - self._calls_before.get(action, 0) for action, count in ec2.call_counts.items()}
-        self._recorder.sample(
-            sample, self.stage.sample(), {action: count for action, count in counts.items() if count}, ec2.throttled_counts
-        )
+        calls = {action: count for action, count in counts.items() if count}
+        self._recorder.sample(sample, sample_subnets(ec2, self.subnet_ids), calls, ec2.throttled_counts)
         duration_ns, sample_ns = self.scenario.duration_ns, self.scenario.sample_ns
         strip_ns = max(1, duration_ns // STRIP_COUNT)
         if now_ns // strip_ns != (now_ns - sample_ns) // strip_ns or now_ns == duration_ns:
-            for name, subnet_id in self.stage.subnet_ids.items():
+            for name, subnet_id in self.subnet_ids.items():
                 self._recorder.strip(now_ns, name, ec2.subnet_strip(subnet_id))
         self._scale_up(now_ns)
         if now_ns + sample_ns < duration_ns:

@@ -1,4 +1,4 @@
-"""The pods and nodes of a simulated fleet, by number."""
+"""The pods of a simulated fleet, by number."""
 
 import gc
 from array import array
@@ -15,7 +15,7 @@ NEVER_NS = (1 << 63) - 1
 
 
 class Ledger:
-    """The pods of a fleet, column by column since there may be millions, and its nodes.
+    """The pods of a fleet, column by column, since there may be millions.
 
     Attributes:
         keys: the sandbox of each pod, in the order of creation.
@@ -31,7 +31,7 @@ class Ledger:
     """
 
     def __init__(self, pods: Sequence[PodRun]) -> None:
-        self.homes: list[Member | None] = [None] * len(pods)
+        self.homes: list[Any] = [None] * len(pods)
         self.pending: dict[int, int] = {}
         self.arrived_count = self.deleted_count = self.unserved_count = 0
         with _no_garbage_collection():

@@ -9,8 +9,8 @@ import attrs
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet import export
 from vpcipam.fleet.export import Columns, columns_of, digits
+from vpcipam.fleet.narrative import EventFinder, FleetEvent, Notes, by_time
 from vpcipam.fleet.samples import FleetSample, SubnetSample
-from vpcipam.fleet.stories import FleetEvent, Notes, Teller, in_order
 from vpcipam.fleet.summary import Summary, Waits, totals
 
 __all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits"]
@@ -178,16 +178,16 @@ class Recorder:
             calls=calls,
             throttled=throttled,
             strips={name: tuple(each) for name, each in self._strips.items()},
-            events=in_order(self._tell(throttled)),
+            events=by_time(self._tell(throttled)),
         )
 
     def _tell(self, throttled: Mapping[str, Sequence[int]]) -> Iterable[FleetEvent]:
-        teller = Teller(self._samples)
+        finder = EventFinder(self._samples)
         for name, samples in self._subnets.items():
-            yield from teller.subnet(name, samples, wants_prefixes=name in self._prefix_subnets)
-        yield from teller.waiting()
-        yield from teller.throttling(throttled)
-        yield from teller.peak(*self.addresses_peak)
+            yield from finder.subnet(name, samples, wants_prefixes=name in self._prefix_subnets)
+        yield from finder.waiting()
+        yield from finder.throttling(throttled)
+        yield from finder.peak(*self.addresses_peak)
         yield from self._notes.events()
 
 

@@ -291,7 +291,7 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
     axes.set_ylabel("address (offset)")
     step = max(16, summary.size // 4)
     tick_at(axes, range(0, summary.size + 1, step))
-    _mark_spells(axes, result, name)
+    _mark_periods(axes, result, name)
     axes.set_title(_subnet_title(result, name), pad=9)
     for place, text, colour in ((0.85, "free /28", "#F7F7F7"), (0.5, "/28 in part free", ORANGE), (0.15, "taken /28", "#12344D")):
         swatch(axes, place, 0.08, colour)
@@ -310,7 +310,7 @@ def _strip_rows(strips: Sequence[bytes]) -> list[list[float]]:
     return [[mean(strip[begin : begin + size]) for strip in strips] for begin in range(0, count, size)]
 
 
-def _mark_spells(axes: "Axes", result: FleetResult, name: str) -> None:
+def _mark_periods(axes: "Axes", result: FleetResult, name: str) -> None:
     """Draw a bar above the strip while no /28 is free."""
     none = [not sample.free_prefixes for sample in result.subnet_samples[name]]
     if any(none):

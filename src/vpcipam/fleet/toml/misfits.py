@@ -1,6 +1,6 @@
-"""Whether the parts of a scenario fit together. Each misfit comes with the key that would be wrong in a TOML file.
+"""Checks whether the parts of a scenario fit together. Each misfit names the key that would be wrong in a TOML file.
 
-What follows a misfit can be wrong because of it, or fail; whoever asks takes the first.
+Only the first misfit is reliable; later ones may be caused by it.
 """
 
 import re

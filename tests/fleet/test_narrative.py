@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import example, given
 from recordings import MINUTE, S, recorded, result_of, subnet
 
-from vpcipam.fleet.stories import Notes, spells
+from vpcipam.fleet.narrative import Notes, periods
 
 HOUR = 60 * MINUTE
 
@@ -19,18 +19,18 @@ def waiting(*counts, name="pods_waiting", step_ns=MINUTE):
     return recorded(*(({name: count},) for count in counts), step_ns=step_ns)
 
 
-# --- spells --------------------------------------------------------------------------------------------------------------
+# --- periods --------------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 6))
 @example([True, False, True], 1)
 @example([True, False, True], 2)
 @example([True, False, True, False, False, False, True], 2)
-def test_spells_are_what_is_left_when_short_lulls_are_filled(so, lull):
-    filled = list(so)
-    runs = [(key, [place for place, _ in group]) for key, group in itertools.groupby(enumerate(so), key=lambda each: each[1])]
+def test_periods_are_what_is_left_when_short_gaps_are_filled(flags, gap):
+    filled = list(flags)
+    runs = [(key, [place for place, _ in group]) for key, group in itertools.groupby(enumerate(flags), key=lambda each: each[1])]
     for number, (key, places) in enumerate(runs):
-        if not key and 0 < number < len(runs) - 1 and len(places) < lull:
+        if not key and 0 < number < len(runs) - 1 and len(places) < gap:
             for place in places:
                 filled[place] = True
     expected = []
@@ -38,8 +38,8 @@ def test_spells_are_what_is_left_when_short_lulls_are_filled(so, lull):
         places = [place for place, _ in group]
         if key:
             stop = places[-1] + 1
-            expected.append((places[0], None if stop == len(so) else stop, not all(so[place] for place in places)))
-    assert [(each.first, each.stop, each.broken) for each in spells(range(len(so)), so, lull)] == expected
+            expected.append((places[0], None if stop == len(flags) else stop, not all(flags[place] for place in places)))
+    assert [(each.first, each.stop, each.broken) for each in periods(range(len(flags)), flags, gap)] == expected
 
 
 # --- pods that wait ------------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def test_large_counts_are_written_for_people():
     assert texts(waiting(0, 12345, 0)) == ["00:01 fleet: up to 12,345 pods at a time wait for an address, for 1 min"]
 
 
-def test_lulls_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do():
+def test_gaps_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do():
     assert texts(waiting(1, *[0] * 9, 1, 0)) == ["00:00 fleet: a pod waits for an address, on and off for 11 min"]
     assert texts(waiting(1, *[0] * 10, 1, 0)) == [
         "00:00 fleet: a pod waits for an address, for 1 min",

@@ -1,8 +1,7 @@
-"""The EC2 that a scenario begins with: its VPC and subnets, and what others hold in them."""
+"""The EC2 that a scenario begins with: its VPC, its subnets and the addresses that are occupied from the start."""
 
+from collections.abc import Mapping
 from random import Random
-
-import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.model import Ec2Model
@@ -11,26 +10,8 @@ from vpcipam.fleet.metrics import Recorder, SubnetSample
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
 
-@attrs.frozen
-class Stage:
-    """EC2, and the ids of the scenario's subnets by name."""
-
-    ec2: Ec2Model
-    subnet_ids: dict[str, str]
-
-    def sample(self) -> dict[str, SubnetSample]:
-        """Look at the subnets."""
-        samples = {}
-        for name, subnet_id in self.subnet_ids.items():
-            space = self.ec2.subnet_space(subnet_id)
-            samples[name] = SubnetSample(
-                space.taken, space.free, space.reserved, space.largest_free, space.free_prefix_count, space.stranded
-            )
-        return samples
-
-
-def set_stage(scenario: Scenario) -> Stage:
-    """Make the scenario's EC2, which answers at once as yet."""
+def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
+    """Make the scenario's EC2, still without delays and limits, and the ids of its subnets by name."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed)
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
@@ -42,11 +23,20 @@ def set_stage(scenario: Scenario) -> Stage:
         _occupy(ec2, subnet_ids[spec.name], spec, scenario.seed)
         for each in spec.reservations:
             ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
-    return Stage(ec2, subnet_ids)
+    return ec2, subnet_ids
+
+
+def sample_subnets(ec2: Ec2Model, subnet_ids: Mapping[str, str]) -> dict[str, SubnetSample]:
+    """Count what is taken and free in each subnet."""
+    samples = {}
+    for name, subnet_id in subnet_ids.items():
+        space = ec2.subnet_space(subnet_id)
+        samples[name] = SubnetSample(space.taken, space.free, space.reserved, space.largest_free, space.free_prefix_count, space.stranded)
+    return samples
 
 
 def make_recorder(scenario: Scenario) -> Recorder:
-    """Make what takes down a run of the scenario: it knows how large the subnets are, and which of them are asked for prefixes."""
+    """Make the recorder of a run. It knows the sizes of the subnets, and which subnets nodes take prefixes from."""
     asked = {
         name
         for group in scenario.groups
@@ -57,7 +47,7 @@ def make_recorder(scenario: Scenario) -> Recorder:
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
-    """Put ENIs of others at random addresses outside the reservations."""
+    """Attach foreign addresses at random places outside the reservations."""
     cidr = Cidr.parse(spec.cidr)
     kept = {*reserved_addresses(cidr)}
     ranges = [Cidr.parse(each.cidr) for each in spec.reservations]

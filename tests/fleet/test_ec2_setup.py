@@ -4,8 +4,8 @@ import pytest
 from recordings import MINUTE, fleet, result_of, subnet
 
 from vpcipam.address import Cidr, parse_address
+from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
 from vpcipam.fleet.scenario import Scenario
-from vpcipam.fleet.stage import make_recorder, set_stage
 
 TEXT = """
 duration = "1 h"
@@ -30,38 +30,38 @@ def scenario(**changes):
     return Scenario.from_toml(TEXT).with_changes({key.replace("__", "."): value for key, value in changes.items()})
 
 
-def held(stage, name):
+def held(setup, name):
     """The addresses that somebody holds in a subnet."""
-    enis = stage.ec2.describe_network_interfaces(now_ns=0)
-    return {address for eni in enis if eni.subnet_id == stage.subnet_ids[name] for address in (eni.private_ip, *eni.secondary_ips)}
+    enis = setup[0].describe_network_interfaces(now_ns=0)
+    return {address for eni in enis if eni.subnet_id == setup[1][name] for address in (eni.private_ip, *eni.secondary_ips)}
 
 
 def test_subnets_lie_in_one_vpc_even_where_it_takes_several_cidrs():
-    stage = set_stage(scenario())
-    assert len(stage.ec2.vpcs) == 1
-    assert {each.subnet_id: each.cidr for each in stage.ec2.subnets} == {
-        stage.subnet_ids["a"]: "10.0.0.0/26",
-        stage.subnet_ids["b"]: "10.1.0.0/24",
+    setup = set_up_ec2(scenario())
+    assert len(setup[0].vpcs) == 1
+    assert {each.subnet_id: each.cidr for each in setup[0].subnets} == {
+        setup[1]["a"]: "10.0.0.0/26",
+        setup[1]["b"]: "10.1.0.0/24",
     }
 
 
 def test_an_empty_subnet_has_all_but_the_five_addresses_of_ec2():
-    sample = set_stage(scenario()).sample()["a"]
+    sample = sample_subnets(*set_up_ec2(scenario()))["a"]
     assert (sample.taken, sample.free, sample.reserved, sample.free_prefixes, sample.stranded) == (0, 59, 0, 2, 27)
     assert sample.largest_free == 59
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 30), (1.0, 59)])
 def test_others_hold_a_share_of_the_usable_addresses(share, count):
-    stage = set_stage(scenario(subnet__a__occupied_share=share))
-    assert len(held(stage, "a")) == count == stage.sample()["a"].taken
-    assert stage.sample()["a"].free == 59 - count
-    assert held(stage, "b") == set()
-    stage.ec2._check()
+    setup = set_up_ec2(scenario(subnet__a__occupied_share=share))
+    assert len(held(setup, "a")) == count == sample_subnets(*setup)["a"].taken
+    assert sample_subnets(*setup)["a"].free == 59 - count
+    assert held(setup, "b") == set()
+    setup[0]._check()
 
 
 def test_others_sit_at_random_places_that_the_seed_decides():
-    first, again, other = (held(set_stage(scenario(subnet__b__occupied_share=0.3, seed=seed)), "b") for seed in (3, 3, 4))
+    first, again, other = (held(set_up_ec2(scenario(subnet__b__occupied_share=0.3, seed=seed)), "b") for seed in (3, 3, 4))
     assert first == again != other
     addresses = sorted(parse_address(each, 4) for each in first)
     assert addresses != list(range(addresses[0], addresses[0] + len(addresses)))
@@ -69,29 +69,29 @@ def test_others_sit_at_random_places_that_the_seed_decides():
 
 def test_others_keep_out_of_reservations():
     kept = "10.1.0.64/26"
-    stage = set_stage(scenario(subnet__b__occupied_share=187 / 251, subnet__b__reservations=[{"cidr": kept, "kind": "prefix"}]))
-    addresses = held(stage, "b")
+    setup = set_up_ec2(scenario(subnet__b__occupied_share=187 / 251, subnet__b__reservations=[{"cidr": kept, "kind": "prefix"}]))
+    addresses = held(setup, "b")
     assert len(addresses) == 251 - 64
     assert not any(parse_address(address, 4) in Cidr.parse(kept) for address in addresses)
-    sample = stage.sample()["b"]
+    sample = sample_subnets(*setup)["b"]
     assert (sample.free, sample.reserved, sample.free_prefixes) == (0, 64, 4)
 
 
 def test_ec2_gives_addresses_as_the_scenario_says():
     def next_address(choice):
-        stage = set_stage(scenario(ec2__address_choice=choice))
-        return stage.ec2.create_network_interface(subnet_id=stage.subnet_ids["b"], now_ns=0).private_ip
+        setup = set_up_ec2(scenario(ec2__address_choice=choice))
+        return setup[0].create_network_interface(subnet_id=setup[1]["b"], now_ns=0).private_ip
 
     assert next_address("lowest") == "10.1.0.4"
     assert next_address("random") != "10.1.0.4"
 
 
-def test_the_stage_answers_at_once_as_yet():
+def test_ec2_answers_at_once_before_the_run():
     full = scenario(subnet__a__occupied_share=1.0, ec2__throttling={"CreateNetworkInterface": {"capacity": 1, "per_second": 1}})
-    stage = set_stage(full)
+    setup = set_up_ec2(full)
     for _ in range(3):
-        stage.ec2.create_network_interface(subnet_id=stage.subnet_ids["b"], now_ns=0)
-    assert stage.ec2.throttled_counts == {}
+        setup[0].create_network_interface(subnet_id=setup[1]["b"], now_ns=0)
+    assert setup[0].throttled_counts == {}
 
 
 # --- recorder ------------------------------------------------------------------------------------------------------------

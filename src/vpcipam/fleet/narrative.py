@@ -8,9 +8,9 @@ from vpcipam._units import MINUTE_NS, span
 from vpcipam.fleet.samples import FleetSample, SubnetSample, clock
 from vpcipam.fleet.summary import totals, worst_minute
 
-SHORTEST_LULL_NS = 10 * MINUTE_NS
-MOST_SPELLS = 8
-"""The most events of one kind on one subject: where there are more, longer and longer lulls count as part of a trouble."""
+SHORTEST_GAP_NS = 10 * MINUTE_NS
+MOST_PERIODS = 8
+"""The most events of one kind on one subject: where there are more, longer and longer gaps count as part of a trouble."""
 
 
 @attrs.frozen
@@ -37,13 +37,13 @@ class FleetEvent:
 
 
 @attrs.frozen
-class Spell:
-    """A run of samples in which something was so, with lulls that were too short to count.
+class Period:
+    """A run of samples in which something was so, with gaps that were too short to count.
 
     Attributes:
         first: the place of its first sample.
         stop: the place of the first sample after it; None where it lasts to the end.
-        broken: whether it had lulls.
+        broken: whether it had gaps.
     """
 
     first: int
@@ -51,28 +51,28 @@ class Spell:
     broken: bool
 
 
-def spells(times_ns: Sequence[int], so: Sequence[bool], lull_ns: int) -> Iterator[Spell]:
-    """Find when something was so; two spells with less than `lull_ns` between them are one.
+def periods(times_ns: Sequence[int], flags: Sequence[bool], gap_ns: int) -> Iterator[Period]:
+    """Find when something was so; two periods with less than `gap_ns` between them are one.
 
-    >>> [(each.first, each.stop) for each in spells(range(7), [True, False, True, False, False, False, True], 2)]
+    >>> [(each.first, each.stop) for each in periods(range(7), [True, False, True, False, False, False, True], 2)]
     [(0, 3), (6, None)]
     """
     first = stop = None
     broken = False
-    for place, now in enumerate(so):
+    for place, now in enumerate(flags):
         if not now:
             if first is not None and stop is None:
                 stop = place
         elif first is None:
             first = place
         elif stop is not None:
-            if times_ns[place] - times_ns[stop] < lull_ns:
+            if times_ns[place] - times_ns[stop] < gap_ns:
                 stop, broken = None, True
             else:
-                yield Spell(first, stop, broken)
+                yield Period(first, stop, broken)
                 first, stop, broken = place, None, False
     if first is not None:
-        yield Spell(first, stop, broken)
+        yield Period(first, stop, broken)
 
 
 class Notes:
@@ -109,7 +109,7 @@ class _Note:
     subjects: dict[str, None] = attrs.field(factory=dict)
 
 
-class Teller:
+class EventFinder:
     """Finds the events in samples.
 
     Args:
@@ -127,12 +127,12 @@ class Teller:
             yield from self._tell(
                 [not each.free_prefixes for each in samples],
                 (name, "no-prefix"),
-                lambda spell, lasting: f"no /28 left {lasting}; {samples[spell.first].untaken_per_cent} % of addresses free at first",
+                lambda period, lasting: f"no /28 left {lasting}; {samples[period.first].untaken_per_cent} % of addresses free at first",
             )
         yield from self._tell(
             [not each.free for each in samples],
             (name, "no-address"),
-            lambda spell, lasting: f"no address left {lasting}" + _but_for_reserved(samples[spell.first]),
+            lambda period, lasting: f"no address left {lasting}" + _but_for_reserved(samples[period.first]),
         )
 
     def waiting(self) -> Iterator[FleetEvent]:
@@ -144,8 +144,8 @@ class Teller:
             yield from self._tell(
                 [count > 0 for count in counts],
                 ("fleet", kind),
-                lambda spell, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
-                    f"{_at_a_time(max(counts[spell.first : spell.stop]))} {what}, {lasting}"
+                lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
+                    f"{_at_a_time(max(counts[period.first : period.stop]))} {what}, {lasting}"
                 ),
             )
 
@@ -153,9 +153,9 @@ class Teller:
         """Tell of calls that EC2 throttled, in the intervals that end with the samples."""
         counts = totals(throttled, len(self._samples))
 
-        def text(spell: Spell, lasting: str) -> str:
-            before = max(spell.first - 1, 0)
-            times_ns, those = self._times_ns[before : spell.stop], [0, *counts[spell.first : spell.stop]]
+        def text(period: Period, lasting: str) -> str:
+            before = max(period.first - 1, 0)
+            times_ns, those = self._times_ns[before : period.stop], [0, *counts[period.first : period.stop]]
             rate, rate_ns = worst_minute(times_ns, those[-len(times_ns) :])
             worst = f", up to {f'{rate:,.1f}'.removesuffix('.0')} a minute at {clock(rate_ns)}" if rate else ""
             return f"EC2 throttles {sum(those):,} call{'' if sum(those) == 1 else 's'} {lasting}{worst}"
@@ -167,23 +167,23 @@ class Teller:
         if count:
             yield FleetEvent(time_ns, time_ns, "fleet", "peak", f"most pod addresses attached, {count:,}")
 
-    def _tell(self, so: Sequence[bool], what: tuple[str, str], text: Callable[[Spell, str], str]) -> Iterator[FleetEvent]:
-        """Tell of each spell in which something was so."""
+    def _tell(self, flags: Sequence[bool], what: tuple[str, str], text: Callable[[Period, str], str]) -> Iterator[FleetEvent]:
+        """Tell of each period in which something was so."""
         subject, kind = what
-        for spell in self._spells(so):
-            begin_ns = self._times_ns[spell.first]
-            until_ns = self._end_ns if spell.stop is None else self._times_ns[spell.stop]
-            if spell.stop is None:
-                lasting = "to the end" if spell.first else "from the start to the end"
+        for period in self._periods(flags):
+            begin_ns = self._times_ns[period.first]
+            until_ns = self._end_ns if period.stop is None else self._times_ns[period.stop]
+            if period.stop is None:
+                lasting = "to the end" if period.first else "from the start to the end"
             else:
                 lasting = f"for {span(until_ns - begin_ns)}"
-            yield FleetEvent(begin_ns, until_ns, subject, kind, text(spell, f"on and off {lasting}" if spell.broken else lasting))
+            yield FleetEvent(begin_ns, until_ns, subject, kind, text(period, f"on and off {lasting}" if period.broken else lasting))
 
-    def _spells(self, so: Sequence[bool]) -> list[Spell]:
-        """Find when something was so, in few spells."""
-        lull_ns = SHORTEST_LULL_NS
-        while len(found := list(spells(self._times_ns, so, lull_ns))) > MOST_SPELLS:
-            lull_ns *= 2
+    def _periods(self, flags: Sequence[bool]) -> list[Period]:
+        """Find when something was so, in few periods."""
+        gap_ns = SHORTEST_GAP_NS
+        while len(found := list(periods(self._times_ns, flags, gap_ns))) > MOST_PERIODS:
+            gap_ns *= 2
         return found
 
 
@@ -195,6 +195,6 @@ def _but_for_reserved(sample: SubnetSample) -> str:
     return f", but for {sample.reserved:,} reserved one{'' if sample.reserved == 1 else 's'}" if sample.reserved else ""
 
 
-def in_order(events: Iterable[FleetEvent]) -> tuple[FleetEvent, ...]:
+def by_time(events: Iterable[FleetEvent]) -> tuple[FleetEvent, ...]:
     """Put events in the order in which they began; of those that began together, as they come."""
     return tuple(sorted(events, key=lambda event: event.time_ns))
