@@ -28,7 +28,7 @@ documentation is silent, the model does what users report, or else the least sur
 from vpcipam.ec2.actions.addresses import AddressActions
 from vpcipam.ec2.actions.instances import InstanceActions
 from vpcipam.ec2.actions.interfaces import InterfaceActions
-from vpcipam.ec2.actions.subnets import RESERVATION_TYPES, SubnetActions
+from vpcipam.ec2.actions.subnets import SubnetActions
 from vpcipam.ec2.actions.tags import TagActions
 from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
@@ -36,12 +36,7 @@ from vpcipam.ec2.api import Instance, Subnet, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
-from vpcipam.ec2.state.requests import IPV4_PREFIX_LENGTHS
-from vpcipam.ec2.state.space import reserved_addresses
-from vpcipam.ec2.state.subnet import AddressChoice
 from vpcipam.errors import InvalidArgument
-
-__all__ = ["IPV4_PREFIX_LENGTHS", "RESERVATION_TYPES", "AddressChoice", "Ec2Model", "reserved_addresses"]
 
 
 class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
