@@ -14,13 +14,17 @@ class Scatter:
         self._base = seed & _WORD
         self.draw_count = 0
 
-    def below(self, bound: int) -> int:
-        """Draw a number from 0 up to `bound`, exclusive."""
+    def word(self) -> int:
+        """Draw a 64-bit number."""
         self.draw_count += 1
         word = (self._base + self.draw_count * _GOLDEN_GAMMA) & _WORD
         word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
         word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
-        return (word ^ (word >> 31)) % bound
+        return word ^ (word >> 31)
+
+    def below(self, bound: int) -> int:
+        """Draw a number from 0 up to `bound`, exclusive."""
+        return self.word() % bound
 
 
 class AlwaysZero(Scatter):

@@ -9,13 +9,9 @@ from threading import RLock
 from typing import Generic, NoReturn, SupportsIndex, TypeVar, final
 
 from vpcipam import _pool_refusals as refuse
+from vpcipam._chance import Scatter
 
 K = TypeVar("K", bound=Hashable)
-
-_WORD_FULL = 2**64 - 1
-_STEP = 0x9E3779B97F4A7C15  # this and the two below: the constants of splitmix64 (Steele, Lea, Flood 2014)
-_FIRST_FACTOR = 0xBF58476D1CE4E5B9
-_SECOND_FACTOR = 0x94D049BB133111EB
 
 
 class _Group:
@@ -154,7 +150,7 @@ class AddressPool(Generic[K]):
         "_locked",
         "_open",
         "_placement",
-        "_random_state",
+        "_random",
         "_remembered",
         "_seed",
         "_total_count",
@@ -172,7 +168,8 @@ class AddressPool(Generic[K]):
         if placement not in refuse.PLACEMENTS:
             raise refuse.wrong_placement(placement)
         self._placement: str = placement
-        self._seed = self._random_state = refuse.bounded("seed", seed, 0, refuse.SEED_MAX)
+        self._seed = refuse.bounded("seed", seed, 0, refuse.SEED_MAX)
+        self._random = Scatter(self._seed)
         self._bases: list[int] = []  # of the blocks, ascending
         self._blocks: dict[int, _Block] = {}  # by base
         self._groups: dict[int, _Group] = {}  # by number
@@ -845,13 +842,9 @@ class AddressPool(Generic[K]):
     def _draw(self, bound: int) -> int:
         """Draw 0 … bound-1 with equal probability; draws below 2**64 % bound are rejected, as they would favour low numbers."""
         while True:
-            self._random_state = (self._random_state + _STEP) & _WORD_FULL
-            mixed = self._random_state
-            mixed = (mixed ^ mixed >> 30) * _FIRST_FACTOR & _WORD_FULL
-            mixed = (mixed ^ mixed >> 27) * _SECOND_FACTOR & _WORD_FULL
-            mixed ^= mixed >> 31
-            if mixed >= 2**64 % bound:
-                return mixed % bound
+            word = self._random.word()
+            if word >= 2**64 % bound:
+                return word % bound
 
     def _check(self) -> None:
         blocks = [self._blocks[base] for base in self._bases]
