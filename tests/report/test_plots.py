@@ -115,7 +115,7 @@ def test_a_picture_is_the_same_in_every_process(tmp_path):
     )
     for seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(vpcipam.__file__).parents[1])}
-        arguments = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / f"{seed}.svg")]
+        arguments = [sys.executable, "-c", code, str(Path(__file__).parents[1] / "fleet"), str(tmp_path / f"{seed}.svg")]
         subprocess.run(arguments, env=environment, check=True)  # noqa: S603 - as it stands
     assert digest(tmp_path / "1.svg") == digest(tmp_path / "2.svg")
 

@@ -35,6 +35,7 @@ __all__ = [
     "NodeGroup",
     "Reservation",
     "Scenario",
+    "ScenarioDocument",
     "Scheduling",
     "SubnetSpec",
     "node_name",
@@ -49,6 +50,34 @@ ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "R
 
 
 @attrs.frozen
+class ScenarioDocument:
+    """The TOML document of a scenario.
+
+    Attributes:
+        content: the document, parsed.
+        folder: what file names in the document are relative to.
+        source: what messages call the document.
+        known: workloads that are read already, by the text of their tables: no trace is read twice.
+    """
+
+    content: Mapping[str, Any]
+    folder: str = "."
+    source: str = "scenario"
+    known: Mapping[str, Workload] = attrs.field(factory=dict)
+
+    def changed(self, changes: Mapping[str, object]) -> "ScenarioDocument":
+        """Set some keys, by their paths.
+
+        Raises:
+            ScenarioError: a path leads nowhere.
+        """
+        content = self.content
+        for path, value in changes.items():
+            content = changed(content, path, value)
+        return attrs.evolve(self, content=content)
+
+
+@attrs.frozen
 class Scenario:
     """A fleet, what it has to carry, and for how long.
 
@@ -57,9 +86,7 @@ class Scenario:
         scheduling: which node a pod goes to: the one with the smallest share of its `max_pods` in use, or the fullest with room.
         sample_ns: how often what there is is written down.
         retry_ns: how long the kubelet waits before it tries anew to give a pod an address.
-        document: what the scenario was read from, for `with_changes`; None where it was made in Python, or by `attrs.evolve`.
-        folder: what file names in the document are relative to.
-        source: what the document is called in messages.
+        document: what the scenario was read from, for `with_changes` and searches; None if it was made in Python.
 
     Raises:
         ScenarioError: the parts do not fit together; the message begins with the key that would be wrong in a TOML file.
@@ -76,10 +103,7 @@ class Scenario:
     sample_ns: int = 60 * NS_PER_S
     retry_ns: int = 10 * NS_PER_S
     ec2: Ec2Behaviour = PERFECT_EC2
-    # No arguments, so that attrs.evolve, whose changes they would not show, leaves them out.
-    document: Mapping[str, Any] | None = attrs.field(default=None, init=False, repr=False, eq=False)
-    folder: str = attrs.field(default=".", init=False, repr=False, eq=False)
-    source: str = attrs.field(default="scenario", init=False, repr=False, eq=False)
+    document: ScenarioDocument | None = attrs.field(default=None, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         """Check the scenario as a whole."""
@@ -125,15 +149,13 @@ class Scenario:
             document = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # a ValueError too for a number of 5,000 digits
             raise ScenarioError(f"{source}: {error}") from None
-        for path, value in (changes or {}).items():
-            document = changed(document, path, value)
-        return _read(document, str(folder), source, {})
+        return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
-        """Make the scenario with some keys of its document set anew, by their paths; traces that stay the same are not read again.
+        """Make the scenario with some keys of its document changed, by their paths. Unchanged traces are not read again.
 
         Raises:
-            ScenarioError: a path leads nowhere, the value makes no sense there, or the scenario was not read from a document.
+            ScenarioError: a path leads nowhere, the value makes no sense there, or the scenario is not what its document says.
 
         Example:
             >>> scenario = Scenario.from_toml('''
@@ -146,27 +168,24 @@ class Scenario:
             >>> more.seed, more.groups[0].settings.warm_ip_target
             (3, 5)
         """
-        if self.document is None:
+        if self.document is None or _read(self.document) != self:
             raise ScenarioError(f"scenario {self.name!r} was not read from TOML, so no key of it can be set; use attrs.evolve")
-        document: Mapping[str, Any] = self.document
-        for path, value in changes.items():
-            document = changed(document, path, value)
-        parts = self.workload.parts if isinstance(self.workload, CombinedWorkload) else (self.workload,)
-        return _read(document, self.folder, self.source, dict(zip(map(repr, self.document["workload"]), parts, strict=True)))
+        return _read(self.document.changed(changes))
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------------
 
 
-def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[str, Workload]) -> Scenario:
-    """Read a document; parts of the workload are taken from those that are known, by what stands in the document, where they are there."""
-    top = Table(f"{source}: ", document)
+def _read(document: ScenarioDocument) -> Scenario:
+    """Read a document. Workloads that it knows are not read again."""
+    folder, source = document.folder, document.source
+    top = Table(f"{source}: ", document.content)
     subnets = tuple(map(_subnet, top.tables("subnet", required=True)))
     groups = tuple(_group(table, subnets, folder) for table in top.tables("group", required=True))
     duration_ns = top.nanoseconds("duration", low=SHORTEST_S)
     tables = top.tables("workload", required=True)
-    texts = map(repr, document["workload"])
-    parts = tuple(known.get(text) or read_workload(table, folder) for text, table in zip(texts, tables, strict=True))
+    texts = [repr(each) for each in document.content["workload"]]
+    parts = tuple(document.known.get(text) or read_workload(table, folder) for text, table in zip(texts, tables, strict=True))
     values = {
         "name": top.text("name", Path(source).stem),
         "duration_ns": duration_ns,
@@ -179,17 +198,15 @@ def _read(document: Mapping[str, Any], folder: str, source: str, known: Mapping[
         "sample_ns": top.nanoseconds("sample", 60, low=SHORTEST_S),
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
+        "document": attrs.evolve(document, known=dict(zip(texts, parts, strict=True))),
     }
     for key in SEARCHES:
-        top.take(key, None)  # what a search over this scenario goes through: see the modules of these names
+        top.take(key, None)  # read by `vpcipam.fleet.sweep` and `vpcipam.fleet.tune`
     top.finish()
     try:
-        scenario = Scenario(**values)
+        return Scenario(**values)
     except ScenarioError as error:
         raise ScenarioError(f"{source}: {error}") from None
-    for name, value in (("document", document), ("folder", folder), ("source", source)):
-        object.__setattr__(scenario, name, value)  # nobody has seen it yet
-    return scenario
 
 
 def _subnet(table: Table) -> SubnetSpec:

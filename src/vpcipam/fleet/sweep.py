@@ -17,7 +17,7 @@ import attrs
 
 from vpcipam.errors import InvalidArgument, ScenarioError, VpcIpamError
 from vpcipam.fleet.engine import simulate
-from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.toml.table import Table
 
@@ -102,13 +102,13 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
     Raises:
         ScenarioError: there is no such table, or it makes no sense.
     """
-    document = scenario.document or {}
-    table = Table(f"{scenario.source}: sweep.", document.get("sweep", {}))
+    document = scenario.document or ScenarioDocument({})
+    table = Table(f"{document.source}: sweep.", document.content.get("sweep", {}))
     trials = table.integer("trials", 0)
     axes = {path: values for path, values in table.items() if path != "trials"}
     if not axes:
         raise ScenarioError(
-            f'{scenario.source}: sweep: there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]'
+            f'{document.source}: sweep: there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]'
         )
     for path, values in axes.items():
         if not isinstance(values, list):

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
 from vpcipam.fleet.toml.table import Table
@@ -60,10 +60,10 @@ class TuneSpec:
         Raises:
             ScenarioError: there is none, or it makes no sense.
         """
-        document = scenario.document or {}
-        if "tune" not in document:
-            raise ScenarioError(f"{scenario.source}: tune: is missing; it says what to search for, see docs/tuning.md")
-        table = Table(f"{scenario.source}: ", document).table("tune")
+        document = scenario.document or ScenarioDocument({})
+        if "tune" not in document.content:
+            raise ScenarioError(f"{document.source}: tune: is missing; it says what to search for, see docs/tuning.md")
+        table = Table(f"{document.source}: ", document.content).table("tune")
         inner = table.table("settings")
         settings: dict[str, tuple[str, ...]] = {}
         for name, values in inner.items():
