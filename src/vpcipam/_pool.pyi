@@ -6,7 +6,6 @@ from typing import Generic, NoReturn, Self, SupportsIndex, TypeVar, final
 
 _K = TypeVar("_K", bound=Hashable)
 
-
 def owners_lock(pool: AddressPool[_K], /) -> AbstractContextManager[object, None]: ...
 
 @final
