@@ -56,7 +56,6 @@ def test_citations_of_what_ipamd_does_name_headings():
     assert cited - {*headings(REPOSITORY / "docs" / "ipamd.md")} == set()
 
 
-@pytest.mark.xfail(reason="citations are being turned into links to docs/ipamd.md")
 def test_no_sentence_cites_a_document_outside_the_repository():
     citing = re.compile(r"reference,? \(?section|reference of this project|\.\./shared|VPCIPAM_SHARED")
     files = [*SOURCES, *DOCUMENTS, *(path for path in (REPOSITORY / "tests").rglob("*.py") if path != Path(__file__))]

@@ -275,7 +275,6 @@ def test_what_reaches_outside_is_seen(source, kinds):
 # --- size ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="the datastore and the compiled loop are being divided")
 def test_modules_are_short():
     paths = [path for suffix in ("py", "pyx", "pxd", "pyi") for path in PACKAGE.rglob(f"*.{suffix}")]
     lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}

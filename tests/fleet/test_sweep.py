@@ -137,11 +137,9 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(scenario, tm
 
 
 def with_workload(scenario, workload):
-    """Give a scenario another workload, behind the back of its document, so that all its changes keep it."""
-    changed = attrs.evolve(scenario, workload=workload)
-    for name in ("document", "folder", "source"):
-        object.__setattr__(changed, name, getattr(scenario, name))
-    return changed
+    """Give a scenario another workload, as if its document said so."""
+    (table,) = scenario.document.content["workload"]
+    return attrs.evolve(scenario, workload=workload, document=attrs.evolve(scenario.document, known={repr(table): workload}))
 
 
 @pytest.fixture(scope="module", name="cluster")

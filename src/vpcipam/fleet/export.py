@@ -1,4 +1,4 @@
-"""Write what a run came to as columns, CSV files and JSON. Knows no fleet, only rows."""
+"""Write tables as columns, CSV files and JSON."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What is written down of a fleet while it runs, and the result that it makes."""
+"""The recorder of a run, and its result."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from vpcipam.fleet.summary import Summary, Waits, totals
 __all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits"]
 
 SCHEMA_VERSION = 1
-"""Of the document and of the tables: it grows when a name goes or changes its meaning, not when one comes."""
+"""Version of the document and the tables. It grows when a name is removed or changes its meaning, not when one is added."""
 
 
 @attrs.frozen
 class FleetResult:
-    """What came of a scenario. The same scenario and seed give the same result, byte for byte.
+    """The result of a run. The same scenario and seed give the same result, byte for byte.
 
     Attributes:
         subnet_samples: by subnet, at the times of `samples`.
         calls, throttled: by action, in each interval that ends with a sample.
-        strips: by subnet: at some of the samples, how many addresses of each /28 nobody has, 0 to 16; pairs of a time and a byte for each.
+        strips: by subnet: pairs of a sample's time and a byte for each /28, the number of its untaken addresses, 0 to 16.
     """
 
     scenario: str
@@ -42,12 +42,12 @@ class FleetResult:
     events: tuple[FleetEvent, ...]
 
     def columns(self) -> Columns:
-        """The samples as columns, with all calls and those throttled since the sample before: as dataframes and Parquet want them."""
+        """Return the samples as columns, with the calls and throttled calls since the previous sample."""
         rows = zip(self.samples, totals(self.calls, len(self.samples)), totals(self.throttled, len(self.samples)), strict=True)
         return columns_of((*FleetSample._fields, "calls", "throttled"), ((*sample, calls, lost) for sample, calls, lost in rows))
 
     def tables(self) -> dict[str, Columns]:
-        """All that was written down, as tables: `samples`, `subnets`, `calls`, `strips` and `events`. Times count from the start."""
+        """Return all tables: `samples`, `subnets`, `calls`, `strips` and `events`. Times count from the start."""
         times_ns = [sample.time_ns for sample in self.samples]
         return {
             "samples": self.columns(),
@@ -68,7 +68,7 @@ class FleetResult:
         }
 
     def _call_rows(self, times_ns: Sequence[int]) -> Iterable[tuple[int, str, int, int]]:
-        """Give a row for each action and sample with a call since the sample before, throttled or not; all other counts are 0."""
+        """Yield a row for each action and sample with calls since the previous sample; all other counts are 0."""
         for action, counts in self.calls.items():
             lost = self.throttled.get(action) or (0,) * len(times_ns)
             for time_ns, count, lost_count in zip(times_ns, counts, lost, strict=True):
@@ -76,7 +76,7 @@ class FleetResult:
                     yield time_ns, action, count, lost_count
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it as a document of values that JSON knows, with the tables as columns."""
+        """Return the result as JSON values, with the tables as columns."""
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario,
@@ -88,11 +88,11 @@ class FleetResult:
         }
 
     def to_json(self) -> str:
-        """Write `to_dict` as JSON, a line for each column."""
+        """Return `to_dict` as JSON text, one column a line."""
         return export.to_json(self.to_dict())
 
     def write_csv(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write a CSV file for each of `tables` into a folder, which is made where it is missing; answer with their paths.
+        """Write a CSV file for each of `tables` into a folder, created if missing. Return the paths.
 
         Raises:
             OSError: it can't be written.
@@ -101,14 +101,14 @@ class FleetResult:
 
 
 class Recorder:
-    """Takes down what the event loop shows it.
+    """Records a run for the event loop.
 
     Args:
         subnet_sizes: the addresses of each subnet; at least one.
-        prefix_subnets: those that somebody wants prefixes from; None for all.
+        prefix_subnets: the subnets that nodes take prefixes from; None for all.
 
     Attributes:
-        for_node_ns, for_address_ns, to_start_ns: how long pods waited that did, for a node with room, for an address on it, for both.
+        for_node_ns, for_address_ns, to_start_ns: waits of the pods that waited: for a node with room, for an address on it, for both.
         addresses_peak: the most pod addresses attached, and when.
     """
 
@@ -127,18 +127,18 @@ class Recorder:
         self.addresses_peak = (0, 0)
 
     def event(self, time_ns: int, subject: str, text: str) -> None:
-        """Note something worth reading; what is told again and again becomes one event."""
+        """Record a message. A repeated message becomes one event."""
         self._notes.add(time_ns, subject, text)
 
     def addresses(self, time_ns: int, count: int) -> None:
-        """Note how many pod addresses are attached, whenever that grows."""
+        """Record the number of attached pod addresses."""
         if count > self.addresses_peak[0]:
             self.addresses_peak = count, time_ns
 
     def sample(
         self, sample: FleetSample, subnets: Mapping[str, SubnetSample], calls: Mapping[str, int], throttled: Mapping[str, int]
     ) -> None:
-        """Note how things stand, and the calls to EC2 until now.
+        """Record a sample, and the total calls to EC2 so far.
 
         Raises:
             InvalidArgument: the sample is not later than the one before.
@@ -152,11 +152,11 @@ class Recorder:
             self._subnets[name].append(subnet)
 
     def strip(self, time_ns: int, subnet: str, free_counts: bytes) -> None:
-        """Note how many addresses of each /28 of a subnet nobody has."""
+        """Record the untaken addresses of each /28 of a subnet."""
         self._strips[subnet].append((time_ns, free_counts))
 
     def result(self, scenario: str, seed: int, duration_ns: int, pod_count: int) -> FleetResult:
-        """Sum up. The last sample is that of the end."""
+        """Return the result. The last sample must be that of the end."""
         calls, throttled = _per_interval(self._call_totals), _per_interval(self._throttled_totals)
         summary = Summary.of(
             self._samples,
@@ -178,10 +178,10 @@ class Recorder:
             calls=calls,
             throttled=throttled,
             strips={name: tuple(each) for name, each in self._strips.items()},
-            events=by_time(self._tell(throttled)),
+            events=by_time(self._events(throttled)),
         )
 
-    def _tell(self, throttled: Mapping[str, Sequence[int]]) -> Iterable[FleetEvent]:
+    def _events(self, throttled: Mapping[str, Sequence[int]]) -> Iterable[FleetEvent]:
         finder = EventFinder(self._samples)
         for name, samples in self._subnets.items():
             yield from finder.subnet(name, samples, wants_prefixes=name in self._prefix_subnets)

@@ -1,4 +1,4 @@
-"""What is worth reading of a run: when a trouble began, how long it lasted, how bad it was."""
+"""The events of a run worth reading: when a problem began, how long it lasted, how bad it was."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from vpcipam.fleet.summary import totals, worst_minute
 
 SHORTEST_GAP_NS = 10 * MINUTE_NS
 MOST_PERIODS = 8
-"""The most events of one kind on one subject: where there are more, longer and longer gaps count as part of a trouble."""
+"""The most events of one kind on one subject. If there are more, longer gaps are bridged."""
 
 
 @attrs.frozen
@@ -19,9 +19,9 @@ class FleetEvent:
 
     Attributes:
         time_ns: since the start of the scenario.
-        until_ns: when it was over; the end of the scenario where it was not, `time_ns` itself of what does not last.
+        until_ns: when it ended, the end of the scenario if it did not; `time_ns` for an event without duration.
         subject: a subnet, a group of nodes, a node, or `fleet`.
-        kind: `no-prefix`, `no-address`, `pods-wait`, `pods-pend`, `throttling`, `peak`, or `note` for what the event loop told.
+        kind: `no-prefix`, `no-address`, `pods-wait`, `pods-pend`, `throttling`, `peak`, or `note` for a message of the event loop.
         text: for people.
     """
 
@@ -38,11 +38,11 @@ class FleetEvent:
 
 @attrs.frozen
 class Period:
-    """A run of samples in which something was so, with gaps that were too short to count.
+    """A run of samples in which a condition held, with gaps too short to count.
 
     Attributes:
         first: the place of its first sample.
-        stop: the place of the first sample after it; None where it lasts to the end.
+        stop: the place of the first sample after it; None if it lasts to the end.
         broken: whether it had gaps.
     """
 
@@ -52,7 +52,7 @@ class Period:
 
 
 def periods(times_ns: Sequence[int], flags: Sequence[bool], gap_ns: int) -> Iterator[Period]:
-    """Find when something was so; two periods with less than `gap_ns` between them are one.
+    """Find the periods in which a flag is set. Two periods less than `gap_ns` apart count as one.
 
     >>> [(each.first, each.stop) for each in periods(range(7), [True, False, True, False, False, False, True], 2)]
     [(0, 3), (6, None)]
@@ -76,13 +76,13 @@ def periods(times_ns: Sequence[int], flags: Sequence[bool], gap_ns: int) -> Iter
 
 
 class Notes:
-    """Takes down what the event loop tells; what it tells again and again becomes one event."""
+    """Collects messages of the event loop. A repeated message becomes one event."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Note] = {}
 
     def add(self, time_ns: int, subject: str, text: str) -> None:
-        """Take down one more; times never go back."""
+        """Add a message; times never decrease."""
         note = self._open.get(text)
         if note is None:
             note = self._open[text] = _Note(time_ns)
@@ -91,7 +91,7 @@ class Notes:
         note.subjects[subject] = None
 
     def events(self) -> Iterator[FleetEvent]:
-        """What was told, each text once."""
+        """Return one event for each text."""
         for text, note in self._open.items():
             first, *others = note.subjects
             also = f", and {len(others)} others" if len(others) > 1 else f", and {others[0]}" if others else ""
@@ -101,7 +101,7 @@ class Notes:
 
 @attrs.define
 class _Note:
-    """One text that the event loop told, from when to when, how often, and of whom (in order)."""
+    """One text: first and last time, number of times, and subjects in order."""
 
     time_ns: int
     until_ns: int = 0
@@ -122,26 +122,26 @@ class EventFinder:
         self._end_ns = self._times_ns[-1]
 
     def subnet(self, name: str, samples: Sequence[SubnetSample], *, wants_prefixes: bool) -> Iterator[FleetEvent]:
-        """Tell of a subnet; that it has no /28 left only where somebody wants one."""
+        """Find when a subnet had no address, or, if prefixes are wanted from it, no /28."""
         if wants_prefixes:
-            yield from self._tell(
+            yield from self._events(
                 [not each.free_prefixes for each in samples],
                 (name, "no-prefix"),
                 lambda period, lasting: f"no /28 left {lasting}; {samples[period.first].untaken_per_cent} % of addresses free at first",
             )
-        yield from self._tell(
+        yield from self._events(
             [not each.free for each in samples],
             (name, "no-address"),
             lambda period, lasting: f"no address left {lasting}" + _but_for_reserved(samples[period.first]),
         )
 
     def waiting(self) -> Iterator[FleetEvent]:
-        """Tell of pods that wait."""
+        """Find when pods waited."""
         for kind, counts, what in (
             ("pods-wait", [sample.pods_waiting for sample in self._samples], "for an address"),
             ("pods-pend", [sample.pods_pending for sample in self._samples], "for a node with room"),
         ):
-            yield from self._tell(
+            yield from self._events(
                 [count > 0 for count in counts],
                 ("fleet", kind),
                 lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
@@ -150,7 +150,7 @@ class EventFinder:
             )
 
     def throttling(self, throttled: Mapping[str, Sequence[int]]) -> Iterator[FleetEvent]:
-        """Tell of calls that EC2 throttled, in the intervals that end with the samples."""
+        """Find when EC2 throttled calls, counted in the intervals that end with the samples."""
         counts = totals(throttled, len(self._samples))
 
         def text(period: Period, lasting: str) -> str:
@@ -160,15 +160,15 @@ class EventFinder:
             worst = f", up to {f'{rate:,.1f}'.removesuffix('.0')} a minute at {clock(rate_ns)}" if rate else ""
             return f"EC2 throttles {sum(those):,} call{'' if sum(those) == 1 else 's'} {lasting}{worst}"
 
-        yield from self._tell([count > 0 for count in counts], ("fleet", "throttling"), text)
+        yield from self._events([count > 0 for count in counts], ("fleet", "throttling"), text)
 
     def peak(self, count: int, time_ns: int) -> Iterator[FleetEvent]:
-        """Tell when most addresses were attached."""
+        """Return the peak of attached addresses as an event."""
         if count:
             yield FleetEvent(time_ns, time_ns, "fleet", "peak", f"most pod addresses attached, {count:,}")
 
-    def _tell(self, flags: Sequence[bool], what: tuple[str, str], text: Callable[[Period, str], str]) -> Iterator[FleetEvent]:
-        """Tell of each period in which something was so."""
+    def _events(self, flags: Sequence[bool], what: tuple[str, str], text: Callable[[Period, str], str]) -> Iterator[FleetEvent]:
+        """Make an event for each period in which a flag is set."""
         subject, kind = what
         for period in self._periods(flags):
             begin_ns = self._times_ns[period.first]
@@ -180,7 +180,7 @@ class EventFinder:
             yield FleetEvent(begin_ns, until_ns, subject, kind, text(period, f"on and off {lasting}" if period.broken else lasting))
 
     def _periods(self, flags: Sequence[bool]) -> list[Period]:
-        """Find when something was so, in few periods."""
+        """Find at most `MOST_PERIODS` periods, bridging longer gaps where there are more."""
         gap_ns = SHORTEST_GAP_NS
         while len(found := list(periods(self._times_ns, flags, gap_ns))) > MOST_PERIODS:
             gap_ns *= 2
@@ -196,5 +196,5 @@ def _but_for_reserved(sample: SubnetSample) -> str:
 
 
 def by_time(events: Iterable[FleetEvent]) -> tuple[FleetEvent, ...]:
-    """Put events in the order in which they began; of those that began together, as they come."""
+    """Sort events by their start; events that start together keep their order."""
     return tuple(sorted(events, key=lambda event: event.time_ns))

@@ -1,4 +1,4 @@
-"""What a fleet looks like at one instant, and how a time of a scenario is written."""
+"""Samples of a fleet and its subnets at one instant, and times of a scenario as text."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ class FleetSample(NamedTuple):
 
     Attributes:
         time_ns: since the start of the scenario, which is at midnight.
-        pods_waiting: those on a node, without an address yet.
-        pods_pending: those that no node has had room for yet.
-        pods_done: those deleted after they had an address.
-        pods_refused: those deleted, or turned away by their node, before they had one.
+        pods_waiting: pods on a node that have no address yet.
+        pods_pending: pods that no node has had room for yet.
+        pods_done: pods that had an address and were deleted.
+        pods_refused: pods that were deleted, or rejected by their node, before they had an address.
         addresses_attached: pod addresses on all nodes: assigned, cooling and warm.
-        addresses_warm: those free to be assigned at once.
+        addresses_warm: addresses that can be assigned at once.
     """
 
     time_ns: int
@@ -34,15 +34,15 @@ class FleetSample(NamedTuple):
 
 
 class SubnetSample(NamedTuple):
-    """One subnet at one instant. What nobody has is either free or reserved.
+    """One subnet at one instant. An address that is not taken is either free or reserved.
 
     Attributes:
         taken: addresses that ENIs hold: primary and secondary ones, 16 for each prefix.
-        free: addresses that EC2 would pick by itself.
-        reserved: those that nobody has, but that lie in a reservation.
-        largest_free: the longest run of addresses that nobody has.
-        free_prefixes: /28s of which nobody has any address.
-        stranded: addresses that nobody has, in /28s of which somebody has some: no prefix can use them.
+        free: addresses that EC2 would pick when asked for any.
+        reserved: untaken addresses that lie in a reservation.
+        largest_free: the longest run of untaken addresses.
+        free_prefixes: /28s without a taken address.
+        stranded: untaken addresses in /28s that have taken ones, so that no prefix can use them.
     """
 
     taken: int
@@ -54,17 +54,17 @@ class SubnetSample(NamedTuple):
 
     @property
     def untaken(self) -> int:
-        """Addresses that nobody has."""
+        """Addresses that are not taken."""
         return self.free + self.reserved
 
     @property
     def untaken_per_cent(self) -> int:
-        """The part of the usable addresses that nobody has, rounded down."""
+        """The untaken share of the usable addresses, rounded down."""
         return 100 * self.untaken // (self.taken + self.untaken)
 
 
 def clock(time_ns: int) -> str:
-    """Write a time since the start, which is at midnight, as a time of day, from the second day on with the day.
+    """Format a time since the start as a time of day. The start is midnight; the day is shown from the second on.
 
     >>> clock(52_320_000_000_000), clock(140_000_000_000_000)
     ('14:32', 'day 2 14:53:20')

@@ -1,4 +1,4 @@
-"""What a scenario is made of: subnets, groups of nodes, how EC2 behaves; as values."""
+"""The parts of a scenario: subnets, groups of nodes, and how EC2 behaves."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ from vpcipam.warmpool import IpamdPolicy, WarmPolicy
 
 @attrs.frozen
 class Reservation:
-    """A range of a subnet that is kept from automatic picks: `prefix` of single addresses, `explicit` of all."""
+    """A range of a subnet: `prefix` excludes it from picks of single addresses, `explicit` from all automatic picks."""
 
     cidr: str
     kind: str
@@ -30,7 +30,7 @@ class SubnetSpec:
     """A subnet of the fleet's VPC, all in one availability zone.
 
     Attributes:
-        occupied_share: the part of its usable addresses that others hold from before the start, 0 to 1: single ones at random places.
+        occupied_share: the share of its usable addresses that are taken before the start, 0 to 1; single addresses at random places.
     """
 
     name: str
@@ -40,25 +40,25 @@ class SubnetSpec:
 
     @property
     def occupied_count(self) -> int:
-        """How many addresses that is."""
+        """The number of addresses that `occupied_share` stands for."""
         whole = Cidr.parse(self.cidr)
         return round(self.occupied_share * (whole.size - len(reserved_addresses(whole))))
 
 
 @attrs.frozen
 class NodeGroup:
-    """Nodes of one type, set up alike.
+    """Nodes of one type with the same settings.
 
     Attributes:
         count: nodes at the start.
-        subnets: the names of their subnets; the nodes take turns.
-        min_count: how far the autoscaler goes down: an empty node goes once it has been empty for `scale_down_after_ns`.
-        max_count: how far it goes up: a node comes for pods that no node has room for.
+        subnets: the names of their subnets; nodes are launched in them in turn.
+        min_count: the fewest nodes: above it, a node that is empty for `scale_down_after_ns` is terminated.
+        max_count: the most nodes: below it, a node is launched for pods that no node has room for.
         pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
         max_pods: the kubelet's limit; None for what EKS sets.
-        host_network_pods: pods of a node's that need no address of the VPC, but count for `max_pods` (aws-node and kube-proxy).
+        host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
         placement, cooldown_aware_targets, policy: see `vpcipam.node.Node`.
-        boot_ns: from the launch of an instance to the start of its ipamd; nodes that are there at the start have it behind them.
+        boot_ns: from the launch of an instance to the start of its ipamd; initial nodes have booted already.
     """
 
     name: str
@@ -94,8 +94,8 @@ class Ec2Behaviour:
 
     Attributes:
         latencies: how long calls take; None for no time.
-        throttle: how many it takes; None for any number.
-        address_choice: which address of a subnet it gives next.
+        throttle: how many calls EC2 accepts; None for any number.
+        address_choice: which free address of a subnet EC2 picks.
     """
 
     latencies: Latencies | None = None
@@ -103,9 +103,9 @@ class Ec2Behaviour:
     address_choice: AddressChoice = "lowest"
 
     def conditions(self, seed: int) -> Conditions | None:
-        """What the model is told; None where all goes at once.
+        """Return the conditions for the model; None if calls are instant and never throttled.
 
-        Reading the metadata takes no time here, so that a node that compares itself with it and finds nothing is as if it had not.
+        Reading the metadata is instant, so that a comparison that finds no difference has no effect on a node.
         """
         if self.latencies is None and self.throttle is None:
             return None
@@ -118,7 +118,7 @@ PERFECT_EC2 = Ec2Behaviour()
 
 
 def node_name(group: str, number: int) -> str:
-    """What the nodes of a group are called, from 0 on; a trace that binds pods to nodes uses these names.
+    """Return the name of a group's node, numbered from 0. Traces that bind pods to nodes use these names.
 
     >>> node_name("workers", 7)
     'workers-0007'
@@ -127,10 +127,10 @@ def node_name(group: str, number: int) -> str:
 
 
 def ipv4_block(text: str) -> Cidr:
-    """Read a CIDR that a VPC or a subnet can have.
+    """Parse the CIDR of a VPC or subnet.
 
     Raises:
-        InvalidArgument: it is none, or not one that EC2 takes.
+        InvalidArgument: it is not a CIDR, or EC2 does not accept it.
     """
     cidr = Cidr.parse(text)
     if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
@@ -139,7 +139,7 @@ def ipv4_block(text: str) -> Cidr:
 
 
 def wanted_vpc_cidrs(cidrs: Iterable[Cidr]) -> tuple[str, ...]:
-    """The CIDRs of a VPC for some subnets: the smallest one that holds all, or else, as EC2 has none above a /16, the /16 around each.
+    """Return the VPC's CIDRs for some subnets: the smallest CIDR around all, or if that exceeds EC2's limit of a /16, the /16 around each.
 
     >>> wanted_vpc_cidrs([Cidr.parse("10.0.0.0/24"), Cidr.parse("10.0.3.0/24")])
     ('10.0.0.0/22',)

@@ -1,4 +1,4 @@
-"""A run of a fleet in figures: levels over time, waits, calls, subnets."""
+"""The figures of a run: levels over time, waits, calls, subnets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,12 @@ from vpcipam.fleet.samples import FleetSample, SubnetSample
 
 @attrs.frozen
 class Waits:
-    """How long pods waited for something. Those that did not wait count as 0, those that wait still with what they have waited so far.
+    """How long pods waited. A pod that did not wait counts as 0; one that still waits counts with its time so far.
 
     Attributes:
         count: all pods.
-        late_count: those that waited.
-        p50_ns, p90_ns, p99_ns: by nearest rank: the shortest time that so many percent of all pods stayed within.
+        late_count: pods that waited.
+        p50_ns, p90_ns, p99_ns: percentiles over all pods, by nearest rank.
     """
 
     count: int = 0
@@ -27,7 +27,7 @@ class Waits:
 
     @classmethod
     def of(cls, count: int, late_ns: Sequence[int]) -> "Waits":
-        """Sum up the waits of so many pods, of whom the others did not wait.
+        """Summarise the waits of `count` pods; pods without an entry in `late_ns` did not wait.
 
         >>> Waits.of(100, [5_000_000_000, 7_000_000_000]).p99_ns
         5000000000
@@ -47,13 +47,13 @@ class CallSummary:
     """Calls to EC2, of one action or of all.
 
     Attributes:
-        total: all of them.
-        at_start: those at the instant of the start, when all nodes are set up at once; the rates leave them out.
+        total: all calls.
+        at_start: calls at the instant of the start, when all nodes are set up. The rates exclude them.
         per_minute: the mean of the rest, rounded to hundredths.
         worst_minute: the most in a minute, rounded to tenths: of the shortest spans between samples that are a minute or longer. What a run
             has had before its first minute is over counts as that minute's.
         worst_minute_ns: when that minute was over.
-        throttled: those of `total` that EC2 answered with RequestLimitExceeded.
+        throttled: calls that EC2 answered with RequestLimitExceeded.
     """
 
     total: int
@@ -74,13 +74,13 @@ class CallSummary:
 
 @attrs.frozen
 class SubnetSummary:
-    """One subnet over time. Of several instants with the same figure, the first is told.
+    """One subnet over time. If several instants have the same figure, the first counts.
 
     Attributes:
-        size: all its addresses, with the five that EC2 keeps for itself.
-        free_least: the fewest addresses that EC2 would have picked by itself.
-        stranded_peak: the most addresses that nobody had and no prefix could use.
-        stranded_per_cent: the part of the addresses that nobody had which that was, rounded down.
+        size: all its addresses, including the five that EC2 keeps.
+        free_least: the fewest free addresses.
+        stranded_peak: the most stranded addresses; see `SubnetSample`.
+        stranded_per_cent: their share of the untaken addresses at that time, rounded down.
     """
 
     size: int
@@ -118,7 +118,7 @@ class Summary:
     """A run in figures. Means are weighted by time and rounded to tenths: a sample stands for the time until the next one.
 
     Attributes:
-        pods: all of the workload. They are running, waiting, pending, done or refused at the end.
+        pods: all pods of the workload. At the end each is running, waiting, pending, done or refused.
         addresses_peak: the most pod addresses attached at any instant, and when; all other peaks are those of the samples.
         subnet_addresses_peak: the most addresses taken in all subnets together, with primary IPs and what others hold.
         for_address: waits of pods on their node; `for_node`: waits for a node with room; `to_start`: from creation to the address.
@@ -218,7 +218,7 @@ class Summary:
 
 
 def totals(counts: Mapping[str, Sequence[int]], length: int) -> list[int]:
-    """Add up what was counted by action.
+    """Add up counts over all actions.
 
     >>> totals({"a": (1, 0), "b": (2, 5)}, 2), totals({}, 2)
     ([3, 5], [0, 0])
@@ -227,7 +227,7 @@ def totals(counts: Mapping[str, Sequence[int]], length: int) -> list[int]:
 
 
 def worst_minute(times_ns: Sequence[int], counts: Sequence[int]) -> tuple[float, int]:
-    """The most in a minute, and when it was over; see `CallSummary`. The first count is that of the start, and is left out.
+    """Return the most calls in a minute and when that minute ended; see `CallSummary`. The first count, that of the start, is excluded.
 
     Complexity: O(samples).
 
@@ -247,7 +247,7 @@ def worst_minute(times_ns: Sequence[int], counts: Sequence[int]) -> tuple[float,
 
 
 def mean(times_ns: Sequence[int], values: Sequence[int]) -> float:
-    """The mean of values that hold until the next time each, rounded to tenths; of a single value, it.
+    """Average values that each hold until the next time, rounded to tenths.
 
     >>> mean([0, 10, 40], [2, 4, 100])
     3.5

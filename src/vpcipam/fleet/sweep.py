@@ -1,7 +1,7 @@
 """Run a scenario under many settings, on as many processors or machines as an executor has.
 
-Any `concurrent.futures.Executor` will do: processes of this machine by default, or Dask's `Client.get_executor()`. The results are the same
-whatever it is, and in the order of the trials, since each trial is a run of its own that knows only its scenario.
+Any `concurrent.futures.Executor` works: processes of this machine by default, or Dask's `Client.get_executor()`. Every executor gives the
+same results, in the order of the trials, because each trial depends only on its scenario.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from vpcipam.fleet.toml.table import Table
 Changes = Mapping[str, Any]
 """Keys of a scenario's document by their paths, and what they are set to."""
 Progress = Callable[[int, int], None]
-"""Told how many trials are done, of how many."""
+"""Called with the number of finished trials and of all trials."""
 
 POINTS_LIMIT = 100_000
 _RESTARTS = 3
@@ -36,8 +36,8 @@ class Trial:
 
     Attributes:
         number: its place among all trials, from 0 on.
-        summary: what came of it; None where it could not be run.
-        error: why it could not.
+        summary: the figures of the run; None if it failed.
+        error: why it failed.
     """
 
     number: int
@@ -48,11 +48,11 @@ class Trial:
 
 @attrs.frozen
 class SweepResult:
-    """What came of a search.
+    """The trials of a search.
 
     Attributes:
-        trials: those that are done, in the order of their numbers.
-        count: how many there were to be.
+        trials: the finished trials, by number.
+        count: how many trials were planned.
     """
 
     trials: tuple[Trial, ...]
@@ -60,12 +60,12 @@ class SweepResult:
 
     @property
     def complete(self) -> bool:
-        """Tell whether all trials are done; a search that was interrupted has those done until then."""
+        """Whether all trials are done. An interrupted search has only those that finished before."""
         return len(self.trials) == self.count
 
 
 def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[Changes, ...]:
-    """All combinations of some keys' values; the last key changes quickest.
+    """Return all combinations of some keys' values; the last key changes fastest.
 
     Raises:
         InvalidArgument: a key has no values, or there are more than 100,000 combinations.
@@ -84,7 +84,7 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[Changes, ...]:
 
 
 def some_of(points: Sequence[Changes], count: int, seed: int) -> tuple[Changes, ...]:
-    """Draw so many of some combinations at random, no one twice, in their order.
+    """Draw `count` different combinations at random, and keep their order.
 
     Raises:
         InvalidArgument: fewer than one is wanted.
@@ -97,7 +97,7 @@ def some_of(points: Sequence[Changes], count: int, seed: int) -> tuple[Changes, 
 
 
 def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
-    """Read what a scenario's table `sweep` asks for: paths of keys with lists of values; `trials` of them at random, else all.
+    """Read the combinations to try from a scenario's table `sweep`: all, or `trials` of them drawn at random.
 
     Raises:
         ScenarioError: there is no such table, or it makes no sense.
@@ -127,18 +127,18 @@ def sweep(
 ) -> SweepResult:
     """Run a scenario once for each point.
 
-    An interrupt (Ctrl-C) ends the search; what is done by then is in the result. Where a process of this machine dies, as one does that
-    takes too much memory, what is not done is tried again, three times; other executors have ways of their own.
+    An interrupt (Ctrl-C) ends the search, and the result has the finished trials. If a process of this machine dies, for example because it
+    is out of memory, the unfinished trials are run again, up to three times. Other executors handle failures in their own way.
 
     Args:
-        scenario: what is run.
+        scenario: the scenario to run.
         points: what is changed in each trial; see `Scenario.with_changes`.
         executor: what runs the trials; it is not shut down. None for processes of this machine.
         workers: how many of those; None for one for each processor.
-        progress: told how far it is.
+        progress: called after each trial.
 
     Raises:
-        ScenarioError: a point makes no sense for this scenario. All are looked at first, before anything is run.
+        ScenarioError: a point makes no sense for this scenario. All points are checked before the first run.
     """
     search = _Search(tuple(scenario.with_changes(changes) for changes in points), points, progress)
     try:
@@ -152,7 +152,7 @@ def sweep(
 
 
 def run_trial(number: int, scenario: Scenario, changes: Changes) -> Trial:
-    """Run one trial; what the library refuses is told in it. This is what an executor is given."""
+    """Run one trial. An error of the library is recorded in the trial. This is the function that executors get."""
     try:
         return Trial(number, changes, simulate(scenario).summary)
     except VpcIpamError as error:
@@ -172,7 +172,7 @@ class _Search:
             self.progress(len(self.done), len(self.points))
 
     def run_on(self, executor: Executor) -> None:
-        """Run what is left on an executor; on an error, take back what it has not begun."""
+        """Run the remaining trials on an executor. On an error, cancel those that it has not begun."""
         futures = self._submit(executor)
         try:
             self._collect(futures)

@@ -1,4 +1,4 @@
-"""Read a trace: a CSV file, plain or gzipped, with a row for each pod. The file is read here and nowhere else."""
+"""Read a trace: a CSV file, plain or gzipped, with a row for each pod."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from vpcipam.errors import TraceError, file_trouble
 from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 
 UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
-"""Units of time that a trace may be in, in nanoseconds."""
+"""The units that a trace's times may have, in nanoseconds."""
 
 _NAMES = {
     "pod": ("pod", "name", "pod_name", "podname"),
@@ -29,19 +29,19 @@ _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
 COLUMNS = tuple(_NAMES)
-"""What the columns of a trace are; the last two need not be there."""
+"""The columns of a trace; the last two are optional."""
 _NEEDED = ("pod", "created", "deleted")
 
 
 @attrs.frozen
 class TraceFormat:
-    """How a trace is written.
+    """The format of a trace.
 
     Attributes:
-        columns: the header of `pod`, `created`, `deleted`, `node` or `scheduled` where it is none of the usual ones.
+        columns: headers of `pod`, `created`, `deleted`, `node` or `scheduled` that are not the usual ones.
         unit: of times that are numbers: s, ms, us or ns. Other times are ISO 8601 with an offset from UTC.
-        keep_unscheduled: keep pods whose time of scheduling is empty. In a trace that has such a column they never ran.
-        from_first_pod: the scenario starts with the first pod, also where times are numbers: for Unix times, for one.
+        keep_unscheduled: keep pods with an empty time of scheduling, which never ran.
+        from_first_pod: the scenario starts with the first pod even if times are numbers, such as Unix times.
     """
 
     columns: Mapping[str, str] = attrs.field(factory=dict)

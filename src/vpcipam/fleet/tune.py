@@ -1,4 +1,4 @@
-"""Find the settings that take the fewest addresses, or calls, and keep pods from waiting and EC2 from being asked too often."""
+"""Find the settings that need the fewest addresses or calls within bounds on waiting and on calls per minute."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -19,7 +19,7 @@ GOALS: Mapping[str, Callable[[Summary], float]] = {
     "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
     "calls": lambda summary: sum(summary.calls.values()),
 }
-"""What can be made small: pod addresses attached, at the most or in the mean; addresses taken in the subnets, at the most; calls to EC2."""
+"""What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in subnets, or calls to EC2."""
 
 
 @attrs.frozen
@@ -90,15 +90,15 @@ class TuneSpec:
 
 @attrs.frozen
 class Candidate:
-    """One combination of settings, as it does in the worst of the seeds.
+    """One combination of settings, with the figures of its worst seed.
 
     Attributes:
         settings: variables and their values.
-        cost: what is to be small.
-        p99_wait_ns, calls_per_minute: what is bounded.
+        cost: the value to minimise.
+        p99_wait_ns, calls_per_minute: the bounded values.
         unserved: pods that never had an address.
-        fits: it keeps within the bounds.
-        on_front: no other costs less without more waiting, or has less waiting without more cost.
+        fits: both bounds are kept.
+        on_front: no other combination is better in cost or waiting and as good in the other.
     """
 
     settings: Mapping[str, str]
@@ -117,11 +117,11 @@ class Candidate:
 
 @attrs.frozen
 class TuneResult:
-    """What a search has found.
+    """The result of a search.
 
     Attributes:
         candidates: the combinations that were tried with every seed, the cheapest first; of those that cost the same, what waits least.
-        count: how many there were to be.
+        count: how many combinations were planned.
         failures: combinations that could not be run, each with the reason.
     """
 
@@ -132,12 +132,12 @@ class TuneResult:
 
     @property
     def complete(self) -> bool:
-        """Tell whether all combinations were tried."""
+        """Whether all combinations were tried."""
         return len(self.candidates) + len(self.failures) == self.count
 
     @property
     def best(self) -> Candidate | None:
-        """The cheapest combination that keeps within the bounds, None where none does."""
+        """The cheapest combination within the bounds, None if there is none."""
         return next((each for each in self.candidates if each.fits), None)
 
     @property

@@ -1,4 +1,4 @@
-"""What a fleet has to carry: pods that come and go, made from a seed. Traces of real ones are read in `vpcipam.fleet.trace`."""
+"""Workloads: pods that are created and deleted, generated from a seed. `vpcipam.fleet.trace` reads real ones."""
 
 import itertools
 import math
@@ -16,11 +16,11 @@ from vpcipam._units import NS_PER_S
 from vpcipam.errors import InvalidArgument
 
 MAX_S = 36_500 * 86_400.0
-"""The longest time that a workload knows: a hundred years."""
+"""The longest time in a workload: a hundred years."""
 MAX_NS = 36_500 * 86_400 * NS_PER_S
-"""The same in nanoseconds. Whatever is at most twice that fits into 64 bits, as the compiled loop needs it."""
+"""`MAX_S` in nanoseconds. Twice that fits into 64 bits, which the compiled loop needs."""
 SHORTEST_S = 1e-9
-"""The shortest time that is not nothing."""
+"""The shortest time above 0."""
 MAX_PER_HOUR = 1e9
 """The highest rate at which pods come."""
 MAX_POD_COUNT = 10_000_000
@@ -53,8 +53,8 @@ class PodRun(NamedTuple):
     """One pod, from its creation to its deletion; times are nanoseconds since the start of the scenario. A tuple, since millions are made.
 
     Attributes:
-        deleted_ns: later than `created_ns`; None where it stays.
-        node: the node that it is bound to; None where the scheduler chooses.
+        deleted_ns: later than `created_ns`; None if the pod stays.
+        node: the node that it is bound to; None if the scheduler chooses.
     """
 
     name: str
@@ -73,19 +73,19 @@ class Workload(Protocol):
 
 @attrs.frozen
 class FixedWorkload:
-    """Pods that somebody else has listed: those of a trace, or of a test."""
+    """A given list of pods, as from a trace or a test."""
 
     runs: tuple[PodRun, ...]
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """Those created within the duration; nothing depends on the seed."""
+        """Return the pods created within the duration; the seed has no effect."""
         del seed
         return in_order(run for run in self.runs if run.created_ns < duration_ns)
 
 
 @attrs.frozen
 class CombinedWorkload:
-    """Several workloads at once, each with chances of its own. Their pods' names must differ."""
+    """Several workloads together, each with its own random numbers. Their pods' names must differ."""
 
     parts: tuple[Workload, ...]
 
@@ -107,19 +107,19 @@ class Lifetime(Protocol):
 
 @attrs.frozen
 class FixedLifetime:
-    """All stay equally long."""
+    """Every pod stays equally long."""
 
     seconds: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
     def draw(self, chance: Random) -> float:
-        """Answer the one there is."""
+        """Return the fixed lifetime."""
         del chance
         return self.seconds
 
 
 @attrs.frozen
 class ExponentialLifetime:
-    """Whoever is there leaves with the same chance at any time."""
+    """Exponential lifetimes: a pod's chance to be deleted is the same at any age."""
 
     mean_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
@@ -134,7 +134,7 @@ _normal_quantile = NormalDist().inv_cdf
 
 @attrs.frozen
 class LogNormalLifetime:
-    """Most stay for a while, and a few for very long, as batch pods do.
+    """Log-normal lifetimes: most pods stay for a while and a few very long, as batch pods do.
 
     Attributes:
         median_s: half of them stay longer.
@@ -169,7 +169,7 @@ def _as_tuple(values: Iterable[float]) -> tuple[float, ...]:
 
 @attrs.frozen
 class EmpiricalLifetime:
-    """As long as those of a sample, each equally likely, and all between two neighbours too.
+    """Lifetimes of a sample, interpolated between neighbours.
 
     Attributes:
         quantiles_s: ascending, at least two: the shortest, …, the longest, evenly spaced in rank.
@@ -208,7 +208,7 @@ class EmpiricalLifetime:
 
 @attrs.frozen
 class Wave:
-    """How the rate goes up and down over a day.
+    """The daily wave of an arrival rate.
 
     Attributes:
         amplitude: 0 to 1: at the peak the rate is (1 + amplitude) times the mean, at the trough (1 − amplitude) times.
@@ -244,7 +244,7 @@ class Arrivals:
     standing: int = attrs.field(default=0, validator=_count())
 
     def expected_count(self, duration_ns: int) -> int:
-        """About how many pods there will be."""
+        """Estimate the number of pods."""
         return self.standing + round(self.per_hour * duration_ns / (3600 * NS_PER_S))
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
@@ -304,7 +304,7 @@ class Deployment:
             raise InvalidArgument("max_surge and max_unavailable of a Deployment must not both be 0: no pod could be replaced")
 
     def expected_count(self, duration_ns: int) -> int:
-        """How many pods there will be, or a few more."""
+        """Return an upper bound on the number of pods."""
         return self.replicas * (1 + len(self._begins_ns(duration_ns)))
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
@@ -335,7 +335,7 @@ class Deployment:
 
 @attrs.frozen
 class CronJob:
-    """Pods that all start together, again and again.
+    """Pods that start together at regular intervals.
 
     Attributes:
         interval_s: the time between two runs, 1 ns or more.
@@ -381,7 +381,7 @@ Generator = Arrivals | Deployment | CronJob
 
 
 def require_feasible(generator: Generator, duration_ns: int) -> None:
-    """Refuse a workload that no memory could hold.
+    """Refuse a workload that would not fit into memory.
 
     Raises:
         InvalidArgument: it would be more than `MAX_POD_COUNT` pods.

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 POINTS = 800
-"""The most points of a line. A longer run is drawn by the highest sample of each of so many spans."""
+"""The most points of a line. A longer run is divided into this many spans, and the highest sample of each is drawn."""
 STRIP_ROWS = 256
-"""The most rows of a subnet's strip. A larger subnet is drawn by means of neighbouring /28s."""
+"""The most rows of a subnet's strip. In a larger subnet each row averages neighbouring /28s."""
 SUBNETS = 4
-"""The most subnets in a picture: those with the most stranded addresses."""
+"""The most subnets in a picture; those with the most stranded addresses are drawn."""
 
 
 class TradeoffPoint(Protocol):
