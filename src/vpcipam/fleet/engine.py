@@ -122,7 +122,7 @@ class Fleet:
     def _window_ns(self) -> int:
         days = self.scenario.duration_ns / 86_400e9
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
-        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.keys) + wakes + EVENTS_PER_WINDOW)))
+        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
 
     def handle(self, event: Event) -> None:
         """Handle an event of a node, or of the fleet."""
@@ -470,7 +470,7 @@ class Fleet:
         for member in self.members:
             recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
             recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.keys))
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
 
     def _check(self) -> None:
         """Assert what must hold between two events."""
