@@ -9,7 +9,7 @@ cdef class Member:
     cdef public bint ready, gone
     cdef public list ranks, row
     cdef public dict waiting
-    cdef public object name, group, node, datastore, pool, assign, unassign
+    cdef public object name, group, node, datastore, pool
 
 
 cdef class Scheduler:

@@ -22,6 +22,10 @@ Event = tuple[int, int, int]
 """Time in nanoseconds, kind, number; handled in the order of the tuples."""
 
 
+NO_PODS: dict[int, int] = {}
+"""The `waiting` of every node on which no pod has waited yet. One dict for all stays in the processor's cache."""
+
+
 class Member:
     """One node of a fleet, with what the event loop keeps about it.
 
@@ -29,7 +33,6 @@ class Member:
         number: its place among all nodes of the run, from 0 on.
         datastore: that of the node's first network card, which holds all its pods.
         pool: the datastore's.
-        assign, unassign: those of the pool.
         low, high: the numbers of assigned addresses between which its pool rests; see `Node.calm`.
         waiting: pods on the node without an address, each with the time of the kubelet's first try.
         wake_ns: when the node ticks next.
@@ -52,10 +55,10 @@ class Member:
         self.node = node
         self.datastore = node.datastores[0]
         self.pool = self.datastore.sole_pool()
-        self.assign, self.unassign, self.cooldown_ns = self.pool.assign, self.pool.unassign, self.pool.cooldown_ns
+        self.cooldown_ns = self.pool.cooldown_ns
         self.low = 0
         self.high = -1
-        self.waiting: dict[int, int] = {}
+        self.waiting = NO_PODS
         self.wake_ns = self.retry_ns = self.scale_down_ns = NEVER_NS
         self.ready = self.gone = False
         self.released_ns = -NEVER_NS
@@ -220,7 +223,7 @@ def run_until(  # noqa: C901  # one event costs less than a few calls would
                 handler.delete_unserved(number, member, now_ns)
                 continue
             homes[number] = None
-            member.unassign(key, now_ns)
+            member.pool.unassign(key, now_ns)
             member.released_ns = now_ns
             scheduler.move(member, member.pod_count - 1)
             if not member.pod_count or member.waiting or pending:
@@ -238,7 +241,7 @@ def run_until(  # noqa: C901  # one event costs less than a few calls would
                 continue
             homes[number] = member
             try:
-                member.assign(key, now_ns)
+                member.pool.assign(key, now_ns)
             except PoolExhausted:
                 handler.wait_for_address(member, number, now_ns)
                 continue

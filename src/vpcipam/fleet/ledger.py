@@ -40,7 +40,7 @@ class Ledger:
             self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
             self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
             ends_ns = list(map(itemgetter(2), pods))
-            order = sorted((number for number, end_ns in enumerate(ends_ns) if end_ns is not None), key=ends_ns.__getitem__)
+            order = sorted([number for number, end_ns in enumerate(ends_ns) if end_ns is not None], key=ends_ns.__getitem__)
             self.deletions = array("q", order)
             self.deleted_ns = array("q", [*map(ends_ns.__getitem__, order), NEVER_NS])
             self.names = list(map(itemgetter(0), pods))
