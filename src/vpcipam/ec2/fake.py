@@ -101,7 +101,7 @@ def fake_client(
 
     Raises:
         InvalidArgument: `service_name` is another service.
-        NotModelled: raised by a call of the client: the action, or a parameter that affects addresses, is not modelled.
+        NotModelled: (from the client's calls) the action, or a parameter that affects addresses, is not modelled.
 
     Example:
         >>> ec2 = Ec2Model()

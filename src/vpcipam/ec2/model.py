@@ -66,7 +66,7 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         return f"<Ec2Model: {counts}>"
 
     def set_conditions(self, conditions: Conditions | None) -> None:
-        """Replace the conditions; the token buckets start full. Use it to set up a model without conditions.
+        """Replace the conditions; the token buckets start full. Call it after a setup that ran without conditions.
 
         Raises:
             InvalidArgument: the conditions have a lag, but a VPC exists already, and its past was not recorded.
