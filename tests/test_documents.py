@@ -1,7 +1,10 @@
-"""Documents: links, file names, dotted names and citations of docs/ipamd.md all lead somewhere."""
+"""Documents: links, file names, names of code and citations of docs/ipamd.md all lead somewhere."""
 
+import ast
+import builtins
 import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,21 @@ def test_every_dotted_name_in_a_document_can_be_imported(document):
         name = re.fullmatch(r"(vpcipam(?:\.\w+)+)(?:\(.*\))?", text)
         if name and not name[1].startswith("vpcipam.report."):  # it needs matplotlib
             pkgutil.resolve_name(name[1])
+
+
+def test_the_recipes_use_names_that_exist():
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(textwrap.dedent(block)))]
+    bound = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used |= {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    code = [*SOURCES, *(path for path in (REPOSITORY / "tests").rglob("*.py") if path != Path(__file__))]
+    there = {word for path in code for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    assert blocks
+    assert used - bound - there - {*dir(builtins)} == set()
 
 
 def comments(path):
