@@ -16,7 +16,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger
-from vpcipam.fleet.loop import NO_PODS, ARRIVE, DELETE, Event, Member, Scheduler, count_cooling, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.node import Node
