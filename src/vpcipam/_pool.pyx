@@ -216,7 +216,7 @@ cdef class BitmapPool:
         return not overflow and 0 <= place < self._capacity and not tree_bits(&self._free, place, 1)
 
     def __iter__(self):
-        """Yield the allocated offsets, ascending. Changes at offsets that it has not reached yet show."""
+        """Yield the allocated offsets, ascending. The iterator sees changes at offsets that it has not reached."""
         cdef int64_t place
         cdef int64_t offset
         for place in range(self._free.word_count):

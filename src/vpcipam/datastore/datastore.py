@@ -26,7 +26,7 @@ DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
-    It calls no EC2 and reads no settings and no clock: the caller passes what is attached, and the time.
+    It never calls EC2, and reads neither settings nor a clock: the caller passes what is attached, and the time.
 
     Any thread can call it at any time. One lock serves the whole datastore. A call holds it to the end, including the write of the journal
     and the call of `on_event`. Without a journal and `on_event`, an assign or unassign is one call of the compiled pool, which the GIL
@@ -128,7 +128,7 @@ class Datastore:
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
-            JournalError: the journal can't be written. Nothing has changed, except that entries in quarantine can be released already.
+            JournalError: the journal can't be written. Nothing has changed, except that entries in quarantine may already be released.
 
         Complexity: O(1), amortised.
         """
@@ -251,7 +251,7 @@ class Datastore:
             DatastoreError: it doesn't name both a sandbox and an address, or another entry contradicts it; release that one first.
             NotInPool: the address is in no CIDR of the datastore.
             AlreadyAssigned: another sandbox holds the address, or this one holds another.
-            CoolingDown: the address was released or seen in use a moment ago.
+            CoolingDown: the address still cools.
             JournalError: the journal can't be written; nothing has changed.
         """
         with self._lock:

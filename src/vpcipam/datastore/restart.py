@@ -106,7 +106,7 @@ class Recovery:
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
         """Drop an entry."""
-        self._quarantine.require(entry)
+        self._quarantine.check_entry(entry)
         self._sandboxes.check_time(now_ns)
         address = self._quarantine.number(entry)
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
@@ -122,7 +122,7 @@ class Recovery:
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Give the sandbox of an entry the address of the entry."""
-        self._quarantine.require(entry)
+        self._quarantine.check_entry(entry)
         self._sandboxes.check_time(now_ns)
         key, address = self._acceptable(entry)
         holder = self._pool.key_of(address)

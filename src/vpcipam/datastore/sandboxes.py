@@ -95,7 +95,7 @@ class Sandboxes:
         return not isinstance(self.pool.key_of(address), SandboxKey)
 
     def stored_key(self, key: SandboxKey) -> SandboxKey:
-        """Return the key under which a sandbox is stored: its own, or the one that ipamd used for a sandbox from the container runtime."""
+        """Return the key under which a sandbox is stored: its own, or the one from ipamd's migration (`SandboxKey.migrated`)."""
         if type(key) is not SandboxKey:
             check_sandbox_key(key)
         if self.pool.address_of(key) is None:
@@ -168,7 +168,7 @@ class Sandboxes:
         self.quarantine.check_key(key)
 
     def _pick_address(self, key: SandboxKey, now_ns: int) -> None:
-        """Give a sandbox an address. If it is in quarantine, it was cooling until now: withhold it and pick another."""
+        """Give a sandbox an address. If the pool picks one in quarantine, which was cooling until now, withhold it and pick again."""
         address = self.pool.assign(key, now_ns)
         while self.quarantine.names(address):
             self.pool.revoke(key)

@@ -95,7 +95,7 @@ class Quarantine:
         if self._pool.address_of(Withheld(address)) is not None:
             self._pool.revoke(Withheld(address))
 
-    def require(self, entry: Quarantined) -> None:
+    def check_entry(self, entry: Quarantined) -> None:
         """Refuse an entry that is not in quarantine.
 
         Raises:

@@ -50,7 +50,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] 
 
 
 def has_tables_of(connection: sqlite3.Connection, version: int, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> bool:
-    """Tell whether a database has the exact tables of a version. Other tables don't matter."""
+    """Tell whether a database has all tables of a version, unchanged. Other tables don't matter."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         migrate(fresh, migrations[:version])
         return _tables(fresh) <= _tables(connection)

@@ -86,7 +86,7 @@ cdef enum Placement:  # in the order of refuse.PLACEMENTS
     SPREAD
     RANDOM
 
-ctypedef struct Found:
+ctypedef struct UsedPlace:
     int64_t offset
     int32_t place
 
@@ -98,8 +98,8 @@ cdef enum Comparison:
 
 
 cdef int by_offset(const void* left, const void* right) noexcept nogil:
-    cdef int64_t first = (<const Found*>left).offset
-    cdef int64_t second = (<const Found*>right).offset
+    cdef int64_t first = (<const UsedPlace*>left).offset
+    cdef int64_t second = (<const UsedPlace*>right).offset
     return (first > second) - (first < second)
 
 
@@ -140,7 +140,7 @@ cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
     decref(before)
 
 
-cdef int extend(list items, int64_t count) except -1:
+cdef int extend_with_none(list items, int64_t count) except -1:
     """Append None until a list has `count` items. That makes no container, so no garbage collection can change the pool."""
     while len(items) < count:
         items.append(None)
@@ -287,7 +287,7 @@ cdef class AddressPool:
         cdef list evicted = []
         cdef list notes = []  # kept until the end, as in _unassign
         cdef Block* block
-        cdef Found* found
+        cdef UsedPlace* found
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
@@ -418,14 +418,14 @@ cdef class AddressPool:
         cdef list keys = []
         cdef list addresses = []
         for base in self._sorted_bases:
-            self._list_assigned(self._block_at[base], keys, addresses)
+            self._append_assigned(self._block_at[base], keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
         """Return an iterator over (key, address) of one block, ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
-        self._list_assigned(self._checked_block(base), keys, addresses)
+        self._append_assigned(self._checked_block(base), keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def __len__(self):
@@ -766,9 +766,9 @@ cdef class AddressPool:
         cdef Place* places
         if room > PLACES_MAX:
             raise MemoryError
-        extend(self._held, 2 * room)
+        extend_with_none(self._held, 2 * room)
         if self._has_owner_data:
-            extend(self._owner_data, 2 * room)
+            extend_with_none(self._owner_data, 2 * room)
         places = <Place*>realloc(self._places, room * sizeof(Place))
         if places == NULL:
             raise MemoryError
@@ -778,7 +778,7 @@ cdef class AddressPool:
 
     cdef int _make_owner_data(self) except -1:
         """Make room for entries and notes."""
-        extend(self._owner_data, 2 * <int64_t>self._place_room)
+        extend_with_none(self._owner_data, 2 * <int64_t>self._place_room)
         self._has_owner_data = True
         return 0
 
@@ -874,10 +874,10 @@ cdef class AddressPool:
         free(moved)
         return 0
 
-    cdef Found* _used_places(self, int32_t index, int64_t* count) except NULL:
+    cdef UsedPlace* _used_places(self, int32_t index, int64_t* count) except NULL:
         """Return the places of a block that are in use, ascending by offset. The caller frees the array."""
         cdef Block* block = &self._blocks[index]
-        cdef Found* found = <Found*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(Found))
+        cdef UsedPlace* found = <UsedPlace*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(UsedPlace))
         cdef int64_t near_count
         cdef int64_t offset
         cdef Py_ssize_t position = 0
@@ -900,15 +900,15 @@ cdef class AddressPool:
                     found[count[0]].offset = self._places[place].offset
                     found[count[0]].place = place
                     count[0] += 1
-            qsort(&found[near_count], count[0] - near_count, sizeof(Found), by_offset)
+            qsort(&found[near_count], count[0] - near_count, sizeof(UsedPlace), by_offset)
         return found
 
-    cdef int _list_assigned(self, int32_t index, list keys, list addresses) except -1:
+    cdef int _append_assigned(self, int32_t index, list keys, list addresses) except -1:
         # Appending makes no container, so the garbage collector can't run code that changes the pool meanwhile.
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        cdef Found* found
+        cdef UsedPlace* found
         if not self._blocks[index].assigned_count:
             return 0
         found = self._used_places(index, &count)
@@ -1036,10 +1036,10 @@ cdef class AddressPool:
         return 0
 
     cdef inline int32_t _reuse_expired(self, int64_t now) noexcept:
-        """Return the only place whose cooldown is over if "lowest" assigns it next, else NONE. This is a shortcut.
+        """End the only cooldown that is over and return its place, if "lowest" assigns that place next; else return NONE.
 
-        It covers the usual case, a pod starting for each one that stops, and saves an eighth of a user's assign and unassign. The number of
-        addresses in use stays the same, so no bit and no rank changes.
+        This shortcut covers the usual case, a pod starting for each that stops, and saves an eighth of a user's assign and unassign. The
+        number of addresses in use stays the same, so no bit and no rank changes.
         """
         cdef int32_t place = self._first_cooling
         cdef int32_t after
@@ -1125,7 +1125,7 @@ cdef class AddressPool:
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        extend(self._bases, room)
+        extend_with_none(self._bases, room)
         memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
             raise MemoryError

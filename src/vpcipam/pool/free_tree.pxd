@@ -75,7 +75,7 @@ cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
     """Return the length of the longest run of set bits.
 
     A run from lower words either fills a word or ends in it; other runs lie within the word. At most six steps tell whether one of those
-    is longer than the longest so far. Only then the loop measures it.
+    is longer than the longest so far. The loop measures only such a run.
     """
     cdef int64_t longest = 0
     cdef int64_t run = 0  # the set bits up to the end of the previous word

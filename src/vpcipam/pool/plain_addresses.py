@@ -313,7 +313,7 @@ class AddressPool(Generic[K]):
         """
         now = self._time(now_ns)
         key_hash = hash(key)
-        return (self._find(key, key_hash) or self._give(key, key_hash, now)).address
+        return (self._find(key, key_hash) or self._assign_new(key, key_hash, now)).address
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
         """Assign this address to a key, even in a closed block. If the key already has it, change nothing.
@@ -414,7 +414,7 @@ class AddressPool(Generic[K]):
     def assign_entry(self, key: K, now_ns: SupportsIndex, note: object = None, /) -> object:
         """Assign an address, store the note if the key is new, and return the entry of the address, or None if it has none.
 
-        An owner that makes one object per address and always returns that needs only this call.
+        This one call is enough for an owner that keeps one object per address.
 
         Raises:
             PoolLocked: `locked` is set; it is read after `__hash__` and `__eq__` of the key and `__index__` of the time have run.
@@ -430,7 +430,7 @@ class AddressPool(Generic[K]):
             raise refuse.pool_locked()
         if held is not None:
             return held.entry
-        use = self._give(key, key_hash, now)
+        use = self._assign_new(key, key_hash, now)
         use.note = note
         return use.entry
 
@@ -701,7 +701,7 @@ class AddressPool(Generic[K]):
 
     # State changes. No code of a key runs below.
 
-    def _give(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
+    def _assign_new(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
         """Assign an address to a key that has none."""
         if not self._open and not self._some_block_opens(now_ns):
             raise refuse.addresses_exhausted(self._total_count, self._assigned_count)

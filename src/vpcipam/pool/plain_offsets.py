@@ -74,7 +74,7 @@ class _FreeTree:
 
 
 class _Runs:
-    """The completely free aligned runs of one length. It is built at the first use of that length and then kept up to date."""
+    """The completely free aligned runs of one length. Built at the first use of that length, then kept up to date."""
 
     __slots__ = ("count", "length", "tree", "units")
 
@@ -302,7 +302,7 @@ class BitmapPool:
         return 0 <= place < self._capacity and not self._free.bits(place, 1)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the allocated offsets, ascending. Changes at offsets that it has not reached yet show."""
+        """Yield the allocated offsets, ascending. The iterator sees changes at offsets that it has not reached."""
         for place in range(len(self._free.levels[0])):
             first = place * _WORD_BITS
             for offset in range(first, min(first + _WORD_BITS, self._capacity)):
