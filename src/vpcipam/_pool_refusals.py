@@ -173,7 +173,7 @@ def no_entry(key: object, address: int) -> UnknownKey:
 
 
 def not_copyable(name: str, how: str) -> TypeError:
-    """Return the error for a pool that was to be pickled or copied; `how` says what to do instead."""
+    """Return the error for pickling or copying a pool; `how` says what to do instead."""
     return TypeError(f"{name} can't be pickled or copied: {how}")
 
 
