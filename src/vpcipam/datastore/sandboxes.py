@@ -118,7 +118,7 @@ class Sandboxes:
                 raise PoolExhausted(reason) from None
             self._record_assign(key, now_ns, pod)
         else:
-            self.pool.assign(key, now_ns)  # it returns the same address and refuses an invalid time
+            self.pool.assign(key, now_ns)  # returns the same address; refuses an invalid time
         return self.assignment(key)
 
     def assign_many(self, pods: dict[SandboxKey, PodRef | None], now_ns: int) -> tuple[Assignment, ...]:
@@ -154,7 +154,7 @@ class Sandboxes:
             self.pool.assign_at(key, address, now_ns)
             self._record_assign(key, now_ns, pod, picked=False)
         else:
-            self.pool.assign_at(key, address, now_ns)  # it refuses any address but the one that the sandbox has
+            self.pool.assign_at(key, address, now_ns)  # refuses an address other than the one that it has
         return self.assignment(key)
 
     def explain_exhausted(self, key: SandboxKey) -> str:
@@ -223,7 +223,7 @@ class Sandboxes:
         for key, address in held:
             assignment, pod = self.assignment(key), self.pod(key)
             if self.quarantine.names(address):
-                self.pool.revoke(key)  # not unassign: the address is withheld, so no cooldown may free it
+                self.pool.revoke(key)  # not unassigned: the address is withheld, and does not become free after a cooldown
                 self.quarantine.withhold(address, now_ns)
             else:
                 self.pool.unassign(key, now_ns)
