@@ -14,7 +14,7 @@ FieldName = Callable[[Any, "attrs.Attribute[Any]"], str]
 
 
 def require_integer(where: str, value: object, minimum: int, maximum: int | None = None) -> None:
-    """Refuse anything but a plain int from `minimum` to `maximum`, both included; `where` starts the error message."""
+    """Refuse any value but a plain int from `minimum` to `maximum`, both included. `where` starts the error message."""
     if type(value) is not int:
         raise TypeError(f"{where} must be an int, not {type(value).__name__} ({value!r})")
     if value < minimum or (maximum is not None and value > maximum):
@@ -23,13 +23,13 @@ def require_integer(where: str, value: object, minimum: int, maximum: int | None
 
 
 def require_type(where: str, value: object, kind: type, instead: str) -> None:
-    """Refuse anything but an instance of `kind`; `instead` says what to pass."""
+    """Refuse any value but an instance of `kind`. `instead` ends the error message: it says what to pass."""
     if not isinstance(value, kind):
         raise TypeError(f"{where} must be {kind.__name__}, not {type(value).__name__} ({value!r}): {instead}")
 
 
 def require_boolean(where: str, value: object) -> None:
-    """Refuse anything but True and False. A truth value is not enough: the text "false" is true to Python."""
+    """Refuse any value but True and False. A truthy value does not count: the text "false" is truthy."""
     if type(value) is not bool:
         raise TypeError(f"{where} must be True or False, not {type(value).__name__} ({value!r})")
 
@@ -39,10 +39,10 @@ def _bare_name(_instance: object, attribute: "attrs.Attribute[Any]") -> str:
 
 
 def integer_field(minimum: int, maximum: int | None = None, name: FieldName = _bare_name) -> Validator:
-    """Make a validator that accepts what `require_integer` does."""
+    """Return a validator that accepts what `require_integer` accepts."""
     return lambda instance, attribute, value: require_integer(name(instance, attribute), value, minimum, maximum)
 
 
 def boolean_field(name: FieldName = _bare_name) -> Validator:
-    """Make a validator that accepts what `require_boolean` does."""
+    """Return a validator that accepts what `require_boolean` accepts."""
     return lambda instance, attribute, value: require_boolean(name(instance, attribute), value)

@@ -1,4 +1,4 @@
-# BitmapPool as type checkers see it. Signatures are those of the plain twin, which has the docstrings.
+# BitmapPool for type checkers. The signatures are those of the plain twin, which has the docstrings.
 from collections.abc import Iterator
 from typing import NoReturn, Self, SupportsIndex, final
 

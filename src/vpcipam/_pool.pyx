@@ -1,9 +1,9 @@
 # cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic, autotestdict=False
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# With binding=False a method is a C method, and calling it costs half as much. The clinic signatures keep `inspect` and stubtest working.
-"""The compiled twin of the pools: the same results and errors as the plain twin (`vpcipam.pool.plain`), in nanoseconds.
+# binding=False makes methods C methods, which halves the cost of a call. The clinic signatures keep `inspect` and stubtest working.
+"""The compiled twin of the pools. It gives the same results and errors as the plain twin (`vpcipam.pool.plain`), in nanoseconds.
 
-BitmapPool stands here, AddressPool in `vpcipam.pool.addresses`.
+This module defines BitmapPool; `vpcipam.pool.addresses` defines AddressPool.
 """
 
 from vpcipam import _pool_refusals as refuse
@@ -44,7 +44,7 @@ cdef int64_t CAPACITY_MAX = refuse.CAPACITY_MAX
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Return an integer argument that must be low … high, both included."""
+    """Return an integer argument; refuse it outside low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -62,16 +62,16 @@ cdef enum:
 cdef class BitmapPool:
     """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
-    `vpcipam.pool.plain` has the full text for the class and for each method.
+    See `vpcipam.pool.plain` for the full documentation of the class and its methods.
     """
 
     cdef FreeTree _free
     cdef Runs _runs[RUN_KINDS]
-    cdef PyObject** _ints  # by offset below _int_count: the int that `allocate` returns, or NULL. Making it costs as much as all else
+    cdef PyObject** _ints  # the int of each offset below _int_count, or NULL: making one costs as much as the rest of `allocate`
     cdef int64_t _int_count
     cdef int64_t _capacity
     cdef int64_t _allocated_count
-    cdef bint _any_runs  # whether any run length has a summary; otherwise allocate and release don't look at runs
+    cdef bint _any_runs  # whether any run length has a summary; if none has, allocate and release skip the runs
     cdef object __weakref__
 
     def __cinit__(self, capacity):
@@ -108,7 +108,7 @@ cdef class BitmapPool:
         return self._capacity - self._allocated_count
 
     def allocate(self, start=0):
-        """Allocate the lowest free offset at or above `start`; if there is none, the lowest free offset."""
+        """Allocate and return the lowest free offset at or above `start`, or the lowest of all if there is none."""
         cdef int64_t first = bounded("start", start, 0, self._capacity - 1)
         cdef int64_t offset
         if self._allocated_count == self._capacity:
@@ -135,7 +135,7 @@ cdef class BitmapPool:
         self._take(place, 1)
 
     def allocate_run(self, length, start=0):
-        """Allocate the lowest free run that starts at or above `start`, else the lowest free run; return its first offset."""
+        """Allocate the lowest free run that starts at or above `start`, or the lowest of all; return its first offset."""
         cdef int kind = self._checked_kind(length)
         cdef int64_t size = 2 << kind
         cdef int64_t first = bounded("start", start, 0, self._capacity - 1)
@@ -167,7 +167,7 @@ cdef class BitmapPool:
         self._release(place, 1)
 
     def release_run(self, offset, length):
-        """Release the run that starts at this offset, all of it or nothing; its offsets may have been allocated one by one."""
+        """Release the run that starts at this offset, all of it or nothing, even if its offsets were allocated one by one."""
         cdef int64_t size
         cdef int64_t first = self._checked_run(offset, length, &size)
         cdef uint64_t still_free = tree_bits(&self._free, first, size)
@@ -187,7 +187,7 @@ cdef class BitmapPool:
         return self._runs[kind].count
 
     def free_counts(self, length):
-        """Count the free offsets of each aligned run of a length, one byte per run; the capacity may cut the last run short."""
+        """Count the free offsets of each aligned run of a length; return one byte per run. The capacity can cut the last run short."""
         cdef int64_t size = 2 << self._checked_kind(length)
         cdef int64_t unit
         cdef uint64_t bits
@@ -216,7 +216,7 @@ cdef class BitmapPool:
         return not overflow and 0 <= place < self._capacity and not tree_bits(&self._free, place, 1)
 
     def __iter__(self):
-        """Yield the allocated offsets, ascending; a change that the iterator has not passed yet shows."""
+        """Yield the allocated offsets, ascending. The iterator sees changes at offsets that it has not reached."""
         cdef int64_t place
         cdef int64_t offset
         for place in range(self._free.word_count):

@@ -34,10 +34,10 @@ UNTIL_MAX_NS = 2 * TIME_MAX_NS  # the latest end of a cooldown; it fits a signed
 RUN_LENGTHS = (2, 4, 8, 16, 32, 64)
 PLACEMENTS = ("lowest", "packed", "spread", "random")
 
-_BITS_SHOWN = 256  # only the length of a longer integer is shown: Python does not convert one of more than 4,300 digits
+_BITS_SHOWN = 256  # of a longer integer, show only the length: Python refuses to convert more than 4,300 digits
 
 _key_repr = reprlib.Repr()
-_key_repr.maxstring = _key_repr.maxother = 200  # a container id has 64 characters, and is shown whole
+_key_repr.maxstring = _key_repr.maxother = 200  # enough for a whole container id of 64 characters
 
 
 def _shown(value: int) -> str:
@@ -46,7 +46,7 @@ def _shown(value: int) -> str:
 
 
 def bounded(name: str, value: SupportsIndex, low: int, high: int) -> int:
-    """Return an integer argument, converted by `operator.index`, that must be low … high, both included."""
+    """Convert an integer argument by `operator.index`; refuse it outside low … high, both included."""
     number = operator.index(value)
     if not low <= number <= high:
         raise out_of_range(name, number, low, high)
@@ -60,82 +60,82 @@ def hold(invariant: int, holds: bool) -> None:  # noqa: FBT001 - called like an 
 
 
 def out_of_range(name: str, value: int, low: int, high: int) -> OutOfRange:
-    """Say that an argument is outside low … high, both included."""
+    """Return the error for an argument outside low … high, both included."""
     return OutOfRange(f"{name} must be {low} … {high} (both included), got {_shown(value)}")
 
 
 def wrong_run_length(length: int) -> InvalidArgument:
-    """Say that there are no runs of that length."""
+    """Return the error for a run length that does not exist."""
     return InvalidArgument(f"length must be 2, 4, 8, 16, 32 or 64, got {_shown(length)}")
 
 
 def unaligned_run(offset: int, length: int) -> InvalidArgument:
-    """Say that a run does not start at a multiple of its length."""
+    """Return the error for a run that does not start at a multiple of its length."""
     return InvalidArgument(f"a run of {length} starts at a multiple of {length}, got offset {offset}")
 
 
 def run_past_capacity(offset: int, length: int, capacity: int) -> OutOfRange:
-    """Say that a run starts inside the pool and ends outside it."""
+    """Return the error for a run that starts inside the pool and ends outside it."""
     return OutOfRange(f"a run of {length} at offset {offset} reaches past the capacity of {capacity}")
 
 
 def offsets_exhausted(capacity: int) -> PoolExhausted:
-    """Say that no offset is free."""
+    """Return the error for a pool without a free offset."""
     return PoolExhausted(f"all {capacity} offsets are allocated: release one first")
 
 
 def no_free_run(length: int, free_count: int) -> NoFreeRun:
-    """Say that no aligned run is free."""
+    """Return the error for a pool without a free aligned run."""
     return NoFreeRun(f"no aligned run of {length} is free, only {free_count} single offsets: release a whole run first")
 
 
 def already_allocated(offset: int) -> AlreadyAllocated:
-    """Say that an offset is allocated."""
+    """Return the error for an offset that is allocated."""
     return AlreadyAllocated(f"offset {offset} is already allocated: release it first, or allocate another")
 
 
 def run_already_allocated(offset: int, length: int, taken: int) -> AlreadyAllocated:
-    """Say that a run has allocated offsets, the lowest of which is `taken`."""
+    """Return the error for a run with allocated offsets, the lowest of which is `taken`."""
     return AlreadyAllocated(f"the run of {length} at offset {offset} is not free: offset {taken} of it is already allocated")
 
 
 def not_allocated(offset: int) -> NotAllocated:
-    """Say that an offset is free."""
+    """Return the error for an offset that is free."""
     return NotAllocated(f"offset {offset} is already free: it was never allocated, or it was released before")
 
 
 def run_not_allocated(offset: int, length: int, free: int) -> NotAllocated:
-    """Say that a run has free offsets, the lowest of which is `free`."""
+    """Return the error for a run with free offsets, the lowest of which is `free`."""
     return NotAllocated(f"the run of {length} at offset {offset} is not all allocated: offset {free} of it is already free")
 
 
 def wrong_placement(placement: object) -> InvalidArgument:
-    """Say that there is no such placement."""
+    """Return the error for a placement that does not exist."""
     return InvalidArgument(f"placement must be one of {', '.join(PLACEMENTS)}, got {_key_repr.repr(placement)}")
 
 
 def block_past_end(base: int, size: int) -> OutOfRange:
-    """Say that a block reaches past the last address."""
+    """Return the error for a block that reaches past the last address."""
     return OutOfRange(f"a block of {size} at {base} reaches past 2**128 - 1, the last address: use a lower base or a smaller size")
 
 
 def overlapping_block(base: int, size: int, other_base: int, other_size: int) -> OverlappingBlock:
-    """Say which block overlaps the new one."""
+    """Return the error for a block that overlaps another."""
     return OverlappingBlock(f"the block of {size} at {base} overlaps the block of {other_size} at {other_base}")
 
 
 def unknown_block(base: int) -> UnknownBlock:
-    """Say that no block starts at this address."""
+    """Return the error for an address at which no block starts."""
     return UnknownBlock(f"no block starts at {base}")
 
 
 def block_in_use(base: int, assigned_count: int) -> BlockInUse:
-    """Say how many addresses of a block are assigned."""
+    """Return the error for removing a block with assigned addresses."""
     return BlockInUse(f"the block at {base} has {assigned_count} assigned addresses: unassign them first, or remove it with force=True")
 
 
 def addresses_exhausted(total_count: int, assigned_count: int) -> PoolExhausted:
-    """Say that no address can be assigned."""
+    """Return the error for a pool without a free address."""
     return PoolExhausted(
         f"no free address: {assigned_count} of {total_count} are assigned, the others are cooling or in closed blocks; "
         "add a block, or try again after a cooldown"
@@ -143,40 +143,40 @@ def addresses_exhausted(total_count: int, assigned_count: int) -> PoolExhausted:
 
 
 def key_holds_another(key: object, held: int, wanted: int) -> AlreadyAssigned:
-    """Say that a key has another address than the wanted one."""
+    """Return the error for a key that has another address than the wanted one."""
     return AlreadyAssigned(f"key {_key_repr.repr(key)} has address {held}, not {wanted}: unassign it first")
 
 
 def address_held(address: int, holder: object) -> AlreadyAssigned:
-    """Say which key has an address."""
+    """Return the error for an address that another key has."""
     return AlreadyAssigned(f"address {address} is assigned to {_key_repr.repr(holder)}: unassign that key first")
 
 
 def cooling_down(address: int, until_ns: int, now_ns: int) -> CoolingDown:
-    """Say until when an address cools."""
+    """Return the error for an address that still cools."""
     return CoolingDown(f"address {address} cools until {until_ns} ns, and it is {now_ns} ns now: try again {until_ns - now_ns} ns later")
 
 
 def not_in_pool(address: int) -> NotInPool:
-    """Say that no block has an address."""
+    """Return the error for an address in no block."""
     return NotInPool(f"no block has address {address}: add its block first")
 
 
 def unknown_key(key: object) -> UnknownKey:
-    """Say that a key has no address."""
+    """Return the error for a key without an address."""
     return UnknownKey(f"key {_key_repr.repr(key)} has no address: it never had one, or it was unassigned before")
 
 
 def no_entry(key: object, address: int) -> UnknownKey:
-    """Say that a key's address has no entry."""
+    """Return the error for a key whose address has no entry."""
     return UnknownKey(f"address {address} of key {_key_repr.repr(key)} has no entry: call unassign instead")
 
 
 def not_copyable(name: str, how: str) -> TypeError:
-    """Say that a pool can't be pickled or copied, and what to do instead."""
+    """Return the error for pickling or copying a pool; `how` says what to do instead."""
     return TypeError(f"{name} can't be pickled or copied: {how}")
 
 
 def pool_locked() -> PoolLocked:
-    """Say that another thread has the owner's lock."""
+    """Return the error for a call without the owner's lock while another thread has it."""
     return PoolLocked("another thread has the lock of the pool's owner: take the lock, then call `assign` or `unassign`")

@@ -15,7 +15,7 @@ IPV6_BITS = 128
 
 
 class AddressMode(enum.Enum):
-    """What a slot of an ENI holds: a secondary IP, an IPv4 prefix or an IPv6 prefix. Pods get their addresses from it."""
+    """The content of an ENI slot, from which pods get their addresses: a secondary IP, an IPv4 prefix or an IPv6 prefix."""
 
     SECONDARY_IP = "secondary-ip"
     PREFIX = "prefix"
@@ -38,7 +38,7 @@ class AddressMode(enum.Enum):
 
     @property
     def label(self) -> str:
-        """What the slots hold, in words."""
+        """The content of the slots, in words."""
         return _LABELS[self]
 
 
@@ -46,7 +46,7 @@ _LABELS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 p
 _PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
 _ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
-# Most text is plain IPv4, for which `ipaddress` takes ten times as long. Everything else is left to `ipaddress`.
+# Most text is plain IPv4, for which `ipaddress` takes ten times as long. `ipaddress` reads all other text.
 _OCTETS = {str(octet): octet for octet in range(256)}
 _IPV4_LENGTHS = {str(length): length for length in range(IPV4_BITS + 1)}
 _IPV4_LAST = (1 << IPV4_BITS) - 1
@@ -56,7 +56,7 @@ _IPV4_LAST = (1 << IPV4_BITS) - 1
 class Cidr:
     """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
 
-    Ordered by version, then first address, then prefix length. `parse` checks its argument; the constructor checks nothing.
+    Cidrs sort by version, then first address, then prefix length. `parse` checks its argument; the constructor checks nothing.
     """
 
     version: int
@@ -68,7 +68,7 @@ class Cidr:
         """Read a CIDR.
 
         Args:
-            text: `10.0.1.16/28`, `10.0.1.5/32` or `2001:db8::/80`; an address without a length is a single one.
+            text: `10.0.1.16/28`, `10.0.1.5/32` or `2001:db8::/80`; an address without a length means that one address.
 
         Raises:
             InvalidCidr: it is not a CIDR, or is off its grid (10.0.0.3/28), which EC2 never returns.
@@ -108,11 +108,11 @@ class Cidr:
         return self.first + self.size - 1
 
     def __contains__(self, address: int) -> bool:
-        """Whether an address, an integer of the same version, is in the CIDR."""
+        """Tell whether an address, an integer of the same version, is in the CIDR."""
         return self.first <= address <= self.last
 
     def overlaps(self, other: "Cidr") -> bool:
-        """Whether any address is in both."""
+        """Tell whether the CIDRs share an address."""
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ class Cidr:
 
 
 def address_text(address: int, version: int) -> str:
-    """An address as AWS writes it.
+    """Return an address as AWS writes it.
 
     >>> address_text(0x0A000105, 4)
     '10.0.1.5'
@@ -165,6 +165,6 @@ def _plain_ipv4(text: str) -> int | None:
 
 
 def _check_text(text: object) -> None:
-    # ipaddress also takes integers and bytes: it would turn 5 into 0.0.0.5
+    # ipaddress also takes integers and bytes; it would turn 5 into 0.0.0.5
     if not isinstance(text, str):
         raise TypeError(f"an address or CIDR must be a str such as 10.0.1.16/28, not {type(text).__name__}")

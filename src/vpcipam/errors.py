@@ -1,9 +1,9 @@
 """The errors that the library raises on purpose.
 
-All derive from `VpcIpamError`. A refused call changes nothing, so it is safe to catch one of these and continue. The errors of EC2 are
-beside its protocol, in `vpcipam.ec2.api`.
+All derive from `VpcIpamError`. A refused call changes nothing, so you can catch its error and continue. The errors of EC2 are in
+`vpcipam.ec2.api`, beside its protocol.
 
-An error that has the meaning of a built-in one also derives from that one, so that `except ValueError` and `except LookupError` work.
+An error with the meaning of a built-in one also derives from the built-in one, so that `except ValueError` and `except LookupError` work.
 An argument of the wrong *type* raises the built-in `TypeError`.
 """
 
@@ -13,7 +13,7 @@ class VpcIpamError(Exception):
 
 
 def file_trouble(error: Exception) -> str:
-    """Why a file can't be read or written. The caller puts the file's name before it."""
+    """Return the reason why a file can't be read or written. The caller puts the file's name before it."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
     return getattr(error, "strerror", None) or str(error)
@@ -47,7 +47,7 @@ class ScenarioError(InvalidArgument):
 
 
 class InvalidSandboxKey(InvalidArgument):
-    """A sandbox key has no container id, so it would be the same for every pod."""
+    """A sandbox key has no container id. Every pod would then have the same key."""
 
 
 # --- pools ---------------------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class PoolExhausted(PoolError):
 
 
 class NoFreeRun(PoolError):
-    """No aligned run of that length is free, though single offsets may be."""
+    """No aligned run of that length is free. Single offsets can still be free."""
 
 
 class AlreadyAllocated(PoolError):
@@ -98,7 +98,7 @@ class NotInPool(PoolError, LookupError):
 
 
 class PoolLocked(PoolError):
-    """A call without the lock of the pool's owner came while another thread held it. Repeat the call with the lock."""
+    """The caller does not have the lock of the pool's owner, and another thread has it. Take the lock and call again."""
 
 
 class UnknownKey(PoolError, LookupError):

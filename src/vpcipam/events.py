@@ -1,7 +1,7 @@
-"""Events: what happens in a datastore, as values for logs, metrics and audits.
+"""Events: the changes of a datastore, as values for logs, metrics and audits.
 
-A datastore or node with `on_event` calls it with each event, after the change is made and recorded in the journal, and before the call that
-made the change returns. With several threads, events come in the order of the changes. `str(event)` is one line for a log.
+A datastore or node calls its `on_event` with each event. The change is then made and recorded in the journal, but the call that made it
+has not returned yet. With several threads, events come in the order of the changes. `str(event)` is one line for a log.
 
 >>> from collections import deque
 >>> from vpcipam import Datastore, SandboxKey
@@ -60,7 +60,7 @@ class AddressAssigned(_AboutSandbox):
     """A sandbox got an address, or got it back after a restart.
 
     Attributes:
-        picked: the datastore picked the address. Otherwise the caller or the journal named it, as after a restart.
+        picked: whether the datastore picked the address. If not, the caller or, after a restart, the journal named it.
     """
 
     picked: bool = True
@@ -116,7 +116,7 @@ class QuarantineEnded(_Timed):
     """Somebody has decided about an entry in quarantine.
 
     Attributes:
-        accepted: the sandbox holds the address; an `AddressAssigned` follows. Otherwise the entry is dropped, and its address cools.
+        accepted: whether the sandbox holds the address; an `AddressAssigned` then follows. If not, the entry is dropped; its address cools.
     """
 
     quarantined: Quarantined
@@ -156,7 +156,7 @@ class EniRemoved(_Timed):
 
 @attrs.frozen
 class CidrAdded:
-    """A CIDR was added to the datastore. It has no time, because `Datastore.add_cidr` is given none.
+    """A CIDR was added to the datastore. It has no time, because `Datastore.add_cidr` takes none.
 
     Attributes:
         network_card: the index of the datastore's card.
@@ -202,19 +202,19 @@ OnEvent = Callable[[DatastoreEvent], object]
 
 
 class EventWarning(RuntimeWarning):
-    """`on_event` raised an exception. The change that it was called for is made and acknowledged nevertheless."""
+    """`on_event` raised an exception. The change of the event is made and acknowledged all the same."""
 
 
 _Event = TypeVar("_Event")
 
 
 def call_back(on_event: Callable[[_Event], object], event: _Event) -> None:
-    """Call `on_event` with an event that has happened. An exception in it does not undo the change: it becomes an `EventWarning`."""
+    """Call `on_event` with an event. An exception in it does not undo the change: it becomes an `EventWarning`."""
     try:
         on_event(event)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the change is made and acknowledged
+    except Exception as error:  # noqa: BLE001  # the change is made and acknowledged, whatever the callback raises
         warning = EventWarning(f"on_event raised {error!r} for the event: {event}. The change stands; fix the callback")
         try:
             warnings.warn(warning, stacklevel=2)
-        except EventWarning:  # warnings are errors here; raising this one would leave the change half done
+        except EventWarning:  # the user turned warnings into errors; raising this one would leave the change half done
             warnings.showwarning(warning, EventWarning, __file__, 0)

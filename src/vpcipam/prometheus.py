@@ -42,10 +42,10 @@ _Ec2 = TypeVar("_Ec2")
 
 @attrs.frozen
 class Sample:
-    """One number.
+    """One value of a metric.
 
     Attributes:
-        labels: pairs of name and value.
+        labels: pairs of label name and label value.
     """
 
     labels: tuple[tuple[str, str], ...]
@@ -54,11 +54,11 @@ class Sample:
 
 @attrs.frozen
 class MetricFamily:
-    """One metric and its numbers, one for each combination of label values.
+    """One metric and its values, one for each combination of label values.
 
     Attributes:
         kind: `counter` or `gauge`.
-        explanation: what it counts, in one line.
+        explanation: the help text, one line.
     """
 
     name: str
@@ -78,10 +78,10 @@ class _Metric:
     labels: tuple[str, ...] = ()
 
 
-# By name, in the order of the text. ipamd's names, types and labels are in its utils/prometheusmetrics.
+# Ascending by name, as in the text. ipamd's names, types and labels are in its utils/prometheusmetrics.
 _METRICS = {
     "awscni_add_ip_req_count": _Metric(
-        "counter", "Sandboxes that wanted an address: those that got one, and those for which none was free"
+        "counter", "Sandboxes that asked for an address: those that got one, and those for which none was free"
     ),
     "awscni_assigned_ip_addresses": _Metric("gauge", "Addresses that sandboxes hold"),
     "awscni_assigned_ip_per_cidr": _Metric("gauge", "Addresses that sandboxes hold, by CIDR attached", ("cidr",)),
@@ -97,11 +97,11 @@ _METRICS = {
     "awscni_ip_max": _Metric("gauge", "The most addresses that sandboxes could have with all ENIs attached and full"),
     "awscni_ipamd_error_count": _Metric("counter", "Changes of the node that were refused", ("fn",)),
     "awscni_no_available_ip_addresses": _Metric("counter", "Sandboxes for which no address was free"),
-    "awscni_reconcile_count": _Metric("counter", "ENIs and CIDRs taken on or dropped because EC2 shows it so", ("fn",)),
+    "awscni_reconcile_count": _Metric("counter", "ENIs and CIDRs added or dropped to match EC2", ("fn",)),
     "awscni_total_ip_addresses": _Metric("gauge", "Addresses for sandboxes on all ENIs attached, held or not"),
     "awscni_total_ipv4_prefixes": _Metric("gauge", "IPv4 prefixes on all ENIs attached"),
-    "vpcipam_cooling_ip_addresses": _Metric("gauge", "Addresses that no sandbox can have yet, as one gave them back a moment ago"),
-    "vpcipam_quarantined_entries": _Metric("gauge", "Entries of the journal that nobody has decided about since a restart"),
+    "vpcipam_cooling_ip_addresses": _Metric("gauge", "Addresses that a sandbox gave back and that cool down before the next use"),
+    "vpcipam_quarantined_entries": _Metric("gauge", "Journal entries that a restart could not restore and that nobody has decided about"),
 }
 
 # ipamd's names for an action that follows a change in EC2, and for an action that failed.
@@ -118,7 +118,7 @@ _FAILED = {
     ActionKind.RECONCILE: "reconcileFailedGetENIs",
 }
 
-# Counters that start as 0: for Prometheus, a counter that first appears as 1 has not increased.
+# Counters that start at 0: to Prometheus, a counter that first appears as 1 has not increased.
 _INITIAL_COUNTERS = (
     *((name,) for name, metric in _METRICS.items() if metric.kind == "counter" and not metric.labels),
     ("awscni_del_ip_req_count", "PodDeleted"),
@@ -138,7 +138,7 @@ _CALLS = {
     },
 }
 _NO_ERROR = {(action, ErrorCode.ENI_NOT_FOUND) for action in ("DeleteNetworkInterface", "DescribeNetworkInterfaces")}
-_API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # the wrong name is ipamd's, and dashboards may use it
+_API_NAMES = {"AssignIpv6Addresses": "AssignPrivateIpv6Addresses"}  # ipamd's name is wrong, but dashboards can depend on it
 
 _Counter = tuple[str, ...]
 """The name of a counter and its label values."""
@@ -147,10 +147,10 @@ _Counter = tuple[str, ...]
 class IpamMetrics:
     """ipamd's metrics for nodes or datastores.
 
-    Pass it to them as `on_event`, which feeds the counters, and let it `watch` them, which feeds the gauges. `text` and `families` read the
-    gauges anew each time, so that none outlives its ENI or CIDR. If several nodes or datastores are watched, their numbers add up.
+    Pass it to them as their `on_event`, which feeds the counters, and pass them to `watch`, which feeds the gauges. `text` and `families`
+    read the gauges each time, so no gauge outlives its ENI or CIDR. The values of several nodes or datastores add up.
 
-    Any thread may read at any time, and events may come from several threads. A read waits for no call to EC2, and an event for no read.
+    Any thread can read at any time, and events can come from several threads. A read waits for no EC2 call, and an event waits for no read.
     """
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ class IpamMetrics:
         watched = (*self._watched, *sources)
         datastores = [id(datastore) for datastore in _datastores(watched)]
         if len(set(datastores)) < len(datastores):
-            raise InvalidArgument("a node or datastore is watched already, so its addresses would count twice: watch each once")
+            raise InvalidArgument("a node or datastore is already watched, so its addresses would count twice: watch each once")
         self._watched = watched
 
     def __call__(self, event: NodeEvent) -> None:
@@ -178,29 +178,29 @@ class IpamMetrics:
             self._counts.update(counters)
 
     def count_calls(self, ec2: _Ec2) -> _Ec2:
-        """Wrap an `Ec2Api` so that its calls are counted. Pass the returned one to the node.
+        """Return an `Ec2Api` that counts its calls and passes them to `ec2`. Give it to the node.
 
         Each attempt of a throttled call counts, unless `ec2` itself retries (`Ec2Api.retries_throttling`), as ipamd's SDK does. Reading the
-        instance's metadata is not a call to EC2.
+        instance's metadata is not an EC2 call.
         """
         return cast("_Ec2", _CountedEc2(ec2, self._count_call))
 
     def families(self, now_ns: int) -> tuple[MetricFamily, ...]:
-        """All metrics that have a value, ascending by name.
+        """Return all metrics that have a value, ascending by name.
 
         Args:
-            now_ns: the time, Unix nanoseconds. EC2 calls that a node has made and that are done by then are included.
+            now_ns: the time, Unix nanoseconds. The EC2 calls of a node that have finished by then are included.
 
         Raises:
             InvalidArgument: nothing is watched.
-            OutOfRange: the time is negative or absurdly late.
+            OutOfRange: the time is not 0 … 2**62-1.
 
         Complexity: O(CIDRs + sandboxes + cooling addresses).
         """
         if not self._watched:
             raise InvalidArgument("nothing is watched: call watch() with the node or the datastores")
         numbers = self._gauges(now_ns)
-        with self._lock:  # after the gauges: reading them may make a node record EC2 calls, which count too
+        with self._lock:  # after the gauges: reading them can make a node record EC2 calls, which also count
             counts = sorted(self._counts.items())
         for (name, *values), count in counts:
             numbers.setdefault(name, Counter())[tuple(values)] = count
@@ -216,11 +216,11 @@ class IpamMetrics:
         )
 
     def text(self, now_ns: int) -> str:
-        """All metrics in Prometheus's text format, version 0.0.4 (`CONTENT_TYPE`).
+        """Return all metrics in Prometheus's text format, version 0.0.4 (`CONTENT_TYPE`).
 
         Raises:
             InvalidArgument: nothing is watched.
-            OutOfRange: the time is negative or absurdly late.
+            OutOfRange: the time is not 0 … 2**62-1.
         """
         return "".join(map(str, self.families(now_ns)))
 
@@ -232,7 +232,7 @@ class IpamMetrics:
 
         for source in self._watched:
             if isinstance(source, Node):
-                source.stats(now_ns)  # records finished EC2 calls first, unless another thread is in the control loop
+                source.stats(now_ns)  # this first records finished EC2 calls, unless another thread is in the control loop
                 _add_limits(source, add)
         for datastore in _datastores(self._watched):
             _add_counts(datastore, now_ns, add)
@@ -247,7 +247,7 @@ class IpamMetrics:
 
 
 class _CountedEc2:
-    """An EC2 that reports each call to it with its error, if any. Everything else is passed through."""
+    """Passes everything to an EC2, and reports each call with its error, if any."""
 
     def __init__(self, ec2: object, report: Callable[[str, Ec2Error | None], None]) -> None:
         self._ec2 = ec2
@@ -280,7 +280,7 @@ def _datastores(sources: Iterable[Node | Datastore]) -> Iterator[Datastore]:
 
 
 def _add_limits(node: Node, add: Callable[..., None]) -> None:
-    """Add the limits of a node. Not for IPv6, where the pool never grows and ipamd reports nothing useful."""
+    """Add the limits of a node, except for IPv6: there the pool never grows, and ipamd reports nothing useful."""
     if node.mode is AddressMode.IPV6:
         return
     for datastore in node.datastores:
@@ -290,7 +290,7 @@ def _add_limits(node: Node, add: Callable[..., None]) -> None:
 
 
 def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> None:
-    """Add the counts of a datastore. If another thread changes it meanwhile, the counts of sandboxes still agree with each other."""
+    """Add the counts of a datastore. If another thread changes it meanwhile, the sandbox counts still agree with each other."""
     assignments = [assignment for _, assignment in datastore.assignments()]
     cooling_count = sum(eni.cooling_count for eni in datastore.eni_stats(now_ns))
     eni_cidrs = {eni_id: [Cidr.parse(text) for text in _cidrs(datastore, eni_id)] for eni_id in datastore.eni_ids}
@@ -313,12 +313,12 @@ def _add_counts(datastore: Datastore, now_ns: int, add: Callable[..., None]) -> 
 def _cidrs(datastore: Datastore, eni_id: str) -> tuple[str, ...]:
     try:
         return datastore.cidrs(eni_id)
-    except UnknownEni:  # another thread has removed it meanwhile
+    except UnknownEni:  # another thread has just removed it
         return ()
 
 
 def _counters_of(event: NodeEvent) -> list[_Counter]:
-    """The counters that an event increases by one, each as often as it does."""
+    """Return the counters to increase by one for an event. A counter that appears n times increases by n."""
     match event:
         case AddressAssigned():
             return [("awscni_add_ip_req_count",)] if event.picked else []
@@ -336,7 +336,7 @@ def _counters_of(event: NodeEvent) -> list[_Counter]:
 
 
 def _counters_of_action(action: Action) -> list[_Counter]:
-    """The counters that an action of a node increases: for what it reconciled, or for its failure."""
+    """Return the counters to increase by one for an action of a node: for each thing it reconciled, or for its failure."""
     if action.kind in _RECONCILED:
         if action.reason == AT_START:
             return []

@@ -1,7 +1,7 @@
-"""Journal entries in quarantine: those that can't be restored, kept until somebody decides about each.
+"""Journal entries in quarantine. They can't be restored, and stay in the journal until somebody decides about each.
 
-ipamd drops such entries and rewrites its checkpoint without them (docs/ipamd.md, "Known faults", fault 6). The evidence is then gone, and a
-pod that still runs on such an address may have to share it.
+ipamd drops such entries and rewrites its checkpoint without them (docs/ipamd.md, "Known faults", fault 6). The evidence is then lost, and a
+pod that still runs on such an address can get a second pod on it.
 """
 
 import attrs
@@ -17,7 +17,7 @@ class Quarantined:
     Attributes:
         entry: an assignment whose address is on no ENI, or an entry that is unreadable or contradicts another.
         reason: why it can't be restored.
-        elsewhere: the entry is in the journal, and in the quarantine, of another network card. Its address has moved to this card.
+        elsewhere: the entry is in the journal and the quarantine of another network card, but its address is on this card now.
     """
 
     entry: Assigned | Problem

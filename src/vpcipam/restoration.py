@@ -12,12 +12,12 @@ class Restoration:
 
     Attributes:
         assigned: the sandboxes that hold their addresses again.
-        released: the sandboxes that the caller says are gone. Their addresses cool from now on.
-        quarantined: the entries that can't be restored. Somebody has to decide about each.
+        released: the sandboxes that are gone, according to the caller. Their addresses cool from now on.
+        quarantined: the entries that can't be restored. Somebody must decide about each.
         cooling: the addresses that still cool, each with the rest of its cooldown.
-        cooling_elsewhere: the same for addresses in no CIDR. They cool if a CIDR with them is added.
-        ended: cooldowns that are over by the clock.
-        repeats: entries that repeat another one. They leave the journal with that one.
+        cooling_elsewhere: like `cooling`, for addresses in no CIDR. They continue to cool if their CIDR is added.
+        ended: cooldowns that are over, according to the clock.
+        repeats: entries that repeat another one. They leave the journal together with it.
     """
 
     assigned: tuple[Assigned, ...] = ()
@@ -29,7 +29,7 @@ class Restoration:
     repeats: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
-        """A summary in one line.
+        """Return a summary in one line.
 
         >>> str(Restoration())
         '0 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool'

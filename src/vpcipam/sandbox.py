@@ -1,4 +1,4 @@
-"""Sandbox keys and pods: the values that name who holds an address."""
+"""Sandbox keys and pods: the values that name the holder of an address."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.errors import InvalidSandboxKey
 
-# ipamd wrote these for sandboxes that it migrated from the container runtime (CNI 1.6 and older), whose network it did not know.
+# ipamd wrote these names for sandboxes that it migrated from the container runtime (CNI 1.6 and older): it did not know their network.
 MIGRATED_NETWORK_NAME = "_migrated-from-cri"
 MIGRATED_IF_NAME = "unknown"
 
@@ -14,8 +14,8 @@ MIGRATED_IF_NAME = "unknown"
 class SandboxKey(NamedTuple):
     """One attachment of a pod sandbox. The CNI specification asks plugins to store results under this key.
 
-    It is a tuple, not an attrs class like the library's other values: every assign and unassign hashes and compares it, which a tuple does
-    without running Python code.
+    It is a tuple, not an attrs class like the library's other values. Every assign and unassign hashes and compares it, and a tuple does
+    that without running Python code.
     """
 
     network_name: str
@@ -23,7 +23,7 @@ class SandboxKey(NamedTuple):
     if_name: str
 
     def migrated(self) -> "SandboxKey":
-        """The key under which ipamd stored this sandbox if it migrated it from the container runtime."""
+        """Return the key under which ipamd stored this sandbox if it migrated it from the container runtime."""
         return SandboxKey(MIGRATED_NETWORK_NAME, self.container_id, MIGRATED_IF_NAME)
 
     def __str__(self) -> str:

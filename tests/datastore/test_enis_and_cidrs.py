@@ -65,7 +65,7 @@ def test_what_was_said_of_an_eni_is_told_again():
 def test_an_eni_or_device_number_that_is_taken_is_refused():
     store = node(["10.0.0.0/28"], network_card=2)
     before = snapshot(store, 0)
-    with pytest.raises(DuplicateEni, match="eni-0 is in the datastore"):
+    with pytest.raises(DuplicateEni, match="eni-0 is already in the datastore"):
         store.add_eni("eni-0", device_number=5, now_ns=0)
     with pytest.raises(DuplicateEni, match="device number 0 of network card 2 is taken by eni-0"):
         store.add_eni("eni-5", device_number=0, now_ns=0)

@@ -62,6 +62,6 @@ def test_a_forced_removal_says_who_lost_what_was_given_at_the_pool(store):
 @pytest.mark.parametrize("listener", [{"journal": Silent()}, {"on_event": [].append}], ids=["journal", "events"])
 def test_a_pool_of_which_somebody_is_told_is_not_handed_out(listener):
     store = singles([5], **listener)
-    with pytest.raises(DatastoreError, match="would not be told"):
+    with pytest.raises(DatastoreError, match="would miss changes"):
         store.sole_pool()
     assert store.sandbox_count == 0

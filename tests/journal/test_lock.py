@@ -51,7 +51,7 @@ def test_the_second_process_is_refused_with_the_pid_of_the_first_and_served_when
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_second_journal_of_the_same_process_is_refused_until_the_first_is_closed(kind, tmp_path):
     journal = KINDS[kind](tmp_path)
-    with pytest.raises(JournalLocked, match=rf"is open in this process \(pid {os.getpid()}\) already"):
+    with pytest.raises(JournalLocked, match=rf"is already open in this process \(pid {os.getpid()}\)"):
         KINDS[kind](tmp_path)
     journal.record((held("a", "10.0.0.5"),))  # the refusal took nothing from the first
     journal.close()

@@ -29,7 +29,7 @@ def test_the_text_of_a_small_datastore():
     add_eni(store, "eni-1", device_number=1)
     store.assign(key("a"), 0)
     assert metrics.text(0) == (
-        "# HELP awscni_add_ip_req_count Sandboxes that wanted an address: those that got one, and those for which none was free\n"
+        "# HELP awscni_add_ip_req_count Sandboxes that asked for an address: those that got one, and those for which none was free\n"
         "# TYPE awscni_add_ip_req_count counter\n"
         "awscni_add_ip_req_count 1\n"
         "# HELP awscni_assigned_ip_addresses Addresses that sandboxes hold\n"
@@ -64,7 +64,7 @@ def test_the_text_of_a_small_datastore():
         "# HELP awscni_no_available_ip_addresses Sandboxes for which no address was free\n"
         "# TYPE awscni_no_available_ip_addresses counter\n"
         "awscni_no_available_ip_addresses 0\n"
-        "# HELP awscni_reconcile_count ENIs and CIDRs taken on or dropped because EC2 shows it so\n"
+        "# HELP awscni_reconcile_count ENIs and CIDRs added or dropped to match EC2\n"
         "# TYPE awscni_reconcile_count counter\n"
         'awscni_reconcile_count{fn="eniDataStorePoolReconcileAdd"} 0\n'
         'awscni_reconcile_count{fn="eniIPPoolReconcileDel"} 0\n'
@@ -76,10 +76,10 @@ def test_the_text_of_a_small_datastore():
         "# HELP awscni_total_ipv4_prefixes IPv4 prefixes on all ENIs attached\n"
         "# TYPE awscni_total_ipv4_prefixes gauge\n"
         "awscni_total_ipv4_prefixes 1\n"
-        "# HELP vpcipam_cooling_ip_addresses Addresses that no sandbox can have yet, as one gave them back a moment ago\n"
+        "# HELP vpcipam_cooling_ip_addresses Addresses that a sandbox gave back and that cool down before the next use\n"
         "# TYPE vpcipam_cooling_ip_addresses gauge\n"
         "vpcipam_cooling_ip_addresses 0\n"
-        "# HELP vpcipam_quarantined_entries Entries of the journal that nobody has decided about since a restart\n"
+        "# HELP vpcipam_quarantined_entries Journal entries that a restart could not restore and that nobody has decided about\n"
         "# TYPE vpcipam_quarantined_entries gauge\n"
         "vpcipam_quarantined_entries 0\n"
     )
@@ -210,7 +210,7 @@ def test_watching_twice_is_refused_and_changes_nothing():
     store, metrics = watched_store(*SINGLES)
     other = Datastore()
     for sources in [(store,), (other, store), (other, other)]:
-        with pytest.raises(InvalidArgument, match="watched already"):
+        with pytest.raises(InvalidArgument, match="already watched"):
             metrics.watch(*sources)
     assert values(metrics)["awscni_total_ip_addresses"] == 3
     metrics.watch(other)

@@ -1,4 +1,4 @@
-"""The ENIs of one network card and their CIDRs, each CIDR a block of the pool. The lower half of the datastore."""
+"""The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2'
 
 @attrs.define(eq=False)
 class Eni:
-    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, so that each is counted apart."""
+    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately."""
 
     eni_id: str
     device_number: int
@@ -30,23 +30,23 @@ class Eni:
     cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)  # by first address
 
     def group(self, *, prefix: bool) -> int:
-        """The pool's group of its prefixes, or of its single addresses."""
+        """Return the pool's group of its prefixes or of its single addresses."""
         return 2 * self.device_number + prefix
 
     def group_of(self, mode: AddressMode) -> int:
-        """The pool's group of its CIDRs of a mode."""
+        """Return the pool's group of its CIDRs of a mode."""
         return self.group(prefix=mode is not AddressMode.SECONDARY_IP)
 
 
 class Attached:
-    """The ENIs of a card and their CIDRs. It sees sandboxes only as keys in the pool. See `Datastore` for what the calls mean.
+    """The ENIs of a card and their CIDRs. It sees sandboxes only as keys in the pool. `Datastore` documents the calls.
 
     Invariants, numbered as those of `Datastore`:
 
-    4. Each block of the pool is a CIDR, and is open exactly if its ENI is not excluded and its size is the mode's.
+    4. Each block of the pool is a CIDR, and is open if and only if its ENI is not excluded and its size is the mode's.
 
     Attributes:
-        revision: grows with every change of the ENIs, their CIDRs or the mode.
+        revision: a number that grows with every change of the ENIs, their CIDRs or the mode.
     """
 
     def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
@@ -64,7 +64,7 @@ class Attached:
         """Refuse an ENI whose id or device number is taken or invalid."""
         require_type("eni_id", eni.eni_id, str, "give the ENI's id")
         if eni.eni_id in self.enis:
-            raise DuplicateEni(f"{eni.eni_id} is in the datastore already: remove it first")
+            raise DuplicateEni(f"{eni.eni_id} is already in the datastore: remove it first")
         if eni.device_number in self.by_device:
             holder = self.by_device[eni.device_number].eni_id
             raise DuplicateEni(
@@ -84,7 +84,7 @@ class Attached:
         self.revision += 1
 
     def eni(self, eni_id: str) -> Eni:
-        """The ENI of an id.
+        """Return the ENI of an id.
 
         Raises:
             UnknownEni: there is none.
@@ -97,7 +97,7 @@ class Attached:
             ) from None
 
     def in_order(self) -> list[Eni]:
-        """The ENIs, ascending by device number."""
+        """Return the ENIs, ascending by device number."""
         return [self.by_device[number] for number in sorted(self.by_device)]
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
@@ -106,7 +106,7 @@ class Attached:
         self._open_or_close(eni)
 
     def set_mode(self, mode: AddressMode) -> None:
-        """Take new addresses from CIDRs of another size."""
+        """Take new addresses from CIDRs of the size of another mode."""
         if mode.version != self.mode.version:
             raise DatastoreError(
                 f"a node can't change from {self.mode.value} to {mode.value}: a cluster keeps its IP family, so make a new datastore"
@@ -139,7 +139,7 @@ class Attached:
         del self.eni_of_block[base]
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
-        """The CIDR of an ENI, from text.
+        """Return the CIDR of an ENI that a text names.
 
         Raises:
             UnknownCidr: the ENI has no such CIDR.
@@ -150,7 +150,7 @@ class Attached:
         return cidr
 
     def place_of(self, address: int) -> tuple[Eni, Cidr] | None:
-        """The ENI and the CIDR of an address, None if it is in no CIDR. Complexity: O(log CIDRs)."""
+        """Return the ENI and the CIDR of an address, None if it is in no CIDR. Complexity: O(log CIDRs)."""
         base = self.pool.block_of(address)
         if base is None:
             return None
@@ -158,7 +158,7 @@ class Attached:
         return eni, eni.cidrs[base]
 
     def overlapping(self, cidr: Cidr) -> tuple[tuple[str, str], ...]:
-        """The CIDRs that share an address with one, each as its ENI's id and its text; ascending by device number, then address."""
+        """Return the CIDRs that overlap this one, each as its ENI's id and its text; ascending by device number, then address."""
         if cidr.size == 1:
             place = self.place_of(cidr.first) if cidr.version == self.mode.version else None
             return () if place is None else ((place[0].eni_id, str(place[1])),)
@@ -168,7 +168,7 @@ class Attached:
         return tuple((eni_id, str(other)) for _, other, eni_id in sorted(found, key=lambda each: (each[0], each[1].first)))
 
     def removable_cidrs(self, eni: Eni, now_ns: int) -> tuple[str, ...]:
-        """The CIDRs of an ENI without a pod, the first to remove first."""
+        """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
         pool, cidrs = self.pool, eni.cidrs
         empty = [base for base in cidrs if not pool.block_assigned_count(base)]
         empty.sort(key=lambda base: (not pool.is_closed(base), pool.block_cooling_count(base, now_ns) > 0, -base))
@@ -196,7 +196,7 @@ class Attached:
     # --- counts --------------------------------------------------------------------------------------------------------------
 
     def stats(self, now_ns: int) -> PoolStats:
-        """Count over all ENIs."""
+        """Return the counts over all ENIs."""
         total = assigned = cooling = prefixes = free_prefixes = 0
         for eni in self.enis.values():
             eni_total, eni_assigned = self._total_and_assigned(eni)
@@ -209,7 +209,7 @@ class Attached:
         return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
 
     def total_and_assigned(self) -> tuple[int, int]:
-        """Count the usable addresses of the mode, and those of them that are assigned. Unlike `stats`, it ends no cooldown."""
+        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
         counts = [self._total_and_assigned(eni) for eni in self.enis.values()]
         return sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
 
@@ -219,10 +219,10 @@ class Attached:
         return assigned if eni.excluded else self.pool.group_total_count(group), assigned
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
-        """Count ENI by ENI, ascending by device number. It ends no cooldown: the time may lie ahead."""
+        """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
         cooling_counts: Counter[Eni] = Counter()
         cooling_until_ns: dict[Eni, int] = {}
-        for address, until_ns in self.pool.cooling_items():  # in the order of their ends, so the last one of an ENI remains
+        for address, until_ns in self.pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             place = self.place_of(address) if until_ns > now_ns else None
             if place is not None:
                 eni, cidr = place

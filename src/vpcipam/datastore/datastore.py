@@ -26,21 +26,21 @@ DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 class Datastore:
     """The ENIs, CIDRs and sandboxes of one network card.
 
-    It knows nothing of EC2, warm targets or the clock: the caller says what is attached, and when.
+    It never calls EC2, and reads neither settings nor a clock: the caller passes what is attached, and the time.
 
-    Any thread may call it at any time. One lock serves the whole datastore. It is held during a call, including the write of the journal
+    Any thread can call it at any time. One lock serves the whole datastore. A call holds it to the end, including the write of the journal
     and the call of `on_event`. Without a journal and `on_event`, an assign or unassign is one call of the compiled pool, which the GIL
-    makes atomic: it takes the lock only while another thread holds it.
+    makes atomic; it takes the lock only if another thread holds it.
 
-    An exception from a signal handler (^C) never leaves the lock taken, but it may leave the interrupted change half done. If the process
-    continues after one, rebuild the datastore.
+    An exception from a signal handler (^C) never leaves the lock taken, but it can leave the interrupted change half done. If the process
+    then continues, rebuild the datastore.
 
     Invariants:
 
     1. No address is held by two sandboxes, and no address cools while it is held.
     2. No two CIDRs overlap, on one ENI or on two.
     3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
-    4. Each block of the pool is a CIDR, and is open exactly if its ENI is not excluded and its size is the mode's.
+    4. Each block of the pool is a CIDR, and is open if and only if its ENI is not excluded and its size is the mode's.
     5. No sandbox gets an address in quarantine, and no sandbox in quarantine gets another address.
     """
 
@@ -58,10 +58,10 @@ class Datastore:
         """Make an empty datastore.
 
         Args:
-            mode: where new addresses come from; see `set_mode`.
-            cooldown_ns: the time from a release to the next use of the address, 0 or more (ipamd: IP_COOLDOWN_PERIOD).
+            mode: the kind of CIDR from which new addresses come; see `set_mode`.
+            cooldown_ns: how long an address stays unused after a release, 0 or more (ipamd: IP_COOLDOWN_PERIOD).
             placement: `lowest`, `packed`, `spread` or `random` (as ipamd), over CIDRs ranked by device number, then address.
-            seed: of the random placement.
+            seed: for the random placement.
             journal: records every change before it is acknowledged. Call `restore` if it is not empty.
             network_card: the index of the card, 0 for the default one.
             on_event: called with each event after the change; see `vpcipam.events`. It must be quick and must not change the datastore. An
@@ -87,7 +87,7 @@ class Datastore:
     # --- sandboxes -----------------------------------------------------------------------------------------------------------
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
-        """Give a sandbox an address. A sandbox that has one gets the same again.
+        """Give a sandbox an address, or return the one that it has.
 
         Raises:
             PoolExhausted: every address is in use, cools, or is closed to new assignments.
@@ -108,10 +108,10 @@ class Datastore:
             return self._sandboxes.assign(key, now_ns, pod)
 
     def assign_many(self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int) -> tuple[Assignment, ...]:
-        """Give sandboxes addresses, all or none, with one write of the journal, which makes it fast; otherwise like `assign`.
+        """Give sandboxes addresses, all or none, with a single journal write for speed; otherwise like `assign`.
 
         Raises:
-            PoolExhausted: fewer addresses are free than sandboxes need one.
+            PoolExhausted: more sandboxes need an address than are free.
 
         Complexity: O(sandboxes), amortised.
         """
@@ -123,12 +123,12 @@ class Datastore:
         """Take a sandbox's address back. It cools until `now_ns` + cooldown.
 
         A sandbox that ipamd migrated from the container runtime (network `_migrated-from-cri`) is found under its real key. Entries in
-        quarantine that name the sandbox are released, since it is gone. If no address on an ENI was held or named, the returned assignment
-        has no ENI (`eni_id` empty, `device_number` -1).
+        quarantine that name the sandbox are released, since it is gone. If it held no address and no entry names one on an ENI, the
+        returned assignment has no ENI (`eni_id` empty, `device_number` -1).
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
-            JournalError: the journal can't be written. Nothing has changed, except that entries in quarantine may be released already.
+            JournalError: the journal can't be written. Nothing has changed, except that entries in quarantine may already be released.
 
         Complexity: O(1), amortised.
         """
@@ -141,7 +141,7 @@ class Datastore:
             return self._recovery.unassign(key, now_ns)
 
     def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int) -> tuple[Assignment, ...]:
-        """Take sandboxes' addresses back, all or none, with one write of the journal; otherwise like `unassign`.
+        """Take sandboxes' addresses back, all or none, with a single journal write; otherwise like `unassign`.
 
         Raises:
             UnknownKey: one of the sandboxes has no address, or is named twice.
@@ -153,7 +153,7 @@ class Datastore:
             return self._sandboxes.unassign_many(wanted, now_ns)
 
     def assign_at(self, key: SandboxKey, address: str, now_ns: int, pod: PodRef | None = None) -> Assignment:
-        """Give a sandbox a particular address, for example after a restart. CIDRs of the other mode and of excluded ENIs are allowed.
+        """Give a sandbox a particular address, for example after a restart. Its CIDR can be of the other mode or on an excluded ENI.
 
         Raises:
             AlreadyAssigned: another sandbox holds it, or this one holds another.
@@ -170,56 +170,56 @@ class Datastore:
             return self._sandboxes.assign_at(key, wanted, now_ns, pod)
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
-        """The address that a sandbox holds, None if it holds none. Complexity: O(1)."""
+        """Return the assignment of a sandbox, None if it has none. Complexity: O(1)."""
         with self._lock:
             return self._sandboxes.assignment_of(key)
 
     def key_of(self, address: str) -> SandboxKey | None:
-        """The sandbox that holds an address, None if none does. Complexity: O(log CIDRs)."""
+        """Return the sandbox that holds an address, None if none does. Complexity: O(log CIDRs)."""
         wanted = parse_address(address, self.mode.version)
         with self._lock:
             key = self._pool.key_of(wanted)
         return None if isinstance(key, Withheld) else key
 
     def pod_of(self, key: SandboxKey) -> PodRef | None:
-        """The pod that a sandbox was assigned for, None if unknown. Complexity: O(1)."""
+        """Return the pod that a sandbox was assigned for, None if unknown. Complexity: O(1)."""
         with self._lock:
             return self._sandboxes.pod(key)
 
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
-        """Iterate over the sandboxes as they are at the call, ascending by address."""
+        """Iterate over the sandboxes and their assignments at the time of the call, ascending by address."""
         with self._lock:
             return iter([(key, self._sandboxes.assignment(key)) for key, _ in self._sandboxes.items()])
 
     def sole_pool(self) -> AddressPool[SandboxKey]:
-        """The pool itself, for a single owner that assigns and unassigns there: a simulation of thousands of nodes saves a call each.
+        """Return the pool itself, for a single owner that assigns and unassigns there. Each then costs a simulation one call less.
 
-        The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and let no other thread call
-        the datastore meanwhile.
+        The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and keep other threads from
+        calling the datastore meanwhile.
 
         Raises:
-            DatastoreError: the datastore has a journal or `on_event`, which would miss what the owner does.
+            DatastoreError: the datastore has a journal or `on_event`, which would miss the owner's changes.
         """
         if self._has_listeners:
-            raise DatastoreError("the journal or `on_event` would not be told of changes at the pool: make a datastore without them")
+            raise DatastoreError("the journal or `on_event` would miss changes made at the pool: make a datastore without them")
         return cast("AddressPool[SandboxKey]", self._pool)  # without a journal, nothing is withheld
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restoration:
-        """Restore what the journal holds. First add the ENIs and CIDRs that EC2 has.
+        """Restore the content of the journal. First add the ENIs and CIDRs that EC2 has.
 
         Sandboxes hold their addresses again, and cooldowns continue. Entries that are unreadable, contradict each other or have an address
         in no CIDR go into quarantine: they stay in the journal, and neither their sandbox nor their address is assigned. ipamd drops them.
 
         Args:
-            now_ns: the time. If the clock was set back, no cooldown lasts longer from now on than its whole length.
+            now_ns: the time. If the clock was set back, each cooldown lasts at most its whole length from now on.
             gone: sandboxes that no longer run. Their addresses cool from now on. Those that the journal doesn't have are ignored.
-            trust_clock: False if the clock may have been set forward. Every cooldown in the journal, ended ones too, then starts again.
+            trust_clock: False if the clock may have been set forward. Every cooldown in the journal then starts again, even an ended one.
 
         Raises:
-            DatastoreError: there is no journal, or sandboxes have addresses already.
-            JournalError: the journal can't be read, or can't record what is gone. In the latter case the rest is restored.
+            DatastoreError: there is no journal, or sandboxes already have addresses.
+            JournalError: the journal can't be read, or can't record the sandboxes that are gone. In the second case the rest is restored.
 
         Complexity: O(entries).
         """
@@ -234,7 +234,7 @@ class Datastore:
             return self._sandboxes.quarantine.entries
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
-        """Drop an entry: it leaves the journal, and its address cools from now on, unless another entry names the address too.
+        """Drop an entry: it leaves the journal, and its address cools from now on, unless another entry also names it.
 
         Raises:
             UnknownKey: it is not in quarantine.
@@ -251,7 +251,7 @@ class Datastore:
             DatastoreError: it doesn't name both a sandbox and an address, or another entry contradicts it; release that one first.
             NotInPool: the address is in no CIDR of the datastore.
             AlreadyAssigned: another sandbox holds the address, or this one holds another.
-            CoolingDown: the address was released or seen in use a moment ago.
+            CoolingDown: the address still cools.
             JournalError: the journal can't be written; nothing has changed.
         """
         with self._lock:
@@ -274,18 +274,18 @@ class Datastore:
         """Add an ENI that is attached to the card, without addresses.
 
         Args:
-            eni_id: EC2's id of it.
+            eni_id: its id in EC2.
             device_number: its device index, 0 for the first of a card.
-            primary: it is the node's first, which is never freed.
-            trunk: it carries branch ENIs: it is never freed, and its slots are never filled.
+            primary: it is the node's first ENI, which is never freed.
+            trunk: it carries branch ENIs. It is never freed, and its slots are never filled.
             efa: it is an EFA interface, which is never freed.
             excluded: its subnet is tagged kubernetes.io/role/cni=0; see `set_excluded`.
             subnet_id: its subnet.
-            now_ns: when it was attached. It is not freed within 60 s of that.
+            now_ns: when it was attached. It is not freed in the 60 s after that.
 
         Raises:
             DuplicateEni: the id or the device number is taken.
-            OutOfRange: the device number is negative or absurdly high.
+            OutOfRange: the device number is not 0 … 2**30-1.
         """
         eni = Eni(eni_id, device_number, primary, trunk, efa, excluded, subnet_id, now_ns)
         with self._lock:
@@ -322,7 +322,7 @@ class Datastore:
             self._attached.set_excluded(self._attached.eni(eni_id), excluded=excluded)
 
     def set_mode(self, mode: AddressMode) -> None:
-        """Take new addresses from single addresses or from prefixes. Pods on CIDRs of the other kind stay there.
+        """Take new addresses from single addresses or from prefixes. Pods in CIDRs of the other kind stay there.
 
         Raises:
             DatastoreError: the change is between IPv4 and IPv6; a cluster keeps its IP family.
@@ -342,7 +342,7 @@ class Datastore:
 
     @property
     def mode(self) -> AddressMode:
-        """Where new addresses come from."""
+        """The kind of CIDR from which new addresses come."""
         return self._attached.mode
 
     @property
@@ -363,7 +363,7 @@ class Datastore:
             return any(eni.trunk for eni in self._attached.enis.values())
 
     def __contains__(self, eni_id: str) -> bool:
-        """Whether the datastore has an ENI of that id."""
+        """Tell whether the datastore has an ENI of that id."""
         return eni_id in self._attached.enis
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
@@ -373,17 +373,17 @@ class Datastore:
 
         Args:
             eni_id: the ENI.
-            cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Its addresses that cooled when it was removed still cool.
+            cidr: `10.0.1.5/32` or `10.0.1.16/28`; `2001:db8::/80` in IPv6 mode. Addresses that cooled at its removal still cool.
             cooling: as for `withhold`. Those in the CIDR cool before they can be assigned.
             quarantined: as for `withhold`. Those in the CIDR are withheld before they can be assigned.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
             InvalidCidr: it is not a CIDR, is off its grid, or fits no slot.
-            OverlappingCidr: an ENI has one of its addresses already. ipamd accepts it, and two pods share an address.
-            JournalError: the journal can't record what cools. The CIDR is added, and the addresses cool until the next restart.
+            OverlappingCidr: an ENI already has one of its addresses. ipamd accepts this, and two pods can then share an address.
+            JournalError: the journal can't record the cooldowns. The CIDR is added, and the addresses cool until the next restart.
 
-        Complexity: O(1) in its size, O(CIDRs) in their number.
+        Complexity: O(CIDRs), whatever the size of this one.
         """
         with self._lock:
             added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
@@ -405,7 +405,7 @@ class Datastore:
         """
         with self._lock:
             self._sandboxes.withhold(quarantined)
-            self._sandboxes.cool_free(cooling)
+            self._sandboxes.cool_and_record(cooling)
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
@@ -426,7 +426,7 @@ class Datastore:
             return self._sandboxes.remove_cidrs(eni, bases, now_ns, force=force, refusal=CidrInUse, what=f"{cidr} on {eni_id}")
 
     def cidrs(self, eni_id: str) -> tuple[str, ...]:
-        """The CIDRs of an ENI, ascending.
+        """Return the CIDRs of an ENI, ascending.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -435,7 +435,7 @@ class Datastore:
             return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
-        """The CIDRs that share an address with one, each as its ENI's id and its text; ascending by device number, then address.
+        """Return the CIDRs that overlap this one, each as its ENI's id and its text; ascending by device number, then address.
 
         Raises:
             InvalidCidr: it is not a CIDR, or is off its grid.
@@ -447,28 +447,28 @@ class Datastore:
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
-        """The CIDRs of an ENI without a pod: first those that give no new addresses, then those where nothing cools.
+        """Return the CIDRs of an ENI that have no pod: first those that give no new addresses, then those where nothing cools.
 
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd has no order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
         """
         with self._lock:
             eni = self._attached.eni(eni_id)
-            self._pool.cooling_count(now_ns)  # refuses an invalid time even if nothing is removable
+            self._pool.cooling_count(now_ns)  # it refuses an invalid time even if nothing is removable
             return self._attached.removable_cidrs(eni, now_ns)
 
     # --- counts --------------------------------------------------------------------------------------------------------------
 
     def stats(self, now_ns: int) -> PoolStats:
-        """Count over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
+        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
         with self._lock:
-            self._pool.cooling_count(now_ns)  # refuses an invalid time even if there is no ENI
+            self._pool.cooling_count(now_ns)  # it refuses an invalid time even if there is no ENI
             return self._attached.stats(now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
-        """Count ENI by ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
+        """Return the counts of each ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._sandboxes.check_time(now_ns)
         with self._lock:
             return self._attached.eni_stats(now_ns)
@@ -479,7 +479,7 @@ class Datastore:
             return self._pool.cooling_count(now_ns)
 
     def cooling_until(self, address: str) -> int | None:
-        """When the last cooldown of an address ends, Unix nanoseconds; that may be in the past. None if it does not cool.
+        """Return when the last cooldown of an address ends, Unix nanoseconds; it can be in the past. None if it does not cool.
 
         Raises:
             InvalidAddress: it is not an address of the datastore's IP version.
@@ -489,7 +489,7 @@ class Datastore:
             return self._pool.cooling_until(wanted)
 
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
-        """The addresses that still cool at a time, in a CIDR or not, ascending by the end of their cooldowns."""
+        """Return the addresses that still cool at a time, in a CIDR or not, ascending by the end of their cooldowns."""
         self._sandboxes.check_time(now_ns)
         with self._lock:
             return self._sandboxes.cooldowns(now_ns)

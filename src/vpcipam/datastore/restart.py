@@ -1,4 +1,4 @@
-"""A restart of one network card: what its journal holds is restored, or waits in quarantine until somebody decides about it."""
+"""Restarts of one network card: restores the entries of its journal, or puts them in quarantine until somebody decides."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from vpcipam.stats import Assignment
 
 
 class Recovery:
-    """Restores the sandboxes of a card and carries out the decisions about its quarantine; see `Datastore` for what the calls mean."""
+    """Restores the sandboxes of a card, and carries out the decisions about its quarantine. `Datastore` documents the calls."""
 
     def __init__(self, sandboxes: Sandboxes, journal: Journal | None, network_card: int) -> None:
         self._sandboxes = sandboxes
@@ -24,15 +24,15 @@ class Recovery:
         self._journal = journal
         self._network_card = network_card
 
-    # --- what the journal holds ----------------------------------------------------------------------------------------------
+    # --- restoring the journal -----------------------------------------------------------------------------------------------
 
     def restore(self, now_ns: int, gone: Iterable[SandboxKey], *, trust_clock: bool) -> Restoration:
-        """Restore what the journal holds."""
+        """Restore the content of the journal."""
         journal = self._journal
         if journal is None:
             raise DatastoreError("there is no journal to restore from: make the datastore with Datastore(journal=…)")
         if self._pool.assigned_count or self._quarantine.entries:
-            raise DatastoreError("sandboxes have addresses already, which the journal may contradict: restore before the first assign")
+            raise DatastoreError("sandboxes already have addresses, which the journal may contradict: restore before the first assign")
         self._sandboxes.check_time(now_ns)
         restored = journal.restore(now_ns)
         back = [entry for entry in restored.assigned if self._restore_assigned(entry, now_ns)]
@@ -40,10 +40,10 @@ class Recovery:
             if problem.repeats is None:
                 self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
         cooling = restored.cooling
-        if not trust_clock:  # how much of each cooldown is over is unknown, so each starts again
+        if not trust_clock:  # nobody knows how much of each cooldown is over, so each starts again
             whole_ns = self._pool.cooldown_ns
             cooling = tuple(Cooling(each.address, now_ns + whole_ns, now_ns) for each in (*restored.cooling, *restored.ended))
-        here = [each for each in cooling if self._sandboxes.let_cool_again(each)]
+        here = [each for each in cooling if self._sandboxes.restore_cooldown(each)]
         quarantined = self._quarantine.entries
         released = self._release_gone(gone, now_ns)
         return Restoration(
@@ -57,7 +57,7 @@ class Recovery:
         )
 
     def _restore_assigned(self, entry: Assigned, now_ns: int) -> bool:
-        """Put a sandbox back on its address, or the entry in quarantine if that is impossible. The journal has the entry already."""
+        """Give a sandbox its address again; if that is impossible, put the entry in quarantine. The journal already has the entry."""
         try:
             check_sandbox_key(entry.key)
             self._pool.assign_at(entry.key, parse_address(entry.address, self._version), now_ns)
@@ -76,7 +76,7 @@ class Recovery:
         self._sandboxes.emit(SandboxQuarantined(now_ns, self._network_card, entry))
 
     def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
-        """Release the sandboxes that are gone and that the journal had; return the keys that they had in it."""
+        """Release the sandboxes that are gone and that were in the journal; return their keys there."""
         keys = set(gone)
         migrated = {key.migrated() for key in keys} - keys
         held = [(key, address) for key, address in self._sandboxes.items() if key in keys]
@@ -106,23 +106,23 @@ class Recovery:
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
         """Drop an entry."""
-        self._quarantine.require(entry)
+        self._quarantine.check_entry(entry)
         self._sandboxes.check_time(now_ns)
         address = self._quarantine.number(entry)
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
         cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
         if not entry.elsewhere and isinstance(entry.entry, Assigned):
-            self._its_journal.record_unassign(((entry.entry.key, cooling),))  # cools in the journal in any case
+            self._required_journal.record_unassign(((entry.entry.key, cooling),))  # the journal always records the cooldown
         else:
-            self._its_journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
+            self._required_journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
         self._quarantine.remove(entry)
         if address is not None and cools:
-            self._sandboxes.let_cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
+            self._sandboxes.cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
         self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=False))
 
     def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
         """Give the sandbox of an entry the address of the entry."""
-        self._quarantine.require(entry)
+        self._quarantine.check_entry(entry)
         self._sandboxes.check_time(now_ns)
         key, address = self._acceptable(entry)
         holder = self._pool.key_of(address)
@@ -135,7 +135,7 @@ class Recovery:
             self._pool.assign_at(key, address, now_ns)
             if entry.elsewhere or isinstance(entry.entry, Problem):
                 assigned = Assigned(key, address_text(address, self._version), pod, now_ns)
-                self._its_journal.record((assigned,), dropped=_problems_of(entry))
+                self._required_journal.record((assigned,), dropped=_problems_of(entry))
         except BaseException:
             if self._pool.address_of(key) == address:
                 self._pool.revoke(key)
@@ -148,12 +148,12 @@ class Recovery:
         return self._sandboxes.assignment(key)
 
     @property
-    def _its_journal(self) -> Journal:
+    def _required_journal(self) -> Journal:
         assert self._journal is not None, "entries in quarantine come from a journal"  # noqa: S101  # for the type checker
         return self._journal
 
     def _acceptable(self, entry: Quarantined) -> Held:
-        """The sandbox and the address that an entry names.
+        """Return the sandbox and the address of an entry that can be accepted.
 
         Raises:
             DatastoreError: it doesn't name both, or another entry contradicts it.
@@ -168,5 +168,5 @@ class Recovery:
 
 
 def _problems_of(entry: Quarantined) -> tuple[Problem, ...]:
-    """The problem to drop with an entry, if it is one in the journal of this card."""
+    """Return the problem to drop with an entry, if the journal of this card has one."""
     return (entry.entry,) if isinstance(entry.entry, Problem) and not entry.elsewhere else ()

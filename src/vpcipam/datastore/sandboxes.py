@@ -1,4 +1,4 @@
-"""The sandboxes of one network card: the upper half of the datastore, which keeps the pool, the journal and the quarantine in step."""
+"""The upper half of the datastore: the sandboxes of one network card. It keeps the pool, the journal and the quarantine in step."""
 
 import operator
 from collections.abc import Collection, Iterable, Iterator
@@ -32,12 +32,12 @@ Held = tuple[SandboxKey, int]
 
 
 class Sandboxes:
-    """Who holds which address of a card; see `Datastore` for what the calls mean.
+    """Which sandbox holds which address of a card. `Datastore` documents the calls.
 
     Attributes:
-        pool: stores each address's `Assignment` as its entry and each sandbox's `PodRef` as its note, so that a change is one call of it.
+        pool: stores each address's `Assignment` as its entry and each sandbox's `PodRef` as its note, so that one call makes a change.
         quarantine: the journal entries that nobody has decided about.
-        cooling_elsewhere: the ends of cooldowns that the pool can't keep, by address: it lies in no CIDR, or is withheld.
+        cooling_elsewhere: the ends of cooldowns that the pool can't keep, by address. The address is in no CIDR, or is withheld.
     """
 
     def __init__(self, attached: Attached, journal: Journal | None, on_event: OnEvent | None) -> None:
@@ -57,15 +57,15 @@ class Sandboxes:
     # --- who holds what ------------------------------------------------------------------------------------------------------
 
     def assignment(self, key: SandboxKey) -> Assignment:
-        """The assignment of a sandbox that has one."""
+        """Return the assignment of a sandbox that has one."""
         return cast("Assignment | None", self.pool.entry_of(key)) or self.make_assignment(key)
 
     def assignment_of(self, key: SandboxKey) -> Assignment | None:
-        """The assignment of a sandbox, None if it has none."""
+        """Return the assignment of a sandbox, None if it has none."""
         return None if self.pool.address_of(key) is None else self.assignment(key)
 
     def make_assignment(self, key: SandboxKey) -> Assignment:
-        """Make the assignment of a sandbox for whose address the pool has none stored yet, and store it."""
+        """Make and store the assignment of a sandbox; the pool has none for its address yet."""
         address = self.pool.address_of(key)
         assert address is not None, "the caller has just seen that it holds one"  # noqa: S101  # for the type checker
         assignment = self.assignment_at(address)
@@ -73,7 +73,7 @@ class Sandboxes:
         return assignment
 
     def assignment_at(self, address: int) -> Assignment:
-        """The assignment of whichever sandbox holds an address. It has no ENI if the address is in no CIDR."""
+        """Return the assignment that a sandbox on this address has. It has no ENI if the address is in no CIDR."""
         text, card = address_text(address, self.version), self._attached.network_card
         place = self._attached.place_of(address)
         if place is None:
@@ -83,19 +83,19 @@ class Sandboxes:
         return Assignment(text, eni.eni_id, eni.device_number, card, cidr_text)
 
     def pod(self, key: SandboxKey) -> PodRef | None:
-        """The pod of a sandbox, None if unknown."""
+        """Return the pod of a sandbox, None if unknown."""
         return cast("PodRef | None", self.pool.note_of(key))
 
     def items(self) -> Iterator[Held]:
-        """The sandboxes and their addresses, ascending by address."""
+        """Return the sandboxes and their addresses, ascending by address."""
         return ((key, address) for key, address in self.pool.items() if isinstance(key, SandboxKey))
 
     def is_free(self, address: int) -> bool:
-        """Whether no sandbox holds an address."""
+        """Tell whether no sandbox holds an address."""
         return not isinstance(self.pool.key_of(address), SandboxKey)
 
     def stored_key(self, key: SandboxKey) -> SandboxKey:
-        """The key under which a sandbox is stored: its own, or the one under which ipamd migrated it from the container runtime."""
+        """Return the key under which a sandbox is stored: its own, or the one from ipamd's migration (`SandboxKey.migrated`)."""
         if type(key) is not SandboxKey:
             check_sandbox_key(key)
         if self.pool.address_of(key) is None:
@@ -158,9 +158,9 @@ class Sandboxes:
         return self.assignment(key)
 
     def explain_exhausted(self, key: SandboxKey) -> str:
-        """The reason why there is no address for a sandbox."""
+        """Explain why there is no address for a sandbox."""
         total, assigned = self._attached.total_and_assigned()
-        cooling = f" and {total - assigned} cool down" if total > assigned else ""  # none is free, so the rest cools
+        cooling = f" and {total - assigned} cool down" if total > assigned else ""  # no address is free, so the others cool
         return f"no address is free for {key}: of {total} attached, {assigned} are in use{cooling}"
 
     def _check_new(self, key: SandboxKey) -> None:
@@ -168,7 +168,7 @@ class Sandboxes:
         self.quarantine.check_key(key)
 
     def _pick_address(self, key: SandboxKey, now_ns: int) -> None:
-        """Give a sandbox any address but one in quarantine: that cooled until now, and is withheld from now on."""
+        """Give a sandbox an address. If the pool picks one in quarantine, which was cooling until now, withhold it and pick again."""
         address = self.pool.assign(key, now_ns)
         while self.quarantine.names(address):
             self.pool.revoke(key)
@@ -176,7 +176,7 @@ class Sandboxes:
             address = self.pool.assign(key, now_ns)
 
     def _record_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
-        """Record the address that the pool has just given to a sandbox, or revoke it if the journal fails; then complete the assign."""
+        """Record the address that the pool has just given to a sandbox, and complete the assign; revoke it if the journal fails."""
         if self._journal is not None:
             try:
                 self._journal.record((Assigned(key, self.assignment(key).address, pod, now_ns),))
@@ -214,7 +214,7 @@ class Sandboxes:
         return self.release(list(held.items()), now_ns)
 
     def release(self, held: Collection[Held], now_ns: int, *, evicted: bool = False) -> tuple[Assignment, ...]:
-        """Record, all or none, that sandboxes lose their addresses; then unassign them and emit the events."""
+        """Record, all or none, that sandboxes lose their addresses; then unassign these and emit the events."""
         self.check_time(now_ns)
         if held and self._journal is not None:
             self._journal.record_unassign(tuple((key, self.cooldown(address, now_ns)) for key, address in held))
@@ -233,26 +233,26 @@ class Sandboxes:
         return tuple(assignments)
 
     def check_time(self, now_ns: int) -> None:
-        """Refuse a time that the pool would refuse, before a change at it is recorded. It ends no cooldown: the change may still fail."""
+        """Refuse a time that the pool would refuse, before recording a change. This ends no cooldown, since the change can still fail."""
         if not 0 <= operator.index(now_ns) <= TIME_MAX_NS:
             raise out_of_range("now_ns", now_ns, 0, TIME_MAX_NS)
 
     def cooldown(self, address: int, now_ns: int) -> Cooling:
-        """The cooldown of an address that is released now."""
+        """Return the cooldown of an address that is released now."""
         return Cooling(address_text(address, self.version), now_ns + self.pool.cooldown_ns, now_ns)
 
-    # --- CIDRs that come and go ----------------------------------------------------------------------------------------------
+    # --- CIDRs added and removed ---------------------------------------------------------------------------------------------
 
     def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
-        """Withhold the addresses of a new CIDR that are in quarantine, and let those cool that cooled outside it or on another card."""
+        """Withhold the addresses of a new CIDR that are in quarantine; cool those that already cool outside it or on another card."""
         self.withhold(quarantined)
-        self.quarantine.withhold_all(0)  # the time is unknown: what still cools in the pool by time 0 is withheld later
+        self.quarantine.withhold_all(0)  # the time is unknown; at time 0 every cooldown still runs, so cooling addresses are withheld later
         for address in [address for address in self.cooling_elsewhere if address in cidr]:
-            self.let_cool(address, self.cooling_elsewhere.pop(address))
-        self.cool_free(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+            self.cool(address, self.cooling_elsewhere.pop(address))
+        self.cool_and_record(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
-        """Withhold addresses in a CIDR here that another card has in quarantine. That card has emitted the event."""
+        """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""
         for entry in quarantined:
             address, here = self.quarantine.number(entry), attrs.evolve(entry, elsewhere=True)
             if address is not None and self.pool.block_of(address) is not None and here not in self.quarantine.entries:
@@ -285,44 +285,44 @@ class Sandboxes:
 
     # --- cooldowns -----------------------------------------------------------------------------------------------------------
 
-    def cool_free(self, cooling: Iterable[Cooling]) -> None:
-        """Let addresses cool that are in a CIDR here and that no sandbox holds, and record that in one write."""
+    def cool_and_record(self, cooling: Iterable[Cooling]) -> None:
+        """Cool the addresses that are in a CIDR here and that no sandbox holds, and record that in one write."""
         here = []
         for each in cooling:
             address = self._number(each)
             if address is not None and self.pool.block_of(address) is not None and self.is_free(address):
-                self.let_cool(address, each.until_ns)
+                self.cool(address, each.until_ns)
                 here.append(attrs.evolve(each, address=address_text(address, self.version)))  # journals have canonical text
         if here and self._journal is not None:
             self._journal.record(cooling=tuple(here))
 
-    def let_cool_again(self, cooling: Cooling) -> bool:
-        """Let an address continue to cool; return whether it is in a CIDR. If it is held or withheld, it cools afterwards."""
+    def restore_cooldown(self, cooling: Cooling) -> bool:
+        """Cool an address again that no sandbox holds; return whether it is in a CIDR. If it is withheld, it cools afterwards."""
         address = self._number(cooling)
         if address is None:
             return False
-        self.let_cool(address, cooling.until_ns)
+        self.cool(address, cooling.until_ns)
         return self.pool.block_of(address) is not None
 
-    def let_cool(self, address: int, until_ns: int) -> None:
-        """Let an address cool that no sandbox holds. If it is withheld or in no CIDR, the cooldown is remembered until that changes."""
+    def cool(self, address: int, until_ns: int) -> None:
+        """Cool an address that no sandbox holds. If it is withheld or in no CIDR, remember the cooldown until that changes."""
         if self.pool.block_of(address) is None or isinstance(self.pool.key_of(address), Withheld):
             self.cooling_elsewhere[address] = max(until_ns, self.cooling_elsewhere.get(address, 0))
         else:
             self.pool.cool_at(address, until_ns)
 
     def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
-        """The addresses that still cool, ascending by the end of their cooldowns."""
+        """Return the addresses that still cool, ascending by the end of their cooldowns."""
         items: Iterable[tuple[int, int]] = self.pool.cooling_items()
         if self.cooling_elsewhere:
             ends = dict(items)
             for address, until_ns in self.cooling_elsewhere.items():
-                ends[address] = max(until_ns, ends.get(address, 0))  # the pool may remember an address of a CIDR that is gone
+                ends[address] = max(until_ns, ends.get(address, 0))  # the pool can also remember it, from a removed CIDR
             items = sorted(ends.items(), key=lambda item: item[1])
         return tuple(Cooling(address_text(address, self.version), until_ns) for address, until_ns in items if until_ns > now_ns)
 
     def _number(self, cooling: Cooling) -> int | None:
-        """The address that cools, as an integer; None if it is of the other IP version."""
+        """Return the cooling address as an integer; None if it is of the other IP version."""
         try:
             return parse_address(cooling.address, self.version)
         except InvalidAddress:

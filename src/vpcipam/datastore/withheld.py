@@ -22,7 +22,7 @@ Pool = AddressPool[SandboxKey | Withheld]
 class Quarantine:
     """The journal entries of one datastore that nobody has decided about.
 
-    An address that an entry names, and that is in a block of the pool, is withheld unless a sandbox holds it or it cools. After its
+    If an entry names an address in a block of the pool, the address is withheld, unless a sandbox holds it or it cools. After its
     cooldown, the first assign that picks it withholds it; see `Sandboxes`.
 
     Invariants:
@@ -42,15 +42,15 @@ class Quarantine:
         return tuple(self._addresses)
 
     def of_key(self, key: SandboxKey) -> tuple[Quarantined, ...]:
-        """The entries that name a sandbox."""
+        """Return the entries that name a sandbox."""
         return tuple(entry for entry in self._addresses if entry.key == key)
 
     def names(self, address: int) -> bool:
-        """Whether an entry names an address."""
+        """Tell whether an entry names an address."""
         return address in self._addresses.values()
 
     def number(self, entry: Quarantined) -> int | None:
-        """The address that an entry names, as an integer. None if it names none, or one of the other IP version."""
+        """Return the address that an entry names, as an integer; None if it names none of this IP version."""
         if entry.address is None:
             return None
         try:
@@ -71,11 +71,11 @@ class Quarantine:
             self._release(address)
 
     def is_last_on_its_address(self, entry: Quarantined) -> bool:
-        """Whether no other entry names the same address."""
+        """Tell whether no other entry names the same address."""
         return list(self._addresses.values()).count(self._addresses[entry]) == 1
 
     def withhold(self, address: int, now_ns: int) -> None:
-        """Withhold an address from now on, if it is in the pool and neither held nor cooling."""
+        """Withhold an address if it is in the pool and neither held nor cooling."""
         if self._pool.block_of(address) is not None and self._pool.key_of(address) is None:
             with contextlib.suppress(CoolingDown):  # then the first assign that picks it withholds it
                 self._pool.assign_at(Withheld(address), address, now_ns)
@@ -87,7 +87,7 @@ class Quarantine:
                 self.withhold(address, now_ns)
 
     def release_block(self, base: int) -> None:
-        """Withhold no address of a block that is about to be removed. No sandbox has an address in it. The entries stay."""
+        """Release the withheld addresses of a block before its removal. No sandbox has an address in it. The entries stay."""
         for _, address in list(self._pool.block_items(base)):
             self._release(address)
 
@@ -95,17 +95,17 @@ class Quarantine:
         if self._pool.address_of(Withheld(address)) is not None:
             self._pool.revoke(Withheld(address))
 
-    def require(self, entry: Quarantined) -> None:
+    def check_entry(self, entry: Quarantined) -> None:
         """Refuse an entry that is not in quarantine.
 
         Raises:
-            UnknownKey: it is not, or somebody has decided about it already.
+            UnknownKey: it never was, or somebody has decided about it.
         """
         if entry not in self._addresses:
             raise UnknownKey(f"this entry is not in quarantine, or no longer: {entry}. See Datastore.quarantined for those that are")
 
     def check_key(self, key: SandboxKey) -> None:
-        """Refuse a sandbox that an entry of this card's journal names. Entries of other cards don't matter: it may have an address on each.
+        """Refuse a sandbox that an entry of this card's journal names. Entries of other cards don't matter: it can have an address on each.
 
         Raises:
             InQuarantine: nobody has decided about the entry.

@@ -1,7 +1,7 @@
-"""Journals: where a datastore records its assignments, so that a restart loses nothing that it has acknowledged.
+"""Journals: they record a datastore's assignments, so that a restart loses nothing that the datastore has acknowledged.
 
-This module has the `Journal` protocol, its values, and the journal in memory. The durable journals have modules of their own, which load
-what they need only when imported: `vpcipam.journal.sqlite` has `SqliteJournal`, `vpcipam.journal.ipam_json` has `IpamJsonFile`.
+This module has the `Journal` protocol, its values, and the journal in memory. The durable journals have modules of
+their own, because they import more: `vpcipam.journal.sqlite` has `SqliteJournal`, `vpcipam.journal.ipam_json` has `IpamJsonFile`.
 """
 
 from vpcipam.journal.protocol import Assigned, Cooling, Journal, MemoryJournal, Problem, Released, Restored

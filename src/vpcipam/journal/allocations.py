@@ -1,4 +1,4 @@
-"""Reads the entries of a journal: allocations and cooldowns, and which allocations contradict each other."""
+"""Reads the entries of a journal, allocations and cooldowns, and finds allocations that contradict each other."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.sandbox import PodRef, SandboxKey
 
 _INT64 = range(-(2**63), 2**63)
-_TIMES = range(2**63 - 1)  # what the pool accepts as the end of a cooldown
+_TIMES = range(2**63 - 1)  # the ends of cooldowns that the pool accepts
 
 
 class UnreadableError(Exception):
@@ -29,7 +29,7 @@ def parse_allocation(place: str, text: str, value: object) -> Assigned | Problem
         value: its content.
 
     Returns:
-        The allocation, or the problem with it, which has what is legible of its sandbox and address.
+        The allocation; or the problem with it, with its sandbox and its address if these are legible.
     """
     key = address = None
     try:
@@ -43,9 +43,9 @@ def parse_allocation(place: str, text: str, value: object) -> Assigned | Problem
 
 
 def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem]]) -> tuple[Assigned | Problem, ...]:
-    """Replace allocations that contradict or repeat another by problems.
+    """Replace each allocation that contradicts or repeats another with a problem.
 
-    If two contradict each other, both become problems: nobody knows which is right. If two say the same, the first counts.
+    If two contradict each other, both become problems, since nobody knows which is right. Of two equal ones, the first counts.
 
     Args:
         allocations: each with its place and its text.
@@ -61,7 +61,7 @@ def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem
         if isinstance(each, Problem):
             return each
         first_place, earlier = first[each.key, each.address]
-        if earlier is not each:  # the first one already withholds what has to be withheld
+        if earlier is not each:  # names no sandbox and no address: the first one already does
             return Problem(place, f"it says the same as {first_place}", None, None, text, earlier)
         if of_key[each.key] > 1:
             return Problem(place, f"{each.key} has {of_key[each.key]} addresses", each.key, each.address, text)
@@ -129,7 +129,7 @@ def _address(fields: Mapping[str, object]) -> str:
 
 
 def _address_if_legible(value: object) -> str | None:
-    """The address of an entry that is otherwise unreadable. It is withheld."""
+    """Return the address of an otherwise unreadable entry, so that it can be withheld; None if it is unreadable too."""
     try:
         return _address(_fields(value))
     except UnreadableError:

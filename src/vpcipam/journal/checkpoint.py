@@ -14,7 +14,7 @@ CHECKPOINT_VERSION = "vpc-cni-ipam/1"
 COOLDOWNS_VERSION = "vpcipam-cooldown/1"
 
 
-# --- any document with a list of entries ---------------------------------------------------------------------------------
+# --- documents with a list of entries ----------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -42,8 +42,8 @@ class Document:
 
     Attributes:
         entries: the complete entries of the list.
-        others: the other members in their order, by name, each with its text and its content.
-        broken: where the readable part ends, None if the whole document is readable.
+        others: the other members by name, in their order, each with its text and its content.
+        broken: where and why the readable part ends; None if the whole document is readable.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Document:
     broken: BrokenDocumentError | None
 
     def place(self, offset: int) -> str:
-        """The line and column of an offset, counted from 1."""
+        """Return the line and column of an offset, counted from 1."""
         begin = self.text.rfind("\n", 0, offset) + 1
         line = self.text.count("\n", 0, offset) + 1
         return f"line {line}, column {offset - begin + 1}"
@@ -63,11 +63,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members if len(members) == len(pairs) else RepeatedMembers(members)
 
 
-def _no_number(text: str) -> NoReturn:
+def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -79,9 +79,9 @@ class _Scanner:
         self.offset = 0
 
     def peek(self) -> str:
-        """The next character that is not whitespace, empty at the end."""
+        """Return the next character that is not whitespace, empty at the end."""
         space = _SPACE.match(self.text, self.offset)
-        assert space is not None, "it also matches nothing"  # noqa: S101  # for the type checker
+        assert space is not None, "it also matches the empty text"  # noqa: S101  # for the type checker
         self.offset = space.end()
         return self.text[self.offset : self.offset + 1]
 
@@ -110,7 +110,7 @@ class _Scanner:
 
 
 def read_document(data: bytes, list_name: str) -> Document:
-    """Read a document whose list of entries has the given name, as far as it is readable."""
+    """Read a document as far as it is readable. `list_name` is the name of its list of entries."""
     text = data.decode("utf-8", "surrogateescape")
     scanner = _Scanner(text)
     entries: list[Entry] = []
@@ -158,7 +158,7 @@ def _read_entries(scanner: _Scanner, entries: list[Entry]) -> None:
 
 
 def write_document(version: str, list_name: str, entries: Iterable[str], others: Mapping[str, str] | None = None) -> bytes:
-    """Write a document as Go's encoder does: without spaces, with a line feed at the end. `others` are further members, as text."""
+    """Write a document as Go's encoder does: without spaces, with a final line feed. `others` are the other members, as text."""
     rest = "".join(f",{go_string(name)}:{text}" for name, text in (others or {}).items())
     return f'{{"version":{go_string(version)},"{list_name}":[{",".join(entries)}]{rest}}}\n'.encode("utf-8", "surrogateescape")
 
@@ -209,7 +209,7 @@ def _place(document: Document, entry: Entry) -> str:
 
 
 def _legible(text: str) -> str:
-    """A text with bytes that are not UTF-8 replaced, so that it can be printed."""
+    """Replace the bytes of a text that are not UTF-8, so that it can be printed."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -223,7 +223,7 @@ def cooldown_text(cooling: Cooling) -> str:
 
 
 def read_cooldowns(document: Document) -> tuple[tuple[Cooling, ...], tuple[Problem, ...]]:
-    """The cooldowns, the later one for each address, and the problems with those that can't be read."""
+    """Return the last cooldown of each address, and the problems with the entries that can't be read."""
     cooldowns: dict[str, Cooling] = {}
     problems = []
     for entry in document.entries:

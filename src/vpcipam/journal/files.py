@@ -1,4 +1,4 @@
-"""The file operations of journals, one method each so that tests can make each fail, and the atomic replacement of a file."""
+"""The file operations of journals, and the atomic replacement of a file."""
 
 import contextlib
 import errno
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from vpcipam.errors import JournalError
 
-OWNER_ONLY = 0o600  # the mode of ipamd's temporary file, and so of its checkpoint
+OWNER_ONLY = 0o600  # the mode of ipamd's checkpoint, which starts as a temporary file
 
 
 class Files:
-    """The file operations of journals. Each raises `OSError`. Tests pass their own."""
+    """The file operations of journals. Each can raise `OSError`; tests replace them to make them fail."""
 
     def read(self, path: Path) -> bytes | None:
-        """The content of a file, None if there is none."""
+        """Return the content of a file, None if there is none."""
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -30,7 +30,7 @@ class Files:
         return os.open(path, os.O_RDONLY)
 
     def write(self, descriptor: int, data: memoryview) -> int:
-        """Write some of the data; return how many bytes."""
+        """Write some of the data; return the number of bytes written."""
         return os.write(descriptor, data)
 
     def sync(self, descriptor: int) -> None:
@@ -51,9 +51,9 @@ class Files:
 
 
 def replace(files: Files, path: Path, data: bytes) -> None:
-    """Replace a file atomically: at any instant, and after a power cut, either the old or the new content is complete.
+    """Replace a file atomically: at any instant, and after a power cut, it has all of the old or all of the new content.
 
-    Only one process may do so at a time: the temporary file always has the same name, so that a crash leaves at most one behind.
+    Only one process may call this at a time. The temporary file always has the same name, so that a crash leaves at most one behind.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
@@ -95,7 +95,7 @@ _CAUSES = {
 
 @contextlib.contextmanager
 def translated(path: Path, doing: str) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `JournalError` that says what to do.
+    """Turn an `OSError` in the block into a `JournalError` that says what to do.
 
     Raises:
         JournalError: an operation failed.

@@ -1,4 +1,4 @@
-"""The journal in the format of ipamd's checkpoint: ipamd can restart from it, and it from ipamd's."""
+"""The journal in the format of ipamd's checkpoint: ipamd can restart from it, and it can open ipamd's."""
 
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -37,11 +37,11 @@ from vpcipam.sandbox import SandboxKey
 
 @attrs.frozen
 class _State:
-    """What is recorded. A change replaces it as a whole, after the write.
+    """The recorded content. A change replaces the whole object, after the write.
 
     Attributes:
-        assigned: each with the text of its allocation, which may have fields that only ipamd knows.
-        cooling: by address; no sandbox holds these. Some may be over.
+        assigned: each with the text of its allocation, which can have fields that only ipamd uses.
+        cooling: by address, without addresses that a sandbox holds. Some can be over.
         problems: each with its text.
         others: unknown members of the checkpoint, with their texts.
         key_of: the sandbox of each address.
@@ -61,34 +61,34 @@ class _State:
         return {key: entry for key, (entry, _) in self.assigned.items()}
 
     def restored(self, now_ns: int) -> Restored:
-        """The content as the protocol has it."""
+        """Return the content at a time, as `Journal.restore` does."""
         return Restored.at(now_ns, self.entries.values(), self.cooling.values(), self.problems)
 
 
 class IpamJsonFile(Closing):
     """A journal in the format of ipamd's `ipam.json` (`vpc-cni-ipam/1`). Every change writes the whole file.
 
-    The format has no place for cooldowns, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. It is written first:
-    if the process crashes between the two writes, the sandbox still holds its address, and that counts.
+    The format has no place for cooldowns, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. This file is written
+    first. If the process crashes between the two writes, the sandbox still holds its address: the checkpoint counts.
 
-    Any thread may call it at any time; a lock serializes the calls. Only one process can have it open (`ipam.json.lock`).
+    Any thread can call it at any time; a lock serializes the calls. Only one process can have it open (`ipam.json.lock`).
 
     Allocations are written in the order of assignment; ipamd writes them in no particular order.
     """
 
     def __init__(self, path: Path | str, *, interfaces_count: int = 1, files: Files | None = None) -> None:
-        """Open a checkpoint. If there is none, nothing is assigned.
+        """Open a checkpoint. If there is none, the journal is empty.
 
         Args:
-            path: of the checkpoint; ipamd's is /var/run/aws-node/ipam.json.
-            interfaces_count: written into new allocations as the number of the pod's interfaces. 0 omits it, as releases before v1.20 did.
+            path: the checkpoint; ipamd's is /var/run/aws-node/ipam.json.
+            interfaces_count: the number of the pod's interfaces, for new allocations. 0 omits it, as ipamd before v1.20 did.
             files: reads and writes the files; for tests.
 
         Raises:
             JournalLocked: another process has it open.
             JournalCorrupt: it is damaged; the message says how to read the undamaged part.
             JournalFormatError: it has another version.
-            JournalError: the file system refuses.
+            JournalError: the file system refuses access.
         """
         self.path = Path(path)
         self._interfaces_count = interfaces_count
@@ -103,10 +103,10 @@ class IpamJsonFile(Closing):
 
     @classmethod
     def salvage(cls, path: Path | str, now_ns: int, *, files: Files | None = None) -> Restored:
-        """The readable content of a damaged checkpoint. It changes nothing and ignores the lock.
+        """Return the readable content of a damaged checkpoint. This changes nothing and ignores the lock.
 
-        To continue, move the damaged file away, open a new journal, and record there what this returns. Lost entries are sandboxes that
-        may still run, and their addresses would go to others: first ask the container runtime for its sandboxes.
+        To continue, move the damaged file away, open a new journal, and record there what this returns. Sandboxes of lost entries may still
+        run, and their addresses would go to others: first ask the container runtime for its sandboxes.
         """
         state, _ = _read(Path(path), files or Files(), salvage=True)
         return state.restored(now_ns)
@@ -142,7 +142,7 @@ class IpamJsonFile(Closing):
             self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
 
     def restore(self, now_ns: int) -> Restored:
-        """The content of the files when they were opened, and what was recorded since; see `Journal`."""
+        """Return the content of the files when they were opened, with all changes since; see `Journal`."""
         with self._lock.threads:
             return self._open_state().restored(now_ns)
 
@@ -156,7 +156,7 @@ class IpamJsonFile(Closing):
         return self._state
 
     def _with_assigned(self, state: _State, assigned: tuple[Assigned, ...]) -> _State:
-        """A state with further sandboxes; the same object if it has them all."""
+        """Return a state with further sandboxes; the same object if it already has them all."""
         new = new_entries(assigned, state.entries, state.key_of)
         check_undecided(new, state.problems)
         if not new:
@@ -176,7 +176,7 @@ class IpamJsonFile(Closing):
     def _write_cooldowns(self, cooling: Mapping[str, Cooling]) -> None:
         if cooling == self._cooling_written:
             return
-        self._cooling_written = None  # if the write fails, the content of the file is unknown
+        self._cooling_written = None  # unknown if the write fails
         path = _cooldowns_path(self.path)
         with translated(path, "written, so nothing is recorded"):
             replace(self._files, path, write_document(COOLDOWNS_VERSION, "cooldowns", map(cooldown_text, cooling.values())))
@@ -184,7 +184,7 @@ class IpamJsonFile(Closing):
 
 
 def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
-    """A state without some problems; the same object if there are none to drop."""
+    """Return a state without some problems; the same object if there are none to drop."""
     if not dropped:
         return state
     left = dict(state.problems)
@@ -195,7 +195,7 @@ def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
 
 
 def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
-    """Drop the repeats of entries that are gone, given by sandbox and address: after a restart they would count as entries themselves."""
+    """Drop the repeats of entries that are gone (sandbox, address); after a restart they would count as entries themselves."""
     return {
         problem: text
         for problem, text in problems.items()
@@ -208,7 +208,7 @@ def _cooldowns_path(path: Path) -> Path:
 
 
 def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[str, Cooling]]:
-    """Read both files; return the state, and the cooldowns as written in theirs."""
+    """Read both files; return the state, and the cooldowns as written in the second."""
     checkpoint = _read_file(files, path, path, CHECKPOINT_VERSION, "allocations", salvage=salvage)
     allocations = read_allocations(checkpoint)
     cooldowns_path = _cooldowns_path(path)
@@ -227,7 +227,7 @@ def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[s
 
 
 def _read_file(files: Files, journal: Path, path: Path, version: str, list_name: str, *, salvage: bool) -> Document:
-    """Read one file. If there is none, its list is empty."""
+    """Read one file. If it is missing, its list is empty."""
     with translated(path, "read"):
         data = files.read(path)
     document = read_document(write_document(version, list_name, ()) if data is None else data, list_name)

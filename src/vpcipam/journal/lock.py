@@ -12,20 +12,20 @@ from vpcipam.journal.files import OWNER_ONLY
 
 
 class ProcessLock:
-    """The exclusive right of one journal object to a path, held until it is released or its process ends.
+    """The lock of one journal object on a path, held until it is released or its process ends.
 
-    It is a `flock` on a lock file; the process id in the file only serves error messages. The file is never removed: otherwise two
-    processes could each lock a file of that name. A forked child does not inherit the lock.
+    It is a `flock` on a lock file. The process id in the file is only for error messages. The file is never removed: otherwise two
+    processes could each lock a different file of that name. A forked child does not inherit the lock.
 
     Attributes:
-        threads: the lock among the threads of the process.
+        threads: the lock between the threads of the process.
     """
 
     def __init__(self, path: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
         """Acquire the lock.
 
         Args:
-            path: of the lock file: the journal's path with one more suffix.
+            path: the lock file: the journal's path with one more suffix.
             flock: the system call; for tests.
 
         Raises:
@@ -72,7 +72,7 @@ class ProcessLock:
 def _taken(path: Path, holder: str, own: int) -> str:
     journal = path.with_suffix("")
     if holder == str(own):
-        return f"{journal} is open in this process (pid {own}) already: close that journal first"
+        return f"{journal} is already open in this process (pid {own}): close that journal first"
     return f"{journal} is in use by process {holder or 'of unknown number'}: stop that process first, or the two would overwrite each other"
 
 

@@ -19,7 +19,7 @@ class Assigned:
         assigned_ns: when it was assigned, Unix nanoseconds.
 
     Raises:
-        TypeError: the key or the pod holds something other than text. A journal stores text, so it would come back changed.
+        TypeError: the key or the pod has a field that is not text. A journal stores text, so the field would come back changed.
     """
 
     key: SandboxKey
@@ -37,9 +37,10 @@ class Assigned:
 
 @attrs.frozen
 class Cooling:
-    """An address cools until a given time, Unix nanoseconds, exclusive.
+    """An address cools.
 
     Attributes:
+        until_ns: the end, Unix nanoseconds, exclusive.
         released_ns: when it began to cool, None if unknown.
     """
 
@@ -48,9 +49,9 @@ class Cooling:
     released_ns: int | None = None
 
     def left_at(self, now_ns: int) -> "Cooling | None":
-        """The part of the cooldown that is left at a time, None if it is over.
+        """Return the part of the cooldown that is left at a time, None if it is over.
 
-        If the clock was set back since the release, the whole cooldown starts again at `now_ns`: it never lasts longer than its length.
+        If the clock was set back after the release, the cooldown starts again at `now_ns`. So it never lasts longer than its length.
 
         >>> Cooling("10.0.1.5", until_ns=40, released_ns=10).left_at(30)
         Cooling(address='10.0.1.5', until_ns=40, released_ns=10)
@@ -93,8 +94,8 @@ class Restored:
     Attributes:
         assigned: the sandboxes that hold an address. No two of them hold the same one.
         cooling: the addresses that still cool and that no sandbox holds, each with at most its whole cooldown left.
-        ended: cooldowns that are over if the clock is right. If it was set forward meanwhile, let these addresses cool again.
-        problems: the entries that are in none of these.
+        ended: cooldowns that are over if the clock is right. If the clock was set forward, cool these addresses again.
+        problems: all other entries.
     """
 
     assigned: tuple[Assigned, ...]
@@ -120,18 +121,18 @@ Released = tuple[tuple[SandboxKey, Cooling], ...]
 
 
 class Journal(Protocol):
-    """Where a datastore records a change before it acknowledges it. A journal belongs to one datastore, so to one network card.
+    """Records the changes of a datastore before it acknowledges them. A journal belongs to one datastore, so to one network card.
 
     A record is durable when the call returns. A call that raises has recorded nothing: the datastore undoes its change and raises the
-    error. There is one exception: if the machine fails or the call is interrupted just after the write, the record may be kept. After a
-    restart, a sandbox that was never told of its address may then hold it.
+    error. There is one exception: if the machine fails or the call is interrupted just after the write, the record can remain. After a
+    restart, a sandbox can then hold an address that no call returned.
     """
 
     def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes in one write, all or none.
 
         Args:
-            assigned: sandboxes that hold an address from now on. The address no longer cools. What is already recorded stays unchanged.
+            assigned: sandboxes that hold an address from now on. The address no longer cools. Recorded assignments stay unchanged.
             cooling: addresses that cool from now on because somebody else used them. The later of two cooldowns counts. An address that
                 a sandbox holds is ignored.
             dropped: problems that `restore` reported and that somebody has decided about. Their entries leave the journal.
@@ -153,7 +154,7 @@ class Journal(Protocol):
         ...
 
     def restore(self, now_ns: int) -> Restored:
-        """The content of the journal at a time.
+        """Return the content of the journal at a time.
 
         Raises:
             JournalError: the journal can't be read.
@@ -161,7 +162,7 @@ class Journal(Protocol):
         ...
 
     def close(self) -> None:
-        """Release files and locks. Closing a second time does nothing. A journal that is not closed loses nothing."""
+        """Release files and locks. Closing again does nothing. A journal that is never closed loses nothing."""
         ...
 
 
@@ -179,7 +180,7 @@ class Closing:
 
 
 class MemoryJournal(Closing):
-    """A journal that lives as long as its process: for tests, and to see what a durable one would hold.
+    """A journal in memory, for tests and to see what a durable journal would contain.
 
     >>> journal = MemoryJournal()
     >>> journal.record((Assigned(SandboxKey("aws-cni", "c1", "eth0"), "10.0.1.5", None, 0),))
@@ -199,11 +200,11 @@ class MemoryJournal(Closing):
 
     @property
     def cooling(self) -> tuple[Cooling, ...]:
-        """The last cooldown of each address that no sandbox holds, in the order of release. It may be over."""
+        """The last cooldown of each address that no sandbox holds, in the order of release. It can be over."""
         return tuple(self._cooling.values())
 
     def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
-        """Record changes, all or none; see `Journal`. There are no problems in memory to drop."""
+        """Record changes, all or none; see `Journal`. A journal in memory has no problems to drop."""
         for problem in dropped:
             raise unknown_problem(problem)
         for new in new_entries(assigned, self._assigned, self._key_of):
@@ -220,20 +221,20 @@ class MemoryJournal(Closing):
             self._cooling[cooling.address] = cooling
 
     def restore(self, now_ns: int) -> Restored:
-        """The content of the journal; see `Journal`."""
+        """Return the content of the journal; see `Journal`."""
         return Restored.at(now_ns, self._assigned.values(), self._cooling.values())
 
 
-# --- what every journal refuses ------------------------------------------------------------------------------------------
+# --- checks of every journal ---------------------------------------------------------------------------------------------
 
 
 def new_entries(
     assigned: Iterable[Assigned], held: Mapping[SandboxKey, Assigned], key_of: Mapping[str, SandboxKey]
 ) -> tuple[Assigned, ...]:
-    """The assignments that are not recorded yet.
+    """Return the assignments that are not recorded yet.
 
     Raises:
-        JournalConflict: one of them contradicts what is recorded, or another of them.
+        JournalConflict: one of them contradicts a recorded one, or another of them.
     """
     new: dict[SandboxKey, Assigned] = {}
     taken: dict[str, SandboxKey] = {}
@@ -251,7 +252,7 @@ def new_entries(
 
 
 def later_cooldowns(cooling: Iterable[Cooling], held: Container[str], known: Mapping[str, Cooling]) -> dict[str, Cooling]:
-    """The cooldowns that end later than the known one, by address; without addresses that are held."""
+    """Return the cooldowns that end later than the known ones, by address, without addresses that are held."""
     later: dict[str, Cooling] = {}
     for each in cooling:
         earlier = later.get(each.address) or known.get(each.address)
@@ -271,7 +272,7 @@ def check_released(released: Released, held: Mapping[SandboxKey, Assigned]) -> N
 
 
 def check_undecided(new: Iterable[Assigned], problems: Iterable[Problem]) -> None:
-    """Refuse to assign to a sandbox, or to assign an address, that a problem names.
+    """Refuse to assign a sandbox or an address that a problem names.
 
     Raises:
         JournalConflict: a problem names one of them.
@@ -286,22 +287,22 @@ def check_undecided(new: Iterable[Assigned], problems: Iterable[Problem]) -> Non
 
 
 def key_taken(assigned: Assigned, held: str) -> JournalConflict:
-    """The error for a sandbox that holds another address."""
+    """Return the error for a sandbox that holds another address."""
     return JournalConflict(f"the journal has {held} for {assigned.key}, not {assigned.address}: call restore before the first assign")
 
 
 def address_taken(assigned: Assigned, holder: SandboxKey) -> JournalConflict:
-    """The error for an address that another sandbox holds."""
+    """Return the error for an address that another sandbox holds."""
     return JournalConflict(
         f"the journal has {holder} on {assigned.address}, so {assigned.key} can't have it: call restore before the first assign"
     )
 
 
 def not_held(key: SandboxKey, cooling: Cooling) -> UnknownKey:
-    """The error for a sandbox that gives back an address that it does not hold."""
+    """Return the error for a sandbox that gives back an address that it does not hold."""
     return UnknownKey(f"the journal has no address {cooling.address} for {key}: give the journal to the datastore before the first assign")
 
 
 def unknown_problem(problem: Problem) -> UnknownKey:
-    """The error for a problem that is not in the journal."""
+    """Return the error for a problem that is not in the journal."""
     return UnknownKey(f"the journal has no such entry to drop: {problem.place}, {problem.message}")

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 APPLICATION_ID = 0x76706970
-"""`vpip`: by it, `file` and `PRAGMA application_id` identify a journal."""
+"""`vpip` in ASCII: identifies a journal to `file` and `PRAGMA application_id`."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -24,11 +24,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX cooling_by_end ON cooling (until_ns)",
     ),
 )
-"""The statements that migrate version 0, an empty database, to 1, and so on. A released migration never changes."""
+"""The statements of each migration: from version 0, an empty database, to 1, and so on. A released migration never changes."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The version of a database's tables."""
+    """Return the version of a database's tables."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
 
@@ -50,7 +50,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] 
 
 
 def has_tables_of(connection: sqlite3.Connection, version: int, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> bool:
-    """Whether a database has exactly the tables of a version. Further tables are ignored."""
+    """Tell whether a database has all tables of a version, unchanged. Other tables don't matter."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         migrate(fresh, migrations[:version])
         return _tables(fresh) <= _tables(connection)

@@ -33,33 +33,33 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 Connect = Callable[..., sqlite3.Connection]
 Execute = Callable[..., sqlite3.Cursor]
 BUSY_TIMEOUT_S = 1.0
-"""How long to wait for another program that has the database locked, such as the sqlite3 shell."""
+"""How long to wait for another program that locks the database, such as the sqlite3 shell."""
 
 
 class SqliteJournal(Closing):
     """A journal in a SQLite database with a write-ahead log: one row for each sandbox, one for each address that cools.
 
-    Any thread may call it at any time; a lock serializes the calls. Only one process can have it open; a `.lock` file beside it has the
+    Any thread can call it at any time; a lock serializes the calls. Only one process can have it open; a `.lock` file beside it has the
     process id. A forked child must open its own, after the parent has closed this one.
 
-    After the disk has failed, the journal refuses every further record, since the content of the disk is unknown. Open it again and
-    continue from what it restores.
+    After a disk failure, the journal refuses further records, since the content of the disk is unknown. Open it again and continue from
+    what it restores.
     """
 
     def __init__(self, path: Path | str, *, synchronous: Synchronous = "FULL", connect: Connect = sqlite3.connect) -> None:
         """Open a journal. If there is none, create one.
 
         Args:
-            path: of the database. While it is open, and after a crash, `-wal` and `-shm` files beside it belong to it.
-            synchronous: what survives a power cut. `FULL`: every record. `NORMAL`: every record but perhaps the last ones. `OFF`: perhaps
-                nothing. Every record survives a kill of the process with each of them. Only `FULL` waits for the disk on each record.
+            path: the database. While it is open, and after a crash, `-wal` and `-shm` files beside it belong to it.
+            synchronous: the records that survive a power cut. `FULL`: all. `NORMAL`: all but perhaps the last ones. `OFF`: perhaps none.
+                If only the process is killed, all records survive with each of these. Only `FULL` waits for the disk on each record.
             connect: opens the database; for tests.
 
         Raises:
             JournalLocked: another process has it open.
             JournalCorrupt: it is damaged; the message says how to read the undamaged part.
             JournalFormatError: a newer release or another program wrote it.
-            JournalError: the file system refuses.
+            JournalError: the file system refuses access.
         """
         if synchronous not in ("FULL", "NORMAL", "OFF"):
             raise InvalidArgument(f"synchronous must be FULL, NORMAL or OFF, not {synchronous!r}")
@@ -68,7 +68,7 @@ class SqliteJournal(Closing):
         self._failure: str | None = None
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
-            _make(self.path, connect)
+            _create_if_missing(self.path, connect)
             self._connection = _open(self.path, connect)
             try:
                 self._set_up(synchronous)
@@ -99,17 +99,17 @@ class SqliteJournal(Closing):
             raise JournalCorrupt(f"{self.path} is damaged: {finding}. {_salvage(self.path)}")
         (mode,) = execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise JournalError(f"{self.path} is where SQLite can't have a write-ahead log (it offers {mode!r}): put it on a local disk")
+            raise JournalError(f"SQLite can't keep a write-ahead log for {self.path} (it offers {mode!r}): put it on a local disk")
         execute(f"PRAGMA synchronous = {synchronous}")
         migrate(self._connection)
         self._problems = dict(_read(self._connection).problems)
 
     @classmethod
     def salvage(cls, path: Path | str, now_ns: int) -> Restored:
-        """The readable content of a damaged journal. It reads a copy, changes nothing and ignores the lock.
+        """Return the readable content of a damaged journal. This reads a copy, changes nothing and ignores the lock.
 
-        To continue, move the damaged file and its `-wal` away, open a new journal, and record there what this returns. Lost entries are
-        sandboxes that may still run, and their addresses would go to others: first ask the container runtime for its sandboxes.
+        To continue, move the damaged file and its `-wal` away, open a new journal, and record there what this returns. Sandboxes of lost
+        entries may still run, and their addresses would go to others: first ask the container runtime for its sandboxes.
 
         Raises:
             JournalCorrupt: nothing can be read.
@@ -143,7 +143,7 @@ class SqliteJournal(Closing):
                 _insert(execute, each, self._problems.keys() - gone)
             for cooldown in cooling:
                 _cool(execute, cooldown)
-        for problem in gone:  # after the commit: if that fails, the entries are still there
+        for problem in gone:  # only after the commit: if it fails, the entries are still there
             self._problems.pop(problem, None)
 
     def record_unassign(self, released: Released) -> None:
@@ -165,7 +165,7 @@ class SqliteJournal(Closing):
             execute("DELETE FROM cooling WHERE until_ns <= ?", (now_ns,))
 
     def restore(self, now_ns: int) -> Restored:
-        """The content of the database; see `Journal`."""
+        """Return the content of the database; see `Journal`."""
         with self._transaction("BEGIN", "read"):
             return _read(self._connection).restored(now_ns)
 
@@ -202,7 +202,7 @@ class SqliteJournal(Closing):
             self._failure = str(error)
 
     def _explained(self, error: sqlite3.Error, doing: str) -> JournalError:
-        """The journal error for an error of SQLite. After a failure of the disk or the file, the journal refuses further records."""
+        """Return the journal error for a SQLite error. After an error of the disk or the file, refuse further records."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         what = f"{self.path} could not be {doing}: "
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -224,7 +224,7 @@ _CAUSES = {
 }
 
 
-_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # UnicodeDecodeError: sqlite3 reports a name that is garbled
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # sqlite3 raises UnicodeDecodeError if a name is garbled
 
 
 def _salvage(path: Path) -> str:
@@ -232,28 +232,28 @@ def _salvage(path: Path) -> str:
 
 
 def _open(path: Path, connect: Connect) -> sqlite3.Connection:
-    """Open a database with explicit transactions. Any thread may use it, under the journal's own lock."""
+    """Open a database with explicit transactions. Any thread can use it while it holds the journal's lock."""
     connection = connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
     connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     return connection
 
 
 def _padded(data: bytes) -> bytes:
-    """Pad a truncated database to the length in its header: SQLite refuses to read it otherwise.
+    """Pad a truncated database to the length in its header, since SQLite refuses to read it otherwise.
 
-    An incomplete page is dropped, since its rows would be garbled. The header has the page size at 16 and the page count at 28.
+    Drop an incomplete page, since its rows would be garbled. The header has the page size at byte 16 and the page count at byte 28.
     """
     size = int.from_bytes(data[16:18]) or 1
     return data[: len(data) // size * size].ljust(min(size * int.from_bytes(data[28:32]), _LENGTH_MAX), b"\0")
 
 
-_LENGTH_MAX = 1 << 28  # far more than any node's journal; a damaged header may ask for more
+_LENGTH_MAX = 1 << 28  # far more than any node's journal; a damaged header can name any length
 
 
-def _make(path: Path, connect: Connect) -> None:
+def _create_if_missing(path: Path, connect: Connect) -> None:
     """Create a database if there is none: write it under another name, then rename it.
 
-    A journal is therefore never an empty file, not even after a crash. SQLite takes an empty file for a new database and deletes its log.
+    So a journal is never an empty file, not even after a crash. SQLite would take an empty file for a new database and delete its log.
     """
     files, log = Files(), path.with_name(f"{path.name}-wal")
     if path.exists():
@@ -322,14 +322,14 @@ _SELECT_COOLING = "SELECT address, until_ns, released_ns FROM cooling ORDER BY a
 
 @attrs.frozen
 class _Content:
-    """The content of the tables. Each of the problems comes with the statement, and its parameters, that deletes its entry."""
+    """The content of the tables. Each problem maps to the statement that deletes its entry, and the parameters of that statement."""
 
     assigned: tuple[Assigned, ...]
     cooling: tuple[Cooling, ...]
     problems: Mapping[Problem, tuple[str, tuple[object, ...]]]
 
     def restored(self, now_ns: int) -> Restored:
-        """The content as the protocol has it."""
+        """Return the content at a time, as `Journal.restore` does."""
         held = {entry.address for entry in self.assigned}
         return Restored.at(now_ns, self.assigned, (each for each in self.cooling if each.address not in held), self.problems)
 
@@ -360,8 +360,8 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
 
 
 def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> tuple[list[tuple[object, ...]], str]:
-    """Read a table. If it is damaged and `lenient`, read the rows before and behind the damage, and return what the damage is."""
-    before: list[tuple[object, ...]] = []  # `extend` keeps the rows that it has when the next one fails
+    """Read a table; return its rows and its damage, as text. If `lenient`, read the rows on both sides of the damage."""
+    before: list[tuple[object, ...]] = []  # if a row fails, `extend` keeps the rows before it
     try:
         before.extend(connection.execute(statement))
     except _DAMAGE as error:
@@ -376,7 +376,7 @@ def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> t
 
 
 def _allocation(row: tuple[object, ...]) -> tuple[str, str, Assigned | Problem]:
-    """Read a row under the names that ipamd has for its fields; return its place, its text and its content."""
+    """Read a row, with ipamd's names for its fields; return its place, its text and its content."""
     number, network_name, container_id, if_name, address, namespace, name, assigned_ns = row
     fields = {
         "networkName": network_name,

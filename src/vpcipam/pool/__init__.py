@@ -1,7 +1,7 @@
 """Pools of offsets and of keyed addresses: integers only, no clock, no AWS.
 
-The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins do the same; `USING_EXTENSION` says
-which one is in use. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
+The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins behave the same; `USING_EXTENSION`
+tells which one is in use. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
 """
 
 import os
@@ -46,7 +46,7 @@ elif os.environ.get("VPCIPAM_NO_EXTENSION") == "1":
     USING_EXTENSION = False
 else:
     try:
-        # Each from its own module: if a user imports `vpcipam._pool` first, it is importing `addresses` right now.
+        # Import each class from its own module: if a user imports `vpcipam._pool` first, that module is still half imported here.
         from vpcipam._pool import BitmapPool
         from vpcipam.pool.addresses import AddressPool, owners_lock
 

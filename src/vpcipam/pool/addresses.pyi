@@ -1,4 +1,4 @@
-# AddressPool as type checkers see it. Signatures are those of the plain twin, which has the docstrings.
+# AddressPool for type checkers. The signatures are those of the plain twin, which has the docstrings.
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from types import GenericAlias

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic, autotestdict=False
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# With binding=False a method is a C method, and calling it costs half as much. The clinic signatures keep `inspect` and stubtest working.
-"""The compiled twin of AddressPool: the same results and errors as the plain twin (`vpcipam.pool.plain_addresses`), in nanoseconds."""
+# binding=False makes methods C methods, which halves the cost of a call. The clinic signatures keep `inspect` and stubtest working.
+"""The compiled twin of AddressPool. It gives the same results and errors as `vpcipam.pool.plain_addresses`, in nanoseconds."""
 
 from bisect import bisect_left, bisect_right
 from threading import RLock
@@ -71,7 +71,7 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
     PyObject* PyList_GET_ITEM(PyObject* items, Py_ssize_t index)  # borrowed
     void decref "Py_DECREF" (PyObject* item)
-    void PyList_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # takes over the reference, and forgets the old item
+    void PyList_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # steals the reference; does not release the old item
     bint PyDict_Next(dict items, Py_ssize_t* position, PyObject** key, PyObject** value)
 
 cdef int64_t BLOCK_SIZE_MAX = refuse.BLOCK_SIZE_MAX
@@ -86,7 +86,7 @@ cdef enum Placement:  # in the order of refuse.PLACEMENTS
     SPREAD
     RANDOM
 
-ctypedef struct Found:
+ctypedef struct UsedPlace:
     int64_t offset
     int32_t place
 
@@ -98,13 +98,13 @@ cdef enum Comparison:
 
 
 cdef int by_offset(const void* left, const void* right) noexcept nogil:
-    cdef int64_t first = (<const Found*>left).offset
-    cdef int64_t second = (<const Found*>right).offset
+    cdef int64_t first = (<const UsedPlace*>left).offset
+    cdef int64_t second = (<const UsedPlace*>right).offset
     return (first > second) - (first < second)
 
 
 cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Return an integer argument that must be low … high, both included."""
+    """Return an integer argument; refuse it outside low … high, both included."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):
@@ -114,7 +114,7 @@ cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) e
     return refuse.bounded(name, value, low, high)
 
 
-# These take a list as a plain pointer: Cython would count a reference to an object.
+# These functions take a list as a plain pointer, because Cython would count references to an object.
 
 cdef inline PyObject* key_at(PyObject* held, int32_t place) noexcept:
     return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place)
@@ -124,24 +124,24 @@ cdef inline PyObject* address_at(PyObject* held, int32_t place) noexcept:
     return PyList_GET_ITEM(held, 2 * <Py_ssize_t>place + 1)
 
 
-cdef inline PyObject* entry_at(PyObject* kept, int32_t place) noexcept:
-    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place)
+cdef inline PyObject* entry_at(PyObject* owner_data, int32_t place) noexcept:
+    return PyList_GET_ITEM(owner_data, 2 * <Py_ssize_t>place)
 
 
-cdef inline PyObject* note_at(PyObject* kept, int32_t place) noexcept:
-    return PyList_GET_ITEM(kept, 2 * <Py_ssize_t>place + 1)
+cdef inline PyObject* note_at(PyObject* owner_data, int32_t place) noexcept:
+    return PyList_GET_ITEM(owner_data, 2 * <Py_ssize_t>place + 1)
 
 
 cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
-    """Replace an item. This may drop the last reference to the old one and run its code, so callers do it last or keep a reference."""
+    """Replace an item. If that drops the last reference to the old item, its code runs: call this last, or keep a reference."""
     cdef PyObject* before = PyList_GET_ITEM(items, index)
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
     decref(before)
 
 
-cdef int extend(list items, int64_t count) except -1:
-    """Lengthen a list by None. It makes no container, so the garbage collector can't run code that changes the pool."""
+cdef int extend_with_none(list items, int64_t count) except -1:
+    """Append None until a list has `count` items. That makes no container, so no garbage collection can change the pool."""
     while len(items) < count:
         items.append(None)
     return 0
@@ -151,11 +151,11 @@ cdef int extend(list items, int64_t count) except -1:
 cdef class AddressPool:
     """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
-    `vpcipam.pool.plain` has the full text for the class and for each method.
+    See `vpcipam.pool.plain` for the full documentation of the class and its methods.
     """
 
     # Fields that assign and unassign read come first, to share cache lines.
-    # Two items per place: its key, or None, and its address. A list, so that the garbage collector sees the keys.
+    # Two items per place: its key (or None) and its address. It is a list so that the garbage collector sees the keys.
     cdef list _held
     cdef KeyTable _table  # keys to places
     cdef Place* _places
@@ -164,28 +164,28 @@ cdef class AddressPool:
     cdef int64_t _cooldown_ns
     cdef int64_t _assigned_count
     cdef int64_t _cooling_count
-    cdef uint64_t _changes  # how often a key was added or removed
-    cdef size_t _found_slot  # where the last search ended: at the key, or at the slot for it
+    cdef uint64_t _changes  # how many times a key was added or removed
+    cdef size_t _found_slot  # where the last `_find` ended: the slot of the key, or the empty slot for it
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
     cdef int32_t _open_count
     cdef int32_t _place_count
     cdef int _placement
     cdef bint _locked
-    cdef bint _keeps  # whether the owner has entries or notes
-    cdef bint _ranks_stale  # blocks were added or removed, so the ranks must be computed before the next choice
+    cdef bint _has_owner_data  # whether the owner has stored entries or notes
+    cdef bint _ranks_stale  # blocks were added or removed: compute the ranks before the next choice
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
     cdef FreeTree _open_ranks  # "lowest": the ranks of open blocks
-    cdef dict _outside  # address -> place: far places, and places outside all blocks
-    cdef list _kept  # two items per place: its entry, and the note of its key, or None; empty unless `_keeps`
+    cdef dict _outside  # address -> place, of far places and of places outside all blocks
+    cdef list _owner_data  # two items per place: its entry and the note of its key, each or None; empty unless `_has_owner_data`
     cdef dict _group_slots  # group number -> index of `_groups`
-    cdef list _group_totals  # the number of addresses, by index of `_groups`
+    cdef list _group_totals  # numbers of addresses, by index of `_groups`
     cdef list _bases  # by block, as numbered in `_blocks`
     cdef list _sorted_bases
     cdef dict _block_at  # base -> block
     cdef object _total_count
     cdef object _seed
-    cdef Tournament _by_use  # "packed", "spread": ranks of open blocks, by addresses in use
+    cdef Tournament _by_use  # "packed", "spread": the ranks of open blocks, weighted by addresses in use
     cdef SumTree _open_sums  # "random": by rank, whether the block is open
     cdef SumTree _group_sums  # "random": by rank of the group, whether it has an open block
     cdef int32_t* _ranked_groups  # "random": groups, ascending by number
@@ -205,7 +205,7 @@ cdef class AddressPool:
         self._placement = refuse.PLACEMENTS.index(placement)
         self._seed = self._random_state = refuse.bounded("seed", seed, 0, refuse.SEED_MAX)
         self._held = []
-        self._kept = []
+        self._owner_data = []
         self._outside = {}
         self._group_slots = {}
         self._group_totals = []
@@ -279,7 +279,7 @@ cdef class AddressPool:
             self._adopt_remembered(index)
 
     def remove_block(self, base, *, force=False, now_ns=None):
-        """Remove a block; return the keys that lose their address, in order of address."""
+        """Remove a block; return the keys that lose their addresses, ascending by address."""
         cdef int32_t index = self._checked_block(base)
         cdef int64_t now = 0 if now_ns is None else bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
@@ -287,11 +287,11 @@ cdef class AddressPool:
         cdef list evicted = []
         cdef list notes = []  # kept until the end, as in _unassign
         cdef Block* block
-        cdef Found* found
+        cdef UsedPlace* found
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        index = self._checked_block(base)  # again: `now_ns` and `force` may have run code
+        index = self._checked_block(base)  # again, since reading `now_ns` and `force` can run code that changes the pool
         block = &self._blocks[index]
         if block.assigned_count and not forced:
             raise refuse.block_in_use(self._bases[index], block.assigned_count)
@@ -315,7 +315,7 @@ cdef class AddressPool:
         return tuple(evicted)
 
     def close_block(self, base, /):
-        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing."""
+        """Stop `assign` from choosing a block; all other calls still work on it. Closing a closed block changes nothing."""
         cdef Block* block = &self._blocks[self._checked_block(base)]
         block.closed = True
         self._update_block(block)
@@ -353,12 +353,12 @@ cdef class AddressPool:
     # Assignments
 
     def assign(self, key, now_ns):
-        """Assign an address to a key and return it; if the key has one, return that."""
+        """Assign an address to a key and return it. If the key already has one, return that."""
         cdef bint is_new
         return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
 
     def assign_at(self, key, address, now_ns):
-        """Assign this address to a key, even in a closed block; if the key has this address, change nothing."""
+        """Assign this address to a key, even in a closed block. If the key already has it, change nothing."""
         cdef int64_t offset
         cdef int32_t index
         cdef int32_t place
@@ -394,7 +394,7 @@ cdef class AddressPool:
         return address
 
     def revoke(self, key, /):
-        """Remove a key and return its address, which is free at once: undo an assignment that never took effect."""
+        """Undo an assignment that never took effect: remove the key and return its address, which is free at once."""
         cdef int32_t place = self._holding(key)
         address = <object>address_at(<PyObject*>self._held, place)
         _key = <object>key_at(<PyObject*>self._held, place)  # as in _unassign
@@ -409,7 +409,7 @@ cdef class AddressPool:
         return None if place == NONE else <object>address_at(<PyObject*>self._held, place)
 
     def key_of(self, address, /):
-        """Return the key of an address, or None if no key has it; the address may lie outside all blocks."""
+        """Return the key of an address, or None if no key has it. The address can lie outside all blocks."""
         cdef int32_t place = self._place_of(address)
         return None if place == NONE else <object>key_at(<PyObject*>self._held, place)
 
@@ -418,14 +418,14 @@ cdef class AddressPool:
         cdef list keys = []
         cdef list addresses = []
         for base in self._sorted_bases:
-            self._list_assigned(self._block_at[base], keys, addresses)
+            self._append_assigned(self._block_at[base], keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def block_items(self, base, /):
         """Return an iterator over (key, address) of one block, ascending by address; later changes don't show."""
         cdef list keys = []
         cdef list addresses = []
-        self._list_assigned(self._checked_block(base), keys, addresses)
+        self._append_assigned(self._checked_block(base), keys, addresses)
         return zip(keys, addresses, strict=True)
 
     def __len__(self):
@@ -434,14 +434,14 @@ cdef class AddressPool:
     # The owner's objects for addresses (entries) and for keys (notes)
 
     def assign_entry(self, key, now_ns, note=None, /):
-        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none."""
+        """Assign an address, store the note if the key is new, and return the entry of the address, or None if it has none."""
         cdef bint is_new
         cdef int32_t place
-        if not self._keeps:
-            self._start_keeping()
+        if not self._has_owner_data:
+            self._make_owner_data()
         place = self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, True)
         if is_new and note is not None:
-            put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
+            put(<PyObject*>self._owner_data, 2 * <Py_ssize_t>place + 1, note)
         return self._entry_of(place)
 
     def unassign_entry(self, key, now_ns, /):
@@ -464,26 +464,26 @@ cdef class AddressPool:
         return None if place == NONE else self._entry_of(place)
 
     def set_entry(self, key, entry, /):
-        """Keep an object for a key's address; the next key that gets the address finds it too."""
+        """Store an object, the entry, for a key's address. The next key that gets the address finds it too."""
         cdef int32_t place
-        if not self._keeps:
-            self._start_keeping()
+        if not self._has_owner_data:
+            self._make_owner_data()
         place = self._holding(key)
         self._places[place].has_entry = True
-        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place, entry)
+        put(<PyObject*>self._owner_data, 2 * <Py_ssize_t>place, entry)
 
     def note_of(self, key, /):
         """Return the note of a key, or None."""
         cdef int32_t place = self._find(key, hash_of(key))
-        return None if place == NONE or not self._keeps else <object>note_at(<PyObject*>self._kept, place)
+        return None if place == NONE or not self._has_owner_data else <object>note_at(<PyObject*>self._owner_data, place)
 
     def set_note(self, key, note, /):
-        """Keep an object for a key as long as the key has its address."""
+        """Store an object, the note, for a key. It stays as long as the key has its address."""
         cdef int32_t place
-        if not self._keeps:
-            self._start_keeping()
+        if not self._has_owner_data:
+            self._make_owner_data()
         place = self._holding(key)
-        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, note)
+        put(<PyObject*>self._owner_data, 2 * <Py_ssize_t>place + 1, note)
 
     def __contains__(self, key):
         return self._find(key, hash_of(key)) != NONE
@@ -491,7 +491,7 @@ cdef class AddressPool:
     # Cooldowns
 
     def cool_at(self, address, until_ns):
-        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts."""
+        """Make a free address cool until a time, to restore a cooldown after a restart. The later of two ends counts."""
         cdef int64_t offset
         cdef int64_t until
         cdef int32_t index
@@ -515,7 +515,7 @@ cdef class AddressPool:
             self._cool(place, until)
 
     def cooling_until(self, address, /):
-        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool."""
+        """Return when the cooldown of an address ends, or None if it does not cool. The end can be past, and its block removed."""
         cdef int32_t place = self._place_of(address)
         return self._places[place].stamp.until_ns if place != NONE and self._places[place].state == COOLING else None
 
@@ -584,7 +584,7 @@ cdef class AddressPool:
         cdef int64_t now
         self._checked_block(base)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        index = self._checked_block(base)  # again: now_ns may have run code
+        index = self._checked_block(base)  # again, since reading `now_ns` can run code that changes the pool
         self._expire(now)
         return self._blocks[index].cooling_count
 
@@ -594,7 +594,7 @@ cdef class AddressPool:
         return 0 if slot == NONE else self._groups[slot].block_count
 
     def group_empty_block_count(self, group, /):
-        """Count the blocks of a group without an assigned address; their addresses may cool."""
+        """Count the blocks of a group that have no assigned address. Their addresses can be cooling."""
         slot = self._checked_group(group)
         return 0 if slot == NONE else self._groups[slot].block_count - self._groups[slot].busy_count
 
@@ -613,7 +613,7 @@ cdef class AddressPool:
         cdef int64_t now
         self._checked_group(group)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
-        slot = self._checked_group(group)  # again: now_ns may have run code
+        slot = self._checked_group(group)  # again, since reading `now_ns` can run code that changes the pool
         self._expire(now)
         return 0 if slot == NONE else self._groups[slot].cooling_count
 
@@ -636,12 +636,12 @@ cdef class AddressPool:
         return index
 
     cdef int32_t _checked_group(self, object group) except -2:
-        """The index of a group in `_groups`, NONE if it has no block."""
+        """Return the index of a group in `_groups`, NONE if it has no block."""
         cdef int64_t number = bounded("group", group, 0, GROUP_MAX)
         return self._group_slots.get(number, NONE)
 
     cdef int32_t _covering(self, object address, int64_t* offset) except -2:
-        """The block that covers an address, or NONE; sets the offset of the address in it."""
+        """Return the block that covers an address, or NONE; set the offset of the address in it."""
         cdef Py_ssize_t position = bisect_right(self._sorted_bases, address)
         cdef int32_t index
         if position == 0:
@@ -655,7 +655,7 @@ cdef class AddressPool:
         return index
 
     cdef int32_t _place_at(self, int32_t index, int64_t offset, object address) except -2:
-        """The place of an address with this block and offset; NONE if it has none, which means that it is free."""
+        """Return the place of an address with this block and offset. NONE if it has none; it is then free."""
         if index != NONE and offset < self._blocks[index].near:
             return place_slot(&self._blocks[index], offset)[0]
         return self._outside.get(address, NONE)
@@ -669,11 +669,11 @@ cdef class AddressPool:
 
     # Keys
 
-    cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint heeds_lock) except -1:
-        """The place of a key; a new key gets one."""
+    cdef inline int32_t _assign(self, object key, int64_t now, bint* is_new, bint respects_lock) except -1:
+        """Return the place of a key; give a new key one."""
         cdef Py_hash_t key_hash = hash_of(key)
         cdef int32_t place = self._find(key, key_hash)
-        if heeds_lock and self._locked:
+        if respects_lock and self._locked:
             raise refuse.pool_locked()
         is_new[0] = place == NONE
         if is_new[0]:
@@ -692,7 +692,7 @@ cdef class AddressPool:
         return place
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
-        # Comparing runs the keys' own code. It may raise, so no change may be half made; it may change the pool, so the search restarts.
+        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. It can change the pool; then restart.
         cdef uint32_t mark = mark_of(key_hash)
         cdef size_t slot = mark >> self._table.shift
         cdef int32_t place = self._table.slots[slot].place
@@ -715,7 +715,7 @@ cdef class AddressPool:
         return place
 
     cdef inline int32_t _holding(self, object key) except -1:
-        """The place of a key, which must have one."""
+        """Return the place of a key, or raise UnknownKey."""
         cdef int32_t place = self._find(key, hash_of(key))
         if place == NONE:
             raise refuse.unknown_key(key)
@@ -766,9 +766,9 @@ cdef class AddressPool:
         cdef Place* places
         if room > PLACES_MAX:
             raise MemoryError
-        extend(self._held, 2 * room)
-        if self._keeps:
-            extend(self._kept, 2 * room)
+        extend_with_none(self._held, 2 * room)
+        if self._has_owner_data:
+            extend_with_none(self._owner_data, 2 * room)
         places = <Place*>realloc(self._places, room * sizeof(Place))
         if places == NULL:
             raise MemoryError
@@ -776,31 +776,31 @@ cdef class AddressPool:
         self._place_room = room
         return 0
 
-    cdef int _start_keeping(self) except -1:
+    cdef int _make_owner_data(self) except -1:
         """Make room for entries and notes."""
-        extend(self._kept, 2 * <int64_t>self._place_room)
-        self._keeps = True
+        extend_with_none(self._owner_data, 2 * <int64_t>self._place_room)
+        self._has_owner_data = True
         return 0
 
     cdef inline object _entry_of(self, int32_t place):
-        return <object>entry_at(<PyObject*>self._kept, place) if self._places[place].has_entry else None
+        return <object>entry_at(<PyObject*>self._owner_data, place) if self._places[place].has_entry else None
 
     cdef inline object _take_note(self, int32_t place):
         """Remove and return the note of a key."""
-        if not self._keeps:
+        if not self._has_owner_data:
             return None
-        note = <object>note_at(<PyObject*>self._kept, place)
-        put(<PyObject*>self._kept, 2 * <Py_ssize_t>place + 1, None)
+        note = <object>note_at(<PyObject*>self._owner_data, place)
+        put(<PyObject*>self._owner_data, 2 * <Py_ssize_t>place + 1, None)
         return note
 
     cdef void _recycle(self, int32_t place):
-        """Make a place available for another address. No block and no dict may refer to it."""
+        """Make a place available for another address. No block and no dict may still refer to it."""
         self._held[2 * <Py_ssize_t>place + 1] = None
         self._places[place].after = self._spare_place
         self._spare_place = place
 
     cdef inline int32_t _lowest_place(self, int32_t index) except -1:
-        """The place of the lowest free address of a block. The block must have one."""
+        """Return the place of the lowest free address of a block. The block must have one."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t offset
         cdef int32_t place
@@ -815,14 +815,14 @@ cdef class AddressPool:
         return place
 
     cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
-        """The lowest free offset of a block whose `word` has none."""
+        """Return the lowest free offset of a block that has none in `word`."""
         cdef Block* block = &self._blocks[index]
         while block.assigned_count + block.cooling_count - block.far_count == block.near:
             self._grow_near(index)
         return lowest_near(block)
 
     cdef int32_t _make_place(self, int32_t index, int64_t offset, object address) except -1:
-        """The place of a free address, made if it has none."""
+        """Return the place of a free address; make one if it has none."""
         cdef Block* block = &self._blocks[index]
         cdef int32_t place
         if block.near <= offset < max(NEAR_FIRST, block.near * 2):
@@ -874,10 +874,10 @@ cdef class AddressPool:
         free(moved)
         return 0
 
-    cdef Found* _used_places(self, int32_t index, int64_t* count) except NULL:
-        """The places of a block that are in use, ascending by offset. The caller frees the array."""
+    cdef UsedPlace* _used_places(self, int32_t index, int64_t* count) except NULL:
+        """Return the places of a block that are in use, ascending by offset. The caller frees the array."""
         cdef Block* block = &self._blocks[index]
-        cdef Found* found = <Found*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(Found))
+        cdef UsedPlace* found = <UsedPlace*>malloc((block.assigned_count + block.cooling_count + 1) * sizeof(UsedPlace))
         cdef int64_t near_count
         cdef int64_t offset
         cdef Py_ssize_t position = 0
@@ -900,15 +900,15 @@ cdef class AddressPool:
                     found[count[0]].offset = self._places[place].offset
                     found[count[0]].place = place
                     count[0] += 1
-            qsort(&found[near_count], count[0] - near_count, sizeof(Found), by_offset)
+            qsort(&found[near_count], count[0] - near_count, sizeof(UsedPlace), by_offset)
         return found
 
-    cdef int _list_assigned(self, int32_t index, list keys, list addresses) except -1:
-        # Appending makes no container, so the garbage collector can't run code that changes the pool half-way
+    cdef int _append_assigned(self, int32_t index, list keys, list addresses) except -1:
+        # Appending makes no container, so the garbage collector can't run code that changes the pool meanwhile.
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        cdef Found* found
+        cdef UsedPlace* found
         if not self._blocks[index].assigned_count:
             return 0
         found = self._used_places(index, &count)
@@ -922,7 +922,7 @@ cdef class AddressPool:
             free(found)
         return 0
 
-    # Changes of state. They run no code of keys, and none may fail once begun.
+    # State changes. They run no code of keys. None may fail after its first change.
 
     cdef inline void _add_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
         """Assign a free place to the key that `_find` has just looked for."""
@@ -932,7 +932,7 @@ cdef class AddressPool:
         self._update_block(block)
 
     cdef inline void _record_key(self, int32_t place, object key, Py_hash_t key_hash) noexcept:
-        """Record the key of a place, whose bit the caller has cleared."""
+        """Record the key of a place. The caller has cleared its bit."""
         cdef Place* taken = &self._places[place]
         cdef Block* block = &self._blocks[taken.block]
         taken.state = ASSIGNED
@@ -984,7 +984,7 @@ cdef class AddressPool:
 
     cdef inline int _unassign(self, int32_t place, int64_t now) except -1:
         """Remove the key that `_find` has just found, and its note; cool the place, or free it if there is no cooldown."""
-        # Both kept until the end: dropping the last reference may run code of the key or the note.
+        # Keep both until the end: dropping the last reference can run code of the key or the note.
         _key = <object>key_at(<PyObject*>self._held, place)
         _note = self._take_note(place)
         self._remove_key(place, self._found_slot)
@@ -1006,7 +1006,7 @@ cdef class AddressPool:
             self._places[cooling.after].before = cooling.before
 
     cdef inline int _free_place(self, int32_t place) except -1:
-        """Free a place without a key. It is out of the list of cooling places, and out of the counts of its block."""
+        """Free a place without a key. The caller has removed it from the list of cooling places and from the counts of its block."""
         cdef Place* freed = &self._places[place]
         cdef Block* block
         freed.state = FREE
@@ -1036,10 +1036,10 @@ cdef class AddressPool:
         return 0
 
     cdef inline int32_t _reuse_expired(self, int64_t now) noexcept:
-        """A shortcut for "lowest": the place to assign next if it is the only one whose cooldown is over; else NONE.
+        """End the only cooldown that is over and return its place, if "lowest" assigns that place next; else return NONE.
 
-        This is the usual case if a pod starts for each one that stops; it saves a user's assign and unassign an eighth. Ending one cooldown
-        and assigning the same address leaves as many addresses in use, so no bit and no rank changes.
+        This shortcut covers the usual case, a pod starting for each that stops, and saves an eighth of a user's assign and unassign. The
+        number of addresses in use stays the same, so no bit and no rank changes.
         """
         cdef int32_t place = self._first_cooling
         cdef int32_t after
@@ -1064,7 +1064,7 @@ cdef class AddressPool:
         return place
 
     cdef bint _some_block_opens(self, int64_t now) noexcept:
-        """Tell whether a cooldown that is over frees an address in an open block. It ends none, as the call may still raise."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none, because the caller can still raise."""
         cdef int32_t place = self._first_cooling
         while place != NONE and self._places[place].stamp.until_ns <= now:
             if self._places[place].block != NONE and not self._blocks[self._places[place].block].closed:
@@ -1086,7 +1086,7 @@ cdef class AddressPool:
         return 0
 
     cdef int _adopt_remembered(self, int32_t index) except -1:
-        """Make the cooling places outside all blocks that a new block covers far places of that block."""
+        """Move the remembered cooling places that a new block covers into that block, as far places."""
         cdef Block* block = &self._blocks[index]
         cdef Py_ssize_t position = 0
         cdef PyObject* address
@@ -1125,7 +1125,7 @@ cdef class AddressPool:
         if memory == NULL:
             raise MemoryError
         self._by_rank = <int32_t*>memory
-        extend(self._bases, room)
+        extend_with_none(self._bases, room)
         memory = realloc(self._blocks, room * sizeof(Block))
         if memory == NULL:
             raise MemoryError
@@ -1140,7 +1140,7 @@ cdef class AddressPool:
         return 0
 
     cdef int32_t _ensure_group(self, int64_t number) except -1:
-        """The index of a group in `_groups`; a new group gets one."""
+        """Return the index of a group in `_groups`; give a new group one."""
         cdef int32_t slot
         cdef int32_t room
         cdef int32_t fresh
@@ -1170,7 +1170,7 @@ cdef class AddressPool:
         return slot
 
     cdef int32_t _rank_position(self, int32_t index) except -1:
-        """The number of blocks of lower rank."""
+        """Return the number of blocks of lower rank."""
         cdef int32_t number = self._groups[self._blocks[index].group].number
         cdef int32_t other
         cdef int32_t other_number
@@ -1219,7 +1219,7 @@ cdef class AddressPool:
     # Placement
 
     cdef inline void _update_block(self, Block* block) noexcept:
-        """Update what depends on a block's use and on whether it is closed."""
+        """Update the ranks after the use of a block changed, or after it was opened or closed."""
         cdef bint now_open = not block.closed and block.assigned_count + block.cooling_count < block.size
         if now_open != block.open or self._placement == PACKED or self._placement == SPREAD:
             self._rerank(block, now_open)
@@ -1257,7 +1257,7 @@ cdef class AddressPool:
         self._ranked_groups = NULL
 
     cdef int _compute_ranks(self) except -1:
-        """Number the blocks by rank, and rebuild what chooses one."""
+        """Number the blocks by rank, and rebuild the structure that chooses one."""
         cdef int32_t rank
         cdef int32_t group_count = 0
         cdef Block* block
@@ -1319,7 +1319,7 @@ cdef class AddressPool:
         return 0
 
     cdef inline int32_t _choose(self) noexcept:
-        """The block of the next address. One must be open, and the ranks must be up to date."""
+        """Choose the block of the next address. A block must be open, and the ranks must be up to date."""
         if self._placement == LOWEST:
             return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:
@@ -1355,10 +1355,10 @@ cdef class AddressPool:
                 seen.add(place)
                 hold(1, self._find(<object>key_at(<PyObject*>self._held, place), self._places[place].stamp.key_hash) == place)
         hold(3, self._assigned_count == held)
-        hold(1, len(self._held) == 2 * self._place_room and len(self._kept) == (2 * self._place_room if self._keeps else 0))
+        hold(1, len(self._held) == 2 * self._place_room and len(self._owner_data) == (2 * self._place_room if self._has_owner_data else 0))
         for place in range(self._place_count):
-            hold(1, not self._keeps or place in seen or <object>note_at(<PyObject*>self._kept, place) is None)
-            hold(1, self._keeps or not self._places[place].has_entry)
+            hold(1, not self._has_owner_data or place in seen or <object>note_at(<PyObject*>self._owner_data, place) is None)
+            hold(1, self._has_owner_data or not self._places[place].has_entry)
             held_by = <object>key_at(<PyObject*>self._held, place)
             hold(1, (place in seen) == (self._places[place].state == ASSIGNED) == (held_by is not None or place in seen))
         for index in self._block_at.values():
@@ -1476,12 +1476,12 @@ cdef class AddressPool:
 
 @cython.final
 cdef class _OwnersLock:
-    # Compiled, as the interpreter runs signal handlers only between C calls: a KeyboardInterrupt can't come between taking the lock and
-    # counting it, as it could in a context manager written in Python.
+    # Compiled, because the interpreter runs signal handlers only between C calls. In a context manager written in Python, a
+    # KeyboardInterrupt could come between taking the lock and counting it.
     cdef AddressPool _pool
     cdef object _acquire
     cdef object _release
-    cdef int64_t _depth  # how often the holder has taken it
+    cdef int64_t _depth  # how many times its thread has taken it
 
     def __cinit__(self, AddressPool pool):
         lock = RLock()
@@ -1501,7 +1501,7 @@ cdef class _OwnersLock:
 
 
 def owners_lock(AddressPool pool not None, /):
-    """Make a reentrant lock for a pool's owner, to be used in `with`. `locked` is set while a thread has it.
+    """Return a reentrant lock for a pool's owner, for use in `with`. It sets the pool's `locked` while a thread has it.
 
     A signal handler that raises, as for KeyboardInterrupt, does not leave the lock taken.
     """

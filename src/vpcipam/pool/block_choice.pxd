@@ -1,8 +1,8 @@
-"""The choice of a block, for the compiled pool: a tournament tree for "packed" and "spread", a sum tree and a generator for "random".
+"""Choose a block, for the compiled pool: a tournament tree for "packed" and "spread", a sum tree and a random generator for "random".
 
-The functions work on ranks 0 … count-1 and numbers for them, without blocks or Python objects. ("lowest" uses a `FreeTree`.) A function
-that can fail returns False. Both trees are arrays: the root is at 1, the children of i are at 2i and 2i+1, the leaf of a rank is at
-leaves + rank.
+The functions take ranks 0 … count-1 and a number for each; they use no blocks and no Python objects. ("lowest" uses a `FreeTree`.) A
+function that can fail returns False. Both trees are arrays. The root is at 1, the children of i are at 2i and 2i+1, and the leaf of a
+rank is at leaves + rank.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -13,7 +13,7 @@ cdef enum:
 
 ctypedef struct Tournament:
     int64_t* weights  # by rank
-    int32_t* winners  # by node: the rank of least weight below it, or NO_RANK
+    int32_t* winners  # by node: the rank with the least weight below it, or NO_RANK
     int32_t leaves
 
 ctypedef struct SumTree:
@@ -28,10 +28,10 @@ cdef inline int32_t leaves_for(int32_t count) noexcept nogil:
     return leaves
 
 
-# The tournament tree finds the rank of least weight, of equal weights the lowest
+# The tournament tree: finds the rank with the least weight; of equal weights, the lowest rank
 
 cdef inline int32_t better(const int64_t* weights, int32_t left, int32_t right) noexcept nogil:
-    """The rank of less weight; of equal weights the left one, which is lower. Either may be NO_RANK."""
+    """Return the rank with less weight; of equal weights the left one, which is lower. Either can be NO_RANK."""
     if left == NO_RANK or (right != NO_RANK and weights[right] < weights[left]):
         return right
     return left
@@ -81,7 +81,7 @@ cdef inline void tournament_set(Tournament* tournament, int32_t rank, int64_t we
         winners[node] = better(tournament.weights, winners[2 * node], winners[2 * node + 1])
 
 
-# The sum tree
+# The sum tree: finds a rank by the running sum of its numbers
 
 cdef inline bint sum_init(SumTree* tree, int32_t count) noexcept nogil:
     """Make a tree of zeros; return False if memory runs out."""
@@ -103,7 +103,7 @@ cdef inline void sum_add(SumTree* tree, int32_t rank, int32_t step) noexcept nog
 
 
 cdef inline int32_t sum_select(const SumTree* tree, int32_t target) noexcept nogil:
-    """The rank at which the running sum first exceeds `target`."""
+    """Return the rank at which the running sum first exceeds `target`."""
     cdef int32_t node = 1
     while node < tree.leaves:
         node *= 2
@@ -114,7 +114,7 @@ cdef inline int32_t sum_select(const SumTree* tree, int32_t target) noexcept nog
 
 
 cdef inline int32_t sum_before(const SumTree* tree, int32_t rank) noexcept nogil:
-    """The sum over all lower ranks."""
+    """Return the sum over all lower ranks."""
     cdef int32_t node = rank + tree.leaves
     cdef int32_t total = 0
     while node > 1:
@@ -125,7 +125,7 @@ cdef inline int32_t sum_before(const SumTree* tree, int32_t rank) noexcept nogil
 
 
 cdef inline int32_t draw(uint64_t* state, uint64_t bound) noexcept nogil:
-    """Draw 0 … bound-1 with equal probability; draws below 2**64 % bound are rejected, as they would favour low numbers."""
+    """Draw 0 … bound-1 with equal probability. Reject draws below 2**64 % bound, since they would favour low numbers."""
     cdef uint64_t mixed
     while True:  # splitmix64 (Steele, Lea, Flood 2014)
         state[0] += <uint64_t>0x9E3779B97F4A7C15

@@ -1,6 +1,6 @@
 """Places, blocks and groups of the compiled AddressPool as C structs, and the free bits of a block.
 
-A place is the record of an address that was used. Keys and addresses are Python objects; the pool has them in lists, by place.
+A place is the record of an address that was used. Keys and addresses are Python objects; the pool keeps them in lists, indexed by place.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -23,7 +23,7 @@ from vpcipam.pool.free_tree cimport (
 cdef enum:
     NONE = -1
     PLACES_MAX = 0x7FFFFFFE
-    NEAR_FIRST = 64  # `near` of a block at its first use; it doubles from there
+    NEAR_FIRST = 64  # the first `near` of a block in use; it doubles from there
 
 cdef enum State:
     FREE
@@ -37,29 +37,29 @@ ctypedef union Stamp:
 ctypedef struct Place:  # an address that was used
     Stamp stamp
     int64_t offset
-    int32_t block  # NONE: it cools outside all blocks
-    int32_t before  # the previous place in the list of cooling ones
-    int32_t after  # the next one; of an unused record: the next unused one
+    int32_t block  # NONE if it cools outside all blocks
+    int32_t before  # the previous place in the list of cooling places
+    int32_t after  # the next place in that list; in an unused record, the next unused one
     char state
-    char has_entry  # otherwise the pool's list may still have an old entry: dropping it may run code, so the next entry replaces it
+    char has_entry  # if not, the pool's list can still have an old entry: dropping it can run code, so it stays until the next one
 
 ctypedef union Bits:
     uint64_t word  # while near <= 64
     FreeTree* tree  # from then on
 
 ctypedef union Places:
-    int32_t only  # of a block of one address; in secondary-IP mode a node has hundreds of them
-    int32_t* many  # of a larger one, by offset
+    int32_t only  # of a one-address block; in secondary-IP mode a node has hundreds of these
+    int32_t* many  # of a larger block, by offset
 
-ctypedef struct Block:  # at most a cache line, and only what assign reads: many blocks cost cache misses
+ctypedef struct Block:  # at most a cache line, with only what assign reads: with many blocks, cache misses dominate
     Bits bits  # of offsets below `near`: a set bit is free
-    int64_t near  # lower offsets have an element in `places` and a bit; the others are free, except the far ones
+    int64_t near  # offsets below it have an element in `places` and a bit; the others are free, except the far ones
     Places places  # NONE for an offset that was never used
     int64_t size
     int32_t assigned_count
     int32_t cooling_count
-    int32_t far_count  # in-use offsets >= near; the pool's dict `_outside` has their places
-    int32_t group  # an index of the pool's `_groups`; of an unused record: the next unused one
+    int32_t far_count  # the number of far offsets: in use and >= near; the pool's dict `_outside` has their places
+    int32_t group  # an index of the pool's `_groups`; in an unused record, the next unused one
     int32_t rank
     char closed
     char open  # not closed, and has a free address
@@ -70,13 +70,13 @@ ctypedef struct Group:
     int32_t number
     int32_t block_count
     int32_t rank  # among the groups
-    int32_t first_rank  # of its blocks
-    int32_t open_count  # of its blocks
-    int32_t busy_count  # of its blocks: those with an assigned address
+    int32_t first_rank  # the lowest rank of its blocks
+    int32_t open_count  # its open blocks
+    int32_t busy_count  # its blocks with an assigned address
 
 
 cdef inline int32_t* place_slot(Block* block, int64_t offset) noexcept nogil:
-    """The element of `places` for an offset below `near`."""
+    """Return the element of `places` for an offset below `near`."""
     return &block.places.only if block.size == 1 else &block.places.many[offset]
 
 
@@ -118,12 +118,12 @@ cdef inline void release_bit(Block* block, int64_t offset) noexcept nogil:
 
 
 cdef inline int64_t lowest_near(const Block* block) noexcept nogil:
-    """The lowest free offset below `near`. The block must have one."""
+    """Return the lowest free offset below `near`. The block must have one."""
     return lowest_bit(block.bits.word) if block.near <= 64 else tree_first(block.bits.tree)
 
 
 cdef inline bint grow_bits(Block* block, int64_t near) noexcept nogil:
-    """Extend `bits` to `near` offsets, the new ones free; return False if memory runs out. The caller sets `near`."""
+    """Extend `bits` to `near` offsets, with the new ones free; return False if memory runs out. The caller sets `near`."""
     cdef FreeTree* tree
     cdef int64_t offset
     if near <= 64:

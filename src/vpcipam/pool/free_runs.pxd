@@ -1,6 +1,6 @@
-"""The aligned runs of offsets that are completely free, for the compiled BitmapPool: one summary per run length.
+"""The completely free aligned runs of offsets, for the compiled BitmapPool: one summary per run length.
 
-A summary is a tree over the runs. It is built from the tree of offsets at the first use of its length, and kept up to date from then on.
+A summary is a tree over the runs. The first use of its length builds it from the tree of offsets; later changes update it.
 All functions are inline C without Python objects. A function that can fail returns False.
 """
 
@@ -39,7 +39,7 @@ cdef inline void runs_free(Runs* kinds) noexcept nogil:
 
 
 cdef inline void runs_take(Runs* kinds, int64_t offset, int64_t length) noexcept nogil:
-    """Update the summaries after offsets, one or a run, were allocated."""
+    """Update the summaries after one offset or a run was allocated."""
     cdef Runs* runs
     cdef int kind
     cdef int64_t unit
@@ -49,13 +49,13 @@ cdef inline void runs_take(Runs* kinds, int64_t offset, int64_t length) noexcept
         if runs.built:
             unit = offset >> (kind + 1)
             units = max(length >> (kind + 1), 1)
-            if tree_bits(&runs.tree, unit, units):  # the run may be longer than what was taken, and have lost an offset before
+            if tree_bits(&runs.tree, unit, units):  # else the run is longer than what was taken, and lost an offset before
                 tree_take(&runs.tree, unit, units)
                 runs.count -= units
 
 
 cdef inline void runs_release(Runs* kinds, const FreeTree* offsets, int64_t offset, int64_t length) noexcept nogil:
-    """Update the summaries after offsets, one or a run, were released and their bits set."""
+    """Update the summaries after one offset or a run was released and its bits are set."""
     cdef Runs* runs
     cdef int kind
     cdef int64_t size

@@ -33,7 +33,7 @@ ctypedef struct FreeTree:
 
 
 cdef inline uint64_t run_mask(int64_t length) noexcept nogil:
-    """The lowest `length` bits, 1 … 64."""
+    """Return the lowest `length` bits, 1 … 64."""
     return ~<uint64_t>0 >> (64 - length)
 
 
@@ -72,10 +72,10 @@ cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
 
 
 cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
-    """The length of the longest run of set bits.
+    """Return the length of the longest run of set bits.
 
-    Word by word, a run ends in the word, fills it, or lies within. Within a word, at most six steps tell whether it has a run longer than
-    any before; only then is the run measured.
+    A run from lower words either fills a word or ends in it; other runs lie within the word. At most six steps tell whether one of those
+    is longer than the longest so far. The loop measures only such a run.
     """
     cdef int64_t longest = 0
     cdef int64_t run = 0  # the set bits up to the end of the previous word
@@ -111,7 +111,7 @@ cdef inline void tree_free(FreeTree* tree) noexcept nogil:
 
 
 cdef inline int64_t tree_first(const FreeTree* tree) noexcept nogil:
-    """The lowest free index. The tree must have one."""
+    """Return the lowest free index. The tree must have one."""
     cdef int64_t index = 0
     cdef int depth = tree.level_count
     while depth > 0:
@@ -121,7 +121,7 @@ cdef inline int64_t tree_first(const FreeTree* tree) noexcept nogil:
 
 
 cdef inline int64_t tree_find(const FreeTree* tree, int64_t start) noexcept nogil:
-    """The lowest free index at or above `start`, or -1."""
+    """Return the lowest free index at or above `start`, or -1."""
     cdef int64_t index = start
     cdef int64_t count = tree.word_count
     cdef uint64_t rest
@@ -142,7 +142,7 @@ cdef inline int64_t tree_find(const FreeTree* tree, int64_t start) noexcept nogi
 
 
 cdef inline uint64_t tree_bits(const FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
-    """The bits first … first+length-1, which must lie in one word; 0 past the end."""
+    """Return the bits first … first+length-1, which must lie in one word; 0 past the end."""
     if first >> 6 >= tree.word_count:
         return 0
     return tree.level[0][first >> 6] >> (first & 63) & run_mask(length)
@@ -177,7 +177,7 @@ cdef inline void tree_release(FreeTree* tree, int64_t first, int64_t length) noe
 
 
 cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
-    """Extend a tree to a larger size, the new part free; return False and leave the tree unchanged if memory runs out.
+    """Extend a tree to a larger size, with the new part free; return False and leave the tree unchanged if memory runs out.
 
     The old size must be a multiple of 64.
     """
@@ -188,7 +188,7 @@ cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
     memcpy(larger.level[0], tree.level[0], tree.word_count * sizeof(uint64_t))
     for place in range(tree.word_count):
         if larger.level[0][place] == 0:
-            larger.level[0][place] = 1  # so that taking it clears the levels above
+            larger.level[0][place] = 1  # tree_take then clears the bits above
             tree_take(&larger, place << 6, 1)
     tree_free(tree)
     tree[0] = larger

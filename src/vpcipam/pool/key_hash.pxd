@@ -1,7 +1,7 @@
 """The hash of a key, for the compiled pool: the same number as `hash(key)`, computed faster for a tuple of strings.
 
-A sandbox key is such a tuple, and its hash is the most expensive part of an assign: this saves 11 to 14 % of `Datastore.assign`. It repeats
-how CPython 3.11 to 3.13 hash a tuple (xxHash over the hashes of the items, Objects/tupleobject.c), and relies on a str storing its hash.
+A sandbox key is such a tuple, and its hash is the most expensive part of an assign: this saves 11 to 14 % of `Datastore.assign`. It copies
+the tuple hash of CPython 3.11 to 3.13 (xxHash over the hashes of the items, Objects/tupleobject.c), and reads the hash that a str stores.
 Other keys and other interpreters use `PyObject_Hash`.
 """
 

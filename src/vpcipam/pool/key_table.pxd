@@ -1,8 +1,8 @@
 """The hash table of the compiled pool, from keys to places: open addressing, linear probing, no Python objects.
 
 The table stores a mark and a place for each key. Equal keys have equal marks; the pool compares the keys themselves. The size is a power
-of two, at least twice the number of keys. The highest bits of a mark are its home slot; the key is there or further on, with no empty
-slot between. Erasing moves later keys back, so there are no tombstones.
+of two, at least twice the number of keys. The highest bits of a mark are its home slot. The key is in that slot or a later one, with no
+empty slot between. Erasing a key moves later keys back, so there are no tombstones.
 """
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -13,7 +13,7 @@ from vpcipam.pool.free_tree cimport lowest_bit
 cdef enum:
     EMPTY = -1
 
-ctypedef struct Slot:  # eight bytes: a lookup costs mostly cache misses
+ctypedef struct Slot:  # only eight bytes, since cache misses dominate a lookup
     uint32_t mark
     int32_t place  # or EMPTY
 
@@ -24,12 +24,12 @@ ctypedef struct KeyTable:
 
 
 cdef inline uint32_t mark_of(Py_hash_t key_hash) noexcept nogil:
-    # Fibonacci hashing: the hash of an int is the int, so consecutive keys would otherwise share neighbouring slots
+    # Fibonacci hashing. The hash of an int is the int itself, so consecutive ints would otherwise crowd neighbouring slots.
     return <uint32_t>(<uint64_t>key_hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
 
 
 cdef inline size_t table_empty_slot(const KeyTable* table, uint32_t mark) noexcept nogil:
-    """The slot for a key that is not in the table."""
+    """Return the slot for a key that is not in the table."""
     cdef size_t slot = mark >> table.shift
     while table.slots[slot].place != EMPTY:
         slot = (slot + 1) & table.mask
@@ -37,7 +37,7 @@ cdef inline size_t table_empty_slot(const KeyTable* table, uint32_t mark) noexce
 
 
 cdef inline size_t table_slot_of(const KeyTable* table, uint32_t mark, int32_t place) noexcept nogil:
-    """The slot of a place, whose key has this mark."""
+    """Return the slot of a place whose key has this mark."""
     cdef size_t slot = mark >> table.shift
     while table.slots[slot].place != place:
         slot = (slot + 1) & table.mask
@@ -45,7 +45,7 @@ cdef inline size_t table_slot_of(const KeyTable* table, uint32_t mark, int32_t p
 
 
 cdef inline bint table_resize(KeyTable* table, size_t size) noexcept nogil:
-    """Resize the table, or make the first; return False and leave the table unchanged if memory runs out."""
+    """Resize the table, or create it; return False and leave the table unchanged if memory runs out."""
     cdef KeyTable fresh
     cdef size_t slot
     fresh.slots = <Slot*>malloc(size * sizeof(Slot))

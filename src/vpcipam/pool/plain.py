@@ -1,6 +1,6 @@
-"""The plain twin of the pools: the reference for what they do, and the fallback if the compiled twin can't be built.
+"""The plain twin of the pools: the reference, and the fallback if the compiled twin can't be built.
 
-Both twins return the same results and raise the same errors with the same messages; `vpcipam.pool` picks one.
+Both twins return the same results and raise the same errors with the same messages. `vpcipam.pool` picks one.
 """
 
 from vpcipam.pool.plain_addresses import AddressPool, owners_lock

@@ -1,4 +1,4 @@
-"""The plain twin of AddressPool: the reference for what it does, written to be read. `addresses.pyx` is written to be fast."""
+"""The plain twin of AddressPool: the readable reference. `addresses.pyx` is the fast twin."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterator
@@ -21,14 +21,14 @@ class _Group:
 
     def __init__(self) -> None:
         self.block_count = self.total_count = self.assigned_count = self.cooling_count = 0
-        self.busy_count = 0  # blocks with a key
+        self.busy_count = 0  # blocks with an assigned address
 
 
 class _Block:
-    """A block of consecutive addresses that knows its lowest free offset.
+    """A block of consecutive addresses. It finds its lowest free offset quickly.
 
-    A heap has the free offsets below `_fresh`. From `_fresh` on all offsets are free, except those that `assign_at` took. Memory depends on
-    how many offsets were used, not on the size.
+    A heap has the free offsets below `_fresh`. All offsets from `_fresh` on are free, except those that `assign_at` took. Memory depends on
+    the number of offsets ever used, not on the size.
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class _Block:
         self._in_heap: set[int] = set()
 
     def lowest_free(self) -> int:
-        """Return the lowest free offset; there is one."""
+        """Return the lowest free offset. The block must have one."""
         while self._heap and self._heap[0] in self.used:  # assign_at took it
             self._in_heap.remove(heappop(self._heap))
         if self._heap:
@@ -91,7 +91,7 @@ class _Use(Generic[K]):
         self.entry: object = None  # the owner's object for the address
         self.note: object = None  # the owner's object for the key
         self.until_ns = 0  # while it cools
-        self.order = 0  # of two cooldowns that end at the same time, the one that began first expires first
+        self.order = 0  # of cooldowns that end at the same time, the one that began first expires first
 
 
 @final
@@ -99,16 +99,16 @@ class AddressPool(Generic[K]):
     """Assign addresses to keys from blocks of consecutive integers; an unassigned address cools down before its next use.
 
     A pool is not thread-safe. Under the GIL a call of the compiled twin is atomic, except while it runs `__hash__` or `__eq__` of a key.
-    Keys are compared as in a dict. Integer arguments may be anything that `operator.index` accepts; times are 0 … 2**62-1, in nanoseconds.
-    `in` and `len()` see the keys. A call that raises leaves the pool unchanged.
+    Keys are compared as in a dict. An integer argument can be anything that `operator.index` accepts; times are 0 … 2**62-1, in
+    nanoseconds. `in` and `len()` cover the keys. A call that raises leaves the pool unchanged.
 
-    `placement` chooses among the open blocks that have a free address; within the block, the lowest free address is assigned. Blocks rank
-    by group, then by base, both ascending. "lowest": the block of lowest rank. "packed": the block with most addresses in use (assigned or
-    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": first one of the groups that have such a block,
-    then one of that group's blocks, each with equal probability, from a generator seeded by `seed` (ipamd: it iterates over two Go maps).
+    `placement` chooses among the open blocks that have a free address; the block then assigns its lowest free address. Blocks rank by
+    group, then by base, both ascending. "lowest": the block of lowest rank. "packed": the block with most addresses in use (assigned or
+    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": a group that has such a block, then one of these
+    blocks of the group, each with equal probability; `seed` seeds the generator. (ipamd iterates over two Go maps.)
 
-    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless they raise. After that the address stays free, even
-    if the clock steps back; a clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
+    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless they raise. These addresses then stay free, even if
+    the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
 
     Invariants:
         1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
@@ -179,7 +179,7 @@ class AddressPool(Generic[K]):
         self._holders: dict[int, list[_Use[K]]] = {}  # by hash of the key
         self._cooling: list[tuple[int, int, int]] = []  # (until_ns, order, address), ascending
         self._cooldown_order = 0
-        self._changes = 0  # how often a key was added or removed
+        self._changes = 0  # how many times a key was added or removed
         self._total_count = self._assigned_count = self._in_block_cooling_count = 0
         self._locked = False
 
@@ -188,19 +188,19 @@ class AddressPool(Generic[K]):
     def add_block(self, base: SupportsIndex, size: SupportsIndex, group: SupportsIndex = 0) -> None:
         """Add the open block base … base+size-1 to a group.
 
-        Addresses that still cool from a removed block go on cooling.
+        Addresses that still cool from a removed block continue to cool.
 
         Args:
             base: 0 … 2**128-1.
             size: 1 … 2**48; the block must end by 2**128-1.
-            group: 0 … 2**31-1; blocks of a group are counted together and rank together.
+            group: 0 … 2**31-1; the blocks of a group are counted together and rank together.
 
         Raises:
             OutOfRange: an argument is outside its bounds.
             OverlappingBlock: another block has one of these addresses.
 
-        Complexity: O(log blocks), an insertion into a sorted array, and the lesser of `size` and the number of addresses that cool outside
-        all blocks. Memory does not depend on the size.
+        Complexity: O(log blocks), plus an insertion into a sorted array, plus O(min(size, addresses that cool outside all blocks)). Memory
+        does not depend on the size.
         """
         first = refuse.bounded("base", base, 0, refuse.ADDRESS_MAX)
         length = refuse.bounded("size", size, 1, refuse.BLOCK_SIZE_MAX)
@@ -222,10 +222,10 @@ class AddressPool(Generic[K]):
         self._rerank(block)
 
     def remove_block(self, base: SupportsIndex, *, force: bool = False, now_ns: SupportsIndex | None = None) -> tuple[K, ...]:
-        """Remove a block; return the keys that lose their address, in order of address.
+        """Remove a block; return the keys that lose their addresses, ascending by address.
 
-        Cooling addresses are remembered, and still cool if a new block covers them. With `force`, keys are evicted; their addresses begin
-        to cool at `now_ns`, or don't cool if that is None.
+        The pool remembers cooling addresses; they still cool if a new block covers them. `force` evicts keys; their addresses begin to cool
+        at `now_ns`, or don't cool if that is None.
 
         Raises:
             OutOfRange: `base` or `now_ns` is outside its bounds.
@@ -255,7 +255,7 @@ class AddressPool(Generic[K]):
         return tuple(evicted)
 
     def close_block(self, base: SupportsIndex, /) -> None:
-        """Stop `assign` from choosing a block; everything else works on it. Closing a closed block changes nothing.
+        """Stop `assign` from choosing a block; all other calls still work on it. Closing a closed block changes nothing.
 
         Raises:
             OutOfRange: `base` is not 0 … 2**128-1.
@@ -303,7 +303,7 @@ class AddressPool(Generic[K]):
     # Assignments
 
     def assign(self, key: K, now_ns: SupportsIndex) -> int:
-        """Assign an address to a key and return it; if the key has one, return that.
+        """Assign an address to a key and return it. If the key already has one, return that.
 
         Raises:
             OutOfRange: `now_ns` is outside its bounds.
@@ -313,10 +313,10 @@ class AddressPool(Generic[K]):
         """
         now = self._time(now_ns)
         key_hash = hash(key)
-        return (self._find(key, key_hash) or self._give(key, key_hash, now)).address
+        return (self._find(key, key_hash) or self._assign_new(key, key_hash, now)).address
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
-        """Assign this address to a key, even in a closed block; if the key has this address, change nothing.
+        """Assign this address to a key, even in a closed block. If the key already has it, change nothing.
 
         Raises:
             OutOfRange: `address` or `now_ns` is outside its bounds.
@@ -360,7 +360,7 @@ class AddressPool(Generic[K]):
         return use.address
 
     def revoke(self, key: K, /) -> int:
-        """Remove a key and return its address, which is free at once: undo an assignment that never took effect.
+        """Undo an assignment that never took effect: remove the key and return its address, which is free at once.
 
         Raises:
             UnknownKey: the key has no address.
@@ -378,7 +378,7 @@ class AddressPool(Generic[K]):
         return None if use is None else use.address
 
     def key_of(self, address: SupportsIndex, /) -> K | None:
-        """Return the key of an address, or None if no key has it; the address may lie outside all blocks.
+        """Return the key of an address, or None if no key has it. The address can lie outside all blocks.
 
         Raises:
             OutOfRange: `address` is not 0 … 2**128-1.
@@ -412,9 +412,9 @@ class AddressPool(Generic[K]):
     # The owner's objects for addresses (entries) and for keys (notes)
 
     def assign_entry(self, key: K, now_ns: SupportsIndex, note: object = None, /) -> object:
-        """Assign an address, keep the note if the key is new, and return the entry of the address, or None if it has none.
+        """Assign an address, store the note if the key is new, and return the entry of the address, or None if it has none.
 
-        An owner that returns an object per address, made once, needs only this call.
+        This one call is enough for an owner that keeps one object per address.
 
         Raises:
             PoolLocked: `locked` is set; it is read after `__hash__` and `__eq__` of the key and `__index__` of the time have run.
@@ -430,7 +430,7 @@ class AddressPool(Generic[K]):
             raise refuse.pool_locked()
         if held is not None:
             return held.entry
-        use = self._give(key, key_hash, now)
+        use = self._assign_new(key, key_hash, now)
         use.note = note
         return use.entry
 
@@ -440,7 +440,7 @@ class AddressPool(Generic[K]):
         Raises:
             PoolLocked: as for `assign_entry`.
             OutOfRange: `now_ns` is outside its bounds.
-            UnknownKey: the key has no address, or its address has no entry; `unassign` works on the latter.
+            UnknownKey: the key has no address, or its address has no entry; in the second case, call `unassign`.
 
         Complexity: as for `unassign`.
         """
@@ -461,9 +461,9 @@ class AddressPool(Generic[K]):
         return None if use is None else use.entry
 
     def set_entry(self, key: K, entry: object, /) -> None:
-        """Keep an object for a key's address; the next key that gets the address finds it too.
+        """Store an object, the entry, for a key's address. The next key that gets the address finds it too.
 
-        The entry goes when the block is removed. It may also go once the address is free: the owner must be able to make it again.
+        The entry is lost when the block is removed. It can also be lost once the address is free: the owner must be able to make it again.
 
         Raises:
             UnknownKey: the key has no address.
@@ -476,7 +476,7 @@ class AddressPool(Generic[K]):
         return None if use is None else use.note
 
     def set_note(self, key: K, note: object, /) -> None:
-        """Keep an object for a key as long as the key has its address.
+        """Store an object, the note, for a key. It stays as long as the key has its address.
 
         Raises:
             UnknownKey: the key has no address.
@@ -486,7 +486,7 @@ class AddressPool(Generic[K]):
     # Cooldowns
 
     def cool_at(self, address: SupportsIndex, until_ns: SupportsIndex) -> None:
-        """Let a free address cool until a time, to restore a cooldown after a restart; of two cooldowns the later end counts.
+        """Make a free address cool until a time, to restore a cooldown after a restart. The later of two ends counts.
 
         Args:
             address: 0 … 2**128-1.
@@ -518,7 +518,7 @@ class AddressPool(Generic[K]):
             self._cool(use, until)
 
     def cooling_until(self, address: SupportsIndex, /) -> int | None:
-        """Return the end of an address's cooldown, which may be over or belong to a removed block; None if it does not cool.
+        """Return when the cooldown of an address ends, or None if it does not cool. The end can be past, and its block removed.
 
         Raises:
             OutOfRange: `address` is not 0 … 2**128-1.
@@ -615,7 +615,7 @@ class AddressPool(Generic[K]):
         return self._group(group).block_count
 
     def group_empty_block_count(self, group: SupportsIndex, /) -> int:
-        """Count the blocks of a group without an assigned address; their addresses may cool.
+        """Count the blocks of a group that have no assigned address. Their addresses can be cooling.
 
         Raises:
             OutOfRange: `group` is not 0 … 2**31-1.
@@ -680,7 +680,7 @@ class AddressPool(Generic[K]):
         return block if block is not None and address < block.base + block.size else None
 
     def _find(self, key: object, key_hash: int) -> _Use[K] | None:
-        # Comparing runs the keys' own code. It may raise, so no change may be half made; it may change the pool, so the search restarts.
+        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. It can change the pool; then restart.
         while True:
             changes = self._changes
             for use in self._holders.get(key_hash, ()):
@@ -699,9 +699,9 @@ class AddressPool(Generic[K]):
             raise refuse.unknown_key(key)
         return use
 
-    # Changes of state. No code of a key runs below.
+    # State changes. No code of a key runs below.
 
-    def _give(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
+    def _assign_new(self, key: K, key_hash: int, now_ns: int) -> _Use[K]:
         """Assign an address to a key that has none."""
         if not self._open and not self._some_block_opens(now_ns):
             raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
@@ -759,7 +759,7 @@ class AddressPool(Generic[K]):
 
     def _expire(self, now_ns: int) -> None:
         due = bisect_left(self._cooling, (now_ns + 1, 0))
-        # Kept until the end: dropping the last reference to an entry or a note may run code.
+        # Kept until the end: dropping the last reference to an entry or a note can run code.
         uses: list[_Use[K]] = [self._uses[address] for _, _, address in self._cooling[:due]]
         for use in uses:
             if use.block is not None:
@@ -768,7 +768,7 @@ class AddressPool(Generic[K]):
         del self._cooling[:due]
 
     def _some_block_opens(self, now_ns: int) -> bool:
-        """Tell whether a cooldown that is over frees an address in an open block. It ends none, as the call may still raise."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none, because the caller can still raise."""
         for until_ns, _, address in self._cooling:
             if until_ns > now_ns:
                 return False
@@ -829,7 +829,7 @@ class AddressPool(Generic[K]):
             block.rank = rank
 
     def _choose(self) -> _Block:
-        """Choose the block of the next address; there is one."""
+        """Choose the block of the next address. A block must be open."""
         if self._placement != "random":
             return self._blocks[self._open[0][2]]
         starts = [0]  # where each group begins in `_open`
@@ -840,7 +840,7 @@ class AddressPool(Generic[K]):
         return self._blocks[self._open[starts[group] + self._draw(starts[group + 1] - starts[group])][2]]
 
     def _draw(self, bound: int) -> int:
-        """Draw 0 … bound-1 with equal probability; draws below 2**64 % bound are rejected, as they would favour low numbers."""
+        """Draw 0 … bound-1 with equal probability. Reject draws below 2**64 % bound, since they would favour low numbers."""
         while True:
             word = self._random.word()
             if word >= 2**64 % bound:
@@ -879,9 +879,9 @@ class AddressPool(Generic[K]):
 
 
 def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin sets `locked`
-    """Make a reentrant lock for a pool's owner, to be used in `with`. It does not set `locked`.
+    """Return a reentrant lock for a pool's owner, for use in `with`. It does not set `locked`.
 
-    The owner of a plain pool needs the lock for every call, as other threads may run in the middle of each. A signal handler that raises,
-    as for KeyboardInterrupt, does not leave the lock taken.
+    The owner of a plain pool needs the lock for every call, because other threads can run in the middle of each. A signal handler that
+    raises, as for KeyboardInterrupt, does not leave the lock taken.
     """
     return RLock()

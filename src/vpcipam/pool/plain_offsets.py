@@ -1,4 +1,4 @@
-"""The plain twin of BitmapPool: the reference for what it does, written to be read. `_pool.pyx` is written to be fast."""
+"""The plain twin of BitmapPool: the readable reference. `_pool.pyx` is the fast twin."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,7 +16,7 @@ def _lowest_bit(word: int) -> int:
 
 
 class _FreeTree:
-    """A 64-ary tree of bits: level 0 has a bit for each index, each level above has a bit for each word that is not 0 below.
+    """A 64-ary tree of bits. Level 0 has a bit for each index. A bit of each level above tells whether a word of the level below is not 0.
 
     The top level is a single 64-bit word. A set bit is free; padding bits are 0.
     """
@@ -46,13 +46,13 @@ class _FreeTree:
         return None
 
     def bits(self, first: int, length: int) -> int:
-        """Return the bits `first` … `first + length - 1` as an integer; they lie in one word."""
+        """Return the bits `first` … `first + length - 1`, which must lie in one word, as an integer; 0 past the end."""
         place, bit = divmod(first, _WORD_BITS)
         words = self.levels[0]
         return words[place] >> bit & ((1 << length) - 1) if place < len(words) else 0
 
     def take(self, first: int, length: int) -> None:
-        """Clear bits that lie in one word."""
+        """Clear bits, which must lie in one word."""
         mask = ((1 << length) - 1) << first % _WORD_BITS
         for level in self.levels:
             place = first // _WORD_BITS
@@ -62,7 +62,7 @@ class _FreeTree:
             first, mask = place, 1 << place % _WORD_BITS
 
     def free(self, first: int, length: int) -> None:
-        """Set bits that lie in one word."""
+        """Set bits, which must lie in one word."""
         mask = ((1 << length) - 1) << first % _WORD_BITS
         for level in self.levels:
             place = first // _WORD_BITS
@@ -74,7 +74,7 @@ class _FreeTree:
 
 
 class _Runs:
-    """The aligned runs of one length that are completely free, kept up to date from the first use of that length."""
+    """The completely free aligned runs of one length. Built at the first use of that length, then kept up to date."""
 
     __slots__ = ("count", "length", "tree", "units")
 
@@ -91,7 +91,7 @@ class _Runs:
     def offsets_taken(self, offset: int, length: int) -> None:
         unit, units = offset // self.length, max(1, length // self.length)
         free = self.tree.bits(unit, units)
-        if free:  # the run may be longer than what was taken, and have lost an offset before
+        if free:  # otherwise the run is longer than what was taken, and an offset of it was taken before
             self.tree.take(unit, units)
             self.count -= units
 
@@ -106,16 +106,16 @@ class _Runs:
 class BitmapPool:
     """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
-    A pool is not thread-safe. It takes slightly more than capacity / 8 bytes. The plain twin takes ten times that; the compiled one also
-    keeps a pointer for each offset below 65,536, and the ints that it returned there.
-    Integer arguments may be anything that `operator.index` accepts. `in`, `len()` and `iter()` see the allocated offsets. A call that
+    A pool is not thread-safe. It takes slightly more than capacity / 8 bytes. The plain twin takes ten times that. The compiled twin also
+    takes a pointer for each offset below 65,536, and keeps the ints that it returned there.
+    An integer argument can be anything that `operator.index` accepts. `in`, `len()` and `iter()` cover the allocated offsets. A call that
     raises leaves the pool unchanged.
 
     Invariants:
         1. The bit of an offset is set if and only if the offset is free; bits past the capacity are 0.
         2. A bit of an upper level is set if and only if its word below is not 0.
         3. `allocated_count + free_count == capacity`, and both equal a recount of the bits.
-        4. The summary of a run length, once built, has a set bit for each aligned run that is completely free, and their count.
+        4. The summary of a run length, once built, has a set bit for each completely free aligned run, and the number of these runs.
 
     Args:
         capacity: 1 … 2**32, both included.
@@ -155,7 +155,7 @@ class BitmapPool:
         return self._capacity - self._allocated_count
 
     def allocate(self, start: SupportsIndex = 0) -> int:
-        """Allocate the lowest free offset at or above `start`; if there is none, the lowest free offset.
+        """Allocate and return the lowest free offset at or above `start`, or the lowest of all if there is none.
 
         Raises:
             OutOfRange: `start` is not 0 … capacity-1.
@@ -187,7 +187,7 @@ class BitmapPool:
         self._take(place, 1)
 
     def allocate_run(self, length: SupportsIndex, start: SupportsIndex = 0) -> int:
-        """Allocate the lowest free run that starts at or above `start`, else the lowest free run; return its first offset.
+        """Allocate the lowest free run that starts at or above `start`, or the lowest of all; return its first offset.
 
         A run has 2, 4, 8, 16, 32 or 64 offsets, starts at a multiple of its length and ends within the capacity.
 
@@ -240,7 +240,7 @@ class BitmapPool:
         self._release(place, 1)
 
     def release_run(self, offset: SupportsIndex, length: SupportsIndex) -> None:
-        """Release the run that starts at this offset, all of it or nothing; its offsets may have been allocated one by one.
+        """Release the run that starts at this offset, all of it or nothing, even if its offsets were allocated one by one.
 
         Raises:
             InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64, or `offset` is not a multiple of it.
@@ -274,7 +274,7 @@ class BitmapPool:
         return self._runs_of(self._checked_length(length)).count
 
     def free_counts(self, length: SupportsIndex) -> bytes:
-        """Count the free offsets of each aligned run of a length, one byte per run; the capacity may cut the last run short.
+        """Count the free offsets of each aligned run of a length; return one byte per run. The capacity can cut the last run short.
 
         Raises:
             InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
@@ -302,7 +302,7 @@ class BitmapPool:
         return 0 <= place < self._capacity and not self._free.bits(place, 1)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the allocated offsets, ascending; a change that the iterator has not passed yet shows."""
+        """Yield the allocated offsets, ascending. The iterator sees changes at offsets that it has not reached."""
         for place in range(len(self._free.levels[0])):
             first = place * _WORD_BITS
             for offset in range(first, min(first + _WORD_BITS, self._capacity)):
