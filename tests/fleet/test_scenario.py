@@ -336,13 +336,13 @@ def test_a_node_is_called_by_its_group_and_number():
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),
-        ("subnet = 1", "subnet: must be a list of tables, each begun by [[subnet]], not 1"),
-        ("[subnet]\nname = 1", "subnet: must be a list of tables, each begun by [[subnet]]"),
+        ("subnet = 1", "subnet: must be a list of tables, each starting with [[subnet]], not 1"),
+        ("[subnet]\nname = 1", "subnet: must be a list of tables, each starting with [[subnet]]"),
         (toml(""), "duration: is missing"),
         (toml("duration = " + "9" * 5_000), "Exceeds the limit"),
-        (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not hold the character NUL"),
-        (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not hold the character NUL"),
-        (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not hold the character NUL"),
+        (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not contain the character NUL"),
+        (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not contain the character NUL"),
+        (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not contain the character NUL"),
         (toml("duration = 0"), "duration: must be a duration from 1 ns to 36500 d, such as"),
         (toml("duration = true"), "duration: must be a duration"),
         (toml("duration = nan"), "duration: must be a duration"),
@@ -372,12 +372,12 @@ def test_a_node_is_called_by_its_group_and_number():
         (toml(subnet='name = "a"\ncidr = "10.0.0.0/29"'), "subnet.a.cidr: 10.0.0.0/29 must be an IPv4 /16 to /28"),
         (toml(subnet='name = "a"\ncidr = "2001:db8::/64"'), "subnet.a.cidr: 2001:db8::/64 must be an IPv4 /16 to /28"),
         (toml(subnet='cidr = "10.0.0.0/24"'), "subnet.1.name: is missing"),
-        (toml(subnet='nane = "a"\ncidr = "10.0.0.0/24"'), "subnet.1.name: is missing; there is 'nane', is that it?"),
+        (toml(subnet='nane = "a"\ncidr = "10.0.0.0/24"'), "subnet.1.name: is missing; is 'nane' a typo of it?"),
         (toml(subnet='name = ""\ncidr = "10.0.0.0/24"'), "subnet: each needs a name"),
         (toml(subnet=f"{SUBNET}\noccupied_share = 1.01"), "subnet.a.occupied_share: must be a number from 0 to 1, not 1.01"),
         (
             toml(subnet=f'{SUBNET}\noccupied_share = 0.6\nreservations = [{{cidr = "10.0.0.0/25"}}]'),
-            "subnet.a.occupied_share: would be 151 addresses, and 127 lie outside the reservations; give a smaller share",
+            "subnet.a.occupied_share: would be 151 addresses, but only 127 lie outside the reservations; give a smaller share",
         ),
         (toml(subnet=f"{SUBNET}\noccupied_share = true"), "subnet.a.occupied_share: must be a number"),
         (toml(subnet=f"{SUBNET}\n[[subnet]]\n{SUBNET}"), "subnet: two are called 'a'"),
@@ -496,7 +496,7 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = [2, 1]}'),
-            "workload.1.lifetime.quantiles: the quantiles of an EmpiricalLifetime must be two times or more",
+            "workload.1.lifetime.quantiles: the quantiles of an EmpiricalLifetime must be at least two times",
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = "1 s"}'),
@@ -512,7 +512,7 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "log-normal", median = 9, p90 = 10, sigma = 1}'),
-            "workload.1.lifetime.p90: says the same as sigma; give one of the two",
+            "workload.1.lifetime.p90: can't be combined with sigma; give one of the two",
         ),
         (toml(workload='kind = "trace"\nfile = "no.csv"'), "workload.1.file: no.csv: No such file or directory"),
         (toml(workload='kind = "trace"\nfile = "x"\nunit = "min"'), "workload.1.unit: is 'min'; it must be one of s, ms, us, ns"),
@@ -531,7 +531,7 @@ def test_a_trace_must_fit_the_scenario(folder):
     assert said("a,3600,,\n").startswith("workload: no pod of the trace is created within the duration")
     for node in ("workers-0002", "workers-1", "workers-00001", "workers", "other-0000", "workers-\u0660\u0660\u0660\u0661"):
         assert said(f"a,0,,{node}\n") == (
-            f"workload: pod 'a' is bound to node {node!r}, and there is no such node; there are workers-0000 to workers-0001"
+            f"workload: pod 'a' is bound to node {node!r}, but there is no such node; there are workers-0000 to workers-0001"
         )
 
 
@@ -570,11 +570,11 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
             {"subnets": (SubnetSpec("a", "10.0.0.0/24", (Reservation("10.0.0.0/25", "prefixes"),)),)},
             "subnet.a.reservations: is 'prefixes'; it must be one of prefix, explicit; did you mean prefix?",
         ),
-        ({"subnets": ()}, "subnet: there must be one at least"),
-        ({"vpc_cidrs": ()}, "subnet: there must be one at least"),
+        ({"subnets": ()}, "subnet: there must be at least one, and at least one CIDR"),
+        ({"vpc_cidrs": ()}, "subnet: there must be at least one, and at least one CIDR"),
         ({"vpc_cidrs": ("ten",)}, "vpc_cidrs: 'ten' is not a CIDR"),
         ({"subnets": (SubnetSpec("a", "ten"),)}, "subnet.a.cidr: 'ten' is not a CIDR"),
-        ({"groups": ()}, "group: there must be one at least"),
+        ({"groups": ()}, "group: there must be at least one"),
         ({"subnets": (SubnetSpec("a", "10.0.0.0/24", occupied_share=1.5),)}, "subnet.a.occupied_share: must be from 0 to 1, not 1.5"),
         (
             {"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("a",), 3, 2),)},
@@ -615,7 +615,7 @@ def test_a_group_made_in_python_is_checked_too(changes, wanted):
 def test_all_that_lies_outside_the_reservations_may_be_occupied():
     reservations = (Reservation("10.0.0.0/25", "prefix"),)
     assert attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 127 / 251),))
-    with pytest.raises(ScenarioError, match="would be 128 addresses, and 127 lie outside"):
+    with pytest.raises(ScenarioError, match="would be 128 addresses, but only 127 lie outside"):
         attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 128 / 251),))
 
 
@@ -685,11 +685,11 @@ def test_a_kept_trace_is_checked_against_what_has_changed(folder):
     [
         ("sed", 1, "scenario: sed: there is no such key; did you mean seed?"),
         ("", 1, "scenario: : there is no such key"),
-        ("duration.x", 1, "duration.x: duration is no table, so nothing can be set in it"),
-        ("group.workers.count.x", 1, "group.workers.count.x: count is no table"),
+        ("duration.x", 1, "duration.x: duration is not a table, so it has no keys to set"),
+        ("group.workers.count.x", 1, "group.workers.count.x: count is not a table"),
         ("group.workers.subnets.x", 1, "scenario: group.workers.subnets: must be a list of texts"),
         ("group.worker.count", 1, "group.worker.count: there is no group called 'worker'; there are workers; did you mean workers?"),
-        ("group.workers", 1, "group.workers is a table; name the key of it that is to be set"),
+        ("group.workers", 1, "group.workers is a table; name one of its keys, as in group.workers.name"),
         ("group.workers.count", "5", "scenario: group.workers.count: must be a whole number"),
         ("group.workers.settings.WARM_IP_TARGET", None, "scenario: group.workers.settings.WARM_IP_TARGET: must be a text"),
         ("duration", 0, "scenario: duration: must be a duration"),
@@ -707,7 +707,7 @@ def test_names_with_dots_are_found_and_the_longest_counts():
     scenario = read(group=f"{GROUP.replace('workers', 'a.b')}\n[[group]]\n{GROUP.replace('workers', 'a')}")
     changed = scenario.with_changes({"group.a.b.count": 5, "group.a.count": 7})
     assert [(group.name, group.count) for group in changed.groups] == [("a.b", 5), ("a", 7)]
-    with pytest.raises(ScenarioError, match=r"group\.a\.b is a table; name the key of it"):
+    with pytest.raises(ScenarioError, match=r"group\.a\.b is a table; name one of its keys"):
         scenario.with_changes({"group.a.b": 5})
 
 
@@ -720,7 +720,7 @@ def test_a_path_to_one_of_two_tables_of_a_name_is_refused(folder):
 
 def test_a_list_of_values_is_no_table():
     scenario = read(group=f'{GROUP}\nsubnets = ["a"]')
-    with pytest.raises(ScenarioError, match="subnets is no table"):
+    with pytest.raises(ScenarioError, match="subnets is not a table"):
         scenario.with_changes({"group.workers.subnets.a": 1})
 
 

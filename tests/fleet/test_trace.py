@@ -127,7 +127,7 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("x,1,2,3", "line 3: 4 fields where the header has 3"),
         ("x,1", "line 3: 2 fields where the header has 3"),
         (" ,1,2", "line 3, column name: the pod has no name"),
-        ("a,1,2", "line 3, column name: pod 'a' is on line 2 already"),
+        ("a,1,2", "line 3, column name: pod 'a' is already on line 2"),
         ("x,,2", "line 3, column created: '' is neither a number"),
         ("x,-1,2", "line 3, column created: '-1' is neither a number"),
         ("x,1e3,2000", "line 3, column created: '1e3' is neither a number"),
@@ -136,7 +136,7 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("x,1,soon", "line 3, column gone: 'soon' is neither a number"),
         ("x,1,2026-01-01T00:00:00", "line 3, column gone: '2026-01-01T00:00:00' is neither a number"),
         ("x,5,4", "line 3, column gone: pod 'x' is deleted before it is created: '4' is before '5'"),
-        ("x,1,2026-01-01T00:00:00Z", "line 3, column gone: '2026-01-01T00:00:00Z' is a date, and the times before it are numbers"),
+        ("x,1,2026-01-01T00:00:00Z", "line 3, column gone: '2026-01-01T00:00:00Z' is a date, but the times before it are numbers"),
         ("x,9999999999999999999999,", "line 3, column created: '9999999999999999999999' is neither a number"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_bad_row_is_named_by_line_column_and_value(written, row, wanted):
 
 def test_a_number_among_dates_is_refused(written):
     path = written("pod,created,deleted\na,2026-01-01T00:00:00Z,\nb,7,\n")
-    assert refusal(path).startswith(", line 3, column created: '7' is a number, and the times before it are dates")
+    assert refusal(path).startswith(", line 3, column created: '7' is a number, but the times before it are dates")
 
 
 CENTURY_S = MAX_NS // SECOND
@@ -156,7 +156,7 @@ CENTURY_S = MAX_NS // SECOND
 @pytest.mark.parametrize(
     ("row", "wanted"),
     [
-        (f"x,0,{CENTURY_S + 1}", "line 3, column gone: pod 'x' is deleted more than a hundred years after the start; see whether `unit`"),
+        (f"x,0,{CENTURY_S + 1}", "line 3, column gone: pod 'x' is deleted more than a hundred years after the start; check `unit`"),
         (f"x,{CENTURY_S + 1},", "line 3, column created: pod 'x' is created more than a hundred years after the start"),
         (f"x,0,{CENTURY_S}.000000001", "line 3, column gone"),
     ],
@@ -190,7 +190,7 @@ def test_lines_are_counted_as_an_editor_does(written):
         ("", " is empty; its first line names the columns"),
         ("pod,created\n", ": no column deleted or deletion_time"),
         ("pod;created;deleted\n", ": no column pod or name or pod_name or podname; its columns are pod;created;deleted"),
-        ("pod,name,created,deleted\n", ": columns 'pod' and 'name' could each be 'pod'; say in `columns` which it is"),
+        ("pod,name,created,deleted\n", ": columns 'pod' and 'name' could each be 'pod'; name the right one in `columns`"),
         ("pod,created,created,deleted\n", ": columns 'created' and 'created' could each be 'created'"),
         ("pod,created,deleted\n", ": no row is a pod that ran"),
         ("pod,created,deleted,scheduled\na,1,2,\n", ": no row is a pod that ran"),

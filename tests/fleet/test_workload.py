@@ -147,7 +147,7 @@ def test_a_pod_that_goes_before_it_comes_or_in_hundreds_of_years_is_refused(run)
     ],
 )
 def test_more_pods_than_memory_holds_are_refused_before_they_are_made(generator):
-    with pytest.raises(InvalidArgument, match=r"'many' would make .* and 10,000,000 is the most"):
+    with pytest.raises(InvalidArgument, match=r"'many' would make .* pods, more than 10,000,000"):
         generator.pods(0, HOUR)
 
 
@@ -238,7 +238,7 @@ def test_the_lifetimes_of_a_trace_leave_out_pods_that_stay():
 
 
 def test_lifetimes_of_fewer_than_two_pods_are_refused():
-    with pytest.raises(InvalidArgument, match="two deleted pods or more, not from 1"):
+    with pytest.raises(InvalidArgument, match="at least two deleted pods, not 1"):
         EmpiricalLifetime.from_runs([PodRun("a", 0, 9), PodRun("b", 0, None)])
 
 
