@@ -426,7 +426,7 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(group=f"{GROUP}\nsettings = {{WARM_IP_TARGET = -1}}"),
-            "group.workers.settings.WARM_IP_TARGET: -1 is not what the daemon takes here (int)",
+            "group.workers.settings.WARM_IP_TARGET: the daemon does not accept -1 (int)",
         ),
         (toml(group=f"{GROUP}\nsettings = {{ENABLE_IPv4 = false}}"), "group.workers.settings: ENABLE_IPv4: IPv4 and IPv6 are both off"),
         (
@@ -726,7 +726,7 @@ def test_a_list_of_values_is_no_table():
 
 def test_a_scenario_without_a_document_can_not_be_changed_by_path():
     for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read(), document=None)):
-        with pytest.raises(ScenarioError, match=r"was not read from TOML, so no key of it can be set; use attrs\.evolve"):
+        with pytest.raises(ScenarioError, match=r"was made or changed in Python, so its TOML keys can't be set; use attrs\.evolve"):
             scenario.with_changes({"seed": 4})
 
 

@@ -56,7 +56,7 @@ def test_what_the_document_leaves_out_has_a_default():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", r"tune: is missing; it says what to search for"),
+        ("", r"tune: is missing; add this table"),
         ("[tune]", r"tune\.settings: lists no variable to try"),
         ("[tune.settings]\nWARM_IP_TARGETS = [1]", r"tune\.settings\.WARM_IP_TARGETS: .*WARM_IP_TARGET"),
         ("[tune.settings]\nWARM_IP_TARGET = 1", r"tune\.settings\.WARM_IP_TARGET: must be a list of values to try, not 1"),
