@@ -18,7 +18,7 @@ from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """The units of a trace's times, in nanoseconds."""
 
-_NAMES = {
+_USUAL_HEADERS = {
     "pod": ("pod", "name", "pod_name", "podname"),
     "created": ("created", "creation_time", "created_at", "start", "start_time"),
     "deleted": ("deleted", "deletion_time", "deleted_at", "end", "end_time"),
@@ -28,7 +28,7 @@ _NAMES = {
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
-COLUMNS = tuple(_NAMES)
+COLUMNS = tuple(_USUAL_HEADERS)
 """The columns of a trace; the last two are optional."""
 _NEEDED = ("pod", "created", "deleted")
 
@@ -126,38 +126,38 @@ class _Rows:
     def refuse_late(self, runs: Iterable[PodRun]) -> None:
         """Refuse times later than `MAX_NS` after the start of the scenario."""
         for run in runs:
-            for what, time_ns in (("created", run.created_ns), ("deleted", run.deleted_ns or 0)):
+            for column, time_ns in (("created", run.created_ns), ("deleted", run.deleted_ns or 0)):
                 if time_ns > MAX_NS:
-                    where = f"line {self._line_of[run.name]}, column {self._header[self._places[what]]}"
-                    message = f"pod {run.name!r} is {what} more than a hundred years after the start; check `unit`"
+                    where = f"line {self._line_of[run.name]}, column {self._header[self._places[column]]}"
+                    message = f"pod {run.name!r} is {column} more than a hundred years after the start; check `unit`"
                     raise TraceError(f"{self.path}, {where}: {message}")
 
     def _find_columns(self) -> dict[str, int]:
-        unknown = sorted(self.layout.columns.keys() - _NAMES.keys())
+        unknown = sorted(self.layout.columns.keys() - _USUAL_HEADERS.keys())
         if unknown:
-            raise TraceError(f"{self.path}: a trace has no {unknown[0]!r}; columns can be given for {', '.join(_NAMES)}")
+            raise TraceError(f"{self.path}: a trace has no {unknown[0]!r}; columns can be given for {', '.join(_USUAL_HEADERS)}")
         places = {}
-        for what, usual in _NAMES.items():
-            given = self.layout.columns.get(what)
+        for column, usual in _USUAL_HEADERS.items():
+            given = self.layout.columns.get(column)
             names = usual if given is None else (given,)
             found = [place for place, name in enumerate(self._header) if (name.lower() if given is None else name) in names]
             if len(found) > 1:
                 several = " and ".join(repr(self._header[place]) for place in found)
-                raise TraceError(f"{self.path}: columns {several} could each be {what!r}; name the right one in `columns`")
+                raise TraceError(f"{self.path}: columns {several} could each be {column!r}; name the right one in `columns`")
             if found:
-                places[what] = found[0]
-            elif what in _NEEDED or given is not None:
+                places[column] = found[0]
+            elif column in _NEEDED or given is not None:
                 there = ", ".join(self._header)
                 raise TraceError(
-                    f"{self.path}: no column {' or '.join(names)}; its columns are {there}; name the one for {what!r} in `columns`"
+                    f"{self.path}: no column {' or '.join(names)}; its columns are {there}; name the one for {column!r} in `columns`"
                 )
         return places
 
-    def _value(self, row: list[str], what: str) -> str | None:
-        return row[self._places[what]].strip() if what in self._places else None
+    def _value(self, row: list[str], column: str) -> str | None:
+        return row[self._places[column]].strip() if column in self._places else None
 
-    def _refusal(self, what: str, message: str) -> TraceError:
-        return TraceError(f"{self.path}, line {self.reader.line_num}, column {self._header[self._places[what]]}: {message}")
+    def _refusal(self, column: str, message: str) -> TraceError:
+        return TraceError(f"{self.path}, line {self.reader.line_num}, column {self._header[self._places[column]]}: {message}")
 
     def _read(self, row: list[str]) -> PodRun:
         name = self._value(row, "pod") or ""
@@ -177,19 +177,19 @@ class _Rows:
         shortest_ns = _DATE_UNIT_NS if self.are_dates else UNITS_NS[self.layout.unit]
         return PodRun(name, created_ns, created_ns + shortest_ns if deleted_ns == created_ns else deleted_ns, node)
 
-    def _time(self, row: list[str], what: str) -> int:
+    def _time(self, row: list[str], column: str) -> int:
         """Read a time in nanoseconds. A date counts from 1970."""
-        text = self._value(row, what) or ""
+        text = self._value(row, column) or ""
         number = _NUMBER.fullmatch(text)
         date = None if number else _date(text)
         if number is None and date is None:
             wanted = "neither a number, 0 or more, nor a date with its offset from UTC, like 2026-01-01T00:00:00+00:00"
-            raise self._refusal(what, f"{text!r} is {wanted}")
+            raise self._refusal(column, f"{text!r} is {wanted}")
         if self.are_dates is None:
             self.are_dates = number is None
         elif self.are_dates is not (number is None):
             kinds = ("a date", "numbers") if number is None else ("a number", "dates")
-            raise self._refusal(what, f"{text!r} is {kinds[0]}, but the times before it are {kinds[1]}; use one kind for all")
+            raise self._refusal(column, f"{text!r} is {kinds[0]}, but the times before it are {kinds[1]}; use one kind for all")
         if date is not None:
             return (date - _EPOCH) // timedelta(microseconds=1) * _DATE_UNIT_NS
         whole, _, fraction = text.partition(".")
