@@ -60,7 +60,7 @@ address_choice = "random"
 def test_samples_go_forward(time_ns):
     recorder = recorded(({},), ({},))
     before = result_of(recorder, MINUTE)
-    with pytest.raises(InvalidArgument, match=f"a sample of {time_ns} ns comes after that of 60000000000 ns; samples go forward"):
+    with pytest.raises(InvalidArgument, match=f"a sample at {time_ns} ns can't follow one at 60000000000 ns; add samples in order of time"):
         recorder.sample(fleet(time_ns), {"a": subnet()}, {}, {})
     assert result_of(recorder, MINUTE) == before
 

@@ -1,6 +1,6 @@
 """Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
 
-A node ticks only when a tick may do something (`Node.calm`, `Node.next_wakeup`). It still acts at the same instants as if every node
+A node ticks only when a tick can do something (`Node.calm`, `Node.next_wakeup`). It still acts at the same instants as if every node
 ticked every 5 s. `tickless=False` makes every node tick every 5 s; the tests compare the two.
 
 Order at one instant: booted nodes start, started nodes join, nodes look at their pools; then pods are deleted, pods arrive, kubelets try
@@ -47,7 +47,7 @@ def simulate(
         scenario: what to run.
         progress: called from time to time.
         observer: called with the actions of each tick that has any.
-        tickless: tick a node only when a tick may do something; False ticks every 5 s, with the same result.
+        tickless: tick a node only when a tick can do something; False ticks every 5 s, with the same result.
 
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each tick of a node.
     """
@@ -64,7 +64,7 @@ class Fleet:
     Invariants:
 
     1. Each pod that has arrived is running, waiting, pending, done or refused, and only one of these.
-    2. If a tick may change a node's pool, the node wakes at that tick or before.
+    2. If a tick can change a node's pool, the node wakes at that tick or before.
     """
 
     def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
@@ -282,7 +282,7 @@ class Fleet:
         self._after_tick(member, member.node.tick(now_ns), now_ns)
 
     def _after_tick(self, member: Member, actions: tuple[Action, ...], now_ns: int) -> None:
-        """Report a node's actions, update the fleet's counts, and schedule the node's next tick that may do something."""
+        """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
         if actions and self._observer is not None:
             self._observer(member, actions)
         if member.revision != member.datastore.revision:
@@ -311,7 +311,7 @@ class Fleet:
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
-    # --- nodes that come and go ----------------------------------------------------------------------------------------------
+    # --- launches and terminations ----------------------------------------------------------------------------------------------
 
     def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
         """Launch an instance, whose ipamd starts once it has booted. Return whether EC2 launched it."""

@@ -144,7 +144,9 @@ class Recorder:
             InvalidArgument: the sample is not later than the one before.
         """
         if self._samples and sample.time_ns <= self._samples[-1].time_ns:
-            raise InvalidArgument(f"a sample of {sample.time_ns} ns comes after that of {self._samples[-1].time_ns} ns; samples go forward")
+            raise InvalidArgument(
+                f"a sample at {sample.time_ns} ns can't follow one at {self._samples[-1].time_ns} ns; add samples in order of time"
+            )
         self._samples.append(sample)
         self._call_totals.append(dict(calls))
         self._throttled_totals.append(dict(throttled))

@@ -38,7 +38,7 @@ class SubnetSample(NamedTuple):
 
     Attributes:
         taken: addresses that ENIs hold: primary and secondary ones, 16 for each prefix.
-        free: addresses that EC2 would pick when asked for any.
+        free: addresses that EC2 can pick automatically.
         reserved: untaken addresses in a reservation.
         largest_free: the longest run of untaken addresses.
         free_prefixes: /28s without a taken address.

@@ -183,8 +183,8 @@ class _Rows:
         number = _NUMBER.fullmatch(text)
         date = None if number else _date(text)
         if number is None and date is None:
-            wanted = "neither a number, 0 or more, nor a date with its offset from UTC, like 2026-01-01T00:00:00+00:00"
-            raise self._refusal(column, f"{text!r} is {wanted}")
+            accepted = "a number, 0 or more, nor a date with an offset from UTC, like 2026-01-01T00:00:00+00:00"
+            raise self._refusal(column, f"{text!r} is neither {accepted}")
         if self.are_dates is None:
             self.are_dates = number is None
         elif self.are_dates is not (number is None):

@@ -22,7 +22,7 @@ MAX_SEED = 2**63 - 1
 MAX_GROUP_COUNT = 100_000
 """The most nodes of a group, and the most pods of a node."""
 MAX_SAMPLE_COUNT = 1_000_000
-"""The most samples that a scenario may take."""
+"""The most samples of a scenario."""
 
 
 def word_misfits(key: str, value: str, words: tuple[str, ...]) -> Iterator[Misfit]:
