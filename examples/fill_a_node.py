@@ -1,6 +1,6 @@
 """Fill an m5.large pod by pod and print its ENIs and decisions: `python examples/fill_a_node.py`.
 
-The settings come from the manifest beside this file. The `Node` runs on a model of EC2, without clock and network.
+The settings come from the manifest beside this file. The `Node` runs on a model of EC2, without a clock or network.
 """
 
 from pathlib import Path

@@ -43,7 +43,7 @@ SLOW = Latencies(
     non_mutating=Latency.fixed(S // 3),
     mutating=Latency.uniform(0, 3 * S),
 )
-MEAN = Throttle(
+TIGHT = Throttle(
     actions={"AssignPrivateIpAddresses": TokenBucket(1, 1, 20 * S), "CreateNetworkInterface": TokenBucket(1, 1, 30 * S)},
     non_mutating=TokenBucket(5, 1),
     mutating=TokenBucket(2, 1, 5 * S),
@@ -52,7 +52,7 @@ MEAN = Throttle(
 
 @st.composite
 def runs(draw, duration_s, nodes=()):
-    """Pods that come in clumps and stay for whole seconds or not, so that many things fall on one instant."""
+    """Pods created in clumps, many of them for whole seconds, so that many events fall on one instant."""
     found = []
     for clump in range(draw(st.integers(1, 8))):
         begin = draw(st.integers(0, duration_s - 1))
@@ -87,13 +87,13 @@ def groups(draw, name, subnets, *, elastic=True):
 
 @st.composite
 def scenarios(draw):
-    """A fleet for a quarter of an hour to three."""
+    """A small fleet for 15 minutes to 3 hours."""
     duration_s = draw(st.integers(900, 10_000))
     subnets = []
     for number in range(draw(st.integers(1, 2))):
         length, reserved = draw(st.sampled_from([28, 27, 26, 24])), draw(st.booleans())
         reservations = (Reservation(f"10.0.{number}.0/28", draw(st.sampled_from(["prefix", "explicit"]))),) if reserved else ()
-        # Others can hold nothing where all is reserved.
+        # If the whole subnet is reserved, others can hold nothing.
         share = draw(st.sampled_from([0.0, 0.0, 0.0 if reserved and length == 28 else 0.3]))
         subnets.append(SubnetSpec(f"s{number}", f"10.0.{number}.0/{length}", reservations, share))
     names = [subnet.name for subnet in subnets]
@@ -111,14 +111,14 @@ def scenarios(draw):
         retry_ns=draw(st.sampled_from([10 * S, 3 * S])),
         ec2=Ec2Behaviour(
             draw(st.sampled_from([None, SLOW, TYPICAL_LATENCIES])),
-            draw(st.sampled_from([None, MEAN, Throttle()])),
+            draw(st.sampled_from([None, TIGHT, Throttle()])),
             draw(st.sampled_from(["lowest", "random"])),
         ),
     )
 
 
 def run_whole(scenario, *, tickless=True, check=None):
-    """Run a fleet; answer with what came of it, all actions, and who held what at the end of each window."""
+    """Run a fleet. Return its result, all actions, and the assignments at the end of each window."""
     actions, holdings = [], []
     fleet = Fleet(scenario, observer=lambda member, told: actions.extend((member.name, action) for action in told), tickless=tickless)
     for now_ns in fleet.run():
@@ -130,7 +130,7 @@ def run_whole(scenario, *, tickless=True, check=None):
 
 @attrs.frozen
 class DeadlyWorkload:
-    """A workload whose making kills its process the first few times; each death leaves a file in a folder."""
+    """A workload that kills its process the first `deaths` times it makes pods. Each death leaves a file in `folder`."""
 
     inner: Workload
     folder: str

@@ -1,4 +1,4 @@
-"""What a recorder has seen: made by hand, so that every figure of it is known."""
+"""Recorders and results made by hand, so that all their figures are known."""
 
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample, SubnetSample
@@ -8,7 +8,7 @@ MINUTE = 60 * S
 
 
 def fleet(time_ns, **figures):
-    """Make a sample of no nodes and no pods, but for what is named."""
+    """Make a sample. Figures that are not given are 0."""
     return FleetSample(time_ns, *(figures.get(name, 0) for name in FleetSample._fields[1:]))
 
 
@@ -18,9 +18,9 @@ def subnet(taken=10, free=200, *, reserved=0, largest_free=None, free_prefixes=5
 
 
 def recorded(*rows, size=256, prefix_subnets=None, step_ns=MINUTE):
-    """Make a recorder of one subnet `a`; a row is what the fleet, the subnet, the calls and the throttled calls were a step after the last.
+    """Make a recorder of one subnet `a`. A row has the figures of the fleet, the subnet, the calls and the throttled calls at one step.
 
-    Calls are counts since the last row, as the recorder wants totals.
+    The calls of a row are those since the last row.
     """
     recorder = Recorder({"a": size}, prefix_subnets=prefix_subnets)
     calls, throttled = {}, {}
@@ -33,7 +33,7 @@ def recorded(*rows, size=256, prefix_subnets=None, step_ns=MINUTE):
 
 
 def result_of(recorder, duration_ns, pods=0):
-    """Sum up as `web`, seed 1."""
+    """Return the result as scenario `web`, seed 1."""
     return recorder.result("web", 1, duration_ns, pods)
 
 

@@ -60,12 +60,12 @@ address_choice = "random"
 def test_samples_go_forward(time_ns):
     recorder = recorded(({},), ({},))
     before = result_of(recorder, MINUTE)
-    with pytest.raises(InvalidArgument, match=f"a sample of {time_ns} ns comes after that of 60000000000 ns; samples go forward"):
+    with pytest.raises(InvalidArgument, match=f"a sample at {time_ns} ns can't follow one at 60000000000 ns; add samples in order of time"):
         recorder.sample(fleet(time_ns), {"a": subnet()}, {}, {})
     assert result_of(recorder, MINUTE) == before
 
 
-def test_calls_are_those_since_the_sample_before_whenever_an_action_begins():
+def test_calls_count_since_the_previous_sample_whenever_an_action_begins():
     recorder = recorded(({}, subnet(), {"B": 1}), ({}, subnet(), {"A": 2}), ({}, subnet(), {"A": 1, "B": 4}, {"B": 3}))
     result = result_of(recorder, 2 * MINUTE)
     assert result.calls == {"A": (0, 2, 1), "B": (1, 0, 4)}
@@ -77,13 +77,13 @@ def test_calls_are_those_since_the_sample_before_whenever_an_action_begins():
 
 
 def is_fit_for_dataframes(columns):
-    """Tell whether all columns are of one length, and each of one type that is a number or a text."""
+    """Return whether all columns have the same length, and each has one type, int or str."""
     lengths = {len(values) for values in columns.values()}
     kinds = [{type(value) for value in values} for values in columns.values()]
     return len(lengths) == 1 and all(kind <= {int} or kind == {str} for kind in kinds)
 
 
-def test_tables_have_a_row_for_all_that_was_recorded():
+def test_tables_have_a_row_for_each_record():
     result = long_run(count=100)
     tables = result.tables()
     assert list(tables) == ["samples", "subnets", "calls", "strips", "events"]
@@ -123,7 +123,7 @@ documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries
 
 
 @given(st.dictionaries(st.text(), documents))
-def test_json_says_what_the_document_says(document):
+def test_json_parses_to_the_document(document):
     text = to_json(document)
     assert json.loads(text) == document
     assert text.isascii()

@@ -1,4 +1,4 @@
-"""How times and durations are written, and what follows from a sample."""
+"""Times and durations as text, and figures derived from a sample."""
 
 import pytest
 from recordings import MINUTE, S, subnet
@@ -45,7 +45,7 @@ def test_a_duration_has_its_two_largest_units_that_are_neighbours(duration_ns, t
     assert span(duration_ns) == text
 
 
-def test_what_nobody_has_is_free_or_reserved():
+def test_untaken_addresses_are_free_or_reserved():
     sample = subnet(100, 40, reserved=60)
     assert sample.untaken == 100
     assert sample.untaken_per_cent == 50

@@ -41,7 +41,7 @@ WORKLOAD = 'kind = "deployment"\nname = "web"\nreplicas = 4'
 
 
 def toml(top='duration = "1 h"', *, subnet=SUBNET, group=GROUP, workload=WORKLOAD):
-    """A scenario with a table of each kind, each of which may be given anew."""
+    """A scenario with one table of each kind; the arguments replace them."""
     return f"{top}\n[[subnet]]\n{subnet}\n[[group]]\n{group}\n[[workload]]\n{workload}\n"
 
 
@@ -65,7 +65,7 @@ def group_of(lines):
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
-def test_each_example_is_read_is_called_as_its_file_and_has_pods(path):
+def test_each_example_can_be_read_has_the_name_of_its_file_and_has_pods(path):
     scenario = Scenario.load(path)
     assert scenario.name == path.stem
     if path.stem != "thousand-nodes":  # a million
@@ -85,7 +85,7 @@ def test_the_example_with_a_trace_reads_the_file_that_it_names(tmp_path):
     assert len(scenario.workload.pods(scenario.seed, scenario.duration_ns)) == 36
 
 
-def test_the_example_with_a_trace_says_what_is_missing_where_it_is_not(tmp_path):
+def test_the_example_with_a_trace_names_the_missing_file(tmp_path):
     text = (REPOSITORY / "examples" / "scenarios" / "openb.toml").read_text()
     assert re.match(r"workload\.openb\.file: .*pods\.csv\.gz: No such file or directory; a trace is a CSV file", refusal(text, tmp_path))
 
@@ -151,7 +151,7 @@ def test_the_documentation_has_the_keys_that_are_read_and_no_others(heading, fol
     assert set(found[1].split(", ")) == documented()[heading]
 
 
-def test_the_documentation_has_no_table_that_is_not_tried():
+def test_every_documented_table_is_tested():
     assert documented().keys() == WITH_A_KEY_TOO_MANY.keys()
     assert set(LIFETIMES) == set(READ_LIFETIMES)
 
@@ -159,7 +159,7 @@ def test_the_documentation_has_no_table_that_is_not_tried():
 # --- what is read --------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_given_has_its_default():
+def test_missing_keys_have_their_defaults():
     scenario = read()
     assert scenario == Scenario(
         name="scenario",
@@ -180,7 +180,7 @@ def test_what_is_not_given_has_its_default():
     assert scenario.ec2.conditions(0) is None
 
 
-def test_what_is_given_of_a_group_is_read():
+def test_all_keys_of_a_group_are_read():
     group = group_of(
         'subnets = ["a"]\npod_subnet = "a"\nmin_count = 0\nmax_count = 7\nmax_pods = 1\nhost_network_pods = 3\nplacement = "packed"\n'
         'policy = {name = "hysteresis", minimum = 2, maximum = 5}\ncooldown_aware_targets = true\nboot = "1.5 min"\n'
@@ -233,14 +233,14 @@ def test_subnets_and_their_vpc_are_read():
     assert scenario.vpc_cidrs == ("10.0.0.0/16",)
 
 
-def test_typical_conditions_are_typical_but_for_the_metadata():
+def test_typical_conditions_read_the_metadata_instantly():
     conditions = read('duration = "1 h"\nec2 = {latency = "typical", throttling = "typical", address_choice = "random"}').ec2.conditions(7)
     assert (conditions.throttle, conditions.seed) == (Throttle(), 7)
     assert conditions.latencies.latency("DeleteNetworkInterface") == TYPICAL_LATENCIES.latency("DeleteNetworkInterface")
     assert conditions.latencies.latency(METADATA_ACTION).at(1_000_000) == 0
 
 
-def test_own_latencies_and_buckets_stand_among_the_typical_ones():
+def test_own_latencies_and_buckets_replace_single_typical_ones():
     latency, bucket = '{DeleteNetworkInterface = "3 s"}', "{capacity = 3, per_second = 2}"
     ec2 = read(f'duration = "1 h"\n[ec2]\nlatency = {latency}\nthrottling.DeleteNetworkInterface = {bucket}').ec2
     assert ec2.latencies.latency("DeleteNetworkInterface").at(5) == 3 * SECOND
@@ -299,12 +299,12 @@ def test_workloads_are_read(text, workload, folder):
     assert read(workload=text, folder=folder).workload == workload
 
 
-def test_several_workloads_come_together():
+def test_several_workloads_are_combined():
     scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "deployment"\nname = "api"\nreplicas = 1')
     assert scenario.workload == CombinedWorkload((Deployment("web", 4, max_surge=1, max_unavailable=1), Deployment("api", 1, max_surge=1)))
 
 
-def test_a_scenario_is_called_as_its_file_unless_it_says_otherwise(tmp_path):
+def test_a_scenario_without_a_name_has_that_of_its_file(tmp_path):
     path = tmp_path / "v1.2.toml"
     path.write_text(toml())
     assert Scenario.load(path).name == "v1.2"
@@ -321,7 +321,7 @@ def test_a_scenario_survives_pickling_with_its_document(path):
     assert copy.with_changes({"seed": 9}) == scenario.with_changes({"seed": 9})
 
 
-def test_a_node_is_called_by_its_group_and_number():
+def test_a_node_is_named_after_its_group_and_number():
     assert [node_name("workers", number) for number in (0, 9999, 10_000)] == ["workers-0000", "workers-9999", "workers-10000"]
 
 
@@ -336,13 +336,13 @@ def test_a_node_is_called_by_its_group_and_number():
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),
-        ("subnet = 1", "subnet: must be a list of tables, each begun by [[subnet]], not 1"),
-        ("[subnet]\nname = 1", "subnet: must be a list of tables, each begun by [[subnet]]"),
+        ("subnet = 1", "subnet: must be a list of tables, each starting with [[subnet]], not 1"),
+        ("[subnet]\nname = 1", "subnet: must be a list of tables, each starting with [[subnet]]"),
         (toml(""), "duration: is missing"),
         (toml("duration = " + "9" * 5_000), "Exceeds the limit"),
-        (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not hold the character NUL"),
-        (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not hold the character NUL"),
-        (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not hold the character NUL"),
+        (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not contain the character NUL"),
+        (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not contain the character NUL"),
+        (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not contain the character NUL"),
         (toml("duration = 0"), "duration: must be a duration from 1 ns to 36500 d, such as"),
         (toml("duration = true"), "duration: must be a duration"),
         (toml("duration = nan"), "duration: must be a duration"),
@@ -372,12 +372,12 @@ def test_a_node_is_called_by_its_group_and_number():
         (toml(subnet='name = "a"\ncidr = "10.0.0.0/29"'), "subnet.a.cidr: 10.0.0.0/29 must be an IPv4 /16 to /28"),
         (toml(subnet='name = "a"\ncidr = "2001:db8::/64"'), "subnet.a.cidr: 2001:db8::/64 must be an IPv4 /16 to /28"),
         (toml(subnet='cidr = "10.0.0.0/24"'), "subnet.1.name: is missing"),
-        (toml(subnet='nane = "a"\ncidr = "10.0.0.0/24"'), "subnet.1.name: is missing; there is 'nane', is that it?"),
+        (toml(subnet='nane = "a"\ncidr = "10.0.0.0/24"'), "subnet.1.name: is missing; is 'nane' a typo of it?"),
         (toml(subnet='name = ""\ncidr = "10.0.0.0/24"'), "subnet: each needs a name"),
         (toml(subnet=f"{SUBNET}\noccupied_share = 1.01"), "subnet.a.occupied_share: must be a number from 0 to 1, not 1.01"),
         (
             toml(subnet=f'{SUBNET}\noccupied_share = 0.6\nreservations = [{{cidr = "10.0.0.0/25"}}]'),
-            "subnet.a.occupied_share: would be 151 addresses, and 127 lie outside the reservations; give a smaller share",
+            "subnet.a.occupied_share: would be 151 addresses, but only 127 lie outside the reservations; give a smaller share",
         ),
         (toml(subnet=f"{SUBNET}\noccupied_share = true"), "subnet.a.occupied_share: must be a number"),
         (toml(subnet=f"{SUBNET}\n[[subnet]]\n{SUBNET}"), "subnet: two are called 'a'"),
@@ -426,7 +426,7 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(group=f"{GROUP}\nsettings = {{WARM_IP_TARGET = -1}}"),
-            "group.workers.settings.WARM_IP_TARGET: -1 is not what the daemon takes here (int)",
+            "group.workers.settings.WARM_IP_TARGET: the daemon does not accept -1 (int)",
         ),
         (toml(group=f"{GROUP}\nsettings = {{ENABLE_IPv4 = false}}"), "group.workers.settings: ENABLE_IPv4: IPv4 and IPv6 are both off"),
         (
@@ -496,7 +496,7 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = [2, 1]}'),
-            "workload.1.lifetime.quantiles: the quantiles of an EmpiricalLifetime must be two times or more",
+            "workload.1.lifetime.quantiles: the quantiles of an EmpiricalLifetime must be at least two times",
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "empirical", quantiles = "1 s"}'),
@@ -512,14 +512,14 @@ def test_a_node_is_called_by_its_group_and_number():
         ),
         (
             toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "log-normal", median = 9, p90 = 10, sigma = 1}'),
-            "workload.1.lifetime.p90: says the same as sigma; give one of the two",
+            "workload.1.lifetime.p90: can't be combined with sigma; give one of the two",
         ),
         (toml(workload='kind = "trace"\nfile = "no.csv"'), "workload.1.file: no.csv: No such file or directory"),
         (toml(workload='kind = "trace"\nfile = "x"\nunit = "min"'), "workload.1.unit: is 'min'; it must be one of s, ms, us, ns"),
         (toml(workload='kind = "trace"\nfile = "x"\ncolumns = {pod = 5}'), "workload.1.columns.pod: must be a text in quotes, not 5"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_key(text, wanted):
+def test_an_invalid_value_is_refused_by_its_key(text, wanted):
     assert refusal(text).startswith(wanted)
 
 
@@ -531,12 +531,12 @@ def test_a_trace_must_fit_the_scenario(folder):
     assert said("a,3600,,\n").startswith("workload: no pod of the trace is created within the duration")
     for node in ("workers-0002", "workers-1", "workers-00001", "workers", "other-0000", "workers-\u0660\u0660\u0660\u0661"):
         assert said(f"a,0,,{node}\n") == (
-            f"workload: pod 'a' is bound to node {node!r}, and there is no such node; there are workers-0000 to workers-0001"
+            f"workload: pod 'a' is bound to node {node!r}, but there is no such node; there are workers-0000 to workers-0001"
         )
 
 
 @pytest.mark.parametrize("bounds", ["max_count = 3", "min_count = 1"])
-def test_a_trace_may_name_nodes_that_an_autoscaler_may_bring(bounds, folder):
+def test_a_trace_may_name_nodes_that_can_be_launched_later(bounds, folder):
     (folder / "pods.csv").write_text("pod,created,deleted,node\na,0,,workers-0007\n")
     assert read(group=f"{GROUP}\n{bounds}", workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
 
@@ -570,11 +570,11 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
             {"subnets": (SubnetSpec("a", "10.0.0.0/24", (Reservation("10.0.0.0/25", "prefixes"),)),)},
             "subnet.a.reservations: is 'prefixes'; it must be one of prefix, explicit; did you mean prefix?",
         ),
-        ({"subnets": ()}, "subnet: there must be one at least"),
-        ({"vpc_cidrs": ()}, "subnet: there must be one at least"),
+        ({"subnets": ()}, "subnet: there must be at least one, and at least one CIDR"),
+        ({"vpc_cidrs": ()}, "subnet: there must be at least one, and at least one CIDR"),
         ({"vpc_cidrs": ("ten",)}, "vpc_cidrs: 'ten' is not a CIDR"),
         ({"subnets": (SubnetSpec("a", "ten"),)}, "subnet.a.cidr: 'ten' is not a CIDR"),
-        ({"groups": ()}, "group: there must be one at least"),
+        ({"groups": ()}, "group: there must be at least one"),
         ({"subnets": (SubnetSpec("a", "10.0.0.0/24", occupied_share=1.5),)}, "subnet.a.occupied_share: must be from 0 to 1, not 1.5"),
         (
             {"groups": (NodeGroup("w", "m5.large", 2, Settings(), ("a",), 3, 2),)},
@@ -612,18 +612,18 @@ def test_a_group_made_in_python_is_checked_too(changes, wanted):
         attrs.evolve(scenario, groups=(attrs.evolve(scenario.groups[0], **changes),))
 
 
-def test_all_that_lies_outside_the_reservations_may_be_occupied():
+def test_all_addresses_outside_the_reservations_may_be_occupied():
     reservations = (Reservation("10.0.0.0/25", "prefix"),)
     assert attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 127 / 251),))
-    with pytest.raises(ScenarioError, match="would be 128 addresses, and 127 lie outside"):
+    with pytest.raises(ScenarioError, match="would be 128 addresses, but only 127 lie outside"):
         attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 128 / 251),))
 
 
-def test_a_hundred_years_are_simulated():
+def test_a_duration_of_a_hundred_years_is_accepted():
     assert attrs.evolve(read(), duration_ns=MAX_NS, sample_ns=MAX_NS, retry_ns=MAX_NS).duration_ns == MAX_NS
 
 
-def test_any_workload_will_do_in_python():
+def test_a_scenario_accepts_any_workload_made_in_python():
     class Silence:
         def pods(self, seed, duration_ns):
             del seed, duration_ns
@@ -656,13 +656,13 @@ def test_any_key_can_be_changed_by_its_path():
     assert scenario == read(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/25"}}]'), "the first one stays as it was"
 
 
-def test_changes_come_one_on_top_of_the_other():
+def test_changes_add_up():
     twice = read().with_changes({"seed": 3}).with_changes({"group.workers.count": 5})
     assert (twice.seed, twice.groups[0].count) == (3, 5)
     assert twice == read().with_changes({"seed": 3, "group.workers.count": 5})
 
 
-def test_a_trace_is_read_again_only_where_its_own_table_changed(folder):
+def test_a_trace_is_read_again_only_if_its_own_table_changed(folder):
     (folder / "more.csv").write_text("pod,created,deleted\nx,0,10\n")
     scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "trace"\nname = "t"\nfile = "pods.csv"', folder=folder)
     (folder / "pods.csv").unlink()
@@ -674,7 +674,7 @@ def test_a_trace_is_read_again_only_where_its_own_table_changed(folder):
         scenario.with_changes({"workload.t.unit": "ms"})
 
 
-def test_a_kept_trace_is_checked_against_what_has_changed(folder):
+def test_a_kept_trace_is_checked_against_the_changed_scenario(folder):
     scenario = read(workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
     with pytest.raises(ScenarioError, match="pod 'a' is bound to node 'workers-0001'"):
         scenario.with_changes({"group.workers.count": 1})
@@ -685,52 +685,52 @@ def test_a_kept_trace_is_checked_against_what_has_changed(folder):
     [
         ("sed", 1, "scenario: sed: there is no such key; did you mean seed?"),
         ("", 1, "scenario: : there is no such key"),
-        ("duration.x", 1, "duration.x: duration is no table, so nothing can be set in it"),
-        ("group.workers.count.x", 1, "group.workers.count.x: count is no table"),
+        ("duration.x", 1, "duration.x: duration is not a table, so it has no keys to set"),
+        ("group.workers.count.x", 1, "group.workers.count.x: count is not a table"),
         ("group.workers.subnets.x", 1, "scenario: group.workers.subnets: must be a list of texts"),
         ("group.worker.count", 1, "group.worker.count: there is no group called 'worker'; there are workers; did you mean workers?"),
-        ("group.workers", 1, "group.workers is a table; name the key of it that is to be set"),
+        ("group.workers", 1, "group.workers is a table; name one of its keys, as in group.workers.name"),
         ("group.workers.count", "5", "scenario: group.workers.count: must be a whole number"),
         ("group.workers.settings.WARM_IP_TARGET", None, "scenario: group.workers.settings.WARM_IP_TARGET: must be a text"),
         ("duration", 0, "scenario: duration: must be a duration"),
         ("workload", [], "scenario: workload: needs at least one table"),
     ],
 )
-def test_a_change_that_makes_no_sense_is_refused(path, value, wanted):
+def test_an_invalid_change_is_refused(path, value, wanted):
     scenario = read()
     with pytest.raises(ScenarioError) as refused:
         scenario.with_changes({path: value})
     assert str(refused.value).startswith(wanted)
 
 
-def test_names_with_dots_are_found_and_the_longest_counts():
+def test_names_with_dots_are_found_and_the_longest_that_fits_counts():
     scenario = read(group=f"{GROUP.replace('workers', 'a.b')}\n[[group]]\n{GROUP.replace('workers', 'a')}")
     changed = scenario.with_changes({"group.a.b.count": 5, "group.a.count": 7})
     assert [(group.name, group.count) for group in changed.groups] == [("a.b", 5), ("a", 7)]
-    with pytest.raises(ScenarioError, match=r"group\.a\.b is a table; name the key of it"):
+    with pytest.raises(ScenarioError, match=r"group\.a\.b is a table; name one of its keys"):
         scenario.with_changes({"group.a.b": 5})
 
 
-def test_a_path_to_one_of_two_tables_of_a_name_is_refused(folder):
+def test_a_path_to_one_of_two_tables_with_the_same_name_is_refused(folder):
     trace = 'kind = "trace"\nname = "t"\nfile = "pods.csv"'
     scenario = read(workload=f"{trace}\n[[workload]]\n{trace}", folder=folder)
     with pytest.raises(ScenarioError, match=r"workload\.t\.unit: 2 tables of workload are called 't'; give each a name of its own"):
         scenario.with_changes({"workload.t.unit": "ms"})
 
 
-def test_a_list_of_values_is_no_table():
+def test_a_list_of_values_is_not_a_table():
     scenario = read(group=f'{GROUP}\nsubnets = ["a"]')
-    with pytest.raises(ScenarioError, match="subnets is no table"):
+    with pytest.raises(ScenarioError, match="subnets is not a table"):
         scenario.with_changes({"group.workers.subnets.a": 1})
 
 
 def test_a_scenario_without_a_document_can_not_be_changed_by_path():
     for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read(), document=None)):
-        with pytest.raises(ScenarioError, match=r"was not read from TOML, so no key of it can be set; use attrs\.evolve"):
+        with pytest.raises(ScenarioError, match=r"was made or changed in Python, so its TOML keys can't be set; use attrs\.evolve"):
             scenario.with_changes({"seed": 4})
 
 
-def test_what_a_change_at_loading_replaces_need_not_be_there(tmp_path):
+def test_a_file_that_a_change_at_loading_replaces_need_not_exist(tmp_path):
     (tmp_path / "pods.csv").write_text("pod,created,deleted\na,1,2\n")
     path = tmp_path / "trace.toml"
     path.write_text(

@@ -22,7 +22,7 @@ late = st.lists(st.integers(1, 50), max_size=30)
 @example([7], 99)
 @example([7], 98)
 @example([], 0)
-def test_percentiles_are_those_by_nearest_rank_of_all_pods(waits, at_once):
+def test_percentiles_are_by_nearest_rank_over_all_pods(waits, at_once):
     everyone = sorted([0] * at_once + waits)
     found = Waits.of(len(everyone), waits)
     assert (found.count, found.late_count) == (len(everyone), len(waits))
@@ -32,7 +32,7 @@ def test_percentiles_are_those_by_nearest_rank_of_all_pods(waits, at_once):
         assert answer == (everyone[rank - 1] if rank else 0)
 
 
-def test_one_pod_in_a_hundred_that_waits_is_outside_of_99_per_cent_and_two_are_not():
+def test_one_late_pod_in_a_hundred_is_beyond_the_99th_percentile_and_two_are_not():
     assert Waits.of(100, [9]).p99_ns == 0
     assert Waits.of(100, [9, 8]).p99_ns == 8
     assert Waits.of(100, [9, 8]).max_ns == 9
@@ -58,7 +58,7 @@ def test_a_mean_weighs_each_value_by_the_time_that_it_holds():
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1))
-def test_a_mean_is_that_of_every_single_nanosecond(steps):
+def test_a_mean_equals_the_mean_over_every_nanosecond(steps):
     times, values, each = [0], [], []
     for length, value in steps:
         times.append(times[-1] + length)
@@ -90,12 +90,12 @@ def test_the_worst_minute_is_the_worst_of_the_shortest_spans_of_a_minute_or_more
     assert worst_minute(times, counts) == best
 
 
-def test_a_short_last_interval_is_not_blown_up_to_a_minute():
+def test_a_short_last_interval_is_not_extrapolated_to_a_minute():
     assert worst_minute([0, MINUTE, MINUTE + S], [0, 6, 2]) == (7.9, MINUTE + S)
     assert worst_minute([0, S], [0, 2]) == (2.0, S)
 
 
-def test_calls_at_the_start_count_in_the_total_alone():
+def test_calls_at_the_start_count_only_in_the_total():
     assert CallSummary.of([0, MINUTE, 3 * MINUTE], [90, 6, 6], 1) == CallSummary(102, 90, 4.0, 6.0, MINUTE, 1)
     assert CallSummary.of([0], [4], 0) == CallSummary(4, 4, 0.0, 0.0, 0, 0)
 
@@ -103,7 +103,7 @@ def test_calls_at_the_start_count_in_the_total_alone():
 # --- subnets -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_subnet_is_summed_up_by_its_worst_moments_and_the_first_of_equals():
+def test_a_subnet_is_summed_up_by_its_worst_moments_the_first_if_several_are_equal():
     samples = [
         subnet(10, 90, free_prefixes=5, stranded=0),
         subnet(60, 40, free_prefixes=0, stranded=30, reserved=20),
@@ -160,7 +160,7 @@ def test_a_run_is_summed_up():
     assert summary.subnets["a"].taken_peak == 50
 
 
-def test_the_subnets_peak_is_that_of_all_together_at_one_instant():
+def test_the_subnets_peak_is_of_all_subnets_at_one_instant():
     recorder = Recorder({"a": 256, "b": 256})
     for time_ns, a, b in ((0, 9, 1), (1, 1, 8)):
         recorder.sample(FleetSample(time_ns, *[0] * 12), {"a": subnet(a), "b": subnet(b)}, {}, {})

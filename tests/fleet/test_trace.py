@@ -1,4 +1,4 @@
-"""Traces: what is read, and what is said of one that can't be."""
+"""Traces: what is read, and the errors for bad files."""
 
 import gzip
 from pathlib import Path
@@ -17,7 +17,7 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def written(tmp_path):
-    """Write a trace; answers with its path."""
+    """Write a trace and return its path."""
 
     def write(content, name="pods.csv"):
         path = tmp_path / name
@@ -38,7 +38,7 @@ def refusal(path, layout=None):
 # --- the columns of cluster-trace-gpu-v2023 ----------------------------------------------------------------------------------------
 
 
-def test_a_trace_in_openb_columns_is_read_as_it_is_without_the_pods_that_never_ran():
+def test_a_trace_in_openb_columns_is_read_unchanged_without_the_pods_that_never_ran():
     runs = read_trace(OPENB).runs
     assert len(runs) == 36
     assert len(read_trace(OPENB, TraceFormat(keep_unscheduled=True)).runs) == 40
@@ -57,7 +57,7 @@ def test_usual_headers_are_found(written, header):
     assert read_trace(path).runs == runs
 
 
-def test_other_headers_can_be_given_and_case_counts_in_them(written):
+def test_other_headers_can_be_given_and_are_case_sensitive(written):
     path = written("who,Born,gone,name,created\na,1,2,x,y\n")
     layout = TraceFormat({"pod": "who", "created": "Born", "deleted": "gone"})
     assert read_trace(path, layout).runs == (PodRun("a", SECOND, 2 * SECOND),)
@@ -65,13 +65,13 @@ def test_other_headers_can_be_given_and_case_counts_in_them(written):
 
 
 @pytest.mark.parametrize(("unit", "unit_ns"), [("s", SECOND), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)])
-def test_times_are_in_the_unit_that_is_given_and_no_life_is_shorter(written, unit, unit_ns):
+def test_times_are_in_the_given_unit_and_no_pod_lives_shorter(written, unit, unit_ns):
     path = written("pod,created,deleted\na,3,7\nb,3,3\n")
     layout = TraceFormat(unit=unit)
     assert read_trace(path, layout).runs == (PodRun("a", 3 * unit_ns, 7 * unit_ns), PodRun("b", 3 * unit_ns, 4 * unit_ns))
 
 
-def test_a_life_shorter_than_a_unit_is_kept_where_the_trace_can_tell(written):
+def test_a_life_shorter_than_a_unit_is_kept_if_times_have_fractions(written):
     assert read_trace(written("pod,created,deleted\na,3.25,3.5\n")).runs == (PodRun("a", 3_250_000_000, 3_500_000_000),)
 
 
@@ -85,19 +85,19 @@ def test_dates_count_from_the_first_pod_that_ran_whatever_their_offset(written):
     assert read_trace(path).runs == (PodRun("a", 0, 10 * SECOND), PodRun("b", 1_500_000_000, 1_500_001_000))
 
 
-def test_numbers_count_from_the_start_unless_it_is_the_first_pod(written):
+def test_numbers_count_from_the_start_or_if_asked_from_the_first_pod(written):
     path = written("pod,created,deleted\na,1700000010,1700000020\nb,1700000000,\n")
     assert read_trace(path).runs[1] == PodRun("b", 1_700_000_000 * SECOND, None)
     assert read_trace(path, TraceFormat(from_first_pod=True)).runs == (PodRun("a", 10 * SECOND, 20 * SECOND), PodRun("b", 0, None))
 
 
-def test_pods_that_were_never_scheduled_are_left_out_where_the_trace_tells(written):
+def test_pods_with_an_empty_scheduling_time_are_left_out(written):
     content = "pod,created,deleted,scheduled\na,1,2,1\nb,x,y, \n\nc,1,2,1\n"
     assert [run.name for run in read_trace(written(content)).runs] == ["a", "c"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_byte_order_mark_quotes_and_windows_line_ends_do_no_harm(written, packed):
+def test_a_byte_order_mark_quotes_and_windows_line_ends_are_accepted(written, packed):
     content = '\ufeffpod,created,deleted,note\r\n"a,b",1,2,"two\r\nlines"\r\nc,1,2,\r\n'.encode()
     path = written(gzip.compress(content, mtime=0) if packed else content)
     assert [run.name for run in read_trace(path).runs] == ["a,b", "c"]
@@ -108,7 +108,7 @@ def test_a_byte_order_mark_quotes_and_windows_line_ends_do_no_harm(written, pack
         st.tuples(st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**6)), st.sampled_from(["", "workers-0000"])), min_size=1
     )
 )
-def test_what_is_written_is_read(tmp_path_factory, rows):
+def test_a_written_trace_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("trace") / "pods.csv"
     lines = [f"p{place},{made},{'' if lived is None else made + lived},{node}" for place, (made, lived, node) in enumerate(rows)]
     path.write_text("\n".join(["pod,created,deleted,node", *lines]))
@@ -127,7 +127,7 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("x,1,2,3", "line 3: 4 fields where the header has 3"),
         ("x,1", "line 3: 2 fields where the header has 3"),
         (" ,1,2", "line 3, column name: the pod has no name"),
-        ("a,1,2", "line 3, column name: pod 'a' is on line 2 already"),
+        ("a,1,2", "line 3, column name: pod 'a' is already on line 2"),
         ("x,,2", "line 3, column created: '' is neither a number"),
         ("x,-1,2", "line 3, column created: '-1' is neither a number"),
         ("x,1e3,2000", "line 3, column created: '1e3' is neither a number"),
@@ -136,7 +136,7 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("x,1,soon", "line 3, column gone: 'soon' is neither a number"),
         ("x,1,2026-01-01T00:00:00", "line 3, column gone: '2026-01-01T00:00:00' is neither a number"),
         ("x,5,4", "line 3, column gone: pod 'x' is deleted before it is created: '4' is before '5'"),
-        ("x,1,2026-01-01T00:00:00Z", "line 3, column gone: '2026-01-01T00:00:00Z' is a date, and the times before it are numbers"),
+        ("x,1,2026-01-01T00:00:00Z", "line 3, column gone: '2026-01-01T00:00:00Z' is a date, but the times before it are numbers"),
         ("x,9999999999999999999999,", "line 3, column created: '9999999999999999999999' is neither a number"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_bad_row_is_named_by_line_column_and_value(written, row, wanted):
 
 def test_a_number_among_dates_is_refused(written):
     path = written("pod,created,deleted\na,2026-01-01T00:00:00Z,\nb,7,\n")
-    assert refusal(path).startswith(", line 3, column created: '7' is a number, and the times before it are dates")
+    assert refusal(path).startswith(", line 3, column created: '7' is a number, but the times before it are dates")
 
 
 CENTURY_S = MAX_NS // SECOND
@@ -156,7 +156,7 @@ CENTURY_S = MAX_NS // SECOND
 @pytest.mark.parametrize(
     ("row", "wanted"),
     [
-        (f"x,0,{CENTURY_S + 1}", "line 3, column gone: pod 'x' is deleted more than a hundred years after the start; see whether `unit`"),
+        (f"x,0,{CENTURY_S + 1}", "line 3, column gone: pod 'x' is deleted more than a hundred years after the start; check `unit`"),
         (f"x,{CENTURY_S + 1},", "line 3, column created: pod 'x' is created more than a hundred years after the start"),
         (f"x,0,{CENTURY_S}.000000001", "line 3, column gone"),
     ],
@@ -179,7 +179,7 @@ def test_dates_more_than_a_hundred_years_apart_are_refused(written):
     assert refusal(path).startswith(", line 3, column created: pod 'b' is created more than a hundred years")
 
 
-def test_lines_are_counted_as_an_editor_does(written):
+def test_lines_are_numbered_as_in_an_editor(written):
     path = written('pod,created,deleted\n"a\na",1,2\nb,x,2\n')
     assert refusal(path).startswith(", line 4, column created")
 
@@ -190,7 +190,7 @@ def test_lines_are_counted_as_an_editor_does(written):
         ("", " is empty; its first line names the columns"),
         ("pod,created\n", ": no column deleted or deletion_time"),
         ("pod;created;deleted\n", ": no column pod or name or pod_name or podname; its columns are pod;created;deleted"),
-        ("pod,name,created,deleted\n", ": columns 'pod' and 'name' could each be 'pod'; say in `columns` which it is"),
+        ("pod,name,created,deleted\n", ": columns 'pod' and 'name' could each be 'pod'; name the right one in `columns`"),
         ("pod,created,created,deleted\n", ": columns 'created' and 'created' could each be 'created'"),
         ("pod,created,deleted\n", ": no row is a pod that ran"),
         ("pod,created,deleted,scheduled\na,1,2,\n", ": no row is a pod that ran"),
@@ -202,21 +202,21 @@ def test_lines_are_counted_as_an_editor_does(written):
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff", ": Error -3 while decompressing"),
     ],
 )
-def test_a_file_that_is_no_trace_is_refused(written, content, wanted):
+def test_a_file_that_is_not_a_trace_is_refused(written, content, wanted):
     assert refusal(written(content)).startswith(wanted)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     assert refusal(tmp_path / "no.csv").startswith(": No such file or directory; a trace is a CSV file")
     assert refusal(tmp_path).startswith(": Is a directory")
 
 
-def test_a_column_that_was_given_and_is_not_there_is_refused(written):
+def test_a_given_column_that_is_missing_is_refused(written):
     path = written("pod,created,deleted\na,1,2\n")
     assert refusal(path, TraceFormat({"node": "host"})).startswith(": no column host; its columns are pod, created, deleted")
 
 
-def test_a_layout_that_makes_no_sense_is_refused(written):
+def test_an_invalid_layout_is_refused(written):
     path = written("pod,created,deleted\na,1,2\n")
     assert refusal(path, TraceFormat(unit="min")) == ": a trace's times are in s, ms, us, ns, not in 'min'"
     assert refusal(path, TraceFormat({"nod": "x"})).startswith(": a trace has no 'nod'; columns can be given for pod, created")

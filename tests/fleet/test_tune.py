@@ -1,4 +1,4 @@
-"""The search for settings: what is tried, what is judged good, and what is told."""
+"""The search for settings: the combinations, their ranking, and the errors."""
 
 import attrs
 import pytest
@@ -48,7 +48,7 @@ def test_the_document_says_what_to_search_for(scenario):
     )
 
 
-def test_what_the_document_leaves_out_has_a_default():
+def test_missing_keys_have_defaults():
     spec = TuneSpec.read(Scenario.from_toml("seed = 9\n" + BASE + "[tune]\n[tune.settings]\nENABLE_PREFIX_DELEGATION = [true, false]"))
     assert spec == TuneSpec({"ENABLE_PREFIX_DELEGATION": ("true", "false")}, seeds=(9,))
 
@@ -56,7 +56,7 @@ def test_what_the_document_leaves_out_has_a_default():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", r"tune: is missing; it says what to search for"),
+        ("", r"tune: is missing; add this table"),
         ("[tune]", r"tune\.settings: lists no variable to try"),
         ("[tune.settings]\nWARM_IP_TARGETS = [1]", r"tune\.settings\.WARM_IP_TARGETS: .*WARM_IP_TARGET"),
         ("[tune.settings]\nWARM_IP_TARGET = 1", r"tune\.settings\.WARM_IP_TARGET: must be a list of values to try, not 1"),
@@ -72,12 +72,12 @@ def test_what_the_document_leaves_out_has_a_default():
         ("[tune]\np99_wait = 'soon'\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.p99_wait: must be a duration"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused_by_its_key(table, message):
+def test_an_invalid_search_is_refused_by_its_key(table, message):
     with pytest.raises(ScenarioError, match=message):
         TuneSpec.read(Scenario.from_toml(BASE + table))
 
 
-def test_every_combination_is_judged_by_the_worst_of_its_seeds(scenario, result):
+def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
     assert result.complete
     assert len(result.candidates) == 4
     for candidate in result.candidates:
@@ -89,7 +89,7 @@ def test_every_combination_is_judged_by_the_worst_of_its_seeds(scenario, result)
         assert candidate.fits == (candidate.p99_wait_ns <= 12_000_000_000 and candidate.calls_per_minute <= 30)
 
 
-def test_the_best_is_the_cheapest_that_keeps_within_the_bounds(result):
+def test_the_best_is_the_cheapest_within_the_bounds(result):
     assert [each.cost for each in result.candidates] == sorted(each.cost for each in result.candidates)
     fitting = [each for each in result.candidates if each.fits]
     assert 0 < len(fitting) < 4
@@ -100,7 +100,7 @@ def test_the_best_is_the_cheapest_that_keeps_within_the_bounds(result):
     )
 
 
-def test_where_nothing_keeps_within_the_bounds_nothing_is_best(scenario):
+def test_if_no_combination_is_within_the_bounds_none_is_best(scenario):
     assert tune(scenario, attrs.evolve(TuneSpec.read(scenario), p99_wait_ns=0, calls_per_minute=0), executor=AtOnce()).best is None
 
 
@@ -126,13 +126,13 @@ def candidate(cost, wait):
     return Candidate({}, cost, wait, 0.0, 0, fits=True)
 
 
-def test_the_front_has_what_nothing_else_beats_in_both():
+def test_the_front_has_the_combinations_that_no_other_beats():
     points = [candidate(1, 9), candidate(2, 9), candidate(3, 4), candidate(3, 5), candidate(4, 6), candidate(5, 0), candidate(6, 0)]
     assert [each.on_front for each in _with_front(points)] == [True, False, True, False, False, True, False]
     assert _with_front([]) == ()
 
 
-def test_a_combination_that_cannot_be_run_is_told_with_its_reason(scenario):
+def test_a_combination_that_cannot_be_run_is_listed_with_its_reason(scenario):
     spec = TuneSpec({"WARM_IP_TARGET": ("1",)}, seeds=(1, 2))
 
     class Failing(AtOnce):
@@ -147,7 +147,7 @@ def test_a_combination_that_cannot_be_run_is_told_with_its_reason(scenario):
     assert (result.candidates, result.failures, result.best, result.front) == ((), (({"WARM_IP_TARGET": "1"}, "no"),), None, ())
 
 
-def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
+def test_an_interrupted_search_judges_the_combinations_run_with_every_seed(scenario):
     def interrupt(done, count):
         del count
         if done == 7:  # of 8, in any order: one combination lacks a seed
@@ -159,5 +159,5 @@ def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
 
 
 @pytest.mark.parametrize(("trials", "count"), [(0, 8), (3, 6), (9, 8)])
-def test_a_search_says_how_many_runs_it_takes(scenario, trials, count):
+def test_the_trial_count_is_the_number_of_runs(scenario, trials, count):
     assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count

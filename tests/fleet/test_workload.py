@@ -39,11 +39,11 @@ def shares(lifetime, bound_s, count=20_000):
 
 
 def at(runs, time_ns):
-    """How many pods there are just after a time."""
+    """The number of pods just after a time."""
     return sum(run.created_ns <= time_ns and (run.deleted_ns is None or run.deleted_ns > time_ns) for run in runs)
 
 
-# --- what all have in common ---------------------------------------------------------------------------------------------------
+# --- all workloads ---------------------------------------------------------------------------------------------------
 
 LIFETIMES = st.sampled_from(
     [MINUTES_5, ExponentialLifetime(600.0), LogNormalLifetime(600.0, 2.0), EmpiricalLifetime((0.0, 60.0, 7200.0)), FixedLifetime(1e-9)]
@@ -79,7 +79,7 @@ WORKLOADS = st.one_of(
 
 
 @given(WORKLOADS, st.integers(0, 2**63), st.integers(1, 2 * HOUR))
-def test_pods_are_ordered_within_the_duration_unlike_and_the_same_each_time(workload, seed, duration_ns):
+def test_pods_are_ordered_unique_within_the_duration_and_repeatable(workload, seed, duration_ns):
     runs = workload.pods(seed, duration_ns)
     assert runs == workload.pods(seed, duration_ns)
     assert list(runs) == sorted(runs, key=lambda run: (run.created_ns, run.name))
@@ -97,16 +97,16 @@ def test_two_seeds_draw_different_pods():
     assert workload.pods(1, HOUR) != workload.pods(2, HOUR)
 
 
-def test_two_generators_of_one_kind_have_chances_of_their_own():
+def test_two_generators_of_one_kind_draw_differently():
     one, other = (Arrivals(name, 100.0, MINUTES_5).pods(1, HOUR) for name in "ab")
     assert [run.created_ns for run in one] != [run.created_ns for run in other]
 
 
-def test_a_rate_next_to_nothing_makes_no_pods():
+def test_a_tiny_rate_makes_no_pods():
     assert Arrivals("a", 5e-324, MINUTES_5, Wave(1.0)).pods(0, HOUR) == ()
 
 
-def test_a_longer_run_begins_as_the_shorter_one_does():
+def test_a_longer_run_begins_like_a_shorter_one():
     workload = Arrivals("a", 100.0, FixedLifetime(60.0), Wave(0.5))
     short, long = workload.pods(1, HOUR), workload.pods(1, 2 * HOUR)
     assert [run.created_ns for run in long[: len(short)]] == [run.created_ns for run in short]
@@ -124,7 +124,7 @@ def test_combined_workloads_with_one_name_twice_are_refused():
         CombinedWorkload((CronJob("c", 600, 1, MINUTES_5),) * 2).pods(0, HOUR)
 
 
-def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
+def test_listed_pods_created_at_the_end_or_later_are_left_out():
     runs = PodRun("b", HOUR - 1, None), PodRun("a", HOUR, None), PodRun("c", 0, HOUR + 5)
     assert FixedWorkload(runs).pods(3, HOUR) == (runs[2], runs[0])
 
@@ -132,7 +132,7 @@ def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
 @pytest.mark.parametrize(
     "run", [PodRun("a", 5, 5), PodRun("a", 5, 4), PodRun("a", -1, 4), PodRun("a", -1, None), PodRun("a", 5, 2 * MAX_NS + 1)]
 )
-def test_a_pod_that_goes_before_it_comes_or_in_hundreds_of_years_is_refused(run):
+def test_a_pod_deleted_before_its_creation_or_after_centuries_is_refused(run):
     with pytest.raises(InvalidArgument, match="pod 'a' is created at"):
         in_order([PodRun("0", 0, 1), run])
 
@@ -147,11 +147,11 @@ def test_a_pod_that_goes_before_it_comes_or_in_hundreds_of_years_is_refused(run)
     ],
 )
 def test_more_pods_than_memory_holds_are_refused_before_they_are_made(generator):
-    with pytest.raises(InvalidArgument, match=r"'many' would make .* and 10,000,000 is the most"):
+    with pytest.raises(InvalidArgument, match=r"'many' would make .* pods, more than 10,000,000"):
         generator.pods(0, HOUR)
 
 
-def test_the_most_pods_are_not_refused():
+def test_the_largest_number_of_pods_is_accepted():
     require_feasible(Arrivals("a", 0.0, MINUTES_5, standing=MAX_POD_COUNT), HOUR)
 
 
@@ -173,7 +173,7 @@ def test_a_log_normal_lifetime_without_spread_is_its_median():
 
 
 class Zero(Random):
-    """Draws the number that has no logarithm."""
+    """Always draws 0, which has no logarithm."""
 
     def random(self):
         return 0.0
@@ -188,11 +188,11 @@ class Zero(Random):
         (FixedLifetime(7.0), 7.0),
     ],
 )
-def test_the_lowest_random_number_is_as_good_as_any(lifetime, drawn):
+def test_a_random_number_of_zero_gives_a_valid_lifetime(lifetime, drawn):
     assert lifetime.draw(Zero()) == drawn
 
 
-def test_a_lifetime_of_nothing_is_a_nanosecond():
+def test_a_lifetime_of_zero_becomes_a_nanosecond():
     runs = CronJob("c", 1800.0, 1, EmpiricalLifetime((0.0, 0.0))).pods(0, HOUR)
     assert [run.deleted_ns - run.created_ns for run in runs] == [1, 1]
 
@@ -206,7 +206,7 @@ def test_no_pod_lives_for_more_than_a_hundred_years(lifetime):
     assert in_order(runs) == runs
 
 
-def test_a_life_without_end_is_cut_off_too():
+def test_an_infinite_lifetime_is_cut_off():
     class Endless:
         def draw(self, chance):
             del chance
@@ -215,7 +215,7 @@ def test_a_life_without_end_is_cut_off_too():
     assert CronJob("c", 3600.0, 1, Endless()).pods(0, HOUR) == (PodRun("c-0", 0, MAX_NS),)
 
 
-def test_the_latest_deletion_is_not_refused():
+def test_the_latest_deletion_is_accepted():
     runs = (PodRun("a", 0, 2 * MAX_NS),)
     assert in_order(runs) == runs
 
@@ -238,7 +238,7 @@ def test_the_lifetimes_of_a_trace_leave_out_pods_that_stay():
 
 
 def test_lifetimes_of_fewer_than_two_pods_are_refused():
-    with pytest.raises(InvalidArgument, match="two deleted pods or more, not from 1"):
+    with pytest.raises(InvalidArgument, match="at least two deleted pods, not 1"):
         EmpiricalLifetime.from_runs([PodRun("a", 0, 9), PodRun("b", 0, None)])
 
 
@@ -291,7 +291,7 @@ def test_a_deployment_without_an_interval_never_rolls():
     assert Deployment("web", 2).pods(0, HOUR) == (PodRun("web-0-0", 0, None), PodRun("web-0-1", 0, None))
 
 
-def test_a_roll_out_with_a_surge_makes_pods_before_it_deletes_others():
+def test_a_roll_out_with_a_surge_creates_pods_before_it_deletes_others():
     runs = Deployment("web", 3, 60, max_surge=2, ready_s=5).pods(0, 100 * SECOND)
     assert [(run.name, run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
         ("web-0-0", 0, 65),
@@ -303,7 +303,7 @@ def test_a_roll_out_with_a_surge_makes_pods_before_it_deletes_others():
     ]
 
 
-def test_a_roll_out_without_a_surge_deletes_pods_before_it_makes_others():
+def test_a_roll_out_without_a_surge_deletes_pods_before_it_creates_others():
     runs = Deployment("web", 3, 60, max_surge=0, max_unavailable=1, ready_s=5).pods(0, 100 * SECOND)
     assert [(run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
         (0, 60),
@@ -316,7 +316,7 @@ def test_a_roll_out_without_a_surge_deletes_pods_before_it_makes_others():
 
 
 @given(st.integers(0, 12), st.integers(0, 15), st.integers(0, 15), st.integers(1, 40), st.integers(1, 100))
-def test_a_roll_out_keeps_to_its_surge_and_to_what_may_be_unavailable(replicas, surge, unavailable, ready_s, interval_s):
+def test_a_roll_out_keeps_within_max_surge_and_max_unavailable(replicas, surge, unavailable, ready_s, interval_s):
     surge += not surge and not unavailable
     runs = Deployment("web", replicas, interval_s, surge, unavailable, ready_s).pods(0, 500 * SECOND)
     for time_ns in {0, *(run.created_ns for run in runs), *(run.deleted_ns for run in runs if run.deleted_ns)}:
@@ -328,7 +328,7 @@ def test_a_roll_out_keeps_to_its_surge_and_to_what_may_be_unavailable(replicas, 
     assert at(runs, 0) == replicas
 
 
-def test_a_roll_out_that_takes_too_long_puts_the_next_one_off():
+def test_a_roll_out_that_takes_too_long_delays_the_next_one():
     runs = Deployment("web", 4, 10, max_surge=1, ready_s=5).pods(0, 60 * SECOND)
     assert sorted({int(run.name.split("-")[1]): run.created_ns // SECOND for run in reversed(runs)}.items()) == [
         (0, 0),
@@ -390,7 +390,7 @@ NAN, INFINITY = float("nan"), float("inf")
         lambda: CronJob("a", 1, 1, MINUTES_5, first_s=-1),
     ],
 )
-def test_what_makes_no_sense_is_refused(make):
+def test_invalid_values_are_refused(make):
     with pytest.raises(InvalidArgument):
         make()
 
@@ -404,7 +404,7 @@ def test_what_makes_no_sense_is_refused(make):
         lambda: Arrivals("a", 1, MINUTES_5, burst=True),
     ],
 )
-def test_values_of_another_type_are_refused(make):
+def test_values_of_a_wrong_type_are_refused(make):
     with pytest.raises(TypeError):
         make()
 
@@ -417,7 +417,7 @@ def test_values_of_another_type_are_refused(make):
         (lambda: Arrivals("a", -1, MINUTES_5), "per_hour of Arrivals must be from 0 to 1e+09, not -1"),
     ],
 )
-def test_a_refusal_says_what_would_do(make, wanted):
+def test_a_refusal_says_what_is_accepted(make, wanted):
     with pytest.raises(InvalidArgument) as refused:
         make()
     assert str(refused.value) == wanted

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import the recordings of tests/fleet: tests are no package."""
+"""Let these tests import tests/fleet/recordings.py: tests are not a package."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pictures: what is refused, that they repeat, that they leave nothing behind, and what their titles say."""
+"""Pictures: what is refused, that their bytes repeat, that matplotlib's state is kept, and what their titles say."""
 
 import hashlib
 import itertools
@@ -42,7 +42,7 @@ POINTS = [Point(1, 9, "slim", on_front=True), Point(5, 2, "fat", on_front=True),
 
 @pytest.fixture
 def words(monkeypatch):
-    """A function that draws as SVG with its text as text, and gives all texts."""
+    """A function that draws an SVG and returns all its texts."""
 
     def draw(function, *arguments, **options):
         monkeypatch.setitem(page._STYLE, "svg.fonttype", "none")
@@ -66,7 +66,7 @@ def digest(path):
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_suffix_says_the_format(run, tmp_path):
+def test_the_suffix_sets_the_format(run, tmp_path):
     plot_result(run, tmp_path / "run.PNG")
     plot_result(run, str(tmp_path / "run.svg"))
     assert (tmp_path / "run.PNG").read_bytes().startswith(PNG)
@@ -86,13 +86,13 @@ def test_other_formats_are_refused_and_nothing_is_written(run, tmp_path, name, f
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_refused(run, tmp_path):
+def test_a_missing_folder_is_refused(run, tmp_path):
     with pytest.raises(FileNotFoundError):
         plot_result(run, tmp_path / "none" / "run.svg")
 
 
 @pytest.mark.thorough
-def test_a_picture_repeats_byte_for_byte_and_tells_no_date(run, tmp_path):
+def test_a_picture_repeats_byte_for_byte_and_has_no_date(run, tmp_path):
     draw = {
         "result": lambda path: plot_result(run, path),
         "comparison": lambda path: plot_comparison({"a": run, "b": run}, path),
@@ -129,23 +129,23 @@ def test_the_users_style_changes_nothing_and_is_not_changed(run, tmp_path):
     assert digest(tmp_path / "plain.svg") == digest(tmp_path / "styled.svg")
 
 
-def test_pyplot_is_not_loaded(environment_of_its_own):
+def test_pyplot_is_not_loaded(run_in_new_process):
     code = "import sys, vpcipam.report.plots; print('matplotlib.pyplot' in sys.modules)"
-    assert environment_of_its_own(code) == "False\n"
+    assert run_in_new_process(code) == "False\n"
 
 
-def test_without_matplotlib_the_extra_is_named(environment_of_its_own):
+def test_without_matplotlib_the_extra_is_named(run_in_new_process):
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from vpcipam.errors import MissingExtra\n"
         "try:\n    import vpcipam.report.plots\nexcept MissingExtra as error:\n    print(error)"
     )
-    assert environment_of_its_own(code) == "pictures need the package matplotlib: pip install 'vpcipam[plots]'\n"
+    assert run_in_new_process(code) == "pictures need the package matplotlib: pip install 'vpcipam[plots]'\n"
 
 
 @pytest.fixture
-def environment_of_its_own():
-    """A function that runs code in a process of its own, and gives what it prints."""
+def run_in_new_process():
+    """A function that runs code in a new process and returns its output."""
 
     def run_code(code):
         environment = os.environ | {"PYTHONPATH": str(Path(vpcipam.__file__).parents[1])}
@@ -157,7 +157,7 @@ def environment_of_its_own():
 # --- what they say -------------------------------------------------------------------------------------------------------
 
 
-def test_titles_state_what_is_to_be_seen_and_axes_have_their_units(run, words, tmp_path):
+def test_titles_state_the_findings_and_axes_have_units(run, words, tmp_path):
     found = words(plot_result, run, folder=tmp_path)
     assert "web: 1,000 pods on up to 3 nodes" in found
     assert "Pods use 44 addresses on average; nodes hold 90, at most 95 (00:00:05)" in found
@@ -202,7 +202,7 @@ def test_subnets_of_all_sizes_are_drawn(words, tmp_path, size):
     assert f"{size:,}" in found
 
 
-def test_of_many_subnets_those_with_the_most_stranded_are_drawn(words, tmp_path):
+def test_the_subnets_with_the_most_stranded_addresses_are_drawn(words, tmp_path):
     names = [f"s{number}" for number in range(6)]
     recorder = Recorder(dict.fromkeys(names, 256))
     for time_ns in (0, MINUTE):
@@ -251,7 +251,7 @@ def test_a_comparison_of_eight_is_drawn(tmp_path):
 # --- tradeoffs -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_tradeoff_labels_what_is_worth_choosing(words, tmp_path):
+def test_a_tradeoff_labels_the_points_on_the_front(words, tmp_path):
     found = words(plot_tradeoff, POINTS, folder=tmp_path, x_label="addresses", y_label="wait (s)")
     assert {"2 of 3 are worth choosing from", "slim", "fat", "addresses", "wait (s)"} <= {*found}
     assert "bad" not in found
@@ -267,7 +267,7 @@ def test_a_tradeoff_of_one_point_is_drawn_and_one_of_none_refused(tmp_path):
 @given(st.lists(st.floats(0, 1), max_size=12), st.sampled_from([0.01, 0.05, 0.2]))
 @example([1.0, 1.0, 1.0], 0.2)
 @example([0.0] * 12, 0.2)
-def test_labels_are_moved_apart_and_no_further_than_they_must(wanted, least):
+def test_labels_are_moved_apart_and_no_further_than_needed(wanted, least):
     wanted = sorted(wanted)
     places = apart(wanted, least)
     assert all(after - before >= least - 1e-9 for before, after in itertools.pairwise(places))
@@ -292,7 +292,7 @@ def test_a_long_run_keeps_its_highest_points_and_its_ends(count):
     assert max(heights[place] for place in places) == max(heights)
 
 
-def test_neighbouring_28s_are_drawn_as_full_or_free_only_where_all_are():
+def test_neighbouring_28s_are_drawn_as_full_or_free_only_if_all_are():
     count = 2 * plots.STRIP_ROWS
     strip = bytearray(count)
     strip[2:4] = bytes([16, 16])
@@ -304,7 +304,7 @@ def test_neighbouring_28s_are_drawn_as_full_or_free_only_where_all_are():
     assert all(row[1] == 0 for row in rows)
 
 
-def test_a_missing_matplotlib_is_told_on_import(monkeypatch):
+def test_a_missing_matplotlib_is_reported_on_import(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pictures need the package matplotlib: pip install 'vpcipam\[plots\]'"):
         runpy.run_path(page.__file__)

@@ -1,4 +1,4 @@
-"""A fleet of nodes in time: scenarios, workloads, the event loop, results, and searches over settings."""
+"""A fleet of nodes over time: scenarios, workloads, the event loop, results, and searches over settings."""
 
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.metrics import FleetEvent, FleetResult, FleetSample, SubnetSample, Summary, Waits

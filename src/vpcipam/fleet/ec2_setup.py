@@ -1,4 +1,4 @@
-"""The EC2 that a scenario begins with: its VPC, its subnets and the addresses that are occupied from the start."""
+"""EC2 at the start of a scenario: the VPC, the subnets, and their occupied addresses."""
 
 from collections.abc import Mapping
 from random import Random
@@ -11,7 +11,7 @@ from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
 
 def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
-    """Make the scenario's EC2, still without delays and limits, and the ids of its subnets by name."""
+    """Make the scenario's EC2, still instant and without throttling. Return it, and the ids of its subnets by name."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed)
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
@@ -36,18 +36,18 @@ def sample_subnets(ec2: Ec2Model, subnet_ids: Mapping[str, str]) -> dict[str, Su
 
 
 def make_recorder(scenario: Scenario) -> Recorder:
-    """Make the recorder of a run. It knows the sizes of the subnets, and which subnets nodes take prefixes from."""
-    asked = {
+    """Make the recorder of a run, with the sizes of the subnets, and the subnets that nodes take prefixes from."""
+    prefix_subnets = {
         name
         for group in scenario.groups
         if group.settings.address_mode(group.instance_type) is AddressMode.PREFIX
         for name in (group.subnets if group.pod_subnet is None else (group.pod_subnet,))
     }
-    return Recorder({spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}, prefix_subnets=asked)
+    return Recorder({spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}, prefix_subnets=prefix_subnets)
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
-    """Attach foreign addresses at random places outside the reservations."""
+    """Occupy addresses at random places outside the reservations, with an ENI of others."""
     cidr = Cidr.parse(spec.cidr)
     kept = {*reserved_addresses(cidr)}
     ranges = [Cidr.parse(each.cidr) for each in spec.reservations]

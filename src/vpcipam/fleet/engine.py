@@ -1,7 +1,7 @@
 """Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
 
-A node ticks only when a tick may do something (`Node.calm`, `Node.next_wakeup`). Everything it does still falls on the instants at which it
-would happen if every node ticked every 5 s. `tickless=False` ticks them all, and the tests compare the two.
+A node ticks only when a tick can do something (`Node.calm`, `Node.next_wakeup`). It still acts at the same instants as if every node
+ticked every 5 s. `tickless=False` makes every node tick every 5 s; the tests compare the two.
 
 Order at one instant: booted nodes start, started nodes join, nodes look at their pools; then pods are deleted, pods arrive, kubelets try
 again, empty nodes go, and a sample is taken.
@@ -10,7 +10,7 @@ again, empty nodes go, and a sample is taken.
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
@@ -30,10 +30,10 @@ EVENTS_PER_WINDOW = 128
 """About how many events `Fleet.run` handles between two yields."""
 STRIP_COUNT = 96
 """How many times a run records the free addresses of each subnet, /28 by /28."""
-_LAUNCH_RETRY_NS = 60 * NS_PER_S
+_LAUNCH_RETRY_NS = MINUTE_NS
 _START_RETRY_NS = 10 * NS_PER_S
 
-# Kinds of events, beside DELETE and ARRIVE of pods. At one instant the lower kind comes first.
+# Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
 START, READY, WAKE = range(DELETE)
 RETRY, SCALE_DOWN, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 5)
 
@@ -47,7 +47,7 @@ def simulate(
         scenario: what to run.
         progress: called from time to time.
         observer: called with the actions of each tick that has any.
-        tickless: tick a node only when a tick may do something; False ticks every 5 s, with the same result.
+        tickless: tick a node only when a tick can do something; False ticks every 5 s, with the same result.
 
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each tick of a node.
     """
@@ -59,12 +59,12 @@ def simulate(
 
 
 class Fleet:
-    """A scenario that is being run.
+    """A run of a scenario.
 
     Invariants:
 
     1. Each pod that has arrived is running, waiting, pending, done or refused, and only one of these.
-    2. If a tick may change a node's pool, the node wakes at that tick or before.
+    2. If a tick can change a node's pool, the node wakes at that tick or before.
     """
 
     def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
@@ -84,7 +84,7 @@ class Fleet:
         self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
         self._rejected: set[int] = set()  # pods that their node rejected and that are not deleted yet
-        self._early: dict[int, int] = {}  # pods bound to a node that is not ready, each with the time since when
+        self._early: dict[int, int] = {}  # pods bound to a node that is not ready, with the time since when they wait
         self._recorder = make_recorder(scenario)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -98,7 +98,7 @@ class Fleet:
         self._set_up_nodes()
 
     def _set_up_nodes(self) -> None:
-        """Start the initial nodes and fill their pools before the run: instantly, and without counting the calls."""
+        """Start the initial nodes and fill their pools, instantly and without counting the calls."""
         for number, group in enumerate(self.scenario.groups):
             for _ in range(group.count):
                 if self._launch(number, 0, boots=False):
@@ -110,7 +110,7 @@ class Fleet:
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[int]:
-        """Run to the end. Yields the time from time to time."""
+        """Run to the end. Yields the simulated time after each window of events."""
         until_ns, window_ns = self.scenario.duration_ns, self._window_ns()
         self._push(0, SAMPLE, 0)
         for begin_ns in range(0, until_ns, window_ns):
@@ -120,8 +120,8 @@ class Fleet:
         self._sample(0, until_ns)
 
     def _window_ns(self) -> int:
-        days = self.scenario.duration_ns / 86_400e9
-        wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
+        hours = self.scenario.duration_ns / (S_PER_HOUR * NS_PER_S)
+        wakes = hours * sum(group.max_count for group in self.scenario.groups)
         return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
 
     def handle(self, event: Event) -> None:
@@ -130,7 +130,7 @@ class Fleet:
         self._handlers[kind](number, time_ns)
 
     def _push(self, time_ns: int, kind: int, number: int) -> None:
-        """Schedule an event; in the order of events it must not come before the current one."""
+        """Schedule an event. It must not come before the current one."""
         heappush(self._events, (time_ns, kind, number))
 
     def delete_unserved(self, number: int, member: Member | None, now_ns: int) -> None:
@@ -152,7 +152,7 @@ class Fleet:
         self.after_deletion(member, now_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Let other pods have the room, or the address once it has cooled."""
+        """Give the room to a pending pod, and the address, once it has cooled, to a waiting one."""
         if self.ledger.pending:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)
@@ -162,7 +162,7 @@ class Fleet:
     # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
     def bind(self, name: str) -> Member | None:
-        """Bind a pod to the node of a name; None if the node does not exist yet, is gone, not ready or full."""
+        """Bind a pod to the node called `name`. Return None if the node does not exist yet, is gone, is not ready or is full."""
         member = self._by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
             return None
@@ -170,7 +170,7 @@ class Fleet:
         return member
 
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
-        """Let a pod wait for a node with room, or for its own to be ready. A full node rejects it, as a kubelet does ("OutOfpods")."""
+        """Queue a pod until a node has room, or its own node is ready. Reject it ("OutOfpods") if its own is missing or full."""
         if name is None:
             self.ledger.pending[number] = now_ns
             self._scale_up(now_ns)
@@ -188,7 +188,7 @@ class Fleet:
         return len(self.ledger.pending) + len(self._early)
 
     def _place_early(self, member: Member, now_ns: int) -> None:
-        """Bind the pods that wait for this node, now that it is ready."""
+        """Bind the pods that waited for this node to be ready."""
         bound_to = self.ledger.bound_to
         assert bound_to is not None, "else no pod would wait for a node of its own"  # noqa: S101  # for the type checker
         for number, since_ns in list(self._early.items()):
@@ -207,7 +207,7 @@ class Fleet:
             self._place(member, number, pending.pop(number), now_ns)
 
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
-        """Put a pod that waited for a node on it, and try to give it an address."""
+        """Put a pod that waited for a node on this one, and try to give it an address."""
         self.ledger.homes[number] = member
         self._recorder.for_node_ns.append(now_ns - since_ns)
         if not self._try(member, number, now_ns):
@@ -243,7 +243,7 @@ class Fleet:
         else:
             cooldowns = member.datastore.cooldowns(now_ns)
             if not cooldowns:
-                return  # planned again when the pool has grown or a pod was deleted
+                return  # planned again when the pool grows or a pod is deleted
             free_ns = cooldowns[0].until_ns
         retry_ns = self.scenario.retry_ns
         soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
@@ -252,7 +252,7 @@ class Fleet:
             self._push(soonest_ns, RETRY, member.number)
 
     def _retry(self, number: int, now_ns: int) -> None:
-        """Make the tries of a node's kubelet that are due at this instant."""
+        """Make the tries of a node's kubelet that are due now."""
         member = self.members[number]
         if member.retry_ns != now_ns:
             return
@@ -267,7 +267,7 @@ class Fleet:
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
     def wake_at_next_tick(self, member: Member, now_ns: int) -> None:
-        """Have a node look at its pool at its next tick."""
+        """Wake a node at its next tick."""
         tick_ns = member.node.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
@@ -277,14 +277,14 @@ class Fleet:
         """Tick a node."""
         member = self.members[number]
         if member.wake_ns != now_ns:
-            return  # it was told to wake at another time since
+            return  # its wakeup has moved since
         member.wake_ns = NEVER_NS
         if self._tickless:
             member.node.pass_over(now_ns)
         self._after_tick(member, member.node.tick(now_ns), now_ns)
 
     def _after_tick(self, member: Member, actions: tuple[Action, ...], now_ns: int) -> None:
-        """Report a node's actions, update the fleet's counts, and schedule the node's next tick that may do something."""
+        """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
         if actions and self._observer is not None:
             self._observer(member, actions)
         if member.revision != member.datastore.revision:
@@ -302,7 +302,7 @@ class Fleet:
         self._plan_retry(member, now_ns)
 
     def _count(self, member: Member, now_ns: int) -> None:
-        """Count what a node has attached, and bring the fleet's counts in line."""
+        """Count what a node has attached, and update the fleet's counts."""
         datastore = member.datastore
         stats = datastore.stats(now_ns)
         eni_count = len(datastore.eni_ids)
@@ -313,10 +313,10 @@ class Fleet:
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
-    # --- nodes that come and go ----------------------------------------------------------------------------------------------
+    # --- launches and terminations ----------------------------------------------------------------------------------------------
 
     def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
-        """Launch an instance, and have its ipamd start once it has booted. Return whether EC2 launched it."""
+        """Launch an instance, whose ipamd starts once it has booted. Return whether EC2 launched it."""
         group = self.scenario.groups[group_number]
         count = self._made_counts[group_number]
         subnet_id = self.subnet_ids[group.subnets[count % len(group.subnets)]]
@@ -463,7 +463,7 @@ class Fleet:
             self._push(now_ns + sample_ns, SAMPLE, number)
 
     def result(self) -> FleetResult:
-        """Sum up the run, after its end."""
+        """Return the result, after the end of the run."""
         end_ns = self.scenario.duration_ns
         recorder = self._recorder
         for number, since_ns in (*self.ledger.pending.items(), *self._early.items()):
@@ -475,11 +475,11 @@ class Fleet:
         return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
 
     def _check(self) -> None:
-        """Assert what must hold between two events."""
+        """Assert the invariants between two events."""
         homes = sum(home is not None for home in self.ledger.homes)
         assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
         assigned = sum(member.pod_count - len(member.waiting) for member in self.members)
         assert assigned == self.running_count == sum(member.datastore.sandbox_count for member in self.members), (  # noqa: S101
             "invariant 1: a running pod has an address"
         )
-        self._scheduler._check()  # noqa: SLF001  # its part of the same
+        self._scheduler._check()  # noqa: SLF001  # its own invariants

@@ -1,4 +1,4 @@
-"""Write tables as columns, CSV files and JSON."""
+"""Tables as columns, CSV files and JSON."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 Columns = dict[str, list[int] | list[float] | list[str]]
-"""A table by columns: all of one length, each of one type, with nothing missing."""
+"""A table as columns of equal length. Each column has one type and no missing values."""
 
 _DIGITS = "0123456789abcdefg"
 
@@ -22,7 +22,7 @@ def columns_of(names: Sequence[str], rows: Iterable[Sequence[int | float | str]]
 
 
 def digits(counts: bytes) -> str:
-    """Write counts of 0 to 16 with a digit each: 0 to 9, then a to g.
+    """Write counts of 0 to 16 as one digit each: 0 to 9, then a to g.
 
     >>> digits(bytes([0, 9, 10, 16]))
     '09ag'
@@ -31,7 +31,7 @@ def digits(counts: bytes) -> str:
 
 
 def to_json(document: Mapping[str, object]) -> str:
-    """Write a document as JSON in ASCII, with a line for each leaf or list of leaves, keys in their order, and a line end."""
+    """Return a document as ASCII JSON: a line for each value or list of values, keys in their order, and a line end."""
     return _json(document, "\n") + "\n"
 
 
@@ -46,12 +46,12 @@ def _json(value: object, line: str) -> str:
 
 
 def write_csv(folder: str | Path, tables: Mapping[str, Columns]) -> tuple[Path, ...]:
-    """Write a CSV file for each table, in UTF-8 with a line of names first; answer with their paths.
+    """Write a CSV file for each table, in UTF-8 with a header. Return the paths.
 
-    The folder is made where it is missing; files of these names in it are replaced.
+    Creates the folder if it is missing, and replaces files with the same names.
 
     Raises:
-        OSError: it can't be written.
+        OSError: a file can't be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The event loop's inner part: compiled if the pools are (`vpcipam.pool.USING_EXTENSION`), else plain."""
+"""Select the compiled inner event loop if the pools are compiled (`vpcipam.pool.USING_EXTENSION`), else the plain one."""
 
 from typing import TYPE_CHECKING
 

@@ -95,7 +95,7 @@ class FleetResult:
         """Write a CSV file for each of `tables` into a folder, created if missing. Return the paths.
 
         Raises:
-            OSError: it can't be written.
+            OSError: a file can't be written.
         """
         return export.write_csv(folder, self.tables())
 
@@ -108,8 +108,8 @@ class Recorder:
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
 
     Attributes:
-        for_node_ns, for_address_ns, to_start_ns: waits of the pods that waited: for a node with room, for an address on it, for both.
-        addresses_peak: the most pod addresses attached, and when.
+        for_node_ns, for_address_ns, to_start_ns: waits of late pods: for a node, for an address on it, from creation to the address.
+        addresses_peak: the most attached pod addresses, and when.
     """
 
     def __init__(self, subnet_sizes: Mapping[str, int], *, prefix_subnets: Iterable[str] | None = None) -> None:
@@ -144,7 +144,9 @@ class Recorder:
             InvalidArgument: the sample is not later than the one before.
         """
         if self._samples and sample.time_ns <= self._samples[-1].time_ns:
-            raise InvalidArgument(f"a sample of {sample.time_ns} ns comes after that of {self._samples[-1].time_ns} ns; samples go forward")
+            raise InvalidArgument(
+                f"a sample at {sample.time_ns} ns can't follow one at {self._samples[-1].time_ns} ns; add samples in order of time"
+            )
         self._samples.append(sample)
         self._call_totals.append(dict(calls))
         self._throttled_totals.append(dict(throttled))
@@ -156,7 +158,7 @@ class Recorder:
         self._strips[subnet].append((time_ns, free_counts))
 
     def result(self, scenario: str, seed: int, duration_ns: int, pod_count: int) -> FleetResult:
-        """Return the result. The last sample must be that of the end."""
+        """Return the result. The last sample must be the one at the end."""
         calls, throttled = _per_interval(self._call_totals), _per_interval(self._throttled_totals)
         summary = Summary.of(
             self._samples,
@@ -184,7 +186,7 @@ class Recorder:
     def _events(self, throttled: Mapping[str, Sequence[int]]) -> Iterable[FleetEvent]:
         finder = EventFinder(self._samples)
         for name, samples in self._subnets.items():
-            yield from finder.subnet(name, samples, wants_prefixes=name in self._prefix_subnets)
+            yield from finder.subnet(name, samples, takes_prefixes=name in self._prefix_subnets)
         yield from finder.waiting()
         yield from finder.throttling(throttled)
         yield from finder.peak(*self.addresses_peak)
@@ -192,7 +194,7 @@ class Recorder:
 
 
 def _per_interval(totals_until: Sequence[Mapping[str, int]]) -> dict[str, tuple[int, ...]]:
-    """Turn totals until each sample into counts between two samples, by action in the order of the alphabet."""
+    """Turn totals until each sample into counts between two samples, by action in alphabetical order."""
     counts = {}
     for action in sorted({name for each in totals_until for name in each}):
         values = [each.get(action, 0) for each in totals_until]

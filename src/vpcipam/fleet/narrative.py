@@ -1,4 +1,4 @@
-"""The events of a run worth reading: when a problem began, how long it lasted, how bad it was."""
+"""The noteworthy events of a run: when a problem began, how long it lasted, how bad it was."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -15,7 +15,7 @@ MOST_PERIODS = 8
 
 @attrs.frozen
 class FleetEvent:
-    """Something worth reading.
+    """A noteworthy event.
 
     Attributes:
         time_ns: since the start of the scenario.
@@ -38,12 +38,12 @@ class FleetEvent:
 
 @attrs.frozen
 class Period:
-    """A run of samples in which a condition held, with gaps too short to count.
+    """Consecutive samples in which a condition held, apart from gaps too short to count.
 
     Attributes:
-        first: the place of its first sample.
-        stop: the place of the first sample after it; None if it lasts to the end.
-        broken: whether it had gaps.
+        first: the index of its first sample.
+        stop: the index of the first sample after it; None if it lasts to the end.
+        broken: whether it has gaps.
     """
 
     first: int
@@ -121,9 +121,9 @@ class EventFinder:
         self._times_ns = [sample.time_ns for sample in samples]
         self._end_ns = self._times_ns[-1]
 
-    def subnet(self, name: str, samples: Sequence[SubnetSample], *, wants_prefixes: bool) -> Iterator[FleetEvent]:
-        """Find when a subnet had no address, or, if prefixes are wanted from it, no /28."""
-        if wants_prefixes:
+    def subnet(self, name: str, samples: Sequence[SubnetSample], *, takes_prefixes: bool) -> Iterator[FleetEvent]:
+        """Find when a subnet had no free address, and, if nodes take prefixes from it, no free /28."""
+        if takes_prefixes:
             yield from self._events(
                 [not each.free_prefixes for each in samples],
                 (name, "no-prefix"),

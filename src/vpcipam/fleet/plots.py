@@ -1,3 +1,3 @@
-"""The pictures of a fleet's run, under their first address; `vpcipam.report.plots` has them."""
+"""Old import path of `vpcipam.report.plots`."""
 
 from vpcipam.report.plots import *  # noqa: F403

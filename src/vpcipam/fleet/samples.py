@@ -11,7 +11,7 @@ class FleetSample(NamedTuple):
     Attributes:
         time_ns: since the start of the scenario, which is at midnight.
         pods_waiting: pods on a node that have no address yet.
-        pods_pending: pods that no node has had room for yet.
+        pods_pending: pods that have no node yet.
         pods_done: pods that had an address and were deleted.
         pods_refused: pods that were deleted, or rejected by their node, before they had an address.
         addresses_attached: pod addresses on all nodes: assigned, cooling and warm.
@@ -38,8 +38,8 @@ class SubnetSample(NamedTuple):
 
     Attributes:
         taken: addresses that ENIs hold: primary and secondary ones, 16 for each prefix.
-        free: addresses that EC2 would pick when asked for any.
-        reserved: untaken addresses that lie in a reservation.
+        free: addresses that EC2 can pick automatically.
+        reserved: untaken addresses in a reservation.
         largest_free: the longest run of untaken addresses.
         free_prefixes: /28s without a taken address.
         stranded: untaken addresses in /28s that have taken ones, so that no prefix can use them.

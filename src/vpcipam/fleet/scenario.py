@@ -1,6 +1,6 @@
-"""What is simulated: subnets, groups of nodes, a workload, and how EC2 behaves; as values, and read from TOML.
+"""Scenarios: subnets, groups of nodes, a workload and the behaviour of EC2, made in Python or read from TOML.
 
-The keys are listed in docs/scenarios.md.
+docs/scenarios.md lists the keys.
 """
 
 import tomllib
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import MINUTE_NS, NS_PER_S
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.faults import NODE_ACTIONS
@@ -46,7 +46,7 @@ Scheduling = Literal["least-allocated", "most-allocated"]
 SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
 ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "RunInstances", "TerminateInstances")
-"""What a fleet calls of EC2."""
+"""The EC2 actions that a fleet calls."""
 
 
 @attrs.frozen
@@ -55,9 +55,9 @@ class ScenarioDocument:
 
     Attributes:
         content: the document, parsed.
-        folder: what file names in the document are relative to.
-        source: what messages call the document.
-        known: workloads that are read already, by the text of their tables: no trace is read twice.
+        folder: the folder that file names in the document are relative to.
+        source: the name of the document in error messages.
+        known: workloads that were read before, by the text of their tables, so that no trace is read twice.
     """
 
     content: Mapping[str, Any]
@@ -66,10 +66,10 @@ class ScenarioDocument:
     known: Mapping[str, Workload] = attrs.field(factory=dict)
 
     def changed(self, changes: Mapping[str, object]) -> "ScenarioDocument":
-        """Set some keys, by their paths.
+        """Copy the document with some keys set, by their paths.
 
         Raises:
-            ScenarioError: a path leads nowhere.
+            ScenarioError: a path does not exist.
         """
         content = self.content
         for path, value in changes.items():
@@ -79,17 +79,17 @@ class ScenarioDocument:
 
 @attrs.frozen
 class Scenario:
-    """A fleet, what it has to carry, and for how long.
+    """A fleet, its workload, and how long to simulate it.
 
     Attributes:
-        vpc_cidrs: of the VPC that the subnets lie in.
-        scheduling: which node a pod goes to: the one with the smallest share of its `max_pods` in use, or the fullest with room.
-        sample_ns: how often what there is is written down.
-        retry_ns: how long the kubelet waits before it tries anew to give a pod an address.
-        document: what the scenario was read from, for `with_changes` and searches; None if it was made in Python.
+        vpc_cidrs: the CIDRs of the VPC that contains the subnets.
+        scheduling: which node gets a pod: the one with the smallest share of its `max_pods` in use, or the fullest one with room.
+        sample_ns: the time between two samples.
+        retry_ns: how long the kubelet waits before it tries again to give a pod an address.
+        document: the document of the scenario, for `with_changes` and searches; None if it was made in Python.
 
     Raises:
-        ScenarioError: the parts do not fit together; the message begins with the key that would be wrong in a TOML file.
+        ScenarioError: the parts do not fit together; the message begins with the key that is wrong, as in a TOML file.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Scenario:
     vpc_cidrs: tuple[str, ...]
     seed: int = 0
     scheduling: Scheduling = "least-allocated"
-    sample_ns: int = 60 * NS_PER_S
+    sample_ns: int = MINUTE_NS
     retry_ns: int = 10 * NS_PER_S
     ec2: Ec2Behaviour = PERFECT_EC2
     document: ScenarioDocument | None = attrs.field(default=None, repr=False, eq=False)
@@ -124,10 +124,10 @@ class Scenario:
 
         Args:
             path: the file.
-            changes: keys to set before anything is made of the document, as for `with_changes`; what they replace need not be there.
+            changes: keys to set before the document is read, as for `with_changes`; a file name that they replace need not exist.
 
         Raises:
-            ScenarioError: the file can't be read, or a key of it makes no sense.
+            ScenarioError: the file can't be read, or a key is invalid.
         """
         try:
             with Path(path).open(encoding="utf-8") as file:
@@ -140,22 +140,22 @@ class Scenario:
     def from_toml(
         cls, text: str, folder: str | Path = ".", *, source: str = "scenario", changes: Mapping[str, object] | None = None
     ) -> "Scenario":
-        """Read a scenario from TOML text; `source` is put before what is wrong with it, and `changes` are as for `load`.
+        """Read a scenario from TOML text. Error messages begin with `source`; `changes` are as for `load`.
 
         Raises:
-            ScenarioError: it is no TOML, or a key of it makes no sense.
+            ScenarioError: it is not TOML, or a key is invalid.
         """
         try:
             document = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # a ValueError too for a number of 5,000 digits
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
             raise ScenarioError(f"{source}: {error}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
-        """Make the scenario with some keys of its document changed, by their paths. Unchanged traces are not read again.
+        """Return the scenario with some keys of its document set, by their paths. Unchanged traces are not read again.
 
         Raises:
-            ScenarioError: a path leads nowhere, the value makes no sense there, or the scenario is not what its document says.
+            ScenarioError: a path does not exist, a value is invalid, or the scenario differs from its document.
 
         Example:
             >>> scenario = Scenario.from_toml('''
@@ -169,7 +169,7 @@ class Scenario:
             (3, 5)
         """
         if self.document is None or _read(self.document) != self:
-            raise ScenarioError(f"scenario {self.name!r} was not read from TOML, so no key of it can be set; use attrs.evolve")
+            raise ScenarioError(f"scenario {self.name!r} was made or changed in Python, so its TOML keys can't be set; use attrs.evolve")
         return _read(self.document.changed(changes))
 
 
@@ -177,7 +177,7 @@ class Scenario:
 
 
 def _read(document: ScenarioDocument) -> Scenario:
-    """Read a document. Workloads that it knows are not read again."""
+    """Read a document. Workloads in its `known` are not read again."""
     folder, source = document.folder, document.source
     top = Table(f"{source}: ", document.content)
     subnets = tuple(map(_subnet, top.tables("subnet", required=True)))
@@ -224,17 +224,17 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
     name = table.text("name")
     instance_type = table.text("instance_type")
     settings = _settings(table, folder)
-    count = table.integer("count", high=100_000)
+    count = table.integer("count")
     group = NodeGroup(
         name=name,
         instance_type=instance_type,
         count=count,
         settings=settings,
         subnets=table.texts("subnets", [subnet.name for subnet in subnets]),
-        min_count=table.integer("min_count", count, high=count),
-        max_count=table.integer("max_count", count, low=count, high=100_000),
+        min_count=table.integer("min_count", count),
+        max_count=table.integer("max_count", count),
         pod_subnet=table.optional_text("pod_subnet"),
-        max_pods=table.integer("max_pods", None, low=1, high=100_000),
+        max_pods=table.integer("max_pods", None),
         host_network_pods=table.integer("host_network_pods", 2),
         placement=table.text("placement", "lowest", among=PLACEMENTS),
         policy=_policy(table),
@@ -255,11 +255,16 @@ def _settings(table: Table, folder: str) -> Settings:
         variable = inner.made(name, lambda name=name: explain(name))  # type: ignore[misc] # the name of this round
         if not isinstance(value, str | int):
             raise inner.refusal(name, f"must be a text, a whole number, true or false, not {value!r}")
-        texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        # The daemon would take the default and say so in its log; in a scenario nobody would notice.
+        texts[name] = as_text(value)
+        # The daemon would log it and use the default; in a scenario nobody would notice.
         if variable.acts_on_addresses and variable.parse(texts[name]) is None:
-            raise inner.refusal(name, f"{value!r} is not what the daemon takes here ({variable.kind}); it {variable.effect}")
+            raise inner.refusal(name, f"the daemon does not accept {value!r} ({variable.kind}); it {variable.effect}")
     return settings.with_variables(texts)
+
+
+def as_text(value: object) -> str:
+    """Write a variable's value as in a manifest."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _policy(table: Table) -> WarmPolicy:

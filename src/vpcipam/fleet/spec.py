@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import MINUTE_NS
 from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
@@ -58,7 +58,7 @@ class NodeGroup:
         max_pods: the kubelet's limit; None for what EKS sets.
         host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
         placement, cooldown_aware_targets, policy: see `vpcipam.node.Node`.
-        boot_ns: from the launch of an instance to the start of its ipamd; initial nodes have booted already.
+        boot_ns: the time from the launch of an instance to the start of its ipamd; initial nodes have booted.
     """
 
     name: str
@@ -74,8 +74,8 @@ class NodeGroup:
     placement: str = "lowest"
     policy: WarmPolicy = attrs.field(factory=IpamdPolicy)
     cooldown_aware_targets: bool = False
-    boot_ns: int = 60 * NS_PER_S
-    scale_down_after_ns: int = 600 * NS_PER_S
+    boot_ns: int = MINUTE_NS
+    scale_down_after_ns: int = 10 * MINUTE_NS
 
     @property
     def kubelet_max_pods(self) -> int:
@@ -90,7 +90,7 @@ class NodeGroup:
 
 @attrs.frozen
 class Ec2Behaviour:
-    """How the scenario's EC2 answers.
+    """How the scenario's EC2 behaves.
 
     Attributes:
         latencies: how long calls take; None for no time.
@@ -105,7 +105,7 @@ class Ec2Behaviour:
     def conditions(self, seed: int) -> Conditions | None:
         """Return the conditions for the model; None if calls are instant and never throttled.
 
-        Reading the metadata is instant, so that a comparison that finds no difference has no effect on a node.
+        Metadata reads are instant, so that a reconcile that finds no difference has no effect on a node.
         """
         if self.latencies is None and self.throttle is None:
             return None

@@ -48,11 +48,11 @@ class CallSummary:
 
     Attributes:
         total: all calls.
-        at_start: calls at the instant of the start, when all nodes are set up. The rates exclude them.
-        per_minute: the mean of the rest, rounded to hundredths.
-        worst_minute: the most in a minute, rounded to tenths: of the shortest spans between samples that are a minute or longer. What a run
-            has had before its first minute is over counts as that minute's.
-        worst_minute_ns: when that minute was over.
+        at_start: calls at the start, when all nodes are set up. The rates exclude them.
+        per_minute: the mean rate of the other calls, rounded to hundredths.
+        worst_minute: the highest rate in calls per minute, rounded to tenths, over the shortest spans between samples that are a minute or
+            longer. In a run's first minute, the calls so far count as a whole minute's.
+        worst_minute_ns: when that span ended.
         throttled: calls that EC2 answered with RequestLimitExceeded.
     """
 
@@ -65,7 +65,7 @@ class CallSummary:
 
     @classmethod
     def of(cls, times_ns: Sequence[int], counts: Sequence[int], throttled: int) -> "CallSummary":
-        """Sum up what was counted in the intervals that end at these times; the first is the start."""
+        """Summarise calls counted in the intervals that end at `times_ns`; the first time is the start."""
         rest = sum(counts[1:])
         rate, rate_ns = worst_minute(times_ns, counts)
         mean = rounded(rest * MINUTE_NS, max(times_ns[-1] - times_ns[0], MINUTE_NS), 2)
@@ -80,7 +80,7 @@ class SubnetSummary:
         size: all its addresses, including the five that EC2 keeps.
         free_least: the fewest free addresses.
         stranded_peak: the most stranded addresses; see `SubnetSample`.
-        stranded_per_cent: their share of the untaken addresses at that time, rounded down.
+        stranded_per_cent: the share of stranded addresses in the untaken ones at that time, rounded down.
     """
 
     size: int
@@ -119,12 +119,12 @@ class Summary:
 
     Attributes:
         pods: all pods of the workload. At the end each is running, waiting, pending, done or refused.
-        addresses_peak: the most pod addresses attached at any instant, and when; all other peaks are those of the samples.
-        subnet_addresses_peak: the most addresses taken in all subnets together, with primary IPs and what others hold.
-        for_address: waits of pods on their node; `for_node`: waits for a node with room; `to_start`: from creation to the address.
+        addresses_peak: the most pod addresses attached at any instant, and when; all other peaks are taken from the samples.
+        subnet_addresses_peak: the most addresses taken in all subnets together, including primary IPs and addresses of others.
+        for_node, for_address, to_start: waits for a node with room, for an address on it, and from creation to the address.
         calls: to EC2, by action.
-        calls_worst_minute: the most of all actions together in a minute; see `CallSummary`, whose figures are in `call_rates`, by action,
-            with `all` for all together.
+        calls_worst_minute: `worst_minute` of all actions together; see `CallSummary`.
+        call_rates: by action, and `all` for all together.
     """
 
     pods: int

@@ -1,6 +1,6 @@
 """Run a scenario under many settings, on as many processors or machines as an executor has.
 
-Any `concurrent.futures.Executor` works: processes of this machine by default, or Dask's `Client.get_executor()`. Every executor gives the
+The default is processes of this machine; any `concurrent.futures.Executor` works, such as Dask's `Client.get_executor()`. All give the
 same results, in the order of the trials, because each trial depends only on its scenario.
 """
 
@@ -22,7 +22,7 @@ from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.toml.table import Table
 
 Changes = Mapping[str, Any]
-"""Keys of a scenario's document by their paths, and what they are set to."""
+"""Paths of keys in a scenario's document, and the values to set."""
 Progress = Callable[[int, int], None]
 """Called with the number of finished trials and of all trials."""
 
@@ -79,7 +79,7 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> tuple[Changes, ...]:
         if not values:
             raise InvalidArgument(f"{path} has no values to try")
     if count > POINTS_LIMIT:
-        raise InvalidArgument(f"there are {count} combinations, and {POINTS_LIMIT} are the most: try fewer values")
+        raise InvalidArgument(f"there are {count} combinations, more than {POINTS_LIMIT}; try fewer values")
     return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
 
 
@@ -87,10 +87,10 @@ def some_of(points: Sequence[Changes], count: int, seed: int) -> tuple[Changes, 
     """Draw `count` different combinations at random, and keep their order.
 
     Raises:
-        InvalidArgument: fewer than one is wanted.
+        InvalidArgument: `count` is below 1.
     """
     if count < 1:
-        raise InvalidArgument(f"a random search needs a trial or more, not {count}")
+        raise InvalidArgument(f"a random search needs at least one trial, not {count}")
     chance = Random(seed)  # noqa: S311  # chances of a search, by seed
     chosen = sorted(chance.sample(range(len(points)), min(count, len(points))))
     return tuple(points[place] for place in chosen)
@@ -100,7 +100,7 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
     """Read the combinations to try from a scenario's table `sweep`: all, or `trials` of them drawn at random.
 
     Raises:
-        ScenarioError: there is no such table, or it makes no sense.
+        ScenarioError: the table is missing or invalid.
     """
     document = scenario.document or ScenarioDocument({})
     table = Table(f"{document.source}: sweep.", document.content.get("sweep", {}))
@@ -108,7 +108,7 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
     axes = {path: values for path, values in table.items() if path != "trials"}
     if not axes:
         raise ScenarioError(
-            f'{document.source}: sweep: there is nothing to try; the table lists paths of keys, as in "group.workers.count" = [10, 20]'
+            f'{document.source}: sweep: there is nothing to try; list paths of keys in this table, as in "group.workers.count" = [10, 20]'
         )
     for path, values in axes.items():
         if not isinstance(values, list):
@@ -133,12 +133,12 @@ def sweep(
     Args:
         scenario: the scenario to run.
         points: what is changed in each trial; see `Scenario.with_changes`.
-        executor: what runs the trials; it is not shut down. None for processes of this machine.
-        workers: how many of those; None for one for each processor.
+        executor: runs the trials, and is not shut down; None for processes of this machine.
+        workers: the number of these processes; None for one per processor.
         progress: called after each trial.
 
     Raises:
-        ScenarioError: a point makes no sense for this scenario. All points are checked before the first run.
+        ScenarioError: a point is invalid for this scenario. All points are checked before the first run.
     """
     search = _Search(tuple(scenario.with_changes(changes) for changes in points), points, progress)
     try:
@@ -147,7 +147,7 @@ def sweep(
         else:
             search.run_on(executor)
     except KeyboardInterrupt:
-        pass  # what is done is what there is
+        pass  # the finished trials are the result
     return SweepResult(tuple(search.done[number] for number in sorted(search.done)), len(points))
 
 
@@ -182,7 +182,7 @@ class _Search:
             raise
 
     def run_on_processes(self, workers: int) -> None:
-        """Run on processes of this machine, with new ones where one has died."""
+        """Run on processes of this machine; start new ones if one dies."""
         for _ in range(1 + _RESTARTS):
             pool = _processes(min(workers, max(1, len(self.points) - len(self.done))))
             try:
@@ -190,7 +190,7 @@ class _Search:
             except BrokenExecutor:
                 continue
             except BaseException:
-                # Ends trials in the middle. Nothing is cancelled before: the pool would stumble over it.
+                # Kills running trials. Futures must not be cancelled first: the pool fails on cancelled ones.
                 for process in list((pool._processes or {}).values()):  # noqa: SLF001  # until kill_workers() of Python 3.14
                     process.kill()
                 raise
@@ -211,7 +211,7 @@ class _Search:
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    """Make worker processes: not by a plain fork, which a process with threads can't bear, and deaf to Ctrl-C, which this one hears."""
+    """Make worker processes. They ignore Ctrl-C, which this process handles. Plain fork is avoided: it is unsafe with threads."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     return ProcessPoolExecutor(count, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))

@@ -16,9 +16,9 @@ from vpcipam.errors import TraceError, file_trouble
 from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 
 UNITS_NS = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
-"""The units that a trace's times may have, in nanoseconds."""
+"""The units of a trace's times, in nanoseconds."""
 
-_NAMES = {
+_USUAL_HEADERS = {
     "pod": ("pod", "name", "pod_name", "podname"),
     "created": ("created", "creation_time", "created_at", "start", "start_time"),
     "deleted": ("deleted", "deletion_time", "deleted_at", "end", "end_time"),
@@ -28,7 +28,7 @@ _NAMES = {
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
-COLUMNS = tuple(_NAMES)
+COLUMNS = tuple(_USUAL_HEADERS)
 """The columns of a trace; the last two are optional."""
 _NEEDED = ("pod", "created", "deleted")
 
@@ -39,8 +39,8 @@ class TraceFormat:
 
     Attributes:
         columns: headers of `pod`, `created`, `deleted`, `node` or `scheduled` that are not the usual ones.
-        unit: of times that are numbers: s, ms, us or ns. Other times are ISO 8601 with an offset from UTC.
-        keep_unscheduled: keep pods with an empty time of scheduling, which never ran.
+        unit: the unit of numeric times: s, ms, us or ns. Other times are ISO 8601 dates with an offset from UTC.
+        keep_unscheduled: keep pods whose scheduling time is empty; they never ran.
         from_first_pod: the scenario starts with the first pod even if times are numbers, such as Unix times.
     """
 
@@ -53,16 +53,16 @@ class TraceFormat:
 def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWorkload:
     """Read all pods of a trace.
 
-    Numbers count from the start of the scenario, as they are; where times are dates, it starts with the first pod that is kept. A pod
-    without a time of deletion stays. One deleted in the unit of time in which it was created lives for one unit (a date's is 1 µs): the
-    trace can't tell shorter ones. Digits beyond a nanosecond are dropped.
+    Numeric times count from the start of the scenario. If times are dates, the scenario starts with the first pod that is kept. A pod
+    without a deletion time stays. A pod whose deletion time equals its creation time lives for one unit (1 µs for dates), the shortest
+    time that the trace can express. Digits beyond a nanosecond are dropped.
 
     Args:
-        path: the file; one that begins as gzip files do is unpacked.
-        layout: how it is written; None for the usual headers, and seconds.
+        path: the file; gzip is recognised by its first bytes.
+        layout: the format; None for the usual headers, and seconds.
 
     Raises:
-        TraceError: the file can't be read, a column is missing, or a row makes no sense; the message names the file, line and column.
+        TraceError: the file can't be read, a column is missing, or a row is invalid; the message names the file, line and column.
     """
     layout = TraceFormat() if layout is None else layout
     if layout.unit not in UNITS_NS:
@@ -82,7 +82,7 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
 
 
 class _Reader(Protocol):
-    """What `csv.reader` answers."""
+    """The type that `csv.reader` returns."""
 
     line_num: int
 
@@ -96,7 +96,7 @@ class _Rows:
     """The rows of a trace that are pods, in the order of the file.
 
     Attributes:
-        are_dates: whether the times are dates; None until the first has been read.
+        are_dates: whether the times are dates; None until one is read.
     """
 
     path: str
@@ -118,55 +118,53 @@ class _Rows:
             if not row:
                 continue
             if len(row) != width:
-                message = (
-                    f"{len(row)} fields where the header has {width}; see whether a comma is missing, or a text that has one lacks quotes"
-                )
+                message = f"{len(row)} fields where the header has {width}; look for a missing comma, or a comma in a text without quotes"
                 raise TraceError(f"{self.path}, line {self.reader.line_num}: {message}")
             if self.layout.keep_unscheduled or self._value(row, "scheduled") != "":
                 yield self._read(row)
 
     def refuse_late(self, runs: Iterable[PodRun]) -> None:
-        """Refuse times beyond what a scenario knows, counted from its start."""
+        """Refuse times later than `MAX_NS` after the start of the scenario."""
         for run in runs:
-            for what, time_ns in (("created", run.created_ns), ("deleted", run.deleted_ns or 0)):
+            for column, time_ns in (("created", run.created_ns), ("deleted", run.deleted_ns or 0)):
                 if time_ns > MAX_NS:
-                    where = f"line {self._line_of[run.name]}, column {self._header[self._places[what]]}"
-                    message = f"pod {run.name!r} is {what} more than a hundred years after the start; see whether `unit` is right"
+                    where = f"line {self._line_of[run.name]}, column {self._header[self._places[column]]}"
+                    message = f"pod {run.name!r} is {column} more than a hundred years after the start; check `unit`"
                     raise TraceError(f"{self.path}, {where}: {message}")
 
     def _find_columns(self) -> dict[str, int]:
-        unknown = sorted(self.layout.columns.keys() - _NAMES.keys())
+        unknown = sorted(self.layout.columns.keys() - _USUAL_HEADERS.keys())
         if unknown:
-            raise TraceError(f"{self.path}: a trace has no {unknown[0]!r}; columns can be given for {', '.join(_NAMES)}")
+            raise TraceError(f"{self.path}: a trace has no {unknown[0]!r}; columns can be given for {', '.join(_USUAL_HEADERS)}")
         places = {}
-        for what, usual in _NAMES.items():
-            given = self.layout.columns.get(what)
+        for column, usual in _USUAL_HEADERS.items():
+            given = self.layout.columns.get(column)
             names = usual if given is None else (given,)
             found = [place for place, name in enumerate(self._header) if (name.lower() if given is None else name) in names]
             if len(found) > 1:
                 several = " and ".join(repr(self._header[place]) for place in found)
-                raise TraceError(f"{self.path}: columns {several} could each be {what!r}; say in `columns` which it is")
+                raise TraceError(f"{self.path}: columns {several} could each be {column!r}; name the right one in `columns`")
             if found:
-                places[what] = found[0]
-            elif what in _NEEDED or given is not None:
+                places[column] = found[0]
+            elif column in _NEEDED or given is not None:
                 there = ", ".join(self._header)
                 raise TraceError(
-                    f"{self.path}: no column {' or '.join(names)}; its columns are {there}; say in `columns` which is {what!r}"
+                    f"{self.path}: no column {' or '.join(names)}; its columns are {there}; name the one for {column!r} in `columns`"
                 )
         return places
 
-    def _value(self, row: list[str], what: str) -> str | None:
-        return row[self._places[what]].strip() if what in self._places else None
+    def _value(self, row: list[str], column: str) -> str | None:
+        return row[self._places[column]].strip() if column in self._places else None
 
-    def _refusal(self, what: str, message: str) -> TraceError:
-        return TraceError(f"{self.path}, line {self.reader.line_num}, column {self._header[self._places[what]]}: {message}")
+    def _refusal(self, column: str, message: str) -> TraceError:
+        return TraceError(f"{self.path}, line {self.reader.line_num}, column {self._header[self._places[column]]}: {message}")
 
     def _read(self, row: list[str]) -> PodRun:
         name = self._value(row, "pod") or ""
         if not name:
             raise self._refusal("pod", "the pod has no name; give it one")
         if name in self._line_of:
-            raise self._refusal("pod", f"pod {name!r} is on line {self._line_of[name]} already; each needs a name of its own")
+            raise self._refusal("pod", f"pod {name!r} is already on line {self._line_of[name]}; each needs a name of its own")
         self._line_of[name] = self.reader.line_num
         node = self._value(row, "node") or None
         created_ns = self._time(row, "created")
@@ -179,19 +177,19 @@ class _Rows:
         shortest_ns = _DATE_UNIT_NS if self.are_dates else UNITS_NS[self.layout.unit]
         return PodRun(name, created_ns, created_ns + shortest_ns if deleted_ns == created_ns else deleted_ns, node)
 
-    def _time(self, row: list[str], what: str) -> int:
-        """Read a time as nanoseconds: from 0, or of a date from 1970."""
-        text = self._value(row, what) or ""
+    def _time(self, row: list[str], column: str) -> int:
+        """Read a time in nanoseconds. A date counts from 1970."""
+        text = self._value(row, column) or ""
         number = _NUMBER.fullmatch(text)
         date = None if number else _date(text)
         if number is None and date is None:
-            wanted = "neither a number, 0 or more, nor a date with its offset from UTC, like 2026-01-01T00:00:00+00:00"
-            raise self._refusal(what, f"{text!r} is {wanted}")
+            accepted = "a number, 0 or more, nor a date with an offset from UTC, like 2026-01-01T00:00:00+00:00"
+            raise self._refusal(column, f"{text!r} is neither {accepted}")
         if self.are_dates is None:
             self.are_dates = number is None
         elif self.are_dates is not (number is None):
             kinds = ("a date", "numbers") if number is None else ("a number", "dates")
-            raise self._refusal(what, f"{text!r} is {kinds[0]}, and the times before it are {kinds[1]}; write all of them alike")
+            raise self._refusal(column, f"{text!r} is {kinds[0]}, but the times before it are {kinds[1]}; use one kind for all")
         if date is not None:
             return (date - _EPOCH) // timedelta(microseconds=1) * _DATE_UNIT_NS
         whole, _, fraction = text.partition(".")
@@ -200,7 +198,7 @@ class _Rows:
 
 
 def _date(text: str) -> datetime | None:
-    """Read a date with an offset from UTC, None for anything else."""
+    """Read a date with an offset from UTC; None for any other text."""
     try:
         date = datetime.fromisoformat(text)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet.scenario import Scenario, ScenarioDocument
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument, as_text
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
 from vpcipam.fleet.toml.table import Table
@@ -28,10 +28,10 @@ class TuneSpec:
 
     Attributes:
         settings: variables of aws-node, each with the values to try, as texts; all groups get them, since a cluster has one DaemonSet.
-        goal: what to make small, one of `GOALS`.
+        goal: what to minimise, one of `GOALS`.
         p99_wait_ns: how long the 99th percentile of pods may wait from their creation to their address; None for any time.
-        calls_per_minute: how many calls to EC2 there may be in the worst minute; None for any number.
-        seeds: each setting is tried with all of these, and counts as bad as in the worst of them.
+        calls_per_minute: the most calls to EC2 in the worst minute; None for any number.
+        seeds: each combination is run with all of these, and judged by its worst run.
         trials: how many combinations to try, drawn at random; 0 for all.
     """
 
@@ -58,11 +58,11 @@ class TuneSpec:
         """Read the table `tune` of a scenario's document.
 
         Raises:
-            ScenarioError: there is none, or it makes no sense.
+            ScenarioError: the table is missing or invalid.
         """
         document = scenario.document or ScenarioDocument({})
         if "tune" not in document.content:
-            raise ScenarioError(f"{document.source}: tune: is missing; it says what to search for, see docs/tuning.md")
+            raise ScenarioError(f"{document.source}: tune: is missing; add this table, see docs/tuning.md")
         table = Table(f"{document.source}: ", document.content).table("tune")
         inner = table.table("settings")
         settings: dict[str, tuple[str, ...]] = {}
@@ -75,7 +75,7 @@ class TuneSpec:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = table.take("seeds", [scenario.seed])
         if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-            raise table.refusal("seeds", f"must be a list of whole numbers, 0 or more, not {seeds!r}")
+            raise table.refusal("seeds", f"must be a list of whole numbers that are 0 or more, not {seeds!r}")
         spec = cls(
             settings=settings,
             goal=table.text("minimise", "addresses-mean", among=GOALS),
@@ -120,7 +120,7 @@ class TuneResult:
     """The result of a search.
 
     Attributes:
-        candidates: the combinations that were tried with every seed, the cheapest first; of those that cost the same, what waits least.
+        candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
         failures: combinations that could not be run, each with the reason.
     """
@@ -157,14 +157,14 @@ def tune(
     """Search for the best settings.
 
     Args:
-        scenario: what is run; it was read from a document.
-        spec: what to search for; None for what the document says.
-        executor: what runs the trials; see `vpcipam.fleet.sweep.sweep`, also for the rest.
-        workers: how many processes of this machine.
-        progress: told how far it is.
+        scenario: the scenario to run; it must have been read from TOML.
+        spec: what to search for; None to read it from the scenario's document.
+        executor: runs the trials; see `vpcipam.fleet.sweep.sweep`.
+        workers: the number of processes if `executor` is None.
+        progress: called after each trial.
 
     Raises:
-        ScenarioError: the document says nothing of it, or something that makes no sense.
+        ScenarioError: the table `tune` of the document is missing or invalid.
     """
     spec = TuneSpec.read(scenario) if spec is None else spec
     combinations = spec.combinations
@@ -173,11 +173,6 @@ def tune(
     points = [_point(scenario, settings, seed) for settings in combinations for seed in spec.seeds]
     found = sweep(scenario, points, executor=executor, workers=workers, progress=progress)
     return _judge(spec, combinations, found)
-
-
-def as_text(value: object) -> str:
-    """Write a variable's value as a manifest has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Changes:
@@ -217,7 +212,7 @@ def _candidate(spec: TuneSpec, settings: Mapping[str, str], summaries: Sequence[
 
 
 def _with_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Mark the front; the candidates come the cheapest first, and of those of one cost what waits least."""
+    """Mark the front. The candidates must be sorted by cost, then by wait."""
     marked = []
     least_ns: int | None = None
     for each in candidates:

@@ -12,23 +12,23 @@ from typing import NamedTuple, Protocol
 import attrs
 
 from vpcipam._arguments import require_integer
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument
 
-MAX_S = 36_500 * 86_400.0
+MAX_S = 36_500.0 * S_PER_DAY
 """The longest time in a workload: a hundred years."""
-MAX_NS = 36_500 * 86_400 * NS_PER_S
-"""`MAX_S` in nanoseconds. Twice that fits into 64 bits, which the compiled loop needs."""
+MAX_NS = 36_500 * S_PER_DAY * NS_PER_S
+"""`MAX_S` in nanoseconds. Twice this value fits into 64 bits, as the compiled loop requires."""
 SHORTEST_S = 1e-9
-"""The shortest time above 0."""
+"""The shortest time above 0: 1 ns."""
 MAX_PER_HOUR = 1e9
-"""The highest rate at which pods come."""
+"""The highest rate of arrivals, in pods per hour."""
 MAX_POD_COUNT = 10_000_000
-"""The most pods that a generator makes: each takes about 300 bytes."""
+"""The most pods of a generator; each takes about 300 bytes."""
 
 
 def _number(high: float, *, low: float = 0.0) -> Callable[[object, "attrs.Attribute[float]", float], None]:
-    """Make a validator: a number between two, both included."""
+    """Make a validator for a number from `low` to `high`, both included."""
 
     def validate(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
         name = f"{attribute.name} of {type(instance).__name__}"
@@ -41,7 +41,7 @@ def _number(high: float, *, low: float = 0.0) -> Callable[[object, "attrs.Attrib
 
 
 def _count(low: int = 0) -> Callable[[object, "attrs.Attribute[int]", int], None]:
-    """Make a validator: a whole number of `low` or more."""
+    """Make a validator for a whole number of `low` or more."""
 
     def validate(instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
         require_integer(f"{attribute.name} of {type(instance).__name__}", value, low)
@@ -50,7 +50,7 @@ def _count(low: int = 0) -> Callable[[object, "attrs.Attribute[int]", int], None
 
 
 class PodRun(NamedTuple):
-    """One pod, from its creation to its deletion; times are nanoseconds since the start of the scenario. A tuple, since millions are made.
+    """One pod, from creation to deletion, in nanoseconds since the start of the scenario. A tuple, because a run can have millions.
 
     Attributes:
         deleted_ns: later than `created_ns`; None if the pod stays.
@@ -64,16 +64,16 @@ class PodRun(NamedTuple):
 
 
 class Workload(Protocol):
-    """Where pods come from."""
+    """A source of pods."""
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """All pods created within a duration, ascending by time of creation, then name; no name twice. Same seed, same pods."""
+        """Return all pods created within a duration, by creation time, then name. Names are unique. The same seed gives the same pods."""
         ...
 
 
 @attrs.frozen
 class FixedWorkload:
-    """A given list of pods, as from a trace or a test."""
+    """A given list of pods, for example from a trace."""
 
     runs: tuple[PodRun, ...]
 
@@ -90,7 +90,7 @@ class CombinedWorkload:
     parts: tuple[Workload, ...]
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """The pods of all parts."""
+        """Return the pods of all parts."""
         return in_order(itertools.chain.from_iterable(part.pods(seed + 7919 * place, duration_ns) for place, part in enumerate(self.parts)))
 
 
@@ -98,16 +98,16 @@ class CombinedWorkload:
 
 
 class Lifetime(Protocol):
-    """How long a pod stays."""
+    """A distribution of how long pods stay."""
 
     def draw(self, chance: Random) -> float:
-        """Draw one, in seconds, 0 or more."""
+        """Draw a lifetime in seconds, 0 or more."""
         ...
 
 
 @attrs.frozen
 class FixedLifetime:
-    """Every pod stays equally long."""
+    """The same lifetime for every pod."""
 
     seconds: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
@@ -119,25 +119,25 @@ class FixedLifetime:
 
 @attrs.frozen
 class ExponentialLifetime:
-    """Exponential lifetimes: a pod's chance to be deleted is the same at any age."""
+    """Exponential lifetimes: a pod is equally likely to be deleted at any age."""
 
     mean_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
 
     def draw(self, chance: Random) -> float:
-        """Draw one."""
+        """Draw a lifetime in seconds."""
         return -math.log(1 - chance.random()) * self.mean_s
 
 
-# One random number for each draw, so that two runs with different sigmas see the same luck. The chance of an exact 0 is 2**-53.
+# Takes one random number per draw, so runs with different sigmas draw the same quantiles. An exact 0 has a chance of 2**-53.
 _normal_quantile = NormalDist().inv_cdf
 
 
 @attrs.frozen
 class LogNormalLifetime:
-    """Log-normal lifetimes: most pods stay for a while and a few very long, as batch pods do.
+    """Log-normal lifetimes, typical of batch pods: a few stay far longer than most.
 
     Attributes:
-        median_s: half of them stay longer.
+        median_s: half of the pods stay longer.
         sigma: the standard deviation of the logarithm; the 90th percentile is median × e^(1.2816 sigma).
     """
 
@@ -146,7 +146,7 @@ class LogNormalLifetime:
 
     @classmethod
     def from_p90(cls, median_s: float, p90_s: float) -> "LogNormalLifetime":
-        """Nine of ten stay for `p90_s` or less.
+        """Return the distribution with this median and 90th percentile.
 
         Raises:
             InvalidArgument: a time is not above 0, or `p90_s` is below the median.
@@ -159,7 +159,7 @@ class LogNormalLifetime:
         return cls(median_s, math.log(p90_s / median_s) / _normal_quantile(0.9))
 
     def draw(self, chance: Random) -> float:
-        """Draw one."""
+        """Draw a lifetime in seconds."""
         return self.median_s * math.exp(self.sigma * _normal_quantile(chance.random() or 0.5))
 
 
@@ -172,7 +172,7 @@ class EmpiricalLifetime:
     """Lifetimes of a sample, interpolated between neighbours.
 
     Attributes:
-        quantiles_s: ascending, at least two: the shortest, …, the longest, evenly spaced in rank.
+        quantiles_s: from the shortest to the longest lifetime, evenly spaced in rank; at least two.
     """
 
     quantiles_s: tuple[float, ...] = attrs.field(converter=_as_tuple)
@@ -182,22 +182,22 @@ class EmpiricalLifetime:
         rise = all(low <= high for low, high in itertools.pairwise(quantiles_s))
         if len(quantiles_s) < 2 or not rise or not quantiles_s[0] >= 0 or quantiles_s[-1] > MAX_S:
             shown = f"{len(quantiles_s)} of them" if len(quantiles_s) > 9 else quantiles_s
-            raise InvalidArgument(f"the quantiles of an EmpiricalLifetime must be two times or more, 0 or more, ascending, not {shown}")
+            raise InvalidArgument(f"the quantiles of an EmpiricalLifetime must be at least two times, 0 or more, ascending, not {shown}")
 
     @classmethod
     def from_runs(cls, runs: Iterable[PodRun]) -> "EmpiricalLifetime":
-        """Take the lifetimes of pods; those that stay have none.
+        """Return the distribution of the lifetimes of pods. Pods that stay are left out.
 
         Raises:
             InvalidArgument: fewer than two pods are ever deleted.
         """
         lives_s = sorted((run.deleted_ns - run.created_ns) / NS_PER_S for run in runs if run.deleted_ns is not None)
         if len(lives_s) < 2:
-            raise InvalidArgument(f"lifetimes can be taken from two deleted pods or more, not from {len(lives_s)}")
+            raise InvalidArgument(f"an EmpiricalLifetime needs at least two deleted pods, not {len(lives_s)}")
         return cls(tuple(lives_s))
 
     def draw(self, chance: Random) -> float:
-        """Draw one."""
+        """Draw a lifetime in seconds."""
         place = chance.random() * (len(self.quantiles_s) - 1)
         below = int(place)
         return self.quantiles_s[below] + (place - below) * (self.quantiles_s[below + 1] - self.quantiles_s[below])
@@ -211,29 +211,29 @@ class Wave:
     """The daily wave of an arrival rate.
 
     Attributes:
-        amplitude: 0 to 1: at the peak the rate is (1 + amplitude) times the mean, at the trough (1 − amplitude) times.
-        peak_hour: when the peak is, hours from midnight; the scenario begins at midnight.
+        amplitude: 0 to 1: the rate is (1 + amplitude) times the mean at the peak, (1 − amplitude) times at the trough.
+        peak_hour: the hour of the peak, 0 to 24; the scenario starts at midnight.
     """
 
     amplitude: float = attrs.field(default=0.0, validator=_number(1.0))
     peak_hour: float = attrs.field(default=14.0, validator=_number(24.0))
 
     def factor(self, time_s: float) -> float:
-        """The rate at a time, as a multiple of the mean."""
-        return 1 + self.amplitude * math.cos(2 * math.pi * (time_s / 86_400 - self.peak_hour / 24))
+        """Return the rate at a time, as a multiple of the mean."""
+        return 1 + self.amplitude * math.cos(2 * math.pi * (time_s / S_PER_DAY - self.peak_hour / 24))
 
 
 @attrs.frozen
 class Arrivals:
-    """Pods that come one by one or in bursts, at random times (a Poisson process), and stay for a drawn time.
+    """Pods that arrive at random times (a Poisson process), one by one or in bursts, and stay for a drawn time.
 
     Attributes:
-        name: what its pods' names begin with.
-        per_hour: the mean number of pods in an hour; those of bursts are counted one by one.
-        lifetime: how long each stays.
-        wave: how the rate goes up and down.
-        burst: pods that come together, each time: bursts come `per_hour` / `burst` times an hour in the mean.
-        standing: pods that are there at the start; they stay for as long as the others, from then on.
+        name: what the pods' names begin with.
+        per_hour: the mean number of pods per hour; each pod of a burst counts.
+        lifetime: how long each pod stays.
+        wave: how the rate changes over the day.
+        burst: pods that arrive together; there are `per_hour` / `burst` bursts an hour on average.
+        standing: pods that exist at the start; their lifetimes begin then.
     """
 
     name: str
@@ -245,24 +245,24 @@ class Arrivals:
 
     def expected_count(self, duration_ns: int) -> int:
         """Estimate the number of pods."""
-        return self.standing + round(self.per_hour * duration_ns / (3600 * NS_PER_S))
+        return self.standing + round(self.per_hour * duration_ns / (S_PER_HOUR * NS_PER_S))
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """Draw them."""
+        """Draw the pods."""
         require_feasible(self, duration_ns)
         chance = Random(f"{self.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
         times = [*itertools.repeat(0, self.standing), *self._times(chance, duration_ns)]
-        return _live(self.name, times, self.lifetime, chance)
+        return _with_lifetimes(self.name, times, self.lifetime, chance)
 
     def _times(self, chance: Random, duration_ns: int) -> Iterator[int]:
-        """Draw at the highest rate there is, and leave out as many as the wave wants (thinning)."""
+        """Draw times at the peak rate, and drop some to follow the wave (thinning)."""
         if not self.per_hour:
             return
         draw, log, factor = chance.random, math.log, self.wave.factor if self.wave.amplitude else None
         highest = 1 + self.wave.amplitude
-        gap_s = 3600 * self.burst / self.per_hour / highest
+        gap_s = S_PER_HOUR * self.burst / self.per_hour / highest
         time_s = -log(1 - draw()) * gap_s
-        # The first comparison keeps out what is too large to be made whole.
+        # The first comparison ends the loop before int() gets an infinite time.
         while time_s <= duration_ns and (time_ns := int(time_s * NS_PER_S)) < duration_ns:
             if factor is None or draw() * highest < factor(time_s):
                 yield from itertools.repeat(time_ns, self.burst)
@@ -271,19 +271,19 @@ class Arrivals:
 
 @attrs.frozen
 class Deployment:
-    """Replicas that are there from the start, and are all replaced at each roll-out, batch by batch.
+    """Replicas that exist from the start. Each roll-out replaces all of them, batch by batch.
 
-    A batch is `max_surge` + `max_unavailable` pods. A roll-out begins by deleting `max_unavailable` old pods and making a batch of new
-    ones; when these are ready, as many old ones go and the next batch is made. So there are never more than `replicas` + `max_surge` pods,
-    and never fewer than `replicas` − `max_unavailable` ready ones (Kubernetes: RollingUpdate). It waits for no address: a pod counts as
-    ready `ready_s` after it was made. A roll-out that takes longer than the interval puts the next one off until it is done.
+    A batch is `max_surge` + `max_unavailable` pods. A roll-out begins by deleting `max_unavailable` old pods and creating a batch of new
+    ones. When these are ready, as many old pods are deleted and the next batch is created. So there are never more than `replicas` +
+    `max_surge` pods, and never fewer than `replicas` − `max_unavailable` ready ones (Kubernetes: RollingUpdate). A roll-out does not wait
+    for addresses: a pod counts as ready `ready_s` after its creation. If it takes longer than the interval, the next one begins at its end.
 
     Attributes:
-        replicas: how many there are.
-        roll_interval_s: the time between two roll-outs, the first one interval after the start; 0 for none.
-        max_surge: pods more than `replicas`, 0 or more.
-        max_unavailable: pods fewer, 0 or more; not both may be 0.
-        ready_s: how long a new pod takes to be ready, above 0.
+        replicas: the number of pods.
+        roll_interval_s: the time between two roll-outs; the first is one interval after the start. 0 for none.
+        max_surge: how many pods more than `replicas` there can be, 0 or more.
+        max_unavailable: how many ready pods fewer there can be, 0 or more; must not be 0 if `max_surge` is.
+        ready_s: how long a new pod takes to become ready, above 0.
 
     Example:
         >>> Deployment("web", 1, roll_interval_s=60, max_surge=1, ready_s=5).pods(0, 100 * NS_PER_S)
@@ -299,7 +299,7 @@ class Deployment:
     ready_s: float = attrs.field(default=10.0, validator=_number(MAX_S, low=SHORTEST_S))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a roll-out that could not begin."""
+        """Refuse a roll-out that could never begin."""
         if not self.max_surge and not self.max_unavailable:
             raise InvalidArgument("max_surge and max_unavailable of a Deployment must not both be 0: no pod could be replaced")
 
@@ -308,7 +308,7 @@ class Deployment:
         return self.replicas * (1 + len(self._begins_ns(duration_ns)))
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """List them; nothing is left to chance."""
+        """Return the pods; the seed has no effect."""
         del seed
         require_feasible(self, duration_ns)
         begins_ns = self._begins_ns(duration_ns)
@@ -324,11 +324,11 @@ class Deployment:
         return in_order(run for run in runs if run.created_ns < duration_ns)
 
     def _begins_ns(self, duration_ns: int) -> range:
-        """When roll-outs begin."""
+        """Return when roll-outs begin."""
         interval_ns = round(self.roll_interval_s * NS_PER_S)
         if not interval_ns:
             return range(0)
-        # The last batch is deleted at its end, so that the next roll-out never takes a pod that is not ready.
+        # A roll-out ends when its last batch is ready, so the next one never deletes a pod that is not ready.
         batch_count = -(-self.replicas // (self.max_surge + self.max_unavailable))
         return range(interval_ns, duration_ns, max(interval_ns, batch_count * round(self.ready_s * NS_PER_S)))
 
@@ -339,7 +339,7 @@ class CronJob:
 
     Attributes:
         interval_s: the time between two runs, 1 ns or more.
-        count: pods of each run.
+        count: the pods of each run.
         first_s: when the first run starts.
         lifetime: how long each pod stays.
     """
@@ -351,27 +351,27 @@ class CronJob:
     first_s: float = attrs.field(default=0.0, validator=_number(MAX_S))
 
     def expected_count(self, duration_ns: int) -> int:
-        """How many pods there will be."""
+        """Return the number of pods."""
         return self.count * len(self._begins_ns(duration_ns))
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """List the runs, and draw how long their pods stay."""
+        """Return the pods of all runs, with drawn lifetimes."""
         require_feasible(self, duration_ns)
         chance = Random(f"{self.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
         times = [time_ns for time_ns in self._begins_ns(duration_ns) for _ in range(self.count)]
-        return _live(self.name, times, self.lifetime, chance)
+        return _with_lifetimes(self.name, times, self.lifetime, chance)
 
     def _begins_ns(self, duration_ns: int) -> range:
         return range(round(self.first_s * NS_PER_S), duration_ns, round(self.interval_s * NS_PER_S))
 
 
-# --- what all have in common ---------------------------------------------------------------------------------------------------
+# --- helpers of all generators ---------------------------------------------------------------------------------------------------
 
 
-def _live(name: str, times: list[int], lifetime: Lifetime, chance: Random) -> tuple[PodRun, ...]:
-    """Make pods that are created at given times, and stay for drawn ones, from 1 ns to `MAX_S`."""
+def _with_lifetimes(name: str, times: list[int], lifetime: Lifetime, chance: Random) -> tuple[PodRun, ...]:
+    """Make pods that are created at given times, with drawn lifetimes from 1 ns to `MAX_S`."""
     draw = lifetime.draw
-    # A wide log-normal draws ages of the universe. The comparison comes first: what is infinite can't be made whole.
+    # A wide log-normal draws huge lifetimes, even infinite ones, which int() refuses: limit them first.
     ends = [time_ns + (int(min(draw(chance), MAX_S) * NS_PER_S) or 1) for time_ns in times]
     names = [f"{name}-{number}" for number in range(len(times))]
     return in_order(map(PodRun._make, zip(names, times, ends, itertools.repeat(None), strict=False)))
@@ -384,19 +384,19 @@ def require_feasible(generator: Generator, duration_ns: int) -> None:
     """Refuse a workload that would not fit into memory.
 
     Raises:
-        InvalidArgument: it would be more than `MAX_POD_COUNT` pods.
+        InvalidArgument: it has more than `MAX_POD_COUNT` pods.
     """
     count = generator.expected_count(duration_ns)
     if count > MAX_POD_COUNT:
         what = f"{type(generator).__name__} {generator.name!r}"
-        raise InvalidArgument(f"{what} would make {count:,} pods, and {MAX_POD_COUNT:,} is the most; lower its rate or the duration")
+        raise InvalidArgument(f"{what} would make {count:,} pods, more than {MAX_POD_COUNT:,}; lower its rate or the duration")
 
 
 def in_order(runs: Iterable[PodRun]) -> tuple[PodRun, ...]:
-    """Sort pods by time of creation, then name, and see that no name is there twice.
+    """Sort pods by creation time, then name, and check them.
 
     Raises:
-        InvalidArgument: two pods have one name, or one is deleted before it is created, or beyond twice `MAX_NS`.
+        InvalidArgument: two pods have the same name, or one is deleted before it is created, or beyond twice `MAX_NS`.
     """
     ordered = sorted(runs, key=operator.itemgetter(1, 0))
     if len({run[0] for run in ordered}) != len(ordered):

@@ -1,6 +1,6 @@
-"""What all pictures share: the page, its colours, time axes and labels. Leaves matplotlib's own state as it was; pyplot is not used.
+"""The page, colours, time axes and labels of all pictures. Matplotlib's global state stays unchanged; pyplot is not used.
 
-Colours are those of Okabe and Ito, which the colour-blind tell apart; what differs in colour differs in lightness, hatch or label, too.
+Colour-blind people can tell the colours (of Okabe and Ito) apart. Whatever differs in colour also differs in lightness, hatch or label.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet.samples import clock
 
@@ -25,9 +25,9 @@ except ModuleNotFoundError as error:
 BLUE, SKY, ORANGE, VERMILLION, GREEN, PURPLE, BLACK = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#000000"
 INK, GREY, PALE = "#222222", "#767676", "#E4E4E4"
 
-PAGE_WIDTH = 8.0  # inches: A4 less narrow margins
+PAGE_WIDTH = 8.0  # inches: the width of A4 without narrow margins
 _DPI = 200
-_STYLE: Any = {  # the names of rcParams; the type checker would have them all
+_STYLE: Any = {  # rcParams; `Any`, because matplotlib types their names as literals
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
@@ -52,53 +52,52 @@ _STYLE: Any = {  # the names of rcParams; the type checker would have them all
     "hatch.linewidth": 0.5,
     "svg.hashsalt": "vpcipam",
 }
-_TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200)
-_DAY_S = 86_400
+_TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, *(hours * S_PER_HOUR for hours in (1, 2, 3, 4, 6, 12)))
 
 
 def picture_format(path: str | Path) -> str:
-    """Tell what to write by a path's suffix: svg or png.
+    """Return the format that a path's suffix names: svg or png.
 
     Raises:
-        InvalidArgument: it has another one, or none.
+        InvalidArgument: it has another suffix, or none.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in {".svg", ".png"}:
-        raise InvalidArgument(f"{path}: a picture's name ends in .svg or .png, which says what to write")
+        raise InvalidArgument(f"{path}: a picture's name ends in .svg or .png, which sets its format")
     return suffix[1:]
 
 
 @contextmanager
 def canvas(path: str | Path, *, height: float) -> Iterator[Figure]:
-    """Give a figure to draw on, and write it; whatever the user's matplotlibrc says, and without a change to it."""
+    """Yield a figure to draw on, then write it. The user's matplotlibrc has no effect, and rcParams are restored."""
     picture = picture_format(path)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=(PAGE_WIDTH, height))
         yield figure
-        unsaid = {"svg": "Date", "png": "Software"}[picture]  # what would differ from one day or release to the next
-        figure.savefig(path, format=picture, dpi=_DPI, metadata={unsaid: None})
+        omitted = {"svg": "Date", "png": "Software"}[picture]  # it would differ between days or releases
+        figure.savefig(path, format=picture, dpi=_DPI, metadata={omitted: None})
 
 
 def _inches(figure: Figure, length: float) -> float:
-    """A length in inches as a part of the figure's height."""
+    """Convert inches to a fraction of the figure's height."""
     return length / figure.get_figheight()
 
 
 def top(figure: Figure) -> float:
-    """Where the space below the headline begins, as a part of the figure's height."""
+    """Return where the space below the headline begins, as a fraction of the figure's height."""
     return 1 - _inches(figure, 0.95)
 
 
 def headline(figure: Figure, first: str, second: str) -> None:
-    """Write what the picture shows, and below it, smaller, what else is to be known."""
+    """Write the picture's headline, and a smaller line below it."""
     figure.text(0.025, 1 - _inches(figure, 0.15), first, fontsize=13, fontweight="bold", va="top")
     figure.text(0.025, 1 - _inches(figure, 0.42), second, fontsize=8.5, color=GREY, va="top")
 
 
 def stack(figure: Figure, heights: Sequence[float]) -> list[Axes]:
-    """Put axes below one another, with room at the right for labels."""
+    """Stack axes vertically, with room for labels at the right."""
     gap = 0.55
     mean_height = sum(heights) / len(heights)
     grid = figure.add_gridspec(
@@ -115,23 +114,23 @@ def stack(figure: Figure, heights: Sequence[float]) -> list[Axes]:
 
 
 def time_axis(axes: Axes, duration_ns: int, *, labelled: bool) -> None:
-    """Tick the time axis at round times of day, or at days."""
+    """Tick the time axis at round times of day, or at days if the run is long."""
     duration_s = duration_ns / NS_PER_S
     step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= 9), None)
     in_days = step_s is None
     if step_s is None:
-        step_s = _DAY_S * -(-int(duration_s) // (_DAY_S * 14))
+        step_s = S_PER_DAY * -(-int(duration_s) // (S_PER_DAY * 14))
     ticks_s = range(0, int(duration_s) + 1, step_s)
     axes.set_xlim(0, duration_s)
     axes.xaxis.set_major_locator(FixedLocator(list(ticks_s)))
-    texts = [f"{tick // _DAY_S}" if in_days else clock(tick * NS_PER_S).removeprefix("day 2 ") for tick in ticks_s]
+    texts = [f"{tick // S_PER_DAY}" if in_days else clock(tick * NS_PER_S).removeprefix("day 2 ") for tick in ticks_s]
     axes.xaxis.set_major_formatter(FixedFormatter(texts if labelled else []))
     if labelled:
         axes.set_xlabel("time since the start (days)" if in_days else "time (h:min; the run starts at 00:00)")
 
 
 def apart(wanted: Sequence[float], least: float) -> list[float]:
-    """Move ascending places up as far as they must to be `least` apart, then down where they have left the range of 0 to 1."""
+    """Spread ascending places to at least `least` apart: move them up where needed, then down where they exceed 1."""
     places: list[float] = []
     for place in wanted:
         places.append(max(place, places[-1] + least) if places else place)
@@ -143,7 +142,7 @@ def apart(wanted: Sequence[float], least: float) -> list[float]:
 
 
 def side_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]]) -> None:
-    """Write labels beside the axes, each with a swatch of what it names: height in data, text, colour and hatch."""
+    """Write labels beside the axes, each with a swatch. A label is its height in data, text, colour and hatch."""
     low, high = axes.get_ylim()
     wanted = sorted(((height - low) / (high - low), text, colour, hatch) for height, text, colour, hatch in labels)
     tall = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it is on a figure
@@ -153,7 +152,7 @@ def side_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]]) -> No
 
 
 def swatch(axes: Axes, place: float, height: float, colour: str, hatch: str = "") -> None:
-    """Draw a small box beside the axes; its place and height are parts of theirs."""
+    """Draw a small box beside the axes. `place` and `height` are fractions of the axes' height."""
     box = Rectangle(
         (1.012, place - height / 2), 0.018, height, transform=axes.transAxes, clip_on=False, fc=colour, ec=INK, lw=0.4, hatch=hatch
     )
@@ -161,12 +160,12 @@ def swatch(axes: Axes, place: float, height: float, colour: str, hatch: str = ""
 
 
 def side_text(axes: Axes, place: float, text: str) -> None:
-    """Write a text beside the axes, with room for a swatch before it."""
+    """Write a text beside the axes, to the right of a swatch."""
     axes.text(1.037, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
 
 
 def tick_counts(axes: Axes, most: int) -> None:
-    """Tick the vertical axis at so many whole numbers or fewer."""
+    """Tick the vertical axis at up to `most` whole numbers."""
     axes.yaxis.set_major_locator(MaxNLocator(most, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
@@ -177,7 +176,7 @@ def tick_at(axes: Axes, places: Sequence[int]) -> None:
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def ladder(first: str, between: Sequence[str], count: int, last: str) -> ListedColormap:
-    """Make a colour map of one colour, so many that blend from one to the next of others, and one more."""
+def colour_steps(first: str, between: Sequence[str], count: int, last: str) -> ListedColormap:
+    """Make a colour map: `first`, then `count` colours blended through those of `between`, then `last`."""
     blend = LinearSegmentedColormap.from_list("blend", list(between), N=count)
     return ListedColormap([first, *(to_hex(blend(number)) for number in range(count)), last])

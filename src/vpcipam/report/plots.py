@@ -1,4 +1,4 @@
-"""Pictures of results: SVG for print, PNG for screens. One result gives one SVG, byte for byte, under one release of matplotlib."""
+"""Pictures of results: SVG for print, PNG for screens. One release of matplotlib draws a result as the same SVG, byte for byte."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ from vpcipam.report.page import (
     SKY,
     VERMILLION,
     canvas,
+    colour_steps,
     headline,
-    ladder,
     picture_format,
     side_labels,
     side_text,
@@ -50,39 +50,39 @@ SUBNETS = 4
 
 
 class TradeoffPoint(Protocol):
-    """One way of doing things, judged by two figures that are both better when smaller."""
+    """An alternative with two values, each better when smaller."""
 
     @property
     def x(self) -> float:
-        """One figure."""
+        """The first value."""
         ...
 
     @property
     def y(self) -> float:
-        """The other."""
+        """The second value."""
         ...
 
     @property
     def label(self) -> str:
-        """What to call it, in a word or a few."""
+        """Its name, in a few words."""
         ...
 
     @property
     def on_front(self) -> bool:
-        """Whether no other point is better in one figure and as good in the other."""
+        """Whether no other point is better in one value and as good in the other."""
         ...
 
 
 def plot_result(result: FleetResult, path: str | Path) -> None:
-    """Draw a run: addresses by state, pods that wait, calls to EC2, and what is free in each subnet, all over time.
+    """Draw a run over time: addresses by state, waiting pods, calls to EC2, and what is free in each subnet.
 
     Args:
-        result: what to draw.
-        path: where to; its suffix, `.svg` or `.png`, says in which format.
+        result: the run.
+        path: the file to write; its suffix, `.svg` or `.png`, sets the format.
 
     Raises:
-        InvalidArgument: the suffix is another one.
-        OSError: it can't be written.
+        InvalidArgument: the suffix is neither.
+        OSError: the file can't be written.
     """
     subnets = sorted(result.strips, key=lambda name: -result.summary.subnets[name].stranded_peak)[:SUBNETS]
     heights = [2.1, 1.2, 1.2, *(1.5 for _ in subnets)]
@@ -101,15 +101,15 @@ def plot_result(result: FleetResult, path: str | Path) -> None:
 
 
 def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> None:
-    """Draw several runs beside one another: attached addresses over time, and what each run cost and how long its pods waited.
+    """Draw several runs side by side: attached addresses over time, and bars for each run's costs and waits.
 
     Args:
-        results: by what to call them; two to eight.
+        results: two to eight runs, by name.
         path: as for `plot_result`.
 
     Raises:
         InvalidArgument: there are fewer or more, or the suffix is neither `.svg` nor `.png`.
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     if not 2 <= len(results) <= len(_LINES):
         raise InvalidArgument(f"a comparison shows 2 to {len(_LINES)} results, not {len(results)}")
@@ -134,23 +134,23 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
         lines = figure.add_subplot(above[0])
         _draw_lines(lines, results)
         time_axis(lines, max(each.duration_ns for each in results.values()), labelled=True)
-        for place, (title, figure_of) in enumerate(_FIGURES):
+        for place, (title, bar_of) in enumerate(_BARS):
             axes = figure.add_subplot(grid[place // 3, place % 3])
-            _draw_bars(axes, title, names, [figure_of(each) for each in results.values()], named=place % 3 == 0)
+            _draw_bars(axes, title, names, [bar_of(each) for each in results.values()], named=place % 3 == 0)
 
 
 def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label: str, y_label: str) -> None:
-    """Draw what was weighed up: each point by its two figures, those that nothing beats in both joined, numbered and named below.
+    """Draw a trade-off: each point by its two values. The points on the front are joined, numbered and named below.
 
     Args:
         points: at least one.
         path: as for `plot_result`.
         x_label: what `x` is, with its unit.
-        y_label: likewise.
+        y_label: what `y` is, with its unit.
 
     Raises:
         InvalidArgument: there is no point, or the suffix is neither `.svg` nor `.png`.
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     if not points:
         raise InvalidArgument("there is no point to draw")
@@ -159,7 +159,9 @@ def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label:
     line_height, below = 0.17, 0.75 + 0.17 * len(front)
     height = 4.9 + below
     with canvas(path, height=height) as figure:
-        headline(figure, f"{len(front)} of {len(points)} are worth choosing from", "less is better on both axes; what is hollow is beaten")
+        headline(
+            figure, f"{len(front)} of {len(points)} are worth choosing from", "smaller is better on both axes; hollow points are beaten"
+        )
         axes = figure.add_axes((0.1, below / height, 0.86, top(figure) + 0.02 - below / height))
         axes.grid(visible=True, axis="both")
         axes.plot([point.x for point in others], [point.y for point in others], "o", color=GREY, mfc="none", ms=4.5, mew=0.8)
@@ -179,7 +181,7 @@ def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label:
 
 
 def _thinned(times_ns: Sequence[int], heights: Sequence[int]) -> list[int]:
-    """Choose the places to draw: all, or the highest of each of `POINTS` spans, with the first and the last."""
+    """Choose which samples to draw: all, or the first, the last, and the highest of each of `POINTS` spans."""
     count = len(times_ns)
     if count <= POINTS:
         return list(range(count))
@@ -273,8 +275,8 @@ def _draw_calls(axes: "Axes", result: FleetResult) -> None:
 
 # --- a subnet ------------------------------------------------------------------------------------------------------------------
 
-_FREE_COLOURS = ladder("#12344D", [VERMILLION, ORANGE, "#FBE3B0"], 15, "#F7F7F7")
-"""Of a /28 by what is free of it: dark where nothing is, orange where single addresses are, nearly white where all 16 are."""
+_FREE_COLOURS = colour_steps("#12344D", [VERMILLION, ORANGE, "#FBE3B0"], 15, "#F7F7F7")
+"""The colour of a /28 by its free addresses: dark for none, orange for some, nearly white for all 16."""
 
 
 def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
@@ -282,7 +284,7 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
     rows = _strip_rows([counts for _, counts in strips])
     times = [time_ns / NS_PER_S for time_ns, _ in strips]
     end = result.duration_ns / NS_PER_S
-    edges = [*times, end] if times[-1] < end else times  # the first strip is that of the start, so that there is a column at least
+    edges = [*times, end] if times[-1] < end else times  # the first strip is from the start, so there is a column
     columns = len(edges) - 1
     heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
     axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
@@ -299,7 +301,7 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
 
 
 def _strip_rows(strips: Sequence[bytes]) -> list[list[float]]:
-    """Turn strips over time into rows of the picture: neighbours together where there are too many; full or empty only where all are."""
+    """Turn strips over time into rows of the picture. A row of several /28s is their mean; it is full or empty only if all of them are."""
     count = len(strips[0])
     size = -(-count // STRIP_ROWS)
 
@@ -311,7 +313,7 @@ def _strip_rows(strips: Sequence[bytes]) -> list[list[float]]:
 
 
 def _mark_periods(axes: "Axes", result: FleetResult, name: str) -> None:
-    """Draw a bar above the strip while no /28 is free."""
+    """Draw a bar above the strip wherever no /28 is free."""
     none = [not sample.free_prefixes for sample in result.subnet_samples[name]]
     if any(none):
         axes.fill_between(
@@ -345,32 +347,32 @@ _LINES = (
 
 
 @attrs.frozen
-class _Figure:
-    """What a bar shows: its length, and the text beside it."""
+class _Bar:
+    """The length of a bar, and the text beside it."""
 
     length: float
     text: str
 
 
-def _wait(result: FleetResult) -> _Figure:
+def _wait_bar(result: FleetResult) -> _Bar:
     waits = result.summary.to_start
-    return _Figure(waits.p99_ns / NS_PER_S, span(waits.p99_ns))
+    return _Bar(waits.p99_ns / NS_PER_S, span(waits.p99_ns))
 
 
-def _late(result: FleetResult) -> _Figure:
+def _late_bar(result: FleetResult) -> _Bar:
     share = 100 * result.summary.to_start.late_count / max(1, result.summary.to_start.count)
-    return _Figure(share, f"{share:.1f} %")
+    return _Bar(share, f"{share:.1f} %")
 
 
-_FIGURES: tuple[tuple[str, Callable[[FleetResult], _Figure]], ...] = (
-    ("pod addresses, mean", lambda result: _Figure(result.summary.addresses_mean, f"{result.summary.addresses_mean:,.0f}")),
-    ("subnet addresses, peak", lambda result: _Figure(result.summary.subnet_addresses_peak, f"{result.summary.subnet_addresses_peak:,}")),
-    ("calls to EC2", lambda result: _Figure(result.summary.call_rates["all"].total, f"{result.summary.call_rates['all'].total:,}")),
-    ("pods that wait", _late),
-    ("99 % start within", _wait),
+_BARS: tuple[tuple[str, Callable[[FleetResult], _Bar]], ...] = (
+    ("pod addresses, mean", lambda result: _Bar(result.summary.addresses_mean, f"{result.summary.addresses_mean:,.0f}")),
+    ("subnet addresses, peak", lambda result: _Bar(result.summary.subnet_addresses_peak, f"{result.summary.subnet_addresses_peak:,}")),
+    ("calls to EC2", lambda result: _Bar(result.summary.call_rates["all"].total, f"{result.summary.call_rates['all'].total:,}")),
+    ("pods that wait", _late_bar),
+    ("99 % start within", _wait_bar),
     (
         "calls, worst minute",
-        lambda result: _Figure(result.summary.calls_worst_minute, f"{result.summary.calls_worst_minute:,.0f}"),
+        lambda result: _Bar(result.summary.calls_worst_minute, f"{result.summary.calls_worst_minute:,.0f}"),
     ),
 )
 
@@ -389,13 +391,13 @@ def _draw_lines(axes: "Axes", results: Mapping[str, FleetResult]) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, frameon=False, fontsize=7.5, handlelength=3)
 
 
-def _draw_bars(axes: "Axes", title: str, names: Sequence[str], figures: Sequence[_Figure], *, named: bool) -> None:
-    for place, (each, (colour, _)) in enumerate(zip(figures, _LINES, strict=False)):
+def _draw_bars(axes: "Axes", title: str, names: Sequence[str], bars: Sequence[_Bar], *, named: bool) -> None:
+    for place, (each, (colour, _)) in enumerate(zip(bars, _LINES, strict=False)):
         axes.barh(place, each.length, color=colour, height=0.62)
         axes.text(each.length, place, f" {each.text}", va="center", fontsize=7.5)
     axes.set_yticks(range(len(names)), names if named else [""] * len(names))
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(0, (max(each.length for each in figures) or 1) * 1.35)
+    axes.set_xlim(0, (max(each.length for each in bars) or 1) * 1.35)
     axes.set_title(title)
     axes.grid(visible=False)
     axes.tick_params(length=0)

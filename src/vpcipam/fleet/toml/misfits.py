@@ -1,4 +1,4 @@
-"""Checks whether the parts of a scenario fit together. Each misfit names the key that would be wrong in a TOML file.
+"""Check that the parts of a scenario fit together. A misfit names the key that is wrong, as in a TOML file.
 
 Only the first misfit is reliable; later ones may be caused by it.
 """
@@ -17,39 +17,39 @@ from vpcipam.limits import instance_limits, unknown_type_text
 from vpcipam.pool import PLACEMENTS
 
 Misfit = tuple[str, str]
-"""A key, and what is wrong with it."""
+"""A key, and what is wrong with its value."""
 MAX_SEED = 2**63 - 1
 MAX_GROUP_COUNT = 100_000
-"""The most nodes of a group."""
+"""The most nodes of a group, and the most pods of a node."""
 MAX_SAMPLE_COUNT = 1_000_000
-"""The most samples that a scenario may take."""
+"""The most samples of a scenario."""
 
 
 def word_misfits(key: str, value: str, words: tuple[str, ...]) -> Iterator[Misfit]:
-    """What is wrong with a word that must be one of a few."""
+    """Check that a value is one of `words`."""
     if value not in words:
         yield key, f"is {value!r}; it must be one of {', '.join(words)}{nearest(value, words)}"
 
 
 def whole_misfits(key: str, value: int, *, low: int = 0, high: int) -> Iterator[Misfit]:
-    """What is wrong with a whole number that must lie between two, both included."""
+    """Check that a value is a whole number from `low` to `high`, both included."""
     if type(value) is not int or not low <= value <= high:
         yield key, f"must be a whole number from {low} to {high}, not {value!r}"
 
 
 def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Misfit]:
-    """What is wrong with a scenario's times."""
+    """Check a scenario's times."""
     for key, length_ns in (("duration", duration_ns), ("sample", sample_ns), ("retry", retry_ns)):
         if type(length_ns) is not int or not 1 <= length_ns <= MAX_NS:
             yield key, f"must be a whole number of nanoseconds from 1 to {MAX_NS}, not {length_ns!r}"
     if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
-        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; take a longer time"
+        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; make it longer"
 
 
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
-    """What is wrong with subnets, their reservations, and the VPC that they lie in."""
+    """Check subnets, their reservations, and the CIDRs of their VPC."""
     if not subnets or not vpc_cidrs:
-        yield "subnet", "there must be one at least, and a CIDR of the VPC"
+        yield "subnet", "there must be at least one, and at least one CIDR of the VPC"
     yield from _repeated("subnet", [subnet.name for subnet in subnets])
     for subnet in subnets:
         key = f"subnet.{subnet.name}"
@@ -68,7 +68,7 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
         kept = reserved_addresses(whole)
         outside = whole.size - len(kept) - sum(part.size - sum(address in part for address in kept) for part in ranges)
         if subnet.occupied_count > outside:
-            message = f"would be {subnet.occupied_count} addresses, and {outside} lie outside the reservations; give a smaller share"
+            message = f"would be {subnet.occupied_count} addresses, but only {outside} lie outside the reservations; give a smaller share"
             yield f"{key}.occupied_share", message
     cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
     yield from _overlaps("subnet", cidrs)
@@ -81,9 +81,9 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
 
 
 def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
-    """What is wrong with groups, and with the subnets that they name."""
+    """Check groups, and the subnets that they name."""
     if not groups:
-        yield "group", "there must be one at least"
+        yield "group", "there must be at least one"
     yield from _repeated("group", [group.name for group in groups])
     names = [subnet.name for subnet in subnets]
     for group in groups:
@@ -131,18 +131,18 @@ def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:
     if group.pod_subnet is not None and not group.settings.custom_network_cfg:
         yield "pod_subnet", "has no effect without custom networking; set AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG to true, or leave it out"
     if group.settings.enable_ipv6:
-        yield "settings.ENABLE_IPv6", "IPv6 is not simulated: each node has one /80, so that nothing grows or runs short"
+        yield "settings.ENABLE_IPv6", "IPv6 is not simulated: each node has one /80, so no pool grows or runs out; set it to false"
     if group.settings.enable_multi_nic and len(instance_limits(group.instance_type).network_cards) > 1:
         yield "settings.ENABLE_MULTI_NIC", "only the default network card is simulated; set it to false"
 
 
 def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
-    """What is wrong with a workload, as far as that can be told before its pods are made."""
+    """Check a workload as far as possible before its pods are made."""
     parts = workload.parts if isinstance(workload, CombinedWorkload) else (workload,)
     generators = [part for part in parts if isinstance(part, Arrivals | Deployment | CronJob)]
     for one, other in combinations([part.name for part in generators], 2):
         if _clash(one, other) or _clash(other, one):
-            yield "workload", f"pods of {one!r} and of {other!r} can have the same name; call one of the two otherwise"
+            yield "workload", f"pods of {one!r} and of {other!r} can have the same name; rename one of the two"
     for generator in generators:
         try:
             require_feasible(generator, duration_ns)
@@ -155,15 +155,15 @@ def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration
 
 def _trace_misfits(trace: FixedWorkload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
     if trace.runs and all(run.created_ns >= duration_ns for run in trace.runs):
-        yield "workload", "no pod of the trace is created within the duration; from_first_pod counts time from the first one"
+        yield "workload", "no pod of the trace is created within the duration; set from_first_pod to count time from the first one"
     for run in trace.runs:
         if run.node is not None and not _is_node(run.node, groups):
             examples = ", ".join(f"{node_name(group.name, 0)} to {node_name(group.name, max(1, group.count) - 1)}" for group in groups)
-            yield "workload", f"pod {run.name!r} is bound to node {run.node!r}, and there is no such node; there are {examples}"
+            yield "workload", f"pod {run.name!r} is bound to node {run.node!r}, but there is no such node; there are {examples}"
 
 
 def _is_node(name: str, groups: Iterable[NodeGroup]) -> bool:
-    """Tell whether a node of that name is there at the start, or may come."""
+    """Return whether a node with this name exists at the start or can be launched later."""
     head, _, digits = name.rpartition("-")
     for group in groups:
         if group.name == head and digits.isascii() and digits.isdecimal() and node_name(head, int(digits)) == name:
@@ -172,7 +172,7 @@ def _is_node(name: str, groups: Iterable[NodeGroup]) -> bool:
 
 
 def _clash(one: str, other: str) -> bool:
-    """Tell whether a generator's pods, which are called by its name and numbers, can be called as those of another."""
+    """Return whether pods of generator `one`, named by it and numbers, can have the names of pods of generator `other`."""
     return one == other or re.fullmatch(re.escape(one) + r"(?:-[0-9]+)+", other) is not None
 
 

@@ -1,4 +1,4 @@
-"""Take values out of a parsed TOML document, so that every refusal names the key. Knows no scenario."""
+"""Take values from a parsed TOML document. Each error names the table and the key."""
 
 import difflib
 import re
@@ -7,28 +7,28 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import ScenarioError, VpcIpamError
 from vpcipam.fleet.workload import MAX_S, SHORTEST_S
 
 _Value = TypeVar("_Value")
 
-_UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
+_UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": S_PER_HOUR, "d": S_PER_DAY}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
-_LIKELY = 0.75  # a slip of the keyboard, but not `min_count` for `count`
+_TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
 MAX_COUNT = 10**9
-"""The largest whole number, where a key sets no other bound."""
+"""The largest whole number of a key without a bound of its own."""
 
 
 @attrs.define
 class Table:
-    """A table of a document. Each key is taken once; `finish` refuses those that nobody took.
+    """A table of a document. Take each known key; `finish` then refuses the others.
 
     Attributes:
-        where: the file and the path of the table, for messages.
+        where: the file and the path of the table, as error messages begin.
     """
 
     where: str
@@ -36,67 +36,67 @@ class Table:
     _taken: set[str] = attrs.field(factory=set)
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether the document sets a key."""
+        """Return whether the document sets a key."""
         return key in self._values
 
     def refusal(self, key: str, message: str) -> ScenarioError:
-        """Make the error for a key's value."""
+        """Return the error for a key's value."""
         return ScenarioError(f"{self.where}{key}: {message}")
 
     def take(self, key: str, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - whatever the document holds
-        """Take a key's value as it is."""
+        """Take a key's value, unchecked. A key without a default is required."""
         self._taken.add(key)
         if key in self._values:
             return self._values[key]
         if default is _REQUIRED:
-            near = difflib.get_close_matches(key, [each for each in self._values if each not in self._taken], n=1, cutoff=_LIKELY)
-            raise self.refusal(key, "is missing" + (f"; there is {near[0]!r}, is that it?" if near else ""))
+            near = difflib.get_close_matches(key, [each for each in self._values if each not in self._taken], n=1, cutoff=_TYPO_CUTOFF)
+            raise self.refusal(key, "is missing" + (f"; is {near[0]!r} a typo of it?" if near else ""))
         return default
 
     def text(self, key: str, default: str = _REQUIRED, *, among: Iterable[str] = ()) -> str:
-        """Take a text, one of a few where they are given."""
+        """Take a text; if `among` is given, it must be one of these."""
         value = self.take(key, default)
         if not isinstance(value, str):
             raise self.refusal(key, f"must be a text in quotes, not {value!r}")
-        if "\0" in value:  # no file is called so, and no name of anything should be
-            raise self.refusal(key, f"must not hold the character NUL, as {value!r} does")
+        if "\0" in value:  # no file name can contain it, and no other name should
+            raise self.refusal(key, f"must not contain the character NUL; remove it from {value!r}")
         among = tuple(among)
         if among and value not in among:
             raise self.refusal(key, f"is {value!r}; it must be one of {', '.join(among)}{nearest(value, among)}")
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """Take a text, None where the key is missing."""
+        """Take a text, or None if the key is missing."""
         self._taken.add(key)
         return self.text(key) if key in self else None
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """Take true or false."""
+        """Take a boolean."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             raise self.refusal(key, f"must be true or false, not {value!r}")
         return value
 
     def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = MAX_COUNT) -> Any:  # noqa: ANN401 - an int, or the default
-        """Take a whole number between two, both included."""
+        """Take a whole number from `low` to `high`, both included. A default is not checked."""
         value = self.take(key, default)
         if key in self._values and (type(value) is not int or not low <= value <= high):
             raise self.refusal(key, f"must be a whole number from {low} to {high}, not {value!r}")
         return value
 
     def number(self, key: str, default: float = _REQUIRED, *, low: float = 0.0, high: float = 1e12) -> float:
-        """Take a number between two, both included."""
+        """Take a number from `low` to `high`, both included."""
         value = self.take(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise self.refusal(key, f"must be a number from {low:g} to {high:g}, not {value!r}")
         return float(value)
 
     def seconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> float:
-        """Take a duration such as "90 s" or "1.5 h", from `low` seconds to `MAX_S`; a plain number is in seconds."""
+        """Take a duration such as "90 s" or "1.5 h", from `low` seconds to `MAX_S`. A plain number is in seconds."""
         return self._seconds(key, self.take(key, default), low)
 
     def nanoseconds(self, key: str, default: float = _REQUIRED, *, low: float = 0.0) -> int:
-        """Take a duration; the bound and the default are in seconds, the answer in nanoseconds."""
+        """Take a duration in nanoseconds; `default` and `low` are in seconds."""
         return round(self.seconds(key, default, low=low) * NS_PER_S)
 
     def durations(self, key: str) -> tuple[float, ...]:
@@ -110,22 +110,22 @@ class Table:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
-            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / 86_400:g} d"
+            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
             raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
         return float(seconds)
 
     def table(self, key: str) -> "Table":
-        """Take a table; one that is missing is empty."""
+        """Take a table; a missing one is empty."""
         value = self.take(key, {})
         if not isinstance(value, Mapping):
             raise self.refusal(key, f"must be a table, not {value!r}")
         return Table(f"{self.where}{key}.", value)
 
     def tables(self, key: str, *, required: bool = False) -> "list[Table]":
-        """Take a list of tables; in messages each goes by its name, where it has one."""
+        """Take a list of tables. Messages call each by its name, or by its place if it has none."""
         value = self.take(key, _REQUIRED if required else [])
         if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-            raise self.refusal(key, f"must be a list of tables, each begun by [[{key}]], not {value!r}")
+            raise self.refusal(key, f"must be a list of tables, each starting with [[{key}]], not {value!r}")
         if required and not value:
             raise self.refusal(key, "needs at least one table")
         return [Table(f"{self.where}{key}.{table_name(each, place)}.", each) for place, each in enumerate(value)]
@@ -138,19 +138,19 @@ class Table:
         return tuple(value)
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Take all that is there, key by key."""
+        """Take all keys, with their values."""
         self._taken.update(self._values)
         return self._values.items()
 
     def made(self, key: str, make: Callable[[], _Value]) -> _Value:
-        """Make something of what was read, and put the key before what it refuses."""
+        """Return what `make` makes of the key's value. Put the key before the message of its error."""
         try:
             return make()
         except VpcIpamError as error:
             raise self.refusal(key, str(error)) from None
 
     def part_of(self, key: str, whole: int, default: int | str, *, up: bool) -> int:
-        """Take a whole number, or a percentage of another, rounded up or down."""
+        """Take a whole number, or a percentage of `whole`, rounded up or down."""
         value = self.take(key, default)
         found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
         if found is not None:
@@ -161,7 +161,7 @@ class Table:
         return value
 
     def finish(self, known: Iterable[str] = ()) -> None:
-        """Refuse the keys that nobody took, and that are not `known` either: each is a mistake, and would go unnoticed."""
+        """Refuse keys that are neither taken nor `known`: each is a mistake that would go unnoticed."""
         known = sorted({*self._taken, *known})
         for key in self._values:
             if key not in known:
@@ -169,18 +169,18 @@ class Table:
 
 
 def nearest(text: str, names: Iterable[str]) -> str:
-    """Ask whether the nearest of some names is meant, where one is near."""
+    """Return a suffix for messages that suggests the most similar name; empty if none is similar."""
     found = difflib.get_close_matches(str(text), list(names), n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """Copy a document with one key set, by its path with dots; tables of a list go by their name, or by their place from 1.
+    """Copy a document with the key at a dotted path set. A path calls a table of a list by its name, or by its place from 1.
 
-    A name may have dots itself; of several that would fit, the longest counts.
+    A name can contain dots; if several names fit, the longest counts.
 
     Raises:
-        ScenarioError: the path leads through something that is not there, is no table, or is one of several called so.
+        ScenarioError: the path leads through a missing table, a value that is not a table, or one of several tables with the same name.
     """
     return _changed(document, path.split("."), value, path)
 
@@ -193,7 +193,7 @@ def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: 
     if isinstance(below, Mapping):
         return {**document, head: _changed(below, rest, value, path)}
     if not isinstance(below, list) or not all(isinstance(each, Mapping) for each in below):
-        raise ScenarioError(f"{path}: {head} is no table, so nothing can be set in it")
+        raise ScenarioError(f"{path}: {head} is not a table, so it has no keys to set")
     names = [table_name(each, place) for place, each in enumerate(below)]
     tail = ".".join(rest)
     name = max((each for each in names if f"{tail}.".startswith(f"{each}.")), key=len, default=None)
@@ -203,11 +203,11 @@ def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: 
         raise ScenarioError(f"{path}: {names.count(name)} tables of {head} are called {name!r}; give each a name of its own")
     inner = rest[name.count(".") + 1 :]
     if not inner:
-        raise ScenarioError(f"{path} is a table; name the key of it that is to be set, as in {path}.name")
+        raise ScenarioError(f"{path} is a table; name one of its keys, as in {path}.name")
     place = names.index(name)
     return {**document, head: [*below[:place], _changed(below[place], inner, value, path), *below[place + 1 :]]}
 
 
 def table_name(table: Mapping[str, Any], place: int) -> str:
-    """What a table of a list is called: by its name, or else by its place, which counts from 0 here and from 1 in the answer."""
+    """Return the name of a table in a list, or if it has none, its place counted from 1. The argument `place` counts from 0."""
     return str(table.get("name", place + 1))

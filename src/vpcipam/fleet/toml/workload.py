@@ -25,10 +25,10 @@ LIFETIMES = ("fixed", "exponential", "log-normal", "empirical", "trace")
 
 
 def read_workload(table: Table, folder: str) -> Workload:
-    """Read one table of a scenario's `workload`; file names are relative to a folder.
+    """Read one `workload` table of a scenario; file names are relative to `folder`.
 
     Raises:
-        ScenarioError: a key of it makes no sense, or its trace can't be read.
+        ScenarioError: a key is invalid, or the trace can't be read.
     """
     kind = table.text("kind", among=KINDS)
     workload: Workload
@@ -54,16 +54,16 @@ def read_workload(table: Table, folder: str) -> Workload:
 def _name(table: Table, default: str) -> str:
     name = table.text("name", default)
     if not name:
-        raise table.refusal("name", "must not be empty; its pods' names begin with it")
+        raise table.refusal("name", "must not be empty; the pods' names begin with it")
     return name
 
 
 def _trace(table: Table, folder: str) -> FixedWorkload:
     columns = table.table("columns")
-    given = {what: columns.text(what) for what in COLUMNS if what in columns}
+    headers = {column: columns.text(column) for column in COLUMNS if column in columns}
     columns.finish(COLUMNS)
     layout = TraceFormat(
-        given,
+        headers,
         table.text("unit", "s", among=UNITS_NS),
         table.flag("keep_unscheduled", default=False),
         table.flag("from_first_pod", default=False),
@@ -94,7 +94,7 @@ def _deployment(table: Table) -> Deployment:
         replicas=replicas,
         roll_interval_s=table.seconds("roll_interval", 0),
         max_surge=surge,
-        # Kubernetes: where both come out as 0, one pod may be unavailable.
+        # Kubernetes: if both round to 0, one pod may be unavailable.
         max_unavailable=unavailable or int(not surge),
         ready_s=table.seconds("ready", 10, low=SHORTEST_S),
     )
@@ -125,6 +125,6 @@ def _log_normal(table: Table) -> LogNormalLifetime:
         table.take("p90", None)
         return LogNormalLifetime(median_s, table.number("sigma", 1.0, high=10.0))
     if "sigma" in table:
-        raise table.refusal("p90", "says the same as sigma; give one of the two")
+        raise table.refusal("p90", "can't be combined with sigma; give one of the two")
     p90_s = table.seconds("p90")
     return table.made("p90", lambda: LogNormalLifetime.from_p90(median_s, p90_s))
