@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.inspection.finding import Finding, Severity
-from vpcipam.inspection.subnets import SubnetSurvey
+from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
 from vpcipam.limits import HOST_NETWORK_PODS
 

@@ -15,9 +15,9 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
-from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
+from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.interfaces import (
+from vpcipam.node.eni_facts import (
     DEFAULT_NETWORK_CARD,
     card_index,
     discovered_subnets,
