@@ -155,7 +155,7 @@ class CiliumEniPolicy(BandPolicy):
         pre_allocate: free addresses to keep, 1 or more (spec.ipam.pre-allocate).
         min_allocate: the fewest addresses to have in total (spec.ipam.min-allocate).
         max_allocate: with this many addresses or more, none are needed (spec.ipam.max-allocate); 0 for no limit but the instance's.
-        max_above_watermark: addresses to ask for beyond what is needed, to ask less often (spec.ipam.max-above-watermark).
+        max_above_watermark: extra addresses to request, so that requests are rarer (spec.ipam.max-above-watermark).
         release_excess_ips: release the excess (--aws-release-excess-ips); Cilium's default is off.
         release_delay_s: how long an excess must last before it is released (--excess-ip-release-delay).
     """
@@ -198,7 +198,7 @@ class AzureCnsPolicy(BandPolicy):
     control plane calls exhausted. Current releases no longer use the percentage at which older monitors released (150 %).
 
     Attributes:
-        batch: addresses to ask for at a time, 1 or more (batchSize).
+        batch: addresses to request at a time, 1 or more (batchSize).
         buffer_percent: the part of a batch to keep free, in percent (requestThresholdPercent), 1 or more. With 0 the first pod would
             wait forever, because here a pod counts only once it has an address.
         max_ips: the most addresses of a node, 1 or more.

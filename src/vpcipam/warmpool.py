@@ -190,7 +190,7 @@ class WarmPolicy(Protocol):
         ...
 
 
-# --- the state of the pool -------------------------------------------------------------------------------------------------------
+# --- the state of the pool -----------------------------------------------------------------------------------------------------
 
 
 def target_state(view: PoolView, settings: Settings) -> TargetState | None:
@@ -330,7 +330,7 @@ def obstacle(eni: EniStats, now_ns: int) -> str | None:
     return None
 
 
-# --- when there is nothing to do ------------------------------------------------------------------------------------------------
+# --- when there is nothing to do -----------------------------------------------------------------------------------------------
 
 
 def calm(view: PoolView, settings: Settings) -> Calm:
@@ -401,7 +401,7 @@ def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
 
 
 def _wanted_slots(view: PoolView, settings: Settings) -> int:
-    """The slots to ask for at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
+    """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
     targets = target_state(view, settings)
     if targets is not None:
         return targets.short

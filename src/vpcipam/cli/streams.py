@@ -75,7 +75,7 @@ def note(message: str) -> None:
 
 def one_line(text: str) -> str:
     """Put a text on one line, and escape control characters that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(text.split()))
 
 
 def to_json(document: object) -> str:

@@ -34,7 +34,7 @@ class Page:
     """
 
     def __init__(self) -> None:
-        # NO_COLOR turns bold and dim off too: without colour they help nobody.
+        # NO_COLOR turns bold and dim off too: without colour they look out of place.
         self._console = Console(
             file=sys.stdout or StringIO(),
             color_system=None if os.environ.get("NO_COLOR") else "auto",

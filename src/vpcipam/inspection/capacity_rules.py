@@ -63,7 +63,7 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
-    """For each way to grow, why EC2 would refuse it; None if it may grant it."""
+    """For each way to grow, yield why EC2 would refuse it; None if EC2 may grant it."""
     if card.growth is None:
         return
     enis = {each.eni.eni_id: each for each in survey.enis}

@@ -187,7 +187,7 @@ def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding("device-index-gap", _NOTE, _card(card), message, "ipamd fills the lowest gap first")
 
 
-# --- the owners of ENIs -------------------------------------------------------------------------------------------------------
+# --- the owners of ENIs ------------------------------------------------------------------------------------------------
 
 
 def check_termination(survey: NodeSurvey) -> Iterator[Finding]:
@@ -259,7 +259,7 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 
 
-# --- text ---------------------------------------------------------------------------------------------------------------
+# --- text --------------------------------------------------------------------------------------------------------------
 
 
 def _card(card: CardSurvey) -> str:

@@ -76,7 +76,7 @@ class CardSurvey:
         eni_limit: the type's limit, or MAX_ENI if that is lower.
         eni_room: how many ENIs ipamd may still add.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
-        address_limit: the same, once all ENIs and slots for pods are filled.
+        address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
         growth: what ipamd requests once all addresses are taken, None for nothing.
     """
 

@@ -20,7 +20,7 @@ from vpcipam.settings import Settings
 from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
 
 RELEASED_CIDR_MEMORY_NS = 60 * NS_PER_S
-"""A CIDR released within this time is not adopted again: what still shows it may be stale (docs/ipamd.md, "Reconcile")."""
+"""A CIDR released within this time is not adopted again: metadata that still shows it may be stale (docs/ipamd.md, "Reconcile")."""
 _USED_MEANWHILE = "pods were given addresses there meanwhile"
 
 

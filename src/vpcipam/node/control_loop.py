@@ -277,7 +277,7 @@ class ControlLoop:
             if spare is not None:
                 self.queue(card, [card.free_eni(spare, calls)], now_ns)
 
-    # --- from EC2's answer to the datastore ----------------------------------------------------------------------------
+    # --- from EC2's answer to the datastore ---------------------------------------------------------------------------
 
     def queue(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> None:
         """Queue outcomes, and record those already due."""
@@ -307,7 +307,7 @@ class ControlLoop:
         self.pace.note(actions)
         self.in_doubt = self.in_doubt or not all(action.done for action in actions)
 
-    # --- reconcile and clean-up ----------------------------------------------------------------------------------------
+    # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with the metadata, and adopt or drop what EC2 confirms; see `Node.reconcile`."""

@@ -105,7 +105,7 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create it in any subnet, or to attach it, after which it is deleted again.
-            NodeError: the card has ENIs that the node doesn't know of, and no room left; the new ENI is deleted again. Or the metadata
+            NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is deleted again. Or the metadata
                 never showed the ENI; a reconcile adopts it later.
         """
         eni = self._create_in_a_subnet(slot_count, calls)
@@ -166,7 +166,7 @@ class Provisioner:
     def _free_device_index(self, network_card: int, calls: Calls) -> int:
         """Find the card's lowest free device index.
 
-        EC2 may show ENIs that the node doesn't know of: an attach or a detach failed halfway, or somebody else attached one.
+        EC2 may show ENIs that the node doesn't have: an attach or a detach failed halfway, or somebody else attached one.
 
         Raises:
             NodeError: with those ENIs, the card is at its limit.
@@ -200,7 +200,7 @@ class Provisioner:
             raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
         return shown
 
-    # --- freeing an ENI -------------------------------------------------------------------------------------------------------
+    # --- freeing an ENI ------------------------------------------------------------------------------------------------------
 
     def free_eni(self, eni_id: str, attachment_id: str, calls: Calls) -> None:
         """Detach and delete an ENI; an ENI that is already detached is only deleted.

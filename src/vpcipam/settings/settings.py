@@ -123,7 +123,7 @@ class Settings:
     def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING knows the types
+        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
     def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
         """Change single variables, read as ipamd reads them; None removes a variable.
