@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from vpcipam.stats import Assignment as Assignment, PoolStats as PoolStats
     # isort: on
 
-# The same names again, for the interpreter; a test compares the two lists.
+# The same names at run time; a test compares the two lists.
 _NAMES_BY_MODULE = {
     "action": "Action ActionKind",
     "address": "AddressMode Cidr",
@@ -61,10 +61,10 @@ _NAMES_BY_MODULE = {
     "stats": "Assignment PoolStats",
 }
 _MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
-__all__ = ["__version__", *_MODULES]  # noqa: PLE0604  # all are texts
+__all__ = ["__version__", *_MODULES]  # noqa: PLE0604  # every item is a str
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # as many types as names
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # each name has its own type
     """Load a public name from its module (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -74,5 +74,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # as many types as names
 
 
 def __dir__() -> list[str]:
-    """List the public names and what is loaded."""
+    """List the public names and the loaded ones."""
     return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ _GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 class Scatter:
     """A SplitMix64 random number generator whose whole state is one counter.
 
-    A caller undoes draws by setting `draw_count` back; the generators of `random` would have to copy their state for that.
+    To undo draws, set `draw_count` back. With a generator of `random`, a caller would have to copy its state.
     """
 
     def __init__(self, seed: int) -> None:

@@ -5,7 +5,7 @@ S_PER_HOUR = 3_600
 S_PER_DAY = 86_400
 MINUTE_NS = 60 * NS_PER_S
 
-_LONGEST_COUNT = 1 << 40  # only counts of IPv6 addresses are larger
+_IPV6_COUNT = 1 << 40  # only counts of IPv6 addresses are as large
 _PREFIX_80 = 1 << 48
 
 
@@ -19,7 +19,7 @@ def seconds_text(duration_ns: int) -> str:
 
 
 def span(duration_ns: int) -> str:
-    """Write a duration by its two largest units, rounded down.
+    """Write a duration in its two largest units, rounded down.
 
     >>> span(2_280_000_000_000), span(90_061_000_000_000), span(12_500_000_000), span(400_000_000), span(0)
     ('38 min', '1 d 1 h', '12 s', 'less than 1 s', '0 s')
@@ -36,12 +36,12 @@ def span(duration_ns: int) -> str:
 
 
 def number(count: int) -> str:
-    """Write a count with commas, and one of IPv6 addresses by its /80s.
+    """Write a count with commas; from 2^40 on, as a multiple of 2^48, the size of a /80.
 
     >>> number(12_345), number(2**48 - 5)
     ('12,345', '2^48 − 5')
     """
-    if count < _LONGEST_COUNT:
+    if count < _IPV6_COUNT:
         return f"{count:,}"
     blocks = -(-count // _PREFIX_80)
     missing = blocks * _PREFIX_80 - count

@@ -33,7 +33,8 @@ class Action:
 
     Attributes:
         at_ns: when it was done or refused, Unix nanoseconds.
-        kind: what was done; `adopt-…` and `drop-…` follow what EC2 says is attached, the others change EC2.
+        kind: what was done. `adopt-…` and `drop-…` bring the datastore in line with EC2, `reconcile` is a comparison that EC2 refused, and
+            the others change EC2.
         network_card: the card's index.
         eni_id: the ENI, None if EC2 refused to create one.
         cidrs: what was added, released, adopted or dropped; empty if adding was refused.
@@ -64,7 +65,7 @@ class Action:
         return self.error is None
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """Write it as one log line."""
         what = f"{self.kind} {self.eni_id or 'a new ENI'}"
         count = f" ({len(self.cidrs)} CIDR{'' if len(self.cidrs) == 1 else 's'})" if self.cidrs else ""
         refusal = f" — refused: {self.error}" if self.error else ""
@@ -85,9 +86,9 @@ class Restart:
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The entries of all journals that are in quarantine."""
+        """The quarantined entries of all journals."""
         return tuple(entry for card in self.cards for entry in card.quarantined)
 
     def __str__(self) -> str:
-        """Write it as one line of a log."""
+        """Write it as one log line."""
         return "; ".join(f"network card {index}: {card}" for index, card in enumerate(self.cards))

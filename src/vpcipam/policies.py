@@ -1,10 +1,10 @@
-"""Policies beside ipamd's for how many addresses a node keeps: Cilium's ENI mode, Azure CNS, and a hysteresis band.
+"""Alternatives to ipamd's rules for how many addresses a node keeps: Cilium's ENI mode, Azure CNS, and a hysteresis band.
 
-Each policy says, for a number of addresses in use, below which total a pool grows and above which it shrinks. The node carries this out
-as ipamd does: a look every 5 s, one request at a time, the same ENIs in the same order, a pause of 120 s when a subnet is out of
-addresses, and at most one shrinking in 30 s. MAX_ENI, the trunk, custom networking and excluded ENIs count as with ipamd; the warm targets
-do not. Cilium's operator and Azure's control plane act for many nodes from one place and at other times, so these policies compare how
-pools are sized, not how quickly. docs/policies.md shows the rules side by side.
+For each number of addresses in use, a policy sets a total below which the pool grows and a total above which it shrinks. The node carries
+this out as ipamd does: a pool check every 5 s, one request at a time, the same ENIs in the same order, a pause of 120 s when a subnet is
+out of addresses, and at most one shrinking in 30 s. MAX_ENI, the trunk, custom networking and excluded ENIs count as with ipamd; the warm
+targets do not. Cilium's operator and Azure's control plane serve many nodes from one place, with other timing, so these policies compare
+how pools are sized, not how quickly. docs/policies.md shows the rules side by side.
 """
 
 import abc
@@ -40,12 +40,12 @@ from vpcipam.warmpool import (
 
 
 class Band(NamedTuple):
-    """How many addresses a pool may have for a number in use. None of the three falls when that number rises.
+    """How many addresses a pool may have, given the number in use.
 
     Attributes:
-        least: the pool grows if it has fewer.
-        goal: the total that it then grows to, `least` or more.
-        most: the pool shrinks to this total if it has more; None for never.
+        least: the pool grows if its total is lower.
+        goal: the total that it then grows to; `least` or more.
+        most: the pool shrinks to this if its total is higher; None for never.
     """
 
     least: int
@@ -59,7 +59,7 @@ class BandPolicy(abc.ABC):
 
     Attributes:
         name: its name in scenarios and tables.
-        counts_whole_slots: a prefix with one address in use counts as 16 in use when the surplus is computed.
+        counts_whole_slots: for the surplus, a prefix with an address in use counts as 16 in use.
         frees_enis: an ENI without addresses is freed.
     """
 
@@ -126,7 +126,7 @@ class BandPolicy(abc.ABC):
         total, slot = view.stats.total_count, view.unit if self.counts_whole_slots else 1
 
         def most(used: int) -> int:
-            """The most that the pool may have if its pods are in as few slots as possible, so the lowest such number."""
+            """The most that the pool may have if its pods are in as few slots as possible, which gives the lowest bound."""
             limit = self.band(ceil_div(used, slot) * slot, view).most
             return ALWAYS_CALM.high if limit is None else limit
 
@@ -142,10 +142,10 @@ class CiliumEniPolicy(BandPolicy):
 
     - Needed: `pre_allocate` free addresses, and `min_allocate` in total, but no more than `max_allocate`. If any are needed, Cilium asks
       for `max_above_watermark` more. In prefix mode the number is rounded up to whole prefixes.
-    - Excess: what exceeds used + `pre_allocate` + `max_above_watermark`. As long as used + `pre_allocate` does not exceed `min_allocate` +
-      `max_above_watermark`, only what exceeds the latter (a rule of newer releases). A prefix with one address in use counts as 16 used.
-      The excess is released after 180 s, if `release_excess_ips` is on. The formula in Cilium's documentation subtracts `min_allocate`
-      instead of `pre_allocate`, by which a pool could be in excess and in need at once; this class follows the source.
+    - Excess: what exceeds used + `pre_allocate` + `max_above_watermark`. If used + `pre_allocate` ≤ `min_allocate` + `max_above_watermark`,
+      only what exceeds the latter (a rule of newer releases). A prefix with one address in use counts as 16 used. The excess is released
+      after 180 s, if `release_excess_ips` is on. The formula in Cilium's documentation subtracts `min_allocate` instead of `pre_allocate`.
+      With it, a pool could have an excess and a need at once; this class follows the source.
     - ENIs are never freed.
 
     Not modelled: extra addresses for pods that are already pending (Cilium's surge), and single addresses if a subnet has no /28 left.
@@ -153,9 +153,9 @@ class CiliumEniPolicy(BandPolicy):
 
     Attributes:
         pre_allocate: free addresses to keep, 1 or more (spec.ipam.pre-allocate).
-        min_allocate: addresses to have in any case (spec.ipam.min-allocate).
-        max_allocate: with so many addresses none is needed (spec.ipam.max-allocate); 0 for no limit but the instance's.
-        max_above_watermark: addresses to ask for beyond what is needed, to ask less often (spec.ipam.max-above-watermark).
+        min_allocate: the fewest addresses to have in total (spec.ipam.min-allocate).
+        max_allocate: with this many addresses or more, none are needed (spec.ipam.max-allocate); 0 for no limit but the instance's.
+        max_above_watermark: extra addresses to request, so that requests are rarer (spec.ipam.max-above-watermark).
         release_excess_ips: release the excess (--aws-release-excess-ips); Cilium's default is off.
         release_delay_s: how long an excess must last before it is released (--excess-ip-release-delay).
     """
@@ -191,16 +191,16 @@ class CiliumEniPolicy(BandPolicy):
 class AzureCnsPolicy(BandPolicy):
     """The target of Azure CNS (Azure/azure-container-networking: cns/ipampool/v2/monitor.go, the target IP count).
 
-    The target is batch × ⌈buffer + used / batch⌉, but at most `max_ips`, so between buffer × batch and almost a batch more are free. A pool
-    follows its target up and down, in whole slots. ENIs without addresses are freed; Azure has no ENIs.
+    The target is batch × ⌈buffer + used / batch⌉, but at most `max_ips`. Below that, buffer × batch addresses are free, plus less than one
+    batch. A pool follows its target up and down, in whole slots. ENIs without addresses are freed; Azure has no ENIs.
 
     Not modelled: Azure CNS counts pods that wait for an address as used, and it uses a batch of 1 and a buffer of 1 in a subnet that the
     control plane calls exhausted. Current releases no longer use the percentage at which older monitors released (150 %).
 
     Attributes:
-        batch: addresses to ask for at a time, 1 or more (batchSize).
+        batch: addresses to request at a time, 1 or more (batchSize).
         buffer_percent: the part of a batch to keep free, in percent (requestThresholdPercent), 1 or more. With 0 the first pod would
-            wait forever: here a pod doesn't count before it has an address.
+            wait forever, because here a pod counts only once it has an address.
         max_ips: the most addresses of a node, 1 or more.
     """
 
@@ -221,8 +221,8 @@ class AzureCnsPolicy(BandPolicy):
 class HysteresisPolicy(BandPolicy):
     """Keep between `minimum` and `maximum` free addresses, and do nothing in between.
 
-    A pool with too few grows to halfway between the two, so that equally many pods can come or go before the next EC2 call. Growing only
-    to `minimum` would need a call for each further pod, growing to `maximum` a release for each pod that goes. A pool with too many
+    A pool with too few grows to halfway between the two, so that as many pods can come as can go before the next EC2 call. Growing only to
+    `minimum` would need a call for each further pod, and growing to `maximum` a release for each pod that goes. A pool with too many
     releases what exceeds `maximum`. ENIs without addresses are freed. As with ipamd, a pool never grows beyond `max_pods`, except to fill
     its last prefix.
 

@@ -23,15 +23,15 @@ MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
 
 @attrs.frozen
 class PoolView:
-    """What a decision sees of one network card.
+    """The state of one network card, as a decision sees it.
 
     Attributes:
         slots_per_eni: IPv4 addresses per interface - 1.
         eni_limit: the most ENIs on the card: the type's limit, or MAX_ENI if that is lower.
-        unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they take room.
+        unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they count against the limit.
         trunk_expected: security groups for pods are on and the trunk ENI is not attached yet, so room is kept for it.
         custom_networking: pods use another subnet than the node, so the primary ENI has no pods.
-        max_pods: the kubelet's limit; a pool with so many addresses never grows.
+        max_pods: the kubelet's limit; a pool with that many addresses or more never grows.
         enis: ascending by device number.
         cooldown_aware: cooling addresses don't count as available.
     """
@@ -49,7 +49,7 @@ class PoolView:
 
     @property
     def out_of_use_count(self) -> int:
-        """The addresses that warm targets count as taken: those of sandboxes, and with `cooldown_aware` those that cool."""
+        """The addresses that warm targets count as taken: those of sandboxes and, with `cooldown_aware`, cooling ones."""
         return self.stats.assigned_count + (self.stats.cooling_count if self.cooldown_aware else 0)
 
     @property
@@ -68,7 +68,7 @@ class PoolView:
 
     @property
     def eni_room(self) -> int:
-        """How many more ENIs the card takes, 0 or more."""
+        """How many more ENIs the card can have, 0 or more."""
         return max(0, self.eni_limit - self.unmanaged_eni_count - self.trunk_expected - len(self.enis))
 
     @property
@@ -104,7 +104,7 @@ class Grow:
     Attributes:
         requests: ENIs with free slots, ascending by device number.
         new_eni_slots: slots to fill on a new ENI, 0 if the card has no room for one.
-        reason: why more are wanted.
+        reason: why the pool needs more.
     """
 
     requests: tuple[SlotRequest, ...]
@@ -135,7 +135,7 @@ class FreeEni:
 
 @attrs.frozen
 class Calm:
-    """A range of counts of assigned addresses within which no look changes a pool, whichever addresses are assigned or cool.
+    """The counts of assigned addresses with which no pool check changes a pool, whichever addresses are assigned or cool.
 
     Attributes:
         low: inclusive.
@@ -157,7 +157,7 @@ NEVER_CALM = Calm(0, -1)
 class WarmPolicy(Protocol):
     """How a node sizes its pool. Implementations have no state.
 
-    At each look a node calls `grow` first, then `shrink` if `grow` returned None, and then `free_eni`.
+    At each pool check a node calls `grow`, then `shrink` if `grow` returned None, and then `free_eni`.
     """
 
     @property
@@ -183,14 +183,14 @@ class WarmPolicy(Protocol):
         ...
 
     def calm(self, view: PoolView, settings: Settings) -> Calm:
-        """For which counts of assigned addresses the three above do nothing, as long as ENIs and CIDRs stay as they are.
+        """The counts of assigned addresses with which the three methods above do nothing, as long as ENIs and CIDRs don't change.
 
-        A `Grow` that is `blocked` counts as nothing. The range may be too small but never too large: within it a node doesn't look.
+        A `Grow` that is `blocked` counts as nothing. The range may be too small, never too large: within it, a node skips its pool check.
         """
         ...
 
 
-# --- where the pool stands -----------------------------------------------------------------------------------------------------
+# --- the state of the pool -----------------------------------------------------------------------------------------------------
 
 
 def target_state(view: PoolView, settings: Settings) -> TargetState | None:
@@ -251,7 +251,7 @@ def grow(view: PoolView, settings: Settings) -> Grow | None:
 
 
 def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
-    """Ask for more slots: of the ENIs with free slots in turn, else on a new ENI."""
+    """Ask for slots on the ENIs that have free ones, or else on a new ENI."""
     requests = tuple(
         SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, slot_count))
         for eni in view.enis
@@ -330,11 +330,11 @@ def obstacle(eni: EniStats, now_ns: int) -> str | None:
     return None
 
 
-# --- when there is nothing to do ------------------------------------------------------------------------------------------------
+# --- when there is nothing to do -----------------------------------------------------------------------------------------------
 
 
 def calm(view: PoolView, settings: Settings) -> Calm:
-    """For which counts of assigned addresses ipamd's rules do nothing; see `WarmPolicy.calm`."""
+    """The counts of assigned addresses with which ipamd's rules do nothing; see `WarmPolicy.calm`."""
     if view.mode is AddressMode.IPV6:
         return ALWAYS_CALM
     if not depends_on_counts(view):
@@ -347,7 +347,7 @@ def calm(view: PoolView, settings: Settings) -> Calm:
 
 
 def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
-    """Tell whether a decision depends on counts alone: no cooldown matters, every address is in reach, and no empty ENI may be freed."""
+    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, no empty ENI may be freed."""
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
         and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
@@ -360,7 +360,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # At the minimum, rounded up to whole slots, nothing is released. Above it, a slot beyond the target is; an ENI has one or more.
+        # Up to the minimum, in whole slots, nothing is released. Above it, a free slot beyond the target is; an ENI has one slot or more.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1
@@ -368,7 +368,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     least = max(1, target * target_unit)
     spare = [eni.total_count for eni in view.enis if _is_freeable(eni)]
     if view.mode is AddressMode.PREFIX:
-        # With so few free addresses, no prefix is free beyond the target, and no secondary ENI is without pods.
+        # With at most this many free addresses, no prefix beyond the target is free, and every secondary ENI has pods.
         return least, min([(target + 1) * unit, *spare]) - 1
     return least, (target + 1) * target_unit - 1 if spare else None
 
@@ -394,14 +394,14 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
 
 
 def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
-    """The target that counts if no IP target is set: its name, its value, and the addresses in one unit of it."""
+    """The target that applies if no IP target is set: its name, its value, and the addresses in one unit of it."""
     if view.mode is AddressMode.PREFIX:
         return "WARM_PREFIX_TARGET", settings.warm_prefix_target, view.unit
     return "WARM_ENI_TARGET", settings.warm_eni_target, view.slots_per_eni
 
 
 def _wanted_slots(view: PoolView, settings: Settings) -> int:
-    """The slots to ask for at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
+    """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
     targets = target_state(view, settings)
     if targets is not None:
         return targets.short

@@ -123,7 +123,7 @@ def test_totals_name_addresses_subnet_limits_and_calls(cli):
 
 def test_with_custom_networking_the_primary_address_is_told_to_be_of_another_subnet(cli):
     out = words(view(cli, "m5.large", "--pods", "12", "--set", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true"))
-    assert "21 IPv4 addresses, with those of the ENIs themselves; 1 of them, the primary ENI's, out of the node's own subnet" in out
+    assert "21 IPv4 addresses, including each ENI's primary IP; 1 of them, the primary ENI's, out of the node's own subnet" in out
     assert "own subnet" not in view(cli, "m5.large", "--pods", "12")
 
 
@@ -171,7 +171,7 @@ def test_a_refusal_of_ec2_is_shown_with_its_reason():
         (ActionKind.CREATE_ENI, 1, "attach an ENI with 2 addresses"),
         (ActionKind.CREATE_ENI, 3, "attach 3 ENIs with 6 addresses"),
         (ActionKind.ADD_CIDRS, 1, "add 2 addresses"),
-        (ActionKind.RELEASE_CIDRS, 2, "give back 4 addresses"),
+        (ActionKind.RELEASE_CIDRS, 2, "release 4 addresses"),
         (ActionKind.FREE_ENI, 1, "free an ENI"),
         (ActionKind.ADOPT_ENI, 1, "find an ENI"),
         (ActionKind.DROP_CIDRS, 1, "drop-cidrs 2 addresses"),

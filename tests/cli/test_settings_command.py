@@ -127,7 +127,7 @@ def test_all_variables_that_act_on_addresses_are_shown_and_explained(cli, monkey
         if variable.acts_on_addresses:
             assert variable.name in out
     assert "holds a released address back for" in out
-    assert "more variables are set, without effect on addresses" in out
+    assert "more variables are set, with no effect on addresses" in out
 
 
 def test_a_narrow_page_has_what_a_variable_does_below_it_and_a_wide_one_beside_it(cli, monkeypatch, manifest):

@@ -13,7 +13,7 @@ from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
-from vpcipam.fleet.toml.workload import LIFETIMES as READ_LIFETIMES
+from vpcipam.fleet.toml.workload_reader import LIFETIMES as READ_LIFETIMES
 from vpcipam.fleet.workload import (
     MAX_NS,
     Arrivals,

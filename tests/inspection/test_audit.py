@@ -12,7 +12,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.eni_facts import INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
@@ -477,7 +477,7 @@ def test_a_finding_is_one_line():
 
 def test_the_documentation_has_all_rules_and_no_other():
     root = Path(__file__).parents[2]
-    sources = "".join((root / "src/vpcipam/inspection" / name).read_text() for name in ("eni_rules.py", "subnet_rules.py"))
+    sources = "".join((root / "src/vpcipam/inspection" / name).read_text() for name in ("eni_rules.py", "capacity_rules.py"))
     ids = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', sources))
     table = (root / "docs/inspecting.md").read_text().partition("| --- | --- |")[2].partition("\n\n")[0]
     told = {name for row in table.splitlines() for name in re.findall(r"`([a-z0-9-]+)`", row.rpartition(" | ")[0])}

@@ -287,7 +287,7 @@ def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
         journal = InDispute()
         record(journal)
         here = world("t3.small", journals=[journal], start=False, name="n1")
-        with pytest.raises(NodeError, match=r"the journal of node n1 holds .*: call restore\(now_ns\) in place of start"):
+        with pytest.raises(NodeError, match=r"the journal of node n1 holds .*: call restore\(now_ns\) instead of start"):
             here.node.start(0)
         assert not here.node.started
         here.node.restore(0)

@@ -83,7 +83,7 @@ def test_a_node_without_an_instance_needs_an_ec2_that_launches(world):
 
     here = world(start=False)
     node = Node("m5.large", Settings(), Network(), subnet_id=here.subnet_id)
-    with pytest.raises(NodeError, match="say which one the node is, with instance_id"):
+    with pytest.raises(NodeError, match="give the instance_id of a running one"):
         node.start(0)
 
 

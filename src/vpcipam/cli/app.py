@@ -17,7 +17,7 @@ _COMMANDS = ("limits", "max-pods", "settings", "plan", "simulate", "sweep", "tun
 
 
 class _LazyGroup(click.Group):
-    """A group whose subcommands are the objects `command` of the modules named like them."""
+    """A group that loads each subcommand from the `command` of the module with its name."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -43,7 +43,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["--help", "-h"]},
     invoke_without_command=True,
-    no_args_is_help=False,  # its exit code depends on click's release
+    no_args_is_help=False,  # its exit code differs between click releases
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
@@ -58,7 +58,7 @@ def app(context: click.Context) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code. Only errors of usage are handled here; all others are raised."""
+    """Run the command line and return its exit code. Only usage errors are handled here; all others are raised."""
     if COMPLETE_VARIABLE in os.environ:
         app.main([], PROGRAM, COMPLETE_VARIABLE)  # exits
     try:

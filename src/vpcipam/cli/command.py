@@ -1,4 +1,4 @@
-"""What all commands share: they return an `Output`, take `--json`, and show examples in their help."""
+"""The base of all commands: they return an `Output`, take `--json`, and show examples in their help."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
 
 FILE = click.Path(readable=False)
-"""The type of a file argument. The command opens the file itself, so that all files that can't be read get the same exit code."""
+"""The type of a file argument. The command opens the file itself, so that every unreadable file gives the same exit code."""
 
 
 @attrs.frozen(kw_only=True)
@@ -22,8 +22,8 @@ class Output:
     """The result of a command.
 
     Attributes:
-        document: The answer for machines, as values that JSON knows.
-        show: The answer for people: a text, or what writes it on a page.
+        document: The answer for programs, as values that JSON can hold.
+        show: The answer for people: a text, or a function that writes it on a page.
         notes: Lines for people that are not part of the answer; they go to stderr.
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
     """
@@ -47,7 +47,7 @@ class OutputCommand(click.Command):
         as_json = ctx.params.pop("as_json")
         output: Output = super().invoke(ctx)
         write(to_json(output.document) if as_json else _text(output))
-        flush_stdout()  # before anything goes to stderr: where both go to one place, the order must be right
+        flush_stdout()  # so that what follows on stderr also appears after it
         if not as_json:
             for line in output.notes:
                 note(line)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 ATTEMPT_COUNT = 5
-"""Five attempts pause for 3 s in total; a person waits."""
+"""Five attempts pause for 3 s in total, no longer than a person likes to wait."""
 
 
 class Ec2Unreachable(VpcIpamError):

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="What a real node has, and what is wrong with it.")
+@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="Show what a real node has and what is wrong with it.")
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
 @click.option("--region", metavar="NAME", help="The instance's region. [default: the one that boto3 finds]")
@@ -43,7 +43,7 @@ def command(
 ) -> Output:
     """Read a real node, show its ENIs, subnets and capacity, and check it against the rules of EC2 and ipamd.
 
-    The command calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for an unknown type.
+    It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does not know.
 
     The exit code is 1 if there is a finding; notes don't change it.
     """

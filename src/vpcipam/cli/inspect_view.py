@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.inspection.finding import Finding, Severity
-from vpcipam.inspection.subnets import SubnetSurvey
+from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
 from vpcipam.limits import HOST_NETWORK_PODS
 
@@ -77,7 +77,7 @@ def _subnets(page: "Page", surveyed: NodeSurvey) -> None:
         for each in surveyed.subnets
     ]
     page.table(heads, rows, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
-    page.line("free /28s: an upper bound, since EC2 does not tell and a reservation can hold any of them", "dim")
+    page.line("free /28s: an upper bound: EC2 does not report them, and CIDR reservations can hold any of them", "dim")
 
 
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:

@@ -28,7 +28,7 @@ def read_types(file: str | None) -> dict[str, InstanceLimits]:
     """Read the types of a `--types` file, by name.
 
     Raises:
-        InvalidArgument: The file can't be read, has another content, or has no type.
+        InvalidArgument: The file can't be read, is not such JSON, or has no type.
     """
     if file is None:
         return {}

@@ -13,7 +13,7 @@ EXAMPLES = (
 )
 
 
-@click.command("limits", cls=OutputCommand, examples=EXAMPLES, short_help="What EC2 allows instances of a type.")
+@click.command("limits", cls=OutputCommand, examples=EXAMPLES, short_help="Show what EC2 allows an instance of a type.")
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
 @click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @types_option
@@ -30,7 +30,8 @@ def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) 
 
 
 _LEGEND = (
-    "ENIs: of the default network card. pods: max-pods with secondary IPs.\npods /28: max-pods with prefixes, capped as EKS recommends."
+    "ENIs: the most on the default network card. pods: max-pods with secondary IPs.\n"
+    "pods /28: max-pods with prefixes, capped as EKS recommends."
 )
 _HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods /28")
 

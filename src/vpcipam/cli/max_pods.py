@@ -20,11 +20,11 @@ EXAMPLES = (
 )
 
 
-@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, short_help="How many pods a node can run.")
+@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, short_help="Compute how many pods a node can run.")
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
-@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs of the node (MAX_ENI).")
+@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
 @click.option("--uncapped", is_flag=True, help="Ignore the cap that EKS recommends with prefixes.")
 @types_option
 def command(
@@ -34,7 +34,7 @@ def command(
 
     The number includes aws-node and kube-proxy, which run on every node and use the host's network.
 
-    For a single type, stdout gets only the number, so that scripts can use $(vpcipam max-pods TYPE); the formula goes to stderr.
+    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The formula goes to stderr.
     """
     more = read_types(types_file)
     answers = [

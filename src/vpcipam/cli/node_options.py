@@ -1,4 +1,4 @@
-"""The options that describe how a node is configured."""
+"""The options that configure a node."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checks of output files, made before a long run rather than after it."""
+"""Checks of output files, to make before a long run rather than after it."""
 
 import os
 from pathlib import Path

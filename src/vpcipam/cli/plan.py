@@ -25,16 +25,16 @@ EXAMPLES = (
 )
 
 
-@click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="What a node settles at with so many pods, and why.")
+@click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="Compute a node's ENIs and addresses for its pods.")
 @click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
 @click.option(
     "--pods",
     metavar="N",
     type=click.IntRange(0, PODS_LIMIT),
     required=True,
-    help="The pods on the node that need a VPC address, without host-network pods.",
+    help="The number of pods that need a VPC address; leave out host-network pods.",
 )
-@click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Add the sums for N such nodes.")
+@click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options
 @click.option("--timeline", is_flag=True, help="Show the node each time it changes.")
 @click.option("--fail-if-waiting", is_flag=True, help="Exit with 1 if pods wait for an address.")
@@ -51,9 +51,9 @@ def command(
     fail_if_waiting: bool,
     types_file: str | None,
 ) -> Output:
-    """Compute what a node of an instance TYPE settles at: its ENIs, addresses and EC2 calls, and the reasons.
+    """Compute the steady state of a node of instance TYPE: its ENIs, addresses and EC2 calls, with reasons.
 
-    Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds those of a cluster.
+    Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds cluster totals.
     """
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")

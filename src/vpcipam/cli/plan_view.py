@@ -101,7 +101,7 @@ def _bar(page: "Page", plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> 
 
 
 def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
-    """Divide a bar among counts: one sign for each if they fit, else in proportion; a count above 0 gets at least one sign."""
+    """Divide a bar among counts: one character for each if they fit, else in proportion; a count above 0 gets at least one."""
     total = sum(counts)
     if total <= longest:
         return list(counts)
@@ -118,7 +118,7 @@ def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
         f" in {counted(plan.prefix_count, 'prefix', 'prefixes')} ({plan.free_prefix_count} without a pod)" if plan.prefix_count else ""
     )
     calls = ", ".join(f"{count}×{action}" for action, count in plan.ec2_calls.items())
-    subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, with those of the ENIs themselves"
+    subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, including each ENI's primary IP"
     if custom_networking:
         subnet += "; 1 of them, the primary ENI's, out of the node's own subnet"
     attached = f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free"
@@ -194,7 +194,7 @@ def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
     texts = {
         ActionKind.CREATE_ENI: f"attach {enis}{card} with {content}",
         ActionKind.ADD_CIDRS: f"add {content}{card}",
-        ActionKind.RELEASE_CIDRS: f"give back {content}{card}",
+        ActionKind.RELEASE_CIDRS: f"release {content}{card}",
         ActionKind.FREE_ENI: f"free {enis}{card}",
         ActionKind.ADOPT_ENI: f"find {enis}{card}",
     }

@@ -12,7 +12,7 @@ def is_watched() -> bool:
 
 @contextmanager
 def show_progress(total: int, text: Callable[[int], str] = str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar until the context ends, and yield what moves it; yield None if nobody watches.
+    """Show a bar until the context ends, and yield the function that moves it; yield None if stderr is not a terminal.
 
     Args:
         total: The amount of work.

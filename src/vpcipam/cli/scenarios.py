@@ -19,7 +19,7 @@ _SCENARIO_OPTIONS = (
         "--trace",
         metavar="FILE",
         type=FILE,
-        help="Replace the scenario's workload with workload.trace: the pods of this CSV file, with times in seconds.",
+        help="Take the pods from this CSV file, with times in seconds, not from the scenario's workload. --set names them workload.trace.",
     ),
     click.option(
         "--set",
@@ -55,7 +55,7 @@ def _read_scenario(file: str, seed: int | None, trace: str | None, changes: dict
 
 
 def parse_change(text: str) -> tuple[str, object]:
-    """Split KEY=VALUE; a value that is not valid TOML is a text.
+    """Split KEY=VALUE; a value that is not valid TOML counts as a text.
 
     >>> parse_change("group.workers.count=3"), parse_change("duration=2 d"), parse_change("ec2.throttling='none'")
     (('group.workers.count', 3), ('duration', '2 d'), ('ec2.throttling', 'none'))

@@ -1,4 +1,4 @@
-"""`vpcipam settings`: how the daemon reads a manifest."""
+"""`vpcipam settings`: how ipamd reads a manifest."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-@click.command("settings", cls=OutputCommand, examples=EXAMPLES, short_help="How the daemon reads a manifest, and what is wrong with it.")
+@click.command("settings", cls=OutputCommand, examples=EXAMPLES, short_help="Explain and check an aws-node manifest.")
 @click.argument("file", metavar="FILE|-", type=FILE)
 @click.option(
     "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="Also check the settings against this instance type."
@@ -34,7 +34,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Out
 
     FILE is the DaemonSet as YAML or JSON, the `env` list of its aws-node container, or Helm values with a mapping `env`; - is stdin.
 
-    The exit code is 1 if the daemon or Kubernetes would refuse a value; warnings don't change it.
+    The exit code is 1 if ipamd or Kubernetes would refuse a value; warnings don't change it.
     """
     if STDIN == file == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
@@ -67,7 +67,7 @@ def _finding(source: str, diagnostics: tuple[Diagnostic, ...]) -> str | None:
 
 
 def _mode(settings: Settings, limits: InstanceLimits | None) -> AddressMode | None:
-    """Return what slots hold, on nitro if no type is given; None if the daemon would not start."""
+    """Return what slots hold, on nitro if no type is given; None if ipamd would not start."""
     try:
         if limits is not None:
             return settings.address_mode(limits)
@@ -91,10 +91,10 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
 
 
 def describe_variables(settings: Settings) -> list[dict[str, Any]]:
-    """Describe every variable that a release reads, then the other names that are set.
+    """Describe every variable that the container reads, then the other names that are set.
 
-    The `source` of a value is `set`; `fallback`: set to a text that the daemon can't use; `default`: not set; `implied`: not set, but other
-    variables imply it; `other`: set, but no variable of the daemon.
+    The `source` of a value is `set`; `fallback`: set to a text that ipamd can't use; `default`: not set; `implied`: not set, but other
+    variables imply it; `other`: set, but no variable of ipamd.
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]

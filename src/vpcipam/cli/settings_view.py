@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _STYLES = {"set": "bold", "fallback": "yellow", "default": "dim", "implied": "dim"}
 _LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _WIDE = 100
-"""The number of columns from which on a table of four columns reads well."""
+"""The narrowest page on which a table of four columns reads well, in characters."""
 
 
 def show_settings(page: "Page", headline: str, variables: Sequence[dict[str, Any]], diagnostics: Sequence[Diagnostic]) -> None:
@@ -23,9 +23,7 @@ def show_settings(page: "Page", headline: str, variables: Sequence[dict[str, Any
     others = sum(1 for described in variables if described["source"] != "default" and not described["acts_on_addresses"])
     if others:
         page.line()
-        page.line(
-            f"{counted(others, 'more variable is', 'more variables are')} set, without effect on addresses; --json lists them.", "dim"
-        )
+        page.line(f"{counted(others, 'more variable is', 'more variables are')} set, with no effect on addresses; --json lists all.", "dim")
     page.line()
     page.line(f"{counted(len(diagnostics), 'remark')}:" if diagnostics else "No remarks.", "bold")
     for found in diagnostics:

@@ -1,4 +1,4 @@
-"""`vpcipam simulate`: a fleet in time."""
+"""`vpcipam simulate`: a fleet of nodes over time."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,11 +22,11 @@ EXAMPLES = (
 )
 
 
-@click.command("simulate", cls=OutputCommand, examples=EXAMPLES, short_help="How a fleet of nodes fares over hours or days.")
+@click.command("simulate", cls=OutputCommand, examples=EXAMPLES, short_help="Simulate a fleet of nodes over hours or days.")
 @takes_scenario
 @click.option("--csv", "folder", metavar="DIR", type=FILE, help="Write all samples as CSV files into this folder.")
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the run, as .svg or .png. Needs vpcipam[plots].")
-@click.option("--quiet", is_flag=True, help="Show neither progress nor summary.")
+@click.option("--quiet", is_flag=True, help="Show neither the progress nor the summary.")
 def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: bool) -> Output:
     """Simulate the fleet of nodes and pods that SCENARIO.toml describes, with ipamd on every node and a model of EC2.
 

@@ -55,7 +55,7 @@ def _head(page: "Page", result: FleetResult) -> None:
 
 
 def sparkline(values: Sequence[int], width: int, signs: str) -> str:
-    """Draw values with up to `width` signs, each for the highest value of its part; the lowest sign means 0, the highest the maximum.
+    """Draw values with up to `width` characters, each for the highest value of its part. The first sign means 0, the last the maximum.
 
     >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@")
     '.=@'
@@ -67,7 +67,7 @@ def sparkline(values: Sequence[int], width: int, signs: str) -> str:
 
 
 def _levels(page: "Page", result: FleetResult) -> None:
-    """Write a line for each level: its peak, its mean and its values over time."""
+    """Write a line for each level: its peak, its mean, and its values over time."""
     summary, samples = result.summary, result.samples
     signs = _LEVELS if page.fancy else _PLAIN_LEVELS
     width = max(8, min(_LONGEST_SPARKLINE, page.width - _WIDTH_OF_FIGURES))

@@ -1,4 +1,4 @@
-"""Text from files and stdin, and to stdout and stderr. Needs only the standard library."""
+"""Read text from files and stdin, and write to stdout and stderr. Needs only the standard library."""
 
 import io
 import os
@@ -11,7 +11,7 @@ STDIN = "-"
 """The file name that means stdin."""
 
 _PLAIN = str.maketrans({"·": "-", "×": "x", "−": "-", "–": "-", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "…": "...", "█": "#", "▒": "+"})
-"""Replacements for signs that the output's encoding does not have."""
+"""Replacements for characters that the output's encoding does not have."""
 
 
 def open_text(file: str) -> TextIO:
@@ -35,7 +35,7 @@ def write(text: str) -> None:
 
 
 def _encodable(text: str, stream: TextIO) -> str:
-    """Replace the signs that a stream's encoding does not have."""
+    """Replace the characters that a stream's encoding does not have."""
     encoding = stream.encoding or "ascii"
     try:
         text.encode(encoding)
@@ -62,7 +62,7 @@ def abandon_stdout() -> None:
 
 
 def complain(message: str) -> None:
-    """Write one line to stderr, after the command's name."""
+    """Write one line to stderr, with the command's name first."""
     note(f"vpcipam: {message}")
 
 
@@ -75,7 +75,7 @@ def note(message: str) -> None:
 
 def one_line(text: str) -> str:
     """Put a text on one line, and escape control characters that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(text.split()))
 
 
 def to_json(document: object) -> str:

@@ -18,11 +18,11 @@ EXAMPLES = (
 )
 
 workers_option = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="The processes that run trials. [default: one for each processor]"
+    "--workers", metavar="N", type=click.IntRange(1, 1024), help="The number of processes. [default: one for each processor]"
 )
 
 
-@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, short_help="How a fleet fares under each of many settings.")
+@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, short_help="Simulate a fleet under many settings.")
 @takes_scenario
 @workers_option
 def command(scenario: Scenario, *, workers: int | None) -> Output:

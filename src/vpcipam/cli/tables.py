@@ -18,13 +18,13 @@ Span = tuple[str, str]
 """A text and its style."""
 
 Cell = str | Span | list[Span]
-"""What stands in one cell of a table."""
+"""The content of one cell of a table."""
 
 _PLAIN_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """Only dashes under the heads of columns."""
 
 _NARROWEST = 8
-"""The least width of a folding column, if its longest word needs as much; its head is never folded inside a word."""
+"""A folding column can be this narrow even if it has longer words, but a word in its head is never folded."""
 
 
 class Page:
@@ -34,7 +34,7 @@ class Page:
     """
 
     def __init__(self) -> None:
-        # NO_COLOR turns bold and dim off too: without colour they help nobody.
+        # NO_COLOR turns bold and dim off too: without colour they look out of place.
         self._console = Console(
             file=sys.stdout or StringIO(),
             color_system=None if os.environ.get("NO_COLOR") else "auto",
@@ -43,7 +43,7 @@ class Page:
             emoji=False,
             legacy_windows=False,
         )
-        self._parts: list[tuple[RenderableType, bool]] = []  # and whether its lines stay whole
+        self._parts: list[tuple[RenderableType, bool]] = []  # a part, and whether its lines stay whole
 
     @property
     def fancy(self) -> bool:
@@ -56,7 +56,7 @@ class Page:
         return self._console.width
 
     def line(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
-        """Add a paragraph; a `whole` one stays on one line however long it is, so that it can be copied."""
+        """Add a paragraph; if `whole`, it stays on one line, however long, so that it can be copied."""
         self._parts.append((_text((text, style)), whole))
 
     def indented(self, text: str) -> None:

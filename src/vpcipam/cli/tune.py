@@ -31,7 +31,7 @@ class _Point:
     on_front: bool
 
 
-@click.command("tune", cls=OutputCommand, examples=EXAMPLES, short_help="The best settings for a workload.")
+@click.command("tune", cls=OutputCommand, examples=EXAMPLES, short_help="Find the best settings for a workload.")
 @takes_scenario
 @workers_option
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")

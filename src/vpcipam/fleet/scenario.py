@@ -22,7 +22,7 @@ from vpcipam.errors import ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
 from vpcipam.fleet.toml.table import Table, changed
-from vpcipam.fleet.toml.workload import read_workload
+from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
-from vpcipam.inspection import eni_rules, subnet_rules
+from vpcipam.inspection import capacity_rules, eni_rules
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import NodeSurvey
 
 RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
-    subnet_rules.check_instance,
-    subnet_rules.check_capacity,
+    capacity_rules.check_instance,
+    capacity_rules.check_capacity,
     eni_rules.check_devices,
     eni_rules.check_places,
     eni_rules.check_eni_count,
@@ -23,14 +23,14 @@ RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
     eni_rules.check_leaked,
     eni_rules.check_unmanaged,
     eni_rules.check_trunk_and_efa,
-    subnet_rules.check_excluded,
-    subnet_rules.check_room,
-    subnet_rules.check_unseen,
+    capacity_rules.check_excluded,
+    capacity_rules.check_room,
+    capacity_rules.check_unseen,
 )
 """All rules. The docstring of each names its source."""
 
 
 def audit(survey: NodeSurvey) -> tuple[Finding, ...]:
-    """List what all rules find, findings before notes, each in the order of `RULES`. It makes no calls."""
+    """List what all rules find: findings, then notes, each in the order of `RULES`. It makes no calls."""
     found = [finding for rule in RULES for finding in rule(survey)]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.FINDING))

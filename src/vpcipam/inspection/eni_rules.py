@@ -8,9 +8,9 @@ from vpcipam.address import IPV4_BITS, IPV6_BITS, AddressMode, Cidr
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
-from vpcipam.inspection.subnets import parse_valid
+from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, is_leaked
+from vpcipam.node.eni_facts import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, is_leaked
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -50,7 +50,7 @@ def check_slots(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_prefix_support(survey: NodeSurvey) -> Iterator[Finding]:
-    """Only nitro and bare-metal types have prefixes (EC2: prefix delegation)."""
+    """Only nitro and bare-metal types can have prefixes (EC2: prefix delegation)."""
     limits = survey.node.limits
     for each in survey.enis:
         prefixes = (*each.eni.ipv4_prefixes, *each.eni.ipv6_prefixes)
@@ -112,7 +112,7 @@ def _of(cidr: Cidr, blocks: Iterable[Cidr]) -> Iterator[Cidr]:
 
 
 def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
-    """No address is in two CIDRs of the node, else two pods can get it; ipamd doesn't check (docs/ipamd.md, "Known faults")."""
+    """No address is in two CIDRs of the node. Otherwise two pods could get it; ipamd doesn't check (docs/ipamd.md, "Known faults")."""
     owned = sorted(((cidr, each.eni.eni_id) for each in survey.enis for cidr in _cidrs(each.eni)), key=lambda pair: pair[0])
     widest: dict[int, tuple[Cidr, str]] = {}  # by version: of the CIDRs so far, the one that ends last
     for cidr, eni_id in owned:
@@ -126,7 +126,7 @@ def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_modes(survey: NodeSurvey) -> Iterator[Finding]:
-    """Slots hold CIDRs of the mode; others give no pod an address, and ipamd releases them at its next start (docs/ipamd.md, "Modes")."""
+    """Slots hold CIDRs of the mode. Others give pods no addresses, and ipamd releases them at its next start (docs/ipamd.md, "Modes")."""
     ours = [each for each in survey.enis if each.managed]
     stale = [each for each in ours if each.stale_cidrs]
     other = "prefixes" if survey.mode is AddressMode.SECONDARY_IP else "secondary IPs"
@@ -140,7 +140,7 @@ def check_modes(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:
-    """In IPv6 mode the primary ENI has a /80, else the node never becomes ready (docs/ipamd.md, "IPv6")."""
+    """In IPv6 mode the primary ENI has a /80; without one, the node never becomes ready (docs/ipamd.md, "IPv6")."""
     primary = survey.primary
     if survey.mode is AddressMode.IPV6 and primary is not None and not primary.eni.ipv6_prefixes:
         message = "has no /80, and IPv6 pods get all their addresses from one"
@@ -148,7 +148,7 @@ def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("no-ipv6-prefix", _FINDING, primary.eni.eni_id, message, suggestion)
 
 
-# --- where ENIs are ------------------------------------------------------------------------------------------------------
+# --- the places of ENIs---------------------------------------------------------------------------------------------------
 
 
 def check_places(survey: NodeSurvey) -> Iterator[Finding]:
@@ -187,7 +187,7 @@ def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding("device-index-gap", _NOTE, _card(card), message, "ipamd fills the lowest gap first")
 
 
-# --- whose ENIs they are ------------------------------------------------------------------------------------------------------
+# --- the owners of ENIs ------------------------------------------------------------------------------------------------
 
 
 def check_termination(survey: NodeSurvey) -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def _why_unmanaged(eni: NetworkInterface) -> str:
 
 
 def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
-    """Trunk and EFA ENIs take room: a trunk gives no pod addresses, and ipamd frees neither (docs/ipamd.md, "Trunk and branch ENIs")."""
+    """Trunk and EFA ENIs take room: a trunk gives pods no addresses, ipamd frees neither (docs/ipamd.md, "Trunk and branch ENIs")."""
     for each in survey.enis:
         if each.eni.interface_type == "trunk":
             off = "" if survey.settings.enable_pod_eni else ", though ENABLE_POD_ENI is off"
@@ -259,7 +259,7 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 
 
-# --- text ---------------------------------------------------------------------------------------------------------------
+# --- text --------------------------------------------------------------------------------------------------------------
 
 
 def _card(card: CardSurvey) -> str:
@@ -272,7 +272,7 @@ def _short(cidr: Cidr) -> str:
 
 
 def _some(texts: Iterable[str]) -> str:
-    """Write the first few, and how many more there are."""
+    """Write the first few texts, and how many more there are."""
     shown = list(texts)
     more = len(shown) - _MOST_SHOWN
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -21,7 +21,7 @@ class Finding:
     Attributes:
         rule: the rule's id, such as `too-many-enis`.
         where: an ENI, a subnet, a network card (`card 0`) or the instance.
-        message: what was found; a sentence without subject and full stop.
+        message: what was found; a sentence whose subject is `where`, without a full stop.
         suggestion: what to do about it, empty if there is nothing to do.
     """
 

@@ -1,4 +1,4 @@
-"""What was read of a real node, before any rule is applied."""
+"""A real node as it was read, before any rule is applied."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ class ObservedNode:
 
     Attributes:
         instance: its own list of ENIs lacks their tags, so use `enis`.
-        limits: of its type.
+        limits: the limits of its type.
         enis: the attached ENIs, by network card and device index.
-        unattached: the unattached ENIs whose tag says that its ipamd created them, by id.
+        unattached: the unattached ENIs that its ipamd created, according to their tag, by id.
         subnets: the subnets of its VPC and of its ENIs, by id.
         enis_by_subnet: all ENIs, of any owner, in the subnets that its ENIs are in or that its ipamd may create ENIs in.
         read_ns: when it was read, Unix nanoseconds. Reading takes several calls: a change in between may show twice or not at all.

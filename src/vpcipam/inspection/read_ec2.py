@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from vpcipam.ec2.api import Ec2Api, NetworkInterface, Subnet
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary, place_of
+from vpcipam.node.eni_facts import INSTANCE_TAG, discovered_subnets, is_primary, place_of
 
 
 def read_node(
@@ -14,14 +14,14 @@ def read_node(
     """Read an instance, its ENIs, its leaked ENIs, its subnets, and all ENIs in these.
 
     Args:
-        ec2: what answers the calls. Throttled calls are retried only if it does that itself.
+        ec2: EC2, or a model of it. Throttled calls are retried only if it retries them itself.
         instance_id: the node's instance.
         now_ns: the time of the calls.
         find_limits: looks up the limits of a type by name; by default in the library's table.
 
     Raises:
         Ec2Error: EC2 refused a call; InvalidInstanceID.NotFound if the instance is unknown or terminated.
-        UnknownInstanceType: `find_limits` does not know the type.
+        UnknownInstanceType: `find_limits` does not find the type.
     """
     instance = ec2.describe_instance(instance_id, now_ns=now_ns)
     limits = find_limits(instance.instance_type)
@@ -40,7 +40,7 @@ def read_node(
 
 
 def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], now_ns: int) -> tuple[Subnet, ...]:
-    """Read the subnets of the VPC, and those of ENIs in other VPCs: EC2 allows such ENIs."""
+    """Read the subnets of the VPC, and those of ENIs in other VPCs, which EC2 allows."""
     of_vpc = ec2.describe_subnets(vpc_id=vpc_id, now_ns=now_ns)
     elsewhere = {eni.subnet_id for eni in enis} - {subnet.subnet_id for subnet in of_vpc}
     others = ec2.describe_subnets(subnet_ids=sorted(elsewhere), now_ns=now_ns) if elsewhere else ()

@@ -1,7 +1,7 @@
 """Survey a node that was read: which ENIs its ipamd manages, how many addresses pods can use, and how far it can grow.
 
-It is unknown which pods run, so a survey doesn't say how many addresses are in use, nor what the node does next. It does say what the
-node asks for once all its addresses are taken: `CardSurvey.growth`.
+A survey doesn't see pods, so it can't tell how many addresses are in use, nor what the node does next. It does tell what the node requests
+once all its addresses are taken: `CardSurvey.growth`.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
-from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
+from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.interfaces import (
+from vpcipam.node.eni_facts import (
     DEFAULT_NETWORK_CARD,
     card_index,
     discovered_subnets,
@@ -42,7 +42,7 @@ class EniSurvey:
         eni: the ENI as it was read.
         primary: it is the instance's primary ENI.
         managed: ipamd manages it.
-        excluded: the tag of its subnet says that it gives no pod addresses.
+        excluded: a tag excludes its subnet from giving pods addresses.
         slot_count: slots taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
         address_count: the addresses that pods can use, taken or free.
         stale_cidrs: its CIDRs of the mode that is off, which give no new addresses.
@@ -76,8 +76,8 @@ class CardSurvey:
         eni_limit: the type's limit, or MAX_ENI if that is lower.
         eni_room: how many ENIs ipamd may still add.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
-        address_limit: the same, once all ENIs and slots for pods are filled.
-        growth: what ipamd asks for once all addresses are taken, None for nothing.
+        address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
+        growth: what ipamd requests once all addresses are taken, None for nothing.
     """
 
     network_card: int
@@ -93,7 +93,7 @@ class CardSurvey:
 
 @attrs.frozen(kw_only=True)
 class NodeSurvey:
-    """A node, under given settings of its ipamd.
+    """A node under given settings of its ipamd.
 
     Attributes:
         node: what was read.
@@ -103,7 +103,7 @@ class NodeSurvey:
         cards: the network cards, by index.
         enis: the attached ENIs, by network card and device index.
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
-        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if an ENIConfig decides, which EC2 doesn't know.
+        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if an ENIConfig decides, which EC2 doesn't show.
     """
 
     node: ObservedNode
@@ -135,7 +135,7 @@ class NodeSurvey:
         return next((subnet for subnet in self.subnets if subnet.subnet.subnet_id == subnet_id), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The survey as a JSON object."""
+        """Return the survey as a JSON object."""
         node = self.node
         instance = attrs.asdict(node.instance, filter=lambda attribute, _: attribute.name != "network_interfaces")
         return {
@@ -174,7 +174,7 @@ def survey(node: ObservedNode, settings: Settings | None = None, *, max_pods: in
 
 
 class _Surveyor:
-    """The making of one survey."""
+    """Make one survey."""
 
     def __init__(self, node: ObservedNode, settings: Settings, max_pods: int | None) -> None:
         self._node = node
@@ -262,10 +262,10 @@ class _Surveyor:
         New ENIs give no addresses if all subnets for them are excluded.
         """
         usable = [eni for eni in view.enis if view.takes_slots(eni)]
-        beyond = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
-        in_vain = bool(self._candidates) and all(subnet.subnet_id in self._excluded for subnet in self._candidates)
-        new = 0 if in_vain else view.eni_room
-        return (len(usable) + new) * view.slots_per_eni * view.unit + beyond
+        others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
+        all_excluded = bool(self._candidates) and all(subnet.subnet_id in self._excluded for subnet in self._candidates)
+        new = 0 if all_excluded else view.eni_room
+        return (len(usable) + new) * view.slots_per_eni * view.unit + others
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
         network_card, device_index = place_of(eni)

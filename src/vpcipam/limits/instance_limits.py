@@ -1,4 +1,4 @@
-"""The limits of one instance type as a checked value, and reading them from EC2's answer."""
+"""The limits of one instance type as a checked value, and how to read them from EC2's answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -108,7 +108,7 @@ class InstanceLimits:
         """Read one item of `InstanceTypes` from EC2's answer to DescribeInstanceTypes.
 
         Raises:
-            InvalidArgument: A value is missing or makes no sense.
+            InvalidArgument: A value is missing or invalid.
             TypeError: The item, or a value in it, has the wrong type.
         """
         if not isinstance(item, Mapping):
@@ -136,7 +136,7 @@ class InstanceLimits:
 
 
 def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it
-    """Look up a value in EC2's answer; `where` completes the sentence of an error message."""
+    """Look up a value in EC2's answer; `where` follows the key in error messages."""
     try:
         value = mapping[key]
     except KeyError:

@@ -2,7 +2,7 @@
 
 from vpcipam._arguments import require_boolean, require_integer
 from vpcipam.limits.instance_limits import InstanceLimits
-from vpcipam.limits.table import instance_limits
+from vpcipam.limits.type_table import instance_limits
 
 ADDRESSES_PER_PREFIX = 16
 """The pod addresses in one slot that holds an IPv4 prefix, a /28."""
@@ -29,11 +29,11 @@ def max_pods(
 
     Args:
         instance_type: A name, or limits of your own.
-        prefix_delegation: Slots hold prefixes. This has no effect on a type without prefixes (Xen), where the daemon falls back to
-            secondary IPs. Bare metal has prefixes, as for the daemon; EKS's calculator counts only nitro.
-        custom_networking: The primary ENI carries no pods. With a single ENI only the two host-network pods are left.
-        max_eni: The value of MAX_ENI, 1 or more; None: no cap. It can lower the number of ENIs, not raise it. Numbers below 1, which mean
-            no cap to the daemon, are refused.
+        prefix_delegation: Slots hold prefixes. This has no effect on a type without prefixes (Xen), where ipamd falls back to
+            secondary IPs. As in ipamd, bare metal has prefixes; EKS's calculator gives them only to nitro.
+        custom_networking: The primary ENI carries no pods. With a single ENI, only the two host-network pods remain.
+        max_eni: The value of MAX_ENI, 1 or more; None for no cap. It can lower the number of ENIs, not raise it. Numbers below 1, which
+            ipamd reads as no cap, are refused.
         capped: With prefixes, return at most what EKS recommends: 250 pods on more than 30 vCPUs, else 110. Secondary IPs are never
             capped, as in `eni-max-pods.txt` (c5.18xlarge: 737). EKS's `max-pods-calculator.sh` caps them too (250).
 

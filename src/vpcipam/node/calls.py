@@ -84,7 +84,7 @@ class Calls:
         Args:
             call: is given the time.
             backoff: how often to try, and how long to wait.
-            again: tells whether to retry after an error.
+            again: whether to retry after an error.
 
         Raises:
             Ec2Error: the error of the last try, or one that `again` is False for.

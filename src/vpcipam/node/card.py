@@ -11,7 +11,7 @@ from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.node.calls import Calls
-from vpcipam.node.interfaces import attachment_of, pod_cidrs
+from vpcipam.node.eni_facts import attachment_of, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
 from vpcipam.node.view import add_eni
@@ -20,7 +20,7 @@ from vpcipam.settings import Settings
 from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
 
 RELEASED_CIDR_MEMORY_NS = 60 * NS_PER_S
-"""A CIDR released within this time is not adopted again: what still shows it may be stale (docs/ipamd.md, "Reconcile")."""
+"""A CIDR released within this time is not adopted again: metadata that still shows it may be stale (docs/ipamd.md, "Reconcile")."""
 _USED_MEANWHILE = "pods were given addresses there meanwhile"
 
 
@@ -29,7 +29,7 @@ class Granted:
     """CIDRs or an ENI that EC2 has granted and the datastore does not have yet.
 
     Attributes:
-        at_ns: from when on they can be used.
+        at_ns: when they become usable.
     """
 
     at_ns: int
@@ -50,9 +50,9 @@ class Card:
         settings: those that apply to this card.
         provisioner: the EC2 side, set when the node starts.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        others: the node's other cards. EC2 may put on one card what another has just released, or has lost unnoticed.
-        surplus_since_ns: when the present surplus was first seen, None if the last look saw none.
-        calm: when the pool is calm, and the state of the card for which that is true; None until somebody asks.
+        others: the node's other cards. EC2 may put addresses on one card that another has just released, or has lost without notice.
+        surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
+        calm: the policy's last `calm`, after the state of the card that it is for; None before the first.
     """
 
     datastore: Datastore
@@ -75,7 +75,7 @@ class Card:
     def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
         """Fill slots of the first ENI for which EC2 grants them, else create an ENI (ipamd: increaseDatastorePool).
 
-        If a subnet is out of addresses, the next ENI is tried under subnet discovery, since it may be in another subnet.
+        Under subnet discovery, if a subnet is out of addresses, the next ENI is tried: it may be in another subnet.
         """
         outcomes: list[Outcome] = []
         for request in decision.requests:
@@ -231,7 +231,7 @@ class Card:
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
         """Drop what overlaps CIDRs that EC2 has just shown on an ENI, on any card of the node.
 
-        The ENI that had them has lost them unnoticed. If they stayed in the datastore too, two sandboxes could hold one address.
+        The ENI that had them has lost them without notice. If the datastore kept them too, two sandboxes could hold one address.
         """
         return [
             card._drop_cidrs(other_id, (other,), f"EC2 has put {cidr} on {eni_id}", now_ns)  # noqa: SLF001  # the same class
@@ -240,8 +240,8 @@ class Card:
             for other_id, other in card.datastore.overlapping(cidr)
         ]
 
-    def withhold_from_others(self, now_ns: int) -> None:
-        """Withhold addresses on this card that cool, or are in quarantine, by the journal of another card."""
+    def withhold_held_elsewhere(self, now_ns: int) -> None:
+        """Withhold the addresses of this card that cool or are quarantined according to another card's journal."""
         self.datastore.withhold(self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere())
 
     def _quarantined_elsewhere(self) -> list[Quarantined]:

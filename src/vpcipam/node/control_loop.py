@@ -1,7 +1,7 @@
 """ipamd's control loop: how a node starts, and what each tick decides and does (docs/ipamd.md, "The control loop").
 
-A tick's way: `ControlLoop.tick` looks at each card and asks the warm-pool policy, `Card` asks EC2 through its `Provisioner`, `queue`
-holds the outcome until EC2's answer is due, and `settle` then has `Card.record` put it into the datastore.
+The steps of a tick: `ControlLoop.tick` asks the warm-pool policy about each card, `Card` calls EC2 through its `Provisioner`, `queue` holds
+the outcome until EC2's answer is due, and `settle` then calls `Card.record`, which puts it into the datastore.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.decision import Forecast, decide
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
+from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
+from vpcipam.node.pool_check import Forecast, check_pool
 from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.view import is_trunk_expected, pool_view
 from vpcipam.settings import Settings
@@ -33,7 +33,7 @@ from vpcipam.warmpool import Calm, PoolView, WarmPolicy
 
 @attrs.define(eq=False, kw_only=True)
 class ControlLoop:
-    """The part of a `Node` that looks at its pool and acts on EC2. It has no lock: its owner sees that one thread calls it at a time.
+    """The part of a `Node` that checks its pools and calls EC2. It has no lock: its owner lets only one thread call it at a time.
 
     Attributes:
         subnet_id: the subnet to launch the instance in.
@@ -43,7 +43,7 @@ class ControlLoop:
         chance: varies the waits between tries, and picks the time of the first clean-up.
         cards: the managed network cards, by index.
         membership: which ENIs are not managed.
-        in_doubt: EC2 may differ from the datastores, by what the node itself has done.
+        in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
     """
 
@@ -92,18 +92,18 @@ class ControlLoop:
         )
 
     def calm(self, card: Card, now_ns: int) -> Calm:
-        """With which counts of assigned addresses no tick changes a card's pool; see `Node.calm`."""
+        """The counts of assigned addresses with which no tick changes a card's pool; see `Node.calm`."""
         return self._calm_and_view(card, now_ns)[0]
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
-        """See a card; None if its pool is calm, so that no look changes anything."""
+        """The view of a card; None if its pool is calm, so that a pool check would change nothing."""
         calm, view = self._calm_and_view(card, now_ns)
         if card.datastore.sandbox_count in calm:
             return None
         return view or self.view(card, now_ns)
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
-        """When a card's pool is calm, and its view if that had to be made to find out."""
+        """When a card's pool is calm, and its view if one was made to find out."""
         state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
         if card.calm is not None and card.calm[0] == state:
             return card.calm[1], None
@@ -161,7 +161,7 @@ class ControlLoop:
         return calls, actions
 
     def fill(self, begin_ns: int, calls: Calls) -> list[Action]:
-        """Fill the pools once, and begin to tick when the calls of the start end.
+        """Fill the pools once; the ticks begin when the calls of the start end.
 
         Raises:
             NodeError: pods would never get an address: an IPv6 node got no /80, or a node with custom networking no ENI.
@@ -176,7 +176,7 @@ class ControlLoop:
 
     def _launch(self, now_ns: int) -> str:
         if not hasattr(self.ec2, "launch_instance"):
-            raise NodeError("this EC2 launches no instances: say which one the node is, with instance_id")
+            raise NodeError("this EC2 can't launch instances: give the instance_id of a running one")
         launcher = cast("InstanceLauncher", self.ec2)
         return launcher.launch_instance(self.limits, self.subnet_id, now_ns=now_ns).instance_id
 
@@ -200,13 +200,13 @@ class ControlLoop:
         return Calls(self.ec2, now_ns, self.chance)
 
     def _first_cleanup(self, now_ns: int) -> int | None:
-        """When to look for leaked ENIs first, None for never (ipamd: cleanUpLeakedENIs)."""
+        """When to search for leaked ENIs first, None for never (ipamd: cleanUpLeakedENIs)."""
         if not self.settings.leaked_eni_cleanup_enabled:
             return None
         return now_ns + self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
 
     def _give_prefix(self, card: Card, calls: Calls) -> list[Action]:
-        """Put one /80 on a card: on its first ENI, or on a new one if a card above 0 has none."""
+        """Put one /80 on a card: on its first ENI, or on a new ENI if the card has none."""
         reason = "IPv6: one /80 serves all pods of a card"
         enis = card.datastore.eni_stats(calls.now_ns)
         if not enis:
@@ -237,12 +237,12 @@ class ControlLoop:
     # --- ticks --------------------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> tuple[Action, ...]:
-        """Look at the pools once, and return what has finished since the last tick; see `Node.tick`."""
+        """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.settle(now_ns)
         if self._mode is not AddressMode.IPV6 and self.busy_until(now_ns) is None:
-            if self.settings.provisioning_enabled and self.pace.may_look(now_ns):
+            if self.settings.provisioning_enabled and self.pace.may_check_pool(now_ns):
                 self._update_pools(now_ns)
-            # Not while the pool's calls are under way, but as soon as they end: else a node that keeps asking in vain would never compare.
+            # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
             if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
                 self._finished += self.reconcile(now_ns)
             if self.pace.cleanup_due(now_ns):
@@ -256,20 +256,20 @@ class ControlLoop:
         may_grow, may_shrink = self._may_grow(now_ns), self.pace.may_shrink(now_ns)
         for card in self.cards:
             self._update_pool(card, calls, now_ns, may_grow=may_grow, may_shrink=may_shrink)
-        self.pace.waited(now_ns, calls.now_ns)
+        self.pace.note_calls(now_ns, calls.now_ns)
 
     def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_grow: bool, may_shrink: bool) -> None:
         view = self._view_unless_calm(card, now_ns)
         if view is None:
             card.surplus_since_ns = None
             return
-        decision = decide(card, view, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
-        card.surplus_since_ns = decision.surplus_since_ns
+        check = check_pool(card, view, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+        card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
-        if decision.grow is not None:
-            outcomes = card.grow(decision.grow, calls)
-        elif decision.shrink is not None:
-            outcomes += card.shrink(decision.shrink, calls)
+        if check.grow is not None:
+            outcomes = card.grow(check.grow, calls)
+        elif check.shrink is not None:
+            outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
         if self._attaches and not any(each is card for each, _ in self.pending):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
@@ -277,7 +277,7 @@ class ControlLoop:
             if spare is not None:
                 self.queue(card, [card.free_eni(spare, calls)], now_ns)
 
-    # --- from EC2's answer to the datastore ----------------------------------------------------------------------------
+    # --- from EC2's answer to the datastore ---------------------------------------------------------------------------
 
     def queue(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> None:
         """Queue outcomes, and record those already due."""
@@ -307,10 +307,10 @@ class ControlLoop:
         self.pace.note(actions)
         self.in_doubt = self.in_doubt or not all(action.done for action in actions)
 
-    # --- reconcile and clean-up ----------------------------------------------------------------------------------------
+    # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
-        """Compare the node with the metadata, and follow what EC2 confirms; see `Node.reconcile`."""
+        """Compare the node with the metadata, and adopt or drop what EC2 confirms; see `Node.reconcile`."""
         if self._mode is AddressMode.IPV6 or self.busy_until(now_ns) is not None:
             return ()
         self.pace.note_reconcile(now_ns)
@@ -325,7 +325,7 @@ class ControlLoop:
         except Ec2Error as error:
             return (Action(now_ns, ActionKind.RECONCILE, DEFAULT_NETWORK_CARD, None, (), "compare with EC2", error=str(error)),)
         finally:
-            self.pace.waited(now_ns, calls.now_ns)
+            self.pace.note_calls(now_ns, calls.now_ns)
         actions: list[Action] = []
         for card in self.cards:
             managed = self.membership.managed(confirmed, card.index, instance_id)
@@ -344,14 +344,14 @@ class ControlLoop:
         self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS
         return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
 
-    # --- when to look again -------------------------------------------------------------------------------------------
+    # --- when to tick again -------------------------------------------------------------------------------------------
 
     def pass_over(self, now_ns: int) -> None:
-        """Assume that every tick before `now_ns` was made and found nothing to do; see `Node.pass_over`."""
+        """Skip the ticks before `now_ns`, as if each had found nothing to do; see `Node.pass_over`."""
         self.pace.pass_over(now_ns, every_tick=self._trunk_expected)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool, include_cleanup: bool) -> int | None:
-        """When the next tick will do something, None for never; see `Node.next_wakeup`."""
+        """The time of the next tick that will do something, None for never; see `Node.next_wakeup`."""
         if self._mode is AddressMode.IPV6:
             return None
         if self.pending:
@@ -367,7 +367,7 @@ class ControlLoop:
         return None
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
-        """A forecast for each card on which a look can change something, even if only that a surplus ends."""
+        """A forecast for each card on which a pool check can change something, even if only that a surplus ends."""
         forecasts = []
         for card in self.cards:
             view = self._view_unless_calm(card, now_ns)

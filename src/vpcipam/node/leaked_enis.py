@@ -1,9 +1,9 @@
-"""Delete leaked ENIs: an ipamd created them and nothing is attached to them, because an attach or a delete failed halfway."""
+"""Delete leaked ENIs: an ipamd created them, and they are unattached because an attach or a delete failed halfway."""
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.node.calls import Calls
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
+from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
 from vpcipam.node.provisioner import Provisioner
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
+from vpcipam.node.eni_facts import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
 
 
 @attrs.define
 class Membership:
-    """The unmanaged ENIs of a node, as last seen: they take room on their card.
+    """The unmanaged ENIs of a node, as last seen. They count against their card's limit.
 
     Attributes:
         manage_untagged: manage ENIs that have neither of ipamd's two tags.
@@ -28,11 +28,11 @@ class Membership:
         return bool(self._unmanaged.keys() - {eni.eni_id for eni in shown})
 
     def shown(self, attached: Iterable[NetworkInterface], network_card: int) -> dict[str, NetworkInterface]:
-        """The managed ENIs of a card in the metadata. Metadata has no tags, so this goes by the last `managed`."""
+        """The managed ENIs of a card in the metadata. Metadata has no tags, so this relies on the last call of `managed`."""
         return {eni.eni_id: eni for eni in attached if card_index(eni) == network_card and eni.eni_id not in self._unmanaged}
 
     def managed(self, attached: Iterable[NetworkInterface], network_card: int, instance_id: str) -> dict[str, NetworkInterface]:
-        """The managed ENIs of a card, by their tags; remember the others (ipamd: setUnmanagedENIs)."""
+        """Pick the managed ENIs of a card by their tags, and remember the others (ipamd: setUnmanagedENIs)."""
         on_card = {eni.eni_id: eni for eni in attached if card_index(eni) == network_card}
         managed = {eni_id: eni for eni_id, eni in on_card.items() if self._is_managed(eni, instance_id)}
         others = {eni_id: card for eni_id, card in self._unmanaged.items() if card != network_card}

@@ -15,7 +15,7 @@ from vpcipam.journal.protocol import Journal
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
+from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -24,7 +24,7 @@ from vpcipam.stats import Assignment, PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
 NodeEvent = DatastoreEvent | Action
-"""What a node calls `on_event` with: each event of its datastores, and each action once the call of the control loop is over."""
+"""What `on_event` receives: each event of the node's datastores, and each action, at the end of the call of the control loop."""
 
 
 class Node:
@@ -36,8 +36,8 @@ class Node:
     Any thread may call it at any time. One lock serializes the calls of the control loop (`start`, `tick`, `reconcile` and so on).
     `assign` and `unassign` don't take it, so they never wait for EC2; they only wait for the datastore's lock.
 
-    If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: what a tick asks for is recorded, and returned by a tick, when EC2's answer
-    is due. Until then the node is busy and its ticks do nothing else. It looks at its pool again 5 s later.
+    If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: a tick's request is recorded when EC2's answer is due, and the next tick
+    returns it. Until all answers are due the node is busy, and its ticks do nothing else. It checks its pool again 5 s later.
 
     Invariants, whatever EC2 answers:
 
@@ -75,18 +75,18 @@ class Node:
         Args:
             instance_type: a type's name, or its limits.
             settings: the variables of its aws-node container.
-            ec2: what answers its calls.
+            ec2: EC2, or a model of it.
             subnet_id: the subnet of its instance.
             instance_id: a running instance; None to launch one at `start`, which only a model can do.
             pod_subnet_id: the ENIConfig's subnet, for AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG; None for the node's own.
             max_pods: the kubelet's limit, host-network pods included; None for what EKS sets.
-            name: what to call it in messages; None for its instance id.
+            name: its name in messages; None for its instance id.
             placement: see `Datastore`.
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
             policy: the rules that size the pool; None for ipamd's.
-            journals: one for each managed network card, ascending; none to keep nothing. If they hold entries, call `restore`, not `start`.
+            journals: one for each managed network card, ascending; empty for none. If they hold entries, call `restore`, not `start`.
             on_event: called with each `NodeEvent`; see `vpcipam.events`. It must be quick and must not change the node. It may look at the
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
@@ -181,7 +181,7 @@ class Node:
 
     @property
     def cordoned(self) -> bool:
-        """The node takes no new pods, so it neither attaches nor frees ENIs, unless AWS_MANAGE_ENIS_NON_SCHEDULABLE is set."""
+        """Whether the node takes no new pods. It then neither attaches nor frees ENIs, unless AWS_MANAGE_ENIS_NON_SCHEDULABLE is set."""
         return self._loop.cordoned
 
     @cordoned.setter
@@ -190,7 +190,7 @@ class Node:
 
     @property
     def terminating(self) -> bool:
-        """The node's ipamd is about to stop, so the node neither attaches nor frees ENIs."""
+        """Whether the node's ipamd is about to stop. The node then neither attaches nor frees ENIs."""
         return self._loop.terminating
 
     @terminating.setter
@@ -208,15 +208,15 @@ class Node:
         return self.settings.eni_limit(self.limits, index) - self._loop.membership.unmanaged_count(index)
 
     def view(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolView:
-        """What the warm-pool decisions see of one card. Pass it to the functions of `vpcipam.warmpool` to learn why they decide so."""
+        """Return one card's state as the warm-pool decisions see it. The functions of `vpcipam.warmpool` take it and give their reasons."""
         with self._lock:
             self._loop.settle(now_ns)
             return self._loop.view(self._card(network_card), now_ns)
 
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
-        """With which counts of assigned addresses on a card no tick changes its pool, as long as its ENIs and CIDRs stay.
+        """The counts of assigned addresses with which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
 
-        While the count stays within, an assign or an unassign doesn't change what `next_wakeup` answers.
+        While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns.
 
         Complexity: O(1) until ENIs or CIDRs change.
         """
@@ -272,7 +272,7 @@ class Node:
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The undecided entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
+        """The quarantined entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
         return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
 
     def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
@@ -301,8 +301,8 @@ class Node:
         """Adopt what is attached, release what the mode can't use, and fill the pool once (ipamd: nodeInit).
 
         Raises:
-            NodeError: the node is already started; a journal holds entries; no instance can be launched; EC2 gives IPv6 no prefix; or,
-                under custom networking, the pool stays empty. The node can be started again. It keeps its instance and what EC2 granted.
+            NodeError: the node is already started; a journal holds entries; no instance can be launched; an IPv6 node gets no /80; or,
+                under custom networking, the pool stays empty. The node can be started again: it keeps its instance and what EC2 granted.
             Ec2Error: EC2 refused to say what is attached.
             JournalError: a journal can't be read.
         """
@@ -312,19 +312,19 @@ class Node:
                 held = journal.restore(now_ns)
                 if held.assigned or held.cooling or held.problems:
                     what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
-                    raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) in place of start")
+                    raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
             return self._start(now_ns, lambda _: ()).actions
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:
         """Start again with what the journals hold: sandboxes keep their addresses, and cooldowns go on. See `Datastore.restore`.
 
-        The journals are read when it is known what is attached, before the pool is filled. With empty journals this is `start`.
+        The journals are read after the attached ENIs are adopted and before the pool is filled. With empty journals this is `start`.
 
         Args:
             now_ns: the time.
-            gone: sandboxes that no longer run, by the container runtime; their addresses cool from now on. ipamd compares its checkpoint
-                with what runs in the same way, but forgets the cooldown.
-            trust_clock: False if the clock may have been put forward since; then every cooldown starts anew.
+            gone: sandboxes that the container runtime no longer runs; their addresses cool from now on. ipamd also compares its
+                checkpoint with what runs, but forgets the cooldown.
+            trust_clock: False if the clock may have jumped forward since; every cooldown then starts again.
 
         Raises:
             NodeError: the node is already started; it has no journals; or as with `start`.
@@ -335,7 +335,9 @@ class Node:
         with self._lock:
             self._require_not_started()
             if not self._journals:
-                raise NodeError(f"node {self.name} has no journals to restore from: give them when it is made, or call start(now_ns)")
+                raise NodeError(
+                    f"node {self.name} has no journals to restore from: pass them to Node(…, journals=…), or call start(now_ns)"
+                )
             return self._start(now_ns, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock))
 
     def _require_not_started(self) -> None:
@@ -354,11 +356,11 @@ class Node:
         return Restart(self._publish([*adopted, *filled]), restored)
 
     def _restore_cards(self, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> tuple[Restoration, ...]:
-        """Restore each card from its journal, then withhold on every card what the other cards' journals say."""
+        """Restore each card from its journal, then withhold on every card the addresses that the other cards' journals hold back."""
         cards = self._loop.cards
         restored = tuple(card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards)
         for card in cards:
-            card.withhold_from_others(now_ns)
+            card.withhold_held_elsewhere(now_ns)
         return restored
 
     def _publish(self, actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -372,10 +374,10 @@ class Node:
     # --- the control loop ---------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> tuple[Action, ...]:
-        """Look at the pool once, and return what has finished since the last tick.
+        """Check the pool once, and return what has finished since the last tick.
 
-        It grows or shrinks the pool, frees an ENI, then reconciles and looks for leaked ENIs if these are due. A tick of a busy node only
-        returns what has finished.
+        It grows or shrinks the pool, frees an ENI, then reconciles and searches for leaked ENIs if these are due. A tick of a busy node
+        only returns what has finished.
 
         Raises:
             NodeError: the node is not started.
@@ -385,7 +387,7 @@ class Node:
             return self._publish(self._loop.tick(now_ns))
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
-        """Compare the node with its instance's metadata, and follow what EC2 confirms (ipamd: nodeIPPoolReconcile).
+        """Compare the node with its instance's metadata, and adopt or drop what EC2 confirms (ipamd: nodeIPPoolReconcile).
 
         Metadata can be stale, so nothing is dropped or adopted before EC2 itself confirms it. CIDRs released within the last 60 s are not
         adopted. An IPv6 node has nothing to reconcile, as in ipamd.
@@ -401,7 +403,7 @@ class Node:
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the ENIs of the VPC that an ipamd created and that have been unattached for 5 min or more (ipamd: cleanUpLeakedENIs).
 
-        Ticks do this once an hour. As in ipamd it goes on beside the control loop, so no tick waits for it.
+        Ticks do this once an hour. As in ipamd, it runs beside the control loop, so no tick waits for it.
 
         Raises:
             NodeError: the node is not started.
@@ -410,44 +412,44 @@ class Node:
         with self._lock:
             return self._publish(self._loop.delete_leaked_enis(now_ns))
 
-    # --- when to look again -------------------------------------------------------------------------------------------
+    # --- when to tick again -------------------------------------------------------------------------------------------
 
     def busy_until(self, now_ns: int) -> int | None:
         """When the EC2 calls under way end, None if there are none."""
         return self._loop.busy_until(now_ns)
 
     def next_tick(self, now_ns: int) -> int:
-        """When the first tick after a time is, whether or not there is anything to do then."""
+        """The time of the first tick after `now_ns`, whether or not it will do anything."""
         return self._loop.pace.next_tick(now_ns)
 
     @property
     def in_doubt(self) -> bool:
-        """Tell whether EC2 may have other ENIs and addresses than the node because of what the node itself has done.
+        """Tell whether EC2's ENIs and addresses may differ from the node's as a result of the node's own calls.
 
         It is True after the start and after each refused call, until a comparison with EC2 shows no difference.
         """
         return self._loop.in_doubt
 
     def pass_over(self, now_ns: int) -> None:
-        """Assume that every tick before `now_ns` was made and found nothing to do, for a caller who ticks only when there is something.
+        """Skip the ticks before `now_ns`, as if each had found nothing to do; for a caller that ticks only at wakeups.
 
-        It compares nothing with EC2, so use it only if nobody else changes the instance's ENIs and the node is not in doubt. All later
-        ticks then act at the same instants as if every tick had been made.
+        Nothing is compared with EC2, so use it only if nobody else changes the instance's ENIs and the node is not in doubt. All later
+        ticks then act at the same instants as if no tick had been skipped.
         """
         with self._lock:
             self._loop.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_cleanup: bool | None = None) -> int | None:
-        """When the next tick after `now_ns` will do something, as things stand; None for never.
+        """The time of the first tick after `now_ns` that will do something if nothing changes; None for never.
 
         Ticks are on a grid: every 5 s from the start, or from the end of the last calls that took time. A busy node wakes when its calls
-        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. A tick that EC2 refused counts: it is
-        worth trying again.
+        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. A request that EC2 refused
+        counts: it is worth trying again.
 
         Args:
             now_ns: the time.
             include_reconcile: count a comparison with EC2 as doing something.
-            include_cleanup: count a look for leaked ENIs as doing something; None for the value of `include_reconcile`. If both are
+            include_cleanup: count a search for leaked ENIs as doing something; None for the value of `include_reconcile`. If both are
                 False, only changes of the pool count.
 
         Raises:

@@ -1,4 +1,4 @@
-"""When a node may do what: the intervals and pauses of ipamd's control loop (docs/ipamd.md, "The control loop")."""
+"""The intervals and pauses of ipamd's control loop, and what they let a node do at a given time (docs/ipamd.md, "The control loop")."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,13 @@ from vpcipam.action import Action, ActionKind
 from vpcipam.warmpool import DECREASE_INTERVAL_NS, OUT_OF_ADDRESSES_PAUSE_NS
 
 TICK_INTERVAL_NS = 5 * NS_PER_S
-"""ipamd looks at its pool this often."""
+"""ipamd checks its pool this often."""
 RECONCILE_INTERVAL_NS = 60 * NS_PER_S
-"""A node compares itself with EC2 only if its last pool action is longer ago than this."""
+"""A node compares itself with EC2 only if its last pool action was longer ago than this."""
 CLEANUP_INTERVAL_NS = 3600 * NS_PER_S
-"""A node looks for leaked ENIs this often."""
+"""A node searches for leaked ENIs this often."""
 CLEANUP_DELAY_MAX_S = 300
-"""The first look comes within this time of the start, at random, so that nodes that start together don't call EC2 together."""
+"""The first search comes at a random time, at most this long after the start, so that nodes that start together don't call EC2 together."""
 _LONG_AGO_NS = -(1 << 62)
 
 
@@ -27,7 +27,7 @@ class Pace:
         anchor_ns: the start of the grid of ticks: when the node started, or when its last calls that took time ended.
         ready_ns: when the calls of the start ended.
         busy_until_ns: when the calls that the loop waits for end.
-        cleanup_ns: when to look for leaked ENIs next, None for never.
+        cleanup_ns: when to search for leaked ENIs next, None for never.
     """
 
     anchor_ns: int = 0
@@ -45,13 +45,13 @@ class Pace:
         if ready_ns > now_ns:
             self.busy_until_ns = ready_ns
 
-    def waited(self, begin_ns: int, end_ns: int) -> None:
-        """Note when the loop's calls began and when they end; if they take time, the ticks count from their end."""
+    def note_calls(self, begin_ns: int, end_ns: int) -> None:
+        """Note when the loop's calls begin and end. If they take time, the grid of ticks restarts at their end."""
         if end_ns > begin_ns:
             self.anchor_ns = self.busy_until_ns = end_ns
 
     def note(self, actions: Iterable[Action]) -> None:
-        """Note when the pool last changed."""
+        """Note when actions changed the pool, or found the subnet out of addresses."""
         for action in actions:
             if action.out_of_addresses:
                 self._out_of_addresses_ns = action.at_ns
@@ -66,7 +66,7 @@ class Pace:
         self._last_action_ns = now_ns
 
     def pass_over(self, now_ns: int, *, every_tick: bool) -> None:
-        """Assume that every tick before `now_ns` at which a comparison was due made one and found nothing.
+        """Assume that every comparison with EC2 that was due before `now_ns` was made and found nothing.
 
         Args:
             now_ns: the time, exclusive.
@@ -77,7 +77,7 @@ class Pace:
             interval_ns = TICK_INTERVAL_NS if every_tick else RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS
             self._last_action_ns = max(self._last_action_ns, now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns)
 
-    def may_look(self, now_ns: int) -> bool:
+    def may_check_pool(self, now_ns: int) -> bool:
         """Tell whether the last calls that took time ended at least one tick ago."""
         return now_ns >= self.busy_until_ns + TICK_INTERVAL_NS
 
@@ -90,11 +90,11 @@ class Pace:
         return now_ns - self._last_decrease_ns >= DECREASE_INTERVAL_NS
 
     def reconcile_due(self, now_ns: int) -> bool:
-        """Tell whether the last pool action is long enough ago."""
+        """Tell whether the last pool action was long enough ago."""
         return now_ns - self._last_action_ns > RECONCILE_INTERVAL_NS
 
     def cleanup_due(self, now_ns: int) -> bool:
-        """Tell whether it is time to look for leaked ENIs."""
+        """Tell whether it is time to search for leaked ENIs."""
         return self.cleanup_ns is not None and now_ns >= self.cleanup_ns
 
     def next_tick(self, after_ns: int) -> int:

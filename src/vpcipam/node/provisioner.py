@@ -10,7 +10,7 @@ from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, Backoff, Calls
-from vpcipam.node.interfaces import (
+from vpcipam.node.eni_facts import (
     CREATED_TAG,
     DESCRIPTION_PREFIX,
     INSTANCE_TAG,
@@ -35,7 +35,7 @@ class SlotGrant:
 
 @attrs.frozen
 class Provisioner:
-    """The EC2 side of one instance. Each method makes its calls through `calls`, which knows the time.
+    """The EC2 side of one instance. Each method makes its calls through `calls`, which keeps the time.
 
     Attributes:
         mode: what slots hold.
@@ -105,7 +105,7 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create it in any subnet, or to attach it, after which it is deleted again.
-            NodeError: the card has ENIs that the node doesn't know of, and no room left; the new ENI is deleted again. Or the metadata
+            NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is deleted again. Or the metadata
                 never showed the ENI; a reconcile adopts it later.
         """
         eni = self._create_in_a_subnet(slot_count, calls)
@@ -137,7 +137,7 @@ class Provisioner:
         for subnet_id in subnet_ids[:-1]:
             try:
                 return self._create(subnet_id, slot_count, calls)
-            except Ec2Error:  # the next subnet may do; only the last error is reported
+            except Ec2Error:  # the next subnet may work; only the last error is reported
                 continue
         return self._create(subnet_ids[-1], slot_count, calls)
 
@@ -166,7 +166,7 @@ class Provisioner:
     def _free_device_index(self, network_card: int, calls: Calls) -> int:
         """Find the card's lowest free device index.
 
-        EC2 may show ENIs that the node doesn't know of: an attach or a detach failed halfway, or somebody else attached one.
+        EC2 may show ENIs that the node doesn't have: an attach or a detach failed halfway, or somebody else attached one.
 
         Raises:
             NodeError: with those ENIs, the card is at its limit.
@@ -178,7 +178,7 @@ class Provisioner:
         return instance.free_device_index(network_card)
 
     def _attached_eni(self, eni_id: str, slot_count: int, calls: Calls) -> NetworkInterface:
-        """Read an ENI from the instance's metadata once that shows all its slots; reading metadata is free and never throttled.
+        """Wait until the metadata shows an ENI with all its slots, and return it. Reading metadata is free and never throttled.
 
         After the last try, an ENI that shows only some of its slots is accepted (ipamd: waitForENIAndIPsAttached).
 
@@ -200,10 +200,10 @@ class Provisioner:
             raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
         return shown
 
-    # --- without an ENI ------------------------------------------------------------------------------------------------------
+    # --- freeing an ENI ------------------------------------------------------------------------------------------------------
 
     def free_eni(self, eni_id: str, attachment_id: str, calls: Calls) -> None:
-        """Detach and delete an ENI. One that is already detached is only deleted.
+        """Detach and delete an ENI; an ENI that is already detached is only deleted.
 
         Raises:
             Ec2Error: EC2 refused every try of one of the two calls.
@@ -230,7 +230,7 @@ class Provisioner:
     # --- subnets -------------------------------------------------------------------------------------------------------------
 
     def excluded_subnets(self, calls: Calls) -> frozenset[str]:
-        """The ids of the VPC's subnets whose tag says that they give no pod addresses."""
+        """The ids of the VPC's subnets that a tag excludes from giving pods addresses."""
         if not self.discovers_subnets:
             return frozenset()
         subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
@@ -238,7 +238,7 @@ class Provisioner:
 
 
 def _insist(calls: Calls, call: Callable[[int], None], backoff: Backoff, *, done: ErrorCode) -> None:
-    """Make a call until EC2 grants it, or says by the code `done` that there is nothing left to do."""
+    """Make a call until EC2 grants it, or answers with the code `done`: there is nothing left to do."""
     try:
         calls.insist(call, backoff, again=lambda error: error.code != done)
     except Ec2Error as error:

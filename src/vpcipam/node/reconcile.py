@@ -1,4 +1,4 @@
-"""Compare a datastore with what is attached to its card. `Card.follow` acts on the answer."""
+"""Compare a datastore with what is attached to its card. `Card.follow` applies the differences."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.interfaces import pod_cidrs
+from vpcipam.node.eni_facts import pod_cidrs
 
 
 @attrs.frozen

@@ -1,11 +1,11 @@
-"""What EC2 has attached to a network card, in a datastore, and what the warm-pool decisions see of it."""
+"""Put an attached ENI into a card's datastore, and read from there the `PoolView` that warm-pool decisions take."""
 
 from collections.abc import Container
 
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, attachment_of, is_primary
+from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, attachment_of, is_primary
 from vpcipam.settings import Settings
 from vpcipam.warmpool import PoolView
 
@@ -44,7 +44,7 @@ def pool_view(
     unmanaged_eni_count: int,
     cooldown_aware: bool = False,
 ) -> PoolView:
-    """See a network card as the warm-pool decisions do; see `PoolView` for the arguments."""
+    """Make the `PoolView` of a network card; its attributes explain the arguments."""
     return PoolView(
         mode=datastore.mode,
         slots_per_eni=limits.slots_per_eni,

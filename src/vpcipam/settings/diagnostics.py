@@ -1,4 +1,4 @@
-"""Diagnostics of settings, and those that concern one variable's name or text."""
+"""The type `Diagnostic`, and the diagnostics that concern a single variable's name or text."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
@@ -19,7 +19,7 @@ class Diagnostic:
 
     Attributes:
         variable: The name of the environment variable, as it was written.
-        level: `error`: the daemon or Kubernetes refuses this. `warning`: probably a mistake. `info`: good to know.
+        level: `error`: ipamd or Kubernetes refuses this. `warning`: probably a mistake. `info`: good to know.
         message: What is wrong or worth knowing.
         suggestion: What to do about it; empty if there is nothing to do.
     """
@@ -34,7 +34,7 @@ class Diagnostic:
 
 
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Sort by level, errors first; within a level the order stays."""
+    """Sort by level, errors first; within a level, keep the order."""
     return tuple(sorted(diagnostics, key=lambda diagnostic: _RANKS[diagnostic.level]))
 
 
@@ -48,7 +48,7 @@ def diagnose_variables(variables: Mapping[str, str]) -> Iterator[Diagnostic]:
 
 
 def diagnose_name(name: str) -> Diagnostic | None:
-    """Diagnose an unknown name; None for a name that the container or its environment knows."""
+    """Diagnose an unknown name; None for a name that the container or its environment uses."""
     if name in VARIABLES or is_ambient(name):
         return None
     if name in MISTAKEN_NAMES:

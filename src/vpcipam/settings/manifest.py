@@ -1,7 +1,7 @@
 """Read the variables of the aws-node container from a manifest.
 
-A manifest has a shape of Kubernetes (a DaemonSet, several documents, a List, a bare list of variables) or of Helm and EKS (a mapping `env`,
-which applies on top of the chart's defaults). YAML needs PyYAML, which is imported only then; JSON does not.
+A manifest is Kubernetes' (a DaemonSet, several documents, a List, a bare list of variables) or Helm's and EKS's (a mapping `env`, which
+applies on top of the chart's defaults). YAML needs PyYAML, which is imported only then; JSON needs nothing.
 """
 
 import json
@@ -18,7 +18,7 @@ from vpcipam.settings.variables import SHIPPED, VARIABLES
 CONTAINER = "aws-node"
 
 MAX_LENGTH = 1 << 20
-"""The longest manifest that is read, in characters; the limit of Kubernetes is little higher."""
+"""The longest manifest that is read, in characters; Kubernetes' own limit is slightly higher."""
 
 _TOO_DEEP = "the manifest is nested too deeply to be read"
 
@@ -100,7 +100,7 @@ def _parse(text: str) -> list[Any]:
         try:
             return [json.loads(text)]
         except ValueError as error:
-            json_error = error  # YAML may begin like this too
+            json_error = error  # YAML can begin like this too
         except RecursionError as error:
             raise ManifestError(_TOO_DEEP) from error
     try:

@@ -1,7 +1,7 @@
-"""The daemon's settings that act on addresses, read from variables or a manifest, or set one by one.
+"""The settings of ipamd that affect addresses, read from variables or a manifest, or set one by one.
 
-Reading is as lenient as the daemon: a value that it can't use becomes the default, and a diagnostic says so. Settings with which the daemon
-would refuse to start can be read too, so that all errors can be shown at once; `Settings.check` refuses them.
+Reading is as lenient as ipamd: a value that it can't use becomes the default, with a diagnostic. Settings with which ipamd would refuse to
+start can be read too, so that all errors show at once; `Settings.check` refuses them.
 """
 
 import os
@@ -28,15 +28,15 @@ def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: ob
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """The daemon's settings that act on addresses.
+    """The settings of ipamd that affect addresses.
 
     `Settings()` is the manifest as AWS ships it. Two settings are equal when all fields are equal, whatever their source.
 
     Attributes:
-        warm_eni_target: ENIs' worth of addresses to keep free. Used without prefixes and while no IP target is set.
-        warm_ip_target: Addresses to keep free; 0: not set.
+        warm_eni_target: How many ENIs' worth of addresses to keep free. Applies without prefixes and if no IP target is set.
+        warm_ip_target: How many addresses to keep free; 0: not set.
         minimum_ip_target: The fewest addresses to have in total; 0: not set.
-        warm_prefix_target: Whole prefixes to keep free. Used with prefixes and while no IP target is set.
+        warm_prefix_target: How many whole prefixes to keep free. Applies with prefixes and if no IP target is set.
         max_eni: The most ENIs the node may have; below 1: as many as the instance type takes.
         enable_prefix_delegation: Slots hold prefixes, if the instance type has them; see `address_mode`.
         enable_ipv4: Pods get IPv4 addresses.
@@ -50,7 +50,7 @@ class Settings:
         disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
         enable_imds_only_mode: EC2 is never called at all; see `provisioning_enabled`.
         manage_untagged_eni: ENIs without a tag are managed.
-        disable_leaked_eni_cleanup: Unattached ENIs are left alone; see `leaked_eni_cleanup_enabled`.
+        disable_leaked_eni_cleanup: Leaked ENIs are left alone; see `leaked_eni_cleanup_enabled`.
         backing_store: The path of the checkpoint file.
 
     Example:
@@ -79,7 +79,7 @@ class Settings:
     manage_untagged_eni: bool = attrs.field(default=True, validator=boolean_field())
     disable_leaked_eni_cleanup: bool = attrs.field(default=False, validator=boolean_field())
     backing_store: str = attrs.field(default="/var/run/aws-node/ipam.json", validator=_filled_text)
-    # The texts that this was read from, in order, and the diagnostics found while reading: for `variables` and `diagnostics`.
+    # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
 
@@ -87,10 +87,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
-        """Read variables as the daemon does.
+        """Read variables as ipamd does.
 
-        A variable that is missing, or whose text the daemon can't use, gets the daemon's default. For WARM_PREFIX_TARGET that is 0, not 1
-        as in the shipped manifest. One exception: a missing ENABLE_IPv4 is on unless ENABLE_IPv6 is on, because the daemon would not start
+        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET that is 0, not 1
+        as in the shipped manifest. One exception: a missing ENABLE_IPv4 is on unless ENABLE_IPv6 is on, because ipamd would not start
         with both off.
 
         Raises:
@@ -103,7 +103,7 @@ class Settings:
         """Read the variables of a manifest's aws-node container, as `from_env` does.
 
         Args:
-            source: The text of a manifest, or a path or an open text file with it: YAML or JSON, up to 2**20 characters. It can be a
+            source: The text of a manifest, its path, or an open text file with it: YAML or JSON, up to 2**20 characters. It can be a
                 DaemonSet, a pod, several documents or a List with one of them, the `env` list of the container, or Helm values (also EKS
                 add-on configuration) with a mapping `env`. Helm values apply on top of the chart's defaults. Variables of other containers
                 are ignored.
@@ -112,7 +112,7 @@ class Settings:
             ManifestError: The manifest can't be read, or does not have exactly one aws-node container.
             MissingExtra: The manifest is YAML, and PyYAML is not installed.
         """
-        from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings come from elsewhere
+        from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings don't come from a manifest
 
         found = read_manifest(source)
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
@@ -123,10 +123,10 @@ class Settings:
     def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING knows the types
+        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
     def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
-        """Change single variables, read as the daemon reads them; None removes a variable.
+        """Change single variables, read as ipamd reads them; None removes a variable.
 
         Raises:
             TypeError: A name or a value is not text.
@@ -143,7 +143,7 @@ class Settings:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables as texts: as they were read, or, for fields that were set since, as they would be written."""
+        """The variables as texts: as read, or as written from the fields that have changed since."""
         texts = dict(self._texts)
         read = _parse_all(texts)
         read.setdefault("enable_ipv4", not self.enable_ipv6)
@@ -165,7 +165,7 @@ class Settings:
 
     @property
     def provisioning_disabled_by(self) -> str | None:
-        """The variable that keeps the node from growing and shrinking, if any."""
+        """The variable that keeps the node from growing and shrinking, None if no variable does."""
         if self.enable_imds_only_mode:
             return "ENABLE_IMDS_ONLY_MODE"
         return "DISABLE_NETWORK_RESOURCE_PROVISIONING" if self.disable_network_resource_provisioning else None
@@ -177,7 +177,7 @@ class Settings:
 
     @property
     def leaked_eni_cleanup_enabled(self) -> bool:
-        """Whether the node looks for unattached ENIs: never in IPv6 mode, and only if provisioning is enabled."""
+        """Whether the node deletes leaked ENIs: never in IPv6 mode, and only if provisioning is enabled."""
         return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
 
     def eni_limit(self, limits: str | InstanceLimits, network_card: int = 0) -> int:
@@ -192,7 +192,7 @@ class Settings:
         Prefix delegation on a type that has no prefixes (Xen) falls back to secondary IPs.
 
         Raises:
-            SettingsError: The daemon would refuse to start on the instance.
+            SettingsError: ipamd would refuse to start on the instance.
             UnknownInstanceType: `limits` names a type that the table does not have.
         """
         self.check(limits)
@@ -228,7 +228,7 @@ class Settings:
         return self._diagnose(instance_limits(limits))
 
     def check(self, limits: str | InstanceLimits | None = None) -> None:
-        """Refuse settings that the daemon or Kubernetes would refuse.
+        """Refuse settings that ipamd or Kubernetes would refuse.
 
         Raises:
             SettingsError: There is a diagnostic of level `error`; the message lists all of them.
@@ -238,14 +238,14 @@ class Settings:
             raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
-        found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_oddities(self)]
+        found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_likely_mistakes(self)]
         if limits is not None:
-            found += _misfits(self, limits)
+            found += _type_mismatches(self, limits)
         return sort_diagnostics(found)
 
 
 def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
-    """The kubelet's limit as EKS sets it for these settings; EKS doesn't look at MAX_ENI."""
+    """The kubelet's limit as EKS sets it for these settings; EKS ignores MAX_ENI."""
     prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
     return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
 
@@ -274,7 +274,7 @@ def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
 
 
 def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
-    """Find combinations with which the daemon refuses to start."""
+    """Find combinations with which ipamd refuses to start."""
     if settings.enable_ipv4 and settings.enable_ipv6:
         yield Diagnostic(
             "ENABLE_IPv6",
@@ -297,8 +297,8 @@ def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Dia
         )
 
 
-def _oddities(settings: Settings) -> Iterator[Diagnostic]:
-    """Find combinations that the daemon accepts but that are probably not meant."""
+def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
+    """Find combinations that ipamd accepts but that are probably mistakes, or good to know."""
     yield from _unused_targets(settings)
     if settings.enable_ipv6:
         return
@@ -341,7 +341,7 @@ def _oddities(settings: Settings) -> Iterator[Diagnostic]:
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
     """Find targets that have no effect because of other settings.
 
-    The values of the shipped manifest are nobody's choice, so they only get an info.
+    Nobody chose the values of the shipped manifest, so these get only an info.
     """
     chosen = {
         "WARM_ENI_TARGET": settings.warm_eni_target != 1,
@@ -359,7 +359,7 @@ def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
 
 
 def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Find the targets that the daemon ignores: name, reason, suggestion."""
+    """Find the targets that ipamd ignores: name, reason, suggestion."""
     if settings.enable_ipv6:
         for name in ("WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI"):
             yield name, "in IPv6 mode, where the node has one /80 that never grows", "remove it"
@@ -374,8 +374,8 @@ def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove it"
 
 
-def _misfits(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
-    """Find settings that don't fit the instance type but that the daemon accepts."""
+def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
+    """Find settings that don't fit the instance type but that ipamd accepts."""
     name = limits.instance_type
     if settings.enable_ipv6:
         return
@@ -408,7 +408,7 @@ def _misfits(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]
 
 
 def _no_eni_for_pods(variable: str, reason: str) -> Diagnostic:
-    """Warn that custom networking leaves out the only ENI."""
+    """Warn that custom networking excludes the only ENI."""
     return Diagnostic(
         variable,
         "warning",

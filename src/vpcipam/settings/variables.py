@@ -1,7 +1,7 @@
-"""The environment variables of the aws-node container, and how the daemon reads their values.
+"""The environment variables of the aws-node container, and how ipamd reads their values.
 
-The values are texts. The daemon is written in Go and reads booleans with `strconv.ParseBool` and integers with `strconv.Atoi`; a text that
-these refuse counts as the variable's default. What a combination of variables means is not decided here.
+The values are texts. ipamd is written in Go and reads booleans with `strconv.ParseBool` and integers with `strconv.Atoi`; a text that
+these refuse counts as the variable's default. `vpcipam.settings.settings` decides what combinations mean.
 """
 
 import re
@@ -18,17 +18,17 @@ Value = bool | int | str
 Kind = Literal["bool", "int", "text"]
 
 MAX_INT = 2**63 - 1
-"""The largest int of the daemon, which runs on 64-bit machines."""
+"""The largest `int` of ipamd, which runs on 64-bit machines."""
 
 MAX_COOLDOWN_S = MAX_INT // NS_PER_S
-"""The longest cooldown that fits the daemon's nanoseconds, in seconds: 292 years."""
+"""The longest cooldown that ipamd's count of nanoseconds can hold, in seconds: 292 years."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INT_DIGITS = 19
-_LONGEST_NAME = 60  # an unknown name is cut to this before it is compared, which takes quadratic time
-_CLOSE = 0.8  # the least similarity of two names that counts as a match; 1 is equal
+_LONGEST_NAME = 60  # unknown names are cut to this, because comparing takes quadratic time
+_SIMILAR = 0.8  # names at least this similar match; equal names have 1
 
 
 @frozen
@@ -38,9 +38,9 @@ class Variable:
     Attributes:
         name: The name; case matters.
         kind: How its text is read.
-        default: The daemon's value if the variable is missing or its text can't be read.
-        shipped: The text in the manifest that AWS ships (v1.23.1); None if that leaves it out.
-        effect: What it does.
+        default: ipamd's value if the variable is missing or its text can't be read.
+        shipped: The text in the manifest that AWS ships (v1.23.1); None if the manifest leaves it out.
+        effect: What the variable does.
         setting: The name of its field in `Settings`; None if it has no effect on addresses.
         minimum: For an int: a smaller number counts as the default.
         maximum: For an int: a larger number counts as the default.
@@ -61,7 +61,7 @@ class Variable:
         return self.setting is not None
 
     def parse(self, text: str) -> Value | None:
-        """Read a text as the daemon does; None if the daemon would use the default."""
+        """Read a text as ipamd does; None if ipamd would use the default."""
         if self.kind == "bool":
             return parse_bool(text)
         if self.kind == "int":
@@ -175,7 +175,7 @@ _OTHERS: tuple[_Row, ...] = (
     ("VPC_CNI_VERSION", "text", "", "v1.23.1", "says which release this is"),
     ("VPC_ID", "text", "", None, "tells the daemon its VPC"),
 )
-# The fields of `Settings` whose name is not that of the variable in lower case.
+# The fields of `Settings` whose name is not the variable's name in lower case.
 _SETTING_NAMES = {
     "IP_COOLDOWN_PERIOD": "ip_cooldown_period_s",
     "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "custom_network_cfg",
@@ -213,7 +213,7 @@ MISTAKEN_NAMES: Mapping[str, tuple[str | None, str]] = MappingProxyType(
         "ENABLE_POD_ENCRYPTION": (None, "seen in write-ups, but the VPC CNI has no such feature"),
     }
 )
-"""Wrong names that write-ups use: the right name, if there is one, and what is wrong."""
+"""Wrong names found in write-ups: for each, the right name or None, and what is wrong."""
 
 _AMBIENT = (
     r"AWS_(REGION|DEFAULT_REGION|PROFILE|ROLE_.*|WEB_IDENTITY_.*|STS_.*|CONTAINER_.*|USE_.*|CA_BUNDLE|ENDPOINT_URL.*|EC2_METADATA_.*"
@@ -232,7 +232,7 @@ def nearest_variable(name: str) -> str | None:
     import difflib  # noqa: PLC0415 - only a mistake needs it
 
     by_capitals = {known.upper(): known for known in VARIABLES}
-    matches = difflib.get_close_matches(name[:_LONGEST_NAME].upper(), by_capitals, 1, _CLOSE)
+    matches = difflib.get_close_matches(name[:_LONGEST_NAME].upper(), by_capitals, 1, _SIMILAR)
     return by_capitals[matches[0]] if matches else None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.over_time.snapshots import Snapshot
-from vpcipam.ec2.state.account import Account, Table
+from vpcipam.ec2.state.account import Account, Records
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.subnet_rules import AddressChoice
 from vpcipam.errors import InvalidArgument
@@ -70,7 +70,7 @@ class Actions:
         return answer
 
     @staticmethod
-    def _named_or_all(call: Call, visible: Mapping[str, _Value], names: Iterable[str], table: Table[Any]) -> tuple[_Value, ...]:
+    def _named_or_all(call: Call, visible: Mapping[str, _Value], names: Iterable[str], table: Records[Any]) -> tuple[_Value, ...]:
         """Return the named values, ordered by id, or all if no name is given; refuse the call for an unknown name as `table` does."""
         try:
             named = tuple(visible[name] for name in sorted(set(texts(names))))

@@ -34,7 +34,7 @@ _Value = TypeVar("_Value")
 TaggedRecord = VpcRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
 
 
-class Table(dict[str, _Value]):
+class Records(dict[str, _Value]):
     """Records of one kind by id, in the order of creation. It refuses unknown ids."""
 
     def __init__(self, kind: str, not_found: ErrorCode) -> None:
@@ -64,15 +64,15 @@ class Account:
 
     def __init__(self) -> None:
         self.touched: Touched | None = None
-        self.vpcs: Table[VpcRecord] = Table("VPC", ErrorCode.VPC_NOT_FOUND)
-        self.cidr_associations: Table[VpcRecord] = Table("association of a VPC with a CIDR", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
-        self.subnets: Table[SubnetRecord] = Table("subnet", ErrorCode.SUBNET_NOT_FOUND)
-        self.reservations: Table[ReservationRecord] = Table("subnet CIDR reservation", ErrorCode.RESERVATION_NOT_FOUND)
-        self.enis: Table[EniRecord] = Table("network interface", ErrorCode.ENI_NOT_FOUND)
+        self.vpcs: Records[VpcRecord] = Records("VPC", ErrorCode.VPC_NOT_FOUND)
+        self.cidr_associations: Records[VpcRecord] = Records("association of a VPC with a CIDR", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
+        self.subnets: Records[SubnetRecord] = Records("subnet", ErrorCode.SUBNET_NOT_FOUND)
+        self.reservations: Records[ReservationRecord] = Records("subnet CIDR reservation", ErrorCode.RESERVATION_NOT_FOUND)
+        self.enis: Records[EniRecord] = Records("network interface", ErrorCode.ENI_NOT_FOUND)
         self.unattached_enis: dict[str, EniRecord] = {}  # few in a fleet, and every node looks for them hourly
-        self.attachments: Table[EniRecord] = Table("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
-        self.trunk_associations: Table[TrunkAssociationRecord] = Table("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
-        self.instances: Table[InstanceRecord] = Table("instance", ErrorCode.INSTANCE_NOT_FOUND)
+        self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
+        self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
+        self.instances: Records[InstanceRecord] = Records("instance", ErrorCode.INSTANCE_NOT_FOUND)
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
 
@@ -88,7 +88,7 @@ class Account:
 
     def tagged(self, call: Call, resource_id: str) -> TaggedRecord:
         """Find the record with an id, of any kind that can have tags, or refuse the call."""
-        kinds: dict[str, Table[Any]] = {
+        kinds: dict[str, Records[Any]] = {
             "vpc": self.vpcs,
             "subnet": self.subnets,
             "scr": self.reservations,

@@ -24,7 +24,7 @@ from vpcipam.stats import EniStats
 from vpcipam.warmpool import PoolView
 
 PODS_LIMIT = 100_000
-"""The most pods of a plan, far above what a node can run."""
+"""The most pods in a plan, far above what a node can run."""
 
 
 @attrs.frozen
@@ -41,10 +41,10 @@ class EniPlan:
 
 @attrs.frozen
 class Decision:
-    """Something that the node did.
+    """One action of the node and its circumstances.
 
     Attributes:
-        pods: The pods that had an address at that time.
+        pods: The number of pods that had an address at that time.
         at_s: Seconds since the node's start.
         action: What it did, and why.
     """
@@ -56,7 +56,7 @@ class Decision:
 
 @attrs.frozen
 class Stage:
-    """The settled node with so many pods, and what it did since the stage before."""
+    """The settled node with a number of pods, and what it did since the previous stage."""
 
     pods: int
     eni_count: int
@@ -70,16 +70,16 @@ class Stage:
 
 @attrs.frozen
 class NodePlan:
-    """What a node settles at. All figures are for one node; `cluster` multiplies them.
+    """The steady state of a node. All figures are for one node; `cluster` multiplies them.
 
     Attributes:
-        pods: The pods that need a VPC address, as given.
-        pods_assigned: Those of them that the node can run.
-        pods_waiting: The others.
+        pods: The number of pods that need a VPC address, as given.
+        pods_assigned: How many of them the node can run.
+        pods_waiting: How many of them wait.
         max_pods: The kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
         pod_limit: The most pods with a VPC address that the node could run with these settings.
-        limit_reason: Where that limit comes from.
-        waiting_reason: Why pods wait; None if none does.
+        limit_reason: What sets that limit.
+        waiting_reason: Why pods wait; None if no pod does.
         total_ips: The addresses for pods; a prefix counts as 16 (in IPv6 mode as 2**48).
         subnet_ips: The IPv4 addresses that the node takes from its subnets: `total_ips` (0 in IPv6 mode) and each ENI's primary IP.
         ec2_calls: The number of EC2 calls since the node's start, by action.
@@ -145,11 +145,11 @@ _DOCUMENT_NAMES = (
 def plan(
     instance_type: str | InstanceLimits, pods: int, settings: Settings | None = None, *, nodes: int = 1, max_pods: int | None = None
 ) -> NodePlan:
-    """Compute what a node settles at.
+    """Compute the steady state of a node.
 
     Args:
         instance_type: The name of a type, or its limits.
-        pods: The pods that need a VPC address, 0 or more. Host-network pods don't.
+        pods: The number of pods that need a VPC address, 0 or more. Host-network pods don't.
         settings: Those of the aws-node container; None for the manifest as AWS ships it.
         nodes: The number of such nodes in the cluster, 1 or more.
         max_pods: The kubelet's limit, 1 or more; None for what EKS sets.
@@ -313,7 +313,7 @@ def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
 
 
 def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
-    """Return the most pods with a VPC address, and where that limit comes from."""
+    """Return the most pods with a VPC address, and what sets that limit."""
     by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
     kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
     if view.mode is AddressMode.IPV6:

@@ -1,11 +1,11 @@
-"""Rules about the subnets of a node and about the instance. `vpcipam.inspection.audit` runs them all."""
+"""Rules about the instance and the room in its subnets. `vpcipam.inspection.audit` runs them all."""
 
 from collections.abc import Iterator
 
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey
-from vpcipam.node.interfaces import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
+from vpcipam.node.eni_facts import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 
@@ -19,7 +19,7 @@ def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
-    """The node can have pod addresses, in spite of custom networking, trunks and excluded subnets (docs/ipamd.md, "Max pods")."""
+    """The node can have pod addresses despite custom networking, trunks and excluded subnets (docs/ipamd.md, "Max pods")."""
     if survey.address_limit == 0 and survey.mode is not AddressMode.IPV6:
         message = "can't have any address for pods: neither its ENIs nor those that it can add give any"
         suggestion = "see the notes on its ENIs and subnets; a larger type or a higher MAX_ENI gives room for more ENIs"
@@ -48,9 +48,9 @@ def check_unseen(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_room(survey: NodeSurvey) -> Iterator[Finding]:
-    """Some subnet has room for what ipamd asks for once all addresses of the node are taken (docs/ipamd.md, "Growing the pool").
+    """A subnet has room for what ipamd requests once all addresses of the node are taken (docs/ipamd.md, "Growing the pool").
 
-    It asks for slots of the ENIs that the node has, then for a new ENI. Room for one of these is enough.
+    It requests slots on the node's ENIs, then a new ENI. Room for one of these is enough.
     """
     for card in survey.cards:
         refusals = list(_refusals(survey, card))
@@ -63,7 +63,7 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
-    """For each way to grow, why EC2 would refuse it; None if it may grant it."""
+    """For each way to grow, yield why EC2 would refuse it; None if EC2 may grant it."""
     if card.growth is None:
         return
     enis = {each.eni.eni_id: each for each in survey.enis}
@@ -73,7 +73,7 @@ def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
         for subnet in survey.new_eni_subnets:
             yield _lacks_room(survey, subnet.subnet_id, card.growth.new_eni_slots, of_new_eni=True)
         if not survey.new_eni_subnets:
-            yield None  # an ENIConfig names the subnet, and EC2 does not know it
+            yield None  # an ENIConfig names the subnet, which EC2 does not show
 
 
 def _lacks_room(survey: NodeSurvey, subnet_id: str, slot_count: int, *, of_new_eni: bool) -> str | None:

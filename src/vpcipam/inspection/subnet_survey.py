@@ -1,4 +1,4 @@
-"""How much room subnets have. EC2 reports how many addresses are free, but not which, nor how many /28s."""
+"""How much room subnets have. EC2 reports the number of free addresses, but not which are free, nor the number of free /28s."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -19,7 +19,7 @@ class SubnetSurvey:
     Attributes:
         subnet: as it was read.
         node_eni_count: how many of the node's ENIs are in it.
-        excluded: its tag says that it gives no pod addresses.
+        excluded: a tag excludes it from giving pods addresses.
         candidate: ipamd may create ENIs in it.
         free_prefix_bound: an upper bound on the free /28s: those without an address that is on an ENI or reserved by EC2. CIDR reservations
             are not read, so they may take any of these.
@@ -80,7 +80,7 @@ def _untouched_prefix_count(cidr: Cidr, taken: Iterable[Cidr], reserved: Iterabl
 
 
 def parse_valid(texts: Iterable[str]) -> Iterator[Cidr]:
-    """Parse addresses and CIDRs. Invalid ones are left out; the audit has a rule that reports them."""
+    """Parse addresses and CIDRs, and leave out invalid ones; a rule of the audit reports those."""
     for text in texts:
         try:
             yield Cidr.parse(text)

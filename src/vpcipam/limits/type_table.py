@@ -1,6 +1,6 @@
 """The table of instance types, and lookups in it.
 
-The table in `data/instance_types.tsv` is a snapshot; `tools/update_limits.py` renews it.
+The table in `data/instance_types.tsv` is a snapshot; `tools/update_limits.py` updates it.
 """
 
 import functools
@@ -48,7 +48,7 @@ def parse_row(row: str) -> InstanceLimits:
     """Read a line of the table.
 
     Raises:
-        InvalidArgument: The number of columns is wrong, or a value makes no sense.
+        InvalidArgument: The number of columns is wrong, or a value is invalid.
     """
     try:
         name, cards_text, default_card, ipv4, ipv6, hypervisor, vcpus, efa = row.split("\t")
@@ -73,14 +73,14 @@ def parse_row(row: str) -> InstanceLimits:
 
 
 def _read_table() -> str:
-    """Read the file: comment lines, a line of column names, then a line for each type, sorted by type."""
+    """Read the file: comment lines, a line of column names, and a line for each type, sorted by type."""
     with open(_TABLE_PATH, encoding="utf-8") as file:  # noqa: PTH123
         return file.read()
 
 
 @functools.cache
 def _rows() -> dict[str, str]:
-    """The row of each type. Rows are parsed only when they are needed: most programs need few."""
+    """The row of each type. Rows are parsed on demand, since most programs need few."""
     _, _, rows = _read_table().partition("\t".join(COLUMNS) + "\n")
     return {row.partition("\t")[0]: row for row in rows.splitlines()}
 
@@ -138,7 +138,7 @@ def unknown_type_text(name: str) -> str:
 def _close_matches(name: str) -> list[str]:
     """Find known types that the user may have meant.
 
-    The first of these that exist: types that differ only in case and punctuation; up to three that start with the name (`c7i.metal`, `m5`);
+    The first non-empty of: types that differ only in case and punctuation; up to three that start with the name (`c7i.metal`, `m5`);
     up to three similar ones of the same family; up to three similar ones.
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it

@@ -1,4 +1,4 @@
-"""What ipamd reads off ENIs and subnets: the tags that it writes, the addresses that pods can have, and which subnets take new ENIs."""
+"""What ipamd reads from ENIs and subnets: the tags that it writes, the addresses that pods can have, and which subnets take new ENIs."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

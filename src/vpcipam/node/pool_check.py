@@ -1,4 +1,4 @@
-"""What a look at a card's pool decides now, and when a later look will decide something else."""
+"""A pool check: what to add to or release from a card's pool now, and when a later check will decide otherwise."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ from vpcipam.warmpool import MINIMUM_ENI_LIFETIME_NS, Grow, PoolView, Shrink, Wa
 
 
 @attrs.frozen
-class Decision:
-    """What a look at a card's pool does; freeing an ENI comes after it.
+class PoolCheck:
+    """The result of a pool check; freeing an ENI comes after it.
 
     Attributes:
         grow: what to add, None for nothing.
@@ -24,20 +24,20 @@ class Decision:
     surplus_since_ns: int | None
 
 
-def decide(card: Card, view: PoolView, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool) -> Decision:
-    """Decide what to do about a card's pool. A surplus must last as long as the policy wants before the pool shrinks."""
+def check_pool(card: Card, view: PoolView, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool) -> PoolCheck:
+    """Decide whether a card's pool grows or shrinks. It shrinks only once a surplus has lasted for the policy's `release_delay_ns`."""
     growth = policy.grow(view, card.settings)
     surplus = policy.shrink(view, card.settings) if growth is None else None
     since_ns = None
     if surplus is not None and policy.release_delay_ns:
         since_ns = now_ns if card.surplus_since_ns is None else card.surplus_since_ns
         may_shrink = may_shrink and now_ns - since_ns >= policy.release_delay_ns
-    return Decision(growth if may_grow else None, surplus if may_shrink else None, since_ns)
+    return PoolCheck(growth if may_grow else None, surplus if may_shrink else None, since_ns)
 
 
 @attrs.frozen
 class Forecast:
-    """A card and its view now, to be asked about later times.
+    """A card and its view now, to predict later pool checks.
 
     Attributes:
         attaches: the node may add ENIs and slots, and free ENIs.
@@ -50,7 +50,7 @@ class Forecast:
     attaches: bool
 
     def turning_points(self, now_ns: int) -> Iterable[int]:
-        """The times at which a rule about an ENI's age, a surplus or a cooldown starts to answer differently."""
+        """The times at which a rule about an ENI's age, a surplus or a cooldown can change its answer."""
         yield from (eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in self.view.enis)
         if self.card.surplus_since_ns is not None:
             yield self.card.surplus_since_ns + self.policy.release_delay_ns
@@ -60,19 +60,19 @@ class Forecast:
             yield from (eni.cooling_until_ns for eni in self.view.enis if eni.cooling_until_ns is not None)
 
     def would_act(self, time_ns: int) -> bool:
-        """Tell whether a look at the pool at a time changes something, even if only since when there is a surplus."""
+        """Tell whether a pool check at a time changes something, even if only `Card.surplus_since_ns`."""
         view, card = self._view_at(time_ns), self.card
         may_grow = self.attaches and self.pace.may_grow(time_ns)
-        decision = decide(card, view, self.policy, time_ns, may_grow=may_grow, may_shrink=self.pace.may_shrink(time_ns))
+        check = check_pool(card, view, self.policy, time_ns, may_grow=may_grow, may_shrink=self.pace.may_shrink(time_ns))
         return (
-            (decision.grow is not None and not decision.grow.blocked)
-            or decision.shrink is not None
-            or decision.surplus_since_ns != card.surplus_since_ns
+            (check.grow is not None and not check.grow.blocked)
+            or check.shrink is not None
+            or check.surplus_since_ns != card.surplus_since_ns
             or (self.attaches and self.policy.free_eni(view, card.settings, time_ns) is not None)
         )
 
     def _view_at(self, time_ns: int) -> PoolView:
-        """The view at a later time if nothing happens until then but cooldowns end; these change it only if they count."""
+        """The view at a later time, if nothing but the end of cooldowns happens until then."""
         if not self.view.cooldown_aware:
             return self.view
         enis = self.card.datastore.eni_stats(time_ns)
