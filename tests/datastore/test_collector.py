@@ -73,7 +73,7 @@ def _often():
 
 
 @pytest.mark.parametrize("name", [str, Text], ids=["plain keys", "keys with code of their own"])
-def test_nothing_doubles_or_is_lost_whatever_runs_in_the_middle(name):
+def test_no_address_is_lost_or_doubled_when_the_garbage_collector_calls_the_datastore(name):
     store = node(CIDRS, CHANGING, cooldown_ns=0)
     failures, done, stop = [], Counter(), threading.Event()
 

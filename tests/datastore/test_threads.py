@@ -90,7 +90,7 @@ def test_more_sandboxes_than_addresses_are_refused_and_never_share_one():
     assert holders == {}
 
 
-def test_journal_and_events_tell_the_same_story_from_many_threads():
+def test_journal_and_events_agree_with_many_threads():
     journal, events = MemoryJournal(), deque()
     store = node(CIDRS, cooldown_ns=0, journal=journal, on_event=events.append)
     holders = {}
@@ -149,7 +149,7 @@ def test_cidrs_come_and_go_while_threads_assign():
 
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
-def test_no_change_comes_into_the_middle_of_another(journal):
+def test_a_change_is_not_interrupted_by_another_thread(journal):
     store = node(CIDRS[:1], journal=journal)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)  # so that the pool keeps what it answers with, and would need nobody else
@@ -176,7 +176,7 @@ def test_no_change_comes_into_the_middle_of_another(journal):
     store._check()
 
 
-def test_without_the_lock_assign_and_unassign_answer_as_with_it():
+def test_assign_and_unassign_answer_alike_with_and_without_the_lock():
     stores = [node(CIDRS[:1]), node(CIDRS[:1])]
     stores[0]._is_plain = False
     stores[1]._is_plain = True  # also on the plain pools, which no other thread uses here
@@ -196,7 +196,7 @@ def test_without_the_lock_assign_and_unassign_answer_as_with_it():
         store._check()
 
 
-def test_who_unassigns_a_sandbox_before_its_assign_has_answered_is_told_what_it_had():
+def test_unassign_before_its_assign_has_returned_names_the_address():
     store = node(CIDRS[:1])
     store._is_plain = True
     pool_assign, gone = store._pool_assign, []

@@ -27,7 +27,7 @@ def test_a_marked_node_does_not_grow(world, mark):
     assert here.tick(35)[0].grew
 
 
-def test_a_cordoned_node_grows_if_told_so(world):
+def test_a_cordoned_node_grows_if_configured_to(world):
     here = world(variables={"AWS_MANAGE_ENIS_NON_SCHEDULABLE": "true"})
     here.pods(3)
     here.node.cordoned = True
@@ -39,7 +39,7 @@ def test_a_cordoned_node_grows_if_told_so(world):
     assert here.run(30) == []
 
 
-def test_a_cordoned_node_still_gives_cidrs_back(world, kinds):
+def test_a_cordoned_node_still_releases_cidrs(world, kinds):
     # ipamd's decrease does not look at the mark.
     here = world("m5.large", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
     here.assign("a")
@@ -73,7 +73,7 @@ def test_a_pool_of_max_pods_addresses_does_not_grow(world, max_pods, expected):
     assert here.node.stats(here.now_ns).total_count == expected
 
 
-def test_one_eni_stays_free_for_the_trunk_until_it_is_there(world, kinds):
+def test_one_eni_place_is_kept_free_until_the_trunk_is_attached(world, kinds):
     here = world("t3.small", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
     here.run(60)
     assert here.shape() == {0: 3, 1: 3}
@@ -132,7 +132,7 @@ def test_an_excluded_eni_loses_its_empty_cidrs_and_keeps_its_pods(world):
     here.check_agreement()
 
 
-def test_a_node_full_of_pods_refuses_the_next_and_takes_it_later(world):
+def test_a_full_node_refuses_a_pod_and_accepts_it_after_another_has_gone(world):
     here = world("t3.nano", {"MAX_ENI": "1"})
     here.assign("a")
     with pytest.raises(PoolExhausted):
@@ -147,7 +147,7 @@ def test_a_node_full_of_pods_refuses_the_next_and_takes_it_later(world):
 # --- next_wakeup -----------------------------------------------------------------------------------------------------------------
 
 
-def test_wakeups_lie_on_the_grid_that_start_set(world):
+def test_wakeups_are_multiples_of_the_tick_interval_from_the_start(world):
     here = world(start=False)
     here.now_ns = 7 * S + 3
     here.start()
@@ -203,7 +203,7 @@ def test_a_node_wakes_when_a_spare_eni_is_60_s_old(world):
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 65 * S
 
 
-def test_a_node_wakes_for_an_eni_that_may_go(world):
+def test_a_node_wakes_for_an_eni_that_can_be_freed(world):
     here = world("t3.small", {"WARM_ENI_TARGET": "0", "IP_COOLDOWN_PERIOD": "30"})
     here.pods(3)
     here.tick(5)
@@ -326,7 +326,7 @@ class Runner:
     size=st.integers(24, 28),
     program=PROGRAMS,
 )
-def test_ticking_when_told_to_is_as_good_as_ticking_always(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
     always, told = (
         Runner(world, instance_type, variables, f"10.0.0.0/{size}", every_tick=every_tick, include_reconcile=include_reconcile)
         for every_tick in (True, False)

@@ -79,7 +79,7 @@ class Program:
 )
 @example(before=[], after=[("restart",), ("give", "10.0.0.203", 0), ("look", 0), ("restart",)])
 @example(before=[], after=[("give", "10.0.0.200", 0), ("look", 12), ("look", 8)])
-def test_whatever_comes_back_when_and_on_which_card_nobody_gets_what_cooled_before_its_time(world, limits, knowing, before, after):
+def test_an_address_with_an_earlier_cooldown_is_assigned_only_after_it(world, limits, knowing, before, after):
     program = Program(world, limits)
     for what, *arguments in before:
         getattr(program, what)(*arguments)

@@ -299,12 +299,12 @@ class FaultMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.thorough
-def test_promises_hold_whatever_goes_wrong_and_nothing_is_left_of_it():
+def test_a_node_keeps_its_promises_under_faults_and_recovers():
     run_state_machine_as_test(FaultMachine, settings=settings(stateful_step_count=200, max_examples=max(10, settings().max_examples // 10)))
 
 
 @pytest.mark.parametrize("node_count", [16])
-def test_sixteen_nodes_that_share_a_22_and_five_calls_a_second_all_get_their_pools(node_count):
+def test_sixteen_nodes_with_one_22_and_five_calls_a_second_all_fill_their_pools(node_count):
     shared = TokenBucket(5, 5)
     ec2 = Ec2Model(conditions=Conditions(Throttle(shared=shared), TYPICAL_LATENCIES))
     subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/22").subnet_id

@@ -445,6 +445,6 @@ class RestartingMachine(NodeMachine):
 
 
 @pytest.mark.parametrize("machine", [NodeMachine, TwoCardsMachine, RestartingMachine])
-def test_node_keeps_its_promises(world, machine):
+def test_a_node_keeps_its_promises(world, machine):
     machine = type("Machine", (machine,), {"world_class": world})
     run_state_machine_as_test(machine, settings=settings())

@@ -86,7 +86,7 @@ class Held:
         return self._method(*args, **kwargs)
 
 
-def test_pods_do_not_wait_for_ec2_but_other_calls_of_the_control_loop_do(world):
+def test_assigns_do_not_wait_for_ec2_but_other_ticks_do(world):
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     here.pods(2)
     ec2 = Held(here, "assign_private_ip_addresses")
@@ -135,7 +135,7 @@ def until(here, kind):
 
 
 @pytest.mark.parametrize(("gone", "left"), [(("p0", "p1"), 0), (("p0", "p1", "p2"), 1)])
-def test_a_cidr_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world, gone, left):
+def test_a_cidr_that_gets_a_pod_during_its_release_stays(world, gone, left):
     here = world("t3.small", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
     for name in ("p0", "p1", "p2", "p3", "p4"):
         here.assign(name)
@@ -153,7 +153,7 @@ def test_a_cidr_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world, gone, 
     here.check_agreement()
 
 
-def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
+def test_an_eni_that_gets_a_pod_during_its_freeing_stays(world):
     here = world("t3.small", {"IP_COOLDOWN_PERIOD": "0"})
     here.assign("p0")
     here.run(60)
@@ -168,7 +168,7 @@ def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
     here.check_agreement()
 
 
-def test_nobody_is_given_an_address_that_cools_in_the_moment_its_cidr_is_taken_on(world):
+def test_a_cooling_address_of_a_new_cidr_is_never_assigned_early(world):
     journal = MemoryJournal()
     journal.record(cooling=(Cooling("10.0.0.200", 100 * S),))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
