@@ -75,7 +75,7 @@ def test_a_key_of_another_type_is_a_type_error(wrong):
     assert assigned(store) == {}
 
 
-def test_a_tuple_that_equals_a_key_is_a_type_error():
+def test_a_subclass_of_a_key_is_a_type_error():
     class Lookalike(SandboxKey):
         """Equal to the key of the same parts, and yet none."""
 

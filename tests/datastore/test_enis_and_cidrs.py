@@ -299,7 +299,7 @@ def test_a_change_of_mode_affects_only_new_assigns():
     store._check()
 
 
-def test_a_change_of_mode_does_not_include_an_excluded_eni():
+def test_a_change_of_mode_keeps_an_excluded_eni_excluded():
     store = node(["10.0.0.0/28"], mode=AddressMode.SECONDARY_IP)
     store.set_excluded("eni-0", excluded=True)
     store.set_mode(AddressMode.PREFIX)

@@ -62,7 +62,7 @@ class Handler:
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_the_lock_is_free_after_an_interrupt_at_any_line(call, journal):
+def test_the_lock_is_free_after_an_interrupt_at_any_point(call, journal):
     for points in itertools.count():
         store = node(CIDRS, journal=journal and journal())
         store.assign(key("web"), 0)

@@ -149,7 +149,7 @@ def test_cidrs_come_and_go_while_threads_assign():
 
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
-def test_a_change_is_not_interrupted_by_another_thread(journal):
+def test_a_change_waits_for_one_under_way_in_another_thread(journal):
     store = node(CIDRS[:1], journal=journal)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)  # so that the pool keeps what it answers with, and would need nobody else

@@ -19,7 +19,7 @@ BATCHES = 2 if KILLS <= 200 else 10
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_process_loses_nothing_that_it_acknowledged(kind, batch, tmp_path):
+def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path):
     # Half of the kills for each kind of journal, and those in batches, so that several processors have something to do.
     kills = KILLS // len(KINDS) // BATCHES
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this folder

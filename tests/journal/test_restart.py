@@ -219,7 +219,7 @@ TestRestarts = Restarts.TestCase
 TestRestarts.settings = settings(max_examples=max(20, settings.default.max_examples // 2))
 
 
-def test_an_entry_said_twice_is_told_and_leaves_with_its_sandbox(tmp_path):
+def test_a_repeated_entry_is_reported_and_removed_with_its_sandbox(tmp_path):
     twice = [allocation("a", "10.0.0.1"), allocation("a", "10.0.0.1")]
     (tmp_path / "ipam.json").write_text(json.dumps({"version": "vpc-cni-ipam/1", "allocations": twice}))
     with open_json(tmp_path) as journal:
@@ -234,7 +234,7 @@ def test_an_entry_said_twice_is_told_and_leaves_with_its_sandbox(tmp_path):
         assert journal.restore(1).assigned == ()
 
 
-def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_path):
+def test_a_row_in_another_spelling_is_accepted_in_one_write(tmp_path):
     with open_sqlite(tmp_path):
         pass
     with contextlib.closing(sqlite3.connect(tmp_path / "ipam.sqlite", isolation_level=None)) as shell:
@@ -249,7 +249,7 @@ def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_p
         assert (len(journal.restore(5).assigned), journal.restore(5).problems) == (1, ())
 
 
-def test_the_machine_meets_a_file_that_contradicts_itself(tmp_path):
+def test_contradicting_allocations_are_quarantined_and_can_be_decided(tmp_path):
     text = {"version": "vpc-cni-ipam/1", "allocations": [allocation("a", "10.0.0.1"), allocation("b", "10.0.0.1")]}
     (tmp_path / "ipam.json").write_text(json.dumps(text))
     with open_json(tmp_path) as journal:

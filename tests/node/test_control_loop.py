@@ -147,7 +147,7 @@ def test_a_full_node_refuses_a_pod_and_accepts_it_after_another_has_gone(world):
 # --- next_wakeup -----------------------------------------------------------------------------------------------------------------
 
 
-def test_wakeups_are_multiples_of_the_tick_interval_from_the_start(world):
+def test_wakeups_are_whole_tick_intervals_after_the_start(world):
     here = world(start=False)
     here.now_ns = 7 * S + 3
     here.start()

@@ -47,7 +47,7 @@ def pool(pool_twin):
     return pool
 
 
-def test_keys_of_one_hash_are_told_apart(pool):
+def test_keys_with_equal_hashes_are_distinguished(pool):
     for number in range(30):
         assert pool.assign(Key(number), 0) == 100 + number
     for number in range(0, 30, 2):
@@ -124,17 +124,17 @@ def test_a_key_is_found_by_whatever_is_equal_to_it(pool, key):
     assert pool.assign(key, 0) == 101
 
 
-def test_a_named_tuple_is_the_tuple_that_it_equals(pool):
+def test_a_named_tuple_is_the_same_key_as_the_tuple_it_equals(pool):
     assert pool.assign(Pair("first", 2), 0) == pool.assign(("first", 2), 0)
 
 
-def test_strings_that_nobody_has_hashed_are_found(pool):
+def test_strings_that_were_never_hashed_are_found(pool):
     assert pool.assign((str(b"fresh", "ascii"), str(b"text", "ascii")), 0) == pool.assign(("fresh", "text"), 0)
     assert pool.assign(str(b"bare text", "ascii"), 0) == pool.assign("bare text", 0)
 
 
 @pytest.mark.parametrize("call", ["assign", "assign_at", "unassign", "address_of", "contains"])
-def test_an_error_of_a_keys_equality_comes_through_and_changes_nothing(pool, call):
+def test_an_error_in_a_keys_equality_propagates_and_changes_nothing(pool, call):
     pool.assign(Key("held"), 0)
     before = list(pool.items()), pool.cooling_items()
     bad = Key("bad", explode)
@@ -171,7 +171,7 @@ def test_forced_removal_runs_no_code_of_the_keys(pool):
 
 
 @pytest.mark.parametrize("change", ["assign the same key", "assign others", "unassign", "remove the block"])
-def test_a_key_whose_equality_changes_the_pool_gets_the_answer_of_the_changed_pool(pool, change):
+def test_a_key_whose_equality_changes_the_pool_is_looked_up_in_the_changed_pool(pool, change):
     held = Key("held")
     pool.assign(held, 0)
     late = Key("late")
@@ -196,7 +196,7 @@ def test_a_key_whose_equality_changes_the_pool_gets_the_answer_of_the_changed_po
     pool._check()
 
 
-def test_equalities_that_assign_in_turn_never_fill_the_table(pool):
+def test_nested_assigns_from_equalities_never_fill_the_table(pool):
     """Each of many calls under way has looked whether there is room; none may rely on that once another's call was let in."""
     pool.assign(Key("held"), 0)
     left = list(range(40))
@@ -211,7 +211,7 @@ def test_equalities_that_assign_in_turn_never_fill_the_table(pool):
     pool._check()
 
 
-def test_an_argument_whose_index_changes_the_pool_is_looked_at_first(pool_twin):
+def test_arguments_are_converted_before_the_pool_is_read(pool_twin):
     pool = pool_twin.AddressPool(cooldown_ns=0)
 
     class Now:
@@ -228,7 +228,7 @@ def test_an_argument_whose_index_changes_the_pool_is_looked_at_first(pool_twin):
     pool._check()
 
 
-def test_a_released_key_is_let_go(pool):
+def test_a_released_key_is_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     pool.assign(key, 0)
@@ -237,7 +237,7 @@ def test_a_released_key_is_let_go(pool):
     assert watch() is None
 
 
-def test_evicted_keys_are_let_go(pool):
+def test_evicted_keys_are_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     pool.assign(key, 0)
@@ -246,7 +246,7 @@ def test_evicted_keys_are_let_go(pool):
     assert watch() is None
 
 
-def test_a_refused_key_is_not_kept(pool):
+def test_a_refused_key_is_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     with pytest.raises(UnknownKey):
@@ -261,7 +261,7 @@ def test_a_refused_key_is_not_kept(pool):
 
 
 @pytest.mark.parametrize("way", ["unassign", "remove_block"])
-def test_a_key_may_use_the_pool_as_it_goes(pool, way):
+def test_a_key_can_use_the_pool_when_it_is_deleted(pool, way):
     class Last:
         def __del__(self):
             pool.assign("assigned with the last breath", 0)
@@ -277,7 +277,7 @@ def test_a_key_may_use_the_pool_as_it_goes(pool, way):
     pool._check()
 
 
-def test_a_pool_and_keys_that_point_at_it_are_collected(pool_twin):
+def test_a_pool_and_keys_that_refer_to_it_are_collected(pool_twin):
     pool = pool_twin.AddressPool(cooldown_ns=10)
     pool.add_block(100, 64)
     key = Tracked()
@@ -289,7 +289,7 @@ def test_a_pool_and_keys_that_point_at_it_are_collected(pool_twin):
     assert [ref() for ref in watch] == [None, None]
 
 
-def test_counts_of_references_stay_as_they_were(pool):
+def test_reference_counts_are_balanced(pool):
     key = ("aws-cni", "c" * 64, "eth0")
     before = sys.getrefcount(key), sys.getrefcount(None)
     for now_ns in range(0, 4000, 20):
@@ -319,7 +319,7 @@ def churn(pool_twin, rounds):
 
 
 @pytest.mark.thorough
-def test_long_churn_takes_no_more_memory_than_short(pool_twin):
+def test_long_churn_uses_no_more_memory_than_short_churn(pool_twin):
     churn(pool_twin, 50)  # warms up whatever the interpreter keeps
     tracemalloc.start()
     try:
