@@ -288,7 +288,7 @@ def test_accepted_allocations_never_contradict_each_other_and_none_is_lost(pairs
         ('{"allocations":["a\nb"]}', 18, "invalid control character"),
     ],
 )
-def test_a_truncated_document_names_its_end(text, offset, message):
+def test_a_broken_document_is_read_up_to_the_break(text, offset, message):
     broken = read_document(text.encode(), "allocations").broken
     assert broken.offset == offset
     assert broken.message.startswith(message)

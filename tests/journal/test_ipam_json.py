@@ -422,14 +422,14 @@ def test_a_cooldown_that_cannot_be_written_is_not_recorded_by_the_next_write_eit
         (errno.EISDIR, "it is a folder; give the name of a file"),
     ],
 )
-def test_a_failed_operation_is_described(tmp_path, code, words):
+def test_the_refusal_of_a_write_says_why_it_failed(tmp_path, code, words):
     journal = open_json(tmp_path, files=FaultyFiles(1, code))
     with pytest.raises(JournalError, match=rf"ipam.json could not be written, so nothing is recorded: {words}") as refused:
         journal.record((held("c1", "10.0.0.5"),))
     assert refused.value.__cause__.errno == code
 
 
-def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
+def test_a_checkpoint_that_is_a_folder_is_refused(tmp_path):
     (tmp_path / CHECKPOINT).mkdir()
     with pytest.raises(JournalError, match="could not be read: it is a folder"):
         open_json(tmp_path)

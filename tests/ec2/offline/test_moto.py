@@ -141,7 +141,7 @@ def test_plain_secondary_ips_are_as_in_moto(both, steps):
         ("describe_instance_types", {"InstanceTypes": ["m5.larch"]}),
     ],
 )
-def test_what_is_not_there_has_the_code_of_motos(both, method, arguments):
+def test_a_missing_resource_has_the_error_code_of_moto(both, method, arguments):
     codes = []
     for side in both():
         with pytest.raises(ClientError) as caught:
@@ -159,7 +159,7 @@ def test_a_prefix_is_never_ignored():
     assert subnet["AvailableIpAddressCount"] == 4096 - 5 - 1 - 16
 
 
-def test_no_address_is_handed_out_twice_however_many_are_wanted():
+def test_no_address_is_assigned_twice():
     """20 ENIs want 10 addresses each of a /24: 200 distinct ones here, whatever moto's random draws come to."""
     ours = Side(fake_client("ec2", Ec2Model()))
     subnet_id = ours.client.create_subnet(VpcId=ours.vpc_id, CidrBlock="10.0.16.0/24")["Subnet"]["SubnetId"]
