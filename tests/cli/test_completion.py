@@ -56,7 +56,7 @@ def test_completion_prints_a_script(cli, shell):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_is_one_that_the_shell_can_read(cli, tmp_path, shell):
+def test_the_shell_accepts_the_script(cli, tmp_path, shell):
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")
@@ -66,7 +66,7 @@ def test_the_script_is_one_that_the_shell_can_read(cli, tmp_path, shell):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_an_unknown_shell_is_bad_usage(cli):
+def test_an_unknown_shell_is_a_usage_error(cli):
     assert "tcsh" in cli("completion", "tcsh").usage_error
 
 
@@ -105,7 +105,7 @@ def test_booleans_are_completed(incomplete, values):
 
 
 @pytest.mark.parametrize("name", commands())
-def test_every_command_takes_json_and_shows_its_examples(cli, name):
+def test_every_command_has_json_and_examples(cli, name):
     out = cli(name, "--help").out
     assert "--json" in out
     assert commands()[name].examples

@@ -17,7 +17,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_table_runs(cli, monkeypatch, command):
+def test_each_command_in_the_table_runs(cli, monkeypatch, command):
     monkeypatch.chdir(REPOSITORY)
     answer = cli(*shlex.split(command)[1:])
     assert answer.code == 0, answer.err

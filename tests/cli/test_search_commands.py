@@ -58,7 +58,7 @@ def test_a_sweep_shows_a_row_for_each_trial(cli, scenario, monkeypatch):
     assert [line.split()[0] for line in lines if line[:1].isdigit()] == ["1", "4"]
 
 
-def test_tune_prints_the_command_that_sets_the_best(cli, scenario, monkeypatch):
+def test_tune_prints_the_command_that_applies_the_best_settings(cli, scenario, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")  # narrower than the command, which stays on one line
     answer = cli("tune", scenario)
     assert answer.code == 0
@@ -77,7 +77,7 @@ def test_tune_in_json_has_the_trade_off(cli, scenario):
     assert document["failures"] == []
 
 
-def test_where_nothing_fits_that_is_a_finding(cli, scenario):
+def test_no_combination_within_the_bounds_is_a_finding(cli, scenario):
     answer = cli("tune", scenario, "--set", "tune.calls_per_minute=0")
     assert "no combination is within the bounds" in answer.finding
     assert "kubectl" not in answer.out
@@ -92,7 +92,7 @@ def test_tune_draws_the_trade_off(cli, scenario, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["sweep", "tune"])
-def test_a_scenario_that_says_nothing_of_a_search_is_refused(cli, tmp_path, command):
+def test_a_scenario_without_a_search_is_refused(cli, tmp_path, command):
     path = tmp_path / "plain.toml"
     path.write_text(TEXT.partition("[sweep]")[0])
     assert f"{path}: {command}" in cli(command, str(path)).refusal
@@ -106,7 +106,7 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_search(cli, scenar
     assert message in cli("tune", scenario, *options).refusal
 
 
-def test_the_head_of_a_column_is_never_broken_within_a_word():
+def test_the_header_of_a_column_is_never_broken_within_a_word():
     page = Page()
     page.table(
         ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "n"), [("true", "1" * 70)], numbers={"n"}, fold={"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"}

@@ -33,7 +33,7 @@ def test_a_latency_rises_and_stays_within_its_ends(ends, millionth):
 
 
 @pytest.mark.parametrize("millionth", [1_000_001, 2**70])
-def test_a_quantile_above_1_is_refused(millionth):
+def test_a_quantile_outside_0_to_1_is_refused(millionth):
     with pytest.raises(InvalidArgument, match="it must be 0 to 1000000"):
         TAIL.at(millionth)
 

@@ -29,7 +29,7 @@ def test_the_documented_strips_are_those_of_the_example(fragmentation, reserve):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(5))
-def test_single_addresses_take_all_prefixes_with_most_addresses_free_unless_a_range_is_reserved(fragmentation, seed):
+def test_single_addresses_use_up_all_prefixes_unless_a_range_is_reserved(fragmentation, seed):
     usable = fragmentation["USABLE"]
     taken = fragmentation["last_prefix_gone"](seed)
     assert taken < len(usable) // 2
@@ -58,7 +58,7 @@ def test_packed_holds_fewer_addresses_than_random_when_pods_become_fewer(compare
 
 
 @pytest.mark.thorough
-def test_every_policy_runs_a_scenario_and_ranges_are_told(compare, capsys, tmp_path):
+def test_every_policy_runs_a_scenario(compare, capsys, tmp_path):
     policies = ["ipamd", "cilium-eni", "{ name = 'azure-cns', batch = 8 }", "hysteresis"]
     changes = ("duration='1 h'", "workload.1.per_hour=200", "group.workers.count=2")
     arguments = ["group.workers.policy", *policies, *(f"--set={change}" for change in changes), "--seeds=2"]

@@ -36,7 +36,7 @@ def held(setup, name):
     return {address for eni in enis if eni.subnet_id == setup[1][name] for address in (eni.private_ip, *eni.secondary_ips)}
 
 
-def test_subnets_lie_in_one_vpc_even_where_it_takes_several_cidrs():
+def test_all_subnets_are_in_one_vpc_with_as_many_cidrs_as_needed():
     setup = set_up_ec2(scenario())
     assert len(setup[0].vpcs) == 1
     assert {each.subnet_id: each.cidr for each in setup[0].subnets} == {
@@ -45,14 +45,14 @@ def test_subnets_lie_in_one_vpc_even_where_it_takes_several_cidrs():
     }
 
 
-def test_an_empty_subnet_has_all_but_the_five_addresses_of_ec2():
+def test_an_empty_subnet_has_all_addresses_except_five():
     sample = sample_subnets(*set_up_ec2(scenario()))["a"]
     assert (sample.taken, sample.free, sample.reserved, sample.free_prefixes, sample.stranded) == (0, 59, 0, 2, 27)
     assert sample.largest_free == 59
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 30), (1.0, 59)])
-def test_others_hold_a_share_of_the_usable_addresses(share, count):
+def test_other_users_hold_their_share_of_the_usable_addresses(share, count):
     setup = set_up_ec2(scenario(subnet__a__occupied_share=share))
     assert len(held(setup, "a")) == count == sample_subnets(*setup)["a"].taken
     assert sample_subnets(*setup)["a"].free == 59 - count
@@ -60,14 +60,14 @@ def test_others_hold_a_share_of_the_usable_addresses(share, count):
     setup[0]._check()
 
 
-def test_others_sit_at_random_places_that_the_seed_decides():
+def test_other_users_have_random_addresses_that_depend_on_the_seed():
     first, again, other = (held(set_up_ec2(scenario(subnet__b__occupied_share=0.3, seed=seed)), "b") for seed in (3, 3, 4))
     assert first == again != other
     addresses = sorted(parse_address(each, 4) for each in first)
     assert addresses != list(range(addresses[0], addresses[0] + len(addresses)))
 
 
-def test_others_keep_out_of_reservations():
+def test_other_users_have_no_reserved_addresses():
     kept = "10.1.0.64/26"
     setup = set_up_ec2(scenario(subnet__b__occupied_share=187 / 251, subnet__b__reservations=[{"cidr": kept, "kind": "prefix"}]))
     addresses = held(setup, "b")
@@ -77,7 +77,7 @@ def test_others_keep_out_of_reservations():
     assert (sample.free, sample.reserved, sample.free_prefixes) == (0, 64, 4)
 
 
-def test_ec2_gives_addresses_as_the_scenario_says():
+def test_the_scenario_sets_the_address_choice_of_ec2():
     def next_address(choice):
         setup = set_up_ec2(scenario(ec2__address_choice=choice))
         return setup[0].create_network_interface(subnet_id=setup[1]["b"], now_ns=0).private_ip
@@ -86,7 +86,7 @@ def test_ec2_gives_addresses_as_the_scenario_says():
     assert next_address("random") != "10.1.0.4"
 
 
-def test_ec2_answers_at_once_before_the_run():
+def test_the_setup_is_not_throttled():
     full = scenario(subnet__a__occupied_share=1.0, ec2__throttling={"CreateNetworkInterface": {"capacity": 1, "per_second": 1}})
     setup = set_up_ec2(full)
     for _ in range(3):
@@ -110,7 +110,7 @@ CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": True}
         ({"settings": PREFIXES, "instance_type": "m4.large"}, set()),  # Xen, which has no prefixes
     ],
 )
-def test_no_28_is_told_of_subnets_that_prefixes_are_wanted_from(changes, told):
+def test_a_lack_of_28s_is_reported_only_for_subnets_of_prefix_nodes(changes, told):
     recorder = make_recorder(scenario(**{f"group__workers__{key}": value for key, value in changes.items()}))
     recorder.sample(fleet(0), dict.fromkeys(("a", "b"), subnet(free_prefixes=0)), {}, {})
     result = result_of(recorder, MINUTE)

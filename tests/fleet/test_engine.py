@@ -23,7 +23,7 @@ HEAVY = settings(max_examples=max(5, settings.default.max_examples // 10))
 
 @HEAVY
 @given(scenario=scenarios())
-def test_a_node_that_is_ticked_when_it_must_does_what_one_does_that_is_ticked_every_five_seconds(scenario):
+def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(scenario):
     result, actions, holdings = run_whole(scenario)
     ticked_result, ticked_actions, ticked_holdings = run_whole(scenario, tickless=False)
     by_time = sorted(actions, key=lambda told: (told[0], told[1].at_ns))
@@ -34,7 +34,7 @@ def test_a_node_that_is_ticked_when_it_must_does_what_one_does_that_is_ticked_ev
 
 @HEAVY
 @given(scenario=scenarios())
-def test_every_pod_and_every_address_is_accounted_for_at_any_time(scenario):
+def test_every_pod_and_address_is_accounted_for_at_any_time(scenario):
     def check(fleet):
         fleet._check()
         ec2 = fleet.ec2
@@ -81,13 +81,13 @@ class Recounting(Fleet):
 
 @HEAVY
 @given(scenario=scenarios())
-def test_a_sample_counts_what_cools_on_all_nodes(scenario):
+def test_a_sample_counts_cooling_addresses_of_all_nodes(scenario):
     for _ in Recounting(scenario).run():
         pass
 
 
 @pytest.mark.parametrize("sample_s", [1, 7, 30, 31, 60])
-def test_a_sample_counts_what_cools_to_the_last_moment(sample_s):
+def test_a_sample_counts_a_cooldown_to_its_last_nanosecond(sample_s):
     runs = tuple(PodRun(f"p{number}", 120 * S + number, (200 + number) * S) for number in range(20))
     group = NodeGroup("g", "m5.large", 2, Settings(), ("s",), 2, 2)
     subnet = SubnetSpec("s", "10.0.0.0/24")
@@ -106,27 +106,27 @@ def test_a_pod_that_finds_an_address_does_not_wait():
     assert result.samples[-1].pods_done == 1
 
 
-def test_a_pod_without_an_address_is_tried_again_when_the_pool_has_grown_and_the_kubelet_comes_round():
+def test_a_pod_without_an_address_gets_one_at_a_retry_after_growth():
     # t3.small: 3 addresses at first; the tick at 5 s adds an ENI; the kubelet tries again 10 s after its first try.
     result = simulate(fleet_of([(f"p{number}", S, None) for number in range(4)], 60))
     assert result.summary.for_address == Waits.of(4, [10 * S])
     assert result.summary.pods_running == 4
 
 
-def test_a_pod_waits_for_an_address_to_cool_where_no_other_can_be_had():
+def test_a_pod_waits_for_a_cooldown_when_the_pool_cannot_grow():
     runs = [*((f"p{number}", S, None) for number in range(8)), ("short", S, 40 * S), ("late", 41 * S, None)]
     result = simulate(fleet_of(runs, 200, max_pods=11))  # 9 addresses at the most, all in use at 40 s
     assert result.summary.for_address.max_ns == 30 * S  # tried at 51, 61 and 71 s; it had cooled at 70 s
     assert result.summary.pods_running == 9
 
 
-def test_pods_that_no_node_has_room_for_wait_for_one():
+def test_pods_without_a_node_wait_for_room():
     runs = [*((f"p{number}", S, None) for number in range(8)), ("a-short", S, 50 * S), ("late", 2 * S, None)]
     result = simulate(fleet_of(runs, 100, max_pods=11))
     assert result.summary.for_node.max_ns == 48 * S
 
 
-def test_a_pod_deleted_before_it_had_an_address_is_refused():
+def test_a_pod_deleted_before_it_had_an_address_counts_as_refused():
     result = simulate(fleet_of([(f"p{number}", S, None) for number in range(9)] + [("late", 2 * S, 7 * S)], 60, max_pods=11))
     assert result.summary.pods_refused == 1
     assert result.summary.for_node.max_ns == 5 * S
@@ -135,7 +135,7 @@ def test_a_pod_deleted_before_it_had_an_address_is_refused():
     assert result.summary.for_address.max_ns == S
 
 
-def test_nodes_come_for_pods_without_room_and_go_when_they_are_empty():
+def test_nodes_are_added_for_pods_without_room_and_removed_when_empty():
     runs = [(f"p{number}", S, 200 * S) for number in range(20)]
     scenario = fleet_of(runs, 600, maximum=3, boot_ns=30 * S, scale_down_after_ns=60 * S)
     result = simulate(scenario)
@@ -146,7 +146,7 @@ def test_nodes_come_for_pods_without_room_and_go_when_they_are_empty():
     assert result.samples[-1].addresses_attached < result.summary.addresses_peak
 
 
-def test_a_full_subnet_gives_no_nodes_and_that_is_told():
+def test_a_launch_refused_by_a_full_subnet_is_reported():
     result = simulate(fleet_of([("p", S, None)], 300, count=20, cidr="10.0.0.0/28"))
     assert any("EC2 launches no node" in event.text for event in result.events)
 
@@ -166,7 +166,7 @@ def test_a_node_whose_ipamd_does_not_start_is_started_again(monkeypatch):
     assert result.summary.for_node.max_ns == 19 * S
 
 
-def test_a_pod_bound_to_a_node_goes_there_or_is_turned_away():
+def test_a_pod_bound_to_a_node_runs_there_or_is_rejected():
     runs = [("a", S, None, "g-0001"), ("b", 2 * S, 30 * S, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
     fleet = Fleet(fleet_of(runs, 60, count=2, max_pods=11))
     for _ in fleet.run():
@@ -175,7 +175,7 @@ def test_a_pod_bound_to_a_node_goes_there_or_is_turned_away():
     assert fleet.refused_count == 1
 
 
-def test_a_pod_bound_to_a_node_that_is_not_there_yet_waits_for_it():
+def test_a_pod_bound_to_a_future_node_waits_for_it():
     class Late(Fleet):
         def _set_up_nodes(self):
             self._calls_before = {}
@@ -188,14 +188,14 @@ def test_a_pod_bound_to_a_node_that_is_not_there_yet_waits_for_it():
     assert (summary.pods_running, summary.pods_refused, summary.for_node.max_ns) == (1, 1, 19 * S)
 
 
-def test_progress_is_told_up_to_the_end():
+def test_progress_is_reported_up_to_the_end():
     told = []
     simulate(fleet_of([("p", S, None)], 60), progress=lambda done, whole: told.append((done, whole)))
     assert told[-1] == (60 * S, 60 * S)
     assert told == sorted(told)
 
 
-def test_the_pods_of_a_trace_run_as_it_says():
+def test_the_pods_of_a_trace_run_at_their_times():
     trace = Path(__file__).with_name("pods_in_openb_columns.csv")
     text = (Path(__file__).parents[2] / "examples" / "scenarios" / "openb.toml").read_text(encoding="utf-8")
     result = simulate(Scenario.from_toml(text.replace("openb/pods.csv.gz", str(trace)).replace("150 d", "2 d")))
@@ -218,7 +218,7 @@ def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
     assert (fleet.refused_count, fleet.result().summary.for_node.max_ns) == (1, 24 * S)
 
 
-def test_a_node_that_ec2_does_not_take_away_at_once_is_taken_away_later():
+def test_a_refused_termination_is_repeated():
     throttle = Throttle(actions={"TerminateInstances": TokenBucket(1, 1, 25 * S)})
     runs = [(f"p{number}", S, 100 * S) for number in range(20)]
     scenario = fleet_of(runs, 300, maximum=3, boot_ns=30 * S, scale_down_after_ns=60 * S, ec2=Ec2Behaviour(None, throttle))
@@ -227,7 +227,7 @@ def test_a_node_that_ec2_does_not_take_away_at_once_is_taken_away_later():
     assert result.summary.throttled["TerminateInstances"] > 0
 
 
-def test_a_node_that_never_has_anything_to_do_again_sleeps_for_ever():
+def test_a_node_without_further_wakeups_is_never_ticked():
     scenario = fleet_of([], 100_000)
     group = attrs.evolve(scenario.groups[0], settings=Settings().with_variables({"DISABLE_LEAKED_ENI_CLEANUP": "true"}))
     fleet = Fleet(attrs.evolve(scenario, groups=(group,)))
@@ -236,7 +236,7 @@ def test_a_node_that_never_has_anything_to_do_again_sleeps_for_ever():
     assert fleet.members[0].wake_ns == NEVER_NS
 
 
-def test_a_pod_that_was_turned_away_counts_once_also_when_it_is_deleted():
+def test_a_rejected_pod_that_is_deleted_counts_once():
     runs = [*((f"p{number}", S, None, "g-0000") for number in range(9)), ("q", 2 * S, 30 * S, "g-0000")]
     fleet = Fleet(fleet_of(runs, 60, max_pods=11))
     for _ in fleet.run():
@@ -244,14 +244,14 @@ def test_a_pod_that_was_turned_away_counts_once_also_when_it_is_deleted():
     assert (fleet.refused_count, fleet.running_count) == (1, 9)
 
 
-def test_a_try_that_was_planned_for_later_gives_way_to_an_earlier_one():
+def test_an_earlier_retry_replaces_a_later_one():
     runs = [("p0", S, None), ("p1", S, None), ("p2", S, 2 * S), ("late", 3 * S, None)]
     result = simulate(fleet_of(runs, 60))  # an address cools until 32 s, but the pool grows at 5 s
     assert result.summary.for_address == Waits.of(4, [10 * S])
     assert result.summary.pods_running == 3
 
 
-def test_a_fleet_that_comes_and_goes_in_waves_does_the_same_ticked_or_not():
+def test_a_fleet_under_waves_is_the_same_with_every_tick_or_only_wakeups():
     runs = [(f"w{wave}-{number}", (wave * 100 + 1) * S, (wave * 100 + 40 + number) * S) for wave in range(6) for number in range(14)]
     scenario = fleet_of(runs, 900, maximum=2, cidr="10.0.0.0/27", boot_ns=20 * S, scale_down_after_ns=120 * S, sample_ns=17 * S)
     scenario = attrs.evolve(scenario, ec2=Ec2Behaviour(TYPICAL_LATENCIES))
@@ -259,7 +259,7 @@ def test_a_fleet_that_comes_and_goes_in_waves_does_the_same_ticked_or_not():
     assert run_whole(scenario)[0] == run_whole(scenario, tickless=False)[0]
 
 
-def test_a_launch_that_ec2_refuses_is_tried_again_a_minute_later():
+def test_a_refused_launch_is_retried_a_minute_later():
     runs = [(f"p{number}", S, None) for number in range(80)]  # nine to a node, and the subnet has room for a few nodes alone
     result = simulate(fleet_of(runs, 200, maximum=9, cidr="10.0.0.0/28"))
     assert any("EC2 launches no node" in event.text for event in result.events)

@@ -51,7 +51,7 @@ KINDS = [(4, 2), (17, 15), (110, 108), (3, 3), (2, 0)]
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
     steps=st.lists(st.tuples(st.sampled_from(["take", "take", "take", "release", "remove"]), st.integers(0, 5)), max_size=80),
 )
-def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(loop, most_allocated, kinds, steps):
+def test_pods_are_bound_to_the_emptiest_node_or_the_fullest_with_room(loop, most_allocated, kinds, steps):
     members = nodes(loop, kinds)
     scheduler = loop.Scheduler([group(*kind) for kind in kinds], most_allocated=most_allocated, seed=1)
     for each in members:
@@ -75,7 +75,7 @@ def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(loop, most_alloca
         scheduler._check()
 
 
-def test_of_equals_one_is_taken_at_random_by_seed(loop):
+def test_ties_between_nodes_are_broken_at_random_by_seed(loop):
     def order(seed):
         members = nodes(loop, [(17, 15)] * 8)
         scheduler = loop.Scheduler([group(17, 15)], most_allocated=False, seed=seed)
@@ -87,7 +87,7 @@ def test_of_equals_one_is_taken_at_random_by_seed(loop):
     assert {order(1).count(number) for number in range(8)} == {5}
 
 
-def test_each_choice_has_a_chance_of_its_own(loop):
+def test_choices_draw_independently(loop):
     members = nodes(loop, [(17, 15)] * 8)
     scheduler = loop.Scheduler([group(17, 15)], most_allocated=False, seed=3)
     for each in members:
@@ -162,7 +162,7 @@ LIVES = st.lists(st.tuples(st.integers(0, 30), st.none() | st.integers(1, 20)), 
     later=st.lists(st.tuples(st.integers(1, 20), st.sampled_from([0, 2, 5, 7])), max_size=10),
     stops=st.lists(st.integers(1, 40), max_size=5).map(lambda stops: [*sorted(stops), 41]),
 )
-def test_pods_and_other_events_are_met_in_order_and_up_to_the_end_exclusive(loop, runs, pushed, later, stops):
+def test_pods_and_other_events_are_handled_in_order_before_the_end(loop, runs, pushed, later, stops):
     ledger, scheduler, handler = world(loop, runs, later=later)
     handler.events = sorted([*pushed, END])
     for end_ns in stops:
@@ -179,7 +179,7 @@ def test_pods_and_other_events_are_met_in_order_and_up_to_the_end_exclusive(loop
 
 
 @given(runs=LIVES, end_ns=st.integers(0, 60))
-def test_those_who_have_come_and_not_gone_hold_an_address(loop, runs, end_ns):
+def test_pods_hold_an_address_from_creation_to_deletion(loop, runs, end_ns):
     ledger, scheduler, handler = world(loop, runs, address_count=200)
     loop.run_until(end_ns, handler.events, ledger, scheduler, handler)
     running = [number for number, (created, deleted) in enumerate(runs) if created < end_ns and (deleted is None or deleted >= end_ns)]
@@ -198,14 +198,14 @@ def test_a_pod_that_finds_no_address_waits_and_one_that_finds_no_node_pends(loop
     assert list(ledger.homes) == [handler.member, handler.member, None]
 
 
-def test_a_pod_that_goes_makes_room_for_one_that_comes_at_the_same_time(loop):
+def test_a_deleted_pod_makes_room_for_one_created_at_the_same_time(loop):
     ledger, scheduler, handler = world(loop, [(1, 5), (5, None)], room=1)
     loop.run_until(6, handler.events, ledger, scheduler, handler)
     assert handler.told == [("after_deletion", 5)]
     assert list(ledger.homes) == [None, handler.member]
 
 
-def test_a_node_with_pods_that_wait_is_looked_at_with_each_that_goes_or_comes(loop):
+def test_a_node_with_waiting_pods_is_rechecked_with_each_creation_and_deletion(loop):
     ledger, scheduler, handler = world(loop, [(1, 10), (2, 12), (3, None), (11, None)], address_count=2)
     loop.run_until(5, handler.events, ledger, scheduler, handler)
     handler.member.waiting = {2: 3}
@@ -215,7 +215,7 @@ def test_a_node_with_pods_that_wait_is_looked_at_with_each_that_goes_or_comes(lo
     assert handler.told[4:] == [("after_deletion", 12), ("wake_at_next_tick", 12)]
 
 
-def test_a_pod_that_is_deleted_while_it_waits_never_had_an_address(loop):
+def test_a_pod_deleted_while_waiting_never_had_an_address(loop):
     ledger, scheduler, handler = world(loop, [(1, None), (2, 10), (3, 11)], room=2, address_count=1)
     loop.run_until(5, handler.events, ledger, scheduler, handler)
     handler.member.waiting = {1: 2}
@@ -223,13 +223,13 @@ def test_a_pod_that_is_deleted_while_it_waits_never_had_an_address(loop):
     assert handler.told == [("wait_for_address", 1, 2), ("wait_for_node", 2, 3), ("delete_unserved", 1, 10), ("delete_unserved", 2, 11)]
 
 
-def test_a_deletion_after_all_times_is_never_met(loop):
+def test_a_deletion_at_the_last_time_is_never_handled(loop):
     ledger, scheduler, handler = world(loop, [(1, NEVER_NS), (2, 3)])
     loop.run_until(NEVER_NS, handler.events, ledger, scheduler, handler)
     assert (ledger.deleted_count, list(ledger.homes)) == (1, [handler.member, None])
 
 
-def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):
+def test_the_loop_and_the_pools_are_of_one_twin(monkeypatch):
     path = Path(importlib.import_module("vpcipam.fleet.loop").__file__)
     for using, name in ((False, MODULES[0]), (True, "vpcipam.fleet._loop")):
         monkeypatch.setattr("vpcipam.pool.USING_EXTENSION", using)
@@ -238,7 +238,7 @@ def test_the_loop_is_of_the_twin_that_the_pools_are_of(monkeypatch):
 
 
 @pytest.mark.parametrize("collects", [True, False])
-def test_a_ledger_leaves_the_garbage_collector_as_it_was(collects):
+def test_a_ledger_restores_the_state_of_the_garbage_collector(collects):
     before = gc.isenabled()
     try:
         (gc.enable if collects else gc.disable)()

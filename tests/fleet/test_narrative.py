@@ -26,7 +26,7 @@ def waiting(*counts, name="pods_waiting", step_ns=MINUTE):
 @example([True, False, True], 1)
 @example([True, False, True], 2)
 @example([True, False, True, False, False, False, True], 2)
-def test_periods_are_what_is_left_when_short_gaps_are_filled(flags, gap):
+def test_periods_are_merged_across_short_gaps(flags, gap):
     filled = list(flags)
     runs = [(key, [place for place, _ in group]) for key, group in itertools.groupby(enumerate(flags), key=lambda each: each[1])]
     for number, (key, places) in enumerate(runs):
@@ -45,16 +45,16 @@ def test_periods_are_what_is_left_when_short_gaps_are_filled(flags, gap):
 # --- pods that wait ------------------------------------------------------------------------------------------------------
 
 
-def test_pods_that_wait_are_told_once_with_the_most_and_how_long():
+def test_waiting_pods_are_one_event_with_their_peak_and_duration():
     assert texts(waiting(0, 2, 9, 1, 0, 0)) == ["00:01 fleet: up to 9 pods at a time wait for an address, for 3 min"]
     assert texts(waiting(0, 1, 0, name="pods_pending")) == ["00:01 fleet: a pod waits for a node with room, for 1 min"]
 
 
-def test_large_counts_are_written_for_people():
+def test_large_counts_have_thousands_separators():
     assert texts(waiting(0, 12345, 0)) == ["00:01 fleet: up to 12,345 pods at a time wait for an address, for 1 min"]
 
 
-def test_gaps_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do():
+def test_gaps_of_ten_minutes_split_an_event():
     assert texts(waiting(1, *[0] * 9, 1, 0)) == ["00:00 fleet: a pod waits for an address, on and off for 11 min"]
     assert texts(waiting(1, *[0] * 10, 1, 0)) == [
         "00:00 fleet: a pod waits for an address, for 1 min",
@@ -62,14 +62,14 @@ def test_gaps_of_less_than_ten_minutes_do_not_end_a_trouble_and_longer_ones_do()
     ]
 
 
-def test_a_trouble_that_comes_again_and_again_is_no_flood():
+def test_more_than_eight_periods_of_a_trouble_are_one_event():
     eight = [1, *[0] * 10] * 8
     assert len(texts(waiting(*eight))) == 8
     assert texts(waiting(*eight, 1, 0)) == ["00:00 fleet: a pod waits for an address, on and off for 1 h 29 min"]
     assert len(texts(waiting(*[*[1, *[0] * 30] * 4, *[1, *[0] * 15] * 5]))) == 5
 
 
-def test_what_lasts_to_the_end_says_so():
+def test_an_event_that_lasts_to_the_end_says_so():
     assert texts(waiting(0, 3, 3)) == ["00:01 fleet: up to 3 pods at a time wait for an address, to the end"]
     assert texts(waiting(3, 3, 3)) == ["00:00 fleet: up to 3 pods at a time wait for an address, from the start to the end"]
     assert texts(waiting(0, 1, 0, 1)) == ["00:01 fleet: a pod waits for an address, on and off to the end"]
@@ -80,19 +80,19 @@ def test_what_lasts_to_the_end_says_so():
 # --- subnets -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_subnet_without_a_28_is_told_with_how_much_is_free_all_the_same():
+def test_a_subnet_without_a_free_28_is_reported_with_its_free_addresses():
     rows = [({}, subnet(40, 60)), ({}, subnet(58, 41, reserved=1, free_prefixes=0)), ({}, subnet(40, 60))]
     assert texts(recorded(*rows)) == ["00:01 a: no /28 left for 1 min; 42 % of addresses free at first"]
     assert [event.until_ns for event in result_of(recorded(*rows), 2 * MINUTE).events] == [2 * MINUTE]
 
 
-def test_a_subnet_without_a_28_is_not_told_where_nobody_wants_one():
+def test_a_subnet_without_a_free_28_is_not_reported_when_no_node_uses_prefixes():
     rows = [({}, subnet(58, 42, free_prefixes=0))]
     assert texts(recorded(*rows, prefix_subnets=())) == []
     assert len(texts(recorded(*rows, prefix_subnets=("a",)))) == 1
 
 
-def test_a_subnet_without_an_address_is_told_with_what_is_reserved():
+def test_a_full_subnet_is_reported_with_its_reserved_addresses():
     assert texts(recorded(({}, subnet(250, 0)))) == ["00:00 a: no address left from the start to the end"]
     reserved = recorded(({}, subnet(250, 0, reserved=1)), ({}, subnet(250, 0, reserved=16)), ({}, subnet()))
     assert texts(reserved) == ["00:00 a: no address left for 2 min, but for 1 reserved one"]
@@ -102,7 +102,7 @@ def test_a_subnet_without_an_address_is_told_with_what_is_reserved():
 # --- EC2 and the rest ----------------------------------------------------------------------------------------------------
 
 
-def test_throttling_is_told_with_its_worst_minute():
+def test_throttling_is_reported_with_its_worst_minute():
     rows = [({}, subnet(), {"A": 9}, {"A": count}) for count in (0, 3, 7, 0)]
     assert texts(recorded(*rows)) == ["00:01 fleet: EC2 throttles 10 calls for 2 min, up to 7 a minute at 00:02"]
     assert texts(recorded(*[({}, subnet(), {}, {"A": count}) for count in (1, 0)])) == ["00:00 fleet: EC2 throttles 1 call for 1 min"]
@@ -112,13 +112,13 @@ def test_throttling_is_told_with_its_worst_minute():
     assert texts(from_the_start) == ["00:00 fleet: EC2 throttles 7 calls for 2 min, up to 2 a minute at 00:01"]
 
 
-def test_the_peak_is_told():
+def test_the_peak_is_reported():
     recorder = waiting(0, 0)
     recorder.addresses(30 * S, 12)
     assert texts(recorder) == ["00:00:30 fleet: most pod addresses attached, 12"]
 
 
-def test_what_the_event_loop_tells_again_and_again_is_one_event():
+def test_a_repeated_event_of_the_loop_is_one_event():
     notes = Notes()
     for time_ns, subject in ((0, "w-1"), (MINUTE, "w-2"), (2 * MINUTE, "w-1")):
         notes.add(time_ns, subject, "no room")
@@ -132,7 +132,7 @@ def test_what_the_event_loop_tells_again_and_again_is_one_event():
     ]
 
 
-def test_events_are_in_the_order_in_which_they_began():
+def test_events_are_in_order_of_their_beginning():
     recorder = recorded(({"pods_waiting": 1},), ({}, subnet(250, 0)), ({},))
     recorder.event(30 * S, "workers", "no node")
     recorder.addresses(70 * S, 5)

@@ -65,7 +65,7 @@ def group_of(lines):
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
-def test_each_example_is_read_is_called_as_its_file_and_has_pods(path):
+def test_each_example_can_be_read_is_named_after_its_file_and_has_pods(path):
     scenario = Scenario.load(path)
     assert scenario.name == path.stem
     if path.stem != "thousand-nodes":  # a million
@@ -85,12 +85,12 @@ def test_the_example_with_a_trace_reads_the_file_that_it_names(tmp_path):
     assert len(scenario.workload.pods(scenario.seed, scenario.duration_ns)) == 36
 
 
-def test_the_example_with_a_trace_says_what_is_missing_where_it_is_not(tmp_path):
+def test_the_example_with_a_trace_is_refused_without_its_file_and_names_it(tmp_path):
     text = (REPOSITORY / "examples" / "scenarios" / "openb.toml").read_text()
     assert re.match(r"workload\.openb\.file: .*pods\.csv\.gz: No such file or directory; a trace is a CSV file", refusal(text, tmp_path))
 
 
-def test_the_examples_with_and_without_a_reservation_differ_in_nothing_else():
+def test_the_examples_with_and_without_a_reservation_differ_only_in_it():
     without, with_it = (
         Scenario.load(REPOSITORY / "examples" / "scenarios" / f"{name}.toml") for name in ("fragmented-subnet", "reserved-prefixes")
     )
@@ -144,14 +144,14 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("heading", WITH_A_KEY_TOO_MANY)
-def test_the_documentation_has_the_keys_that_are_read_and_no_others(heading, folder):
+def test_the_documentation_has_exactly_the_keys_that_are_read(heading, folder):
     message = refusal(WITH_A_KEY_TOO_MANY[heading], folder)
     found = re.search(r"zz: there is no such key; there are (.*)", message)
     assert found, message
     assert set(found[1].split(", ")) == documented()[heading]
 
 
-def test_the_documentation_has_no_table_that_is_not_tried():
+def test_every_documented_table_is_tested():
     assert documented().keys() == WITH_A_KEY_TOO_MANY.keys()
     assert set(LIFETIMES) == set(READ_LIFETIMES)
 
@@ -159,7 +159,7 @@ def test_the_documentation_has_no_table_that_is_not_tried():
 # --- what is read --------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_given_has_its_default():
+def test_missing_keys_have_defaults():
     scenario = read()
     assert scenario == Scenario(
         name="scenario",
@@ -180,7 +180,7 @@ def test_what_is_not_given_has_its_default():
     assert scenario.ec2.conditions(0) is None
 
 
-def test_what_is_given_of_a_group_is_read():
+def test_the_keys_of_a_group_are_read():
     group = group_of(
         'subnets = ["a"]\npod_subnet = "a"\nmin_count = 0\nmax_count = 7\nmax_pods = 1\nhost_network_pods = 3\nplacement = "packed"\n'
         'policy = {name = "hysteresis", minimum = 2, maximum = 5}\ncooldown_aware_targets = true\nboot = "1.5 min"\n'
@@ -207,19 +207,19 @@ def test_what_is_given_of_a_group_is_read():
 
 
 @pytest.mark.parametrize(("value", "text"), [("5", "5"), ('"5"', "5"), ("true", "true"), ("false", "false")])
-def test_variables_may_be_texts_whole_numbers_or_booleans(value, text):
+def test_variables_can_be_texts_integers_or_booleans(value, text):
     name = "ENABLE_PREFIX_DELEGATION" if text in {"true", "false"} else "WARM_IP_TARGET"
     assert group_of(f"settings = {{{name} = {value}}}").settings == Settings().with_variables({name: text})
 
 
-def test_settings_come_on_top_of_a_daemonset(folder):
+def test_settings_override_a_daemonset(folder):
     (folder / "aws-node.json").write_text('{"env": {"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "8"}}')
     scenario = read(group=f'{GROUP}\ndaemonset = "aws-node.json"\nsettings = {{WARM_IP_TARGET = 9}}', folder=folder)
     settings = scenario.groups[0].settings
     assert (settings.warm_ip_target, settings.minimum_ip_target) == (9, 8)
 
 
-def test_a_policy_may_be_a_name():
+def test_a_policy_can_be_given_by_name():
     assert group_of('policy = "azure-cns"').policy.name == "azure-cns"
 
 
@@ -233,14 +233,14 @@ def test_subnets_and_their_vpc_are_read():
     assert scenario.vpc_cidrs == ("10.0.0.0/16",)
 
 
-def test_typical_conditions_are_typical_but_for_the_metadata():
+def test_typical_latencies_leave_metadata_without_latency():
     conditions = read('duration = "1 h"\nec2 = {latency = "typical", throttling = "typical", address_choice = "random"}').ec2.conditions(7)
     assert (conditions.throttle, conditions.seed) == (Throttle(), 7)
     assert conditions.latencies.latency("DeleteNetworkInterface") == TYPICAL_LATENCIES.latency("DeleteNetworkInterface")
     assert conditions.latencies.latency(METADATA_ACTION).at(1_000_000) == 0
 
 
-def test_own_latencies_and_buckets_stand_among_the_typical_ones():
+def test_given_latencies_and_buckets_override_the_typical_ones():
     latency, bucket = '{DeleteNetworkInterface = "3 s"}', "{capacity = 3, per_second = 2}"
     ec2 = read(f'duration = "1 h"\n[ec2]\nlatency = {latency}\nthrottling.DeleteNetworkInterface = {bucket}').ec2
     assert ec2.latencies.latency("DeleteNetworkInterface").at(5) == 3 * SECOND
@@ -299,12 +299,12 @@ def test_workloads_are_read(text, workload, folder):
     assert read(workload=text, folder=folder).workload == workload
 
 
-def test_several_workloads_come_together():
+def test_several_workloads_are_combined():
     scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "deployment"\nname = "api"\nreplicas = 1')
     assert scenario.workload == CombinedWorkload((Deployment("web", 4, max_surge=1, max_unavailable=1), Deployment("api", 1, max_surge=1)))
 
 
-def test_a_scenario_is_called_as_its_file_unless_it_says_otherwise(tmp_path):
+def test_the_name_of_a_scenario_defaults_to_its_file(tmp_path):
     path = tmp_path / "v1.2.toml"
     path.write_text(toml())
     assert Scenario.load(path).name == "v1.2"
@@ -314,14 +314,14 @@ def test_a_scenario_is_called_as_its_file_unless_it_says_otherwise(tmp_path):
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
-def test_a_scenario_survives_pickling_with_its_document(path):
+def test_a_scenario_can_be_pickled_with_its_document(path):
     scenario = Scenario.load(path)
     copy = pickle.loads(pickle.dumps(scenario))  # noqa: S301  # our own
     assert copy == scenario
     assert copy.with_changes({"seed": 9}) == scenario.with_changes({"seed": 9})
 
 
-def test_a_node_is_called_by_its_group_and_number():
+def test_a_node_is_named_after_its_group_and_number():
     assert [node_name("workers", number) for number in (0, 9999, 10_000)] == ["workers-0000", "workers-9999", "workers-10000"]
 
 
@@ -519,7 +519,7 @@ def test_a_node_is_called_by_its_group_and_number():
         (toml(workload='kind = "trace"\nfile = "x"\ncolumns = {pod = 5}'), "workload.1.columns.pod: must be a text in quotes, not 5"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_key(text, wanted):
+def test_an_invalid_value_is_refused_and_its_key_named(text, wanted):
     assert refusal(text).startswith(wanted)
 
 
@@ -536,12 +536,12 @@ def test_a_trace_must_fit_the_scenario(folder):
 
 
 @pytest.mark.parametrize("bounds", ["max_count = 3", "min_count = 1"])
-def test_a_trace_may_name_nodes_that_an_autoscaler_may_bring(bounds, folder):
+def test_a_trace_can_name_nodes_that_an_autoscaler_can_add(bounds, folder):
     (folder / "pods.csv").write_text("pod,created,deleted,node\na,0,,workers-0007\n")
     assert read(group=f"{GROUP}\n{bounds}", workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
 
 
-def test_a_file_that_can_not_be_read_is_refused(tmp_path):
+def test_an_unreadable_file_is_refused(tmp_path):
     path = tmp_path / "it.toml"
     with pytest.raises(ScenarioError, match=r"it\.toml: No such file or directory; a scenario is a TOML file, see examples/scenarios"):
         Scenario.load(path)
@@ -612,18 +612,18 @@ def test_a_group_made_in_python_is_checked_too(changes, wanted):
         attrs.evolve(scenario, groups=(attrs.evolve(scenario.groups[0], **changes),))
 
 
-def test_all_that_lies_outside_the_reservations_may_be_occupied():
+def test_everything_outside_the_reservations_can_be_occupied():
     reservations = (Reservation("10.0.0.0/25", "prefix"),)
     assert attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 127 / 251),))
     with pytest.raises(ScenarioError, match="would be 128 addresses, and 127 lie outside"):
         attrs.evolve(read(), subnets=(SubnetSpec("a", "10.0.0.0/24", reservations, 128 / 251),))
 
 
-def test_a_hundred_years_are_simulated():
+def test_a_duration_of_a_hundred_years_is_accepted():
     assert attrs.evolve(read(), duration_ns=MAX_NS, sample_ns=MAX_NS, retry_ns=MAX_NS).duration_ns == MAX_NS
 
 
-def test_any_workload_will_do_in_python():
+def test_any_object_with_the_workload_protocol_is_accepted():
     class Silence:
         def pods(self, seed, duration_ns):
             del seed, duration_ns
@@ -656,13 +656,13 @@ def test_any_key_can_be_changed_by_its_path():
     assert scenario == read(subnet=f'{SUBNET}\nreservations = [{{cidr = "10.0.0.0/25"}}]'), "the first one stays as it was"
 
 
-def test_changes_come_one_on_top_of_the_other():
+def test_later_changes_keep_earlier_ones():
     twice = read().with_changes({"seed": 3}).with_changes({"group.workers.count": 5})
     assert (twice.seed, twice.groups[0].count) == (3, 5)
     assert twice == read().with_changes({"seed": 3, "group.workers.count": 5})
 
 
-def test_a_trace_is_read_again_only_where_its_own_table_changed(folder):
+def test_a_trace_is_read_again_only_when_its_table_changed(folder):
     (folder / "more.csv").write_text("pod,created,deleted\nx,0,10\n")
     scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "trace"\nname = "t"\nfile = "pods.csv"', folder=folder)
     (folder / "pods.csv").unlink()
@@ -674,7 +674,7 @@ def test_a_trace_is_read_again_only_where_its_own_table_changed(folder):
         scenario.with_changes({"workload.t.unit": "ms"})
 
 
-def test_a_kept_trace_is_checked_against_what_has_changed(folder):
+def test_a_kept_trace_is_checked_against_the_changed_scenario(folder):
     scenario = read(workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
     with pytest.raises(ScenarioError, match="pod 'a' is bound to node 'workers-0001'"):
         scenario.with_changes({"group.workers.count": 1})
@@ -696,14 +696,14 @@ def test_a_kept_trace_is_checked_against_what_has_changed(folder):
         ("workload", [], "scenario: workload: needs at least one table"),
     ],
 )
-def test_a_change_that_makes_no_sense_is_refused(path, value, wanted):
+def test_an_invalid_change_is_refused(path, value, wanted):
     scenario = read()
     with pytest.raises(ScenarioError) as refused:
         scenario.with_changes({path: value})
     assert str(refused.value).startswith(wanted)
 
 
-def test_names_with_dots_are_found_and_the_longest_counts():
+def test_names_with_dots_are_found_and_the_longest_wins():
     scenario = read(group=f"{GROUP.replace('workers', 'a.b')}\n[[group]]\n{GROUP.replace('workers', 'a')}")
     changed = scenario.with_changes({"group.a.b.count": 5, "group.a.count": 7})
     assert [(group.name, group.count) for group in changed.groups] == [("a.b", 5), ("a", 7)]
@@ -718,19 +718,19 @@ def test_a_path_to_one_of_two_tables_of_a_name_is_refused(folder):
         scenario.with_changes({"workload.t.unit": "ms"})
 
 
-def test_a_list_of_values_is_no_table():
+def test_a_path_into_a_list_of_values_is_refused():
     scenario = read(group=f'{GROUP}\nsubnets = ["a"]')
     with pytest.raises(ScenarioError, match="subnets is no table"):
         scenario.with_changes({"group.workers.subnets.a": 1})
 
 
-def test_a_scenario_without_a_document_can_not_be_changed_by_path():
+def test_a_scenario_without_a_document_cannot_be_changed_by_path():
     for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read(), document=None)):
         with pytest.raises(ScenarioError, match=r"was not read from TOML, so no key of it can be set; use attrs\.evolve"):
             scenario.with_changes({"seed": 4})
 
 
-def test_what_a_change_at_loading_replaces_need_not_be_there(tmp_path):
+def test_a_change_at_loading_can_replace_the_path_of_a_missing_file(tmp_path):
     (tmp_path / "pods.csv").write_text("pod,created,deleted\na,1,2\n")
     path = tmp_path / "trace.toml"
     path.write_text(

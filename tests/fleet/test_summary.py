@@ -22,7 +22,7 @@ late = st.lists(st.integers(1, 50), max_size=30)
 @example([7], 99)
 @example([7], 98)
 @example([], 0)
-def test_percentiles_are_those_by_nearest_rank_of_all_pods(waits, at_once):
+def test_percentiles_are_nearest_ranks_among_all_pods(waits, at_once):
     everyone = sorted([0] * at_once + waits)
     found = Waits.of(len(everyone), waits)
     assert (found.count, found.late_count) == (len(everyone), len(waits))
@@ -32,7 +32,7 @@ def test_percentiles_are_those_by_nearest_rank_of_all_pods(waits, at_once):
         assert answer == (everyone[rank - 1] if rank else 0)
 
 
-def test_one_pod_in_a_hundred_that_waits_is_outside_of_99_per_cent_and_two_are_not():
+def test_p99_ignores_one_waiting_pod_in_a_hundred_and_not_two():
     assert Waits.of(100, [9]).p99_ns == 0
     assert Waits.of(100, [9, 8]).p99_ns == 8
     assert Waits.of(100, [9, 8]).max_ns == 9
@@ -50,7 +50,7 @@ def test_rounding_is_exact_and_halves_go_up(dividend, divisor, digits):
     assert rounded(dividend, divisor, digits) == math.floor(exact + Fraction(1, 2)) / 10**digits
 
 
-def test_a_mean_weighs_each_value_by_the_time_that_it_holds():
+def test_a_mean_weighs_each_value_by_its_duration():
     assert mean([0, 60, 90], [10, 40, 999]) == 20.0
     assert mean([5], [7]) == 7.0
     assert mean([0, 3], [0, 100]) == 0.0
@@ -58,7 +58,7 @@ def test_a_mean_weighs_each_value_by_the_time_that_it_holds():
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1))
-def test_a_mean_is_that_of_every_single_nanosecond(steps):
+def test_a_mean_equals_the_mean_of_every_nanosecond(steps):
     times, values, each = [0], [], []
     for length, value in steps:
         times.append(times[-1] + length)
@@ -75,7 +75,7 @@ def test_a_mean_is_that_of_every_single_nanosecond(steps):
 @example([(59, 3), (1, 3)])
 @example([(61, 3)])
 @example([(60, 3), (60, 3)])
-def test_the_worst_minute_is_the_worst_of_the_shortest_spans_of_a_minute_or_more(steps):
+def test_the_worst_minute_is_the_highest_rate_over_spans_of_a_minute_or_more(steps):
     times, counts = [0], [1000]
     for length_s, count in steps:
         times.append(times[-1] + length_s * S)
@@ -90,12 +90,12 @@ def test_the_worst_minute_is_the_worst_of_the_shortest_spans_of_a_minute_or_more
     assert worst_minute(times, counts) == best
 
 
-def test_a_short_last_interval_is_not_blown_up_to_a_minute():
+def test_a_short_last_interval_is_not_scaled_up_to_a_minute():
     assert worst_minute([0, MINUTE, MINUTE + S], [0, 6, 2]) == (7.9, MINUTE + S)
     assert worst_minute([0, S], [0, 2]) == (2.0, S)
 
 
-def test_calls_at_the_start_count_in_the_total_alone():
+def test_calls_at_the_start_count_only_in_the_total():
     assert CallSummary.of([0, MINUTE, 3 * MINUTE], [90, 6, 6], 1) == CallSummary(102, 90, 4.0, 6.0, MINUTE, 1)
     assert CallSummary.of([0], [4], 0) == CallSummary(4, 4, 0.0, 0.0, 0, 0)
 
@@ -103,7 +103,7 @@ def test_calls_at_the_start_count_in_the_total_alone():
 # --- subnets -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_subnet_is_summed_up_by_its_worst_moments_and_the_first_of_equals():
+def test_a_subnet_summary_has_the_first_of_its_worst_moments():
     samples = [
         subnet(10, 90, free_prefixes=5, stranded=0),
         subnet(60, 40, free_prefixes=0, stranded=30, reserved=20),
@@ -122,7 +122,7 @@ def test_a_subnet_is_summed_up_by_its_worst_moments_and_the_first_of_equals():
     )
 
 
-def test_a_subnet_that_is_full_from_start_to_end_strands_nothing():
+def test_a_full_subnet_strands_no_addresses():
     full = SubnetSummary.of(16, [0], [subnet(11, 0, free_prefixes=0)])
     assert (full.free_least, full.stranded_peak, full.stranded_per_cent) == (0, 0, 0)
 
@@ -130,7 +130,7 @@ def test_a_subnet_that_is_full_from_start_to_end_strands_nothing():
 # --- all of it -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_summed_up():
+def test_a_run_has_a_summary():
     recorder = recorded(
         ({"nodes": 1, "addresses_attached": 10, "enis": 2}, subnet(12), {"B": 4}),
         ({"nodes": 3, "addresses_attached": 20, "addresses_warm": 9, "prefixes": 2}, subnet(50), {"A": 6, "B": 1}, {"A": 2}),
@@ -160,7 +160,7 @@ def test_a_run_is_summed_up():
     assert summary.subnets["a"].taken_peak == 50
 
 
-def test_the_subnets_peak_is_that_of_all_together_at_one_instant():
+def test_the_peak_of_all_subnets_is_at_one_instant():
     recorder = Recorder({"a": 256, "b": 256})
     for time_ns, a, b in ((0, 9, 1), (1, 1, 8)):
         recorder.sample(FleetSample(time_ns, *[0] * 12), {"a": subnet(a), "b": subnet(b)}, {}, {})
@@ -168,7 +168,7 @@ def test_the_subnets_peak_is_that_of_all_together_at_one_instant():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_run_without_anything_is_summed_up_too(count):
+def test_an_empty_run_has_a_summary(count):
     summary = result_of(recorded(*[({},)] * count), MINUTE).summary
     assert (summary.addresses_peak, summary.calls, summary.throttled, summary.calls_worst_minute) == (0, {}, {}, 0.0)
     assert summary.call_rates["all"].total == 0

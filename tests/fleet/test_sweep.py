@@ -30,7 +30,7 @@ def _scenario():
     return Scenario.from_toml(TEXT)
 
 
-def test_a_grid_has_every_combination_once_the_last_key_changing_quickest():
+def test_a_grid_has_every_combination_once_and_the_last_key_changes_fastest():
     assert grid({"a": [1, 2], "b": ["x", "y"]}) == ({"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 2, "b": "x"}, {"a": 2, "b": "y"})
     assert grid({}) == ({},)
 
@@ -39,12 +39,12 @@ def test_a_grid_has_every_combination_once_the_last_key_changing_quickest():
     ("axes", "message"),
     [({"a": []}, "a has no values to try"), ({"a": range(317), "b": range(317)}, "100489 combinations, and 100000 are")],
 )
-def test_a_grid_of_nothing_or_of_far_too_much_is_refused(axes, message):
+def test_an_empty_or_too_large_grid_is_refused(axes, message):
     with pytest.raises(InvalidArgument, match=message):
         grid(axes)
 
 
-def test_some_points_are_drawn_by_seed_each_once_and_in_order():
+def test_random_points_are_distinct_in_order_and_depend_on_the_seed():
     points = grid({"a": range(100)})
     drawn = some_of(points, 10, seed=1)
     assert drawn == some_of(points, 10, seed=1) != some_of(points, 10, seed=2)
@@ -55,7 +55,7 @@ def test_some_points_are_drawn_by_seed_each_once_and_in_order():
         some_of(points, 0, seed=1)
 
 
-def test_a_scenario_says_what_is_to_be_tried(scenario):
+def test_the_points_of_a_sweep_are_read_from_the_scenario(scenario):
     assert read_sweep(scenario) == grid({WARM: [1, 4], "seed": [1, 2, 3]})
     some = read_sweep(scenario.with_changes({"sweep.trials": 2}))
     assert len(some) == 2
@@ -71,12 +71,12 @@ def test_a_scenario_says_what_is_to_be_tried(scenario):
         ("[sweep]\nseed = [1]\ntrials = -1", r"sweep\.trials: must be a whole number from 0"),
     ],
 )
-def test_a_sweep_that_makes_no_sense_is_refused_by_its_key(table, message):
+def test_an_invalid_sweep_is_refused_and_its_key_named(table, message):
     with pytest.raises(ScenarioError, match=message):
         read_sweep(Scenario.from_toml(TEXT.partition("[sweep]")[0] + table))
 
 
-def test_every_point_is_run_and_told_of_in_order(scenario):
+def test_every_point_is_run_and_progress_reported_in_order(scenario):
     points = read_sweep(scenario)
     told = []
     result = sweep(scenario, points, executor=AtOnce(), progress=lambda done, count: told.append((done, count)))
@@ -88,12 +88,12 @@ def test_every_point_is_run_and_told_of_in_order(scenario):
     assert len({trial.summary.addresses_mean for trial in result.trials}) > 1
 
 
-def test_a_point_that_makes_no_sense_is_refused_before_anything_is_run(scenario):
+def test_an_invalid_point_is_refused_before_the_first_run(scenario):
     with pytest.raises(ScenarioError, match=r"there is no group called 'workrs'; there are workers; did you mean workers\?"):
         sweep(scenario, [{"seed": 1}, {"group.workrs.count": 2}], executor=AtOnce(), progress=pytest.fail)
 
 
-def test_what_a_run_refuses_is_told_in_its_trial(scenario):
+def test_a_refused_run_is_reported_in_its_trial(scenario):
     class Refusing:
         def pods(self, seed, duration_ns):
             raise InvalidArgument(f"no pods with seed {seed} in {duration_ns} ns")
@@ -107,7 +107,7 @@ def test_processes_give_the_same_results(scenario):
     assert sweep(scenario, points, workers=2) == sweep(scenario, points, executor=AtOnce())
 
 
-def test_an_interrupt_leaves_what_is_done(scenario):
+def test_an_interrupt_keeps_the_finished_trials(scenario):
     points = read_sweep(scenario)
 
     def interrupt(done, count):
@@ -121,14 +121,14 @@ def test_an_interrupt_leaves_what_is_done(scenario):
     assert result.count == 6
 
 
-def test_the_trials_of_a_process_that_has_died_are_run_again(scenario, tmp_path):
+def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=2))
     points = [{"seed": seed} for seed in range(4)]
     assert sweep(deadly, points, workers=2) == sweep(scenario, points, executor=AtOnce())
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_trial_that_kills_its_process_again_and_again_is_given_up(scenario, tmp_path):
+def test_a_trial_that_kills_its_process_every_time_fails(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100, seeds=(1,)))
     result = sweep(deadly, [{"seed": 0}, {"seed": 1}], workers=1)
     assert result.complete
@@ -152,7 +152,7 @@ def _cluster():
         yield client
 
 
-def test_dask_gives_the_same_results_also_when_a_worker_dies(scenario, cluster):
+def test_dask_gives_the_same_results_even_when_a_worker_dies(scenario, cluster):
     points = read_sweep(scenario)
     pids = list(cluster.run(os.getpid).values())
     assert len({*pids, os.getpid()}) == 3

@@ -38,7 +38,7 @@ def refusal(path, layout=None):
 # --- the columns of cluster-trace-gpu-v2023 ----------------------------------------------------------------------------------------
 
 
-def test_a_trace_in_openb_columns_is_read_as_it_is_without_the_pods_that_never_ran():
+def test_a_trace_in_openb_columns_is_read_without_pods_that_never_ran():
     runs = read_trace(OPENB).runs
     assert len(runs) == 36
     assert len(read_trace(OPENB, TraceFormat(keep_unscheduled=True)).runs) == 40
@@ -51,13 +51,13 @@ def test_a_trace_in_openb_columns_is_read_as_it_is_without_the_pods_that_never_r
 @pytest.mark.parametrize(
     "header", ["pod,created,deleted,node", "name,creation_time,deletion_time,node_name", " Pod_Name , START,End_Time,NodeName "]
 )
-def test_usual_headers_are_found(written, header):
+def test_usual_headers_are_recognized(written, header):
     path = written(f"{header}\na,1,2.5,workers-0000\nb,1.000000001,,\n")
     runs = PodRun("a", SECOND, 2_500_000_000, "workers-0000"), PodRun("b", SECOND + 1, None)
     assert read_trace(path).runs == runs
 
 
-def test_other_headers_can_be_given_and_case_counts_in_them(written):
+def test_other_headers_can_be_given_and_are_case_sensitive(written):
     path = written("who,Born,gone,name,created\na,1,2,x,y\n")
     layout = TraceFormat({"pod": "who", "created": "Born", "deleted": "gone"})
     assert read_trace(path, layout).runs == (PodRun("a", SECOND, 2 * SECOND),)
@@ -65,17 +65,17 @@ def test_other_headers_can_be_given_and_case_counts_in_them(written):
 
 
 @pytest.mark.parametrize(("unit", "unit_ns"), [("s", SECOND), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)])
-def test_times_are_in_the_unit_that_is_given_and_no_life_is_shorter(written, unit, unit_ns):
+def test_times_are_in_the_given_unit_and_a_lifetime_is_one_unit_at_least(written, unit, unit_ns):
     path = written("pod,created,deleted\na,3,7\nb,3,3\n")
     layout = TraceFormat(unit=unit)
     assert read_trace(path, layout).runs == (PodRun("a", 3 * unit_ns, 7 * unit_ns), PodRun("b", 3 * unit_ns, 4 * unit_ns))
 
 
-def test_a_life_shorter_than_a_unit_is_kept_where_the_trace_can_tell(written):
+def test_fractional_times_give_lifetimes_shorter_than_a_unit(written):
     assert read_trace(written("pod,created,deleted\na,3.25,3.5\n")).runs == (PodRun("a", 3_250_000_000, 3_500_000_000),)
 
 
-def test_dates_count_from_the_first_pod_that_ran_whatever_their_offset(written):
+def test_dates_count_from_the_first_pod_that_ran_in_any_time_zone(written):
     path = written(
         "pod,created,deleted,scheduled\n"
         "never,2025-12-31T00:00:00Z,2026-01-01T00:00:00Z,\n"
@@ -85,19 +85,19 @@ def test_dates_count_from_the_first_pod_that_ran_whatever_their_offset(written):
     assert read_trace(path).runs == (PodRun("a", 0, 10 * SECOND), PodRun("b", 1_500_000_000, 1_500_001_000))
 
 
-def test_numbers_count_from_the_start_unless_it_is_the_first_pod(written):
+def test_numbers_count_from_the_start_or_from_the_first_pod(written):
     path = written("pod,created,deleted\na,1700000010,1700000020\nb,1700000000,\n")
     assert read_trace(path).runs[1] == PodRun("b", 1_700_000_000 * SECOND, None)
     assert read_trace(path, TraceFormat(from_first_pod=True)).runs == (PodRun("a", 10 * SECOND, 20 * SECOND), PodRun("b", 0, None))
 
 
-def test_pods_that_were_never_scheduled_are_left_out_where_the_trace_tells(written):
+def test_pods_that_were_never_scheduled_are_left_out(written):
     content = "pod,created,deleted,scheduled\na,1,2,1\nb,x,y, \n\nc,1,2,1\n"
     assert [run.name for run in read_trace(written(content)).runs] == ["a", "c"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_byte_order_mark_quotes_and_windows_line_ends_do_no_harm(written, packed):
+def test_a_byte_order_mark_quotes_and_windows_line_ends_are_accepted(written, packed):
     content = '\ufeffpod,created,deleted,note\r\n"a,b",1,2,"two\r\nlines"\r\nc,1,2,\r\n'.encode()
     path = written(gzip.compress(content, mtime=0) if packed else content)
     assert [run.name for run in read_trace(path).runs] == ["a,b", "c"]
@@ -108,7 +108,7 @@ def test_a_byte_order_mark_quotes_and_windows_line_ends_do_no_harm(written, pack
         st.tuples(st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**6)), st.sampled_from(["", "workers-0000"])), min_size=1
     )
 )
-def test_what_is_written_is_read(tmp_path_factory, rows):
+def test_a_written_trace_reads_the_same(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("trace") / "pods.csv"
     lines = [f"p{place},{made},{'' if lived is None else made + lived},{node}" for place, (made, lived, node) in enumerate(rows)]
     path.write_text("\n".join(["pod,created,deleted,node", *lines]))
@@ -166,7 +166,7 @@ def test_a_time_beyond_a_hundred_years_is_refused(written, row, wanted):
     assert refusal(path, TraceFormat({"deleted": "gone"})).startswith(f", {wanted}")
 
 
-def test_a_hundred_years_are_not_refused_and_count_from_the_start(written):
+def test_a_time_of_a_hundred_years_is_accepted(written):
     content = f"pod,created,deleted\na,0,{CENTURY_S}\nb,{CENTURY_S},\n"
     assert read_trace(written(content)).runs[1] == PodRun("b", MAX_NS, None)
     late = f"pod,created,deleted\na,{CENTURY_S},{2 * CENTURY_S}\n"
@@ -179,7 +179,7 @@ def test_dates_more_than_a_hundred_years_apart_are_refused(written):
     assert refusal(path).startswith(", line 3, column created: pod 'b' is created more than a hundred years")
 
 
-def test_lines_are_counted_as_an_editor_does(written):
+def test_lines_are_counted_as_in_an_editor(written):
     path = written('pod,created,deleted\n"a\na",1,2\nb,x,2\n')
     assert refusal(path).startswith(", line 4, column created")
 
@@ -206,17 +206,17 @@ def test_a_file_that_is_no_trace_is_refused(written, content, wanted):
     assert refusal(written(content)).startswith(wanted)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     assert refusal(tmp_path / "no.csv").startswith(": No such file or directory; a trace is a CSV file")
     assert refusal(tmp_path).startswith(": Is a directory")
 
 
-def test_a_column_that_was_given_and_is_not_there_is_refused(written):
+def test_a_given_column_that_is_missing_is_refused(written):
     path = written("pod,created,deleted\na,1,2\n")
     assert refusal(path, TraceFormat({"node": "host"})).startswith(": no column host; its columns are pod, created, deleted")
 
 
-def test_a_layout_that_makes_no_sense_is_refused(written):
+def test_an_invalid_layout_is_refused(written):
     path = written("pod,created,deleted\na,1,2\n")
     assert refusal(path, TraceFormat(unit="min")) == ": a trace's times are in s, ms, us, ns, not in 'min'"
     assert refusal(path, TraceFormat({"nod": "x"})).startswith(": a trace has no 'nod'; columns can be given for pod, created")

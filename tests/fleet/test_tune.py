@@ -42,13 +42,13 @@ def _result(scenario):
     return tune(scenario, executor=AtOnce())
 
 
-def test_the_document_says_what_to_search_for(scenario):
+def test_the_search_is_read_from_the_document(scenario):
     assert TuneSpec.read(scenario) == TuneSpec(
         {"WARM_IP_TARGET": ("1", "8"), "MINIMUM_IP_TARGET": ("0", "20")}, "addresses-mean", 12_000_000_000, 30.0, (1, 2), 0
     )
 
 
-def test_what_the_document_leaves_out_has_a_default():
+def test_missing_keys_have_defaults():
     spec = TuneSpec.read(Scenario.from_toml("seed = 9\n" + BASE + "[tune]\n[tune.settings]\nENABLE_PREFIX_DELEGATION = [true, false]"))
     assert spec == TuneSpec({"ENABLE_PREFIX_DELEGATION": ("true", "false")}, seeds=(9,))
 
@@ -72,7 +72,7 @@ def test_what_the_document_leaves_out_has_a_default():
         ("[tune]\np99_wait = 'soon'\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.p99_wait: must be a duration"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused_by_its_key(table, message):
+def test_an_invalid_search_is_refused_and_its_key_named(table, message):
     with pytest.raises(ScenarioError, match=message):
         TuneSpec.read(Scenario.from_toml(BASE + table))
 
@@ -100,7 +100,7 @@ def test_the_best_is_the_cheapest_that_keeps_within_the_bounds(result):
     )
 
 
-def test_where_nothing_keeps_within_the_bounds_nothing_is_best(scenario):
+def test_there_is_no_best_combination_when_none_is_within_the_bounds(scenario):
     assert tune(scenario, attrs.evolve(TuneSpec.read(scenario), p99_wait_ns=0, calls_per_minute=0), executor=AtOnce()).best is None
 
 
@@ -110,14 +110,14 @@ def test_without_bounds_the_cheapest_is_best(scenario):
 
 
 @pytest.mark.parametrize("goal", GOALS)
-def test_each_goal_orders_by_its_own_figure(scenario, goal):
+def test_each_goal_ranks_by_its_own_figure(scenario, goal):
     result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, goal, seeds=(1,)), executor=AtOnce())
     for candidate in result.candidates:
         changes = {f"group.{group}.settings.WARM_IP_TARGET": candidate.settings["WARM_IP_TARGET"] for group in ("small", "large")}
         assert candidate.cost == GOALS[goal](simulate(scenario.with_changes({**changes, "seed": 1})).summary)
 
 
-def test_some_combinations_are_drawn_at_random(scenario):
+def test_a_search_can_draw_combinations_at_random(scenario):
     result = tune(scenario, attrs.evolve(TuneSpec.read(scenario), trials=2, seeds=(1,)), executor=AtOnce())
     assert result.count == len(result.candidates) == 2
 
@@ -126,13 +126,13 @@ def candidate(cost, wait):
     return Candidate({}, cost, wait, 0.0, 0, fits=True)
 
 
-def test_the_front_has_what_nothing_else_beats_in_both():
+def test_the_front_has_the_combinations_that_no_other_beats_in_both():
     points = [candidate(1, 9), candidate(2, 9), candidate(3, 4), candidate(3, 5), candidate(4, 6), candidate(5, 0), candidate(6, 0)]
     assert [each.on_front for each in _with_front(points)] == [True, False, True, False, False, True, False]
     assert _with_front([]) == ()
 
 
-def test_a_combination_that_cannot_be_run_is_told_with_its_reason(scenario):
+def test_a_refused_combination_is_reported_with_its_reason(scenario):
     spec = TuneSpec({"WARM_IP_TARGET": ("1",)}, seeds=(1, 2))
 
     class Failing(AtOnce):
@@ -147,7 +147,7 @@ def test_a_combination_that_cannot_be_run_is_told_with_its_reason(scenario):
     assert (result.candidates, result.failures, result.best, result.front) == ((), (({"WARM_IP_TARGET": "1"}, "no"),), None, ())
 
 
-def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
+def test_an_interrupted_search_judges_combinations_finished_for_every_seed(scenario):
     def interrupt(done, count):
         del count
         if done == 7:  # of 8, in any order: one combination lacks a seed
@@ -159,5 +159,5 @@ def test_an_interrupted_search_judges_what_is_done_with_every_seed(scenario):
 
 
 @pytest.mark.parametrize(("trials", "count"), [(0, 8), (3, 6), (9, 8)])
-def test_a_search_says_how_many_runs_it_takes(scenario, trials, count):
+def test_a_search_counts_its_runs(scenario, trials, count):
     assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count

@@ -79,7 +79,7 @@ WORKLOADS = st.one_of(
 
 
 @given(WORKLOADS, st.integers(0, 2**63), st.integers(1, 2 * HOUR))
-def test_pods_are_ordered_within_the_duration_unlike_and_the_same_each_time(workload, seed, duration_ns):
+def test_pods_are_ordered_unique_within_the_duration_and_repeatable(workload, seed, duration_ns):
     runs = workload.pods(seed, duration_ns)
     assert runs == workload.pods(seed, duration_ns)
     assert list(runs) == sorted(runs, key=lambda run: (run.created_ns, run.name))
@@ -97,16 +97,16 @@ def test_two_seeds_draw_different_pods():
     assert workload.pods(1, HOUR) != workload.pods(2, HOUR)
 
 
-def test_two_generators_of_one_kind_have_chances_of_their_own():
+def test_two_generators_of_one_kind_draw_independently():
     one, other = (Arrivals(name, 100.0, MINUTES_5).pods(1, HOUR) for name in "ab")
     assert [run.created_ns for run in one] != [run.created_ns for run in other]
 
 
-def test_a_rate_next_to_nothing_makes_no_pods():
+def test_a_tiny_rate_makes_no_pods():
     assert Arrivals("a", 5e-324, MINUTES_5, Wave(1.0)).pods(0, HOUR) == ()
 
 
-def test_a_longer_run_begins_as_the_shorter_one_does():
+def test_a_longer_run_starts_with_the_pods_of_a_shorter_one():
     workload = Arrivals("a", 100.0, FixedLifetime(60.0), Wave(0.5))
     short, long = workload.pods(1, HOUR), workload.pods(1, 2 * HOUR)
     assert [run.created_ns for run in long[: len(short)]] == [run.created_ns for run in short]
@@ -124,7 +124,7 @@ def test_combined_workloads_with_one_name_twice_are_refused():
         CombinedWorkload((CronJob("c", 600, 1, MINUTES_5),) * 2).pods(0, HOUR)
 
 
-def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
+def test_listed_pods_created_at_the_end_or_later_are_left_out():
     runs = PodRun("b", HOUR - 1, None), PodRun("a", HOUR, None), PodRun("c", 0, HOUR + 5)
     assert FixedWorkload(runs).pods(3, HOUR) == (runs[2], runs[0])
 
@@ -132,7 +132,7 @@ def test_listed_pods_that_come_at_the_end_or_later_are_left_out():
 @pytest.mark.parametrize(
     "run", [PodRun("a", 5, 5), PodRun("a", 5, 4), PodRun("a", -1, 4), PodRun("a", -1, None), PodRun("a", 5, 2 * MAX_NS + 1)]
 )
-def test_a_pod_that_goes_before_it_comes_or_in_hundreds_of_years_is_refused(run):
+def test_a_pod_deleted_before_its_creation_or_after_centuries_is_refused(run):
     with pytest.raises(InvalidArgument, match="pod 'a' is created at"):
         in_order([PodRun("0", 0, 1), run])
 
@@ -151,7 +151,7 @@ def test_more_pods_than_memory_holds_are_refused_before_they_are_made(generator)
         generator.pods(0, HOUR)
 
 
-def test_the_most_pods_are_not_refused():
+def test_the_greatest_number_of_pods_is_accepted():
     require_feasible(Arrivals("a", 0.0, MINUTES_5, standing=MAX_POD_COUNT), HOUR)
 
 
@@ -188,11 +188,11 @@ class Zero(Random):
         (FixedLifetime(7.0), 7.0),
     ],
 )
-def test_the_lowest_random_number_is_as_good_as_any(lifetime, drawn):
+def test_a_random_number_of_0_gives_a_valid_lifetime(lifetime, drawn):
     assert lifetime.draw(Zero()) == drawn
 
 
-def test_a_lifetime_of_nothing_is_a_nanosecond():
+def test_a_lifetime_is_a_nanosecond_at_least():
     runs = CronJob("c", 1800.0, 1, EmpiricalLifetime((0.0, 0.0))).pods(0, HOUR)
     assert [run.deleted_ns - run.created_ns for run in runs] == [1, 1]
 
@@ -206,7 +206,7 @@ def test_no_pod_lives_for_more_than_a_hundred_years(lifetime):
     assert in_order(runs) == runs
 
 
-def test_a_life_without_end_is_cut_off_too():
+def test_an_infinite_lifetime_is_cut_off():
     class Endless:
         def draw(self, chance):
             del chance
@@ -215,7 +215,7 @@ def test_a_life_without_end_is_cut_off_too():
     assert CronJob("c", 3600.0, 1, Endless()).pods(0, HOUR) == (PodRun("c-0", 0, MAX_NS),)
 
 
-def test_the_latest_deletion_is_not_refused():
+def test_the_latest_deletion_is_accepted():
     runs = (PodRun("a", 0, 2 * MAX_NS),)
     assert in_order(runs) == runs
 
@@ -245,7 +245,7 @@ def test_lifetimes_of_fewer_than_two_pods_are_refused():
 # --- arrivals ------------------------------------------------------------------------------------------------------------------
 
 
-def test_arrivals_come_at_their_rate():
+def test_arrivals_have_their_mean_rate():
     count = len(Arrivals("a", 1000.0, MINUTES_5).pods(1, 24 * HOUR))
     assert count == pytest.approx(24_000, abs=5 * 24_000**0.5)
 
@@ -256,7 +256,7 @@ def test_gaps_between_arrivals_are_exponential():
     assert sum(gap > SECOND for gap in gaps) / len(gaps) == pytest.approx(1 / math.e, abs=0.01)
 
 
-def test_bursts_come_together_at_the_same_mean_rate():
+def test_bursts_arrive_together_at_the_same_mean_rate():
     runs = Arrivals("a", 1000.0, MINUTES_5, burst=50).pods(1, 240 * HOUR)
     assert len(runs) == pytest.approx(240_000, rel=0.1)
     times = {run.created_ns for run in runs}
@@ -273,13 +273,13 @@ def test_a_wave_peaks_at_its_hour_and_keeps_the_mean():
     assert by_hour[5] + by_hour[6] == pytest.approx(2 * 0.2 * 5000, rel=0.15)
 
 
-def test_a_full_wave_stops_at_its_trough():
+def test_a_wave_of_full_depth_has_no_arrivals_at_its_trough():
     assert Wave(1.0, 14.0).factor(2 * 3600) == pytest.approx(0.0)
     assert Wave(1.0, 14.0).factor(14 * 3600) == pytest.approx(2.0)
     assert Wave().factor(12345) == 1.0
 
 
-def test_standing_pods_are_there_at_the_start():
+def test_standing_pods_exist_from_the_start():
     runs = Arrivals("a", 0.0, MINUTES_5, standing=3).pods(1, HOUR)
     assert [(run.created_ns, run.deleted_ns) for run in runs] == [(0, 300 * SECOND)] * 3
 
@@ -287,11 +287,11 @@ def test_standing_pods_are_there_at_the_start():
 # --- deployments ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_deployment_without_an_interval_never_rolls():
+def test_a_deployment_without_an_interval_is_never_rolled_out():
     assert Deployment("web", 2).pods(0, HOUR) == (PodRun("web-0-0", 0, None), PodRun("web-0-1", 0, None))
 
 
-def test_a_roll_out_with_a_surge_makes_pods_before_it_deletes_others():
+def test_a_rollout_with_a_surge_creates_pods_before_it_deletes_others():
     runs = Deployment("web", 3, 60, max_surge=2, ready_s=5).pods(0, 100 * SECOND)
     assert [(run.name, run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
         ("web-0-0", 0, 65),
@@ -303,7 +303,7 @@ def test_a_roll_out_with_a_surge_makes_pods_before_it_deletes_others():
     ]
 
 
-def test_a_roll_out_without_a_surge_deletes_pods_before_it_makes_others():
+def test_a_rollout_without_a_surge_deletes_pods_before_it_creates_others():
     runs = Deployment("web", 3, 60, max_surge=0, max_unavailable=1, ready_s=5).pods(0, 100 * SECOND)
     assert [(run.created_ns // SECOND, run.deleted_ns and run.deleted_ns // SECOND) for run in runs] == [
         (0, 60),
@@ -316,7 +316,7 @@ def test_a_roll_out_without_a_surge_deletes_pods_before_it_makes_others():
 
 
 @given(st.integers(0, 12), st.integers(0, 15), st.integers(0, 15), st.integers(1, 40), st.integers(1, 100))
-def test_a_roll_out_keeps_to_its_surge_and_to_what_may_be_unavailable(replicas, surge, unavailable, ready_s, interval_s):
+def test_a_rollout_keeps_max_surge_and_max_unavailable(replicas, surge, unavailable, ready_s, interval_s):
     surge += not surge and not unavailable
     runs = Deployment("web", replicas, interval_s, surge, unavailable, ready_s).pods(0, 500 * SECOND)
     for time_ns in {0, *(run.created_ns for run in runs), *(run.deleted_ns for run in runs if run.deleted_ns)}:
@@ -328,7 +328,7 @@ def test_a_roll_out_keeps_to_its_surge_and_to_what_may_be_unavailable(replicas, 
     assert at(runs, 0) == replicas
 
 
-def test_a_roll_out_that_takes_too_long_puts_the_next_one_off():
+def test_a_slow_rollout_delays_the_next_one():
     runs = Deployment("web", 4, 10, max_surge=1, ready_s=5).pods(0, 60 * SECOND)
     assert sorted({int(run.name.split("-")[1]): run.created_ns // SECOND for run in reversed(runs)}.items()) == [
         (0, 0),
@@ -346,7 +346,7 @@ def test_a_cron_job_bursts_at_each_interval():
     assert [run.created_ns // SECOND for run in runs] == [time for first in range(60, 3600, 600) for time in (first, first)]
 
 
-def test_a_run_that_would_start_at_the_end_does_not():
+def test_a_cron_job_does_not_run_at_the_end_of_the_simulation():
     assert len(CronJob("c", 1800, 1, MINUTES_5).pods(0, HOUR)) == 2
     assert len(CronJob("c", 1800, 1, MINUTES_5).pods(0, HOUR + 1)) == 3
 
@@ -390,7 +390,7 @@ NAN, INFINITY = float("nan"), float("inf")
         lambda: CronJob("a", 1, 1, MINUTES_5, first_s=-1),
     ],
 )
-def test_what_makes_no_sense_is_refused(make):
+def test_invalid_values_are_refused(make):
     with pytest.raises(InvalidArgument):
         make()
 
@@ -417,7 +417,7 @@ def test_values_of_another_type_are_refused(make):
         (lambda: Arrivals("a", -1, MINUTES_5), "per_hour of Arrivals must be from 0 to 1e+09, not -1"),
     ],
 )
-def test_a_refusal_says_what_would_do(make, wanted):
+def test_a_refusal_names_the_valid_range(make, wanted):
     with pytest.raises(InvalidArgument) as refused:
         make()
     assert str(refused.value) == wanted

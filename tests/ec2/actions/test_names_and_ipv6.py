@@ -47,7 +47,7 @@ def test_a_named_primary_ip_goes_with_counts_and_a_picked_one_with_names(ec2, su
     ec2._check()
 
 
-def test_a_new_eni_is_refused_when_its_named_addresses_leave_none_for_the_primary_ip(ec2, vpc, refused):
+def test_a_new_eni_whose_named_addresses_leave_none_for_a_primary_ip_is_refused(ec2, vpc, refused):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/28").subnet_id
     with refused(ErrorCode.INSUFFICIENT_FREE_ADDRESSES):
         ec2.create_network_interface(subnet_id=subnet_id, secondary_ips=[f"10.0.2.{end}" for end in range(4, 15)], now_ns=0)

@@ -263,7 +263,7 @@ def test_every_eni_has_its_own_mac_address(client, subnet_id):
     assert made[-1] == "02:00:00:00:00:14"
 
 
-def test_times_are_rounded_to_the_millisecond(model, subnet_id):
+def test_times_are_truncated_to_the_millisecond(model, subnet_id):
     client = fake_client("ec2", model, now_ns=Clock(1_700_000_000_123_999_999))
     client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)
     (reservation,) = client.describe_instances()["Reservations"]

@@ -390,7 +390,7 @@ def test_out_of_addresses_is_reported_as_by_the_model(ec2, subnet_id, eni_id):
     assert refusal(ec2.create_network_interface, subnet_id=subnet_id, secondary_ip_count=300).out_of_addresses
 
 
-def test_botocore_retries_nothing_with_the_default_configuration(model, monkeypatch):
+def test_botocore_retries_nothing_with_the_client_configuration(model, monkeypatch):
     calls = []
 
     def lost(*_args, **_kwargs):
