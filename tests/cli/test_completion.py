@@ -116,7 +116,7 @@ def test_every_command_has_json_and_examples(cli, name):
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run_as_written(example, tmp_path, manifest, environment):
-    """With a vpcipam on the path, a kubectl that prints the manifest, and the manifest and the example scenarios in the folder."""
+    """Examples run with vpcipam and a kubectl that prints the manifest on the path, and with the example files in the folder."""
     shutil.copy(manifest, tmp_path / "aws-node.yaml")
     shutil.copytree(Path(manifest).parent / "scenarios", tmp_path / "examples" / "scenarios")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"

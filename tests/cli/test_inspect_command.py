@@ -1,4 +1,4 @@
-"""`vpcipam inspect`: what it shows, what it refuses, and how EC2's refusals read. EC2 is a boto3 client that a model answers."""
+"""`vpcipam inspect`: what it shows and refuses, and its lines for EC2's refusals. EC2 is a boto3 client of a model."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
 
 @attrs.define
 class Account:
-    """A node in the EC2 model, behind a boto3 client; and what the command asked of `make_client`."""
+    """A node in the EC2 model behind a boto3 client, and the arguments that the command gave `make_client`."""
 
     model: Ec2Model
     subnet_id: str
@@ -40,12 +40,12 @@ class Account:
         return ("--ec2", "--instance-id", self.instance_id)
 
     def leak(self):
-        """Leave an ENI of this instance behind."""
+        """Leak an ENI of this instance."""
         tags = ((INSTANCE_TAG, self.instance_id), (CREATED_TAG, "2020-01-01T00:00:00Z"))
         return self.model.create_network_interface(subnet_id=self.subnet_id, description="aws-K8S-i", tags=tags, now_ns=0).eni_id
 
     def refuse(self, monkeypatch, error):
-        """Have the client fail before it sends anything."""
+        """Let the client fail before it sends anything."""
 
         def fail(**_):
             raise error
@@ -277,7 +277,7 @@ def test_a_refusal_of_ec2_is_one_line(cli, account, monkeypatch, code, advice):
 
 @pytest.fixture
 def _no_configuration(monkeypatch, tmp_path):
-    """No configuration, no credentials and no metadata of an instance, whatever this machine has."""
+    """Hide configuration, credentials and instance metadata of this machine."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

@@ -1,4 +1,4 @@
-"""Exit codes, and what becomes of everything that can go wrong."""
+"""Exit codes, and the output for every kind of error."""
 
 import builtins
 import errno
@@ -18,7 +18,7 @@ FULL = Path("/dev/full")
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Let the command fail with an error from within."""
+    """Let the command raise an error."""
 
     def fail(error):
         def raise_it(_arguments):

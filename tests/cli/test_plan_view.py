@@ -1,4 +1,4 @@
-"""A plan as people see it."""
+"""The plan as text."""
 
 import attrs
 import pytest
@@ -29,7 +29,7 @@ def show(answer, *, timeline=False):
 
 
 def changed(answer, *actions):
-    """A plan in which the node did these things."""
+    """A plan with the given actions of the node."""
     stage = attrs.evolve(answer.timeline[0], decisions=tuple(Decision(pods, 0.0, action) for pods, action in enumerate(actions)))
     return attrs.evolve(answer, timeline=(stage,))
 

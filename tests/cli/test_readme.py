@@ -1,4 +1,4 @@
-"""The commands that the README shows run, and print what it shows."""
+"""The README's commands run, and print what it shows."""
 
 import re
 import shlex

@@ -140,7 +140,7 @@ def test_an_interrupted_sweep_shows_the_finished_trials(tmp_path):
 
 
 def read_terminal(terminal):
-    """What was written to a terminal since the last read; nothing once all writers have closed it."""
+    """The bytes written to a terminal since the last read; none once all writers have closed it."""
     try:
         return os.read(terminal, 65536)
     except OSError:  # how Linux reports the end

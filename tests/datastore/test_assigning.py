@@ -1,4 +1,4 @@
-"""Assigning and unassigning: who gets which address, when it may come back, and what is refused."""
+"""Assigning and unassigning: which address a sandbox gets, when it is free again, and what is refused."""
 
 import pytest
 from datastore_worlds import TIME_MAX, TIMED_CALLS, WRONG_TIMES, WRONG_TYPES_OF_TIME, assigned, key, node, singles, snapshot
@@ -77,7 +77,7 @@ def test_a_key_of_another_type_is_a_type_error(wrong):
 
 def test_a_subclass_of_a_key_is_a_type_error():
     class Lookalike(SandboxKey):
-        """Equal to the key of the same parts, and yet none."""
+        """Equal to the key of the same parts, but of another type."""
 
     store = singles([5], cooldown_ns=0)
     store.assign(key("old"), 0)
@@ -115,7 +115,7 @@ def test_the_refusal_of_a_full_datastore_names_the_obstacle():
 
 
 def test_a_refused_assign_leaves_cooldowns_alone():
-    # A clock that steps back sees the address cool on, as if nobody had asked.
+    # After the clock steps back, the address still cools, as if the assign had not been tried.
     store = singles([5], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 0)

@@ -1,4 +1,4 @@
-"""`_check()` is what other tests lean on, so it must see what is broken."""
+"""Other tests rely on `_check()`, so it must find damage."""
 
 import attrs
 import pytest

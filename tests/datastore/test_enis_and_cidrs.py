@@ -1,4 +1,4 @@
-"""ENIs and CIDRs: adding, removing by consent and by force, excluding, and changing the mode."""
+"""ENIs and CIDRs: adding, removing with and without force, excluding, and changing the mode."""
 
 import ipaddress
 

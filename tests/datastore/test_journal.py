@@ -1,4 +1,4 @@
-"""The journal: told before a change is acknowledged, undone where it can't write, and enough to build the same state again."""
+"""The journal: written before a change is acknowledged, undone if that fails, and enough to restore the same state."""
 
 import hypothesis.strategies as st
 import pytest
@@ -15,7 +15,7 @@ POD = PodRef("default", "web-1")
 
 
 class Spy:
-    """A journal that looks at what the datastore answers while it is written to."""
+    """A journal that reads the datastore while it is written to."""
 
     def __init__(self, look):
         self.look = look
@@ -233,7 +233,7 @@ steps = st.lists(st.tuples(st.sampled_from(("assign", "unassign", "remove")), st
 
 @given(steps=steps, placement=st.sampled_from(("lowest", "random")))
 def test_fault_2_the_journal_restores_the_same_state_with_cooldowns(steps, placement):
-    # Upstream's checkpoint knows no cooldown, so after a restart an address released a moment ago is given out at once.
+    # ipamd's checkpoint has no cooldowns, so after a restart it assigns a just released address at once.
     cidrs = ["10.0.0.0/28", "10.0.0.16/28"]
     journal = MemoryJournal()
     store = node(cidrs, journal=journal, cooldown_ns=10, placement=placement)

@@ -1,4 +1,4 @@
-"""A restart: what the journal holds comes back, and what can't be taken as it stands is kept until somebody decides."""
+"""A restart: the journal's sandboxes and cooldowns are restored, and doubtful entries are quarantined until decided."""
 
 import pytest
 from datastore_worlds import JournalDownError, key, node, singles
@@ -28,7 +28,7 @@ S = 1_000_000_000
 
 
 class Kept(MemoryJournal):
-    """A journal that already holds something, entries to decide about among it, and fails while `down` is set."""
+    """A journal with entries, cooldowns and problems, which fails while `down` is set."""
 
     def __init__(self, assigned=(), cooling=(), problems=()):
         super().__init__()
@@ -62,7 +62,7 @@ def problem(name=None, address=None, number=1):
 
 
 def restored(journal, *last_bytes, now_ns=0, **options):
-    """A datastore of single addresses that has taken back what a journal holds, with the answer."""
+    """A datastore of single addresses restored from a journal, and the answer of `restore`."""
     store = singles(list(last_bytes), journal=journal, cooldown_ns=30 * S, **options)
     return store, store.restore(now_ns)
 
@@ -301,7 +301,7 @@ def test_a_quarantined_address_stays_quarantined_when_its_cidr_is_removed():
 def test_a_quarantined_address_is_withheld_after_its_cooldown():
     journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0)], problems=[problem("who", "10.0.0.5")])
     store, answer = restored(journal, 5, 6)
-    # The journal has the cooldown too, which says nothing against the entry.
+    # The journal has the cooldown too, which does not contradict the entry.
     assert store.assign(key("a"), 21 * S).address == "10.0.0.6"
     with pytest.raises(PoolExhausted):
         store.assign(key("b"), 100 * S)
@@ -316,7 +316,7 @@ def test_a_quarantined_address_that_cools_when_its_cidr_is_back_is_withheld_at_t
     store = singles([5, 6], journal=journal, cooldown_ns=30 * S)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)
-    # Somebody's journal names an address that cools in the pool already, as it may after the cooldown of another card.
+    # The journal names an address that already cools in the pool, as after a cooldown on another card.
     again = singles([5, 6], journal=Kept(problems=[problem("who", "10.0.0.5")]), cooldown_ns=30 * S)
     again._sandboxes.pool.cool_at(0x0A000005, 30 * S)
     again.restore(1)

@@ -1,4 +1,4 @@
-"""Sandbox keys and pods: the values that name who holds an address."""
+"""Sandbox keys and pods: the values that name the holder of an address."""
 
 import pytest
 from datastore_worlds import key

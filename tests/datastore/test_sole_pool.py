@@ -1,4 +1,4 @@
-"""A pool handed out to a sole owner: what is done there is seen at the datastore as if it had been done here."""
+"""`sole_pool`: the datastore sees every call on its pool as if it had been called itself."""
 
 import pytest
 from datastore_worlds import key, node, singles
@@ -9,7 +9,7 @@ from vpcipam.stats import Assignment
 
 
 class Silent:
-    """A journal that nobody may tell anything."""
+    """A journal that must not be called."""
 
 
 WEB = Assignment("10.0.0.0", "eni-0", 0, 0, "10.0.0.0/28")
@@ -18,7 +18,7 @@ API = Assignment("10.0.0.1", "eni-0", 0, 0, "10.0.0.0/28")
 
 @pytest.fixture
 def store():
-    """A datastore of a prefix, at whose pool two sandboxes were given addresses."""
+    """A datastore of a prefix, on whose pool two sandboxes were assigned."""
     store = node(["10.0.0.0/28"])
     pool = store.sole_pool()
     pool.assign(key("web"), 0)

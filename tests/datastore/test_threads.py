@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("often")
 
 @pytest.fixture(name="often")
 def _often():
-    """Let threads take turns as often as they can, so that many turns fall into the middle of an operation."""
+    """Switch threads as often as possible, so that many switches fall into the middle of an operation."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -32,7 +32,7 @@ def _often():
 
 
 def run_all(*works):
-    """Run functions in threads of their own, from the same moment on; pass on what any of them raises."""
+    """Start functions at the same moment in threads, and raise the error of any of them."""
     gate = threading.Barrier(len(works))
 
     def run(work):
@@ -45,7 +45,7 @@ def run_all(*works):
 
 
 def worker(store, holders, name, operations):
-    """Assign and unassign, and claim each address as one's own while one holds it."""
+    """Assign and unassign, and assert that no other thread holds the same address."""
 
     def work():
         held = deque()
@@ -215,7 +215,7 @@ def test_unassign_before_its_assign_has_returned_names_the_address():
 
 
 class Gate(MemoryJournal):
-    """A journal that does not come back from the assign of `slow` before it is let go."""
+    """A journal that blocks in the assign of `slow` until it is released."""
 
     def __init__(self):
         super().__init__()

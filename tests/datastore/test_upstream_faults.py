@@ -75,7 +75,7 @@ def test_fault_2_the_end_of_a_cooldown_can_be_read():
 
 
 def test_fault_3_finding_counting_and_assigning_scan_no_addresses():
-    # 2**48 addresses in each prefix: whoever went through them, or made room for them, would not come back.
+    # 2**48 addresses in each prefix: code that scanned or stored them would never finish.
     store = node([f"2001:db8:0:{number:x}::/80" for number in range(50)], mode=AddressMode.IPV6)
     for turn in range(100):
         store.assign(key(str(turn)), turn)

@@ -1,4 +1,4 @@
-"""What single events say beside what has happened."""
+"""Fields of single events."""
 
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore

@@ -1,4 +1,4 @@
-"""What a datastore and a node tell of: each change once, when it is made, and nothing that was not."""
+"""Events of a datastore and a node: one for each change, when it is made, and none for refused calls."""
 
 import contextlib
 import warnings
@@ -33,7 +33,7 @@ HELD = Assignment("10.0.0.5", "eni-0", 0, 2, "10.0.0.5/32")
 
 
 def watched(**options):
-    """A datastore with one address, and what it has told of since."""
+    """A datastore with one address, and its events since."""
     seen = deque()
     store = Datastore(network_card=2, cooldown_ns=30, on_event=seen.append, **options)
     store.add_eni("eni-0", device_number=0, now_ns=1)
@@ -211,7 +211,7 @@ DEEDS = {
 
 
 def told(events):
-    """Who holds what, and what is attached, by the events alone."""
+    """The assignments and CIDRs as the events alone give them."""
     held, cidrs = {}, set()
     for event in events:
         match event:

@@ -1,4 +1,4 @@
-"""Small fleets: few nodes, small subnets, short lives, so that everything that can go wrong does."""
+"""Small fleets: few nodes, small subnets and short lifetimes, so that everything that can go wrong does."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ MEAN = Throttle(
 
 @st.composite
 def runs(draw, duration_s, nodes=()):
-    """Pods that come in clumps and stay for whole seconds or not, so that many things fall on one instant."""
+    """Pods in bursts with lifetimes of whole seconds or not, so that many events fall on one instant."""
     found = []
     for clump in range(draw(st.integers(1, 8))):
         begin = draw(st.integers(0, duration_s - 1))
@@ -87,7 +87,7 @@ def groups(draw, name, subnets, *, elastic=True):
 
 @st.composite
 def scenarios(draw):
-    """A fleet for a quarter of an hour to three."""
+    """A fleet for a quarter of an hour to three hours."""
     duration_s = draw(st.integers(900, 10_000))
     subnets = []
     for number in range(draw(st.integers(1, 2))):
@@ -118,7 +118,7 @@ def scenarios(draw):
 
 
 def run_whole(scenario, *, tickless=True, check=None):
-    """Run a fleet; answer with what came of it, all actions, and who held what at the end of each window."""
+    """Run a fleet, and return its result, all actions, and the assignments at the end of each window."""
     actions, holdings = [], []
     fleet = Fleet(scenario, observer=lambda member, told: actions.extend((member.name, action) for action in told), tickless=tickless)
     for now_ns in fleet.run():
@@ -130,7 +130,7 @@ def run_whole(scenario, *, tickless=True, check=None):
 
 @attrs.frozen
 class DeadlyWorkload:
-    """A workload whose making kills its process the first few times; each death leaves a file in a folder."""
+    """A workload that kills its process the first few times it is made; each death leaves a file in a folder."""
 
     inner: Workload
     folder: str

@@ -1,4 +1,4 @@
-"""What a recorder has seen: made by hand, so that every figure of it is known."""
+"""Recordings made by hand, so that every figure is known."""
 
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample, SubnetSample
@@ -8,7 +8,7 @@ MINUTE = 60 * S
 
 
 def fleet(time_ns, **figures):
-    """Make a sample of no nodes and no pods, but for what is named."""
+    """Make a sample whose figures are 0 except for the given ones."""
     return FleetSample(time_ns, *(figures.get(name, 0) for name in FleetSample._fields[1:]))
 
 
@@ -38,7 +38,7 @@ def result_of(recorder, duration_ns, pods=0):
 
 
 def long_run(*, step_ns=MINUTE, count=1500, size=256):
-    """A run with all that a picture shows: levels, waits of both kinds, throttled calls, and a subnet without a /28 for a while."""
+    """A run with everything that a picture shows: levels, waits of both kinds, throttled calls, and a subnet at times without a /28."""
     rows = []
     for place in range(count):
         wave = place % 50

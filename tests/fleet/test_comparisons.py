@@ -1,4 +1,4 @@
-"""The examples that compare: what docs/policies.md and docs/fragmentation.md show is what they print."""
+"""The comparing examples print what docs/policies.md and docs/fragmentation.md show."""
 
 import runpy
 from pathlib import Path

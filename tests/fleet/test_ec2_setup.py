@@ -1,4 +1,4 @@
-"""The EC2 that a scenario begins with, and what its recorder knows."""
+"""The EC2 at the start of a scenario, and its recorder."""
 
 import pytest
 from recordings import MINUTE, fleet, result_of, subnet
@@ -31,7 +31,7 @@ def scenario(**changes):
 
 
 def held(setup, name):
-    """The addresses that somebody holds in a subnet."""
+    """The addresses in use in a subnet."""
     enis = setup[0].describe_network_interfaces(now_ns=0)
     return {address for eni in enis if eni.subnet_id == setup[1][name] for address in (eni.private_ip, *eni.secondary_ips)}
 

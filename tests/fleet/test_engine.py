@@ -1,4 +1,4 @@
-"""The event loop: the same as ticking every node every 5 s, and nobody gets lost."""
+"""The event loop equals ticking every node every 5 s, and loses no pod."""
 
 from pathlib import Path
 

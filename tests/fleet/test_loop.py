@@ -117,7 +117,7 @@ def test_the_twins_choose_alike():
 
 
 class Handler:
-    """What the loop calls: it notes each call, and pushes more events at some."""
+    """The handler that the loop calls: it records each call, and pushes more events at some."""
 
     def __init__(self, ledger, member, later=()):
         self.ledger = ledger

@@ -1,4 +1,4 @@
-"""What is told of a run: each trouble once, with its begin, its length and how bad it was."""
+"""The narrative of a run: each trouble once, with its beginning, its duration and its worst value."""
 
 import itertools
 

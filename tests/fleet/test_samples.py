@@ -1,4 +1,4 @@
-"""How times and durations are written, and what follows from a sample."""
+"""How times and durations are written, and figures derived from a sample."""
 
 import pytest
 from recordings import MINUTE, S, subnet

@@ -41,7 +41,7 @@ WORKLOAD = 'kind = "deployment"\nname = "web"\nreplicas = 4'
 
 
 def toml(top='duration = "1 h"', *, subnet=SUBNET, group=GROUP, workload=WORKLOAD):
-    """A scenario with a table of each kind, each of which may be given anew."""
+    """A scenario with a table of each kind, each of which can be replaced."""
     return f"{top}\n[[subnet]]\n{subnet}\n[[group]]\n{group}\n[[workload]]\n{workload}\n"
 
 

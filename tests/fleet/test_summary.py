@@ -1,4 +1,4 @@
-"""Waits, levels and calls, against what is counted by hand and by naive means."""
+"""Waits, levels and calls, compared with counts by hand and by naive code."""
 
 import math
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Many runs of one scenario: which, on what, and what becomes of them when something dies."""
+"""Many runs of one scenario: which ones, on which executor, and what happens when a process dies."""
 
 import os
 import signal
@@ -137,7 +137,7 @@ def test_a_trial_that_kills_its_process_every_time_fails(scenario, tmp_path):
 
 
 def with_workload(scenario, workload):
-    """Give a scenario another workload, as if its document said so."""
+    """Give a scenario another workload, as if its document had it."""
     (table,) = scenario.document.content["workload"]
     return attrs.evolve(scenario, workload=workload, document=attrs.evolve(scenario.document, known={repr(table): workload}))
 

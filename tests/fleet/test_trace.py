@@ -1,4 +1,4 @@
-"""Traces: what is read, and what is said of one that can't be."""
+"""Traces: what is read, and how an invalid one is refused."""
 
 import gzip
 from pathlib import Path
@@ -17,7 +17,7 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def written(tmp_path):
-    """Write a trace; answers with its path."""
+    """Write a trace, and return its path."""
 
     def write(content, name="pods.csv"):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""The search for settings: what is tried, what is judged good, and what is told."""
+"""The search for settings: which are tried, which are judged good, and what is reported."""
 
 import attrs
 import pytest

@@ -1,4 +1,4 @@
-"""Workloads: what generators make, and what they refuse."""
+"""Workloads: the pods that generators make, and the arguments they refuse."""
 
 import math
 from itertools import pairwise
@@ -173,7 +173,7 @@ def test_a_log_normal_lifetime_without_spread_is_its_median():
 
 
 class Zero(Random):
-    """Draws the number that has no logarithm."""
+    """Always draws 0, which has no logarithm."""
 
     def random(self):
         return 0.0

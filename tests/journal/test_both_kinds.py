@@ -1,4 +1,4 @@
-"""What both journals on disk keep to, call by call."""
+"""The behaviour that both journals on disk share, call by call."""
 
 import contextlib
 import sqlite3
@@ -17,7 +17,7 @@ from vpcipam.sandbox import PodRef, SandboxKey
 
 @pytest.fixture(params=KINDS)
 def reopen(request, tmp_path):
-    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    """Close the journal and open it again, as a restarted process does."""
     opened = []
 
     def reopen(**options):
@@ -33,7 +33,7 @@ def reopen(request, tmp_path):
 
 
 def with_a_problem(reopen, folder):
-    """A journal with one entry to decide about, on 10.0.0.5, and what that is."""
+    """A journal with one problem, on 10.0.0.5, and that problem."""
     if reopen.kind == "json":
         (folder / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"containerID":5,"ipv4":"10.0.0.5"}]}')
     else:
@@ -145,7 +145,7 @@ def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_holds(reopen):
 
 
 class Gate:
-    """A step of a journal that does not go on before it is let go."""
+    """A step of a journal that blocks until it is released."""
 
     def __init__(self):
         self.entered, self.go = threading.Event(), threading.Event()

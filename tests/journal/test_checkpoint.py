@@ -1,4 +1,4 @@
-"""The text of checkpoints: byte for byte what Go writes, read entry by entry, and never guessed at."""
+"""The text of checkpoints: written byte for byte as Go does, read entry by entry, and never guessed."""
 
 import json
 from types import SimpleNamespace
@@ -258,7 +258,7 @@ def test_accepted_allocations_never_contradict_each_other_and_none_is_lost(pairs
     assert {address for _, address in pairs if address != "bad"} <= {each.address for each in verdicts}
 
 
-# --- documents that break off --------------------------------------------------------------------------------------------
+# --- truncated documents -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The example in examples/ runs as it is, and says what it should."""
+"""The example in examples/ runs, and prints what it should."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The checkpoint as a journal: upstream's file in both directions, cooldowns beside it, and faults at every step of a write."""
+"""The checkpoint as a journal: ipamd's file in both directions, a file for cooldowns, and faults at every step of a write."""
 
 import errno
 import gc
@@ -128,7 +128,7 @@ def test_ended_cooldowns_leave_the_file_with_the_next_release(tmp_path):
 
 
 def test_a_cooldown_of_an_assigned_address_is_ignored(tmp_path):
-    # so it stands after a crash between the two writes of an unassign
+    # the state after a crash between the two writes of an unassign
     with open_json(tmp_path) as journal:
         journal.record((held("c1", "10.0.0.5"),))
         before = texts(tmp_path)[CHECKPOINT]
@@ -364,7 +364,7 @@ def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restor
         files.fail_at = None
         leftovers = {path.name for path in folder.iterdir()} - {CHECKPOINT, COOLDOWNS, "ipam.json.lock"}
         assert leftovers == set(), operation
-        # The process dies here: what is found is all or nothing of the change.
+        # The process dies here: the files have the whole change or none of it.
         store._sandboxes._journal.close()
         with open_json(folder) as journal:
             restored = journal.restore(100)

@@ -1,4 +1,4 @@
-"""One process at a time: who comes second is told who was first, and nobody inherits or forgets a lock."""
+"""One process at a time: a second one is refused and told the first one's PID, and no lock is inherited or left behind."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_a_holder_that_has_not_written_its_pid_is_named_as_unknown(tmp_path):
 
 
 def next_descriptor():
-    """The number that the next file opened gets: the lowest free one."""
+    """The descriptor that the next opened file gets: the lowest free one."""
     descriptor = os.dup(2)
     os.close(descriptor)
     return descriptor

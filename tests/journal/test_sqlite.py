@@ -1,4 +1,4 @@
-"""The database as a journal: all or nothing, flat in cost, and clear about what it can't be or do."""
+"""The database as a journal: atomic writes of constant cost, and clear refusals."""
 
 import os
 import resource
@@ -29,7 +29,7 @@ FILE = "ipam.sqlite"
 
 
 def shell(folder, *statements):
-    """Do with a database what somebody may do by hand."""
+    """Run statements on a database as somebody can by hand."""
     connection = sqlite3.connect(folder / FILE, isolation_level=None)
     try:
         return [connection.execute(statement).fetchall() for statement in statements]
@@ -44,7 +44,7 @@ def filled(folder, count=3):
     return journal
 
 
-# --- what it keeps -------------------------------------------------------------------------------------------------------
+# --- what is restored ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("synchronous", ["FULL", "NORMAL", "OFF"])
@@ -109,7 +109,7 @@ def test_the_state_of_another_journal_can_be_copied(tmp_path):
             assert journal.restore(0) == restored
 
 
-# --- what it can't be ----------------------------------------------------------------------------------------------------
+# --- files and places that are refused -----------------------------------------------------------------------------------
 
 
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path):
@@ -368,7 +368,7 @@ def test_no_cooldown_is_recorded_for_an_assigned_address(tmp_path):
     assert shell(tmp_path, "SELECT address FROM cooling") == [[("10.0.0.0",), ("10.0.0.9",)]]
 
 
-# --- torn and garbled ----------------------------------------------------------------------------------------------------
+# --- truncated and garbled files -----------------------------------------------------------------------------------------
 
 
 def test_a_truncated_log_restores_an_earlier_state(tmp_path):

@@ -1,4 +1,4 @@
-"""Calls that wait for each other: what time it is, and which are tried again."""
+"""Consecutive calls to EC2: their times and their retries."""
 
 import itertools
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 def refusing(clock, times, code="RequestLimitExceeded", takes_ns=S):
-    """A call that is refused so many times, then answers with the times of all its tries."""
+    """A call that is refused `times` times, then returns the times of all its tries."""
     tries = []
 
     def call(now_ns):

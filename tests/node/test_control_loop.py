@@ -1,4 +1,4 @@
-"""The control loop: marks, limits, the trunk, excluded subnets, and when to look again."""
+"""The control loop: marks, limits, the trunk, excluded subnets, and wakeups."""
 
 import hypothesis.strategies as st
 import pytest
@@ -40,7 +40,7 @@ def test_a_cordoned_node_grows_if_configured_to(world):
 
 
 def test_a_cordoned_node_still_releases_cidrs(world, kinds):
-    # ipamd's decrease does not look at the mark.
+    # When ipamd shrinks the pool it ignores the mark.
     here = world("m5.large", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
     here.assign("a")
     here.tick(5)
@@ -211,7 +211,7 @@ def test_a_node_wakes_for_an_eni_that_can_be_freed(world):
     here.unassign("p0")
     here.now_ns = 41 * S
     here.unassign("q")
-    # The ENI is 60 s old at 65 s, but its address cools until 71 s; the other one's is free by then.
+    # The ENI is 60 s old at 65 s, but its address cools until 71 s.
     assert here.node.stats(here.now_ns).available_count == 4
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 75 * S
 
@@ -242,7 +242,7 @@ CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, 
 
 
 class Runner:
-    """A node that runs one program, ticking as it is told to."""
+    """A node that runs one program and ticks in one of two ways."""
 
     def __init__(self, world, instance_type, variables, cidr, *, every_tick, include_reconcile):
         self.here = world(instance_type, variables, cidr=cidr)
@@ -252,7 +252,7 @@ class Runner:
         self.count = 0
 
     def run_until(self, until_ns):
-        """Tick up to a time, without it: what happens at that time happens before the tick."""
+        """Tick up to a time, exclusive: what happens at that time precedes the tick."""
         here = self.here
         while True:
             if self.every_tick:

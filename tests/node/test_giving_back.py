@@ -1,4 +1,4 @@
-"""How CIDRs and ENIs are given back to EC2, at which times, and what becomes of refusals (docs/ipamd.md, "Shrinking the pool")."""
+"""Releasing CIDRs and freeing ENIs: when, how, and the effect of refusals (docs/ipamd.md, "Shrinking the pool")."""
 
 import pytest
 
@@ -9,7 +9,7 @@ S = 1_000_000_000
 
 
 def with_surplus(world, variables=None, instance_type="m5.large", count=6):
-    """A node whose pods are gone, so that it has `count` addresses too many; nothing cools."""
+    """A node with `count` surplus addresses after its pods were deleted; nothing cools."""
     here = world(instance_type, {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"} | (variables or {}))
     for number in range(count):
         here.assign(f"p{number}")
@@ -111,7 +111,7 @@ def test_cooling_addresses_are_released_last(world):
 
 
 def with_spare_eni(world, variables=None):
-    """A t3.small with a second ENI, made at 5 s, that it does not need any more from 5 s on; nothing cools."""
+    """A t3.small with a second ENI, created at 5 s and not needed since; nothing cools."""
     here = world("t3.small", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"} | (variables or {}))
     here.model.assign_private_ip_addresses(here.eni_at(0), secondary_ip_count=2, now_ns=0)
     here.node.reconcile(0)

@@ -1,4 +1,4 @@
-"""How growth is carried out on EC2: the calls in their order, and what becomes of each refusal (docs/ipamd.md, "Growing the pool")."""
+"""Growth on EC2: the calls in their order, and the effect of each refusal (docs/ipamd.md, "Growing the pool")."""
 
 import pytest
 
@@ -335,7 +335,7 @@ CARDS = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, 
 
 
 def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds):
-    # Taken off card 0 behind the node's back, and given to card 1 a moment later: no minute in which both have it.
+    # The address leaves card 0 behind the node's back and goes to card 1 at once: at no time do both have it.
     here = world(CARDS, {"ENABLE_MULTI_NIC": "true"})
     here.settle()
     (lost,) = here.assign("a")

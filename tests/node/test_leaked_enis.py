@@ -1,4 +1,4 @@
-"""ENIs that a node made and left: found once an hour, and deleted."""
+"""Leaked ENIs: found and deleted once an hour."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which attached ENIs are a node's to manage."""
+"""Which attached ENIs a node manages."""
 
 import attrs
 import pytest

@@ -1,4 +1,4 @@
-"""Nodes that run by other rules than ipamd's, on the EC2 model: where they come to rest, and how they get there."""
+"""Nodes with other warm policies than ipamd's, on the EC2 model: where their pools settle, and by which steps."""
 
 from itertools import pairwise
 
@@ -28,7 +28,7 @@ POLICIES = st.one_of(
 
 
 def moves(actions):
-    """What was done to the pool, in short, with its second."""
+    """The actions on the pool: second, kind, and number of CIDRs."""
     return [(action.at_ns // S, action.kind.value, len(action.cidrs)) for action in actions if action.done]
 
 
@@ -48,7 +48,7 @@ def test_cilium_releases_addresses_after_three_minutes_and_keeps_the_eni(world):
     here.pods(5)
     here.run(100)
     here.unassign(*(f"p{number}" for number in range(5)))
-    # Seen at 105 s for the first time; 13 - 8 are over, and the last ENI goes first.
+    # The surplus of 13 - 8 is first seen at 105 s; the last ENI is emptied first.
     assert moves(here.run(600)) == [(285, "release-cidrs", 4), (285, "release-cidrs", 1)]
     assert here.shape() == {0: 8, 1: 0}
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
@@ -206,7 +206,7 @@ def test_hysteresis_turns_only_after_enough_pods_have_come_or_gone(world, bounds
 
 
 def come(here, count, *, steps=True):
-    """Let pods come as the pool grows; those without an address stay away."""
+    """Assign pods as the pool grows; leave out those that get no address."""
     names = []
     for number in range(count):
         names += come_one(here, f"p{number}")

@@ -1,4 +1,4 @@
-"""How a node follows what EC2 shows: gained, lost, vanished, moved; and that stale metadata alone changes nothing."""
+"""Reconciling with EC2: CIDRs and ENIs that were added, removed or moved; stale metadata alone changes nothing."""
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_new_eni_is_added(world, kinds):
 
 
 def test_an_eni_at_another_device_index_is_added_again_without_its_pods(world, kinds):
-    # Its pods' routes went with the old device.
+    # The routes of its pods were lost with the old device.
     here = world()
     here.pods(3)
     here.tick(5)

@@ -1,4 +1,4 @@
-"""A node that starts again from its journals: pods on their addresses, cooldowns running, and nothing guessed."""
+"""A node that restarts from its journals: pods keep their addresses, cooldowns continue, and nothing is guessed."""
 
 import contextlib
 
@@ -29,7 +29,7 @@ def addresses(here):
 
 @pytest.fixture(params=["json", "sqlite"])
 def reopen(request, tmp_path):
-    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    """Close the journal and open it again, as a restarted process does."""
     opened = []
 
     def reopen():
@@ -127,7 +127,7 @@ def test_a_pod_whose_address_is_not_attached_is_quarantined_until_decided(world,
     assert (lost.key, lost.address, lost.reason) == (key("lost"), "10.0.0.200", "its address is on no ENI of the card")
     with pytest.raises(InQuarantine):
         here.assign("lost")
-    # EC2 shows it after all: the node takes it on, and withholds it.
+    # EC2 shows the address later: the node adds it and withholds it.
     eni_id = here.eni_at(0)
     here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
     here.run(70)
@@ -334,7 +334,7 @@ TWO_CARDS = {"ENABLE_MULTI_NIC": "true"}
 
 
 def two_cards(world, *cooling):
-    """A node with several cards, that of the first journal told to cool something."""
+    """A node with two cards; the journal of the first one has the given cooldowns."""
     journals = [MemoryJournal() for _ in range(4)]
     journals[0].record(cooling=cooling)
     here = world("p4d.24xlarge", TWO_CARDS, journals=[MemoryJournal() for _ in journals])
@@ -374,7 +374,7 @@ def test_a_pod_of_one_card_overrides_a_cooldown_in_the_journal_of_another(world)
 
 @pytest.fixture(params=["when it starts", "later"])
 def moved(request, world):
-    """A node whose first card's journal has a pod on an address that EC2 has put on the second card."""
+    """A node whose first card's journal has a pod on an address that is now on the second card."""
     here, journals = two_cards(world)
     journals[0].record((held("lost", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
@@ -393,7 +393,7 @@ def moved(request, world):
 
 
 def take_all(here, network_card, prefix):
-    """Assign pods until no address is left; say which they got."""
+    """Assign pods until no address is left, and return their addresses."""
     given = []
     with contextlib.suppress(PoolExhausted):
         for number in range(1000):
@@ -408,7 +408,7 @@ def test_a_quarantined_address_is_withheld_on_every_card(moved):
     assert here.node.assign(key("lost"), here.now_ns, network_card=1).address != "10.0.0.200", "it may have an address on each card"
     assert "10.0.0.200" not in take_all(here, 1, "a")
     here.check()
-    # Whose address it is has to be said on both: here its pod ended.
+    # The entry must be decided on both cards: here its pod ended.
     for card in (0, 1):
         here.node.datastores[card].release_quarantined((first, second)[card], here.now_ns)
     assert (here.node.quarantined, journals[0].assigned) == ((), ())

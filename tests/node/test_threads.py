@@ -1,4 +1,4 @@
-"""A node that several threads use: pods come and go, whatever its control loop is at."""
+"""A node used by several threads: pods are assigned and unassigned while the control loop runs."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ def key(name):
 
 @pytest.fixture
 def _often():
-    """Let threads take turns as often as they can."""
+    """Switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -72,7 +72,7 @@ def test_pods_come_and_go_from_many_threads_while_the_control_loop_runs(world):
 
 
 class Held:
-    """An EC2 call that does not come back before it is let go."""
+    """An EC2 call that blocks until it is released."""
 
     def __init__(self, here, name):
         self.entered, self.go, self.count = threading.Event(), threading.Event(), 0
@@ -93,7 +93,7 @@ def test_assigns_do_not_wait_for_ec2_but_other_ticks_do(world):
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(here.node.tick, 5 * S)
         assert ec2.entered.wait(30)
-        # The control loop is with EC2; pods come and go all the same.
+        # The control loop waits for EC2; pods can still be assigned and unassigned.
         here.now_ns = 6 * S
         with pytest.raises(PoolExhausted):
             here.assign("late")
@@ -110,7 +110,7 @@ def test_assigns_do_not_wait_for_ec2_but_other_ticks_do(world):
 
 
 def late_pod(here, method_name, device_number):
-    """Let another thread's assign come in between the decision to take something from an ENI and the deed, once."""
+    """Let another thread assign once between the decision to remove something from an ENI and its removal."""
     datastore, eni_id = here.node.datastores[0], here.eni_at(device_number)
     method = getattr(datastore, method_name)
 
@@ -127,7 +127,7 @@ def late_pod(here, method_name, device_number):
 
 
 def until(here, kind):
-    """Tick until something of a kind was done or refused; say what."""
+    """Tick until an action of a kind was done or refused, and return it."""
     told = []
     while not told:
         told = [action for action in here.run(here.now_ns // S + 5) if action.kind is kind]

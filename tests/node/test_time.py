@@ -1,4 +1,4 @@
-"""A node whose calls to EC2 take time: what it has when, and when it looks again."""
+"""A node whose calls to EC2 take time: when it has which addresses, and when it ticks."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ SLOW = Conditions(
 
 @pytest.fixture
 def slow(world):
-    """A started t3.small with its first ENI full of pods: the next tick wants an ENI."""
+    """A started t3.small whose first ENI is full of pods, so that the next tick creates an ENI."""
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     here.pods(3)
@@ -221,7 +221,7 @@ def test_a_node_reaches_the_same_pool_however_long_calls_take(world, seed, pods)
 
 
 def test_a_node_whose_every_call_is_refused_still_reconciles(world, kinds):
-    # Its calls take time, so it is busy after every look at the pool; the comparison comes when they are through.
+    # Its calls take time, so it is busy after every tick; the reconcile follows when they end.
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     here.pods(3)

@@ -1,4 +1,4 @@
-"""What users of ipamd have reported, by the number of the report: how a node of ours fares in the same place."""
+"""Issues that users of ipamd have reported, by number, and how this library's node behaves in the same situation."""
 
 import attrs
 import pytest
@@ -38,7 +38,7 @@ def test_3019_pods_keep_their_eni_while_metadata_omits_it(world):
 
 
 def test_3019_released_cidrs_that_metadata_still_shows_are_not_added_again(world, kinds):
-    # The address may be another node's by now.
+    # Another node can have the address by now.
     here = world("t3.small", {"WARM_IP_TARGET": "3"})
     here.settle()
     stale = here.model.instance_metadata(here.node.instance_id, now_ns=0)

@@ -36,7 +36,7 @@ def build(pool_twin):
 
 
 def state(pool):
-    """All that can be seen of a pool without telling it the time."""
+    """Everything that a pool shows without an argument for the time."""
     return (
         pool.blocks(),
         list(pool.items()),
@@ -529,7 +529,7 @@ def test_cool_at_accepts_the_last_end(build):
     assert pool.cooling_until(100) == 2**63 - 2
 
 
-# Where cooldowns end just as an address is wanted: the compiled pool has a shortcut for one that is over and is the lowest.
+# Cooldowns that end just before an assign: the compiled pool has a shortcut for the lowest address whose cooldown is over.
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
@@ -685,7 +685,7 @@ def test_memory_does_not_follow_the_size_of_a_block(build):
 
 
 def test_random_draws_are_rejected_where_they_would_favour_low_numbers():
-    """Above half of 2**64 about every second draw is; below it no test would live to see one."""
+    """Just above half of 2**64 about every second draw is rejected; for small bounds a rejection is too rare to test."""
     plain, naive = AddressPool(cooldown_ns=0, placement="random", seed=11), NaiveRandom(11)
     assert [plain._draw(2**63 + 1) for _ in range(20)] == [naive.below(2**63 + 1) for _ in range(20)]
 

@@ -1,4 +1,4 @@
-"""What a pool keeps for its owner: an entry beside an address, a note beside a key."""
+"""What a pool keeps for its owner: an entry for an address, a note for a key."""
 
 import contextlib
 import gc
@@ -12,7 +12,7 @@ from vpcipam.errors import OutOfRange, PoolExhausted, PoolLocked, UnknownKey
 
 
 class Thing:
-    """An object that can be watched, and that may do something when it goes."""
+    """An object with weak references that can run code when it is deleted."""
 
     def __init__(self, at_end=None):
         self.at_end = at_end
@@ -172,7 +172,7 @@ def test_a_key_that_can_not_be_hashed_is_a_type_error(build, name):
         getattr(pool, name)([], *arguments)
 
 
-# Code that runs when an object goes
+# Code that runs when an object is deleted
 
 
 @pytest.mark.parametrize("cooldown_ns", [0, 5])
@@ -247,7 +247,7 @@ def test_a_locked_pool_refuses_the_lock_free_calls_only(build):
 
 
 class Slow:
-    """A key, or a time, during whose code another thread has time for something. All keys are of one hash."""
+    """A key or a time whose code gives another thread time to act. All keys have one hash."""
 
     def __init__(self, value, meanwhile=None):
         self.value, self.meanwhile = value, meanwhile

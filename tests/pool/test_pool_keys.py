@@ -1,4 +1,4 @@
-"""Keys are the caller's objects: their code may raise, or change the pool, and the pool must let go of them."""
+"""Keys are the caller's objects: their code can raise or change the pool, and the pool must drop its references."""
 
 import gc
 import sys
@@ -16,7 +16,7 @@ class Bomb(Exception):
 
 
 class Key:
-    """All keys of one hash; equality is a callback's business."""
+    """A key whose equality runs a callback. All keys have one hash."""
 
     def __init__(self, name, on_equal=None):
         self.name = name
@@ -37,7 +37,7 @@ def explode():
 
 
 class Tracked:
-    """A key that can be watched as it goes."""
+    """A key with weak references."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_keys_whose_hashes_differ_by_powers_of_two_are_all_found(pool):
 
 
 class Alias:
-    """Equal to a key, and of the hash that Python gives that key: a dict finds the one by the other, so a pool must."""
+    """Equal to a key, with the same hash: a dict finds one by the other, so a pool must too."""
 
     def __init__(self, key):
         self.key = key
@@ -197,7 +197,7 @@ def test_a_key_whose_equality_changes_the_pool_is_looked_up_in_the_changed_pool(
 
 
 def test_nested_assigns_from_equalities_never_fill_the_table(pool):
-    """Each of many calls under way has looked whether there is room; none may rely on that once another's call was let in."""
+    """Each nested call has checked that there is room; none can rely on that after another call has run."""
     pool.assign(Key("held"), 0)
     left = list(range(40))
 

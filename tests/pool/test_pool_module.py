@@ -1,4 +1,4 @@
-"""The selector, and what the twins must have in common beside their behaviour."""
+"""The selector, and what the twins must have in common besides their behaviour."""
 
 import ast
 import copy
@@ -25,7 +25,7 @@ SOURCE = Path(vpcipam.pool.__file__)
 
 
 def load_selector():
-    """The selector as it would be, were it imported now."""
+    """The selector, imported again."""
     spec = importlib.util.spec_from_file_location("selector_loaded_anew", SOURCE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

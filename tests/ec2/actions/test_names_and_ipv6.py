@@ -1,4 +1,4 @@
-"""Addresses by name on a new ENI, addresses that move, and IPv6 addresses one by one."""
+"""Named addresses on a new ENI, addresses that move, and single IPv6 addresses."""
 
 import pytest
 

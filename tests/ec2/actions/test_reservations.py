@@ -1,4 +1,4 @@
-"""Subnet CIDR reservations: what automatic picks leave alone, and what can be named."""
+"""Subnet CIDR reservations: which addresses EC2 does not pick, and which can be named."""
 
 import ipaddress
 

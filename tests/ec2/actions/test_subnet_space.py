@@ -1,4 +1,4 @@
-"""What a subnet has left, where, and in which shape. The agreement machine counts it after every step; here are the cases one can name."""
+"""The free space of a subnet: how much, where, and in which shape. The agreement test counts it too, after every step."""
 
 import pytest
 from naive_space import addresses_of, count_space, count_strip
@@ -56,7 +56,7 @@ def test_a_full_subnet_has_nothing_left(ec2):
 
 @pytest.mark.parametrize("kind", ["prefix", "explicit"])
 def test_one_address_strands_the_rest_of_its_slash_28(ec2, subnet_id, kind):
-    """The whole of the story of fragmentation: eleven scattered addresses and no prefix is left of a /24."""
+    """Fragmentation in short: eleven scattered addresses leave no free prefix in a /24."""
     for last in (*range(20, 240, 16), 9, 249):
         ec2.create_network_interface(subnet_id=subnet_id, private_ip=f"10.0.1.{last}", now_ns=0)
     space = ec2.subnet_space(subnet_id)
@@ -121,7 +121,7 @@ def test_the_refusal_of_an_unknown_subnet_names_the_known_ones(ec2, method):
 
 
 def test_the_naive_count_agrees_with_itself(ec2, subnet_id):
-    """A check of the measure: its sets are of the right size in a case that is counted by hand."""
+    """The naive count itself is checked in a case that was counted by hand."""
     ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.5", ipv4_prefixes=["10.0.1.16/28"], now_ns=0)
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.0/29", reservation_type="explicit")
     everything, taken, untaken, reserved = addresses_of(ec2, subnet_id)

@@ -1,4 +1,4 @@
-"""Looking for ENIs that are available: only those that nothing has are looked at, and the answer is that of looking at all."""
+"""Finding available ENIs: only unattached ones are read, and the answer equals that of reading all."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def ids(enis):
 
 @pytest.fixture
 def available(ec2):
-    """A function: the ids of the available ENIs, found by the index and by looking at all, which must be the same."""
+    """A function: the ids of the available ENIs, found by the index and by reading all, which must be equal."""
 
     def find():
         quick = ec2.describe_network_interfaces(filters=AVAILABLE, now_ns=0)
@@ -96,7 +96,7 @@ def test_the_status_lags_with_everything_else():
 
 @pytest.mark.usefixtures("attached_id")
 def test_finding_available_enis_reads_no_attached_ones(ec2, subnet_id, monkeypatch):
-    """The point of the index: one call of each of 10,000 nodes an hour must not read 20,000 ENIs."""
+    """The reason for the index: 10,000 nodes call once an hour, and no call may read 20,000 ENIs."""
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     seen = []
     look = records.EniRecord.view

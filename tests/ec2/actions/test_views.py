@@ -1,4 +1,4 @@
-"""What a reader sees of the account."""
+"""Views of the account."""
 
 from vpcipam.ec2.actions.base import Views
 from vpcipam.ec2.state.call import Call

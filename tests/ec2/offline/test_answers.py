@@ -1,4 +1,4 @@
-"""Every answer fits botocore's own shape of it, nothing of it is lost on the wire, and what EC2 always sends is there."""
+"""Every answer fits botocore's shape, loses nothing on the wire, and has the members that EC2 always sends."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -47,7 +47,7 @@ ALWAYS_SENT = {
 
 
 def misfits(value, shape, where):
-    """Where a parsed answer is not as its shape says, or lacks what EC2 always sends."""
+    """Where a parsed answer differs from its shape, or lacks what EC2 always sends."""
     if shape.type_name == "structure":
         for name in sorted(value.keys() - shape.members.keys()):
             yield f"{where}.{name} is no member of {shape.name}"
@@ -65,7 +65,7 @@ def misfits(value, shape, where):
 
 
 def sent(members):
-    """What of an answer is sent: members that are not None; times as botocore reads them."""
+    """The part of an answer that is sent: members that are not None; times as botocore reads them."""
     if isinstance(members, dict):
         return {name: sent(value) for name, value in members.items() if value is not None}
     if isinstance(members, list):
@@ -85,7 +85,7 @@ def plain(answer):
 
 
 class Checked:
-    """A client that checks every answer against its shape, and against what was to be sent."""
+    """A client that checks every answer against its shape and against the answer of the model."""
 
     def __init__(self, monkeypatch):
         self.model = Ec2Model()

@@ -1,4 +1,4 @@
-"""`BotoEc2`: the values that it reads, what it tries again, and what comes out when that does not help."""
+"""`BotoEc2`: the values that it reads, its retries, and its errors."""
 
 import contextlib
 
@@ -23,7 +23,7 @@ NOT_SENT = exceptions.EndpointConnectionError(endpoint_url=URL)
 
 
 class Weather:
-    """What happens to the next requests on their way: an error to raise, before or after the model has answered; then all is well."""
+    """The fate of the next requests: an error to raise before or after the model answers; later requests succeed."""
 
     def __init__(self, client):
         self.coming = []

@@ -1,4 +1,4 @@
-"""What makes the offline client a real one: validation, errors, dry runs, tokens, time; and what keeps it offline."""
+"""The offline client behaves like a real one (validation, errors, dry runs, tokens, time) and stays offline."""
 
 import os
 import runpy

@@ -1,4 +1,4 @@
-"""Requests and answers survive the wire: what botocore writes is read, and what is written botocore reads, for every action."""
+"""Requests and answers survive the wire, for every action: ours are read by botocore, and botocore's by us."""
 
 import hypothesis.strategies as st
 import pytest
@@ -25,7 +25,7 @@ DEEPEST = 4
 
 
 def values(shape, depth=0):
-    """Values of a shape; no empty lists or structures, which a form can't tell from none."""
+    """Values of a shape, without empty lists or structures: in a form they equal missing ones."""
     if shape.type_name == "structure":
         members = {name: values(member, depth + 1) for name, member in shape.members.items() if can_hold(member, depth)}
         return st.dictionaries(st.sampled_from(sorted(members)), st.none(), min_size=1, max_size=4).flatmap(
@@ -37,7 +37,7 @@ def values(shape, depth=0):
 
 
 def can_hold(shape, depth):
-    """Whether a shape has values that are not too deep and of the types that modelled actions take."""
+    """Whether a shape is not too deep and has only types that modelled actions take."""
     if depth > DEEPEST:
         return shape.type_name in SCALARS
     if shape.type_name == "list":
@@ -92,7 +92,7 @@ def test_a_character_that_xml_cannot_carry_is_refused(text):
 
 
 def parsed(body, operation, status_code=200):
-    """What botocore's parser makes of an answer."""
+    """An answer as botocore's parser reads it."""
     return create_parser(SERVICE.metadata["protocol"]).parse(
         {"body": body, "headers": {}, "status_code": status_code}, operation.output_shape
     )

@@ -1,4 +1,4 @@
-"""The model under conditions: throttled, slow, late and faulty."""
+"""The model under conditions: throttling, latency, lag and faults."""
 
 import contextlib
 from itertools import pairwise
@@ -24,7 +24,7 @@ NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, 
 
 
 def stage(conditions=None):
-    """A model with a VPC, a subnet and an instance, all there since time 0."""
+    """A model with a VPC, a subnet and an instance, all created at time 0."""
     ec2 = Ec2Model(conditions=conditions)
     vpc = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
     subnet = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64")
@@ -33,7 +33,7 @@ def stage(conditions=None):
 
 
 def snapshot(ec2):
-    """The truth, which only an administrator sees."""
+    """The true state, which only an administrator sees."""
     return ec2.vpcs, ec2.subnets, ec2.instances, tuple(eni.view() for eni in ec2._account.enis.values())
 
 
@@ -211,7 +211,7 @@ def test_the_available_count_of_a_subnet_lags():
 
 
 class Lockstep:
-    """A model that lags beside one that does not, and what the latter showed after each change."""
+    """A model with a lag and one without, and what the latter showed after each change."""
 
     def __init__(self, conditions):
         self.conditions = conditions
@@ -412,7 +412,7 @@ READS = ("DescribeNetworkInterfaces", "DescribeInstances", "DescribeSubnets", "I
 
 
 def struck(effect, action, **fault):
-    """A model whose faults begin at time 1, and its state before and after the action was struck."""
+    """A model whose faults begin at time 1, and its state before and after the faulty action."""
     ec2, acts = prepared(Conditions(faults=Faults([Fault(effect, action, rate=1, from_ns=1, **fault)])))
     before = snapshot(ec2)
     with pytest.raises((Ec2Error, Crash)) as caught:
@@ -422,7 +422,7 @@ def struck(effect, action, **fault):
 
 
 def after(action):
-    """The state after the action went well."""
+    """The state after the action without a fault."""
     ec2, acts = prepared(None)
     acts[action]()
     return snapshot(ec2)
@@ -493,7 +493,7 @@ def test_a_throttled_call_has_no_other_fault():
 
 
 def metadata_stage(effect, **fault):
-    """An instance with three ENIs, the second of which has a secondary IP and the third a /28 and two /80s; its reads are struck."""
+    """An instance with three ENIs, the second of which has a secondary IP and the third a /28 and two /80s; its reads have the fault."""
     ec2, subnet_id, instance_id = stage(Conditions(faults=Faults([Fault(effect, **fault)], seed=5)))
     for index, wanted in ((1, {"secondary_ip_count": 2}), (2, {"ipv4_prefix_count": 1, "ipv6_prefix_count": 2})):
         eni = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0, **wanted)
@@ -625,7 +625,7 @@ def test_no_address_is_taken_when_no_eni_has_a_secondary_ip():
 
 
 def run(program, conditions):
-    """Run a program and return all that was to be seen of it."""
+    """Run a program, and return everything it showed."""
     ec2, _, _ = stage(conditions)
     log, now_ns = [], 0
     for act, first, second, pause in program:

@@ -1,4 +1,4 @@
-"""A broken model is found out: each invariant is broken on purpose, one at a time."""
+"""The check finds a broken model: each invariant is broken on purpose, one at a time."""
 
 import attrs
 import pytest
