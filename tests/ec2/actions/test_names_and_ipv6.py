@@ -245,8 +245,9 @@ def test_an_eni_on_no_instance_takes_a_bounded_number_of_ipv6_addresses(ec2, sub
         ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=count, now_ns=0)
 
 
-def test_exactly_the_bound_of_ipv6_addresses_is_taken(ec2, eni_id):
-    assert len(ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=DETACHED_IPV6_LIMIT, now_ns=0)) == DETACHED_IPV6_LIMIT
+def test_exactly_the_bound_of_ipv6_addresses_is_accepted(ec2, eni_id):
+    names = [f"2001:db8::5:0:0:{number:x}" for number in range(1, DETACHED_IPV6_LIMIT + 1)]
+    assert ec2.assign_ipv6_addresses(eni_id, addresses=names, now_ns=0) == tuple(names)
 
 
 @pytest.mark.parametrize("wanted", [{}, {"ipv6_prefix_count": 0}, {"addresses": []}])
