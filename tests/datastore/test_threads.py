@@ -106,7 +106,7 @@ def test_journal_and_events_agree_with_many_threads():
     assert holder_of == {}
 
 
-def test_cidrs_come_and_go_while_threads_assign():
+def test_cidrs_are_added_and_removed_while_threads_assign():
     store = node(CIDRS[:8], cooldown_ns=0, on_event=(events := deque()).append)
     count = OPERATIONS // 20
     stop = threading.Event()

@@ -42,7 +42,7 @@ def test_a_vanished_cidr_is_dropped_with_its_pods(world, kinds):
     here.check_agreement()
 
 
-def test_an_address_that_comes_back_after_an_eviction_still_cools(world):
+def test_an_address_added_again_after_an_eviction_still_cools(world):
     here = world(variables={"WARM_IP_TARGET": "1"})
     (first,) = here.assign("a")
     here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[first.address], now_ns=0)

@@ -29,7 +29,7 @@ def _often():
 
 
 @pytest.mark.usefixtures("_often")
-def test_pods_come_and_go_from_many_threads_while_the_control_loop_runs(world):
+def test_many_threads_assign_and_unassign_while_the_control_loop_runs(world):
     journal, events = MemoryJournal(), []
     here = world("m5.large", {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}, journals=[journal], on_event=events.append)
     rounds = 2_000 if USING_EXTENSION else 500

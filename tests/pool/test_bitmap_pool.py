@@ -145,7 +145,7 @@ def test_a_run_is_searched_from_start_on_and_then_from_offset_0(pool_twin):
     assert pool.allocate_run(16, start=16) == 16
 
 
-def test_a_pool_smaller_than_a_run_has_none(pool_twin):
+def test_a_pool_smaller_than_a_run_has_no_run(pool_twin):
     pool = pool_twin.BitmapPool(15)
     assert pool.free_run_count(16) == 0
     with pytest.raises(NoFreeRun):

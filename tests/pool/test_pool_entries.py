@@ -86,7 +86,7 @@ def test_a_key_never_gets_the_entry_of_a_removed_block(build, size):
         pool._check()
 
 
-def test_an_entry_goes_with_its_block_and_a_cooldown_does_not(build):
+def test_an_entry_is_deleted_with_its_block_and_a_cooldown_is_not(build):
     pool = build((0, 1))
     pool.assign_entry("a", 0)
     pool.set_entry("a", "old")
@@ -124,7 +124,7 @@ def test_a_note_is_kept_for_a_new_key_and_not_replaced_by_a_second_assign(build)
 
 
 @pytest.mark.parametrize("go", ["unassign", "unassign_entry", "revoke", "remove_block"])
-def test_a_note_goes_with_its_key(build, go):
+def test_a_note_is_deleted_with_its_key(build, go):
     pool = build((0, 1), cooldown_ns=0)
     note = Thing()
     watched = weakref.ref(note)
@@ -165,7 +165,7 @@ def test_a_refused_call_keeps_no_entry_or_note(build):
 
 
 @pytest.mark.parametrize("name", ["entry_of", "note_of", "set_entry", "set_note", "assign_entry", "unassign_entry"])
-def test_a_key_that_can_not_be_hashed_is_a_type_error(build, name):
+def test_an_unhashable_key_is_a_type_error(build, name):
     pool = build((0, 1))
     arguments = {"entry_of": (), "note_of": ()}.get(name, (0,))
     with pytest.raises(TypeError, match="unhashable"):

@@ -152,7 +152,7 @@ def test_an_error_in_a_keys_equality_propagates_and_changes_nothing(pool, call):
 
 
 @pytest.mark.parametrize("call", ["assign", "assign_at", "unassign", "address_of"])
-def test_a_key_that_can_not_be_hashed_is_a_type_error(pool, call):
+def test_an_unhashable_key_is_a_type_error(pool, call):
     with pytest.raises(TypeError, match="unhashable type: 'list'"):
         getattr(pool, call)(*{"assign_at": ([], 100, 0), "address_of": ([],)}.get(call, ([], 0)))
     with pytest.raises(TypeError, match="unhashable type: 'list'"):

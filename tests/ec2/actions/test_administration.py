@@ -219,7 +219,7 @@ def test_overlapping_subnets_are_refused(ec2, vpc, refused, cidr, ipv6_cidr):
         ec2.create_subnet(vpc.vpc_id, cidr, ipv6_cidr=ipv6_cidr)
 
 
-def test_subnets_of_two_vpcs_may_overlap(ec2, subnet_id):
+def test_subnets_of_two_vpcs_can_overlap(ec2, subnet_id):
     other = ec2.create_vpc("10.0.0.0/16")
     assert ec2.create_subnet(other.vpc_id, "10.0.1.0/24").subnet_id != subnet_id
 

@@ -36,7 +36,7 @@ def test_an_eni_can_be_created_with_named_addresses(ec2, subnet_id, free_count):
     ec2._check()
 
 
-def test_a_named_primary_ip_goes_with_counts_and_a_picked_one_with_names(ec2, subnet_id):
+def test_a_named_primary_ip_combines_with_counts_and_a_picked_one_with_names(ec2, subnet_id):
     one = ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.77", secondary_ip_count=3, ipv6_address_count=2, now_ns=0)
     assert one.private_ip == "10.0.1.77"
     assert (len(one.secondary_ips), len(one.ipv6_addresses)) == (3, 2)

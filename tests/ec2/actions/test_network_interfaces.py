@@ -152,7 +152,7 @@ def test_a_full_subnet_takes_as_many_enis_as_it_has_addresses(ec2, vpc, refused)
 # --- attach
 
 
-def test_an_attached_eni_is_in_use_and_stays_when_its_instance_goes(ec2, instance_id, eni_id):
+def test_an_attached_eni_is_in_use_and_kept_on_termination(ec2, instance_id, eni_id):
     attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=2, now_ns=0)
     eni = ec2.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)[0]
     assert eni.status == "in-use"

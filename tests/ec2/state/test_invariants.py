@@ -24,7 +24,7 @@ def account(ec2):
     return ec2._account
 
 
-def test_an_address_taken_by_nobody(account, subnet_id, broken):
+def test_an_address_in_use_without_an_eni(account, subnet_id, broken):
     account.subnets[subnet_id].addresses.allocate(AddressCounts(addresses=1))
     broken(1)
 
@@ -58,7 +58,7 @@ def test_a_reserved_address_that_is_free(account, subnet_id, broken):
     broken(1)
 
 
-def test_a_slash_80_taken_by_nobody(account, subnet_id, broken):
+def test_a_slash_80_in_use_without_an_eni(account, subnet_id, broken):
     account.subnets[subnet_id].addresses.allocate(AddressCounts(ipv6_prefixes=1))
     broken(2)
 
