@@ -158,7 +158,7 @@ def test_a_module_imports_only_from_rooms_above_its_own(name):
     assert [other for other in others if ORDER.index(other) > ORDER.index(room(name))] == []
 
 
-def test_the_folders_of_tests_are_called_as_the_rooms():
+def test_the_folders_of_tests_are_named_after_the_rooms():
     folders = {path.name for path in Path(__file__).parent.iterdir() if any(path.rglob("*.py"))}
     assert folders <= {*ORDER}
 
@@ -168,7 +168,7 @@ def test_helpers_of_tests_have_unique_names():
     assert len(helpers) == len(set(helpers))
 
 
-def test_no_imports_go_in_a_circle():
+def test_there_are_no_circular_imports():
     faces = {name for name in MODULES if name.count(".") == 1 and (PACKAGE / name.partition(".")[2]).is_dir()}
     within = {name: others - faces for name, others in ARROWS.items() if name not in faces}
     assert floors(within)
@@ -191,7 +191,7 @@ def test_below_the_command_line_nothing_needs_more_than_attrs(name):
     assert foreign(imports(statements(MODULES[name], lazily=True))) == set(extras)
 
 
-def test_imports_are_seen_wherever_they_stand():
+def test_imports_are_found_wherever_they_are():
     tree = ast.parse(
         "import a\nif TYPE_CHECKING:\n    import b\nelse:\n    import c\ntry:\n    from d import x\nexcept ImportError:\n    import e\n"
         "class C:\n    import f\n    def m(self):\n        import g\nfrom vpcipam import errors, address\n"
@@ -243,7 +243,7 @@ def whose_job(name):
     return name if name in ALLOWED else name.partition(".")[0]
 
 
-def test_nothing_reaches_outside_but_whose_job_it_is():
+def test_only_listed_modules_reach_outside():
     found = {}
     for name in LIBRARY:
         found.setdefault(whose_job(name), set()).update(kinds_of(MODULES[name]))
@@ -270,7 +270,7 @@ def test_nothing_reaches_outside_but_whose_job_it_is():
         ("from collections import Counter", set()),
     ],
 )
-def test_what_reaches_outside_is_seen(source, kinds):
+def test_the_check_finds_code_that_reaches_outside(source, kinds):
     assert kinds_of(ast.parse(source)) == kinds
 
 

@@ -66,7 +66,7 @@ def digest(path):
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_suffix_says_the_format(run, tmp_path):
+def test_the_suffix_selects_the_format(run, tmp_path):
     plot_result(run, tmp_path / "run.PNG")
     plot_result(run, str(tmp_path / "run.svg"))
     assert (tmp_path / "run.PNG").read_bytes().startswith(PNG)
@@ -86,13 +86,13 @@ def test_other_formats_are_refused_and_nothing_is_written(run, tmp_path, name, f
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_refused(run, tmp_path):
+def test_a_missing_folder_is_refused(run, tmp_path):
     with pytest.raises(FileNotFoundError):
         plot_result(run, tmp_path / "none" / "run.svg")
 
 
 @pytest.mark.thorough
-def test_a_picture_repeats_byte_for_byte_and_tells_no_date(run, tmp_path):
+def test_a_picture_repeats_byte_for_byte_and_has_no_date(run, tmp_path):
     draw = {
         "result": lambda path: plot_result(run, path),
         "comparison": lambda path: plot_comparison({"a": run, "b": run}, path),
@@ -157,7 +157,7 @@ def environment_of_its_own():
 # --- what they say -------------------------------------------------------------------------------------------------------
 
 
-def test_titles_state_what_is_to_be_seen_and_axes_have_their_units(run, words, tmp_path):
+def test_titles_state_findings_and_axes_have_units(run, words, tmp_path):
     found = words(plot_result, run, folder=tmp_path)
     assert "web: 1,000 pods on up to 3 nodes" in found
     assert "Pods use 44 addresses on average; nodes hold 90, at most 95 (00:00:05)" in found
@@ -251,7 +251,7 @@ def test_a_comparison_of_eight_is_drawn(tmp_path):
 # --- tradeoffs -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_tradeoff_labels_what_is_worth_choosing(words, tmp_path):
+def test_a_tradeoff_labels_the_points_on_the_front(words, tmp_path):
     found = words(plot_tradeoff, POINTS, folder=tmp_path, x_label="addresses", y_label="wait (s)")
     assert {"2 of 3 are worth choosing from", "slim", "fat", "addresses", "wait (s)"} <= {*found}
     assert "bad" not in found
@@ -304,7 +304,7 @@ def test_neighbouring_28s_are_drawn_as_full_or_free_only_where_all_are():
     assert all(row[1] == 0 for row in rows)
 
 
-def test_a_missing_matplotlib_is_told_on_import(monkeypatch):
+def test_a_missing_matplotlib_is_reported_on_import(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pictures need the package matplotlib: pip install 'vpcipam\[plots\]'"):
         runpy.run_path(page.__file__)
