@@ -7,6 +7,7 @@ from hypothesis import given
 from vpcipam.errors import PoolExhausted
 from vpcipam.limits import InstanceLimits
 from vpcipam.sandbox import SandboxKey
+from vpcipam.warmpool import ALWAYS_CALM
 
 S = 1_000_000_000
 ROLE = "kubernetes.io/role/cni"
@@ -144,6 +145,15 @@ def test_a_full_node_refuses_a_pod_and_accepts_it_after_another_has_gone(world):
     assert here.assign("b")
 
 
+def test_unmanaged_enis_and_max_eni_lower_the_limit_of_managed_enis(world):
+    here = world("m5.large")
+    assert here.node.managed_eni_limit() == 3
+    here.foreign_eni(tags=(("node.k8s.amazonaws.com/no_manage", "true"),))
+    here.node.reconcile(0)
+    assert here.node.managed_eni_limit() == 2
+    assert world("m5.large", {"MAX_ENI": "1"}).node.managed_eni_limit() == 1
+
+
 # --- next_wakeup -----------------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +224,46 @@ def test_a_node_wakes_for_an_eni_that_can_be_freed(world):
     # The ENI is 60 s old at 65 s, but its address cools until 71 s.
     assert here.node.stats(here.now_ns).available_count == 4
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 75 * S
+
+
+def test_the_next_tick_is_a_whole_tick_interval_after_the_start_even_with_nothing_to_do(world):
+    here = world()
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+    assert [here.node.next_tick(seconds * S) // S for seconds in (0, 4, 5, 12)] == [5, 5, 10, 15]
+
+
+@pytest.mark.parametrize(("variables", "until_s"), [({}, 63), ({}, 70), ({}, 600), ({"ENABLE_POD_ENI": "true"}, 600)])
+def test_passing_over_ticks_without_actions_keeps_the_times_of_later_reconciles(world, variables, until_s):
+    ticking, passing = (world("t3.small", variables) for _ in range(2))
+    for here in (ticking, passing):
+        here.settle()
+    start_s = ticking.now_ns // S
+    while ticking.now_ns // S + 5 < start_s + until_s:
+        assert ticking.tick(ticking.now_ns // S + 5) == ()
+    passing.ec2.log.clear()
+    passing.node.pass_over((start_s + until_s) * S)
+    assert passing.ec2.log == []
+    wakeups = [here.node.next_wakeup((start_s + until_s) * S - 1) for here in (ticking, passing)]
+    assert wakeups[0] == wakeups[1]
+
+
+def test_no_tick_changes_the_pool_while_the_assigned_count_is_calm(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "2", "MINIMUM_IP_TARGET": "5", "IP_COOLDOWN_PERIOD": "0"})
+    here.settle()
+    calm = here.node.calm(here.now_ns)
+    assert (calm.low, calm.high) == (0, 3)
+    for number in range(calm.high):
+        here.assign(f"p{number}")
+        assert here.settle() == []
+    here.assign("one more")
+    assert here.settle() != []
+
+
+def test_an_ipv6_node_is_calm_with_any_assigned_count(world):
+    assert (
+        world("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True).node.calm(0)
+        == ALWAYS_CALM
+    )
 
 
 # --- ticking at every grid point or only when something is to be done ------------------------------------------------------------
