@@ -52,7 +52,7 @@ NO_ADDRESSES = (
     ("mode", "prefix_length", "addresses_per_slot", "version"),
     [(AddressMode.SECONDARY_IP, 32, 1, 4), (AddressMode.PREFIX, 28, 16, 4), (AddressMode.IPV6, 80, 2**48, 6)],
 )
-def test_a_mode_knows_what_a_slot_holds(mode, prefix_length, addresses_per_slot, version):
+def test_each_mode_has_the_size_of_its_slots(mode, prefix_length, addresses_per_slot, version):
     assert (mode.prefix_length, mode.addresses_per_slot, mode.version) == (prefix_length, addresses_per_slot, version)
 
 
@@ -77,7 +77,7 @@ def test_the_names_of_the_modes_are_those_of_the_command_line():
         ("::1", 6, 1, 1, "::1/128"),
     ],
 )
-def test_a_cidr_is_read_and_written_in_its_shortest_form(text, version, first, size, written):
+def test_a_cidr_is_read_and_written_in_canonical_form(text, version, first, size, written):
     cidr = Cidr.parse(text)
     assert (cidr.version, cidr.first, cidr.size, str(cidr)) == (version, first, size, written)
     assert cidr.last == first + size - 1
@@ -95,7 +95,7 @@ def test_an_ipv4_mapped_address_is_an_ipv6_one():
 @pytest.mark.parametrize(
     "text", [*NO_ADDRESSES, "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/28/28", "10.0.0.0/ 28", "::/129", "/28"]
 )
-def test_what_is_no_cidr_is_refused_and_quoted(text):
+def test_an_invalid_cidr_is_refused_and_quoted(text):
     with pytest.raises(InvalidCidr, match="is not a CIDR such as") as caught:
         Cidr.parse(text)
     assert repr(text) in str(caught.value)
@@ -125,7 +125,7 @@ def test_a_zone_is_refused_not_dropped():
 
 
 @pytest.mark.parametrize("wrong", NO_TEXTS, ids=repr)
-def test_what_is_no_text_is_a_type_error_and_never_taken_for_an_address(wrong):
+def test_an_argument_that_is_no_text_is_a_type_error(wrong):
     with pytest.raises(TypeError, match="must be a str"):
         Cidr.parse(wrong)
     with pytest.raises(TypeError, match="must be a str"):
@@ -172,7 +172,7 @@ def test_cidrs_overlap_and_are_ordered_as_those_of_ipaddress(left, right):
         assert (mine < other) == (theirs.version < their_other.version)
 
 
-def test_neighbours_do_not_overlap_and_the_same_numbers_of_another_version_do_not_either():
+def test_neighbours_and_equal_numbers_of_another_version_do_not_overlap():
     assert not Cidr.parse("10.0.0.0/28").overlaps(Cidr.parse("10.0.0.16/28"))
     assert not Cidr.parse("0.0.0.0/28").overlaps(Cidr.parse("::/80"))
 
@@ -222,14 +222,14 @@ plain_texts = st.builds("{}{}".format, st.lists(st.integers(0, 255).map(str), mi
 
 
 @given(text=st.one_of(odd_texts, plain_texts))
-def test_what_looks_like_an_ipv4_address_is_read_as_ipaddress_reads_it(text):
+def test_texts_like_ipv4_addresses_are_read_as_by_ipaddress(text):
     """Plain texts take a way of their own, in which nothing may pass that would be refused elsewhere, nor mean another address."""
     expected = by_ipaddress(lambda given: int(ipaddress.IPv4Address(given)), text)
     assert read_or_refused(lambda given: parse_address(given, 4), text, InvalidAddress) == expected
 
 
 @given(text=st.one_of(odd_texts, plain_texts))
-def test_what_looks_like_an_ipv4_cidr_is_read_as_ipaddress_reads_it(text):
+def test_texts_like_ipv4_cidrs_are_read_as_by_ipaddress(text):
     network = by_ipaddress(ipaddress.IPv4Network, text)  # strict: what lies off its grid is refused
     expected = None if network is None else Cidr(4, int(network[0]), network.prefixlen)
     assert read_or_refused(Cidr.parse, text, InvalidCidr) == expected
@@ -247,7 +247,7 @@ def test_every_ipv4_cidr_survives_being_written_and_read_and_is_refused_off_its_
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_every_ipv4_address_is_written_as_ipaddress_writes_it(address):
+def test_every_ipv4_address_is_written_as_by_ipaddress(address):
     text = address_text(address, 4)
     assert text == str(ipaddress.IPv4Address(address))
     assert parse_address(text, 4) == address
@@ -272,7 +272,7 @@ def test_every_ipv6_address_survives_being_written_and_read(address):
 
 @pytest.mark.parametrize("text", [*NO_ADDRESSES, "10.0.0.5/32", "10.0.0.0/28"])
 @pytest.mark.parametrize("version", [4, 6])
-def test_what_is_no_address_is_refused_and_quoted(text, version):
+def test_an_invalid_address_is_refused_and_quoted(text, version):
     with pytest.raises(InvalidAddress, match="is not an IP address") as caught:
         parse_address(text, version)
     assert repr(text) in str(caught.value)

@@ -72,7 +72,7 @@ def given_back(policy, pool):
         ({"max_allocate": 24, "min_allocate": 40}, 0, 0, 24),
     ],
 )
-def test_cilium_asks_for_what_is_needed_and_the_watermark(options, cidrs, used, wanted):
+def test_cilium_requests_the_shortage_and_the_watermark(options, cidrs, used, wanted):
     wish = grown(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49))
     assert wish == (([("eni-0", wanted)], wanted) if wanted else None)
 
@@ -97,7 +97,7 @@ def test_cilium_asks_for_what_is_needed_and_the_watermark(options, cidrs, used, 
         ({"max_allocate": 10}, 18, 10, 0),
     ],
 )
-def test_cilium_gives_back_what_is_above_its_watermarks(options, cidrs, used, over):
+def test_cilium_releases_the_addresses_above_its_watermarks(options, cidrs, used, over):
     assert given_back(CiliumEniPolicy(**options), view(eni(0, cidrs, used), slots=49)) == over
 
 
@@ -113,13 +113,13 @@ def test_cilium_gives_back_what_is_above_its_watermarks(options, cidrs, used, ov
         (4, 0, 0, 0, 3),
     ],
 )
-def test_cilium_counts_whole_prefixes_as_used_where_it_looks_for_an_excess(prefixes, pods, in_prefixes, wanted, over):
+def test_cilium_counts_whole_prefixes_as_used_when_it_looks_for_an_excess(prefixes, pods, in_prefixes, wanted, over):
     pool = view(eni(0, prefixes, pods, mode="prefix", used=in_prefixes), mode="prefix")
     assert grown(CiliumEniPolicy(), pool) == (([("eni-0", wanted)], wanted) if wanted else None)
     assert given_back(CiliumEniPolicy(), pool) == over
 
 
-def test_cilium_says_that_it_has_counted_whole_prefixes():
+def test_the_reason_of_cilium_mentions_whole_prefixes():
     pool = view(eni(0, 4, 17, mode="prefix"), mode="prefix")
     assert CiliumEniPolicy().shrink(pool, SETTINGS).reason == "64 addresses > 40 wanted with 32 in use, prefixes counted as a whole"
 
@@ -128,7 +128,7 @@ def test_cilium_never_frees_an_eni():
     assert CiliumEniPolicy().free_eni(view(eni(0, 9), eni(1, 0)), SETTINGS, 10 * MINUTE) is None
 
 
-def test_cilium_waits_three_minutes_unless_told_otherwise():
+def test_cilium_waits_three_minutes_by_default():
     assert CiliumEniPolicy().release_delay_ns == 180 * S
     assert CiliumEniPolicy(release_delay_s=0).release_delay_ns == 0
     assert AzureCnsPolicy().release_delay_ns == HysteresisPolicy().release_delay_ns == 0
@@ -254,7 +254,7 @@ def test_hysteresis_stops_at_max_pods(max_pods, cidrs, used, wanted):
     assert wish == (None if wanted is None else ([("eni-0", wanted)], wanted))
 
 
-def test_hysteresis_with_a_minimum_of_0_asks_where_nothing_is_free():
+def test_hysteresis_with_a_minimum_of_0_grows_when_nothing_is_free():
     policy = HysteresisPolicy(0, 1)
     assert grown(policy, view(eni(0, 3, 3))) == ([("eni-0", 1)], 1)
     assert grown(policy, view(eni(0, 4, 3))) is None
@@ -279,26 +279,26 @@ def test_a_full_eni_makes_way_for_a_new_one(policy):
 
 @EACH
 @pytest.mark.parametrize("room", [{"unmanaged": 1}, {"trunk_expected": True}, {"limit": 1}])
-def test_no_eni_is_asked_for_where_there_is_no_room(policy, room):
+def test_no_eni_is_requested_without_room(policy, room):
     assert policy.grow(view(eni(0, 9, 9), slots=9, **{"limit": 2, **room}), SETTINGS).blocked
 
 
 @EACH
-def test_no_slots_are_asked_of_enis_that_carry_no_pods(policy):
+def test_no_slots_are_requested_on_enis_that_cannot_carry_pods(policy):
     trunk, excluded, other = eni(1, 0, trunk=True), eni(2, 0, excluded=True), eni(3, 0)
     wish = policy.grow(view(eni(0, 0), trunk, excluded, other, limit=4, custom=True), SETTINGS)
     assert [each.eni_id for each in wish.requests] == ["eni-3"]
 
 
 @EACH
-def test_surplus_goes_from_the_last_eni_first_and_never_with_pods(policy):
+def test_a_surplus_is_released_from_the_last_eni_first_and_never_with_pods(policy):
     pool = view(eni(0, 40, 1), eni(1, 30, 29), eni(2, 9, 0), slots=49)
     assert [each.eni_id for each in policy.shrink(pool, SETTINGS).requests][:2] == ["eni-2", "eni-1"]
     assert SlotRequest("eni-1", 1) in policy.shrink(pool, SETTINGS).requests
 
 
 @EACH
-def test_cidrs_that_give_no_addresses_go_without_a_surplus(policy):
+def test_cidrs_without_new_addresses_are_released_without_a_surplus(policy):
     pool = view(eni(0, 30, 16, stale=2), slots=49)
     assert policy.shrink(attrs.evolve(pool, stats=attrs.evolve(pool.stats, assigned_count=24)), SETTINGS) == Shrink(
         (SlotRequest("eni-0", 2),), "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
@@ -306,14 +306,14 @@ def test_cidrs_that_give_no_addresses_go_without_a_surplus(policy):
 
 
 @EACH
-def test_decisions_say_why(policy):
+def test_decisions_have_reasons(policy):
     least, _, most = policy.band(3, view())
     assert policy.grow(view(eni(0, 3, 3)), SETTINGS).reason == f"3 addresses < {least} wanted with 3 in use"
     assert policy.shrink(view(eni(0, 45, 3), slots=49), SETTINGS).reason == f"45 addresses > {most} wanted with 3 in use"
 
 
 @EACH
-def test_cooling_addresses_count_as_used_where_targets_heed_them(policy):
+def test_cooldown_aware_targets_count_cooling_addresses_as_used(policy):
     least = policy.band(3, view()).least
     assert policy.grow(view(eni(0, least, 2, cooling=1, cooling_until_ns=S), slots=49, aware=True), SETTINGS) is None
     more = policy.band(20, view()).least
@@ -321,7 +321,7 @@ def test_cooling_addresses_count_as_used_where_targets_heed_them(policy):
     assert policy.grow(view(eni(0, more - 1, 2, cooling=18, cooling_until_ns=S), slots=60), SETTINGS) is None
 
 
-def test_cooling_addresses_are_no_surplus_where_targets_heed_them():
+def test_cooldown_aware_targets_count_cooling_addresses_as_no_surplus():
     cooling = eni(0, 21, 2, cooling=10, cooling_until_ns=S)
     assert given_back(CiliumEniPolicy(), view(cooling, slots=49, aware=True)) == 1  # 12 + 8
     assert given_back(CiliumEniPolicy(), view(cooling, slots=49)) == 11
@@ -389,7 +389,7 @@ def spreads(draw, pool, pods):
 
 
 @given(data=st.data(), policy=ANY)
-def test_a_pool_rests_with_any_count_that_calm_names_wherever_the_pods_are(data, policy):
+def test_a_pool_is_unchanged_with_every_count_in_calm_wherever_the_pods_are(data, policy):
     pool, settings = data.draw(pools(plain=True))
     calm = policy.calm(pool, settings)
     counts = range(max(0, calm.low), min(calm.high, pool.stats.total_count) + 1)
@@ -405,7 +405,7 @@ def test_a_pool_rests_with_any_count_that_calm_names_wherever_the_pods_are(data,
 
 
 @given(data=st.data(), policy=BANDS)
-def test_a_pool_on_one_eni_with_its_pods_close_together_rests_just_where_calm_says(data, policy):
+def test_calm_is_exact_for_a_pool_on_one_eni_with_its_pods_packed(data, policy):
     pool, settings = data.draw(pools(plain=True))
     first, mode = pool.enis[0], pool.mode.value
     there = view(eni(0, first.slot_count, data.draw(st.integers(0, first.total_count)), mode=mode), mode=mode)
@@ -432,23 +432,23 @@ def test_a_pool_on_one_eni_with_its_pods_close_together_rests_just_where_calm_sa
         (HysteresisPolicy(4, 6), "secondary-ip", 0, 0, -1),
     ],
 )
-def test_between_which_counts_a_pool_rests(policy, mode, cidrs, low, high):
+def test_calm_gives_the_counts_without_a_change(policy, mode, cidrs, low, high):
     calm = policy.calm(view(eni(0, cidrs, 0, mode=mode), mode=mode, slots=49), SETTINGS)
     assert (calm.low, calm.high) == (low, high)
 
 
-def test_a_pool_that_has_no_room_rests_with_any_more():
+def test_calm_has_no_upper_end_for_a_pool_without_room():
     assert AzureCnsPolicy().calm(view(eni(0, 9, 0), slots=9, limit=1), SETTINGS).high == ALWAYS_CALM.high
 
 
 @EACH
-def test_nothing_is_said_where_counts_do_not_tell(policy):
+def test_calm_is_empty_when_counts_do_not_decide(policy):
     assert policy.calm(view(eni(0, 9), aware=True), SETTINGS) == NEVER_CALM
     assert policy.calm(view(eni(0, 9), eni(1, 3, excluded=True)), SETTINGS) == NEVER_CALM
     assert policy.calm(view(eni(0, 9, stale=1)), SETTINGS) == NEVER_CALM
 
 
-def test_a_bare_eni_keeps_only_those_awake_who_would_free_it():
+def test_a_bare_eni_prevents_calm_only_for_policies_that_free_it():
     pool = view(eni(0, 9), eni(1, 0))
     assert HysteresisPolicy().calm(pool, SETTINGS) == NEVER_CALM
     assert CiliumEniPolicy().calm(pool, SETTINGS) == CiliumEniPolicy().calm(view(eni(0, 9)), SETTINGS)
@@ -458,11 +458,11 @@ def test_a_bare_eni_keeps_only_those_awake_who_would_free_it():
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_is_found_by_the_name_that_it_gives_itself(name):
+def test_a_policy_is_found_by_its_own_name(name):
     assert policy_named(name).name == name
 
 
-def test_options_come_by_name():
+def test_options_are_passed_by_name():
     assert policy_named("cilium-eni", pre_allocate=3, release_excess_ips=False) == CiliumEniPolicy(3, release_excess_ips=False)
     assert policy_named("hysteresis", minimum=1, maximum=2) == HysteresisPolicy(1, 2)
 
@@ -489,13 +489,13 @@ def test_options_come_by_name():
         ("hysteresis", {"minimum": 5, "maximum": 5}, "policy hysteresis: maximum must be more than minimum, 5, not 5"),
     ],
 )
-def test_what_can_not_be_is_refused_by_name(name, options, message):
+def test_invalid_options_are_refused_by_name(name, options, message):
     with pytest.raises(InvalidArgument) as caught:
         policy_named(name, **options)
     assert str(caught.value) == message
 
 
-def test_ipamd_is_the_rules_of_the_warm_pool():
+def test_the_ipamd_policy_equals_the_functions_of_warmpool():
     policy = policy_named("ipamd")
     assert policy.release_delay_ns == 0
     assert policy.grow(view(eni(0, 4)), targets(5)) == Grow((SlotRequest("eni-0", 1),), 1, "available 4 < WARM_IP_TARGET 5: 1 short")

@@ -34,7 +34,7 @@ def test_durations_are_written_in_seconds_without_trailing_zeros(duration_ns, te
         (100_000 * 2**48 - 10_000_000, "100,000 × 2^48 − 10,000,000"),
     ],
 )
-def test_numbers_are_written_for_people(count, text):
+def test_numbers_have_thousands_separators(count, text):
     assert number(count) == text
 
 

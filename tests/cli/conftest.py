@@ -1,4 +1,4 @@
-"""The command line as a fixture: in this process, or in one of its own."""
+"""The command line as a fixture: in this process, or in a separate one."""
 
 import io
 import json
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @attrs.frozen
 class Outcome:
-    """What a run of the command left behind."""
+    """The outcome of a run of the command."""
 
     code: int
     out: str
@@ -27,7 +27,7 @@ class Outcome:
 
     @property
     def document(self):
-        """What is on stdout, as JSON; a successful run has nothing on stderr then."""
+        """The JSON on stdout; a successful run has nothing on stderr."""
         assert self.err == "" or self.code == 1
         return json.loads(self.out)
 
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def usage_error(self):
-        """What click says about bad usage."""
+        """The usage error that click prints."""
         assert self.code == 2
         assert self.out == ""
         assert self.err.startswith(("Usage: vpcipam", "Error: "))
@@ -81,7 +81,7 @@ def cli(capsys, monkeypatch):
 
 @pytest.fixture
 def environment():
-    """The environment of a process of its own, in which this vpcipam is found."""
+    """The environment of a separate process that finds this vpcipam."""
     source = str(Path(vpcipam.__file__).parents[1])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     # Unbuffered, the output would fail elsewhere than it does for users.
@@ -91,7 +91,7 @@ def environment():
 
 @pytest.fixture
 def process(environment):
-    """Run the command in a process of its own."""
+    """Run the command in a separate process."""
 
     def run(*arguments, stdin="", **variables):
         done = subprocess.run(  # noqa: S603 - this interpreter, with the arguments of the tests
@@ -116,7 +116,7 @@ def manifest():
 
 @pytest.fixture
 def interruptible():
-    """Let processes that are started hear SIGINT, though this one may be deaf to it, as shells start jobs in the background."""
+    """Let child processes receive SIGINT even if this one ignores it, as jobs that a shell starts in the background do."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -56,7 +56,7 @@ def test_completion_prints_a_script(cli, shell):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_is_one_that_the_shell_can_read(cli, tmp_path, shell):
+def test_the_shell_accepts_the_script(cli, tmp_path, shell):
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")
@@ -66,7 +66,7 @@ def test_the_script_is_one_that_the_shell_can_read(cli, tmp_path, shell):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_an_unknown_shell_is_bad_usage(cli):
+def test_an_unknown_shell_is_a_usage_error(cli):
     assert "tcsh" in cli("completion", "tcsh").usage_error
 
 
@@ -105,7 +105,7 @@ def test_booleans_are_completed(incomplete, values):
 
 
 @pytest.mark.parametrize("name", commands())
-def test_every_command_takes_json_and_shows_its_examples(cli, name):
+def test_every_command_has_json_and_examples(cli, name):
     out = cli(name, "--help").out
     assert "--json" in out
     assert commands()[name].examples
@@ -116,7 +116,7 @@ def test_every_command_takes_json_and_shows_its_examples(cli, name):
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run_as_written(example, tmp_path, manifest, environment):
-    """With a vpcipam on the path, a kubectl that prints the manifest, and the manifest and the example scenarios in the folder."""
+    """Examples run with vpcipam and a kubectl that prints the manifest on the path, and with the example files in the folder."""
     shutil.copy(manifest, tmp_path / "aws-node.yaml")
     shutil.copytree(Path(manifest).parent / "scenarios", tmp_path / "examples" / "scenarios")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"

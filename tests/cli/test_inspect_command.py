@@ -1,4 +1,4 @@
-"""`vpcipam inspect`: what it shows, what it refuses, and how EC2's refusals read. EC2 is a boto3 client that a model answers."""
+"""`vpcipam inspect`: what it shows and refuses, and its lines for EC2's refusals. EC2 is a boto3 client of a model."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
 
 @attrs.define
 class Account:
-    """A node in the EC2 model, behind a boto3 client; and what the command asked of `make_client`."""
+    """A node in the EC2 model behind a boto3 client, and the arguments that the command gave `make_client`."""
 
     model: Ec2Model
     subnet_id: str
@@ -40,12 +40,12 @@ class Account:
         return ("--ec2", "--instance-id", self.instance_id)
 
     def leak(self):
-        """Leave an ENI of this instance behind."""
+        """Leak an ENI of this instance."""
         tags = ((INSTANCE_TAG, self.instance_id), (CREATED_TAG, "2020-01-01T00:00:00Z"))
         return self.model.create_network_interface(subnet_id=self.subnet_id, description="aws-K8S-i", tags=tags, now_ns=0).eni_id
 
     def refuse(self, monkeypatch, error):
-        """Have the client fail before it sends anything."""
+        """Let the client fail before it sends anything."""
 
         def fail(**_):
             raise error
@@ -103,7 +103,7 @@ def test_json_equals_the_library(cli, account):
     assert read_ns > 1_700_000_000 * 10**9
 
 
-def test_a_node_without_a_fault_is_shown_and_exits_with_0(cli, account):
+def test_a_healthy_node_exits_with_0(cli, account):
     here = account()
     answer = cli("inspect", *here.options)
     assert (answer.code, answer.err) == (0, "")
@@ -121,7 +121,7 @@ def test_a_node_without_a_fault_is_shown_and_exits_with_0(cli, account):
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_a_finding_exits_with_1_and_one_line_that_says_what_to_do(cli, account, options):
+def test_a_finding_exits_with_1_and_says_what_to_do(cli, account, options):
     here = account()
     eni_id = here.leak()
     answer = cli("inspect", *here.options, *options)
@@ -156,7 +156,7 @@ def test_settings_come_from_a_manifest_and_single_variables(cli, account, manife
     assert "warning: ENABLE_POD_ENCRYPTION: " in read.err
 
 
-def test_what_is_excluded_or_not_managed_is_marked(cli, account):
+def test_excluded_and_unmanaged_enis_are_marked(cli, account):
     two_cards = InstanceLimits(instance_type="x9.cards", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 1))
     here = account(two_cards)
     eni = here.model.create_network_interface(subnet_id=here.subnet_id, now_ns=0)
@@ -172,14 +172,14 @@ def test_what_is_excluded_or_not_managed_is_marked(cli, account):
     assert "1 of 1 ENIs; not managed" in answer.out
 
 
-def test_a_type_that_the_table_does_not_know_is_asked_for(cli, account):
+def test_the_limits_of_a_type_outside_the_table_come_from_ec2(cli, account):
     here = account(InstanceLimits(instance_type="x9.huge", eni_limit=2, ipv4_per_eni=6))
     document = cli("inspect", *here.options, "--json").document
     assert document["limits"]["slots_per_eni"] == 5
     assert here.model.call_counts["DescribeInstanceTypes"] == 1
 
 
-def test_nothing_but_reading_is_asked_of_ec2(cli, account):
+def test_only_read_calls_are_made(cli, account):
     here = account()
     before = here.model.call_counts
     cli("inspect", *here.options)
@@ -187,7 +187,7 @@ def test_nothing_but_reading_is_asked_of_ec2(cli, account):
     assert called == {"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSubnets"}
 
 
-def test_region_and_profile_reach_boto3(cli, account):
+def test_region_and_profile_are_passed_to_boto3(cli, account):
     here = account()
     cli("inspect", *here.options, "--region", "eu-west-1", "--profile", "prod")
     cli("inspect", *here.options)
@@ -216,12 +216,12 @@ def test_examples_run_as_written(cli, account, manifest, example):
         (("node.json",), "unexpected extra argument"),
     ],
 )
-def test_bad_usage(cli, account, arguments, said):
+def test_wrong_arguments_are_usage_errors(cli, account, arguments, said):
     account()
     assert said in cli("inspect", *arguments).usage_error
 
 
-def test_an_unknown_instance(cli, account):
+def test_an_unknown_instance_is_refused(cli, account):
     account()
     assert cli("inspect", "--ec2", "--instance-id", "i-00000000000000099", "--json").refusal == (
         "EC2 in eu-west-1: DescribeInstances: InvalidInstanceID.NotFound: The instance 'i-00000000000000099' does not exist; "
@@ -229,7 +229,7 @@ def test_an_unknown_instance(cli, account):
     )
 
 
-def test_settings_that_ipamd_refuses(cli, account):
+def test_settings_that_ipamd_refuses_are_refused(cli, account):
     assert "both on" in cli("inspect", *account().options, "--set", "ENABLE_IPv6=true").refusal
 
 
@@ -240,7 +240,7 @@ def test_settings_that_ipamd_refuses(cli, account):
         (EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com"), "EC2 can't be reached; check --region and the network"),
     ],
 )
-def test_what_botocore_says_before_it_calls(cli, account, monkeypatch, error, advice):
+def test_an_error_of_botocore_before_the_call_is_one_line(cli, account, monkeypatch, error, advice):
     here = account()
     here.refuse(monkeypatch, error)
     said = cli("inspect", *here.options).refusal
@@ -258,7 +258,7 @@ def test_what_botocore_says_before_it_calls(cli, account, monkeypatch, error, ad
         ("SomethingNew", "DescribeInstances: SomethingNew: said so"),
     ],
 )
-def test_what_ec2_says(cli, account, monkeypatch, code, advice):
+def test_a_refusal_of_ec2_is_one_line(cli, account, monkeypatch, code, advice):
     here = account()
 
     def refuse(*_arguments, **_options):
@@ -277,7 +277,7 @@ def test_what_ec2_says(cli, account, monkeypatch, code, advice):
 
 @pytest.fixture
 def _no_configuration(monkeypatch, tmp_path):
-    """No configuration, no credentials and no metadata of an instance, whatever this machine has."""
+    """Hide configuration, credentials and instance metadata of this machine."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -287,24 +287,24 @@ def _no_configuration(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("_no_configuration")
 class TestClient:
-    def test_without_a_region(self, cli):
+    def test_a_missing_region_is_refused(self, cli):
         said = cli("inspect", "--ec2", "--instance-id", "i-1").refusal
         assert said == "no region is set; give --region, or set AWS_REGION or a region in the profile"
 
-    def test_with_an_unknown_profile(self, cli):
+    def test_an_unknown_profile_is_refused(self, cli):
         said = cli("inspect", "--ec2", "--instance-id", "i-1", "--region", "eu-west-1", "--profile", "none").refusal
         assert said == "The config profile (none) could not be found; `aws configure list-profiles` lists them"
 
-    def test_with_a_region_that_is_none(self, cli):
+    def test_an_invalid_region_is_refused(self, cli):
         said = cli("inspect", "--ec2", "--instance-id", "i-1", "--region", "eu west").refusal
         assert said.startswith("can't set up a client for EC2: ")
         assert said.endswith("check --region, --profile and ~/.aws/config")
 
-    def test_without_credentials(self, cli):
+    def test_missing_credentials_are_refused(self, cli):
         said = cli("inspect", "--ec2", "--instance-id", "i-1", "--region", "eu-west-1").refusal
         assert said.endswith("there are no AWS credentials; sign in, or give --profile")
 
-    def test_the_region_of_the_environment_and_of_the_profile_count(self, monkeypatch, tmp_path):
+    def test_the_region_can_come_from_the_environment_or_the_profile(self, monkeypatch, tmp_path):
         (tmp_path / "config").write_text("[profile prod]\nregion = eu-north-1\n")
         assert ec2_client.make_client(None, "prod").meta.region_name == "eu-north-1"
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")

@@ -60,7 +60,7 @@ def test_no_line_is_wider_than_the_page(cli, monkeypatch, arguments, width):
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 60])
-def test_a_narrow_page_cuts_no_figure_off(cli, monkeypatch, width):
+def test_a_narrow_page_keeps_every_figure(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     out = cli("plan", "m5.large", "--pods", "12", "--nodes", "1000", "--timeline").out
     assert "                      per node  all 1,000 nodes\n" in out
@@ -70,12 +70,12 @@ def test_a_narrow_page_cuts_no_figure_off(cli, monkeypatch, width):
 
 
 @pytest.mark.parametrize("width", ["1", "20", "0", "-5", "x", ""])
-def test_absurd_widths_break_nothing(cli, monkeypatch, arguments, width):
+def test_absurd_widths_are_tolerated(cli, monkeypatch, arguments, width):
     monkeypatch.setenv("COLUMNS", width)
     assert cli(*arguments).code == 0
 
 
-def test_a_pipe_gets_neither_escape_codes_nor_lines(cli, arguments):
+def test_a_pipe_gets_no_escape_codes_and_no_rules(cli, arguments):
     out = cli(*arguments).out
     assert "\x1b" not in out
     assert not set("─│━┃█▒") & set(out)
@@ -93,7 +93,7 @@ def test_no_color_is_respected(on_terminal, monkeypatch, arguments):
     assert b"\x1b" not in on_terminal(*arguments)
 
 
-def test_a_terminal_without_our_signs_gets_simpler_ones(on_terminal, monkeypatch):
+def test_a_terminal_without_unicode_gets_ascii_signs(on_terminal, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     out = on_terminal("plan", "m5.large", "--pods", "40", "--timeline", encoding="ascii").decode("ascii")
     assert out.startswith("m5.large - secondary IPs - 27 of 40 pods run")
@@ -101,7 +101,7 @@ def test_a_terminal_without_our_signs_gets_simpler_ones(on_terminal, monkeypatch
     assert "#########" in out
 
 
-def test_an_encoding_without_our_signs_gets_simpler_ones(process):
+def test_an_encoding_without_unicode_gets_ascii_signs(process):
     answer = process("max-pods", "m5.large", PYTHONIOENCODING="ascii")
     assert answer.err == "= 3 ENIs x (10 IPv4 addresses - 1) + 2 host-network pods\n"
     assert process("plan", "💥", "--pods", "1", PYTHONIOENCODING="ascii").err.startswith("vpcipam: unknown instance type '\\U0001f4a5'")
@@ -109,7 +109,7 @@ def test_an_encoding_without_our_signs_gets_simpler_ones(process):
     assert "warning: \\U0001f4a5" in answer.out
 
 
-def test_json_is_ascii_whatever_is_in_it(cli):
+def test_json_is_always_ascii(cli):
     out = cli("settings", "-", "--json", stdin='[{"name": "Ä\\ud800💥", "value": "×"}]').out
     assert out.isascii()
 

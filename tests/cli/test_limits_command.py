@@ -39,7 +39,7 @@ def test_all_lists_the_whole_table(cli):
     assert max(map(len, lines)) <= 80
 
 
-def test_the_table_shows_what_counts(cli):
+def test_the_table_shows_the_limits_for_pods(cli):
     out = cli("limits", "m5.large", "c4.large", "m5.metal").out.splitlines()
     assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28"]
     assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110"]
@@ -47,7 +47,7 @@ def test_the_table_shows_what_counts(cli):
     assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "737", "250"]
 
 
-def test_an_unknown_type_refuses_the_whole_request_and_names_close_ones(cli):
+def test_an_unknown_type_is_refused_and_similar_names_suggested(cli):
     refusal = cli("limits", "m5.large", "m5.lrge", "--json").refusal
     assert refusal == (
         "unknown instance type 'm5.lrge'; did you mean m5.large or m5.xlarge or m5.8xlarge? "
@@ -90,12 +90,12 @@ def test_types_newer_than_the_table_come_from_stdin(cli):
         (b'[["a"]]', "must be a mapping"),
     ],
 )
-def test_a_types_file_of_another_kind_is_refused(cli, tmp_path, content, words):
+def test_a_types_file_in_another_format_is_refused(cli, tmp_path, content, words):
     path = tmp_path / "types.json"
     path.write_bytes(content)
     assert words in cli("limits", "x99.large", "--types", str(path)).refusal
 
 
-def test_a_types_file_that_is_not_there_is_refused(cli, tmp_path):
+def test_a_missing_types_file_is_refused(cli, tmp_path):
     assert "No such file" in cli("limits", "x99.large", "--types", str(tmp_path / "none")).refusal
     assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal

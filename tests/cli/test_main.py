@@ -1,4 +1,4 @@
-"""Exit codes, and what becomes of everything that can go wrong."""
+"""Exit codes, and the output for every kind of error."""
 
 import builtins
 import errno
@@ -18,7 +18,7 @@ FULL = Path("/dev/full")
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Let the command fail with an error from within."""
+    """Let the command raise an error."""
 
     def fail(error):
         def raise_it(_arguments):
@@ -29,7 +29,7 @@ def failing(monkeypatch):
     return fail
 
 
-def test_version(cli):
+def test_the_version_is_printed(cli):
     assert cli("--version").out == f"vpcipam {__version__}\n"
 
 
@@ -42,7 +42,7 @@ def test_help_lists_the_commands(cli):
     assert cli("-h").out == answer.out
 
 
-def test_no_command_and_an_unknown_one_are_bad_usage(cli):
+def test_a_missing_or_unknown_command_is_a_usage_error(cli):
     assert "Commands:" in cli().usage_error
     assert "No such command 'plna'. Did you mean plan?" in cli("plna").usage_error
     assert "No such command 'xyz'." in cli("xyz").usage_error
@@ -81,7 +81,7 @@ def test_max_pods_loads_neither_rich_nor_yaml_nor_the_planner(environment):
 
 
 @pytest.mark.parametrize("missing", ["click", "rich", "yaml"])
-def test_a_missing_extra_is_told_in_one_line(missing, environment, manifest):
+def test_a_missing_extra_is_reported_in_one_line(missing, environment, manifest):
     code = f"import sys; sys.modules[{missing!r}] = None; from vpcipam.cli import main; sys.exit(main(['settings', {manifest!r}]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - as it stands
     assert (done.returncode, done.stdout) == (1, "")
@@ -90,7 +90,7 @@ def test_a_missing_extra_is_told_in_one_line(missing, environment, manifest):
     assert "vpcipam[cli]" in done.stderr
 
 
-def test_another_missing_module_is_a_fault(failing, capsys):
+def test_another_missing_module_is_an_internal_error(failing, capsys):
     failing(ModuleNotFoundError("No module named 'vpcipam.nope'", name="vpcipam.nope"))
     assert main([]) == 70
     assert "vpcipam.nope" in capsys.readouterr().err
@@ -116,14 +116,14 @@ def test_an_interrupt_within_a_command_is_quiet(cli, monkeypatch):
     assert (answer.code, answer.out, answer.err) == (130, "", "")
 
 
-def test_a_fault_asks_for_a_report_in_one_line(failing, capsys):
+def test_an_internal_error_asks_for_a_report_in_one_line(failing, capsys):
     failing(RuntimeError("two\nlines"))
     assert main([]) == 70
     err = capsys.readouterr().err
     assert err == "vpcipam: internal error: RuntimeError: two lines; please report it with the traceback that VPCIPAM_DEBUG=1 shows\n"
 
 
-def test_a_fault_shows_its_traceback_on_request(failing, monkeypatch):
+def test_an_internal_error_shows_its_traceback_on_request(failing, monkeypatch):
     failing(RuntimeError("why"))
     monkeypatch.setenv("VPCIPAM_DEBUG", "1")
     with pytest.raises(RuntimeError, match="why"):
@@ -140,7 +140,7 @@ def test_a_refusal_is_one_line_even_with_debugging(cli, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "pipe"), reason="needs pipes")
 @pytest.mark.parametrize("arguments", [("limits", "--all"), ("limits", "m5.large"), ("--help",)])
-def test_a_reader_that_goes_away_is_no_error(environment, arguments):
+def test_a_closed_pipe_is_no_error(environment, arguments):
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -154,7 +154,7 @@ def test_a_reader_that_goes_away_is_no_error(environment, arguments):
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("arguments", [("limits", "--all"), ("max-pods", "m5.large"), ("--help",)])
-def test_a_full_disk_is_told_in_one_line(environment, arguments):
+def test_a_full_disk_is_reported_in_one_line(environment, arguments):
     with FULL.open("wb") as full:
         done = subprocess.run(  # noqa: S603 - this interpreter
             [sys.executable, "-m", "vpcipam.cli", *arguments], stdout=full, stderr=subprocess.PIPE, env=environment, check=False, text=True
@@ -163,7 +163,7 @@ def test_a_full_disk_is_told_in_one_line(environment, arguments):
     assert done.stderr == f"vpcipam: can't read or write: {os.strerror(errno.ENOSPC)}\n"
 
 
-def test_an_error_of_the_system_is_told_in_one_line(failing, capsys):
+def test_an_os_error_is_reported_in_one_line(failing, capsys):
     failing(OSError(errno.EIO, "broken"))
     assert main([]) == 1
     assert capsys.readouterr().err == "vpcipam: can't read or write: broken\n"
@@ -176,14 +176,14 @@ def test_a_broken_pipe_is_quiet_in_this_process_too(failing, capsys):
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_closed_streams_break_nothing(monkeypatch, stream):
+def test_closed_streams_are_tolerated(monkeypatch, stream):
     monkeypatch.setattr(sys, stream, None)
     assert main(["max-pods", "m5.large"]) == 0
     assert main(["max-pods", "m5.large", "m4.large"]) == 0
     assert main(["max-pods", "nope"]) == 1
 
 
-def test_a_stdout_that_is_no_file_is_left_alone(monkeypatch):
+def test_a_stdout_without_a_file_descriptor_is_tolerated(monkeypatch):
     opened = []
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(builtins, "open", opened.append)

@@ -7,7 +7,7 @@ import pytest
 from vpcipam.limits import max_pods
 
 
-def test_of_one_type_stdout_has_the_number_alone(cli):
+def test_one_type_prints_only_the_number(cli):
     answer = cli("max-pods", "m5.large")
     assert (answer.code, answer.out) == (0, "29\n")
     assert answer.err == "= 3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
@@ -25,13 +25,13 @@ def test_of_one_type_stdout_has_the_number_alone(cli):
         (("--prefix-delegation", "--custom-networking", "--uncapped"), 290, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) × 16"),
     ],
 )
-def test_the_formula_says_how_the_number_comes_about(cli, options, number, formula):
+def test_the_formula_explains_the_number(cli, options, number, formula):
     answer = cli("max-pods", "m5.large", *options)
     assert answer.out == f"{number}\n"
     assert formula in answer.err
 
 
-def test_xen_has_no_prefixes_and_the_formula_says_so(cli):
+def test_the_formula_of_a_xen_type_has_no_prefixes(cli):
     answer = cli("max-pods", "m4.large", "--prefix-delegation")
     assert answer.out == "20\n"
     assert answer.err.endswith("; no prefixes on Xen\n")
@@ -62,7 +62,7 @@ def test_several_types_give_a_table_and_a_list(cli):
     assert answer.err == ""
 
 
-def test_bad_usage(cli):
+def test_wrong_arguments_are_usage_errors(cli):
     assert "TYPE" in cli("max-pods").usage_error
     for value in ("0", "-1", "x", "1.5", ""):
         assert "--max-eni" in cli("max-pods", "m5.large", f"--max-eni={value}").usage_error

@@ -30,7 +30,7 @@ def test_json_equals_the_library(cli, name, pods, changes):
     assert diagnostics == [attrs.asdict(found) for found in settings.diagnose(name)]
 
 
-def test_nodes_add_the_cluster(cli):
+def test_the_option_nodes_adds_the_figures_of_the_cluster(cli):
     document = cli("plan", "m5.large", "--pods", "40", "--nodes", "7", "--json").document
     assert document["cluster"]["pods_assigned"] == 7 * 27
     assert "cluster" not in cli("plan", "m5.large", "--pods", "40", "--json").document
@@ -44,7 +44,7 @@ def test_the_timeline_in_json_has_the_decisions_of_each_stage(cli):
     assert "timeline" not in cli("plan", "m5.large", "--pods", "27", "--json").document
 
 
-def test_a_manifest_gives_the_settings_and_set_goes_on_top(cli, manifest):
+def test_a_manifest_gives_the_settings_and_set_overrides_it(cli, manifest):
     expected = plan("m5.large", 20, Settings.from_daemonset(Path(manifest)).with_variables({"WARM_IP_TARGET": "2"}))
     for source, stdin in ((manifest, ""), ("-", Path(manifest).read_text())):
         document = cli(
@@ -69,14 +69,14 @@ def test_warnings_go_to_stderr_and_do_not_change_the_exit_code(cli, manifest):
     assert "ENABLE_POD_ENCRYPTION" not in answer.out
 
 
-def test_a_value_that_the_daemon_cannot_read_is_warned_of(cli):
+def test_a_value_that_ipamd_cannot_read_is_a_warning(cli):
     answer = cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGET=many")
     assert answer.code == 0
     assert answer.err.startswith("warning: WARM_IP_TARGET: 'many' can't be used")
     assert cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGET=").err.startswith("warning: WARM_IP_TARGET: ''")
 
 
-def test_max_pods_sets_the_limit_of_the_kubelet(cli):
+def test_the_option_max_pods_sets_the_limit_of_the_kubelet(cli):
     document = cli("plan", "m5.large", "--pods", "9", "--max-pods", "10", "--json").document
     assert (document["pods_assigned"], document["pods_waiting"], document["max_pods"]) == (8, 1, 10)
 
@@ -85,13 +85,13 @@ def test_max_pods_sets_the_limit_of_the_kubelet(cli):
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_pods_that_wait_are_an_answer_and_not_an_error(cli, options):
+def test_waiting_pods_are_no_error(cli, options):
     answer = cli("plan", "m5.large", "--pods", "40", *options)
     assert (answer.code, answer.err) == (0, "")
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_pods_that_wait_are_a_finding_on_request(cli, options):
+def test_waiting_pods_are_a_finding_on_request(cli, options):
     answer = cli("plan", "m5.large", "--pods", "40", "--fail-if-waiting", *options)
     assert answer.finding.startswith("13 pods of 40 would wait on each m5.large node: the node runs at most 27 pods")
     assert answer.out
@@ -102,7 +102,7 @@ def test_pods_that_wait_are_a_finding_on_request(cli, options):
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--timeline",)])
-def test_settings_that_the_daemon_refuses_are_refused_with_the_reason(cli, options):
+def test_settings_that_ipamd_refuses_are_refused_with_the_reason(cli, options):
     assert "both on" in cli("plan", "m5.large", "--pods", "1", "--set=ENABLE_IPv6=true", *options).refusal
     assert "(Xen) has none" in cli("plan", "m4.large", "--pods", "1", *IPV6, *options).refusal
     custom = cli("plan", "m5.large", "--pods", "1", "--set=AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true", "--set=MAX_ENI=1", *options)
@@ -147,5 +147,5 @@ def test_an_unknown_type_is_refused(cli):
         ("m5.large", "m5.xlarge", "--pods", "1"),
     ],
 )
-def test_bad_usage(cli, arguments):
+def test_wrong_arguments_are_usage_errors(cli, arguments):
     assert cli("plan", *arguments).usage_error

@@ -1,4 +1,4 @@
-"""A plan as people see it."""
+"""The plan as text."""
 
 import attrs
 import pytest
@@ -29,7 +29,7 @@ def show(answer, *, timeline=False):
 
 
 def changed(answer, *actions):
-    """A plan in which the node did these things."""
+    """A plan with the given actions of the node."""
     stage = attrs.evolve(answer.timeline[0], decisions=tuple(Decision(pods, 0.0, action) for pods, action in enumerate(actions)))
     return attrs.evolve(answer, timeline=(stage,))
 
@@ -53,14 +53,14 @@ def test_the_headline_says_how_many_pods_run(cli, pods, text):
     assert view(cli, "m5.large", "--pods", str(pods)).splitlines()[0] == f"m5.large · secondary IPs · {text}"
 
 
-def test_why_pods_wait_is_said_below_the_headline(cli):
+def test_the_reason_why_pods_wait_is_below_the_headline(cli):
     assert "Pods wait: the node runs at most 27 pods with a VPC address: 3 ENIs for pods × 9 slots." in words(
         view(cli, "m5.large", "--pods", "28")
     )
     assert "Pods wait" not in view(cli, "m5.large", "--pods", "27")
 
 
-def test_a_node_that_never_settles_is_told():
+def test_a_node_that_never_settles_is_reported():
     answer = plan("m5.large", 1)
     assert "never settles" in show(attrs.evolve(answer, settled=False))
     assert "never settles" not in show(answer)
@@ -83,7 +83,7 @@ def test_in_prefix_mode_a_bar_shows_addresses_and_the_count_prefixes(cli):
     assert lines[4].split() == ["0", "primary", "3", "of", "3", "17", "#" * 11 + "+" * 21]
 
 
-def test_the_card_is_shown_where_there_are_several(cli):
+def test_the_card_is_shown_if_there_are_several(cli):
     assert "card" not in view(cli, "c6in.32xlarge", "--pods", "1")
     lines = view(cli, "c6in.32xlarge", "--pods", "1", "--set=ENABLE_MULTI_NIC=true").splitlines()
     assert lines[2].split()[:2] == ["card", "ENI"]
@@ -101,7 +101,7 @@ def test_ipv6_counts_are_powers_and_there_is_no_bar(cli):
 
 
 @pytest.mark.parametrize("longest", [3, 8, 32])
-def test_bars_are_never_longer_than_allowed_and_hide_nothing(longest):
+def test_bars_keep_to_their_width_and_show_every_part(longest):
     values = (0, 1, 2, 15, 16, 31, 32, 33, 784)
     for counts in ((used, warm, empty) for used in values for warm in values for empty in values):
         lengths = bar_lengths(counts, longest)
@@ -121,7 +121,7 @@ def test_totals_name_addresses_subnet_limits_and_calls(cli):
     assert "2×CreateNetworkInterface" in out
 
 
-def test_with_custom_networking_the_primary_address_is_told_to_be_of_another_subnet(cli):
+def test_with_custom_networking_the_subnet_of_the_primary_address_is_noted(cli):
     out = words(view(cli, "m5.large", "--pods", "12", "--set", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true"))
     assert "21 IPv4 addresses, including each ENI's primary IP; 1 of them, the primary ENI's, out of the node's own subnet" in out
     assert "own subnet" not in view(cli, "m5.large", "--pods", "12")
@@ -177,13 +177,13 @@ def test_a_refusal_of_ec2_is_shown_with_its_reason():
         (ActionKind.DROP_CIDRS, 1, "drop-cidrs 2 addresses"),
     ],
 )
-def test_every_kind_of_action_has_words(kind, count, text):
+def test_every_kind_of_action_has_a_description(kind, count, text):
     action = Action(0, kind, 0, "eni-1", ("10.0.0.1/32", "10.0.0.2/32"), "why")
     assert what_it_did([action] * count, AddressMode.SECONDARY_IP) == text
     assert what_it_did([attrs.evolve(action, network_card=2)], AddressMode.PREFIX).count("on card 2") == 1
 
 
-def test_the_timeline_shows_each_stage_and_where_the_limit_bites(cli):
+def test_the_timeline_shows_each_stage_and_where_the_limit_is_reached(cli):
     lines = view(cli, "m5.large", "--pods", "40", "--timeline").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("Timeline"))
     rows = [line.split()[:7] for line in lines[start:] if line[:4].strip().isdigit()]
@@ -199,7 +199,7 @@ def test_the_timeline_shows_each_stage_and_where_the_limit_bites(cli):
     assert "What the node did" not in text
 
 
-def test_the_timeline_of_a_node_with_room_says_how_much(cli):
+def test_the_timeline_shows_how_much_room_is_left(cli):
     text = words(view(cli, "m5.large", "--pods", "26", "--timeline"))
     assert "nothing to do" in text
     assert "Hard limit not reached, 1 pod to go" in text

@@ -1,4 +1,4 @@
-"""The commands that the README shows run, and print what it shows."""
+"""The README's commands run, and print what it shows."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_table_runs(cli, monkeypatch, command):
+def test_each_command_in_the_table_runs(cli, monkeypatch, command):
     monkeypatch.chdir(REPOSITORY)
     answer = cli(*shlex.split(command)[1:])
     assert answer.code == 0, answer.err

@@ -2,10 +2,11 @@
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_sweep_shows_a_row_for_each_trial(cli, scenario, monkeypatch):
     assert [line.split()[0] for line in lines if line[:1].isdigit()] == ["1", "4"]
 
 
-def test_tune_prints_the_command_that_sets_the_best(cli, scenario, monkeypatch):
+def test_tune_prints_the_command_that_applies_the_best_settings(cli, scenario, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")  # narrower than the command, which stays on one line
     answer = cli("tune", scenario)
     assert answer.code == 0
@@ -76,7 +77,7 @@ def test_tune_in_json_has_the_trade_off(cli, scenario):
     assert document["failures"] == []
 
 
-def test_where_nothing_fits_that_is_a_finding(cli, scenario):
+def test_no_combination_within_the_bounds_is_a_finding(cli, scenario):
     answer = cli("tune", scenario, "--set", "tune.calls_per_minute=0")
     assert "no combination is within the bounds" in answer.finding
     assert "kubectl" not in answer.out
@@ -91,7 +92,7 @@ def test_tune_draws_the_trade_off(cli, scenario, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["sweep", "tune"])
-def test_a_scenario_that_says_nothing_of_a_search_is_refused(cli, tmp_path, command):
+def test_a_scenario_without_a_search_is_refused(cli, tmp_path, command):
     path = tmp_path / "plain.toml"
     path.write_text(TEXT.partition("[sweep]")[0])
     assert f"{path}: {command}" in cli(command, str(path)).refusal
@@ -105,7 +106,7 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_search(cli, scenar
     assert message in cli("tune", scenario, *options).refusal
 
 
-def test_the_head_of_a_column_is_never_broken_within_a_word():
+def test_the_header_of_a_column_is_never_broken_within_a_word():
     page = Page()
     page.table(
         ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "n"), [("true", "1" * 70)], numbers={"n"}, fold={"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"}
@@ -114,17 +115,33 @@ def test_the_head_of_a_column_is_never_broken_within_a_word():
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_shows_what_is_done(tmp_path):
+def test_an_interrupted_sweep_shows_the_finished_trials(tmp_path):
     path = tmp_path / "long.toml"
-    path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', f"seed = {list(range(3000))}"))
+    path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', f"seed = {list(range(1000))}"))
     command = [sys.executable, "-m", "vpcipam.cli", "sweep", str(path), "--workers", "1", "--json"]
-    process = subprocess.Popen(  # noqa: S603  # our own command
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), start_new_session=True
-    )
-    time.sleep(6)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes at once
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    done = len(json.loads(out)["trials"])
-    assert 0 < done < 3000
-    assert err.splitlines() == [f"vpcipam: interrupted: {done} of 3000 trials are done and shown; run it again for all"]
+    ours, theirs = pty.openpty()  # the progress bar, which needs a terminal, shows when the first trial is done
+    with (tmp_path / "trials.json").open("w+") as out:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            command, stdout=out, stderr=theirs, env=dict(os.environ, TERM="xterm"), start_new_session=True
+        )
+        os.close(theirs)
+        shown, interrupted = b"", False
+        while piece := read_terminal(ours):
+            shown += piece
+            if not interrupted and re.search(rb" {4}[1-9]\d* ", shown):
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes at once
+                interrupted = True
+        os.close(ours)
+        assert process.wait(timeout=60) == 1
+        out.seek(0)
+        done = len(json.load(out)["trials"])
+    assert 0 < done < 1000
+    assert shown.decode().endswith(f"vpcipam: interrupted: {done} of 1000 trials are done and shown; run it again for all\r\n")
+
+
+def read_terminal(terminal):
+    """The bytes written to a terminal since the last read; none once all writers have closed it."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux reports the end
+        return b""

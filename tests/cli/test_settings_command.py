@@ -96,13 +96,13 @@ def test_diagnostics_are_sorted_by_level_and_carry_suggestions(cli):
         ),
     ],
 )
-def test_the_mode_is_said(cli, variables, text, mode):
+def test_the_mode_is_shown(cli, variables, text, mode):
     stdin = f"env:\n  WARM_ENI_TARGET: 1\n{variables}"
     assert cli("settings", "-", stdin=stdin).out.splitlines()[0] == f"stdin · {text}"
     assert cli("settings", "-", "--json", stdin=stdin).document["mode"] == mode
 
 
-def test_a_type_adds_what_does_not_fit_it(cli):
+def test_an_instance_type_adds_its_diagnostics(cli):
     stdin = "env:\n  ENABLE_PREFIX_DELEGATION: true\n"
     answer = cli("settings", "-", "--type", "m4.large", stdin=stdin)
     assert answer.out.splitlines()[0] == "stdin · secondary IPs"
@@ -130,7 +130,7 @@ def test_all_variables_that_act_on_addresses_are_shown_and_explained(cli, monkey
     assert "more variables are set, with no effect on addresses" in out
 
 
-def test_a_narrow_page_has_what_a_variable_does_below_it_and_a_wide_one_beside_it(cli, monkeypatch, manifest):
+def test_a_description_is_below_its_variable_on_a_narrow_page_and_beside_it_on_a_wide_one(cli, monkeypatch, manifest):
     lines = cli("settings", manifest).out.splitlines()
     assert lines[lines.index("IP_COOLDOWN_PERIOD = 30 (default)") + 1] == "  holds a released address back for so many seconds"
     monkeypatch.setenv("COLUMNS", "120")
@@ -138,7 +138,7 @@ def test_a_narrow_page_has_what_a_variable_does_below_it_and_a_wide_one_beside_i
     assert ["IP_COOLDOWN_PERIOD", "30", "default", "holds", "a", "released"] in [line[:6] for line in lines]
 
 
-def test_a_single_other_variable_and_nothing_to_remark(cli):
+def test_a_manifest_without_diagnostics_says_so(cli):
     out = cli("settings", "-", stdin='[{"name": "VPC_ID", "value": "vpc-1"}, {"name": "ENABLE_IPv4", "value": "true"}]').out
     assert "1 more variable is set" in out
     assert out.endswith("No remarks.\n")
@@ -174,7 +174,7 @@ def test_markup_and_control_characters_of_a_manifest_are_shown_as_they_are(cli):
     ],
 )
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_a_manifest_that_is_none_is_refused_in_one_line(cli, stdin, words, options):
+def test_an_invalid_manifest_is_refused_in_one_line(cli, stdin, words, options):
     assert words in cli("settings", "-", *options, stdin=stdin).refusal
 
 
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_refused(cli, tmp_path):
     assert cli("settings", "").code == 1
 
 
-def test_a_byte_order_mark_on_stdin_is_no_part_of_the_manifest(cli):
+def test_a_byte_order_mark_on_stdin_is_ignored(cli):
     assert cli("settings", "-", stdin=b"\xef\xbb\xbfenv:\n  WARM_IP_TARGET: 1\n").code == 0
 
 
@@ -198,7 +198,7 @@ def test_a_closed_stdin_is_refused(capsys, monkeypatch):
     assert "it is closed" in capsys.readouterr().err
 
 
-def test_one_stdin_is_not_enough_for_two_files(cli):
+def test_stdin_cannot_be_read_twice(cli):
     assert "both come from stdin" in cli("settings", "-", "--types", "-").usage_error
     assert "both come from stdin" in cli("plan", "m5.large", "--pods", "1", "--daemonset", "-", "--types", "-").usage_error
     assert "FILE" in cli("settings").usage_error

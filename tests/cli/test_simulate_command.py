@@ -64,7 +64,7 @@ def test_the_seed_and_single_keys_can_be_set(cli, scenario):
     assert cli("simulate", scenario, *arguments, "--json").document == json.loads(expected.to_json())
 
 
-def test_set_wins_over_seed(cli, scenario):
+def test_set_overrides_seed(cli, scenario):
     assert cli("simulate", scenario, "--seed", "7", "--set", "seed=8", "--json").document["seed"] == 8
 
 
@@ -82,7 +82,7 @@ def test_set_wins_over_seed(cli, scenario):
         ("", ""),
     ],
 )
-def test_a_value_is_that_of_toml_or_else_a_text(text, value):
+def test_a_value_is_read_as_toml_or_else_as_text(text, value):
     assert parse_change(f"group.workers.count={text}") == ("group.workers.count", value)
 
 
@@ -92,14 +92,14 @@ def test_a_trace_replaces_the_workload(cli, scenario, tmp_path):
     assert (document["summary"]["pods"], document["summary"]["pods_done"]) == (2, 2)
 
 
-def test_how_a_trace_is_to_be_read_can_be_set(cli, scenario, tmp_path):
+def test_the_layout_of_a_trace_can_be_set(cli, scenario, tmp_path):
     (tmp_path / "trace.csv").write_text("pod,created,deleted\na,1767225600000,1767225690000\n")
     trace = ("--trace", str(tmp_path / "trace.csv"), "--set", "workload.trace.unit=ms", "--json")
     assert "from_first_pod" in cli("simulate", scenario, *trace).refusal
     assert cli("simulate", scenario, *trace, "--set", "workload.trace.from_first_pod=true").document["summary"]["pods_done"] == 1
 
 
-def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
+def test_the_report_has_levels_waits_calls_subnets_and_events(cli, scenario):
     answer = cli("simulate", scenario)
     assert answer.code == 0
     assert answer.err == ""
@@ -117,7 +117,7 @@ def test_people_get_levels_waits_calls_subnets_and_events(cli, scenario):
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_a_long_name_cuts_no_figure_off(cli, tmp_path):
+def test_a_long_name_leaves_room_for_the_figures(cli, tmp_path):
     path = tmp_path / "long.toml"
     path.write_text(TEXT.replace('"pods"', '"production-eu-central-1a-private-pods"'))
     lines = cli("simulate", str(path)).out.splitlines()
@@ -125,7 +125,7 @@ def test_a_long_name_cuts_no_figure_off(cli, tmp_path):
     assert line.count("(") == line.count(")") == 3
 
 
-def test_a_fleet_that_no_pod_waits_in_says_so(cli, scenario):
+def test_a_fleet_without_waiting_pods_says_so(cli, scenario):
     out = cli("simulate", scenario, "--set", "workload.1.per_hour=6", "--set", "group.workers.settings.ENABLE_PREFIX_DELEGATION=true").out
     assert "No pod waits." in out
     assert "\nprefixes" in out
@@ -135,7 +135,7 @@ def test_a_fleet_without_pods_is_shown(cli, scenario):
     assert "At the end there is no pod." in cli("simulate", scenario, "--set", "workload.1.per_hour=0").out
 
 
-def test_a_flood_of_events_is_cut_off(cli, scenario, monkeypatch):
+def test_a_long_list_of_events_is_cut_and_says_so(cli, scenario, monkeypatch):
     monkeypatch.setattr(simulate_view, "_MOST_EVENTS", 0)
     assert "more; --json and --csv have all" in cli("simulate", scenario).out
 
@@ -144,7 +144,7 @@ def test_a_flood_of_events_is_cut_off(cli, scenario, monkeypatch):
     ("values", "width", "text"),
     [([0, 0], 5, "__"), ([1, 1], 2, "@@"), ([0, 7], 2, "_@"), ([0, 1, 0, 0, 9, 0], 3, ".__@"[0] + "_@"), ([1, 1000], 2, ".@")],
 )
-def test_a_sparkline_shows_the_highest_of_each_part_and_what_is_not_0_above_the_ground(values, width, text):
+def test_a_sparkline_shows_the_maximum_of_each_part_and_nonzero_values_above_the_ground(values, width, text):
     assert sparkline(values, width, "_.-=+*#@") == text
 
 
@@ -158,7 +158,7 @@ def test_the_docs_show_what_the_command_prints(cli):
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_written_and_told_of_on_stderr(cli, scenario, tmp_path):
+def test_written_files_are_reported_on_stderr(cli, scenario, tmp_path):
     answer = cli("simulate", scenario, "--csv", str(tmp_path / "out" / "csv"), "--plot", str(tmp_path / "web.svg"))
     assert answer.code == 0
     assert f"wrote samples.csv, subnets.csv, calls.csv, strips.csv, events.csv into {tmp_path / 'out' / 'csv'}\n" in answer.err
@@ -167,7 +167,7 @@ def test_files_are_written_and_told_of_on_stderr(cli, scenario, tmp_path):
     assert (tmp_path / "out" / "csv" / "samples.csv").stat().st_size
 
 
-def test_quiet_says_nothing_and_writes_all_the_same(cli, scenario, tmp_path):
+def test_quiet_reports_nothing_and_still_writes_the_files(cli, scenario, tmp_path):
     answer = cli("simulate", scenario, "--quiet", "--csv", str(tmp_path / "csv"))
     assert (answer.code, answer.out, answer.err) == (0, "", "")
     assert (tmp_path / "csv" / "events.csv").exists()
@@ -175,7 +175,7 @@ def test_quiet_says_nothing_and_writes_all_the_same(cli, scenario, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["simulate", "sweep", "tune"])
-def test_a_scenario_that_may_not_be_read_is_refused_like_a_missing_one(cli, monkeypatch, tmp_path, command):
+def test_an_unreadable_scenario_is_refused_like_a_missing_one(cli, monkeypatch, tmp_path, command):
     monkeypatch.setattr("os.access", lambda _path, mode: mode != os.R_OK)  # click would call this bad usage
     (tmp_path / "folder.toml").mkdir()
     assert "folder.toml: Is a directory" in cli(command, str(tmp_path / "folder.toml")).refusal
@@ -185,7 +185,7 @@ def test_a_scenario_that_may_not_be_read_is_refused_like_a_missing_one(cli, monk
 # --- progress ------------------------------------------------------------------------------------------------------------
 
 
-def test_progress_is_shown_on_stderr_where_it_is_a_terminal(cli, scenario, monkeypatch):
+def test_progress_is_shown_on_a_terminal(cli, scenario, monkeypatch):
     monkeypatch.setattr(progress, "is_watched", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     answer = cli("simulate", scenario, "--json")
@@ -193,7 +193,7 @@ def test_progress_is_shown_on_stderr_where_it_is_a_terminal(cli, scenario, monke
     json.loads(answer.out)
 
 
-def test_without_a_terminal_or_with_quiet_no_progress_is_shown(cli, scenario, monkeypatch):
+def test_no_progress_is_shown_without_a_terminal_or_with_quiet(cli, scenario, monkeypatch):
     assert not progress.is_watched()
     monkeypatch.setattr(sys, "stderr", None)
     assert not progress.is_watched()
@@ -202,7 +202,7 @@ def test_without_a_terminal_or_with_quiet_no_progress_is_shown(cli, scenario, mo
     assert cli("simulate", scenario, "--quiet").err == ""
 
 
-def test_an_interrupt_ends_the_run_with_130_and_no_words(cli, scenario, monkeypatch):
+def test_an_interrupt_ends_the_run_silently_with_130(cli, scenario, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
@@ -227,7 +227,7 @@ def test_ctrl_c_ends_a_long_run_with_130(environment, scenario):
 # --- refusals ------------------------------------------------------------------------------------------------------------
 
 
-def test_what_can_not_be_written_is_refused_before_the_run(cli, scenario, tmp_path, monkeypatch):
+def test_an_unwritable_output_is_refused_before_the_run(cli, scenario, tmp_path, monkeypatch):
     monkeypatch.setattr("vpcipam.cli.simulate.simulate", lambda *_, **__: pytest.fail("it ran"))
     assert "ends in .svg or .png" in cli("simulate", scenario, "--plot", str(tmp_path / "web.pdf")).refusal
     assert "there is no folder" in cli("simulate", scenario, "--plot", str(tmp_path / "none" / "web.svg")).refusal
@@ -247,13 +247,13 @@ def test_a_picture_without_matplotlib_names_the_extra(cli, scenario, monkeypatch
     assert cli("simulate", scenario, "--plot", "web.svg").refusal == "pictures need the package matplotlib: pip install 'vpcipam[plots]'"
 
 
-def test_a_scenario_that_makes_no_sense_is_refused_with_file_and_key(cli, tmp_path):
+def test_an_invalid_scenario_is_refused_with_file_and_key(cli, tmp_path):
     assert "No such file" in cli("simulate", str(tmp_path / "none.toml")).refusal
     (tmp_path / "bad.toml").write_text(TEXT.replace("count = 2", "count = 'two'"))
     assert "bad.toml: group.workers.count: must be a whole number" in cli("simulate", str(tmp_path / "bad.toml")).refusal
 
 
-def test_a_change_that_makes_no_sense_is_refused(cli, scenario):
+def test_an_invalid_change_is_refused(cli, scenario):
     assert "no group called 'worker'" in cli("simulate", scenario, "--set", "group.worker.count=3").refusal
     assert "group.workers.count" in cli("simulate", scenario, "--set", "group.workers.count=many").refusal
     assert "is not of the form KEY=VALUE" in cli("simulate", scenario, "--set", "count").usage_error
@@ -269,7 +269,7 @@ def test_a_trace_and_a_change_of_the_workload_exclude_each_other(cli, scenario, 
     assert "No such file" in cli("simulate", scenario, "--trace", str(tmp_path / "none.csv")).refusal
 
 
-def test_a_scenario_that_ec2_can_not_begin_is_refused_by_the_engine_with_a_line(cli, scenario, monkeypatch):
+def test_a_scenario_that_ec2_refuses_is_refused_in_one_line(cli, scenario, monkeypatch):
     def refuse(*_, **__):
         raise ScenarioError("pod 'x' is bound to node 'y', and no group has such nodes")
 

@@ -9,7 +9,7 @@ TIME_MAX = 2**62 - 1
 WRONG_TIMES = (-1, 2**62, 2**63, 2**70, -(2**70))
 WRONG_TYPES_OF_TIME = (None, "0", 1.0)
 
-# Each reads or changes the datastore at a time that stands last.
+# Calls whose last argument is the time.
 TIMED_CALLS = {
     "assign": lambda store, now_ns: store.assign(key("new"), now_ns),
     "assign again": lambda store, now_ns: store.assign(key("web"), now_ns),
@@ -31,7 +31,7 @@ class JournalDownError(Exception):
 
 
 class FlakyJournal(MemoryJournal):
-    """A journal that fails while `down` is set, and then has recorded nothing; it counts what it is asked to write."""
+    """A journal that fails and records nothing while `down` is set; it counts its calls."""
 
     def __init__(self, *, down=False):
         super().__init__()
@@ -72,12 +72,12 @@ def singles(*enis, **settings):
 
 
 def assigned(store):
-    """Who holds what, as texts."""
+    """The container ids of all sandboxes with their addresses, as texts."""
     return {each.container_id: assignment.address for each, assignment in store.assignments()}
 
 
 def snapshot(store, now_ns, addresses=()):
-    """All that a datastore shows without ending a cooldown; two equal ones are the same state, to a user."""
+    """Everything that a datastore shows without ending a cooldown; equal results are equal states to a user."""
     held = tuple((each, store.pod_of(each), assignment) for each, assignment in store.assignments())
     cidrs = tuple((eni_id, store.cidrs(eni_id)) for eni_id in store.eni_ids)
     return held, cidrs, store.eni_stats(now_ns), store.mode, tuple(store.cooling_until(address) for address in addresses)

@@ -1,4 +1,4 @@
-"""The datastore, written from its docstrings without a thought for speed: sets and dicts of texts, and scans of all there is."""
+"""The datastore as its docstrings describe it, without regard for speed: sets and dicts of texts, and full scans."""
 
 from collections import Counter
 from ipaddress import ip_address, ip_interface, ip_network
@@ -31,7 +31,7 @@ LENGTHS = {"secondary-ip": 32, "prefix": 28, "ipv6": 80}
 
 
 class NaiveDatastore:
-    """Holds: address -> (key, pod); cooling: address -> end. `journal_down` makes what would be written fail."""
+    """`holds` maps address to (key, pod), `cooling` address to end. `journal_down` makes every journal write fail."""
 
     def __init__(self, mode, cooldown_ns, placement, network_card, *, journalled):
         self.mode = mode
@@ -50,7 +50,7 @@ class NaiveDatastore:
     # sandboxes
 
     def choices(self):
-        """The addresses that may come next: the lowest free one of each CIDR in reach, best first."""
+        """The addresses that can be assigned next: the lowest free one of each usable CIDR, best first."""
         ranked = []
         for network, eni_id in self.networks.items():
             used = self.used_in(network)
@@ -252,7 +252,7 @@ class NaiveDatastore:
         return Assignment(address, eni["eni_id"], eni["device_number"], self.network_card, str(network))
 
     def look(self, now_ns):
-        """What is found past its cooldown is free for good, even if the clock steps back."""
+        """Free every address found past its cooldown, for good, even if the clock steps back."""
         self.cooling = {address: until for address, until in self.cooling.items() if until > now_ns}
 
     def write(self):

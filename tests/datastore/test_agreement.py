@@ -79,7 +79,7 @@ class DatastoreAgreement(RuleBasedStateMachine):
             self.both("add_cidr", eni_id, CIDRS[self.version][number])
 
     def both(self, name, *args, **kwargs):
-        """Call both; return what they agreed upon. Words may differ, but there must be some."""
+        """Call both, and return their common result. Error messages can differ, but none is empty."""
         try:
             result = getattr(self.store, name)(*args, **kwargs)
             got = ("done", list(result) if name == "assignments" else result)
@@ -193,7 +193,7 @@ class DatastoreAgreement(RuleBasedStateMachine):
         assume(mode is not self.naive.mode)
         self.both("set_mode", mode)
 
-    # what ends cooldowns that are over, and so is no invariant
+    # Reads that end cooldowns that are over, so they are rules and not invariants.
 
     @rule()
     def stats(self):

@@ -1,4 +1,4 @@
-"""Assigning and unassigning: who gets which address, when it may come back, and what is refused."""
+"""Assigning and unassigning: which address a sandbox gets, when it is free again, and what is refused."""
 
 import pytest
 from datastore_worlds import TIME_MAX, TIMED_CALLS, WRONG_TIMES, WRONG_TYPES_OF_TIME, assigned, key, node, singles, snapshot
@@ -22,14 +22,14 @@ from vpcipam.stats import Assignment
 # --- assign --------------------------------------------------------------------------------------------------------------
 
 
-def test_an_assignment_says_where_the_address_sits():
+def test_an_assignment_shows_eni_and_cidr_of_its_address():
     store = node(["10.0.0.0/28"], [], network_card=1)
     store.add_cidr("eni-1", "10.0.0.16/28")
     store.set_excluded("eni-0", excluded=True)
     assert store.assign(key("web"), 0) == Assignment("10.0.0.16", "eni-1", 1, 1, "10.0.0.16/28")
 
 
-def test_a_sandbox_that_has_an_address_gets_the_same_again_and_nothing_changes():
+def test_assigning_a_sandbox_again_returns_its_address_and_changes_nothing():
     store = singles([5, 6])
     first = store.assign(key("web"), 0, PodRef("default", "web-1"))
     before = snapshot(store, 0)
@@ -39,14 +39,14 @@ def test_a_sandbox_that_has_an_address_gets_the_same_again_and_nothing_changes()
     assert store.pod_of(key("web")) == PodRef("default", "web-1")
 
 
-def test_a_sandbox_that_has_an_address_gets_it_from_a_full_or_excluded_node_too():
+def test_assigning_a_sandbox_again_works_on_a_full_or_excluded_eni():
     store = singles([5])
     held = store.assign(key("web"), 0)
     store.set_excluded("eni-0", excluded=True)
     assert store.assign(key("web"), 0) == held
 
 
-def test_the_three_parts_of_a_key_make_different_sandboxes():
+def test_keys_that_differ_in_one_part_are_different_sandboxes():
     store = node(["10.0.0.0/28"])
     addresses = {store.assign(SandboxKey(network, "c1", interface), 0).address for network in "ab" for interface in "ab"}
     assert len(addresses) == 4
@@ -67,7 +67,7 @@ def test_fault_11_an_empty_key_is_refused_and_takes_no_address(empty):
 
 
 @pytest.mark.parametrize("wrong", [None, "web", ("aws-cni", "web", "eth0"), 5])
-def test_what_is_no_key_is_a_type_error(wrong):
+def test_a_key_of_another_type_is_a_type_error(wrong):
     store = singles([5])
     for call in (lambda: store.assign(wrong, 0), lambda: store.assign_at(wrong, "10.0.0.5", 0), lambda: store.unassign(wrong, 0)):
         with pytest.raises(TypeError, match="SandboxKey"):
@@ -75,9 +75,9 @@ def test_what_is_no_key_is_a_type_error(wrong):
     assert assigned(store) == {}
 
 
-def test_what_only_looks_like_a_key_is_a_type_error_also_where_the_address_was_in_use_before():
+def test_a_subclass_of_a_key_is_a_type_error():
     class Lookalike(SandboxKey):
-        """Equal to the key of the same parts, and yet none."""
+        """Equal to the key of the same parts, but of another type."""
 
     store = singles([5], cooldown_ns=0)
     store.assign(key("old"), 0)
@@ -101,7 +101,7 @@ def test_only_cidrs_of_the_mode_give_addresses(mode):
         store.assign(key("one more"), 0)
 
 
-def test_a_full_datastore_says_what_stands_in_the_way():
+def test_the_refusal_of_a_full_datastore_names_the_obstacle():
     store = singles([5, 6], [7], cooldown_ns=30)
     store.set_excluded("eni-1", excluded=True)
     store.assign_at(key("old"), "10.0.0.7", 0)
@@ -114,8 +114,8 @@ def test_a_full_datastore_says_what_stands_in_the_way():
         store.assign(key("new"), 0)
 
 
-def test_a_refused_assign_ends_no_cooldown():
-    # A clock that steps back sees the address cool on, as if nobody had asked.
+def test_a_refused_assign_leaves_cooldowns_alone():
+    # After the clock steps back, the address still cools, as if the assign had not been tried.
     store = singles([5], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 0)
@@ -128,7 +128,7 @@ def test_a_refused_assign_ends_no_cooldown():
 # --- cooldown ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_cooldown_is_ipamds_unless_told_otherwise():
+def test_the_default_cooldown_is_that_of_ipamd():
     assert DEFAULT_COOLDOWN_NS == 30 * 10**9
     store = singles([5], cooldown_ns=DEFAULT_COOLDOWN_NS)
     default = Datastore()
@@ -142,7 +142,7 @@ def test_the_cooldown_is_ipamds_unless_told_otherwise():
 
 @pytest.mark.parametrize("cooldown_ns", [1, 2, 30])
 @pytest.mark.parametrize("released_ns", [0, 1, 1_700_000_000_000_000_000, TIME_MAX - 30])
-def test_an_address_comes_back_at_the_end_of_its_cooldown_and_not_before(cooldown_ns, released_ns):
+def test_an_address_is_free_at_the_end_of_its_cooldown_and_not_before(cooldown_ns, released_ns):
     store = singles([5], cooldown_ns=cooldown_ns)
     store.assign(key("web"), 0)
     store.unassign(key("web"), released_ns)
@@ -154,7 +154,7 @@ def test_an_address_comes_back_at_the_end_of_its_cooldown_and_not_before(cooldow
     assert store.assign(key("new"), released_ns + cooldown_ns).address == "10.0.0.5"
 
 
-def test_without_cooldown_an_address_comes_back_at_once():
+def test_without_cooldown_an_address_is_free_at_once():
     store = singles([5], cooldown_ns=0)
     for turn in range(3):
         store.assign(key(str(turn)), 0)
@@ -162,7 +162,7 @@ def test_without_cooldown_an_address_comes_back_at_once():
         assert store.cooling_until("10.0.0.5") is None
 
 
-def test_the_sandbox_that_released_an_address_waits_like_any_other():
+def test_a_cooldown_holds_for_the_sandbox_that_released_the_address_too():
     store = singles([5, 6], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 0)
@@ -179,7 +179,7 @@ def test_a_clock_that_steps_back_shortens_no_cooldown():
     assert store.cooling_until("10.0.0.5") == 130
 
 
-def test_a_cooldown_that_ends_past_the_last_time_is_no_overflow():
+def test_a_cooldown_past_the_last_time_does_not_overflow():
     store = singles([5], cooldown_ns=TIME_MAX)
     store.assign(key("web"), 0)
     store.unassign(key("web"), TIME_MAX)
@@ -225,7 +225,7 @@ def test_a_time_that_is_no_integer_is_a_type_error(busy, call, wrong):
 
 @pytest.mark.parametrize("now_ns", [0, 1, TIME_MAX])
 @pytest.mark.parametrize("call", TIMED_CALLS.values(), ids=TIMED_CALLS)
-def test_the_first_and_the_last_time_are_taken(busy, call, now_ns):
+def test_the_first_and_the_last_time_are_accepted(busy, call, now_ns):
     call(busy, now_ns)
     busy._check()
 
@@ -241,7 +241,7 @@ def test_an_empty_datastore_refuses_a_wrong_time_too(wrong):
 # --- unassign ------------------------------------------------------------------------------------------------------------
 
 
-def test_unassign_answers_what_the_sandbox_held_and_lets_only_that_go():
+def test_unassign_returns_and_frees_the_address_of_that_sandbox_only():
     store = singles([5, 6])
     web, api = store.assign(key("web"), 0), store.assign(key("api"), 0)
     assert store.unassign(key("web"), 1) == web
@@ -251,7 +251,7 @@ def test_unassign_answers_what_the_sandbox_held_and_lets_only_that_go():
     assert store.assignment_of(key("api")) == api
 
 
-def test_a_pod_is_not_told_of_the_next_sandbox_with_the_same_key_or_address():
+def test_a_pod_is_forgotten_when_its_sandbox_is_unassigned():
     store = singles([5], cooldown_ns=0)
     store.assign(key("web"), 0, PodRef("default", "web-1"))
     store.unassign(key("web"), 0)
@@ -261,7 +261,7 @@ def test_a_pod_is_not_told_of_the_next_sandbox_with_the_same_key_or_address():
         store.unassign(key(name), 0)
 
 
-def test_the_sandboxes_are_listed_as_they_are_at_the_call():
+def test_the_list_of_sandboxes_is_a_snapshot():
     store = singles([5, 6])
     web, api = store.assign(key("web"), 0), store.assign(key("api"), 0)
     listed = store.assignments()
@@ -269,7 +269,7 @@ def test_the_sandboxes_are_listed_as_they_are_at_the_call():
     assert list(listed) == [(key("web"), web), (key("api"), api)]
 
 
-def test_an_address_that_comes_back_on_another_eni_is_answered_with_that_eni():
+def test_an_assignment_names_the_eni_that_its_address_has_moved_to():
     store = singles([5], [], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 0)
@@ -290,7 +290,7 @@ def test_a_second_unassign_is_refused_and_starts_no_second_cooldown():
 
 
 @pytest.mark.parametrize("container_id", ["web", "", "x" * 64])
-def test_unassign_of_an_unknown_sandbox_is_refused_in_the_callers_words(container_id):
+def test_unassign_of_an_unknown_sandbox_is_refused_and_names_it(container_id):
     store = singles([5])
     store.assign(SandboxKey("_migrated-from-cri", "other", "unknown"), 0)
     with pytest.raises(UnknownKey) as caught:
@@ -306,7 +306,7 @@ def test_a_sandbox_taken_over_from_the_container_runtime_is_found_under_its_real
     assert assigned(store) == {}
 
 
-def test_the_real_key_is_let_go_before_the_migrated_one():
+def test_unassign_prefers_the_real_key_to_the_migrated_one():
     store = singles([5, 6])
     store.assign(SandboxKey("_migrated-from-cri", "web", "unknown"), 0)
     store.assign(key("web"), 0)
@@ -321,7 +321,7 @@ def test_the_real_key_is_let_go_before_the_migrated_one():
 @pytest.mark.parametrize("mode", [AddressMode.SECONDARY_IP, AddressMode.PREFIX])
 @pytest.mark.parametrize("excluded", [False, True])
 @pytest.mark.parametrize(("address", "cidr"), [("10.0.0.7", "10.0.0.0/28"), ("10.0.0.16", "10.0.0.16/32")])
-def test_a_fixed_address_serves_from_any_cidr_of_the_datastore(mode, excluded, address, cidr):
+def test_a_fixed_address_can_be_assigned_from_any_cidr(mode, excluded, address, cidr):
     store = node(["10.0.0.0/28", "10.0.0.16/32"], mode=mode)
     store.set_excluded("eni-0", excluded=excluded)
     assert store.assign_at(key("web"), address, 0, PodRef("default", "web-1")) == Assignment(address, "eni-0", 0, 0, cidr)
@@ -335,7 +335,7 @@ def test_a_fixed_address_is_not_given_to_the_next_sandbox():
     assert store.assign(key("api"), 0).address == "10.0.0.6"
 
 
-def test_a_fixed_address_that_is_not_to_be_had_is_refused():
+def test_a_fixed_address_that_is_not_free_is_refused():
     store = node(["10.0.0.0/28"], cooldown_ns=30)
     store.assign_at(key("web"), "10.0.0.0", 0)
     store.assign_at(key("api"), "10.0.0.1", 0)
@@ -406,12 +406,12 @@ def test_fault_7_the_default_placement_is_lowest_so_the_last_prefix_stays_free()
     assert store.stats(0).free_prefix_count == 2
 
 
-def test_random_repeats_itself_with_the_same_seed_and_not_with_another():
+def test_random_placement_depends_on_the_seed():
     assert places("random", 40, seed=7)[1] == places("random", 40, seed=7)[1]
     assert len({tuple(places("random", 40, seed=seed)[1]) for seed in range(10)}) == 10
 
 
-def test_random_gives_each_eni_the_same_chance():
+def test_random_placement_gives_each_eni_the_same_chance():
     # ipamd walks one map for the ENI and another for the CIDR, so an ENI of one prefix gets as much as one of two.
     on_first = sum(places("random", 1, seed=seed)[1] == ["10.0.0.48"] for seed in range(400))
     assert 150 < on_first < 250

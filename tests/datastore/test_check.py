@@ -1,4 +1,4 @@
-"""`_check()` is what other tests lean on, so it must see what is broken."""
+"""Other tests rely on `_check()`, so it must find damage."""
 
 import attrs
 import pytest
@@ -34,7 +34,7 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize(("invariant", "damage"), BREAKAGES.values(), ids=BREAKAGES)
-def test_the_check_sees(store, invariant, damage):
+def test_the_check_finds_each_kind_of_damage(store, invariant, damage):
     damage(store)
     with pytest.raises(AssertionError, match=f"invariant {invariant}"):
         store._check()

@@ -1,4 +1,4 @@
-"""The calls that need no lock, while the collector and keys with code of their own run in the middle of everything."""
+"""The lock-free calls, while the garbage collector and keys with code of their own run in the middle of them."""
 
 import contextlib
 import gc
@@ -20,7 +20,7 @@ CHANGING = ["10.0.1.0/28", "10.0.1.16/28"]
 
 
 class Text(str):
-    """A name whose comparisons let other threads run. All are of one hash."""
+    """A name whose comparisons let other threads run. All have one hash."""
 
     __slots__ = ()
 
@@ -33,7 +33,7 @@ class Text(str):
 
 
 class Garbage:
-    """It can only be collected, and changes the datastore as it is."""
+    """A cycle that changes the datastore when it is collected."""
 
     def __init__(self, store, failures):
         self.itself, self.store, self.failures = self, store, failures
@@ -51,7 +51,7 @@ def note_failure(failures, work):
 
 
 def come_and_go(store, sandbox, failures):
-    """Assign and unassign a sandbox that others may assign and unassign at the same time."""
+    """Assign and unassign a sandbox that other threads assign and unassign at the same time."""
 
     def work():
         with contextlib.suppress(PoolExhausted, UnknownKey):
@@ -63,7 +63,7 @@ def come_and_go(store, sandbox, failures):
 
 @pytest.fixture(name="often", autouse=True)
 def _often():
-    """Let threads take turns, and the collector run, as often as they can."""
+    """Switch threads and run the garbage collector as often as possible."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(1e-6)
     gc.set_threshold(1)
@@ -73,7 +73,7 @@ def _often():
 
 
 @pytest.mark.parametrize("name", [str, Text], ids=["plain keys", "keys with code of their own"])
-def test_nothing_doubles_or_is_lost_whatever_runs_in_the_middle(name):
+def test_no_address_is_lost_or_doubled_when_the_garbage_collector_calls_the_datastore(name):
     store = node(CIDRS, CHANGING, cooldown_ns=0)
     failures, done, stop = [], Counter(), threading.Event()
 

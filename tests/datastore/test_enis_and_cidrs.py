@@ -1,4 +1,4 @@
-"""ENIs and CIDRs: adding, removing by consent and by force, excluding, and changing the mode."""
+"""ENIs and CIDRs: adding, removing with and without force, excluding, and changing the mode."""
 
 import ipaddress
 
@@ -23,7 +23,7 @@ from vpcipam.warmpool import obstacle
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_mode_or_an_eni_named_by_something_else_is_refused():
+def test_a_mode_or_an_eni_id_of_another_type_is_refused():
     with pytest.raises(TypeError, match=r"mode must be AddressMode, not str \('prefix'\): it is one of AddressMode\.SECONDARY_IP, "):
         Datastore(mode="prefix")
     store = Datastore()
@@ -41,7 +41,7 @@ def test_enis_are_listed_by_device_number():
     assert "eni-d" not in store
 
 
-def test_a_trunk_is_known_while_it_is_attached():
+def test_a_trunk_is_reported_while_it_is_attached():
     store = node([])
     assert not store.has_trunk
     store.add_eni("eni-1", device_number=1, trunk=True, now_ns=0)
@@ -50,7 +50,7 @@ def test_a_trunk_is_known_while_it_is_attached():
     assert not store.has_trunk
 
 
-def test_what_was_said_of_an_eni_is_told_again():
+def test_the_attributes_of_an_eni_can_be_read_back():
     store = Datastore(network_card=3)
     store.add_eni("eni-9", device_number=9, primary=True, trunk=True, efa=True, excluded=True, subnet_id="subnet-1", now_ns=17)
     (eni,) = store.eni_stats(17)
@@ -62,7 +62,7 @@ def test_what_was_said_of_an_eni_is_told_again():
     assert (eni.primary, eni.trunk, eni.efa, eni.excluded, eni.subnet_id) == (False, False, False, False, None)
 
 
-def test_an_eni_or_device_number_that_is_taken_is_refused():
+def test_an_eni_id_or_device_number_in_use_is_refused():
     store = node(["10.0.0.0/28"], network_card=2)
     before = snapshot(store, 0)
     with pytest.raises(DuplicateEni, match="eni-0 is already in the datastore"):
@@ -82,7 +82,7 @@ def test_a_device_number_out_of_range_is_refused_when_the_eni_is_added(device_nu
     assert store.stats(0).total_count == 16
 
 
-def test_the_highest_device_number_can_carry_pods():
+def test_the_highest_device_number_is_accepted():
     store = node()
     store.add_eni("eni-9", device_number=2**30 - 1, now_ns=0)
     store.add_cidr("eni-9", "10.0.0.0/28")
@@ -109,7 +109,7 @@ def test_an_unknown_eni_is_refused_by_name(call):
     assert snapshot(store, 0) == before
 
 
-def test_a_removed_eni_takes_its_cidrs_along_and_may_come_back_elsewhere():
+def test_a_removed_eni_takes_its_cidrs_along_and_can_be_added_at_another_index():
     store = node([], ["10.0.0.0/28", "10.0.0.16/28"])
     held = store.assign(key("web"), 0)
     store.unassign(key("web"), 0)
@@ -122,7 +122,7 @@ def test_a_removed_eni_takes_its_cidrs_along_and_may_come_back_elsewhere():
     assert (again.eni_id, again.device_number) == ("eni-0", 0)
 
 
-def test_an_eni_with_pods_is_kept_unless_it_is_gone_in_ec2():
+def test_an_eni_with_pods_is_removed_only_by_force():
     store = node([], ["10.0.0.16/28", "10.0.0.0/28"])
     for address in ("10.0.0.17", "10.0.0.16", "10.0.0.3"):
         store.assign_at(key(address), address, 0)
@@ -148,7 +148,7 @@ def test_force_without_pods_is_a_plain_removal():
 # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
 
-def test_cidrs_are_listed_in_order_and_in_their_shortest_form():
+def test_cidrs_are_listed_in_order_and_canonical_form():
     store = node(["10.0.0.32/28", "10.0.0.9", "10.0.0.16/28"])
     assert store.cidrs("eni-0") == ("10.0.0.9/32", "10.0.0.16/28", "10.0.0.32/28")
 
@@ -192,7 +192,7 @@ def test_a_cidr_that_fits_no_slot_of_an_ipv6_node_is_refused(cidr):
     assert store.cidrs("eni-0") == ()
 
 
-def test_the_refusal_of_a_cidr_says_what_would_fit():
+def test_the_refusal_of_a_cidr_names_what_would_fit():
     with pytest.raises(InvalidCidr, match="fits no slot of an ENI: in prefix mode a slot takes an IPv4 /32 or /28"):
         node(["10.0.0.0/27"])
     with pytest.raises(InvalidCidr, match="in ipv6 mode a slot takes an IPv6 /80"):
@@ -200,7 +200,7 @@ def test_the_refusal_of_a_cidr_says_what_would_fit():
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"10.0.0.0/28", ("10.0.0.0", 28)])
-def test_what_is_no_text_is_a_type_error(wrong):
+def test_a_cidr_that_is_no_text_is_a_type_error(wrong):
     store = node([])
     with pytest.raises(TypeError):
         store.add_cidr("eni-0", wrong)
@@ -209,7 +209,7 @@ def test_what_is_no_text_is_a_type_error(wrong):
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.16/28", "10.0.0.0/32", "::a00:0/128", "10.0.0.5/32"])
-def test_a_cidr_that_the_eni_has_not_is_not_removed(cidr):
+def test_removing_an_unknown_cidr_is_refused(cidr):
     store = node(["10.0.0.0/28"], ["10.0.0.16/28"])
     before = snapshot(store, 0)
     for force in (False, True):
@@ -220,7 +220,7 @@ def test_a_cidr_that_the_eni_has_not_is_not_removed(cidr):
     assert snapshot(store, 0) == before
 
 
-def test_a_cidr_may_be_written_otherwise_when_it_is_removed():
+def test_a_cidr_can_be_removed_by_another_spelling():
     store = node(["2001:db8::/80"], mode=AddressMode.IPV6)
     store.remove_cidr("eni-0", "2001:DB8:0:0:0:0:0:0/80", now_ns=0)
     store = singles([5])
@@ -228,7 +228,7 @@ def test_a_cidr_may_be_written_otherwise_when_it_is_removed():
     assert store.cidrs("eni-0") == ()
 
 
-def test_a_cidr_with_pods_is_kept_unless_it_is_gone_in_ec2():
+def test_a_cidr_with_pods_is_removed_only_by_force():
     store = node(["10.0.0.0/28", "10.0.0.16/28"])
     for address in ("10.0.0.17", "10.0.0.5", "10.0.0.4"):
         store.assign_at(key(address), address, 0)
@@ -244,7 +244,7 @@ def test_a_cidr_with_pods_is_kept_unless_it_is_gone_in_ec2():
 # --- exclusion -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_excluded_eni_keeps_its_pods_and_gives_nothing_new():
+def test_an_excluded_eni_keeps_its_pods_and_gives_no_addresses():
     store = singles([5, 6], [7])
     held = store.assign(key("web"), 0)
     store.set_excluded("eni-0", excluded=True)
@@ -256,7 +256,7 @@ def test_an_excluded_eni_keeps_its_pods_and_gives_nothing_new():
     assert store.assign(key("new"), 0).address == "10.0.0.6"
 
 
-def test_cidrs_added_to_an_excluded_eni_give_nothing_until_it_is_taken_back():
+def test_cidrs_of_an_excluded_eni_give_addresses_once_it_is_included():
     store = node()
     store.add_eni("eni-0", device_number=0, excluded=True, now_ns=0)
     store.add_cidr("eni-0", "10.0.0.0/28")
@@ -267,7 +267,7 @@ def test_cidrs_added_to_an_excluded_eni_give_nothing_until_it_is_taken_back():
     assert store.assign(key("web"), 0).address == "10.0.0.0"
 
 
-def test_an_excluded_eni_counts_only_what_pods_hold():
+def test_an_excluded_eni_counts_only_assigned_addresses():
     store = node(["10.0.0.0/28"], ["10.0.0.16/28"], cooldown_ns=30)
     for turn in range(3):
         store.assign(key(str(turn)), 0)
@@ -282,7 +282,7 @@ def test_an_excluded_eni_counts_only_what_pods_hold():
 # --- mode ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_of_mode_moves_no_pod_and_changes_where_new_addresses_come_from():
+def test_a_change_of_mode_affects_only_new_assigns():
     store = node(["10.0.0.0/28", "10.0.0.16/32"], mode=AddressMode.SECONDARY_IP)
     web = store.assign(key("web"), 0)
     store.set_mode(AddressMode.PREFIX)
@@ -299,7 +299,7 @@ def test_a_change_of_mode_moves_no_pod_and_changes_where_new_addresses_come_from
     store._check()
 
 
-def test_a_change_of_mode_opens_nothing_on_an_excluded_eni():
+def test_a_change_of_mode_keeps_an_excluded_eni_excluded():
     store = node(["10.0.0.0/28"], mode=AddressMode.SECONDARY_IP)
     store.set_excluded("eni-0", excluded=True)
     store.set_mode(AddressMode.PREFIX)
@@ -324,7 +324,7 @@ def test_a_node_keeps_its_ip_family(before, after):
 
 
 @pytest.mark.parametrize("mode", AddressMode)
-def test_a_change_to_the_same_mode_is_no_change(mode):
+def test_setting_the_same_mode_changes_nothing(mode):
     store = Datastore(mode=mode)
     store.set_mode(mode)
     assert store.mode is mode
@@ -341,7 +341,7 @@ def test_prefixes_are_counted_whatever_the_mode(mode):
 # --- what to give back ---------------------------------------------------------------------------------------------------
 
 
-def test_cidrs_are_given_back_stale_ones_first_then_quiet_ones_then_the_higher():
+def test_removable_cidrs_are_ordered_stale_first_then_quiet_then_highest():
     store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28", "10.0.0.48/28", "10.0.0.64/32", "10.0.0.65/32"], cooldown_ns=30)
     store.assign_at(key("pod"), "10.0.0.0", 0)
     for address in ("10.0.0.48", "10.0.0.65"):
@@ -369,7 +369,7 @@ def test_each_removable_cidr_is_removed_without_force():
 # --- cooldowns, ENI by ENI ------------------------------------------------------------------------------------------------
 
 
-def test_the_last_end_of_cooldown_on_an_eni_is_reported_until_it_is_over():
+def test_the_last_cooldown_of_an_eni_is_reported_until_it_ends():
     store = node(["10.0.0.0/28"], ["10.0.0.16/28"], cooldown_ns=30)
     for address, released_ns in (("10.0.0.16", 5), ("10.0.0.17", 9), ("10.0.0.18", 2), ("10.0.0.1", 50)):
         store.assign_at(key(address), address, 0)
@@ -380,7 +380,7 @@ def test_the_last_end_of_cooldown_on_an_eni_is_reported_until_it_is_over():
     assert [obstacle(eni, 10**12) for eni in store.eni_stats(10**12)] == ["it is the primary ENI", None]
 
 
-def test_addresses_that_cool_outside_all_cidrs_are_no_enis():
+def test_cooldowns_outside_all_cidrs_count_for_no_eni():
     store = node([], ["10.0.0.16/28"], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.remove_cidr("eni-1", "10.0.0.16/28", force=True, now_ns=0)
@@ -413,11 +413,11 @@ MIXED = (["10.0.0.0/28", "10.0.0.32/32", "10.0.0.47/32"], ["10.0.0.33/32", "10.0
     ],
 )
 @pytest.mark.parametrize("mode", [AddressMode.PREFIX, AddressMode.SECONDARY_IP])
-def test_the_cidrs_that_share_an_address_with_one_are_found(mode, cidr, found):
+def test_overlapping_cidrs_are_found(mode, cidr, found):
     assert node(*MIXED, mode=mode).overlapping(cidr) == tuple(found)
 
 
-def test_every_single_address_is_found_in_the_cidr_around_it_and_nowhere_else():
+def test_an_address_overlaps_only_the_cidr_around_it():
     store = node(*MIXED)
     cidrs = {ipaddress.ip_network(cidr): eni_id for eni_id in store.eni_ids for cidr in store.cidrs(eni_id)}
     for address in ipaddress.ip_network("10.0.0.0/25"):
@@ -440,7 +440,7 @@ def test_the_slash_80_around_an_ipv6_address_is_found(cidr, found):
     assert node(["::/80"], mode=AddressMode.IPV6).overlapping("0.0.0.5/32") == ()
 
 
-def test_what_is_no_cidr_overlaps_nothing_and_is_refused():
+def test_an_overlap_query_with_an_invalid_cidr_is_refused():
     for wrong in ("10.0.0.1/28", "10.0.0.256/32", ""):
         with pytest.raises(InvalidCidr):
             singles([1]).overlapping(wrong)
@@ -454,7 +454,7 @@ def test_what_is_no_cidr_overlaps_nothing_and_is_refused():
         (AddressMode.IPV6, "2001:db8::/80", "2001:db8::"),
     ],
 )
-def test_an_assignment_says_which_cidr_its_address_lies_in_the_first_time_and_every_other(mode, cidr, address):
+def test_every_answer_of_assign_names_the_cidr_of_the_address(mode, cidr, address):
     store = node([cidr], mode=mode)
     for now_ns in (0, 100):
         made = store.assign(key("web"), now_ns)
@@ -463,7 +463,7 @@ def test_an_assignment_says_which_cidr_its_address_lies_in_the_first_time_and_ev
         assert store.unassign(key("web"), now_ns) == made
 
 
-def test_the_revision_grows_with_each_change_of_what_is_attached_and_with_nothing_else():
+def test_the_revision_grows_only_with_changes_of_enis_and_cidrs():
     store = node([])
     seen = [store.revision]
     for change in (

@@ -1,4 +1,4 @@
-"""A signal's handler that raises in the middle of a call, as ^C does: the lock is free after it, and other threads go on."""
+"""A signal handler that raises in the middle of a call, as ^C does: it leaves the lock free for other threads."""
 
 import contextlib
 import itertools
@@ -34,7 +34,7 @@ class Interrupt(BaseException):
 
 
 class Handler:
-    """A profiler that raises at one of the points at which the interpreter looks for signals: where a call begins, and after each call."""
+    """A profiler that raises at one of the points where the interpreter handles signals: the begin and the end of a call."""
 
     def __init__(self, number):
         self.number, self.raised = number, False
@@ -62,7 +62,7 @@ class Handler:
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_wherever_a_call_is_interrupted_the_lock_is_free_after_it(call, journal):
+def test_the_lock_is_free_after_an_interrupt_at_any_point(call, journal):
     for points in itertools.count():
         store = node(CIDRS, journal=journal and journal())
         store.assign(key("web"), 0)
@@ -74,7 +74,7 @@ def test_wherever_a_call_is_interrupted_the_lock_is_free_after_it(call, journal)
 
 
 def is_free(store):
-    """Tell whether another thread gets an answer, and needs no lock for an assign."""
+    """Tell whether another thread gets an answer, and assigns without the lock."""
     other = threading.Thread(target=store.stats, args=[1], daemon=True)
     other.start()
     other.join(10)

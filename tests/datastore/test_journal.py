@@ -1,4 +1,4 @@
-"""The journal: told before a change is acknowledged, undone where it can't write, and enough to build the same state again."""
+"""The journal: written before a change is acknowledged, undone if that fails, and enough to restore the same state."""
 
 import hypothesis.strategies as st
 import pytest
@@ -15,7 +15,7 @@ POD = PodRef("default", "web-1")
 
 
 class Spy:
-    """A journal that looks at what the datastore answers while it is written to."""
+    """A journal that reads the datastore while it is written to."""
 
     def __init__(self, look):
         self.look = look
@@ -75,7 +75,7 @@ def test_a_forced_removal_is_recorded_at_once_for_all_its_pods():
     ]
 
 
-def test_what_changes_nobodys_address_is_not_recorded():
+def test_a_call_that_changes_no_address_is_not_recorded():
     journal = FlakyJournal()
     store = node(["10.0.0.0/28"], ["10.0.0.16/28"], journal=journal)
     store.assign(key("web"), 0)
@@ -97,7 +97,7 @@ def test_what_changes_nobodys_address_is_not_recorded():
     assert journal.calls == []
 
 
-def test_a_change_is_recorded_before_anybody_can_see_it_released():
+def test_an_unassign_is_recorded_before_its_address_is_free():
     spy = Spy(lambda key: store.assignment_of(key))  # noqa: PLW0108  # it is made below
     store = node(["10.0.0.0/28"], journal=spy)
     store.assign(key("web"), 0)
@@ -111,7 +111,7 @@ def test_a_change_is_recorded_before_anybody_can_see_it_released():
 
 @pytest.mark.parametrize("wrong", WRONG_TIMES)
 @pytest.mark.parametrize("call", TIMED_CALLS.values(), ids=TIMED_CALLS)
-def test_nothing_is_recorded_at_a_time_that_is_refused(call, wrong):
+def test_nothing_is_recorded_at_an_invalid_time(call, wrong):
     journal = FlakyJournal()
     store = node(["10.0.0.0/28"], ["10.0.0.32/28"], journal=journal)
     store.assign(key("web"), 0)
@@ -136,7 +136,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("placement", ["lowest", "packed", "spread"])
-def test_a_change_that_the_journal_refuses_is_undone_and_then_goes_as_if_never_tried(change, placement):
+def test_a_change_that_the_journal_refuses_is_undone_and_can_be_repeated(change, placement):
     def build():
         journal = FlakyJournal()
         store = node(["10.0.0.0/28", "10.0.0.16/28"], ["10.0.0.32/28"], journal=journal, placement=placement, cooldown_ns=30)
@@ -189,7 +189,7 @@ def test_an_interrupt_while_writing_is_undone_too():
 # --- the journal in memory -----------------------------------------------------------------------------------------------
 
 
-def test_the_memory_journal_holds_who_has_an_address_and_what_cools():
+def test_the_memory_journal_holds_sandboxes_and_cooldowns():
     journal = MemoryJournal()
     for last in (5, 6, 7):
         journal.record((Assigned(key(str(last)), f"10.0.0.{last}", None, last),))
@@ -201,7 +201,7 @@ def test_the_memory_journal_holds_who_has_an_address_and_what_cools():
     assert journal.cooling == (Cooling("10.0.0.5", 40),)
 
 
-def test_the_memory_journal_takes_all_of_a_release_or_nothing():
+def test_the_memory_journal_records_a_release_wholly_or_not_at_all():
     journal = MemoryJournal()
     journal.record((Assigned(key("web"), "10.0.0.5", None, 0),))
     with pytest.raises(UnknownKey, match="aws-cni/other/eth0"):
@@ -210,7 +210,7 @@ def test_the_memory_journal_takes_all_of_a_release_or_nothing():
     assert journal.cooling == ()
 
 
-def test_a_journal_that_is_attached_too_late_refuses_a_release_and_nothing_is_lost():
+def test_a_journal_attached_too_late_refuses_a_release_and_nothing_changes():
     journal = MemoryJournal()
     store = singles([5], journal=journal)
     store.assign(key("web"), 0)
@@ -232,8 +232,8 @@ steps = st.lists(st.tuples(st.sampled_from(("assign", "unassign", "remove")), st
 
 
 @given(steps=steps, placement=st.sampled_from(("lowest", "random")))
-def test_fault_2_what_the_journal_holds_builds_the_same_state_again_cooldowns_included(steps, placement):
-    # Upstream's checkpoint knows no cooldown, so after a restart an address released a moment ago is given out at once.
+def test_fault_2_the_journal_restores_the_same_state_with_cooldowns(steps, placement):
+    # ipamd's checkpoint has no cooldowns, so after a restart it assigns a just released address at once.
     cidrs = ["10.0.0.0/28", "10.0.0.16/28"]
     journal = MemoryJournal()
     store = node(cidrs, journal=journal, cooldown_ns=10, placement=placement)
@@ -265,7 +265,7 @@ def test_fault_2_what_the_journal_holds_builds_the_same_state_again_cooldowns_in
 # --- many at once --------------------------------------------------------------------------------------------------------
 
 
-def test_many_are_assigned_with_one_record_and_in_the_order_asked():
+def test_many_are_assigned_in_order_with_one_record():
     journal = FlakyJournal()
     store = singles([5, 6, 7], journal=journal)
     store.assign(key("old"), 0)
@@ -276,7 +276,7 @@ def test_many_are_assigned_with_one_record_and_in_the_order_asked():
     assert [store.pod_of(key(name)) for name in ("a", "old", "b")] == [POD, None, None]
 
 
-def test_many_that_all_have_addresses_are_not_recorded_again():
+def test_assigning_many_again_is_not_recorded():
     journal = FlakyJournal()
     store = singles([5, 6], journal=journal)
     first = store.assign_many([(key("a"), None), (key("b"), None)], 0)
@@ -317,7 +317,7 @@ def test_many_are_unassigned_all_or_none(journal, keys, message):
 
 
 @pytest.mark.parametrize("placement", ["lowest", "packed", "spread"])
-def test_too_many_get_nothing_and_the_message_counts_what_there_is(placement):
+def test_too_many_get_nothing_and_the_refusal_counts_the_free_addresses(placement):
     store = singles([5, 6, 7], journal=FlakyJournal(), placement=placement, cooldown_ns=30)
     store.assign(key("gone"), 0)
     store.unassign(key("gone"), 0)
@@ -331,7 +331,7 @@ def test_too_many_get_nothing_and_the_message_counts_what_there_is(placement):
     assert store.assign(key("c"), 1).address in addresses
 
 
-def test_many_at_once_are_undone_where_the_journal_refuses_or_a_key_is_empty():
+def test_many_at_once_are_undone_when_the_journal_refuses_or_a_key_is_empty():
     journal = FlakyJournal(down=True)
     store = singles([5, 6], journal=journal)
     with pytest.raises(JournalDownError):
@@ -348,7 +348,7 @@ def test_many_at_once_are_undone_where_the_journal_refuses_or_a_key_is_empty():
     assert assigned(store) == {"a": "10.0.0.5", "b": "10.0.0.6"}
 
 
-def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the_address():
+def test_reported_cooldowns_hold_for_addresses_without_a_sandbox():
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal)
     store.assign(key("a"), 0)
@@ -362,7 +362,7 @@ def test_cooldowns_that_others_know_of_are_taken_over_where_no_sandbox_holds_the
 
 
 @pytest.mark.parametrize("ends_ns", [(40, 30), (30, 40)])
-def test_of_two_cooldowns_of_an_address_in_no_cidr_the_later_is_told_of_and_counts(ends_ns):
+def test_of_two_cooldowns_of_an_address_outside_all_cidrs_the_later_holds(ends_ns):
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal)
     journal.record(cooling=(Cooling("10.0.0.6", ends_ns[1]),))
@@ -375,7 +375,7 @@ def test_of_two_cooldowns_of_an_address_in_no_cidr_the_later_is_told_of_and_coun
     assert [(each.address, each.until_ns) for each in store.cooldowns(0)] == [("10.0.0.5", 35), ("10.0.0.6", 40)]
 
 
-def test_what_cools_of_a_new_cidr_cools_before_anyone_is_given_it():
+def test_cooldowns_hold_in_a_new_cidr_before_the_first_assign():
     journal = MemoryJournal()
     store = node(["10.0.0.32/28"], journal=journal)
     store.add_cidr("eni-0", "10.0.0.16/28", cooling=[Cooling("10.0.0.17", 40), Cooling("10.0.0.18", 50), Cooling("10.0.0.32", 60)])
@@ -383,7 +383,7 @@ def test_what_cools_of_a_new_cidr_cools_before_anyone_is_given_it():
     assert [each.address for each in store.cooldowns(0)] == ["10.0.0.17", "10.0.0.18"]
 
 
-def test_a_new_cidr_whose_cooldowns_the_journal_can_not_keep_is_there_and_they_cool():
+def test_a_new_cidr_and_its_cooldowns_stay_when_the_journal_refuses_them():
     seen, journal = [], MemoryJournal()
     store = singles([5], journal=journal, on_event=seen.append)
 
@@ -398,7 +398,7 @@ def test_a_new_cidr_whose_cooldowns_the_journal_can_not_keep_is_there_and_they_c
     store._check()
 
 
-def test_a_restart_puts_sandboxes_back_on_the_same_journal_without_writing():
+def test_restoring_sandboxes_writes_nothing_to_the_journal():
     journal = FlakyJournal()
     store = singles([5, 6], journal=journal)
     store.assign_many([(key("a"), POD), (key("b"), None)], 0)
@@ -415,7 +415,7 @@ times = st.integers(0, 2**62 - 1)
 
 
 @given(times, times, st.integers(0, 2**40))
-def test_what_is_left_of_a_cooldown_is_never_negative_and_never_more_than_the_whole(now_ns, released_ns, cooldown_ns):
+def test_the_rest_of_a_cooldown_lies_between_nothing_and_the_whole(now_ns, released_ns, cooldown_ns):
     cooling = Cooling("10.0.0.5", released_ns + cooldown_ns, released_ns)
     left = cooling.left_at(now_ns)
     if left is None:
@@ -427,12 +427,12 @@ def test_what_is_left_of_a_cooldown_is_never_negative_and_never_more_than_the_wh
         assert left.left_at(now_ns) == left
 
 
-def test_a_cooldown_of_unknown_beginning_is_taken_at_its_word():
+def test_a_cooldown_without_a_beginning_keeps_its_end():
     assert Cooling("10.0.0.5", 40).left_at(39) == Cooling("10.0.0.5", 40)
     assert Cooling("10.0.0.5", 40).left_at(40) is None
 
 
-def test_what_is_over_by_the_clock_is_still_told_in_case_the_clock_is_wrong():
+def test_ended_cooldowns_are_still_restored_in_case_the_clock_is_wrong():
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal, cooldown_ns=30)
     store.assign_many([(key("a"), None), (key("b"), None)], 0)

@@ -1,4 +1,4 @@
-"""A restart: what the journal holds comes back, and what can't be taken as it stands is kept until somebody decides."""
+"""A restart: the journal's sandboxes and cooldowns are restored, and doubtful entries are quarantined until decided."""
 
 import pytest
 from datastore_worlds import JournalDownError, key, node, singles
@@ -28,7 +28,7 @@ S = 1_000_000_000
 
 
 class Kept(MemoryJournal):
-    """A journal that already holds something, entries to decide about among it, and fails while `down` is set."""
+    """A journal with entries, cooldowns and problems, which fails while `down` is set."""
 
     def __init__(self, assigned=(), cooling=(), problems=()):
         super().__init__()
@@ -62,7 +62,7 @@ def problem(name=None, address=None, number=1):
 
 
 def restored(journal, *last_bytes, now_ns=0, **options):
-    """A datastore of single addresses that has taken back what a journal holds, with the answer."""
+    """A datastore of single addresses restored from a journal, and the answer of `restore`."""
     store = singles(list(last_bytes), journal=journal, cooldown_ns=30 * S, **options)
     return store, store.restore(now_ns)
 
@@ -74,7 +74,7 @@ def addresses(store):
 # --- what comes back -----------------------------------------------------------------------------------------------------
 
 
-def test_sandboxes_are_back_on_their_addresses_with_their_pods():
+def test_sandboxes_are_restored_with_addresses_and_pods():
     journal = Kept([held("web", "10.0.0.7", POD), held("api", "10.0.0.5")])
     store, answer = restored(journal, 5, 6, 7)
     assert addresses(store) == {"web": "10.0.0.7", "api": "10.0.0.5"}
@@ -86,13 +86,13 @@ def test_sandboxes_are_back_on_their_addresses_with_their_pods():
     assert str(answer) == "2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool"
 
 
-def test_what_is_restored_is_not_written_again():
+def test_restored_sandboxes_are_not_written_again():
     journal = Kept([held("web", "10.0.0.7")], [Cooling("10.0.0.5", 20 * S, 0)])
     journal.down = True
     restored(journal, 5, 6, 7)
 
 
-def test_addresses_go_on_cooling_with_what_is_left():
+def test_restored_addresses_cool_for_the_remaining_time():
     journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0), Cooling("10.0.0.200", 20 * S, 0), Cooling("10.0.0.6", 4 * S, 0)])
     store, answer = restored(journal, 5, 6, now_ns=5 * S)
     assert (answer.cooling, answer.cooling_elsewhere) == ((Cooling("10.0.0.5", 20 * S, 0),), (Cooling("10.0.0.200", 20 * S, 0),))
@@ -103,13 +103,13 @@ def test_addresses_go_on_cooling_with_what_is_left():
     assert store.assign(key("b"), 20 * S).address == "10.0.0.5"
 
 
-def test_a_clock_put_back_makes_no_cooldown_longer_than_it_was_in_all():
+def test_a_clock_set_back_makes_no_cooldown_longer_than_the_whole():
     store, answer = restored(Kept(cooling=[Cooling("10.0.0.5", 1030 * S, 1000 * S)]), 5, now_ns=10 * S)
     assert answer.cooling == (Cooling("10.0.0.5", 40 * S, 10 * S),)
     assert store.assign(key("a"), 40 * S).address == "10.0.0.5"
 
 
-def test_a_clock_that_may_have_been_put_forward_lets_all_cool_anew_that_the_journal_knows_of():
+def test_all_known_cooldowns_start_again_when_the_clock_is_not_trusted():
     journal = Kept(cooling=[Cooling("10.0.0.5", 30 * S, 0), Cooling("10.0.0.6", 2000 * S, 1970 * S)])
     store = singles([5, 6], journal=journal, cooldown_ns=30 * S)
     answer = store.restore(1980 * S, trust_clock=False)
@@ -119,12 +119,12 @@ def test_a_clock_that_may_have_been_put_forward_lets_all_cool_anew_that_the_jour
         store.assign(key("a"), 2010 * S - 1)
 
 
-def test_cooldowns_of_another_ip_version_lie_elsewhere():
+def test_cooldowns_of_another_ip_version_are_outside_all_cidrs():
     answer = restored(Kept(cooling=[Cooling("2001:db8::1", 20 * S, 0)]), 5)[1]
     assert [each.address for each in answer.cooling_elsewhere] == ["2001:db8::1"]
 
 
-def test_sandboxes_that_are_gone_are_released_and_their_addresses_cool():
+def test_gone_sandboxes_are_released_and_their_addresses_cool():
     migrated = Assigned(SandboxKey("_migrated-from-cri", "old", "unknown"), "10.0.0.6", None, 0)
     journal = Kept([held("web", "10.0.0.5"), migrated, held("api", "10.0.0.7")])
     store = singles([5, 6, 7], journal=journal, cooldown_ns=30 * S)
@@ -144,7 +144,7 @@ def test_a_migrated_sandbox_is_found_by_its_real_key():
     assert store.unassign(key("old"), 1).address == "10.0.0.6"
 
 
-def test_events_tell_of_what_is_back_and_what_is_not():
+def test_events_report_restored_and_quarantined_entries():
     seen = []
     journal = Kept([held("web", "10.0.0.5"), held("lost", "10.0.9.9")])
     store = singles([5], journal=journal, on_event=seen.append)
@@ -162,7 +162,7 @@ def test_events_tell_of_what_is_back_and_what_is_not():
 
 
 @pytest.mark.parametrize("now_ns", [-1, 2**62, 2**70])
-def test_a_wrong_time_is_refused_before_anything_is_back(now_ns):
+def test_an_invalid_time_is_refused_before_anything_is_restored(now_ns):
     store = singles([5], journal=Kept([held("web", "10.0.0.5")]))
     with pytest.raises(OutOfRange):
         store.restore(now_ns)
@@ -175,7 +175,7 @@ def test_a_wrong_time_is_refused_before_anything_is_back(now_ns):
     assert store.quarantined == ()
 
 
-def test_what_cooled_outside_the_cidrs_cools_on_in_one_that_has_it():
+def test_a_cooldown_outside_all_cidrs_holds_in_a_new_one():
     store, _ = restored(
         Kept(cooling=[Cooling("10.0.0.7", 20 * S - 1, 0), Cooling("10.0.0.6", 20 * S, 0), Cooling("10.0.0.4", 25 * S, 0)]), 5
     )
@@ -189,14 +189,14 @@ def test_what_cooled_outside_the_cidrs_cools_on_in_one_that_has_it():
     assert store.assign(key("b"), 20 * S).address == "10.0.0.6"
 
 
-def test_what_only_says_again_what_another_entry_says_is_told_and_needs_no_decision():
+def test_a_repeated_entry_is_reported_and_not_quarantined():
     web = held("web", "10.0.0.5")
     again = Problem("allocation 2", "it says the same", None, None, "{}", web)
     store, answer = restored(Kept([web], problems=[again]), 5)
     assert (answer.repeats, answer.quarantined, store.quarantined) == ((again,), (), ())
 
 
-def test_a_migrated_sandbox_that_is_gone_is_released_by_either_of_its_keys():
+def test_a_gone_migrated_sandbox_is_released_by_either_key():
     migrated = SandboxKey("_migrated-from-cri", "old", "unknown")
     for gone in ([migrated], [key("old")], [key("old"), migrated]):
         journal = Kept([Assigned(migrated, "10.0.0.5", None, 0)])
@@ -209,12 +209,12 @@ def test_a_migrated_sandbox_that_is_gone_is_released_by_either_of_its_keys():
         assert (store.quarantined, journal.assigned) == ((), ())
 
 
-def test_without_a_journal_there_is_nothing_to_restore_from():
+def test_restore_without_a_journal_is_refused():
     with pytest.raises(DatastoreError, match="there is no journal to restore from"):
         Datastore().restore(0)
 
 
-def test_a_restore_comes_before_the_first_assign():
+def test_restore_after_an_assign_is_refused():
     store = singles([5], journal=MemoryJournal())
     store.assign(key("web"), 0)
     with pytest.raises(DatastoreError, match="restore before the first assign"):
@@ -224,7 +224,7 @@ def test_a_restore_comes_before_the_first_assign():
         store.restore(1)
 
 
-def test_where_the_journal_can_not_be_told_of_what_is_gone_the_others_are_back():
+def test_the_others_are_restored_when_the_journal_refuses_the_release_of_gone_sandboxes():
     journal = Kept([held("web", "10.0.0.5"), held("api", "10.0.0.6")])
     journal.down = True
     store = singles([5, 6], journal=journal)
@@ -238,7 +238,7 @@ def test_where_the_journal_can_not_be_told_of_what_is_gone_the_others_are_back()
 # --- quarantine ----------------------------------------------------------------------------------------------------------
 
 
-def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
+def test_fault_6_an_entry_outside_all_cidrs_stays_in_the_journal_and_is_reported():
     journal = Kept([held("web", "10.0.0.5"), held("lost", "10.0.9.9", POD)])
     store, answer = restored(journal, 5, 6)
     (lost,) = answer.quarantined
@@ -256,7 +256,7 @@ def test_fault_6_an_entry_that_fits_nowhere_stays_in_the_journal_and_is_told():
     store._check()
 
 
-def test_an_entry_in_quarantine_without_an_address_withholds_nothing_of_a_new_cidr():
+def test_a_quarantined_entry_without_an_address_withholds_nothing():
     store, answer = restored(Kept(problems=[problem("who")]), 5)
     store.add_cidr("eni-0", "10.0.0.6/32")
     assert [store.assign(key(name), 0).address for name in "ab"] == ["10.0.0.5", "10.0.0.6"]
@@ -264,7 +264,7 @@ def test_an_entry_in_quarantine_without_an_address_withholds_nothing_of_a_new_ci
     store._check()
 
 
-def test_an_address_in_quarantine_is_given_to_nobody_once_its_cidr_is_back():
+def test_a_quarantined_address_is_withheld_when_its_cidr_is_back():
     store, _ = restored(Kept([held("lost", "10.0.0.6")]), 5)
     store.add_cidr("eni-0", "10.0.0.6/32")
     store.add_cidr("eni-0", "10.0.0.7/32")
@@ -284,7 +284,7 @@ def test_an_address_in_quarantine_is_given_to_nobody_once_its_cidr_is_back():
     store._check()
 
 
-def test_an_address_in_quarantine_whose_cidr_is_gone_stays_there():
+def test_a_quarantined_address_stays_quarantined_when_its_cidr_is_removed():
     store, answer = restored(Kept([held("lost", "10.0.0.6")]), 5)
     store.add_cidr("eni-0", "10.0.0.6/32")
     assert store.remove_cidr("eni-0", "10.0.0.6/32", force=True, now_ns=1) == ()
@@ -298,10 +298,10 @@ def test_an_address_in_quarantine_whose_cidr_is_gone_stays_there():
     store._check()
 
 
-def test_an_address_in_quarantine_that_cools_is_withheld_when_that_is_over():
+def test_a_quarantined_address_is_withheld_after_its_cooldown():
     journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0)], problems=[problem("who", "10.0.0.5")])
     store, answer = restored(journal, 5, 6)
-    # The journal has the cooldown too, which says nothing against the entry.
+    # The journal has the cooldown too, which does not contradict the entry.
     assert store.assign(key("a"), 21 * S).address == "10.0.0.6"
     with pytest.raises(PoolExhausted):
         store.assign(key("b"), 100 * S)
@@ -311,12 +311,12 @@ def test_an_address_in_quarantine_that_cools_is_withheld_when_that_is_over():
     assert store.assign(key("b"), 130 * S).address == "10.0.0.5"
 
 
-def test_an_address_that_cools_when_its_cidr_comes_back_is_withheld_at_the_next_assign():
+def test_a_quarantined_address_that_cools_when_its_cidr_is_back_is_withheld_at_the_next_assign():
     journal = MemoryJournal()
     store = singles([5, 6], journal=journal, cooldown_ns=30 * S)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)
-    # Somebody's journal names an address that cools in the pool already, as it may after the cooldown of another card.
+    # The journal names an address that already cools in the pool, as after a cooldown on another card.
     again = singles([5, 6], journal=Kept(problems=[problem("who", "10.0.0.5")]), cooldown_ns=30 * S)
     again._sandboxes.pool.cool_at(0x0A000005, 30 * S)
     again.restore(1)
@@ -329,14 +329,14 @@ def test_an_address_that_cools_when_its_cidr_comes_back_is_withheld_at_the_next_
         again.assign_many([(key("y"), None)], 40 * S)
 
 
-def test_a_cooldown_told_of_an_address_in_quarantine_changes_nothing_there():
+def test_a_reported_cooldown_does_not_end_a_quarantine():
     store, _ = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
     store.withhold([Cooling("10.0.0.5", 9 * S)])
     with pytest.raises(PoolExhausted):
         store.assign(key("a"), 10 * S)
 
 
-def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_withheld():
+def test_a_withheld_address_keeps_a_cooldown_longer_than_that_of_its_release():
     # As after a restart with a shorter cooldown than before, where the journal has an entry about the address, too.
     journal = Kept(cooling=[Cooling("10.0.0.5", 300 * S, 0)], problems=[problem("who", "10.0.0.5")])
     store, answer = restored(journal, 5)
@@ -348,7 +348,7 @@ def test_a_cooldown_longer_than_that_of_a_decision_is_kept_while_an_address_is_w
     assert store.assign(key("a"), 300 * S).address == "10.0.0.5"
 
 
-def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
+def test_accepting_a_withheld_address_forgets_its_cooldown():
     store, answer = restored(Kept(problems=[problem("who", "10.0.0.5")]), 5)
     for until_s in (100, 300, 200):
         store.withhold([Cooling("10.0.0.5", until_s * S, 0)])
@@ -359,7 +359,7 @@ def test_a_cooldown_is_forgotten_with_a_withheld_address_that_is_accepted():
     assert store.assign(key("a"), 32 * S).address == "10.0.0.5"
 
 
-def test_an_address_that_a_sandbox_had_first_is_withheld_once_that_has_gone():
+def test_a_quarantined_address_is_withheld_once_its_first_sandbox_has_gone():
     journal = Kept([held("web", "10.0.0.5")], problems=[problem(None, "10.0.0.5")])
     store, answer = restored(journal, 5)
     assert addresses(store) == {"web": "10.0.0.5"}
@@ -373,7 +373,7 @@ def test_an_address_that_a_sandbox_had_first_is_withheld_once_that_has_gone():
     assert store.assign(key("new"), 130 * S).address == "10.0.0.5"
 
 
-def test_the_release_of_an_entry_leaves_an_address_alone_that_a_sandbox_has():
+def test_releasing_an_entry_keeps_an_address_that_a_sandbox_has():
     journal = Kept([held("web", "10.0.0.5")], problems=[problem(None, "10.0.0.5")])
     store, answer = restored(journal, 5)
     store.release_quarantined(answer.quarantined[0], 1)
@@ -382,7 +382,7 @@ def test_the_release_of_an_entry_leaves_an_address_alone_that_a_sandbox_has():
     assert journal.cooling == ()
 
 
-def test_who_is_unassigned_is_over_in_quarantine_too():
+def test_unassign_drops_the_quarantined_entries_of_a_sandbox():
     journal = Kept([held("lost", "10.0.9.9")], problems=[problem("two", "10.0.0.5", 1), problem("two", "10.0.0.6", 2)])
     store, _ = restored(journal, 5, 6)
     assert store.unassign(key("lost"), 1) == Assignment("10.0.9.9", "", -1, 0, "")
@@ -397,7 +397,7 @@ def test_who_is_unassigned_is_over_in_quarantine_too():
     assert store.assign(key("new"), 30 * S + 1).address == "10.0.0.5"
 
 
-def test_who_is_unassigned_from_an_address_is_over_in_quarantine_too():
+def test_unassign_of_a_restored_sandbox_drops_its_quarantined_entries():
     journal = Kept([held("web", "10.0.0.5")], problems=[problem("web", None, 1), problem("web", "10.0.0.6", 2)])
     store, _ = restored(journal, 5, 6)
     assert store.unassign(key("web"), 1).address == "10.0.0.5"
@@ -415,7 +415,7 @@ def test_a_migrated_sandbox_in_quarantine_is_found_by_its_real_key():
 
 
 @pytest.mark.parametrize(("address", "said"), [("2001:db8::1", "2001:db8::1"), (None, "")])
-def test_who_names_no_address_of_this_node_gives_none_back(address, said):
+def test_unassign_of_an_entry_without_a_usable_address_frees_nothing(address, said):
     journal = Kept(problems=[problem("web", address)])
     store, answer = restored(journal, 5)
     assert store.unassign(key("web"), 1) == Assignment(said, "", -1, 0, "")
@@ -433,7 +433,7 @@ def test_an_entry_of_another_ip_version_is_kept_and_can_be_released():
     assert journal.assigned == ()
 
 
-def test_gone_sandboxes_in_quarantine_are_over():
+def test_gone_sandboxes_leave_quarantine():
     journal = Kept([held("lost", "10.0.9.9")], problems=[problem("two", "10.0.0.5")])
     store = singles([5], journal=journal)
     answer = store.restore(0, gone=[key("lost"), key("two")])
@@ -441,7 +441,7 @@ def test_gone_sandboxes_in_quarantine_are_over():
     assert journal.problems == []
 
 
-def test_a_journal_that_gives_two_sandboxes_one_address_is_not_believed():
+def test_two_sandboxes_with_one_address_are_both_quarantined():
     journal = Kept([held("a", "10.0.0.5")])
     store = singles([5], journal=journal)
     journal._assigned[key("b")] = held("b", "10.0.0.5")
@@ -453,7 +453,7 @@ def test_a_journal_that_gives_two_sandboxes_one_address_is_not_believed():
 # --- decisions -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_entry_that_is_accepted_holds_its_address():
+def test_an_accepted_entry_holds_its_address():
     journal = Kept([held("lost", "10.0.0.6", POD)], problems=[problem("web", "10.0.0.5")])
     store, answer = restored(journal, 5)
     store.add_cidr("eni-0", "10.0.0.6/32")
@@ -479,7 +479,7 @@ def test_a_released_entry_leaves_the_journal_and_its_address_cools():
     store._check()
 
 
-def test_of_two_that_contradict_each_other_one_is_released_and_the_other_accepted():
+def test_of_two_contradicting_entries_one_can_be_accepted_after_the_other_is_released():
     one, other = problem("a", "10.0.0.5", 1), problem("b", "10.0.0.5", 2)
     journal = Kept(problems=[one, other])
     store, answer = restored(journal, 5)
@@ -493,7 +493,7 @@ def test_of_two_that_contradict_each_other_one_is_released_and_the_other_accepte
     store._check()
 
 
-def test_two_addresses_of_one_sandbox_contradict_each_other_too():
+def test_two_addresses_of_one_sandbox_contradict_each_other():
     store, answer = restored(Kept(problems=[problem("a", "10.0.0.5", 1), problem("a", "10.0.0.6", 2)]), 5, 6)
     with pytest.raises(DatastoreError, match="contradicts it"):
         store.accept_quarantined(answer.quarantined[0], 1)
@@ -508,7 +508,7 @@ def test_two_addresses_of_one_sandbox_contradict_each_other_too():
         (problem("a", "10.0.0.7"), AlreadyAssigned),
     ],
 )
-def test_what_can_not_be_accepted_stays_as_it_is(entry, error):
+def test_a_refused_acceptance_changes_nothing(entry, error):
     journal = Kept([held("web", "10.0.0.7")], problems=[entry])
     store, answer = restored(journal, 5, 7)
     with pytest.raises(error):
@@ -518,7 +518,7 @@ def test_what_can_not_be_accepted_stays_as_it_is(entry, error):
     store._check()
 
 
-def test_an_entry_whose_address_still_cools_is_not_accepted_yet():
+def test_an_entry_whose_address_cools_is_not_accepted():
     journal = Kept(cooling=[Cooling("10.0.0.5", 20 * S, 0)], problems=[problem("a", "10.0.0.5")])
     store = singles([5], journal=journal, cooldown_ns=30 * S)
     store._sandboxes.pool.cool_at(0x0A000005, 20 * S)
@@ -530,7 +530,7 @@ def test_an_entry_whose_address_still_cools_is_not_accepted_yet():
 
 
 @pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
-def test_nobody_decides_twice(decide):
+def test_a_second_decision_on_an_entry_is_refused(decide):
     store, answer = restored(Kept(problems=[problem("a", "10.0.0.5")]), 5)
     getattr(store, decide)(answer.quarantined[0], 1)
     with pytest.raises(UnknownKey, match="this entry is not in quarantine, or no longer"):
@@ -539,7 +539,7 @@ def test_nobody_decides_twice(decide):
 
 @pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
 @pytest.mark.parametrize("now_ns", [-1, 2**62])
-def test_a_decision_at_a_wrong_time_is_refused(decide, now_ns):
+def test_a_decision_at_an_invalid_time_is_refused(decide, now_ns):
     journal = Kept(problems=[problem("a", "10.0.0.5")])
     store, answer = restored(journal, 5)
     with pytest.raises(OutOfRange):
@@ -548,7 +548,7 @@ def test_a_decision_at_a_wrong_time_is_refused(decide, now_ns):
 
 
 @pytest.mark.parametrize("decide", ["release_quarantined", "accept_quarantined"])
-def test_a_decision_that_the_journal_can_not_keep_is_none(decide):
+def test_a_decision_that_the_journal_refuses_changes_nothing(decide):
     journal = Kept(problems=[problem("a", "10.0.0.5")])
     store, answer = restored(journal, 5)
     journal.down = True
@@ -563,7 +563,7 @@ def test_a_decision_that_the_journal_can_not_keep_is_none(decide):
     getattr(store, decide)(answer.quarantined[0], 2)
 
 
-def test_ipv6_entries_are_kept_likewise():
+def test_ipv6_entries_are_quarantined_too():
     journal = Kept([held("web", "2001:db8::7"), held("lost", "2001:db8:1::7")])
     store = node(["2001:db8::/80"], mode=AddressMode.IPV6, journal=journal)
     answer = store.restore(0)
@@ -573,7 +573,7 @@ def test_ipv6_entries_are_kept_likewise():
     assert store.accept_quarantined(answer.quarantined[0], 1).address == "2001:db8:1::7"
 
 
-def test_of_several_entries_the_one_that_names_the_address_is_told():
+def test_the_refusal_names_the_quarantined_entry_of_that_address():
     store, _ = restored(Kept(problems=[problem("a", "10.0.0.5", 1), problem("b", "10.0.0.6", 2)]), 5, 6, 7)
     with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is withheld while the journal has this entry: aws-cni/b/eth0"):
         store.assign_at(key("new"), "10.0.0.6", 1)

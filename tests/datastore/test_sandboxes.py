@@ -1,4 +1,4 @@
-"""Sandbox keys and pods: the values that name who holds an address."""
+"""Sandbox keys and pods: the values that name the holder of an address."""
 
 import pytest
 from datastore_worlds import key
@@ -23,7 +23,7 @@ def test_keys_differ_in_any_of_their_three_parts():
 
 
 @pytest.mark.parametrize("wanted", [SandboxKey("aws-cni", "c1", "eth0"), SandboxKey("", "c1", ""), SandboxKey("", " ", "")])
-def test_a_key_with_a_container_names_a_sandbox(wanted):
+def test_a_key_with_a_container_is_accepted(wanted):
     check_sandbox_key(wanted)
 
 
@@ -34,7 +34,7 @@ def test_fault_11_a_key_without_a_container_is_refused(empty):
 
 
 @pytest.mark.parametrize("wrong", [None, "c1", ("aws-cni", "c1", "eth0"), 7, b"c1", PodRef("default", "web-1")])
-def test_what_is_no_key_is_a_type_error(wrong):
+def test_a_key_of_another_type_is_a_type_error(wrong):
     with pytest.raises(TypeError, match=f"not {type(wrong).__name__}$"):
         check_sandbox_key(wrong)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("often")
 
 @pytest.fixture(name="often")
 def _often():
-    """Let threads take turns as often as they can, so that many turns fall into the middle of an operation."""
+    """Switch threads as often as possible, so that many switches fall into the middle of an operation."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -32,7 +32,7 @@ def _often():
 
 
 def run_all(*works):
-    """Run functions in threads of their own, from the same moment on; pass on what any of them raises."""
+    """Start functions at the same moment in threads, and raise the error of any of them."""
     gate = threading.Barrier(len(works))
 
     def run(work):
@@ -45,7 +45,7 @@ def run_all(*works):
 
 
 def worker(store, holders, name, operations):
-    """Assign and unassign, and claim each address as one's own while one holds it."""
+    """Assign and unassign, and assert that no other thread holds the same address."""
 
     def work():
         held = deque()
@@ -90,7 +90,7 @@ def test_more_sandboxes_than_addresses_are_refused_and_never_share_one():
     assert holders == {}
 
 
-def test_journal_and_events_tell_the_same_story_from_many_threads():
+def test_journal_and_events_agree_with_many_threads():
     journal, events = MemoryJournal(), deque()
     store = node(CIDRS, cooldown_ns=0, journal=journal, on_event=events.append)
     holders = {}
@@ -106,7 +106,7 @@ def test_journal_and_events_tell_the_same_story_from_many_threads():
     assert holder_of == {}
 
 
-def test_cidrs_come_and_go_while_threads_assign():
+def test_cidrs_are_added_and_removed_while_threads_assign():
     store = node(CIDRS[:8], cooldown_ns=0, on_event=(events := deque()).append)
     count = OPERATIONS // 20
     stop = threading.Event()
@@ -149,7 +149,7 @@ def test_cidrs_come_and_go_while_threads_assign():
 
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal()], ids=["no journal", "journal"])
-def test_no_change_comes_into_the_middle_of_another(journal):
+def test_a_change_waits_for_one_under_way_in_another_thread(journal):
     store = node(CIDRS[:1], journal=journal)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)  # so that the pool keeps what it answers with, and would need nobody else
@@ -176,7 +176,7 @@ def test_no_change_comes_into_the_middle_of_another(journal):
     store._check()
 
 
-def test_without_the_lock_assign_and_unassign_answer_as_with_it():
+def test_assign_and_unassign_answer_alike_with_and_without_the_lock():
     stores = [node(CIDRS[:1]), node(CIDRS[:1])]
     stores[0]._is_plain = False
     stores[1]._is_plain = True  # also on the plain pools, which no other thread uses here
@@ -196,7 +196,7 @@ def test_without_the_lock_assign_and_unassign_answer_as_with_it():
         store._check()
 
 
-def test_who_unassigns_a_sandbox_before_its_assign_has_answered_is_told_what_it_had():
+def test_unassign_before_its_assign_has_returned_names_the_address():
     store = node(CIDRS[:1])
     store._is_plain = True
     pool_assign, gone = store._pool_assign, []
@@ -215,7 +215,7 @@ def test_who_unassigns_a_sandbox_before_its_assign_has_answered_is_told_what_it_
 
 
 class Gate(MemoryJournal):
-    """A journal that does not come back from the assign of `slow` before it is let go."""
+    """A journal that blocks in the assign of `slow` until it is released."""
 
     def __init__(self):
         super().__init__()

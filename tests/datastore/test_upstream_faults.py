@@ -48,7 +48,7 @@ def test_fault_1_neighbours_are_no_overlap():
     assert store.stats(0).prefix_count == 2
 
 
-def test_fault_1_no_order_of_adding_gives_two_pods_one_address():
+def test_fault_1_two_pods_never_get_one_address_in_whatever_order_cidrs_are_added():
     for order in permutations(["10.0.0.0/28", "10.0.0.3/32", "10.0.0.16/28", "10.0.0.16/32"]):
         store = node([], [])
         for number, cidr in enumerate(order):
@@ -67,7 +67,7 @@ def test_fault_1_no_order_of_adding_gives_two_pods_one_address():
         assert len(set(held.values())) == len(held) == total
 
 
-def test_fault_2_a_cooldown_survives_on_paper_so_a_restart_can_put_it_back():
+def test_fault_2_the_end_of_a_cooldown_can_be_read():
     store = singles([5], cooldown_ns=30)
     store.assign(key("web"), 0)
     store.unassign(key("web"), 7)
@@ -75,7 +75,7 @@ def test_fault_2_a_cooldown_survives_on_paper_so_a_restart_can_put_it_back():
 
 
 def test_fault_3_finding_counting_and_assigning_scan_no_addresses():
-    # 2**48 addresses in each prefix: whoever went through them, or made room for them, would not come back.
+    # 2**48 addresses in each prefix: code that scanned or stored them would never finish.
     store = node([f"2001:db8:0:{number:x}::/80" for number in range(50)], mode=AddressMode.IPV6)
     for turn in range(100):
         store.assign(key(str(turn)), turn)
@@ -117,7 +117,7 @@ def test_fault_5_pods_of_the_other_mode_keep_an_eni_from_being_freed():
     assert obstacle(store.eni_stats(10**12)[1], 10**12) == "1 pods have addresses on it"
 
 
-def test_fault_7_is_in_test_assigning_and_here_in_short():
+def test_fault_7_the_default_placement_is_lowest():
     store = node(["10.0.0.0/28"], ["10.0.0.16/28"], ["10.0.0.32/28"])
     for turn in range(16):
         store.assign(key(str(turn)), 0)
@@ -153,7 +153,7 @@ def test_fault_9_the_same_calls_give_the_same_answers():
 @pytest.mark.parametrize("other_eni", [True, False])
 @pytest.mark.parametrize("whole_eni", [True, False])
 @pytest.mark.parametrize("back_as", ["10.0.0.16/28", "10.0.0.16/32"])
-def test_fault_10_a_cidr_that_comes_back_remembers_what_cools(force, other_eni, whole_eni, back_as):
+def test_fault_10_cooldowns_survive_the_removal_of_their_cidr(force, other_eni, whole_eni, back_as):
     mode = AddressMode.PREFIX if back_as.endswith("/28") else AddressMode.SECONDARY_IP
     store = node([], ["10.0.0.16/28"], cooldown_ns=30)
     store.assign(key("web"), 0)
@@ -180,7 +180,7 @@ def test_fault_10_a_cidr_that_comes_back_remembers_what_cools(force, other_eni, 
     store._check()
 
 
-def test_fault_11_an_empty_key_gives_no_address_away_twice():
+def test_fault_11_an_empty_key_is_refused_and_frees_nothing():
     store = singles([5, 6])
     with pytest.raises(InvalidSandboxKey):
         store.assign(SandboxKey("", "", ""), 0)
@@ -189,7 +189,7 @@ def test_fault_11_an_empty_key_gives_no_address_away_twice():
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.3/28", "10.0.0.0/27", "10.0.0.15/28"])
-def test_fault_12_no_two_spellings_of_the_same_addresses_are_taken(wrong):
+def test_fault_12_another_spelling_of_a_cidr_is_refused(wrong):
     store = node(["10.0.0.0/28"], [])
     for eni_id in store.eni_ids:
         with pytest.raises(InvalidCidr):
@@ -198,7 +198,7 @@ def test_fault_12_no_two_spellings_of_the_same_addresses_are_taken(wrong):
 
 
 @pytest.mark.parametrize("mode", [AddressMode.SECONDARY_IP, AddressMode.PREFIX])
-def test_fault_13_a_dropped_cidr_of_an_excluded_eni_leaves_all_counts(mode):
+def test_fault_13_a_removed_cidr_of_an_excluded_eni_leaves_all_counts(mode):
     store = node([], ["10.0.0.16/28", "10.0.0.1/32"], mode=mode)
     empty = store.stats(0)
     held = store.assign(key("web"), 0)
@@ -213,7 +213,7 @@ def test_fault_13_a_dropped_cidr_of_an_excluded_eni_leaves_all_counts(mode):
     assert store.stats(0).prefix_count == empty.prefix_count - (left == 1)
 
 
-def test_fault_13_an_emptied_datastore_counts_nothing():
+def test_fault_13_an_empty_datastore_counts_nothing():
     store = node(["10.0.0.0/28", "10.0.0.16/32"], ["10.0.0.32/28"])
     for turn in range(20):
         store.assign(key(str(turn)), 0)

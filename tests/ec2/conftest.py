@@ -19,13 +19,13 @@ TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni
 
 
 def snapshot(ec2):
-    """All that the model shows."""
+    """Everything that the model shows."""
     return (ec2.vpcs, ec2.subnets, ec2.instances, ec2.describe_network_interfaces(now_ns=0))
 
 
 @pytest.fixture(params=["lowest", "random"])
 def ec2(request):
-    """An empty model, of each address choice."""
+    """An empty model, with each address choice."""
     return Ec2Model(address_choice=request.param, seed=7)
 
 

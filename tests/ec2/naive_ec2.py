@@ -29,7 +29,7 @@ class Eni:
 
 @dataclass
 class Wanted:
-    """What a call names, or how many of what it wants."""
+    """The addresses that a call names, or how many it wants."""
 
     singles: list = field(default_factory=list)
     blocks: list = field(default_factory=list)
@@ -101,7 +101,7 @@ class NaiveEc2:
     # --- pick
 
     def pick_blocks(self, subnet, singles):
-        """All /28s that may be picked, in the order in which they are."""
+        """All /28s that can be picked, in the order of picking."""
         open_ = self.open(subnet) - singles
         first = [each for area in self.reserved(subnet, 4, ("prefix",)) for each in area if each % 16 == 0 and block(each) <= set(area)]
         return [each for each in first if block(each) <= subnet.free] + sorted(
@@ -176,7 +176,7 @@ class NaiveEc2:
         return wanted
 
     def check_within(self, subnet, wanted):
-        """Named addresses lie in the subnet and are none of EC2's."""
+        """Check that named addresses are in the subnet and not reserved by EC2."""
         if (wanted.singles6 or wanted.cells) and not subnet.ipv6:
             raise Refused("InvalidParameterValue")
         inside = set(wanted.singles) <= subnet.usable and all(block(first) <= subnet.usable for first in wanted.blocks)

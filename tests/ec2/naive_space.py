@@ -6,7 +6,7 @@ from vpcipam.ec2.api import SubnetSpace
 
 
 def addresses_of(ec2, subnet_id):
-    """The addresses of a subnet as sets: all, those of ENIs, those that nobody has, and those of its reservations."""
+    """The addresses of a subnet as sets: all, those of ENIs, the free ones, and those of its reservations."""
     (subnet,) = (each for each in ec2.subnets if each.subnet_id == subnet_id)
     everything = [int(address) for address in ipaddress.ip_network(subnet.cidr)]
     taken = set()

@@ -1,4 +1,4 @@
-"""The model and a naive EC2 of plain sets, driven together: same answers, same codes, same free counts."""
+"""The model and a naive EC2 of plain sets with the same calls: same answers, same codes, same free counts."""
 
 import ipaddress
 
@@ -72,14 +72,14 @@ class Agreement(RuleBasedStateMachine):
         self.populate()
 
     def populate(self):
-        """Begin with something in it: programs are short, and most calls need an ENI and an instance."""
+        """Start with an ENI and an instance: programs are short, and most calls need them."""
         for subnet, kind in ((3, 0), (3, 1), (3, 2), (2, 0)):
             self.launch(subnet, kind)
         for subnet, counts in ((3, (0, 0)), (3, (2, 0)), (3, (0, 2)), (2, (5, 0)), (1, (0, 0)), (0, (4, 0))):
             self.create(subnet, counts, 0)
 
     def call(self, action, *args, **kwargs):
-        """Call both and compare what they say."""
+        """Call both, and compare their answers."""
         self.call_count += 1
         kwargs["now_ns"] = self.call_count
         try:
@@ -270,7 +270,7 @@ class Agreement(RuleBasedStateMachine):
     # --- rules that bring together what chance seldom does
 
     def detached(self, place, cidr):
-        """An ENI on no instance, in the subnet of that CIDR: nothing but its subnet bounds it."""
+        """An unattached ENI in the subnet of a CIDR: only its subnet limits it."""
         subnet_id = next(subnet.subnet_id for subnet in self.ec2.subnets if subnet.cidr == cidr)
         return self.one([eni.eni_id for eni in self.enis() if eni.subnet_id == subnet_id and not eni.attachment], "eni-0", place)
 
@@ -356,7 +356,7 @@ class Agreement(RuleBasedStateMachine):
 
 
 class RandomChoice(Agreement):
-    """The same programs with random addresses: which are chosen can't be foretold, that they may be chosen is an invariant of the model."""
+    """The same programs with random addresses, which can't be predicted; that they were free is an invariant of the model."""
 
     @initialize()
     def set_up(self):

@@ -30,7 +30,7 @@ def test_an_error_shows_action_code_and_message():
 
 
 @pytest.mark.parametrize("kind", [(Ec2Error,), (LostAnswer, ("eni-1",))])
-def test_an_error_crosses_to_another_process_as_it_is(kind):
+def test_an_error_can_be_pickled(kind):
     made, *answer = kind
     error = made(ErrorCode.ENI_IN_USE, "Interface: [eni-1] in use.", "AttachNetworkInterface", *answer)
     error.add_note("of node-7")
@@ -58,5 +58,5 @@ def instance(*places):
     ("places", "card", "free"),
     [((), 0, 0), ([(0, 0)], 0, 1), ([(0, 0), (0, 2)], 0, 1), ([(0, 0), (0, 1)], 0, 2), ([(0, 0), (1, 1)], 1, 0), ([(0, 0), (1, 0)], 1, 1)],
 )
-def test_the_lowest_free_device_index_is_looked_for_on_the_card(places, card, free):
+def test_the_lowest_free_device_index_is_that_of_the_card(places, card, free):
     assert instance(*places).free_device_index(card) == free

@@ -8,7 +8,7 @@ from vpcipam.ec2 import api, errors
 from vpcipam.ec2.model import Ec2Model
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_can_be_imported():
     for name in vpcipam.ec2.__all__:
         assert getattr(vpcipam.ec2, name).__name__ == name
     assert vpcipam.ec2.Ec2Model is Ec2Model
@@ -19,11 +19,11 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = vpcipam.ec2.Ec3Model
 
 
-def test_the_errors_keep_their_old_address():
+def test_the_errors_can_be_imported_from_api_too():
     assert api.Ec2Error is errors.Ec2Error
     assert api.ErrorCode is errors.ErrorCode
 
 
-def test_the_calls_of_a_node_load_no_model():
+def test_importing_the_api_loads_no_model():
     program = "import sys, vpcipam.ec2.api; sys.exit('vpcipam.ec2.model' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603  # this interpreter, and a program from this file

@@ -33,7 +33,7 @@ def test_a_latency_rises_and_stays_within_its_ends(ends, millionth):
 
 
 @pytest.mark.parametrize("millionth", [1_000_001, 2**70])
-def test_a_place_beyond_the_last_is_refused(millionth):
+def test_a_quantile_outside_0_to_1_is_refused(millionth):
     with pytest.raises(InvalidArgument, match="it must be 0 to 1000000"):
         TAIL.at(millionth)
 
@@ -53,12 +53,12 @@ def test_a_place_beyond_the_last_is_refused(millionth):
         ((-1, 0), (0, 0), (1000, 1)),
     ],
 )
-def test_points_that_make_no_distribution_are_refused(points):
+def test_invalid_points_of_a_distribution_are_refused(points):
     with pytest.raises(InvalidArgument):
         Latency(points)
 
 
-def test_points_come_in_any_order():
+def test_points_can_be_given_in_any_order():
     assert Latency(((1000, 9), (0, 1))) == Latency.uniform(1, 9)
 
 
@@ -70,12 +70,12 @@ def test_a_sequence_follows_its_distribution():
     assert taken[-1] <= 5_000
 
 
-def test_the_same_seed_takes_the_same_time_and_another_takes_another():
+def test_latencies_depend_on_the_seed():
     assert durations(TYPICAL_LATENCIES, "AttachNetworkInterface", 5, 20) == durations(TYPICAL_LATENCIES, "AttachNetworkInterface", 5, 20)
     assert durations(TYPICAL_LATENCIES, "AttachNetworkInterface", 5, 20) != durations(TYPICAL_LATENCIES, "AttachNetworkInterface", 6, 20)
 
 
-def test_one_action_does_not_move_another():
+def test_the_latencies_of_an_action_do_not_depend_on_other_calls():
     alone, mixed = Stopwatch(TYPICAL_LATENCIES, 1), Stopwatch(TYPICAL_LATENCIES, 1)
     alone.add("AttachNetworkInterface")
     for _ in range(5):
@@ -86,7 +86,7 @@ def test_one_action_does_not_move_another():
     assert mixed.elapsed_ns - before == alone.elapsed_ns
 
 
-def test_two_actions_of_one_latency_draw_two_sequences():
+def test_two_actions_with_one_latency_draw_independently():
     latencies = Latencies(mutating=TAIL)
     assert durations(latencies, "AttachNetworkInterface", 1, 9) != durations(latencies, "DetachNetworkInterface", 1, 9)
 
@@ -108,6 +108,6 @@ def test_by_default_a_call_takes_no_time():
     assert durations(Latencies(), "AttachNetworkInterface", 0, 3) == [0, 0, 0]
 
 
-def test_a_name_that_no_action_has_is_refused():
+def test_an_unknown_action_is_refused():
     with pytest.raises(InvalidArgument, match="an action of Latencies must be written as EC2 does"):
         Latencies({"attach_network_interface": Latency.fixed(1)})

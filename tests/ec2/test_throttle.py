@@ -17,12 +17,12 @@ def admitted(levels, action, now_ns, tries, **kind):
 # --- one bucket ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_bucket_begins_full():
+def test_a_bucket_starts_full():
     level = BucketLevel(TokenBucket(3, 5))
     assert level.tokens(0) == level.tokens(10**30) == level.tokens(-5) == 3
 
 
-def test_tokens_come_evenly():
+def test_a_bucket_refills_evenly():
     level = BucketLevel(TokenBucket(3, 5))
     for _ in range(3):
         level.take(0)
@@ -53,7 +53,7 @@ def test_a_time_that_steps_back_refills_nothing():
     assert level.tokens(11 * NS_PER_S) == 1
 
 
-def test_looking_changes_nothing():
+def test_reading_the_tokens_changes_nothing():
     level = BucketLevel(TokenBucket(2, 3))
     level.take(0)
     level.take(0)
@@ -64,7 +64,7 @@ def test_looking_changes_nothing():
 
 
 @pytest.mark.parametrize("field", ["capacity", "refill_count", "refill_period_ns"])
-def test_a_bucket_of_nothing_is_refused(field):
+def test_a_bucket_without_size_or_rate_is_refused(field):
     bucket = {"capacity": 1, "refill_count": 1, "refill_period_ns": 1}
     with pytest.raises(InvalidArgument, match=f"{field} of a TokenBucket must be 1 or more"):
         TokenBucket(**{**bucket, field: 0})
@@ -77,7 +77,7 @@ def test_a_bucket_of_nothing_is_refused(field):
     st.lists(st.integers(-5, 40), max_size=60),
 )
 @example(TokenBucket(1, 3, 7), [0, 0, 3, 2, 5])
-def test_over_any_stretch_of_calls_no_more_is_admitted_than_was_there_and_came_in(bucket, times):
+def test_no_more_calls_are_admitted_than_tokens_were_available(bucket, times):
     level = BucketLevel(bucket)
     latest, log = None, []  # for each call: the latest time of a call that was let in, before and with it; whether it was let in
     for now_ns in times:
@@ -126,7 +126,7 @@ def test_calls_that_keep_to_the_rate_are_never_refused(bucket, pauses):
         ("RunInstances", True, 5, 2),
     ],
 )
-def test_the_defaults_are_the_documented_ones(action, filtered, burst, per_second):
+def test_the_default_buckets_are_those_that_aws_documents(action, filtered, burst, per_second):
     levels = BucketLevels(Throttle())
     assert levels.tokens(action, 0, filtered=filtered) == burst
     assert admitted(levels, action, 0, burst + 7, filtered=filtered) == burst
@@ -146,14 +146,14 @@ def test_calls_with_and_without_a_filter_draw_from_two_buckets():
     assert levels.tokens("DescribeInstances", 0) == 100
 
 
-def test_an_action_with_a_size_of_its_own_has_one_bucket():
+def test_an_action_with_its_own_size_has_one_bucket():
     levels = BucketLevels(Throttle(actions={"DescribeInstances": TokenBucket(3, 1)}))
     assert levels.admit("DescribeInstances", 0, filtered=False)
     assert levels.admit("DescribeInstances", 0, filtered=True)
     assert levels.tokens("DescribeInstances", 0, filtered=False) == levels.tokens("DescribeInstances", 0, filtered=True) == 1
 
 
-def test_a_shared_bucket_is_drawn_from_by_all():
+def test_all_actions_draw_from_a_shared_bucket():
     levels = BucketLevels(Throttle(shared=TokenBucket(5, 5)))
     assert admitted(levels, "CreateNetworkInterface", 0, 3) == 3
     assert admitted(levels, "DescribeSubnets", 0, 3) == 2
@@ -175,7 +175,7 @@ def test_sizes_are_values():
     assert changed.bucket("DeleteNetworkInterface") == TokenBucket(100, 5)
 
 
-def test_a_name_that_no_action_has_is_refused():
+def test_an_unknown_action_is_refused():
     with pytest.raises(InvalidArgument, match="an action of a Throttle must be written as EC2 does"):
         Throttle(actions={"create_network_interface": TokenBucket(1, 1)})
     with pytest.raises(InvalidArgument, match="action must be written as EC2 does"):

@@ -1,4 +1,4 @@
-"""What single events say beside what has happened."""
+"""Fields of single events."""
 
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
@@ -24,7 +24,7 @@ def of_type(kind, events):
     return [event for event in events if type(event) is kind]
 
 
-def test_an_address_that_the_datastore_picks_is_told_from_one_that_it_is_told():
+def test_picked_is_true_only_for_addresses_chosen_by_the_datastore():
     journal = MemoryJournal()
     journal.record((Assigned(key("restored"), "10.0.0.1", None, 0), Assigned(key("elsewhere"), "10.0.0.17", None, 0)))
     store, seen = store_and_events("10.0.0.0/28", journal=journal)
@@ -38,7 +38,7 @@ def test_an_address_that_the_datastore_picks_is_told_from_one_that_it_is_told():
     assert told == {"restored": False, "elsewhere": False, "named": False, "picked": True, "many": True}
 
 
-def test_a_removed_eni_tells_how_many_sandboxes_its_removal_evicted():
+def test_the_event_of_a_removed_eni_counts_its_evicted_sandboxes():
     for force, evicted_count in ((True, 2), (False, 0)):
         store, seen = store_and_events("10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28")
         for address in ("10.0.0.1", "10.0.0.16", "10.0.0.32"):

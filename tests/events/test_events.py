@@ -1,4 +1,4 @@
-"""What a datastore and a node tell of: each change once, when it is made, and nothing that was not."""
+"""Events of a datastore and a node: one for each change, when it is made, and none for refused calls."""
 
 import contextlib
 import warnings
@@ -33,7 +33,7 @@ HELD = Assignment("10.0.0.5", "eni-0", 0, 2, "10.0.0.5/32")
 
 
 def watched(**options):
-    """A datastore with one address, and what it has told of since."""
+    """A datastore with one address, and its events since."""
     seen = deque()
     store = Datastore(network_card=2, cooldown_ns=30, on_event=seen.append, **options)
     store.add_eni("eni-0", device_number=0, now_ns=1)
@@ -42,7 +42,7 @@ def watched(**options):
     return store, seen
 
 
-def test_enis_and_cidrs_are_told_of_as_they_come_and_go():
+def test_events_report_added_and_removed_enis_and_cidrs():
     seen = []
     store = Datastore(on_event=seen.append)
     store.add_eni("eni-0", device_number=3, now_ns=1)
@@ -68,7 +68,7 @@ def test_enis_and_cidrs_are_told_of_as_they_come_and_go():
     ]
 
 
-def test_sandboxes_are_told_of_with_address_pod_and_time():
+def test_events_report_sandboxes_with_address_pod_and_time():
     store, seen = watched()
     store.assign(WEB, 5, POD)
     store.assign(WEB, 6)  # the same again: nothing has happened
@@ -94,7 +94,7 @@ def test_sandboxes_are_told_of_with_address_pod_and_time():
     ]
 
 
-def test_many_at_once_are_told_of_one_by_one_or_not_at_all():
+def test_a_bulk_call_has_one_event_for_each_sandbox_or_none():
     store, seen = watched()
     with pytest.raises(PoolExhausted):
         store.assign_many([(WEB, POD), (API, None)], 5)
@@ -109,7 +109,7 @@ class Down(MemoryJournal):
         raise OSError("no")
 
 
-def test_what_the_journal_refuses_is_not_told_of():
+def test_a_change_that_the_journal_refuses_has_no_event():
     store, seen = watched(journal=Down())
     with pytest.raises(OSError, match="no"):
         store.assign(WEB, 5)
@@ -131,7 +131,7 @@ def test_what_the_journal_refuses_is_not_told_of():
         lambda store: store.add_eni("eni-0", device_number=1, now_ns=9),
     ],
 )
-def test_what_is_refused_is_not_told_of(refused):
+def test_a_refused_call_has_no_event(refused):
     store, seen = watched()
     store.assign(WEB, 5)
     seen.clear()
@@ -140,7 +140,7 @@ def test_what_is_refused_is_not_told_of(refused):
     assert not seen
 
 
-def test_a_change_is_complete_when_it_is_told_of_and_may_be_looked_at():
+def test_a_callback_can_read_the_complete_change():
     found = []
 
     def look(event):
@@ -160,7 +160,7 @@ def test_a_change_is_complete_when_it_is_told_of_and_may_be_looked_at():
     ]
 
 
-def test_a_failure_of_who_is_told_is_a_warning_and_the_change_stands():
+def test_an_exception_in_the_callback_is_a_warning_and_the_change_stands():
     def fail(_event):
         raise RuntimeError("full")
 
@@ -174,7 +174,7 @@ def test_a_failure_of_who_is_told_is_a_warning_and_the_change_stands():
     assert store.assignment_of(WEB) is not None
 
 
-def test_where_warnings_are_errors_the_change_is_made_whole_all_the_same():
+def test_an_exception_in_the_callback_does_not_undo_a_change_when_warnings_are_errors():
     def fail(_event):
         raise RuntimeError("full")
 
@@ -211,7 +211,7 @@ DEEDS = {
 
 
 def told(events):
-    """Who holds what, and what is attached, by the events alone."""
+    """The assignments and CIDRs as the events alone give them."""
     held, cidrs = {}, set()
     for event in events:
         match event:
@@ -228,7 +228,7 @@ def told(events):
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(0, 5), st.integers(0, 3)), max_size=40))
-def test_what_is_told_of_builds_the_same_state_again(program):
+def test_the_state_can_be_rebuilt_from_the_events(program):
     events = deque()
     store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=3, on_event=events.append)
     store.add_eni("eni-0", device_number=0, now_ns=0)
@@ -241,7 +241,7 @@ def test_what_is_told_of_builds_the_same_state_again(program):
 # --- a node --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_node_tells_of_its_datastores_and_of_what_its_control_loop_did():
+def test_a_node_reports_the_events_of_its_datastores_and_control_loop():
     seen = []
     ec2 = Ec2Model()
     subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24").subnet_id

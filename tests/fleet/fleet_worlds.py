@@ -1,4 +1,4 @@
-"""Small fleets: few nodes, small subnets, short lives, so that everything that can go wrong does."""
+"""Small fleets: few nodes, small subnets and short lifetimes, so that everything that can go wrong does."""
 
 import os
 import signal

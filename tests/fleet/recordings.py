@@ -38,7 +38,7 @@ def result_of(recorder, duration_ns, pods=0):
 
 
 def long_run(*, step_ns=MINUTE, count=1500, size=256):
-    """A run with all that a picture shows: levels, waits of both kinds, throttled calls, and a subnet without a /28 for a while."""
+    """A run with everything that a picture shows: levels, waits of both kinds, throttled calls, and a subnet at times without a /28."""
     rows = []
     for place in range(count):
         wave = place % 50

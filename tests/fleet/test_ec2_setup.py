@@ -52,7 +52,7 @@ def test_an_empty_subnet_has_all_addresses_free_but_the_five_of_ec2():
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 30), (1.0, 59)])
-def test_others_hold_a_share_of_the_usable_addresses(share, count):
+def test_other_users_hold_their_share_of_the_usable_addresses(share, count):
     setup = set_up_ec2(scenario(subnet__a__occupied_share=share))
     assert len(held(setup, "a")) == count == sample_subnets(*setup)["a"].taken
     assert sample_subnets(*setup)["a"].free == 59 - count

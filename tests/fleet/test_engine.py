@@ -126,7 +126,7 @@ def test_pods_without_room_on_any_node_are_pending():
     assert result.summary.for_node.max_ns == 48 * S
 
 
-def test_a_pod_deleted_before_it_had_an_address_is_refused():
+def test_a_pod_deleted_before_it_had_an_address_counts_as_refused():
     result = simulate(fleet_of([(f"p{number}", S, None) for number in range(9)] + [("late", 2 * S, 7 * S)], 60, max_pods=11))
     assert result.summary.pods_refused == 1
     assert result.summary.for_node.max_ns == 5 * S

@@ -51,7 +51,7 @@ KINDS = [(4, 2), (17, 15), (110, 108), (3, 3), (2, 0)]
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
     steps=st.lists(st.tuples(st.sampled_from(["take", "take", "take", "release", "remove"]), st.integers(0, 5)), max_size=80),
 )
-def test_pods_go_to_the_emptiest_node_or_the_fullest_with_room(loop, most_allocated, kinds, steps):
+def test_pods_are_bound_to_the_emptiest_node_or_the_fullest_with_room(loop, most_allocated, kinds, steps):
     members = nodes(loop, kinds)
     scheduler = loop.Scheduler([group(*kind) for kind in kinds], most_allocated=most_allocated, seed=1)
     for each in members:
@@ -238,7 +238,7 @@ def test_the_loop_and_the_pools_are_of_the_same_twin(monkeypatch):
 
 
 @pytest.mark.parametrize("collects", [True, False])
-def test_a_ledger_leaves_the_garbage_collector_as_it_was(collects):
+def test_a_ledger_restores_the_state_of_the_garbage_collector(collects):
     before = gc.isenabled()
     try:
         (gc.enable if collects else gc.disable)()

@@ -57,7 +57,7 @@ address_choice = "random"
 
 
 @pytest.mark.parametrize("time_ns", [0, MINUTE - 1, MINUTE])
-def test_samples_go_forward(time_ns):
+def test_the_times_of_samples_must_increase(time_ns):
     recorder = recorded(({},), ({},))
     before = result_of(recorder, MINUTE)
     with pytest.raises(InvalidArgument, match=f"a sample at {time_ns} ns can't follow one at 60000000000 ns; add samples in order of time"):
@@ -136,7 +136,7 @@ def test_json_has_a_line_for_each_column():
     )
 
 
-def test_the_document_is_the_result():
+def test_the_document_has_every_field_of_the_result():
     result = long_run(count=100)
     document = json.loads(result.to_json())
     assert document == json.loads(json.dumps(result.to_dict()))
@@ -162,7 +162,7 @@ def test_csv_files_are_the_tables(tmp_path):
         assert b"\r" not in path.read_bytes()
 
 
-def test_csv_files_replace_those_of_an_earlier_run_and_no_others(tmp_path):
+def test_csv_files_replace_only_those_of_an_earlier_run(tmp_path):
     (tmp_path / "samples.csv").write_text("old")
     (tmp_path / "mine.txt").write_text("mine")
     long_run(count=5).write_csv(str(tmp_path))
@@ -176,7 +176,7 @@ def test_csv_files_into_a_file_are_refused(tmp_path):
         write_csv(tmp_path / "taken", {})
 
 
-def test_texts_with_commas_quotes_and_signs_come_back(tmp_path):
+def test_texts_with_commas_quotes_and_signs_survive_csv(tmp_path):
     texts = ['a, "b"', "ä\n"]
     (path,) = write_csv(tmp_path, {"t": {"text": texts}})
     with path.open(encoding="utf-8", newline="") as file:
@@ -188,7 +188,7 @@ def test_texts_with_commas_quotes_and_signs_come_back(tmp_path):
 
 @settings(max_examples=10)
 @given(scenarios())
-def test_the_same_scenario_gives_the_same_bytes(scenario):
+def test_equal_scenarios_give_equal_bytes(scenario):
     first, second = simulate(scenario), simulate(scenario)
     assert first == second
     assert first.to_json() == second.to_json()

@@ -132,7 +132,7 @@ def test_a_repeated_message_of_the_event_loop_is_one_event():
     ]
 
 
-def test_events_are_in_the_order_in_which_they_began():
+def test_events_are_in_order_of_their_beginning():
     recorder = recorded(({"pods_waiting": 1},), ({}, subnet(250, 0)), ({},))
     recorder.event(30 * S, "workers", "no node")
     recorder.addresses(70 * S, 5)

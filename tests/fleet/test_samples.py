@@ -41,7 +41,7 @@ def test_a_time_is_a_time_of_day(time_ns, text):
         (2 * DAY + 5 * 3600 * S + 7 * MINUTE, "2 d 5 h"),
     ],
 )
-def test_a_duration_has_its_two_largest_units_that_are_neighbours(duration_ns, text):
+def test_a_duration_is_shown_in_its_two_largest_units(duration_ns, text):
     assert span(duration_ns) == text
 
 

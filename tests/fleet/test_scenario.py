@@ -90,7 +90,7 @@ def test_the_example_with_a_trace_names_the_missing_file(tmp_path):
     assert re.match(r"workload\.openb\.file: .*pods\.csv\.gz: No such file or directory; a trace is a CSV file", refusal(text, tmp_path))
 
 
-def test_the_examples_with_and_without_a_reservation_differ_in_nothing_else():
+def test_the_examples_with_and_without_a_reservation_differ_only_in_it():
     without, with_it = (
         Scenario.load(REPOSITORY / "examples" / "scenarios" / f"{name}.toml") for name in ("fragmented-subnet", "reserved-prefixes")
     )
@@ -144,7 +144,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("heading", WITH_A_KEY_TOO_MANY)
-def test_the_documentation_has_the_keys_that_are_read_and_no_others(heading, folder):
+def test_the_documentation_has_exactly_the_keys_that_are_read(heading, folder):
     message = refusal(WITH_A_KEY_TOO_MANY[heading], folder)
     found = re.search(r"zz: there is no such key; there are (.*)", message)
     assert found, message
@@ -207,19 +207,19 @@ def test_all_keys_of_a_group_are_read():
 
 
 @pytest.mark.parametrize(("value", "text"), [("5", "5"), ('"5"', "5"), ("true", "true"), ("false", "false")])
-def test_variables_may_be_texts_whole_numbers_or_booleans(value, text):
+def test_variables_can_be_texts_integers_or_booleans(value, text):
     name = "ENABLE_PREFIX_DELEGATION" if text in {"true", "false"} else "WARM_IP_TARGET"
     assert group_of(f"settings = {{{name} = {value}}}").settings == Settings().with_variables({name: text})
 
 
-def test_settings_come_on_top_of_a_daemonset(folder):
+def test_settings_override_a_daemonset(folder):
     (folder / "aws-node.json").write_text('{"env": {"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "8"}}')
     scenario = read(group=f'{GROUP}\ndaemonset = "aws-node.json"\nsettings = {{WARM_IP_TARGET = 9}}', folder=folder)
     settings = scenario.groups[0].settings
     assert (settings.warm_ip_target, settings.minimum_ip_target) == (9, 8)
 
 
-def test_a_policy_may_be_a_name():
+def test_a_policy_can_be_given_by_name():
     assert group_of('policy = "azure-cns"').policy.name == "azure-cns"
 
 
@@ -314,7 +314,7 @@ def test_a_scenario_without_a_name_has_that_of_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "openb"], ids=lambda path: path.stem)
-def test_a_scenario_survives_pickling_with_its_document(path):
+def test_a_scenario_can_be_pickled_with_its_document(path):
     scenario = Scenario.load(path)
     copy = pickle.loads(pickle.dumps(scenario))  # noqa: S301  # our own
     assert copy == scenario
@@ -541,7 +541,7 @@ def test_a_trace_may_name_nodes_that_can_be_launched_later(bounds, folder):
     assert read(group=f"{GROUP}\n{bounds}", workload='kind = "trace"\nfile = "pods.csv"', folder=folder)
 
 
-def test_a_file_that_can_not_be_read_is_refused(tmp_path):
+def test_an_unreadable_file_is_refused(tmp_path):
     path = tmp_path / "it.toml"
     with pytest.raises(ScenarioError, match=r"it\.toml: No such file or directory; a scenario is a TOML file, see examples/scenarios"):
         Scenario.load(path)
@@ -724,7 +724,7 @@ def test_a_list_of_values_is_not_a_table():
         scenario.with_changes({"group.workers.subnets.a": 1})
 
 
-def test_a_scenario_without_a_document_can_not_be_changed_by_path():
+def test_a_scenario_without_a_document_cannot_be_changed_by_path():
     for scenario in (attrs.evolve(read(), seed=3), attrs.evolve(read(), document=None)):
         with pytest.raises(ScenarioError, match=r"was made or changed in Python, so its TOML keys can't be set; use attrs\.evolve"):
             scenario.with_changes({"seed": 4})

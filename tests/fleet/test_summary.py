@@ -1,4 +1,4 @@
-"""Waits, levels and calls, against what is counted by hand and by naive means."""
+"""Waits, levels and calls, compared with counts by hand and by naive code."""
 
 import math
 from fractions import Fraction
@@ -50,7 +50,7 @@ def test_rounding_is_exact_and_halves_go_up(dividend, divisor, digits):
     assert rounded(dividend, divisor, digits) == math.floor(exact + Fraction(1, 2)) / 10**digits
 
 
-def test_a_mean_weighs_each_value_by_the_time_that_it_holds():
+def test_a_mean_weighs_each_value_by_its_duration():
     assert mean([0, 60, 90], [10, 40, 999]) == 20.0
     assert mean([5], [7]) == 7.0
     assert mean([0, 3], [0, 100]) == 0.0
@@ -75,7 +75,7 @@ def test_a_mean_equals_the_mean_over_every_nanosecond(steps):
 @example([(59, 3), (1, 3)])
 @example([(61, 3)])
 @example([(60, 3), (60, 3)])
-def test_the_worst_minute_is_the_worst_of_the_shortest_spans_of_a_minute_or_more(steps):
+def test_the_worst_minute_is_the_highest_rate_over_spans_of_a_minute_or_more(steps):
     times, counts = [0], [1000]
     for length_s, count in steps:
         times.append(times[-1] + length_s * S)
@@ -122,7 +122,7 @@ def test_a_subnet_is_summed_up_by_its_worst_moments_the_first_if_several_are_equ
     )
 
 
-def test_a_subnet_that_is_full_from_start_to_end_strands_nothing():
+def test_a_full_subnet_strands_no_addresses():
     full = SubnetSummary.of(16, [0], [subnet(11, 0, free_prefixes=0)])
     assert (full.free_least, full.stranded_peak, full.stranded_per_cent) == (0, 0, 0)
 
@@ -130,7 +130,7 @@ def test_a_subnet_that_is_full_from_start_to_end_strands_nothing():
 # --- all of it -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_summed_up():
+def test_a_run_has_a_summary():
     recorder = recorded(
         ({"nodes": 1, "addresses_attached": 10, "enis": 2}, subnet(12), {"B": 4}),
         ({"nodes": 3, "addresses_attached": 20, "addresses_warm": 9, "prefixes": 2}, subnet(50), {"A": 6, "B": 1}, {"A": 2}),
@@ -168,7 +168,7 @@ def test_the_subnets_peak_is_of_all_subnets_at_one_instant():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_run_without_anything_is_summed_up_too(count):
+def test_an_empty_run_has_a_summary(count):
     summary = result_of(recorded(*[({},)] * count), MINUTE).summary
     assert (summary.addresses_peak, summary.calls, summary.throttled, summary.calls_worst_minute) == (0, {}, {}, 0.0)
     assert summary.call_rates["all"].total == 0

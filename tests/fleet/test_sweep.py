@@ -121,7 +121,7 @@ def test_an_interrupted_sweep_keeps_the_finished_trials(scenario):
     assert result.count == 6
 
 
-def test_the_trials_of_a_process_that_has_died_are_run_again(scenario, tmp_path):
+def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=2))
     points = [{"seed": seed} for seed in range(4)]
     assert sweep(deadly, points, workers=2) == sweep(scenario, points, executor=AtOnce())
@@ -137,7 +137,7 @@ def test_a_trial_that_keeps_killing_its_process_is_given_up(scenario, tmp_path):
 
 
 def with_workload(scenario, workload):
-    """Give a scenario another workload, as if its document said so."""
+    """Give a scenario another workload, as if its document had it."""
     (table,) = scenario.document.content["workload"]
     return attrs.evolve(scenario, workload=workload, document=attrs.evolve(scenario.document, known={repr(table): workload}))
 
@@ -152,7 +152,7 @@ def _cluster():
         yield client
 
 
-def test_dask_gives_the_same_results_also_when_a_worker_dies(scenario, cluster):
+def test_dask_gives_the_same_results_even_when_a_worker_dies(scenario, cluster):
     points = read_sweep(scenario)
     pids = list(cluster.run(os.getpid).values())
     assert len({*pids, os.getpid()}) == 3

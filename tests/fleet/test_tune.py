@@ -42,7 +42,7 @@ def _result(scenario):
     return tune(scenario, executor=AtOnce())
 
 
-def test_the_document_says_what_to_search_for(scenario):
+def test_the_search_is_read_from_the_document(scenario):
     assert TuneSpec.read(scenario) == TuneSpec(
         {"WARM_IP_TARGET": ("1", "8"), "MINIMUM_IP_TARGET": ("0", "20")}, "addresses-mean", 12_000_000_000, 30.0, (1, 2), 0
     )
@@ -110,14 +110,14 @@ def test_without_bounds_the_cheapest_is_best(scenario):
 
 
 @pytest.mark.parametrize("goal", GOALS)
-def test_each_goal_orders_by_its_own_figure(scenario, goal):
+def test_each_goal_ranks_by_its_own_figure(scenario, goal):
     result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, goal, seeds=(1,)), executor=AtOnce())
     for candidate in result.candidates:
         changes = {f"group.{group}.settings.WARM_IP_TARGET": candidate.settings["WARM_IP_TARGET"] for group in ("small", "large")}
         assert candidate.cost == GOALS[goal](simulate(scenario.with_changes({**changes, "seed": 1})).summary)
 
 
-def test_some_combinations_are_drawn_at_random(scenario):
+def test_a_search_can_draw_combinations_at_random(scenario):
     result = tune(scenario, attrs.evolve(TuneSpec.read(scenario), trials=2, seeds=(1,)), executor=AtOnce())
     assert result.count == len(result.candidates) == 2
 

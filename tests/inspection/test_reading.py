@@ -43,7 +43,7 @@ def test_reading_changes_nothing_and_takes_five_calls(account):
     assert here.model.describe_network_interfaces(now_ns=0) == before
 
 
-def test_enis_come_by_card_and_device_and_not_by_id(account):
+def test_enis_are_ordered_by_card_and_device(account):
     here = account(InstanceLimits(instance_type="cards.test", eni_limit=4, ipv4_per_eni=4, network_cards=(4, 2)), start=False)
     for card, index in ((1, 1), (0, 2), (0, 1)):
         here.attach(network_card=card, device_index=index)
@@ -54,7 +54,7 @@ def test_enis_come_by_card_and_device_and_not_by_id(account):
     assert places == [(0, 0), (0, 1), (0, 2), (1, 1)]
 
 
-def test_only_unattached_enis_of_this_instance_are_left_behind(account):
+def test_only_unattached_enis_of_this_instance_count_as_leaked(account):
     here = account(pods=3)
     mine = here.leave()
     here.create(tags=(("node.k8s.amazonaws.com/instance_id", "i-other"),))
@@ -62,7 +62,7 @@ def test_only_unattached_enis_of_this_instance_are_left_behind(account):
     assert [eni.eni_id for eni in here.read().unattached] == [mine]
 
 
-def test_a_type_that_the_table_does_not_know_is_asked_for(account):
+def test_the_limits_of_a_type_outside_the_table_come_from_ec2(account):
     own = InstanceLimits(instance_type="x9.huge", eni_limit=3, ipv4_per_eni=4)
     here = account(own)
     with pytest.raises(UnknownInstanceType):
@@ -92,7 +92,7 @@ def test_the_subnet_of_an_eni_in_another_vpc_is_read_too(account):
     assert [arguments.get("subnet_ids") for arguments in here.model.asked] == [None, [other.subnet_id]]
 
 
-def test_an_instance_without_enis_is_read_as_it_is(account):
+def test_an_instance_without_enis_can_be_read(account):
     class Blind(Ec2Model):
         def describe_network_interfaces(self, **_arguments):
             return ()
@@ -103,7 +103,7 @@ def test_an_instance_without_enis_is_read_as_it_is(account):
     assert (node.enis, dict(node.enis_by_subnet)) == ((), {})
 
 
-def test_what_ec2_refuses_comes_through(account):
+def test_refusals_of_ec2_propagate(account):
     with pytest.raises(Ec2Error, match=r"InvalidInstanceID\.NotFound"):
         read_node(account().model, "i-00000000000000099", now_ns=0)
 

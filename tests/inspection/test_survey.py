@@ -60,7 +60,7 @@ def test_a_full_node_has_all_slots_that_pods_can_use(account, variables, limit):
     assert here.survey().address_limit == limit
 
 
-def test_what_the_primary_eni_has_beyond_custom_networking_counts_as_the_library_counts_it(account):
+def test_cidrs_of_the_primary_eni_under_custom_networking_count_as_in_a_node(account):
     here = account("t3.small", {"WARM_IP_TARGET": "2"})
     assert here.survey(CUSTOM).address_limit == 2 * 3 + 2
 
@@ -82,14 +82,14 @@ def test_settings_that_ipamd_refuses_are_refused(account):
         account().survey({"ENABLE_IPv6": "true"})
 
 
-def test_the_shipped_manifest_is_taken_where_no_settings_are_given(account):
+def test_settings_default_to_the_shipped_manifest(account):
     assert survey(account().read()).settings == Settings()
 
 
 # --- ENIs and cards ------------------------------------------------------------------------------------------------------
 
 
-def test_enis_are_told_apart(account):
+def test_enis_are_classified(account):
     here = account("m5.xlarge", {"MANAGE_UNTAGGED_ENI": "true"}, pods=1)
     here.attach(interface_type="trunk")
     here.attach(tags=((NO_MANAGE_TAG, "true"),))
@@ -104,7 +104,7 @@ def test_enis_are_told_apart(account):
     assert seen.cards[0].eni_room == 0
 
 
-def test_a_card_above_0_is_managed_with_multi_nic_alone(account):
+def test_a_card_above_0_is_managed_only_with_multi_nic(account):
     here = account(TWO_CARDS, start=False)
     here.attach(network_card=1, device_index=0, secondary_ip_count=2)
     node = here.read(find_limits=lambda _: TWO_CARDS)
@@ -117,12 +117,12 @@ def test_a_card_above_0_is_managed_with_multi_nic_alone(account):
     assert [each.managed for each in both.enis] == [True, True]
 
 
-def test_a_card_that_the_type_is_not_known_to_have_has_no_limit(account, eni_changed):
+def test_an_unknown_card_has_no_limit(account, eni_changed):
     seen = account(pods=3).survey(change=eni_changed(1, attachment={"network_card_index": 5}))
     assert [(card.network_card, card.type_limit, card.eni_count) for card in seen.cards] == [(0, 3, 1), (5, 0, 1)]
 
 
-def test_what_a_datastore_refuses_is_left_out(account, eni_changed):
+def test_cidrs_that_a_datastore_refuses_are_left_out(account, eni_changed):
     here = account(pods=3)
     whole = here.survey()
     twice = here.survey(change=eni_changed(1, secondary_ips=whole.enis[0].eni.secondary_ips))
@@ -135,7 +135,7 @@ def test_what_a_datastore_refuses_is_left_out(account, eni_changed):
 # --- growth --------------------------------------------------------------------------------------------------------------
 
 
-def test_growth_is_what_the_node_asks_for_when_pods_have_all_addresses(account):
+def test_growth_is_the_request_of_a_node_whose_addresses_are_all_assigned(account):
     here = account("t3.small", {"WARM_IP_TARGET": "2"})
     primary = here.node.datastores[0].eni_ids[0]
     growth = here.survey().cards[0].growth
@@ -148,7 +148,7 @@ def test_a_node_with_as_many_addresses_as_max_pods_does_not_grow(account):
     assert account("t3.small").survey(max_pods=3).cards[0].growth is None
 
 
-def test_new_enis_go_where_the_node_makes_them(account):
+def test_the_subnet_of_new_enis_is_the_one_that_a_node_chooses(account):
     here = account("t3.small", pods=0, start=False)
     roomy = here.subnet("10.0.16.0/20", tags=((SUBNET_ROLE_TAG, "1"),))
     here.subnet("10.0.2.0/24", tags=((SUBNET_ROLE_TAG, "0"),))
@@ -160,7 +160,7 @@ def test_new_enis_go_where_the_node_makes_them(account):
     assert here.survey(CUSTOM).new_eni_subnets == ()
 
 
-def test_a_home_subnet_that_is_not_shown_is_no_place_for_enis(account):
+def test_a_missing_home_subnet_is_no_candidate_for_enis(account):
     here = account()
     seen = here.survey(change=lambda node: attrs.evolve(node, subnets=()))
     assert seen.new_eni_subnets == ()
@@ -172,7 +172,7 @@ def test_a_home_subnet_that_is_not_shown_is_no_place_for_enis(account):
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12), st.booleans(), st.integers(0, 3))
-def test_the_bound_on_prefixes_is_the_truth_where_nothing_is_reserved(account, wanted, scattered, seed):
+def test_the_bound_on_prefixes_is_exact_without_reservations(account, wanted, scattered, seed):
     here = account(cidr="10.0.0.0/24", address_choice="random" if scattered else "lowest", seed=seed)
     for ips, prefixes in wanted:
         with contextlib.suppress(Ec2Error):  # a full subnet is as good
@@ -184,7 +184,7 @@ def test_the_bound_on_prefixes_is_the_truth_where_nothing_is_reserved(account, w
     assert subnet.free_count == space.free_count
 
 
-def test_a_reservation_is_seen_as_addresses_that_are_nowhere(account):
+def test_addresses_of_a_reservation_count_as_unseen(account):
     here = account(start=False)
     here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/26", reservation_type="explicit", now_ns=0)
     (subnet,) = here.survey().subnets
@@ -197,14 +197,14 @@ def test_the_first_and_the_last_prefix_of_a_subnet_are_never_free(account, cidr,
     assert account(cidr=cidr, start=False).survey().subnets[0].free_prefix_bound == bound
 
 
-def test_what_changed_while_it_was_read_makes_no_negative_count(account):
+def test_changes_during_the_reading_give_no_negative_counts(account):
     here = account(pods=3)
     node = here.read()
     subnet = attrs.evolve(node.subnets[0], available_ip_address_count=251)
     assert survey(attrs.evolve(node, subnets=(subnet,))).subnets[0].unseen_count == 0
 
 
-def test_a_subnet_or_an_eni_without_a_legible_address_is_left_out(account):
+def test_a_subnet_or_eni_with_an_invalid_address_is_left_out(account):
     here = account()
     node = here.read()
     broken = attrs.evolve(node.subnets[0], cidr="10.0.0.0/99")

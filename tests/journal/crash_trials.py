@@ -1,4 +1,4 @@
-"""Kills processes in the middle of their work, and looks at what their journal has kept: `crash_trials.py KIND KILLS SEED FOLDER`.
+"""Kill processes in the middle of their work, and check what their journal has kept: `crash_trials.py KIND KILLS SEED FOLDER`.
 
 A script of its own, as it forks: a small process with one thread does that quickly and safely. Each child opens the journal, says what it
 restores, and then assigns and unassigns at random; it says what it begins, and acknowledges it when it is done. It is killed at a random
@@ -136,7 +136,7 @@ class Known:
             self.cooling[self.held.pop(container)] = now + COOLDOWN
 
     def compare(self, held, cooling):
-        """Hold what was restored against what was acknowledged, and against what was under way."""
+        """Compare what was restored with the acknowledged changes and the one under way."""
         if self.begun is not None:
             kind, begun, containers = self.begun
             kept = [each for each in containers if (each in held) == (kind == "assign")]

@@ -1,4 +1,4 @@
-"""What the tests of journals share: both kinds on disk, file operations and databases that fail on demand, and short names."""
+"""What the tests of journals share: both kinds on disk, files and databases that fail on demand, and short names."""
 
 import os
 import sqlite3
@@ -17,7 +17,7 @@ POD = PodRef("default", "web-1")
 
 
 class NoSync(Files):
-    """Files that don't wait for the disk: a process that is killed needs no more."""
+    """Files that don't wait for the disk, which suffices for a killed process."""
 
     def sync(self, descriptor):
         pass
@@ -47,7 +47,7 @@ def release(container_id, address, until_ns, released_ns):
 
 
 def node(journal, cidrs=("10.0.0.0/28", "10.0.0.16/28"), *, mode=AddressMode.PREFIX, cooldown_ns=30, now_ns=0, gone=(), **options):
-    """A datastore on a journal, with what that restores."""
+    """A datastore restored from a journal."""
     store = Datastore(mode=mode, cooldown_ns=cooldown_ns, journal=journal, **options)
     store.add_eni("eni-0", device_number=0, primary=True, now_ns=now_ns)
     for cidr in cidrs:
@@ -57,12 +57,12 @@ def node(journal, cidrs=("10.0.0.0/28", "10.0.0.16/28"), *, mode=AddressMode.PRE
 
 
 def addresses(journal, now_ns=0):
-    """Who holds what, as texts."""
+    """The container ids of all sandboxes with their addresses, as texts."""
     return {entry.key.container_id: entry.address for entry in journal.restore(now_ns).assigned}
 
 
 class FaultyFiles(NoSync):
-    """Files whose n-th operation fails, before it does anything or, where that makes a difference, after it has done it."""
+    """Files whose n-th operation fails before its effect or, if that makes a difference, after it."""
 
     def __init__(self, fail_at=None, code=5, *, after=False):
         self.fail_at = fail_at
@@ -100,7 +100,7 @@ class FaultyFiles(NoSync):
 
 
 def faulty_connection():
-    """A kind of connection whose n-th statement fails from when its class says so; see `FaultyFiles`."""
+    """A class of connections whose n-th statement after `begin` fails; see `FaultyFiles`."""
 
     class FaultyConnection(sqlite3.Connection):
         fail_at = None

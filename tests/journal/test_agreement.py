@@ -1,4 +1,4 @@
-"""The three journals driven together by random programs: what they restore and refuse must agree, also opened anew."""
+"""The three journals with the same random programs: they must restore and refuse alike, also after they are reopened."""
 
 import shutil
 import tempfile
@@ -86,7 +86,7 @@ class JournalAgreement(RuleBasedStateMachine):
             restored = journal.restore(self.now)
             assert restored.assigned == expected.assigned, kind
             assert set(restored.cooling) == set(expected.cooling), kind
-            # A cooldown that is over may have been forgotten, and another of the same address then be new to it.
+            # A journal can have dropped an ended cooldown; the next one of the same address is then new to it.
             assert {each.address for each in restored.ended} <= {each.address for each in expected.ended}, kind
             assert restored.problems == (), kind
 
@@ -100,5 +100,5 @@ def outcome(act, journal: Journal):
 
 
 TestJournalAgreement = JournalAgreement.TestCase
-# Each step writes files: a tenth of the examples that others take.
+# Each step writes files, so a tenth of the usual examples.
 TestJournalAgreement.settings = settings(max_examples=max(10, settings.default.max_examples // 10))

@@ -1,4 +1,4 @@
-"""What both journals on disk keep to, call by call."""
+"""The behaviour that both journals on disk share, call by call."""
 
 import contextlib
 import sqlite3
@@ -17,7 +17,7 @@ from vpcipam.sandbox import PodRef, SandboxKey
 
 @pytest.fixture(params=KINDS)
 def reopen(request, tmp_path):
-    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    """Close the journal and open it again, as a restarted process does."""
     opened = []
 
     def reopen(**options):
@@ -33,7 +33,7 @@ def reopen(request, tmp_path):
 
 
 def with_a_problem(reopen, folder):
-    """A journal with one entry to decide about, on 10.0.0.5, and what that is."""
+    """A journal with one problem, on 10.0.0.5, and that problem."""
     if reopen.kind == "json":
         (folder / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"containerID":5,"ipv4":"10.0.0.5"}]}')
     else:
@@ -46,14 +46,14 @@ def with_a_problem(reopen, folder):
     return journal, problem
 
 
-def test_what_is_recorded_with_a_dropped_problem_is_there_after_a_restart(reopen, tmp_path):
+def test_an_assign_recorded_with_a_dropped_problem_survives_a_restart(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
     journal.record(cooling=(Cooling("10.0.0.5", 40, 10),), dropped=(problem,))
     restored = reopen().restore(10)
     assert (restored.assigned, restored.cooling, restored.problems) == ((), (Cooling("10.0.0.5", 40, 10),), ())
 
 
-def test_an_address_that_a_sandbox_is_given_instead_of_a_dropped_problem_does_not_cool_by_it(reopen, tmp_path):
+def test_an_address_assigned_in_place_of_a_dropped_problem_does_not_cool(reopen, tmp_path):
     journal, problem = with_a_problem(reopen, tmp_path)
     journal.record(assigned=(held("a", "10.0.0.5"),), cooling=(Cooling("10.0.0.5", 40, 10),), dropped=(problem,))
     for again in (False, True):
@@ -65,7 +65,7 @@ def test_an_address_that_a_sandbox_is_given_instead_of_a_dropped_problem_does_no
     assert reopen().restore(10).cooling == ()
 
 
-def test_a_record_that_gives_a_sandbox_what_another_problem_names_is_refused_whole(reopen, tmp_path):
+def test_a_record_that_contradicts_another_problem_is_refused_wholly(reopen, tmp_path):
     if reopen.kind == "json":
         allocation = '{"networkName":"aws-cni","containerID":"","ifName":"eth0","ipv4":"%s"}'
         text = ",".join(allocation % address for address in ("10.0.0.5", "10.0.0.6"))
@@ -84,7 +84,7 @@ def test_a_record_that_gives_a_sandbox_what_another_problem_names_is_refused_who
 
 
 @pytest.mark.parametrize("times", [(True, False, True), (False, False, False)])
-def test_times_that_python_takes_for_numbers_are_kept_as_such(reopen, times):
+def test_times_are_stored_as_integers(reopen, times):
     assigned_ns, released_ns, until_ns = times
     journal = reopen()
     journal.record((attrs.evolve(held("a", "10.0.0.5"), assigned_ns=assigned_ns),))
@@ -106,7 +106,7 @@ def test_times_that_python_takes_for_numbers_are_kept_as_such(reopen, times):
         (SandboxKey("aws-cni", "c1", "eth0"), "default/web-1"),
     ],
 )
-def test_what_would_come_back_as_another_sandbox_or_pod_is_refused_and_nothing_changes(reopen, key, pod):
+def test_names_that_would_be_restored_differently_are_refused_and_nothing_changes(reopen, key, pod):
     store = Datastore(journal=reopen())
     store.add_eni("eni-1", device_number=0, now_ns=0)
     store.add_cidr("eni-1", "10.0.0.5/32")
@@ -117,7 +117,7 @@ def test_what_would_come_back_as_another_sandbox_or_pod_is_refused_and_nothing_c
     assert reopen().restore(1).assigned == ()
 
 
-def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
+def test_the_latest_release_decides_which_cooldowns_have_ended(reopen):
     journal = reopen()
     journal.record((held("a", "10.0.0.5"), held("b", "10.0.0.6"), held("c", "10.0.0.7")))
     journal.record_unassign((release("a", "10.0.0.5", 25, 5),))
@@ -126,7 +126,7 @@ def test_of_several_releases_the_latest_says_which_cooldowns_are_over(reopen):
     assert [each.address for each in (*restored.cooling, *restored.ended)] == ["10.0.0.6"]
 
 
-def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
+def test_a_batch_that_contradicts_itself_is_refused_wholly(reopen):
     journal = reopen()
     for batch in ((held("a", "10.0.0.5"), held("b", "10.0.0.5")), (held("a", "10.0.0.5"), held("a", "10.0.0.6"))):
         with pytest.raises(JournalConflict):
@@ -138,14 +138,14 @@ def test_a_batch_that_contradicts_itself_is_refused_whole(reopen):
     assert addresses(journal) == addresses(reopen()) == {"a": "10.0.0.5"}
 
 
-def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_counts(reopen):
+def test_of_two_cooldowns_of_one_address_in_a_batch_the_later_holds(reopen):
     journal = reopen()
     journal.record(cooling=(Cooling("10.0.0.5", 40), Cooling("10.0.0.5", 30), Cooling("10.0.0.6", 30), Cooling("10.0.0.6", 40)))
     assert {(each.address, each.until_ns) for each in reopen().restore(0).cooling} == {("10.0.0.5", 40), ("10.0.0.6", 40)}
 
 
 class Gate:
-    """A step of a journal that does not go on before it is let go."""
+    """A step of a journal that blocks until it is released."""
 
     def __init__(self):
         self.entered, self.go = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""The text of checkpoints: byte for byte what Go writes, read entry by entry, and never guessed at."""
+"""The text of checkpoints: written byte for byte as Go does, read entry by entry, and never guessed."""
 
 import json
 from types import SimpleNamespace
@@ -89,11 +89,11 @@ def test_empty_metadata_is_left_out_and_ipv6_has_its_own_field():
     assert allocation_text(held("c1", "10.0.1.5", pod=PodRef("", "web")), 0).endswith('"metadata":{"k8sPodName":"web"}}')
 
 
-def test_a_document_ends_with_a_line_feed_as_gos_encoder_has_it():
+def test_a_document_ends_with_a_line_feed_as_go_writes_it():
     assert write_document(VERSION, "allocations", []) == b'{"version":"vpc-cni-ipam/1","allocations":[]}\n'
 
 
-def test_a_checkpoint_that_ipamd_migrated_reads_and_is_written_again_byte_for_byte():
+def test_a_checkpoint_migrated_by_ipamd_is_written_byte_for_byte_as_read():
     data = MIGRATED.read_bytes()
     document = read_document(data, "allocations")
     found = split(document)
@@ -115,7 +115,7 @@ entries = st.builds(
 
 
 @given(entries, st.integers(0, 3))
-def test_what_is_written_reads_the_same(entry, interfaces_count):
+def test_a_written_document_reads_the_same(entry, interfaces_count):
     text = allocation_text(entry, interfaces_count)
     document = read_document(write_document(VERSION, "allocations", [text]), "allocations")
     assert split(document).assigned == ((entry, text),)
@@ -136,7 +136,7 @@ def test_what_is_written_reads_the_same(entry, interfaces_count):
         ({"metadata": {"k8sPodNamespace": "default", "more": 1}}, Assigned(key("c1"), "10.0.1.5", PodRef("default", ""), 7)),
     ],
 )
-def test_what_an_allocation_may_look_like(changes, expected):
+def test_each_valid_form_of_an_allocation_is_read(changes, expected):
     found = allocations(GOOD | changes)
     assert [entry for entry, _ in found.assigned] == [expected]
     assert found.problems == ()
@@ -166,7 +166,7 @@ def test_the_allocations_of_old_releases_have_neither_time_nor_metadata():
         ({"metadata": {"k8sPodName": 1}}, "its k8sPodName is not a text", True, True),
     ],
 )
-def test_an_allocation_that_makes_no_sense_is_a_problem_and_what_is_legible_of_it_is_withheld(changes, message, named, address):
+def test_an_invalid_allocation_is_a_problem_that_keeps_its_legible_fields(changes, message, named, address):
     problem = only_problem(GOOD | changes)
     assert problem.message == message
     assert problem.key == (key("c1") if named else None)
@@ -180,18 +180,18 @@ def test_an_entry_that_is_no_object_is_a_problem(entry):
 
 
 @pytest.mark.parametrize("name", ["networkName", "containerID", "ifName"])
-def test_a_field_that_is_missing_is_a_problem(name):
+def test_a_missing_field_is_a_problem(name):
     assert only_problem({field: value for field, value in GOOD.items() if field != name}).message == f"its {name} is missing"
 
 
-def test_a_field_that_is_there_twice_is_a_problem():
+def test_a_repeated_field_is_a_problem():
     text = json.dumps(GOOD)[:-1] + ', "ipv4": "10.0.1.6"}'
     document = read_document(b'{"version":"x","allocations":[' + text.encode() + b"]}", "allocations")
     ((problem, raw),) = split(document).problems
     assert (problem.message, problem.address, raw) == ("it has a field twice", None, text)
 
 
-def test_bytes_that_are_no_utf_8_are_a_problem_of_their_entry_alone_and_are_kept():
+def test_invalid_utf_8_is_a_problem_of_its_entry_only_and_is_kept():
     good, bad = json.dumps(GOOD).encode(), json.dumps(GOOD | {"containerID": "?"}).encode().replace(b"?", b"\xff")
     document = read_document(b'{"version":"x","allocations":[' + bad + b"," + good + b"]}", "allocations")
     found = split(document)
@@ -201,7 +201,7 @@ def test_bytes_that_are_no_utf_8_are_a_problem_of_their_entry_alone_and_are_kept
     assert bad in write_document("x", "allocations", [text])
 
 
-def test_a_problem_says_where_it_stands():
+def test_a_problem_names_its_place():
     text = '{\n "allocations": [\n  5,\n   {"ü": 1}, ' + json.dumps(GOOD) + ', 6 ],\n "version": "x" }'
     found = split(read_document(text.encode(), "allocations"))
     assert [problem.place for problem, _ in found.problems] == [
@@ -214,7 +214,7 @@ def test_a_problem_says_where_it_stands():
 # --- contradictions ------------------------------------------------------------------------------------------------------
 
 
-def test_of_two_sandboxes_on_one_address_neither_is_believed():
+def test_two_sandboxes_with_one_address_are_both_problems():
     found = allocations(GOOD, GOOD | {"containerID": "c2"}, GOOD | {"containerID": "c3", "ipv4": "10.0.1.6"})
     assert [entry.key for entry, _ in found.assigned] == [key("c3")]
     assert [(problem.message, problem.key, problem.address) for problem, _ in found.problems] == [
@@ -223,7 +223,7 @@ def test_of_two_sandboxes_on_one_address_neither_is_believed():
     ]
 
 
-def test_of_two_addresses_of_one_sandbox_neither_is_believed():
+def test_two_addresses_of_one_sandbox_are_both_problems():
     found = allocations(GOOD, GOOD | {"ipv4": "10.0.1.6"})
     assert found.assigned == ()
     assert [(problem.message, problem.address) for problem, _ in found.problems] == [
@@ -232,7 +232,7 @@ def test_of_two_addresses_of_one_sandbox_neither_is_believed():
     ]
 
 
-def test_an_allocation_that_says_the_same_again_is_told_and_withholds_nothing():
+def test_a_repeated_allocation_is_a_problem_without_key_and_address():
     found = allocations(GOOD, GOOD | {"allocationTimestamp": 9})
     assert [entry.assigned_ns for entry, _ in found.assigned] == [7]
     ((problem, _),) = found.problems
@@ -244,7 +244,7 @@ few = st.tuples(st.sampled_from("abc"), st.sampled_from(("10.0.0.1", "10.0.0.2",
 
 @given(st.lists(few, max_size=6))
 @example([("a", "10.0.0.1"), ("a", "10.0.0.1"), ("b", "10.0.0.1")])
-def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
+def test_accepted_allocations_never_contradict_each_other_and_none_is_lost(pairs):
     found = [
         (f"{n}", "", parse_allocation("", "", GOOD | {"containerID": name, "ipv4": address})) for n, (name, address) in enumerate(pairs)
     ]
@@ -258,7 +258,7 @@ def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
     assert {address for _, address in pairs if address != "bad"} <= {each.address for each in verdicts}
 
 
-# --- documents that break off --------------------------------------------------------------------------------------------
+# --- truncated documents -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -288,14 +288,14 @@ def test_what_is_taken_never_contradicts_itself_and_nothing_goes_missing(pairs):
         ('{"allocations":["a\nb"]}', 18, "invalid control character"),
     ],
 )
-def test_where_a_document_breaks_off(text, offset, message):
+def test_a_broken_document_is_read_up_to_the_break(text, offset, message):
     broken = read_document(text.encode(), "allocations").broken
     assert broken.offset == offset
     assert broken.message.startswith(message)
 
 
 @pytest.mark.parametrize("text", ['{"allocations":null}', ' { "allocations" : [ ] } \r\n\t', '{"x":[],"allocations":[],"y":null}'])
-def test_a_document_may_have_spaces_and_members_of_others_and_null_for_an_empty_list(text):
+def test_spaces_unknown_members_and_null_lists_are_accepted(text):
     document = read_document(text.encode(), "allocations")
     assert (document.broken, document.entries) == (None, ())
 
@@ -308,7 +308,7 @@ def test_a_document_may_have_spaces_and_members_of_others_and_null_for_an_empty_
         st.builds(Cooling, st.sampled_from(("10.0.0.1", "2001:db8::1")), st.integers(0, 2**63 - 2), st.none() | st.integers(0, 2**63 - 2))
     )
 )
-def test_cooldowns_read_as_they_were_written_and_of_two_the_later_counts(cooldowns):
+def test_cooldowns_are_read_as_written_and_of_two_the_later_holds(cooldowns):
     data = write_document("x", "cooldowns", map(cooldown_text, cooldowns))
     found, problems = read_cooldowns(read_document(data, "cooldowns"))
     assert problems == ()
@@ -329,7 +329,7 @@ def test_cooldowns_read_as_they_were_written_and_of_two_the_later_counts(cooldow
         ({"address": "10.0.0", "untilTimestamp": 5}, "'10.0.0' is not an IP address"),
     ],
 )
-def test_a_cooldown_that_makes_no_sense_is_a_problem(entry, message):
+def test_an_invalid_cooldown_is_a_problem(entry, message):
     document = read_document(json.dumps({"cooldowns": [entry]}).encode(), "cooldowns")
     found, (problem,) = read_cooldowns(document)
     assert (found, problem.message, problem.place) == ((), message, "cooldown 1 (line 1, column 16)")

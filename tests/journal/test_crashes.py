@@ -1,4 +1,4 @@
-"""Processes killed in the middle of their work: what was acknowledged is there, nothing comes back early, nothing is doubled."""
+"""Processes killed in the middle of their work: acknowledged changes are kept, no cooldown ends early, no address is doubled."""
 
 import json
 import os
@@ -19,8 +19,8 @@ BATCHES = 2 if KILLS <= 200 else 10
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_process_loses_nothing_that_it_acknowledged(kind, batch, tmp_path):
-    # Half of the kills for each kind of journal, and those in batches, so that several processors have something to do.
+def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path):
+    # Half of the kills for each kind of journal, in batches that run on several processors.
     kills = KILLS // len(KINDS) // BATCHES
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this folder
         [sys.executable, "-W", "error", Path(__file__).with_name("crash_trials.py"), kind, str(kills), str(batch), tmp_path],

@@ -1,4 +1,4 @@
-"""The example in examples/ runs as it is, and says what it should."""
+"""The example in examples/ runs, and prints what it should."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_the_example_loses_nothing():
+def test_the_restart_example_runs_and_loses_nothing():
     path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program of the repository
         [sys.executable, "-W", "error", REPOSITORY / "examples" / "restart.py"],

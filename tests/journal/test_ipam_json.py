@@ -1,4 +1,4 @@
-"""The checkpoint as a journal: upstream's file in both directions, cooldowns beside it, and faults at every step of a write."""
+"""The checkpoint as a journal: ipamd's file in both directions, a file for cooldowns, and faults at every step of a write."""
 
 import errno
 import gc
@@ -33,7 +33,7 @@ def texts(folder):
 # --- upstream's file -----------------------------------------------------------------------------------------------------
 
 
-def test_a_node_goes_on_from_a_migrated_checkpoint_and_upstream_from_ours(tmp_path):
+def test_a_node_continues_a_migrated_checkpoint_and_ipamd_can_read_ours(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(MIGRATED.read_bytes())
     journal = open_json(tmp_path, interfaces_count=0)
     store = node(journal, ["10.0.3.0/28", "10.0.4.32/28"])
@@ -52,7 +52,7 @@ def test_a_node_goes_on_from_a_migrated_checkpoint_and_upstream_from_ours(tmp_pa
     assert written["allocations"][3]["containerID"] == "new"
 
 
-def test_what_is_written_is_upstreams_format_with_cooldowns_beside_it(tmp_path):
+def test_the_checkpoint_has_the_format_of_ipamd_and_cooldowns_a_file_of_their_own(tmp_path):
     with open_json(tmp_path) as journal:
         journal.record((held("c1", "10.0.0.5", pod=POD), held("c2", "2001:db8::1")))
         journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
@@ -65,7 +65,7 @@ def test_what_is_written_is_upstreams_format_with_cooldowns_beside_it(tmp_path):
     assert (tmp_path / CHECKPOINT).stat().st_mode & 0o777 == 0o600
 
 
-def test_fields_and_members_that_only_others_know_are_written_again_as_they_stood(tmp_path):
+def test_unknown_fields_and_members_are_kept_as_read(tmp_path):
     (tmp_path / CHECKPOINT).write_text(ODD)
     with open_json(tmp_path) as journal:
         journal.record((held("c2", "10.0.0.7"),))
@@ -77,14 +77,14 @@ def test_fields_and_members_that_only_others_know_are_written_again_as_they_stoo
     )
 
 
-def test_where_there_is_no_file_nothing_is_assigned_and_none_is_made(tmp_path):
+def test_opening_without_a_file_restores_nothing_and_makes_none(tmp_path):
     with open_json(tmp_path) as journal:
         assert journal.restore(0) == journal.restore(2**62)
         assert addresses(journal) == {}
     assert texts(tmp_path) == {}
 
 
-def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
+def test_an_assign_writes_one_file_and_an_unassign_two_with_cooldowns_first(tmp_path):
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
     journal.record((held("c1", "10.0.0.5"), held("c2", "10.0.0.6")))
@@ -104,7 +104,7 @@ def test_an_assign_writes_one_file_an_unassign_two_cooldowns_first(tmp_path):
     assert files.done == one_file
 
 
-def test_what_changes_nothing_writes_nothing(tmp_path):
+def test_a_call_that_changes_nothing_writes_nothing(tmp_path):
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
     journal.record((held("c1", "10.0.0.5"),))
@@ -127,8 +127,8 @@ def test_ended_cooldowns_leave_the_file_with_the_next_release(tmp_path):
     assert [each["address"] for each in json.loads(texts(tmp_path)[COOLDOWNS])["cooldowns"]] == ["10.0.0.6", "10.0.0.7"]
 
 
-def test_a_sandbox_that_holds_an_address_counts_more_than_its_cooldown(tmp_path):
-    # so it stands after a crash between the two writes of an unassign
+def test_a_cooldown_of_an_assigned_address_is_ignored(tmp_path):
+    # the state after a crash between the two writes of an unassign
     with open_json(tmp_path) as journal:
         journal.record((held("c1", "10.0.0.5"),))
         before = texts(tmp_path)[CHECKPOINT]
@@ -145,7 +145,7 @@ def test_a_sandbox_that_holds_an_address_counts_more_than_its_cooldown(tmp_path)
 # --- problems ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_nobody(tmp_path):
+def test_a_problem_stays_until_it_is_dropped_and_its_address_is_withheld(tmp_path):
     (tmp_path / CHECKPOINT).write_text(
         '{"version":"vpc-cni-ipam/1","allocations":['
         '{"networkName":"aws-cni","containerID":"c1","ifName":"eth0","ipv4":"10.0.0.5"},'
@@ -166,7 +166,7 @@ def test_a_problem_stays_until_it_is_struck_out_and_what_it_names_is_given_to_no
         assert journal.restore(0).problems == ()
 
 
-def test_a_problem_that_is_struck_out_is_gone_from_the_file(tmp_path):
+def test_a_dropped_problem_is_removed_from_the_file(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[5]}')
     journal = open_json(tmp_path)
     journal.record(dropped=journal.restore(0).problems)
@@ -189,7 +189,7 @@ def allocations(*entries):
     return f'{{"version":"vpc-cni-ipam/1","allocations":[{",".join(texts)}]}}'
 
 
-def test_what_says_again_what_was_unassigned_leaves_the_file_with_it(tmp_path):
+def test_repeated_entries_leave_the_file_with_the_unassigned_sandbox(tmp_path):
     (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c2", "10.0.0.6"), ("c1", "10.0.0.5"), ("c2", "10.0.0.6")))
     with open_json(tmp_path) as journal:
         journal.record_unassign((release("c1", "10.0.0.5", 40, 10),))
@@ -199,7 +199,7 @@ def test_what_says_again_what_was_unassigned_leaves_the_file_with_it(tmp_path):
         assert journal.restore(10).cooling == (Cooling("10.0.0.5", 40, 10),)
 
 
-def test_what_says_again_what_was_dropped_leaves_the_file_with_it(tmp_path):
+def test_repeated_entries_leave_the_file_with_the_dropped_problem(tmp_path):
     (tmp_path / CHECKPOINT).write_text(allocations(("c1", "10.0.0.5"), ("c1", "10.0.0.5"), ("c1", "10.0.0.6")))
     with open_json(tmp_path) as journal:
         (first,) = (problem for problem in journal.restore(0).problems if problem.address == "10.0.0.5")
@@ -221,7 +221,7 @@ SMALL_COOLDOWNS = (
 )
 
 
-def test_a_checkpoint_cut_off_anywhere_is_refused_and_what_is_whole_of_it_can_be_had(tmp_path):
+def test_a_truncated_checkpoint_is_refused_and_can_be_salvaged(tmp_path):
     path = tmp_path / CHECKPOINT
     ends = [SMALL.index(b"}") + 1, SMALL.index(b"}", SMALL.index(b"}") + 1) + 1]
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS)
@@ -240,7 +240,7 @@ def test_a_checkpoint_cut_off_anywhere_is_refused_and_what_is_whole_of_it_can_be
         assert addresses(journal) == {"ü": "10.0.0.5", "c2": "10.0.0.6"}
 
 
-def test_cooldowns_cut_off_anywhere_are_refused_too(tmp_path):
+def test_truncated_cooldowns_are_refused(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(SMALL)
     for length in range(len(SMALL_COOLDOWNS) - 1):
         (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS[:length])
@@ -249,7 +249,7 @@ def test_cooldowns_cut_off_anywhere_are_refused_too(tmp_path):
         assert len(IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0).assigned) == 2
 
 
-def test_cooldowns_that_make_no_sense_are_refused_and_salvage_says_which(tmp_path):
+def test_invalid_cooldowns_are_refused_and_salvage_lists_them(tmp_path):
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"-5"))
     with pytest.raises(JournalCorrupt, match=r"has an unreadable cooldown 2 \(line 1, column 89\): its untilTimestamp is out of"):
         open_json(tmp_path)
@@ -258,7 +258,7 @@ def test_cooldowns_that_make_no_sense_are_refused_and_salvage_says_which(tmp_pat
     assert [problem.message for problem in salvaged.problems] == ["its untilTimestamp is out of range"]
 
 
-def test_a_cooldown_that_ends_after_all_time_is_refused_when_the_file_is_opened(tmp_path):
+def test_a_cooldown_past_the_last_time_is_refused_when_the_file_is_opened(tmp_path):
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS.replace(b"50", b"%d" % (2**63 - 1)))
     with pytest.raises(JournalCorrupt, match="its untilTimestamp is out of range"):
         open_json(tmp_path)
@@ -267,7 +267,7 @@ def test_a_cooldown_that_ends_after_all_time_is_refused_when_the_file_is_opened(
         assert node(journal, now_ns=45, cidrs=["10.0.0.0/28"]).cooling_until("10.0.0.9") == 2**63 - 2
 
 
-def test_what_was_salvaged_goes_on_in_a_new_journal_of_either_kind(tmp_path):
+def test_a_salvaged_state_can_be_recorded_in_a_new_journal_of_either_kind(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(SMALL[:200])
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS)
     salvaged = IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0)
@@ -295,7 +295,7 @@ def test_another_version_is_refused(tmp_path, text, what):
         pass
 
 
-def test_another_version_is_not_salvaged_either_but_one_without_any_is(tmp_path):
+def test_another_version_is_not_salvaged_but_a_missing_one_is(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/2","allocations":[')
     with pytest.raises(JournalFormatError):
         IpamJsonFile.salvage(tmp_path / CHECKPOINT, 0)
@@ -304,7 +304,7 @@ def test_another_version_is_not_salvaged_either_but_one_without_any_is(tmp_path)
 
 
 @given(st.integers(0, len(SMALL) - 1), st.binary(min_size=1, max_size=3))
-def test_a_checkpoint_with_garbled_bytes_is_read_or_refused_but_never_anything_else(offset, garbage):
+def test_a_checkpoint_with_garbled_bytes_is_read_or_refused(offset, garbage):
     class Garbled(NoSync):
         def read(self, path):
             return SMALL[:offset] + garbage + SMALL[offset + len(garbage) :] if path.name == CHECKPOINT else None
@@ -364,7 +364,7 @@ def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restor
         files.fail_at = None
         leftovers = {path.name for path in folder.iterdir()} - {CHECKPOINT, COOLDOWNS, "ipam.json.lock"}
         assert leftovers == set(), operation
-        # The process dies here: what is found is all or nothing of the change.
+        # The process dies here: the files have the whole change or none of it.
         store._sandboxes._journal.close()
         with open_json(folder) as journal:
             restored = journal.restore(100)
@@ -378,7 +378,7 @@ def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restor
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_after_a_fault_the_same_change_goes_as_if_never_tried(tmp_path, change):
+def test_after_a_fault_the_same_change_can_be_repeated(tmp_path, change):
     counting, files = begin(tmp_path / "counting")
     change(counting)
     expected, operations = texts(tmp_path / "counting"), len(files.done)
@@ -393,7 +393,7 @@ def test_after_a_fault_the_same_change_goes_as_if_never_tried(tmp_path, change):
         store._sandboxes._journal.close()
 
 
-def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_next_write(tmp_path):
+def test_a_cooldown_that_cannot_be_written_is_not_recorded_by_the_next_write_either(tmp_path):
     for at in range(8):
         for after in (False, True):
             folder = tmp_path / f"{at} {after}"
@@ -422,20 +422,20 @@ def test_a_cooldown_that_can_not_be_written_is_not_recorded_nor_found_after_the_
         (errno.EISDIR, "it is a folder; give the name of a file"),
     ],
 )
-def test_what_failed_is_said_in_words(tmp_path, code, words):
+def test_the_refusal_of_a_write_says_why_it_failed(tmp_path, code, words):
     journal = open_json(tmp_path, files=FaultyFiles(1, code))
     with pytest.raises(JournalError, match=rf"ipam.json could not be written, so nothing is recorded: {words}") as refused:
         journal.record((held("c1", "10.0.0.5"),))
     assert refused.value.__cause__.errno == code
 
 
-def test_a_file_that_can_not_be_read_is_said_in_words(tmp_path):
+def test_a_checkpoint_that_is_a_folder_is_refused(tmp_path):
     (tmp_path / CHECKPOINT).mkdir()
     with pytest.raises(JournalError, match="could not be read: it is a folder"):
         open_json(tmp_path)
 
 
-def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
+def test_a_full_disk_undoes_the_assign(tmp_path):
     store = node(open_json(tmp_path, files=Files()), cooldown_ns=30)
     store.assign(key("web"), 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -449,7 +449,7 @@ def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
     assert store.assign(key("api"), 2).address == "10.0.0.1"
 
 
-def test_what_is_written_in_pieces_is_whole(tmp_path):
+def test_a_file_written_in_pieces_is_complete(tmp_path):
     class Slow(NoSync):
         def write(self, descriptor, data):
             return os.write(descriptor, data[:7])
@@ -460,7 +460,7 @@ def test_what_is_written_in_pieces_is_whole(tmp_path):
         assert len(addresses(journal)) == 9
 
 
-def test_a_longer_file_that_a_killed_process_left_half_written_leaves_nothing_in_the_next(tmp_path):
+def test_a_longer_temporary_file_of_a_killed_process_is_overwritten_wholly(tmp_path):
     (tmp_path / "ipam.json.tmp").write_text("{" * 10_000)
     with open_json(tmp_path) as journal:
         journal.record((held("c1", "10.0.0.5"),))
@@ -469,14 +469,14 @@ def test_a_longer_file_that_a_killed_process_left_half_written_leaves_nothing_in
 
 
 @pytest.mark.parametrize(("at", "opened"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2), (7, 2)])
-def test_what_was_opened_is_closed_whatever_fails(tmp_path, at, opened):
+def test_every_opened_file_is_closed_whatever_fails(tmp_path, at, opened):
     files = FaultyFiles(at)
     with pytest.raises(JournalError):
         open_json(tmp_path, files=files).record((held("c1", "10.0.0.5"),))
     assert files.done.count("close") == opened
 
 
-def test_an_interrupt_while_writing_leaves_all_as_it_was(tmp_path):
+def test_an_interrupt_while_writing_changes_nothing(tmp_path):
     class Interrupted(NoSync):
         def sync(self, _descriptor):
             raise KeyboardInterrupt
@@ -488,7 +488,7 @@ def test_an_interrupt_while_writing_leaves_all_as_it_was(tmp_path):
     assert texts(tmp_path) == {}
 
 
-def test_a_temporary_file_that_can_not_be_removed_hides_no_error(tmp_path):
+def test_a_temporary_file_that_cannot_be_removed_hides_no_error(tmp_path):
     class Stubborn(FaultyFiles):
         def remove(self, path):
             raise PermissionError(path)
@@ -498,7 +498,7 @@ def test_a_temporary_file_that_can_not_be_removed_hides_no_error(tmp_path):
         journal.record((held("c1", "10.0.0.5"),))
 
 
-def test_threads_may_share_it(tmp_path):
+def test_threads_can_share_a_journal(tmp_path):
     journal = open_json(tmp_path)
 
     def work(number):

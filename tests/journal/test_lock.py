@@ -1,4 +1,4 @@
-"""One process at a time: who comes second is told who was first, and nobody inherits or forgets a lock."""
+"""One process at a time: a second one is refused and told the first one's PID, and no lock is inherited or left behind."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def start_holder(kind, folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_second_process_is_refused_with_the_pid_of_the_first_and_served_when_that_was_killed(kind, tmp_path):
+def test_a_second_process_is_refused_until_the_first_is_killed(kind, tmp_path):
     with start_holder(kind, tmp_path) as holder:
         with pytest.raises(JournalLocked, match=rf"is in use by process {holder.pid}: stop that process first"):
             KINDS[kind](tmp_path)
@@ -61,7 +61,7 @@ def test_a_second_journal_of_the_same_process_is_refused_until_the_first_is_clos
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_closed_journal_takes_and_tells_nothing(kind, tmp_path):
+def test_a_closed_journal_refuses_every_call(kind, tmp_path):
     with KINDS[kind](tmp_path) as journal:
         pass
     for call in (
@@ -74,7 +74,7 @@ def test_a_closed_journal_takes_and_tells_nothing(kind, tmp_path):
             call()
 
 
-def test_a_holder_that_has_not_said_its_number_yet_is_named_as_unknown(tmp_path):
+def test_a_holder_that_has_not_written_its_pid_is_named_as_unknown(tmp_path):
     lock = ProcessLock(tmp_path / "ipam.json.lock")
     lock.path.write_bytes(b"")
     with pytest.raises(JournalLocked, match="is in use by process of unknown number"):
@@ -83,13 +83,13 @@ def test_a_holder_that_has_not_said_its_number_yet_is_named_as_unknown(tmp_path)
 
 
 def next_descriptor():
-    """The number that the next file opened gets: the lowest free one."""
+    """The descriptor that the next opened file gets: the lowest free one."""
     descriptor = os.dup(2)
     os.close(descriptor)
     return descriptor
 
 
-def test_who_is_refused_leaves_nothing_open(tmp_path):
+def test_a_refused_lock_leaves_no_file_open(tmp_path):
     lock, free = ProcessLock(tmp_path / "ipam.json.lock"), next_descriptor()
     with pytest.raises(JournalLocked):
         ProcessLock(lock.path)
@@ -97,7 +97,7 @@ def test_who_is_refused_leaves_nothing_open(tmp_path):
     lock.release()
 
 
-def test_a_process_without_standard_input_can_let_go_of_its_lock(tmp_path):
+def test_a_process_without_standard_input_can_release_its_lock(tmp_path):
     standard_input = os.dup(0)
     os.close(0)
     try:
@@ -112,7 +112,7 @@ def test_a_process_without_standard_input_can_let_go_of_its_lock(tmp_path):
         os.close(standard_input)
 
 
-def test_a_longer_number_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
+def test_a_longer_pid_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
     path = tmp_path / "ipam.json.lock"
     path.write_text("12345678901234567\n")
     lock = ProcessLock(path)
@@ -120,12 +120,12 @@ def test_a_longer_number_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
     lock.release()
 
 
-def test_a_lock_file_that_can_not_be_made_is_an_error_that_names_it(tmp_path):
+def test_a_lock_file_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
     with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be created.*No such file"):
         ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
 
 
-def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path):
+def test_a_file_system_without_locks_is_refused(tmp_path):
     opened = []
 
     def refuse(descriptor, _operation):
@@ -138,7 +138,7 @@ def test_where_the_file_system_has_no_locks_the_error_says_so(tmp_path):
         os.fstat(*opened)
 
 
-def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
+def test_a_lock_released_in_a_child_names_the_parent(tmp_path):
     lock = ProcessLock(tmp_path / "ipam.json.lock")
     lock.require()
     lock._owner = 1  # as if this process had been forked off
@@ -149,7 +149,7 @@ def test_a_lock_left_to_the_parent_is_let_go_and_says_whose_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_journal_that_a_thread_was_using_at_a_fork_is_refused_in_the_child_and_does_not_wait(kind, tmp_path):
+def test_a_child_forked_during_a_call_is_refused_without_waiting(kind, tmp_path):
     journal = KINDS[kind](tmp_path)
     journal._lock.threads.acquire()
     _release_in_child()  # as if this process had been forked off
@@ -184,7 +184,7 @@ os._exit(0)
 """
 
 
-def test_a_forked_child_can_not_use_the_journal_and_does_not_keep_its_lock(tmp_path):
+def test_a_forked_child_can_neither_use_the_journal_nor_keep_its_lock(tmp_path):
     path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", FORKED, tmp_path / "ipam.json"],

@@ -1,4 +1,4 @@
-"""Restarts on checkpoints that contradict themselves: nothing is guessed, nothing is lost, and nobody shares an address."""
+"""Restarts on contradicting checkpoints: nothing is guessed, nothing is lost, and no two sandboxes share an address."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def allocation(name, address):
 
 
 def damaged(entry, how):
-    """An allocation that makes no sense."""
+    """An invalid allocation."""
     broken = dict(entry)
     match how:
         case "no address":
@@ -83,7 +83,7 @@ class Restarts(RuleBasedStateMachine):
         return {each.container_id: assignment.address for each, assignment in self.store.assignments()}
 
     def named(self):
-        """The addresses that entries in quarantine name, and the sandboxes."""
+        """The addresses and sandboxes that quarantined entries name."""
         entries = self.store.quarantined
         return {entry.address for entry in entries} - {None}, {entry.key.container_id for entry in entries if entry.key is not None}
 
@@ -115,7 +115,7 @@ class Restarts(RuleBasedStateMachine):
             assert {pair for pair in left - quarantined - back if pair[0] is None or pair[0].container_id not in gone} <= {(None, None)}
 
     def cools(self, address):
-        """From when on a released address may be given out, if nothing else names it."""
+        """When a released address can be assigned, if no other entry names it."""
         return 0 if address in self.named()[0] or address in self.held().values() else self.now + self.cooldown
 
     @rule(name=names)
@@ -207,7 +207,7 @@ class Restarts(RuleBasedStateMachine):
         held = self.held()
         recorded = {entry.key.container_id: entry.address for entry in restored.assigned}
         assert held.items() <= recorded.items()
-        # What the journal has and the datastore does not hold is in quarantine, entry by entry.
+        # Every journal entry that the datastore does not hold is quarantined.
         entries = [entry.entry for entry in self.store.quarantined]
         assert {entry for entry in restored.assigned if entry.key.container_id not in held} <= set(entries)
         problems = [problem for problem in restored.problems if problem.repeats is None]
@@ -219,7 +219,7 @@ TestRestarts = Restarts.TestCase
 TestRestarts.settings = settings(max_examples=max(20, settings.default.max_examples // 2))
 
 
-def test_an_entry_said_twice_is_told_and_leaves_with_its_sandbox(tmp_path):
+def test_a_repeated_entry_is_reported_and_removed_with_its_sandbox(tmp_path):
     twice = [allocation("a", "10.0.0.1"), allocation("a", "10.0.0.1")]
     (tmp_path / "ipam.json").write_text(json.dumps({"version": "vpc-cni-ipam/1", "allocations": twice}))
     with open_json(tmp_path) as journal:
@@ -234,7 +234,7 @@ def test_an_entry_said_twice_is_told_and_leaves_with_its_sandbox(tmp_path):
         assert journal.restore(1).assigned == ()
 
 
-def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_path):
+def test_a_row_in_another_spelling_is_accepted_in_one_write(tmp_path):
     with open_sqlite(tmp_path):
         pass
     with contextlib.closing(sqlite3.connect(tmp_path / "ipam.sqlite", isolation_level=None)) as shell:
@@ -249,7 +249,7 @@ def test_a_row_that_can_not_be_taken_as_it_stands_is_accepted_in_one_write(tmp_p
         assert (len(journal.restore(5).assigned), journal.restore(5).problems) == (1, ())
 
 
-def test_the_machine_meets_a_file_that_contradicts_itself(tmp_path):
+def test_contradicting_allocations_are_quarantined_and_can_be_decided(tmp_path):
     text = {"version": "vpc-cni-ipam/1", "allocations": [allocation("a", "10.0.0.1"), allocation("b", "10.0.0.1")]}
     (tmp_path / "ipam.json").write_text(json.dumps(text))
     with open_json(tmp_path) as journal:

@@ -1,4 +1,4 @@
-"""The database as a journal: all or nothing, flat in cost, and clear about what it can't be or do."""
+"""The database as a journal: atomic writes of constant cost, and clear refusals."""
 
 import os
 import resource
@@ -29,7 +29,7 @@ FILE = "ipam.sqlite"
 
 
 def shell(folder, *statements):
-    """Do with a database what somebody may do by hand."""
+    """Run statements on a database as somebody can by hand."""
     connection = sqlite3.connect(folder / FILE, isolation_level=None)
     try:
         return [connection.execute(statement).fetchall() for statement in statements]
@@ -44,7 +44,7 @@ def filled(folder, count=3):
     return journal
 
 
-# --- what it keeps -------------------------------------------------------------------------------------------------------
+# --- what is restored ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("synchronous", ["FULL", "NORMAL", "OFF"])
@@ -60,19 +60,19 @@ def test_it_restores_what_was_recorded(tmp_path, synchronous):
     assert setting == {"OFF": 0, "NORMAL": 1, "FULL": 2}[synchronous]
 
 
-def test_full_is_what_it_is_without_asking(tmp_path):
+def test_the_default_durability_is_full(tmp_path):
     with SqliteJournal(tmp_path / FILE) as journal:
         assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 @pytest.mark.parametrize("wrong", ["full", "EXTRA", "", 2, None])
-def test_what_is_no_level_of_durability_is_refused(tmp_path, wrong):
+def test_an_unknown_durability_is_refused(tmp_path, wrong):
     with pytest.raises(InvalidArgument, match="synchronous must be FULL, NORMAL or OFF"):
         SqliteJournal(tmp_path / FILE, synchronous=wrong)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_shell_can_look_into_it_while_it_is_open(tmp_path):
+def test_the_sqlite_shell_can_read_an_open_journal(tmp_path):
     with filled(tmp_path):
         assert shell(tmp_path, "SELECT container_id, address FROM assigned", "PRAGMA journal_mode") == [
             [("c1", "10.0.0.1"), ("c2", "10.0.0.2")],
@@ -86,7 +86,7 @@ def test_ended_cooldowns_leave_the_table_with_the_next_release(tmp_path):
     assert shell(tmp_path, "SELECT * FROM cooling") == [[("10.0.0.1", 70, 40)]]
 
 
-def test_many_are_recorded_together_or_not_at_all(tmp_path):
+def test_many_are_recorded_in_one_transaction(tmp_path):
     with filled(tmp_path) as journal:
         with pytest.raises(JournalConflict, match=r"has 10.0.0.1 for aws-cni/c1/eth0, not 10.0.0.9"):
             journal.record((held("new", "10.0.0.8"), held("c1", "10.0.0.9")))
@@ -97,7 +97,7 @@ def test_many_are_recorded_together_or_not_at_all(tmp_path):
         assert addresses(journal) == {"c1": "10.0.0.1", "c2": "10.0.0.2"}
 
 
-def test_it_takes_over_what_another_journal_held(tmp_path):
+def test_the_state_of_another_journal_can_be_copied(tmp_path):
     naive = MemoryJournal()
     naive.record((held("a", "10.0.0.5"), held("b", "2001:db8::1", pod=POD)))
     naive.record_unassign((release("a", "10.0.0.5", 40, 10),))
@@ -109,7 +109,7 @@ def test_it_takes_over_what_another_journal_held(tmp_path):
             assert journal.restore(0) == restored
 
 
-# --- what it can't be ----------------------------------------------------------------------------------------------------
+# --- files and places that are refused -----------------------------------------------------------------------------------
 
 
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path):
@@ -137,7 +137,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
         SqliteJournal.salvage(tmp_path / FILE, 0)
 
 
-def test_an_empty_file_is_refused_since_its_log_would_be_thrown_away(tmp_path):
+def test_an_empty_file_is_refused(tmp_path):
     living = tmp_path / "living"
     living.mkdir()
     with filled(living):  # as after a kill: the log is still there
@@ -152,14 +152,14 @@ def test_an_empty_file_is_refused_since_its_log_would_be_thrown_away(tmp_path):
         open_sqlite(tmp_path)
 
 
-def test_a_making_that_was_killed_is_begun_again(tmp_path):
+def test_leftovers_of_a_killed_creation_are_replaced(tmp_path):
     for leftover in (f"{FILE}.tmp", f"{FILE}.tmp-journal"):
         (tmp_path / leftover).write_bytes(b"half of it")
     filled(tmp_path).close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, f"{FILE}.lock"]
 
 
-def test_where_there_can_be_no_log_it_says_so(tmp_path):
+def test_a_file_system_without_write_ahead_log_is_refused(tmp_path):
     class NoLog(sqlite3.Connection):
         def execute(self, statement, *parameters):
             return super().execute(statement.replace("= WAL", "= DELETE"), *parameters)
@@ -168,7 +168,7 @@ def test_where_there_can_be_no_log_it_says_so(tmp_path):
         open_sqlite(tmp_path, connect=lambda path, **options: sqlite3.connect(path, factory=NoLog, **options))
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(JournalError, match="No such file"):
         open_sqlite(tmp_path / "nowhere")
     with pytest.raises(JournalCorrupt, match="nothing can be read"):
@@ -180,7 +180,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
         open_sqlite(tmp_path)
 
 
-def test_an_index_at_odds_with_its_table_is_refused(tmp_path):
+def test_an_index_that_differs_from_its_table_is_refused(tmp_path):
     filled(tmp_path).close()
     data, size = bytearray((tmp_path / FILE).read_bytes()), 4096
     leaves = [offset for offset in range(size, len(data), size) if data[offset] == 0x0A and b"10.0.0.1" in data[offset : offset + size]]
@@ -191,7 +191,7 @@ def test_an_index_at_odds_with_its_table_is_refused(tmp_path):
         open_sqlite(tmp_path)
 
 
-def test_a_new_journal_is_in_its_folder_for_good_before_anything_is_recorded(tmp_path, monkeypatch):
+def test_the_folder_of_a_new_journal_is_synced(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(sqlite, "sync_folder", lambda _files, folder: synced.append((folder, (tmp_path / FILE).exists())))
     for _ in range(2):
@@ -199,7 +199,7 @@ def test_a_new_journal_is_in_its_folder_for_good_before_anything_is_recorded(tmp
     assert synced == [(tmp_path, True)]
 
 
-def test_its_lock_is_let_go_once_the_database_is_closed(tmp_path):
+def test_the_lock_is_released_after_the_database_is_closed(tmp_path):
     journal = filled(tmp_path)
     release_lock, seen = journal._lock.release, []
 
@@ -215,7 +215,7 @@ def test_its_lock_is_let_go_once_the_database_is_closed(tmp_path):
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB])
-def test_once_damage_was_found_nothing_more_is_recorded(tmp_path, code):
+def test_nothing_is_recorded_after_damage_was_found(tmp_path, code):
     connections = faulty_connection()
     with open_sqlite(tmp_path, connect=connections.connect) as journal:
         connections.begin(1, code)
@@ -229,7 +229,7 @@ def test_once_damage_was_found_nothing_more_is_recorded(tmp_path, code):
 # --- schema --------------------------------------------------------------------------------------------------------------
 
 
-def test_tables_that_somebody_has_changed_are_refused_others_beside_them_are_not(tmp_path):
+def test_changed_tables_are_refused_and_additional_ones_accepted(tmp_path):
     filled(tmp_path).close()
     shell(tmp_path, "CREATE VIEW mine AS SELECT address FROM assigned")
     open_sqlite(tmp_path).close()
@@ -238,7 +238,7 @@ def test_tables_that_somebody_has_changed_are_refused_others_beside_them_are_not
         open_sqlite(tmp_path)
 
 
-def test_names_of_tables_that_are_garbled_are_refused(tmp_path):
+def test_garbled_table_names_are_refused(tmp_path):
     filled(tmp_path).close()
     data = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(data.replace(b"CREATE TABLE", b"\x80REATE TABLE"))
@@ -248,7 +248,7 @@ def test_names_of_tables_that_are_garbled_are_refused(tmp_path):
     assert (salvaged.assigned, [problem.place for problem in salvaged.problems]) == ((), ["table assigned", "table cooling"])
 
 
-def test_a_header_that_is_garbled_is_refused(tmp_path):
+def test_a_garbled_header_is_refused(tmp_path):
     filled(tmp_path).close()
     for wrong in (0, -1):
         shell(tmp_path, f"PRAGMA user_version = {wrong}")
@@ -256,12 +256,12 @@ def test_a_header_that_is_garbled_is_refused(tmp_path):
             open_sqlite(tmp_path)
 
 
-def test_a_new_journal_has_the_newest_tables_and_says_what_it_is(tmp_path):
+def test_a_new_journal_has_the_current_schema_version_and_application_id(tmp_path):
     filled(tmp_path).close()
     assert shell(tmp_path, "PRAGMA application_id", "PRAGMA user_version") == [[(APPLICATION_ID,)], [(len(MIGRATIONS),)]]
 
 
-def test_an_older_journal_is_led_to_the_newest_tables_step_by_step(tmp_path, monkeypatch):
+def test_an_older_journal_is_migrated_step_by_step(tmp_path, monkeypatch):
     filled(tmp_path).close()
     steps = (*MIGRATIONS, ("ALTER TABLE cooling ADD COLUMN why TEXT",), ("UPDATE cooling SET why = 'test'", "CREATE TABLE more (x)"))
     monkeypatch.setattr(sqlite, "MIGRATIONS", steps)
@@ -273,7 +273,7 @@ def test_an_older_journal_is_led_to_the_newest_tables_step_by_step(tmp_path, mon
     assert shell(tmp_path, "SELECT * FROM cooling", "SELECT count(*) FROM more") == [[("10.0.0.0", 40, 10, "test")], [(0,)]]
 
 
-def test_a_step_that_fails_is_undone_and_those_before_it_stay():
+def test_a_failed_migration_step_is_undone_and_earlier_ones_stay():
     connection = sqlite3.connect(":memory:", isolation_level=None)
     steps = (("CREATE TABLE a (x)",), ("CREATE TABLE b (x)", "INSERT INTO nowhere VALUES (1)"))
     for _ in range(2):
@@ -284,7 +284,7 @@ def test_a_step_that_fails_is_undone_and_those_before_it_stay():
     connection.close()
 
 
-def test_a_step_whose_transaction_is_gone_already_needs_no_undoing():
+def test_a_failed_migration_step_without_a_transaction_raises_its_own_error():
     connection = sqlite3.connect(":memory:", isolation_level=None)
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         migrate(connection, (("ROLLBACK", "INSERT INTO nowhere VALUES (1)"),))
@@ -315,7 +315,7 @@ INSERT = "INSERT INTO assigned (network_name, container_id, if_name, address, po
         ("('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, NULL, 'then')", "its allocationTimestamp is not an integer", "10.0.0.9"),
     ],
 )
-def test_a_row_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path, row, message, address):
+def test_an_invalid_row_is_a_problem_until_it_is_dropped(tmp_path, row, message, address):
     filled(tmp_path).close()
     shell(tmp_path, INSERT + row)
     with open_sqlite(tmp_path) as journal:
@@ -342,7 +342,7 @@ def test_a_row_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path,
     ("row", "message"),
     [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer")],
 )
-def test_a_cooldown_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_path, row, message):
+def test_an_invalid_cooldown_is_a_problem_until_it_is_dropped(tmp_path, row, message):
     filled(tmp_path).close()
     shell(tmp_path, INSERT_COOLING + row)
     with open_sqlite(tmp_path) as journal:
@@ -353,7 +353,7 @@ def test_a_cooldown_that_makes_no_sense_is_a_problem_until_it_is_struck_out(tmp_
         assert journal.restore(20).problems == ()
 
 
-def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
+def test_a_cooldown_of_an_assigned_address_is_ignored(tmp_path):
     filled(tmp_path).close()
     shell(tmp_path, "INSERT INTO cooling VALUES ('10.0.0.1', 50, 20)")
     with open_sqlite(tmp_path) as journal:
@@ -362,16 +362,16 @@ def test_a_cooldown_of_an_address_that_is_held_does_not_count(tmp_path):
         assert journal.restore(25).cooling == (Cooling("10.0.0.0", 40, 10), Cooling("10.0.0.1", 55, 25))
 
 
-def test_a_held_address_has_no_row_among_the_cooldowns(tmp_path):
+def test_no_cooldown_is_recorded_for_an_assigned_address(tmp_path):
     with filled(tmp_path) as journal:
         journal.record(cooling=(Cooling("10.0.0.1", 90), Cooling("10.0.0.9", 90)))
     assert shell(tmp_path, "SELECT address FROM cooling") == [[("10.0.0.0",), ("10.0.0.9",)]]
 
 
-# --- torn and garbled ----------------------------------------------------------------------------------------------------
+# --- truncated and garbled files -----------------------------------------------------------------------------------------
 
 
-def test_a_log_cut_off_anywhere_restores_a_state_that_there_was(tmp_path):
+def test_a_truncated_log_restores_an_earlier_state(tmp_path):
     (tmp_path / "whole").mkdir()
     journal = open_sqlite(tmp_path / "whole")
     store = node(journal, cooldown_ns=30)
@@ -397,7 +397,7 @@ def test_a_log_cut_off_anywhere_restores_a_state_that_there_was(tmp_path):
     journal.close()
 
 
-def test_a_database_cut_off_anywhere_is_refused_and_what_can_be_read_of_it_can_be_had(tmp_path):
+def test_a_truncated_database_is_refused_and_can_be_salvaged(tmp_path):
     with filled(tmp_path, 400) as journal:
         every = journal.restore(20)
     data = (tmp_path / FILE).read_bytes()
@@ -427,7 +427,7 @@ def test_a_salvage_reads_the_log_as_well(tmp_path):
         assert SqliteJournal.salvage(tmp_path / FILE, 20) == journal.restore(20)
 
 
-def test_a_damaged_page_loses_its_rows_alone(tmp_path):
+def test_a_damaged_page_loses_only_its_own_rows(tmp_path):
     with filled(tmp_path, 400) as journal:
         every = journal.restore(20)
     data = bytearray((tmp_path / FILE).read_bytes())
@@ -446,7 +446,7 @@ def test_a_damaged_page_loses_its_rows_alone(tmp_path):
 
 
 @given(st.data())
-def test_garbled_bytes_are_read_or_refused_but_never_anything_else(tmp_path_factory, data):
+def test_garbled_bytes_are_read_or_refused(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("garbled")
     filled(folder).close()
     content = bytearray((folder / FILE).read_bytes())
@@ -524,7 +524,7 @@ def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, afte
             assert found in ([*allowed, expected] if statement == "COMMIT" and after else allowed)
 
 
-def test_a_roll_back_that_fails_too_ends_the_journal(tmp_path):
+def test_a_failed_rollback_ends_the_journal(tmp_path):
     class Dying(sqlite3.Connection):
         dead = False
 
@@ -565,7 +565,7 @@ def test_an_interrupt_while_writing_is_rolled_back(tmp_path):
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CORRUPT])
-def test_a_fault_at_any_statement_of_opening_is_said_and_lets_go_of_all(tmp_path, code):
+def test_a_fault_at_any_statement_of_opening_is_reported_and_closes_everything(tmp_path, code):
     faults = faulty_connection()
     faults.begin()
     (tmp_path / "counting").mkdir()
@@ -580,7 +580,7 @@ def test_a_fault_at_any_statement_of_opening_is_said_and_lets_go_of_all(tmp_path
             assert addresses(journal) == {}
 
 
-def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
+def test_a_full_disk_undoes_the_assign(tmp_path):
     store = node(open_sqlite(tmp_path), cooldown_ns=30)
     store.assign(key("web"), 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -596,7 +596,7 @@ def test_a_disk_that_is_really_full_for_the_process_undoes_the_assign(tmp_path):
         assert addresses(journal) == {"web": "10.0.0.0"}
 
 
-def test_a_database_at_its_limit_refuses_and_goes_on_when_there_is_room_again(tmp_path):
+def test_a_full_database_refuses_and_works_again_with_room(tmp_path):
     journal = open_sqlite(tmp_path)
     store = node(
         journal, ["10.0.0.0/28"] + [f"10.0.{third}.{last}/28" for third in range(1, 30) for last in range(0, 256, 16)], cooldown_ns=30
@@ -613,7 +613,7 @@ def test_a_database_at_its_limit_refuses_and_goes_on_when_there_is_room_again(tm
     journal.close()
 
 
-def test_a_database_that_may_only_be_read_says_so(tmp_path):
+def test_a_read_only_database_is_refused(tmp_path):
     filled(tmp_path).close()
 
     def connect(path, **options):
@@ -628,7 +628,7 @@ def test_a_database_that_may_only_be_read_says_so(tmp_path):
     journal.close()
 
 
-def test_another_program_that_writes_makes_it_wait_and_then_refuse(tmp_path, monkeypatch):
+def test_a_write_waits_for_another_program_and_then_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.01)
     with filled(tmp_path) as journal:
         other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
@@ -640,7 +640,7 @@ def test_another_program_that_writes_makes_it_wait_and_then_refuse(tmp_path, mon
         journal.record((held("new", "10.0.0.9"),))
 
 
-def test_threads_may_share_it(tmp_path):
+def test_threads_can_share_a_journal(tmp_path):
     journal = open_sqlite(tmp_path)
 
     def work(number):
@@ -659,7 +659,7 @@ def test_threads_may_share_it(tmp_path):
     journal.close()
 
 
-def test_a_database_with_names_that_are_no_text_is_refused_and_let_go(tmp_path, monkeypatch):
+def test_a_database_with_names_that_are_no_text_is_refused_and_closed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(SqliteJournal, "_set_up", lambda *_: b"\xff".decode())
         with pytest.raises(JournalCorrupt, match="has names that are not UTF-8"):

@@ -36,7 +36,7 @@ def test_eni_limit_is_the_default_cards_and_not_the_sum():
     ("instance_type", "network_cards"),
     [("i7ie.48xlarge", (8, 7)), ("i8ge.48xlarge", (12, 12)), ("p4d.24xlarge", (15, 15, 15, 15)), ("trn2.48xlarge", (2,) * 16)],
 )
-def test_cards_may_differ(instance_type, network_cards):
+def test_cards_can_differ(instance_type, network_cards):
     assert instance_limits(instance_type).network_cards == network_cards
 
 
@@ -84,7 +84,7 @@ def test_every_row_is_written_as_it_is_read():
 
 
 @pytest.mark.parametrize("found", [pytest.param(all_instance_limits(), id="all")])
-def test_every_type_makes_sense(found):
+def test_every_type_has_consistent_limits(found):
     for each in found:
         assert each.network_cards[0] == each.eni_limit
         assert each.default_network_card == 0
@@ -124,7 +124,7 @@ def test_unknown_type_names_what_was_meant(wrong, meant):
 
 
 @pytest.mark.parametrize("wrong", ["", " ", ".", "instance_type", "#", "# Source: moto", "\n", "zzzzzz", "日本", "\0"])
-def test_nonsense_is_unknown_and_nothing_is_suggested(wrong):
+def test_nonsense_is_unknown_and_has_no_suggestion(wrong):
     with pytest.raises(UnknownInstanceType, match="unknown instance type") as refusal:
         instance_limits(wrong)
     assert "did you mean" not in str(refusal.value)
@@ -142,7 +142,7 @@ def test_unknown_type_is_a_lookup_error():
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"m5.large", ["m5.large"], {"InstanceType": "m5.large"}])
-def test_only_a_name_or_limits_are_taken(wrong):
+def test_only_a_name_or_limits_are_accepted(wrong):
     with pytest.raises(TypeError, match="must be a str or an InstanceLimits"):
         instance_limits(wrong)
 
@@ -150,7 +150,7 @@ def test_only_a_name_or_limits_are_taken(wrong):
 # --- limits of one's own -------------------------------------------------------------------------------------------------
 
 
-def test_own_limits_are_given_back():
+def test_custom_limits_are_returned():
     assert instance_limits(TINY) is TINY
 
 
@@ -184,7 +184,7 @@ def test_ipv6_addresses_may_be_none_but_not_negative():
 
 @pytest.mark.parametrize("name", ["eni_limit", "ipv4_per_eni", "ipv6_per_eni", "default_network_card", "vcpus"])
 @pytest.mark.parametrize("value", [None, "3", 3.0, True])
-def test_only_ints_are_taken_for_numbers(name, value):
+def test_only_ints_are_accepted_as_numbers(name, value):
     with pytest.raises(TypeError, match=f"{name} of instance type"):
         attrs.evolve(TINY, **{name: value})
 
@@ -211,7 +211,7 @@ def test_only_ints_are_taken_for_numbers(name, value):
         ({"efa": "no"}, TypeError, "must be True or False"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused(changes, error, message):
+def test_contradicting_limits_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         attrs.evolve(TINY, **changes)
 

@@ -104,11 +104,11 @@ def test_custom_networking_on_a_single_eni_leaves_the_host_network_pods():
     assert max_pods("m5.large", prefix_delegation=True, custom_networking=True, max_eni=1) == 2
 
 
-def test_arguments_may_be_given_by_position():
+def test_arguments_can_be_given_by_position():
     assert max_pods("m5.large", True, True, 2, False) == 9 * 16 + 2  # noqa: FBT003 - positions are what this test is about
 
 
-def test_own_limits_are_taken():
+def test_custom_limits_are_accepted():
     assert max_pods(TINY) == 6
 
 
@@ -120,7 +120,7 @@ def test_a_name_and_its_limits_give_the_same_on_every_type():
             assert max_pods(limits.instance_type, prefix_delegation, capped=False) == max_pods(limits, prefix_delegation, capped=False)
 
 
-def test_of_a_card_that_is_not_the_first_the_right_limit_counts():
+def test_the_limit_of_the_default_card_applies_even_if_it_is_not_the_first():
     row = "two.cards\t5,2\t1\t10\t10\tnitro\t2\t-"
     assert max_pods(parse_row(row)) == 20
 

@@ -66,7 +66,7 @@ def test_an_index_without_answer_is_refused(tool):
         tool.parse_versions("ERROR: No matching distribution found for moto\n")
 
 
-def test_the_last_snapshot_that_knows_a_type_counts(tool):
+def test_the_last_snapshot_with_a_type_wins(tool):
     newer = attrs.evolve(LARGE, network_cards=(3,))
     assert tool.merge([[SMALL, LARGE], [newer, METAL]]) == as_table(SMALL, newer, METAL)
 
@@ -92,7 +92,7 @@ def test_the_librarys_table_is_what_the_tool_would_write(tool):
     assert tool.format_table(*tool.parse_table(text)) == text
 
 
-def test_changes_are_told_type_by_type(tool):
+def test_changes_are_reported_for_each_type(tool):
     changed = attrs.evolve(LARGE, network_cards=(3,), vcpus=32)
     assert tool.describe_changes(as_table(SMALL, LARGE), as_table(METAL, changed)) == [
         "added b.metal: 15 ENIs of 50 IPv4 addresses, bare metal",
@@ -199,7 +199,7 @@ def test_a_missing_wheel_is_downloaded_into_the_cache(tool, tmp_path, monkeypatc
     assert tool.read_snapshot(tool.find_wheel((5, 0, 0), tmp_path / "new")) == (SMALL,)
 
 
-def test_a_failing_pip_is_told(tool):
+def test_a_failing_pip_is_reported(tool):
     with pytest.raises(tool.UpdateError, match=r"`pip no-such-command` failed: .*no-such-command"):
         tool._pip("no-such-command")
 

@@ -1,4 +1,4 @@
-"""Worlds for node tests: one node in a VPC of the EC2 model, behind an EC2 that can be told to refuse."""
+"""Worlds for node tests: one node in a VPC of the EC2 model, with an EC2 that refuses calls on demand."""
 
 import pytest
 
@@ -15,7 +15,7 @@ ACTIONS = {"describe_instance": "DescribeInstances"}
 
 
 class ScriptedEc2:
-    """The model, with a log of the calls and refusals to order.
+    """The model, with a log of the calls and refusals on demand.
 
     `log` holds action names in the order of the calls, refused ones too. `metadata` replaces what the instance
     metadata shows, once set, or makes it from that.
@@ -33,7 +33,7 @@ class ScriptedEc2:
         self._refusals += [(action, code, message)] * times
 
     def allow(self):
-        """Take all refusals back."""
+        """Refuse no more calls."""
         self._refusals.clear()
 
     @property
@@ -108,7 +108,7 @@ class World:
         return self.node
 
     def change_settings(self, variables):
-        """Have the node's cards go by other variables, which ipamd would only read when it starts."""
+        """Give the node's cards other variables, which ipamd itself reads only at its start."""
         for card in self.node._loop.cards:
             card.settings, card.calm = self.settings.with_variables(variables), None
 
@@ -137,7 +137,7 @@ class World:
         return actions
 
     def settle(self):
-        """Let some minutes go by, twice the longest waiting time of a rule."""
+        """Run for some minutes: twice the longest waiting time of a rule."""
         return self.run(self.now_ns // S + 240)
 
     # --- EC2 ---
@@ -168,12 +168,12 @@ class World:
         return ((INSTANCE_TAG, self.node.instance_id),)
 
     def attached(self, network_card=0):
-        """What EC2 shows attached to a card, by id."""
+        """The ENIs that EC2 shows on a card, by id."""
         enis = [eni for eni in self.enis() if eni.attachment and eni.attachment.instance_id == self.node.instance_id]
         return {eni.eni_id: eni for eni in enis if eni.attachment.network_card_index == network_card}
 
     def enis(self):
-        """All ENIs as they are, whatever EC2 shows, without a call."""
+        """All ENIs in their true state, without a call."""
         return [record.view() for record in self.model._account.enis.values()]
 
     def take_away(self, eni_id):
@@ -183,7 +183,7 @@ class World:
         self.model.delete_network_interface(eni_id, now_ns=self.now_ns)
 
     def fill_subnet(self, leave, *, subnet_id=None):
-        """Take free addresses of a subnet until so many are left."""
+        """Occupy free addresses of a subnet until `leave` remain."""
         subnet_id = subnet_id or self.subnet_id
         free = self.free(subnet_id)
         if free > leave:
@@ -203,7 +203,7 @@ class World:
     # --- both together ---
 
     def shape(self, network_card=0):
-        """CIDRs by device number, as the node counts them."""
+        """The node's number of CIDRs by device number."""
         stats = self.node.datastores[network_card].eni_stats(self.now_ns)
         return {eni.device_number: eni.slot_count for eni in stats}
 
@@ -212,13 +212,13 @@ class World:
         return next(eni.eni_id for eni in stats if eni.device_number == device_number)
 
     def check(self):
-        """Invariants of both sides."""
+        """Check the invariants of the node and the model."""
         self.model._check()
         for datastore in self.node.datastores:
             datastore._check()
 
     def check_agreement(self):
-        """Assert that the datastores hold just what EC2 has."""
+        """Assert that the datastores have exactly the CIDRs of EC2."""
         self.check()
         for datastore in self.node.datastores:
             attached = self.attached(datastore.network_card)
@@ -239,7 +239,7 @@ def world():
 
 
 def kinds(actions):
-    """What was done or refused, in short: kind, and whether it was done."""
+    """A function: the kind of each action, and whether it was done."""
     return [(action.kind.value, action.done) for action in actions]
 
 

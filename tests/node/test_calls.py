@@ -1,4 +1,4 @@
-"""Calls that wait for each other: what time it is, and which are tried again."""
+"""Consecutive calls to EC2: their times and their retries."""
 
 import itertools
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 def refusing(clock, times, code="RequestLimitExceeded", takes_ns=S):
-    """A call that is refused so many times, then answers with the times of all its tries."""
+    """A call that is refused `times` times, then returns the times of all its tries."""
     tries = []
 
     def call(now_ns):
@@ -38,7 +38,7 @@ def refusing(clock, times, code="RequestLimitExceeded", takes_ns=S):
     return call, tries
 
 
-def test_a_call_is_made_at_the_time_that_those_before_it_have_left():
+def test_a_call_starts_when_those_before_it_have_ended():
     clock = Clock()
     calls = Calls(clock, 100 * S, Scatter(0))
     call, _ = refusing(clock, 0)
@@ -49,7 +49,7 @@ def test_a_call_is_made_at_the_time_that_those_before_it_have_left():
 
 
 @pytest.mark.parametrize("code", ["RequestLimitExceeded", "Throttling"])
-def test_a_throttled_call_is_made_ten_times(code):
+def test_a_throttled_call_is_tried_ten_times(code):
     clock = Clock()
     call, tries = refusing(clock, 9, code)
     assert Calls(clock, 0, Scatter(1)).do(call) == tries
@@ -60,7 +60,7 @@ def test_a_throttled_call_is_made_ten_times(code):
     assert len(set(waits)) == 9
 
 
-def test_a_call_that_goes_on_to_be_throttled_is_refused():
+def test_a_call_that_is_throttled_every_time_is_refused():
     clock = Clock()
     call, tries = refusing(clock, 10)
     with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
@@ -68,7 +68,7 @@ def test_a_call_that_goes_on_to_be_throttled_is_refused():
     assert len(tries) == 10
 
 
-def test_another_refusal_is_final():
+def test_a_refusal_other_than_throttling_is_final():
     clock = Clock()
     call, tries = refusing(clock, 1, "UnauthorizedOperation")
     with pytest.raises(Ec2Error, match="UnauthorizedOperation"):
@@ -77,7 +77,7 @@ def test_another_refusal_is_final():
     assert clock.pauses == []
 
 
-def test_where_ec2s_client_has_tried_again_already_the_refusal_is_final():
+def test_a_refusal_is_final_when_the_client_has_retried_already():
     clock = Clock(retries_throttling=True)
     call, tries = refusing(clock, 1)
     with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
@@ -85,7 +85,7 @@ def test_where_ec2s_client_has_tried_again_already_the_refusal_is_final():
     assert len(tries) == 1
 
 
-def test_insisting_takes_any_refusal_for_worth_another_try_unless_told():
+def test_insist_retries_any_refusal_unless_again_excludes_it():
     clock = Clock()
     calls = Calls(clock, 0, Scatter(1))
     call, tries = refusing(clock, 11, "InvalidParameterValue")
@@ -103,7 +103,7 @@ def test_insisting_takes_any_refusal_for_worth_another_try_unless_told():
 @pytest.mark.parametrize(
     ("backoff", "first_ns"), [(DETACH_BACKOFF, 200_000_000), (DELETE_BACKOFF, 500_000_000), (METADATA_BACKOFF, 100_000_000)]
 )
-def test_ipamds_waits_double_up_to_a_minute_and_chance_adds_fifteen_percent_at_most(backoff, first_ns):
+def test_the_backoff_of_ipamd_doubles_up_to_a_minute_with_at_most_15_percent_jitter(backoff, first_ns):
     chance = Scatter(3)
     for number in range(backoff.try_count):
         plain_ns = min(first_ns << number, 60 * S)
@@ -111,13 +111,13 @@ def test_ipamds_waits_double_up_to_a_minute_and_chance_adds_fifteen_percent_at_m
         assert plain_ns <= min(waits) < max(waits) <= plain_ns * 115 // 100
 
 
-def test_the_sdks_first_wait_is_anything_up_to_a_second():
+def test_the_first_backoff_of_the_sdk_is_random_up_to_a_second():
     waits = [SDK_BACKOFF.wait_ns(0, Scatter(seed)) for seed in range(300)]
     assert min(waits) < S // 20
     assert S - S // 20 < max(waits) <= S
 
 
-def test_equal_seeds_wait_equally():
+def test_equal_seeds_give_equal_backoffs():
     def waits(seed):
         clock = Clock()
         call, _ = refusing(clock, 5)

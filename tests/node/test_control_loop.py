@@ -1,4 +1,4 @@
-"""The control loop: marks, limits, the trunk, excluded subnets, and when to look again."""
+"""The control loop: marks, limits, the trunk, excluded subnets, and wakeups."""
 
 import hypothesis.strategies as st
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import given
 from vpcipam.errors import PoolExhausted
 from vpcipam.limits import InstanceLimits
 from vpcipam.sandbox import SandboxKey
+from vpcipam.warmpool import ALWAYS_CALM
 
 S = 1_000_000_000
 ROLE = "kubernetes.io/role/cni"
@@ -27,7 +28,7 @@ def test_a_marked_node_does_not_grow(world, mark):
     assert here.tick(35)[0].grew
 
 
-def test_a_cordoned_node_grows_if_told_so(world):
+def test_a_cordoned_node_grows_if_configured_to(world):
     here = world(variables={"AWS_MANAGE_ENIS_NON_SCHEDULABLE": "true"})
     here.pods(3)
     here.node.cordoned = True
@@ -39,8 +40,8 @@ def test_a_cordoned_node_grows_if_told_so(world):
     assert here.run(30) == []
 
 
-def test_a_cordoned_node_still_gives_cidrs_back(world, kinds):
-    # ipamd's decrease does not look at the mark.
+def test_a_cordoned_node_still_releases_cidrs(world, kinds):
+    # When ipamd shrinks the pool it ignores the mark.
     here = world("m5.large", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
     here.assign("a")
     here.tick(5)
@@ -73,7 +74,7 @@ def test_a_pool_of_max_pods_addresses_does_not_grow(world, max_pods, expected):
     assert here.node.stats(here.now_ns).total_count == expected
 
 
-def test_one_eni_stays_free_for_the_trunk_until_it_is_there(world, kinds):
+def test_one_eni_place_is_kept_free_until_the_trunk_is_attached(world, kinds):
     here = world("t3.small", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
     here.run(60)
     assert here.shape() == {0: 3, 1: 3}
@@ -132,7 +133,7 @@ def test_an_excluded_eni_loses_its_empty_cidrs_and_keeps_its_pods(world):
     here.check_agreement()
 
 
-def test_a_node_full_of_pods_refuses_the_next_and_takes_it_later(world):
+def test_a_full_node_refuses_a_pod_and_accepts_it_after_another_has_gone(world):
     here = world("t3.nano", {"MAX_ENI": "1"})
     here.assign("a")
     with pytest.raises(PoolExhausted):
@@ -144,10 +145,19 @@ def test_a_node_full_of_pods_refuses_the_next_and_takes_it_later(world):
     assert here.assign("b")
 
 
+def test_unmanaged_enis_and_max_eni_lower_the_limit_of_managed_enis(world):
+    here = world("m5.large")
+    assert here.node.managed_eni_limit() == 3
+    here.foreign_eni(tags=(("node.k8s.amazonaws.com/no_manage", "true"),))
+    here.node.reconcile(0)
+    assert here.node.managed_eni_limit() == 2
+    assert world("m5.large", {"MAX_ENI": "1"}).node.managed_eni_limit() == 1
+
+
 # --- next_wakeup -----------------------------------------------------------------------------------------------------------------
 
 
-def test_wakeups_lie_on_the_grid_that_start_set(world):
+def test_wakeups_are_whole_tick_intervals_after_the_start(world):
     here = world(start=False)
     here.now_ns = 7 * S + 3
     here.start()
@@ -203,7 +213,7 @@ def test_a_node_wakes_when_a_spare_eni_is_60_s_old(world):
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 65 * S
 
 
-def test_a_node_wakes_for_an_eni_that_may_go(world):
+def test_a_node_wakes_for_an_eni_that_can_be_freed(world):
     here = world("t3.small", {"WARM_ENI_TARGET": "0", "IP_COOLDOWN_PERIOD": "30"})
     here.pods(3)
     here.tick(5)
@@ -211,9 +221,47 @@ def test_a_node_wakes_for_an_eni_that_may_go(world):
     here.unassign("p0")
     here.now_ns = 41 * S
     here.unassign("q")
-    # The ENI is 60 s old at 65 s, but its address cools until 71 s; the other one's is free by then.
+    # The ENI is 60 s old at 65 s, but its address cools until 71 s.
     assert here.node.stats(here.now_ns).available_count == 4
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 75 * S
+
+
+def test_the_next_tick_is_a_whole_tick_interval_after_the_start_even_with_nothing_to_do(world):
+    here = world()
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+    assert [here.node.next_tick(seconds * S) // S for seconds in (0, 4, 5, 12)] == [5, 5, 10, 15]
+
+
+@pytest.mark.parametrize(("variables", "until_s"), [({}, 63), ({}, 70), ({}, 600), ({"ENABLE_POD_ENI": "true"}, 633)])
+def test_passing_over_ticks_without_actions_keeps_the_times_of_later_reconciles(world, variables, until_s):
+    ticking, passing = (world("t3.small", variables) for _ in range(2))
+    for here in (ticking, passing):
+        here.settle()
+    start_s = ticking.now_ns // S
+    while ticking.now_ns // S + 5 < start_s + until_s:
+        assert ticking.tick(ticking.now_ns // S + 5) == ()
+    passing.ec2.log.clear()
+    passing.node.pass_over((start_s + until_s) * S)
+    assert passing.ec2.log == []
+    wakeups = [here.node.next_wakeup((start_s + until_s) * S - 1) for here in (ticking, passing)]
+    assert wakeups[0] == wakeups[1]
+
+
+def test_no_tick_changes_the_pool_while_the_assigned_count_is_calm(world):
+    here = world("m5.large", {"WARM_IP_TARGET": "2", "MINIMUM_IP_TARGET": "5", "IP_COOLDOWN_PERIOD": "0"})
+    here.settle()
+    calm = here.node.calm(here.now_ns)
+    assert (calm.low, calm.high) == (0, 3)
+    for number in range(calm.high):
+        here.assign(f"p{number}")
+        assert here.settle() == []
+    here.assign("one more")
+    assert here.settle() != []
+
+
+def test_an_ipv6_node_is_calm_with_any_assigned_count(world):
+    here = world("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True)
+    assert here.node.calm(0) == ALWAYS_CALM
 
 
 # --- ticking at every grid point or only when something is to be done ------------------------------------------------------------
@@ -242,7 +290,7 @@ CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, 
 
 
 class Runner:
-    """A node that runs one program, ticking as it is told to."""
+    """A node that runs one program and ticks in one of two ways."""
 
     def __init__(self, world, instance_type, variables, cidr, *, every_tick, include_reconcile):
         self.here = world(instance_type, variables, cidr=cidr)
@@ -252,7 +300,7 @@ class Runner:
         self.count = 0
 
     def run_until(self, until_ns):
-        """Tick up to a time, without it: what happens at that time happens before the tick."""
+        """Tick up to a time, exclusive: what happens at that time precedes the tick."""
         here = self.here
         while True:
             if self.every_tick:
@@ -326,7 +374,7 @@ class Runner:
     size=st.integers(24, 28),
     program=PROGRAMS,
 )
-def test_ticking_when_told_to_is_as_good_as_ticking_always(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
     always, told = (
         Runner(world, instance_type, variables, f"10.0.0.0/{size}", every_tick=every_tick, include_reconcile=include_reconcile)
         for every_tick in (True, False)

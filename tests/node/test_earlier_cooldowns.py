@@ -1,4 +1,4 @@
-"""Cooldowns in a node's journals when it starts, under random programs: CIDRs that come, go and change cards, and further restarts."""
+"""Cooldowns in a node's journals at its start, under random programs: CIDRs are added, removed and moved, and the node restarts."""
 
 import contextlib
 
@@ -24,7 +24,7 @@ STEPS = ON_EC2 | st.tuples(st.just("look"), st.integers(0, 12)) | st.tuples(st.j
 
 
 class Program:
-    """A node, and an EC2 on which addresses come and go behind its back."""
+    """A node, and an EC2 on which addresses are assigned and unassigned behind its back."""
 
     def __init__(self, world, limits):
         self.cards = range(len(limits.network_cards))
@@ -35,7 +35,7 @@ class Program:
         self.here.restart(VARIABLES, journals=self.journals)
 
     def give(self, address, card):
-        """Put an address on a card, unless it is in use or the ENI is full."""
+        """Assign an address to a card, unless it is in use or the ENI is full."""
         (eni_id,) = self.here.attached(card % len(self.cards))
         with contextlib.suppress(Ec2Error):
             self.here.model.assign_private_ip_addresses(eni_id, addresses=(address,), now_ns=self.here.now_ns)
@@ -60,7 +60,7 @@ class Program:
         self.here.restart(VARIABLES, journals=self.journals).restore(self.here.now_ns)
 
     def given(self, card):
-        """The addresses that pods get who come now, as many as there are; they go again."""
+        """Assign pods until the pool is full, return their addresses, and unassign them."""
         addresses = []
         with contextlib.suppress(PoolExhausted):
             while True:
@@ -79,7 +79,7 @@ class Program:
 )
 @example(before=[], after=[("restart",), ("give", "10.0.0.203", 0), ("look", 0), ("restart",)])
 @example(before=[], after=[("give", "10.0.0.200", 0), ("look", 12), ("look", 8)])
-def test_whatever_comes_back_when_and_on_which_card_nobody_gets_what_cooled_before_its_time(world, limits, knowing, before, after):
+def test_an_address_with_an_earlier_cooldown_is_assigned_only_after_it(world, limits, knowing, before, after):
     program = Program(world, limits)
     for what, *arguments in before:
         getattr(program, what)(*arguments)

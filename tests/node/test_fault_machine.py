@@ -1,4 +1,4 @@
-"""The node's promises where EC2 is slow, throttles, shows things late and goes wrong; and what is left once it no longer does."""
+"""The node's promises while EC2 is slow, throttles, lags and fails, and the node's state once EC2 behaves again."""
 
 import contextlib
 
@@ -28,7 +28,7 @@ RATES = st.sampled_from([0.0, 0.0, 0.05, 0.2])
 
 
 class FilledJournal(MemoryJournal):
-    """A journal that can be filled anew."""
+    """A journal whose content can be replaced."""
 
     def fill(self, assigned, cooling):
         self.__init__()
@@ -37,7 +37,7 @@ class FilledJournal(MemoryJournal):
 
 
 class FaultMachine(RuleBasedStateMachine):
-    """One or two nodes on one EC2, and a plain account of who holds what and since when it cools."""
+    """One or two nodes on one EC2, with a plain record of which pod holds which address and since when addresses cool."""
 
     nodes: tuple[Node, ...] = ()
 
@@ -92,7 +92,7 @@ class FaultMachine(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def undisturbed(self):
-        """What an administrator does goes well."""
+        """Run an administrator's call without faults."""
         interceptor = self.ec2._interceptor
         faults, buckets = interceptor.faults, interceptor.buckets
         interceptor.faults, interceptor.buckets = FaultInjector(Faults()), None
@@ -102,7 +102,7 @@ class FaultMachine(RuleBasedStateMachine):
     # --- the nodes, each of which may die in the middle of a call ---
 
     def run(self, place, step):
-        """Let a node do something, and take into account what became of it."""
+        """Call a node, and record the outcome."""
         node = self.nodes[place]
         try:
             actions = step(node)
@@ -114,14 +114,14 @@ class FaultMachine(RuleBasedStateMachine):
             self.note(place, actions)
 
     def restart(self, place):
-        """A new ipamd on the same instance."""
+        """Restart a node on the same instance."""
         old = self.nodes[place]
         seed = self.pod_count + place
         node = self.new_node(old.instance_id, old.limits, seed)
         self.nodes = (*self.nodes[:place], node, *self.nodes[place + 1 :])
 
     def start(self, place):
-        """Start a node with journals that say what runs and what cools; pods that have lost their address are gone."""
+        """Start a node with journals of its pods and cooldowns; pods that have lost their address are gone."""
         attached = self.attached_addresses(place)
         mine = {at: address for at, address in self.held.items() if at[0] == place}
         for at, address in mine.items():
@@ -134,7 +134,7 @@ class FaultMachine(RuleBasedStateMachine):
         self.delete_quarantined(place)
 
     def delete_quarantined(self, place):
-        """Have the pods deleted that are in quarantine: what EC2 showed at the start was older than what ran."""
+        """Delete the quarantined pods: at the start EC2 showed an older state than that of the pods."""
         for card, datastore in enumerate(self.nodes[place].datastores):
             for entry in datastore.quarantined:
                 datastore.release_quarantined(entry, self.now_ns)
@@ -176,7 +176,7 @@ class FaultMachine(RuleBasedStateMachine):
             self.cooling.pop((place, address), None)
 
     def collect(self, place):
-        """Hear what has come to be, so that evictions are known before the next pod comes."""
+        """Settle the calls that have ended, so that evictions are recorded before the next pod."""
         node = self.nodes[place]
         if node.started and node.busy_until(self.now_ns) is None:
             node._loop.settle(self.now_ns)
@@ -239,7 +239,7 @@ class FaultMachine(RuleBasedStateMachine):
         return [eni for eni in self.enis() if eni.attachment is not None and eni.attachment.instance_id == self.nodes[place].instance_id]
 
     def attached_addresses(self, place):
-        """Each with its card, those of prefixes one by one."""
+        """Addresses with their cards; a prefix counts as its single addresses."""
         found = set()
         for eni in self.attached(place):
             card = eni.attachment.network_card_index
@@ -299,12 +299,12 @@ class FaultMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.thorough
-def test_promises_hold_whatever_goes_wrong_and_nothing_is_left_of_it():
+def test_a_node_keeps_its_promises_under_faults_and_recovers():
     run_state_machine_as_test(FaultMachine, settings=settings(stateful_step_count=200, max_examples=max(10, settings().max_examples // 10)))
 
 
 @pytest.mark.parametrize("node_count", [16])
-def test_sixteen_nodes_that_share_a_22_and_five_calls_a_second_all_get_their_pools(node_count):
+def test_sixteen_nodes_with_one_22_and_five_calls_a_second_all_fill_their_pools(node_count):
     shared = TokenBucket(5, 5)
     ec2 = Ec2Model(conditions=Conditions(Throttle(shared=shared), TYPICAL_LATENCIES))
     subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/22").subnet_id

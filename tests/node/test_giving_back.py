@@ -1,4 +1,4 @@
-"""How CIDRs and ENIs are given back to EC2, at which times, and what becomes of refusals (docs/ipamd.md, "Shrinking the pool")."""
+"""Releasing CIDRs and freeing ENIs: when, how, and the effect of refusals (docs/ipamd.md, "Shrinking the pool")."""
 
 import pytest
 
@@ -9,7 +9,7 @@ S = 1_000_000_000
 
 
 def with_surplus(world, variables=None, instance_type="m5.large", count=6):
-    """A node whose pods are gone, so that it has `count` addresses too many; nothing cools."""
+    """A node with `count` surplus addresses after its pods were deleted; nothing cools."""
     here = world(instance_type, {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"} | (variables or {}))
     for number in range(count):
         here.assign(f"p{number}")
@@ -21,7 +21,7 @@ def with_surplus(world, variables=None, instance_type="m5.large", count=6):
 # --- CIDRs -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_surplus_is_given_back_in_one_call(world, kinds):
+def test_a_surplus_is_released_in_one_call(world, kinds):
     here = with_surplus(world)
     here.ec2.log.clear()
     actions = here.tick(35)
@@ -33,7 +33,7 @@ def test_a_surplus_is_given_back_in_one_call(world, kinds):
     here.check_agreement()
 
 
-def test_addresses_and_prefixes_are_given_back_in_two_calls(world):
+def test_addresses_and_prefixes_are_released_in_two_calls(world):
     here = with_surplus(world)
     eni_id = here.eni_at(0)
     here.model.assign_private_ip_addresses(eni_id, ipv4_prefix_count=1, now_ns=0)
@@ -57,7 +57,7 @@ def test_the_pool_shrinks_at_most_once_in_30_s(world, kinds):
     assert kinds(here.tick(65)) == [("release-cidrs", True)]
 
 
-def test_a_refused_release_is_recorded_and_healed_by_a_reconcile_after_60_s(world, kinds):
+def test_a_refused_release_is_reported_and_repaired_by_a_reconcile_after_60_s(world, kinds):
     here = with_surplus(world)
     here.ec2.refuse("UnassignPrivateIpAddresses", "UnauthorizedOperation", "not allowed")
     (action,) = here.tick(35)
@@ -76,7 +76,7 @@ def test_a_refused_release_is_recorded_and_healed_by_a_reconcile_after_60_s(worl
     here.check_agreement()
 
 
-def test_a_refused_release_counts_for_the_30_s_as_well(world, kinds):
+def test_a_refused_release_starts_the_30_s_too(world, kinds):
     here = with_surplus(world)
     here.ec2.refuse("UnassignPrivateIpAddresses")
     here.tick(35)
@@ -97,7 +97,7 @@ def test_a_freed_cidr_that_metadata_still_shows_is_not_taken_on(world):
         assert here.shape() == {0: 1}
 
 
-def test_cooling_addresses_are_given_back_last_but_are_no_obstacle(world):
+def test_cooling_addresses_are_released_last(world):
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     (first,) = here.assign("a")
     here.tick(5)
@@ -111,7 +111,7 @@ def test_cooling_addresses_are_given_back_last_but_are_no_obstacle(world):
 
 
 def with_spare_eni(world, variables=None):
-    """A t3.small with a second ENI, made at 5 s, that it does not need any more from 5 s on; nothing cools."""
+    """A t3.small with a second ENI, created at 5 s and not needed since; nothing cools."""
     here = world("t3.small", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"} | (variables or {}))
     here.model.assign_private_ip_addresses(here.eni_at(0), secondary_ip_count=2, now_ns=0)
     here.node.reconcile(0)
@@ -156,7 +156,7 @@ def test_a_cooling_address_keeps_its_eni(world, kinds):
 
 
 @pytest.mark.parametrize("action", ["DetachNetworkInterface", "DeleteNetworkInterface"])
-def test_an_eni_that_ec2_does_not_free_is_out_of_the_datastore(world, kinds, action):
+def test_an_eni_that_ec2_refuses_to_free_leaves_the_datastore(world, kinds, action):
     here = with_spare_eni(world)
     here.run(60)
     spare = here.eni_at(1)
@@ -175,7 +175,7 @@ def test_an_eni_that_ec2_does_not_free_is_out_of_the_datastore(world, kinds, act
     here.check_agreement()
 
 
-def test_an_eni_attached_anew_at_its_place_can_still_be_freed(world, kinds):
+def test_an_eni_attached_again_at_its_place_can_still_be_freed(world, kinds):
     here = with_spare_eni(world)
     here.run(60)
     spare = here.eni_at(1)
@@ -188,7 +188,7 @@ def test_an_eni_attached_anew_at_its_place_can_still_be_freed(world, kinds):
     here.check_agreement()
 
 
-def test_what_a_tick_has_given_back_counts_when_it_looks_for_an_eni_to_free(world, kinds):
+def test_a_tick_counts_its_released_cidrs_before_it_frees_an_eni(world, kinds):
     # Free addresses: 2 on device 0, 3 on device 1, 4 on device 2, whose pod keeps it. WARM_IP_TARGET is 5, so device 2 gives its 4 back.
     # Before that, device 1 could go (2 + 4 ≥ 5); after it, it can't (2 + 0 < 5).
     here = world("m5.large", {"WARM_IP_TARGET": "5", "IP_COOLDOWN_PERIOD": "0"})

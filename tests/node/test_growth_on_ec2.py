@@ -1,4 +1,4 @@
-"""How growth is carried out on EC2: the calls in their order, and what becomes of each refusal (docs/ipamd.md, "Growing the pool")."""
+"""Growth on EC2: the calls in their order, and the effect of each refusal (docs/ipamd.md, "Growing the pool")."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_without_subnet_discovery_no_subnet_is_described(world):
     assert here.ec2.log[:5] == NEW_ENI[1:]
 
 
-def test_a_new_eni_is_tagged_and_goes_with_its_instance(world):
+def test_a_new_eni_is_tagged_and_set_to_be_deleted_on_termination(world):
     here = growing(world)
     here.tick(5)
     eni = here.attached()[here.eni_at(1)]
@@ -94,7 +94,7 @@ def test_at_most_one_growing_action_in_a_tick(world, kinds):
 # --- refusals of more slots ------------------------------------------------------------------------------------------------------
 
 
-def test_a_refused_batch_is_tried_again_with_one(world):
+def test_a_refused_batch_is_retried_with_one_address(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
     here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation")
@@ -115,7 +115,7 @@ def test_a_subnet_with_one_address_left_gives_one(world):
     assert here.shape() == {0: 4}
 
 
-def test_one_that_is_refused_as_well_is_told(world):
+def test_a_refused_retry_is_reported(world):
     here = world("m5.large", {"WARM_IP_TARGET": "3"})
     here.assign("a", "b")
     here.ec2.refuse("AssignPrivateIpAddresses", "UnauthorizedOperation", "not allowed", times=2)
@@ -144,7 +144,7 @@ def test_an_eni_that_ec2_says_is_full_is_read_back(world, refusals, kinds):
     here.check_agreement()
 
 
-def test_reading_a_full_eni_back_drops_what_is_gone_from_it(world, kinds):
+def test_reading_a_full_eni_back_drops_its_missing_addresses(world, kinds):
     here = world("t3.small", {"WARM_IP_TARGET": "1"})
     (first,) = here.assign("a")
     eni_id = here.eni_at(0)
@@ -272,7 +272,7 @@ def test_an_eni_that_cannot_be_attached_is_deleted(world, action, kinds):
     assert here.tick(10)[0].grew
 
 
-def test_an_eni_that_cannot_be_set_to_go_with_its_instance_is_freed(world, kinds):
+def test_an_eni_that_cannot_be_set_to_be_deleted_on_termination_is_freed(world, kinds):
     here = growing(world)
     here.ec2.refuse("ModifyNetworkInterfaceAttribute")
     free = here.free()
@@ -282,7 +282,7 @@ def test_an_eni_that_cannot_be_set_to_go_with_its_instance_is_freed(world, kinds
     here.check_agreement()
 
 
-def test_an_eni_that_the_metadata_does_not_show_yet_is_taken_on_by_a_reconcile(world, kinds):
+def test_an_eni_that_metadata_does_not_show_yet_is_added_by_a_reconcile(world, kinds):
     here = growing(world)
     here.ec2.metadata = here.model.instance_metadata(here.node.instance_id, now_ns=0)
     actions = here.tick(5)
@@ -293,7 +293,7 @@ def test_an_eni_that_the_metadata_does_not_show_yet_is_taken_on_by_a_reconcile(w
     here.check_agreement()
 
 
-def test_max_eni_holds_even_while_the_metadata_is_late(world):
+def test_max_eni_holds_while_metadata_lags(world):
     here = growing(world, {"MAX_ENI": "2"})
     here.ec2.metadata = here.model.instance_metadata(here.node.instance_id, now_ns=0)
     for at_s in (5, 10, 15):
@@ -303,7 +303,7 @@ def test_max_eni_holds_even_while_the_metadata_is_late(world):
     here.model._check()
 
 
-def test_an_eni_in_the_place_of_one_that_is_gone_replaces_it(world, kinds):
+def test_a_new_eni_replaces_a_vanished_one_at_the_same_device_index(world, kinds):
     # Someone deletes device 1, and before a reconcile sees it the node makes a new ENI, which EC2 puts in its place.
     here = growing(world)
     here.tick(5)
@@ -318,7 +318,7 @@ def test_an_eni_in_the_place_of_one_that_is_gone_replaces_it(world, kinds):
     here.check_agreement()
 
 
-def test_addresses_that_moved_to_a_new_eni_are_dropped_where_they_were(world, kinds):
+def test_addresses_that_moved_to_a_new_eni_leave_the_old_one(world, kinds):
     # Two lost addresses of the first ENI go to the new one, one of them as its primary IP, before the node has seen them go.
     here = growing(world)
     _, first, moved = [each for _, each in here.node.datastores[0].assignments()]
@@ -335,7 +335,7 @@ CARDS = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, 
 
 
 def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds):
-    # Taken off card 0 behind the node's back, and given to card 1 a moment later: no minute in which both have it.
+    # The address leaves card 0 behind the node's back and goes to card 1 at once: at no time do both have it.
     here = world(CARDS, {"ENABLE_MULTI_NIC": "true"})
     here.settle()
     (lost,) = here.assign("a")
@@ -355,7 +355,7 @@ def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds
     assert here.assign("c", network_card=1)[0].address == lost.address
 
 
-def test_a_card_that_ec2_refuses_keeps_no_other_card_from_growing(world):
+def test_a_refusal_on_one_card_does_not_stop_the_others_from_growing(world):
     limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
     here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"})
     here.run(30)
@@ -393,7 +393,7 @@ def test_subnet_of_a_new_eni_under_discovery(world, own_role, other, expected):
     assert {eni.subnet_id for eni in here.attached().values() if eni.attachment.device_index} == {ids[expected]}
 
 
-def test_without_discovery_tags_do_not_count(world):
+def test_without_subnet_discovery_subnet_tags_are_ignored(world):
     here = world("t3.small", {"WARM_IP_TARGET": "4", "ENABLE_SUBNET_DISCOVERY": "false"}, subnet_tags=((ROLE, "0"),), start=False)
     here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
     here.start()
@@ -402,7 +402,7 @@ def test_without_discovery_tags_do_not_count(world):
     assert here.shape() == {0: 3, 1: 1}
 
 
-def test_the_last_subnets_refusal_is_the_one_told(world):
+def test_the_refusal_of_the_last_subnet_is_reported(world):
     here = growing(world)
     here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
     here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation")

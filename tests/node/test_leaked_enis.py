@@ -1,4 +1,4 @@
-"""ENIs that a node made and left: found once an hour, and deleted."""
+"""Leaked ENIs: found and deleted once an hour."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def left(here):
     return {eni.eni_id for eni in here.enis() if eni.attachment is None}
 
 
-def test_an_eni_left_by_any_node_of_the_vpc_is_deleted_when_it_is_five_minutes_old(world, kinds):
+def test_a_leaked_eni_of_any_node_in_the_vpc_is_deleted_at_five_minutes(world, kinds):
     here = world()
     eni_id = leaked(here)
     assert here.node.delete_leaked_enis(300 * S - 1) == ()
@@ -47,7 +47,7 @@ def test_an_eni_left_by_any_node_of_the_vpc_is_deleted_when_it_is_five_minutes_o
         {"made_at": "1970-01-01T00:00:00"},
     ],
 )
-def test_others_enis_and_young_ones_are_left_alone(world, changes):
+def test_enis_of_other_owners_and_young_enis_are_kept(world, changes):
     here = world()
     eni_id = leaked(here, **changes)
     here.model.create_network_interface(
@@ -58,7 +58,7 @@ def test_others_enis_and_young_ones_are_left_alone(world, changes):
     assert len(left(here)) == 2
 
 
-def test_an_eni_of_another_vpc_is_left_alone(world):
+def test_an_eni_of_another_vpc_is_kept(world):
     here = world()
     other = here.model.create_subnet(here.model.create_vpc("10.9.0.0/16").vpc_id, "10.9.0.0/24").subnet_id
     eni_id = leaked(here, subnet_id=other)
@@ -66,7 +66,7 @@ def test_an_eni_of_another_vpc_is_left_alone(world):
     assert left(here) == {eni_id}
 
 
-def test_a_node_sweeps_within_five_minutes_of_its_start_and_once_an_hour_then(world):
+def test_a_node_sweeps_within_five_minutes_of_its_start_and_then_hourly(world):
     here = world()
     here.run(300)
     first_ns = here.node._loop.pace.cleanup_ns - 3600 * S
@@ -86,7 +86,7 @@ def test_nodes_of_different_seeds_sweep_at_different_times(world):
     "variables",
     [{"DISABLE_LEAKED_ENI_CLEANUP": "true"}, {"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, {"ENABLE_IMDS_ONLY_MODE": "true"}],
 )
-def test_a_node_that_is_not_to_sweep_never_does(world, variables):
+def test_a_node_with_sweeping_off_never_sweeps(world, variables):
     here = world("t3.small", variables)
     leaked(here)
     here.run(600)
@@ -99,7 +99,7 @@ def test_an_ipv6_node_never_sweeps(world):
     assert here.node._loop.pace.cleanup_ns is None
 
 
-def test_a_sweep_is_a_wakeup_beside_the_changes_of_the_pool(world):
+def test_a_node_wakes_for_a_sweep(world):
     here = world()
     here.node._loop.pace.cleanup_ns = 12 * S
     assert here.node.next_wakeup(0) == 15 * S
@@ -107,7 +107,7 @@ def test_a_sweep_is_a_wakeup_beside_the_changes_of_the_pool(world):
 
 
 @pytest.mark.parametrize("action", ["DescribeNetworkInterfaces", "DeleteNetworkInterface"])
-def test_a_refused_sweep_is_told_and_left_to_the_next(world, kinds, action):
+def test_a_refused_sweep_is_reported_and_retried_at_the_next(world, kinds, action):
     here = world()
     leaked(here)
     here.ec2.refuse(action, times=12)
@@ -118,7 +118,7 @@ def test_a_refused_sweep_is_told_and_left_to_the_next(world, kinds, action):
     assert kinds(here.node.delete_leaked_enis(4000 * S)) == [("delete-leaked-eni", True)]
 
 
-def test_an_eni_that_somebody_else_deletes_first_is_no_error(world, kinds):
+def test_deleting_a_leaked_eni_that_is_already_gone_is_no_error(world, kinds):
     here = world()
     leaked(here)
     here.ec2.refuse("DeleteNetworkInterface", "InvalidNetworkInterfaceID.NotFound")
@@ -126,7 +126,7 @@ def test_an_eni_that_somebody_else_deletes_first_is_no_error(world, kinds):
 
 
 @pytest.mark.parametrize("effect", [Effect.CRASH_BEFORE, Effect.CRASH_AFTER])
-def test_what_a_crash_between_create_and_attach_leaves_is_cleaned_up_by_the_node_that_comes_after(world, effect):
+def test_the_next_node_deletes_an_eni_leaked_between_create_and_attach(world, effect):
     crash = Fault(effect, "AttachNetworkInterface" if effect is Effect.CRASH_BEFORE else "CreateNetworkInterface", nth=1)
     here = world("t3.small", conditions=Conditions(faults=Faults([crash])))
     here.pods(3)
@@ -140,7 +140,7 @@ def test_what_a_crash_between_create_and_attach_leaves_is_cleaned_up_by_the_node
     assert left(here) == set()
 
 
-def test_an_eni_that_was_detached_by_then_is_only_deleted(world, kinds):
+def test_a_leaked_eni_that_is_already_detached_is_only_deleted(world, kinds):
     here = world("t3.small", {"WARM_IP_TARGET": "4"})
     here.settle()
     here.ec2.refuse("DetachNetworkInterface", "InvalidAttachmentID.NotFound")

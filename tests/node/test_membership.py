@@ -1,4 +1,4 @@
-"""Which attached ENIs are a node's to manage."""
+"""Which attached ENIs a node manages."""
 
 import attrs
 import pytest
@@ -38,14 +38,14 @@ def eni(*tags, device_index=1, card=0, private_ip="10.0.0.9"):
         (eni(OWN, private_ip=""), True, False),  # EFA-only: there is nothing on it for a pod
     ],
 )
-def test_what_is_managed(attached, manage_untagged, managed):
+def test_tags_and_attachment_decide_whether_an_eni_is_managed(attached, manage_untagged, managed):
     membership = Membership(manage_untagged)
     assert bool(membership.managed([attached], 0, INSTANCE)) == managed
     assert membership.unmanaged_count(0) == (not managed)
     assert bool(membership.shown([attrs.evolve(attached, tags=())], 0)) == managed
 
 
-def test_an_eni_that_is_left_alone_and_goes_is_missed():
+def test_a_detached_unmanaged_eni_is_noticed():
     membership = Membership(manage_untagged=False)
     membership.managed([eni()], 0, INSTANCE)
     assert not membership.is_gone([eni()])

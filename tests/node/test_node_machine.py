@@ -64,7 +64,7 @@ VARIABLES = st.fixed_dictionaries(
 
 
 class NodeMachine(RuleBasedStateMachine):
-    """A node, and a plain account of who holds what and since when it cools."""
+    """A node, with a plain record of which pod holds which address and since when addresses cool."""
 
     world_class = None
     journalled = False
@@ -107,7 +107,7 @@ class NodeMachine(RuleBasedStateMachine):
         return self.node.started
 
     def note(self, actions):
-        """Take evictions into account, and look at each action itself."""
+        """Record evictions, and check each action."""
         for action in actions:
             assert action.at_ns == self.now_ns
             assert action.reason
@@ -203,7 +203,7 @@ class NodeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.usable and self.held and len(self.node.datastores) > 1)
     @rule(data=st.data())
     def an_address_goes_to_the_other_card(self, data):
-        """Take a pod's address away behind the node's back while the other card grows."""
+        """Unassign a pod's address behind the node's back while the other card grows."""
         card, key = data.draw(st.sampled_from(list(self.held)))
         assignment = self.node.datastores[card].assignment_of(key)
         taken = {"prefixes" if assignment.cidr.endswith("/28") else "addresses": [assignment.cidr.removesuffix("/32")]}
@@ -298,7 +298,7 @@ class NodeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.usable)
     @rule()
     def comes_to_rest(self):
-        """No refusals to order and no changes any more: the node must come to its targets, or to what EC2 can give."""
+        """Without further refusals or changes, the node must reach its targets, or what EC2 can give."""
         self.world.ec2.allow()
         self.node.terminating = False
         end_ns = self.now_ns + 420 * S
@@ -313,7 +313,7 @@ class NodeMachine(RuleBasedStateMachine):
             grew.update(action.network_card for action in actions if action.grew)
         self.note(self.node.reconcile(self.now_ns))
         self.world.check_agreement()
-        # A card that flaps keeps the node from ever reconciling, so what is short, on any card, may be unseen.
+        # A card that flaps keeps the node from reconciling, so missing addresses on any card can stay unnoticed.
         flaps = any(self.flaps(card.settings) and card.index in grew for card in self.node._loop.cards)
         for card, settings_of_card in enumerate(card.settings for card in self.node._loop.cards):
             view = self.node.view(self.now_ns, card)
@@ -325,7 +325,7 @@ class NodeMachine(RuleBasedStateMachine):
                 assert spare is None or not self.attaches
 
     def flaps(self, settings_of_card):
-        """A target of 0 is too low at 0 free and too high at the next size, so the node goes to and fro."""
+        """Tell whether a card flaps: a target of 0 is too low with 0 free addresses and too high with the next size."""
         prefixes = self.node.mode is AddressMode.PREFIX
         target = settings_of_card.warm_prefix_target if prefixes else settings_of_card.warm_eni_target
         return target == 0 and not settings_of_card.ip_targets_defined
@@ -335,7 +335,7 @@ class NodeMachine(RuleBasedStateMachine):
         return not self.node.cordoned or self.node.settings.manage_enis_non_schedulable
 
     def ec2_could_give(self, view, growth):
-        """Work out from EC2's side alone whether one more slot could be had."""
+        """Tell from EC2's state alone whether one more slot can be assigned."""
         if not self.attaches:
             return False
         model, node = self.world.model, self.node
@@ -362,7 +362,7 @@ class NodeMachine(RuleBasedStateMachine):
         return any(self.subnet_has(subnet_id, 1, slots, prefixes=prefixes) for subnet_id in candidates)
 
     def subnet_has(self, subnet_id, primary, slots, *, prefixes):
-        """Tell whether a subnet is sure to give so much; where no reckoning does, make an ENI there, and delete it."""
+        """Tell whether a subnet has room for `slots`; if counting can't tell, create an ENI there and delete it."""
         if not prefixes:
             return self.world.free(subnet_id) >= primary + slots
         addresses = self.world.model._account.subnets[subnet_id].addresses
@@ -379,7 +379,7 @@ class NodeMachine(RuleBasedStateMachine):
 
 
 class TwoCardsMachine(NodeMachine):
-    """The same with two managed cards, in a subnet that gives the lowest address: what one card loses, the other gets at once."""
+    """Two managed cards, in a subnet that assigns the lowest address: an address that one card loses goes to the other at once."""
 
     @initialize(variables=VARIABLES, placement=st.sampled_from(["lowest", "packed", "spread", "random"]))
     def launch(self, variables, placement):
@@ -388,7 +388,7 @@ class TwoCardsMachine(NodeMachine):
 
 
 class RestartingMachine(NodeMachine):
-    """The same with journals, and now and then another ipamd on the same instance."""
+    """A node with journals that sometimes restarts on the same instance."""
 
     journalled = True
 
@@ -434,7 +434,7 @@ class RestartingMachine(NodeMachine):
         self.cooling[address] = max(self.cooling.get(address, 0), self.now_ns + self.node.settings.cooldown_ns)
 
     def decide(self, card, restoration):
-        """What was on no ENI is in quarantine, though the node may have got it since, and nothing else is; the pods on it end."""
+        """Exactly the entries whose address was on no ENI are quarantined, even if the node has it now; then their pods end."""
         mine = {key: address for (at, key), address in self.held.items() if at == card}
         lost = {entry.key for entry in restoration.quarantined}
         assert lost == mine.keys() - {entry.key for entry in restoration.assigned}
@@ -445,6 +445,6 @@ class RestartingMachine(NodeMachine):
 
 
 @pytest.mark.parametrize("machine", [NodeMachine, TwoCardsMachine, RestartingMachine])
-def test_node_keeps_its_promises(world, machine):
+def test_a_node_keeps_its_promises(world, machine):
     machine = type("Machine", (machine,), {"world_class": world})
     run_state_machine_as_test(machine, settings=settings())

@@ -1,4 +1,4 @@
-"""Nodes that run by other rules than ipamd's, on the EC2 model: where they come to rest, and how they get there."""
+"""Nodes with other warm policies than ipamd's, on the EC2 model: where their pools settle, and by which steps."""
 
 from itertools import pairwise
 
@@ -28,14 +28,14 @@ POLICIES = st.one_of(
 
 
 def moves(actions):
-    """What was done to the pool, in short, with its second."""
+    """The actions on the pool: second, kind, and number of CIDRs."""
     return [(action.at_ns // S, action.kind.value, len(action.cidrs)) for action in actions if action.done]
 
 
 # --- each by hand ----------------------------------------------------------------------------------------------------------------
 
 
-def test_cilium_keeps_eight_free_over_enis_that_take_nine(world):
+def test_cilium_keeps_eight_free_across_enis_of_nine(world):
     here = world("m5.large", policy=CiliumEniPolicy())
     assert here.shape() == {0: 8}
     here.pods(5)  # 13 are wanted: the first ENI takes one more, a new one the other four
@@ -43,19 +43,19 @@ def test_cilium_keeps_eight_free_over_enis_that_take_nine(world):
     assert here.shape() == {0: 9, 1: 4}
 
 
-def test_cilium_gives_back_after_three_minutes_and_keeps_the_eni(world):
+def test_cilium_releases_addresses_after_three_minutes_and_keeps_the_eni(world):
     here = world("m5.large", policy=CiliumEniPolicy())
     here.pods(5)
     here.run(100)
     here.unassign(*(f"p{number}" for number in range(5)))
-    # Seen at 105 s for the first time; 13 - 8 are over, and the last ENI goes first.
+    # The surplus of 13 - 8 is first seen at 105 s; the last ENI is emptied first.
     assert moves(here.run(600)) == [(285, "release-cidrs", 4), (285, "release-cidrs", 1)]
     assert here.shape() == {0: 8, 1: 0}
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
     here.check_agreement()
 
 
-def test_a_surplus_that_is_gone_for_one_look_starts_anew(world):
+def test_the_wait_for_a_surplus_restarts_when_one_tick_sees_none(world):
     here = world("m5.large", policy=CiliumEniPolicy())
     here.pods(5)
     here.run(100)
@@ -68,7 +68,7 @@ def test_a_surplus_that_is_gone_for_one_look_starts_anew(world):
     assert moves(here.run(390)) == [(390, "release-cidrs", 2)]
 
 
-def test_cilium_that_releases_nothing_keeps_all(world):
+def test_cilium_with_releasing_off_keeps_all(world):
     here = world("m5.large", policy=CiliumEniPolicy(release_excess_ips=False))
     here.pods(5)
     here.run(100)
@@ -77,7 +77,7 @@ def test_cilium_that_releases_nothing_keeps_all(world):
     assert here.shape() == {0: 9, 1: 4}
 
 
-def test_azure_moves_in_batches(world):
+def test_azure_grows_and_shrinks_in_batches(world):
     here = world("m5.large", policy=AzureCnsPolicy())
     assert here.shape() == {0: 9}
     here.run(5)
@@ -93,7 +93,7 @@ def test_azure_moves_in_batches(world):
     here.check_agreement()
 
 
-def test_hysteresis_moves_to_the_middle_and_back_to_the_edge(world):
+def test_hysteresis_grows_to_the_middle_and_shrinks_to_the_edge(world):
     here = world("m5.large", policy=HysteresisPolicy(2, 6))
     assert here.shape() == {0: 4}
     here.pods(2)
@@ -108,14 +108,14 @@ def test_hysteresis_moves_to_the_middle_and_back_to_the_edge(world):
 
 
 @pytest.mark.parametrize("policy", [CiliumEniPolicy(), AzureCnsPolicy(), HysteresisPolicy()], ids=lambda policy: policy.name)
-def test_warm_targets_do_not_count(world, policy):
+def test_other_policies_ignore_the_warm_targets(world, policy):
     quiet, loud = (world("m5.large", variables, policy=policy) for variables in ({}, {"WARM_IP_TARGET": "20", "MINIMUM_IP_TARGET": "25"}))
     for here in (quiet, loud):
         here.settle()
     assert quiet.shape() == loud.shape()
 
 
-def test_max_eni_counts_under_any_policy(world):
+def test_max_eni_holds_under_any_policy(world):
     here = world("m5.large", {"MAX_ENI": "2"}, policy=CiliumEniPolicy(pre_allocate=60))
     here.settle()
     assert here.shape() == {0: 9, 1: 9}
@@ -133,7 +133,7 @@ def test_a_subnet_without_addresses_pauses_growth_under_any_policy(world):
 
 
 @given(policy=POLICIES, prefixes=st.booleans(), pods=st.integers(0, 40), gone=st.integers(0, 40))
-def test_a_node_whose_pods_stay_comes_to_rest(world, policy, prefixes, pods, gone):
+def test_a_node_whose_pods_stay_stops_changing_its_pool(world, policy, prefixes, pods, gone):
     here = world("m5.large", PREFIXES if prefixes else {}, policy=policy, cidr="10.0.0.0/22")
     names = come(here, pods)
     here.settle()
@@ -158,7 +158,7 @@ def test_a_node_whose_pods_stay_comes_to_rest(world, policy, prefixes, pods, gon
 
 
 @given(policy=POLICIES, prefixes=st.booleans(), pods=st.integers(0, 40))
-def test_a_pool_at_rest_is_not_moved_by_looking_away(world, policy, prefixes, pods):
+def test_ticking_only_at_wakeups_gives_the_same_actions_under_any_policy(world, policy, prefixes, pods):
     """Ticked only when `next_wakeup` says so, a node does the same as with a tick every 5 s."""
     often, rarely = (world("m5.large", PREFIXES if prefixes else {}, policy=policy, cidr="10.0.0.0/22") for _ in range(2))
     done = []
@@ -185,7 +185,7 @@ def test_a_pool_at_rest_is_not_moved_by_looking_away(world, policy, prefixes, po
     bounds=st.tuples(st.integers(0, 6), st.integers(1, 10)),
     steps=st.lists(st.integers(-3, 3), max_size=60),
 )
-def test_hysteresis_moves_the_other_way_only_when_enough_pods_have_come_or_gone(world, bounds, steps):
+def test_hysteresis_turns_only_after_enough_pods_have_come_or_gone(world, bounds, steps):
     minimum, maximum = bounds[0], sum(bounds)
     here = world("m5.large", policy=HysteresisPolicy(minimum, maximum), max_pods=110)
     moved, names, serial = [], [], 0
@@ -206,7 +206,7 @@ def test_hysteresis_moves_the_other_way_only_when_enough_pods_have_come_or_gone(
 
 
 def come(here, count, *, steps=True):
-    """Let pods come as the pool grows; those without an address stay away."""
+    """Assign pods as the pool grows; leave out those that get no address."""
     names = []
     for number in range(count):
         names += come_one(here, f"p{number}")
@@ -223,7 +223,7 @@ def come_one(here, name):
     return [name]
 
 
-def test_a_surplus_that_waits_is_woken_for_and_one_that_ends_in_growth_too(world):
+def test_a_node_wakes_for_the_release_of_a_waiting_surplus(world):
     policy = CiliumEniPolicy(pre_allocate=2, release_delay_s=60)
     here = world("t3.medium", policy=policy)
     for number in range(4):
@@ -238,7 +238,7 @@ def test_a_surplus_that_waits_is_woken_for_and_one_that_ends_in_growth_too(world
     assert later == tick + 60 * S  # to give it back
 
 
-def test_a_surplus_that_gives_way_to_a_want_that_can_not_be_met_is_forgotten_at_the_next_tick(world):
+def test_a_waiting_surplus_is_forgotten_at_the_next_tick_when_the_pool_is_short(world):
     here = world("t3.small", policy=CiliumEniPolicy(pre_allocate=2, release_delay_s=60))  # 9 addresses at the most
     for number in range(7):
         here.assign(f"p{number}")

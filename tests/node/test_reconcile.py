@@ -1,4 +1,4 @@
-"""How a node follows what EC2 shows: gained, lost, vanished, moved; and that stale metadata alone changes nothing."""
+"""Reconciling with EC2: CIDRs and ENIs that were added, removed or moved; stale metadata alone changes nothing."""
 
 import pytest
 
@@ -13,13 +13,13 @@ def secondary_ips(here, device_number=0):
     return here.attached()[here.eni_at(device_number)].secondary_ips
 
 
-def test_nothing_new_takes_one_look_at_the_metadata(world):
+def test_a_reconcile_without_changes_reads_the_metadata_once(world):
     here = world()
     assert here.node.reconcile(0) == ()
     assert here.ec2.log == ["InstanceMetadata"]
 
 
-def test_a_cidr_that_someone_added_is_taken_on(world, kinds):
+def test_a_cidr_that_somebody_else_assigned_is_added(world, kinds):
     here = world("m5.large", {"WARM_IP_TARGET": "1"})
     here.model.assign_private_ip_addresses(here.eni_at(0), secondary_ip_count=1, now_ns=0)
     actions = here.node.reconcile(0)
@@ -30,7 +30,7 @@ def test_a_cidr_that_someone_added_is_taken_on(world, kinds):
     here.check_agreement()
 
 
-def test_a_cidr_that_is_gone_is_dropped_with_its_pods(world, kinds):
+def test_a_vanished_cidr_is_dropped_with_its_pods(world, kinds):
     here = world()
     first, second = here.assign("a", "b")
     here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[first.address], now_ns=0)
@@ -42,7 +42,7 @@ def test_a_cidr_that_is_gone_is_dropped_with_its_pods(world, kinds):
     here.check_agreement()
 
 
-def test_an_address_that_comes_back_after_an_eviction_still_cools(world):
+def test_an_address_added_again_after_an_eviction_still_cools(world):
     here = world(variables={"WARM_IP_TARGET": "1"})
     (first,) = here.assign("a")
     here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[first.address], now_ns=0)
@@ -55,7 +55,7 @@ def test_an_address_that_comes_back_after_an_eviction_still_cools(world):
     here.check_agreement()
 
 
-def test_an_eni_that_vanished_is_dropped_with_its_pods(world, kinds):
+def test_a_vanished_eni_is_dropped_with_its_pods(world, kinds):
     here = world(variables={"WARM_ENI_TARGET": "1"})
     here.pods(3)
     here.tick(5)
@@ -70,7 +70,7 @@ def test_an_eni_that_vanished_is_dropped_with_its_pods(world, kinds):
     here.check_agreement()
 
 
-def test_a_new_eni_is_taken_on(world, kinds):
+def test_a_new_eni_is_added(world, kinds):
     here = world()
     eni_id = here.foreign_eni(ips=2)
     actions = here.node.reconcile(0)
@@ -80,8 +80,8 @@ def test_a_new_eni_is_taken_on(world, kinds):
     assert here.shape() == {0: 3, 1: 2}
 
 
-def test_an_eni_attached_elsewhere_is_taken_on_anew_without_its_pods(world, kinds):
-    # Its pods' routes went with the old device.
+def test_an_eni_at_another_device_index_is_added_again_without_its_pods(world, kinds):
+    # The routes of its pods were lost with the old device.
     here = world()
     here.pods(3)
     here.tick(5)
@@ -95,7 +95,7 @@ def test_an_eni_attached_elsewhere_is_taken_on_anew_without_its_pods(world, kind
     here.check_agreement()
 
 
-def test_two_enis_that_changed_places_are_both_taken_on_anew(world, kinds):
+def test_two_enis_that_swapped_device_indexes_are_both_added_again(world, kinds):
     here = world(variables={"WARM_ENI_TARGET": "3"})
     here.run(10)
     assert set(here.shape()) == {0, 1, 2}
@@ -141,7 +141,7 @@ def test_metadata_that_ec2_contradicts_changes_nothing(world):
     assert here.node.stats(here.now_ns).assigned_count == 4
 
 
-def test_metadata_that_shows_too_much_changes_nothing(world):
+def test_metadata_that_shows_too_many_addresses_changes_nothing(world):
     here = world()
     eni_id = here.foreign_eni(ips=2)
     stale = here.model.instance_metadata(here.node.instance_id, now_ns=0)
@@ -152,7 +152,7 @@ def test_metadata_that_shows_too_much_changes_nothing(world):
 
 
 @pytest.mark.parametrize("action", ["InstanceMetadata", "DescribeNetworkInterfaces"])
-def test_a_refused_comparison_is_told_and_changes_nothing(world, action, kinds):
+def test_a_refused_reconcile_is_reported_and_changes_nothing(world, action, kinds):
     here = world()
     here.foreign_eni()
     here.ec2.refuse(action, "UnauthorizedOperation", "not allowed")
@@ -179,7 +179,7 @@ def test_a_reconcile_is_due_when_the_last_action_is_more_than_60_s_old(world):
     assert here.ec2.log == ["InstanceMetadata"] * 2  # 60 s and a nanosecond later is 125 s on the grid
 
 
-def test_growth_puts_a_reconcile_off(world):
+def test_growth_postpones_a_reconcile(world):
     here = world("m5.large", {"WARM_IP_TARGET": "1"})
     here.run(50)
     here.assign("a")
@@ -191,7 +191,7 @@ def test_growth_puts_a_reconcile_off(world):
     assert here.ec2.log == ["InstanceMetadata"]
 
 
-def test_a_start_without_growth_is_followed_by_a_reconcile_at_the_first_tick(world):
+def test_the_first_tick_after_a_start_without_growth_reconciles(world):
     here = world("m5.large", {"MAX_ENI": "1"}, start=False)
     here.ec2.refuse("AssignPrivateIpAddresses", "InsufficientFreeAddressesInSubnet", times=2)
     here.start()
@@ -238,7 +238,7 @@ def test_the_primary_eni_is_managed_whatever_its_tags(world):
     assert here.shape() == {0: 9}
 
 
-def test_enis_that_are_not_managed_are_counted_card_by_card(world):
+def test_unmanaged_enis_are_counted_for_each_card(world):
     here = world("p5.48xlarge", {"ENABLE_MULTI_NIC": "true"})
     for card in (0, 2):
         here.foreign_eni(tags=((NO_MANAGE, "true"),), network_card=card)
@@ -246,7 +246,7 @@ def test_enis_that_are_not_managed_are_counted_card_by_card(world):
     assert [here.node.view(0, card).unmanaged_eni_count for card in range(4)] == [1, 0, 1, 0]
 
 
-def test_an_eni_found_to_be_not_managed_is_not_asked_for_again(world):
+def test_an_unmanaged_eni_is_described_once(world):
     here = world()
     here.foreign_eni(tags=((NO_MANAGE, "true"),))
     here.node.reconcile(0)
@@ -255,7 +255,7 @@ def test_an_eni_found_to_be_not_managed_is_not_asked_for_again(world):
     assert here.ec2.log == ["InstanceMetadata"]
 
 
-def test_room_taken_by_an_eni_that_is_not_managed_is_free_again_once_it_is_gone(world):
+def test_a_detached_unmanaged_eni_makes_room_for_another(world):
     here = world("t3.small", {"WARM_ENI_TARGET": "1", "MAX_ENI": "2"})
     eni_id = here.foreign_eni(tags=((NO_MANAGE, "true"),))
     here.node.reconcile(0)
@@ -267,7 +267,7 @@ def test_room_taken_by_an_eni_that_is_not_managed_is_free_again_once_it_is_gone(
     here.check_agreement()
 
 
-def test_an_eni_of_another_card_is_none_of_this_nodes(world):
+def test_an_eni_of_an_unmanaged_card_is_ignored(world):
     here = world("p5.48xlarge")
     here.foreign_eni(network_card=1)
     assert here.node.reconcile(0) == ()
@@ -277,14 +277,14 @@ def test_an_eni_of_another_card_is_none_of_this_nodes(world):
 # --- differences as a value ------------------------------------------------------------------------------------------------------
 
 
-def test_differences_are_true_only_where_there_is_one():
+def test_differences_are_true_if_any_field_is():
     nothing = Differences((), (), (), ())
     assert not nothing
     for field in range(4):
         assert Differences(*(("x",) if number == field else () for number in range(4)))
 
 
-def test_what_could_not_be_booked_is_found_by_the_next_comparison(world):
+def test_a_change_that_the_datastore_failed_to_record_is_found_by_the_next_reconcile(world):
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     here.settle()
     assert not here.node.in_doubt

@@ -1,4 +1,4 @@
-"""A node that starts again from its journals: pods on their addresses, cooldowns running, and nothing guessed."""
+"""A node that restarts from its journals: pods keep their addresses, cooldowns continue, and nothing is guessed."""
 
 import contextlib
 
@@ -29,7 +29,7 @@ def addresses(here):
 
 @pytest.fixture(params=["json", "sqlite"])
 def reopen(request, tmp_path):
-    """Open the same journal anew, as a restarted process would; the one before is closed."""
+    """Close the journal and open it again, as a restarted process does."""
     opened = []
 
     def reopen():
@@ -44,7 +44,7 @@ def reopen(request, tmp_path):
         opened.pop().close()
 
 
-def test_pods_are_back_and_cooldowns_go_on_after_a_restart(world, reopen):
+def test_pods_and_cooldowns_survive_a_restart(world, reopen):
     here = world("t3.small", journals=[reopen()])
     before = {each.address for each in here.pods(3)}
     (gone,) = here.unassign("p1")
@@ -67,7 +67,7 @@ def test_pods_are_back_and_cooldowns_go_on_after_a_restart(world, reopen):
     assert set(addresses(here)) == {"a", "b", "c"}
 
 
-def test_many_pods_are_recorded_at_once(world):
+def test_many_pods_are_recorded_in_one_write(world):
     class Counting(MemoryJournal):
         writes = 0
 
@@ -94,7 +94,7 @@ def test_many_pods_are_recorded_at_once(world):
     assert journal.writes == 2
 
 
-def test_an_empty_journal_restores_to_what_start_does(world, reopen):
+def test_restoring_an_empty_journal_equals_a_start(world, reopen):
     here = world("t3.small", journals=[reopen()], start=False)
     restart = here.node.restore(0)
     other = world("t3.small", start=False)
@@ -102,7 +102,7 @@ def test_an_empty_journal_restores_to_what_start_does(world, reopen):
     assert restart.cards[0].assigned == ()
 
 
-def test_gone_sandboxes_give_their_addresses_back_before_the_pool_is_filled(world, reopen):
+def test_gone_sandboxes_are_released_before_the_pool_is_filled(world, reopen):
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[reopen()])
     here.pods(1)
     here.run(30)
@@ -115,7 +115,7 @@ def test_gone_sandboxes_give_their_addresses_back_before_the_pool_is_filled(worl
     here.check_agreement()
 
 
-def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_decides(world, reopen):
+def test_a_pod_whose_address_is_not_attached_is_quarantined_until_decided(world, reopen):
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[reopen()])
     here.pods(1)
     journal = reopen()
@@ -127,7 +127,7 @@ def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_dec
     assert (lost.key, lost.address, lost.reason) == (key("lost"), "10.0.0.200", "its address is on no ENI of the card")
     with pytest.raises(InQuarantine):
         here.assign("lost")
-    # EC2 shows it after all: the node takes it on, and withholds it.
+    # EC2 shows the address later: the node adds it and withholds it.
     eni_id = here.eni_at(0)
     here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
     here.run(70)
@@ -139,7 +139,7 @@ def test_a_pod_whose_address_is_not_attached_is_in_quarantine_until_somebody_dec
     assert addresses(here)["lost"] == "10.0.0.200"
 
 
-def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
+def test_unassign_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
     journal = reopen()
     journal.record((held("lost", "10.0.0.200"),))
     here = world("t3.small", journals=[journal], start=False)
@@ -150,7 +150,7 @@ def test_the_end_of_a_quarantined_sandbox_ends_its_quarantine(world, reopen):
 
 
 @pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
-def test_a_change_of_mode_leaves_running_pods_where_they_are(world, kinds, before, after):
+def test_running_pods_keep_their_addresses_when_the_mode_changes(world, kinds, before, after):
     journal = MemoryJournal()
     variables = {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}
     here = world("m5.large", variables | {"ENABLE_PREFIX_DELEGATION": before}, journals=[journal])
@@ -185,7 +185,7 @@ def cooled(*cooling):
     return journal
 
 
-def test_a_cooldown_ends_after_a_restart_when_it_would_have_ended_before(world):
+def test_a_restart_does_not_move_the_end_of_a_cooldown(world):
     journal = MemoryJournal()
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal])
     (gone,) = here.assign("a")
@@ -200,7 +200,7 @@ def test_a_cooldown_ends_after_a_restart_when_it_would_have_ended_before(world):
     assert here.assign("b")[0].address == gone.address
 
 
-def test_what_cooled_before_a_restart_cools_where_the_node_asks_for_its_cidr_again(world):
+def test_a_cooldown_before_a_restart_holds_when_its_cidr_is_assigned_again(world):
     here = world("t3.small", {"WARM_IP_TARGET": "1"})
     (address,) = here.attached()[here.eni_at(0)].secondary_ips
     here.model.unassign_private_ip_addresses(here.eni_at(0), addresses=[address], now_ns=0)
@@ -214,7 +214,7 @@ def test_what_cooled_before_a_restart_cools_where_the_node_asks_for_its_cidr_aga
     assert here.node.datastores[0].cooling_until(address) == 90 * S
 
 
-def test_a_cooldown_in_no_cidr_is_told_of_until_it_ends(world):
+def test_a_cooldown_outside_all_cidrs_is_listed_until_it_ends(world):
     told = Cooling("10.0.0.200", 90 * S)
     here = world("t3.small", journals=[cooled(told, Cooling("10.0.0.201", 0))], start=False)
     here.node.restore(0)
@@ -223,7 +223,7 @@ def test_a_cooldown_in_no_cidr_is_told_of_until_it_ends(world):
     assert here.node.stats(0).cooling_count == 0
 
 
-def test_a_cooldown_outlives_a_restart_in_which_no_cidr_had_it(world):
+def test_a_cooldown_survives_a_restart_without_its_cidr(world):
     journal = cooled(Cooling("10.0.0.200", 90 * S, 0))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
     here.node.restore(0)
@@ -234,7 +234,7 @@ def test_a_cooldown_outlives_a_restart_in_which_no_cidr_had_it(world):
     assert here.node.datastores[0].cooling_until("10.0.0.200") == 90 * S
 
 
-def test_what_cools_outside_the_cidrs_cools_on_when_they_are_back(world, reopen):
+def test_an_address_keeps_cooling_when_its_cidr_is_back(world, reopen):
     journal = reopen()
     journal.record(cooling=(Cooling("10.0.0.200", 400 * S, 370 * S),))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)
@@ -246,7 +246,7 @@ def test_what_cools_outside_the_cidrs_cools_on_when_they_are_back(world, reopen)
     assert here.node.datastores[0].cooling_until("10.0.0.200") == 400 * S
 
 
-def test_each_network_card_has_a_journal_of_its_own(world):
+def test_each_network_card_has_its_own_journal(world):
     variables = {"ENABLE_MULTI_NIC": "true"}
     here = world("p4d.24xlarge", variables, start=False)
     count = len(here.node.datastores)
@@ -278,7 +278,7 @@ class InDispute(MemoryJournal):
         return attrs.evolve(super().restore(now_ns), problems=tuple(self.problems))
 
 
-def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
+def test_start_with_a_journal_that_is_not_empty_is_refused(world):
     for record in (
         lambda journal: journal.record((held("a", "10.0.0.9"),)),
         lambda journal: journal.record(cooling=(Cooling("10.0.0.9", 30 * S),)),
@@ -293,7 +293,7 @@ def test_a_start_that_would_forget_what_the_journal_holds_is_refused(world):
         here.node.restore(0)
 
 
-def test_a_node_without_journals_has_nothing_to_restore_from(world):
+def test_restore_without_journals_is_refused(world):
     here = world("t3.small", start=False)
     with pytest.raises(NodeError, match="has no journals to restore from"):
         here.node.restore(0)
@@ -302,7 +302,7 @@ def test_a_node_without_journals_has_nothing_to_restore_from(world):
         here.node.restore(0)
 
 
-def test_a_restore_that_ec2_refuses_changes_nothing_and_goes_the_next_time(world, reopen):
+def test_a_restore_that_ec2_refuses_changes_nothing_and_can_be_repeated(world, reopen):
     here = world("t3.small", journals=[reopen()])
     here.pods(2)
     before = addresses(here)
@@ -319,7 +319,7 @@ def test_a_restore_that_ec2_refuses_changes_nothing_and_goes_the_next_time(world
     assert addresses(here) == before
 
 
-def test_a_journal_in_use_or_damaged_is_refused_before_there_is_a_node(tmp_path):
+def test_a_journal_in_use_or_damaged_is_refused_before_a_node_is_made(tmp_path):
     with SqliteJournal(tmp_path / "ipam.sqlite"), pytest.raises(JournalLocked, match="close that journal first"):
         SqliteJournal(tmp_path / "ipam.sqlite")
     (tmp_path / "ipam.json").write_text('{"version":"vpc-cni-ipam/1","allocations":[{"networkName":')
@@ -334,7 +334,7 @@ TWO_CARDS = {"ENABLE_MULTI_NIC": "true"}
 
 
 def two_cards(world, *cooling):
-    """A node with several cards, that of the first journal told to cool something."""
+    """A node with two cards; the journal of the first one has the given cooldowns."""
     journals = [MemoryJournal() for _ in range(4)]
     journals[0].record(cooling=cooling)
     here = world("p4d.24xlarge", TWO_CARDS, journals=[MemoryJournal() for _ in journals])
@@ -343,7 +343,7 @@ def two_cards(world, *cooling):
     return here, journals
 
 
-def test_what_cooled_on_one_card_cools_on_another_that_has_it_after_a_restart(world):
+def test_a_cooldown_follows_its_address_to_another_card_at_a_restart(world):
     here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
     (eni_id,) = here.attached(1)
     here.model.assign_private_ip_addresses(eni_id, addresses=("10.0.0.200",), now_ns=here.now_ns)
@@ -353,7 +353,7 @@ def test_what_cooled_on_one_card_cools_on_another_that_has_it_after_a_restart(wo
     assert [each.address for each in journals[1].cooling] == ["10.0.0.200"]
 
 
-def test_what_cooled_on_one_card_cools_on_another_that_gets_it_after_a_restart(world):
+def test_a_cooldown_follows_its_address_to_another_card_after_a_restart(world):
     here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
     here.node.restore(here.now_ns)
     here.model.assign_private_ip_addresses(here.eni_at(0, 1), addresses=("10.0.0.200",), now_ns=here.now_ns)
@@ -362,7 +362,7 @@ def test_what_cooled_on_one_card_cools_on_another_that_gets_it_after_a_restart(w
     assert [each.address for each in journals[1].cooling] == ["10.0.0.200"]
 
 
-def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(world):
+def test_a_pod_of_one_card_overrides_a_cooldown_in_the_journal_of_another(world):
     here, journals = two_cards(world, Cooling("10.0.0.200", 400 * S, 370 * S))
     journals[1].record((held("web", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
@@ -374,7 +374,7 @@ def test_a_pod_of_one_card_counts_more_than_a_cooldown_in_another_s_journal(worl
 
 @pytest.fixture(params=["when it starts", "later"])
 def moved(request, world):
-    """A node whose first card's journal has a pod on an address that EC2 has put on the second card."""
+    """A node whose first card's journal has a pod on an address that is now on the second card."""
     here, journals = two_cards(world)
     journals[0].record((held("lost", "10.0.0.200"),))
     (eni_id,) = here.attached(1)
@@ -393,7 +393,7 @@ def moved(request, world):
 
 
 def take_all(here, network_card, prefix):
-    """Assign pods until no address is left; say which they got."""
+    """Assign pods until no address is left, and return their addresses."""
     given = []
     with contextlib.suppress(PoolExhausted):
         for number in range(1000):
@@ -401,14 +401,14 @@ def take_all(here, network_card, prefix):
     return given
 
 
-def test_an_address_in_quarantine_is_withheld_on_whatever_card_has_it(moved):
+def test_a_quarantined_address_is_withheld_on_every_card(moved):
     here, journals, lost = moved
     first, second = here.node.quarantined
     assert (first, second) == (lost, attrs.evolve(lost, elsewhere=True))
     assert here.node.assign(key("lost"), here.now_ns, network_card=1).address != "10.0.0.200", "it may have an address on each card"
     assert "10.0.0.200" not in take_all(here, 1, "a")
     here.check()
-    # Whose address it is has to be said on both: here its pod ended.
+    # The entry must be decided on both cards: here its pod ended.
     for card in (0, 1):
         here.node.datastores[card].release_quarantined((first, second)[card], here.now_ns)
     assert (here.node.quarantined, journals[0].assigned) == ((), ())
@@ -419,7 +419,7 @@ def test_an_address_in_quarantine_is_withheld_on_whatever_card_has_it(moved):
     here.check()
 
 
-def test_a_pod_may_turn_out_to_have_the_address_on_the_other_card(moved):
+def test_a_quarantined_pod_can_be_accepted_on_the_other_card(moved):
     here, journals, _ = moved
     first, second = here.node.quarantined
     assert here.node.datastores[1].accept_quarantined(second, here.now_ns).address == "10.0.0.200"
@@ -430,7 +430,7 @@ def test_a_pod_may_turn_out_to_have_the_address_on_the_other_card(moved):
     here.check()
 
 
-def test_a_copy_in_quarantine_ends_without_a_cooldown_while_a_pod_has_the_address(world):
+def test_releasing_a_quarantined_copy_starts_no_cooldown_while_a_pod_has_the_address(world):
     here, journals = two_cards(world)
     journals[0].record((held("lost", "10.0.0.200"),))
     journals[1].record((held("web", "10.0.0.200"),))
@@ -444,7 +444,7 @@ def test_a_copy_in_quarantine_ends_without_a_cooldown_while_a_pod_has_the_addres
     here.check()
 
 
-def test_a_copy_in_quarantine_is_made_once(moved):
+def test_a_quarantined_entry_is_copied_to_another_card_once(moved):
     here, _, _ = moved
     eni_id = here.eni_at(0, 1)
     for _ in range(2):
@@ -456,7 +456,7 @@ def test_a_copy_in_quarantine_is_made_once(moved):
     here.check()
 
 
-def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
+def test_cooldowns_of_another_ip_version_do_not_stop_a_restore(world):
     journal = MemoryJournal()
     journal.record(cooling=(Cooling("2001:db8::1", 400 * S, 370 * S),))
     here = world("t3.small", journals=[journal], start=False)
@@ -466,7 +466,7 @@ def test_cooldowns_of_another_ip_version_keep_no_node_from_starting(world):
     here.check_agreement()
 
 
-def test_who_is_gone_is_gone_from_every_card_however_it_is_told(world):
+def test_a_gone_sandbox_is_released_on_every_card(world):
     here, journals = two_cards(world)
     for number, journal in enumerate(journals):
         journal.record((held("gone", f"10.0.0.{200 + number}"),))
@@ -474,7 +474,7 @@ def test_who_is_gone_is_gone_from_every_card_however_it_is_told(world):
     assert [journal.assigned for journal in journals] == [()] * len(journals)
 
 
-def test_where_the_clock_is_not_trusted_what_cooled_cools_anew(world):
+def test_cooldowns_start_again_when_the_clock_is_not_trusted(world):
     journal = MemoryJournal()
     journal.record(cooling=(Cooling("10.0.0.200", 300 * S, 270 * S),))
     here = world("t3.small", journals=[journal], start=False)

@@ -37,13 +37,13 @@ KEY = SandboxKey("aws-cni", "c1", "eth0")
         ({"policy": "hysteresis"}, TypeError, r"policy_named\('hysteresis'\) makes one"),
     ],
 )
-def test_what_no_node_can_be_made_of_is_refused_at_once(world, arguments, error, message):
+def test_invalid_arguments_of_a_node_are_refused(world, arguments, error, message):
     here = world(start=False)
     with pytest.raises(error, match=message):
         Node("m5.large", ec2=here.model, **({"settings": Settings(), "subnet_id": here.subnet_id} | arguments))
 
 
-def test_a_node_shows_what_it_is(world):
+def test_a_node_shows_its_arguments(world):
     here = world("m5.large", start=False)
     assert repr(here.node) == "<Node m5.large: m5.large, not started, 0 ENIs, 0 sandboxes>"
     here.node.start(0)
@@ -56,7 +56,7 @@ def test_a_node_shows_what_it_is(world):
 # --- launch and adopt ------------------------------------------------------------------------------------------------------------
 
 
-def test_start_launches_an_instance_takes_on_its_eni_and_fills_the_pool_once(world, kinds):
+def test_start_launches_an_instance_adds_its_eni_and_fills_the_pool(world, kinds):
     here = world("m5.large", {"WARM_ENI_TARGET": "2"})
     assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", True)]
     assert [action.reason for action in here.started] == ["attached when the node started", "available 0 < WARM_ENI_TARGET 2 × 9 addresses"]
@@ -66,7 +66,7 @@ def test_start_launches_an_instance_takes_on_its_eni_and_fills_the_pool_once(wor
     here.check_agreement()
 
 
-def test_a_node_takes_over_an_instance_that_runs_already(world, kinds):
+def test_a_node_can_start_on_a_running_instance(world, kinds):
     here = world("m5.large")
     here.run(10)
     before = here.shape()
@@ -77,7 +77,7 @@ def test_a_node_takes_over_an_instance_that_runs_already(world, kinds):
     here.check_agreement()
 
 
-def test_a_node_without_an_instance_needs_an_ec2_that_launches(world):
+def test_a_node_without_an_instance_needs_an_ec2_that_can_launch_one(world):
     class Network:
         """An EC2 that launches nothing."""
 
@@ -100,7 +100,7 @@ def test_an_instance_that_shows_no_primary_eni_is_refused(world):
 @pytest.mark.parametrize(
     ("name", "instance_id", "shown"), [("n1", None, "n1"), ("n1", "i-1", "n1"), (None, "i-1", "i-1"), (None, None, "m5.large")]
 )
-def test_name(world, name, instance_id, shown):
+def test_the_name_of_a_node_defaults_to_its_instance(world, name, instance_id, shown):
     here = world(start=False)
     assert Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, name=name, instance_id=instance_id).name == shown
 
@@ -108,7 +108,7 @@ def test_name(world, name, instance_id, shown):
 # --- wrong state and bad input ---------------------------------------------------------------------------------------------------
 
 
-def test_a_node_that_is_not_started_refuses_to_work(world):
+def test_a_node_that_is_not_started_refuses_calls(world):
     node = world(start=False, name="n1").node
     calls = (
         lambda: node.tick(0),
@@ -173,7 +173,7 @@ def test_default_max_pods_are_what_eks_sets(instance_type, variables, pods):
 # --- a start that fails ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_start_that_fails_leaves_the_node_as_it_was_but_for_its_instance(world):
+def test_a_failed_start_leaves_only_the_instance(world):
     here = world("t3.small", CUSTOM, start=False)
     here.ec2.refuse("CreateNetworkInterface", "UnauthorizedOperation", "no")
     with pytest.raises(NodeError, match="got no ENI for custom networking: CreateNetworkInterface: UnauthorizedOperation: no"):
@@ -187,7 +187,7 @@ def test_a_start_that_fails_leaves_the_node_as_it_was_but_for_its_instance(world
     here.check_agreement()
 
 
-def test_ec2_that_does_not_say_what_is_attached_stops_the_start(world):
+def test_start_fails_when_ec2_refuses_to_describe_what_is_attached(world):
     here = world(start=False)
     here.ec2.refuse("DescribeNetworkInterfaces")
     with pytest.raises(Ec2Error):
@@ -197,7 +197,7 @@ def test_ec2_that_does_not_say_what_is_attached_stops_the_start(world):
     assert here.shape() == {0: 3}
 
 
-def test_a_launch_without_room_stops_the_start(world):
+def test_start_fails_when_the_subnet_has_no_room_for_the_instance(world):
     here = world(cidr="10.0.0.0/28", start=False)
     here.fill_subnet(0)
     with pytest.raises(Ec2Error, match="InsufficientFreeAddressesInSubnet"):
@@ -205,7 +205,7 @@ def test_a_launch_without_room_stops_the_start(world):
     assert here.node.instance_id is None
 
 
-def test_a_pool_that_cannot_be_filled_is_no_reason_not_to_start(world, kinds):
+def test_start_succeeds_when_the_pool_cannot_be_filled(world, kinds):
     here = world(start=False)
     here.ec2.refuse("AssignPrivateIpAddresses", times=2)
     assert kinds(here.node.start(0)) == [("adopt-eni", True), ("add-cidrs", False)]
@@ -216,7 +216,7 @@ def test_a_pool_that_cannot_be_filled_is_no_reason_not_to_start(world, kinds):
 # --- custom networking -----------------------------------------------------------------------------------------------------------
 
 
-def test_under_custom_networking_pods_live_in_the_other_subnet(world):
+def test_under_custom_networking_pods_get_addresses_of_the_pod_subnet(world):
     here = world("m5.large", CUSTOM, start=False)
     other = here.subnet("10.0.32.0/24", zone="us-east-1a")
     here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, pod_subnet_id=other)
@@ -229,7 +229,7 @@ def test_under_custom_networking_pods_live_in_the_other_subnet(world):
     assert assignment.device_number == 1
 
 
-def test_without_custom_networking_the_pod_subnet_does_not_count(world):
+def test_without_custom_networking_the_pod_subnet_is_ignored(world):
     here = world("m5.large", {"WARM_ENI_TARGET": "2"}, start=False)
     other = here.subnet("10.0.32.0/24")
     here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, pod_subnet_id=other)
@@ -238,7 +238,7 @@ def test_without_custom_networking_the_pod_subnet_does_not_count(world):
     assert {eni.subnet_id for eni in here.attached().values()} == {here.subnet_id}
 
 
-def test_custom_networking_without_room_for_an_eni_never_starts(world):
+def test_start_fails_under_custom_networking_without_room_for_an_eni(world):
     here = world("m5.large", CUSTOM | {"MAX_ENI": "1"}, start=False)
     with pytest.raises(NodeError, match="its type or MAX_ENI leaves no room for one"):
         here.node.start(0)
@@ -248,7 +248,7 @@ def test_custom_networking_without_room_for_an_eni_never_starts(world):
 
 
 @pytest.mark.parametrize("variable", ["DISABLE_NETWORK_RESOURCE_PROVISIONING", "ENABLE_IMDS_ONLY_MODE"])
-def test_without_provisioning_the_node_lives_on_what_is_there(world, kinds, variable):
+def test_without_provisioning_the_pool_stays_as_it_was_attached(world, kinds, variable):
     here = world("m5.large", start=False)
     instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
     (eni,) = here.model.instances[0].network_interfaces
@@ -282,7 +282,7 @@ def test_in_imds_only_mode_ec2_is_never_called(world):
 # --- IPv6 ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_an_ipv6_node_gets_one_80_and_then_rests(world, kinds):
+def test_an_ipv6_node_gets_one_80_and_never_grows(world, kinds):
     here = world("m5.large", IPV6, ipv6=True)
     assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", True)]
     assert here.node.mode is AddressMode.IPV6
@@ -296,7 +296,7 @@ def test_an_ipv6_node_gets_one_80_and_then_rests(world, kinds):
     assert "AssignIpv6Addresses" not in here.ec2.log
 
 
-def test_an_ipv6_node_uses_the_80_that_it_has(world, kinds):
+def test_an_ipv6_node_uses_an_80_that_is_assigned_already(world, kinds):
     here = world("m5.large", IPV6, ipv6=True)
     here.model.assign_ipv6_addresses(here.eni_at(0), ipv6_prefix_count=2, now_ns=0)
     here.restart(IPV6)

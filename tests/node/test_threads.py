@@ -1,4 +1,4 @@
-"""A node that several threads use: pods come and go, whatever its control loop is at."""
+"""A node used by several threads: pods are assigned and unassigned while the control loop runs."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ def key(name):
 
 @pytest.fixture
 def _often():
-    """Let threads take turns as often as they can."""
+    """Switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -29,7 +29,7 @@ def _often():
 
 
 @pytest.mark.usefixtures("_often")
-def test_pods_come_and_go_from_many_threads_while_the_control_loop_runs(world):
+def test_many_threads_assign_and_unassign_while_the_control_loop_runs(world):
     journal, events = MemoryJournal(), []
     here = world("m5.large", {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}, journals=[journal], on_event=events.append)
     rounds = 2_000 if USING_EXTENSION else 500
@@ -72,7 +72,7 @@ def test_pods_come_and_go_from_many_threads_while_the_control_loop_runs(world):
 
 
 class Held:
-    """An EC2 call that does not come back before it is let go."""
+    """An EC2 call that blocks until it is released."""
 
     def __init__(self, here, name):
         self.entered, self.go, self.count = threading.Event(), threading.Event(), 0
@@ -86,14 +86,14 @@ class Held:
         return self._method(*args, **kwargs)
 
 
-def test_pods_do_not_wait_for_ec2_but_other_calls_of_the_control_loop_do(world):
+def test_assigns_do_not_wait_for_ec2_but_other_ticks_do(world):
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     here.pods(2)
     ec2 = Held(here, "assign_private_ip_addresses")
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(here.node.tick, 5 * S)
         assert ec2.entered.wait(30)
-        # The control loop is with EC2; pods come and go all the same.
+        # The control loop waits for EC2; pods can still be assigned and unassigned.
         here.now_ns = 6 * S
         with pytest.raises(PoolExhausted):
             here.assign("late")
@@ -110,7 +110,7 @@ def test_pods_do_not_wait_for_ec2_but_other_calls_of_the_control_loop_do(world):
 
 
 def late_pod(here, method_name, device_number):
-    """Let another thread's assign come in between the decision to take something from an ENI and the deed, once."""
+    """Let another thread assign once between the decision to remove something from an ENI and its removal."""
     datastore, eni_id = here.node.datastores[0], here.eni_at(device_number)
     method = getattr(datastore, method_name)
 
@@ -127,7 +127,7 @@ def late_pod(here, method_name, device_number):
 
 
 def until(here, kind):
-    """Tick until something of a kind was done or refused; say what."""
+    """Tick until an action of a kind was done or refused, and return it."""
     told = []
     while not told:
         told = [action for action in here.run(here.now_ns // S + 5) if action.kind is kind]
@@ -135,7 +135,7 @@ def until(here, kind):
 
 
 @pytest.mark.parametrize(("gone", "left"), [(("p0", "p1"), 0), (("p0", "p1", "p2"), 1)])
-def test_a_cidr_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world, gone, left):
+def test_a_cidr_that_gets_a_pod_during_its_release_stays(world, gone, left):
     here = world("t3.small", {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "0"})
     for name in ("p0", "p1", "p2", "p3", "p4"):
         here.assign(name)
@@ -153,7 +153,7 @@ def test_a_cidr_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world, gone, 
     here.check_agreement()
 
 
-def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
+def test_an_eni_that_gets_a_pod_during_its_freeing_stays(world):
     here = world("t3.small", {"IP_COOLDOWN_PERIOD": "0"})
     here.assign("p0")
     here.run(60)
@@ -168,7 +168,7 @@ def test_an_eni_that_a_pod_is_put_on_while_it_is_about_to_go_stays(world):
     here.check_agreement()
 
 
-def test_nobody_is_given_an_address_that_cools_in_the_moment_its_cidr_is_taken_on(world):
+def test_a_cooling_address_of_a_new_cidr_is_never_assigned_early(world):
     journal = MemoryJournal()
     journal.record(cooling=(Cooling("10.0.0.200", 100 * S),))
     here = world("t3.small", {"WARM_IP_TARGET": "1"}, journals=[journal], start=False)

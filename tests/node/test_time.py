@@ -1,4 +1,4 @@
-"""A node whose calls to EC2 take time: what it has when, and when it looks again."""
+"""A node whose calls to EC2 take time: when it has which addresses, and when it ticks."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ SLOW = Conditions(
 
 @pytest.fixture
 def slow(world):
-    """A started t3.small with its first ENI full of pods: the next tick wants an ENI."""
+    """A started t3.small whose first ENI is full of pods, so that the next tick creates an ENI."""
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     here.pods(3)
@@ -49,7 +49,7 @@ def test_a_start_takes_as_long_as_its_calls(world):
     assert here.node.next_wakeup(0) == ready_ns + 5 * S
 
 
-def test_what_a_tick_asks_for_is_there_when_the_answer_has_come(slow, kinds):
+def test_an_eni_is_added_when_the_answer_of_ec2_arrives(slow, kinds):
     begin_ns = slow.now_ns + 5 * S
     end_ns = begin_ns + CREATE_AND_ATTACH_S * S
     assert slow.node.tick(begin_ns) == ()
@@ -69,7 +69,7 @@ def test_what_a_tick_asks_for_is_there_when_the_answer_has_come(slow, kinds):
     slow.check_agreement()
 
 
-def test_a_busy_node_wakes_when_its_calls_are_through_and_looks_again_five_seconds_later(slow):
+def test_a_busy_node_wakes_when_its_calls_end_and_again_five_seconds_later(slow):
     begin_ns = slow.now_ns + 5 * S
     end_ns = begin_ns + CREATE_AND_ATTACH_S * S
     slow.node.tick(begin_ns)
@@ -87,14 +87,14 @@ def test_a_busy_node_wakes_when_its_calls_are_through_and_looks_again_five_secon
     assert len(slow.ec2.log) > calls
 
 
-def test_an_assign_that_comes_first_leaves_the_telling_to_the_next_tick(slow, kinds):
+def test_actions_that_an_assign_has_settled_are_reported_by_the_next_tick(slow, kinds):
     slow.tick(slow.now_ns // S + 5)
     slow.now_ns = slow.node.busy_until(slow.now_ns) + S
     assert slow.assign("a")
     assert kinds(slow.tick()) == [("create-eni", True)]
 
 
-def test_a_refusal_is_told_when_it_has_come(slow, kinds):
+def test_a_refusal_is_reported_when_it_arrives(slow, kinds):
     begin_s = slow.now_ns // S + 5
     slow.ec2.refuse("CreateNetworkInterface", "InsufficientFreeAddressesInSubnet")
     assert slow.tick(begin_s) == ()
@@ -106,7 +106,7 @@ def test_a_refusal_is_told_when_it_has_come(slow, kinds):
     assert slow.node.next_wakeup(end_ns, include_reconcile=False) == end_ns + 120 * S
 
 
-def test_an_eni_is_out_of_use_from_the_moment_that_its_freeing_begins(world, kinds):
+def test_an_eni_gives_no_addresses_once_its_freeing_begins(world, kinds):
     here = world("t3.small", {"WARM_IP_TARGET": "4"}, conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     actions = []
@@ -122,7 +122,7 @@ def test_an_eni_is_out_of_use_from_the_moment_that_its_freeing_begins(world, kin
     assert freed.at_ns == here.now_ns
 
 
-def test_a_reconcile_that_has_to_ask_keeps_the_node_busy(world, kinds):
+def test_a_reconcile_that_calls_ec2_keeps_the_node_busy(world, kinds):
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     here.foreign_eni(tags=here.own_tags(), ips=1)
@@ -131,7 +131,7 @@ def test_a_reconcile_that_has_to_ask_keeps_the_node_busy(world, kinds):
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) in (None, here.now_ns + 6 * S)
 
 
-def test_the_metadata_is_read_until_it_shows_the_new_eni(world, kinds):
+def test_metadata_is_read_until_it_shows_the_new_eni(world, kinds):
     here = world("t3.small", conditions=Conditions(metadata_lag_ns=7 * S))
     here.now_ns = 10 * S
     here.pods(3)
@@ -143,7 +143,7 @@ def test_the_metadata_is_read_until_it_shows_the_new_eni(world, kinds):
     assert kinds(here.node.tick(end_ns)) == [("create-eni", True)]
 
 
-def test_an_eni_that_the_metadata_shows_with_fewer_addresses_to_the_last_is_taken_as_it_is(world):
+def test_an_eni_that_metadata_always_shows_with_fewer_addresses_is_added_with_those(world):
     here = world("t3.small", conditions=Conditions())
     here.pods(3)
     here.ec2.metadata = lambda enis: tuple(attrs.evolve(eni, secondary_ips=eni.secondary_ips[:2]) for eni in enis)
@@ -156,7 +156,7 @@ def test_an_eni_that_the_metadata_shows_with_fewer_addresses_to_the_last_is_take
 
 
 @pytest.mark.parametrize("shown", [lambda enis: enis[:1], lambda enis: tuple(attrs.evolve(eni, secondary_ips=()) for eni in enis)])
-def test_an_eni_that_the_metadata_does_not_come_to_show_is_left_to_a_reconcile(world, kinds, shown):
+def test_an_eni_that_metadata_never_shows_is_left_to_a_reconcile(world, kinds, shown):
     here = world("t3.small", conditions=Conditions())
     here.pods(3)
     here.ec2.metadata = shown
@@ -171,7 +171,7 @@ def test_an_eni_that_the_metadata_does_not_come_to_show_is_left_to_a_reconcile(w
     here.check_agreement()
 
 
-def test_metadata_that_is_refused_is_read_again(world, kinds):
+def test_a_refused_read_of_the_metadata_is_repeated(world, kinds):
     here = world("t3.small", conditions=Conditions())
     here.pods(3)
     here.ec2.refuse("InstanceMetadata", times=3)
@@ -185,7 +185,7 @@ def test_a_start_waits_until_ec2_shows_the_instance(world):
     assert 4 * S <= here.node.busy_until(0) < 10 * S
 
 
-def test_throttled_calls_keep_a_node_busy_and_are_made_again(world, kinds):
+def test_throttled_calls_keep_a_node_busy_and_are_retried(world, kinds):
     here = world("t3.small", conditions=Conditions())
     here.pods(3)
     here.ec2.refuse("CreateNetworkInterface", "RequestLimitExceeded", times=3)
@@ -198,7 +198,7 @@ def test_throttled_calls_keep_a_node_busy_and_are_made_again(world, kinds):
 
 @given(seed=st.integers(0, 1000), pods=st.integers(0, 9))
 @settings(settings(), max_examples=max(50, settings().max_examples // 10))  # each example is two nodes' five minutes
-def test_a_node_comes_to_the_same_in_the_end_however_long_calls_take(world, seed, pods):
+def test_a_node_reaches_the_same_pool_however_long_calls_take(world, seed, pods):
     def settled(conditions):
         here = world("t3.small", {"WARM_IP_TARGET": "2"}, conditions=conditions)
         here.now_ns = here.node.busy_until(0) or 0
@@ -220,8 +220,8 @@ def test_a_node_comes_to_the_same_in_the_end_however_long_calls_take(world, seed
     assert settled(Conditions.typical(seed)) == settled(None)
 
 
-def test_a_node_that_asks_in_vain_at_every_tick_still_reconciles(world, kinds):
-    # Its calls take time, so it is busy after every look at the pool; the comparison comes when they are through.
+def test_a_node_whose_every_call_is_refused_still_reconciles(world, kinds):
+    # Its calls take time, so it is busy after every tick; the reconcile follows when they end.
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)
     here.pods(3)
@@ -236,7 +236,7 @@ def test_a_node_that_asks_in_vain_at_every_tick_still_reconciles(world, kinds):
     here.check_agreement()
 
 
-def test_a_look_from_within_an_event_leaves_what_comes_to_be_in_its_order(world):
+def test_reading_stats_in_a_callback_keeps_the_order_of_events(world):
     seen, looks = [], []
 
     def look(event):
@@ -262,7 +262,7 @@ def test_a_look_from_within_an_event_leaves_what_comes_to_be_in_its_order(world)
     here.check_agreement()
 
 
-def test_who_is_gone_at_a_restart_gives_the_address_back_when_what_is_attached_is_known(world):
+def test_gone_sandboxes_are_released_once_a_restore_has_read_what_is_attached(world):
     journal = MemoryJournal()
     here = world("t3.small", conditions=SLOW, journals=[journal])
     here.now_ns = here.node.busy_until(0)
@@ -273,7 +273,7 @@ def test_who_is_gone_at_a_restart_gives_the_address_back_when_what_is_attached_i
     assert here.now_ns < cooling.released_ns <= here.node.ready_ns
 
 
-def test_a_look_while_something_is_under_way_waits_for_no_other_thread_and_keeps_none_waiting(slow):
+def test_stats_do_not_wait_for_a_thread_in_the_control_loop(slow):
     slow.tick(slow.now_ns // S + 5)
     end_ns = slow.node.busy_until(slow.now_ns)
     held, go = threading.Event(), threading.Event()

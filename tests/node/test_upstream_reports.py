@@ -1,4 +1,4 @@
-"""What users of ipamd have reported, by the number of the report: how a node of ours fares in the same place."""
+"""Issues that users of ipamd have reported, by number, and how this library's node behaves in the same situation."""
 
 import attrs
 import pytest
@@ -12,7 +12,7 @@ S = 1_000_000_000
 
 
 @pytest.mark.parametrize("prefixes", ["false", "true"])
-def test_1967_metadata_that_lacks_an_address_takes_it_from_no_pod(world, prefixes):
+def test_1967_a_pod_keeps_its_address_while_metadata_omits_it(world, prefixes):
     here = world("m5.large", {"ENABLE_PREFIX_DELEGATION": prefixes})
     (held,) = here.assign("a")
     here.settle()
@@ -24,7 +24,7 @@ def test_1967_metadata_that_lacks_an_address_takes_it_from_no_pod(world, prefixe
     here.check_agreement()
 
 
-def test_3019_metadata_that_lacks_a_whole_eni_takes_no_pod_off_it(world):
+def test_3019_pods_keep_their_eni_while_metadata_omits_it(world):
     here = world("t3.small")
     pods = here.pods(3)
     here.settle()
@@ -37,8 +37,8 @@ def test_3019_metadata_that_lacks_a_whole_eni_takes_no_pod_off_it(world):
     here.check_agreement()
 
 
-def test_3019_metadata_that_still_shows_what_was_given_back_brings_nothing_back(world, kinds):
-    # The address may be another node's by now.
+def test_3019_released_cidrs_that_metadata_still_shows_are_not_added_again(world, kinds):
+    # Another node can have the address by now.
     here = world("t3.small", {"WARM_IP_TARGET": "3"})
     here.settle()
     stale = here.model.instance_metadata(here.node.instance_id, now_ns=0)
@@ -63,7 +63,7 @@ def fragmented(world, **arguments):
     return here, eni
 
 
-def test_1836_a_fragmented_subnet_refuses_and_the_node_says_so_and_pauses(world, kinds):
+def test_1836_a_fragmented_subnet_pauses_growth_and_the_refusal_is_reported(world, kinds):
     here, _ = fragmented(world)
     here.start()
     assert here.free() > 50
@@ -79,7 +79,7 @@ def test_1836_a_fragmented_subnet_refuses_and_the_node_says_so_and_pauses(world,
     here.check_agreement()
 
 
-def test_2313_a_28_that_comes_free_is_taken_once_the_pause_is_over(world):
+def test_2313_a_freed_28_is_assigned_after_the_pause(world):
     here, eni = fragmented(world)
     here.start()
     here.model.unassign_private_ip_addresses(eni.eni_id, addresses=["10.0.0.36"], now_ns=0)
@@ -89,7 +89,7 @@ def test_2313_a_28_that_comes_free_is_taken_once_the_pause_is_over(world):
     here.check_agreement()
 
 
-def test_3105_with_subnet_discovery_an_eni_in_a_subnet_that_has_28s_is_made(world):
+def test_3105_subnet_discovery_creates_an_eni_in_a_subnet_with_free_28s(world):
     here, _ = fragmented(world)
     here.subnet("10.0.8.0/24", tags=(("kubernetes.io/role/cni", "1"),))
     here.start()
@@ -110,7 +110,7 @@ def test_1775_a_warm_eni_target_of_0_flaps(world, kinds):
     assert story.count(("free-eni", True)) > 3
 
 
-def test_1775_a_warm_ip_target_of_1_does_not(world, kinds):
+def test_1775_a_warm_ip_target_of_1_does_not_flap(world, kinds):
     here = world("t3.small", {"WARM_ENI_TARGET": "0", "WARM_IP_TARGET": "1"})
     here.pods(1)
     here.run(120)
@@ -126,7 +126,7 @@ def test_1775_a_warm_ip_target_of_1_does_not(world, kinds):
 # --- 2650: MINIMUM_IP_TARGET alone wedges ---------------------------------------------------------------------------------------
 
 
-def test_2650_minimum_ip_target_alone_leaves_a_full_pool_full(world):
+def test_2650_with_minimum_ip_target_alone_a_full_pool_does_not_grow(world):
     here = world("t3.small", {"MINIMUM_IP_TARGET": "2"})
     here.assign("a", "b")
     assert here.run(600) == []
@@ -134,7 +134,7 @@ def test_2650_minimum_ip_target_alone_leaves_a_full_pool_full(world):
         here.assign("c")
 
 
-def test_2650_a_warm_ip_target_beside_it_lets_the_pool_grow(world):
+def test_2650_with_a_warm_ip_target_as_well_a_full_pool_grows(world):
     here = world("t3.small", {"MINIMUM_IP_TARGET": "2", "WARM_IP_TARGET": "1"})
     here.assign("a", "b")
     here.run(30)
@@ -156,7 +156,7 @@ def churned(world, **arguments):
     return here
 
 
-def test_2896_cooling_addresses_count_as_available_so_that_the_pool_starves(world):
+def test_2896_a_pool_starves_because_cooling_addresses_count_as_available(world):
     here = churned(world)
     here.run(300)
     stats = here.node.stats(here.now_ns)
@@ -165,7 +165,7 @@ def test_2896_cooling_addresses_count_as_available_so_that_the_pool_starves(worl
         here.assign("new")
 
 
-def test_fault_8_cooldown_aware_targets_make_a_pool_grow_that_starves_for_what_cools(world):
+def test_fault_8_cooldown_aware_targets_let_a_pool_of_cooling_addresses_grow(world):
     here = churned(world, cooldown_aware_targets=True)
     actions = here.run(110)
     assert [action.kind.value for action in actions if action.grew] == ["create-eni"]
@@ -173,7 +173,7 @@ def test_fault_8_cooldown_aware_targets_make_a_pool_grow_that_starves_for_what_c
     here.check_agreement()
 
 
-def test_1700_once_the_cooldowns_are_over_an_aware_node_gives_back_what_it_took(world):
+def test_1700_a_cooldown_aware_node_releases_the_extra_addresses_after_the_cooldowns(world):
     here = churned(world, cooldown_aware_targets=True)
     here.run(110)
     assert here.node.stats(here.now_ns).total_count == 9
@@ -184,7 +184,7 @@ def test_1700_once_the_cooldowns_are_over_an_aware_node_gives_back_what_it_took(
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
 
 
-def test_1700_without_cooldowns_an_aware_node_decides_as_any_other(world, kinds):
+def test_1700_without_cooldowns_a_cooldown_aware_node_decides_as_any_other(world, kinds):
     def story(aware):
         here = world("m5.large", {"WARM_IP_TARGET": "3", "IP_COOLDOWN_PERIOD": "0"}, cooldown_aware_targets=aware)
         told = []

@@ -12,7 +12,7 @@ PUBLISHED = json.loads((Path(__file__).parents[1] / "conformance" / "warm_pool.j
 
 
 @pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["name"])
-def test_a_node_settles_where_the_documents_say(case):
+def test_a_node_settles_at_the_documented_size(case):
     answer = plan(case["instance_type"], case["pods"], Settings().with_variables(case["variables"])).to_dict()
     assert {name: answer[name] for name in case["settles_at"]} == case["settles_at"]
     if "slots_per_eni" in case:
@@ -111,7 +111,7 @@ BY_HAND = [
 
 
 @pytest.mark.parametrize(("instance_type", "pods", "variables", "slots", "assigned"), BY_HAND)
-def test_case_worked_out_by_hand(instance_type, pods, variables, slots, assigned):
+def test_a_node_settles_at_the_size_worked_out_by_hand(instance_type, pods, variables, slots, assigned):
     answer = plan(instance_type, pods, Settings().with_variables(variables))
     prefixes = answer.mode.value == "prefix"
     assert [eni.prefixes if prefixes else eni.secondary_ips for eni in answer.enis] == slots

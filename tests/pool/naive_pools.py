@@ -1,4 +1,4 @@
-"""The pools once more, as plainly as their documentation reads: sets, dicts, full scans. The agreement machines hold both twins to it."""
+"""The pools as their documentation describes them: sets, dicts, full scans. The agreement tests compare both twins with them."""
 
 import operator
 from itertools import pairwise
@@ -159,7 +159,7 @@ class NaiveAddressPool:
         self.added = {}  # base -> how many blocks were added before
         self.added_count = 0
 
-    # What is where
+    # Lookups
 
     def rank(self):
         return sorted(self.sizes, key=lambda base: (self.groups[base], base))
@@ -327,7 +327,7 @@ class NaiveAddressPool:
         base = self.known(base)
         return iter([(key, address) for key, address in self.items() if self.covering(address) == base])
 
-    # What the owner keeps
+    # Entries and notes
 
     def assign_entry(self, key, now_ns, note=None):
         is_new = key not in self.held

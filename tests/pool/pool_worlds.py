@@ -1,4 +1,4 @@
-"""What the tests of the pools share: the twins to drive side by side, calls taken down as outcomes, values worth trying."""
+"""What the tests of the pools share: the twins side by side, calls recorded as outcomes, and values to try."""
 
 import importlib
 import os
@@ -11,7 +11,7 @@ EVERYWHERE_OUT_OF_RANGE = (-1, -(2**63) - 1, -(2**70), 2**128, 2**200, -(2**300)
 
 
 class Indexable:
-    """An integer by `__index__` alone, as numpy's are."""
+    """An integer by `__index__` alone, like numpy's."""
 
     def __init__(self, value):
         self.value = value
@@ -26,7 +26,7 @@ def twins():
 
 
 def outcome(pool, name, *args, **kwargs):
-    """What a call of a method, or of a function, gives: a result that can be compared, or the type and the words of the error."""
+    """The outcome of a call: a comparable result, or the type and the message of the error."""
     call = partial(name, pool) if callable(name) else getattr(pool, name)
     try:
         result = call(*args, **kwargs)
@@ -36,14 +36,14 @@ def outcome(pool, name, *args, **kwargs):
 
 
 class SideBySide:
-    """One naive pool and the twins: every call goes to all of them, and all must say the same."""
+    """One naive pool and the twins: every call goes to all of them, and all must answer alike."""
 
     def __init__(self, naive, pools):
         self.naive = naive
         self.pools = pools
 
     def call(self, name, *args, **kwargs):
-        """Call all; return what they agreed upon."""
+        """Call all, and return their common result."""
         expected = outcome(self.naive, name, *args, **kwargs)
         outcomes = [outcome(pool, name, *args, **kwargs) for pool in self.pools]
         for pool, got in zip(self.pools, outcomes, strict=True):

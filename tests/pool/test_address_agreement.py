@@ -1,4 +1,4 @@
-"""AddressPool: naive model, plain and compiled twin side by side, by random programs and by all short ones."""
+"""AddressPool: naive model, plain and compiled twin side by side, with random programs and all short ones."""
 
 from itertools import product
 
@@ -22,7 +22,7 @@ keys = st.sampled_from(
 groups = st.integers(0, 3)
 wrong = st.sampled_from([*WRONG_TYPES, *EVERYWHERE_OUT_OF_RANGE, 2**31, 2**48 + 1, 2**62, 2**63 - 1, True, Indexable(1), Indexable(2**70)])
 
-# Each method with arguments that are right; the machine puts a wrong one in each place.
+# Each method with valid arguments; the machine replaces each of them with an invalid one.
 RIGHT_ARGUMENTS = {
     "add_block": (0, 1, 0),
     "remove_block": (0,),
@@ -126,12 +126,12 @@ class AddressAgreement(RuleBasedStateMachine):
         self.sides.call("unassign", key, self.now_ns)
 
     def entry_for(self, address):
-        """What an owner would keep beside an address: another one once the address has gone and come back with a new block."""
+        """The entry that an owner keeps for an address: a new one after its block was removed and added again."""
         naive = self.sides.naive
         return address, naive.added[naive.covering(address)]
 
     def with_entry(self, pool, key):
-        """The entry of a key's address, made again where the pool has none: pools differ in when they forget that of a free one."""
+        """The entry of a key's address, set again if the pool has none: pools forget entries of free addresses at different times."""
         if pool.entry_of(key) is None and pool.address_of(key) is not None:
             pool.set_entry(key, self.entry_for(pool.address_of(key)))
         return pool.entry_of(key)
@@ -229,7 +229,7 @@ class AddressAgreement(RuleBasedStateMachine):
 
 TestAddressAgreement = AddressAgreement.TestCase
 
-# Two groups, one address and two; every call that matters there.
+# Two groups, of one address and of two, and every call that matters there.
 TINY_CALLS = (
     *[("assign", key, now_ns) for key in "ab" for now_ns in (0, 2)],
     *[("unassign", key, now_ns) for key in "ab" for now_ns in (0, 1)],

@@ -36,7 +36,7 @@ def build(pool_twin):
 
 
 def state(pool):
-    """All that can be seen of a pool without telling it the time."""
+    """Everything that a pool shows without an argument for the time."""
     return (
         pool.blocks(),
         list(pool.items()),
@@ -87,7 +87,7 @@ def test_settings_are_given_by_name(pool_twin):
 
 
 @pytest.mark.parametrize("base", [0, IPV4, 2**64 - 8, IPV6, 2**128 - 16])
-def test_addresses_come_from_base_to_the_last_one(build, base):
+def test_addresses_of_a_block_are_assigned_lowest_first(build, base):
     pool = build((base, 16))
     assert [pool.assign(number, 0) for number in range(16)] == list(range(base, base + 16))
     with pytest.raises(PoolExhausted, match="16 of 16 are assigned"):
@@ -108,7 +108,7 @@ def test_neighbouring_blocks_do_not_overlap(build):
     assert pool.total_count == 10
 
 
-def test_a_block_may_end_with_the_last_address_and_no_later(build):
+def test_a_block_can_end_with_the_last_address_and_not_later(build):
     pool = build((2**128 - 1, 1))
     assert pool.assign("a", 0) == 2**128 - 1
     with pytest.raises(OutOfRange, match="the last address"):
@@ -168,7 +168,7 @@ def test_removing_an_empty_block_takes_its_addresses_away(build):
     assert (pool.group_block_count(3), pool.group_total_count(3)) == (0, 0)
 
 
-def test_forced_removal_evicts_keys_in_order_of_address(build):
+def test_forced_removal_returns_keys_in_order_of_address(build):
     pool = build((100, 8), (200, 8))
     for key, address in (("c", 102), ("a", 105), ("b", 101), ("other", 200)):
         pool.assign_at(key, address, 0)
@@ -180,7 +180,7 @@ def test_forced_removal_evicts_keys_in_order_of_address(build):
     pool._check()
 
 
-def test_evicted_addresses_cool_if_the_time_is_given_and_are_remembered(build):
+def test_evicted_addresses_cool_if_the_time_is_given(build):
     pool = build((100, 2), cooldown_ns=30)
     pool.assign("a", 0)
     assert pool.remove_block(100, force=True, now_ns=10) == ("a",)
@@ -213,7 +213,7 @@ def test_a_cooldown_outlives_the_removal_of_its_block(build, base, size):
     pool._check()
 
 
-def test_a_remembered_cooldown_ends_outside_all_blocks_too(build):
+def test_a_cooldown_outside_all_blocks_ends(build):
     pool = build((100, 8))
     pool.assign("a", 0)
     pool.unassign("a", 0)
@@ -223,7 +223,7 @@ def test_a_remembered_cooldown_ends_outside_all_blocks_too(build):
     pool._check()
 
 
-def test_forced_removal_takes_addresses_far_into_a_block_too(build):
+def test_forced_removal_evicts_addresses_far_into_a_block(build):
     pool = build((0, 2**48))
     for key, address in (("near", 3), ("far", 2**40), ("farther", 2**47), ("cooling", 2**41)):
         pool.assign_at(key, address, 0)
@@ -236,7 +236,7 @@ def test_forced_removal_takes_addresses_far_into_a_block_too(build):
     pool._check()
 
 
-def test_force_is_taken_by_its_truth_and_by_name(build):
+def test_force_is_a_truth_value_and_keyword_only(build):
     pool = build((100, 8))
     pool.assign("a", 0)
     with pytest.raises(TypeError):
@@ -254,7 +254,7 @@ def test_removal_at_a_time_out_of_bounds_changes_nothing(build, now_ns):
     assert state(pool) == before
 
 
-def test_a_closed_block_gives_no_new_address_and_keeps_the_old(build):
+def test_a_closed_block_gives_no_address_and_keeps_its_keys(build):
     pool = build((100, 2, 0), (200, 1, 1))
     pool.assign("a", 0)
     pool.close_block(100)
@@ -283,7 +283,7 @@ def test_the_same_key_gets_the_same_address(build):
     assert (len(pool), pool.assigned_count) == (1, 1)
 
 
-def test_lookups_of_keys_and_addresses(build):
+def test_keys_and_addresses_are_looked_up(build):
     pool = build((100, 8))
     pool.assign("a", 0)
     assert (pool.address_of("a"), pool.address_of("b")) == (100, None)
@@ -351,7 +351,7 @@ def test_assign_at_refuses_and_changes_nothing(build, key, address, error, words
 
 
 @pytest.mark.parametrize("offset", [0, 62, 63, 64, 65, 127, 128, 129, 255, 256, 1000, 2**20, 2**47])
-def test_a_fixed_address_is_skipped_when_the_block_grows_over_it(build, offset):
+def test_a_fixed_address_is_not_assigned_again(build, offset):
     pool = build((IPV6, 2**48))
     pool.assign_at("fixed", IPV6 + offset, 0)
     count = min(offset + 3, 300)
@@ -361,7 +361,7 @@ def test_a_fixed_address_is_skipped_when_the_block_grows_over_it(build, offset):
     pool._check()
 
 
-def test_a_far_address_is_freed_and_taken_again(build):
+def test_a_far_address_can_be_assigned_again(build):
     pool = build((0, 2**48), cooldown_ns=5)
     for now_ns in range(0, 100, 10):
         pool.assign_at("a", 2**40, now_ns)
@@ -390,7 +390,7 @@ def test_a_time_out_of_bounds_is_refused_and_changes_nothing(build, now_ns):
     assert state(pool) == before
 
 
-def test_the_last_time_there_is(build):
+def test_a_cooldown_can_begin_at_the_last_time(build):
     pool = build((100, 1), cooldown_ns=2**62 - 1)
     pool.assign("a", 2**62 - 1)
     pool.unassign("a", 2**62 - 1)
@@ -399,7 +399,7 @@ def test_the_last_time_there_is(build):
         pool.assign("b", 2**62 - 1)
 
 
-def test_times_and_addresses_may_be_anything_with_an_index(build):
+def test_times_and_addresses_can_be_anything_with_an_index(build):
     pool = build((Indexable(100), Indexable(8), Indexable(1)))
     pool.assign_at("a", Indexable(103), Indexable(0))
     assert pool.key_of(Indexable(103)) == "a"
@@ -429,7 +429,7 @@ def test_a_revoked_address_is_free_at_once_and_never_cools(build):
 # Cooldowns
 
 
-def test_an_address_comes_back_when_its_cooldown_is_over_and_not_before(build):
+def test_an_address_is_free_at_the_end_of_its_cooldown_and_not_before(build):
     pool = build((100, 1), cooldown_ns=30)
     pool.assign("a", 0)
     pool.unassign("a", 5)
@@ -458,7 +458,7 @@ def test_a_clock_that_steps_back_shortens_no_cooldown(build):
     assert [pool.cooling_count(now_ns) for now_ns in (119, 120, 124, 125, 129, 130)] == [3, 2, 2, 1, 1, 0]
 
 
-def test_an_address_once_seen_past_its_cooldown_stays_free(build):
+def test_an_address_found_free_stays_free_when_the_clock_steps_back(build):
     pool = build((100, 1), cooldown_ns=30)
     pool.assign("a", 0)
     pool.unassign("a", 0)
@@ -466,7 +466,7 @@ def test_an_address_once_seen_past_its_cooldown_stays_free(build):
     assert pool.assign("b", 0) == 100
 
 
-def test_a_refused_assign_ends_no_cooldown(build):
+def test_a_refused_assign_leaves_cooldowns_alone(build):
     pool = build((100, 1), (200, 1), cooldown_ns=30)
     pool.assign_at("a", 100, 0)
     pool.assign_at("b", 200, 0)
@@ -478,7 +478,7 @@ def test_a_refused_assign_ends_no_cooldown(build):
     assert state(pool) == before
 
 
-def test_cooldowns_of_equal_end_are_in_order_of_beginning(build):
+def test_cooldowns_with_one_end_are_ordered_by_beginning(build):
     pool = build((100, 4), cooldown_ns=10)
     for key in "abcd":
         pool.assign(key, 0)
@@ -523,17 +523,17 @@ def test_cool_at_refuses_and_changes_nothing(build, address, until_ns, error):
     assert state(pool) == before
 
 
-def test_cool_at_takes_the_last_end_there_is(build):
+def test_cool_at_accepts_the_last_end(build):
     pool = build((100, 1))
     pool.cool_at(100, 2**63 - 2)
     assert pool.cooling_until(100) == 2**63 - 2
 
 
-# Where cooldowns end just as an address is wanted: the compiled pool has a shortcut for one that is over and is the lowest.
+# Cooldowns that end just before an assign: the compiled pool has a shortcut for the lowest address whose cooldown is over.
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
-def test_of_several_addresses_past_their_cooldown_the_lowest_is_given(build, first, second):
+def test_of_several_addresses_past_their_cooldown_the_lowest_is_assigned(build, first, second):
     pool = build((0, 3), cooldown_ns=5)
     keys = {pool.assign(key, 0): key for key in "abc"}
     pool.unassign(keys[first], 1)
@@ -543,7 +543,7 @@ def test_of_several_addresses_past_their_cooldown_the_lowest_is_given(build, fir
 
 
 @pytest.mark.parametrize("blocks", [[(0, 3)], [(0, 1), (1, 1), (2, 1)], [(0, 2), (2, 1)]])
-def test_an_address_past_its_cooldown_waits_while_a_lower_one_is_free(build, blocks):
+def test_a_lower_free_address_precedes_one_past_its_cooldown(build, blocks):
     pool = build(*blocks, cooldown_ns=5)
     for key in "abc":
         pool.assign(key, 0)
@@ -567,7 +567,7 @@ def test_a_closed_block_does_not_give_an_address_past_its_cooldown(build, size):
 
 
 @pytest.mark.parametrize("offset", [64, 65, 130, 4096])
-def test_a_far_address_past_its_cooldown_is_no_lower_than_it_is(build, offset):
+def test_a_low_free_address_precedes_a_far_one_past_its_cooldown(build, offset):
     pool = build((0, 2**48), cooldown_ns=5)
     pool.assign_at("far", offset, 0)
     pool.unassign("far", 0)
@@ -578,7 +578,7 @@ def test_a_far_address_past_its_cooldown_is_no_lower_than_it_is(build, offset):
     pool._check()
 
 
-def test_a_remembered_address_past_its_cooldown_is_given_to_nobody(build):
+def test_an_address_outside_all_blocks_is_not_assigned_after_its_cooldown(build):
     pool = build((0, 1), (16, 1), cooldown_ns=5)
     pool.assign("a", 0)
     pool.unassign("a", 0)
@@ -590,7 +590,7 @@ def test_a_remembered_address_past_its_cooldown_is_given_to_nobody(build):
 
 
 @pytest.mark.parametrize("sizes", [[1], [2], [1, 1, 1], [16], [16, 16], [65]])
-def test_a_pool_that_is_full_goes_on_with_each_address_that_is_past_its_cooldown(build, sizes):
+def test_a_full_pool_assigns_each_address_after_its_cooldown(build, sizes):
     pool = build(*[(100 * number, size, number) for number, size in enumerate(sizes)], cooldown_ns=3)
     total = sum(sizes)
     held = {pool.assign(number, 0): number for number in range(total)}
@@ -653,7 +653,7 @@ def test_a_block_is_empty_while_no_key_holds_an_address_of_it(build):
     assert (pool.group_block_count(1), pool.group_empty_block_count(1)) == (1, 1)
 
 
-def test_groups_come_and_go(build):
+def test_groups_can_be_added_and_removed(build):
     pool = build()
     for number in range(30):
         pool.add_block(number, 1, number % 7)
@@ -684,8 +684,8 @@ def test_memory_does_not_follow_the_size_of_a_block(build):
 # Placement
 
 
-def test_the_generator_of_random_throws_away_what_would_favour_low_numbers():
-    """Above half of 2**64 about every second draw is; below it no test would live to see one."""
+def test_random_draws_are_rejected_where_they_would_favour_low_numbers():
+    """Just above half of 2**64 about every second draw is rejected; for small bounds a rejection is too rare to test."""
     plain, naive = AddressPool(cooldown_ns=0, placement="random", seed=11), NaiveRandom(11)
     assert [plain._draw(2**63 + 1) for _ in range(20)] == [naive.below(2**63 + 1) for _ in range(20)]
 
@@ -694,7 +694,7 @@ def fill(pool, count):
     return [pool.assign(number, 0) for number in range(count)]
 
 
-def test_lowest_takes_the_first_group_first(build):
+def test_lowest_fills_the_first_group_first(build):
     pool = build((100, 2, 1), (50, 2, 2), (200, 1, 0))
     assert fill(pool, 5) == [200, 100, 101, 50, 51]
 
@@ -718,7 +718,7 @@ def test_cooling_addresses_count_as_in_use_for_placement(build):
     assert pool.assign("a", 0) == 200
 
 
-def test_random_repeats_with_its_seed(build):
+def test_random_placement_repeats_with_its_seed(build):
     blocks = [(number * 10, 2, number % 3) for number in range(9)]
     first, second, other = (fill(build(*blocks, placement="random", seed=seed), 18) for seed in (1, 1, 2))
     assert first == second
@@ -734,7 +734,7 @@ def test_random_picks_the_group_first_and_then_the_block(build):
     assert all(30 < pool.block_assigned_count(number * 1000) < 90 for number in range(1, 10))
 
 
-def test_blocks_that_come_and_go_are_ranked_anew(build):
+def test_blocks_are_ranked_again_when_blocks_are_added_or_removed(build):
     pool = build((100, 2, 5))
     assert pool.assign("a", 0) == 100
     pool.add_block(300, 1, 1)

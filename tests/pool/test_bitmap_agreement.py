@@ -1,4 +1,4 @@
-"""BitmapPool: naive model, plain and compiled twin side by side, by random programs and by all short ones."""
+"""BitmapPool: naive model, plain and compiled twin side by side, with random programs and all short ones."""
 
 from itertools import product
 
@@ -108,7 +108,7 @@ TestBitmapAgreement = BitmapAgreement.TestCase
 
 
 def calls(capacity):
-    """Every call with arguments that mean something to a pool of so few offsets."""
+    """Every call with every argument that is valid for such a small pool."""
     runs = [(offset, length) for length in (2, 4) for offset in range(0, capacity, length)]
     return [
         *[("allocate", start) for start in range(capacity)],

@@ -15,7 +15,7 @@ def full(pool):
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-def test_offsets_come_lowest_first_until_all_are_taken(pool_twin, capacity):
+def test_offsets_are_allocated_lowest_first_until_all_are_in_use(pool_twin, capacity):
     pool = pool_twin.BitmapPool(capacity)
     assert [pool.allocate() for _ in range(capacity)] == list(range(capacity))
     assert (pool.capacity, pool.allocated_count, pool.free_count) == (capacity, capacity, 0)
@@ -40,7 +40,7 @@ def test_allocate_wraps_round_to_the_lowest_free_offset(pool_twin):
     assert pool.allocate(start=128) == 128
 
 
-def test_a_pool_of_more_offsets_than_have_kept_ints(pool_twin):
+def test_a_pool_of_more_offsets_than_cached_ints_works(pool_twin):
     pool = pool_twin.BitmapPool(2**17)
     assert pool.allocate(2**16 - 1) == 2**16 - 1
     assert pool.allocate(2**16) == 2**16
@@ -137,7 +137,7 @@ def test_one_offset_breaks_the_runs_of_every_length_around_it(pool_twin):
     assert [pool.free_run_count(length) for length in (2, 4, 8, 16, 32, 64)] == before
 
 
-def test_a_run_is_sought_from_the_start_on_and_then_from_the_bottom(pool_twin):
+def test_a_run_is_searched_from_start_on_and_then_from_offset_0(pool_twin):
     pool = pool_twin.BitmapPool(64)
     assert pool.allocate_run(16, start=17) == 32
     assert pool.allocate_run(16, start=33) == 48
@@ -145,7 +145,7 @@ def test_a_run_is_sought_from_the_start_on_and_then_from_the_bottom(pool_twin):
     assert pool.allocate_run(16, start=16) == 16
 
 
-def test_a_pool_smaller_than_a_run_has_none(pool_twin):
+def test_a_pool_smaller_than_a_run_has_no_run(pool_twin):
     pool = pool_twin.BitmapPool(15)
     assert pool.free_run_count(16) == 0
     with pytest.raises(NoFreeRun):
@@ -153,7 +153,7 @@ def test_a_pool_smaller_than_a_run_has_none(pool_twin):
     pool._check()
 
 
-def test_a_run_at_a_fixed_place_is_taken_whole_or_not_at_all(pool_twin):
+def test_a_run_at_a_fixed_offset_is_allocated_wholly_or_not_at_all(pool_twin):
     pool = pool_twin.BitmapPool(64)
     pool.allocate_run_at(16, 16)
     with pytest.raises(AlreadyAllocated, match="offset 16 of it is already allocated"):
@@ -161,7 +161,7 @@ def test_a_run_at_a_fixed_place_is_taken_whole_or_not_at_all(pool_twin):
     assert list(pool) == list(range(16, 32))
 
 
-def test_release_of_a_run_frees_all_of_it_or_nothing(pool_twin):
+def test_a_run_is_released_wholly_or_not_at_all(pool_twin):
     pool = pool_twin.BitmapPool(64)
     pool.allocate_run_at(16, 16)
     pool.release(20)
@@ -173,7 +173,7 @@ def test_release_of_a_run_frees_all_of_it_or_nothing(pool_twin):
     assert pool.allocated_count == 0
 
 
-def test_offsets_allocated_singly_may_be_released_as_a_run(pool_twin):
+def test_offsets_allocated_singly_can_be_released_as_a_run(pool_twin):
     pool = full(pool_twin.BitmapPool(8))
     pool.release_run(4, 4)
     assert list(pool) == [0, 1, 2, 3]
@@ -215,7 +215,7 @@ def test_a_length_that_is_no_run_length_is_refused(pool_twin, length):
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-def test_the_longest_free_run_of_an_empty_pool_is_all_of_it_and_of_a_full_one_nothing(pool_twin, capacity):
+def test_the_longest_free_run_is_the_whole_of_an_empty_pool_and_0_of_a_full_one(pool_twin, capacity):
     pool = pool_twin.BitmapPool(capacity)
     assert pool.longest_free_run() == capacity
     assert full(pool).longest_free_run() == 0
@@ -248,7 +248,7 @@ def test_a_free_run_need_not_be_aligned(pool_twin):
     assert pool.free_run_count(32) == 0
 
 
-def test_measuring_free_runs_leaves_the_pool_alone(pool_twin):
+def test_measuring_free_runs_does_not_change_the_pool(pool_twin):
     pool = pool_twin.BitmapPool(130)
     pool.allocate_at(64)
     assert (pool.longest_free_run(), pool.free_counts(64)) == (65, bytes([64, 63, 2]))
@@ -258,7 +258,7 @@ def test_measuring_free_runs_leaves_the_pool_alone(pool_twin):
 
 @pytest.mark.parametrize("length", [2, 4, 8, 16, 32, 64])
 @pytest.mark.parametrize("capacity", [1, 2, 15, 16, 17, 63, 64, 65, 4097])
-def test_free_offsets_are_counted_run_by_run_and_the_last_may_be_cut_short(pool_twin, length, capacity):
+def test_free_offsets_are_counted_for_each_run_even_a_shorter_last_one(pool_twin, length, capacity):
     pool = pool_twin.BitmapPool(capacity)
     whole, rest = divmod(capacity, length)
     empty = bytes([length] * whole + [rest] * (rest > 0))
@@ -279,7 +279,7 @@ def test_membership_and_length_are_those_of_the_allocated_offsets(pool_twin):
         assert other not in pool
 
 
-def test_iteration_sees_the_pool_as_it_is_when_it_gets_there(pool_twin):
+def test_iteration_sees_later_changes_of_the_pool(pool_twin):
     pool = pool_twin.BitmapPool(300)
     for offset in (1, 100, 200):
         pool.allocate_at(offset)
@@ -296,7 +296,7 @@ def test_the_repr_says_how_full_it_is(pool_twin):
     assert repr(pool) == "<BitmapPool: 1 of 8 allocated>"
 
 
-def test_its_checks_do_check(pool_twin):
+def test_the_check_finds_a_broken_invariant(pool_twin):
     if pool_twin.__name__ == "vpcipam.pool.plain":
         pool = pool_twin.BitmapPool(8)
         pool._allocated_count = 1

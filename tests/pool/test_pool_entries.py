@@ -1,4 +1,4 @@
-"""What a pool keeps for its owner: an entry beside an address, a note beside a key."""
+"""What a pool keeps for its owner: an entry for an address, a note for a key."""
 
 import contextlib
 import gc
@@ -12,7 +12,7 @@ from vpcipam.errors import OutOfRange, PoolExhausted, PoolLocked, UnknownKey
 
 
 class Thing:
-    """An object that can be watched, and that may do something when it goes."""
+    """An object with weak references that can run code when it is deleted."""
 
     def __init__(self, at_end=None):
         self.at_end = at_end
@@ -36,7 +36,7 @@ def build(pool_twin):
 # Entries
 
 
-def test_an_address_has_no_entry_until_it_is_set(build):
+def test_an_address_has_no_entry_until_one_is_set(build):
     pool = build((0, 2))
     assert pool.assign_entry("a", 0) is None
     assert pool.entry_of("a") is None
@@ -48,7 +48,7 @@ def test_an_address_has_no_entry_until_it_is_set(build):
     assert pool.unassign_entry("a", 0) is entry
 
 
-def test_unassign_entry_leaves_alone_who_has_an_address_without_an_entry(build):
+def test_unassign_entry_of_a_key_without_an_entry_is_refused(build):
     pool = build((0, 2))
     pool.assign_entry("a", 0, "note")
     for _ in range(2):
@@ -72,7 +72,7 @@ def test_assign_entry_assigns_as_assign_does(build):
 
 
 @pytest.mark.parametrize("size", [1, 2, 64, 65, 2**48])
-def test_a_key_never_sees_the_entry_of_another_address_or_of_a_block_that_is_gone(build, size):
+def test_a_key_never_gets_the_entry_of_a_removed_block(build, size):
     pool = build((0, size), cooldown_ns=0)
     for turn in range(3):
         pool.assign("a", turn)
@@ -86,7 +86,7 @@ def test_a_key_never_sees_the_entry_of_another_address_or_of_a_block_that_is_gon
         pool._check()
 
 
-def test_a_cooldown_outlives_its_block_and_the_entry_does_not(build):
+def test_an_entry_is_deleted_with_its_block_and_a_cooldown_is_not(build):
     pool = build((0, 1))
     pool.assign_entry("a", 0)
     pool.set_entry("a", "old")
@@ -97,7 +97,7 @@ def test_a_cooldown_outlives_its_block_and_the_entry_does_not(build):
     pool._check()
 
 
-def test_an_entry_stays_while_its_address_is_held_however_the_block_grows(build):
+def test_an_entry_stays_while_its_address_is_assigned(build):
     pool = build((0, 2**48))
     pool.assign_at("far", 130, 0)
     pool.set_entry("far", "entry")
@@ -110,7 +110,7 @@ def test_an_entry_stays_while_its_address_is_held_however_the_block_grows(build)
 # Notes
 
 
-def test_a_note_is_kept_with_a_new_key_and_not_changed_by_assigning_again(build):
+def test_a_note_is_kept_for_a_new_key_and_not_replaced_by_a_second_assign(build):
     pool = build((0, 2))
     pool.assign_entry("a", 0, "first")
     pool.assign_entry("a", 0, "second")
@@ -124,7 +124,7 @@ def test_a_note_is_kept_with_a_new_key_and_not_changed_by_assigning_again(build)
 
 
 @pytest.mark.parametrize("go", ["unassign", "unassign_entry", "revoke", "remove_block"])
-def test_a_note_goes_with_its_key(build, go):
+def test_a_note_is_deleted_with_its_key(build, go):
     pool = build((0, 1), cooldown_ns=0)
     note = Thing()
     watched = weakref.ref(note)
@@ -147,7 +147,7 @@ def test_a_note_goes_with_its_key(build, go):
 # Refusals
 
 
-def test_a_refused_call_keeps_nothing(build):
+def test_a_refused_call_keeps_no_entry_or_note(build):
     pool = build((0, 1))
     pool.assign_entry("a", 0, "note")
     for now_ns in (-1, 2**62, 2**70):
@@ -165,19 +165,19 @@ def test_a_refused_call_keeps_nothing(build):
 
 
 @pytest.mark.parametrize("name", ["entry_of", "note_of", "set_entry", "set_note", "assign_entry", "unassign_entry"])
-def test_a_key_that_can_not_be_hashed_is_a_type_error(build, name):
+def test_an_unhashable_key_is_a_type_error(build, name):
     pool = build((0, 1))
     arguments = {"entry_of": (), "note_of": ()}.get(name, (0,))
     with pytest.raises(TypeError, match="unhashable"):
         getattr(pool, name)([], *arguments)
 
 
-# Code that runs when an object goes
+# Code that runs when an object is deleted
 
 
 @pytest.mark.parametrize("cooldown_ns", [0, 5])
 @pytest.mark.parametrize("go", ["unassign", "unassign_entry", "revoke", "remove_block", "set_note", "set_entry"])
-def test_an_entry_or_a_note_that_changes_the_pool_as_it_goes_finds_it_whole(build, go, cooldown_ns):
+def test_an_entry_or_note_can_change_the_pool_when_it_is_deleted(build, go, cooldown_ns):
     pool = build((0, 2), (16, 9), (2**40, 2**48), cooldown_ns=cooldown_ns)
     ran = []
 
@@ -213,7 +213,7 @@ def test_an_entry_or_a_note_that_changes_the_pool_as_it_goes_finds_it_whole(buil
     pool._check()
 
 
-def test_what_is_kept_does_not_keep_the_pool_alive(build):
+def test_entries_and_notes_do_not_keep_the_pool_alive(build):
     pool = build((0, 2))
     note = Thing()
     note.pool = pool
@@ -228,7 +228,7 @@ def test_what_is_kept_does_not_keep_the_pool_alive(build):
 # The owner's lock
 
 
-def test_while_the_owner_has_its_lock_the_calls_that_need_none_are_refused_and_all_others_go(build):
+def test_a_locked_pool_refuses_the_lock_free_calls_only(build):
     pool = build((0, 2))
     pool.assign_entry("a", 0, "note")
     assert not pool.locked
@@ -247,7 +247,7 @@ def test_while_the_owner_has_its_lock_the_calls_that_need_none_are_refused_and_a
 
 
 class Slow:
-    """A key, or a time, during whose code another thread has time for something. All keys are of one hash."""
+    """A key or a time whose code gives another thread time to act. All keys have one hash."""
 
     def __init__(self, value, meanwhile=None):
         self.value, self.meanwhile = value, meanwhile
@@ -273,7 +273,7 @@ class Slow:
 @pytest.mark.parametrize("slow", ["key", "now_ns"])
 @pytest.mark.parametrize("value", ["held", "new"])
 @pytest.mark.parametrize("name", ["assign_entry", "unassign_entry"])
-def test_a_lock_that_is_taken_while_code_of_an_argument_runs_is_heeded(build, name, value, slow):
+def test_a_lock_taken_while_an_argument_runs_code_is_respected(build, name, value, slow):
     pool = build((0, 2))
     pool.assign_entry(held := Slow("held"), 0, "note")
     pool.set_entry(held, "entry")
@@ -288,7 +288,7 @@ def test_a_lock_that_is_taken_while_code_of_an_argument_runs_is_heeded(build, na
     pool._check()
 
 
-def test_the_owner_s_lock_keeps_other_threads_out_until_who_has_it_has_left_it_as_often_as_taken(pool_twin):
+def test_the_owners_lock_is_reentrant_and_excludes_other_threads(pool_twin):
     pool = pool_twin.AddressPool(cooldown_ns=0)
     lock = pool_twin.owners_lock(pool)
     sets_locked = pool_twin.__name__ == "vpcipam._pool"  # the plain pool has no calls that need no lock

@@ -1,4 +1,4 @@
-"""Keys are the caller's objects: their code may raise, or change the pool, and the pool must let go of them."""
+"""Keys are the caller's objects: their code can raise or change the pool, and the pool must drop its references."""
 
 import gc
 import sys
@@ -16,7 +16,7 @@ class Bomb(Exception):
 
 
 class Key:
-    """All keys of one hash; equality is a callback's business."""
+    """A key whose equality runs a callback. All keys have one hash."""
 
     def __init__(self, name, on_equal=None):
         self.name = name
@@ -37,7 +37,7 @@ def explode():
 
 
 class Tracked:
-    """A key that can be watched as it goes."""
+    """A key with weak references."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def pool(pool_twin):
     return pool
 
 
-def test_keys_of_one_hash_are_told_apart(pool):
+def test_keys_with_equal_hashes_are_distinguished(pool):
     for number in range(30):
         assert pool.assign(Key(number), 0) == 100 + number
     for number in range(0, 30, 2):
@@ -67,7 +67,7 @@ def test_keys_whose_hashes_differ_by_powers_of_two_are_all_found(pool):
 
 
 class Alias:
-    """Equal to a key, and of the hash that Python gives that key: a dict finds the one by the other, so a pool must."""
+    """Equal to a key, with the same hash: a dict finds one by the other, so a pool must too."""
 
     def __init__(self, key):
         self.key = key
@@ -124,17 +124,17 @@ def test_a_key_is_found_by_whatever_is_equal_to_it(pool, key):
     assert pool.assign(key, 0) == 101
 
 
-def test_a_named_tuple_is_the_tuple_that_it_equals(pool):
+def test_a_named_tuple_is_the_same_key_as_the_tuple_it_equals(pool):
     assert pool.assign(Pair("first", 2), 0) == pool.assign(("first", 2), 0)
 
 
-def test_strings_that_nobody_has_hashed_are_found(pool):
+def test_strings_that_were_never_hashed_are_found(pool):
     assert pool.assign((str(b"fresh", "ascii"), str(b"text", "ascii")), 0) == pool.assign(("fresh", "text"), 0)
     assert pool.assign(str(b"bare text", "ascii"), 0) == pool.assign("bare text", 0)
 
 
 @pytest.mark.parametrize("call", ["assign", "assign_at", "unassign", "address_of", "contains"])
-def test_an_error_of_a_keys_equality_comes_through_and_changes_nothing(pool, call):
+def test_an_error_in_a_keys_equality_propagates_and_changes_nothing(pool, call):
     pool.assign(Key("held"), 0)
     before = list(pool.items()), pool.cooling_items()
     bad = Key("bad", explode)
@@ -152,7 +152,7 @@ def test_an_error_of_a_keys_equality_comes_through_and_changes_nothing(pool, cal
 
 
 @pytest.mark.parametrize("call", ["assign", "assign_at", "unassign", "address_of"])
-def test_a_key_that_can_not_be_hashed_is_a_type_error(pool, call):
+def test_an_unhashable_key_is_a_type_error(pool, call):
     with pytest.raises(TypeError, match="unhashable type: 'list'"):
         getattr(pool, call)(*{"assign_at": ([], 100, 0), "address_of": ([],)}.get(call, ([], 0)))
     with pytest.raises(TypeError, match="unhashable type: 'list'"):
@@ -171,7 +171,7 @@ def test_forced_removal_runs_no_code_of_the_keys(pool):
 
 
 @pytest.mark.parametrize("change", ["assign the same key", "assign others", "unassign", "remove the block"])
-def test_a_key_whose_equality_changes_the_pool_gets_the_answer_of_the_changed_pool(pool, change):
+def test_a_key_whose_equality_changes_the_pool_is_looked_up_in_the_changed_pool(pool, change):
     held = Key("held")
     pool.assign(held, 0)
     late = Key("late")
@@ -196,8 +196,8 @@ def test_a_key_whose_equality_changes_the_pool_gets_the_answer_of_the_changed_po
     pool._check()
 
 
-def test_equalities_that_assign_in_turn_never_fill_the_table(pool):
-    """Each of many calls under way has looked whether there is room; none may rely on that once another's call was let in."""
+def test_nested_assigns_from_equalities_never_fill_the_table(pool):
+    """Each nested call has checked that there is room; none can rely on that after another call has run."""
     pool.assign(Key("held"), 0)
     left = list(range(40))
 
@@ -211,7 +211,7 @@ def test_equalities_that_assign_in_turn_never_fill_the_table(pool):
     pool._check()
 
 
-def test_an_argument_whose_index_changes_the_pool_is_looked_at_first(pool_twin):
+def test_arguments_are_converted_before_the_pool_is_read(pool_twin):
     pool = pool_twin.AddressPool(cooldown_ns=0)
 
     class Now:
@@ -228,7 +228,7 @@ def test_an_argument_whose_index_changes_the_pool_is_looked_at_first(pool_twin):
     pool._check()
 
 
-def test_a_released_key_is_let_go(pool):
+def test_a_released_key_is_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     pool.assign(key, 0)
@@ -237,7 +237,7 @@ def test_a_released_key_is_let_go(pool):
     assert watch() is None
 
 
-def test_evicted_keys_are_let_go(pool):
+def test_evicted_keys_are_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     pool.assign(key, 0)
@@ -246,7 +246,7 @@ def test_evicted_keys_are_let_go(pool):
     assert watch() is None
 
 
-def test_a_refused_key_is_not_kept(pool):
+def test_a_refused_key_is_not_referenced(pool):
     key = Tracked()
     watch = weakref.ref(key)
     with pytest.raises(UnknownKey):
@@ -261,7 +261,7 @@ def test_a_refused_key_is_not_kept(pool):
 
 
 @pytest.mark.parametrize("way", ["unassign", "remove_block"])
-def test_a_key_may_use_the_pool_as_it_goes(pool, way):
+def test_a_key_can_use_the_pool_when_it_is_deleted(pool, way):
     class Last:
         def __del__(self):
             pool.assign("assigned with the last breath", 0)
@@ -277,7 +277,7 @@ def test_a_key_may_use_the_pool_as_it_goes(pool, way):
     pool._check()
 
 
-def test_a_pool_and_keys_that_point_at_it_are_collected(pool_twin):
+def test_a_pool_and_keys_that_refer_to_it_are_collected(pool_twin):
     pool = pool_twin.AddressPool(cooldown_ns=10)
     pool.add_block(100, 64)
     key = Tracked()
@@ -289,7 +289,7 @@ def test_a_pool_and_keys_that_point_at_it_are_collected(pool_twin):
     assert [ref() for ref in watch] == [None, None]
 
 
-def test_counts_of_references_stay_as_they_were(pool):
+def test_reference_counts_are_balanced(pool):
     key = ("aws-cni", "c" * 64, "eth0")
     before = sys.getrefcount(key), sys.getrefcount(None)
     for now_ns in range(0, 4000, 20):
@@ -319,7 +319,7 @@ def churn(pool_twin, rounds):
 
 
 @pytest.mark.thorough
-def test_long_churn_takes_no_more_memory_than_short(pool_twin):
+def test_long_churn_uses_no_more_memory_than_short_churn(pool_twin):
     churn(pool_twin, 50)  # warms up whatever the interpreter keeps
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""The selector, and what the twins must have in common beside their behaviour."""
+"""The selector, and what the twins must have in common besides their behaviour."""
 
 import ast
 import copy
@@ -25,14 +25,14 @@ SOURCE = Path(vpcipam.pool.__file__)
 
 
 def load_selector():
-    """The selector as it would be, were it imported now."""
+    """The selector, imported again."""
     spec = importlib.util.spec_from_file_location("selector_loaded_anew", SOURCE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_the_selector_takes_the_compiled_twin_where_there_is_one(monkeypatch):
+def test_the_selector_prefers_the_compiled_twin(monkeypatch):
     monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
     stand_in = type(sys)("vpcipam._pool")
     stand_in.AddressPool = stand_in.BitmapPool = stand_in.owners_lock = object
@@ -74,7 +74,7 @@ def test_the_library_uses_the_twin_that_the_suite_is_run_for():
 
 
 @pytest.mark.parametrize(("class_name", "member"), [*PUBLIC, ("AddressPool", ""), ("BitmapPool", "")])
-def test_the_compiled_twin_has_the_first_line_of_the_plain_twin_s_document(class_name, member):
+def test_the_twins_have_the_same_first_line_of_docstring(class_name, member):
     classes = [getattr(twin, class_name) for twin in twins()]
     assert len({(getattr(each, member) if member else each).__doc__.splitlines()[0] for each in classes}) == 1
 
@@ -100,7 +100,7 @@ def test_the_stubs_name_what_the_plain_twin_has():
         assert functions == {member for name, member in PUBLIC if name == node.name}
 
 
-def test_examples_in_the_class_documents_hold_on_both_twins(pool_twin):
+def test_docstring_examples_hold_on_both_twins(pool_twin):
     for name in ("AddressPool", "BitmapPool"):
         example = doctest.DocTestParser().get_doctest(getattr(plain, name).__doc__, {name: getattr(pool_twin, name)}, name, None, None)
         assert example.examples
@@ -114,7 +114,7 @@ def test_pools_are_not_copied_or_pickled(pool_twin, duplicate):
             duplicate(pool)
 
 
-def test_the_address_pool_can_be_written_as_a_generic(pool_twin):
+def test_the_address_pool_can_be_subscripted(pool_twin):
     assert pool_twin.AddressPool[str].__origin__ is pool_twin.AddressPool
 
 

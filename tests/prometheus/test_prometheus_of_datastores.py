@@ -85,13 +85,13 @@ def test_the_text_of_a_small_datastore():
     )
 
 
-def test_families_stand_in_the_order_of_their_names():
+def test_families_are_ordered_by_name():
     _, metrics = watched_store(*SINGLES)
     names = [family.name for family in metrics.families(0)]
     assert names == sorted(names)
 
 
-def test_the_same_state_has_the_same_text():
+def test_equal_states_give_equal_texts():
     first, second = watched_store(*SINGLES), watched_store(*SINGLES)
     for store, _ in (first, second):
         store.assign(key("a"), 1)
@@ -128,7 +128,7 @@ def test_families_are_values():
 # --- gauges of datastores ------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_datastore_has_nothing_and_no_node_no_limits():
+def test_an_empty_datastore_has_zeros_and_no_limits():
     store = Datastore()
     metrics = IpamMetrics()
     metrics.watch(store)
@@ -142,7 +142,7 @@ def test_an_empty_datastore_has_nothing_and_no_node_no_limits():
     }
 
 
-def test_addresses_of_both_modes_and_of_excluded_enis_are_on_the_enis():
+def test_addresses_of_both_modes_and_of_excluded_enis_are_counted():
     store, metrics = watched_store("10.0.0.16/28", *SINGLES)
     store.add_eni("eni-1", device_number=1, excluded=True, now_ns=0)
     store.add_cidr("eni-1", "10.0.0.32/28")
@@ -153,7 +153,7 @@ def test_addresses_of_both_modes_and_of_excluded_enis_are_on_the_enis():
     assert found["awscni_assigned_ip_per_eni"] == {"eni-0": 1, "eni-1": 1}
 
 
-def test_an_ipv6_prefix_has_all_its_addresses_and_is_no_ipv4_prefix():
+def test_an_ipv6_prefix_counts_its_addresses_and_not_as_an_ipv4_prefix():
     store, metrics = watched_store("2001:db8::/80", mode=AddressMode.IPV6)
     store.assign(key("a"), 0)
     found = values(metrics)
@@ -161,7 +161,7 @@ def test_an_ipv6_prefix_has_all_its_addresses_and_is_no_ipv4_prefix():
     assert found["awscni_assigned_ip_per_cidr"] == {"2001:db8::/80": 1}
 
 
-def test_cooling_addresses_show_until_their_cooldown_is_over_and_a_look_ends_none():
+def test_cooling_addresses_are_counted_until_their_end_and_scraping_ends_none():
     store, metrics = watched_store(*SINGLES, cooldown_ns=30 * S)
     store.assign(key("a"), 0)
     store.unassign(key("a"), 1 * S)
@@ -182,7 +182,7 @@ def test_several_datastores_add_up():
     assert found["awscni_assigned_ip_per_eni"] == {"eni-0": 1, "eni-1": 1}
 
 
-def test_two_enis_of_one_id_add_up_in_one_line():
+def test_two_enis_with_one_id_are_one_line():
     metrics = IpamMetrics()
     for _ in range(2):
         store = Datastore()
@@ -192,7 +192,7 @@ def test_two_enis_of_one_id_add_up_in_one_line():
     assert values(metrics)["awscni_assigned_ip_per_cidr"] == {"10.0.0.5/32": 2}
 
 
-def test_without_anything_to_watch_there_is_no_text():
+def test_the_text_is_empty_without_anything_to_watch():
     with pytest.raises(InvalidArgument, match=r"^nothing is watched.*call watch\(\)"):
         IpamMetrics().text(0)
     with pytest.raises(InvalidArgument):
@@ -200,7 +200,7 @@ def test_without_anything_to_watch_there_is_no_text():
 
 
 @pytest.mark.parametrize("now_ns", [-1, 2**70])
-def test_a_wrong_time_is_refused(now_ns):
+def test_an_invalid_time_is_refused(now_ns):
     _, metrics = watched_store(*SINGLES)
     with pytest.raises(OutOfRange):
         metrics.text(now_ns)
@@ -225,7 +225,7 @@ def test_a_datastore_of_a_watched_node_is_watched_already():
             metrics.watch(source)
 
 
-def test_an_eni_that_another_thread_removes_between_two_looks_is_no_error():
+def test_an_eni_that_another_thread_removes_during_a_scrape_is_no_error():
     class Losing(Datastore):
         @property
         def eni_ids(self):
@@ -271,7 +271,7 @@ def test_fault_13_a_cidr_that_leaves_an_excluded_eni_leaves_the_total():
     assert values(metrics)["awscni_total_ip_addresses"] == 0
 
 
-def test_forced_removals_count_enis_only_where_sandboxes_were_on_them():
+def test_forced_removals_count_only_enis_with_sandboxes():
     store, metrics = watched_store("10.0.0.16/28", mode=AddressMode.PREFIX)
     add_eni(store, "eni-1", "10.0.0.32/28", "10.0.0.48/28", device_number=1)
     add_eni(store, "eni-2", "10.0.0.64/28", device_number=2)
@@ -287,7 +287,7 @@ def test_forced_removals_count_enis_only_where_sandboxes_were_on_them():
     assert forced(metrics) == (1, 3)
 
 
-def test_an_eni_whose_sandboxes_went_with_its_cidrs_a_moment_ago_is_none_more():
+def test_an_eni_does_not_count_if_its_sandboxes_were_evicted_with_its_cidrs():
     store, metrics = watched_store("10.0.0.16/28", mode=AddressMode.PREFIX)
     store.assign(key("a"), 0)
     store.remove_cidr("eni-0", "10.0.0.16/28", force=True, now_ns=0)
@@ -327,7 +327,7 @@ def test_assigns_count_once_for_a_sandbox_and_again_for_each_refusal():
     assert requests(metrics) == (3, 2, 0)
 
 
-def test_unassigns_count_where_an_address_came_back():
+def test_unassigns_count_if_an_address_was_released():
     store, metrics = watched_store("10.0.0.5/32")
     store.assign(key("a"), 0)
     store.unassign(key("a"), 0)
@@ -336,7 +336,7 @@ def test_unassigns_count_where_an_address_came_back():
     assert requests(metrics) == (1, 0, 1)
 
 
-def test_many_at_a_time_count_each_and_none_where_all_were_taken_back():
+def test_bulk_calls_count_each_sandbox_and_a_refusal_once():
     store, metrics = watched_store(*SINGLES)
     store.assign_many([(key(name), None) for name in "ab"], 0)
     assert requests(metrics) == (2, 0, 0)
@@ -347,7 +347,7 @@ def test_many_at_a_time_count_each_and_none_where_all_were_taken_back():
     assert requests(metrics) == (3, 1, 2)
 
 
-def test_sandboxes_that_are_put_back_after_a_restart_asked_for_nothing():
+def test_restored_sandboxes_count_no_assigns():
     entries = [Assigned(key(name), address, None, 0) for name, address in [("a", "10.0.0.1"), ("b", "10.9.9.9")]]
     journal = MemoryJournal()
     journal.record(tuple(entries))
@@ -361,7 +361,7 @@ def test_sandboxes_that_are_put_back_after_a_restart_asked_for_nothing():
     assert requests(metrics) == (1, 0, 0)
 
 
-def test_a_sandbox_that_is_accepted_from_quarantine_asked_for_nothing():
+def test_accepting_a_quarantined_sandbox_counts_no_assign():
     journal = MemoryJournal()
     journal.record((Assigned(key("a"), "10.0.0.5", None, 0),))
     store, metrics = watched_store(journal=journal)
@@ -374,7 +374,7 @@ def test_a_sandbox_that_is_accepted_from_quarantine_asked_for_nothing():
     assert values(metrics)["awscni_assigned_ip_addresses"] == 1
 
 
-def test_addresses_in_quarantine_are_not_held_by_sandboxes():
+def test_quarantined_addresses_do_not_count_as_assigned():
     journal = MemoryJournal()
     journal.record((Assigned(key("a"), "10.0.0.9", None, 0),))
     store, metrics = watched_store(*SINGLES, journal=journal)
@@ -411,7 +411,7 @@ def test_counting_waits_for_its_lock():
     assert requests(metrics) == (1, 1, 0)
 
 
-def test_looks_agree_with_themselves_while_other_threads_change_what_is_watched():
+def test_a_scrape_is_consistent_while_other_threads_change_the_datastore():
     store, metrics = watched_store(*(f"10.0.0.{last}/32" for last in range(16)), cooldown_ns=0)
     done = threading.Event()
 
@@ -433,7 +433,7 @@ def test_looks_agree_with_themselves_while_other_threads_change_what_is_watched(
     run_at_once(pods, look, look)
 
 
-def test_a_look_from_within_an_event_is_no_deadlock():
+def test_a_scrape_in_a_callback_does_not_deadlock():
     seen = []
     metrics = IpamMetrics()
 

@@ -58,13 +58,13 @@ def errors(*fns):
         (ActionKind.DROP_CIDRS, "eniIPPoolReconcileDel", 2),
     ],
 )
-def test_what_follows_ec2_counts_as_reconciled(kind, fn, amount):
+def test_changes_that_follow_ec2_count_as_reconciled(kind, fn, amount):
     change = counted(action(kind, "10.0.0.5/32", "10.0.0.6/32"))
     assert change == {"awscni_reconcile_count": ALWAYS_THERE["awscni_reconcile_count"] | {fn: amount}}
 
 
 @pytest.mark.parametrize("kind", [ActionKind.ADOPT_ENI, ActionKind.ADOPT_CIDRS])
-def test_what_is_there_when_a_node_starts_was_not_reconciled(kind):
+def test_cidrs_found_at_the_start_do_not_count_as_reconciled(kind):
     assert counted(action(kind, "10.0.0.5/32", reason=AT_START)) == {}
 
 
@@ -87,19 +87,19 @@ def test_what_is_there_when_a_node_starts_was_not_reconciled(kind):
         (ActionKind.DELETE_LEAKED_ENI, "DeleteNetworkInterface: X: no", False, []),
     ],
 )
-def test_what_is_refused_counts_as_an_error_where_ipamd_counts_one(kind, error, out, fns):
+def test_refused_actions_count_as_errors_where_ipamd_counts_them(kind, error, out, fns):
     assert counted(action(kind, error=error, out_of_addresses=out)) == errors(*fns)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ActionKind if not kind.startswith(("adopt", "drop"))])
-def test_what_a_node_does_on_its_own_and_is_granted_has_no_counter(kind):
+def test_successful_actions_of_the_control_loop_have_no_counter(kind):
     assert counted(action(kind, "10.0.0.5/32")) == {}
 
 
 # --- calls to EC2 --------------------------------------------------------------------------------------------------------
 
 
-def test_calls_to_ec2_are_counted_by_action_and_metadata_is_none():
+def test_calls_to_ec2_are_counted_by_action_without_metadata():
     world = World()
     world.node.start(0)
     found = world.values()
@@ -137,7 +137,7 @@ def test_each_try_of_a_throttled_call_counts():
 
 
 @pytest.mark.parametrize("call", ["delete_network_interface", "describe_network_interfaces"])
-def test_an_eni_that_is_gone_already_is_no_error_where_ipamd_looks_for_it_or_deletes_it(call):
+def test_a_missing_eni_is_no_error_of_describe_and_delete(call):
     metrics = IpamMetrics()
     metrics.watch(Datastore())
     ec2 = metrics.count_calls(Ec2Model())
@@ -150,7 +150,7 @@ def test_an_eni_that_is_gone_already_is_no_error_where_ipamd_looks_for_it_or_del
     assert "awscni_ec2api_error_count" not in found
 
 
-def test_an_eni_that_is_gone_is_an_error_of_other_calls():
+def test_a_missing_eni_is_an_error_of_other_calls():
     metrics = IpamMetrics()
     metrics.watch(Datastore())
     ec2 = metrics.count_calls(Ec2Model())
@@ -173,7 +173,7 @@ def test_the_refused_call_for_ipv6_addresses_has_the_name_that_ipamd_gives_it():
     assert found["awscni_aws_api_error_count"] == {("AssignPrivateIpv6Addresses", "UnauthorizedOperation"): 2}
 
 
-def test_a_call_whose_caller_dies_counts_and_is_no_error_of_ec2():
+def test_a_call_whose_caller_crashes_counts_and_is_no_error():
     world = World(conditions=Conditions(faults=Faults([Fault("crash-after", "AssignPrivateIpAddresses", nth=1)])))
     with pytest.raises(Crash):
         world.node.start(0)
@@ -182,7 +182,7 @@ def test_a_call_whose_caller_dies_counts_and_is_no_error_of_ec2():
     assert "awscni_ec2api_error_count" not in found
 
 
-def test_a_counted_ec2_is_what_it_was_for_all_else():
+def test_a_counted_ec2_forwards_everything_else():
     model = Ec2Model(conditions=Conditions.typical())
     ec2 = IpamMetrics().count_calls(model)
     ec2.pause(5)
@@ -191,20 +191,20 @@ def test_a_counted_ec2_is_what_it_was_for_all_else():
 
 
 @pytest.mark.parametrize("name", [name for name in vars(Ec2Api) if not name.startswith("_")])
-def test_every_call_of_the_protocol_is_counted_but_metadata_and_time(name):
+def test_every_call_of_the_protocol_is_counted_except_metadata_and_time(name):
     assert (name in _CALLS) == (name not in {"elapsed_ns", "retries_throttling", "pause", "instance_metadata"})
 
 
 # --- what a node tells ---------------------------------------------------------------------------------------------------
 
 
-def test_a_start_is_no_reconcile():
+def test_a_start_counts_no_reconcile():
     world = World()
     world.node.start(0)
     assert world.values()["awscni_reconcile_count"] == ALWAYS_THERE["awscni_reconcile_count"]
 
 
-def test_a_node_that_is_restored_was_asked_for_nothing():
+def test_a_restored_node_counts_no_assigns():
     world = World(journals=[MemoryJournal()])
     world.node.start(0)
     come(world, 2)
@@ -218,7 +218,7 @@ def test_a_node_that_is_restored_was_asked_for_nothing():
     agrees(world)
 
 
-def test_what_a_reconcile_takes_on_and_drops_counts():
+def test_a_reconcile_counts_added_and_dropped_cidrs():
     world = World("t3.small")
     world.node.start(0)
     attach_other(world, managed=True)
@@ -229,7 +229,7 @@ def test_what_a_reconcile_takes_on_and_drops_counts():
     assert (found["awscni_force_removed_enis"], found["awscni_force_removed_ips"]) == (1, 2)
 
 
-def test_what_ec2_has_answered_by_now_is_there_before_a_tick_tells_of_it():
+def test_a_scrape_counts_answers_of_ec2_before_the_tick_that_reports_them():
     world = World(conditions=Conditions.typical())
     world.node.start(0)
     world.now_ns = world.node.ready_ns
@@ -241,7 +241,7 @@ def test_what_ec2_has_answered_by_now_is_there_before_a_tick_tells_of_it():
     assert not any(type(event) is Action and event.kind is ActionKind.CREATE_ENI for event in world.seen)
 
 
-def test_a_node_s_refusals_count():
+def test_the_refusals_of_a_node_are_counted():
     faults = Faults([Fault("refuse", "CreateNetworkInterface", rate=1, code="UnauthorizedOperation")])
     world = World(conditions=Conditions(faults=faults))
     world.node.start(0)
@@ -275,7 +275,7 @@ def test_limits_are_those_of_the_type_and_of_max_eni(instance_type, variables, e
             world.node.start(0)
 
 
-def test_enis_that_are_not_managed_take_room():
+def test_unmanaged_enis_reduce_the_limit():
     world = World()
     world.node.start(0)
     assert world.foreign(lambda model: attach(model, world, tags=((NO_MANAGE_TAG, "true"),)))
@@ -284,12 +284,12 @@ def test_enis_that_are_not_managed_take_room():
     assert (found["awscni_eni_max"], found["awscni_ip_max"]) == (2, 6)
 
 
-def test_a_card_that_is_not_managed_has_no_limit():
+def test_an_unmanaged_card_has_no_limit():
     with pytest.raises(InvalidArgument, match="network card 1 is not managed"):
         World(UNLIKE_CARDS).node.managed_eni_limit(1)
 
 
-def test_an_ipv6_node_has_no_limits_to_tell():
+def test_an_ipv6_node_has_no_limits():
     world = World("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True)
     world.node.start(0)
     found = world.values()
@@ -307,7 +307,7 @@ def attach(model, world, tags=()):
 # --- threads -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_look_waits_for_no_call_to_ec2():
+def test_a_scrape_does_not_wait_for_calls_to_ec2():
     world = World()
     world.node.start(0)
     come(world, 3)
@@ -330,7 +330,7 @@ def test_a_look_waits_for_no_call_to_ec2():
     assert answer.is_set()
 
 
-def test_looks_from_within_events_while_other_threads_drive_the_node_are_no_deadlock():
+def test_scrapes_in_callbacks_do_not_deadlock_with_other_threads():
     world = World()
     count = world.metrics
 
@@ -394,7 +394,7 @@ PROGRAM = st.lists(
     slow=st.booleans(),
     seed=st.integers(0, 9),
 )
-def test_a_node_s_metrics_are_a_recount(*, instance_type, variables, size, program, rates, code, slow, seed):
+def test_the_metrics_of_a_node_equal_a_recount(*, instance_type, variables, size, program, rates, code, slow, seed):
     faults = Faults.random(seed, rates, code=code)
     conditions = Conditions.typical(seed, faults=faults) if slow else Conditions(faults=faults)
     world = World(instance_type, variables, cidr=f"10.0.0.0/{size}", conditions=conditions)

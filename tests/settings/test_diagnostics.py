@@ -39,22 +39,22 @@ def said(variables, limits=None):
         ("", "remove it"),
     ],
 )
-def test_an_unknown_name_is_told_with_what_was_meant(name, suggestion):
+def test_an_unknown_name_is_reported_with_a_suggestion(name, suggestion):
     (found,) = Settings().with_variables({name: "x"}).diagnostics
     assert (found.variable, found.level, found.suggestion) == (name, "warning", suggestion)
 
 
-def test_a_name_in_the_wrong_case_is_told_as_that():
+def test_a_name_in_the_wrong_case_is_reported():
     (found,) = Settings.from_env({"ENABLE_IPV4": "true"}).diagnostics
     assert found.message.endswith("case counts")
 
 
-def test_a_feature_that_does_not_exist_is_told_as_that():
+def test_a_feature_that_does_not_exist_is_reported():
     (found,) = Settings.from_env({"ENABLE_POD_ENCRYPTION": "true"}).diagnostics
     assert "no such feature" in found.message
 
 
-def test_names_of_the_sdk_and_the_system_are_nobodys_business():
+def test_names_of_the_sdk_and_the_system_are_ignored():
     assert Settings.from_env({"AWS_REGION": "eu-west-1", "HTTPS_PROXY": "x", "PATH": "/bin", "HOME": "/"}).diagnostics == ()
 
 
@@ -74,7 +74,7 @@ def test_names_of_the_sdk_and_the_system_are_nobodys_business():
         ("AWS_VPC_K8S_CNI_VETHPREFIX", "", "info", "eni"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_told_with_the_default_that_is(name, text, level, default):
+def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text, level, default):
     (found,) = Settings().with_variables({name: text}).diagnostics
     assert (found.variable, found.level) == (name, level)
     assert found.message == f"{text!r} can't be used; the daemon takes its default, {default}"
@@ -92,7 +92,7 @@ def test_a_known_policy_mode_is_fine(text):
 
 
 @pytest.mark.parametrize("text", ["", "loose"])
-def test_an_unknown_policy_mode_keeps_the_daemon_from_starting(text):
+def test_an_unknown_policy_mode_is_an_error(text):
     assert said({"NETWORK_POLICY_ENFORCING_MODE": text}) == {("NETWORK_POLICY_ENFORCING_MODE", "error")}
 
 
@@ -143,7 +143,7 @@ def test_empty_texts_that_mean_their_default_are_fine():
         ({"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, {("DISABLE_NETWORK_RESOURCE_PROVISIONING", "info")}),
     ],
 )
-def test_combinations(variables, expected):
+def test_contradicting_settings_are_reported(variables, expected):
     assert said(variables) == expected
 
 
@@ -168,27 +168,27 @@ def test_combinations(variables, expected):
         ({"ENABLE_MULTI_NIC": "true"}, TWO_CARDS, set()),
     ],
 )
-def test_what_does_not_fit_the_instance_type(variables, limits, expected):
+def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limits, expected):
     assert said(variables, limits) == expected
 
 
 # --- the diagnostics themselves ------------------------------------------------------------------------------------------
 
 
-def test_errors_come_first_and_otherwise_the_order_stays():
+def test_errors_come_first_and_the_order_is_otherwise_kept():
     found = [
         Diagnostic(name, level, "x") for name, level in [("a", "info"), ("b", "warning"), ("c", "error"), ("d", "warning"), ("e", "error")]
     ]
     assert [each.variable for each in sort_diagnostics(found)] == ["c", "e", "b", "d", "a"]
 
 
-def test_settings_tell_their_errors_first():
+def test_the_diagnostics_of_settings_have_errors_first():
     settings = Settings.from_env({"FOO": "1", "ENABLE_IPv4": "false", "ENABLE_POD_ENI": "true", "WARM_IP_TARGET": "x"})
     assert [found.level for found in settings.diagnostics] == ["error", "warning", "warning", "info"]
     assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning", "info"]
 
 
-def test_a_target_that_does_nothing_for_two_reasons_is_told_once():
+def test_a_target_without_effect_for_two_reasons_is_reported_once():
     settings = Settings.from_env({"ENABLE_IPv6": "true", "WARM_PREFIX_TARGET": "3"})
     assert [found.variable for found in settings.diagnostics] == ["ENABLE_PREFIX_DELEGATION", "WARM_PREFIX_TARGET"]
 

@@ -145,7 +145,7 @@ def shrunk_naively(pool, over):
 
 
 @given(data=st.data())
-def test_a_pool_that_rests_is_left_alone_at_any_time(data):
+def test_a_calm_pool_is_never_changed(data):
     pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(plain=plain)))
     if pool.stats.assigned_count in calm(pool, settings):
         growth = grow(pool, settings)
@@ -169,7 +169,7 @@ def test_a_pool_that_rests_is_left_alone_at_any_time(data):
         ("prefix", (3,), (5, 0), 28, 43),
     ],
 )
-def test_between_which_counts_a_pool_rests(mode, cidrs, ip_targets, low, high):
+def test_calm_gives_the_counts_without_a_change(mode, cidrs, ip_targets, low, high):
     pool = view(*(eni(number, count, 0, mode=mode) for number, count in enumerate(cidrs)), mode=mode, slots=9, limit=3, max_pods=110)
     resting = calm(pool, targets(*ip_targets))
     assert (resting.low, resting.high) == (low, ALWAYS_CALM.high if high is None else high)

@@ -63,12 +63,12 @@ def test_growth_with_prefixes(prefixes, pods, ip_targets, warm_prefix, requests,
     assert asked(grow(pool, targets(*ip_targets, warm_prefix=warm_prefix))) == (requests, new)
 
 
-def test_enis_with_free_slots_are_asked_in_the_order_of_their_device_numbers():
+def test_slots_are_requested_on_enis_in_order_of_device_number():
     pool = view(eni(0, 9, 9), eni(1, 8, 8), eni(2, 3, 3), limit=4)
     assert asked(grow(pool, targets(5))) == ([(1, 1), (2, 5)], 5)
 
 
-def test_slots_of_the_other_mode_are_taken_slots():
+def test_slots_of_the_other_mode_count_as_taken():
     assert asked(grow(view(eni(0, 2, 2, stale=6)), targets(5))) == ([(0, 1)], 5)
     assert asked(grow(view(eni(0, 2, 2, stale=6, stale_pods=3)), targets(5))) == ([], 5)
 
@@ -109,13 +109,13 @@ def test_room_for_an_eni(limit, unmanaged, trunk_expected, room):
     assert growth.blocked == (not room)
 
 
-def test_growth_says_why():
+def test_growth_has_a_reason():
     expected = Grow((SlotRequest("eni-0", 3),), 3, "available 2 < WARM_IP_TARGET 5: 3 short")
     assert grow(view(eni(0, 4, 2)), targets(5)) == expected
     assert not expected.blocked
 
 
-def test_an_eni_type_without_slots_is_never_asked_for_any():
+def test_a_type_without_slots_gets_no_request_for_slots():
     growth = grow(view(eni(0), slots=0, limit=2), targets(3))
     assert growth.requests == ()
     assert growth.new_eni_slots == 0
@@ -124,7 +124,7 @@ def test_an_eni_type_without_slots_is_never_asked_for_any():
 # --- shrink ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_surplus_is_given_back_from_the_highest_device_number_down():
+def test_a_surplus_is_released_from_the_highest_device_number_down():
     pool = view(eni(0, 9, 2), eni(1, 9, 4), eni(2, 9, 6))
     assert asked(shrink(pool, targets(9)))[0] == [(2, 3), (1, 3)]
     assert asked(shrink(pool, targets(6)))[0] == [(2, 3), (1, 5), (0, 1)]
@@ -132,14 +132,14 @@ def test_a_surplus_is_given_back_from_the_highest_device_number_down():
     assert asked(shrink(pool, targets(14)))[0] == [(2, 1)]
 
 
-def test_a_surplus_of_prefixes_is_given_back_in_whole_prefixes():
+def test_a_surplus_of_prefixes_is_released_in_whole_prefixes():
     pool = view(eni(0, 2, 3, mode="prefix"), eni(1, 3, 2, mode="prefix", used=2), mode="prefix")
     assert asked(shrink(pool, targets()))[0] == [(1, 1)]
     assert asked(shrink(pool, targets(warm_prefix=0)))[0] == [(1, 1), (0, 1)]
     assert shrink(pool, targets(warm_prefix=2)) is None
 
 
-def test_what_gives_no_new_addresses_is_given_back_beside_the_surplus():
+def test_cidrs_without_new_addresses_are_released_besides_the_surplus():
     pool = view(eni(0, 5, 2, stale=2), eni(1, 3, 1, excluded=True))
     assert shrink(pool, targets()) == Shrink(
         (SlotRequest("eni-1", 2), SlotRequest("eni-0", 2)), "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
@@ -157,7 +157,7 @@ def freed(decision):
 
 
 @pytest.mark.parametrize(("pods", "warm_eni", "goes"), [(0, 0, 1), (9, 0, 1), (10, 0, None), (0, 1, 1), (1, 1, None), (0, 2, None)])
-def test_an_eni_too_many_for_warm_eni_target_goes(pods, warm_eni, goes):
+def test_an_eni_above_warm_eni_target_is_freed(pods, warm_eni, goes):
     pool = view(eni(0, 9, min(pods, 9)), eni(1, 9, max(0, pods - 9)))
     decision = free_eni(pool, targets(warm_eni=warm_eni), MINUTE)
     assert freed(decision) == goes
@@ -165,12 +165,12 @@ def test_an_eni_too_many_for_warm_eni_target_goes(pods, warm_eni, goes):
         assert decision.reason == f"available {18 - pods} ≥ (WARM_ENI_TARGET {warm_eni} + 1) × 9 addresses per ENI"
 
 
-def test_the_highest_device_number_that_may_go_goes_and_no_other():
+def test_only_the_highest_device_number_without_obstacles_is_freed():
     pool = view(eni(0, 9), eni(1, 9), eni(2, 9), eni(3, 9, 1), limit=4)
     assert free_eni(pool, targets(), MINUTE) == FreeEni("eni-2", "available 35 ≥ (WARM_ENI_TARGET 1 + 1) × 9 addresses per ENI")
 
 
-def test_with_ip_targets_an_eni_goes_where_the_others_meet_them():
+def test_with_ip_targets_an_eni_is_freed_if_the_others_meet_them():
     pool = view(eni(0, 9, 4), eni(1, 3))
     assert free_eni(pool, targets(5), MINUTE) == FreeEni("eni-1", "the other ENIs meet the IP targets without it")
     assert free_eni(pool, targets(6), MINUTE) is None
@@ -190,19 +190,19 @@ def test_the_others_must_meet_warm_prefix_target(free_elsewhere, warm_prefix, go
     assert freed(free_eni(pool, targets(warm_prefix=warm_prefix), MINUTE)) == goes
 
 
-def test_warm_prefix_target_keeps_an_eni_beside_ip_targets_too():
+def test_warm_prefix_target_keeps_an_eni_even_with_ip_targets():
     # ipamd's getDeletableENI looks at all three targets.
     pool = view(eni(0, 2, 2, mode="prefix", used=2), eni(1, 1, mode="prefix"), mode="prefix")
     assert free_eni(pool, targets(1, warm_prefix=1), MINUTE) is None
     assert free_eni(pool, targets(1, warm_prefix=0), MINUTE) is not None
 
 
-def test_an_eni_without_prefixes_in_use_goes_even_below_the_threshold():
+def test_an_eni_without_prefixes_in_use_is_freed_even_below_the_threshold():
     pool = view(eni(0, 2, 1, mode="prefix"), eni(1, 0, mode="prefix"), mode="prefix")  # 31 available, far below 2 × 144
     assert free_eni(pool, targets(), MINUTE) == FreeEni("eni-1", "no pod has an address on it")
 
 
-def test_a_primary_trunk_or_efa_eni_is_no_reason_to_look_for_one_to_free():
+def test_primary_trunk_and_efa_enis_do_not_count_as_too_many():
     for marks in ({"trunk": True}, {"efa": True}, {"primary": True}):
         pool = view(eni(0, 2, 1, mode="prefix"), eni(1, 0, mode="prefix", **marks), eni(2, 1, 1, mode="prefix"), mode="prefix")
         assert free_eni(pool, targets(), MINUTE) is None
@@ -218,7 +218,7 @@ def test_an_ipv6_node_frees_no_eni():
     assert free_eni(pool, targets(1), MINUTE) is None
 
 
-def test_why_an_eni_is_kept():
+def test_the_reason_why_an_eni_is_kept_is_given():
     settings = targets(3, 9)
     pool = view(eni(0, 6, 2), eni(1, 3, 1), eni(2, 6), eni(3, 1, 0, efa=True), eni(4, 0, 0, trunk=True), limit=9)
     assert [why_kept(each, pool, settings, MINUTE) for each in pool.enis] == [
@@ -247,7 +247,7 @@ def test_a_cooling_address_keeps_an_eni_until_its_cooldown_is_over(now_ns, kept)
     assert why_kept(pool.enis[1], pool, targets(), now_ns) == kept
 
 
-def test_prefix_target_reason():
+def test_the_reason_why_an_eni_is_kept_names_the_prefix_target():
     pool = view(eni(0, 1, 1, mode="prefix"), eni(1, 1, mode="prefix"), mode="prefix")
     assert (
         why_kept(pool.enis[1], pool, targets(warm_prefix=1), MINUTE) == "without it 0 prefixes would be free, and WARM_PREFIX_TARGET is 1"

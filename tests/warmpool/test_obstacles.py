@@ -29,11 +29,11 @@ IDLE = EniStats(
 )
 
 
-def test_an_idle_secondary_eni_may_be_freed():
+def test_an_idle_secondary_eni_can_be_freed():
     assert obstacle(IDLE, NOW) is None
 
 
-def test_an_excluded_eni_may_be_freed_too():
+def test_an_excluded_eni_can_be_freed():
     assert obstacle(attrs.evolve(IDLE, excluded=True), NOW) is None
 
 
@@ -52,7 +52,7 @@ def test_each_obstacle_alone_keeps_an_eni(change, why):
     assert obstacle(attrs.evolve(IDLE, **change), NOW) == why
 
 
-def test_obstacles_are_named_in_the_order_of_how_long_they_last():
+def test_obstacles_are_listed_by_how_long_they_last():
     changes = [
         {"primary": True},
         {"trunk": True},

@@ -30,7 +30,7 @@ SECONDARY = [
 
 
 @pytest.mark.parametrize(("total", "assigned", "warm_ip", "minimum", "short", "over"), SECONDARY)
-def test_ip_targets_count_addresses_where_slots_hold_addresses(total, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_ip_targets_count_addresses_in_secondary_ip_mode(total, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
     pool = view(eni(0, total, assigned))
     settings = targets(warm_ip, minimum)
     assert target_state(pool, settings) == TargetState(short, over)
@@ -64,7 +64,7 @@ PREFIX = [
 
 
 @pytest.mark.parametrize(("prefixes", "used", "assigned", "warm_ip", "minimum", "short", "over"), PREFIX)
-def test_ip_targets_count_whole_prefixes_where_slots_hold_prefixes(prefixes, used, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
+def test_ip_targets_count_whole_prefixes_in_prefix_mode(prefixes, used, assigned, warm_ip, minimum, short, over):  # noqa: PLR0917 - fixtures and the columns of a table
     pool = view(eni(0, prefixes, assigned, mode="prefix", used=used), mode="prefix")
     settings = targets(warm_ip, minimum)
     assert target_state(pool, settings) == TargetState(short, over)
@@ -165,11 +165,11 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("pool", "mode", "ip_targets", "reason"), REASONS)
-def test_a_shortage_against_ip_targets_says_which_and_how_much(pool, mode, ip_targets, reason):
+def test_the_reason_of_a_shortage_names_the_ip_target_and_the_amount(pool, mode, ip_targets, reason):
     assert too_low(view(eni(0, *pool, mode=mode), mode=mode), targets(*ip_targets)) == reason
 
 
-def test_a_shortage_against_warm_targets_says_which():
+def test_the_reason_of_a_shortage_names_the_warm_target():
     assert too_low(view(eni(0, 9, 1)), targets()) == "available 8 < WARM_ENI_TARGET 1 × 9 addresses"
     assert too_low(view(eni(0, 9, 9)), targets(warm_eni=0)) == "available 0, though WARM_ENI_TARGET is 0"
     prefixes = view(eni(0, 1, 1, mode="prefix"), mode="prefix")
@@ -178,7 +178,7 @@ def test_a_shortage_against_warm_targets_says_which():
     assert too_low(full, targets(warm_prefix=0)) == "available 0, though WARM_PREFIX_TARGET is 0"
 
 
-def test_a_surplus_says_which_targets_it_is_above():
+def test_the_reason_of_a_surplus_names_its_targets():
     assert too_high(view(eni(0, 9, 2)), targets(5)) == (2, "available 7, WARM_IP_TARGET 5: 2 over")
     assert too_high(view(eni(0, 9, 2)), targets(5, 8)) == (1, "available 7, WARM_IP_TARGET 5, total 9, MINIMUM_IP_TARGET 8: 1 over")
     prefixes = view(eni(0, 4, 1, mode="prefix"), mode="prefix")

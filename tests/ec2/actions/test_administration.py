@@ -45,7 +45,7 @@ def test_a_time_that_is_no_integer_is_refused_and_does_not_count_as_a_call(ec2, 
     assert (ec2.call_counts, ec2.instances) == (before, ())
 
 
-def test_models_of_one_seed_answer_alike_and_of_two_seeds_differently():
+def test_answers_depend_on_the_seed():
     def primary_ips(**kwargs):
         ec2 = Ec2Model(**kwargs)
         vpc_id = ec2.create_vpc("10.0.0.0/16").vpc_id
@@ -88,7 +88,7 @@ def test_the_ipv6_cidr_of_a_vpc_has_a_size_of_ec2(ec2, refused, ipv6_cidr):
 @pytest.mark.parametrize(
     ("cidr", "match"), [("10.0.0.3/33", "not a CIDR"), ("ten", "not a CIDR"), ("", "not a CIDR"), ("2001:db8::/56", "IPv4 is wanted")]
 )
-def test_a_cidr_that_is_none_is_an_invalid_value(ec2, vpc, refused, cidr, match):
+def test_an_invalid_cidr_is_an_invalid_value(ec2, vpc, refused, cidr, match):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
         ec2.create_vpc(cidr)
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
@@ -131,7 +131,7 @@ def test_an_overlapping_further_cidr_is_refused(ec2, vpc, refused):
         ec2.associate_vpc_cidr_block(vpc.vpc_id, "10.0.128.0/17")
 
 
-def test_a_further_cidr_can_be_taken_away_again(ec2, vpc, refused):
+def test_a_further_cidr_can_be_removed(ec2, vpc, refused):
     one, two = ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.0/16").associations
     assert (one.cidr, two.cidr) == ("10.0.0.0/16", "100.64.0.0/16")
     ec2.delete_subnet(ec2.create_subnet(vpc.vpc_id, "100.64.1.0/24").subnet_id)
@@ -158,7 +158,7 @@ def test_vpcs_are_described_by_name_or_all(ec2, vpc):
     assert other.tags == (("a", "1"), ("b", "2"))
 
 
-def test_a_vpc_goes_when_its_subnets_are_gone(ec2, vpc, subnet_id, refused):
+def test_a_vpc_can_be_deleted_once_its_subnets_are_gone(ec2, vpc, subnet_id, refused):
     with refused(ErrorCode.DEPENDENCY_VIOLATION):
         ec2.delete_vpc(vpc.vpc_id)
     ec2.delete_subnet(subnet_id)
@@ -219,12 +219,12 @@ def test_overlapping_subnets_are_refused(ec2, vpc, refused, cidr, ipv6_cidr):
         ec2.create_subnet(vpc.vpc_id, cidr, ipv6_cidr=ipv6_cidr)
 
 
-def test_subnets_of_two_vpcs_may_overlap(ec2, subnet_id):
+def test_subnets_of_two_vpcs_can_overlap(ec2, subnet_id):
     other = ec2.create_vpc("10.0.0.0/16")
     assert ec2.create_subnet(other.vpc_id, "10.0.1.0/24").subnet_id != subnet_id
 
 
-def test_a_subnet_goes_when_its_enis_are_gone(ec2, subnet_id, eni_id, refused):
+def test_a_subnet_can_be_deleted_once_its_enis_are_gone(ec2, subnet_id, eni_id, refused):
     with refused(ErrorCode.DEPENDENCY_VIOLATION):
         ec2.delete_subnet(subnet_id)
     ec2.delete_network_interface(eni_id, now_ns=0)
@@ -255,7 +255,7 @@ def test_an_unknown_subnet_is_not_found(ec2, subnet_id, refused):
         ec2.create_network_interface(subnet_id="subnet-0", now_ns=0)
 
 
-def test_one_text_in_place_of_a_list_is_a_type_error(ec2, subnet_id):
+def test_a_text_in_place_of_a_list_is_a_type_error(ec2, subnet_id):
     with pytest.raises(TypeError, match="give a list of texts"):
         ec2.describe_subnets(subnet_ids=subnet_id, now_ns=0)
 
@@ -263,7 +263,7 @@ def test_one_text_in_place_of_a_list_is_a_type_error(ec2, subnet_id):
 # --- instances
 
 
-def test_an_instance_begins_with_its_primary_eni(ec2, subnet_id, free_count):
+def test_an_instance_starts_with_its_primary_eni(ec2, subnet_id, free_count):
     instance = ec2.launch_instance("m5.large", subnet_id, now_ns=5, tags=[("Name", "node")])
     (eni,) = instance.network_interfaces
     assert (instance.instance_type, instance.subnet_id, instance.tags) == ("m5.large", subnet_id, (("Name", "node"),))
@@ -287,7 +287,7 @@ def test_an_instance_needs_an_address(ec2, subnet_id, refused):
         ec2.launch_instance("m5.large", subnet_id, now_ns=0)
 
 
-def test_terminating_deletes_the_enis_that_are_set_to_go_and_detaches_the_rest(ec2, subnet_id, types, free_count):
+def test_terminating_deletes_enis_with_delete_on_termination_and_detaches_the_rest(ec2, subnet_id, types, free_count):
     instance = ec2.launch_instance(types.nitro, subnet_id, now_ns=0)
     stays, goes = (ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=2, now_ns=0) for _ in range(2))
     ec2.attach_network_interface(stays.eni_id, instance.instance_id, device_index=1, now_ns=0)
@@ -318,7 +318,7 @@ def test_an_instance_shows_where_and_since_when_it_runs(ec2, vpc, subnet_id, typ
     assert ec2.describe_instances(now_ns=0) == (instance,) == ec2.describe_instances(instance_ids=[instance.instance_id], now_ns=0)
 
 
-def test_instance_types_are_described_those_of_ones_own_too(ec2, subnet_id, types, refused):
+def test_instance_types_are_described_even_custom_ones(ec2, subnet_id, types, refused):
     (large,) = ec2.describe_instance_types(instance_types=["m5.large"], now_ns=0)
     assert large is instance_limits("m5.large")
     with refused(ErrorCode.INSTANCE_TYPE_UNKNOWN, r"do not exist: \[nitro\.test\]"):
@@ -332,7 +332,7 @@ def test_instance_types_are_described_those_of_ones_own_too(ec2, subnet_id, type
 # --- counts
 
 
-def test_every_call_counts_refused_ones_too_and_metadata_does_not(ec2, subnet_id, instance_id, refused):
+def test_calls_are_counted_with_refused_ones_and_without_metadata(ec2, subnet_id, instance_id, refused):
     counts = ec2.call_counts
     assert counts == {"CreateVpc": 1, "CreateSubnet": 1, "RunInstances": 1}
     with refused(ErrorCode.ENI_NOT_FOUND):

@@ -56,7 +56,7 @@ def test_secondary_ips_and_prefixes_share_the_slots(ec2, attached_id, refused):
         ec2.assign_private_ip_addresses(attached_id, secondary_ip_count=1, now_ns=0)
 
 
-def test_an_eni_that_is_not_attached_knows_no_limit_but_its_subnet(ec2, eni_id, refused):
+def test_an_unattached_eni_is_limited_by_its_subnet_only(ec2, eni_id, refused):
     ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=100, now_ns=0)
     with refused(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, "has 150 free addresses, 151 are wanted"):
         ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=151, now_ns=0)
@@ -73,7 +73,7 @@ def test_a_fragmented_subnet_has_addresses_but_no_prefix(ec2, eni_id, refused, f
     assert ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=200, now_ns=0).addresses
 
 
-def test_all_prefixes_of_a_subnet_can_be_had_but_no_part_of_a_refused_call(ec2, vpc, refused):
+def test_all_prefixes_of_a_subnet_can_be_assigned_and_a_refused_call_assigns_none(ec2, vpc, refused):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/25").subnet_id
     holder = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0)
     broken = int(holder.private_ip.split(".")[3]) // 16 not in (0, 7)
@@ -121,13 +121,13 @@ def test_asking_for_nothing_is_refused(ec2, attached_id, refused, wanted):
         {"addresses": ["10.0.1.99"], "prefixes": ["10.0.1.112/28"]},
     ],
 )
-def test_two_ways_of_asking_in_one_call_are_refused(ec2, attached_id, refused, wanted):
+def test_names_and_counts_in_one_call_are_refused(ec2, attached_id, refused, wanted):
     with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, " and ".join(wanted)):
         ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
 
 
 @pytest.mark.parametrize("wanted", [{"addresses": "10.0.1.99"}, {"prefixes": "10.0.1.96/28"}])
-def test_one_text_in_place_of_a_list_is_a_type_error(ec2, attached_id, wanted):
+def test_a_text_in_place_of_a_list_is_a_type_error(ec2, attached_id, wanted):
     with pytest.raises(TypeError, match="give a list of texts"):
         ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
     with pytest.raises(TypeError, match="give a list of texts"):
@@ -174,7 +174,7 @@ def test_the_first_the_last_and_foreign_prefixes_are_invalid_values(ec2, eni_id,
         ({"prefixes": ["10.0.1.16/28", "10.0.1.16/28"]}, "named twice"),
     ],
 )
-def test_a_name_that_is_none_is_an_invalid_value(ec2, eni_id, refused, wanted, match):
+def test_an_invalid_name_is_an_invalid_value(ec2, eni_id, refused, wanted, match):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
         ec2.assign_private_ip_addresses(eni_id, **wanted, now_ns=0)
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
@@ -192,7 +192,7 @@ def test_taken_addresses_do_not_move(ec2, subnet_id, eni_id, refused):
         ec2.assign_private_ip_addresses(eni_id, prefixes=[prefix], now_ns=0)
 
 
-def test_one_taken_name_among_free_ones_refuses_them_all(ec2, eni_id, refused):
+def test_one_taken_name_refuses_the_whole_call(ec2, eni_id, refused):
     own = eni(ec2, eni_id).private_ip
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, "move is not allowed"):
         ec2.assign_private_ip_addresses(eni_id, addresses=["10.0.1.99", own] if own != "10.0.1.99" else ["10.0.1.98", own], now_ns=0)
@@ -201,7 +201,7 @@ def test_one_taken_name_among_free_ones_refuses_them_all(ec2, eni_id, refused):
 # --- unassign
 
 
-def test_unassigned_addresses_and_prefixes_go_back_to_the_subnet(ec2, eni_id, free_count):
+def test_unassigned_addresses_and_prefixes_are_free_in_the_subnet(ec2, eni_id, free_count):
     before = free_count()
     addresses = ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=3, now_ns=0).addresses
     prefixes = ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=3, now_ns=0).prefixes
@@ -225,7 +225,7 @@ def test_the_primary_ip_is_never_unassigned(ec2, eni_id, refused):
         ec2.unassign_private_ip_addresses(eni_id, addresses=[address, primary], now_ns=0)
 
 
-def test_what_the_eni_does_not_have_is_not_unassigned(ec2, subnet_id, eni_id, refused):
+def test_unassigning_what_the_eni_does_not_have_is_refused(ec2, subnet_id, eni_id, refused):
     other = ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=1, now_ns=0)
     (address,) = ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=1, now_ns=0).addresses
     (prefix,) = ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=1, now_ns=0).prefixes
@@ -248,7 +248,7 @@ def test_unassigning_nothing_is_refused(ec2, eni_id, refused):
 # --- IPv6
 
 
-def test_slash_80s_are_added_ascending_and_cost_no_ipv4_address(ec2, attached_id, free_count):
+def test_slash_80s_are_assigned_ascending_and_use_no_ipv4_address(ec2, attached_id, free_count):
     before = free_count()
     one = ec2.assign_ipv6_addresses(attached_id, ipv6_prefix_count=1, now_ns=0)
     two = ec2.assign_ipv6_addresses(attached_id, ipv6_prefix_count=1, now_ns=0)
@@ -276,14 +276,14 @@ def test_a_negative_count_of_slash_80s_is_an_invalid_value(ec2, eni_id, refused,
         ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=count, now_ns=0)
 
 
-def test_slash_80s_need_a_subnet_with_ipv6(ec2, vpc, refused):
+def test_slash_80s_in_a_subnet_without_ipv6_are_refused(ec2, vpc, refused):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/24").subnet_id
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, "no IPv6"):
         ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=1, now_ns=0)
 
 
-def test_a_deleted_eni_gives_its_slash_80s_back(ec2, eni_id, subnet_id):
+def test_a_deleted_eni_frees_its_slash_80s(ec2, eni_id, subnet_id):
     ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=100, now_ns=0)
     ec2.delete_network_interface(eni_id, now_ns=0)
     ec2._check()

@@ -65,12 +65,12 @@ def world(ec2, vpc, subnet_id, instance_id):
         ({"tag:nobody": ["*"]}, []),
     ],
 )
-def test_enis_are_shown_if_they_fit_one_value_of_every_filter(ec2, world, filters, names):
+def test_enis_are_shown_if_they_match_a_value_of_every_filter(ec2, world, filters, names):
     filled = {name: [value.format(**world) if "{" in value else value for value in values] for name, values in filters.items()}
     assert [eni.eni_id for eni in ec2.describe_network_interfaces(filters=filled, now_ns=0)] == [world[name] for name in names]
 
 
-def test_filters_go_with_names_and_with_an_instance(ec2, world):
+def test_filters_combine_with_ids_and_with_an_instance(ec2, world):
     filters = {"tag:team": ["*"]}
     found = ec2.describe_network_interfaces(eni_ids=[world["two"], world["primary"]], filters=filters, now_ns=0)
     assert [eni.eni_id for eni in found] == [world["two"]]
@@ -159,7 +159,7 @@ def test_the_values_of_a_filter_are_a_list(ec2):
         ec2.describe_subnets(filters={"vpc-id": "vpc-1"}, now_ns=0)
 
 
-def test_an_unknown_name_is_not_found_whatever_the_filters(ec2, refused):
+def test_an_unknown_id_is_not_found_whatever_the_filters(ec2, refused):
     for describe, name, code in (
         (ec2.describe_vpcs, "vpc_ids", ErrorCode.VPC_NOT_FOUND),
         (ec2.describe_instances, "instance_ids", ErrorCode.INSTANCE_NOT_FOUND),
@@ -207,7 +207,7 @@ def test_every_kind_of_resource_takes_tags_and_shows_them(ec2, tagged, subnet_id
     ec2._check()
 
 
-def test_deleted_tags_are_gone_and_what_is_not_there_is_no_error(ec2, eni_id, subnet_id):
+def test_deleting_tags_ignores_missing_ones(ec2, eni_id, subnet_id):
     both = (eni_id, subnet_id)
     ec2.create_tags(both, [("a", "1"), ("b", "2"), ("c", "3")], now_ns=0)
     ec2.delete_tags(both, [("a", None), ("b", "9"), ("c", "3"), ("d", None)], now_ns=0)
@@ -235,7 +235,7 @@ def test_one_unknown_resource_refuses_the_tags_of_all(ec2, eni_id, refused):
             ec2.delete_tags([eni_id, wrong], now_ns=0)
 
 
-def test_tags_of_nothing_and_no_tags_are_missing_parameters(ec2, eni_id, refused):
+def test_tagging_without_resources_or_tags_is_a_missing_parameter(ec2, eni_id, refused):
     with refused(ErrorCode.MISSING_PARAMETER, "resource_ids"):
         ec2.create_tags([], [("a", "1")], now_ns=0)
     with refused(ErrorCode.MISSING_PARAMETER, "resource_ids"):
@@ -253,7 +253,7 @@ def test_tags_of_nothing_and_no_tags_are_missing_parameters(ec2, eni_id, refused
         (("k", "x" * 257), "257 characters"),
     ],
 )
-def test_a_tag_that_ec2_does_not_take_is_an_invalid_value(ec2, vpc, subnet_id, eni_id, types, refused, tag, match):  # noqa: PLR0917 - fixtures
+def test_an_invalid_tag_is_an_invalid_value(ec2, vpc, subnet_id, eni_id, types, refused, tag, match):  # noqa: PLR0917 - fixtures
     calls = (
         lambda: ec2.create_tags([eni_id], [tag], now_ns=0),
         lambda: ec2.create_network_interface(subnet_id=subnet_id, tags=[tag], now_ns=0),
@@ -270,7 +270,7 @@ def test_a_tag_that_ec2_does_not_take_is_an_invalid_value(ec2, vpc, subnet_id, e
             ec2.delete_tags([eni_id], [tag], now_ns=0)
 
 
-def test_a_resource_takes_fifty_tags(ec2, eni_id, subnet_id, refused):
+def test_a_resource_has_fifty_tags_at_most(ec2, eni_id, subnet_id, refused):
     ec2.create_tags([eni_id], [(f"{number}", "x" * 256) for number in range(49)], now_ns=0)
     ec2.create_tags([eni_id], [("k" * 128, ""), ("0", "new")], now_ns=0)
     with refused(ErrorCode.TAG_LIMIT_EXCEEDED, "51 tags"):

@@ -1,4 +1,4 @@
-"""Addresses by name on a new ENI, addresses that move, and IPv6 addresses one by one."""
+"""Named addresses on a new ENI, addresses that move, and single IPv6 addresses."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def attach(ec2, eni_id, instance_id):
 # --- a new ENI
 
 
-def test_an_eni_can_be_made_of_named_addresses(ec2, subnet_id, free_count):
+def test_an_eni_can_be_created_with_named_addresses(ec2, subnet_id, free_count):
     made = ec2.create_network_interface(
         subnet_id=subnet_id,
         private_ip="10.0.1.77",
@@ -36,7 +36,7 @@ def test_an_eni_can_be_made_of_named_addresses(ec2, subnet_id, free_count):
     ec2._check()
 
 
-def test_a_named_primary_ip_goes_with_counts_and_a_picked_one_with_names(ec2, subnet_id):
+def test_a_named_primary_ip_combines_with_counts_and_a_picked_one_with_names(ec2, subnet_id):
     one = ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.77", secondary_ip_count=3, ipv6_address_count=2, now_ns=0)
     assert one.private_ip == "10.0.1.77"
     assert (len(one.secondary_ips), len(one.ipv6_addresses)) == (3, 2)
@@ -47,7 +47,7 @@ def test_a_named_primary_ip_goes_with_counts_and_a_picked_one_with_names(ec2, su
     ec2._check()
 
 
-def test_a_primary_ip_is_not_picked_where_the_names_take_the_last_addresses(ec2, vpc, refused):
+def test_a_new_eni_whose_named_addresses_leave_none_for_a_primary_ip_is_refused(ec2, vpc, refused):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/28").subnet_id
     with refused(ErrorCode.INSUFFICIENT_FREE_ADDRESSES):
         ec2.create_network_interface(subnet_id=subnet_id, secondary_ips=[f"10.0.2.{end}" for end in range(4, 15)], now_ns=0)
@@ -99,7 +99,7 @@ def test_a_taken_name_is_in_use_for_a_new_eni(ec2, subnet_id, refused, wanted):
         {"ipv6_address_count": -1},
     ],
 )
-def test_a_name_that_a_new_eni_can_not_have_is_an_invalid_value(ec2, subnet_id, refused, wanted):
+def test_an_invalid_name_for_a_new_eni_is_an_invalid_value(ec2, subnet_id, refused, wanted):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE):
         ec2.create_network_interface(subnet_id=subnet_id, **wanted, now_ns=0)
 
@@ -114,7 +114,7 @@ def test_a_name_that_a_new_eni_can_not_have_is_an_invalid_value(ec2, subnet_id, 
         {"ipv6_addresses": ["2001:db8::9"], "ipv6_prefixes": ["2001:db8:0:0:4::/80"]},
     ],
 )
-def test_two_ways_of_asking_a_new_eni_for_one_family_are_refused(ec2, subnet_id, refused, wanted):
+def test_names_and_counts_of_one_family_are_refused_for_a_new_eni(ec2, subnet_id, refused, wanted):
     with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, " and ".join(sorted(wanted, key=lambda name: (not name.endswith("count"),)))):
         ec2.create_network_interface(subnet_id=subnet_id, **wanted, now_ns=0)
 
@@ -139,7 +139,7 @@ def holder_id(ec2, subnet_id):
     return made.eni_id
 
 
-def test_a_secondary_ip_moves_to_another_eni_when_that_is_allowed(ec2, eni_id, holder_id, free_count):
+def test_a_secondary_ip_moves_to_another_eni_when_reassignment_is_allowed(ec2, eni_id, holder_id, free_count):
     before = free_count()
     names = ["10.0.1.202", "10.0.1.205"]
     added = ec2.assign_private_ip_addresses(eni_id, addresses=names, allow_reassignment=True, now_ns=0)
@@ -158,7 +158,7 @@ def test_primary_ips_parts_of_prefixes_and_foreign_addresses_do_not_move(ec2, en
         ec2.assign_private_ip_addresses(eni_id, addresses=["10.0.1.201", address], allow_reassignment=True, now_ns=0)
 
 
-def test_a_moving_address_needs_room_where_it_goes(ec2, attached_id, holder_id, refused):
+def test_a_moved_address_counts_against_the_limit_of_its_new_eni(ec2, attached_id, holder_id, refused):
     ec2.assign_private_ip_addresses(attached_id, secondary_ip_count=3, now_ns=0)
     own = eni(ec2, attached_id).secondary_ips
     with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED):
@@ -176,7 +176,7 @@ def test_prefixes_do_not_move(ec2, eni_id, holder_id, refused):
 # --- IPv6 one by one
 
 
-def test_ipv6_addresses_are_added_and_never_lie_in_a_slash_80_of_another(ec2, eni_id, subnet_id):
+def test_ipv6_addresses_never_lie_in_a_slash_80_of_another_eni(ec2, eni_id, subnet_id):
     prefixes = ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=50, now_ns=0).ipv6_prefixes
     added = ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=20, now_ns=0)
     assert len(set(added)) == 20
@@ -185,7 +185,7 @@ def test_ipv6_addresses_are_added_and_never_lie_in_a_slash_80_of_another(ec2, en
     ec2._check()
 
 
-def test_lowest_ipv6_addresses_come_first_and_come_back_lowest_first(ec2, eni_id):
+def test_lowest_choice_gives_the_lowest_free_ipv6_addresses(ec2, eni_id):
     added = ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=5, now_ns=0)
     if ec2._address_choice == "lowest":
         assert added == tuple(f"2001:db8::{end}" for end in range(4, 9))
@@ -196,7 +196,7 @@ def test_lowest_ipv6_addresses_come_first_and_come_back_lowest_first(ec2, eni_id
     ec2._check()
 
 
-def test_a_single_address_breaks_its_slash_80_until_the_last_one_is_gone(ec2, eni_id, refused):
+def test_a_slash_80_is_not_assigned_while_a_single_address_of_it_is(ec2, eni_id, refused):
     names = ["2001:db8::5:0:0:1", "2001:db8::5:0:0:2"]
     ec2.assign_ipv6_addresses(eni_id, addresses=names, now_ns=0)
     for name in names:
@@ -210,7 +210,7 @@ def test_a_single_address_breaks_its_slash_80_until_the_last_one_is_gone(ec2, en
     assert ec2.assign_ipv6_addresses(eni_id, addresses=names, now_ns=0) == tuple(names)
 
 
-def test_a_picked_address_passes_by_a_slash_80(ec2, eni_id, subnet_id):
+def test_a_picked_address_skips_an_assigned_slash_80(ec2, eni_id, subnet_id):
     ec2.create_subnet_cidr_reservation(subnet_id, "2001:db8::/80", reservation_type="explicit")
     ec2.assign_ipv6_addresses(eni_id, prefixes=["2001:db8:0:0:1::/80"], now_ns=0)
     (address,) = ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0)
@@ -245,12 +245,13 @@ def test_an_eni_on_no_instance_takes_a_bounded_number_of_ipv6_addresses(ec2, sub
         ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=count, now_ns=0)
 
 
-def test_exactly_the_bound_of_ipv6_addresses_is_taken(ec2, eni_id):
-    assert len(ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=UNATTACHED_IPV6_LIMIT, now_ns=0)) == UNATTACHED_IPV6_LIMIT
+def test_exactly_the_bound_of_ipv6_addresses_is_accepted(ec2, eni_id):
+    names = [f"2001:db8::5:0:0:{number:x}" for number in range(1, UNATTACHED_IPV6_LIMIT + 1)]
+    assert ec2.assign_ipv6_addresses(eni_id, addresses=names, now_ns=0) == tuple(names)
 
 
 @pytest.mark.parametrize("wanted", [{}, {"ipv6_prefix_count": 0}, {"addresses": []}])
-def test_asking_for_no_ipv6_is_refused(ec2, eni_id, refused, wanted):
+def test_assigning_no_ipv6_is_refused(ec2, eni_id, refused, wanted):
     with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "must be given"):
         ec2.assign_ipv6_addresses(eni_id, **wanted, now_ns=0)
 
@@ -258,7 +259,7 @@ def test_asking_for_no_ipv6_is_refused(ec2, eni_id, refused, wanted):
 @pytest.mark.parametrize(
     "wanted", [{"ipv6_prefix_count": 1, "ipv6_address_count": 1}, {"ipv6_address_count": 1, "addresses": ["2001:db8::9"]}]
 )
-def test_two_ways_of_asking_for_ipv6_are_refused(ec2, eni_id, refused, wanted):
+def test_names_and_counts_of_ipv6_are_refused(ec2, eni_id, refused, wanted):
     with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "can't be used in one call"):
         ec2.assign_ipv6_addresses(eni_id, **wanted, now_ns=0)
 

@@ -20,7 +20,7 @@ def test_lowest_choice_gives_the_lowest_addresses_and_prefixes():
     assert two.ipv6_prefixes == ("2001:db8:0:0:1::/80", "2001:db8:0:0:2::/80")
 
 
-def test_addresses_and_prefixes_are_shown_in_the_order_of_their_numbers():
+def test_addresses_and_prefixes_are_shown_in_numeric_order():
     ec2 = Ec2Model(address_choice="random", seed=3)
     subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/20").subnet_id
     eni = ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=30, now_ns=0)
@@ -30,7 +30,7 @@ def test_addresses_and_prefixes_are_shown_in_the_order_of_their_numbers():
     assert list(added.prefixes) == sorted(added.prefixes, key=lambda cidr: tuple(map(int, cidr.removesuffix("/28").split("."))))
 
 
-def test_an_eni_shows_what_it_was_made_with(ec2, vpc, subnet_id):
+def test_an_eni_shows_the_arguments_of_its_creation(ec2, vpc, subnet_id):
     eni = ec2.create_network_interface(
         subnet_id=subnet_id, interface_type="trunk", description="for pods", tags=[("b", "2"), ("a", "1")], now_ns=9
     )
@@ -87,7 +87,7 @@ def test_an_unknown_interface_type_is_refused(ec2, subnet_id, refused, interface
 @pytest.mark.parametrize(
     "counts", [{"secondary_ip_count": 251}, {"ipv4_prefix_count": 15}, {"secondary_ip_count": 10**9}, {"ipv4_prefix_count": 2**70}]
 )
-def test_too_little_room_for_secondary_ips_or_prefixes_is_an_invalid_value_with_a_known_text(ec2, subnet_id, refused, counts):
+def test_too_little_room_for_secondary_ips_or_prefixes_is_an_invalid_value(ec2, subnet_id, refused, counts):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, NO_ROOM_FOR_SECONDARY):
         ec2.create_network_interface(subnet_id=subnet_id, **counts, now_ns=0)
 
@@ -99,7 +99,7 @@ def test_without_room_for_the_primary_ip_the_subnet_is_out_of_addresses(ec2, sub
         ec2.create_network_interface(subnet_id=subnet_id, **counts, now_ns=0)
 
 
-def test_a_primary_ip_that_breaks_the_last_prefix_stands_in_its_way(refused, ec2, vpc):
+def test_a_primary_ip_in_the_last_free_prefix_makes_it_unavailable(refused, ec2, vpc):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/26").subnet_id
     ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=1, now_ns=0)
     keeper = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
@@ -126,7 +126,7 @@ def test_a_slash_28_and_a_slash_27_have_room_for_enis_but_no_prefix(ec2, vpc, re
     assert ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=10, now_ns=0).secondary_ips
 
 
-def test_too_few_slash_80s_are_too_few_cidr_blocks(ec2, subnet_id, refused):
+def test_too_few_free_slash_80s_are_insufficient_cidr_blocks(ec2, subnet_id, refused):
     with refused(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, "65534 free /80s"):
         ec2.create_network_interface(subnet_id=subnet_id, ipv6_prefix_count=2**16 - 1, now_ns=0)
 
@@ -152,7 +152,7 @@ def test_a_full_subnet_takes_as_many_enis_as_it_has_addresses(ec2, vpc, refused)
 # --- attach
 
 
-def test_an_attached_eni_is_in_use_and_stays_when_its_instance_goes(ec2, instance_id, eni_id):
+def test_an_attached_eni_is_in_use_and_kept_on_termination(ec2, instance_id, eni_id):
     attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=2, now_ns=0)
     eni = ec2.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)[0]
     assert eni.status == "in-use"
@@ -160,7 +160,7 @@ def test_an_attached_eni_is_in_use_and_stays_when_its_instance_goes(ec2, instanc
     assert (eni.attachment.device_index, eni.attachment.network_card_index, eni.attachment.delete_on_termination) == (2, 0, False)
 
 
-def test_an_attached_eni_can_not_be_attached_again(ec2, instance_id, attached_id, refused):
+def test_an_attached_eni_cannot_be_attached_again(ec2, instance_id, attached_id, refused):
     with refused(ErrorCode.ENI_IN_USE):
         ec2.attach_network_interface(attached_id, instance_id, device_index=2, now_ns=0)
 
@@ -174,7 +174,7 @@ def test_a_device_index_that_is_taken_or_beyond_the_card_is_an_invalid_value(ec2
         ec2.attach_network_interface(eni_id, instance_id, device_index=device_index, now_ns=0)
 
 
-def test_one_eni_more_than_the_type_allows_is_refused_wherever_it_is_put(ec2, subnet_id, instance_id, refused):
+def test_one_eni_more_than_the_type_allows_is_refused_at_every_index(ec2, subnet_id, instance_id, refused):
     for device_index in (1, 2):
         eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
         ec2.attach_network_interface(eni_id, instance_id, device_index=device_index, now_ns=0)
@@ -200,7 +200,7 @@ def test_each_network_card_has_its_own_indexes_and_its_own_limit(ec2, subnet_id,
 
 
 @pytest.mark.parametrize(("device_index", "fits"), [(0, True), (1, True), (2, False)])
-def test_a_further_card_begins_at_index_0_or_1(ec2, subnet_id, types, refused, device_index, fits):  # noqa: PLR0917 - fixtures
+def test_a_further_card_starts_at_index_0_or_1(ec2, subnet_id, types, refused, device_index, fits):  # noqa: PLR0917 - fixtures
     instance_id = ec2.launch_instance(types.two_cards, subnet_id, now_ns=0).instance_id
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     place = {"network_card_index": 1, "device_index": device_index, "now_ns": 0}
@@ -213,12 +213,12 @@ def test_a_further_card_begins_at_index_0_or_1(ec2, subnet_id, types, refused, d
 
 
 @pytest.mark.parametrize("card", [-1, 1, 2**70])
-def test_a_network_card_that_is_not_there_is_an_invalid_value(ec2, instance_id, eni_id, refused, card):
+def test_an_unknown_network_card_is_an_invalid_value(ec2, instance_id, eni_id, refused, card):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, "has cards 0 to 0"):
         ec2.attach_network_interface(eni_id, instance_id, network_card_index=card, device_index=1, now_ns=0)
 
 
-def test_an_eni_of_another_zone_can_not_be_attached(ec2, vpc, instance_id, refused):
+def test_an_eni_of_another_zone_cannot_be_attached(ec2, vpc, instance_id, refused):
     other = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/24", availability_zone="us-east-1b")
     eni_id = ec2.create_network_interface(subnet_id=other.subnet_id, now_ns=0).eni_id
     with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "us-east-1b and us-east-1a"):
@@ -246,7 +246,7 @@ def test_addresses_are_counted_against_the_type_when_the_eni_is_attached(ec2, su
 
 
 @pytest.mark.parametrize("counts", [{"ipv4_prefix_count": 1}, {"ipv6_prefix_count": 1}])
-def test_prefixes_can_not_be_attached_to_a_type_without_them(ec2, subnet_id, types, refused, counts):
+def test_an_eni_with_prefixes_cannot_be_attached_to_a_type_without_them(ec2, subnet_id, types, refused, counts):
     instance_id = ec2.launch_instance(types.xen, subnet_id, now_ns=0).instance_id
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, **counts, now_ns=0).eni_id
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, "only Nitro instances"):
@@ -256,7 +256,7 @@ def test_prefixes_can_not_be_attached_to_a_type_without_them(ec2, subnet_id, typ
 # --- modify, detach, delete
 
 
-def test_only_the_eni_of_an_attachment_can_be_modified_by_it(ec2, instance_id, attached_id, subnet_id, refused):
+def test_an_attachment_can_be_modified_only_with_its_own_eni(ec2, instance_id, attached_id, subnet_id, refused):
     other = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     attachment_id = attachment_of(ec2, attached_id)
     primary = ec2.describe_instance(instance_id, now_ns=0).network_interfaces[0].attachment.attachment_id
@@ -304,7 +304,7 @@ def test_exactly_one_attribute_is_changed_in_a_call(ec2, eni_id, refused, wanted
         ec2.modify_network_interface_attribute(eni_id, **wanted, now_ns=0)
 
 
-def test_force_detaches_like_any_detaching_and_never_the_primary_eni(ec2, instance_id, attached_id, refused):
+def test_a_forced_detach_never_detaches_the_primary_eni(ec2, instance_id, attached_id, refused):
     primary = ec2.describe_instance(instance_id, now_ns=0).network_interfaces[0].attachment.attachment_id
     with refused(ErrorCode.OPERATION_NOT_PERMITTED):
         ec2.detach_network_interface(primary, force=True, now_ns=0)
@@ -323,13 +323,13 @@ def test_a_detached_eni_keeps_its_addresses_and_frees_its_index_at_once(ec2, ins
     assert ec2.attach_network_interface(other, instance_id, device_index=1, now_ns=0) != before.attachment.attachment_id
 
 
-def test_the_primary_eni_can_not_be_detached(ec2, instance_id, refused):
+def test_the_primary_eni_cannot_be_detached(ec2, instance_id, refused):
     attachment = ec2.describe_instance(instance_id, now_ns=0).network_interfaces[0].attachment
     with refused(ErrorCode.OPERATION_NOT_PERMITTED, "device index 0"):
         ec2.detach_network_interface(attachment.attachment_id, now_ns=0)
 
 
-def test_an_attachment_that_is_over_or_unknown_is_not_found(ec2, attached_id, refused):
+def test_an_ended_or_unknown_attachment_is_not_found(ec2, attached_id, refused):
     attachment_id = attachment_of(ec2, attached_id)
     ec2.detach_network_interface(attachment_id, now_ns=0)
     for gone in (attachment_id, "eni-attach-0", attached_id):
@@ -337,7 +337,7 @@ def test_an_attachment_that_is_over_or_unknown_is_not_found(ec2, attached_id, re
             ec2.detach_network_interface(gone, now_ns=0)
 
 
-def test_an_attached_eni_can_not_be_deleted(ec2, instance_id, attached_id, refused):
+def test_an_attached_eni_cannot_be_deleted(ec2, instance_id, attached_id, refused):
     primary = ec2.describe_instance(instance_id, now_ns=0).network_interfaces[0].eni_id
     for eni_id in (attached_id, primary):
         with refused(ErrorCode.INVALID_PARAMETER_VALUE, f"Network interface '{eni_id}' is currently in use"):

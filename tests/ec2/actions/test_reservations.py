@@ -1,4 +1,4 @@
-"""Subnet CIDR reservations: what automatic picks leave alone, and what can be named."""
+"""Subnet CIDR reservations: which addresses EC2 does not pick, and which can be named."""
 
 import ipaddress
 
@@ -18,7 +18,7 @@ def reserve(ec2, subnet_id):
     return make
 
 
-def test_a_reservation_shows_what_it_was_made_with(ec2, subnet_id):
+def test_a_reservation_shows_the_arguments_of_its_creation(ec2, subnet_id):
     made = ec2.create_subnet_cidr_reservation(
         subnet_id, "10.0.1.64/26", reservation_type="prefix", description="pods", tags=[("b", "2"), ("a", "1")], now_ns=3
     )
@@ -41,7 +41,7 @@ def test_reserved_addresses_are_not_available(ec2, subnet_id, reserve, free_coun
 
 
 @pytest.mark.parametrize("kind", ["prefix", "explicit"])
-def test_single_addresses_are_picked_around_reservations(ec2, subnet_id, reserve, refused, kind):
+def test_single_addresses_are_picked_outside_reservations(ec2, subnet_id, reserve, refused, kind):
     reserve("10.0.1.0/25", kind)
     reserve("10.0.1.192/26", kind)
     eni = ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=63, now_ns=0)
@@ -52,7 +52,7 @@ def test_single_addresses_are_picked_around_reservations(ec2, subnet_id, reserve
         ec2.create_network_interface(subnet_id=subnet_id, now_ns=0)
 
 
-def test_prefixes_are_picked_from_the_reservations_for_them_and_then_elsewhere(ec2, subnet_id, reserve, refused):
+def test_prefixes_are_picked_from_prefix_reservations_first(ec2, subnet_id, reserve, refused):
     reserve("10.0.1.128/27", "prefix")
     reserve("10.0.1.192/28", "prefix")
     reserve("10.0.1.0/25", "explicit")
@@ -65,7 +65,7 @@ def test_prefixes_are_picked_from_the_reservations_for_them_and_then_elsewhere(e
         ec2.assign_private_ip_addresses(eni.eni_id, ipv4_prefix_count=1, now_ns=0)
 
 
-def test_prefixes_that_only_an_explicit_reservation_has_are_out_of_reach(ec2, subnet_id, reserve, refused):
+def test_prefixes_are_never_picked_from_an_explicit_reservation(ec2, subnet_id, reserve, refused):
     reserve("10.0.1.0/24")
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.5", now_ns=0).eni_id
     with refused(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, "has 0 free aligned /28s, 1 are wanted"):
@@ -76,7 +76,7 @@ def test_prefixes_that_only_an_explicit_reservation_has_are_out_of_reach(ec2, su
 
 
 @pytest.mark.parametrize("kind", ["prefix", "explicit"])
-def test_what_is_named_may_be_taken_in_a_reservation_and_goes_back_to_it(ec2, subnet_id, reserve, free_count, kind):
+def test_named_addresses_can_be_assigned_from_a_reservation_and_return_to_it(ec2, subnet_id, reserve, free_count, kind):
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.5", now_ns=0).eni_id
     reserve("10.0.1.128/25", kind)
     before = free_count()
@@ -92,7 +92,7 @@ def test_what_is_named_may_be_taken_in_a_reservation_and_goes_back_to_it(ec2, su
     assert ipaddress.ip_address(picked) not in ipaddress.ip_network("10.0.1.128/25")
 
 
-def test_addresses_in_use_may_be_reserved_and_stay(ec2, eni_id, subnet_id, reserve, free_count):
+def test_addresses_in_use_can_be_reserved_and_stay_in_use(ec2, eni_id, subnet_id, reserve, free_count):
     held = ec2.assign_private_ip_addresses(eni_id, addresses=["10.0.1.40", "10.0.1.41"], now_ns=0)
     before = ec2.describe_network_interfaces(now_ns=0)
     reserve("10.0.1.40/31")
@@ -130,7 +130,7 @@ def test_a_reservation_smaller_than_a_prefix_keeps_the_prefix_around_it_from_bei
         ("2001:db8::/72", "has overlap with existing reserved CIDR block 2001:db8::/80"),
     ],
 )
-def test_a_range_that_can_not_be_reserved_is_an_invalid_value(ec2, subnet_id, reserve, refused, cidr, match):  # noqa: PLR0917 - fixtures
+def test_an_invalid_range_of_a_reservation_is_an_invalid_value(ec2, subnet_id, reserve, refused, cidr, match):  # noqa: PLR0917 - fixtures
     reserve("10.0.1.64/28")
     reserve("2001:db8::/80")
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):
@@ -154,7 +154,7 @@ def test_an_unknown_type_subnet_or_reservation_is_refused(ec2, subnet_id, refuse
         ec2.delete_subnet_cidr_reservation("scr-0")
 
 
-def test_reservations_go_with_their_subnet(ec2, subnet_id, reserve, refused):
+def test_reservations_are_deleted_with_their_subnet(ec2, subnet_id, reserve, refused):
     reservation_id = reserve("10.0.1.64/28")
     ec2.delete_subnet(subnet_id)
     ec2._check()
@@ -165,7 +165,7 @@ def test_reservations_go_with_their_subnet(ec2, subnet_id, reserve, refused):
 # --- IPv6
 
 
-def test_slash_80s_are_picked_from_the_reservations_for_them_and_then_elsewhere(ec2, eni_id, reserve):
+def test_slash_80s_are_picked_from_prefix_reservations_first(ec2, eni_id, reserve):
     reserve("2001:db8:0:0:8000::/79", "prefix")
     reserve("2001:db8:0:0:1::/81", "prefix")  # smaller than a /80, so none comes from it
     reserve("2001:db8:0:0:2::/79", "explicit")
@@ -177,7 +177,7 @@ def test_slash_80s_are_picked_from_the_reservations_for_them_and_then_elsewhere(
     ec2._check()
 
 
-def test_ipv6_addresses_are_picked_around_reservations(ec2, eni_id, reserve):
+def test_ipv6_addresses_are_picked_outside_reservations(ec2, eni_id, reserve):
     reserve("2001:db8::/80")
     reserve("2001:db8:0:0:1::/120", "prefix")
     (address,) = ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=1, now_ns=0)
@@ -205,7 +205,7 @@ def test_random_picks_of_prefixes_use_several_reservations(ec2, eni_id, reserve)
     assert (prefixes == lowest) is (ec2._address_choice == "lowest")
 
 
-def test_an_error_after_part_of_the_work_leaves_no_trace_of_it(ec2, account_subnet):
+def test_a_refusal_after_part_of_the_work_undoes_that_part(ec2, account_subnet):
     addresses = account_subnet.addresses
     with pytest.raises(ZeroDivisionError), addresses.all_or_nothing():  # noqa: PT012 - the block is what is tested
         addresses.allocate(AddressCounts(addresses=3, prefixes=1, ipv6_addresses=2, ipv6_prefixes=1))

@@ -1,4 +1,4 @@
-"""What a subnet has left, where, and in which shape. The agreement machine counts it after every step; here are the cases one can name."""
+"""The free space of a subnet: how much, where, and in which shape. The agreement test counts it too, after every step."""
 
 import pytest
 from naive_space import addresses_of, count_space, count_strip
@@ -26,13 +26,13 @@ def subnet_of(ec2, cidr):
         ),
     ],
 )
-def test_an_empty_subnet_is_free_but_for_what_ec2_keeps_of_its_first_and_last_slash_28(ec2, cidr, space):
+def test_an_empty_subnet_is_free_except_for_the_addresses_that_ec2_reserves(ec2, cidr, space):
     subnet_id = subnet_of(ec2, cidr)
     assert ec2.subnet_space(subnet_id) == space
 
 
 @pytest.mark.parametrize(("cidr", "strip"), [("10.0.0.0/28", [11]), ("10.0.0.0/27", [12, 15]), ("10.0.0.0/25", [12, *[16] * 6, 15])])
-def test_the_strip_of_an_empty_subnet_shows_what_ec2_keeps(ec2, cidr, strip):
+def test_the_strip_of_an_empty_subnet_shows_the_addresses_that_ec2_reserves(ec2, cidr, strip):
     assert ec2.subnet_strip(subnet_of(ec2, cidr)) == bytes(strip)
 
 
@@ -56,7 +56,7 @@ def test_a_full_subnet_has_nothing_left(ec2):
 
 @pytest.mark.parametrize("kind", ["prefix", "explicit"])
 def test_one_address_strands_the_rest_of_its_slash_28(ec2, subnet_id, kind):
-    """The whole of the story of fragmentation: eleven scattered addresses and no prefix is left of a /24."""
+    """Fragmentation in short: eleven scattered addresses leave no free prefix in a /24."""
     for last in (*range(20, 240, 16), 9, 249):
         ec2.create_network_interface(subnet_id=subnet_id, private_ip=f"10.0.1.{last}", now_ns=0)
     space = ec2.subnet_space(subnet_id)
@@ -66,7 +66,7 @@ def test_one_address_strands_the_rest_of_its_slash_28(ec2, subnet_id, kind):
 
 
 @pytest.mark.parametrize("kind", ["prefix", "explicit"])
-def test_what_is_reserved_is_counted_apart_and_its_slash_28s_are_whole(ec2, subnet_id, kind):
+def test_reserved_addresses_are_counted_apart_and_their_slash_28s_are_free(ec2, subnet_id, kind):
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.0/25", reservation_type=kind)
     space = ec2.subnet_space(subnet_id)
     assert (space.free, space.reserved, space.free_prefix_count, space.largest_free) == (127, 124, 14, 251)
@@ -75,7 +75,7 @@ def test_what_is_reserved_is_counted_apart_and_its_slash_28s_are_whole(ec2, subn
     assert (space.taken, space.free, space.reserved, space.free_prefix_count) == (17, 126, 108, 12)
 
 
-def test_the_free_addresses_are_those_that_ec2_shows_as_available(ec2, subnet_id, free_count):
+def test_free_addresses_equal_the_available_count_of_ec2(ec2, subnet_id, free_count):
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/26", reservation_type="prefix")
     ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=9, now_ns=0)
     assert ec2.subnet_space(subnet_id).free == free_count() == 251 - 64 - 10
@@ -94,13 +94,13 @@ def test_a_refused_call_leaves_the_space_as_it_was(ec2, subnet_id, refused):
     assert (ec2.subnet_space(subnet_id), ec2.subnet_strip(subnet_id)) == before
 
 
-def test_looking_at_the_space_is_no_call_of_ec2(ec2, subnet_id):
+def test_reading_the_space_counts_as_no_call(ec2, subnet_id):
     before = ec2.call_counts
     ec2.subnet_space(subnet_id), ec2.subnet_strip(subnet_id)
     assert ec2.call_counts == before
 
 
-def test_the_space_is_the_truth_whatever_lags():
+def test_the_space_does_not_lag():
     ec2 = Ec2Model(conditions=Conditions(describe_lag_ns=10**12))
     subnet_id = subnet_of(ec2, "10.0.0.0/24")
     ec2.create_network_interface(subnet_id=subnet_id, now_ns=1)
@@ -109,7 +109,7 @@ def test_the_space_is_the_truth_whatever_lags():
 
 
 @pytest.mark.parametrize("method", ["subnet_space", "subnet_strip"])
-def test_an_unknown_subnet_is_refused_and_the_known_ones_are_named(ec2, method):
+def test_the_refusal_of_an_unknown_subnet_names_the_known_ones(ec2, method):
     with pytest.raises(InvalidArgument, match="there is no subnet 'subnet-0'; there are none"):
         getattr(ec2, method)("subnet-0")
     known = subnet_of(ec2, "10.0.0.0/24")
@@ -121,7 +121,7 @@ def test_an_unknown_subnet_is_refused_and_the_known_ones_are_named(ec2, method):
 
 
 def test_the_naive_count_agrees_with_itself(ec2, subnet_id):
-    """A check of the measure: its sets are of the right size in a case that is counted by hand."""
+    """The naive count itself is checked in a case that was counted by hand."""
     ec2.create_network_interface(subnet_id=subnet_id, private_ip="10.0.1.5", ipv4_prefixes=["10.0.1.16/28"], now_ns=0)
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.0/29", reservation_type="explicit")
     everything, taken, untaken, reserved = addresses_of(ec2, subnet_id)

@@ -46,7 +46,7 @@ def test_associations_are_filtered_by_protocol_and_key(ec2, make, trunk_id):
     assert ec2.describe_trunk_interface_associations(filters={"gre-key": ["7"]}, now_ns=0) == (gre,)
 
 
-def test_a_branch_is_not_attached_or_associated_again(ec2, make, trunk_id, instance_id, refused):
+def test_a_branch_cannot_be_attached_or_associated_again(ec2, make, trunk_id, instance_id, refused):
     branch_id = make()
     ec2.associate_trunk_interface(branch_id, trunk_id, vlan_id=1, now_ns=0)
     with refused(ErrorCode.ENI_IN_USE):
@@ -68,7 +68,7 @@ def test_a_branch_is_deleted_with_its_association(ec2, make, trunk_id, refused):
 
 
 @pytest.mark.parametrize("goes", [True, False])
-def test_branches_are_free_once_their_trunk_is_gone(ec2, make, trunk_id, instance_id, goes):
+def test_branches_are_available_once_their_trunk_is_gone(ec2, make, trunk_id, instance_id, goes):
     branches = [make(), make()]
     for vlan_id, branch_id in enumerate(branches, 1):
         ec2.associate_trunk_interface(branch_id, trunk_id, vlan_id=vlan_id, now_ns=0)
@@ -100,7 +100,7 @@ def test_a_place_on_the_trunk_must_be_given_once_and_be_free(ec2, make, trunk_id
         ec2.associate_trunk_interface(branch_id, trunk_id, **wanted, now_ns=0)
 
 
-def test_only_a_trunk_is_a_trunk_and_only_an_ordinary_eni_a_branch(ec2, vpc, make, trunk_id, refused):
+def test_only_a_trunk_eni_can_have_branches_and_only_an_ordinary_eni_be_one(ec2, vpc, make, trunk_id, refused):
     plain_id, other_trunk, efa_id = make(), make("trunk"), make("efa")
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, "not a trunk"):
         ec2.associate_trunk_interface(plain_id, plain_id, vlan_id=1, now_ns=0)

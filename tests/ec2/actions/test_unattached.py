@@ -1,4 +1,4 @@
-"""Looking for ENIs that are available: only those that nothing has are looked at, and the answer is that of looking at all."""
+"""Finding available ENIs: only unattached ones are read, and the answer equals that of reading all."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def ids(enis):
 
 @pytest.fixture
 def available(ec2):
-    """A function: the ids of the available ENIs, found by the index and by looking at all, which must be the same."""
+    """A function: the ids of the available ENIs, found by the index and by reading all, which must be equal."""
 
     def find():
         quick = ec2.describe_network_interfaces(filters=AVAILABLE, now_ns=0)
@@ -28,7 +28,7 @@ def available(ec2):
     return find
 
 
-def test_an_eni_is_available_from_its_creation_to_its_attachment_and_again_after(ec2, instance_id, eni_id, available):
+def test_an_eni_is_available_whenever_it_is_not_attached(ec2, instance_id, eni_id, available):
     assert available() == [eni_id]
     attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=0)
     assert available() == []
@@ -38,14 +38,14 @@ def test_an_eni_is_available_from_its_creation_to_its_attachment_and_again_after
     assert available() == []
 
 
-def test_the_order_is_that_of_creation_not_of_detachment(ec2, subnet_id, attached_id, available):
+def test_available_enis_are_in_order_of_creation(ec2, subnet_id, attached_id, available):
     attachment = ec2.describe_network_interfaces(eni_ids=[attached_id], now_ns=0)[0].attachment
     younger = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     ec2.detach_network_interface(attachment.attachment_id, now_ns=0)
     assert available() == [attached_id, younger]
 
 
-def test_a_branch_is_not_available_though_it_is_attached_to_no_instance(ec2, subnet_id, eni_id, available):
+def test_a_branch_is_not_available(ec2, subnet_id, eni_id, available):
     trunk_id = ec2.create_network_interface(subnet_id=subnet_id, interface_type="trunk", now_ns=0).eni_id
     association = ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=1, now_ns=0)
     assert available() == [trunk_id]
@@ -53,12 +53,12 @@ def test_a_branch_is_not_available_though_it_is_attached_to_no_instance(ec2, sub
     assert trunk_id in available()
 
 
-def test_what_an_instance_leaves_behind_is_available(ec2, instance_id, attached_id, available):
+def test_enis_left_by_a_terminated_instance_are_available(ec2, instance_id, attached_id, available):
     ec2.terminate_instance(instance_id, now_ns=0)
     assert available() == [attached_id]
 
 
-def test_the_other_filters_hold_beside_it(ec2, subnet_id, eni_id):
+def test_other_filters_combine_with_the_status(ec2, subnet_id, eni_id):
     tagged = ec2.create_network_interface(subnet_id=subnet_id, tags=[("owner", "cni")], now_ns=0)
     found = ec2.describe_network_interfaces(filters={**AVAILABLE, "tag-key": ["owner"], "vpc-id": [tagged.vpc_id]}, now_ns=0)
     assert found == (tagged,)
@@ -66,25 +66,25 @@ def test_the_other_filters_hold_beside_it(ec2, subnet_id, eni_id):
     assert ec2.describe_network_interfaces(filters={**AVAILABLE, "tag-key": ["other"]}, now_ns=0) == ()
 
 
-def test_a_name_or_an_instance_beside_it_is_heeded(ec2, instance_id, attached_id, refused):
+def test_ids_and_an_instance_combine_with_the_status(ec2, instance_id, attached_id, refused):
     assert ec2.describe_network_interfaces(eni_ids=[attached_id], filters=AVAILABLE, now_ns=0) == ()
     assert ec2.describe_network_interfaces(instance_id=instance_id, filters=AVAILABLE, now_ns=0) == ()
     with refused(ErrorCode.ENI_NOT_FOUND):
         ec2.describe_network_interfaces(eni_ids=["eni-0"], filters=AVAILABLE, now_ns=0)
 
 
-def test_an_unknown_filter_beside_it_is_refused(ec2, refused):
+def test_an_unknown_filter_beside_the_status_is_refused(ec2, refused):
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match="'nonsense' is invalid"):
         ec2.describe_network_interfaces(filters={**AVAILABLE, "nonsense": ["x"]}, now_ns=0)
 
 
-def test_further_values_of_the_status_are_heeded(ec2, attached_id):
+def test_several_values_of_the_status_are_matched(ec2, attached_id):
     found = ec2.describe_network_interfaces(filters={"status": ("available", "in-use")}, now_ns=0)
     assert attached_id in ids(found)
     assert found == ec2.describe_network_interfaces(now_ns=0)
 
 
-def test_what_lags_shows_the_past_of_the_status_too():
+def test_the_status_lags_with_everything_else():
     ec2 = Ec2Model(conditions=Conditions(describe_lag_ns=10))
     subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24").subnet_id
     instance_id = ec2.launch_instance("m5.large", subnet_id, now_ns=0).instance_id
@@ -95,8 +95,8 @@ def test_what_lags_shows_the_past_of_the_status_too():
 
 
 @pytest.mark.usefixtures("attached_id")
-def test_attached_enis_are_not_looked_at(ec2, subnet_id, monkeypatch):
-    """The point of the index: one call of each of 10,000 nodes an hour must not read 20,000 ENIs."""
+def test_finding_available_enis_reads_no_attached_ones(ec2, subnet_id, monkeypatch):
+    """The reason for the index: 10,000 nodes call once an hour, and no call may read 20,000 ENIs."""
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     seen = []
     look = records.EniRecord.view

@@ -1,10 +1,10 @@
-"""What a reader sees of the account."""
+"""Views of the account."""
 
 from vpcipam.ec2.actions.base import Views
 from vpcipam.ec2.state.call import Call
 
 
-def test_what_is_seen_is_a_mapping_by_id_in_the_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):
+def test_views_are_mappings_by_id_in_order_of_creation(ec2, vpc, subnet_id, instance_id, eni_id):
     call = Call("DescribeAnything", 0)
     assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc}
     assert list(ec2._visible(call).subnets) == [subnet_id]

@@ -1,4 +1,4 @@
-"""Every answer fits botocore's own shape of it, nothing of it is lost on the wire, and what EC2 always sends is there."""
+"""Every answer fits botocore's shape, loses nothing on the wire, and has the members that EC2 always sends."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -47,7 +47,7 @@ ALWAYS_SENT = {
 
 
 def misfits(value, shape, where):
-    """Where a parsed answer is not as its shape says, or lacks what EC2 always sends."""
+    """Where a parsed answer differs from its shape, or lacks what EC2 always sends."""
     if shape.type_name == "structure":
         for name in sorted(value.keys() - shape.members.keys()):
             yield f"{where}.{name} is no member of {shape.name}"
@@ -65,7 +65,7 @@ def misfits(value, shape, where):
 
 
 def sent(members):
-    """What of an answer is sent: members that are not None; times as botocore reads them."""
+    """The part of an answer that is sent: members that are not None; times as botocore reads them."""
     if isinstance(members, dict):
         return {name: sent(value) for name, value in members.items() if value is not None}
     if isinstance(members, list):
@@ -85,7 +85,7 @@ def plain(answer):
 
 
 class Checked:
-    """A client that checks every answer against its shape, and against what was to be sent."""
+    """A client that checks every answer against its shape and against the answer of the model."""
 
     def __init__(self, monkeypatch):
         self.model = Ec2Model()
@@ -220,7 +220,7 @@ def check_tags(ec2, subnet_id):
         ({"IsDefault": 1}, "Vpc.IsDefault is 1, no boolean"),
     ],
 )
-def test_the_check_itself_sees_what_does_not_fit(client, value, found):
+def test_the_check_of_shapes_finds_misfits(client, value, found):
     shape = client.meta.service_model.shape_for("Vpc")
     assert any(each.startswith(found) for each in misfits(value, shape, "Vpc"))
 
@@ -233,14 +233,14 @@ def subnet_id(model):
     return model.create_subnet(model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24").subnet_id
 
 
-def test_an_eni_without_prefixes_has_no_list_of_them(client, subnet_id):
+def test_an_eni_without_prefixes_has_no_list_of_prefixes(client, subnet_id):
     eni = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]
     assert "Ipv4Prefixes" not in eni
     assert "Attachment" not in eni
     assert eni["Ipv6Addresses"] == []
 
 
-def test_an_eni_without_an_ipv4_address_has_an_empty_one(client, subnet_id):
+def test_an_ipv4_address_is_empty_when_there_is_none(client, subnet_id):
     """EFA-only ENIs and those of IPv6-only subnets, which the model does not have."""
     item = client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]
     bare = {name: value for name, value in item.items() if name not in ("PrivateIpAddress", "PrivateIpAddresses")}
@@ -248,7 +248,7 @@ def test_an_eni_without_an_ipv4_address_has_an_empty_one(client, subnet_id):
     assert (eni.private_ip, eni.secondary_ips) == ("", ())
 
 
-def test_addresses_begin_with_the_primary_one(client, subnet_id):
+def test_the_primary_address_is_listed_first(client, subnet_id):
     eni = client.create_network_interface(SubnetId=subnet_id, SecondaryPrivateIpAddressCount=1)["NetworkInterface"]
     assert [(each["PrivateIpAddress"], each["Primary"], each["PrivateDnsName"]) for each in eni["PrivateIpAddresses"]] == [
         ("10.0.1.4", True, "ip-10-0-1-4.ec2.internal"),
@@ -256,14 +256,14 @@ def test_addresses_begin_with_the_primary_one(client, subnet_id):
     ]
 
 
-def test_every_eni_has_a_mac_address_of_its_own(client, subnet_id):
+def test_every_eni_has_its_own_mac_address(client, subnet_id):
     made = [client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]["MacAddress"] for _ in range(20)]
     assert len(set(made)) == 20
     assert made[0] == "02:00:00:00:00:01"
     assert made[-1] == "02:00:00:00:00:14"
 
 
-def test_times_are_those_of_the_clock_to_the_millisecond(model, subnet_id):
+def test_times_are_truncated_to_the_millisecond(model, subnet_id):
     client = fake_client("ec2", model, now_ns=Clock(1_700_000_000_123_999_999))
     client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)
     (reservation,) = client.describe_instances()["Reservations"]
@@ -276,7 +276,7 @@ def test_limits_of_a_type_are_those_of_the_table(client):
     assert (limits.eni_limit, sum(limits.network_cards)) == (2, 64)
 
 
-def test_an_instance_type_that_is_not_there_is_named(client, subnet_id):
+def test_the_refusal_of_an_unknown_instance_type_names_it(client, subnet_id):
     with pytest.raises(client.exceptions.ClientError, match=r"InvalidInstanceType.*m5\.larch"):
         client.describe_instance_types(InstanceTypes=["m5.large", "m5.larch"])
     with pytest.raises(client.exceptions.ClientError, match=r"InvalidParameterValue.*m5\.larch"):

@@ -1,4 +1,4 @@
-"""`BotoEc2`: the values that it reads, what it tries again, and what comes out when that does not help."""
+"""`BotoEc2`: the values that it reads, its retries, and its errors."""
 
 import contextlib
 
@@ -23,7 +23,7 @@ NOT_SENT = exceptions.EndpointConnectionError(endpoint_url=URL)
 
 
 class Weather:
-    """What happens to the next requests on their way: an error to raise, before or after the model has answered; then all is well."""
+    """The fate of the next requests: an error to raise before or after the model answers; later requests succeed."""
 
     def __init__(self, client):
         self.coming = []
@@ -82,26 +82,26 @@ def refusal(call, *args, **kwargs):
 # --- values ---
 
 
-def test_it_is_what_a_node_asks_for(ec2):
+def test_it_has_every_call_of_the_api(ec2):
     api: Ec2Api = ec2  # mypy checks the signatures, this the names
     for name in vars(Ec2Api):
         assert name.startswith("_") or hasattr(api, name), name
 
 
-def test_its_time_is_the_worlds(ec2, pauses):
+def test_it_pauses_in_real_time(ec2, pauses):
     ec2.pause(2_500_000_000)
     assert pauses == [2.5]
     assert ec2.elapsed_ns == 0
     assert ec2.retries_throttling
 
 
-def test_filters_reach_ec2_beside_the_instance(ec2, model, subnet_id, instance_id):
+def test_filters_combine_with_the_instance(ec2, model, subnet_id, instance_id):
     tagged = model.create_network_interface(subnet_id=subnet_id, tags=[("team", "a")], now_ns=0).eni_id
     assert [eni.eni_id for eni in ec2.describe_network_interfaces(filters={"tag:team": ["a", "b"]}, now_ns=0)] == [tagged]
     assert ec2.describe_network_interfaces(instance_id=instance_id, filters={"tag:team": ["a"]}, now_ns=0) == ()
 
 
-def test_an_eni_is_read_whole(ec2, model, subnet_id, instance_id):
+def test_every_field_of_an_eni_is_read(ec2, model, subnet_id, instance_id):
     made = ec2.create_network_interface(
         subnet_id=subnet_id,
         ipv4_prefix_count=2,
@@ -122,14 +122,14 @@ def test_an_eni_is_read_whole(ec2, model, subnet_id, instance_id):
     assert (made.private_ip, made.ipv4_prefixes) == (shown.private_ip, shown.ipv4_prefixes)
 
 
-def test_addresses_come_in_ascending_order_of_numbers_not_of_letters(ec2, model, subnet_id):
+def test_addresses_are_in_numeric_order(ec2, model, subnet_id):
     eni = model.create_network_interface(subnet_id=subnet_id, secondary_ip_count=12, now_ns=0)
     (shown,) = ec2.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=0)
     assert shown.secondary_ips == eni.secondary_ips
     assert shown.secondary_ips[4:6] == ("10.0.1.9", "10.0.1.10")
 
 
-def test_addresses_come_and_go(ec2, model, eni_id):
+def test_addresses_can_be_assigned_and_unassigned(ec2, model, eni_id):
     added = ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
     assert added.addresses == ("10.0.1.5", "10.0.1.6")
     assert ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=1, now_ns=0).prefixes == ("10.0.1.16/28",)
@@ -142,14 +142,14 @@ def test_addresses_come_and_go(ec2, model, eni_id):
     assert (eni.secondary_ips, eni.ipv4_prefixes) == (("10.0.1.6", "10.0.1.99"), ("10.0.1.64/28",))
 
 
-def test_an_eni_is_detached_and_deleted(ec2, model, eni_id, instance_id):
+def test_an_eni_can_be_detached_and_deleted(ec2, model, eni_id, instance_id):
     attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=0)
     ec2.detach_network_interface(attachment_id, now_ns=0)
     ec2.delete_network_interface(eni_id, now_ns=0)
     assert eni_id not in {eni.eni_id for eni in model.describe_network_interfaces(now_ns=0)}
 
 
-def test_enis_are_found_by_name_by_instance_by_both_or_all(ec2, model, eni_id, instance_id):
+def test_enis_are_described_by_id_by_instance_by_both_or_all(ec2, model, eni_id, instance_id):
     everything = ec2.describe_network_interfaces(now_ns=0)
     assert everything == model.describe_network_interfaces(now_ns=0)
     assert len(everything) == 2
@@ -166,7 +166,7 @@ def test_an_instance_shows_its_enis_in_order_of_cards_and_devices(ec2, model, su
     assert ec2.instance_metadata(instance_id, now_ns=0) == model.instance_metadata(instance_id, now_ns=0)
 
 
-def test_a_time_is_read_as_boto3_and_as_json_give_it(model, subnet_id):
+def test_a_time_is_read_from_a_datetime_and_from_a_text(model, subnet_id):
     client = fake_client("ec2", model, now_ns=lambda: 1_700_000_000_123_999_999)
     instance_id = client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id)["Instances"][0]["InstanceId"]
     item = client.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
@@ -180,7 +180,7 @@ def test_an_eni_of_a_service_of_aws_has_no_instance(client, subnet_id):
     assert read_network_interface(item).attachment is None
 
 
-def test_an_instance_that_is_not_there_is_not_found(ec2, client, instance_id, monkeypatch):
+def test_an_unknown_instance_is_not_found(ec2, client, instance_id, monkeypatch):
     assert refusal(ec2.describe_instance, "i-9").code == "InvalidInstanceID.NotFound"
     shown = client.describe_instances(InstanceIds=[instance_id])
     for state in ("shutting-down", "terminated"):
@@ -190,7 +190,7 @@ def test_an_instance_that_is_not_there_is_not_found(ec2, client, instance_id, mo
         assert (error.code, error.action) == ("InvalidInstanceID.NotFound", "DescribeInstances")
 
 
-def test_subnets_are_found_by_name_by_vpc_or_all(ec2, model, subnet_id):
+def test_subnets_are_described_by_id_by_vpc_or_all(ec2, model, subnet_id):
     other_id = model.create_subnet(model.create_vpc("10.1.0.0/16").vpc_id, "10.1.0.0/24").subnet_id
     assert ec2.describe_subnets(now_ns=0) == model.subnets
     assert [subnet.subnet_id for subnet in ec2.describe_subnets(subnet_ids=[other_id], now_ns=0)] == [other_id]
@@ -204,13 +204,13 @@ def test_metadata_without_a_reader_is_what_ec2_describes_without_tags(ec2, model
     assert model.metadata_read_count == 0
 
 
-def test_a_reader_of_the_metadata_is_asked_instead(client, model, instance_id):
+def test_metadata_comes_from_its_reader_if_one_is_given(client, model, instance_id):
     ec2 = BotoEc2(client, metadata=lambda name: model.instance_metadata(name, now_ns=0))
     assert ec2.instance_metadata(instance_id, now_ns=0) == model.instance_metadata(instance_id, now_ns=0)
     assert "DescribeNetworkInterfaces" not in model.call_counts
 
 
-def test_limits_of_types_come_from_ec2(ec2):
+def test_limits_of_instance_types_come_from_ec2(ec2):
     assert ec2.describe_instance_types(["t3.nano", "m5.large"]) == (instance_limits("m5.large"), instance_limits("t3.nano"))
     with pytest.raises(Ec2Error, match="InvalidInstanceType"):
         ec2.describe_instance_types(["m5.larch"])
@@ -229,7 +229,7 @@ def test_all_pages_are_read(ec2, weather, model, subnet_id):
 # --- what is tried again ---
 
 
-def test_a_throttled_call_is_tried_again_after_growing_pauses(ec2, pauses, eni_id, model, monkeypatch):
+def test_a_throttled_call_is_retried_with_backoff(ec2, pauses, eni_id, model, monkeypatch):
     refusals = [THROTTLED] * 3
     assign = model.assign_private_ip_addresses
 
@@ -243,7 +243,7 @@ def test_a_throttled_call_is_tried_again_after_growing_pauses(ec2, pauses, eni_i
     assert pauses == pytest.approx([0.2, 0.4, 0.8])
 
 
-def test_pauses_are_lengthened_by_chance_and_bounded(client, model, pauses, monkeypatch):
+def test_pauses_have_jitter_and_a_bound(client, model, pauses, monkeypatch):
     def throttled(*_args, **_kwargs):
         raise THROTTLED
 
@@ -271,7 +271,7 @@ def test_at_least_one_attempt_is_made(client):
 
 
 @pytest.mark.parametrize("code", ["Throttling", "ThrottlingException", "RequestLimitExceeded"])
-def test_every_code_for_throttling_is_known(ec2, model, pauses, monkeypatch, code):
+def test_every_throttling_code_is_retried(ec2, model, pauses, monkeypatch, code):
     def throttled(*_args, **_kwargs):
         raise Ec2Error(code, "slow down", "")
 
@@ -280,7 +280,7 @@ def test_every_code_for_throttling_is_known(ec2, model, pauses, monkeypatch, cod
     assert len(pauses) == ATTEMPT_COUNT - 1
 
 
-def test_a_refusal_is_not_tried_again(ec2, weather, pauses):
+def test_a_refusal_is_not_retried(ec2, weather, pauses):
     error = refusal(ec2.delete_network_interface, "eni-9")
     assert error.code is ErrorCode.ENI_NOT_FOUND
     assert (error.action, pauses, len(weather.sent)) == ("DeleteNetworkInterface", [], 1)
@@ -289,13 +289,13 @@ def test_a_refusal_is_not_tried_again(ec2, weather, pauses):
 
 @pytest.mark.parametrize("trouble", [NO_ANSWER, NOT_SENT, exceptions.ConnectionClosedError(endpoint_url=URL)], ids=repr)
 @pytest.mark.usefixtures("subnet_id")
-def test_a_look_without_an_answer_is_tried_again(ec2, weather, model, trouble):
+def test_a_read_without_an_answer_is_retried(ec2, weather, model, trouble):
     weather.coming += [trouble] * 2
     assert ec2.describe_subnets(now_ns=0) == model.subnets
     assert len(weather.sent) == 3
 
 
-def test_a_look_that_ec2_failed_on_is_tried_again(ec2, model, monkeypatch, pauses):
+def test_a_read_with_a_server_error_is_retried(ec2, model, monkeypatch, pauses):
     def failing(*_args, **_kwargs):
         raise Ec2Error("InternalError", "an internal error", "")
 
@@ -304,7 +304,7 @@ def test_a_look_that_ec2_failed_on_is_tried_again(ec2, model, monkeypatch, pause
     assert len(pauses) == ATTEMPT_COUNT - 1
 
 
-def test_a_change_that_ec2_failed_on_is_not_tried_again(ec2, model, monkeypatch, pauses):
+def test_a_change_with_a_server_error_is_not_retried(ec2, model, monkeypatch, pauses):
     def failing(*_args, **_kwargs):
         raise Ec2Error("InternalError", "an internal error", "")
 
@@ -313,7 +313,7 @@ def test_a_change_that_ec2_failed_on_is_not_tried_again(ec2, model, monkeypatch,
     assert pauses == []
 
 
-def test_a_change_without_an_answer_is_never_made_twice(ec2, weather, model, eni_id, pauses):
+def test_a_change_without_an_answer_is_not_retried(ec2, weather, model, eni_id, pauses):
     weather.coming.append(NO_ANSWER)
     weather.answers_lost = True
     error = refusal(ec2.assign_private_ip_addresses, eni_id, secondary_ip_count=2)
@@ -325,14 +325,14 @@ def test_a_change_without_an_answer_is_never_made_twice(ec2, weather, model, eni
     assert pauses == []
 
 
-def test_a_change_that_reached_nobody_is_tried_again(ec2, weather, model, eni_id):
+def test_a_change_without_a_connection_is_retried(ec2, weather, model, eni_id):
     weather.coming += [NOT_SENT, exceptions.ConnectTimeoutError(endpoint_url=URL)]
     ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=2, now_ns=0)
     (eni,) = model.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)
     assert len(eni.secondary_ips) == 2
 
 
-def test_an_eni_whose_answer_was_lost_is_not_made_twice(ec2, weather, model, subnet_id):
+def test_a_lost_answer_of_a_creation_makes_one_eni(ec2, weather, model, subnet_id):
     weather.coming.append(NO_ANSWER)
     weather.answers_lost = True
     eni = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0)
@@ -341,7 +341,7 @@ def test_an_eni_whose_answer_was_lost_is_not_made_twice(ec2, weather, model, sub
     assert weather.sent[0] == weather.sent[1]
 
 
-def test_two_creations_bear_two_tokens(client, weather, subnet_id, model):
+def test_two_creations_have_two_client_tokens(client, weather, subnet_id, model):
     ec2 = BotoEc2(client)
     ec2.create_network_interface(subnet_id=subnet_id, now_ns=0)
     ec2.create_network_interface(subnet_id=subnet_id, now_ns=0)
@@ -363,20 +363,20 @@ def test_two_creations_bear_two_tokens(client, weather, subnet_id, model):
         (exceptions.SSLError(endpoint_url=URL, error="expired"), "SSLError"),
     ],
 )
-def test_no_error_of_botocore_comes_out_bare(ec2, weather, trouble, code):
+def test_every_error_of_botocore_is_wrapped(ec2, weather, trouble, code):
     weather.coming += [trouble] * ATTEMPT_COUNT
     error = refusal(ec2.describe_subnets)
     assert (error.code, error.action) == (code, "DescribeSubnets")
     assert str(trouble) in error.message
 
 
-def test_a_bad_argument_is_named_too(ec2):
+def test_an_invalid_argument_is_named(ec2):
     error = refusal(ec2.delete_network_interface, 7)
     assert error.code == "ParamValidationError"
     assert "NetworkInterfaceId" in error.message
 
 
-def test_a_code_that_the_library_does_not_tell_apart_is_passed_on(ec2, model, monkeypatch):
+def test_an_unknown_error_code_is_passed_on(ec2, model, monkeypatch):
     def odd(*_args, **_kwargs):
         raise Ec2Error("BananaShortage", "no bananas", "")
 
@@ -385,12 +385,12 @@ def test_a_code_that_the_library_does_not_tell_apart_is_passed_on(ec2, model, mo
     assert (error.code, error.message) == ("BananaShortage", "no bananas")
 
 
-def test_out_of_addresses_is_told_as_the_model_tells_it(ec2, subnet_id, eni_id):
+def test_out_of_addresses_is_reported_as_by_the_model(ec2, subnet_id, eni_id):
     assert refusal(ec2.assign_private_ip_addresses, eni_id, secondary_ip_count=300).out_of_addresses
     assert refusal(ec2.create_network_interface, subnet_id=subnet_id, secondary_ip_count=300).out_of_addresses
 
 
-def test_with_the_clients_configuration_botocore_retries_nothing(model, monkeypatch):
+def test_botocore_retries_nothing_with_the_client_configuration(model, monkeypatch):
     calls = []
 
     def lost(*_args, **_kwargs):
@@ -414,14 +414,14 @@ def losing(*faults):
 
 
 @pytest.mark.parametrize("code", ["RequestTimeout", "InternalError"])
-def test_a_call_with_a_token_whose_answer_the_model_lost_is_not_done_twice(code):
+def test_a_retried_call_with_a_token_takes_effect_once(code):
     model, client, subnet_id = losing(Fault(Effect.LOSE_ANSWER, "CreateNetworkInterface", nth=1, code=code))
     ec2 = BotoEc2(client, sleep=lambda _seconds: None)
     eni = ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=1, now_ns=0)
     assert model.describe_network_interfaces(now_ns=0) == (eni,)
 
 
-def test_every_action_with_a_token_gives_a_lost_answer_again():
+def test_every_action_with_a_token_returns_a_lost_answer_on_retry():
     actions = ("CreateNetworkInterface", "RunInstances", "AssociateTrunkInterface", "DisassociateTrunkInterface")
     model, client, subnet_id = losing(*(Fault(Effect.LOSE_ANSWER, action, nth=1) for action in actions))
 

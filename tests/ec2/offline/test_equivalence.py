@@ -1,4 +1,4 @@
-"""A node over boto3 and the wire, against the same node straight on the model: same actions, same state, for random programs."""
+"""A node over boto3 and the same node directly on the model: same actions, same state, for random programs."""
 
 import contextlib
 from types import SimpleNamespace
@@ -52,7 +52,7 @@ CODES = (
 
 
 class RefusingModel(Ec2Model):
-    """The model, with refusals to order; what the node's side calls passes `_refuse`, what the test does behind its back does not."""
+    """The model with refusals on demand: the node's calls pass `_refuse`, those that the test makes behind its back do not."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -85,7 +85,7 @@ for _method, _action in ACTIONS_BY_METHOD.items():
 
 
 class Side:
-    """One node and its EC2, straight or over the wire."""
+    """One node and its EC2, direct or over the wire."""
 
     def __init__(self, program, *, over_the_wire):
         self.model = RefusingModel(address_choice=program.address_choice, seed=5)
@@ -175,7 +175,7 @@ class Side:
     # --- what must be equal ---
 
     def outcome(self, step, *arguments):
-        """What a step answers, or the error that it raises; Ec2Errors with what EC2 says."""
+        """The result of a step, or its error; an Ec2Error with EC2's message."""
         try:
             return getattr(self, step)(*arguments)
         except (Ec2Error, NodeError, PoolExhausted) as error:

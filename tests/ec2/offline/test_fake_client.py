@@ -1,4 +1,4 @@
-"""What makes the offline client a real one: validation, errors, dry runs, tokens, time; and what keeps it offline."""
+"""The offline client behaves like a real one (validation, errors, dry runs, tokens, time) and stays offline."""
 
 import os
 import runpy
@@ -48,7 +48,7 @@ def refused(call, **arguments):
 # --- a real client ---
 
 
-def test_it_is_boto3s_own_client(client):
+def test_it_is_a_boto3_client(client):
     assert type(client).__name__ == "EC2"
     assert isinstance(client, botocore.client.BaseClient)
 
@@ -72,13 +72,13 @@ def test_a_call_changes_the_model(client, model, subnet_id):
     assert model.call_counts["CreateNetworkInterface"] == 1
 
 
-def test_the_model_may_change_behind_the_clients_back(client, model, subnet_id):
+def test_the_model_can_be_changed_beside_the_client(client, model, subnet_id):
     eni_id = model.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     (shown,) = client.describe_network_interfaces()["NetworkInterfaces"]
     assert shown["NetworkInterfaceId"] == eni_id
 
 
-def test_two_clients_have_a_model_each(subnet_id, client):
+def test_two_clients_have_two_models(subnet_id, client):
     other = fake_client("ec2", Ec2Model())
     assert other.describe_subnets()["Subnets"] == []
     assert client.describe_subnets()["Subnets"][0]["SubnetId"] == subnet_id
@@ -95,7 +95,7 @@ def test_the_region_shows_in_zones_names_and_arns(model):
     assert client.meta.region_name == "eu-central-1"
 
 
-def test_text_of_any_kind_comes_back_as_it_was_sent(client, subnet_id):
+def test_any_text_is_returned_as_it_was_sent(client, subnet_id):
     text = "a <b> & \"c\" 'd'\r\n\té – 𝄞 = + %20"
     tags = [{"Key": text, "Value": text}]
     eni = client.create_network_interface(
@@ -107,7 +107,7 @@ def test_text_of_any_kind_comes_back_as_it_was_sent(client, subnet_id):
 # --- errors ---
 
 
-def test_a_refusal_is_a_client_error_with_ec2s_code_and_words(client):
+def test_a_refusal_is_a_client_error_with_the_code_and_message_of_ec2(client):
     with pytest.raises(ClientError) as caught:
         client.delete_vpc(VpcId="vpc-1")
     words = "An error occurred (InvalidVpcID.NotFound) when calling the DeleteVpc operation: The VPC 'vpc-1' does not exist"
@@ -125,7 +125,7 @@ def test_a_refusal_has_the_http_status_of_its_code(client, failing, code, status
     assert refused(client.delete_vpc, VpcId="vpc-1") == (code, "why", status)
 
 
-def test_every_request_has_an_id_of_its_own_and_the_same_in_every_run():
+def test_request_ids_are_unique_and_repeat_in_every_run():
     def ids():
         client = fake_client("ec2", Ec2Model())
         answers = [client.describe_subnets(), client.describe_subnets()]
@@ -137,19 +137,19 @@ def test_every_request_has_an_id_of_its_own_and_the_same_in_every_run():
     assert ids() == ids()
 
 
-def test_a_lost_answer_is_botocores_read_timeout(client, failing):
+def test_a_lost_answer_is_a_read_timeout(client, failing):
     failing("delete_vpc", Ec2Error("RequestTimeout", "the answer was lost", "DeleteVpc"))
     with pytest.raises(botocore.exceptions.ReadTimeoutError, match="Read timeout"):
         client.delete_vpc(VpcId="vpc-1")
 
 
-def test_a_fault_of_the_model_comes_through_as_it_is(client, failing):
+def test_an_internal_error_of_the_model_propagates(client, failing):
     failing("delete_vpc", ZeroDivisionError("a fault"))
     with pytest.raises(ZeroDivisionError, match="a fault"):
         client.delete_vpc(VpcId="vpc-1")
 
 
-def test_nothing_is_retried_unless_the_configuration_says_so(model, monkeypatch):
+def test_nothing_is_retried_unless_configured(model, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     calls = []
 
@@ -170,7 +170,7 @@ def test_nothing_is_retried_unless_the_configuration_says_so(model, monkeypatch)
 # --- what is not modelled ---
 
 
-def test_another_action_says_that_it_is_not_modelled_and_what_is(client, model):
+def test_the_refusal_of_an_unmodelled_action_lists_the_modelled_ones(client, model):
     with pytest.raises(NotModelled, match=r"DescribeVpcEndpoints is not modelled .* are: .*CreateNetworkInterface") as caught:
         client.describe_vpc_endpoints()
     assert not isinstance(caught.value, ClientError), "code under test must not take it for an answer"
@@ -178,14 +178,14 @@ def test_another_action_says_that_it_is_not_modelled_and_what_is(client, model):
     assert model.call_counts == {}
 
 
-def test_a_parameter_that_would_decide_about_addresses_is_never_ignored(client, model, subnet_id):
+def test_an_unmodelled_parameter_that_affects_addresses_is_refused(client, model, subnet_id):
     before = model.call_counts
     with pytest.raises(NotModelled, match="RunInstances: LaunchTemplate is not modelled offline; leave it out"):
         client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, LaunchTemplate={"LaunchTemplateName": "a"})
     assert model.call_counts == before
 
 
-def test_no_parameter_is_both_decisive_and_left_aside():
+def test_no_parameter_is_both_taken_and_ignored():
     shapes = fake_client("ec2", Ec2Model()).meta.service_model
     for name, action in ACTIONS.items():
         members = set(shapes.operation_model(name).input_shape.members)
@@ -193,13 +193,13 @@ def test_no_parameter_is_both_decisive_and_left_aside():
         assert not action.takes & action.ignores
 
 
-def test_every_action_with_a_token_can_show_a_lost_answer():
+def test_every_action_with_a_token_can_lose_its_answer():
     shapes = fake_client("ec2", Ec2Model()).meta.service_model
     tokened = {name for name in ACTIONS if "ClientToken" in shapes.operation_model(name).input_shape.members}
     assert {name for name, action in ACTIONS.items() if action.show is not None} == tokened
 
 
-def test_parameters_without_a_bearing_on_addresses_are_taken(client, subnet_id):
+def test_parameters_that_do_not_affect_addresses_are_accepted(client, subnet_id):
     client.create_network_interface(SubnetId=subnet_id, Groups=["sg-1"])
     client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="m5.large", ImageId="ami-1", KeyName="me", UserData="#!")
 
@@ -214,7 +214,7 @@ def test_parameters_without_a_bearing_on_addresses_are_taken(client, subnet_id):
         ),
     ],
 )
-def test_a_launch_that_the_model_can_do_only_in_part_is_not_done(client, model, subnet_id, arguments, what):
+def test_a_launch_with_unmodelled_parameters_is_refused(client, model, subnet_id, arguments, what):
     with pytest.raises(NotModelled, match=what):
         client.run_instances(SubnetId=subnet_id, **arguments)
     assert model.instances == ()
@@ -228,7 +228,7 @@ def test_an_eni_without_addresses_is_not_modelled(client, subnet_id):
 # --- what parameters come to ---
 
 
-def test_the_primary_ip_may_be_named_in_either_parameter_but_once(client, subnet_id):
+def test_the_primary_ip_can_be_named_once_in_either_parameter(client, subnet_id):
     one = {"PrivateIpAddress": "10.0.1.20", "Primary": True}
     two = {"PrivateIpAddress": "10.0.1.21", "Primary": False}
     eni = client.create_network_interface(SubnetId=subnet_id, PrivateIpAddresses=[two, one])["NetworkInterface"]
@@ -251,7 +251,7 @@ def test_the_primary_ip_may_be_named_in_either_parameter_but_once(client, subnet
         ("Ipv6Prefixes", "Ipv6Prefix", "2001:db8:0:0:7::/80"),
     ],
 )
-def test_a_named_address_or_prefix_is_on_the_eni_created_or_assigned(client, model, parameter, member, name):
+def test_named_addresses_and_prefixes_are_assigned(client, model, parameter, member, name):
     vpc_id = model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
     subnet_id = model.create_subnet(vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64").subnet_id
 
@@ -270,7 +270,7 @@ def test_a_named_address_or_prefix_is_on_the_eni_created_or_assigned(client, mod
     assert name not in names(bare)
 
 
-def test_a_secondary_ip_moves_only_when_that_is_allowed(client, model, subnet_id):
+def test_a_secondary_ip_moves_only_when_reassignment_is_allowed(client, model, subnet_id):
     first, second = (client.create_network_interface(SubnetId=subnet_id)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(2))
     wanted = {"PrivateIpAddresses": ["10.0.1.99"]}
     client.assign_private_ip_addresses(NetworkInterfaceId=first, **wanted)
@@ -279,7 +279,7 @@ def test_a_secondary_ip_moves_only_when_that_is_allowed(client, model, subnet_id
     assert [eni.secondary_ips for eni in model.describe_network_interfaces(now_ns=0)] == [(), ("10.0.1.99",)]
 
 
-def test_filters_find_enis_and_a_faulty_one_is_refused(client, subnet_id):
+def test_filters_find_enis_and_an_invalid_one_is_refused(client, subnet_id):
     client.create_network_interface(SubnetId=subnet_id, Description="web-1")
     client.create_network_interface(SubnetId=subnet_id, Description="db")
 
@@ -298,7 +298,7 @@ def test_filters_find_enis_and_a_faulty_one_is_refused(client, subnet_id):
         assert refused(client.describe_network_interfaces, Filters=filters)[0] == "InvalidParameterValue"
 
 
-def test_tags_for_another_kind_of_resource_are_refused_where_ec2_makes_none(client, model, subnet_id):
+def test_tags_of_a_resource_that_the_action_does_not_make_are_refused(client, model, subnet_id):
     volume = [{"ResourceType": "volume", "Tags": [{"Key": "k", "Value": "v"}]}]
     assert refused(client.create_network_interface, SubnetId=subnet_id, TagSpecifications=volume)[0] == "InvalidParameterValue"
     client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet_id, TagSpecifications=volume)
@@ -318,7 +318,7 @@ def test_instances_are_terminated_all_or_none(client, model, subnet_id):
     assert model.instances == ()
 
 
-def test_ec2_gives_every_vpc_an_ipv6_cidr_of_its_own(client, model):
+def test_every_vpc_gets_its_own_ipv6_cidr(client, model):
     for number in range(3):
         client.create_vpc(CidrBlock=f"10.{number}.0.0/16", AmazonProvidedIpv6CidrBlock=True)
     assert len({vpc.ipv6_cidr for vpc in model.vpcs}) == 3
@@ -327,7 +327,7 @@ def test_ec2_gives_every_vpc_an_ipv6_cidr_of_its_own(client, model):
 
 
 @pytest.mark.usefixtures("subnet_id")
-def test_a_subnet_goes_to_the_zone_of_a_name_or_of_an_id(client, model):
+def test_the_zone_of_a_subnet_can_be_given_by_name_or_id(client, model):
     def zone(cidr, **arguments):
         return client.create_subnet(VpcId=model.vpcs[0].vpc_id, CidrBlock=cidr, **arguments)["Subnet"]["AvailabilityZone"]
 
@@ -352,7 +352,7 @@ def test_a_dry_run_changes_nothing_and_is_not_counted(client, model, subnet_id):
     client.create_network_interface(SubnetId=subnet_id, DryRun=False)
 
 
-def test_a_token_used_again_gives_the_first_answer_and_no_second_eni(client, model, subnet_id):
+def test_a_repeated_token_returns_the_first_answer(client, model, subnet_id):
     def create(**more):
         return client.create_network_interface(SubnetId=subnet_id, ClientToken="t-1", **more)
 
@@ -366,13 +366,13 @@ def test_a_token_used_again_gives_the_first_answer_and_no_second_eni(client, mod
     assert len(model.describe_network_interfaces(now_ns=0)) == 1
 
 
-def test_a_token_of_a_refused_call_may_be_used_again(client, model, subnet_id):
+def test_a_token_of_a_refused_call_can_be_used_again(client, model, subnet_id):
     assert refused(client.create_network_interface, SubnetId="subnet-9", ClientToken="t-1")[0] == "InvalidSubnetID.NotFound"
     client.create_network_interface(SubnetId=subnet_id, ClientToken="t-1")
     assert len(model.describe_network_interfaces(now_ns=0)) == 1
 
 
-def test_without_a_token_every_call_makes_an_eni(client, model, subnet_id):
+def test_every_call_without_a_token_makes_an_eni(client, model, subnet_id):
     client.create_network_interface(SubnetId=subnet_id)
     client.create_network_interface(SubnetId=subnet_id)
     assert len(model.describe_network_interfaces(now_ns=0)) == 2
@@ -381,12 +381,12 @@ def test_without_a_token_every_call_makes_an_eni(client, model, subnet_id):
 # --- time ---
 
 
-def test_time_stands_still_unless_given(client, model, subnet_id):
+def test_time_stays_at_0_without_a_clock(client, model, subnet_id):
     client.create_network_interface(SubnetId=subnet_id)
     assert model.describe_network_interfaces(now_ns=0)[0].created_ns == 0
 
 
-def test_the_clock_tells_the_time_of_each_call(model, subnet_id):
+def test_each_call_has_the_time_of_the_clock(model, subnet_id):
     clock = Clock(1_700_000_000 * S + 123_456_789)
     client = fake_client("ec2", model, now_ns=clock)
     client.create_network_interface(SubnetId=subnet_id)
@@ -438,7 +438,7 @@ print(client.meta.endpoint_url, subnet_id)
 
 
 @pytest.mark.parametrize("environment", [{}, HOSTILE], ids=["empty", "hostile"])
-def test_no_socket_no_credentials_no_environment(environment):
+def test_it_needs_no_socket_credentials_or_environment(environment):
     needed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-W", "error", "-c", PROGRAM], capture_output=True, text=True, check=False, env=needed | environment
@@ -447,7 +447,7 @@ def test_no_socket_no_credentials_no_environment(environment):
     assert finished.stdout.split() == ["https://ec2.us-east-1.offline.invalid", "subnet-00000000000000001"]
 
 
-def test_the_endpoint_is_a_name_that_nobody_can_have(client):
+def test_the_endpoint_is_a_name_that_cannot_exist(client):
     assert client.meta.endpoint_url.endswith(".invalid"), "RFC 6761 keeps that domain empty"
 
 

@@ -1,4 +1,4 @@
-"""The offline client against moto, call for call, where moto is right: plain secondary IPs, away from a full subnet."""
+"""The offline client against moto, call by call, where moto is right: plain secondary IPs, in a subnet that is not full."""
 
 import warnings
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ class Side:
         self.instance_id = None
 
     def launch(self):
-        """Start an instance; moto wants an image of its own."""
+        """Start an instance; moto needs one of its own images."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # moto: of images that are not in its list
             answer = self.client.run_instances(
@@ -45,7 +45,7 @@ class Side:
         self.instance_id = answer["Instances"][0]["InstanceId"]
 
     def create(self, count):
-        """Make an ENI with so many secondary IPs."""
+        """Create an ENI with a number of secondary IPs."""
         more = {"SecondaryPrivateIpAddressCount": count} if count else {}
         eni = self.client.create_network_interface(SubnetId=self.subnet_id, Description=f"eni {count}", **more)["NetworkInterface"]
         self.enis.append(eni["NetworkInterfaceId"])
@@ -58,7 +58,7 @@ class Side:
         return self.describe(eni_id)
 
     def unassign(self, number, count):
-        """Take secondary IPs off."""
+        """Unassign secondary IPs."""
         eni_id = self.enis[number % len(self.enis)]
         (eni,) = self.client.describe_network_interfaces(NetworkInterfaceIds=[eni_id])["NetworkInterfaces"]
         addresses = [each["PrivateIpAddress"] for each in eni["PrivateIpAddresses"] if not each["Primary"]][:count]
@@ -91,7 +91,7 @@ class Side:
         return self.facts(eni)
 
     def facts(self, eni):
-        """What of an ENI both must say alike. Which addresses are taken is either's choice: moto's are random."""
+        """The part of an ENI that both must show alike. The chosen addresses can differ: moto's are random."""
         addresses = [each["PrivateIpAddress"] for each in eni["PrivateIpAddresses"]]
         if self.client.meta.endpoint_url.endswith(".invalid"):
             assert len(set(addresses)) == len(addresses)
@@ -141,7 +141,7 @@ def test_plain_secondary_ips_are_as_in_moto(both, steps):
         ("describe_instance_types", {"InstanceTypes": ["m5.larch"]}),
     ],
 )
-def test_what_is_not_there_has_the_code_of_motos(both, method, arguments):
+def test_a_missing_resource_has_the_error_code_of_moto(both, method, arguments):
     codes = []
     for side in both():
         with pytest.raises(ClientError) as caught:
@@ -151,7 +151,7 @@ def test_what_is_not_there_has_the_code_of_motos(both, method, arguments):
 
 
 def test_a_prefix_is_never_ignored():
-    """What moto makes of Ipv4PrefixCount is moto's affair; here the prefix is there, on the ENI and in the subnet's count."""
+    """Moto ignores Ipv4PrefixCount; here the prefix is on the ENI and in the subnet's count."""
     ours = Side(fake_client("ec2", Ec2Model()))
     eni = ours.client.create_network_interface(SubnetId=ours.subnet_id, Ipv4PrefixCount=1)["NetworkInterface"]
     assert [each["Ipv4Prefix"] for each in eni["Ipv4Prefixes"]] == ["10.0.0.16/28"]
@@ -159,8 +159,8 @@ def test_a_prefix_is_never_ignored():
     assert subnet["AvailableIpAddressCount"] == 4096 - 5 - 1 - 16
 
 
-def test_no_address_is_handed_out_twice_however_many_are_wanted():
-    """20 ENIs want 10 addresses each of a /24: 200 distinct ones here, whatever moto's random draws come to."""
+def test_no_address_is_assigned_twice():
+    """20 ENIs with 10 addresses each in a /24 have 200 distinct ones here; moto's random draws can collide."""
     ours = Side(fake_client("ec2", Ec2Model()))
     subnet_id = ours.client.create_subnet(VpcId=ours.vpc_id, CidrBlock="10.0.16.0/24")["Subnet"]["SubnetId"]
     for _ in range(20):

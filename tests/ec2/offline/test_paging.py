@@ -27,13 +27,13 @@ def code_of(call, **arguments):
     return caught.value.response["Error"]["Code"]
 
 
-def test_without_a_size_all_comes_at_once(client, eni_ids):
+def test_without_a_page_size_there_is_one_page(client, eni_ids):
     answer = client.describe_network_interfaces()
     assert ids(answer) == eni_ids
     assert "NextToken" not in answer
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(client, eni_ids):
+def test_pages_have_neither_gaps_nor_overlaps(client, eni_ids):
     first = client.describe_network_interfaces(MaxResults=5)
     second = client.describe_network_interfaces(MaxResults=5, NextToken=first["NextToken"])
     third = client.describe_network_interfaces(MaxResults=5, NextToken=second["NextToken"])
@@ -46,7 +46,7 @@ def test_a_page_that_ends_with_the_last_item_has_no_token(client, eni_ids):
     assert "NextToken" not in client.describe_network_interfaces(MaxResults=len(eni_ids))
 
 
-def test_what_goes_between_two_pages_hides_nothing_else(client, model, eni_ids):
+def test_an_item_deleted_between_two_pages_hides_no_other(client, model, eni_ids):
     first = client.describe_network_interfaces(MaxResults=5)
     for eni_id in (eni_ids[0], eni_ids[4], eni_ids[6]):
         model.delete_network_interface(eni_id, now_ns=0)
@@ -92,7 +92,7 @@ def test_instances_and_tags_are_paged(client, model, subnet_id):
     assert [len(page["Tags"]) for page in tags] == [5, 5, 4]
 
 
-def test_a_size_beside_names_is_refused(client, eni_ids):
+def test_a_page_size_together_with_ids_is_refused(client, eni_ids):
     assert code_of(client.describe_network_interfaces, NetworkInterfaceIds=eni_ids[:1], MaxResults=5) == "InvalidParameterCombination"
 
 
@@ -106,20 +106,20 @@ def test_a_page_too_small_is_refused(client, size):
     assert code_of(client.describe_instances, MaxResults=size) == "InvalidParameterValue"
 
 
-def test_a_page_of_instance_types_has_100_at_most(client):
+def test_a_page_has_100_instance_types_at_most(client):
     assert len(client.describe_instance_types(MaxResults=100)["InstanceTypes"]) == 100
     assert code_of(client.describe_instance_types, MaxResults=101) == "InvalidParameterValue"
 
 
 @pytest.mark.parametrize("token", ["garbage", "é", "/w==", "a"])
-def test_a_token_that_is_none_is_refused(client, token):
+def test_an_invalid_token_is_refused(client, token):
     assert code_of(client.describe_network_interfaces, NextToken=token) == "InvalidNextToken"
 
 
 # --- waiters ---
 
 
-def test_waiters_find_what_is_there(client, model, eni_ids, subnet_id):
+def test_waiters_return_when_the_resource_exists(client, model, eni_ids, subnet_id):
     instance_id = model.launch_instance("m5.large", subnet_id, now_ns=0).instance_id
     client.get_waiter("network_interface_available").wait(NetworkInterfaceIds=eni_ids)
     client.get_waiter("instance_running").wait(InstanceIds=[instance_id])

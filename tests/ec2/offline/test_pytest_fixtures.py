@@ -35,7 +35,7 @@ def run_pytest(*arguments, directory):
     )
 
 
-def test_the_fixtures_work_in_a_users_suite_and_every_test_has_its_own(tmp_path):
+def test_the_fixtures_give_every_test_its_own_model(tmp_path):
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["vpcipam.ec2.pytest_fixtures"]\n', encoding="utf-8")
     (tmp_path / "test_mine.py").write_text(SUITE, encoding="utf-8")
     finished = run_pytest(directory=tmp_path)

@@ -1,4 +1,4 @@
-"""Requests and answers survive the wire: what botocore writes is read, and what is written botocore reads, for every action."""
+"""Requests and answers survive the wire, for every action: ours are read by botocore, and botocore's by us."""
 
 import hypothesis.strategies as st
 import pytest
@@ -25,7 +25,7 @@ DEEPEST = 4
 
 
 def values(shape, depth=0):
-    """Values of a shape; no empty lists or structures, which a form can't tell from none."""
+    """Values of a shape, without empty lists or structures: in a form they equal missing ones."""
     if shape.type_name == "structure":
         members = {name: values(member, depth + 1) for name, member in shape.members.items() if can_hold(member, depth)}
         return st.dictionaries(st.sampled_from(sorted(members)), st.none(), min_size=1, max_size=4).flatmap(
@@ -37,7 +37,7 @@ def values(shape, depth=0):
 
 
 def can_hold(shape, depth):
-    """Whether a shape has values that are not too deep and of the types that modelled actions take."""
+    """Whether a shape is not too deep and has only types that modelled actions take."""
     if depth > DEEPEST:
         return shape.type_name in SCALARS
     if shape.type_name == "list":
@@ -71,20 +71,20 @@ def test_lists_keep_their_order_beyond_nine_items():
     assert read_request(form(operation, members), operation) == members
 
 
-def test_a_member_with_a_query_name_is_found_under_it():
+def test_a_member_is_read_by_its_query_name():
     operation = SERVICE.operation_model("RunInstances")
     members = {"NetworkInterfaces": [{"DeviceIndex": 0, "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.9"}]}]}
     assert "NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress=10.0.0.9" in form(operation, members)
     assert read_request(form(operation, members), operation) == members
 
 
-def test_an_empty_list_is_none():
+def test_an_empty_list_is_read_as_none():
     operation = SERVICE.operation_model("DescribeNetworkInterfaces")
     assert read_request(form(operation, {"NetworkInterfaceIds": []}), operation) == {}
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x1fb", "\ufffe"])
-def test_a_character_that_no_answer_could_carry_is_refused(text):
+def test_a_character_that_xml_cannot_carry_is_refused(text):
     operation = SERVICE.operation_model("CreateNetworkInterface")
     with pytest.raises(Ec2Error, match="Description") as caught:
         read_request(form(operation, {"Description": text}), operation)
@@ -92,14 +92,14 @@ def test_a_character_that_no_answer_could_carry_is_refused(text):
 
 
 def parsed(body, operation, status_code=200):
-    """What botocore's parser makes of an answer."""
+    """An answer as botocore's parser reads it."""
     return create_parser(SERVICE.metadata["protocol"]).parse(
         {"body": body, "headers": {}, "status_code": status_code}, operation.output_shape
     )
 
 
 @pytest.mark.parametrize("action", [name for name in ACTIONS if SERVICE.operation_model(name).output_shape is not None])
-def test_an_answer_is_read_by_botocore_as_it_was_written(action):
+def test_botocore_reads_an_answer_as_it_was_written(action):
     operation = SERVICE.operation_model(action)
 
     @given(values(operation.output_shape))
@@ -112,19 +112,19 @@ def test_an_answer_is_read_by_botocore_as_it_was_written(action):
     check()
 
 
-def test_an_empty_list_is_sent_and_none_is_not():
+def test_an_empty_list_is_written_and_none_is_not():
     operation = SERVICE.operation_model("DescribeNetworkInterfaces")
     answer = parsed(write_answer({"NetworkInterfaces": [], "NextToken": None}, operation, "r-1"), operation)
     assert answer["NetworkInterfaces"] == []
     assert "NextToken" not in answer
 
 
-def test_an_answer_with_a_member_that_its_shape_has_not_is_a_fault_of_ours():
+def test_an_answer_with_an_unknown_member_is_an_internal_error():
     with pytest.raises(KeyError, match="Subnetz"):
         write_answer({"Subnetz": []}, SERVICE.operation_model("DescribeSubnets"), "r-1")
 
 
-def test_an_action_without_an_answer_says_only_that_it_is_done():
+def test_an_action_without_an_output_answers_true():
     operation = SERVICE.operation_model("DeleteNetworkInterface")
     assert b"<return>true</return>" in write_answer({}, operation, "r-1")
     assert parsed(write_answer({}, operation, "r-1"), operation) == {
@@ -133,7 +133,7 @@ def test_an_action_without_an_answer_says_only_that_it_is_done():
 
 
 @given(TEXTS.filter(str.strip), TEXTS.filter(str.strip))
-def test_an_error_is_read_by_botocore_as_it_was_written(code, message):
+def test_botocore_reads_an_error_as_it_was_written(code, message):
     answer = parsed(write_error(code, message, "r-9"), SERVICE.operation_model("DescribeSubnets"), 400)
     assert answer["Error"] == {"Code": code, "Message": message}
     assert answer["ResponseMetadata"]["RequestId"] == "r-9"

@@ -1,4 +1,4 @@
-"""The model under conditions: throttled, slow, late and faulty."""
+"""The model under conditions: throttling, latency, lag and faults."""
 
 import contextlib
 from itertools import pairwise
@@ -24,7 +24,7 @@ NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4, 
 
 
 def stage(conditions=None):
-    """A model with a VPC, a subnet and an instance, all there since time 0."""
+    """A model with a VPC, a subnet and an instance, all created at time 0."""
     ec2 = Ec2Model(conditions=conditions)
     vpc = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
     subnet = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64")
@@ -33,7 +33,7 @@ def stage(conditions=None):
 
 
 def snapshot(ec2):
-    """The truth, which only an administrator sees."""
+    """The true state, which only an administrator sees."""
     return ec2.vpcs, ec2.subnets, ec2.instances, tuple(eni.view() for eni in ec2._account.enis.values())
 
 
@@ -47,7 +47,7 @@ def test_without_conditions_calls_take_no_time_and_have_no_limit():
     assert (ec2.elapsed_ns, ec2.throttled_counts, ec2.fault_counts, ec2.tokens("DescribeSubnets", 0)) == (0, {}, {}, None)
 
 
-def test_the_best_conditions_are_none():
+def test_default_conditions_equal_no_conditions():
     ec2, _, instance_id = stage(Conditions())
     plain, _, _ = stage()
     assert snapshot(ec2) == snapshot(plain)
@@ -56,7 +56,7 @@ def test_the_best_conditions_are_none():
 
 
 @pytest.mark.parametrize("field", ["describe_lag_ns", "metadata_lag_ns"])
-def test_a_lag_into_the_future_is_refused(field):
+def test_a_negative_lag_is_refused(field):
     with pytest.raises(InvalidArgument, match=f"{field} must be 0 or more"):
         Conditions(**{field: -1})
 
@@ -78,14 +78,14 @@ def test_a_call_beyond_the_bucket_is_refused_and_counted_and_changes_nothing():
     ec2.create_network_interface(subnet_id=subnet_id, now_ns=NS_PER_S)
 
 
-def test_a_call_that_is_refused_for_another_reason_costs_a_token_too():
+def test_a_call_refused_for_another_reason_uses_a_token():
     ec2, _, _ = stage(Conditions(Throttle()))
     with pytest.raises(Ec2Error, match=r"InvalidSubnetID\.NotFound"):
         ec2.create_network_interface(subnet_id="subnet-none", now_ns=0)
     assert ec2.tokens("CreateNetworkInterface", 0) == 99
 
 
-def test_describing_without_a_filter_draws_from_the_smaller_bucket():
+def test_describing_without_a_filter_uses_the_smaller_bucket():
     ec2, _, instance_id = stage(Conditions(Throttle()))
     eni_id = ec2.instances[0].network_interfaces[0].eni_id
     ec2.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)
@@ -143,7 +143,7 @@ def test_a_typical_attach_takes_about_a_second_and_an_assign_well_under_one():
 # --- eventual consistency ------------------------------------------------------------------------------------------------
 
 
-def test_a_new_eni_is_unknown_to_describe_until_the_lag_is_over_but_can_be_used_at_once():
+def test_a_new_eni_can_be_used_before_it_is_described():
     ec2, subnet_id, instance_id = stage(Conditions(describe_lag_ns=10))
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=100).eni_id
     ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=105)
@@ -155,7 +155,7 @@ def test_a_new_eni_is_unknown_to_describe_until_the_lag_is_over_but_can_be_used_
     assert seen.status == "in-use"
 
 
-def test_a_deleted_eni_is_shown_until_the_lag_is_over_but_is_gone():
+def test_a_deleted_eni_is_described_until_the_lag_is_over():
     ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     ec2.delete_network_interface(eni_id, now_ns=100)
@@ -165,7 +165,7 @@ def test_a_deleted_eni_is_shown_until_the_lag_is_over_but_is_gone():
     assert eni_id not in [eni.eni_id for eni in ec2.describe_network_interfaces(now_ns=110)]
 
 
-def test_metadata_lags_by_itself():
+def test_metadata_has_its_own_lag():
     ec2, subnet_id, instance_id = stage(Conditions(metadata_lag_ns=10))
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=100).eni_id
     ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=100)
@@ -199,7 +199,7 @@ def test_a_detached_eni_is_shown_on_its_instance_until_the_lag_is_over():
     ec2._check()
 
 
-def test_a_subnet_shows_late_how_full_it_is():
+def test_the_available_count_of_a_subnet_lags():
     ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
     ec2.create_network_interface(subnet_id=subnet_id, ipv4_prefix_count=2, now_ns=100)
 
@@ -211,7 +211,7 @@ def test_a_subnet_shows_late_how_full_it_is():
 
 
 class Lockstep:
-    """A model that lags beside one that does not, and what the latter showed after each change."""
+    """A model with a lag and one without, and what the latter showed after each change."""
 
     def __init__(self, conditions):
         self.conditions = conditions
@@ -328,7 +328,7 @@ programs = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 9), st.integ
 
 
 @given(programs, st.integers(0, 20), st.integers(0, 20))
-def test_what_is_shown_is_exactly_what_was_true_a_lag_ago(program, describe_lag_ns, metadata_lag_ns):
+def test_every_answer_shows_exactly_the_state_a_lag_ago(program, describe_lag_ns, metadata_lag_ns):
     pair, now_ns = Lockstep(Conditions(describe_lag_ns=describe_lag_ns, metadata_lag_ns=metadata_lag_ns)), 0
     for act, first, second, pause_ns in program:
         now_ns += pause_ns
@@ -339,7 +339,7 @@ def test_what_is_shown_is_exactly_what_was_true_a_lag_ago(program, describe_lag_
     pair.compare(now_ns)
 
 
-def test_a_change_that_is_not_written_down_is_found():
+def test_a_change_without_history_is_found():
     ec2, _, _ = stage(Conditions(describe_lag_ns=1))
     ec2._check()
     next(iter(ec2._account.enis.values())).secondary_ips.add(0)
@@ -348,7 +348,7 @@ def test_a_change_that_is_not_written_down_is_found():
         ec2._interceptor.check()
 
 
-def test_what_is_seen_of_the_past_is_a_mapping_by_id():
+def test_views_of_the_past_are_mappings_by_id():
     ec2, subnet_id, instance_id = stage(Conditions(describe_lag_ns=10))
     late_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=5).eni_id
     call = Call("DescribeAnything", 14)
@@ -360,7 +360,7 @@ def test_what_is_seen_of_the_past_is_a_mapping_by_id():
     assert dict(Views(ec2._account.vpcs)) == {vpc.vpc_id: vpc for vpc in ec2.vpcs}
 
 
-def test_a_caller_whose_clock_is_behind_sees_the_past_of_its_own_time():
+def test_a_caller_with_an_earlier_clock_sees_the_state_at_its_own_time():
     ec2, subnet_id, _ = stage(Conditions(describe_lag_ns=10))
     for now_ns in (NS_PER_S, 2 * NS_PER_S):
         ec2.create_network_interface(subnet_id=subnet_id, now_ns=now_ns)
@@ -412,7 +412,7 @@ READS = ("DescribeNetworkInterfaces", "DescribeInstances", "DescribeSubnets", "I
 
 
 def struck(effect, action, **fault):
-    """A model whose faults begin at time 1, and its state before and after the action was struck."""
+    """A model whose faults begin at time 1, and its state before and after the faulty action."""
     ec2, acts = prepared(Conditions(faults=Faults([Fault(effect, action, rate=1, from_ns=1, **fault)])))
     before = snapshot(ec2)
     with pytest.raises((Ec2Error, Crash)) as caught:
@@ -422,13 +422,13 @@ def struck(effect, action, **fault):
 
 
 def after(action):
-    """The state after the action went well."""
+    """The state after the action without a fault."""
     ec2, acts = prepared(None)
     acts[action]()
     return snapshot(ec2)
 
 
-def test_every_action_of_a_node_is_among_those_tested():
+def test_every_action_of_a_node_is_tested_with_faults():
     assert set(NODE_ACTIONS) <= set(ACTIONS)
 
 
@@ -461,14 +461,14 @@ def test_a_crash_after_an_action_leaves_its_effect(action):
     assert now == after(action)
 
 
-def test_a_call_that_ec2_refuses_anyway_answers_with_its_own_refusal():
+def test_a_refusal_of_ec2_precedes_an_injected_fault():
     ec2, _, _ = stage(Conditions(faults=Faults([Fault("lose-answer", "DeleteNetworkInterface", nth=1)])))
     with pytest.raises(Ec2Error, match="NotFound"):
         ec2.delete_network_interface("eni-none", now_ns=0)
     ec2.create_vpc("10.9.0.0/16")  # its answer is not the one that was lost
 
 
-def test_a_node_that_dies_between_create_and_attach_leaves_an_eni_behind():
+def test_a_crash_between_create_and_attach_leaks_an_eni():
     ec2, subnet_id, _ = stage(Conditions(faults=Faults([Fault("crash-before", "AttachNetworkInterface", nth=1)])))
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
     with contextlib.suppress(Crash):
@@ -478,7 +478,7 @@ def test_a_node_that_dies_between_create_and_attach_leaves_an_eni_behind():
     ec2.attach_network_interface(eni_id, ec2.instances[0].instance_id, device_index=1, now_ns=0)
 
 
-def test_a_throttled_call_is_not_struck():
+def test_a_throttled_call_has_no_other_fault():
     faults = Faults([Fault("refuse", "DescribeSubnets", nth=2, code="InternalError")])
     ec2, _, _ = stage(Conditions(Throttle(non_mutating=TokenBucket(1, 1)), faults=faults))
     ec2.describe_subnets(now_ns=0)
@@ -493,7 +493,7 @@ def test_a_throttled_call_is_not_struck():
 
 
 def metadata_stage(effect, **fault):
-    """An instance with three ENIs, the second of which has a secondary IP and the third a /28 and two /80s; its reads are struck."""
+    """An instance with three ENIs, the second of which has a secondary IP and the third a /28 and two /80s; its reads have the fault."""
     ec2, subnet_id, instance_id = stage(Conditions(faults=Faults([Fault(effect, **fault)], seed=5)))
     for index, wanted in ((1, {"secondary_ip_count": 2}), (2, {"ipv4_prefix_count": 1, "ipv6_prefix_count": 2})):
         eni = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0, **wanted)
@@ -512,7 +512,7 @@ def test_an_eni_is_missing_from_one_answer_but_never_the_primary_one():
     assert seen == {(enis[0].eni_id, enis[1].eni_id), (enis[0].eni_id, enis[2].eni_id)}
 
 
-def test_the_next_answer_is_whole_again():
+def test_the_next_answer_is_complete():
     ec2, instance_id = metadata_stage("hide-eni", nth=2)
     assert [len(ec2.instance_metadata(instance_id, now_ns=0)) for _ in range(3)] == [3, 2, 3]
 
@@ -533,13 +533,13 @@ def test_some_addresses_of_one_eni_are_missing_from_one_answer():
     ec2._check()
 
 
-def test_an_instance_with_nothing_to_hide_shows_all():
+def test_an_answer_with_nothing_to_omit_is_complete():
     for effect in ("hide-eni", "hide-addresses"):
         ec2, _, instance_id = stage(Conditions(faults=Faults([Fault(effect, rate=1)])))
         assert ec2.instance_metadata(instance_id, now_ns=0) == ec2.instances[0].network_interfaces
 
 
-def test_an_answer_is_that_of_the_read_before():
+def test_a_repeated_answer_is_the_previous_one():
     ec2, subnet_id, instance_id = stage(Conditions(faults=Faults([Fault("repeat-answer", rate=1, from_ns=10)])))
     assert len(ec2.instance_metadata(instance_id, now_ns=0)) == 1
     eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=5).eni_id
@@ -548,7 +548,7 @@ def test_an_answer_is_that_of_the_read_before():
     assert len(ec2.instance_metadata(instance_id, now_ns=9)) == 2
 
 
-def test_a_first_answer_has_none_to_repeat():
+def test_the_first_answer_is_never_a_repeated_one():
     ec2, _, instance_id = stage(Conditions(faults=Faults([Fault("repeat-answer", rate=1)])))
     assert len(ec2.instance_metadata(instance_id, now_ns=0)) == 1
 
@@ -565,7 +565,7 @@ def test_a_first_answer_has_none_to_repeat():
         ({"ipv6_prefix_count": 2}, "ipv6_prefixes", "2001:db8:0:0:1::/80"),
     ],
 )
-def test_an_address_is_taken_away_at_a_time(wanted, field, cidr):
+def test_an_address_is_taken_at_its_time(wanted, field, cidr):
     taken = TakenAddress("eni-00000000000000002", cidr, 50)
     ec2, subnet_id, _ = stage(Conditions(faults=Faults(taken=[taken])))
     eni = ec2.create_network_interface(subnet_id=subnet_id, **wanted, now_ns=0)
@@ -578,7 +578,7 @@ def test_an_address_is_taken_away_at_a_time(wanted, field, cidr):
     assert cidr.removesuffix("/32") in {again.private_ip, *slots(again)}
 
 
-def test_what_is_taken_late_is_dated_when_it_was_taken():
+def test_an_address_taken_late_is_dated_when_it_was_taken():
     taken = TakenAddress("eni-00000000000000002", "10.0.1.6", 50)
     ec2, subnet_id, _ = stage(Conditions(faults=Faults(taken=[taken]), describe_lag_ns=10))
     eni = ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=1, now_ns=0)
@@ -588,7 +588,7 @@ def test_what_is_taken_late_is_dated_when_it_was_taken():
 
 
 @pytest.mark.parametrize("cidr", ["10.0.1.4", "10.0.1.200", "10.0.1.16/28", "10.0.1.0/24"])
-def test_what_the_eni_does_not_have_can_not_be_taken(cidr):
+def test_taking_an_address_that_the_eni_does_not_have_does_nothing(cidr):
     taken = [TakenAddress("eni-00000000000000002", cidr, 50), TakenAddress("eni-none", "10.0.1.6", 50)]
     ec2, subnet_id, _ = stage(Conditions(faults=Faults(taken=taken)))
     eni = ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=1, now_ns=0)
@@ -596,14 +596,14 @@ def test_what_the_eni_does_not_have_can_not_be_taken(cidr):
     assert ec2.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=50) == (eni,)
 
 
-def test_text_that_is_no_cidr_can_not_be_taken():
+def test_taking_an_invalid_address_is_refused():
     with pytest.raises(InvalidCidr):
         TakenAddress("eni-1", "10.0.1.3/28", 0)
     taken = TakenAddress("eni-1", "10.0.1.3", 0)
     assert attrs.evolve(taken, at_ns=1).cidr == taken.cidr
 
 
-def test_some_attached_eni_loses_an_address():
+def test_a_fault_takes_an_address_of_some_attached_eni():
     ec2, acts = prepared(Conditions(faults=Faults([Fault("take-address", "DescribeInstances", nth=1)])))
     (full,) = (eni for eni in ec2.instances[0].network_interfaces if eni.secondary_ips)
     shown = acts["DescribeInstances"]()
@@ -614,7 +614,7 @@ def test_some_attached_eni_loses_an_address():
     ec2._check()
 
 
-def test_where_no_eni_has_a_secondary_address_none_is_taken():
+def test_no_address_is_taken_when_no_eni_has_a_secondary_ip():
     ec2, _, instance_id = stage(Conditions(faults=Faults([Fault("take-address", rate=1)])))
     before = snapshot(ec2)
     ec2.describe_instance(instance_id, now_ns=0)
@@ -625,7 +625,7 @@ def test_where_no_eni_has_a_secondary_address_none_is_taken():
 
 
 def run(program, conditions):
-    """Run a program and return all that was to be seen of it."""
+    """Run a program, and return everything it showed."""
     ec2, _, _ = stage(conditions)
     log, now_ns = [], 0
     for act, first, second, pause in program:
@@ -642,14 +642,14 @@ def run(program, conditions):
 
 
 @given(programs, st.integers(0, 2**64), st.dictionaries(st.sampled_from(Effect), st.sampled_from([0.05, 0.3, 1])))
-def test_under_any_faults_the_model_holds_and_the_same_inputs_give_the_same_outputs(program, seed, rates):
+def test_the_model_is_consistent_and_deterministic_under_any_faults(program, seed, rates):
     conditions = attrs.evolve(
         Conditions.typical(seed, faults=Faults.random(seed, rates)), throttle=Throttle(actions={}, mutating=TokenBucket(6, 2))
     )
     assert run(program, conditions) == run(program, conditions)
 
 
-def test_conditions_can_be_set_once_the_stage_is_set():
+def test_conditions_can_be_set_after_the_setup():
     ec2 = Ec2Model()
     vpc = ec2.create_vpc("10.0.0.0/16")
     subnet = ec2.create_subnet(vpc.vpc_id, "10.0.0.0/24")
@@ -661,7 +661,7 @@ def test_conditions_can_be_set_once_the_stage_is_set():
     ec2.create_network_interface(subnet_id=subnet.subnet_id, now_ns=0)
 
 
-def test_what_lags_must_lag_from_the_start():
+def test_a_lag_cannot_be_set_after_changes_without_history():
     ec2 = Ec2Model()
     ec2.set_conditions(Conditions(describe_lag_ns=1))  # nothing is there yet
     ec2.create_vpc("10.0.0.0/16")

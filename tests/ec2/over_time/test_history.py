@@ -10,50 +10,50 @@ def history():
     return History(keep_ns=100)
 
 
-def test_a_change_shows_from_its_time_on(history):
+def test_a_change_is_visible_from_its_time_on(history):
     history.record("a", 1, 10)
     history.record("a", 2, 20)
     assert [history.as_of("a", time_ns) for time_ns in (9, 10, 19, 20, 10**20)] == [None, 1, 1, 2, 2]
 
 
-def test_an_unknown_key_shows_nothing(history):
+def test_an_unknown_key_has_no_value(history):
     assert history.as_of("a", 0) is None
     assert history.latest("a") is None
     assert history.keys_as_of(0) == []
 
 
-def test_the_last_of_two_changes_at_one_time_shows(history):
+def test_the_last_of_two_changes_at_one_time_is_visible(history):
     history.record("a", 1, 10)
     history.record("a", 2, 10)
     assert history.as_of("a", 10) == 2
 
 
-def test_a_change_dated_before_the_latest_counts_as_made_with_it(history):
+def test_a_change_dated_before_the_latest_gets_the_time_of_the_latest(history):
     history.record("a", 1, 10)
     history.record("a", 2, 5)
     assert [history.as_of("a", time_ns) for time_ns in (5, 9, 10)] == [None, None, 2]
 
 
-def test_one_key_is_not_dated_by_another(history):
+def test_the_times_of_one_key_do_not_depend_on_another(history):
     history.record("a", 1, 50)
     history.record("b", 2, 5)
     assert history.keys_as_of(5) == ["b"]
     assert history.keys_as_of(50) == ["a", "b"]
 
 
-def test_what_is_gone_shows_until_it_went(history):
+def test_a_removed_key_is_visible_until_its_removal(history):
     history.record("a", 1, 10)
     history.record("a", None, 20)
     assert [history.as_of("a", time_ns) for time_ns in (19, 20)] == [1, None]
 
 
-def test_a_past_beyond_what_is_kept_shows_the_oldest_that_is(history):
+def test_a_time_before_the_kept_history_shows_the_oldest_state_kept(history):
     for time_ns in (0, 10, 20, 115):
         history.record("a", time_ns, time_ns)
     assert [history.as_of("a", time_ns) for time_ns in (-7, 14, 15, 19, 20, 114, 115)] == [10, 10, 10, 10, 20, 20, 115]
 
 
-def test_a_key_that_went_is_forgotten_once_nobody_can_ask_for_it(history):
+def test_a_removed_key_is_forgotten_when_it_is_older_than_the_kept_history(history):
     history.record("a", 1, 0)
     history.record("a", None, 10)
     history.record("a", None, 12)
@@ -69,7 +69,7 @@ def test_a_key_that_went_is_forgotten_once_nobody_can_ask_for_it(history):
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.integers(0, 9)), max_size=40),
     st.integers(0, 50),
 )
-def test_within_what_is_kept_the_past_is_exact_and_beyond_it_the_history_stays_short(changes, keep_ns):
+def test_the_kept_history_is_exact_and_its_length_bounded(changes, keep_ns):
     history, now_ns, log = History(keep_ns), 0, []
     for key, pause, value in changes:
         now_ns += pause

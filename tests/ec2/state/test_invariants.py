@@ -1,4 +1,4 @@
-"""A broken model is found out: each invariant is broken on purpose, one at a time."""
+"""The check finds a broken model: each invariant is broken on purpose, one at a time."""
 
 import attrs
 import pytest
@@ -24,7 +24,7 @@ def account(ec2):
     return ec2._account
 
 
-def test_an_address_taken_by_nobody(account, subnet_id, broken):
+def test_an_address_in_use_without_an_eni(account, subnet_id, broken):
     account.subnets[subnet_id].addresses.allocate(AddressCounts(addresses=1))
     broken(1)
 
@@ -58,7 +58,7 @@ def test_a_reserved_address_that_is_free(account, subnet_id, broken):
     broken(1)
 
 
-def test_a_slash_80_taken_by_nobody(account, subnet_id, broken):
+def test_a_slash_80_in_use_without_an_eni(account, subnet_id, broken):
     account.subnets[subnet_id].addresses.allocate(AddressCounts(ipv6_prefixes=1))
     broken(2)
 
@@ -69,22 +69,22 @@ def test_a_slash_80_held_twice(ec2, account, subnet_id, eni_id, broken):
     broken(2)
 
 
-def test_a_subnet_that_its_vpc_forgot(account, vpc, subnet_id, broken):
+def test_a_subnet_missing_from_its_vpc(account, vpc, subnet_id, broken):
     del account.vpcs[vpc.vpc_id].subnets[subnet_id]
     broken(3)
 
 
-def test_an_eni_that_only_its_subnet_knows(account, eni_id, broken):
+def test_an_eni_known_only_to_its_subnet(account, eni_id, broken):
     del account.enis[eni_id]
     broken(3)
 
 
-def test_an_attachment_that_is_not_in_the_index(account, attached_id, broken):
+def test_an_attachment_missing_from_the_index(account, attached_id, broken):
     account.attachments.pop(account.enis[attached_id].attachment.attachment_id)
     broken(4)
 
 
-def test_an_unattached_eni_that_is_not_in_its_index(account, eni_id, broken):
+def test_an_unattached_eni_missing_from_its_index(account, eni_id, broken):
     del account.unattached_enis[eni_id]
     broken(4)
 
@@ -94,12 +94,12 @@ def test_an_attached_eni_in_the_index_of_the_unattached(account, attached_id, br
     broken(4)
 
 
-def test_a_place_with_an_eni_that_is_not_attached(account, instance_id, eni_id, broken):
+def test_a_device_index_with_an_unattached_eni(account, instance_id, eni_id, broken):
     account.instances[instance_id].devices[0, 2] = account.enis[eni_id]
     broken(4)
 
 
-def test_a_place_with_the_wrong_eni(account, instance_id, attached_id, broken):
+def test_a_device_index_with_the_wrong_eni(account, instance_id, attached_id, broken):
     devices = account.instances[instance_id].devices
     devices[0, 2] = devices.pop((0, 1))
     assert account.enis[attached_id] is devices[0, 2]
@@ -145,7 +145,7 @@ def test_an_instance_without_its_primary_eni(account, instance_id, broken):
     broken(7)
 
 
-def test_a_view_that_is_out_of_date(account, eni_id, broken):
+def test_an_outdated_view(account, eni_id, broken):
     account.enis[eni_id].description = "changed in secret"
     broken(8)
 
@@ -168,7 +168,7 @@ def test_an_ipv6_address_held_but_free(ec2, account, subnet_id, eni_id, broken):
     broken(2)
 
 
-def test_a_reservation_that_the_addresses_do_not_know(ec2, account, subnet_id, broken):
+def test_a_reservation_unknown_to_the_addresses(ec2, account, subnet_id, broken):
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
     addresses = account.subnets[subnet_id].addresses
     addresses.unreserve(*addresses.reservations)
@@ -195,14 +195,14 @@ def test_a_reservation_outside_of_its_subnet(ec2, account, subnet_id, broken):
     broken(9)
 
 
-def test_a_reservation_that_only_its_subnet_knows(ec2, account, subnet_id, broken):
+def test_a_reservation_known_only_to_its_subnet(ec2, account, subnet_id, broken):
     ec2.create_subnet_cidr_reservation(subnet_id, "10.0.1.64/28", reservation_type="prefix")
     account.reservations.clear()
     broken(3)
 
 
 @pytest.mark.usefixtures("vpc")
-def test_a_cidr_association_that_is_not_in_the_index(account, broken):
+def test_a_cidr_association_missing_from_the_index(account, broken):
     account.cidr_associations.clear()
     broken(3)
 
@@ -214,12 +214,12 @@ def association(ec2, account, subnet_id, eni_id):
     return account.trunk_associations[ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=1, now_ns=0).association_id]
 
 
-def test_a_trunk_association_that_is_not_in_the_index(account, association, broken):
+def test_a_trunk_association_missing_from_the_index(account, association, broken):
     del account.trunk_associations[association.association_id]
     broken(10)
 
 
-def test_a_trunk_that_is_none(association, broken):
+def test_a_trunk_association_with_an_ordinary_eni_as_trunk(association, broken):
     association.trunk.interface_type = "interface"
     association.trunk.touch()
     broken(10)

@@ -35,7 +35,7 @@ def address(text):
         ("255.255.0.0/16", 65_531, 4_094),
     ],
 )
-def test_ec2_keeps_five_addresses_and_with_them_the_first_and_the_last_slash_28(cidr, free_count, free_prefix_count):
+def test_five_addresses_and_the_first_and_last_slash_28_are_reserved(cidr, free_count, free_prefix_count):
     addresses = subnet(cidr)
     assert (addresses.free_count, addresses.free_prefix_count) == (free_count, free_prefix_count)
     whole = Cidr.parse(cidr)
@@ -46,7 +46,7 @@ def test_ec2_keeps_five_addresses_and_with_them_the_first_and_the_last_slash_28(
 @pytest.mark.thorough
 @pytest.mark.parametrize("cidr", ["10.0.0.0/28", "10.0.0.0/27", "10.0.0.0/24", "10.0.0.0/16"])
 @pytest.mark.parametrize("choice", ["lowest", "random"])
-def test_every_free_address_can_be_had_and_not_one_more(cidr, choice):
+def test_every_free_address_can_be_allocated_and_no_more(cidr, choice):
     addresses = subnet(cidr, choice=choice)
     free_count = addresses.free_count
     taken = addresses.allocate(AddressCounts(addresses=free_count)).addresses
@@ -61,7 +61,7 @@ def test_every_free_address_can_be_had_and_not_one_more(cidr, choice):
 
 
 @pytest.mark.parametrize("choice", ["lowest", "random"])
-def test_every_free_prefix_can_be_had_and_not_one_more(choice):
+def test_every_free_prefix_can_be_allocated_and_no_more(choice):
     addresses = subnet("10.0.0.0/24", choice=choice)
     prefixes = addresses.allocate(AddressCounts(prefixes=14)).prefixes
     assert sorted(prefixes) == [address(f"10.0.0.{16 * number}") for number in range(1, 15)]
@@ -72,7 +72,7 @@ def test_every_free_prefix_can_be_had_and_not_one_more(choice):
     assert (addresses.free_count, addresses.free_prefix_count) == (251, 14)
 
 
-def test_lowest_takes_the_lowest_address_and_the_lowest_prefix():
+def test_lowest_choice_takes_the_lowest_address_and_prefix():
     addresses = subnet()
     assert addresses.allocate(AddressCounts(addresses=2, prefixes=2)) == AddressSet(
         (address("10.0.0.4"), address("10.0.0.5")), (address("10.0.0.16"), address("10.0.0.32"))
@@ -81,7 +81,7 @@ def test_lowest_takes_the_lowest_address_and_the_lowest_prefix():
     assert addresses.allocate(AddressCounts(addresses=1, prefixes=1)) == AddressSet((address("10.0.0.4"),), (address("10.0.0.16"),))
 
 
-def test_random_spreads_over_the_subnet_and_repeats_with_its_seed():
+def test_random_choice_spreads_over_the_subnet_and_repeats_with_its_seed():
     def first_ten(seed):
         return subnet("10.0.0.0/16", choice="random", seed=seed).allocate(AddressCounts(addresses=10))
 
@@ -91,7 +91,7 @@ def test_random_spreads_over_the_subnet_and_repeats_with_its_seed():
     assert len(blocks) > 5
 
 
-def test_without_random_the_seed_means_nothing():
+def test_lowest_choice_ignores_the_seed():
     assert subnet(seed=1).allocate(AddressCounts(addresses=3)) == subnet(seed=2).allocate(AddressCounts(addresses=3))
 
 
@@ -105,7 +105,7 @@ def test_one_address_in_each_prefix_leaves_many_addresses_and_no_prefix():
     assert addresses.allocate(AddressCounts(prefixes=1)).prefixes == (address("10.0.0.16"),)
 
 
-def test_an_address_that_breaks_the_last_prefix_is_given_back_when_the_prefix_is_refused():
+def test_an_address_in_the_last_free_prefix_is_released_when_the_call_is_refused():
     addresses = subnet("10.0.0.64/26")
     addresses.claim(
         AddressSet(
@@ -124,7 +124,7 @@ def test_an_address_that_breaks_the_last_prefix_is_given_back_when_the_prefix_is
     "wanted", [AddressCounts(252), AddressCounts(prefixes=15), AddressCounts(4, prefixes=15), AddressCounts(ipv6_prefixes=1)]
 )
 @pytest.mark.parametrize("choice", ["lowest", "random"])
-def test_a_refused_allocation_leaves_no_trace_in_what_comes_next(wanted, choice):
+def test_a_refused_allocation_does_not_change_the_next_ones(wanted, choice):
     refused, untouched = (subnet(choice=choice, seed=3) for _ in range(2))
     with pytest.raises((PoolExhausted, NoFreeRun)):
         refused.allocate(wanted)
@@ -157,7 +157,7 @@ def test_a_refused_allocation_leaves_no_trace_in_what_comes_next(wanted, choice)
         "address of a prefix",
     ],
 )
-def test_claiming_what_is_not_free_is_refused_and_claims_nothing(wanted):
+def test_a_claim_with_an_address_in_use_is_refused_and_claims_nothing(wanted):
     addresses = subnet()
     addresses.claim(AddressSet((address("10.0.0.100"),)))
     before = taken_addresses(addresses)
@@ -172,7 +172,7 @@ def test_a_subnet_without_ipv6_has_no_slash_80():
         addresses.allocate(AddressCounts(ipv6_prefixes=1))
 
 
-def test_a_slash_64_gives_all_slash_80s_but_the_first_and_the_last():
+def test_a_slash_64_has_all_slash_80s_except_the_first_and_the_last():
     whole = Cidr.parse("2001:db8::/64")
     addresses = subnet(ipv6_cidr=whole)
     assert addresses.ipv6.free_prefix_count == 2**16 - 2
@@ -206,7 +206,7 @@ def test_scatter_reaches_every_value_about_equally_often():
 
 
 @pytest.mark.parametrize("choice", ["lowest", "random"])
-def test_a_full_subnet_has_no_prefix_to_take_in_a_reservation_either(choice):
+def test_a_full_subnet_has_no_prefix_in_a_reservation(choice):
     space = Ipv4Space(Cidr.parse("10.0.0.0/27"), Scatter(1) if choice == "random" else AlwaysZero())
     space.reserve({Cidr.parse("10.0.0.16/28"): True})
     assert space.free_prefix_count == 0
@@ -214,7 +214,7 @@ def test_a_full_subnet_has_no_prefix_to_take_in_a_reservation_either(choice):
         space.take_prefix()
 
 
-def test_a_named_address_outside_of_a_reservation_is_not_picked_again():
+def test_a_claimed_address_outside_a_reservation_is_not_picked_again():
     addresses = subnet("10.0.0.0/28")
     addresses.reserve(Cidr.parse("10.0.0.8/29"), for_prefixes=False)
     addresses.claim(AddressSet((address("10.0.0.4"), address("10.0.0.9"))))
