@@ -4,7 +4,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
-from vpcipam.inspection.subnets import SubnetSurvey, survey_subnets
+from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, survey
 
 __all__ = [
