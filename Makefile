@@ -1,17 +1,17 @@
-# Every verb sets itself up: the first run makes .venv and builds the extension modules, later ones are quick.
+# The first verb that needs .venv creates it and builds the extension modules; later ones are quick.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
-# pdoc finds no module by itself, since the package loads them when they are asked for.
+# pdoc does not find the modules by itself, since the package imports them on demand.
 PUBLIC := $(filter-out vpcipam.cli vpcipam.py,$(addprefix vpcipam.,$(basename $(notdir $(wildcard src/vpcipam/[a-z]*)))))
 
 CYTHON := $(shell find src -name '*.pyx' -o -name '*.pxd')
 SOURCES := pyproject.toml setup.py $(CYTHON) $(wildcard $(patsubst %.pxd,%_py.py,$(CYTHON)))
 
-# `make test-one tests/pool/test_bitmap_pool.py`: what follows the verb is its FILE, not another verb.
+# `make test-one tests/pool/test_bitmap_pool.py`: the word after the verb is its FILE, not another verb.
 ifeq (test-one,$(firstword $(MAKECMDGOALS)))
 FILE ?= $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
 $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(eval $(each): ; @:)))
@@ -20,7 +20,7 @@ endif
 
 .PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench docs dist clean
 
-help: ## Say what there is
+help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet for some hours
@@ -34,52 +34,52 @@ demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet 
 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 
-test-compiled: $(VENV)/dev ## The suite on the compiled pools
+test-compiled: $(VENV)/dev ## Run the suite on the compiled pools
 	$(PYTEST)
 
-test-plain: $(VENV)/dev ## The suite on the plain pools
+test-plain: $(VENV)/dev ## Run the suite on the plain pools
 	VPCIPAM_NO_EXTENSION=1 $(if $(PLAIN_PROFILE),HYPOTHESIS_PROFILE=$(PLAIN_PROFILE)) $(PYTEST) $(PLAIN_OPTIONS) $(if $(COVERAGE),--cov --cov-report=)
 
-test-one: $(VENV)/dev ## One file or test on both kinds of pools: make test-one FILE=tests/pool/test_bitmap_pool.py
+test-one: $(VENV)/dev ## Run one file or test on both kinds of pools: make test-one FILE=tests/pool/test_bitmap_pool.py
 	@test -n "$(FILE)" || { echo "name a file: make test-one FILE=tests/pool/test_bitmap_pool.py" >&2; exit 2; }
 	$(BIN)/python -m pytest --quiet $(FILE)
 	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pytest --quiet $(FILE)
 
-quick: lint types ## Lint, types, and the suite with few examples on the compiled pools; for each small step
+quick: lint types ## Run lint, types, and the suite with few examples on the compiled pools; after each small step
 	HYPOTHESIS_PROFILE=quick $(PYTEST) -m 'not thorough' tests
 
-coverage: ## Branch coverage of the Python below cli/, on the plain pools; less than 100 % fails
+coverage: ## Measure branch coverage outside cli/ on the plain pools; less than 100 % fails
 	$(MAKE) test-plain COVERAGE=1
 	$(BIN)/python -m coverage report --fail-under=100
 
-lint: $(VENV)/dev ## ruff (format and rules), cython-lint
+lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint $(CYTHON)  # it calls pycodestyle by name
 
-format: $(VENV)/dev ## Let ruff write the format
+format: $(VENV)/dev ## Format and fix with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(VENV)/dev ## mypy --strict, and the stubs against the compiled modules
+types: $(VENV)/dev ## Run mypy --strict, and compare the stubs with the compiled modules
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
-bench: $(VENV)/dev ## Benchmarks, then their ratios to the floors measured in the same run
+bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured in the same run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
 
-docs: $(VENV)/dev ## The API reference as HTML, in build/docs
+docs: $(VENV)/dev ## Write the API reference as HTML to build/docs
 	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(PUBLIC)
 	@echo "build/docs/index.html"
 
-dist: $(VENV)/dev ## sdist and wheel in dist/, and a check of what they hold
+dist: $(VENV)/dev ## Build sdist and wheel in dist/, and check their contents
 	rm -rf dist
 	VPCIPAM_REQUIRE_EXTENSION=1 $(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python tools/check_dist.py dist
 
-clean: ## Remove all that was made here
+clean: ## Remove everything that make created
 	rm -rf $(VENV) build dist .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks
 	rm -rf src/*.egg-info
 	find src \( -name '*.so' -o -name '*.c' -o -name '_*.html' \) -delete
@@ -97,7 +97,7 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	$(PIP) install --editable '.[cli]'
 	@touch $@
 
-# The tests want the compiled pools: without them the set-up fails here, not the suite later.
+# The tests need the compiled pools, so that the set-up fails here without them, not the suite later.
 $(VENV)/dev: $(VENV)/bin/python $(SOURCES)
 	@echo "Setting up $(VENV) for development (once)"
 	VPCIPAM_REQUIRE_EXTENSION=1 $(PIP) install --editable '.[cli]' --group dev

@@ -1,4 +1,4 @@
-"""The datastore and its floor under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
+"""Benchmarks of the datastore and its floor. The ordinary test suite runs each once, with tiny numbers."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def test_assign_and_unassign(benchmark, steps, shape, pod):
 
 
 @pytest.mark.parametrize("kind", [work.Unlocked, work.Watched])
-def test_assign_and_unassign_otherwise(benchmark, steps, shape, kind):
+def test_assign_and_unassign_without_lock_and_with_events(benchmark, steps, shape, kind):
     bench(benchmark, work.assign_unassign(shape, work.churn_of(shape, steps), kind=kind))
 
 

@@ -1,4 +1,4 @@
-"""The event loop of a fleet, and the floor of any; with the tiny sizes of the ordinary suite, and their outcome asserted."""
+"""Checks that the benchmark of the fleet's event loop and its floor work, with tiny fleets; `fleet_report.py` measures."""
 
 import pytest
 from fleet_workloads import PODS_PER_NODE, churn, time_fleet, time_floor

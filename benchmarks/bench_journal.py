@@ -1,4 +1,4 @@
-"""The journals under pytest-benchmark. The ordinary suite runs each once with tiny numbers, so they keep working."""
+"""Benchmarks of the journals. The ordinary test suite runs each once, with tiny numbers."""
 
 import journal_workloads as work
 import pytest

@@ -1,4 +1,4 @@
-"""Let the benchmarks import the modules beside them, and keep them tiny in the ordinary suite, which measures nothing."""
+"""Make the modules in this folder importable, and keep the benchmarks tiny in the ordinary suite, which measures nothing."""
 
 import sys
 from pathlib import Path
@@ -10,5 +10,5 @@ sys.path.append(str(Path(__file__).parent))
 
 @pytest.fixture
 def steps(request):
-    """The steps of a workload per round: enough to time it, or just enough to see that it works."""
+    """The steps of a workload per round: enough to time it, or only enough to check that it works."""
     return 300 if request.config.getoption("benchmark_disable") else 20_000

@@ -50,7 +50,7 @@ def churn_of(shape: NodeShape, steps: int) -> SandboxChurn:
 
 
 class Unlocked(Datastore):
-    """A datastore for one thread, with the hot path as it was before there was a lock."""
+    """A datastore without a lock on its hot path, for one thread."""
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None) -> Assignment:
         """See `Datastore`."""
@@ -79,26 +79,26 @@ class Watched(Datastore):
         super().__init__(mode=mode, cooldown_ns=cooldown_ns, on_event=bool)
 
 
-_KINDS = {Unlocked: " (no lock)", Watched: " (events told)"}
+_KINDS = {Unlocked: " (no lock)", Watched: " (with events)"}
 
 
 def lock(steps: int) -> Workload:
-    """Take and release a lock of the datastore's kind twice, as an assign and an unassign would."""
-    turn = threading.RLock()
+    """Take and release a lock of the datastore's kind twice, as an assign and an unassign do."""
+    datastore_lock = threading.RLock()
     rounds = range(steps)
 
     def run() -> None:
         for _ in rounds:
-            with turn:
+            with datastore_lock:
                 pass
-            with turn:
+            with datastore_lock:
                 pass
 
     return Workload("the lock alone, twice", steps, run, lambda: None)
 
 
 def filled(shape: NodeShape, cooldown_ns: int, kind: type[Datastore] = Datastore) -> Datastore:
-    """Make the datastore of a node."""
+    """Make a node's datastore with all its CIDRs and no sandboxes."""
     datastore = kind(mode=shape.mode, cooldown_ns=cooldown_ns)
     first = BASE
     for number in range(shape.eni_count):
@@ -111,7 +111,7 @@ def filled(shape: NodeShape, cooldown_ns: int, kind: type[Datastore] = Datastore
 
 
 def assign_unassign(shape: NodeShape, churn: SandboxChurn, pod: PodRef | None = None, kind: type[Datastore] = Datastore) -> Workload:
-    """Assign a new sandbox and unassign the oldest, while half of the spare addresses cool at any time."""
+    """Assign a new sandbox and unassign the oldest; half of the spare addresses cool at any time."""
     cooldown_ns = max(1, (shape.address_count - churn.live) // 2)
     datastore = filled(shape, cooldown_ns, kind)
     pairs = churn.pairs

@@ -1,6 +1,8 @@
-"""Print what a pod event costs in a fleet, beside its floor and its rival: `python benchmarks/fleet_report.py [--rounds N] [--nodes N …]`.
+"""Print the cost of a fleet's pod event, its floor, and its cost with ticks.
 
-All are timed in turn, round by round; the median of the rounds counts, and ratios are taken within a round.
+Usage: `python benchmarks/fleet_report.py [--rounds N] [--nodes N …]`.
+
+Floors and fleets are timed in turn, round by round. Costs are medians of the rounds; a ratio compares costs of the same round.
 """
 # ruff: noqa: T201 - it is a script, it prints
 
@@ -23,7 +25,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 1_000, 10_000])
     arguments = parser.parse_args()
-    print(f"the {'compiled' if USING_EXTENSION else 'plain'} loop ({Member.__module__}); nanoseconds for each pod that comes or goes")
+    print(f"the {'compiled' if USING_EXTENSION else 'plain'} loop ({Member.__module__}); nanoseconds per pod event (arrival or deletion)")
     scenarios = {count: churn(count, max(EVENTS, count * PODS_PER_NODE * 5) // 2) for count in arguments.nodes}
     costs: dict[int, list[float]] = {count: [] for count in scenarios}
     floors: dict[int, list[float]] = {count: [] for count in scenarios}
@@ -40,10 +42,10 @@ def main() -> None:
     for count in others:
         growth = statistics.median(cost / base for cost, base in zip(costs[count], costs[first], strict=True))
         print(f"  growth from {first:,} to {count:,} nodes: {growth:.2f} × (target 2.5)")
-    naive, _ = time_fleet(churn(first, 5_000), tickless=False)
-    ours, _ = time_fleet(churn(first, 5_000))
-    print(f"  every 5 s a tick of each of {first:,} nodes: {naive:,.0f} ns, {naive / ours:.0f} × as long")
-    print(f"  most memory in use: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    ticking, _ = time_fleet(churn(first, 5_000), tickless=False)
+    tickless, _ = time_fleet(churn(first, 5_000))
+    print(f"  with a tick of each of {first:,} nodes every 5 s: {ticking:,.0f} ns, {ticking / tickless:.0f} × as long")
+    print(f"  peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ NODES_PER_SUBNET = 1500
 
 
 def churn(node_count: int, pod_count: int, *, seed: int = 1) -> Scenario:
-    """m5.large nodes as AWS ships the CNI, with 20 pods each; as many come as go, one by one, from the eleventh minute on."""
+    """Make a scenario: m5.large nodes with AWS's CNI defaults and 20 pods each; from minute 10 on, pods come and go at the same rate."""
     chance = random.Random(seed)
     live = node_count * PODS_PER_NODE
     begin_ns = 600 * S
@@ -44,10 +44,10 @@ def churn(node_count: int, pod_count: int, *, seed: int = 1) -> Scenario:
 
 
 def time_fleet(scenario: Scenario, *, tickless: bool = True) -> tuple[float, Fleet]:
-    """Run a fleet; answer with the nanoseconds of each pod event, and with the fleet.
+    """Run a fleet; return the nanoseconds per pod event, and the fleet.
 
-    That is what an event costs once the fleet has settled, in the second half of the run, and its share of what is prepared for all pods
-    before the first: two events a pod.
+    The cost is measured in the second half of the run, when the fleet has settled. An event's share of preparing the pods is added; a pod
+    has two events.
     """
     pods = scenario.workload.pods(scenario.seed, scenario.duration_ns)
     begin_ns = perf_counter_ns()
@@ -61,16 +61,16 @@ def time_fleet(scenario: Scenario, *, tickless: bool = True) -> tuple[float, Fle
 
 
 def time_floor(pending: int, steps: int) -> float:
-    """The least for an event in Python: the nanoseconds of heappush + heappop + dict set + dict pop, with so many events pending."""
+    """Return the nanoseconds of heappush + heappop + dict set + dict pop, the least work per event in Python, with `pending` events."""
     chance = random.Random(1)
     heap = [(chance.random(), number) for number in range(pending)]
     heapq.heapify(heap)
-    steps_of = [chance.random() for _ in range(steps)]
+    delays = [chance.random() for _ in range(steps)]
     homes: dict[int, float] = {}
     begin_ns = perf_counter_ns()
-    for number, step in enumerate(steps_of):
-        heapq.heappush(heap, (heap[0][0] + step, number))
+    for number, delay in enumerate(delays):
+        heapq.heappush(heap, (heap[0][0] + delay, number))
         _, first = heapq.heappop(heap)
-        homes[first] = step
+        homes[first] = delay
         homes.pop(first)
     return (perf_counter_ns() - begin_ns) / steps

@@ -1,8 +1,8 @@
 """Workloads, the floors that they are compared with, and the timing of both in one run.
 
-A workload runs a number of steps and checks the result. A floor is the least work that Python can do for the same purpose. All are timed in
-turn, round by round, so that a slow machine slows all of them. A ratio is computed within a round, net of the empty loop; the result is the
-median over the rounds.
+A workload runs a number of steps and checks the result. A floor is the least work that Python can do for the same purpose. They are timed
+in turn, round by round, so that a slow machine slows all of them. A ratio is computed within a round, net of the empty loop; the result is
+the median over the rounds.
 """
 
 import statistics
@@ -88,7 +88,7 @@ def dict_floor(churn: Churn) -> Workload:
     def run() -> None:
         now_ns = BEGIN_NS
         for new, old in pairs:
-            now_ns += 1  # unused, but the empty loop, which is subtracted, does it too
+            now_ns += 1  # unused, but the subtracted empty loop does it too
             held[new] = value
             held.pop(old)
 
@@ -108,13 +108,13 @@ class Timing:
 
 
 def compare(empty: Workload, floor: Workload, workloads: Sequence[Workload], rounds: int) -> list[Timing]:
-    """Time the floor and the workloads in turn; return a timing of each, the floor first."""
+    """Time the floor and the workloads in turn, and return their timings, the floor first."""
     costs: list[list[float]] = []
     every = (empty, floor, *workloads)
     for number in range(rounds):
         row = [0.0] * len(every)
         for step in range(len(every)):
-            # Each round starts with another workload; on a busy machine, process switches could otherwise always hit the same one.
+            # Each round starts with another workload, so that process switches on a busy machine don't always hit the same one.
             place = (number + step) % len(every)
             begin = perf_counter_ns()
             every[place].run()

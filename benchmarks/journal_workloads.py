@@ -20,8 +20,8 @@ from vpcipam.journal.sqlite import SqliteJournal
 POD = PodRef("default", "web")
 
 
-class FilesOfUpstream(Files):
-    """As in ipamd: the file is synced and the folder is not, so the old file may be there after a power cut."""
+class IpamdFiles(Files):
+    """Sync the file but not its folder, as ipamd does. After a power cut the old file can be back."""
 
     def sync(self, descriptor: int) -> None:
         """Sync only files."""
@@ -31,7 +31,7 @@ class FilesOfUpstream(Files):
 
 JOURNALS: dict[str, Callable[[Path], Journal]] = {
     "JSON file, synced with its folder": lambda folder: IpamJsonFile(folder / "ipam.json"),
-    "JSON file, synced as ipamd does": lambda folder: IpamJsonFile(folder / "ipam.json", files=FilesOfUpstream()),
+    "JSON file, synced as ipamd does": lambda folder: IpamJsonFile(folder / "ipam.json", files=IpamdFiles()),
     "SQLite, FULL": lambda folder: SqliteJournal(folder / "ipam.sqlite"),
     "SQLite, NORMAL": lambda folder: SqliteJournal(folder / "ipam.sqlite", synchronous="NORMAL"),
     "SQLite, OFF": lambda folder: SqliteJournal(folder / "ipam.sqlite", synchronous="OFF"),
@@ -41,7 +41,7 @@ JOURNALS: dict[str, Callable[[Path], Journal]] = {
 
 @contextmanager
 def churns(address_count: int, pairs: int, names: tuple[tuple[str, int], ...]) -> Iterator[list[Workload]]:
-    """Make workloads from names of journals and the number of sandboxes that come and go together."""
+    """Make a workload for each journal name and group size, the number of sandboxes that come and go together."""
     with ExitStack() as stack:
         work = []
         for name, group in names:

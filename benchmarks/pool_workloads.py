@@ -78,7 +78,7 @@ def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size
 
 
 def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, block_size: int, burst: int) -> Workload:
-    """Run the churn with `burst` pairs at each instant, so that as many cooldowns end together."""
+    """Run the churn with `burst` pairs at each instant, so that `burst` cooldowns end together."""
     total = block_count * block_size
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (total - churn.live) // 2 // burst))
@@ -105,9 +105,9 @@ def assign_unassign_in_bursts(twin: ModuleType, churn: Churn, block_count: int, 
 
 
 def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_count: int, block_size: int) -> Workload:
-    """Run the same churn at any pool size, beside keys that stay assigned.
+    """Run the churn beside keys that stay assigned, so that it has the same keys at any pool size.
 
-    The keys of the churn then stay in the cache, like keys that a caller has just made; any extra cost of a larger pool is its own.
+    The churn's keys stay in the cache, like keys that a caller has just made. Any extra cost of a larger pool is then the pool's own.
     """
     pairs = churn.pairs
     pool = twin.AddressPool(cooldown_ns=max(1, (block_count * block_size - live) // 2))

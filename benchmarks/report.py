@@ -16,8 +16,8 @@ from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, p
 
 from vpcipam import PodRef
 
-STEPS = 5_000  # a fraction of a millisecond per round, so most rounds pass without a switch to another process
-BURST = 3  # pods at a time: as many as fit into the smallest pool
+STEPS = 5_000  # a round takes a fraction of a millisecond, so the machine rarely switches processes in one
+BURST = 3  # pods at a time: the most that fit into the smallest pool
 POOLS = (
     (1, 16),
     (7, 16),
@@ -28,7 +28,7 @@ POOLS = (
 
 
 def twins() -> Iterator[ModuleType]:
-    """The twins that are built, the compiled one first."""
+    """Yield the twins that are built, the compiled one first."""
     for name in ("vpcipam._pool", "vpcipam.pool.plain"):
         try:
             yield importlib.import_module(name)
@@ -37,12 +37,12 @@ def twins() -> Iterator[ModuleType]:
 
 
 def pool_twin() -> ModuleType:
-    """The twin that the library uses."""
+    """Return the twin that the library uses."""
     return next(twins())
 
 
 def few_rounds(twin: ModuleType, rounds: int) -> int:
-    """Fewer rounds for the plain twin, which takes a hundred times as long."""
+    """Return fewer rounds for the plain twin, which takes a hundred times as long."""
     return rounds if twin.__name__ == "vpcipam._pool" else min(rounds, 5)
 
 
@@ -72,7 +72,7 @@ def address_section(rounds: int) -> None:
     for twin in twins():
         for block_count, block_size in POOLS:
             churn = Churn(int(block_count * block_size * 0.6), STEPS)
-            # Random placement in the plain twin goes through a list of groups: at thousands of blocks it would take minutes.
+            # Random placement in the plain twin scans a list of groups, which takes minutes with thousands of blocks.
             placements = ("lowest", "packed", "spread", "random") if twin is pool_twin() else ("lowest",)
             work = [pool_workloads.assign_unassign(twin, churn, block_count, block_size, placement) for placement in placements]
             work.append(pool_workloads.assign_unassign_in_bursts(twin, churn, block_count, block_size, BURST))
@@ -85,7 +85,7 @@ def address_section(rounds: int) -> None:
 
 
 def growth_section(rounds: int) -> None:
-    """AddressPool of many addresses against one of 16: on the same churn, and with all keys taking turns."""
+    """AddressPool of many addresses against one of 16: with the same few keys, and with all keys in turn."""
     few, many = Churn(9, STEPS), Churn(7056, STEPS)
     for twin in twins():
         work = [
@@ -101,7 +101,7 @@ def growth_section(rounds: int) -> None:
         pool_workloads.assign_unassign(pool_twin(), many, 735, 16),
     ]
     title = "All keys of a node in turn, most of them not in the cache: dict and pool, few keys and many"
-    table(title, "none: the keys themselves cost this", compare(pair_loop(few), floor, work, rounds))
+    table(title, "none: this is the cost of the keys themselves", compare(pair_loop(few), floor, work, rounds))
 
 
 def datastore_section(rounds: int) -> None:
@@ -117,7 +117,7 @@ def datastore_section(rounds: int) -> None:
 
 
 def lock_section(rounds: int) -> None:
-    """Datastore against itself without its lock, the lock alone, and the datastore with events."""
+    """Datastore without its lock against: the datastore, the lock alone, and the datastore with events."""
     for shape in datastore_workloads.NODES[::3]:
         churn = datastore_workloads.churn_of(shape, STEPS)
         floor = datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Unlocked)
@@ -138,7 +138,7 @@ def journal_section(rounds: int) -> None:
     names = ((json_file, 1), (upstream, 1), (full, 1), (full, 4), (full, 16), (full, 48), (normal, 1), (off, 1), (memory, 1))
     with journal_workloads.churns(735, pairs, names) as work:
         timings = compare(empty_loop(pairs), work[0], work[1:], rounds)
-    table("Journals, assign + unassign; addresses", "SQLite ≤ 0.10 × for the same promise (docs/journals.md)", timings)
+    table("Journals, assign + unassign; addresses", "SQLite ≤ 0.10 × with the same durability (docs/journals.md)", timings)
     pairs, work = 1_000, []
     with ExitStack() as stack:
         for size in (16, 735, 11_760):
@@ -160,12 +160,12 @@ SECTIONS: dict[str, Callable[[int], None]] = {
 def main() -> None:
     """Print the requested sections, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)}; all if none is named")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=101, help="how often each workload is timed (default: %(default)s)")
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
     print(f"Python {platform.python_version()} on {platform.machine()}; medians of {arguments.rounds} rounds, net of the empty loop\n")
     for name in arguments.sections or SECTIONS:
         SECTIONS[name](arguments.rounds)

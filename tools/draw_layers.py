@@ -2,8 +2,8 @@
 
     python tools/draw_layers.py
 
-A room is a folder of the package or a module beside the folders. The layers below name the rooms of the picture. A room that is missing
-there, or that no longer exists, is an error.
+A room is a folder of the package or a module beside the folders. `LAYERS` lists the rooms of each layer; it must have exactly the rooms of
+the test.
 """
 
 import ast
@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parent.parent
 LAYERING = REPOSITORY / "tests" / "test_layering.py"
 PICTURE = REPOSITORY / "docs" / "pictures" / "layers.svg"
 
-# From the top down: what a layer knows, and its rooms.
+# From the top down: the subject of a layer, and its rooms.
 LAYERS = (
     ("people", "cli report"),
     ("many nodes, real nodes", "planner fleet inspection prometheus"),
@@ -41,7 +41,7 @@ STYLE = """
 
 
 def rooms() -> list[str]:
-    """Read the rooms from the test."""
+    """Read the list of rooms from the test."""
     for statement in ast.parse(LAYERING.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ROOMS":
             return str(ast.literal_eval(statement.value)).split()
@@ -49,7 +49,7 @@ def rooms() -> list[str]:
 
 
 def draw() -> str:
-    """Write the picture.
+    """Return the picture as SVG.
 
     Raises:
         SystemExit: a room is missing in `LAYERS`, or one there does not exist.
@@ -63,10 +63,10 @@ def draw() -> str:
         f"<style>{STYLE}</style>",
     ]
     lines.append("<title>The layers of vpcipam: each imports only from the layers below it</title>")
-    for number, (knows, names) in enumerate(LAYERS):
+    for number, (subject, names) in enumerate(LAYERS):
         top = number * (BAND + GAP)
         lines.append(f'<rect x="20" y="{top + 1}" width="{WIDTH - 21}" height="{BAND}" rx="4"/>')
-        lines.append(f'<text x="32" y="{top + 22}">{escape(knows)}</text>')
+        lines.append(f'<text x="32" y="{top + 22}">{escape(subject)}</text>')
         lines.append(f'<text class="room" x="{32 + LABEL_WIDTH}" y="{top + 22}">{escape(names)}</text>')
     lines.append(f'<path d="M8 4V{height - 12}m-5 -7l5 7l5 -7"/>')  # the direction of imports
     return "\n".join([*lines, "</svg>", ""])

@@ -2,7 +2,7 @@
 
     python tools/update_limits.py                          from every 5.x release of moto that the package index lists
     python tools/update_limits.py --from-json FILE         the same, then an answer of `aws ec2 describe-instance-types`
-    python tools/update_limits.py --keep --from-json FILE  the present table, then that answer
+    python tools/update_limits.py --keep --from-json FILE  the current table, then that answer
 
 The data are EC2's. Each release of the PyPI package moto contains a snapshot of EC2's answer. Newer snapshots lack retired types, so the
 table is the union of all snapshots; for each type the newest value wins. The same input gives the same bytes.
@@ -28,7 +28,7 @@ TABLE_PATH = REPOSITORY / "src" / "vpcipam" / "limits" / "data" / "instance_type
 CACHE_PATH = REPOSITORY / ".cache" / "moto"
 SNAPSHOT_NAME = re.compile(r"moto/ec2/resources/instance_types\.json(\.gz)?")
 MAJOR_VERSION = 5
-FEWEST_TYPES = 1395  # moto 5.2.5 alone has as many; fewer types mean that something was not read
+FEWEST_TYPES = 1395  # moto 5.2.5 alone has this many; fewer types mean that a snapshot was not read
 SOURCE_PREFIX = "# Source: "
 HEADER = f"""\
 # What EC2 allows an instance of each type. Made by tools/update_limits.py; do not edit.
@@ -54,23 +54,23 @@ def parse_versions(text: str) -> tuple[Version, ...]:
 
 
 def format_version(version: Version) -> str:
-    """Write a version as the index does."""
+    """Format a version as the index does."""
     return ".".join(map(str, version))
 
 
 def merge(snapshots: Iterable[Iterable[InstanceLimits]]) -> Limits:
-    """Unite snapshots, given oldest first; for each type the last one wins."""
+    """Unite snapshots, oldest first; for each type the last one wins."""
     return {limits.instance_type: limits for snapshot in snapshots for limits in snapshot}
 
 
 def format_table(table: Limits, sources: Sequence[str]) -> str:
-    """Write the whole file: a comment, the sources, the names of the columns, then the types in order."""
+    """Format the whole file: a comment, the sources, the column names, then the types in order."""
     rows = [format_row(table[name]) for name in sorted(table)]
     return HEADER + "; ".join(sources) + "\n" + "\t".join(COLUMNS) + "\n" + "".join(row + "\n" for row in rows)
 
 
 def parse_table(text: str) -> tuple[Limits, list[str]]:
-    """Read a file that `format_table` wrote: its types, and its sources."""
+    """Parse the types and the sources of a file from `format_table`."""
     lines = text.splitlines()
     sources = [source for line in lines if line.startswith(SOURCE_PREFIX) for source in line.removeprefix(SOURCE_PREFIX).split("; ")]
     rows = [line for line in lines if not line.startswith("#") and line != "\t".join(COLUMNS)]
@@ -97,7 +97,7 @@ def _summarise(limits: InstanceLimits) -> str:
 
 
 def read_snapshot(wheel: Path) -> tuple[InstanceLimits, ...]:
-    """Read the answer of EC2 that a wheel of moto holds."""
+    """Read EC2's answer in a wheel of moto."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if SNAPSHOT_NAME.fullmatch(name)]
         if len(names) != 1:
@@ -116,7 +116,7 @@ def find_wheel(version: Version, cache: Path) -> Path:
 
 
 def list_versions() -> tuple[Version, ...]:
-    """Ask the package index for the releases."""
+    """List the releases in the package index."""
     return parse_versions(_pip("index", "versions", "moto"))
 
 
@@ -129,7 +129,7 @@ def _pip(*arguments: str) -> str:
 
 
 def read_releases(cache: Path) -> tuple[Limits, str]:
-    """Unite the snapshots of all releases."""
+    """Unite the snapshots of all releases; return the types and the name of the source."""
     versions = list_versions()
     snapshots = []
     for number, version in enumerate(versions, 1):
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 1 if the table could not be updated, which leaves it unchanged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from-json", metavar="FILE", type=Path, action="append", default=[], help="an answer of describe-instance-types")
-    parser.add_argument("--keep", action="store_true", help="start from the present table instead of moto")
+    parser.add_argument("--keep", action="store_true", help="start from the current table instead of moto")
     parser.add_argument("--table", metavar="FILE", type=Path, default=TABLE_PATH, help="the table to update (default: the library's)")
     parser.add_argument(
         "--cache", metavar="FOLDER", type=Path, default=CACHE_PATH, help="the folder for moto's wheels (default: .cache/moto)"

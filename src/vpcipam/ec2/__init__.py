@@ -1,7 +1,7 @@
-"""EC2's address side: the calls that a node makes (`api`), and a faithful model that answers them (`model`).
+"""The EC2 calls that a node makes (`api`), and a faithful model that answers them (`model`).
 
-`Ec2Model`, `Conditions` and `Faults` are loaded when they are first asked for, so that a node that talks to the real EC2 does not pay for
-the model. `boto`, `fake` and `pytest_fixtures` need the extra `[ec2]` and are imported by their own names.
+`Ec2Model`, `Conditions` and `Faults` are imported on first access, so that a node on the real EC2 does not load the model. `boto`, `fake`
+and `pytest_fixtures` need the extra `[ec2]`; import them as modules.
 """
 
 import importlib

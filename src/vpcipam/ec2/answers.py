@@ -14,7 +14,7 @@ _NS_PER_US = 1_000
 
 
 def read_network_interface(item: Structure, *, zone: str | None = None) -> NetworkInterface:
-    """Parse an ENI; EC2 does not tell when it was created, so `created_ns` is 0.
+    """Parse an ENI. EC2 does not show when it was created, so `created_ns` is 0.
 
     Args:
         item: an item of DescribeNetworkInterfaces' NetworkInterfaces, or CreateNetworkInterface's NetworkInterface.

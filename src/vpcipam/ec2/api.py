@@ -21,7 +21,7 @@ from vpcipam.limits import InstanceLimits
 _Value = TypeVar("_Value")
 
 METADATA_ACTION = "InstanceMetadata"
-"""The name for reading an instance's metadata, beside the names of EC2's actions. It is no EC2 action: it is free and never throttled."""
+"""The action name of an instance metadata read. It is not an EC2 call: it is free and never throttled."""
 
 
 def is_mutating(action: str) -> bool:
@@ -30,7 +30,7 @@ def is_mutating(action: str) -> bool:
 
 
 def require_action(where: str, action: str) -> None:
-    """Check that a text is written like an EC2 action, not like a Python method; `where` begins the error message.
+    """Check that a name is written like an EC2 action, not like a Python method; `where` begins the error message.
 
     Raises:
         InvalidArgument: it is not.
@@ -199,7 +199,7 @@ class SubnetCidrReservation:
     """A range of a subnet from which EC2 picks no single addresses.
 
     Attributes:
-        reservation_type: `prefix`: EC2 picks prefixes from it; `explicit`: EC2 picks nothing from it.
+        reservation_type: `prefix` if EC2 picks prefixes from it, `explicit` if EC2 picks nothing from it.
         tags: pairs of key and value, sorted.
     """
 
@@ -335,7 +335,7 @@ class Ec2Api(Protocol):
 
 
 class InstanceLauncher(Protocol):
-    """A client that can launch instances. A model can; over the network the library never does."""
+    """A client that can launch instances. The model can; `BotoEc2` never launches any."""
 
     def launch_instance(self, instance_type: str | InstanceLimits, subnet_id: str, *, now_ns: int) -> Instance:
         """Launch an instance with its primary ENI."""

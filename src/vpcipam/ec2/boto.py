@@ -1,7 +1,7 @@
-"""The calls of a node over boto3, to the real EC2 or to the offline one of `vpcipam.ec2.fake`.
+"""A node's EC2 calls over boto3, to the real EC2 or to the offline one of `vpcipam.ec2.fake`.
 
 It needs the extra `[ec2]` (boto3). The caller provides the client, with region and credentials. `CLIENT_CONFIG` turns the client's own
-retries off: botocore would repeat a call whose answer was lost even if repeating it does harm.
+retries off: botocore would repeat every call whose answer was lost, even where that does harm.
 """
 
 import random
@@ -44,7 +44,7 @@ LONGEST_PAUSE_S = 60.0
 JITTER = 0.15
 """The pauses between attempts: 200 ms, doubled each time, plus up to 15 % (ipamd: its retries of detaching and deleting ENIs)."""
 ATTEMPT_COUNT = 8
-"""Eight attempts have 25 s of pauses, in which EC2's bucket of mutating calls gains 125 tokens."""
+"""The pauses of eight attempts add up to 25 s; meanwhile EC2's bucket of mutating calls gains 125 tokens."""
 
 _PAGE_SIZE = 1_000
 _PAGE_SIZE_OF_TYPES = 100
@@ -267,10 +267,10 @@ class BotoEc2:
         filters: Mapping[str, Iterable[str]] | None = None,
         page_size: int = _PAGE_SIZE,
     ) -> list[Any]:
-        """Return all pages of a Describe… action: the named items, with the parameter that takes names, or all."""
+        """Return the items of all pages of a Describe… action; `names` is the parameter for names and its value, empty for all items."""
         parameter, values = names
         named = sorted(set(values))
-        # EC2 refuses a page size beside names.
+        # EC2 refuses a page size together with names.
         members: dict[str, Any] = {parameter: named} if named else {"MaxResults": page_size}
         wanted = [{"Name": name, "Values": list(each)} for name, each in (filters or {}).items()]
         found: list[Any] = []

@@ -17,7 +17,7 @@ class Conditions:
 
     Attributes:
         throttle: the token buckets; None for no throttling.
-        latencies: the durations of calls; None for no time.
+        latencies: the durations of calls; None if calls take no time.
         describe_lag_ns: how far in the past Describe calls see ENIs, instances and subnets. Calls that change something see the present.
         metadata_lag_ns: how far in the past an instance's metadata shows its ENIs.
         faults: the faults to inject.
@@ -33,5 +33,5 @@ class Conditions:
 
     @classmethod
     def typical(cls, seed: int = 0, *, faults: Faults = NO_FAULTS) -> "Conditions":
-        """Create the conditions of an ordinary day: documented buckets, usual latencies, Describe 1 s late, metadata 2 s late."""
+        """Create typical conditions: documented buckets, plausible latencies, Describe calls 1 s stale, metadata 2 s stale."""
         return cls(Throttle(), TYPICAL_LATENCIES, describe_lag_ns=NS_PER_S, metadata_lag_ns=2 * NS_PER_S, faults=faults, seed=seed)

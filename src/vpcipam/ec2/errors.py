@@ -10,7 +10,7 @@ from vpcipam.errors import VpcIpamError
 
 
 class ErrorCode(enum.StrEnum):
-    """EC2's error codes: those that a node tells apart and those that the model answers."""
+    """EC2's error codes: those that a node distinguishes and those that the model answers."""
 
     # An id that does not exist.
     VPC_NOT_FOUND = "InvalidVpcID.NotFound"
@@ -47,7 +47,7 @@ class ErrorCode(enum.StrEnum):
     CIDR_IN_USE = "InvalidCidrBlock.InUse"
     DEPENDENCY_VIOLATION = "DependencyViolation"
     OPERATION_NOT_PERMITTED = "OperationNotPermitted"
-    # The call itself did not go through.
+    # The call was throttled, got no answer, was not authorized, or was a dry run.
     REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"
     REQUEST_TIMEOUT = "RequestTimeout"
     UNAUTHORIZED = "UnauthorizedOperation"
@@ -55,7 +55,7 @@ class ErrorCode(enum.StrEnum):
 
 
 OUT_OF_ADDRESSES = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES, ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
-"""The codes after which a node leaves its subnet alone for a while (docs/ipamd.md, "Growing the pool": 120 s)."""
+"""The codes that start a node's pause of 120 s (docs/ipamd.md, "Growing the pool")."""
 
 THROTTLED = frozenset(
     {
@@ -63,7 +63,7 @@ THROTTLED = frozenset(
         *("RequestThrottled", "TooManyRequestsException"),
     }
 )
-"""The codes with which AWS asks a caller to come back later."""
+"""The codes with which AWS throttles a call."""
 
 NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
 """The start of CreateNetworkInterface's InvalidParameterValue message when the subnet lacks room for secondary IPs or prefixes."""

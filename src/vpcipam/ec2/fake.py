@@ -9,7 +9,7 @@ that affects addresses in EC2 but is not modelled. `NotModelled` is not a `Clien
 answer. Parameters that don't affect addresses (security groups, images, user data, …) are ignored; each `ActionHandler` lists them as
 `ignores`.
 
-`DryRun=True` answers DryRunOperation. A repeated `ClientToken` gets the first answer again.
+A call with `DryRun=True` gets DryRunOperation. A repeated `ClientToken` gets the first answer again.
 """
 
 import functools
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _SERVICE: Final = "ec2"
 _CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "aws_session_token": "offline"}
 _NO_FILE = os.devnull
-"""The session's configuration and credentials file: an empty one."""
+"""An empty file, used as the session's configuration and credentials file."""
 _CONFIG = Config(
     signature_version=UNSIGNED,
     # Botocore's default mode, and the only one that leaves no trace in answers when it does not retry.
@@ -96,12 +96,12 @@ def fake_client(
         model: answers the calls; a test may inspect and change it directly.
         region_name: the region in the answers, whose first zone is the default zone of new subnets.
         now_ns: returns the time of each call, Unix nanoseconds, such as a `Clock`; by default all calls happen at 0.
-        config: changes to the client's configuration. By default the client does not retry: botocore would really wait, while the model's
-            time stands still.
+        config: changes to the client's configuration. By default the client does not retry: botocore would wait in real time, while the
+            model's time stands still.
 
     Raises:
         InvalidArgument: `service_name` is another service.
-        NotModelled: raised by a call of the client: the action, or a parameter that affects addresses, is not modelled.
+        NotModelled: (from the client's calls) the action, or a parameter that affects addresses, is not modelled.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -119,7 +119,7 @@ def fake_client(
     client: EC2Client = _session().client(
         _SERVICE,
         region_name=region_name,
-        # A name that never resolves (RFC 6761), so that even a bug here could reach no server.
+        # This name never resolves (RFC 6761), so that even a bug here can't reach a server.
         endpoint_url=f"https://ec2.{region_name}.offline.invalid",
         verify=False,
         config=_CONFIG if config is None else _CONFIG.merge(config),
@@ -159,7 +159,7 @@ def _session() -> "boto3.session.Session":
 
 
 class _Raw:
-    """An answer's body with the interface that botocore reads a connection through."""
+    """An answer's body with the interface of the connection that botocore reads."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

@@ -1,7 +1,7 @@
-"""Faults between a node and EC2, scripted or at random by seed.
+"""Faults in a node's calls to EC2: scripted, or random by seed.
 
-A `Fault` says what happens to which calls. `Faults` is a frozen list of them. `FaultInjector` counts the calls of one model and picks the
-faults.
+A `Fault` is an effect and the calls that it applies to. `Faults` is a frozen list of them. `FaultInjector` counts the calls of one model
+and picks the faults.
 """
 
 import enum
@@ -31,8 +31,8 @@ _DRAW_BOUND = 1 << 53
 class Crash(BaseException):
     """The caller dies in the middle of a call: its memory is lost, EC2's state stays.
 
-    It is not an `Exception`, so that no retry loop and no `except Exception` survives it. Only the test that asked for it catches it and
-    starts a new node.
+    It is not an `Exception`, so that no retry loop and no `except Exception` catches it. Only the test that injected it does, and starts a
+    new node.
 
     Attributes:
         action: the action of the call.
@@ -51,7 +51,7 @@ class Effect(enum.StrEnum):
     REFUSE = "refuse"
     """EC2 refuses the call with the fault's code; nothing changes."""
     LOSE_ANSWER = "lose-answer"
-    """The call takes effect, but the caller gets the fault's code. A call that EC2 refuses anyway gets its own refusal."""
+    """The call takes effect, but the caller gets the fault's code. A call that EC2 refuses anyway gets EC2's refusal."""
     CRASH_BEFORE = "crash-before"
     """`Crash` is raised; nothing changes."""
     CRASH_AFTER = "crash-after"
@@ -76,7 +76,7 @@ def _effect(value: Effect | str) -> Effect:
         raise InvalidArgument(f"effect is {value!r}; it must be one of {', '.join(Effect)}") from None
 
 
-def _usual_action(fault: "Fault") -> str | None:
+def _default_action(fault: "Fault") -> str | None:
     return METADATA_ACTION if fault.effect in METADATA_EFFECTS else None
 
 
@@ -90,13 +90,13 @@ class Fault:
             that apply to nothing else.
         nth: the number of the call, from 1, among the unthrottled calls of that action; None to pick calls by `rate`.
         rate: the probability for each call, 0 to 1.
-        code: the error code of REFUSE and LOSE_ANSWER. The default is botocore's for a request without an answer.
-        from_ns: the fault applies to no call before this time; None for no start.
-        until_ns: the fault applies to no call at or after this time; None for no end.
+        code: the error code of REFUSE and LOSE_ANSWER. The default, RequestTimeout, is botocore's for a request without an answer.
+        from_ns: the fault applies from this time on; None for no start.
+        until_ns: the fault applies before this time; None for no end.
     """
 
     effect: Effect = attrs.field(converter=_effect)
-    action: str | None = attrs.field(default=attrs.Factory(_usual_action, takes_self=True))
+    action: str | None = attrs.field(default=attrs.Factory(_default_action, takes_self=True))
     nth: int | None = attrs.field(default=None, kw_only=True)
     rate: float = attrs.field(default=0.0, kw_only=True)
     code: str = attrs.field(default=ErrorCode.REQUEST_TIMEOUT, kw_only=True)
@@ -127,12 +127,12 @@ def _cidr(cidr: str | Cidr) -> Cidr:
 
 @attrs.frozen
 class TakenAddress:
-    """An administrator's removal of an address from an ENI, before the first call at or after a time; ignored if the address is gone.
+    """The removal of an address from an ENI by an administrator; ignored if the ENI no longer has the address.
 
     Attributes:
         eni_id: the ENI.
         cidr: a secondary IP, a /28 or a /80; text is parsed.
-        at_ns: the time.
+        at_ns: the removal happens before the first call at or after this time.
     """
 
     eni_id: str
@@ -153,10 +153,10 @@ class Faults:
     """All faults of one model.
 
     Attributes:
-        faults: the first fault that picks a call applies to it; TAKE_ADDRESS applies beside another.
+        faults: the first fault that picks a call applies to it; TAKE_ADDRESS can apply together with another.
         taken: the addresses that an administrator removes at set times.
         seed: for all random picks. Each fault has its own random sequence, so that one more fault at the end does not change the others.
-        until_ns: no fault applies at or after this time; None for no end.
+        until_ns: faults apply before this time; None for no end.
     """
 
     faults: tuple[Fault, ...] = attrs.field(default=(), converter=_fault_tuple)
@@ -174,7 +174,7 @@ class Faults:
         code: str = ErrorCode.REQUEST_TIMEOUT,
         until_ns: int | None = None,
     ) -> "Faults":
-        """Create faults that apply each effect to each call of some actions at a rate."""
+        """Create faults that apply each effect at its rate to the calls of some actions."""
         wanted = tuple(actions)
         faults = tuple(
             Fault(effect, action, rate=rate, code=code)
@@ -192,7 +192,7 @@ class Injection:
     Attributes:
         fault: the fault of the call itself; None if it proceeds.
         removes_address: whether some ENI loses an address before the call.
-        number: a random number for what the effect leaves open: which ENI, which address.
+        number: a random number that picks the ENI and the address of the effect.
     """
 
     fault: Fault | None = None
@@ -210,7 +210,7 @@ class FaultInjector:
         self._faults = faults
         self._counts: Counter[str | None] = Counter()
         self._injected_counts: Counter[str] = Counter()
-        # The seed depends on the position only: a fault that ends sooner picks the same calls until then.
+        # The seed depends on the position only, so that a fault with an earlier end picks the same calls until then.
         self._draws = [(fault, Scatter(faults.seed ^ position << 32)) for position, fault in enumerate(faults.faults, start=1)]
         self._by_action: dict[str, list[tuple[Fault, Scatter]]] = {}
         self._numbers = Scatter(faults.seed)

@@ -13,8 +13,8 @@ from vpcipam.errors import InvalidArgument
 
 _MILLISECOND_NS = 1_000_000
 
-_WHOLE = 1_000_000
-"""The range of draws, in millionths; 1,000 of them are one per mille of a quantile."""
+_MILLION = 1_000_000
+"""Draws are millionths of all calls, from 0 to this."""
 
 
 def _sorted_points(points: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -67,7 +67,7 @@ class Latency:
         for (low, low_ns), (high, high_ns) in pairwise(self.points):
             if millionth <= high * 1000:
                 return low_ns + (high_ns - low_ns) * (millionth - low * 1000) // ((high - low) * 1000)
-        raise InvalidArgument(f"millionth is {millionth}; it must be 0 to {_WHOLE}")
+        raise InvalidArgument(f"millionth is {millionth}; it must be 0 to {_MILLION}")
 
 
 INSTANT = Latency.fixed(0)
@@ -122,8 +122,8 @@ TYPICAL_LATENCIES = Latencies(
     metadata=Latency.uniform(500_000, 1_500_000),
     throttled=_milliseconds(15, 30, 60, 150, 300),
 )
-"""Latencies of the order that operators see: an attach about 1 s, an assign well under 1 s, a metadata read about 1 ms. They are plausible
-values, not measurements; AWS promises none."""
+"""Plausible latencies, of the order that operators see: an attach about 1 s, an assign well under 1 s, a metadata read about 1 ms. They are
+not measured, and AWS guarantees none."""
 
 
 class Stopwatch:
@@ -144,4 +144,4 @@ class Stopwatch:
             # Python's `hash` would differ from run to run.
             source = self._sources[key] = latency, Scatter(self._seed ^ zlib.crc32(f"{action} {throttled}".encode()) << 32)
         latency, draws = source
-        self.elapsed_ns += latency.at(draws.below(_WHOLE + 1))
+        self.elapsed_ns += latency.at(draws.below(_MILLION + 1))

@@ -1,23 +1,23 @@
-"""A model of EC2's address side: VPCs, subnets, ENIs, prefixes, limits and error codes.
+"""A model of how EC2 manages addresses: VPCs, subnets, ENIs, prefixes, limits and error codes.
 
-`Ec2Model` implements `vpcipam.ec2.api.Ec2Api` and the actions with which an administrator creates VPCs, subnets and instances. It is
+`Ec2Model` implements `vpcipam.ec2.api.Ec2Api` and the actions that create VPCs, subnets and instances. It is
 deterministic: the same calls in the same order give the same ids, addresses and refusals.
 
 Each family of actions has a module in `vpcipam.ec2.actions`. The model does what EC2 documents; the rules cite their sources. Where the
 documentation is silent, the model does what users report, or else the least surprising thing:
 
-- An unattached ENI has no limit of an instance type, only one of 1,024 IPv6 addresses. AttachNetworkInterface counts its addresses and
-  refuses too many with InvalidInterface.IpAddressLimitExceeded.
+- An unattached ENI has one limit: 1,024 IPv6 addresses. AttachNetworkInterface checks the limits of the instance type and refuses too many
+  addresses with InvalidInterface.IpAddressLimitExceeded.
 - CreateNetworkInterface refuses with InvalidParameterValue if the subnet lacks room for the secondary IPs or prefixes, whether it is full
   or fragmented; AssignPrivateIpAddresses has a code for each. For too few /80s, both answer InsufficientCidrBlocks.
 - For a named address or prefix that is taken, the Assign actions answer InvalidParameterValue ("assigned, but move is not allowed"),
   CreateNetworkInterface and RunInstances InvalidIPAddress.InUse. With `allow_reassignment`, secondary IPs move within their subnet;
   primary IPs and prefixes do not.
 - EC2 picks prefixes from reservations of type `prefix` first, and from the rest of the subnet when those are full (according to the CNI's
-  maintainers: amazon-vpc-cni-k8s, issue 2749). A caller may name what it wants in a reservation of either type. Deleting a subnet deletes
-  its reservations.
-- EC2 picks single IPv6 addresses from the first /80 of the /64, which can never be a prefix. A named one makes the /80 around it unusable
-  as a prefix.
+  maintainers: amazon-vpc-cni-k8s, issue 2749). A caller can name addresses and prefixes in a reservation of either type. Deleting a
+  subnet deletes its reservations.
+- EC2 picks single IPv6 addresses from the first /80 of the /64, which can never be a prefix. A named one makes its /80 unusable as a
+  prefix.
 - A branch is `in-use` and of type `branch` while it is associated. Deleting a branch or a trunk deletes its associations. EC2 does not
   publish how many branches a type allows, and the model does not limit them.
 - A terminated instance is deleted at once.
@@ -66,10 +66,10 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         return f"<Ec2Model: {counts}>"
 
     def set_conditions(self, conditions: Conditions | None) -> None:
-        """Replace the conditions from now on, with full token buckets: for a setup that is free of them.
+        """Replace the conditions; the token buckets start full. Call it after a setup that ran without conditions.
 
         Raises:
-            InvalidArgument: the conditions have a lag, and there is a VPC already, whose past is unknown.
+            InvalidArgument: the conditions have a lag, but a VPC exists already, and its past was not recorded.
         """
         lags = conditions is not None and (conditions.describe_lag_ns or conditions.metadata_lag_ns)
         if lags and self._account.vpcs:
@@ -108,7 +108,7 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
 
     @property
     def retries_throttling(self) -> bool:
-        """Whether the model retries throttled calls: never, the caller must."""
+        """Whether the model retries throttled calls: always False; the caller must retry."""
         return False
 
     def pause(self, duration_ns: int) -> None:

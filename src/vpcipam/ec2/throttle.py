@@ -1,8 +1,8 @@
 """EC2's request throttling for one account in one region: token buckets, in whole numbers.
 
 Every action has its own bucket, whose size depends on the kind of action (Amazon EC2 Developer Guide, "Request throttling for the Amazon
-EC2 API"). The resource buckets of RunInstances and TerminateInstances are left out: with one instance per call they never empty before the
-request bucket does.
+EC2 API"). The model leaves out the resource buckets of RunInstances and TerminateInstances: with one instance per call they never empty
+before the request bucket does.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ class TokenBucket:
     Attributes:
         capacity: the most tokens that it holds, and the number at the start; 1 or more.
         refill_count: the tokens that arrive per `refill_period_ns`; 1 or more.
-        refill_period_ns: one second by default; longer for rates below one per second: 1 in 10 s is 0.1 per second.
+        refill_period_ns: one second by default; use a longer period for lower rates: 1 token in 10 s is 0.1 per second.
     """
 
     capacity: int = attrs.field(validator=_POSITIVE)
@@ -63,8 +63,8 @@ class Throttle:
         unfiltered: the bucket of DescribeInstances, and of DescribeNetworkInterfaces, for calls without a filter. EC2 does not count names
             (`NetworkInterfaceIds`) as a filter. Calls with a filter use a separate bucket.
         mutating: the bucket of each other action.
-        shared: one more bucket that every call uses; None for none, as in EC2. It models a limit that all callers of an account share, such
-            as a client's own.
+        shared: one more bucket that every call uses; None for none, as in EC2. It models a limit that all callers share, such as
+            a client's own rate limit.
     """
 
     actions: tuple[tuple[str, TokenBucket], ...] = attrs.field(default=ACTION_BUCKETS, converter=_by_name)
@@ -87,12 +87,12 @@ class Throttle:
 class BucketLevel:
     """The current content of a token bucket.
 
-    The level is counted in parts of a token: `refill_period_ns` parts make a token, and `refill_count` parts arrive each nanosecond. So no
-    rounding occurs, and frequent calls gain nothing.
+    The level is counted in parts of a token: `refill_period_ns` parts make a token, and `refill_count` parts arrive each nanosecond. This
+    avoids rounding, so that frequent calls gain nothing.
 
     Invariants:
         1. In any series of takes, at most `capacity` succeed, plus the tokens that arrive between its first and its last time.
-        2. A time before the latest one adds nothing.
+        2. A call at a time before the latest one adds no tokens.
     """
 
     def __init__(self, bucket: TokenBucket) -> None:
@@ -123,7 +123,7 @@ class BucketLevels:
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
         self._own: dict[tuple[str, bool], BucketLevel] = {}
-        self._drawn: dict[tuple[str, bool], tuple[BucketLevel, ...]] = {}
+        self._levels: dict[tuple[str, bool], tuple[BucketLevel, ...]] = {}
         self._shared = None if throttle.shared is None else BucketLevel(throttle.shared)
         self._throttled_counts: Counter[str] = Counter()
 
@@ -134,14 +134,14 @@ class BucketLevels:
 
     def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int:
         """Return the number of calls of an action that would be admitted in a row at a time."""
-        return min(level.tokens(now_ns) for level in self._drawn_from(action, filtered=filtered))
+        return min(level.tokens(now_ns) for level in self._levels_of(action, filtered=filtered))
 
     def admit(self, action: str, now_ns: int, *, filtered: bool = True) -> bool:
         """Take a call's token from each bucket that it uses, or from none if one is empty; tell whether the call is admitted.
 
         Complexity: O(1).
         """
-        levels = self._drawn_from(action, filtered=filtered)
+        levels = self._levels_of(action, filtered=filtered)
         if any(level.tokens(now_ns) == 0 for level in levels):
             self._throttled_counts[action] += 1
             return False
@@ -149,12 +149,12 @@ class BucketLevels:
             level.take(now_ns)
         return True
 
-    def _drawn_from(self, action: str, *, filtered: bool) -> tuple[BucketLevel, ...]:
+    def _levels_of(self, action: str, *, filtered: bool) -> tuple[BucketLevel, ...]:
         key = action, filtered
-        levels = self._drawn.get(key)
+        levels = self._levels.get(key)
         if levels is None:
             require_action("action", action)
             unfiltered = self._throttle.is_unfiltered(action, filtered=filtered)
             own = self._own.setdefault((action, unfiltered), BucketLevel(self._throttle.bucket(action, filtered=filtered)))
-            levels = self._drawn[key] = (own,) if self._shared is None else (own, self._shared)
+            levels = self._levels[key] = (own,) if self._shared is None else (own, self._shared)
         return levels

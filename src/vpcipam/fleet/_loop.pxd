@@ -9,7 +9,7 @@ cdef class Member:
     cdef public bint ready, gone
     cdef public list ranks, row
     cdef public dict waiting
-    cdef public object name, group, node, datastore, pool, assign, unassign
+    cdef public object name, group, node, datastore, pool
 
 
 cdef class Scheduler:
@@ -26,7 +26,7 @@ cdef class Scheduler:
 
 
 @cython.locals(
-    created_ns="long long[::1]", deleted_ns="long long[::1]", deletions="long long[::1]", keys=list, homes=list,
+    created_ns="long long[::1]", deleted_ns="long long[::1]", deletions="long long[::1]", names=list, keys=list, homes=list,
     pending=dict, event=tuple, member=Member,
     arrived="long long", deleted="long long", number="long long",
     arrival_ns="long long", deletion_ns="long long", now_ns="long long", event_ns="long long",

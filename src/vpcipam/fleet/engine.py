@@ -16,7 +16,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger
-from vpcipam.fleet.loop import ARRIVE, DELETE, Event, Member, Scheduler, count_cooling, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.node import Node
@@ -122,7 +122,7 @@ class Fleet:
     def _window_ns(self) -> int:
         days = self.scenario.duration_ns / 86_400e9
         wakes = 24 * days * sum(group.max_count for group in self.scenario.groups)
-        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.keys) + wakes + EVENTS_PER_WINDOW)))
+        return max(1, int(self.scenario.duration_ns * EVENTS_PER_WINDOW / (2 * len(self.ledger.names) + wakes + EVENTS_PER_WINDOW)))
 
     def handle(self, event: Event) -> None:
         """Handle an event of a node, or of the fleet."""
@@ -218,7 +218,7 @@ class Fleet:
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
         """Try to give a pod that waited an address. Return whether it got one."""
         try:
-            member.assign(self.ledger.keys[number], now_ns)
+            member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
         self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
@@ -227,6 +227,8 @@ class Fleet:
 
     def wait_for_address(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
+        if member.waiting is NO_PODS:
+            member.waiting = {}
         member.waiting[number] = now_ns
         self.waiting_count += 1
         self._plan_retry(member, now_ns)
@@ -470,7 +472,7 @@ class Fleet:
         for member in self.members:
             recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
             recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.keys))
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
 
     def _check(self) -> None:
         """Assert what must hold between two events."""

@@ -1,1 +1,6 @@
-"""Pictures of a fleet's run; needs matplotlib (`vpcipam[plots]`)."""
+"""Pictures of a fleet's run.
+
+The functions are in `vpcipam.report.plots`, which needs matplotlib (`vpcipam[plots]`); importing this package needs nothing.
+"""
+
+__all__ = ["plots"]

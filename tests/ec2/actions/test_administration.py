@@ -256,7 +256,7 @@ def test_an_unknown_subnet_is_not_found(ec2, subnet_id, refused):
 
 
 def test_one_text_in_place_of_a_list_is_a_type_error(ec2, subnet_id):
-    with pytest.raises(TypeError, match="a list of texts is wanted"):
+    with pytest.raises(TypeError, match="give a list of texts"):
         ec2.describe_subnets(subnet_ids=subnet_id, now_ns=0)
 
 

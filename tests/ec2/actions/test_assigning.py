@@ -128,9 +128,9 @@ def test_two_ways_of_asking_in_one_call_are_refused(ec2, attached_id, refused, w
 
 @pytest.mark.parametrize("wanted", [{"addresses": "10.0.1.99"}, {"prefixes": "10.0.1.96/28"}])
 def test_one_text_in_place_of_a_list_is_a_type_error(ec2, attached_id, wanted):
-    with pytest.raises(TypeError, match="a list of texts is wanted"):
+    with pytest.raises(TypeError, match="give a list of texts"):
         ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
-    with pytest.raises(TypeError, match="a list of texts is wanted"):
+    with pytest.raises(TypeError, match="give a list of texts"):
         ec2.unassign_private_ip_addresses(attached_id, **wanted, now_ns=0)
 
 

@@ -155,7 +155,7 @@ def test_an_unknown_filter_or_one_without_values_is_an_invalid_value(ec2, subnet
 
 
 def test_the_values_of_a_filter_are_a_list(ec2):
-    with pytest.raises(TypeError, match="a list of texts is wanted"):
+    with pytest.raises(TypeError, match="give a list of texts"):
         ec2.describe_subnets(filters={"vpc-id": "vpc-1"}, now_ns=0)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.ec2.api import ErrorCode
-from vpcipam.ec2.state.rules import DETACHED_IPV6_LIMIT
+from vpcipam.ec2.state.rules import UNATTACHED_IPV6_LIMIT
 
 
 def eni(ec2, eni_id):
@@ -237,16 +237,16 @@ def test_too_many_ipv6_addresses_for_the_type_are_refused_on_attach(ec2, subnet_
         attach(ec2, made.eni_id, instance_id)
 
 
-@pytest.mark.parametrize("count", [DETACHED_IPV6_LIMIT + 1, 10**9, 2**70])
+@pytest.mark.parametrize("count", [UNATTACHED_IPV6_LIMIT + 1, 10**9, 2**70])
 def test_an_eni_on_no_instance_takes_a_bounded_number_of_ipv6_addresses(ec2, subnet_id, eni_id, refused, count):
-    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {DETACHED_IPV6_LIMIT} IPv6 addresses"):
+    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {UNATTACHED_IPV6_LIMIT} IPv6 addresses"):
         ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=count, now_ns=0)
-    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {DETACHED_IPV6_LIMIT} IPv6 addresses"):
+    with refused(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"at most {UNATTACHED_IPV6_LIMIT} IPv6 addresses"):
         ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=count, now_ns=0)
 
 
 def test_exactly_the_bound_of_ipv6_addresses_is_taken(ec2, eni_id):
-    assert len(ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=DETACHED_IPV6_LIMIT, now_ns=0)) == DETACHED_IPV6_LIMIT
+    assert len(ec2.assign_ipv6_addresses(eni_id, ipv6_address_count=UNATTACHED_IPV6_LIMIT, now_ns=0)) == UNATTACHED_IPV6_LIMIT
 
 
 @pytest.mark.parametrize("wanted", [{}, {"ipv6_prefix_count": 0}, {"addresses": []}])

@@ -1,4 +1,4 @@
-"""The base of all action classes: the account, how a call begins and ends, and what a read sees."""
+"""The base of all action classes: it holds the account, begins and ends calls, and selects the state that a read sees."""
 
 import operator
 from collections import Counter
@@ -38,10 +38,10 @@ class Views(Mapping[str, _View_co]):
 
 
 class Actions:
-    """An account, and how its actions begin, end and read.
+    """An account and the common parts of its actions.
 
-    An action calls `_begin` first and checks everything before it changes anything; an action that changes something returns through
-    `_done`. An action that reads takes subnets, ENIs and instances from `_visible`, which may show the past.
+    An action calls `_begin` first, and checks everything before it changes anything. A mutating action returns through `_done`. A read-only
+    action takes subnets, ENIs and instances from `_visible`, which may show the past.
     """
 
     def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: Conditions | None = None) -> None:
@@ -56,7 +56,7 @@ class Actions:
         self._metadata_read_count = 0
 
     def _begin(self, action: str, now_ns: int, *, filtered: bool = True) -> Call:
-        """Start a call of any action; `filtered` matters only to the throttling of some Describe actions."""
+        """Start a call; `filtered` affects only the throttling of some Describe actions."""
         call = Call(action, operator.index(now_ns))
         self._call_counts[action] += 1
         if self._interceptor is not None:
@@ -79,6 +79,6 @@ class Actions:
         return named or tuple(visible.values())
 
     def _visible(self, call: Call) -> Snapshot:
-        """Return the ENIs, instances and subnets that a reading call sees: the present ones or, with a lag, those of the past."""
+        """Return the ENIs, instances and subnets that a read-only call sees: the present ones or, with a lag, past ones."""
         past = None if self._interceptor is None else self._interceptor.snapshot(call)
         return self._present if past is None else past

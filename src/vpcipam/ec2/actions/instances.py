@@ -29,8 +29,8 @@ class InstanceActions(Actions):
     ) -> Instance:
         """Launch an instance (RunInstances) with its primary ENI in the same subnet; terminating it deletes that ENI.
 
-        `instance_type` is a name or your own limits, which `describe_instance_types` then knows by their name. `private_ip` names the
-        primary IP; by default EC2 picks it.
+        `instance_type` is a name or your own limits, which `describe_instance_types` then lists too. `private_ip` names the primary IP; by
+        default EC2 picks it.
 
         Raises:
             Ec2Error: InsufficientFreeAddressesInSubnet if there is no address for the primary ENI; InvalidIPAddress.InUse for a
@@ -83,7 +83,7 @@ class InstanceActions(Actions):
         return tagged_matching(call, shown, INSTANCE_FILTERS, filters or {})
 
     def describe_instance_types(self, *, instance_types: Iterable[str] = (), now_ns: int) -> tuple[InstanceLimits, ...]:
-        """List the limits of instance types: the named ones, in the order given, or all, with those that were launched with own limits.
+        """List the limits of instance types: the named ones, in the order given, or all, including those launched with your own limits.
 
         Raises:
             Ec2Error: InvalidInstanceType for an unknown name.

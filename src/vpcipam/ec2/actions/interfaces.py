@@ -37,12 +37,12 @@ class InterfaceActions(Actions):
     ) -> NetworkInterface:
         """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
-        EC2 picks the addresses that a `…_count` asks for; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
-        names it. `interface_type` is `interface`, `trunk`, `branch` or `efa`. Tags are pairs of key and value; of a key given twice, the
+        The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
+        names it. `interface_type` is `interface`, `trunk`, `branch` or `efa`. Tags are pairs of key and value; if a key is given twice, its
         last value counts.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for several ways of asking for IPv4 beside the primary IP, or for IPv6;
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, or more than one IPv6 argument;
                 InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
                 InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
                 primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
@@ -81,11 +81,11 @@ class InterfaceActions(Actions):
     ) -> str:
         """Attach an ENI and return the attachment's id. The ENI outlives the instance unless `delete_on_termination` is set later.
 
-        Device indexes run from 0 to one less than the card's maximum of ENIs. On cards other than the default one, users start at 1, so
-        there they run up to the maximum.
+        Device indexes run from 0 to one less than the card's maximum of ENIs. On cards other than the default one, callers start at
+        1, so there they run up to the maximum.
 
         Raises:
-            Ec2Error: in this order: the NotFound codes; InvalidNetworkInterface.InUse if it is attached or the branch of a trunk;
+            Ec2Error: checked in this order: the NotFound codes; InvalidNetworkInterface.InUse if it is attached or the branch of a trunk;
                 InvalidParameterCombination across availability zones; InvalidParameterValue for an unknown card, or a device index below 0
                 or taken; AttachmentLimitExceeded for a full card; InvalidParameterValue for a device index above the card's highest;
                 InvalidInterface.IpAddressLimitExceeded for more addresses than the type allows; InvalidParameterValue for prefixes on a

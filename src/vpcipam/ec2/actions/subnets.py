@@ -35,7 +35,7 @@ class SubnetActions(Actions):
         """Create a subnet; EC2 keeps its first four addresses and its last.
 
         `cidr` is a /16 to /28 within a CIDR of the VPC and may have host bits set (EC2: 100.68.0.18/18 becomes 100.68.0.0/18). `ipv6_cidr`
-        is a /64 within the VPC's IPv6 CIDR. Tags are pairs of key and value; of a key given twice, the last value counts.
+        is a /64 within the VPC's IPv6 CIDR. Tags are pairs of key and value; if a key is given twice, its last value counts.
 
         Raises:
             Ec2Error: InvalidSubnet.Range for a CIDR of another size or outside the VPC; InvalidSubnet.Conflict if it overlaps another
@@ -67,7 +67,7 @@ class SubnetActions(Actions):
         return self._done(call, subnet.view())
 
     def delete_subnet(self, subnet_id: str, *, now_ns: int = 0) -> None:
-        """Delete a subnet without ENIs; its reservations go with it.
+        """Delete a subnet without ENIs, and its reservations.
 
         Raises:
             Ec2Error: DependencyViolation while it has ENIs, attached or not.
@@ -102,10 +102,10 @@ class SubnetActions(Actions):
         tags: Iterable[tuple[str, str]] = (),
         now_ns: int = 0,
     ) -> SubnetCidrReservation:
-        """Reserve a range of a subnet, IPv4 or IPv6; addresses in it that are in use stay in use.
+        """Reserve a range of a subnet, IPv4 or IPv6; addresses already in use in it stay in use.
 
-        With the type `prefix`, EC2 picks /28s and /80s from the range first, but no single addresses; with `explicit` it picks nothing
-        from it. In both, a caller may name what it wants.
+        With the type `prefix`, EC2 picks /28s and /80s from the range first, but no single addresses. With `explicit` it picks nothing
+        from it. With either, a caller can name addresses and prefixes in the range.
 
         Raises:
             Ec2Error: InvalidParameterValue for another type, and for a range that is not a CIDR, has host bits set, lies outside the
@@ -146,10 +146,10 @@ class SubnetActions(Actions):
         shown = (reservation.view() for reservation in subnet.reservations.values())
         return tagged_matching(call, shown, RESERVATION_FILTERS, filters or {})
 
-    # --- beside EC2's actions --------------------------------------------------------------------------------------------
+    # --- not EC2 actions -------------------------------------------------------------------------------------------------
 
     def subnet_space(self, subnet_id: str) -> SubnetSpace:
-        """Count a subnet's IPv4 addresses as they are now. This is not an EC2 call: it is neither counted nor delayed.
+        """Count a subnet's IPv4 addresses in each state. This is not an EC2 call: it is neither counted nor delayed.
 
         Raises:
             InvalidArgument: there is no such subnet.

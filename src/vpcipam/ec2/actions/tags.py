@@ -16,7 +16,7 @@ class TagActions(Actions):
     def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
         """Add tags, pairs of key and value, to resources of any kinds; an existing tag gets the new value.
 
-        Of a key given twice, the last value counts.
+        If a key is given twice, its last value counts.
 
         Raises:
             Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept;

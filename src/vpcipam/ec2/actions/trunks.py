@@ -45,7 +45,7 @@ class TrunkActions(Actions):
             raise call.refusal(ErrorCode.ENI_IN_USE, f"Interface: [{branch_eni_id}] in use.")
         if branch.subnet.availability_zone != trunk.subnet.availability_zone:
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{branch_eni_id} and {trunk_eni_id} are in different zones")
-        _require_free_place(call, trunk, vlan, gre)
+        _require_free_vlan_or_gre_key(call, trunk, vlan, gre)
         association = TrunkAssociationRecord(self._account.new_id("trunk-assoc"), branch, trunk, vlan, gre)
         self._account.add_trunk_association(association)
         return self._done(call, association.view())
@@ -74,9 +74,9 @@ class TrunkActions(Actions):
         return tagged_matching(call, shown, TRUNK_FILTERS, filters or {})
 
 
-def _require_free_place(call: Call, trunk: EniRecord, vlan_id: int | None, gre_key: int | None) -> None:
+def _require_free_vlan_or_gre_key(call: Call, trunk: EniRecord, vlan_id: int | None, gre_key: int | None) -> None:
     if vlan_id is not None and vlan_id not in VLAN_IDS:
         raise call.invalid(f"vlan_id is {vlan_id}; it must be {VLAN_IDS.start} to {VLAN_IDS.stop - 1}")
     for association in trunk.branches.values():
         if (association.vlan_id, association.gre_key) == (vlan_id, gre_key):
-            raise call.invalid(f"{trunk.eni_id} already has a branch there: {association.branch.eni_id}")
+            raise call.invalid(f"{trunk.eni_id} already has a branch with this VLAN id or GRE key: {association.branch.eni_id}")

@@ -31,7 +31,7 @@ class VpcActions(Actions):
         return self._done(call, vpc.view())
 
     def associate_vpc_cidr_block(self, vpc_id: str, cidr: str, *, now_ns: int = 0) -> Vpc:
-        """Associate one more IPv4 CIDR with a VPC, as custom networking does.
+        """Associate one more IPv4 CIDR with a VPC, as custom networking requires.
 
         Raises:
             Ec2Error: InvalidVpc.Range as for `create_vpc`; CidrConflict if it overlaps a CIDR of the VPC.

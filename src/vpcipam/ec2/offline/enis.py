@@ -38,7 +38,7 @@ def _show_created(request: Request, eni: NetworkInterface) -> Members:
 
 
 def _private_ips(request: Request) -> tuple[str | None, tuple[str, ...]]:
-    """Return the named primary IP, None if there is none, and the secondary ones; two parameters of EC2 may name the primary IP."""
+    """Return the named primary IP, or None, and the named secondary ones. EC2 has two parameters for the primary IP."""
     items = request.get("PrivateIpAddresses", ())
     primaries = [item.get("PrivateIpAddress", "") for item in items if item.get("Primary", False)]
     primaries += [request.get("PrivateIpAddress")] if "PrivateIpAddress" in request.members else []

@@ -23,7 +23,7 @@ def _create(request: Request) -> Members:
 
 
 def _zone(request: Request) -> str:
-    """Return the zone that is asked for by name or id; by default the region's first one."""
+    """Return the requested zone, given by name or id; by default the region's first one."""
     zone_id = request.get("AvailabilityZoneId")
     zone: str = request.get("AvailabilityZone", f"{request.region.name}a")
     if zone_id is None:

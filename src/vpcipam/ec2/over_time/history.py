@@ -13,8 +13,8 @@ _EVER_SINCE = -(1 << 127)
 class History(Generic[_Value]):
     """The values of keys over time, kept for a limited time.
 
-    The times of a key never fall: a change dated before the key's latest one gets the latest one's time. Keys are listed in the order of
-    their first values.
+    The times of a key never decrease: a change dated before the key's latest one gets the latest one's time. Keys are listed in the order
+    of their first values.
 
     Args:
         keep_ns: how far back from a key's latest change its past is kept, 0 or more. An earlier time shows the oldest value that is kept.
@@ -45,7 +45,7 @@ class History(Generic[_Value]):
         self._forget_gone(at_ns)
 
     def as_of(self, key: str, time_ns: int) -> _Value | None:
-        """Return a key's value at a time, changes at that time included; None if it had none."""
+        """Return a key's value at a time, including changes at that time; None if it had none."""
         changes = self._changes.get(key, [])
         index = bisect_right(changes, time_ns, key=_time) - 1
         return None if index < 0 else changes[index][1]

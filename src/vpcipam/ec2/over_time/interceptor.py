@@ -42,7 +42,7 @@ class CallInterceptor:
         self._snapshots = Snapshots(account, longest_ns + CLOCK_SKEW_NS) if longest_ns else None
 
     def before_call(self, call: Call, *, filtered: bool = True) -> None:
-        """Throttle, time and disturb a call before the model looks at it.
+        """Throttle and time a call, and inject its faults, before the model handles it.
 
         Raises:
             Ec2Error: RequestLimitExceeded if no token is left, or the code of a fault.
@@ -68,7 +68,7 @@ class CallInterceptor:
             self._raise_before(call, self._injection.fault)
 
     def after_call(self, call: Call, answer: object) -> None:
-        """Record the change that a call has made, and apply the faults that come after it.
+        """Record the change that a call has made, and inject the faults that come after the call.
 
         Raises:
             LostAnswer: the code of a fault; the call has taken effect.
@@ -82,12 +82,12 @@ class CallInterceptor:
             raise Crash(call.action, took_effect=True)
 
     def snapshot(self, call: Call) -> Snapshot | None:
-        """Return the past state that a reading call sees; None if it sees the present."""
+        """Return the past state that a read-only call sees; None if it sees the present."""
         lag_ns = self._metadata_lag_ns if call.action == METADATA_ACTION else self._describe_lag_ns
         return None if lag_ns == 0 or self._snapshots is None else self._snapshots.at(call.now_ns - lag_ns)
 
     def metadata_answer(self, instance_id: str, enis: tuple[NetworkInterface, ...]) -> tuple[NetworkInterface, ...]:
-        """Return an instance's metadata after the faults that change the answer."""
+        """Return an instance's metadata as changed by the call's fault."""
         effect = None if self._injection.fault is None else self._injection.fault.effect
         if effect is Effect.REPEAT_ANSWER:
             enis = self._answers.get(instance_id, enis)
@@ -115,12 +115,12 @@ class CallInterceptor:
 
     def _raise_before(self, call: Call, fault: Fault) -> None:
         """Raise a fault's error before the call. A read-only call never reaches `after_call`, so its answer is lost here."""
-        ends_here = not is_mutating(call.action)
+        is_read_only = not is_mutating(call.action)
         if fault.effect is Effect.REFUSE:
             raise Ec2Error(fault.code, "An injected fault: nothing has changed.", call.action)
-        if fault.effect is Effect.LOSE_ANSWER and ends_here:
+        if fault.effect is Effect.LOSE_ANSWER and is_read_only:
             raise _lost(call, fault)
-        if fault.effect is Effect.CRASH_BEFORE or (fault.effect is Effect.CRASH_AFTER and ends_here):
+        if fault.effect is Effect.CRASH_BEFORE or (fault.effect is Effect.CRASH_AFTER and is_read_only):
             raise Crash(call.action, took_effect=fault.effect is Effect.CRASH_AFTER)
 
 
@@ -137,7 +137,7 @@ def _without_an_eni(enis: tuple[NetworkInterface, ...], number: int) -> tuple[Ne
 
 
 def _without_some_addresses(enis: tuple[NetworkInterface, ...], number: int) -> tuple[NetworkInterface, ...]:
-    """Leave out some secondary IPs and prefixes of one ENI: the slot that the number picks, and one for each of its set bits."""
+    """Leave out some secondary IPs and prefixes of one ENI: the slot that the number picks, and those at its set bits."""
     slots = {place: [(field, text) for field in _SLOT_FIELDS for text in getattr(eni, field)] for place, eni in enumerate(enis)}
     places = [place for place, filled in slots.items() if filled]
     if not places:

@@ -19,7 +19,7 @@ from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, T
 _Value = TypeVar("_Value")
 
 CLOCK_SKEW_NS = 60 * NS_PER_S
-"""How far one caller's clock may lag behind another's while the past that it sees is still exact."""
+"""How far one caller's clock can lag behind another's without losing the exact past."""
 
 _FOREVER = 1 << 127
 """A time later than any that a caller gives."""
@@ -58,8 +58,8 @@ class Snapshots:
     """Record how ENIs, instances and subnets change, and look back.
 
     Args:
-        account: an empty account; it is told to collect the records that change.
-        keep_ns: how far back a caller may look.
+        account: an empty account, which from now on collects its changed records for this history.
+        keep_ns: how far back callers can look.
     """
 
     def __init__(self, account: Account, keep_ns: int) -> None:
@@ -75,7 +75,7 @@ class Snapshots:
         return Snapshot(AsOf(self._enis, time_ns), AsOf(self._instances, time_ns), AsOf(self._subnets, time_ns))
 
     def record(self, at_ns: int) -> None:
-        """Record the new state of everything that has changed, and of what contains it, as of a time.
+        """Record the state, as of a time, of every changed record and of the subnet and instances that show it.
 
         Complexity: O(touched); an instance counts its ENIs.
         """
@@ -116,4 +116,4 @@ class Snapshots:
             and dict(AsOf(self._instances, _FOREVER)) == {key: record.view() for key, record in account.instances.items()}
             and dict(AsOf(self._subnets, _FOREVER)) == {key: record.view() for key, record in account.subnets.items()}
         ):
-            raise AssertionError("the history misses a change: whatever changes a record must touch it")
+            raise AssertionError("the history misses a change: call `touch` after every change of a record")

@@ -1,7 +1,7 @@
 """Everything that exists in the EC2 model, and the indexes that find it.
 
-Every change of what exists goes through `Account`, which keeps the indexes consistent. `vpcipam.ec2.actions` decides whether a change is
-allowed.
+Every creation, deletion and attachment goes through `Account`, which keeps the indexes consistent. `vpcipam.ec2.actions` decides whether
+it is allowed.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ TaggedRecord = VpcRecord | SubnetRecord | ReservationRecord | EniRecord | Instan
 
 
 class Records(dict[str, _Value]):
-    """Records of one kind by id, in the order of creation, and the refusal of an unknown id."""
+    """Records of one kind by id, in the order of creation. It refuses unknown ids."""
 
     def __init__(self, kind: str, not_found: ErrorCode) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Account:
     `vpcipam.ec2.state.invariants` lists their invariants.
 
     Attributes:
-        touched: collects every record that changes; None if nobody keeps a history.
+        touched: collects every record that changes; None without a history.
     """
 
     def __init__(self) -> None:

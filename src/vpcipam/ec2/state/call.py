@@ -111,7 +111,7 @@ class Call:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
 
     def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
-        """Check and sort tags, pairs of key and value; of a key given twice, the last value counts. See `tag_key` and `tag_count`."""
+        """Check and sort tags, pairs of key and value; if a key is given twice, its last value counts. See `tag_key` and `tag_count`."""
         read = sorted_tags(tags)
         for key, value in read:
             self.tag_key(key)
@@ -134,7 +134,7 @@ class Call:
 
 
 def texts(values: Iterable[str]) -> tuple[str, ...]:
-    """Turn an iterable of texts into a tuple; `TypeError` for a single text, whose letters would count as items."""
+    """Turn an iterable of texts into a tuple; `TypeError` for a single text, whose letters would become the items."""
     if isinstance(values, str):
-        raise TypeError(f"a list of texts is wanted, not one text: write [{values!r}]")
+        raise TypeError(f"give a list of texts, not one text: [{values!r}]")
     return tuple(values)

@@ -46,7 +46,7 @@ class Grid:
         return self.taken.is_allocated(self.cell(address))
 
     def withhold(self, ranges: Sequence[range]) -> None:
-        """Withhold exactly these ranges of cells from `take`; two ranges are equal or disjoint.
+        """Replace the ranges of cells that `take` must avoid; two ranges are equal or disjoint.
 
         Complexity: O(cells taken and withheld).
         """
@@ -106,7 +106,7 @@ class Grid:
         return None
 
     def _mirrored(self, cell: int, length: int) -> Iterator[int]:
-        """The cells of a run whose state `open` must repeat: those that are not withheld."""
+        """Yield the cells of a run that change in `open` too: those that are not withheld."""
         if self.open is not self.taken:
             for each in range(cell, cell + length):
                 at = bisect_right(self._withheld, each, key=_start) - 1

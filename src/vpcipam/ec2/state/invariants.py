@@ -16,12 +16,12 @@ def check(account: Account) -> None:
        recount without reserved addresses.
     2. The same holds for IPv6 addresses and /80s, and no address is held inside a held /80.
     3. Each VPC lists exactly its own CIDRs and subnets, each subnet exactly its own ENIs and reservations.
-    4. An ENI, its instance and the index of attachments agree on where it is attached; the index of unattached ENIs holds the others.
+    4. An ENI, its instance and the index of attachments agree on its attachment; the index of unattached ENIs holds the others.
     5. No network card has more ENIs than the type allows.
     6. No attached ENI has more addresses than the type allows, nor prefixes if the type takes none.
     7. Every instance has its primary ENI.
     8. The cached public value of an ENI is up to date.
-    9. Reservations lie in their subnet and do not overlap, and the subnet's addresses know them.
+    9. Reservations lie in their subnet and do not overlap, and `SubnetAddresses` has the same ones.
     10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
 
     Raises:
@@ -42,7 +42,7 @@ def check(account: Account) -> None:
     _check_trunks(account)
 
 
-def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - it reads as an assert: the claim in the middle
+def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - like an assert, it takes the condition
     if not holds:
         raise AssertionError(f"invariant {invariant} does not hold: {where}")
 

@@ -1,4 +1,4 @@
-"""The EC2 model's record of each VPC, subnet, ENI, instance and so on, and the public value that each record gives.
+"""The EC2 model's records of VPCs, subnets, ENIs, instances and so on. Each gives its public value.
 
 Records are mutable and hold integers; the values of `vpcipam.ec2.api` that `view` returns are frozen and hold text. An ENI's value is
 cached until the ENI changes, since a fleet reads far more often than it writes.
@@ -24,7 +24,7 @@ from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
 Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
-"""The records that have changed since the last look, each once, in order."""
+"""The records that have changed since the last snapshot, each once, in order."""
 
 
 @attrs.define(eq=False)
@@ -48,7 +48,7 @@ class SubnetRecord:
     """A subnet, its addresses, and its ENIs and reservations by id.
 
     Attributes:
-        touched: where its ENIs add themselves when they change; None if nobody keeps a history.
+        touched: its ENIs add themselves here when they change; None without a history.
     """
 
     subnet_id: str
@@ -97,7 +97,7 @@ class EniRecord:
 
     Attributes:
         private_ip: its primary IPv4 address.
-        instance: the instance that it is attached to, None if it is not attached; only `set_attachment` changes it and `attachment`.
+        instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
     """
@@ -171,7 +171,7 @@ class EniRecord:
         self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
-        """Attach it to an instance, or to none with None and None."""
+        """Set its instance and attachment; both None for a detached ENI."""
         self.instance = instance
         self.attachment = attachment
         self.touch()
@@ -189,7 +189,7 @@ class EniRecord:
         return self._view
 
     def fresh_view(self) -> NetworkInterface:
-        """Return the public value without looking at the cache."""
+        """Create the public value, bypassing the cache."""
         return NetworkInterface(
             eni_id=self.eni_id,
             subnet_id=self.subnet.subnet_id,
@@ -265,7 +265,7 @@ class InstanceRecord:
 
 
 def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
-    """Sort tags by key; of a key given twice, keep the last value."""
+    """Sort tags by key; if a key is given twice, keep its last value."""
     return tuple(sorted(dict(tags).items()))
 
 

@@ -11,8 +11,8 @@ from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_add
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
-DETACHED_IPV6_LIMIT = 1024
-"""The most IPv6 addresses of an unattached ENI: our own bound, far above any type's limit, since a /64 sets none."""
+UNATTACHED_IPV6_LIMIT = 1024
+"""The most IPv6 addresses of an unattached ENI: the model's own limit, far above that of any type, since a /64 sets none."""
 
 _NO_ADDRESSES = AddressSet()
 _NO_COUNTS = AddressCounts()
@@ -28,12 +28,12 @@ def allocate_for_new_eni(
     named: AddressSet = _NO_ADDRESSES,
     counts: AddressCounts = _NO_COUNTS,
 ) -> AddressSet:
-    """Take the addresses of a new ENI, or refuse the call with CreateNetworkInterface's codes; the first one is its primary IP."""
+    """Take the addresses of a new ENI, or refuse the call with CreateNetworkInterface's codes. The first address is the primary IP."""
     if private_ip is not None:
         named = AddressSet((private_ip,)) + named
     _require_ipv6(call, subnet, counts)
     _require_ipv6(call, subnet, named.counts)
-    if named.counts.ipv6_addresses + counts.ipv6_addresses > DETACHED_IPV6_LIMIT:
+    if named.counts.ipv6_addresses + counts.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
         raise _too_many_ipv6(call)
     require_within(call, subnet, named)
     pool = subnet.addresses
@@ -96,7 +96,7 @@ def require_within(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
 
 
 def require_reservable(call: Call, subnet: SubnetRecord, cidr: Cidr) -> None:
-    """Check that a range of a subnet can be reserved. EC2 does not mind addresses in it that are in use."""
+    """Check that a range of a subnet can be reserved. Addresses in it can be in use (EC2)."""
     whole = subnet.addresses.whole(cidr.version)
     if whole is None or not holds(whole, cidr):
         raise call.invalid(f"{cidr} does not fall within the IPv{cidr.version} CIDR of {subnet.subnet_id}: {whole}")
@@ -159,7 +159,7 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
 
 
 def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
-    """Check an ENI's addresses against the limits of the instance type that it is to be attached to."""
+    """Check an ENI's addresses against the limits of the instance type that it will be attached to."""
     for count, limit in ((eni.counts.ipv4_count, limits.ipv4_per_eni), (eni.counts.ipv6_count, limits.ipv6_per_eni)):
         if count > limit:
             raise call.refusal(
@@ -171,9 +171,9 @@ def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
 
 
 def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
-    """Check the addresses that an ENI is to get against its instance's limits. An unattached ENI only has a bound on IPv6 addresses."""
+    """Check that an ENI can get more addresses, by the limits of its instance type; an unattached ENI has only a limit on IPv6 ones."""
     if eni.instance is None:
-        if eni.counts.ipv6_addresses + wanted.ipv6_addresses > DETACHED_IPV6_LIMIT:
+        if eni.counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
         return
     limits = eni.instance.limits
@@ -193,4 +193,4 @@ def _require_prefix_support(call: Call, limits: InstanceLimits) -> None:
 
 
 def _too_many_ipv6(call: Call) -> Exception:
-    return call.refusal(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"An unattached ENI takes at most {DETACHED_IPV6_LIMIT} IPv6 addresses")
+    return call.refusal(ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, f"An unattached ENI takes at most {UNATTACHED_IPV6_LIMIT} IPv6 addresses")

@@ -20,7 +20,7 @@ Reservations = Mapping[Cidr, bool]
 
 
 class _PrefixSpace:
-    """The part that both IP versions share: prefixes, taken as runs of cells, and reservations.
+    """The base of both address spaces: prefixes, which are runs of cells, and reservations.
 
     Args:
         cidr: the subnet's CIDR.
@@ -38,13 +38,13 @@ class _PrefixSpace:
         self._preferred: list[range] = []
 
     def reserve(self, reservations: Reservations) -> None:
-        """Restrict automatic picks to what lies outside exactly these ranges. Taken addresses in them stay taken."""
+        """Replace the reserved ranges. Addresses already taken in them stay taken."""
         ranges = {each: range(self._grid.cell(each.first), self._grid.cell(each.last) + 1) for each in sorted(reservations)}
         self._preferred = [cells for each, cells in ranges.items() if reservations[each] and each.size >= self._prefix_size]
         self._grid.withhold(list(ranges.values()))
 
     def take_prefix(self) -> int:
-        """Take the next prefix and return its first address: from the reservations for prefixes first, then from the unreserved rest.
+        """Take the next prefix, from a reservation for prefixes if possible, and return its first address.
 
         With several reservations, EC2 begins at a random one.
 
@@ -125,7 +125,7 @@ class Ipv4Space(_PrefixSpace):
 
 
 class Ipv6Space(_PrefixSpace):
-    """The IPv6 addresses of a subnet, a /64; a prefix is a /80, a cell too. A /80 with a single address in it can't be a prefix.
+    """The IPv6 addresses of a subnet, a /64; a prefix and a cell are both a /80. A /80 with a single address in it can't be a prefix.
 
     Single addresses are picked from the first /80 with room. The first /80 of a subnet can never be a prefix, and callers pick so few
     addresses that they all fit into it, unless it is reserved.
@@ -149,11 +149,11 @@ class Ipv6Space(_PrefixSpace):
         return self._grid.taken.free_count
 
     def kept_prefixes(self) -> tuple[int, int]:
-        """The /80s that hold addresses which EC2 keeps for itself: the first and the last."""
+        """The /80s with the addresses that EC2 keeps for itself: the first and the last."""
         return self.cidr.first, self.cidr.last + 1 - IPV6_PREFIX_SIZE
 
     def is_prefix_taken(self, prefix: int) -> bool:
-        """Tell whether a /80, given by its first address, is taken, kept by EC2, or broken by a single address."""
+        """Tell whether a /80, given by its first address, is taken, kept by EC2, or holds a single address."""
         return self._grid.is_taken(prefix)
 
     def is_taken(self, address: int) -> bool:
@@ -161,12 +161,12 @@ class Ipv6Space(_PrefixSpace):
         return address in self._singles or address in reserved_addresses(self.cidr) or self._is_in_prefix(address)
 
     def reserve(self, reservations: Reservations) -> None:
-        """Restrict automatic picks to what lies outside exactly these ranges."""
+        """Replace the reserved ranges, as in the base class."""
         super().reserve(reservations)
         self._reserved = sorted(reservations)
 
     def take_address(self) -> int:
-        """Take the next address; raise `PoolExhausted` if everything that is not taken is reserved.
+        """Take the next address; raise `PoolExhausted` if all untaken addresses are reserved.
 
         Complexity: O(single addresses and reservations).
         """
@@ -207,6 +207,8 @@ class Ipv6Space(_PrefixSpace):
     def _next_free(self, address: int) -> int | None:
         """Find the first address, from a given one on, that can be picked."""
         while address <= self.cidr.last:
+            while address in self._singles:  # first, since nearly every step of a long search is here
+                address += 1
             at = bisect_right(self._reserved, address, key=_first) - 1
             if at >= 0 and address in self._reserved[at]:
                 address = self._reserved[at].last + 1

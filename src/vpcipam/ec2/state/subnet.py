@@ -1,6 +1,6 @@
 """The addresses of one subnet: which are taken, which are reserved, and which comes next.
 
-This module knows no ENIs, instances or error codes. Addresses are integers; `vpcipam.ec2.actions` knows who holds them.
+Addresses are integers here. `vpcipam.ec2.state.records` has the ENI of each address.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from vpcipam.errors import NoFreeRun, PoolExhausted
 
 @attrs.frozen
 class AddressCounts:
-    """The number of addresses of each kind: single IPv4 ones, /28s, single IPv6 ones, /80s."""
+    """The numbers of single IPv4 addresses, /28s, single IPv6 addresses, and /80s."""
 
     addresses: int = 0
     prefixes: int = 0
@@ -147,13 +147,13 @@ class SubnetAddresses:
                 self._undo.clear()
 
     def allocate(self, counts: AddressCounts) -> AddressSet:
-        """Take that many IPv4 addresses, then /28s, then IPv6 addresses, then /80s; all or nothing.
+        """Take IPv4 addresses, then /28s, then IPv6 addresses, then /80s; all or nothing.
 
         Raises:
             PoolExhausted: fewer single addresses are free.
             NoFreeRun: fewer /80s are free, or fewer /28s once the single addresses are taken.
 
-        Complexity: O(log64 size) for each address and each block.
+        Complexity: O(log64 size) for each, but see `Ipv6Space.take_address`.
         """
         if self.ipv6 is None and counts.ipv6_count:
             raise NoFreeRun("the subnet has no IPv6 addresses")
@@ -201,7 +201,7 @@ class SubnetAddresses:
         for _ in range(address_count):
             addresses.append(space.take_address())
             self._undo.append((space.release_address, addresses[-1]))
-        # Checked only now: a single address may have broken the last whole prefix. Free prefixes in reservations may be out of reach.
+        # Counted only now, since the single addresses can break a prefix. The count includes reserved prefixes that EC2 does not pick.
         free_count = space.free_prefix_count
         if prefix_count > free_count:
             raise _too_few_prefixes(space.cidr, free_count, prefix_count)
