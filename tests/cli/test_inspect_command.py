@@ -19,7 +19,7 @@ from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
-from vpcipam.node.eni_facts import CREATED_TAG, INSTANCE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}

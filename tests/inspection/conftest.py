@@ -11,7 +11,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.node import Node
-from vpcipam.node.eni_facts import CREATED_TAG, INSTANCE_TAG
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 

@@ -12,7 +12,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.eni_facts import INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}

@@ -10,7 +10,7 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.eni_facts import SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import SUBNET_ROLE_TAG
 
 
 def test_a_node_is_read_with_its_enis_their_tags_and_subnets(account):

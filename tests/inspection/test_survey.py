@@ -11,7 +11,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import SettingsError
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.eni_facts import NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 from vpcipam.warmpool import SlotRequest
 

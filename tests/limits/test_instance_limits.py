@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, format_row, instance_limits, instance_types, parse_row, type_table
+from vpcipam.limits import InstanceLimits, all_instance_limits, format_row, instance_limits, instance_types, parse_row, table
 
 TINY = InstanceLimits(instance_type="tiny.small", eni_limit=2, ipv4_per_eni=3)
 
@@ -80,7 +80,7 @@ def test_one_lookup_agrees_with_reading_all():
 
 
 def test_every_row_is_written_as_it_is_read():
-    assert [format_row(found) for found in all_instance_limits()] == list(type_table._rows().values())
+    assert [format_row(found) for found in all_instance_limits()] == list(table._rows().values())
 
 
 @pytest.mark.parametrize("found", [pytest.param(all_instance_limits(), id="all")])

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from vpcipam.limits import InstanceLimits, parse_row
-from vpcipam.limits import type_table as limits_table
+from vpcipam.limits import table as limits_table
 
 PATH = Path(__file__).parents[2] / "tools" / "update_limits.py"
 SMALL = InstanceLimits(instance_type="a.small", eni_limit=2, ipv4_per_eni=3)

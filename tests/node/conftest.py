@@ -5,7 +5,7 @@ import pytest
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.node import Node
-from vpcipam.node.eni_facts import INSTANCE_TAG, pod_cidrs
+from vpcipam.node.interfaces import INSTANCE_TAG, pod_cidrs
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 

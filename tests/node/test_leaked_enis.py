@@ -4,7 +4,7 @@ import pytest
 
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Crash, Effect, Fault, Faults
-from vpcipam.node.eni_facts import CREATED_TAG, INSTANCE_TAG
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG
 
 S = 1_000_000_000
 

@@ -13,7 +13,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.eni_facts import NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.warmpool import free_eni, grow, shrink
 

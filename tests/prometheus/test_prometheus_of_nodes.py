@@ -20,7 +20,7 @@ from vpcipam.errors import InvalidArgument, NodeError, PoolExhausted
 from vpcipam.events import AddressAssigned, AddressUnassigned, AssignRefused, EniRemoved, SandboxEvicted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.eni_facts import INSTANCE_TAG, NO_MANAGE_TAG
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG
 from vpcipam.prometheus import _CALLS, IpamMetrics
 
 S = 1_000_000_000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey
-from vpcipam.node.eni_facts import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 

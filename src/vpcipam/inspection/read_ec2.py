@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from vpcipam.ec2.api import Ec2Api, NetworkInterface, Subnet
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.eni_facts import INSTANCE_TAG, discovered_subnets, is_primary, place_of
+from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary, place_of
 
 
 def read_node(

@@ -17,7 +17,7 @@ from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.eni_facts import (
+from vpcipam.node.interfaces import (
     DEFAULT_NETWORK_CARD,
     card_index,
     discovered_subnets,

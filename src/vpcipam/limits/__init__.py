@@ -8,7 +8,7 @@ The functions `instance_limits` and `max_pods` share their names with submodules
 
 from vpcipam.limits.instance_limits import InstanceLimits, load_limits
 from vpcipam.limits.max_pods import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, max_pods, recommended_max_pods
-from vpcipam.limits.type_table import (
+from vpcipam.limits.table import (
     COLUMNS,
     all_instance_limits,
     format_row,

@@ -2,7 +2,7 @@
 
 from vpcipam._arguments import require_boolean, require_integer
 from vpcipam.limits.instance_limits import InstanceLimits
-from vpcipam.limits.type_table import instance_limits
+from vpcipam.limits.table import instance_limits
 
 ADDRESSES_PER_PREFIX = 16
 """The pod addresses in one slot that holds an IPv4 prefix, a /28."""

@@ -11,7 +11,7 @@ from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.node.calls import Calls
-from vpcipam.node.eni_facts import attachment_of, pod_cidrs
+from vpcipam.node.interfaces import attachment_of, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
 from vpcipam.node.view import add_eni

@@ -20,7 +20,7 @@ from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace

@@ -3,7 +3,7 @@
 from vpcipam.action import Action, ActionKind
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.node.calls import Calls
-from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, is_leaked
 from vpcipam.node.provisioner import Provisioner
 
 

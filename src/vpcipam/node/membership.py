@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.eni_facts import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
 
 
 @attrs.define

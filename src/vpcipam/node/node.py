@@ -15,7 +15,7 @@ from vpcipam.journal.protocol import Journal
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
-from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey

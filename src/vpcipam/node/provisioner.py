@@ -10,7 +10,7 @@ from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, Backoff, Calls
-from vpcipam.node.eni_facts import (
+from vpcipam.node.interfaces import (
     CREATED_TAG,
     DESCRIPTION_PREFIX,
     INSTANCE_TAG,

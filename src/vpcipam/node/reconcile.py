@@ -6,7 +6,7 @@ import attrs
 
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.eni_facts import pod_cidrs
+from vpcipam.node.interfaces import pod_cidrs
 
 
 @attrs.frozen

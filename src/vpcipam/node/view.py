@@ -5,7 +5,7 @@ from collections.abc import Container
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.eni_facts import DEFAULT_NETWORK_CARD, attachment_of, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, attachment_of, is_primary
 from vpcipam.settings import Settings
 from vpcipam.warmpool import PoolView
 

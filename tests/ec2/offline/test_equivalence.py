@@ -16,7 +16,7 @@ from vpcipam.errors import NodeError, PoolExhausted, SettingsError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
 from vpcipam.node.calls import SDK_BACKOFF
-from vpcipam.node.eni_facts import SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 
