@@ -34,7 +34,7 @@ UNTIL_MAX_NS = 2 * TIME_MAX_NS  # the latest end of a cooldown; it fits a signed
 RUN_LENGTHS = (2, 4, 8, 16, 32, 64)
 PLACEMENTS = ("lowest", "packed", "spread", "random")
 
-_BITS_SHOWN = 256  # of a longer integer, show only the length: Python refuses to convert more than 4,300 digits
+_BITS_SHOWN = 256  # show only the length of a longer integer: Python refuses to convert more than 4,300 digits
 
 _key_repr = reprlib.Repr()
 _key_repr.maxstring = _key_repr.maxother = 200  # enough for a whole container id of 64 characters
@@ -71,7 +71,7 @@ def wrong_run_length(length: int) -> InvalidArgument:
 
 def unaligned_run(offset: int, length: int) -> InvalidArgument:
     """Return the error for a run that does not start at a multiple of its length."""
-    return InvalidArgument(f"a run of {length} starts at a multiple of {length}, got offset {offset}")
+    return InvalidArgument(f"a run of {length} must start at a multiple of {length}, got offset {offset}")
 
 
 def run_past_capacity(offset: int, length: int, capacity: int) -> OutOfRange:
@@ -131,7 +131,7 @@ def unknown_block(base: int) -> UnknownBlock:
 
 def block_in_use(base: int, assigned_count: int) -> BlockInUse:
     """Return the error for removing a block with assigned addresses."""
-    return BlockInUse(f"the block at {base} has {assigned_count} assigned addresses: unassign them first, or remove it with force=True")
+    return BlockInUse(f"the block at {base} has {assigned_count} assigned addresses: unassign them, or remove the block with force=True")
 
 
 def addresses_exhausted(total_count: int, assigned_count: int) -> PoolExhausted:
@@ -178,5 +178,5 @@ def not_copyable(name: str, how: str) -> TypeError:
 
 
 def pool_locked() -> PoolLocked:
-    """Return the error for a call without the owner's lock while another thread has it."""
+    """Return the error for a call by a thread without the owner's lock, while another thread has the lock."""
     return PoolLocked("another thread has the lock of the pool's owner: take the lock, then call `assign` or `unassign`")

@@ -31,7 +31,7 @@ class OutOfRange(InvalidArgument):
 
 
 class InvalidAddress(InvalidArgument):
-    """A text is not an IP address, or is one of the other IP version."""
+    """A text is not an IP address, or has the other IP version."""
 
 
 class InvalidCidr(InvalidArgument):
@@ -47,7 +47,7 @@ class ScenarioError(InvalidArgument):
 
 
 class InvalidSandboxKey(InvalidArgument):
-    """A sandbox key has no container id. Every pod would then have the same key."""
+    """A sandbox key has no container id. Without container ids, all pods would have the same key."""
 
 
 # --- pools ---------------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class JournalConflict(JournalError):
 
 
 class NodeError(VpcIpamError):
-    """The node refuses: it is not started, or it runs as many pods as its kubelet allows."""
+    """The node refuses a call: it is not started or is still starting, or its start failed."""
 
 
 # --- EC2 -----------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Events: the changes of a datastore, as values for logs, metrics and audits.
 
-A datastore or node calls its `on_event` with each event. The change is then made and recorded in the journal, but the call that made it
-has not returned yet. With several threads, events come in the order of the changes. `str(event)` is one line for a log.
+A datastore or node calls its `on_event` with each event. By then the change is made and recorded in the journal, but the call that made
+it has not returned yet. With several threads, events come in the order of the changes. `str(event)` is one line for a log.
 
 >>> from collections import deque
 >>> from vpcipam import Datastore, SandboxKey
@@ -116,7 +116,7 @@ class QuarantineEnded(_Timed):
     """Somebody has decided about an entry in quarantine.
 
     Attributes:
-        accepted: whether the sandbox holds the address; an `AddressAssigned` then follows. If not, the entry is dropped; its address cools.
+        accepted: the sandbox now holds the address; an `AddressAssigned` follows. If False, the entry was dropped, and its address cools.
     """
 
     quarantined: Quarantined
@@ -202,7 +202,7 @@ OnEvent = Callable[[DatastoreEvent], object]
 
 
 class EventWarning(RuntimeWarning):
-    """`on_event` raised an exception. The change of the event is made and acknowledged all the same."""
+    """`on_event` raised an exception. The change that the event reports stands."""
 
 
 _Event = TypeVar("_Event")

@@ -2,9 +2,9 @@
 
 For each number of addresses in use, a policy sets a total below which the pool grows and a total above which it shrinks. The node carries
 this out as ipamd does: a pool check every 5 s, one request at a time, the same ENIs in the same order, a pause of 120 s when a subnet is
-out of addresses, and at most one shrinking in 30 s. MAX_ENI, the trunk, custom networking and excluded ENIs count as with ipamd; the warm
-targets do not. Cilium's operator and Azure's control plane serve many nodes from one place, with other timing, so these policies compare
-how pools are sized, not how quickly. docs/policies.md shows the rules side by side.
+out of addresses, and at most one release in 30 s. MAX_ENI, the trunk, custom networking and excluded ENIs apply as in ipamd; the warm
+targets do not. Cilium's operator and Azure's control plane serve many nodes from one place, with other timing: compare the sizes of the
+pools under these policies, not how quickly they change. docs/policies.md shows the rules side by side.
 """
 
 import abc
@@ -59,7 +59,7 @@ class BandPolicy(abc.ABC):
 
     Attributes:
         name: its name in scenarios and tables.
-        counts_whole_slots: for the surplus, a prefix with an address in use counts as 16 in use.
+        counts_whole_slots: when the surplus is computed, a prefix with any address in use counts as 16 addresses in use.
         frees_enis: an ENI without addresses is freed.
     """
 
@@ -71,7 +71,7 @@ class BandPolicy(abc.ABC):
     def band(self, used: int, view: PoolView) -> Band:
         """How many addresses the pool may have with `used` in use.
 
-        None of the numbers may fall as `used` rises, and `least` may not exceed `most`, so that a pool that has shrunk doesn't grow again.
+        None of the three may fall as `used` rises. `least` may not exceed `most`, or a pool that has just shrunk would grow again.
         """
 
     @property
@@ -126,7 +126,7 @@ class BandPolicy(abc.ABC):
         total, slot = view.stats.total_count, view.unit if self.counts_whole_slots else 1
 
         def most(used: int) -> int:
-            """The most that the pool may have if its pods are in as few slots as possible, which gives the lowest bound."""
+            """The most addresses that the pool may have if the pods fill as few slots as possible: the lowest limit for `used` pods."""
             limit = self.band(ceil_div(used, slot) * slot, view).most
             return ALWAYS_CALM.high if limit is None else limit
 
@@ -191,11 +191,11 @@ class CiliumEniPolicy(BandPolicy):
 class AzureCnsPolicy(BandPolicy):
     """The target of Azure CNS (Azure/azure-container-networking: cns/ipampool/v2/monitor.go, the target IP count).
 
-    The target is batch × ⌈buffer + used / batch⌉, but at most `max_ips`. Below that, buffer × batch addresses are free, plus less than one
-    batch. A pool follows its target up and down, in whole slots. ENIs without addresses are freed; Azure has no ENIs.
+    The target is batch × ⌈buffer + used / batch⌉, but at most `max_ips`. Below `max_ips`, it leaves buffer × batch addresses free, or up to
+    one batch more. A pool follows its target up and down, in whole slots. ENIs without addresses are freed; Azure has no ENIs.
 
     Not modelled: Azure CNS counts pods that wait for an address as used, and it uses a batch of 1 and a buffer of 1 in a subnet that the
-    control plane calls exhausted. Current releases no longer use the percentage at which older monitors released (150 %).
+    control plane calls exhausted. Older monitors released addresses at a percentage (150 %) that current releases no longer use.
 
     Attributes:
         batch: addresses to request at a time, 1 or more (batchSize).
@@ -221,8 +221,8 @@ class AzureCnsPolicy(BandPolicy):
 class HysteresisPolicy(BandPolicy):
     """Keep between `minimum` and `maximum` free addresses, and do nothing in between.
 
-    A pool with too few grows to halfway between the two, so that as many pods can come as can go before the next EC2 call. Growing only to
-    `minimum` would need a call for each further pod, and growing to `maximum` a release for each pod that goes. A pool with too many
+    A pool with too few grows to halfway between the two: equally many pods can then start or stop before the next EC2 call. If it grew only
+    to `minimum`, each further pod would need a call; if it grew to `maximum`, each pod that stops would need one. A pool with too many
     releases what exceeds `maximum`. ENIs without addresses are freed. As with ipamd, a pool never grows beyond `max_pods`, except to fill
     its last prefix.
 

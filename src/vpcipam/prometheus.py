@@ -147,10 +147,10 @@ _Counter = tuple[str, ...]
 class IpamMetrics:
     """ipamd's metrics for nodes or datastores.
 
-    Pass it to them as their `on_event`, which feeds the counters, and pass them to `watch`, which feeds the gauges. `text` and `families`
+    Pass this object to each as `on_event`, which feeds the counters. Pass each to `watch`, which feeds the gauges. `text` and `families`
     read the gauges each time, so no gauge outlives its ENI or CIDR. The values of several nodes or datastores add up.
 
-    Any thread can read at any time, and events can come from several threads. A read waits for no EC2 call, and an event waits for no read.
+    Any thread can read at any time, and events can come from several threads. Reads don't wait for EC2 calls; events don't wait for reads.
     """
 
     def __init__(self) -> None:

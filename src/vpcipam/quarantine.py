@@ -1,7 +1,7 @@
 """Journal entries in quarantine. They can't be restored, and stay in the journal until somebody decides about each.
 
-ipamd drops such entries and rewrites its checkpoint without them (docs/ipamd.md, "Known faults", fault 6). The evidence is then lost, and a
-pod that still runs on such an address can get a second pod on it.
+ipamd drops such entries and rewrites its checkpoint without them (docs/ipamd.md, "Known faults", fault 6). The evidence is then lost: the
+address of a pod that still runs can go to a second pod.
 """
 
 import attrs

@@ -27,9 +27,9 @@ class PoolStats:
     """The counts of a datastore on which warm-pool decisions are based.
 
     Attributes:
-        total_count: addresses in CIDRs of the datastore's mode. Of an excluded ENI, only those that pods hold: the rest is unusable.
-        assigned_count: the addresses of these that sandboxes hold.
-        cooling_count: the addresses of these that still cool; 0 for an excluded ENI.
+        total_count: addresses in CIDRs of the datastore's mode. An excluded ENI adds only those that pods hold: the rest is unusable.
+        assigned_count: the part of `total_count` that sandboxes hold.
+        cooling_count: the part of `total_count` that still cools. An excluded ENI adds 0.
         available_count: total_count - assigned_count. Cooling addresses count as available, as in ipamd (upstream issues 1700 and 2896).
         prefix_count: prefixes on all ENIs, in any mode.
         free_prefix_count: prefixes without a pod.
@@ -49,13 +49,13 @@ class EniStats:
 
     Attributes:
         slot_count: slots in use, by CIDRs of any mode.
-        total_count: addresses in CIDRs of the datastore's mode. On an excluded ENI, only those that pods hold.
-        assigned_count: the addresses of these that sandboxes hold.
-        cooling_count: the addresses of these that still cool; 0 on an excluded ENI.
+        total_count: addresses in CIDRs of the datastore's mode; on an excluded ENI, only those that pods hold.
+        assigned_count: the part of `total_count` that sandboxes hold.
+        cooling_count: the part of `total_count` that still cools; 0 on an excluded ENI.
         pod_count: sandboxes in CIDRs of any mode.
         free_prefix_count: prefixes without a pod.
-        idle_cidr_count: CIDRs without a pod from which new addresses come.
-        stale_cidr_count: CIDRs without a pod from which none come: they are of the other mode, or on an excluded ENI.
+        idle_cidr_count: CIDRs without a pod that give new addresses.
+        stale_cidr_count: CIDRs without a pod that give no new addresses: they are of the other mode, or on an excluded ENI.
         cooling_until_ns: when the last cooldown on the ENI ends, None if no address cools.
     """
 

@@ -1,4 +1,4 @@
-"""The warm pool: how many addresses a node should keep, what to add or release for that, and why.
+"""The warm pool: how many addresses a node should keep, what to add or release to reach that number, and why.
 
 Pure functions from a `PoolView` and `Settings` to decisions, which the node carries out. The rules are ipamd's; a `WarmPolicy` can
 replace them (docs/ipamd.md, "Warm targets"). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
@@ -23,10 +23,10 @@ MINIMUM_ENI_LIFETIME_NS = 60 * NS_PER_S
 
 @attrs.frozen
 class PoolView:
-    """The state of one network card, as a decision sees it.
+    """The state of one network card: the input of a decision.
 
     Attributes:
-        slots_per_eni: IPv4 addresses per interface - 1.
+        slots_per_eni: the IPv4 addresses that an ENI can have, without its primary one.
         eni_limit: the most ENIs on the card: the type's limit, or MAX_ENI if that is lower.
         unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they count against the limit.
         trunk_expected: security groups for pods are on and the trunk ENI is not attached yet, so room is kept for it.
@@ -83,7 +83,7 @@ class PoolView:
 
 @attrs.frozen
 class TargetState:
-    """How far the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET, in slots. In secondary-IP mode, at most one of the two is above 0."""
+    """How many slots the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET. In secondary-IP mode, `short` or `over` is 0."""
 
     short: int
     over: int
@@ -119,7 +119,7 @@ class Grow:
 
 @attrs.frozen
 class Shrink:
-    """Release CIDRs without pods: a number of them for each ENI, from the highest device number down."""
+    """Release CIDRs without pods: `requests` has their number for each ENI, the highest device number first."""
 
     requests: tuple[SlotRequest, ...]
     reason: str
@@ -135,7 +135,7 @@ class FreeEni:
 
 @attrs.frozen
 class Calm:
-    """The counts of assigned addresses with which no pool check changes a pool, whichever addresses are assigned or cool.
+    """The range of assigned counts in which no pool check changes the pool, no matter which addresses are assigned or cooling.
 
     Attributes:
         low: inclusive.
@@ -175,7 +175,7 @@ class WarmPolicy(Protocol):
         ...
 
     def shrink(self, view: PoolView, settings: Settings) -> Shrink | None:
-        """Decide how many CIDRs to release on which ENIs, None for none."""
+        """Decide how many CIDRs of each ENI to release; None to release none."""
         ...
 
     def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
@@ -183,9 +183,9 @@ class WarmPolicy(Protocol):
         ...
 
     def calm(self, view: PoolView, settings: Settings) -> Calm:
-        """The counts of assigned addresses with which the three methods above do nothing, as long as ENIs and CIDRs don't change.
+        """The range of assigned counts in which the three methods above do nothing, as long as ENIs and CIDRs don't change.
 
-        A `Grow` that is `blocked` counts as nothing. The range may be too small, never too large: within it, a node skips its pool check.
+        A `blocked` `Grow` counts as doing nothing. The range may be too narrow, but never too wide: a node skips its pool checks within it.
         """
         ...
 
@@ -226,7 +226,7 @@ def too_low(view: PoolView, settings: Settings) -> str | None:
 
 
 def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
-    """How many slots the pool has too many, and why; None if it has none (ipamd: isDatastorePoolTooHigh)."""
+    """The number of surplus slots and the reason; None if there is no surplus (ipamd: isDatastorePoolTooHigh)."""
     if view.mode is AddressMode.IPV6:
         return None
     stats = view.stats
@@ -261,10 +261,10 @@ def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
 
 
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
-    """Decide how many CIDRs to release on which ENIs, None for none.
+    """Decide how many CIDRs of each ENI to release; None to release none.
 
     CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty. ipamd releases
-    those of the other mode only at its start, and those of an excluded ENI only in its datastore.
+    CIDRs of the other mode only when it starts, and it drops those of an excluded ENI only from its datastore.
     """
     over, reason = too_high(view, settings) or (0, "")
     return release_slots(view, over, reason)
@@ -296,7 +296,7 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
 
 
 def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> str | None:
-    """Why an ENI may not be freed, None if it may (ipamd: getDeletableENI)."""
+    """Why an ENI must be kept, None if it may be freed (ipamd: getDeletableENI)."""
     why = obstacle(eni, now_ns)
     if why is not None:
         return why
@@ -314,7 +314,7 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
 
 
 def obstacle(eni: EniStats, now_ns: int) -> str | None:
-    """Why an ENI may not be freed now, whatever the targets; None if it may (docs/ipamd.md, "Freeing ENIs")."""
+    """Why an ENI must be kept now, regardless of the targets; None if it may be freed (docs/ipamd.md, "Freeing ENIs")."""
     if eni.primary:
         return "it is the primary ENI"
     if eni.trunk:
@@ -334,7 +334,7 @@ def obstacle(eni: EniStats, now_ns: int) -> str | None:
 
 
 def calm(view: PoolView, settings: Settings) -> Calm:
-    """The counts of assigned addresses with which ipamd's rules do nothing; see `WarmPolicy.calm`."""
+    """The range of assigned counts in which ipamd's rules do nothing; see `WarmPolicy.calm`."""
     if view.mode is AddressMode.IPV6:
         return ALWAYS_CALM
     if not depends_on_counts(view):
@@ -347,7 +347,7 @@ def calm(view: PoolView, settings: Settings) -> Calm:
 
 
 def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
-    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, no empty ENI may be freed."""
+    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, and no ENI is left to free."""
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
         and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
@@ -360,7 +360,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # Up to the minimum, in whole slots, nothing is released. Above it, a free slot beyond the target is; an ENI has one slot or more.
+        # Nothing is released up to the minimum, in whole slots. Above it, each free slot beyond the target is, with its ENI or without.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1
@@ -434,7 +434,7 @@ def _prefixes(count: int) -> str:
 
 
 def _spare_eni(view: PoolView, settings: Settings) -> str | None:
-    """Why an ENI may be spare, None if none can be (ipamd: shouldRemoveExtraENIs)."""
+    """Why the pool may have an ENI to spare, None if it has none (ipamd: shouldRemoveExtraENIs)."""
     if view.mode is AddressMode.IPV6:
         return None
     if settings.ip_targets_defined:
