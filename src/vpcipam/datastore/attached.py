@@ -139,7 +139,7 @@ class Attached:
         del self.eni_of_block[base]
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
-        """Return the CIDR of an ENI that a text names.
+        """Return a CIDR of an ENI, given as text.
 
         Raises:
             UnknownCidr: the ENI has no such CIDR.
@@ -158,7 +158,7 @@ class Attached:
         return eni, eni.cidrs[base]
 
     def overlapping(self, cidr: Cidr) -> tuple[tuple[str, str], ...]:
-        """Return the CIDRs that overlap this one, each as its ENI's id and its text; ascending by device number, then address."""
+        """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address."""
         if cidr.size == 1:
             place = self.place_of(cidr.first) if cidr.version == self.mode.version else None
             return () if place is None else ((place[0].eni_id, str(place[1])),)

@@ -123,8 +123,8 @@ class Datastore:
         """Take a sandbox's address back. It cools until `now_ns` + cooldown.
 
         A sandbox that ipamd migrated from the container runtime (network `_migrated-from-cri`) is found under its real key. Entries in
-        quarantine that name the sandbox are released, since it is gone. If it held no address and no entry names one on an ENI, the
-        returned assignment has no ENI (`eni_id` empty, `device_number` -1).
+        quarantine that name the sandbox are released, since it is gone. If the sandbox held no address and no entry names one on an ENI,
+        the returned assignment has no ENI (`eni_id` empty, `device_number` -1).
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
@@ -192,7 +192,7 @@ class Datastore:
             return iter([(key, self._sandboxes.assignment(key)) for key, _ in self._sandboxes.items()])
 
     def sole_pool(self) -> AddressPool[SandboxKey]:
-        """Return the pool itself, for a single owner that assigns and unassigns there. Each then costs a simulation one call less.
+        """Return the pool itself, for a single owner that assigns and unassigns there. That saves a simulation one call for each.
 
         The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and keep other threads from
         calling the datastore meanwhile.
@@ -213,7 +213,7 @@ class Datastore:
         in no CIDR go into quarantine: they stay in the journal, and neither their sandbox nor their address is assigned. ipamd drops them.
 
         Args:
-            now_ns: the time. If the clock was set back, each cooldown lasts at most its whole length from now on.
+            now_ns: the time. If the clock was set back, no cooldown lasts longer than its whole length from now.
             gone: sandboxes that no longer run. Their addresses cool from now on. Those that the journal doesn't have are ignored.
             trust_clock: False if the clock may have been set forward. Every cooldown in the journal then starts again, even an ended one.
 
@@ -271,7 +271,7 @@ class Datastore:
         subnet_id: str | None = None,
         now_ns: int,
     ) -> None:
-        """Add an ENI that is attached to the card, without addresses.
+        """Add an attached ENI, without its CIDRs.
 
         Args:
             eni_id: its id in EC2.
@@ -297,7 +297,7 @@ class Datastore:
     def remove_eni(self, eni_id: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove an ENI with its CIDRs.
 
-        Set `force` if EC2 no longer has the ENI: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Set `force` if EC2 no longer has the ENI: its sandboxes are then evicted, and their addresses cool, in case the ENI comes back.
         Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
@@ -322,7 +322,7 @@ class Datastore:
             self._attached.set_excluded(self._attached.eni(eni_id), excluded=excluded)
 
     def set_mode(self, mode: AddressMode) -> None:
-        """Take new addresses from single addresses or from prefixes. Pods in CIDRs of the other kind stay there.
+        """Choose whether new addresses come from /32s or from prefixes. Pods in CIDRs of the other kind stay there.
 
         Raises:
             DatastoreError: the change is between IPv4 and IPv6; a cluster keeps its IP family.
@@ -410,7 +410,7 @@ class Datastore:
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
 
-        Set `force` if EC2 no longer has the CIDR: its sandboxes are then evicted, and their addresses cool, in case they come back.
+        Set `force` if EC2 no longer has the CIDR: its sandboxes are then evicted, and their addresses cool, in case the CIDR comes back.
         Returns the assignments of the evicted sandboxes, ascending by address.
 
         Raises:
@@ -435,7 +435,7 @@ class Datastore:
             return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
-        """Return the CIDRs that overlap this one, each as its ENI's id and its text; ascending by device number, then address.
+        """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
 
         Raises:
             InvalidCidr: it is not a CIDR, or is off its grid.
@@ -447,7 +447,7 @@ class Datastore:
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
-        """Return the CIDRs of an ENI that have no pod: first those that give no new addresses, then those where nothing cools.
+        """Return an ENI's CIDRs without pods: first those that give no new addresses, then those where nothing cools, then the rest.
 
         Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
 
@@ -456,7 +456,7 @@ class Datastore:
         """
         with self._lock:
             eni = self._attached.eni(eni_id)
-            self._pool.cooling_count(now_ns)  # it refuses an invalid time even if nothing is removable
+            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
             return self._attached.removable_cidrs(eni, now_ns)
 
     # --- counts --------------------------------------------------------------------------------------------------------------
@@ -464,7 +464,7 @@ class Datastore:
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
         with self._lock:
-            self._pool.cooling_count(now_ns)  # it refuses an invalid time even if there is no ENI
+            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if there is no ENI
             return self._attached.stats(now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
@@ -497,4 +497,4 @@ class Datastore:
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
         with self._lock:
-            self._sandboxes._check()  # noqa: SLF001  # the same object in two parts
+            self._sandboxes._check()  # noqa: SLF001  # a part of this object

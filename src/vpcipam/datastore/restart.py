@@ -76,7 +76,7 @@ class Recovery:
         self._sandboxes.emit(SandboxQuarantined(now_ns, self._network_card, entry))
 
     def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
-        """Release the sandboxes that are gone and that were in the journal; return their keys there."""
+        """Release the sandboxes that are gone and were in the journal; return the keys under which it had them."""
         keys = set(gone)
         migrated = {key.migrated() for key in keys} - keys
         held = [(key, address) for key, address in self._sandboxes.items() if key in keys]
@@ -101,7 +101,7 @@ class Recovery:
             return self._sandboxes.unassign(key, now_ns)
         numbers = [number for number in map(self._quarantine.number, entries) if number is not None]
         texts = [entry.address for entry in entries if entry.address is not None]
-        nowhere = Assignment(texts[0] if texts else "", "", -1, self._network_card, "")  # no entry names an address of this IP version
+        nowhere = Assignment(texts[0] if texts else "", "", -1, self._network_card, "")  # if no entry names an address of this IP version
         return max(map(self._sandboxes.assignment_at, numbers), key=lambda each: each.device_number, default=nowhere)
 
     def release_quarantined(self, entry: Quarantined, now_ns: int) -> None:
@@ -112,7 +112,7 @@ class Recovery:
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
         cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
         if not entry.elsewhere and isinstance(entry.entry, Assigned):
-            self._required_journal.record_unassign(((entry.entry.key, cooling),))  # the journal always records the cooldown
+            self._required_journal.record_unassign(((entry.entry.key, cooling),))  # this records the cooldown, even if `cools` is False
         else:
             self._required_journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
         self._quarantine.remove(entry)
@@ -142,7 +142,7 @@ class Recovery:
             self._quarantine.withhold(address, now_ns)
             raise
         self._quarantine.remove(entry)
-        self._sandboxes.cooling_elsewhere.pop(address, None)  # a cooldown of the address doesn't contradict the entry
+        self._sandboxes.cooling_elsewhere.pop(address, None)  # the sandbox holds the address now, so an older cooldown no longer counts
         self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
         self._sandboxes.complete_assign(key, now_ns, pod, picked=False)
         return self._sandboxes.assignment(key)
@@ -160,7 +160,7 @@ class Recovery:
         """
         key, address = entry.key, self._quarantine.number(entry)
         if key is None or address is None:
-            raise DatastoreError(f"it doesn't name both a sandbox and an address of this IP version, so release it instead: {entry}")
+            raise DatastoreError(f"this entry doesn't name both a sandbox and an address of this IP version; release it instead: {entry}")
         for other in self._quarantine.entries:
             if other != entry and (other.key == key or self._quarantine.number(other) == address):
                 raise DatastoreError(f"it can't be accepted while another entry contradicts it: {other}. Release that one first")

@@ -37,7 +37,7 @@ class Sandboxes:
     Attributes:
         pool: stores each address's `Assignment` as its entry and each sandbox's `PodRef` as its note, so that one call makes a change.
         quarantine: the journal entries that nobody has decided about.
-        cooling_elsewhere: the ends of cooldowns that the pool can't keep, by address. The address is in no CIDR, or is withheld.
+        cooling_elsewhere: the ends of cooldowns that the pool can't keep, by address, because the address is in no CIDR or is withheld.
     """
 
     def __init__(self, attached: Attached, journal: Journal | None, on_event: OnEvent | None) -> None:
@@ -214,7 +214,7 @@ class Sandboxes:
         return self.release(list(held.items()), now_ns)
 
     def release(self, held: Collection[Held], now_ns: int, *, evicted: bool = False) -> tuple[Assignment, ...]:
-        """Record, all or none, that sandboxes lose their addresses; then unassign these and emit the events."""
+        """Record, all or none, that sandboxes lose their addresses; then unassign the sandboxes and emit the events."""
         self.check_time(now_ns)
         if held and self._journal is not None:
             self._journal.record_unassign(tuple((key, self.cooldown(address, now_ns)) for key, address in held))
@@ -244,7 +244,7 @@ class Sandboxes:
     # --- CIDRs added and removed ---------------------------------------------------------------------------------------------
 
     def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
-        """Withhold the addresses of a new CIDR that are in quarantine; cool those that already cool outside it or on another card."""
+        """Withhold a new CIDR's addresses in quarantine, and cool those that were cooling before the CIDR was here, or on another card."""
         self.withhold(quarantined)
         self.quarantine.withhold_all(0)  # the time is unknown; at time 0 every cooldown still runs, so cooling addresses are withheld later
         for address in [address for address in self.cooling_elsewhere if address in cidr]:

@@ -105,7 +105,7 @@ class Quarantine:
             raise UnknownKey(f"this entry is not in quarantine, or no longer: {entry}. See Datastore.quarantined for those that are")
 
     def check_key(self, key: SandboxKey) -> None:
-        """Refuse a sandbox that an entry of this card's journal names. Entries of other cards don't matter: it can have an address on each.
+        """Refuse a sandbox that an entry of this card's journal names. Other cards don't matter: a sandbox can have an address on each.
 
         Raises:
             InQuarantine: nobody has decided about the entry.

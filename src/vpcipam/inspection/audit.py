@@ -31,6 +31,6 @@ RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
 
 
 def audit(survey: NodeSurvey) -> tuple[Finding, ...]:
-    """List what all rules find: findings, then notes, each in the order of `RULES`. It makes no calls."""
+    """List what all rules find: findings, then notes, each in the order of `RULES`. It doesn't call EC2."""
     found = [finding for rule in RULES for finding in rule(survey)]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.FINDING))

@@ -114,7 +114,7 @@ def _of(cidr: Cidr, blocks: Iterable[Cidr]) -> Iterator[Cidr]:
 def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
     """No address is in two CIDRs of the node. Otherwise two pods could get it; ipamd doesn't check (docs/ipamd.md, "Known faults")."""
     owned = sorted(((cidr, each.eni.eni_id) for each in survey.enis for cidr in _cidrs(each.eni)), key=lambda pair: pair[0])
-    widest: dict[int, tuple[Cidr, str]] = {}  # by version: of the CIDRs so far, the one that ends last
+    widest: dict[int, tuple[Cidr, str]] = {}  # by IP version: the CIDR that ends last, among those seen so far
     for cidr, eni_id in owned:
         before = widest.get(cidr.version)
         if before is not None and before[0].overlaps(cidr):
@@ -126,7 +126,7 @@ def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_modes(survey: NodeSurvey) -> Iterator[Finding]:
-    """Slots hold CIDRs of the mode. Others give pods no addresses, and ipamd releases them at its next start (docs/ipamd.md, "Modes")."""
+    """Slots hold CIDRs of the mode. Other CIDRs give pods no addresses; ipamd releases them at its next start (docs/ipamd.md, "Modes")."""
     ours = [each for each in survey.enis if each.managed]
     stale = [each for each in ours if each.stale_cidrs]
     other = "prefixes" if survey.mode is AddressMode.SECONDARY_IP else "secondary IPs"
@@ -148,7 +148,7 @@ def check_ipv6(survey: NodeSurvey) -> Iterator[Finding]:
         yield Finding("no-ipv6-prefix", _FINDING, primary.eni.eni_id, message, suggestion)
 
 
-# --- the places of ENIs---------------------------------------------------------------------------------------------------
+# --- the places of ENIs --------------------------------------------------------------------------------------------------
 
 
 def check_places(survey: NodeSurvey) -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def _why_unmanaged(eni: NetworkInterface) -> str:
 
 
 def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
-    """Trunk and EFA ENIs take room: a trunk gives pods no addresses, ipamd frees neither (docs/ipamd.md, "Trunk and branch ENIs")."""
+    """Trunk and EFA ENIs take room: a trunk gives pods no addresses, and ipamd frees neither (docs/ipamd.md, "Trunk and branch ENIs")."""
     for each in survey.enis:
         if each.eni.interface_type == "trunk":
             off = "" if survey.settings.enable_pod_eni else ", though ENABLE_POD_ENI is off"
@@ -267,7 +267,7 @@ def _card(card: CardSurvey) -> str:
 
 
 def _short(cidr: Cidr) -> str:
-    """Write a single address without its length."""
+    """Write a CIDR; a single address without its /32 or /128."""
     return str(cidr).removesuffix(f"/{_BITS[cidr.version]}")
 
 

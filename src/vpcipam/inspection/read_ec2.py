@@ -14,7 +14,7 @@ def read_node(
     """Read an instance, its ENIs, its leaked ENIs, its subnets, and all ENIs in these.
 
     Args:
-        ec2: EC2, or a model of it. Throttled calls are retried only if it retries them itself.
+        ec2: EC2, or a model of it. Throttled calls are retried only if `ec2` itself retries them.
         instance_id: the node's instance.
         now_ns: the time of the calls.
         find_limits: looks up the limits of a type by name; by default in the library's table.
@@ -40,7 +40,7 @@ def read_node(
 
 
 def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], now_ns: int) -> tuple[Subnet, ...]:
-    """Read the subnets of the VPC, and those of ENIs in other VPCs, which EC2 allows."""
+    """Read the subnets of the VPC, and those of the node's ENIs in other VPCs; EC2 allows such ENIs."""
     of_vpc = ec2.describe_subnets(vpc_id=vpc_id, now_ns=now_ns)
     elsewhere = {eni.subnet_id for eni in enis} - {subnet.subnet_id for subnet in of_vpc}
     others = ec2.describe_subnets(subnet_ids=sorted(elsewhere), now_ns=now_ns) if elsewhere else ()

@@ -22,7 +22,7 @@ class SubnetSurvey:
         excluded: a tag excludes it from giving pods addresses.
         candidate: ipamd may create ENIs in it.
         free_prefix_bound: an upper bound on the free /28s: those without an address that is on an ENI or reserved by EC2. CIDR reservations
-            are not read, so they may take any of these.
+            are not read, so some of these /28s may be reserved.
         unseen_count: addresses that are neither free nor on an ENI, such as those of CIDR reservations.
     """
 

@@ -60,7 +60,7 @@ class EniSurvey:
 
     @property
     def kind(self) -> str:
-        """`primary`, `secondary`, or EC2's name of another interface type, such as `trunk` and `efa`."""
+        """`primary`, `secondary`, or EC2's name for another interface type, such as `trunk` or `efa`."""
         if self.primary:
             return "primary"
         return "secondary" if self.eni.interface_type == "interface" else self.eni.interface_type
@@ -155,7 +155,7 @@ class NodeSurvey:
 
 
 def _with_tags(what: NetworkInterface | Subnet) -> dict[str, Any]:
-    """Write an ENI or a subnet with its tags as an object."""
+    """Return an ENI or a subnet, with its tags, as a JSON object."""
     return attrs.asdict(what) | {"tags": dict(what.tags)}
 
 

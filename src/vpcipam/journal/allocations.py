@@ -45,7 +45,7 @@ def parse_allocation(place: str, text: str, value: object) -> Assigned | Problem
 def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem]]) -> tuple[Assigned | Problem, ...]:
     """Replace each allocation that contradicts or repeats another with a problem.
 
-    If two contradict each other, both become problems, since nobody knows which is right. Of two equal ones, the first counts.
+    If two contradict each other, both become problems, since nobody knows which is right. Only the first of equal ones stays.
 
     Args:
         allocations: each with its place and its text.
@@ -61,7 +61,7 @@ def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem
         if isinstance(each, Problem):
             return each
         first_place, earlier = first[each.key, each.address]
-        if earlier is not each:  # names no sandbox and no address: the first one already does
+        if earlier is not each:  # the problem names no sandbox and no address, since `earlier` does
             return Problem(place, f"it says the same as {first_place}", None, None, text, earlier)
         if of_key[each.key] > 1:
             return Problem(place, f"{each.key} has {of_key[each.key]} addresses", each.key, each.address, text)

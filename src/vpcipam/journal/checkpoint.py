@@ -28,7 +28,7 @@ class Entry:
 
 
 class BrokenDocumentError(Exception):
-    """A document can't be read from an offset on."""
+    """A document is unreadable after an offset."""
 
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)

@@ -51,7 +51,7 @@ class Files:
 
 
 def replace(files: Files, path: Path, data: bytes) -> None:
-    """Replace a file atomically: at any instant, and after a power cut, it has all of the old or all of the new content.
+    """Replace a file atomically: at any instant, and after a power cut, it has either the whole old content or the whole new content.
 
     Only one process may call this at a time. The temporary file always has the same name, so that a crash leaves at most one behind.
     """

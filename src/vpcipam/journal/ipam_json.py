@@ -1,4 +1,4 @@
-"""The journal in the format of ipamd's checkpoint: ipamd can restart from it, and it can open ipamd's."""
+"""The journal in the format of ipamd's checkpoint: ipamd can restart from its file, and the journal can open ipamd's file."""
 
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -41,7 +41,7 @@ class _State:
 
     Attributes:
         assigned: each with the text of its allocation, which can have fields that only ipamd uses.
-        cooling: by address, without addresses that a sandbox holds. Some can be over.
+        cooling: by address, without addresses that a sandbox holds. Some of the cooldowns can be over.
         problems: each with its text.
         others: unknown members of the checkpoint, with their texts.
         key_of: the sandbox of each address.
@@ -69,7 +69,7 @@ class IpamJsonFile(Closing):
     """A journal in the format of ipamd's `ipam.json` (`vpc-cni-ipam/1`). Every change writes the whole file.
 
     The format has no place for cooldowns, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. This file is written
-    first. If the process crashes between the two writes, the sandbox still holds its address: the checkpoint counts.
+    first. If the process crashes between the two writes, the checkpoint counts: the sandbox still holds its address.
 
     Any thread can call it at any time; a lock serializes the calls. Only one process can have it open (`ipam.json.lock`).
 
@@ -106,7 +106,7 @@ class IpamJsonFile(Closing):
         """Return the readable content of a damaged checkpoint. This changes nothing and ignores the lock.
 
         To continue, move the damaged file away, open a new journal, and record there what this returns. Sandboxes of lost entries may still
-        run, and their addresses would go to others: first ask the container runtime for its sandboxes.
+        run, and others would get their addresses: first ask the container runtime which sandboxes it runs.
         """
         state, _ = _read(Path(path), files or Files(), salvage=True)
         return state.restored(now_ns)
@@ -195,7 +195,7 @@ def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
 
 
 def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
-    """Drop the repeats of entries that are gone (sandbox, address); after a restart they would count as entries themselves."""
+    """Drop the repeats of entries that are gone (sandbox, address): after a restart, the repeats would count as entries."""
     return {
         problem: text
         for problem, text in problems.items()

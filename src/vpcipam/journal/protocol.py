@@ -92,7 +92,7 @@ class Restored:
     """The content of a journal.
 
     Attributes:
-        assigned: the sandboxes that hold an address. No two of them hold the same one.
+        assigned: the sandboxes that hold an address. No two sandboxes hold the same address.
         cooling: the addresses that still cool and that no sandbox holds, each with at most its whole cooldown left.
         ended: cooldowns that are over if the clock is right. If the clock was set forward, cool these addresses again.
         problems: all other entries.
@@ -234,7 +234,7 @@ def new_entries(
     """Return the assignments that are not recorded yet.
 
     Raises:
-        JournalConflict: one of them contradicts a recorded one, or another of them.
+        JournalConflict: one of the new assignments contradicts a recorded or another new one.
     """
     new: dict[SandboxKey, Assigned] = {}
     taken: dict[str, SandboxKey] = {}

@@ -40,7 +40,7 @@ class SqliteJournal(Closing):
     """A journal in a SQLite database with a write-ahead log: one row for each sandbox, one for each address that cools.
 
     Any thread can call it at any time; a lock serializes the calls. Only one process can have it open; a `.lock` file beside it has the
-    process id. A forked child must open its own, after the parent has closed this one.
+    process id. A forked child must open the journal again, after the parent has closed it.
 
     After a disk failure, the journal refuses further records, since the content of the disk is unknown. Open it again and continue from
     what it restores.
@@ -51,8 +51,8 @@ class SqliteJournal(Closing):
 
         Args:
             path: the database. While it is open, and after a crash, `-wal` and `-shm` files beside it belong to it.
-            synchronous: the records that survive a power cut. `FULL`: all. `NORMAL`: all but perhaps the last ones. `OFF`: perhaps none.
-                If only the process is killed, all records survive with each of these. Only `FULL` waits for the disk on each record.
+            synchronous: which records survive a power cut. `FULL`: all. `NORMAL`: all but perhaps the last ones. `OFF`: perhaps none.
+                If only the process is killed, all records survive in all three. Only `FULL` waits for the disk on each record.
             connect: opens the database; for tests.
 
         Raises:
@@ -109,7 +109,7 @@ class SqliteJournal(Closing):
         """Return the readable content of a damaged journal. This reads a copy, changes nothing and ignores the lock.
 
         To continue, move the damaged file and its `-wal` away, open a new journal, and record there what this returns. Sandboxes of lost
-        entries may still run, and their addresses would go to others: first ask the container runtime for its sandboxes.
+        entries may still run, and others would get their addresses: first ask the container runtime which sandboxes it runs.
 
         Raises:
             JournalCorrupt: nothing can be read.

@@ -1,6 +1,6 @@
 """Consecutive EC2 calls of a node: the time that they have taken so far, and retries.
 
-The tries and waits are those of ipamd (its `awssession` and `awsutils`). Chance varies the waits; here it is seeded.
+The tries and waits are those of ipamd (its `awssession` and `awsutils`). The waits vary at random; here a seed fixes them.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ _MS = NS_PER_S // 1000
 
 @attrs.frozen
 class Backoff:
-    """How often to try, and how long to wait between tries. Each wait is twice the one before, varied by chance.
+    """How many times to try, and how long to wait between tries. Each wait is twice the one before, varied by chance.
 
     Attributes:
         first_ns: the first wait, before chance varies it.
         longest_ns: the longest wait, before chance varies it.
         try_count: tries in all.
-        percent: the lowest and the highest percentage of a wait that chance picks, both inclusive.
+        percent: the bounds, both inclusive, of the random percentage by which each wait is multiplied.
     """
 
     first_ns: int
@@ -69,7 +69,7 @@ class Calls:
         self.pause(backoff.wait_ns(number, self._chance))
 
     def do(self, call: Callable[[int], _Result]) -> _Result:
-        """Make a call, and retry while EC2 throttles it. `call` is given the time.
+        """Make a call, and retry while EC2 throttles it. `call` receives the time.
 
         Raises:
             Ec2Error: EC2 refused the call, or throttled every try.
@@ -82,8 +82,8 @@ class Calls:
         """Make a call until EC2 grants it or its tries are used up.
 
         Args:
-            call: is given the time.
-            backoff: how often to try, and how long to wait.
+            call: makes the call; it receives the time.
+            backoff: how many times to try, and how long to wait.
             again: whether to retry after an error.
 
         Raises:

@@ -1,4 +1,4 @@
-"""One managed network card of a node: its datastore, and the decisions about it carried out on EC2 and in the datastore."""
+"""One managed network card of a node: it carries out the decisions about its pool, on EC2 and in its datastore."""
 
 from collections.abc import Iterable, Mapping
 
@@ -50,9 +50,9 @@ class Card:
         settings: those that apply to this card.
         provisioner: the EC2 side, set when the node starts.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        others: the node's other cards. EC2 may put addresses on one card that another has just released, or has lost without notice.
+        others: the node's other cards. EC2 may give this card addresses that another one has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
-        calm: the policy's last `calm`, after the state of the card that it is for; None before the first.
+        calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
     """
 
     datastore: Datastore
@@ -73,9 +73,9 @@ class Card:
     # --- growing -------------------------------------------------------------------------------------------------------------
 
     def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
-        """Fill slots of the first ENI for which EC2 grants them, else create an ENI (ipamd: increaseDatastorePool).
+        """Fill slots of the first ENI that has free ones; if none has, create an ENI (ipamd: increaseDatastorePool).
 
-        Under subnet discovery, if a subnet is out of addresses, the next ENI is tried: it may be in another subnet.
+        Under subnet discovery, if a subnet is out of addresses, the next ENI is tried, then a new one: each may be in another subnet.
         """
         outcomes: list[Outcome] = []
         for request in decision.requests:
@@ -190,7 +190,7 @@ class Card:
         return differences(self.datastore, attached, moved=moved, ignore=self._released_cidrs.keys())
 
     def follow(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
-        """Bring the datastore in line with what is attached. It drops first, so that nothing blocks what is new."""
+        """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
         actions = [self._drop_eni(eni_id, reason, now_ns) for eni_id in difference.vanished]
         actions += [self._drop_cidrs(change.eni_id, change.cidrs, reason, now_ns) for change in difference.lost]
         for change in difference.gained:
@@ -229,7 +229,7 @@ class Card:
     # --- the node's other cards ----------------------------------------------------------------------------------------------
 
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
-        """Drop what overlaps CIDRs that EC2 has just shown on an ENI, on any card of the node.
+        """EC2 has just shown CIDRs on an ENI: drop all other CIDRs that overlap them, on any card of the node.
 
         The ENI that had them has lost them without notice. If the datastore kept them too, two sandboxes could hold one address.
         """

@@ -80,7 +80,7 @@ class ControlLoop:
     # --- what it sees -------------------------------------------------------------------------------------------------
 
     def view(self, card: Card, now_ns: int) -> PoolView:
-        """See a card as the warm-pool decisions do."""
+        """Return the state of a card as the warm-pool decisions see it."""
         return pool_view(
             card.datastore,
             card.settings,
@@ -92,7 +92,7 @@ class ControlLoop:
         )
 
     def calm(self, card: Card, now_ns: int) -> Calm:
-        """The counts of assigned addresses with which no tick changes a card's pool; see `Node.calm`."""
+        """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
         return self._calm_and_view(card, now_ns)[0]
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
@@ -103,7 +103,7 @@ class ControlLoop:
         return view or self.view(card, now_ns)
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
-        """When a card's pool is calm, and its view if one was made to find out."""
+        """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
         state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
         if card.calm is not None and card.calm[0] == state:
             return card.calm[1], None
@@ -164,7 +164,7 @@ class ControlLoop:
         """Fill the pools once; the ticks begin when the calls of the start end.
 
         Raises:
-            NodeError: pods would never get an address: an IPv6 node got no /80, or a node with custom networking no ENI.
+            NodeError: pods would never get an address: an IPv6 node got no /80, or a node with custom networking got no ENI.
         """
         actions: list[Action] = []
         if self.settings.provisioning_enabled:
@@ -294,7 +294,7 @@ class ControlLoop:
                 card, outcome = self.pending.popleft()
                 try:
                     actions = card.record([outcome])
-                except BaseException:  # such as a JournalError: EC2 has granted it, and the datastore doesn't have it
+                except BaseException:  # such as a JournalError: the datastore now lacks what EC2 has granted
                     self.in_doubt = True
                     raise
                 self._note(actions)
@@ -367,7 +367,7 @@ class ControlLoop:
         return None
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
-        """A forecast for each card on which a pool check can change something, even if only that a surplus ends."""
+        """A forecast for each card on which a pool check can change something, even if it only notes that a surplus has ended."""
         forecasts = []
         for card in self.cards:
             view = self._view_unless_calm(card, now_ns)

@@ -24,7 +24,7 @@ LEAKED_ENI_AGE_NS = 300 * NS_PER_S
 
 
 def attachment_of(eni: NetworkInterface) -> Attachment:
-    """The attachment of an ENI that was found by its instance, so it has one."""
+    """The attachment of an ENI that must be attached, such as one that was found by its instance."""
     assert eni.attachment is not None, f"{eni.eni_id} is attached"  # noqa: S101  # for the type checker
     return eni.attachment
 
@@ -66,7 +66,7 @@ def created_tag_ns(eni: NetworkInterface) -> int | None:
 
 
 def is_leaked(eni: NetworkInterface, now_ns: int) -> bool:
-    """Tell whether ipamd's clean-up deletes an unattached ENI: an ipamd created it, `LEAKED_ENI_AGE_NS` or longer ago.
+    """Tell whether ipamd's clean-up deletes an unattached ENI: it does if an ipamd created the ENI at least `LEAKED_ENI_AGE_NS` ago.
 
     An ENI without a valid `CREATED_TAG` is left alone. ipamd instead tags it with the time when it first sees it.
     """
@@ -83,7 +83,7 @@ def discovers_subnets(settings: Settings) -> bool:
 
 
 def is_excluded(subnet: Subnet) -> bool:
-    """Tell whether a subnet's tag says that it gives no pod addresses. The tag counts only under subnet discovery."""
+    """Tell whether a tag excludes a subnet from giving pods addresses. The tag counts only under subnet discovery."""
     return subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED
 
 

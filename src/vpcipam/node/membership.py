@@ -1,4 +1,4 @@
-"""Which ENIs attached to an instance its ipamd manages (docs/ipamd.md, "Variables": MANAGE_UNTAGGED_ENI)."""
+"""Tells which of an instance's ENIs its ipamd manages (docs/ipamd.md, "Variables": MANAGE_UNTAGGED_ENI)."""
 
 from collections.abc import Iterable
 

@@ -24,7 +24,7 @@ from vpcipam.stats import Assignment, PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
 NodeEvent = DatastoreEvent | Action
-"""What `on_event` receives: each event of the node's datastores, and each action, at the end of the call of the control loop."""
+"""What `on_event` receives: each event of the node's datastores, and each action once the call that made it ends."""
 
 
 class Node:
@@ -36,8 +36,8 @@ class Node:
     Any thread may call it at any time. One lock serializes the calls of the control loop (`start`, `tick`, `reconcile` and so on).
     `assign` and `unassign` don't take it, so they never wait for EC2; they only wait for the datastore's lock.
 
-    If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: a tick's request is recorded when EC2's answer is due, and the next tick
-    returns it. Until all answers are due the node is busy, and its ticks do nothing else. It checks its pool again 5 s later.
+    If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: it records each answer of EC2 when the answer is due, and the next tick
+    returns it. Until the last answer is due, the node is busy: its ticks only return what has finished. Its next pool check is 5 s later.
 
     Invariants, whatever EC2 answers:
 
@@ -214,7 +214,7 @@ class Node:
             return self._loop.view(self._card(network_card), now_ns)
 
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
-        """The counts of assigned addresses with which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
+        """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
 
         While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns.
 
@@ -324,7 +324,7 @@ class Node:
             now_ns: the time.
             gone: sandboxes that the container runtime no longer runs; their addresses cool from now on. ipamd also compares its
                 checkpoint with what runs, but forgets the cooldown.
-            trust_clock: False if the clock may have jumped forward since; every cooldown then starts again.
+            trust_clock: False if the clock may have jumped forward since the last run; every cooldown then starts again.
 
         Raises:
             NodeError: the node is already started; it has no journals; or as with `start`.

@@ -26,7 +26,7 @@ class Pace:
     Attributes:
         anchor_ns: the start of the grid of ticks: when the node started, or when its last calls that took time ended.
         ready_ns: when the calls of the start ended.
-        busy_until_ns: when the calls that the loop waits for end.
+        busy_until_ns: the end of the calls that the loop waits for.
         cleanup_ns: when to search for leaked ENIs next, None for never.
     """
 
@@ -104,7 +104,7 @@ class Pace:
         return anchor_ns + ticks * TICK_INTERVAL_NS
 
     def turning_points(self) -> set[int]:
-        """The times at which one of the answers above changes."""
+        """The times at which the result of a method above changes."""
         times = {
             self._out_of_addresses_ns + OUT_OF_ADDRESSES_PAUSE_NS,
             self._last_decrease_ns + DECREASE_INTERVAL_NS,

@@ -37,7 +37,7 @@ def check_pool(card: Card, view: PoolView, policy: WarmPolicy, now_ns: int, *, m
 
 @attrs.frozen
 class Forecast:
-    """A card and its view now, to predict later pool checks.
+    """Predicts later pool checks of a card from its view now.
 
     Attributes:
         attaches: the node may add ENIs and slots, and free ENIs.
@@ -72,7 +72,7 @@ class Forecast:
         )
 
     def _view_at(self, time_ns: int) -> PoolView:
-        """The view at a later time, if nothing but the end of cooldowns happens until then."""
+        """The view at a later time, if cooldowns end and nothing else happens until then."""
         if not self.view.cooldown_aware:
             return self.view
         enis = self.card.datastore.eni_stats(time_ns)

@@ -89,7 +89,7 @@ class Provisioner:
         """Release CIDRs of an ENI: one call for the prefixes, one for the single addresses.
 
         Raises:
-            Ec2Error: EC2 refused a call; the prefixes may be released.
+            Ec2Error: EC2 refused a call. The prefixes may have been released by an earlier one.
         """
         addresses = tuple(cidr.removesuffix("/32") for cidr in cidrs if cidr.endswith("/32"))
         prefixes = tuple(cidr for cidr in cidrs if not cidr.endswith("/32"))
@@ -104,7 +104,7 @@ class Provisioner:
         """Create an ENI with filled slots, attach it at the card's lowest free device index, and wait until the metadata shows it.
 
         Raises:
-            Ec2Error: EC2 refused to create it in any subnet, or to attach it, after which it is deleted again.
+            Ec2Error: EC2 refused to create it in any subnet, or refused to attach it; the new ENI is then deleted again.
             NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is deleted again. Or the metadata
                 never showed the ENI; a reconcile adopts it later.
         """
@@ -117,7 +117,7 @@ class Provisioner:
                 )
             )
         except (Ec2Error, NodeError):
-            with contextlib.suppress(Ec2Error):  # the first error matters more; the clean-up of leaked ENIs finds what stays
+            with contextlib.suppress(Ec2Error):  # the first error matters more; the clean-up of leaked ENIs deletes it later
                 self.delete_eni(eni.eni_id, calls)
             raise
         try:
@@ -127,7 +127,7 @@ class Provisioner:
                 )
             )
         except Ec2Error:
-            with contextlib.suppress(Ec2Error):  # likewise; a reconcile finds it while it stays attached
+            with contextlib.suppress(Ec2Error):  # likewise; a reconcile adopts it if it is still attached
                 self.free_eni(eni.eni_id, attachment_id, calls)
             raise
         return self._attached_eni(eni.eni_id, slot_count, calls)
@@ -238,7 +238,7 @@ class Provisioner:
 
 
 def _insist(calls: Calls, call: Callable[[int], None], backoff: Backoff, *, done: ErrorCode) -> None:
-    """Make a call until EC2 grants it, or answers with the code `done`: there is nothing left to do."""
+    """Make a call until EC2 grants it or answers with the code `done`, which says that nothing is left to do."""
     try:
         calls.insist(call, backoff, again=lambda error: error.code != done)
     except Ec2Error as error:

@@ -44,7 +44,7 @@ def pool_view(
     unmanaged_eni_count: int,
     cooldown_aware: bool = False,
 ) -> PoolView:
-    """Make the `PoolView` of a network card; its attributes explain the arguments."""
+    """Make the `PoolView` of a network card. See `PoolView` for the arguments."""
     return PoolView(
         mode=datastore.mode,
         slots_per_eni=limits.slots_per_eni,

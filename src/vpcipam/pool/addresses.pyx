@@ -515,7 +515,7 @@ cdef class AddressPool:
             self._cool(place, until)
 
     def cooling_until(self, address, /):
-        """Return when the cooldown of an address ends, or None if it does not cool. The end can be past, and its block removed."""
+        """Return when the cooldown of an address ends, or None if it does not cool. The end can be in the past, and the block removed."""
         cdef int32_t place = self._place_of(address)
         return self._places[place].stamp.until_ns if place != NONE and self._places[place].state == COOLING else None
 
@@ -655,7 +655,7 @@ cdef class AddressPool:
         return index
 
     cdef int32_t _place_at(self, int32_t index, int64_t offset, object address) except -2:
-        """Return the place of an address with this block and offset. NONE if it has none; it is then free."""
+        """Return the place of the address at this block and offset, NONE if the address has none and is thus free."""
         if index != NONE and offset < self._blocks[index].near:
             return place_slot(&self._blocks[index], offset)[0]
         return self._outside.get(address, NONE)
@@ -692,7 +692,7 @@ cdef class AddressPool:
         return place
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
-        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. It can change the pool; then restart.
+        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. If it changes the pool, search again.
         cdef uint32_t mark = mark_of(key_hash)
         cdef size_t slot = mark >> self._table.shift
         cdef int32_t place = self._table.slots[slot].place
@@ -815,7 +815,7 @@ cdef class AddressPool:
         return place
 
     cdef int64_t _lowest_beyond_word(self, int32_t index) except -1:
-        """Return the lowest free offset of a block that has none in `word`."""
+        """Return the lowest free offset of a block whose `word` has no free offset, or that has no `word`."""
         cdef Block* block = &self._blocks[index]
         while block.assigned_count + block.cooling_count - block.far_count == block.near:
             self._grow_near(index)

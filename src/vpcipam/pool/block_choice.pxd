@@ -58,7 +58,7 @@ cdef inline void tournament_free(Tournament* tournament) noexcept nogil:
 
 
 cdef inline void tournament_set_leaf(Tournament* tournament, int32_t rank, int64_t weight, bint can_win) noexcept nogil:
-    """Set the weight of a rank, and whether it can be chosen. Call `tournament_build` after the last."""
+    """Set the weight of a rank, and whether it can be chosen. Call `tournament_build` after the last rank."""
     tournament.weights[rank] = weight
     tournament.winners[rank + tournament.leaves] = rank if can_win else NO_RANK
 

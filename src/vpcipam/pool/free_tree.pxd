@@ -74,8 +74,8 @@ cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
 cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
     """Return the length of the longest run of set bits.
 
-    A run from lower words either fills a word or ends in it; other runs lie within the word. At most six steps tell whether one of those
-    is longer than the longest so far. The loop measures only such a run.
+    A run from lower words either fills a word or ends in it. All other runs lie within the word: at most six steps tell whether one of
+    them is longer than the longest run so far, and only then does the last loop measure it.
     """
     cdef int64_t longest = 0
     cdef int64_t run = 0  # the set bits up to the end of the previous word
@@ -188,7 +188,7 @@ cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:
     memcpy(larger.level[0], tree.level[0], tree.word_count * sizeof(uint64_t))
     for place in range(tree.word_count):
         if larger.level[0][place] == 0:
-            larger.level[0][place] = 1  # tree_take then clears the bits above
+            larger.level[0][place] = 1  # so that tree_take, which clears it again, also clears the bits above
             tree_take(&larger, place << 6, 1)
     tree_free(tree)
     tree[0] = larger

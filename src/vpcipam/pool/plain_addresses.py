@@ -91,7 +91,7 @@ class _Use(Generic[K]):
         self.entry: object = None  # the owner's object for the address
         self.note: object = None  # the owner's object for the key
         self.until_ns = 0  # while it cools
-        self.order = 0  # of cooldowns that end at the same time, the one that began first expires first
+        self.order = 0  # ascending by begin of the cooldown: of equal ends, the lower order expires first
 
 
 @final
@@ -104,18 +104,18 @@ class AddressPool(Generic[K]):
 
     `placement` chooses among the open blocks that have a free address; the block then assigns its lowest free address. Blocks rank by
     group, then by base, both ascending. "lowest": the block of lowest rank. "packed": the block with most addresses in use (assigned or
-    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": a group that has such a block, then one of these
-    blocks of the group, each with equal probability; `seed` seeds the generator. (ipamd iterates over two Go maps.)
+    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": draw a group that has such a block, then
+    one such block of the group, both with equal probability; `seed` seeds the generator. (ipamd iterates over two Go maps.)
 
-    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless they raise. These addresses then stay free, even if
-    the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
+    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless the call raises. The addresses then stay free, even
+    if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
 
     Invariants:
         1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
         2. Blocks don't overlap.
         3. The counts of pool, groups and blocks equal a recount; addresses that cool outside all blocks are in no count.
         4. Cooling addresses are in order of expiry; those that expire together, in the order in which their cooldowns began.
-        5. A block can be chosen if and only if it is open and has a free address, and its rank and use are up to date.
+        5. A block can be chosen if and only if it is open and has a free address. The ranks and uses of such blocks are up to date.
         6. The free address that a block offers is its lowest one.
 
     Args:
@@ -518,7 +518,7 @@ class AddressPool(Generic[K]):
             self._cool(use, until)
 
     def cooling_until(self, address: SupportsIndex, /) -> int | None:
-        """Return when the cooldown of an address ends, or None if it does not cool. The end can be past, and its block removed.
+        """Return when the cooldown of an address ends, or None if it does not cool. The end can be in the past, and the block removed.
 
         Raises:
             OutOfRange: `address` is not 0 … 2**128-1.
@@ -680,7 +680,7 @@ class AddressPool(Generic[K]):
         return block if block is not None and address < block.base + block.size else None
 
     def _find(self, key: object, key_hash: int) -> _Use[K] | None:
-        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. It can change the pool; then restart.
+        # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. If it changes the pool, search again.
         while True:
             changes = self._changes
             for use in self._holders.get(key_hash, ()):

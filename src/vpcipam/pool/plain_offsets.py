@@ -91,7 +91,7 @@ class _Runs:
     def offsets_taken(self, offset: int, length: int) -> None:
         unit, units = offset // self.length, max(1, length // self.length)
         free = self.tree.bits(unit, units)
-        if free:  # otherwise the run is longer than what was taken, and an offset of it was taken before
+        if free:  # otherwise the run is longer than what was taken, and had lost an offset before
             self.tree.take(unit, units)
             self.count -= units
 
@@ -107,7 +107,7 @@ class BitmapPool:
     """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
     A pool is not thread-safe. It takes slightly more than capacity / 8 bytes. The plain twin takes ten times that. The compiled twin also
-    takes a pointer for each offset below 65,536, and keeps the ints that it returned there.
+    takes a pointer for each offset below 65,536, and keeps the ints that it returned for them.
     An integer argument can be anything that `operator.index` accepts. `in`, `len()` and `iter()` cover the allocated offsets. A call that
     raises leaves the pool unchanged.
 
@@ -115,7 +115,7 @@ class BitmapPool:
         1. The bit of an offset is set if and only if the offset is free; bits past the capacity are 0.
         2. A bit of an upper level is set if and only if its word below is not 0.
         3. `allocated_count + free_count == capacity`, and both equal a recount of the bits.
-        4. The summary of a run length, once built, has a set bit for each completely free aligned run, and the number of these runs.
+        4. The summary of a run length, once built, has a set bit for each completely free aligned run, and the count of these runs.
 
     Args:
         capacity: 1 … 2**32, both included.
