@@ -35,7 +35,7 @@ class InvalidAddress(InvalidArgument):
 
 
 class InvalidCidr(InvalidArgument):
-    """A text is not a CIDR, is off its grid (10.0.0.3/28), or has a size that fits no slot of an ENI."""
+    """A text is not a CIDR, is off its grid (10.0.0.3/28 starts at no multiple of 16), or has a size that fits no slot of an ENI."""
 
 
 class TraceError(InvalidArgument):

@@ -43,7 +43,7 @@ class Attached:
 
     Invariants, numbered as those of `Datastore`:
 
-    4. Each block of the pool is a CIDR, and is open if and only if its ENI is not excluded and its size is the mode's.
+    4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
 
     Attributes:
         revision: a number that grows with every change of the ENIs, their CIDRs or the mode.
@@ -258,7 +258,7 @@ class Attached:
         """Assert the invariants, by recount. For tests."""
         blocks = {base: (size, group) for base, size, group in self.pool.blocks()}
         cidrs = {cidr.first: (eni, cidr) for eni in self.enis.values() for cidr in eni.cidrs.values()}
-        assert blocks.keys() == cidrs.keys() == self.eni_of_block.keys(), "invariant 4"  # noqa: S101  # what a _check is for
+        assert blocks.keys() == cidrs.keys() == self.eni_of_block.keys(), "invariant 4"  # noqa: S101  # a _check asserts
         for base, (eni, cidr) in cidrs.items():
             assert blocks[base] == (cidr.size, eni.group(prefix=cidr.size > 1)), "invariant 4"  # noqa: S101  # likewise
             closed = eni.excluded or cidr.prefix_length != self.mode.prefix_length

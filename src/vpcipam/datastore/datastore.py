@@ -40,7 +40,7 @@ class Datastore:
     1. No address is held by two sandboxes, and no address cools while it is held.
     2. No two CIDRs overlap, on one ENI or on two.
     3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
-    4. Each block of the pool is a CIDR, and is open if and only if its ENI is not excluded and its size is the mode's.
+    4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
     5. No sandbox gets an address in quarantine, and no sandbox in quarantine gets another address.
     """
 
@@ -156,7 +156,7 @@ class Datastore:
         """Give a sandbox a particular address, for example after a restart. Its CIDR can be of the other mode or on an excluded ENI.
 
         Raises:
-            AlreadyAssigned: another sandbox holds it, or this one holds another.
+            AlreadyAssigned: another sandbox holds it, or this sandbox holds another address.
             CoolingDown: it still cools.
             NotInPool: it is in no CIDR of the datastore.
             InvalidAddress: it is not an address of the datastore's IP version.
@@ -250,7 +250,7 @@ class Datastore:
             UnknownKey: it is not in quarantine.
             DatastoreError: it doesn't name both a sandbox and an address, or another entry contradicts it; release that one first.
             NotInPool: the address is in no CIDR of the datastore.
-            AlreadyAssigned: another sandbox holds the address, or this one holds another.
+            AlreadyAssigned: another sandbox holds the address, or this sandbox holds another address.
             CoolingDown: the address still cools.
             JournalError: the journal can't be written; nothing has changed.
         """

@@ -297,7 +297,7 @@ class Sandboxes:
             self._journal.record(cooling=tuple(here))
 
     def restore_cooldown(self, cooling: Cooling) -> bool:
-        """Cool an address again that no sandbox holds; return whether it is in a CIDR. If it is withheld, it cools afterwards."""
+        """Resume the cooldown of an address that no sandbox holds; return whether the address is in a CIDR, withheld or not."""
         address = self._number(cooling)
         if address is None:
             return False
@@ -334,7 +334,7 @@ class Sandboxes:
         self.quarantine._check()  # noqa: SLF001  # its own, likewise
         self._attached._check()  # noqa: SLF001  # 4, likewise
         held = dict(self.items())
-        assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101  # what a _check is for
+        assert len(set(held.values())) == len(held), "invariant 1"  # noqa: S101  # a _check asserts
         for key, address in held.items():
             place, assignment = self._attached.place_of(address), self.assignment(key)
             assert place is not None, "invariant 3"  # noqa: S101  # likewise

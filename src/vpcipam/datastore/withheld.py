@@ -127,7 +127,7 @@ class Quarantine:
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
         withheld = {address for key, address in self._pool.items() if isinstance(key, Withheld)}
-        assert withheld <= set(self._addresses.values()), "invariant 1"  # noqa: S101  # what a _check is for
+        assert withheld <= set(self._addresses.values()), "invariant 1"  # noqa: S101  # a _check asserts
 
 
 def _undecided(what: str, entry: Quarantined) -> InQuarantine:

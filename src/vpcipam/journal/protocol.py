@@ -138,7 +138,7 @@ class Journal(Protocol):
             dropped: problems that `restore` reported and that somebody has decided about. Their entries leave the journal.
 
         Raises:
-            JournalConflict: the sandbox holds another address, another sandbox holds the address, or a problem names one of them.
+            JournalConflict: the sandbox holds another address, another sandbox holds the address, or a problem names either.
             UnknownKey: a dropped problem is not in the journal.
             JournalError: the journal can't be written.
         """

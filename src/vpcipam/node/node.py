@@ -440,7 +440,7 @@ class Node:
             self._loop.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_cleanup: bool | None = None) -> int | None:
-        """The time of the first tick after `now_ns` that will do something if nothing changes; None for never.
+        """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.
 
         Ticks are on a grid: every 5 s from the start, or from the end of the last calls that took time. A busy node wakes when its calls
         end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. A request that EC2 refused

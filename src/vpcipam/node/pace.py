@@ -66,7 +66,7 @@ class Pace:
         self._last_action_ns = now_ns
 
     def pass_over(self, now_ns: int, *, every_tick: bool) -> None:
-        """Assume that every comparison with EC2 that was due before `now_ns` was made and found nothing.
+        """Assume that each comparison with EC2 due before `now_ns` took place and found no difference.
 
         Args:
             now_ns: the time, exclusive.

@@ -42,7 +42,7 @@ class Provisioner:
         eni_limits: the most ENIs on each managed network card.
         home: the primary ENI, which gives the node's subnet, zone and VPC.
         pod_subnet_id: the ENIConfig's subnet under custom networking, else None.
-        discovers_subnets: new ENIs go to the subnet with the most free addresses, among the node's and those tagged for it.
+        discovers_subnets: new ENIs go to the subnet with the most free addresses, among the node's own and those tagged for pods.
     """
 
     ec2: Ec2Api

@@ -133,7 +133,7 @@ cdef inline PyObject* note_at(PyObject* owner_data, int32_t place) noexcept:
 
 
 cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
-    """Replace an item. If that drops the last reference to the old item, its code runs: call this last, or keep a reference."""
+    """Replace an item. Dropping the last reference to the old item can run its code: call this last, or keep a reference."""
     cdef PyObject* before = PyList_GET_ITEM(items, index)
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
@@ -141,7 +141,7 @@ cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
 
 
 cdef int extend_with_none(list items, int64_t count) except -1:
-    """Append None until a list has `count` items. That makes no container, so no garbage collection can change the pool."""
+    """Append None until a list has `count` items. This creates no container, so no garbage collection runs and changes the pool."""
     while len(items) < count:
         items.append(None)
     return 0

@@ -41,7 +41,7 @@ ctypedef struct Place:  # an address that was used
     int32_t before  # the previous place in the list of cooling places
     int32_t after  # the next place in that list; in an unused record, the next unused one
     char state
-    char has_entry  # if not, the pool's list can still have an old entry: dropping it can run code, so it stays until the next one
+    char has_entry  # if not, the pool's list can still have an old entry, kept until it is replaced, since dropping it can run code
 
 ctypedef union Bits:
     uint64_t word  # while near <= 64
