@@ -360,7 +360,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # Nothing is released up to the minimum, in whole slots. Above it, each free slot beyond the target is, with its ENI or without.
+        # Up to the minimum, in whole slots, nothing is released. Above it, a free slot beyond the target is released; a spare ENI has one.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1

@@ -76,7 +76,7 @@ class Recovery:
         self._sandboxes.emit(SandboxQuarantined(now_ns, self._network_card, entry))
 
     def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
-        """Release the sandboxes that are gone and were in the journal; return the keys under which it had them."""
+        """Release the sandboxes that are gone and were in the journal; return the keys that the journal had for them."""
         keys = set(gone)
         migrated = {key.migrated() for key in keys} - keys
         held = [(key, address) for key, address in self._sandboxes.items() if key in keys]

@@ -234,7 +234,7 @@ def new_entries(
     """Return the assignments that are not recorded yet.
 
     Raises:
-        JournalConflict: one of the new assignments contradicts a recorded or another new one.
+        JournalConflict: a new assignment contradicts a recorded one or another new one.
     """
     new: dict[SandboxKey, Assigned] = {}
     taken: dict[str, SandboxKey] = {}

@@ -229,7 +229,7 @@ class Card:
     # --- the node's other cards ----------------------------------------------------------------------------------------------
 
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
-        """EC2 has just shown CIDRs on an ENI: drop all other CIDRs that overlap them, on any card of the node.
+        """Drop every CIDR, on any card of the node, that overlaps one that EC2 has just shown on this ENI.
 
         The ENI that had them has lost them without notice. If the datastore kept them too, two sandboxes could hold one address.
         """

@@ -117,7 +117,7 @@ class Provisioner:
                 )
             )
         except (Ec2Error, NodeError):
-            with contextlib.suppress(Ec2Error):  # the first error matters more; the clean-up of leaked ENIs deletes it later
+            with contextlib.suppress(Ec2Error):  # the first error matters more; the clean-up of leaked ENIs deletes the ENI later
                 self.delete_eni(eni.eni_id, calls)
             raise
         try:
@@ -127,7 +127,7 @@ class Provisioner:
                 )
             )
         except Ec2Error:
-            with contextlib.suppress(Ec2Error):  # likewise; a reconcile adopts it if it is still attached
+            with contextlib.suppress(Ec2Error):  # likewise; a reconcile adopts the ENI if it is still attached
                 self.free_eni(eni.eni_id, attachment_id, calls)
             raise
         return self._attached_eni(eni.eni_id, slot_count, calls)

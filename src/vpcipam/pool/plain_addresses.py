@@ -91,7 +91,7 @@ class _Use(Generic[K]):
         self.entry: object = None  # the owner's object for the address
         self.note: object = None  # the owner's object for the key
         self.until_ns = 0  # while it cools
-        self.order = 0  # ascending by begin of the cooldown: of equal ends, the lower order expires first
+        self.order = 0  # grows with each cooldown: of equal ends, the lower order expires first
 
 
 @final
