@@ -29,7 +29,7 @@ class ActionKind(enum.StrEnum):
 
 @attrs.frozen
 class Action:
-    """One thing that a node did, or tried to do.
+    """One change that a node made, or tried to make.
 
     Attributes:
         at_ns: when it was done or refused, Unix nanoseconds.

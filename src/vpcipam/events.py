@@ -60,7 +60,7 @@ class AddressAssigned(_AboutSandbox):
     """A sandbox got an address, or got it back after a restart.
 
     Attributes:
-        picked: whether the datastore picked the address. If not, the caller or, after a restart, the journal named it.
+        picked: the datastore picked the address. If False, the caller named it or, after a restart, the journal.
     """
 
     picked: bool = True

@@ -25,7 +25,7 @@ class ProcessLock:
         """Acquire the lock.
 
         Args:
-            path: the lock file: the journal's path with one more suffix.
+            path: the lock file, which has the journal's path plus a suffix.
             flock: the system call; for tests.
 
         Raises:

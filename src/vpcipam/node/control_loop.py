@@ -96,7 +96,7 @@ class ControlLoop:
         return self._calm_and_view(card, now_ns)[0]
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
-        """The view of a card; None if its pool is calm, so that a pool check would change nothing."""
+        """The view of a card; None if its pool is calm, because a pool check would then change nothing."""
         calm, view = self._calm_and_view(card, now_ns)
         if card.datastore.sandbox_count in calm:
             return None

@@ -303,7 +303,7 @@ class Node:
         Raises:
             NodeError: the node is already started; a journal holds entries; no instance can be launched; an IPv6 node gets no /80; or,
                 under custom networking, the pool stays empty. The node can be started again: it keeps its instance and what EC2 granted.
-            Ec2Error: EC2 refused to say what is attached.
+            Ec2Error: EC2 refused the call that reads what is attached.
             JournalError: a journal can't be read.
         """
         with self._lock:
@@ -328,7 +328,7 @@ class Node:
 
         Raises:
             NodeError: the node is already started; it has no journals; or as with `start`.
-            Ec2Error: EC2 refused to say what is attached.
+            Ec2Error: EC2 refused the call that reads what is attached.
             JournalError: a journal can't be read or written.
         """
         keys = tuple(gone)

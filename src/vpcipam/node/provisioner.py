@@ -27,7 +27,7 @@ PAUSE_AFTER_DETACH_NS = 2 * NS_PER_S
 
 @attrs.frozen
 class SlotGrant:
-    """CIDRs that EC2 put on an ENI. `complete` if they are all that the ENI has, read back because EC2 said that the ENI was full."""
+    """CIDRs that EC2 put on an ENI. If `complete`, they are all that it has, read back because EC2 had called the ENI full."""
 
     cidrs: tuple[str, ...]
     complete: bool = False

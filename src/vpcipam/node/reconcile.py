@@ -25,7 +25,7 @@ class Differences:
         new: ENIs that the datastore does not have, or has at another device number.
         gained: CIDRs that the datastore does not have, on ENIs that it has.
         lost: CIDRs that are no longer on their ENI.
-        vanished: ids of ENIs that are no longer attached, or are now at another device number, so that their pods lost their routes.
+        vanished: ids of ENIs that are no longer attached, or are now at another device number, where their pods have no routes.
     """
 
     new: tuple[NetworkInterface, ...]
