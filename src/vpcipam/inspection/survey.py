@@ -204,12 +204,12 @@ class _Surveyor:
         )
 
     def _new_eni_subnets(self) -> tuple[Subnet, ...]:
-        home = next((eni for eni in self._node.enis if is_primary(eni)), None)
-        if home is None or self._settings.custom_network_cfg or self._mode is AddressMode.IPV6:
+        primary = next((eni for eni in self._node.enis if is_primary(eni)), None)
+        if primary is None or self._settings.custom_network_cfg or self._mode is AddressMode.IPV6:
             return ()
-        own = self._node.subnet(home.subnet_id)
+        own = self._node.subnet(primary.subnet_id)
         fallback = () if own is None else (own,)
-        return (discovered_subnets(self._node.subnets, home) if discovers_subnets(self._settings) else ()) or fallback
+        return (discovered_subnets(self._node.subnets, primary) if discovers_subnets(self._settings) else ()) or fallback
 
     # --- one card ------------------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,10 @@ Outcome = Granted | Action
 
 @attrs.define(eq=False)
 class Card:
-    """A network card that ipamd manages. Its methods change EC2 and the datastore together and return what they did.
+    """A network card that ipamd manages.
+
+    `grow`, `add_slots` and `create_eni` change only EC2; `record` then adds what EC2 granted to the datastore. `shrink` and `free_eni`
+    change the datastore first, so that no pod gets an address that goes away, and then EC2. `apply` changes only the datastore.
 
     Attributes:
         settings: those that apply to this card.
@@ -52,7 +55,7 @@ class Card:
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         others: the node's other cards. EC2 may give this card addresses that another one has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
-        calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
+        last_calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
     """
 
     datastore: Datastore
@@ -61,7 +64,7 @@ class Card:
     excluded_subnets: frozenset[str] = frozenset()
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
-    calm: tuple[tuple[int, int], Calm] | None = None
+    last_calm: tuple[tuple[int, int], Calm] | None = None
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _released_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be adopted again
 
@@ -189,7 +192,7 @@ class Card:
         }
         return differences(self.datastore, attached, moved=moved, ignore=self._released_cidrs.keys())
 
-    def follow(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
+    def apply(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
         actions = [self._drop_eni(eni_id, reason, now_ns) for eni_id in difference.vanished]
         actions += [self._drop_cidrs(change.eni_id, change.cidrs, reason, now_ns) for change in difference.lost]

@@ -105,11 +105,11 @@ class ControlLoop:
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
         """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
         state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
-        if card.calm is not None and card.calm[0] == state:
-            return card.calm[1], None
+        if card.last_calm is not None and card.last_calm[0] == state:
+            return card.last_calm[1], None
         view = self.view(card, now_ns)
         calm = self.policy.calm(view, card.settings)
-        card.calm = state, calm
+        card.last_calm = state, calm
         return calm, view
 
     def busy_until(self, now_ns: int) -> int | None:
@@ -126,7 +126,7 @@ class ControlLoop:
 
     # --- start --------------------------------------------------------------------------------------------------------
 
-    def use(self, datastores: Iterable[Datastore]) -> None:
+    def reset(self, datastores: Iterable[Datastore]) -> None:
         """Start over with a card for each datastore, all empty."""
         self.cards = tuple(Card(datastore, self.settings.for_network_card(datastore.network_card)) for datastore in datastores)
         for card in self.cards:
@@ -141,13 +141,13 @@ class ControlLoop:
         if self.instance_id is None:
             self.instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
-        attached, home = self._find_home(self.instance_id, calls)
+        attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
         self._provisioner = Provisioner(
             ec2=self.ec2,
             instance_id=self.instance_id,
             mode=self._mode,
             eni_limits=tuple(self.settings.eni_limit(self.limits, card.index) for card in self.cards),
-            home=home,
+            primary_eni=primary_eni,
             pod_subnet_id=self.pod_subnet_id,
             discovers_subnets=discovers_subnets(self.settings),
         )
@@ -157,7 +157,7 @@ class ControlLoop:
             card.provisioner = self._provisioner
             card.excluded_subnets = excluded
             difference = card.differences(self.membership.managed(attached, card.index, self.instance_id), calls.now_ns)
-            actions += card.follow(difference, AT_START, calls.now_ns)
+            actions += card.apply(difference, AT_START, calls.now_ns)
         return calls, actions
 
     def fill(self, begin_ns: int, calls: Calls) -> list[Action]:
@@ -180,13 +180,13 @@ class ControlLoop:
         launcher = cast("InstanceLauncher", self.ec2)
         return launcher.launch_instance(self.limits, self.subnet_id, now_ns=now_ns).instance_id
 
-    def _find_home(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
+    def _find_primary_eni(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
         """Read what is attached until it includes the primary ENI: EC2 may be late to show a new instance."""
         for number in range(METADATA_BACKOFF.try_count):
             attached = self._read_attached(instance_id, calls)
-            home = next((eni for eni in attached if is_primary(eni)), None)
-            if home is not None:
-                return attached, home
+            primary_eni = next((eni for eni in attached if is_primary(eni)), None)
+            if primary_eni is not None:
+                return attached, primary_eni
             calls.back_off(METADATA_BACKOFF, number)
         raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")
 
@@ -329,7 +329,7 @@ class ControlLoop:
         actions: list[Action] = []
         for card in self.cards:
             managed = self.membership.managed(confirmed, card.index, instance_id)
-            actions += card.follow(card.differences(managed, now_ns), "EC2 shows it so", now_ns)
+            actions += card.apply(card.differences(managed, now_ns), "EC2 shows it so", now_ns)
         return tuple(actions)
 
     def _reconcile_due(self, now_ns: int) -> bool:

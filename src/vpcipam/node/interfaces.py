@@ -87,17 +87,17 @@ def is_excluded(subnet: Subnet) -> bool:
     return subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED
 
 
-def discovered_subnets(subnets: Iterable[Subnet], home: NetworkInterface) -> tuple[Subnet, ...]:
+def discovered_subnets(subnets: Iterable[Subnet], primary_eni: NetworkInterface) -> tuple[Subnet, ...]:
     """Pick the subnets for new ENIs under subnet discovery, the one with the most free addresses first (ipamd: createENI).
 
-    They are in the VPC and zone of `home`, the primary ENI. The subnet of `home` counts unless its tag excludes it; others count only
+    They are in the VPC and zone of the node's primary ENI. Its own subnet counts unless its tag excludes it; others count only
     if they are tagged.
     """
     fitting = [
         subnet
         for subnet in subnets
-        if (subnet.vpc_id, subnet.availability_zone) == (home.vpc_id, home.availability_zone)
+        if (subnet.vpc_id, subnet.availability_zone) == (primary_eni.vpc_id, primary_eni.availability_zone)
         and not is_excluded(subnet)
-        and (subnet.subnet_id == home.subnet_id or subnet.tag(SUBNET_ROLE_TAG) is not None)
+        and (subnet.subnet_id == primary_eni.subnet_id or subnet.tag(SUBNET_ROLE_TAG) is not None)
     ]
     return tuple(sorted(fitting, key=lambda subnet: -subnet.available_ip_address_count))

@@ -9,7 +9,7 @@ from vpcipam.node.provisioner import Provisioner
 
 def delete_leaked_enis(provisioner: Provisioner, calls: Calls, now_ns: int) -> tuple[Action, ...]:
     """Find the leaked ENIs of the VPC and delete them (ipamd: cleanUpLeakedENIs). The next clean-up retries what EC2 refuses."""
-    filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.home.vpc_id,)}
+    filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.primary_eni.vpc_id,)}
     try:
         unattached = calls.do(lambda time_ns: provisioner.ec2.describe_network_interfaces(filters=filters, now_ns=time_ns))
     except Ec2Error as error:

@@ -126,7 +126,7 @@ class Node:
             cooldown_aware_targets=cooldown_aware_targets,
             policy=IpamdPolicy() if policy is None else policy,
         )
-        self._loop.use(self._empty_datastores())
+        self._loop.reset(self._empty_datastores())
 
     def _empty_datastores(self) -> list[Datastore]:
         indexes = range(len(self.limits.network_cards) if self.settings.enable_multi_nic else 1)
@@ -350,7 +350,7 @@ class Node:
             restored = restore_cards(calls.now_ns)
             filled = self._loop.fill(now_ns, calls)
         except BaseException:
-            self._loop.use(self._empty_datastores())
+            self._loop.reset(self._empty_datastores())
             raise
         self._started = True
         return Restart(self._publish([*adopted, *filled]), restored)

@@ -40,7 +40,7 @@ class Provisioner:
     Attributes:
         mode: what slots hold.
         eni_limits: the most ENIs on each managed network card.
-        home: the primary ENI, which gives the node's subnet, zone and VPC.
+        primary_eni: gives the node's subnet, zone and VPC.
         pod_subnet_id: the ENIConfig's subnet under custom networking, else None.
         discovers_subnets: new ENIs go to the subnet with the most free addresses, among the node's own and those tagged for pods.
     """
@@ -49,7 +49,7 @@ class Provisioner:
     instance_id: str
     mode: AddressMode
     eni_limits: tuple[int, ...]
-    home: NetworkInterface
+    primary_eni: NetworkInterface
     pod_subnet_id: str | None
     discovers_subnets: bool
 
@@ -146,9 +146,9 @@ class Provisioner:
         if self.pod_subnet_id is not None:
             return (self.pod_subnet_id,)
         if not self.discovers_subnets:
-            return (self.home.subnet_id,)
-        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
-        return tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.home)) or (self.home.subnet_id,)
+            return (self.primary_eni.subnet_id,)
+        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
+        return tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni)) or (self.primary_eni.subnet_id,)
 
     def _create(self, subnet_id: str, slot_count: int, calls: Calls) -> NetworkInterface:
         return calls.do(
@@ -233,7 +233,7 @@ class Provisioner:
         """The ids of the VPC's subnets that a tag excludes from giving pods addresses."""
         if not self.discovers_subnets:
             return frozenset()
-        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.home.vpc_id, now_ns=now_ns))
+        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
         return frozenset(subnet.subnet_id for subnet in subnets if is_excluded(subnet))
 
 
