@@ -106,7 +106,7 @@ def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
     if total <= longest:
         return list(counts)
     lengths = [max(1, count * longest // total) if count else 0 for count in counts]
-    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # corrects the rounding
+    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # the rounded lengths may not add up to the whole
     return lengths
 
 

@@ -42,7 +42,7 @@ class SubnetSample(NamedTuple):
         reserved: untaken addresses in a reservation.
         largest_free: the longest run of untaken addresses.
         free_prefixes: /28s without a taken address.
-        stranded: untaken addresses in /28s that have taken ones, so that no prefix can use them.
+        stranded: untaken addresses in /28s in which others are taken, so that no prefix can use them.
     """
 
     taken: int

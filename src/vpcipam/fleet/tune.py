@@ -97,8 +97,8 @@ class Candidate:
         cost: the value to minimise.
         p99_wait_ns, calls_per_minute: the bounded values.
         unserved: pods that never had an address.
-        fits: both bounds are kept.
-        on_front: no other combination is better in cost or waiting and as good in the other.
+        fits: whether both bounds are kept.
+        on_front: whether no other combination is better in cost or wait and at least as good in the other of the two.
     """
 
     settings: Mapping[str, str]

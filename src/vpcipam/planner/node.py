@@ -46,7 +46,7 @@ class Decision:
     Attributes:
         pods: The number of pods that had an address at that time.
         at_s: Seconds since the node's start.
-        action: What it did, and why.
+        action: What the node did, and why.
     """
 
     pods: int
