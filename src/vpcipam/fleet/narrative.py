@@ -144,7 +144,7 @@ class EventFinder:
             yield from self._events(
                 [count > 0 for count in counts],
                 ("fleet", kind),
-                lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
+                lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # the counts of this round
                     f"{_at_a_time(max(counts[period.first : period.stop]))} {what}, {lasting}"
                 ),
             )
