@@ -23,7 +23,7 @@ def show_plan(page: "Page", plan: NodePlan, limits: InstanceLimits, *, timeline:
     Args:
         page: Where to write it.
         plan: The plan.
-        limits: Those of the plan's instance type.
+        limits: The limits of the plan's instance type.
         timeline: Show the node's stages instead of what it did.
         custom_networking: Pods use another subnet than the node.
     """

@@ -9,7 +9,7 @@ class FleetSample(NamedTuple):
     """All nodes at one instant.
 
     Attributes:
-        time_ns: since the start of the scenario, which is at midnight.
+        time_ns: the time since the start of the scenario. Scenarios start at midnight.
         pods_waiting: pods on a node that have no address yet.
         pods_pending: pods that have no node yet.
         pods_done: pods that had an address and were deleted.

@@ -108,7 +108,7 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
         path: as for `plot_result`.
 
     Raises:
-        InvalidArgument: there are fewer or more, or the suffix is neither `.svg` nor `.png`.
+        InvalidArgument: there are fewer than two or more than eight results, or the suffix is neither `.svg` nor `.png`.
         OSError: the file can't be written.
     """
     if not 2 <= len(results) <= len(_LINES):
