@@ -87,7 +87,7 @@ class Scheduler:
     """
 
     def __init__(self, groups: Iterable[NodeGroup], *, most_allocated: bool, seed: int) -> None:
-        """Make a scheduler that knows no node.
+        """Make a scheduler without nodes.
 
         Args:
             groups: the groups of all nodes that will be added.
@@ -184,7 +184,7 @@ class PodHandler(Protocol):
         ...
 
 
-def run_until(  # noqa: C901  # one event costs less than a few calls would
+def run_until(  # noqa: C901  # calls of smaller functions would cost more than an event
     end_ns: int, events: list[Event], ledger: Ledger, scheduler: Scheduler, handler: PodHandler
 ) -> None:
     """Handle all events before a time, in order.
