@@ -47,7 +47,7 @@ class OutputCommand(click.Command):
         as_json = ctx.params.pop("as_json")
         output: Output = super().invoke(ctx)
         write(to_json(output.document) if as_json else _text(output))
-        flush_stdout()  # so that what follows on stderr also appears after it
+        flush_stdout()  # so that the lines for stderr appear below the answer
         if not as_json:
             for line in output.notes:
                 note(line)

@@ -22,6 +22,6 @@ def command(shell: str) -> Output:
       ~/.zshrc                      eval "$(vpcipam completion zsh)"
       ~/.config/fish/config.fish    vpcipam completion fish | source
     """  # noqa: D301 - the escape tells click to keep the lines
-    # Not BashComplete.source, which starts a bash to check its version: the user may have another one.
+    # Not BashComplete.source, which starts a bash to check its version: the user may run another bash.
     script = ShellComplete.source(_SHELLS[shell](app, {}, PROGRAM, COMPLETE_VARIABLE))
     return Output(document={"shell": shell, "script": script}, show=script + "\n")

@@ -21,8 +21,8 @@ class Ec2Session:
     """EC2 in one region, with the credentials that boto3 finds.
 
     Args:
-        region: None for that of the environment or the profile.
-        profile: A profile of ~/.aws/config; None for that of the environment.
+        region: None for the region of the environment or the profile.
+        profile: A profile of ~/.aws/config; None for the profile of the environment.
 
     Raises:
         MissingExtra: boto3 is not installed.

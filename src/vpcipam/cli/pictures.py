@@ -1,4 +1,4 @@
-"""Checks of output files, to make before a long run rather than after it."""
+"""Check before a long run that its output files can be written."""
 
 import os
 from pathlib import Path

@@ -73,7 +73,7 @@ def command(
 def _document(answer: NodePlan, diagnostics: tuple[Diagnostic, ...], *, timeline: bool) -> dict[str, Any]:
     document = answer.to_dict() | {"diagnostics": [attrs.asdict(found) for found in diagnostics]}
     if timeline:
-        decisions = iter(document["decisions"])  # those of all stages, in order
+        decisions = iter(document["decisions"])  # the decisions of all stages, in order
         document["timeline"] = [
             attrs.asdict(stage, recurse=False) | {"decisions": list(islice(decisions, len(stage.decisions)))} for stage in answer.timeline
         ]

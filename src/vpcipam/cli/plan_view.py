@@ -23,7 +23,7 @@ def show_plan(page: "Page", plan: NodePlan, limits: InstanceLimits, *, timeline:
     Args:
         page: Where to write it.
         plan: The plan.
-        limits: Those of the plan's instance type.
+        limits: The limits of the plan's instance type.
         timeline: Show the node's stages instead of what it did.
         custom_networking: Pods use another subnet than the node.
     """
@@ -106,7 +106,7 @@ def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
     if total <= longest:
         return list(counts)
     lengths = [max(1, count * longest // total) if count else 0 for count in counts]
-    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # corrects the rounding
+    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # the rounded lengths may not add up to the whole
     return lengths
 
 

@@ -19,7 +19,7 @@ _SCENARIO_OPTIONS = (
         "--trace",
         metavar="FILE",
         type=FILE,
-        help="Take the pods from this CSV file, with times in seconds, not from the scenario's workload. --set names them workload.trace.",
+        help="Take the pods from this CSV file (times in seconds), not from the workload. --set changes its keys as workload.trace.KEY.",
     ),
     click.option(
         "--set",

@@ -67,6 +67,6 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
         for each in shown
     ]
     page.table([*names, cost, _WAIT, "calls/min", "fits", "front"], rows, numbers=[cost, _WAIT, "calls/min"], fold=names)
-    page.line("front: no other combination costs less without more waiting. Each figure is that of the worst seed.", "dim")
+    page.line("front: every cheaper combination makes pods wait longer. Each figure is that of the worst seed.", "dim")
     for settings, error in result.failures:
         page.line(f"could not be run: {', '.join(f'{key}={value}' for key, value in settings.items())}: {error}")

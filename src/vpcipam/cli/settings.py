@@ -67,7 +67,7 @@ def _finding(source: str, diagnostics: tuple[Diagnostic, ...]) -> str | None:
 
 
 def _mode(settings: Settings, limits: InstanceLimits | None) -> AddressMode | None:
-    """Return what slots hold, on nitro if no type is given; None if ipamd would not start."""
+    """Return what slots hold (on a nitro type if no type is given), or None if ipamd would not start."""
     try:
         if limits is not None:
             return settings.address_mode(limits)

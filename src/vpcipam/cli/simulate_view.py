@@ -55,7 +55,7 @@ def _head(page: "Page", result: FleetResult) -> None:
 
 
 def sparkline(values: Sequence[int], width: int, signs: str) -> str:
-    """Draw values with up to `width` characters, each for the highest value of its part. The first sign means 0, the last the maximum.
+    """Draw values with up to `width` characters, each for the highest value in its part. The first sign means 0, the last the maximum.
 
     >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@")
     '.=@'

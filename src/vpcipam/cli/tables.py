@@ -21,7 +21,7 @@ Cell = str | Span | list[Span]
 """The content of one cell of a table."""
 
 _PLAIN_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-"""Only dashes under the heads of columns."""
+"""A table style with nothing but dashes under the heads of columns."""
 
 _NARROWEST = 8
 """A folding column can be this narrow even if it has longer words, but a word in its head is never folded."""

@@ -1,7 +1,7 @@
 """EC2's error codes, what they mean to a caller, and the exceptions that carry them.
 
 Every code that the model answers is here. The checks that raise them are in `vpcipam.ec2.state.call` (arguments), `vpcipam.ec2.state.rules`
-(room in a subnet and on an instance), `vpcipam.ec2.actions` (the rest) and `vpcipam.ec2.offline` (codes of the wire alone).
+(room in a subnet and on an instance), `vpcipam.ec2.actions` (the rest) and `vpcipam.ec2.offline` (codes of the wire protocol).
 """
 
 import enum

@@ -47,7 +47,7 @@ _NO_FILE = os.devnull
 """An empty file, used as the session's configuration and credentials file."""
 _CONFIG = Config(
     signature_version=UNSIGNED,
-    # Botocore's default mode, and the only one that leaves no trace in answers when it does not retry.
+    # Botocore's default mode, and the only one that adds nothing to answers while retries are off.
     retries={"mode": "legacy", "total_max_attempts": 1},
     defaults_mode="legacy",  # type: ignore[arg-type] # botocore-stubs declare it as a bool
     use_dualstack_endpoint=False,

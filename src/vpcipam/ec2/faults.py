@@ -25,14 +25,14 @@ NODE_ACTIONS = (
 """The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 
 _DRAW_BOUND = 1 << 53
-"""The range of draws: a float has 53 bits, so that a rate of 1 always picks a call and a rate of 0 never does."""
+"""Draws are below this bound. A float has 53 bits, so a rate of 1 picks every call and a rate of 0 picks none."""
 
 
 class Crash(BaseException):
     """The caller dies in the middle of a call: its memory is lost, EC2's state stays.
 
-    It is not an `Exception`, so that no retry loop and no `except Exception` catches it. Only the test that injected it does, and starts a
-    new node.
+    It is not an `Exception`, so that no retry loop and no `except Exception` catches it. Only the test that injected it catches it, and
+    then starts a new node.
 
     Attributes:
         action: the action of the call.

@@ -16,8 +16,8 @@ documentation is silent, the model does what users report, or else the least sur
 - EC2 picks prefixes from reservations of type `prefix` first, and from the rest of the subnet when those are full (according to the CNI's
   maintainers: amazon-vpc-cni-k8s, issue 2749). A caller can name addresses and prefixes in a reservation of either type. Deleting a
   subnet deletes its reservations.
-- EC2 picks single IPv6 addresses from the first /80 of the /64, which can never be a prefix. A named one makes its /80 unusable as a
-  prefix.
+- EC2 picks single IPv6 addresses from the first /80 of the /64, which can never be a prefix. A single address that a caller names makes
+  its /80 unusable as a prefix.
 - A branch is `in-use` and of type `branch` while it is associated. Deleting a branch or a trunk deletes its associations. EC2 does not
   publish how many branches a type allows, and the model does not limit them.
 - A terminated instance is deleted at once.

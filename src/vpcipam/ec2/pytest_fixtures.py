@@ -5,7 +5,7 @@ They need the extra `[ec2]` and pytest. Load them with one line in a `conftest.p
     pytest_plugins = ["vpcipam.ec2.pytest_fixtures"]
 
 A test then requests `ec2_client`, a boto3 client; if needed also `ec2_model`, which answers the client, and `ec2_clock`, which sets the
-time of its calls. Every test has its own.
+time of its calls. Every test gets new ones.
 """
 
 from typing import TYPE_CHECKING

@@ -88,10 +88,10 @@ class BucketLevel:
     """The current content of a token bucket.
 
     The level is counted in parts of a token: `refill_period_ns` parts make a token, and `refill_count` parts arrive each nanosecond. This
-    avoids rounding, so that frequent calls gain nothing.
+    avoids rounding, so that frequent calls don't gain tokens.
 
     Invariants:
-        1. In any series of takes, at most `capacity` succeed, plus the tokens that arrive between its first and its last time.
+        1. Of any series of takes, at most `capacity` succeed, plus one for each token that arrives between the first and the last take.
         2. A call at a time before the latest one adds no tokens.
     """
 

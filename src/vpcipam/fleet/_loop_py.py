@@ -19,11 +19,11 @@ DELETE, ARRIVE = 3, 4
 """The kinds of pods' events. Events at one instant are handled in the order of their kinds."""
 
 Event = tuple[int, int, int]
-"""Time in nanoseconds, kind, number; handled in the order of the tuples."""
+"""An event: time in nanoseconds, kind, and number. Events are handled in the order of these tuples."""
 
 
 NO_PODS: dict[int, int] = {}
-"""The `waiting` of every node on which no pod has waited yet. One dict for all stays in the processor's cache."""
+"""The `waiting` dict that all nodes on which no pod has waited yet share. A single dict stays in the processor's cache."""
 
 
 class Member:
@@ -31,20 +31,20 @@ class Member:
 
     Attributes:
         number: its place among all nodes of the run, from 0 on.
-        datastore: that of the node's first network card, which holds all its pods.
-        pool: the datastore's.
-        low, high: the numbers of assigned addresses between which its pool rests; see `Node.calm`.
+        datastore: the datastore of the node's first network card, which holds all its pods.
+        pool: the pool of that datastore.
+        low, high: no tick changes the pool while the number of assigned addresses is between these two; see `Node.calm`.
         waiting: pods on the node without an address, each with the time of the kubelet's first try.
         wake_ns: when the node ticks next.
         retry_ns: when the kubelet next tries its waiting pods.
         scale_down_ns: when to check whether the node has been empty for long enough to go.
-        ready: the scheduler knows it.
-        gone: it was terminated.
-        released_ns: when the last of its addresses was released.
-        cooldown_ns: of its addresses.
-        revision: of the datastore when the three counts were taken.
-        pod_count: its pods, with or without an address.
-        room: the most pods that it takes.
+        ready: whether the scheduler may place pods on it.
+        gone: whether it was terminated.
+        released_ns: the time of the latest release of one of its addresses.
+        cooldown_ns: the cooldown of its addresses.
+        revision: the datastore's revision when `address_count`, `eni_count` and `prefix_count` were taken.
+        pod_count: the number of its pods, with or without an address.
+        room: the most pods that it can have.
         ranks, row, seat: see `Scheduler`.
     """
 
@@ -83,16 +83,16 @@ class Scheduler:
     1. A node with room is in the row of its rank, at its seat; a full node is in no row. Rank 0 is the best score.
     2. Rows before `_best` are empty.
 
-    Complexity: O(1) for each change, amortised; a choice also skips the rows that became empty since the last one.
+    Complexity: O(1) for each change, amortised; a choice also skips the rows that became empty since the last choice.
     """
 
     def __init__(self, groups: Iterable[NodeGroup], *, most_allocated: bool, seed: int) -> None:
-        """Make a scheduler that knows no node.
+        """Make a scheduler without nodes.
 
         Args:
             groups: the groups of all nodes that will be added.
             most_allocated: take the fullest node rather than the emptiest.
-            seed: of the choice among equals.
+            seed: for the random choice among nodes with the same score.
         """
         kinds = {(group.kubelet_max_pods, group.kubelet_max_pods - group.pods_per_node) for group in groups}
         scores = {Fraction(taken, most) for most, others in kinds for taken in range(others, most)}
@@ -153,14 +153,14 @@ class Scheduler:
 
 
 class PodHandler(Protocol):
-    """What the loop calls when a pod can't be served at once, and for events that are not a pod's."""
+    """The callbacks of the loop: for pods that can't be served at once, and for events of a node or of the fleet."""
 
     def handle(self, event: Event) -> None:
         """Handle an event of a node or of the fleet. It may push more events."""
         ...
 
     def bind(self, name: str) -> Member | None:
-        """Bind a pod to the named node; None if that takes no pods."""
+        """Bind a pod to the named node. Return None if that node takes no pods."""
         ...
 
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
@@ -176,22 +176,22 @@ class PodHandler(Protocol):
         ...
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Let other pods have what a deleted pod had."""
+        """Give the place and the address of a deleted pod to pods that wait for them."""
         ...
 
     def wake_at_next_tick(self, member: Member, now_ns: int) -> None:
-        """Have a node look at its pool at its next tick."""
+        """Wake a node at its next tick, so that it looks at its pool."""
         ...
 
 
-def run_until(  # noqa: C901  # one event costs less than a few calls would
+def run_until(  # noqa: C901  # calls of smaller functions would cost more than an event
     end_ns: int, events: list[Event], ledger: Ledger, scheduler: Scheduler, handler: PodHandler
 ) -> None:
     """Handle all events before a time, in order.
 
     Args:
         end_ns: the time, exclusive.
-        events: the events that are not pods', a heap that is never empty.
+        events: the events of nodes and of the fleet, a heap that is never empty.
         ledger: the pods.
         scheduler: the nodes with room.
         handler: called for everything but pods that get or release an address.

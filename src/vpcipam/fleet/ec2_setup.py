@@ -11,7 +11,7 @@ from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
 
 def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
-    """Make the scenario's EC2, still instant and without throttling. Return it, and the ids of its subnets by name."""
+    """Make the scenario's model of EC2, not yet with latency or throttling. Return the model, and the ids of its subnets by name."""
     ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed)
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
@@ -47,7 +47,7 @@ def make_recorder(scenario: Scenario) -> Recorder:
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
-    """Occupy addresses at random places outside the reservations, with an ENI of others."""
+    """Occupy addresses at random places outside the reservations, with an ENI that no node has."""
     cidr = Cidr.parse(spec.cidr)
     kept = {*reserved_addresses(cidr)}
     ranges = [Cidr.parse(each.cidr) for each in spec.reservations]

@@ -83,8 +83,8 @@ class Fleet:
         self._booting_room = 0
         self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
-        self._rejected: set[int] = set()  # pods that their node rejected and that are not deleted yet
-        self._early: dict[int, int] = {}  # pods bound to a node that is not ready, with the time since when they wait
+        self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
+        self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
         self._recorder = make_recorder(scenario)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -152,7 +152,7 @@ class Fleet:
         self.after_deletion(member, now_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Give the room to a pending pod, and the address, once it has cooled, to a waiting one."""
+        """Give the place of a deleted pod to a pending pod, and its address, once that has cooled, to a waiting pod."""
         if self.ledger.pending:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)
@@ -170,7 +170,7 @@ class Fleet:
         return member
 
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
-        """Queue a pod until a node has room, or its own node is ready. Reject it ("OutOfpods") if its own is missing or full."""
+        """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
         if name is None:
             self.ledger.pending[number] = now_ns
             self._scale_up(now_ns)
@@ -207,7 +207,7 @@ class Fleet:
             self._place(member, number, pending.pop(number), now_ns)
 
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
-        """Put a pod that waited for a node on this one, and try to give it an address."""
+        """Put a pending pod on this node, and try to give the pod an address."""
         self.ledger.homes[number] = member
         self._recorder.for_node_ns.append(now_ns - since_ns)
         if not self._try(member, number, now_ns):
@@ -216,7 +216,7 @@ class Fleet:
     # --- pods that wait for an address -------------------------------------------------------------------------------------------
 
     def _try(self, member: Member, number: int, now_ns: int) -> bool:
-        """Try to give a pod that waited an address. Return whether it got one."""
+        """Try to give an address to a waiting pod. Return whether it got one."""
         try:
             member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
@@ -234,7 +234,7 @@ class Fleet:
         self._plan_retry(member, now_ns)
 
     def _plan_retry(self, member: Member, now_ns: int) -> None:
-        """Schedule the kubelet's next try that can succeed. Tries before it would change nothing, so they are left out."""
+        """Schedule the kubelet's next try that can succeed. Earlier tries would change nothing, so they are left out."""
         if not member.waiting:
             return
         stats = member.node.stats(now_ns)
@@ -252,7 +252,7 @@ class Fleet:
             self._push(soonest_ns, RETRY, member.number)
 
     def _retry(self, number: int, now_ns: int) -> None:
-        """Make the tries of a node's kubelet that are due now."""
+        """Carry out the kubelet's tries that are due on a node now."""
         member = self.members[number]
         if member.retry_ns != now_ns:
             return
@@ -316,7 +316,7 @@ class Fleet:
     # --- launches and terminations ----------------------------------------------------------------------------------------------
 
     def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
-        """Launch an instance, whose ipamd starts once it has booted. Return whether EC2 launched it."""
+        """Launch an instance; its ipamd starts when the instance has booted. Return whether EC2 launched it."""
         group = self.scenario.groups[group_number]
         count = self._made_counts[group_number]
         subnet_id = self.subnet_ids[group.subnets[count % len(group.subnets)]]

@@ -18,16 +18,16 @@ class Ledger:
 
     Attributes:
         names: the name of each pod, in the order of creation.
-        keys: the sandbox of each pod, from its creation to its deletion: made late, so that it lies in the processor's cache.
+        keys: the sandbox key of each pod while the pod exists; a key that is made this late is still in the processor's cache when used.
         created_ns: when each pod is created; the last entry is `NEVER_NS`.
-        bound_to: the name of the node that each pod must go to, or None; None as a whole if the scheduler chooses for all.
-        homes: the `Member` that each pod is on, None before and after.
+        bound_to: the name of the node that each pod must go to, or None. `bound_to` itself is None if no pod is bound.
+        homes: the `Member` that each pod is on; None before the pod gets a node and after its deletion.
         deletions: the pods that are deleted, in the order of their deletions.
         deleted_ns: the times of `deletions`; the last entry is `NEVER_NS`.
-        pending: pods without a node, each with the time since when.
+        pending: pods without a node, each with the time at which it began to wait.
         arrived_count: pods created so far.
         deleted_count: pods deleted so far.
-        unserved_count: those of the deleted pods that never had an address.
+        unserved_count: pods deleted so far that never had an address.
     """
 
     def __init__(self, pods: Sequence[PodRun]) -> None:

@@ -26,7 +26,7 @@ class FleetResult:
     Attributes:
         subnet_samples: by subnet, at the times of `samples`.
         calls, throttled: by action, in each interval that ends with a sample.
-        strips: by subnet: pairs of a sample's time and a byte for each /28, the number of its untaken addresses, 0 to 16.
+        strips: by subnet, pairs of a sample's time and one byte for each /28: the number of its untaken addresses, 0 to 16.
     """
 
     scenario: str
@@ -108,7 +108,7 @@ class Recorder:
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
 
     Attributes:
-        for_node_ns, for_address_ns, to_start_ns: waits of late pods: for a node, for an address on it, from creation to the address.
+        for_node_ns, for_address_ns, to_start_ns: waits, without zeros: for a node, for an address on it, from creation to the address.
         addresses_peak: the most attached pod addresses, and when.
     """
 
@@ -194,7 +194,7 @@ class Recorder:
 
 
 def _per_interval(totals_until: Sequence[Mapping[str, int]]) -> dict[str, tuple[int, ...]]:
-    """Turn totals until each sample into counts between two samples, by action in alphabetical order."""
+    """Turn running totals at each sample into counts between two samples, by action in alphabetical order."""
     counts = {}
     for action in sorted({name for each in totals_until for name in each}):
         values = [each.get(action, 0) for each in totals_until]

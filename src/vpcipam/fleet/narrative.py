@@ -10,7 +10,7 @@ from vpcipam.fleet.summary import totals, worst_minute
 
 SHORTEST_GAP_NS = 10 * MINUTE_NS
 MOST_PERIODS = 8
-"""The most events of one kind on one subject. If there are more, longer gaps are bridged."""
+"""The most events of one kind on one subject. If there would be more, events with longer gaps between them are merged."""
 
 
 @attrs.frozen
@@ -82,7 +82,7 @@ class Notes:
         self._open: dict[str, _Note] = {}
 
     def add(self, time_ns: int, subject: str, text: str) -> None:
-        """Add a message; times never decrease."""
+        """Add a message. Messages must come in the order of their times."""
         note = self._open.get(text)
         if note is None:
             note = self._open[text] = _Note(time_ns)
@@ -101,7 +101,7 @@ class Notes:
 
 @attrs.define
 class _Note:
-    """One text: first and last time, number of times, and subjects in order."""
+    """All messages with one text: the first and last time, their number, and their subjects in order."""
 
     time_ns: int
     until_ns: int = 0
@@ -144,7 +144,7 @@ class EventFinder:
             yield from self._events(
                 [count > 0 for count in counts],
                 ("fleet", kind),
-                lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # those of this round
+                lambda period, lasting, counts=counts, what=what: (  # type: ignore[misc]  # the counts of this round
                     f"{_at_a_time(max(counts[period.first : period.stop]))} {what}, {lasting}"
                 ),
             )
@@ -180,7 +180,7 @@ class EventFinder:
             yield FleetEvent(begin_ns, until_ns, subject, kind, text(period, f"on and off {lasting}" if period.broken else lasting))
 
     def _periods(self, flags: Sequence[bool]) -> list[Period]:
-        """Find at most `MOST_PERIODS` periods, bridging longer gaps where there are more."""
+        """Find at most `MOST_PERIODS` periods. If there are more, merge those with longer and longer gaps."""
         gap_ns = SHORTEST_GAP_NS
         while len(found := list(periods(self._times_ns, flags, gap_ns))) > MOST_PERIODS:
             gap_ns *= 2

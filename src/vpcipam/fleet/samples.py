@@ -9,7 +9,7 @@ class FleetSample(NamedTuple):
     """All nodes at one instant.
 
     Attributes:
-        time_ns: since the start of the scenario, which is at midnight.
+        time_ns: the time since the start of the scenario. Scenarios start at midnight.
         pods_waiting: pods on a node that have no address yet.
         pods_pending: pods that have no node yet.
         pods_done: pods that had an address and were deleted.
@@ -42,7 +42,7 @@ class SubnetSample(NamedTuple):
         reserved: untaken addresses in a reservation.
         largest_free: the longest run of untaken addresses.
         free_prefixes: /28s without a taken address.
-        stranded: untaken addresses in /28s that have taken ones, so that no prefix can use them.
+        stranded: untaken addresses in /28s in which others are taken, so that no prefix can use them.
     """
 
     taken: int

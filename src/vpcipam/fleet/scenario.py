@@ -124,7 +124,7 @@ class Scenario:
 
         Args:
             path: the file.
-            changes: keys to set before the document is read, as for `with_changes`; a file name that they replace need not exist.
+            changes: keys to set before the document is read, as for `with_changes`; a file that a change replaces need not exist.
 
         Raises:
             ScenarioError: the file can't be read, or a key is invalid.
@@ -147,7 +147,7 @@ class Scenario:
         """
         try:
             document = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
+        except (ValueError, RecursionError) as error:  # tomllib raises a plain ValueError for a number of 5,000 digits
             raise ScenarioError(f"{source}: {error}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 

@@ -19,7 +19,7 @@ from vpcipam.warmpool import IpamdPolicy, WarmPolicy
 
 @attrs.frozen
 class Reservation:
-    """A range of a subnet: `prefix` excludes it from picks of single addresses, `explicit` from all automatic picks."""
+    """A reserved range of a subnet. In `prefix` ranges EC2 picks no single addresses, in `explicit` ranges nothing."""
 
     cidr: str
     kind: str
@@ -84,7 +84,7 @@ class NodeGroup:
 
     @property
     def pods_per_node(self) -> int:
-        """The pods of the workload that a node takes."""
+        """The most pods of the workload on one node."""
         return max(0, self.kubelet_max_pods - self.host_network_pods)
 
 

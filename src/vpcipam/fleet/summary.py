@@ -74,7 +74,7 @@ class CallSummary:
 
 @attrs.frozen
 class SubnetSummary:
-    """One subnet over time. If several instants have the same figure, the first counts.
+    """One subnet over time. If a figure occurs at several instants, its time is the first of them.
 
     Attributes:
         size: all its addresses, including the five that EC2 keeps.
@@ -95,7 +95,7 @@ class SubnetSummary:
 
     @classmethod
     def of(cls, size: int, times_ns: Sequence[int], samples: Sequence[SubnetSample]) -> "SubnetSummary":
-        """Sum up."""
+        """Summarise a subnet."""
         fewest = _place_of_least([each.free for each in samples])
         fewest_prefixes = _place_of_least([each.free_prefixes for each in samples])
         most_stranded = _place_of_least([-each.stranded for each in samples])
@@ -170,7 +170,7 @@ class Summary:
         calls: Mapping[str, Sequence[int]],
         throttled: Mapping[str, Sequence[int]],
     ) -> "Summary":
-        """Sum up.
+        """Summarise a run.
 
         Args:
             samples: at least one.
@@ -179,7 +179,7 @@ class Summary:
             addresses_peak: the most pod addresses, and when.
             waits: for a node, for an address, to the start.
             calls: by action, in the interval that ends with each sample.
-            throttled: likewise.
+            throttled: the throttled calls among them.
         """
         times_ns = [sample.time_ns for sample in samples]
         columns = dict(zip(FleetSample._fields, zip(*samples, strict=True), strict=True))

@@ -38,7 +38,7 @@ class TraceFormat:
     """The format of a trace.
 
     Attributes:
-        columns: headers of `pod`, `created`, `deleted`, `node` or `scheduled` that are not the usual ones.
+        columns: the headers of `pod`, `created`, `deleted`, `node` and `scheduled`, where they are not the usual ones.
         unit: the unit of numeric times: s, ms, us or ns. Other times are ISO 8601 dates with an offset from UTC.
         keep_unscheduled: keep pods whose scheduling time is empty; they never ran.
         from_first_pod: the scenario starts with the first pod even if times are numbers, such as Unix times.

@@ -29,7 +29,7 @@ class TuneSpec:
     Attributes:
         settings: variables of aws-node, each with the values to try, as texts; all groups get them, since a cluster has one DaemonSet.
         goal: what to minimise, one of `GOALS`.
-        p99_wait_ns: how long the 99th percentile of pods may wait from their creation to their address; None for any time.
+        p99_wait_ns: the longest allowed wait from a pod's creation to its address, for 99 % of pods; None for any wait.
         calls_per_minute: the most calls to EC2 in the worst minute; None for any number.
         seeds: each combination is run with all of these, and judged by its worst run.
         trials: how many combinations to try, drawn at random; 0 for all.
@@ -95,10 +95,10 @@ class Candidate:
     Attributes:
         settings: variables and their values.
         cost: the value to minimise.
-        p99_wait_ns, calls_per_minute: the bounded values.
+        p99_wait_ns, calls_per_minute: the values that have bounds.
         unserved: pods that never had an address.
-        fits: both bounds are kept.
-        on_front: no other combination is better in cost or waiting and as good in the other.
+        fits: whether both bounds are kept.
+        on_front: whether no other combination is better in cost or wait and at least as good in the other of the two.
     """
 
     settings: Mapping[str, str]

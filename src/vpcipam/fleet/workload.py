@@ -282,7 +282,7 @@ class Deployment:
         replicas: the number of pods.
         roll_interval_s: the time between two roll-outs; the first is one interval after the start. 0 for none.
         max_surge: how many pods more than `replicas` there can be, 0 or more.
-        max_unavailable: how many ready pods fewer there can be, 0 or more; must not be 0 if `max_surge` is.
+        max_unavailable: how far the number of ready pods can fall below `replicas`, 0 or more; must not be 0 if `max_surge` is 0.
         ready_s: how long a new pod takes to become ready, above 0.
 
     Example:

@@ -3,7 +3,7 @@
 Every function of the library that takes the name of an instance type also takes an `InstanceLimits`. A type that is newer than the table
 therefore needs no new release: `load_limits` reads it from the output of `aws ec2 describe-instance-types`.
 
-The functions `instance_limits` and `max_pods` share their names with submodules. Users import from here, where the functions win.
+The functions `instance_limits` and `max_pods` share their names with submodules. Import the functions from this package.
 """
 
 from vpcipam.limits.instance_limits import InstanceLimits, load_limits

@@ -46,7 +46,7 @@ class Decision:
     Attributes:
         pods: The number of pods that had an address at that time.
         at_s: Seconds since the node's start.
-        action: What it did, and why.
+        action: What the node did, and why.
     """
 
     pods: int
@@ -74,8 +74,8 @@ class NodePlan:
 
     Attributes:
         pods: The number of pods that need a VPC address, as given.
-        pods_assigned: How many of them the node can run.
-        pods_waiting: How many of them wait.
+        pods_assigned: How many of `pods` the node can run.
+        pods_waiting: How many of `pods` wait for an address.
         max_pods: The kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
         pod_limit: The most pods with a VPC address that the node could run with these settings.
         limit_reason: What sets that limit.
@@ -150,7 +150,7 @@ def plan(
     Args:
         instance_type: The name of a type, or its limits.
         pods: The number of pods that need a VPC address, 0 or more. Host-network pods don't.
-        settings: Those of the aws-node container; None for the manifest as AWS ships it.
+        settings: The settings of the aws-node container; None for the manifest as AWS ships it.
         nodes: The number of such nodes in the cluster, 1 or more.
         max_pods: The kubelet's limit, 1 or more; None for what EKS sets.
 

@@ -1,6 +1,6 @@
 """The page, colours, time axes and labels of all pictures. Matplotlib's global state stays unchanged; pyplot is not used.
 
-Colour-blind people can tell the colours (of Okabe and Ito) apart. Whatever differs in colour also differs in lightness, hatch or label.
+The palette of Okabe and Ito is safe for colour-blind people. No two items differ in colour alone: lightness, hatch or label differ too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -142,7 +142,7 @@ def apart(wanted: Sequence[float], least: float) -> list[float]:
 
 
 def side_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]]) -> None:
-    """Write labels beside the axes, each with a swatch. A label is its height in data, text, colour and hatch."""
+    """Write labels beside the axes, each with a swatch. A label is a tuple: height in data units, text, colour and hatch."""
     low, high = axes.get_ylim()
     wanted = sorted(((height - low) / (high - low), text, colour, hatch) for height, text, colour, hatch in labels)
     tall = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it is on a figure

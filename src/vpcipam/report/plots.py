@@ -1,4 +1,4 @@
-"""Pictures of results: SVG for print, PNG for screens. One release of matplotlib draws a result as the same SVG, byte for byte."""
+"""Pictures of results: SVG for print, PNG for screens. Within one release of matplotlib, equal results give equal SVGs, byte for byte."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ SUBNETS = 4
 
 
 class TradeoffPoint(Protocol):
-    """An alternative with two values, each better when smaller."""
+    """A point of a trade-off: two values, each better when smaller."""
 
     @property
     def x(self) -> float:
@@ -69,7 +69,7 @@ class TradeoffPoint(Protocol):
 
     @property
     def on_front(self) -> bool:
-        """Whether no other point is better in one value and as good in the other."""
+        """Whether no other point is better in one value and at least as good in the other."""
         ...
 
 
@@ -108,7 +108,7 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
         path: as for `plot_result`.
 
     Raises:
-        InvalidArgument: there are fewer or more, or the suffix is neither `.svg` nor `.png`.
+        InvalidArgument: there are fewer than two or more than eight results, or the suffix is neither `.svg` nor `.png`.
         OSError: the file can't be written.
     """
     if not 2 <= len(results) <= len(_LINES):
@@ -284,7 +284,7 @@ def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
     rows = _strip_rows([counts for _, counts in strips])
     times = [time_ns / NS_PER_S for time_ns, _ in strips]
     end = result.duration_ns / NS_PER_S
-    edges = [*times, end] if times[-1] < end else times  # the first strip is from the start, so there is a column
+    edges = [*times, end] if times[-1] < end else times  # the first strip is from the start, so at least one column remains
     columns = len(edges) - 1
     heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
     axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)

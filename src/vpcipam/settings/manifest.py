@@ -1,7 +1,7 @@
 """Read the variables of the aws-node container from a manifest.
 
-A manifest is Kubernetes' (a DaemonSet, several documents, a List, a bare list of variables) or Helm's and EKS's (a mapping `env`, which
-applies on top of the chart's defaults). YAML needs PyYAML, which is imported only then; JSON needs nothing.
+A manifest is an object of Kubernetes (a DaemonSet, several documents, a List, a bare list of variables), or values for Helm or EKS (a
+mapping `env`, which applies on top of the chart's defaults). PyYAML is imported only to read YAML; JSON needs no extra.
 """
 
 import json

@@ -30,7 +30,7 @@ def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: ob
 class Settings:
     """The settings of ipamd that affect addresses.
 
-    `Settings()` is the manifest as AWS ships it. Two settings are equal when all fields are equal, whatever their source.
+    `Settings()` is the manifest as AWS ships it. Two `Settings` are equal when all fields are equal, whatever their source.
 
     Attributes:
         warm_eni_target: How many ENIs' worth of addresses to keep free. Applies without prefixes and if no IP target is set.
@@ -143,7 +143,7 @@ class Settings:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables as texts: as read, or as written from the fields that have changed since."""
+        """The variables as texts: the texts that were read, or for fields that have changed since, texts written from the fields."""
         texts = dict(self._texts)
         read = _parse_all(texts)
         read.setdefault("enable_ipv4", not self.enable_ipv6)
@@ -298,7 +298,7 @@ def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Dia
 
 
 def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
-    """Find combinations that ipamd accepts but that are probably mistakes, or good to know."""
+    """Find combinations that ipamd accepts but that are probably mistakes or worth knowing."""
     yield from _unused_targets(settings)
     if settings.enable_ipv6:
         return

@@ -28,7 +28,7 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INT_DIGITS = 19
 _LONGEST_NAME = 60  # unknown names are cut to this, because comparing takes quadratic time
-_SIMILAR = 0.8  # names at least this similar match; equal names have 1
+_SIMILAR = 0.8  # the least similarity of a match; equal names have 1
 
 
 @frozen
@@ -204,7 +204,7 @@ VARIABLE_OF_SETTING: Mapping[str, Variable] = MappingProxyType(
 SHIPPED: Mapping[str, str] = MappingProxyType(
     {name: variable.shipped for name, variable in VARIABLES.items() if variable.shipped is not None}
 )
-"""The variables of the manifest that AWS ships (v1.23.1), as texts, without MY_NODE_NAME and MY_POD_NAME, whose values the pod gives."""
+"""The variables of the manifest that AWS ships (v1.23.1), as texts, without MY_NODE_NAME and MY_POD_NAME, which differ for each pod."""
 
 MISTAKEN_NAMES: Mapping[str, tuple[str | None, str]] = MappingProxyType(
     {

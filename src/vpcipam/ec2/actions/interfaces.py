@@ -82,7 +82,7 @@ class InterfaceActions(Actions):
         """Attach an ENI and return the attachment's id. The ENI outlives the instance unless `delete_on_termination` is set later.
 
         Device indexes run from 0 to one less than the card's maximum of ENIs. On cards other than the default one, callers start at
-        1, so there they run up to the maximum.
+        1, so there the indexes run up to the maximum.
 
         Raises:
             Ec2Error: checked in this order: the NotFound codes; InvalidNetworkInterface.InUse if it is attached or the branch of a trunk;

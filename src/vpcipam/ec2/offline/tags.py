@@ -13,7 +13,7 @@ def _create(request: Request) -> Members:
 
 
 def _delete(request: Request) -> Members:
-    # Without a value the tag is deleted whatever its value; with an empty one, only if its value is empty.
+    # Without a value, a tag is deleted whatever its value is; with an empty value, only if the tag's value is empty.
     tags = [(tag.get("Key", ""), tag.get("Value")) for tag in request.get("Tags", ())]
     request.model.delete_tags(request.texts("Resources"), tags, now_ns=request.now_ns)
     return {}

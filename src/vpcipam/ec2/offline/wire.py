@@ -20,7 +20,7 @@ Members = dict[str, Any]
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_ENTITIES = {"\r": "&#13;"}  # an XML parser turns an unescaped one into a line feed
+_ENTITIES = {"\r": "&#13;"}  # an XML parser turns an unescaped carriage return into a line feed
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _READERS: dict[str, Callable[[str], object]] = {"integer": int, "long": int, "boolean": lambda text: text == "true", "string": str}

@@ -129,7 +129,7 @@ def _lost(call: Call, fault: Fault, answer: object = None) -> LostAnswer:
 
 
 def _without_an_eni(enis: tuple[NetworkInterface, ...], number: int) -> tuple[NetworkInterface, ...]:
-    """Leave out an ENI other than the first, which is the primary one."""
+    """Leave out one ENI, but never the first, which is the primary one."""
     if len(enis) < 2:
         return enis
     hidden = 1 + number % (len(enis) - 1)

@@ -58,7 +58,7 @@ class Snapshots:
     """Record how ENIs, instances and subnets change, and look back.
 
     Args:
-        account: an empty account, which from now on collects its changed records for this history.
+        account: an empty account; from now on it collects its changed records for this history.
         keep_ns: how far back callers can look.
     """
 

@@ -69,7 +69,7 @@ class Account:
         self.subnets: Records[SubnetRecord] = Records("subnet", ErrorCode.SUBNET_NOT_FOUND)
         self.reservations: Records[ReservationRecord] = Records("subnet CIDR reservation", ErrorCode.RESERVATION_NOT_FOUND)
         self.enis: Records[EniRecord] = Records("network interface", ErrorCode.ENI_NOT_FOUND)
-        self.unattached_enis: dict[str, EniRecord] = {}  # few in a fleet, and every node looks for them hourly
+        self.unattached_enis: dict[str, EniRecord] = {}  # an index, since they are few and every node looks for them hourly
         self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
         self.instances: Records[InstanceRecord] = Records("instance", ErrorCode.INSTANCE_NOT_FOUND)
@@ -151,7 +151,7 @@ class Account:
         self.touch(reservation.subnet)
 
     def delete_reservation(self, reservation: ReservationRecord) -> None:
-        """Return a reserved range to automatic picks."""
+        """End a reservation, so that EC2 picks from its range again."""
         reservation.subnet.addresses.unreserve(reservation.cidr)
         del reservation.subnet.reservations[reservation.reservation_id]
         del self.reservations[reservation.reservation_id]

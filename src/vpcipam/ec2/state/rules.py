@@ -12,7 +12,7 @@ from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
 UNATTACHED_IPV6_LIMIT = 1024
-"""The most IPv6 addresses of an unattached ENI: the model's own limit, far above that of any type, since a /64 sets none."""
+"""The most IPv6 addresses of an unattached ENI: the model's own limit, far above that of any type; a /64 alone would set none."""
 
 _NO_ADDRESSES = AddressSet()
 _NO_COUNTS = AddressCounts()

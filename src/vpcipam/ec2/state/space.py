@@ -207,7 +207,7 @@ class Ipv6Space(_PrefixSpace):
     def _next_free(self, address: int) -> int | None:
         """Find the first address, from a given one on, that can be picked."""
         while address <= self.cidr.last:
-            while address in self._singles:  # first, since nearly every step of a long search is here
+            while address in self._singles:  # tested first, since a long search spends nearly every step here
                 address += 1
             at = bisect_right(self._reserved, address, key=_first) - 1
             if at >= 0 and address in self._reserved[at]:

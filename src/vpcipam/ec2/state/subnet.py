@@ -123,13 +123,13 @@ class SubnetAddresses:
         self._apply_reservations()
 
     def unreserve(self, cidr: Cidr) -> None:
-        """Return a reserved range to automatic picks."""
+        """End a reservation, so that EC2 picks from its range again."""
         del self._reservations[cidr]
         self._apply_reservations()
 
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Release everything that was allocated and claimed in the block if an error leaves it, and undo its random draws."""
+        """If the `with` block raises an error, release everything that it allocated or claimed, and undo its random draws."""
         mark = len(self._undo)
         draw_count = self._scatter.draw_count
         self._depth += 1

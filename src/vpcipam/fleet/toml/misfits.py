@@ -172,7 +172,7 @@ def _is_node(name: str, groups: Iterable[NodeGroup]) -> bool:
 
 
 def _clash(one: str, other: str) -> bool:
-    """Return whether pods of generator `one`, named by it and numbers, can have the names of pods of generator `other`."""
+    """Return whether pods of two generators can have the same name. Pods are named after their generator, with numbers."""
     return one == other or re.fullmatch(re.escape(one) + r"(?:-[0-9]+)+", other) is not None
 
 

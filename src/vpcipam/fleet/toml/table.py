@@ -143,7 +143,7 @@ class Table:
         return self._values.items()
 
     def made(self, key: str, make: Callable[[], _Value]) -> _Value:
-        """Return what `make` makes of the key's value. Put the key before the message of its error."""
+        """Pass the key's value to `make` and return the result. If `make` fails, put the key in front of its message."""
         try:
             return make()
         except VpcIpamError as error:
@@ -175,7 +175,7 @@ def nearest(text: str, names: Iterable[str]) -> str:
 
 
 def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """Copy a document with the key at a dotted path set. A path calls a table of a list by its name, or by its place from 1.
+    """Copy a document with the key at a dotted path set. A path names a table of a list by its name, or by its place from 1.
 
     A name can contain dots; if several names fit, the longest counts.
 
