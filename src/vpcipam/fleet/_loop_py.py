@@ -146,7 +146,7 @@ class Scheduler:
     def _check(self) -> None:
         """Assert the invariants."""
         for rank, row in enumerate(self._rows):
-            assert not row or rank >= self._best, "invariant 2"  # noqa: S101  # what a _check is for
+            assert not row or rank >= self._best, "invariant 2"  # noqa: S101  # a _check asserts
             for seat, member in enumerate(row):
                 in_place = member.row is row and member.seat == seat and member.ranks[member.pod_count] == rank
                 assert in_place, f"invariant 1: {member.name}"  # noqa: S101  # likewise

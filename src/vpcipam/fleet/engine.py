@@ -477,7 +477,7 @@ class Fleet:
     def _check(self) -> None:
         """Assert the invariants between two events."""
         homes = sum(home is not None for home in self.ledger.homes)
-        assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # what a _check is for
+        assert homes == self.running_count + self.waiting_count, "invariant 1"  # noqa: S101  # a _check asserts
         assigned = sum(member.pod_count - len(member.waiting) for member in self.members)
         assert assigned == self.running_count == sum(member.datastore.sandbox_count for member in self.members), (  # noqa: S101
             "invariant 1: a running pod has an address"
