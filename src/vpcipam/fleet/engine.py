@@ -15,7 +15,7 @@ from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
-from vpcipam.fleet.ledger import NEVER_NS, Ledger
+from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
@@ -113,10 +113,11 @@ class Fleet:
         """Run to the end. Yields the simulated time after each window of events."""
         until_ns, window_ns = self.scenario.duration_ns, self._window_ns()
         self._push(0, SAMPLE, 0)
-        for begin_ns in range(0, until_ns, window_ns):
-            end_ns = min(begin_ns + window_ns, until_ns)
-            run_until(end_ns, self._events, self.ledger, self._scheduler, self)
-            yield end_ns
+        with no_garbage_collection():
+            for begin_ns in range(0, until_ns, window_ns):
+                end_ns = min(begin_ns + window_ns, until_ns)
+                run_until(end_ns, self._events, self.ledger, self._scheduler, self)
+                yield end_ns
         self._sample(0, until_ns)
 
     def _window_ns(self) -> int:

@@ -35,7 +35,7 @@ class Ledger:
         self.keys: list[Any] = [None] * len(pods)
         self.pending: dict[int, int] = {}
         self.arrived_count = self.deleted_count = self.unserved_count = 0
-        with _no_garbage_collection():
+        with no_garbage_collection():
             nodes = list(map(itemgetter(3), pods))
             self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
             self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
@@ -52,8 +52,8 @@ class Ledger:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Switch the garbage collector off while millions of objects are made, none of them garbage."""
+def no_garbage_collection() -> Iterator[None]:
+    """Switch the garbage collector off. A fleet makes millions of objects, hardly any of them garbage, and a collection visits them all."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
