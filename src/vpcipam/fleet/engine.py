@@ -67,6 +67,7 @@ class Fleet:
     2. If a tick can change a node's pool, the node wakes at that tick or before.
     """
 
+    @no_garbage_collection()
     def __init__(self, scenario: Scenario, *, observer: Observer | None = None, tickless: bool = True) -> None:
         """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario

@@ -13,6 +13,18 @@ NEVER_NS = (1 << 63) - 1
 """A time after all others."""
 
 
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Switch the garbage collector off. A fleet makes millions of objects, hardly any of them garbage, and a collection visits them all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Ledger:
     """The pods of a fleet, column by column, since there may be millions.
 
@@ -30,34 +42,22 @@ class Ledger:
         unserved_count: pods deleted so far that never had an address.
     """
 
+    @no_garbage_collection()
     def __init__(self, pods: Sequence[PodRun]) -> None:
         self.homes: list[Any] = [None] * len(pods)
         self.keys: list[Any] = [None] * len(pods)
         self.pending: dict[int, int] = {}
         self.arrived_count = self.deleted_count = self.unserved_count = 0
-        with no_garbage_collection():
-            nodes = list(map(itemgetter(3), pods))
-            self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
-            self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
-            ends_ns = list(map(itemgetter(2), pods))
-            order = sorted([number for number, end_ns in enumerate(ends_ns) if end_ns is not None], key=ends_ns.__getitem__)
-            self.deletions = array("q", order)
-            self.deleted_ns = array("q", [*map(ends_ns.__getitem__, order), NEVER_NS])
-            self.names = list(map(itemgetter(0), pods))
+        nodes = list(map(itemgetter(3), pods))
+        self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
+        self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
+        ends_ns = list(map(itemgetter(2), pods))
+        order = sorted([number for number, end_ns in enumerate(ends_ns) if end_ns is not None], key=ends_ns.__getitem__)
+        self.deletions = array("q", order)
+        self.deleted_ns = array("q", [*map(ends_ns.__getitem__, order), NEVER_NS])
+        self.names = list(map(itemgetter(0), pods))
 
     @property
     def gone_count(self) -> int:
         """Pods deleted so far that had an address."""
         return self.deleted_count - self.unserved_count
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Switch the garbage collector off. A fleet makes millions of objects, hardly any of them garbage, and a collection visits them all."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
