@@ -61,6 +61,11 @@ def test_the_points_are_read_from_the_scenario(scenario):
     assert len(some) == 2
 
 
+def test_a_sweep_that_is_no_table_is_refused(scenario):
+    with pytest.raises(ScenarioError, match="sweep: must be a table, not 1"):
+        read_sweep(scenario.with_changes({"sweep": 1}))
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

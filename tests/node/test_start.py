@@ -4,6 +4,7 @@ import pytest
 
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import (
     InvalidArgument,
     NodeError,
@@ -357,3 +358,12 @@ def test_each_managed_card_has_its_own_pool(world):
     here.run(here.now_ns // S + 5)
     assert here.shape(31) == {0: 2}
     here.check_agreement()
+
+
+@pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods"])
+def test_what_a_node_is_made_with_can_be_read_but_not_replaced(name):
+    ec2 = Ec2Model()
+    subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24")
+    node = Node("m5.large", Settings(), ec2, subnet_id=subnet.subnet_id)
+    with pytest.raises(AttributeError):
+        setattr(node, name, getattr(node, name))

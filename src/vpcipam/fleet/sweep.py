@@ -103,7 +103,7 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
         ScenarioError: the table is missing or invalid.
     """
     document = scenario.document or ScenarioDocument({})
-    table = Table(f"{document.source}: sweep.", document.content.get("sweep", {}))
+    table = Table(f"{document.source}: ", document.content).table("sweep")
     trials = table.integer("trials", 0)
     axes = {path: values for path, values in table.items() if path != "trials"}
     if not axes:

@@ -7,6 +7,7 @@ from vpcipam._arguments import require_integer, require_type
 from vpcipam._chance import Scatter
 from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
+from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
@@ -103,10 +104,6 @@ class Node:
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
-        self.limits = limits
-        self.settings = settings
-        self.mode = settings.address_mode(limits)
-        self.max_pods = default_max_pods(limits, settings) if max_pods is None else max_pods
         self._placement = placement
         self._seed = seed
         self._journals = tuple(journals)
@@ -120,7 +117,7 @@ class Node:
             subnet_id=subnet_id,
             instance_id=instance_id,
             pod_subnet_id=(pod_subnet_id or subnet_id) if settings.custom_network_cfg else None,
-            max_pods=self.max_pods,
+            max_pods=default_max_pods(limits, settings) if max_pods is None else max_pods,
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
@@ -158,6 +155,26 @@ class Node:
     def name(self) -> str:
         """The given name, else the instance id, else the type."""
         return self._loop.name
+
+    @property
+    def limits(self) -> InstanceLimits:
+        """What EC2 allows an instance of the node's type."""
+        return self._loop.limits
+
+    @property
+    def settings(self) -> Settings:
+        """The variables of the node's aws-node container."""
+        return self._loop.settings
+
+    @property
+    def mode(self) -> AddressMode:
+        """The address mode that the settings and the instance type lead to."""
+        return self.settings.address_mode(self.limits)
+
+    @property
+    def max_pods(self) -> int:
+        """The kubelet's limit, host-network pods included."""
+        return self._loop.max_pods
 
     @property
     def instance_id(self) -> str | None:
