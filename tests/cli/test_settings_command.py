@@ -106,7 +106,7 @@ def test_an_instance_type_adds_its_diagnostics(cli):
     stdin = "env:\n  ENABLE_PREFIX_DELEGATION: true\n"
     answer = cli("settings", "-", "--type", "m4.large", stdin=stdin)
     assert answer.out.splitlines()[0] == "stdin · secondary IPs"
-    assert "no prefixes; the daemon falls back" in " ".join(answer.out.split())
+    assert "no prefixes; ipamd falls back" in " ".join(answer.out.split())
     assert cli("settings", "-", "--type", "m4.large", "--json", stdin=stdin).document["instance_type"] == "m4.large"
     assert "unknown instance type" in cli("settings", "-", "--type", "m4.lrge", stdin=stdin).refusal
 
@@ -126,16 +126,16 @@ def test_all_variables_that_act_on_addresses_are_shown_and_explained(cli, monkey
     for variable in VARIABLES.values():
         if variable.acts_on_addresses:
             assert variable.name in out
-    assert "holds a released address back for" in out
+    assert "keeps a released address" in out
     assert "more variables are set, with no effect on addresses" in out
 
 
 def test_a_description_is_below_its_variable_on_a_narrow_page_and_beside_it_on_a_wide_one(cli, monkeypatch, manifest):
     lines = cli("settings", manifest).out.splitlines()
-    assert lines[lines.index("IP_COOLDOWN_PERIOD = 30 (default)") + 1] == "  holds a released address back for so many seconds"
+    assert lines[lines.index("IP_COOLDOWN_PERIOD = 30 (default)") + 1] == "  keeps a released address unused for this many seconds"
     monkeypatch.setenv("COLUMNS", "120")
     lines = [line.split() for line in cli("settings", manifest).out.splitlines()]
-    assert ["IP_COOLDOWN_PERIOD", "30", "default", "holds", "a", "released"] in [line[:6] for line in lines]
+    assert ["IP_COOLDOWN_PERIOD", "30", "default", "keeps", "a", "released"] in [line[:6] for line in lines]
 
 
 def test_a_manifest_without_diagnostics_says_so(cli):

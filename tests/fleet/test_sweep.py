@@ -137,7 +137,7 @@ def test_a_trial_that_keeps_killing_its_process_is_given_up(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100, seeds=(1,)))
     result = sweep(deadly, [{"seed": 0}, {"seed": 1}], workers=1)
     assert result.complete
-    assert [trial.error for trial in result.trials] == [None, "its process died 4 times; has it enough memory?"]
+    assert [trial.error for trial in result.trials] == [None, "its process died 4 times; does the machine have enough memory?"]
     assert result.trials[1].summary is None
 
 

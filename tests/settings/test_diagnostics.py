@@ -77,7 +77,7 @@ def test_names_of_the_sdk_and_the_system_are_ignored():
 def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text, level, default):
     (found,) = Settings().with_variables({name: text}).diagnostics
     assert (found.variable, found.level) == (name, level)
-    assert found.message == f"{text!r} can't be used; the daemon takes its default, {default}"
+    assert found.message == f"{text!r} can't be used; ipamd takes its default, {default}"
     assert found.suggestion.startswith("write ")
 
 

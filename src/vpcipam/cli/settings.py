@@ -98,7 +98,7 @@ def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
-    other = {"source": "other", "acts_on_addresses": False, "effect": "not a variable of the daemon"}
+    other = {"source": "other", "acts_on_addresses": False, "effect": "not a variable of ipamd"}
     return described + [{"name": name, "value": None, "text": text} | other for name, text in texts.items() if name not in VARIABLES]
 
 

@@ -199,7 +199,7 @@ class _Search:
             return
         for number, changes in enumerate(self.points):
             if number not in self.done:
-                self.finish(Trial(number, changes, None, f"its process died {1 + _RESTARTS} times; has it enough memory?"))
+                self.finish(Trial(number, changes, None, f"its process died {1 + _RESTARTS} times; does the machine have enough memory?"))
 
     def _submit(self, executor: Executor) -> list[Future[Trial]]:
         left = (number for number in range(len(self.points)) if number not in self.done)

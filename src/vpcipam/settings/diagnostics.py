@@ -64,13 +64,11 @@ def diagnose_name(name: str) -> Diagnostic | None:
 
 def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
     if variable.name == "NETWORK_POLICY_ENFORCING_MODE" and text.lower() not in _POLICY_MODES:
-        return Diagnostic(
-            variable.name, "error", f"the daemon refuses to start with {_shorten(text)}", f"use one of {', '.join(_POLICY_MODES)}"
-        )
+        return Diagnostic(variable.name, "error", f"ipamd refuses to start with {_shorten(text)}", f"use one of {', '.join(_POLICY_MODES)}")
     if variable.parse(text) is not None or text == variable.default:
         return None
     level: Level = "warning" if variable.acts_on_addresses else "info"
-    message = f"{_shorten(text)} can't be used; the daemon takes its default, {variable.format(variable.default)}"
+    message = f"{_shorten(text)} can't be used; ipamd takes its default, {variable.format(variable.default)}"
     return Diagnostic(variable.name, level, message, _expected(variable))
 
 

@@ -279,7 +279,7 @@ def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Dia
         yield Diagnostic(
             "ENABLE_IPv6",
             "error",
-            "IPv4 and IPv6 are both on; the daemon does not do dual stack",
+            "IPv4 and IPv6 are both on; ipamd has no dual stack",
             "set ENABLE_IPv4 or ENABLE_IPv6 to false",
         )
     if not settings.enable_ipv4 and not settings.enable_ipv6:
@@ -314,7 +314,7 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "WARM_PREFIX_TARGET",
             "warning",
-            "is 0 and no IP target is set, with prefix delegation: the container's entry point refuses to start the daemon",
+            "is 0 and no IP target is set, with prefix delegation: the container's entry point refuses to start ipamd",
             "set WARM_PREFIX_TARGET, WARM_IP_TARGET or MINIMUM_IP_TARGET to 1 or more",
         )
     if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
@@ -383,7 +383,7 @@ def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Dia
         yield Diagnostic(
             "ENABLE_PREFIX_DELEGATION",
             "warning",
-            f"{name} (Xen) has no prefixes; the daemon falls back to secondary IPs",
+            f"{name} (Xen) has no prefixes; ipamd falls back to secondary IPs",
             "use a nitro or bare-metal type",
         )
     if settings.max_eni > limits.eni_limit:

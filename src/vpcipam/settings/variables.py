@@ -95,29 +95,35 @@ def parse_int(text: str) -> int | None:
 _Row = tuple[str, Kind, Value, str | None, str]
 
 _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
-    ("WARM_ENI_TARGET", "int", 1, "1", "keeps so many ENIs' worth of addresses free; only without prefixes and IP targets"),
-    ("WARM_IP_TARGET", "int", 0, None, "keeps so many addresses free; 0: not set"),
-    ("MINIMUM_IP_TARGET", "int", 0, None, "keeps so many addresses in total, at least; 0: not set"),
-    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps so many prefixes free; only with prefixes and without IP targets"),
-    ("MAX_ENI", "int", -1, None, "caps the ENIs of the node; below 1: no cap but the instance type's"),
-    ("ENABLE_PREFIX_DELEGATION", "bool", False, "false", "puts /28 prefixes into the slots, not single addresses"),
-    ("ENABLE_IPv4", "bool", False, "true", "gives pods IPv4 addresses; just one of this and ENABLE_IPv6 must be on"),
+    ("WARM_ENI_TARGET", "int", 1, "1", "keeps the addresses of this many ENIs free; without prefixes and IP targets only"),
+    ("WARM_IP_TARGET", "int", 0, None, "keeps this many addresses free; 0: not set"),
+    ("MINIMUM_IP_TARGET", "int", 0, None, "keeps at least this many addresses attached; 0: not set"),
+    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps this many prefixes free; with prefixes and without IP targets only"),
+    ("MAX_ENI", "int", -1, None, "limits the ENIs of the node; below 1: only the instance type limits them"),
+    ("ENABLE_PREFIX_DELEGATION", "bool", False, "false", "puts /28 prefixes into the slots instead of single addresses"),
+    ("ENABLE_IPv4", "bool", False, "true", "gives pods IPv4 addresses; exactly one of this and ENABLE_IPv6 must be on"),
     ("ENABLE_IPv6", "bool", False, "false", "gives pods IPv6 addresses of one /80; needs prefix delegation"),
-    ("IP_COOLDOWN_PERIOD", "int", 30, None, "holds a released address back for so many seconds"),
-    ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "bool", False, "false", "puts pods into the subnet of an ENIConfig, off the primary ENI"),
+    ("IP_COOLDOWN_PERIOD", "int", 30, None, "keeps a released address unused for this many seconds"),
+    (
+        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+        "bool",
+        False,
+        "false",
+        "puts pods into the subnet of an ENIConfig, and none on the primary ENI",
+    ),
     ("ENABLE_POD_ENI", "bool", False, "false", "keeps one ENI for the trunk of security groups for pods"),
-    ("ENABLE_SUBNET_DISCOVERY", "bool", True, "true", "puts new ENIs into the fitting subnet with most free addresses"),
+    ("ENABLE_SUBNET_DISCOVERY", "bool", True, "true", "puts new ENIs into the matching subnet with the most free addresses"),
     ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too"),
     ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
-    ("DISABLE_NETWORK_RESOURCE_PROVISIONING", "bool", False, "false", "never calls EC2 to grow or shrink"),
-    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "never calls EC2 at all, nor grows or shrinks"),
+    ("DISABLE_NETWORK_RESOURCE_PROVISIONING", "bool", False, "false", "never calls EC2 to grow or shrink the pool"),
+    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "never calls EC2, and never grows or shrinks the pool"),
     ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry no tag"),
-    ("DISABLE_LEAKED_ENI_CLEANUP", "bool", False, None, "leaves unattached ENIs alone that nodes left behind"),
+    ("DISABLE_LEAKED_ENI_CLEANUP", "bool", False, None, "does not delete unattached ENIs that nodes left behind"),
     ("AWS_VPC_K8S_CNI_BACKING_STORE", "text", "/var/run/aws-node/ipam.json", None, "names the checkpoint file"),
 )
 _OTHERS: tuple[_Row, ...] = (
-    ("ADDITIONAL_ENI_TAGS", "text", "{}", "{}", "tags the ENIs that the daemon creates"),
-    ("ANNOTATE_POD_IP", "bool", False, None, "writes a pod's address into an annotation of it"),
+    ("ADDITIONAL_ENI_TAGS", "text", "{}", "{}", "tags the ENIs that ipamd creates"),
+    ("ANNOTATE_POD_IP", "bool", False, None, "writes a pod's address into an annotation of the pod"),
     ("AWS_EC2_ENDPOINT", "text", "", None, "replaces the address of EC2's API"),
     ("AWS_EXTERNAL_SERVICE_CIDRS", "text", "", None, "routes these CIDRs by the main table"),
     ("AWS_VPC_CNI_NODE_PORT_SUPPORT", "bool", True, "true", "makes node ports work on the primary interface"),
@@ -125,14 +131,14 @@ _OTHERS: tuple[_Row, ...] = (
     ("AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER", "bool", True, None, "set the primary interface's rp_filter in old releases; no longer read"),
     ("AWS_VPC_K8S_CNI_CONNMARK", "int", 128, None, "picks the mark bit for traffic from outside"),
     ("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "text", "", None, "keeps traffic to these CIDRs from source NAT"),
-    ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "leaves source NAT to somebody else"),
-    ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets the daemon's log level"),
+    ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "turns the node's source NAT off; something else must do it"),
+    ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets ipamd's log level"),
     (
         "AWS_VPC_K8S_CNI_LOG_FILE",
         "text",
         "/host/var/log/aws-routed-eni/ipamd.log",
         "/host/var/log/aws-routed-eni/ipamd.log",
-        "names the daemon's log",
+        "names ipamd's log",
     ),
     ("AWS_VPC_K8S_CNI_RANDOMIZESNAT", "text", "prng", "prng", "picks how source NAT randomises ports: hashrandom, prng or none"),
     ("AWS_VPC_K8S_CNI_VETHPREFIX", "text", "eni", "eni", "starts the names of pods' host interfaces; up to 4 letters"),
@@ -161,8 +167,8 @@ _OTHERS: tuple[_Row, ...] = (
     ("HOST_CNI_BIN_PATH", "text", "/host/opt/cni/bin", None, "says where the plugin goes"),
     ("HOST_CNI_CONFDIR_PATH", "text", "/host/etc/cni/net.d", None, "says where the plugin's configuration goes"),
     ("INTROSPECTION_BIND_ADDRESS", "text", "127.0.0.1:61679", None, "says where the introspection endpoint listens"),
-    ("MY_NODE_NAME", "text", "", None, "tells the daemon its node"),
-    ("MY_POD_NAME", "text", "", None, "tells the daemon its pod"),
+    ("MY_NODE_NAME", "text", "", None, "tells ipamd its node"),
+    ("MY_POD_NAME", "text", "", None, "tells ipamd its pod"),
     (
         "NETWORK_POLICY_ENFORCING_MODE",
         "text",
@@ -170,10 +176,10 @@ _OTHERS: tuple[_Row, ...] = (
         "standard",
         "picks what new pods may reach until their policies are known: none, strict or standard",
     ),
-    ("POD_MTU", "int", 9001, None, "sets the MTU inside pods; that of the ENI, unless given"),
+    ("POD_MTU", "int", 9001, None, "sets the MTU inside pods; unset: the ENI's MTU"),
     ("POD_SECURITY_GROUP_ENFORCING_MODE", "text", "strict", None, "picks which traffic a pod's security groups see: strict or standard"),
     ("VPC_CNI_VERSION", "text", "", "v1.23.1", "says which release this is"),
-    ("VPC_ID", "text", "", None, "tells the daemon its VPC"),
+    ("VPC_ID", "text", "", None, "tells ipamd its VPC"),
 )
 # The fields of `Settings` whose name is not the variable's name in lower case.
 _SETTING_NAMES = {
@@ -244,7 +250,7 @@ def explain(name: str) -> Variable:
 
     Example:
         >>> explain("WARM_IP_TARGET").effect
-        'keeps so many addresses free; 0: not set'
+        'keeps this many addresses free; 0: not set'
     """
     if name not in VARIABLES:
         nearest = nearest_variable(name)
