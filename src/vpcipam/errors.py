@@ -1,7 +1,7 @@
 """The errors that the library raises on purpose.
 
 All derive from `VpcIpamError`. A refused call changes nothing, so you can catch its error and continue. The errors of EC2 are in
-`vpcipam.ec2.api`, beside its protocol.
+`vpcipam.ec2.errors`.
 
 An error with the meaning of a built-in one also derives from the built-in one, so that `except ValueError` and `except LookupError` work.
 An argument of the wrong *type* raises the built-in `TypeError`.
