@@ -83,7 +83,7 @@ class PoolView:
 
 @attrs.frozen
 class TargetState:
-    """How many slots the pool is from WARM_IP_TARGET and MINIMUM_IP_TARGET. In secondary-IP mode, `short` or `over` is 0."""
+    """How many slots the pool is below (`short`) and above (`over`) its IP targets. In secondary-IP mode, at least one of them is 0."""
 
     short: int
     over: int
@@ -347,7 +347,7 @@ def calm(view: PoolView, settings: Settings) -> Calm:
 
 
 def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
-    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, no empty ENI is freeable."""
+    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, no ENI without CIDRs can be freed."""
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
         and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
@@ -356,11 +356,11 @@ def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
 
 
 def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
-    """The fewest free addresses that prevent growth, and the most that prevent shrinking or freeing an ENI; None if any number does."""
+    """The fewest free addresses that prevent growth, and the most that prevent shrinking or freeing an ENI; None if nothing shrinks."""
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # Up to the minimum, in whole slots, nothing is released. Above it, a free slot beyond the target is released; a spare ENI has one.
+        # Up to the minimum, in whole slots, nothing is released. Above it, free slots beyond the target are.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1

@@ -90,7 +90,7 @@ class Recovery:
     # --- decisions about the quarantine --------------------------------------------------------------------------------------
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
-        """Take a sandbox's address back, after releasing the entries in quarantine that name it."""
+        """Release the entries in quarantine that name the sandbox, then take its address back."""
         if not self._quarantine.entries:
             return self._sandboxes.unassign(key, now_ns)
         stored = self._sandboxes.stored_key(key)

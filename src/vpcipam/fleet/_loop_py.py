@@ -23,7 +23,7 @@ Event = tuple[int, int, int]
 
 
 NO_PODS: dict[int, int] = {}
-"""The `waiting` dict that all nodes on which no pod has waited yet share. A single dict stays in the processor's cache."""
+"""Nodes on which no pod has waited yet share this `waiting` dict. A single dict stays in the processor's cache."""
 
 
 class Member:
