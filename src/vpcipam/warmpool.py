@@ -347,7 +347,7 @@ def calm(view: PoolView, settings: Settings) -> Calm:
 
 
 def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
-    """Tell whether decisions depend on counts alone: cooldowns don't matter, free addresses are assignable, no ENI without CIDRs can be freed."""
+    """Tell whether only counts matter to decisions: cooldowns do not, free addresses are assignable, no ENI without CIDRs is freeable."""
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
         and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))

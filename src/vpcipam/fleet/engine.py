@@ -154,7 +154,7 @@ class Fleet:
         self.after_deletion(member, now_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address after the cooldown."""
+        """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
         if self.ledger.pending:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)

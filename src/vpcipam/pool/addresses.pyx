@@ -491,7 +491,7 @@ cdef class AddressPool:
     # Cooldowns
 
     def cool_at(self, address, until_ns):
-        """Make a free address cool until a time, to restore a cooldown after a restart. The later of two ends counts."""
+        """Make a free address cool until a time, to restore a cooldown after a restart. If it cools already, the later end counts."""
         cdef int64_t offset
         cdef int64_t until
         cdef int32_t index

@@ -486,7 +486,7 @@ class AddressPool(Generic[K]):
     # Cooldowns
 
     def cool_at(self, address: SupportsIndex, until_ns: SupportsIndex) -> None:
-        """Make a free address cool until a time, to restore a cooldown after a restart. The later of two ends counts.
+        """Make a free address cool until a time, to restore a cooldown after a restart. If it cools already, the later end counts.
 
         Args:
             address: 0 … 2**128-1.
@@ -768,7 +768,7 @@ class AddressPool(Generic[K]):
         del self._cooling[:due]
 
     def _some_block_opens(self, now_ns: int) -> bool:
-        """Tell whether a cooldown that is over frees an address in an open block. It ends none, because the caller can still raise."""
+        """Tell whether a cooldown that is over frees an address in an open block. It ends none: the caller can still raise."""
         for until_ns, _, address in self._cooling:
             if until_ns > now_ns:
                 return False
