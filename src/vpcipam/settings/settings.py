@@ -89,9 +89,9 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Read variables as ipamd does.
 
-        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET that is 0, not 1
-        as in the shipped manifest. One exception: a missing ENABLE_IPv4 is on unless ENABLE_IPv6 is on, because ipamd would not start
-        with both off.
+        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is
+        0; the shipped manifest has 1. One variable differs: a missing ENABLE_IPv4 is on if ENABLE_IPv6 is off, because ipamd would not
+        start with both off.
 
         Raises:
             TypeError: A name or a value is not text.
@@ -104,8 +104,8 @@ class Settings:
 
         Args:
             source: The text of a manifest, its path, or an open text file with it: YAML or JSON, up to 2**20 characters. It can be a
-                DaemonSet, a pod, several documents or a List with one of them, the `env` list of the container, or Helm values (also EKS
-                add-on configuration) with a mapping `env`. Helm values apply on top of the chart's defaults. Variables of other containers
+                DaemonSet or a pod, alone, among several documents or in a List; the container's `env` list; or Helm values or EKS add-on
+                configuration with a mapping `env`. Helm values apply on top of the chart's defaults. Variables of other containers
                 are ignored.
 
         Raises:

@@ -127,8 +127,8 @@ class Ipv4Space(_PrefixSpace):
 class Ipv6Space(_PrefixSpace):
     """The IPv6 addresses of a subnet, a /64; a prefix and a cell are both a /80. A /80 with a single address in it can't be a prefix.
 
-    Single addresses are picked from the first /80 with room. The first /80 of a subnet can never be a prefix, and callers pick so few
-    addresses that they all fit into it, unless it is reserved.
+    Single addresses are picked from the first /80 with room. Unless a reservation covers the first /80 of the subnet, all picks fit
+    into it. This costs no prefix, since the first /80 can never be one.
 
     Invariants:
         1. A /80 is taken in the grid if it is the first or the last, is taken as a prefix, or is in `_single_counts`.
