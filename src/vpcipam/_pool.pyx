@@ -17,6 +17,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from vpcipam.pool.bounds cimport bounded
 from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_release, runs_are_valid, runs_take
 from vpcipam.pool.free_tree cimport (
     FreeTree,
@@ -41,17 +42,6 @@ cdef extern from "Python.h":
     void decref "Py_DECREF" (PyObject* item)
 
 cdef int64_t CAPACITY_MAX = refuse.CAPACITY_MAX
-
-
-cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Return an integer argument; refuse it outside low … high, both included."""
-    cdef int overflow = 0
-    cdef int64_t number
-    if PyLong_CheckExact(value):
-        number = PyLong_AsLongLongAndOverflow(value, &overflow)
-        if not overflow and low <= number <= high:
-            return number
-    return refuse.bounded(name, value, low, high)
 
 
 cdef enum:

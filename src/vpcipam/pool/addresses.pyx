@@ -11,7 +11,6 @@ from vpcipam import _pool_refusals as refuse
 from vpcipam._pool_refusals import hold
 
 cimport cython
-from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -53,6 +52,7 @@ from vpcipam.pool.blocks cimport (
     remove,
     take_bit,
 )
+from vpcipam.pool.bounds cimport bounded
 from vpcipam.pool.free_tree cimport (
     FreeTree,
     lowest_bit,
@@ -68,7 +68,6 @@ from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
 
 cdef extern from "Python.h":
-    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
     PyObject* PyList_GET_ITEM(PyObject* items, Py_ssize_t index)  # borrowed
     void decref "Py_DECREF" (PyObject* item)
     void PyList_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # steals the reference; does not release the old item
@@ -101,17 +100,6 @@ cdef int by_offset(const void* left, const void* right) noexcept nogil:
     cdef int64_t first = (<const UsedPlace*>left).offset
     cdef int64_t second = (<const UsedPlace*>right).offset
     return (first > second) - (first < second)
-
-
-cdef inline int64_t bounded(str name, object value, int64_t low, int64_t high) except -1:
-    """Return an integer argument; refuse it outside low … high, both included."""
-    cdef int overflow = 0
-    cdef int64_t number
-    if PyLong_CheckExact(value):
-        number = PyLong_AsLongLongAndOverflow(value, &overflow)
-        if not overflow and low <= number <= high:
-            return number
-    return refuse.bounded(name, value, low, high)
 
 
 # These functions take a list as a plain pointer, because Cython would count references to an object.

@@ -104,8 +104,9 @@ class AddressPool(Generic[K]):
 
     `placement` chooses among the open blocks that have a free address; the block then assigns its lowest free address. Blocks rank by
     group, then by base, both ascending. "lowest": the block of lowest rank. "packed": the block with most addresses in use (assigned or
-    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": draw a group that has such a block, then
-    one such block of the group, both with equal probability; `seed` seeds the generator. (ipamd iterates over two Go maps.)
+    cooling), ties by rank. "spread": the block with fewest in use, ties by rank. "random": draw a group that
+    has an open block with a free address, then one of those blocks, both with equal probability. `seed` seeds the generator. ipamd picks
+    the ENI and the CIDR at random, too.
 
     `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless the call raises. The addresses then stay free, even
     if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
@@ -417,7 +418,7 @@ class AddressPool(Generic[K]):
         This one call is enough for an owner that keeps one object per address.
 
         Raises:
-            PoolLocked: `locked` is set; it is read after `__hash__` and `__eq__` of the key and `__index__` of the time have run.
+            PoolLocked: `locked` is set, or was set by `__hash__` or `__eq__` of the key or `__index__` of the time.
             OutOfRange: `now_ns` is outside its bounds.
             PoolExhausted: no open block has a free address.
 
