@@ -41,10 +41,10 @@ def test_all_lists_the_whole_table(cli):
 
 def test_the_table_shows_the_limits_for_pods(cli):
     out = cli("limits", "m5.large", "c4.large", "m5.metal").out.splitlines()
-    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28"]
-    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110"]
-    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none"]
-    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "737", "250"]
+    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28", "branch"]
+    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110", "9"]
+    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none", "none"]
+    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "737", "250", "120"]
 
 
 def test_an_unknown_type_is_refused_and_similar_names_suggested(cli):
@@ -99,3 +99,8 @@ def test_a_types_file_in_another_format_is_refused(cli, tmp_path, content, words
 def test_a_missing_types_file_is_refused(cli, tmp_path):
     assert "No such file" in cli("limits", "x99.large", "--types", str(tmp_path / "none")).refusal
     assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal
+
+
+def test_a_type_that_the_table_of_branch_enis_lacks_shows_a_question_mark(cli, types_file):
+    assert cli("limits", "x99.large", "--types", types_file).out.splitlines()[2].split()[-1] == "?"
+    assert "?: unknown" in cli("limits", "m5.large").out

@@ -10,7 +10,9 @@ from vpcipam.limits import max_pods
 def test_one_type_prints_only_the_number(cli):
     answer = cli("max-pods", "m5.large")
     assert (answer.code, answer.out) == (0, "29\n")
-    assert answer.err == "= 3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
+    formula, besides = answer.err.splitlines()
+    assert formula == "= 3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods"
+    assert besides == "pods with security groups: up to 9 of them, each on a branch ENI, with ENABLE_POD_ENI"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def test_the_formula_explains_the_number(cli, options, number, formula):
 def test_the_formula_of_a_xen_type_has_no_prefixes(cli):
     answer = cli("max-pods", "m4.large", "--prefix-delegation")
     assert answer.out == "20\n"
-    assert answer.err.endswith("; no prefixes on Xen\n")
+    assert answer.err.splitlines()[0].endswith("; no prefixes on Xen")
 
 
 @pytest.mark.parametrize("name", ["m5.large", "t3.small", "c5.18xlarge", "m4.large", "m5.metal", "p5.48xlarge"])
@@ -71,3 +73,18 @@ def test_wrong_arguments_are_usage_errors(cli):
 
 def test_an_unknown_type_is_refused(cli):
     assert "did you mean m5.large" in cli("max-pods", "m5large").refusal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "able", "count", "text"),
+    [
+        (["m5.large", "--max-eni", "1", "--custom-networking"], True, 0, "up to 0 of them"),
+        (["m5.large"], True, 9, "up to 9 of them"),
+        (["t3.large"], False, 0, "none, t3.large takes no trunk ENI"),
+        (["u-6tb1.metal"], True, None, "the branch ENIs of u-6tb1.metal are not known"),
+    ],
+)
+def test_it_says_how_many_pods_can_have_security_groups(cli, arguments, able, count, text):
+    document = cli("max-pods", *arguments, "--json").document
+    assert (document["trunk_compatible"], document["branch_pods"]) == (able, count)
+    assert f"pods with security groups: {text}" in cli("max-pods", *arguments).err

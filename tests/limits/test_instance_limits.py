@@ -21,6 +21,8 @@ def test_m5_large_is_as_ec2_says():
         "hypervisor": "nitro",
         "vcpus": 2,
         "efa": False,
+        "trunk_compatible": True,
+        "branch_eni_limit": 9,
         "slots_per_eni": 9,
         "supports_prefixes": True,
     }
@@ -209,6 +211,10 @@ def test_only_ints_are_accepted_as_numbers(name, value):
         ({"bare_metal": True}, InvalidArgument, "bare metal has no hypervisor"),
         ({"bare_metal": 1}, TypeError, "must be True or False"),
         ({"efa": "no"}, TypeError, "must be True or False"),
+        ({"trunk_compatible": 1}, TypeError, "trunk_compatible of instance type 'tiny.small' must be True or False"),
+        ({"branch_eni_limit": 0}, InvalidArgument, "branch_eni_limit of instance type 'tiny.small' must be 1 or more, not 0"),
+        ({"branch_eni_limit": "9"}, TypeError, "branch_eni_limit"),
+        ({"trunk_compatible": False, "branch_eni_limit": 9}, InvalidArgument, "must be 0, not 9: the type takes no trunk ENI"),
     ],
 )
 def test_contradicting_limits_are_refused(changes, error, message):

@@ -7,7 +7,7 @@ import click
 from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
-from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, max_pods
+from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, branch_pod_limit, max_pods
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
@@ -34,7 +34,10 @@ def command(
 
     The number includes aws-node and kube-proxy, which run on every node and use the host's network.
 
-    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The formula goes to stderr.
+    With ENABLE_POD_ENI some of these pods can have security groups; --json has their number for every TYPE (branch_pods).
+
+    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The formula, and how many pods can
+    have security groups, go to stderr.
     """
     more = read_types(types_file)
     answers = [
@@ -49,7 +52,7 @@ def command(
     ]
     if len(answers) == 1:
         only = answers[0]
-        return Output(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
+        return Output(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}", _branch_text(only)))
     return Output(document=answers, show=lambda page: _show(page, answers))
 
 
@@ -74,6 +77,8 @@ def _answer(
         "ipv4_per_eni": limits.ipv4_per_eni,
         "addresses_per_slot": ADDRESSES_PER_PREFIX if prefixes else 1,
         "host_network_pods": HOST_NETWORK_PODS,
+        "trunk_compatible": limits.trunk_compatible,
+        "branch_pods": branch_pod_limit(limits, found),
         "vcpus": limits.vcpus,
         "formula": "".join(
             (
@@ -86,6 +91,16 @@ def _answer(
             )
         ),
     }
+
+
+def _branch_text(answer: dict[str, Any]) -> str:
+    """Say how many of the pods can have security groups."""
+    if not answer["trunk_compatible"]:
+        return f"pods with security groups: none, {answer['instance_type']} takes no trunk ENI"
+    count = answer["branch_pods"]
+    if count is None:
+        return f"pods with security groups: the branch ENIs of {answer['instance_type']} are not known"
+    return f"pods with security groups: up to {count} of them, each on a branch ENI, with ENABLE_POD_ENI"
 
 
 def _show(page: "Page", answers: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import attrs
 
 from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
+from vpcipam.limits.branch_enis import branch_eni_limit
 
 
 def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
@@ -51,6 +52,14 @@ def _hypervisor(instance: "InstanceLimits", attribute: "attrs.Attribute[str | No
         raise InvalidArgument(f"{where} must be 'nitro' or 'xen' (or None, with bare_metal=True), not {value!r}")
 
 
+def _branch_eni_limit(instance: "InstanceLimits", attribute: "attrs.Attribute[int | None]", value: object) -> None:
+    where = _where(instance, attribute)
+    if not instance.trunk_compatible and value != 0:
+        raise InvalidArgument(f"{where} must be 0, not {value!r}: the type takes no trunk ENI")
+    if instance.trunk_compatible and value is not None:
+        require_integer(where, value, 1)
+
+
 @attrs.frozen(kw_only=True)
 class InstanceLimits:
     """What EC2 allows an instance of one type.
@@ -66,6 +75,10 @@ class InstanceLimits:
         hypervisor: `nitro` or `xen`; None on bare metal.
         vcpus: The type's default number of vCPUs, 2 unless given. Only the recommended cap on pods depends on it.
         efa: Whether the type supports an Elastic Fabric Adapter.
+        trunk_compatible: Whether the type takes a trunk ENI, for security groups for pods. Default: True, as ipamd assumes for a type that
+            it doesn't know.
+        branch_eni_limit: The most branch ENIs, and so the most pods with security groups; 0 if the type takes no trunk. None, the default
+            for a type that takes one, means that the number is not known.
 
     Example:
         >>> InstanceLimits(instance_type="x9.large", eni_limit=3, ipv4_per_eni=10, vcpus=2).slots_per_eni
@@ -86,6 +99,10 @@ class InstanceLimits:
     )
     vcpus: int = attrs.field(default=2, validator=integer_field(1, name=_where))
     efa: bool = attrs.field(default=False, validator=boolean_field(_where))
+    trunk_compatible: bool = attrs.field(default=True, validator=boolean_field(_where))
+    branch_eni_limit: int | None = attrs.field(
+        default=attrs.Factory(lambda self: None if self.trunk_compatible else 0, takes_self=True), validator=_branch_eni_limit
+    )
 
     @property
     def slots_per_eni(self) -> int:
@@ -106,6 +123,8 @@ class InstanceLimits:
     @classmethod
     def from_describe_instance_types(cls, item: Mapping[str, Any]) -> "InstanceLimits":
         """Read one item of `InstanceTypes` from EC2's answer to DescribeInstanceTypes.
+
+        EC2 doesn't say which types take a trunk. That comes from the library's table, by the type's name.
 
         Raises:
             InvalidArgument: A value is missing or invalid.
@@ -132,7 +151,14 @@ class InstanceLimits:
             hypervisor=item.get("Hypervisor"),
             vcpus=_dig(_dig(item, "VCpuInfo", where, dict), "DefaultVCpus", where),
             efa=network.get("EfaSupported", False),
+            **known_branch_enis(name),
         )
+
+
+def known_branch_enis(instance_type: object) -> dict[str, Any]:
+    """The fields of `InstanceLimits` about trunk and branch ENIs, as the table has them; empty for an unknown type."""
+    known = branch_eni_limit(instance_type) if isinstance(instance_type, str) else None
+    return {} if known is None else {"trunk_compatible": known > 0, "branch_eni_limit": known}
 
 
 def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it
