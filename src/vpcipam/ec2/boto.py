@@ -58,7 +58,8 @@ class BotoEc2:
     """An `Ec2Api` over a boto3 client.
 
     It retries a call, with growing pauses, if EC2 throttled it or it never reached EC2. It also retries a call without an answer or with a
-    server error (HTTP 500 and above) if repeating it does no harm: read-only calls, and CreateNetworkInterface, which has a client token.
+    server error (HTTP 500 and above) if repeating it does no harm: read-only calls, ModifyNetworkInterfaceAttribute, and
+    CreateNetworkInterface, which has a client token.
     A final failure is an `Ec2Error` with EC2's code, with RequestTimeout for a call that was sent but not answered, or else with the name
     of botocore's error, such as EndpointConnectionError or NoCredentialsError. The cause is chained.
 

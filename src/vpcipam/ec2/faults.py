@@ -61,7 +61,7 @@ class Effect(enum.StrEnum):
     HIDE_ENI = "hide-eni"
     """Metadata only: the answer lacks one ENI, never the primary one, through which the metadata is read."""
     HIDE_ADDRESSES = "hide-addresses"
-    """Metadata only: the answer lacks some secondary IPs and prefixes of one ENI, at least one if there is one."""
+    """Metadata only: the answer lacks at least one secondary IP or prefix of one ENI, if any ENI has one."""
     REPEAT_ANSWER = "repeat-answer"
     """Metadata only: the previous answer is repeated."""
 
