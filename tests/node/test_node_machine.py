@@ -350,7 +350,8 @@ class NodeMachine(RuleBasedStateMachine):
             full = len(eni.secondary_ips) + len(eni.ipv4_prefixes) >= node.limits.slots_per_eni
             if not full and self.subnet_has(eni.subnet_id, 0, 1, prefixes=prefixes):
                 return True
-        trunk = node.settings.enable_pod_eni and card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
+        missing = card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
+        trunk = node.settings.enable_pod_eni and node.limits.trunk_compatible and missing
         limit = node.limits.network_cards[card]
         limit = min(limit, node.settings.max_eni) if node.settings.max_eni > 0 else limit
         if len(attached) + trunk >= limit:

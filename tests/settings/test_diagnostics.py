@@ -164,12 +164,32 @@ def test_contradicting_settings_are_reported(variables, expected):
         ({"ENABLE_POD_ENI": "true"}, TWO_ENIS, {("ENABLE_POD_ENI", "info")}),
         ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | CUSTOM, TWO_ENIS, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"} | IPV6 | dict.fromkeys(COUNTED), "t3.medium", {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"} | IPV6 | dict.fromkeys(COUNTED), "m5.large", set()),
         ({"ENABLE_MULTI_NIC": "true"}, TWO_ENIS, {("ENABLE_MULTI_NIC", "info")}),
         ({"ENABLE_MULTI_NIC": "true"}, TWO_CARDS, set()),
     ],
 )
 def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limits, expected):
     assert said(variables, limits) == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "limits", "words"),
+    [
+        ({}, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
+        ({}, "t3.medium", "t3.medium takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there"),
+        ({"MAX_ENI": "1"}, "m5.large", "with MAX_ENI 1, a node has no room for the trunk"),
+        ({}, ONE_ENI, f"with {ONE_ENI.instance_type}, which takes 1 ENI, a node has no room for the trunk"),
+        (CUSTOM | {"MAX_ENI": "2"}, "m5.large", "with MAX_ENI 2, the trunk takes the only ENI beside the primary one"),
+        (CUSTOM, TWO_ENIS, f"with {TWO_ENIS.instance_type}, which takes 2 ENIs, the trunk takes the only ENI beside the primary one"),
+    ],
+)
+def test_security_groups_for_pods_are_explained_for_the_type(variables, limits, words):
+    settings = Settings().with_variables({"ENABLE_POD_ENI": "true"} | variables)
+    found = settings.diagnostics if limits is None else settings.diagnose(limits)
+    assert any(each.message.startswith(words) for each in found if each.variable == "ENABLE_POD_ENI")
 
 
 # --- the diagnostics themselves ------------------------------------------------------------------------------------------

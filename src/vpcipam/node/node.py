@@ -231,6 +231,16 @@ class Node:
             self._loop.settle(now_ns)
             return self._loop.view(self._card(network_card), now_ns)
 
+    def asks_for_trunk(self, now_ns: int) -> bool:
+        """Tell whether its ipamd asks for a trunk ENI that its type takes and has room for (ipamd: tryEnableSecurityGroupsForPods).
+
+        The VPC resource controller attaches the trunk, and the node finds it when it compares itself with EC2.
+        """
+        if not self.settings.takes_trunk(self.limits):
+            return False
+        view = self.view(now_ns)
+        return view.trunk_has_room or (view.trunk_expected and self.mode is AddressMode.IPV6)
+
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import attrs
 
 from vpcipam._arguments import boolean_field, integer_field, require_integer
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, counted
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
@@ -43,7 +43,7 @@ class Settings:
         enable_ipv6: Pods get IPv6 addresses.
         ip_cooldown_period_s: The cooldown of a released address, in seconds.
         custom_network_cfg: Pods use the subnet of an ENIConfig; the primary ENI gives them no addresses.
-        enable_pod_eni: One ENI is kept for the trunk of security groups for pods.
+        enable_pod_eni: Security groups for pods; see `takes_trunk`.
         enable_subnet_discovery: New ENIs go to the suitable subnet with the most free addresses.
         enable_multi_nic: The network cards above 0 are managed too.
         manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
@@ -186,6 +186,10 @@ class Settings:
         type_limit = cards[network_card] if network_card < len(cards) else 0
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
 
+    def takes_trunk(self, limits: str | InstanceLimits) -> bool:
+        """Whether a node keeps room for a trunk ENI: ENABLE_POD_ENI is on, and the instance type takes one."""
+        return self.enable_pod_eni and instance_limits(limits).trunk_compatible
+
     def address_mode(self, limits: str | InstanceLimits) -> AddressMode:
         """Return what an instance's slots hold.
 
@@ -239,6 +243,7 @@ class Settings:
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
         found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_likely_mistakes(self)]
+        found += _trunk_remarks(self, limits)
         if limits is not None:
             found += _type_mismatches(self, limits)
         return sort_diagnostics(found)
@@ -330,8 +335,6 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
             "is 0: an address can belong to a new pod while other nodes still send it the old pod's traffic",
             "leave it at 30, or at least above the time that kube-proxy takes",
         )
-    if settings.enable_pod_eni:
-        yield Diagnostic("ENABLE_POD_ENI", "info", "keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
     if settings.custom_network_cfg and settings.max_eni == 1:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
     if settings.provisioning_disabled_by is not None:
@@ -396,15 +399,49 @@ def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Dia
     eni_limit = settings.eni_limit(limits)
     if settings.custom_network_cfg and eni_limit == 1 and settings.max_eni != 1:
         yield _no_eni_for_pods("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", f"{name} takes only 1 ENI")
-    if settings.enable_pod_eni and eni_limit <= 1 + settings.custom_network_cfg:
+    if settings.enable_multi_nic and len(limits.network_cards) == 1:
+        yield Diagnostic("ENABLE_MULTI_NIC", "info", f"{name} has only one network card")
+
+
+def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
+    """Say what ENABLE_POD_ENI does: what it takes from the node, and whether pods with security groups can run."""
+    if not settings.enable_pod_eni:
+        return
+    if limits is not None and not limits.trunk_compatible:
         yield Diagnostic(
             "ENABLE_POD_ENI",
             "warning",
-            f"a node of {name} with {eni_limit} ENIs has no room for the trunk",
+            f"{limits.instance_type} takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there",
+            "use a type with branch ENIs (`vpcipam limits` shows them) for these pods",
+        )
+        return
+    if settings.enable_ipv6:
+        return
+    some = "on types that take a trunk ENI, " if limits is None else ""
+    yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
+    if limits is None:
+        return
+    eni_limit = settings.eni_limit(limits)
+    limited_by = (
+        f"MAX_ENI {settings.max_eni}"
+        if eni_limit < limits.eni_limit
+        else f"{limits.instance_type}, which takes {counted(eni_limit, 'ENI')}"
+    )
+    if eni_limit == 1:
+        yield Diagnostic(
+            "ENABLE_POD_ENI",
+            "warning",
+            f"with {limited_by}, a node has no room for the trunk: pods with security groups can't run there",
             "use a larger type or a higher MAX_ENI",
         )
-    if settings.enable_multi_nic and len(limits.network_cards) == 1:
-        yield Diagnostic("ENABLE_MULTI_NIC", "info", f"{name} has only one network card")
+    elif eni_limit == 2 and settings.custom_network_cfg:  # noqa: PLR2004 - the primary ENI and the trunk
+        yield Diagnostic(
+            "ENABLE_POD_ENI",
+            "warning",
+            f"with {limited_by}, the trunk takes the only ENI beside the primary one, which gives pods no addresses under custom "
+            "networking: the node never becomes ready",
+            "allow 3 ENIs or more",
+        )
 
 
 def _no_eni_for_pods(variable: str, reason: str) -> Diagnostic:

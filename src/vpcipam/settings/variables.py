@@ -111,7 +111,7 @@ _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
         "false",
         "puts pods into the subnet of an ENIConfig, and none on the primary ENI",
     ),
-    ("ENABLE_POD_ENI", "bool", False, "false", "keeps one ENI for the trunk of security groups for pods"),
+    ("ENABLE_POD_ENI", "bool", False, "false", "security groups for pods: keeps one ENI for their trunk, on types that take one"),
     ("ENABLE_SUBNET_DISCOVERY", "bool", True, "true", "puts new ENIs into the matching subnet with the most free addresses"),
     ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too"),
     ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
