@@ -99,7 +99,7 @@ def test_no_place_is_kept_on_a_type_without_trunk_but_every_tick_looks_for_one(w
     here.run(60)
     assert here.shape() == {0: 3, 1: 3, 2: 3}
     view = here.node.view(here.now_ns)
-    assert not (view.trunk_expected or view.trunk_takes_eni or here.node.asks_for_trunk(here.now_ns))
+    assert (view.trunk_expected, view.trunk_takes_eni, here.node.asks_for_trunk(here.now_ns)) == (False, False, False)
     here.ec2.log.clear()
     for at_s in range(65, 125, 5):
         here.tick(at_s)

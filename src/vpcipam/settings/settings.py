@@ -434,7 +434,7 @@ def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterato
             f"with {limited_by}, a node has no room for the trunk: pods with security groups can't run there",
             "use a larger type or a higher MAX_ENI",
         )
-    elif eni_limit == 2 and settings.custom_network_cfg:  # noqa: PLR2004 - the primary ENI and the trunk
+    elif eni_limit == 2 and settings.custom_network_cfg:
         yield Diagnostic(
             "ENABLE_POD_ENI",
             "warning",
