@@ -183,6 +183,11 @@ class Node:
         return self._loop.instance_id
 
     @property
+    def pod_subnet_id(self) -> str:
+        """The subnet of its pods: the ENIConfig's under custom networking, else its own."""
+        return self._loop.pod_subnet_id or self._loop.subnet_id
+
+    @property
     def datastores(self) -> tuple[Datastore, ...]:
         """One datastore for each managed network card."""
         return tuple(card.datastore for card in self._loop.cards)

@@ -7,23 +7,16 @@ import contextlib
 
 from vpcipam.ec2.api import Ec2Api, Ec2Error, NetworkInterface
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import Calls
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, place_of
+from vpcipam.node.node import Node
 
 _TRUNK_DESCRIPTION = "aws-k8s-trunk-eni"
 _BRANCH_DESCRIPTION = "aws-k8s-branch-eni"
 
 
-def attach_trunk(ec2: Ec2Api, limits: InstanceLimits, instance_id: str, subnet_id: str, calls: Calls) -> NetworkInterface | None:
-    """Create a trunk ENI and attach it to an instance at the highest free device index, out of ipamd's way.
-
-    Args:
-        ec2: EC2, or a model of it.
-        limits: the limits of the instance's type.
-        instance_id: the instance.
-        subnet_id: the subnet of the trunk: that of the ENIConfig under custom networking, else the node's own.
-        calls: makes the calls.
+def attach_trunk(ec2: Ec2Api, node: Node, calls: Calls) -> NetworkInterface | None:
+    """Create a trunk ENI and attach it to a started node at the highest free device index, out of ipamd's way.
 
     Returns:
         The trunk, as it was created; None if no device index is free.
@@ -31,30 +24,42 @@ def attach_trunk(ec2: Ec2Api, limits: InstanceLimits, instance_id: str, subnet_i
     Raises:
         Ec2Error: EC2 refused a call. If the trunk was created, it is deleted again.
     """
+    instance_id = str(node.instance_id)
     instance = calls.do(lambda now_ns: ec2.describe_instance(instance_id, now_ns=now_ns))
     taken = {place_of(eni)[1] for eni in instance.network_interfaces if card_index(eni) == DEFAULT_NETWORK_CARD}
-    device_index = next((index for index in reversed(range(limits.eni_limit)) if index not in taken), None)
+    device_index = next((index for index in reversed(range(node.limits.eni_limit)) if index not in taken), None)
     if device_index is None:
         return None
     trunk = calls.do(
         lambda now_ns: ec2.create_network_interface(
-            subnet_id=subnet_id, interface_type="trunk", description=_TRUNK_DESCRIPTION, now_ns=now_ns
+            subnet_id=node.pod_subnet_id, interface_type="trunk", description=_TRUNK_DESCRIPTION, now_ns=now_ns
         )
     )
+    attachment_id: str | None = None
     try:
         attachment_id = calls.do(
             lambda now_ns: ec2.attach_network_interface(trunk.eni_id, instance_id, device_index=device_index, now_ns=now_ns)
         )
+        _delete_on_termination(ec2, trunk.eni_id, attachment_id, calls)
     except Ec2Error:
         with contextlib.suppress(Ec2Error):  # the first error matters more
-            calls.do(lambda now_ns: ec2.delete_network_interface(trunk.eni_id, now_ns=now_ns))
+            _delete(ec2, trunk.eni_id, attachment_id, calls)
         raise
+    return trunk
+
+
+def _delete_on_termination(ec2: Ec2Api, eni_id: str, attachment_id: str, calls: Calls) -> None:
     calls.do(
         lambda now_ns: ec2.modify_network_interface_attribute(
-            trunk.eni_id, attachment_id=attachment_id, delete_on_termination=True, now_ns=now_ns
+            eni_id, attachment_id=attachment_id, delete_on_termination=True, now_ns=now_ns
         )
     )
-    return trunk
+
+
+def _delete(ec2: Ec2Api, eni_id: str, attachment_id: str | None, calls: Calls) -> None:
+    if attachment_id is not None:
+        calls.do(lambda now_ns: ec2.detach_network_interface(attachment_id, now_ns=now_ns))
+    calls.do(lambda now_ns: ec2.delete_network_interface(eni_id, now_ns=now_ns))
 
 
 def add_branch(ec2: Ec2Model, trunk: NetworkInterface, vlan_id: int, now_ns: int) -> NetworkInterface:

@@ -215,7 +215,6 @@ class _Run:
         subnet = self._ec2.create_subnet(vpc.vpc_id, "10.0.0.0/16", ipv6_cidr="2001:db8::/64")
         instance = self._ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
         self._node = Node(limits, settings, self._ec2, subnet_id=subnet.subnet_id, instance_id=instance.instance_id, max_pods=max_pods)
-        self._subnet_id = subnet.subnet_id
         self._trunk: NetworkInterface | None = None
         self._calls_before = Counter(self._ec2.call_counts)
         self._now_ns = 0
@@ -232,7 +231,7 @@ class _Run:
         if node.asks_for_trunk(self._now_ns):
             calls = Calls(self._ec2, self._now_ns, Scatter(0))
             with self._uncounted_calls():
-                self._trunk = attach_trunk(self._ec2, node.limits, str(node.instance_id), self._subnet_id, calls)
+                self._trunk = attach_trunk(self._ec2, node, calls)
             actions += node.reconcile(self._now_ns)
         self._record_stage(actions)
 
