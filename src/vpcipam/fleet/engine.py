@@ -238,6 +238,7 @@ class Fleet:
             member.waiting = {}
         member.waiting[number] = now_ns
         self.waiting_count += 1
+        self._trunks.explain_waiting(member, now_ns)
         self._plan_retry(member, now_ns)
 
     def _plan_retry(self, member: Member, now_ns: int) -> None:
@@ -250,7 +251,6 @@ class Fleet:
         else:
             cooldowns = member.datastore.cooldowns(now_ns)
             if not cooldowns:
-                self._trunks.explain_waiting(member, now_ns)
                 return  # planned again when the pool grows or a pod is deleted
             free_ns = cooldowns[0].until_ns
         retry_ns = self.scenario.retry_ns
@@ -293,8 +293,10 @@ class Fleet:
 
     def _after_tick(self, member: Member, actions: tuple[Action, ...], now_ns: int) -> None:
         """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
-        if actions and self._observer is not None:
-            self._observer(member, actions)
+        if actions:
+            self._trunks.explain_waiting(member, now_ns)
+            if self._observer is not None:
+                self._observer(member, actions)
         if member.revision != member.datastore.revision:
             self._count(member, now_ns)
         node = member.node

@@ -31,7 +31,7 @@ class TrunkController:
 
     def explain_waiting(self, member: Member, now_ns: int) -> None:
         """Record that pods wait for addresses because of the trunk, if they do."""
-        if not member.node.settings.takes_trunk(member.node.limits):
+        if not member.waiting or not member.node.settings.takes_trunk(member.node.limits):
             return
         view = member.node.view(now_ns)
         if view.trunk_takes_eni and not view.has_room:
