@@ -75,6 +75,7 @@ class CardSurvey:
         type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
         eni_limit: the type's limit, or MAX_ENI if that is lower.
         eni_room: how many ENIs ipamd may still add.
+        trunk_expected: ipamd keeps room for a trunk ENI that is not attached; it will take an address of the subnet too.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
         address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
         growth: what ipamd requests once all addresses are taken, None for nothing.
@@ -86,6 +87,7 @@ class CardSurvey:
     eni_limit: int
     eni_count: int
     eni_room: int
+    trunk_expected: bool
     address_count: int
     address_limit: int
     growth: Grow | None
@@ -235,6 +237,7 @@ class _Surveyor:
             eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
+            trunk_expected=view.trunk_expected,
             address_count=view.stats.total_count,
             address_limit=self._address_limit(view) if managed_card and self._grows else view.stats.total_count,
             growth=grow(_all_taken(view), self._settings.for_network_card(index)) if managed_card and self._grows else None,
@@ -261,11 +264,10 @@ class _Surveyor:
 
         New ENIs give no addresses if all subnets for them are excluded.
         """
-        usable = [eni for eni in view.enis if view.takes_slots(eni)]
         others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
         all_excluded = bool(self._candidates) and all(subnet.subnet_id in self._excluded for subnet in self._candidates)
-        new = 0 if all_excluded else view.eni_room
-        return (len(usable) + new) * view.slots_per_eni * view.unit + others
+        eni_count = view.pod_eni_limit - (view.eni_room if all_excluded else 0)
+        return eni_count * view.slots_per_eni * view.unit + others
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
         network_card, device_index = place_of(eni)
