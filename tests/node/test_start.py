@@ -12,7 +12,7 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
-from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node import Node, default_max_pods
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
@@ -35,6 +35,8 @@ KEY = SandboxKey("aws-cni", "c1", "eth0")
         ({"subnet_id": None}, TypeError, "subnet_id must be str, not NoneType"),
         ({"max_pods": "29"}, TypeError, "max_pods must be an int, not str"),
         ({"max_pods": 0}, InvalidArgument, "max_pods must be 1 or more, not 0"),
+        ({"max_pods": 5, "max_pods_by": "ami"}, InvalidArgument, r"leave out max_pods or max_pods_by \('ami'\)"),
+        ({"max_pods_by": "eks"}, InvalidArgument, "what sets max-pods must be one of managed-node-group, ami, karpenter, not 'eks'"),
         ({"policy": "hysteresis"}, TypeError, r"policy_named\('hysteresis'\) makes one"),
     ],
 )
@@ -155,20 +157,36 @@ def test_unassign_of_an_unknown_sandbox_is_refused(world):
 
 
 @pytest.mark.parametrize(
-    ("instance_type", "variables", "pods"),
-    [
-        ("m5.large", {}, 29),
-        ("m5.large", CUSTOM, 20),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 110),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, 110),
-        ("m1.small", {"ENABLE_PREFIX_DELEGATION": "true"}, 8),  # Xen: falls back to single addresses
-        ("t3.small", {}, 11),
-        ("m5.large", IPV6, 110),
+    ("instance_type", "variables", "pod_counts"),
+    [  # by a managed node group, the AMI, Karpenter
+        ("m5.large", {}, [29, 29, 29]),
+        ("m5.large", CUSTOM, [20, 29, 20]),
+        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, [110, 29, 29]),
+        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, [110, 29, 29]),
+        ("m5.large", {"MAX_ENI": "1"}, [29, 29, 29]),
+        ("m1.small", {"ENABLE_PREFIX_DELEGATION": "true"}, [8, 8, 8]),  # Xen: falls back to single addresses
+        ("t3.small", {}, [11, 11, 11]),
+        ("m5.large", IPV6, [110, 29, 29]),
+        ("m5a.4xlarge", {}, [110, 234, 234]),
+        ("c5.18xlarge", {}, [250, 737, 737]),
+        ("hpc6id.32xlarge", CUSTOM, [2, 51, 0]),
     ],
 )
-def test_default_max_pods_are_what_eks_sets(instance_type, variables, pods):
+def test_max_pods_follow_the_settings_as_far_as_what_sets_them_does(instance_type, variables, pod_counts, world):
     settings = Settings().with_variables(variables)
-    assert default_max_pods(instance_limits(instance_type), settings) == pods
+    limits = instance_limits(instance_type)
+    assert [default_max_pods(limits, settings, by) for by in MaxPodsBy] == pod_counts
+    assert default_max_pods(limits, settings) == pod_counts[0]
+    here = world(start=False)
+    for by, pods in zip((None, *MaxPodsBy), (pod_counts[0], *pod_counts), strict=True):
+        node = Node(limits, settings, here.model, subnet_id=here.subnet_id, max_pods_by=by)
+        assert (node.max_pods, node.max_pods_by) == (pods, by or MaxPodsBy.MANAGED_NODE_GROUP)
+
+
+def test_given_max_pods_are_set_by_nothing_else(world):
+    here = world(start=False)
+    node = Node("m5.large", Settings(), here.model, subnet_id=here.subnet_id, max_pods=7)
+    assert (node.max_pods, node.max_pods_by) == (7, None)
 
 
 # --- a start that fails ----------------------------------------------------------------------------------------------------------
@@ -360,7 +378,7 @@ def test_each_managed_card_has_its_own_pool(world):
     here.check_agreement()
 
 
-@pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods"])
+@pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods", "max_pods_by"])
 def test_what_a_node_is_made_with_can_be_read_but_not_replaced(name):
     ec2 = Ec2Model()
     subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24")
