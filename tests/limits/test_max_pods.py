@@ -217,7 +217,7 @@ def test_modes_are_ordered_on_every_type(limits, prefix_delegation, custom_netwo
 )
 def test_the_ami_and_karpenter_ignore_what_the_daemonset_says(limits, options, by):
     found = sum_max_pods(limits, **options, by=by)
-    assert found.max_pods == max_pods(limits, *options.values(), by=by)
+    assert found.max_pods == max_pods(limits, **options, by=by)
     if by is MaxPodsBy.AMI:
         assert found == sum_max_pods(limits, by=by)
     if by is MaxPodsBy.KARPENTER:

@@ -12,8 +12,8 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
-from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
-from vpcipam.node import Node, default_max_pods
+from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 
@@ -157,36 +157,18 @@ def test_unassign_of_an_unknown_sandbox_is_refused(world):
 
 
 @pytest.mark.parametrize(
-    ("instance_type", "variables", "pod_counts"),
-    [  # by a managed node group, the AMI, Karpenter
-        ("m5.large", {}, [29, 29, 29]),
-        ("m5.large", CUSTOM, [20, 29, 20]),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, [110, 29, 29]),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, [110, 29, 29]),
-        ("m5.large", {"MAX_ENI": "1"}, [29, 29, 29]),
-        ("m1.small", {"ENABLE_PREFIX_DELEGATION": "true"}, [8, 8, 8]),  # Xen: falls back to single addresses
-        ("t3.small", {}, [11, 11, 11]),
-        ("m5.large", IPV6, [110, 29, 29]),
-        ("m5a.4xlarge", {}, [110, 234, 234]),
-        ("c5.18xlarge", {}, [250, 737, 737]),
-        ("hpc6id.32xlarge", CUSTOM, [2, 51, 0]),
+    ("arguments", "max_pods", "by"),
+    [
+        ({}, 110, MaxPodsBy.MANAGED_NODE_GROUP),
+        ({"max_pods_by": "managed-node-group"}, 110, MaxPodsBy.MANAGED_NODE_GROUP),
+        ({"max_pods_by": MaxPodsBy.AMI}, 234, MaxPodsBy.AMI),
+        ({"max_pods": 7}, 7, None),
     ],
 )
-def test_max_pods_follow_the_settings_as_far_as_what_sets_them_does(instance_type, variables, pod_counts, world):
-    settings = Settings().with_variables(variables)
-    limits = instance_limits(instance_type)
-    assert [default_max_pods(limits, settings, by) for by in MaxPodsBy] == pod_counts
-    assert default_max_pods(limits, settings) == pod_counts[0]
+def test_a_node_knows_max_pods_and_what_sets_them(world, arguments, max_pods, by):
     here = world(start=False)
-    for by, pods in zip((None, *MaxPodsBy), (pod_counts[0], *pod_counts), strict=True):
-        node = Node(limits, settings, here.model, subnet_id=here.subnet_id, max_pods_by=by)
-        assert (node.max_pods, node.max_pods_by) == (pods, by or MaxPodsBy.MANAGED_NODE_GROUP)
-
-
-def test_given_max_pods_are_set_by_nothing_else(world):
-    here = world(start=False)
-    node = Node("m5.large", Settings(), here.model, subnet_id=here.subnet_id, max_pods=7)
-    assert (node.max_pods, node.max_pods_by) == (7, None)
+    node = Node("m5a.4xlarge", Settings(), here.model, subnet_id=here.subnet_id, **arguments)
+    assert (node.max_pods, node.max_pods_by) == (max_pods, by)
 
 
 # --- a start that fails ----------------------------------------------------------------------------------------------------------
