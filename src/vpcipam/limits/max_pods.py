@@ -21,12 +21,12 @@ _LARGE_ABOVE_VCPUS = 30
 
 
 class MaxPodsBy(enum.StrEnum):
-    """What sets the kubelet's max-pods, unless the user does. See docs/ipamd.md, "Max pods".
+    """What sets the kubelet's max-pods if the user doesn't; see docs/ipamd.md, "Max pods".
 
     Attributes:
         MANAGED_NODE_GROUP: An EKS managed node group without an AMI of its own, which computes the number with EKS's
             `max-pods-calculator.sh`. It counts prefixes and custom networking, and it caps the number at 110 or 250.
-        AMI: The EKS image: `bootstrap.sh` of Amazon Linux 2 and Bottlerocket read `eni-max-pods.txt`, nodeadm of Amazon Linux 2023 computes
+        AMI: The image: `bootstrap.sh` of Amazon Linux 2 and Bottlerocket read `eni-max-pods.txt`; nodeadm of Amazon Linux 2023 computes
             the same number. It counts neither prefixes nor custom networking, and it has no cap.
         KARPENTER: Karpenter counts no prefixes and has no cap. `RESERVED_ENIS` is assumed to be 1 with custom networking, as Karpenter's
             documentation recommends, and 0 without it.
@@ -112,7 +112,7 @@ def max_pods(
             ipamd reads as no cap, are refused.
         capped: Apply the cap of a managed node group: 250 pods on more than 30 vCPUs, else 110. False gives the bare formula. The AMI and
             Karpenter have no cap.
-        by: What sets max-pods: a `MaxPodsBy` or its value. Not even a user can raise the cap of a managed node group without an own AMI.
+        by: What sets max-pods: a `MaxPodsBy` or its value.
 
     Raises:
         UnknownInstanceType: The table has no such type.
