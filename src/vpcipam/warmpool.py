@@ -78,8 +78,9 @@ class PoolView:
 
     @property
     def trunk_has_room(self) -> bool:
-        """Tell whether the trunk is expected, and there is room to attach it."""
-        return self.trunk_expected and len(self.enis) < self.eni_limit - self.unmanaged_eni_count
+        """Tell whether the trunk is expected, and ipamd sees room to attach it; in IPv6 mode it doesn't look at the ENI limit."""
+        has_room = self.mode is AddressMode.IPV6 or len(self.enis) < self.eni_limit - self.unmanaged_eni_count
+        return self.trunk_expected and has_room
 
     @property
     def pod_eni_limit(self) -> int:

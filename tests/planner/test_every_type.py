@@ -48,11 +48,10 @@ def expected(limits, *, pod_eni, prefixes, custom):
 
 
 def published_max_pods(limits, *, prefixes, custom):
-    """What EKS's table says: it knows of no trunk."""
+    """What a managed node group sets: it knows of no trunk."""
     slots = (limits.eni_limit - (1 if custom else 0)) * (limits.ipv4_per_eni - 1)
-    if prefixes and limits.hypervisor != "xen":
-        return min(slots * 16 + 2, 250 if limits.vcpus > 30 else 110)
-    return slots + 2
+    unit = 16 if prefixes and limits.hypervisor != "xen" else 1
+    return min(slots * unit + 2, 250 if limits.vcpus > 30 else 110)
 
 
 def check_limit(limits, pod_eni, prefixes, custom):

@@ -8,7 +8,16 @@ The functions `instance_limits` and `max_pods` share their names with submodules
 
 from vpcipam.limits.branch_enis import BRANCH_COLUMNS, parse_branch_enis
 from vpcipam.limits.instance_limits import InstanceLimits, load_limits
-from vpcipam.limits.max_pods import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, branch_pod_limit, max_pods, recommended_max_pods
+from vpcipam.limits.max_pods import (
+    ADDRESSES_PER_PREFIX,
+    HOST_NETWORK_PODS,
+    MaxPodsBy,
+    MaxPodsSum,
+    branch_pod_limit,
+    max_pods,
+    recommended_max_pods,
+    sum_max_pods,
+)
 from vpcipam.limits.table import (
     COLUMNS,
     all_instance_limits,
@@ -25,6 +34,8 @@ __all__ = [
     "COLUMNS",
     "HOST_NETWORK_PODS",
     "InstanceLimits",
+    "MaxPodsBy",
+    "MaxPodsSum",
     "all_instance_limits",
     "branch_pod_limit",
     "format_row",
@@ -35,5 +46,6 @@ __all__ = [
     "parse_branch_enis",
     "parse_row",
     "recommended_max_pods",
+    "sum_max_pods",
     "unknown_type_text",
 ]
