@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vpcipam.errors import ManifestError, MissingExtra, SettingsError
 from vpcipam.settings import Settings
-from vpcipam.settings.manifest import MAX_LENGTH
+from vpcipam.settings.documents import MAX_LENGTH
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "aws-node.yaml"

@@ -115,9 +115,10 @@ class Settings:
         from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings don't come from a manifest
 
         found = read_manifest(source)
+        notes = found.diagnostics
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
-            found.note("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"')
-        return cls._read(found.texts, tuple(found.diagnostics))
+            notes += (Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"'),)
+        return cls._read(found.texts, notes)
 
     @classmethod
     def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
