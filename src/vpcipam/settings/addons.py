@@ -11,6 +11,7 @@ from vpcipam.settings.variables import SHIPPED
 
 ADDON = "vpc-cni"
 
+_MOST_KEYS_AROUND = 2  # an SDK adds ResponseMetadata
 _CONFIGURATION = "configurationValues"
 _IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}
 
@@ -19,15 +20,22 @@ def find_addon(item: Mapping[Any, Any]) -> object | None:
     """Return the add-on in an answer of `aws eks`, also where `--query addon` has cut it out; None if there is none."""
     if "kind" in item:
         return None
-    addon: object = item.get("addon", item if "addonName" in item else None)
+    wrapped = "addon" in item and len(item) <= _MOST_KEYS_AROUND
+    addon: object = item["addon"] if wrapped else item if "addonName" in item else None
     return addon
 
 
+def is_other_addon(addon: object) -> bool:
+    """Tell whether an add-on has another name."""
+    name = addon.get("addonName") if isinstance(addon, Mapping) else None
+    return isinstance(name, str) and name != ADDON
+
+
 def describe_addon(addon: object) -> str:
-    """Say which add-on it is."""
+    """Say which add-on it is, and of which cluster."""
     addon = addon if isinstance(addon, Mapping) else {}
-    cluster = addon.get("clusterName")
-    return f"EKS add-on {ADDON}" + (f" of cluster {shown(cluster)}" if isinstance(cluster, str) else "")
+    name, cluster = addon.get("addonName"), addon.get("clusterName")
+    return f"EKS add-on {shown(name)}" + (f" of cluster {shown(cluster)}" if isinstance(cluster, str) else "")
 
 
 def read_addon(addon: object) -> ManifestVariables:

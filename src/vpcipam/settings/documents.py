@@ -130,6 +130,10 @@ def _parse_yaml(text: str, place: str, json_error: ValueError | None) -> list[An
         mark = error.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ManifestError(f"{place} is not YAML{where}: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-        # A control character, an impossible date, or a tag whose value does not fit it: PyYAML lets any error through.
-        raise ManifestError(f"{place} is not YAML: {error}") from error
+    except yaml.reader.ReaderError as error:
+        lines = text[: error.position].split("\n")
+        where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+        raise ManifestError(f"{place} is not YAML at {where}: the character {chr(error.character)!a} is not allowed") from error
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        # An impossible date, or a value that does not fit its tag: PyYAML lets any error through, without its place.
+        raise ManifestError(f"{place} is not YAML: a value does not fit its type ({error})") from error

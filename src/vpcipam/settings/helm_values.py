@@ -129,12 +129,12 @@ def _read_env(reader: VariableReader, env: object, *, of_addon: bool) -> None:
             raise ManifestError(f"env has a name that is {kind_of(name)}, not text; put it in quotes: {str(name)!r}")
         if of_addon and not isinstance(value, str):
             message = f"EKS refuses the value, {kind_of(value)}: values of the add-on must be text"
-            reader.note(name, "error", message, f'write "{render(value)}"')
-        if value is None:
-            reader.remove(name)
+            reader.note(name, "error", message, "put it in quotes")
         elif isinstance(value, Mapping | list):
             reader.note(name, "error", f"the value is {kind_of(value)}, not text", "put it in quotes")
-        else:
+        if value is None:
+            reader.remove(name)
+        elif not isinstance(value, Mapping | list):
             reader.set(name, render(value))
 
 
@@ -149,7 +149,9 @@ def _note_other_keys(reader: VariableReader, values: Mapping[Any, Any]) -> None:
     for name in unknown[:_MOST_UNKNOWN_KEYS]:
         _note_unknown_key(reader, name)
     if len(unknown) > _MOST_UNKNOWN_KEYS:
-        reader.note("values", "info", f"the chart lacks {len(unknown) - _MOST_UNKNOWN_KEYS:,} more of the keys", "give values of this chart only")
+        reader.note(
+            "values", "info", f"the chart lacks {len(unknown) - _MOST_UNKNOWN_KEYS:,} more of the keys", "give values of this chart only"
+        )
 
 
 def _note_unknown_key(reader: VariableReader, name: str) -> None:

@@ -24,7 +24,7 @@ _SHOWN = {
 def is_env_settings(item: Mapping[Any, Any]) -> bool:
     """Tell whether a mapping has values of variables, and nothing else."""
     return (
-        any(name in VARIABLES for name in item)
+        any(name in _SHOWN or (name in VARIABLES and VARIABLES[name].acts_on_addresses) for name in item)
         and all(isinstance(name, str) and _NAME.fullmatch(name) for name in item)
         and not any(isinstance(value, Mapping) for value in item.values())
     )

@@ -17,6 +17,7 @@ from vpcipam.settings.addons import (
     describe_cluster_config,
     find_addon,
     is_cluster_config,
+    is_other_addon,
     read_addon,
     read_cluster_config,
 )
@@ -163,7 +164,9 @@ def _search_list(search: _Search, entries: list[Any]) -> None:
 
 def _search_mapping(search: _Search, item: Mapping[Any, Any]) -> None:
     addon = find_addon(item)
-    if addon is not None:
+    if is_other_addon(addon):
+        search.others.append(describe_addon(addon))
+    elif addon is not None:
         search.add(describe_addon(addon), lambda: read_addon(addon))
     elif is_cluster_config(item):
         search.add(describe_cluster_config(item), lambda: read_cluster_config(item))

@@ -84,7 +84,9 @@ class VariableReader:
 
     def _replace(self, name: str) -> None:
         if len(self.own) >= MOST_VARIABLES:
-            raise ManifestError(f"more than {MOST_VARIABLES:,} variables are set, too many for one container; give the {CONTAINER} DaemonSet")
+            raise ManifestError(
+                f"more than {MOST_VARIABLES:,} variables are set, too many for one container; give the {CONTAINER} DaemonSet"
+            )
         if name in self.own:
             self.note(name, "warning", "is set more than once; the last value counts", "remove the others")
         self.remove(name)
