@@ -104,6 +104,8 @@ def test_two_containers_are_refused_and_named():
         ({"kind": "ConfigMap", "env": {"WARM_IP_TARGET": "1"}}, "found no container at all"),
         ({"kind": "List", "items": []}, "found no container at all"),
         ({"kind": "List"}, "found no container at all"),
+        ({"kind": "Thing", "items": []}, "found no container at all, only Thing;"),
+        ({"kind": 5, "items": []}, "found no container at all, only a number;"),
         ({}, "found no container at all"),
         ([], "found no container at all"),
         ([5, "x"], "found no container at all"),
@@ -174,8 +176,15 @@ def test_a_value_from_elsewhere_counts_as_not_set_and_is_told_where_it_matters()
 
 
 def test_a_value_from_elsewhere_after_a_value_takes_it_away():
-    settings = read_env({"name": "WARM_IP_TARGET", "value": "5"}, {"name": "WARM_IP_TARGET", **ELSEWHERE})
-    assert settings.warm_ip_target == 0
+    value, elsewhere = {"name": "WARM_IP_TARGET", "value": "5"}, {"name": "WARM_IP_TARGET", **ELSEWHERE}
+    assert read_env(value, elsewhere).warm_ip_target == 0
+    assert read_env(elsewhere, value).warm_ip_target == 5
+
+
+def test_a_name_that_is_repeated_often_is_reported_once():
+    repeated = [{"name": "MAX_ENI", "value": "5"}, {"name": "MAX_ENI", **ELSEWHERE}, {"name": "MAX_ENI", "value": "6"}]
+    found = [found.message for found in read_env(*repeated).diagnostics]
+    assert found.count("is set more than once; the last value counts") == 1
 
 
 def test_variables_from_elsewhere_are_told():

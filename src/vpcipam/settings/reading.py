@@ -46,10 +46,11 @@ class VariableReader:
     texts: dict[str, str] = Factory(dict)
     own: set[str] = Factory(set)
     diagnostics: list[Diagnostic] = Factory(list)
+    _counts: dict[str, int] = Factory(dict)
 
     def finish(self, document: str) -> ManifestVariables:
-        """Return what was read."""
-        return ManifestVariables(document, dict(self.texts), frozenset(self.own), tuple(self.diagnostics))
+        """Return what was read, with each remark once."""
+        return ManifestVariables(document, dict(self.texts), frozenset(self.own), tuple(dict.fromkeys(self.diagnostics)))
 
     def note(self, name: str, level: Level, message: str, suggestion: str = "") -> None:
         """Add a diagnostic."""
@@ -60,8 +61,9 @@ class VariableReader:
         self._replace(name)
         self.texts[name] = text
         self.own.add(name)
-        if _acts_on_addresses(name) and _REFERENCE.search(text):
-            message = f"Kubernetes replaces {shown(_REFERENCE.search(text)[0])}; the text is read as it stands"  # type: ignore[index] # found
+        reference = _REFERENCE.search(text)
+        if reference and _acts_on_addresses(name):
+            message = f"Kubernetes replaces {shown(reference[0])}; the text is read as it stands"
             self.note(name, "warning", message, "write the value itself")
 
     def set_elsewhere(self, name: str) -> None:
@@ -83,11 +85,12 @@ class VariableReader:
         self.own.discard(name)
 
     def _replace(self, name: str) -> None:
-        if len(self.own) >= MOST_VARIABLES:
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        if len(self._counts) > MOST_VARIABLES:
             raise ManifestError(
                 f"more than {MOST_VARIABLES:,} variables are set, too many for one container; give the {CONTAINER} DaemonSet"
             )
-        if name in self.own:
+        if count == 2:
             self.note(name, "warning", "is set more than once; the last value counts", "remove the others")
         self.remove(name)
 

@@ -48,10 +48,10 @@ def read_dumps(text: str) -> list[Dump] | None:
     """
     lines = text.splitlines()
     if any(_HEADER.fullmatch(line.rstrip()) for line in lines):
-        return list(_read_sections(lines))
+        return _read_sections(lines)
     filled = [line for line in lines if line.strip() and not line.startswith("#")]
     if any(_TOP.match(line) for line in filled) and any(line.strip() == "Containers:" for line in filled):
-        return list(_read_description([line.rstrip() for line in text.expandtabs().splitlines()]))
+        return list(_read_description([line.rstrip() for line in text.expandtabs().splitlines() if line.strip()]))
     if filled and filled[0].strip() == "Environment:":
         raise ManifestError(
             "this is a part of the output of `kubectl describe`, which does not say whose variables they are; give the whole output"
@@ -65,18 +65,15 @@ def read_dumps(text: str) -> list[Dump] | None:
 # --- kubectl set env --list ----------------------------------------------------------------------------------------------
 
 
-def _read_sections(lines: list[str]) -> Iterator[Dump]:
+def _read_sections(lines: list[str]) -> list[Dump]:
     """Read the section of each container; what comes before the first is a command line or a prompt."""
-    dump = None
+    dumps: list[Dump] = []
     for number, line in enumerate(lines, 1):
         if header := _HEADER.fullmatch(line.rstrip()):
-            if dump is not None:
-                yield dump
-            dump = Dump(f"variables of {shown(header[1])} {shown(header[2])}", header[3])
-        elif dump is not None:
-            _read_assignment(dump.reader, line, number)
-    if dump is not None:
-        yield dump
+            dumps.append(Dump(f"variables of {shown(header[1])} {shown(header[2])}", header[3]))
+        elif dumps:
+            _read_assignment(dumps[-1].reader, line, number)
+    return dumps
 
 
 def _read_bare_list(lines: list[str]) -> Dump:
@@ -121,27 +118,25 @@ def _read_description(lines: list[str]) -> Iterator[Dump]:
 
 def _end_of_block(lines: list[str], start: int, indent: int) -> int:
     """Find the first line that is not indented more."""
-    return next((place for place in range(start, len(lines)) if lines[place] and _indent(lines[place]) <= indent), len(lines))
+    return next((place for place in range(start, len(lines)) if _indent(lines[place]) <= indent), len(lines))
 
 
 def _read_containers(lines: list[str], document: str) -> Iterator[Dump]:
     position = 0
     while position < len(lines):
         line = lines[position]
-        position += 1
-        if line:
-            end = _end_of_block(lines, position, _indent(line))
-            dump = Dump(document, line.strip().removesuffix(":"))
-            _read_container(dump.reader, lines[position:end])
-            yield dump
-            position = end
+        end = _end_of_block(lines, position + 1, _indent(line))
+        dump = Dump(document, line.strip().removesuffix(":"))
+        _read_container(dump.reader, lines[position + 1 : end])
+        yield dump
+        position = end
 
 
 def _read_container(reader: VariableReader, lines: list[str]) -> None:
     titles = [line.strip() for line in lines]
     if "Environment:" in titles:
         start = titles.index("Environment:") + 1
-        _read_environment(reader, [line for line in lines[start : _end_of_block(lines, start, _indent(lines[start - 1]))] if line])
+        _read_environment(reader, lines[start : _end_of_block(lines, start, _indent(lines[start - 1]))])
     if "Environment Variables from:" in titles:
         reader.note_env_from()
 
