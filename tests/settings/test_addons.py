@@ -6,6 +6,7 @@ import pytest
 
 from aws_node_documents import READ, daemonset, message_about, read, said
 from vpcipam.errors import ManifestError, SettingsError
+from vpcipam.planner import plan
 from vpcipam.settings import Settings
 from vpcipam.settings.manifest import read_manifest
 
@@ -47,6 +48,16 @@ def test_without_configuration_the_shipped_manifest_holds(configuration):
     assert settings == Settings()
     assert settings.diagnostics == ()
     assert read({"addon": {"addonName": "vpc-cni"}}) == Settings()
+
+
+def test_configuration_alone_is_read_too():
+    """A minimum without WARM_IP_TARGET stops growing once it is reached: pods wait although ENI 1 has room."""
+    targets = {"WARM_ENI_TARGET": "0", "WARM_IP_TARGET": "0", "WARM_PREFIX_TARGET": "1", "MINIMUM_IP_TARGET": "22"}
+    settings = read({"env": {"ENABLE_PREFIX_DELEGATION": "true", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true", **targets}})
+    answer = plan("c7a.4xlarge", pods=35, settings=settings)
+    assert (answer.pods_assigned, answer.pods_waiting) == (32, 3)
+    assert [(eni.device_number, eni.prefixes) for eni in answer.enis] == [(0, 0), (1, 2)]
+    assert "WARM_IP_TARGET 0" in answer.waiting_reason
 
 
 def test_the_configuration_sets_its_own_variables_only():
