@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from vpcipam._arguments import require_integer, require_type
+from vpcipam._arguments import require_type
 from vpcipam._chance import Scatter
 from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
@@ -13,14 +13,14 @@ from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
 from vpcipam.journal.protocol import Journal
-from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
-from vpcipam.settings import Settings, default_max_pods
+from vpcipam.settings import Settings, resolve_max_pods
 from vpcipam.stats import Assignment, PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
@@ -38,7 +38,8 @@ class Node:
     `assign` and `unassign` don't take it, so they never wait for EC2; they only wait for the datastore's lock.
 
     If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: it records each answer of EC2 when the answer is due, and the next tick
-    returns it. Until the last answer is due, the node is busy: its ticks only return what has finished. Its next pool check is 5 s later.
+    returns it. Until the last answer is due, the node is busy: its ticks only return what has finished. The next pool check comes 5 s after
+    that.
 
     Invariants, whatever EC2 answers:
 
@@ -51,6 +52,7 @@ class Node:
         settings: the variables of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit, host-network pods included.
+        max_pods_by: what sets `max_pods`; None if it was given.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Node:
         instance_id: str | None = None,
         pod_subnet_id: str | None = None,
         max_pods: int | None = None,
+        max_pods_by: MaxPodsBy | str | None = None,
         name: str | None = None,
         placement: str = "lowest",
         seed: int = 0,
@@ -80,7 +83,8 @@ class Node:
             subnet_id: the subnet of its instance.
             instance_id: a running instance; None to launch one at `start`, which only a model can do.
             pod_subnet_id: the ENIConfig's subnet, for AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG; None for the node's own.
-            max_pods: the kubelet's limit, host-network pods included; None for what EKS sets.
+            max_pods: the kubelet's limit, host-network pods included; None for what `max_pods_by` sets.
+            max_pods_by: what sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
             name: its name in messages; None for its instance id.
             placement: see `Datastore`.
             seed: for the random placement, and for the waits between tries of a call.
@@ -92,18 +96,18 @@ class Node:
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
         Raises:
-            InvalidArgument: the number of journals differs from that of managed cards, or `max_pods` is below 1.
+            InvalidArgument: the number of journals differs from that of managed cards, `max_pods` is below 1, `max_pods_by` is
+                unknown, or both are given.
             UnknownInstanceType: the table has no such type.
             SettingsError: ipamd would refuse to start with these settings on this type.
         """
         limits = instance_limits(instance_type)
         require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
         require_type("subnet_id", subnet_id, str, "give the subnet's id")
-        if max_pods is not None:
-            require_integer("max_pods", max_pods, 1)
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
+        kubelet_max_pods, self._max_pods_by = resolve_max_pods(limits, settings, max_pods, max_pods_by)
         self._placement = placement
         self._seed = seed
         self._journals = tuple(journals)
@@ -117,7 +121,7 @@ class Node:
             subnet_id=subnet_id,
             instance_id=instance_id,
             pod_subnet_id=(pod_subnet_id or subnet_id) if settings.custom_network_cfg else None,
-            max_pods=default_max_pods(limits, settings) if max_pods is None else max_pods,
+            max_pods=kubelet_max_pods,
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
@@ -175,6 +179,11 @@ class Node:
     def max_pods(self) -> int:
         """The kubelet's limit, host-network pods included."""
         return self._loop.max_pods
+
+    @property
+    def max_pods_by(self) -> MaxPodsBy | None:
+        """What sets the kubelet's limit; None if it was given."""
+        return self._max_pods_by
 
     @property
     def instance_id(self) -> str | None:
@@ -373,7 +382,7 @@ class Node:
         return Restart(self._publish([*adopted, *filled]), restored)
 
     def _restore_cards(self, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> tuple[Restoration, ...]:
-        """Restore each card from its journal, then withhold on every card the addresses that the other cards' journals hold back."""
+        """Restore each card from its journal. Then each card withholds its addresses that cool or are in quarantine on another card."""
         cards = self._loop.cards
         restored = tuple(card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards)
         for card in cards:
@@ -460,8 +469,8 @@ class Node:
         """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.
 
         Ticks are on a grid: every 5 s from the start, or from the end of the last calls that took time. A busy node wakes when its calls
-        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. A request that EC2 refused
-        counts: it is worth trying again.
+        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. Repeating a request that
+        EC2 refused counts as doing something.
 
         Args:
             now_ns: the time.

@@ -14,7 +14,7 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
-from vpcipam.limits import InstanceLimits, instance_limits, max_pods
+from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
 from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
 
@@ -251,12 +251,6 @@ class Settings:
         return sort_diagnostics(found)
 
 
-def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
-    """The kubelet's limit as EKS sets it for these settings; EKS ignores MAX_ENI."""
-    prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
-    return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
-
-
 def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
     if not isinstance(variables, Mapping):
         raise TypeError(f"variables must be a mapping from names to texts, not {type(variables).__name__}")
@@ -378,7 +372,7 @@ def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
     elif settings.enable_prefix_delegation:
         yield "WARM_ENI_TARGET", "with prefix delegation", "set WARM_PREFIX_TARGET instead"
     if settings.warm_prefix_target > 1 and not settings.enable_ipv6 and not settings.enable_prefix_delegation:
-        yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove it"
+        yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove WARM_PREFIX_TARGET"
 
 
 def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
@@ -397,7 +391,7 @@ def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Dia
         yield Diagnostic(
             "MAX_ENI",
             "warning",
-            f"is {settings.max_eni}, but {name} takes {limits.eni_limit} ENIs; it can't raise that",
+            f"is {settings.max_eni}, but {name} takes {limits.eni_limit} ENIs; MAX_ENI can't raise that",
             "lower or remove it",
         )
     eni_limit = settings.eni_limit(limits)

@@ -43,7 +43,7 @@ def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Mi
         if type(length_ns) is not int or not 1 <= length_ns <= MAX_NS:
             yield key, f"must be a whole number of nanoseconds from 1 to {MAX_NS}, not {length_ns!r}"
     if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
-        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; make it longer"
+        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; give a longer sample time"
 
 
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
@@ -119,6 +119,8 @@ def _number_misfits(group: NodeGroup) -> Iterator[Misfit]:
 def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
     if not group.subnets:
         yield "subnets", "is empty; leave it out for all subnets"
+    if group.max_pods is not None and group.max_pods_by is not None:
+        yield "max_pods_by", f"has no effect beside max_pods = {group.max_pods}; leave one of the two out"
     for key, chosen in (("subnets", group.subnets), ("pod_subnet", (group.pod_subnet,))):
         for each in chosen:
             if each is not None and each not in names:
