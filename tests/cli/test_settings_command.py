@@ -159,7 +159,9 @@ ADDON = '{"addon": {"addonName": "vpc-cni", "configurationValues": "env: {ENABLE
 
 
 def test_any_document_with_the_variables_is_read(cli, tmp_path):
-    variables = by_name(cli("settings", "-", "--json", stdin=ADDON).document)
+    document = cli("settings", "-", "--json", stdin=ADDON).document
+    assert document["document"] == "EKS add-on vpc-cni"
+    variables = by_name(document)
     assert (variables["ENABLE_PREFIX_DELEGATION"]["value"], variables["WARM_PREFIX_TARGET"]["value"]) == (True, 2)
     file = tmp_path / "addon.json"
     file.write_text(ADDON)

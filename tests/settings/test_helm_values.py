@@ -223,6 +223,7 @@ def test_values_of_a_chart_that_depends_on_this_one_are_read():
     "values",
     [
         {"env": {}, "replicas": 2},
+        {"env": {"USE_CLOUDWATCH": "true", "AWS_VPC_K8S_CNI_LOGLEVEL": "INFO"}, "fullnameOverride": "cni-metrics-helper", "x": 1},
         {"env": {"GF_LOG": "x"}, "image": {"repository": "grafana/grafana"}},
         {"extraEnv": [{"name": "JAVA_OPTS", "value": "x"}], "ingress": {}},
         {"extraEnv": "x", "ingress": {}},

@@ -50,6 +50,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Out
     return Output(
         document={
             "source": source,
+            "document": settings.document,
             "instance_type": instance_type,
             "mode": mode.value if mode else None,
             "variables": variables,

@@ -55,9 +55,10 @@ _CONFIG_MAP_KEYS = {
 
 
 def is_chart_values(item: Mapping[Any, Any]) -> bool:
-    """Tell whether a mapping holds values of this chart: by keys that only this chart has, or by variables of aws-node in it.
+    """Tell whether a mapping holds values of this chart: by keys that only this chart has, or by the variables in it.
 
-    Without either, `env` or `extraEnv` is enough if all other keys are keys of this chart.
+    Without keys of its own, most variables must be known, because the chart cni-metrics-helper shares some. If all keys are keys of this
+    chart, `env` or `extraEnv` is enough.
     """
     if "kind" in item:
         return False
@@ -65,7 +66,9 @@ def is_chart_values(item: Mapping[Any, Any]) -> bool:
         return True
     if "extraEnv" not in item and ("env" not in item or isinstance(item["env"], list)):
         return False
-    return bool(_known_names(item)) or not is_of_another_chart(item)
+    names = _names(item)
+    known = [name for name in names if name in VARIABLES]
+    return 2 * len(known) > len(names) or not is_of_another_chart(item)
 
 
 def is_of_another_chart(item: Mapping[Any, Any]) -> bool:
@@ -74,11 +77,11 @@ def is_of_another_chart(item: Mapping[Any, Any]) -> bool:
     return not item.keys() <= _CHART_KEYS or (isinstance(image, Mapping) and "repository" in image)
 
 
-def _known_names(item: Mapping[Any, Any]) -> list[str]:
+def _names(item: Mapping[Any, Any]) -> list[str]:
     env, extra = item.get("env"), item.get("extraEnv")
     names = list(env) if isinstance(env, Mapping) else []
     names += [entry.get("name") for entry in extra if isinstance(entry, Mapping)] if isinstance(extra, list) else []
-    return [name for name in names if isinstance(name, str) and name in VARIABLES]
+    return [name for name in names if isinstance(name, str)]
 
 
 def read_chart_values(values: Mapping[Any, Any], defaults: Mapping[str, str] = SHIPPED, *, of_addon: bool = False) -> VariableReader:
