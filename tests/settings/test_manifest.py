@@ -109,6 +109,7 @@ def test_two_containers_are_refused_and_named():
         ({}, "found no container at all"),
         ([], "found no container at all"),
         ([5, "x"], "found no container at all"),
+        ([{"name": "aws-vpc-cni", "chart": "aws-vpc-cni-1.23.1"}], "found no container at all"),
         (None, "found no container at all"),
         ("just text", "found no container at all"),
         ({"kind": "DaemonSet", "spec": None}, "found no container at all"),
@@ -222,6 +223,12 @@ def test_variables_that_refer_to_others_are_told():
 def test_a_value_and_a_reference_exclude_each_other():
     settings = read_env({"name": "VPC_ID", "value": "x", **ELSEWHERE}, {"name": "CLUSTER_NAME", "value": "", **ELSEWHERE})
     assert said(settings) == {("VPC_ID", "error")}
+
+
+def test_a_misspelt_field_is_told():
+    settings = read_env({"name": "VPC_ID", "val": "x"}, {"name": "CLUSTER_NAME", "value": "x", 5: "y"})
+    assert said(settings) == {("VPC_ID", "warning"), ("CLUSTER_NAME", "warning")}
+    assert "has the field val, which Kubernetes does not know" in message_about(settings, "VPC_ID")
 
 
 def test_a_reference_that_is_null_is_none():

@@ -13,6 +13,7 @@ from vpcipam.settings.variables import VARIABLES
 CONTAINER = "aws-node"
 MOST_VARIABLES = 1_000  # a real container has about 30
 
+_FIELDS = {"name", "value", "valueFrom"}
 _REFERENCE = re.compile(r"\$\([^()]+\)")
 
 
@@ -111,6 +112,9 @@ def read_env_list(reader: VariableReader, entries: object, place: str) -> None:
         name = entry.get("name") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or not name:
             raise ManifestError(f"entry {number} of {place} must have a name, as text; it is {kind_of(entry)}")
+        unknown = [field for field in entry if field not in _FIELDS]
+        if unknown:
+            reader.note(name, "warning", f"has the field {shown(unknown[0])}, which Kubernetes does not know", "write value or valueFrom")
         if entry.get("valueFrom") is None:
             reader.set(name, _text_value(reader, name, entry.get("value")))
             continue
