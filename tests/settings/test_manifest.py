@@ -287,6 +287,11 @@ def test_a_release_without_the_container_is_refused_with_what_it_has():
         read(kinds)
 
 
+def test_an_init_container_of_the_same_name_is_not_read():
+    with pytest.raises(ManifestError, match=r"found containers aws-node \(init\);"):
+        read({"kind": "Pod", "spec": {"initContainers": [{"name": "aws-node", "env": ENV}]}})
+
+
 def test_a_container_of_another_name_is_not_read():
     with pytest.raises(ManifestError, match="found containers nginx;"):
         read({"name": "nginx", "env": ENV})

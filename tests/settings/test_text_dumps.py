@@ -151,6 +151,10 @@ def test_a_description_is_read_for_the_container_alone():
     assert settings.document == "description of aws-node"
 
 
+def test_an_init_container_of_the_same_name_is_not_read():
+    assert read(DESCRIPTION.replace("aws-vpc-cni-init:\n", "aws-node:\n")) == READ
+
+
 def test_line_ends_tabs_and_a_cut_beginning_do_not_matter():
     assert read(DESCRIPTION.replace("\n", "\r\n")) == READ
     assert read(DESCRIPTION.replace("  Init Cont", "\n  Init Cont").replace("ENABLE_IPv4:     ", "ENABLE_IPv4:\t")) == READ
