@@ -148,7 +148,10 @@ LISTS = bomb("a0: &a0 [x, x]", "a{n}: &a{n} [*a{m}, *a{m}, *a{m}]")
         (LISTS + "\nkind: List\nitems: *a59\n", "no container"),
         (LISTS + "\nenv: *a59\n", "container"),
         (LISTS + "\nextraEnv: *a59\n", "only Helm values of another chart"),
-        (LISTS + "\nnodeAgent: {}\nextraEnv: [{name: *a59}]\n", "entry 1 of extraEnv must have a name, as text; it is a mapping"),
+        (
+            LISTS + "\noriginalMatchLabels: true\nextraEnv: [{name: *a59}]\n",
+            "entry 1 of extraEnv must have a name, as text; it is a mapping",
+        ),
         (LISTS + "\n? *a59\n: x\n", r"not YAML at line \d+, column \d+: found unhashable key"),
         (bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n} {{<<: [*a{m}, *a{m}], k{n}: 1}}"), f"no container|{TOO_MANY_MERGED}"),
         ("a: &a {b: 1}\nc: {<<: [" + "*a, " * 11_000 + "*a]}\n", TOO_MANY_MERGED),
@@ -163,7 +166,7 @@ def test_a_bomb_of_aliases_does_no_harm(text, message):
 
 
 @pytest.mark.parametrize(
-    "place", ["env: {CLUSTER_NAME: *a59}", "extraEnv: [{name: CLUSTER_NAME, value: *a59}]", "nodeAgent: {}\nimage: *a59"]
+    "place", ["env: {CLUSTER_NAME: *a59}", "extraEnv: [{name: CLUSTER_NAME, value: *a59}]", "originalMatchLabels: true\nimage: *a59"]
 )
 def test_a_bomb_as_a_value_is_not_written_out(place):
     assert all(len(str(found)) < 200 for found in Settings.from_daemonset(f"{LISTS}\n{place}\n").diagnostics)
@@ -302,7 +305,7 @@ def cluster_config(configuration):
     JSON
     | st.builds(daemonset, JSON)
     | st.builds(lambda env, extra: {"env": env, "extraEnv": extra}, JSON, JSON)
-    | st.dictionaries(st.sampled_from(KEYS), JSON).map(lambda values: {"nodeAgent": None, **values})
+    | st.dictionaries(st.sampled_from(KEYS), JSON).map(lambda values: {"originalMatchLabels": True, **values})
     | st.builds(addon, CONFIGURATION)
     | st.builds(lambda more: {"addonName": "vpc-cni", **more}, st.dictionaries(st.sampled_from(KEYS), JSON))
     | st.builds(cluster_config, CONFIGURATION)

@@ -227,6 +227,7 @@ def test_values_of_a_chart_that_depends_on_this_one_are_read():
         {"env": {"GF_LOG": "x"}, "image": {"repository": "grafana/grafana"}},
         {"extraEnv": [{"name": "JAVA_OPTS", "value": "x"}], "ingress": {}},
         {"extraEnv": "x", "ingress": {}},
+        {"nodeAgent": {"podVolumePath": "/x"}, "image": {"repository": "velero/velero"}, "env": {}},
     ],
 )
 def test_values_of_another_chart_are_refused(values):

@@ -11,36 +11,26 @@ from vpcipam.settings.variables import SHIPPED, VARIABLES, nearest_variable
 
 CHART = "aws-vpc-cni"
 
-# Keys of this chart that hardly another chart has.
+# Keys that no other chart has, and keys that few others have.
 _OWN_KEYS = frozenset(
     (
-        *("branchENICooldown", "cniConfig", "enableNetworkPolicy", "enableWindowsIpam", "enableWindowsPrefixDelegation", "eniConfig"),
-        *("minimumWindowsIPTarget", "nodeAgent", "originalMatchLabels", "warmWindowsIPTarget", "warmWindowsPrefixTarget"),
+        *("branchENICooldown", "cniConfig", "enableWindowsIpam", "enableWindowsPrefixDelegation", "eniConfig", "minimumWindowsIPTarget"),
+        *("originalMatchLabels", "warmWindowsIPTarget", "warmWindowsPrefixTarget"),
     )
 )
+_RARE_KEYS = frozenset(("enableNetworkPolicy", "nodeAgent"))
 # `crd` and `cri` are of old releases; `global` and the titles of `helm get values` are Helm's.
 _COMPUTED = "COMPUTED VALUES"
 _COMMON_KEYS = frozenset(
     (
-        *(
-            "affinity",
-            "crd",
-            "cri",
-            "env",
-            "extraEnv",
-            "extraVolumeMounts",
-            "extraVolumes",
-            "fullnameOverride",
-            "image",
-            "imagePullSecrets",
-        ),
-        *("init", "livenessProbe", "livenessProbeTimeoutSeconds", "nameOverride", "nodeSelector", "podAnnotations", "podLabels"),
-        *("podMonitor", "podSecurityContext", "priorityClassName", "readinessProbe", "readinessProbeTimeoutSeconds", "resources"),
-        *("securityContext", "serviceAccount", "tolerations", "updateStrategy", "global", _COMPUTED, "USER-SUPPLIED VALUES"),
+        *("affinity", "crd", "cri", "env", "extraEnv", "extraVolumeMounts", "extraVolumes", "fullnameOverride", "global", "image"),
+        *("imagePullSecrets", "init", "livenessProbe", "livenessProbeTimeoutSeconds", "nameOverride", "nodeSelector", "podAnnotations"),
+        *("podLabels", "podMonitor", "podSecurityContext", "priorityClassName", "readinessProbe", "readinessProbeTimeoutSeconds"),
+        *("resources", "securityContext", "serviceAccount", "tolerations", "updateStrategy", _COMPUTED, "USER-SUPPLIED VALUES"),
     )
 )
 _MOST_UNKNOWN_KEYS = 20
-_CHART_KEYS = _OWN_KEYS | _COMMON_KEYS
+_CHART_KEYS = _OWN_KEYS | _RARE_KEYS | _COMMON_KEYS
 
 # Settings of the ConfigMap amazon-vpc-cni: the chart's default, and what they concern.
 _WINDOWS = "concerns Windows nodes; it has no effect on the addresses of Linux nodes"
@@ -50,21 +40,21 @@ _CONFIG_MAP_KEYS = {
     "warmWindowsPrefixTarget": ("0", _WINDOWS),
     "warmWindowsIPTarget": ("1", _WINDOWS),
     "minimumWindowsIPTarget": ("3", _WINDOWS),
-    "branchENICooldown": ("60", "is the time in seconds that a released branch ENI keeps its address; branch ENIs are not counted here"),
+    "branchENICooldown": ("60", "is the time in seconds that a released branch ENI keeps its address; it is not read here"),
 }
 
 
 def is_chart_values(item: Mapping[Any, Any]) -> bool:
-    """Tell whether a mapping holds values of this chart: by keys that only this chart has, or by the variables in it.
+    """Tell whether a mapping holds values of this chart: by keys that only this chart has, by most of its variables, or by all of its keys.
 
-    Without keys of its own, most variables must be known, because the chart cni-metrics-helper shares some. If all keys are keys of this
-    chart, `env` or `extraEnv` is enough.
+    Some variables are not enough: the chart cni-metrics-helper has some of them too.
     """
     if "kind" in item:
         return False
     if not _OWN_KEYS.isdisjoint(item):
         return True
-    if "extraEnv" not in item and ("env" not in item or isinstance(item["env"], list)):
+    has_variables = "extraEnv" in item or ("env" in item and not isinstance(item["env"], list))
+    if not has_variables and _RARE_KEYS.isdisjoint(item):
         return False
     names = _names(item)
     known = [name for name in names if name in VARIABLES]
