@@ -12,7 +12,7 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
-from vpcipam.journal.protocol import Journal
+from vpcipam.journal.protocol import Journal, Restored
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
@@ -124,22 +124,25 @@ class Node:
             cooldown_aware_targets=cooldown_aware_targets,
             policy=IpamdPolicy() if policy is None else policy,
         )
-        self._loop.reset(self._empty_datastores())
+        self._loop.reset(self._empty_cards())
 
-    def _empty_datastores(self) -> list[Datastore]:
+    def _empty_cards(self) -> list[tuple[Datastore, Journal | None]]:
         indexes = range(len(self.limits.network_cards) if self.settings.enable_multi_nic else 1)
         journals = self._journals or (None,) * len(indexes)
         if len(journals) != len(indexes):
             raise InvalidArgument(f"{len(journals)} journals are given, but {len(indexes)} network cards are managed: each needs its own")
         return [
-            Datastore(
-                mode=self.mode,
-                cooldown_ns=self.settings.cooldown_ns,
-                placement=self._placement,
-                seed=self._seed,
-                journal=journal,
-                network_card=index,
-                on_event=self._on_event,
+            (
+                Datastore(
+                    mode=self.mode,
+                    cooldown_ns=self.settings.cooldown_ns,
+                    placement=self._placement,
+                    seed=self._seed,
+                    journal=journal,
+                    network_card=index,
+                    on_event=self._on_event,
+                ),
+                journal,
             )
             for index, journal in zip(indexes, journals, strict=True)
         ]
@@ -326,12 +329,12 @@ class Node:
         """
         with self._lock:
             self._require_not_started()
-            for journal in self._journals:
-                held = journal.restore(now_ns)
+            journals = self._read_journals(now_ns)
+            for held in journals:
                 if held.assigned or held.cooling or held.problems:
                     what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
                     raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
-            return self._start(now_ns, lambda _: ()).actions
+            return self._start(now_ns, journals, lambda _: ()).actions
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:
         """Start again with what the journals hold: sandboxes keep their addresses, and cooldowns go on. See `Datastore.restore`.
@@ -356,19 +359,34 @@ class Node:
                 raise NodeError(
                     f"node {self.name} has no journals to restore from: pass them to Node(…, journals=…), or call start(now_ns)"
                 )
-            return self._start(now_ns, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock))
+            journals = self._read_journals(now_ns)
+            return self._start(
+                now_ns, journals, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock), trust_clock=trust_clock
+            )
+
+    def _read_journals(self, now_ns: int) -> tuple[Restored, ...]:
+        return tuple(journal.restore(now_ns) for journal in self._journals)
 
     def _require_not_started(self) -> None:
         if self._started:
             raise NodeError(f"node {self.name} is started already")
 
-    def _start(self, now_ns: int, restore_cards: Callable[[int], tuple[Restoration, ...]]) -> Restart:
+    def _start(
+        self,
+        now_ns: int,
+        journals: tuple[Restored, ...],
+        restore_cards: Callable[[int], tuple[Restoration, ...]],
+        *,
+        trust_clock: bool = True,
+    ) -> Restart:
+        for card, held in zip(self._loop.cards, journals, strict=False):  # a node without journals has cards, too
+            card.released.restore(held, now_ns, trust_clock=trust_clock)
         try:
             calls, adopted = self._loop.adopt(now_ns)
             restored = restore_cards(calls.now_ns)
             filled = self._loop.fill(now_ns, calls)
         except BaseException:
-            self._loop.reset(self._empty_datastores())
+            self._loop.reset(self._empty_cards())
             raise
         self._started = True
         return Restart(self._publish([*adopted, *filled]), restored)
