@@ -59,12 +59,14 @@ class Card:
 
     datastore: Datastore
     settings: Settings
-    released: ReleasedCidrs
     provisioner: Provisioner = attrs.field(init=False)
     excluded_subnets: frozenset[str] = frozenset()
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
     last_calm: tuple[tuple[int, int], Calm] | None = None
+    released: ReleasedCidrs = attrs.field(
+        init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
+    )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
 
     @property

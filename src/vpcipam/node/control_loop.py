@@ -17,7 +17,6 @@ from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.errors import NodeError
-from vpcipam.journal.protocol import Journal
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
@@ -27,7 +26,6 @@ from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
 from vpcipam.node.pool_check import Forecast, check_pool
 from vpcipam.node.provisioner import Provisioner
-from vpcipam.node.released_cidrs import ReleasedCidrs
 from vpcipam.node.view import is_trunk_expected, pool_view
 from vpcipam.settings import Settings
 from vpcipam.warmpool import Calm, PoolView, WarmPolicy
@@ -128,11 +126,9 @@ class ControlLoop:
 
     # --- start --------------------------------------------------------------------------------------------------------
 
-    def reset(self, cards: Iterable[tuple[Datastore, Journal | None]]) -> None:
-        """Start over with a card for each datastore, all empty, and its journal."""
-        self.cards = tuple(
-            Card(datastore, self.settings.for_network_card(datastore.network_card), ReleasedCidrs(journal)) for datastore, journal in cards
-        )
+    def reset(self, datastores: Iterable[Datastore]) -> None:
+        """Start over with a card for each datastore, all empty."""
+        self.cards = tuple(Card(datastore, self.settings.for_network_card(datastore.network_card)) for datastore in datastores)
         for card in self.cards:
             card.others = tuple(other for other in self.cards if other is not card)
 

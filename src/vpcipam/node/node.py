@@ -124,25 +124,22 @@ class Node:
             cooldown_aware_targets=cooldown_aware_targets,
             policy=IpamdPolicy() if policy is None else policy,
         )
-        self._loop.reset(self._empty_cards())
+        self._loop.reset(self._empty_datastores())
 
-    def _empty_cards(self) -> list[tuple[Datastore, Journal | None]]:
+    def _empty_datastores(self) -> list[Datastore]:
         indexes = range(len(self.limits.network_cards) if self.settings.enable_multi_nic else 1)
         journals = self._journals or (None,) * len(indexes)
         if len(journals) != len(indexes):
             raise InvalidArgument(f"{len(journals)} journals are given, but {len(indexes)} network cards are managed: each needs its own")
         return [
-            (
-                Datastore(
-                    mode=self.mode,
-                    cooldown_ns=self.settings.cooldown_ns,
-                    placement=self._placement,
-                    seed=self._seed,
-                    journal=journal,
-                    network_card=index,
-                    on_event=self._on_event,
-                ),
-                journal,
+            Datastore(
+                mode=self.mode,
+                cooldown_ns=self.settings.cooldown_ns,
+                placement=self._placement,
+                seed=self._seed,
+                journal=journal,
+                network_card=index,
+                on_event=self._on_event,
             )
             for index, journal in zip(indexes, journals, strict=True)
         ]
@@ -293,8 +290,19 @@ class Node:
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The quarantined entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
+        """The quarantined entries of the journals; see `release_quarantined` and `accept_quarantined` of `Datastore`."""
         return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
+
+    def accept_all_quarantined(self, now_ns: int) -> tuple[Assignment, ...]:
+        """Accept every whole entry in quarantine whose address is free on its card now; see `Datastore.accept_all_quarantined`.
+
+        Raises:
+            NodeError: the node is not started.
+            JournalError: the journal of a card can't be written. Nothing has changed on that card and the later ones.
+        """
+        self._require_started()
+        self._settle_unless_in_use(now_ns)
+        return tuple(each for datastore in self.datastores for each in datastore.accept_all_quarantined(now_ns))
 
     def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
         self._require_started()
@@ -329,12 +337,11 @@ class Node:
         """
         with self._lock:
             self._require_not_started()
-            journals = self._read_journals(now_ns)
-            for held in journals:
+            for held in self._read_journals(now_ns):
                 if held.assigned or held.cooling or held.problems:
                     what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
                     raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
-            return self._start(now_ns, journals, lambda _: ()).actions
+            return self._start(now_ns, lambda _: ()).actions
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:
         """Start again with what the journals hold: sandboxes keep their addresses, and cooldowns go on. See `Datastore.restore`.
@@ -359,34 +366,27 @@ class Node:
                 raise NodeError(
                     f"node {self.name} has no journals to restore from: pass them to Node(…, journals=…), or call start(now_ns)"
                 )
-            journals = self._read_journals(now_ns)
-            return self._start(
-                now_ns, journals, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock), trust_clock=trust_clock
-            )
+            self._read_journals(now_ns, trust_clock=trust_clock)
+            return self._start(now_ns, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock))
 
-    def _read_journals(self, now_ns: int) -> tuple[Restored, ...]:
-        return tuple(journal.restore(now_ns) for journal in self._journals)
+    def _read_journals(self, now_ns: int, *, trust_clock: bool = True) -> tuple[Restored, ...]:
+        """Read the journals, and let each card remember what it has given back, before it adopts what is attached."""
+        journals = tuple(journal.restore(now_ns) for journal in self._journals)
+        for card, held in zip(self._loop.cards, journals, strict=False):  # a node without journals has cards, too
+            card.released.restore(held, now_ns, trust_clock=trust_clock)
+        return journals
 
     def _require_not_started(self) -> None:
         if self._started:
             raise NodeError(f"node {self.name} is started already")
 
-    def _start(
-        self,
-        now_ns: int,
-        journals: tuple[Restored, ...],
-        restore_cards: Callable[[int], tuple[Restoration, ...]],
-        *,
-        trust_clock: bool = True,
-    ) -> Restart:
-        for card, held in zip(self._loop.cards, journals, strict=False):  # a node without journals has cards, too
-            card.released.restore(held, now_ns, trust_clock=trust_clock)
+    def _start(self, now_ns: int, restore_cards: Callable[[int], tuple[Restoration, ...]]) -> Restart:
         try:
             calls, adopted = self._loop.adopt(now_ns)
             restored = restore_cards(calls.now_ns)
             filled = self._loop.fill(now_ns, calls)
         except BaseException:
-            self._loop.reset(self._empty_cards())
+            self._loop.reset(self._empty_datastores())
             raise
         self._started = True
         return Restart(self._publish([*adopted, *filled]), restored)
