@@ -475,10 +475,11 @@ class Datastore(Counts):
         with self._lock:
             return self._attached.overlapping(parsed)
 
-    def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
+    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
         """Return an ENI's CIDRs without pods: first those that give no new addresses, then those where nothing cools, then the rest.
 
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order. With
+        `cooled_only`, the CIDRs where an address cools are left out.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -486,7 +487,7 @@ class Datastore(Counts):
         with self._lock:
             eni = self._attached.eni(eni_id)
             self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
-            return self._attached.removable_cidrs(eni, now_ns)
+            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only)
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

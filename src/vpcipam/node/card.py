@@ -17,7 +17,7 @@ from vpcipam.node.released_cidrs import ReleasedCidrs
 from vpcipam.node.view import add_eni
 from vpcipam.quarantine import Quarantined
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
+from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink, SlotRequest
 
 _USED_MEANWHILE = "pods were given addresses there meanwhile"
 
@@ -143,11 +143,11 @@ class Card:
 
     def shrink(self, decision: Shrink, calls: Calls) -> list[Action]:
         """Release CIDRs without pods. If EC2 refuses, a later reconcile adopts them again (ipamd: tryUnassignCidrsFromAll)."""
-        return [self._release(request.eni_id, request.slot_count, decision.reason, calls) for request in decision.requests]
+        return [self._release(request, decision, calls) for request in decision.requests]
 
-    def _release(self, eni_id: str, count: int, reason: str, calls: Calls) -> Action:
-        now_ns = calls.now_ns
-        wanted = self.datastore.removable_cidrs(eni_id, now_ns)[:count]
+    def _release(self, request: SlotRequest, decision: Shrink, calls: Calls) -> Action:
+        now_ns, eni_id, reason = calls.now_ns, request.eni_id, decision.reason
+        wanted = self.datastore.removable_cidrs(eni_id, now_ns, cooled_only=decision.cooled_only)[: request.slot_count]
         try:
             self.released.record(wanted, now_ns)
         except JournalError as failure:

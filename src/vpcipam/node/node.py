@@ -68,6 +68,7 @@ class Node:
         placement: str = "lowest",
         seed: int = 0,
         cooldown_aware_targets: bool = False,
+        hold_cooling_cidrs: bool = False,
         policy: WarmPolicy | None = None,
         journals: Iterable[Journal] = (),
         on_event: Callable[[NodeEvent], object] | None = None,
@@ -87,6 +88,7 @@ class Node:
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
+            hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each managed network card, ascending; empty for none. If they hold entries, call `restore`, not `start`.
             on_event: called with each `NodeEvent`; see `vpcipam.events`. It must be quick and must not change the node. It may look at the
@@ -122,6 +124,7 @@ class Node:
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
+            hold_cooling_cidrs=hold_cooling_cidrs,
             policy=IpamdPolicy() if policy is None else policy,
         )
         self._loop.reset(self._empty_datastores())
@@ -294,12 +297,7 @@ class Node:
         return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
 
     def accept_all_quarantined(self, now_ns: int) -> tuple[Assignment, ...]:
-        """Accept every whole entry in quarantine whose address is free on its card now; see `Datastore.accept_all_quarantined`.
-
-        Raises:
-            NodeError: the node is not started.
-            JournalError: the journal of a card can't be written. Nothing has changed on that card and the later ones.
-        """
+        """Accept every entry in quarantine that fits, card by card; see `Datastore.accept_all_quarantined`."""
         self._require_started()
         self._settle_unless_in_use(now_ns)
         return tuple(each for datastore in self.datastores for each in datastore.accept_all_quarantined(now_ns))
