@@ -7,6 +7,7 @@ and picks the faults.
 import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import attrs
 
@@ -25,7 +26,7 @@ NODE_ACTIONS = (
 """The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 
 _DRAW_BOUND = 1 << 53
-"""Draws are below this bound. A float has 53 bits, so a rate of 1 picks every call and a rate of 0 picks none."""
+"""Draws are below this bound. A float has 53 bits, so the product of a rate and the bound is exact."""
 
 
 class Crash(BaseException):
@@ -43,6 +44,9 @@ class Crash(BaseException):
         super().__init__(f"the caller crashed {'after' if took_effect else 'before'} {action} took effect")
         self.action = action
         self.took_effect = took_effect
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), took_effect=self.took_effect), (self.action,)
 
 
 class Effect(enum.StrEnum):

@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from vpcipam._arguments import require_integer, require_type
+from vpcipam._arguments import require_type
 from vpcipam._chance import Scatter
-from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
@@ -13,22 +12,21 @@ from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
 from vpcipam.journal.protocol import Journal, Restored
-from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.card import Card
+from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
-from vpcipam.quarantine import Quarantined
+from vpcipam.node.pods import Pods
 from vpcipam.restoration import Restoration
-from vpcipam.sandbox import PodRef, SandboxKey
-from vpcipam.settings import Settings, default_max_pods
-from vpcipam.stats import Assignment, PoolStats
+from vpcipam.sandbox import SandboxKey
+from vpcipam.settings import Settings, resolve_max_pods
+from vpcipam.stats import PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
 NodeEvent = DatastoreEvent | Action
 """What `on_event` receives: each event of the node's datastores, and each action once the call that made it ends."""
 
 
-class Node:
+class Node(Pods):
     """One instance and its pods' addresses, run as ipamd runs them.
 
     A node never reads a clock and never waits: `start` it, `tick` it every 5 s (or when `next_wakeup` says), and call `assign` and
@@ -52,6 +50,7 @@ class Node:
         settings: the variables of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit, host-network pods included.
+        max_pods_by: what sets `max_pods`; None if it was given.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Node:
         instance_id: str | None = None,
         pod_subnet_id: str | None = None,
         max_pods: int | None = None,
+        max_pods_by: MaxPodsBy | str | None = None,
         name: str | None = None,
         placement: str = "lowest",
         seed: int = 0,
@@ -82,7 +82,8 @@ class Node:
             subnet_id: the subnet of its instance.
             instance_id: a running instance; None to launch one at `start`, which only a model can do.
             pod_subnet_id: the ENIConfig's subnet, for AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG; None for the node's own.
-            max_pods: the kubelet's limit, host-network pods included; None for what EKS sets.
+            max_pods: the kubelet's limit, host-network pods included; None for what `max_pods_by` sets.
+            max_pods_by: what sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
             name: its name in messages; None for its instance id.
             placement: see `Datastore`.
             seed: for the random placement, and for the waits between tries of a call.
@@ -95,18 +96,18 @@ class Node:
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
         Raises:
-            InvalidArgument: the number of journals differs from that of managed cards, or `max_pods` is below 1.
+            InvalidArgument: the number of journals differs from that of managed cards, `max_pods` is below 1, `max_pods_by` is
+                unknown, or both are given.
             UnknownInstanceType: the table has no such type.
             SettingsError: ipamd would refuse to start with these settings on this type.
         """
         limits = instance_limits(instance_type)
         require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
         require_type("subnet_id", subnet_id, str, "give the subnet's id")
-        if max_pods is not None:
-            require_integer("max_pods", max_pods, 1)
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
+        kubelet_max_pods, self._max_pods_by = resolve_max_pods(limits, settings, max_pods, max_pods_by)
         self._placement = placement
         self._seed = seed
         self._journals = tuple(journals)
@@ -120,7 +121,7 @@ class Node:
             subnet_id=subnet_id,
             instance_id=instance_id,
             pod_subnet_id=(pod_subnet_id or subnet_id) if settings.custom_network_cfg else None,
-            max_pods=default_max_pods(limits, settings) if max_pods is None else max_pods,
+            max_pods=kubelet_max_pods,
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
@@ -181,14 +182,14 @@ class Node:
         return self._loop.max_pods
 
     @property
+    def max_pods_by(self) -> MaxPodsBy | None:
+        """What sets the kubelet's limit; None if it was given."""
+        return self._max_pods_by
+
+    @property
     def instance_id(self) -> str | None:
         """The instance, None before `start` has launched it."""
         return self._loop.instance_id
-
-    @property
-    def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card."""
-        return tuple(card.datastore for card in self._loop.cards)
 
     @property
     def started(self) -> bool:
@@ -244,83 +245,6 @@ class Node:
         with self._lock:
             self._loop.settle(now_ns)
             return self._loop.calm(self._card(network_card), now_ns)
-
-    def _card(self, network_card: int) -> Card:
-        cards = self._loop.cards
-        if not 0 <= network_card < len(cards):
-            raise InvalidArgument(f"network card {network_card} is not managed: the cards of node {self.name} are 0 to {len(cards) - 1}")
-        return cards[network_card]
-
-    # --- pods ---------------------------------------------------------------------------------------------------------
-
-    def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
-        """Give a sandbox an address that the node already has; like ipamd, it doesn't call EC2. The caller enforces `max_pods`.
-
-        Raises:
-            PoolExhausted: no address is free; the kubelet would try again.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).assign(key, now_ns, pod)
-
-    def unassign(self, key: SandboxKey, now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
-        """Release a sandbox's address.
-
-        Raises:
-            UnknownKey: the sandbox has none.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).unassign(key, now_ns)
-
-    def assign_many(
-        self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD
-    ) -> tuple[Assignment, ...]:
-        """Give addresses to all sandboxes or to none, with a single write of the journal.
-
-        Raises:
-            PoolExhausted: fewer addresses are free than the sandboxes need.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).assign_many(wanted, now_ns)
-
-    def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> tuple[Assignment, ...]:
-        """Release the addresses of all sandboxes or of none, with a single write of the journal.
-
-        Raises:
-            UnknownKey: one of the sandboxes has no address, or is named twice.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).unassign_many(keys, now_ns)
-
-    @property
-    def quarantined(self) -> tuple[Quarantined, ...]:
-        """The quarantined entries of the journals; see `release_quarantined` and `accept_quarantined` of `Datastore`."""
-        return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
-
-    def accept_all_quarantined(self, now_ns: int) -> tuple[Assignment, ...]:
-        """Accept every entry in quarantine that fits, card by card; see `Datastore.accept_all_quarantined`."""
-        self._require_started()
-        self._settle_unless_in_use(now_ns)
-        return tuple(each for datastore in self.datastores for each in datastore.accept_all_quarantined(now_ns))
-
-    def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
-        self._require_started()
-        ready_ns = self._loop.pace.ready_ns
-        if now_ns < ready_ns:
-            raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(ready_ns - now_ns)} s")
-        self._settle_unless_in_use(now_ns)
-        return self._card(network_card).datastore
-
-    def _require_started(self) -> None:
-        if not self._started:
-            raise NodeError(f"node {self.name} is not started; call start(now_ns) first")
-
-    def _settle_unless_in_use(self, now_ns: int) -> None:
-        """Record finished EC2 calls, unless another thread is in the control loop; that thread will."""
-        if self._loop.pending and self._lock.acquire(blocking=False):
-            try:
-                self._loop.settle(now_ns)
-            finally:
-                self._lock.release()
 
     # --- start --------------------------------------------------------------------------------------------------------
 
