@@ -106,8 +106,7 @@ class Fleet:
             for _ in range(group.count):
                 if self._launch(number, 0, boots=False):
                     self._start(len(self.members) - 1, 0)
-                    member = self.members[-1]
-                    if member.node.started and member.node.asks_for_trunk(0):
+                    if (member := self.members[-1]).node.asks_for_trunk(0):
                         self._after_tick(member, member.node.reconcile(0), 0)
         ec2 = self.ec2
         self._calls_before = ec2.call_counts
@@ -293,10 +292,9 @@ class Fleet:
 
     def _after_tick(self, member: Member, actions: tuple[Action, ...], now_ns: int) -> None:
         """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
-        if actions:
-            self._trunks.explain_waiting(member, now_ns)
-            if self._observer is not None:
-                self._observer(member, actions)
+        if actions and self._observer is not None:
+            self._observer(member, actions)
+        self._trunks.explain_waiting(member, now_ns)
         if member.revision != member.datastore.revision:
             self._count(member, now_ns)
         node = member.node
@@ -351,6 +349,7 @@ class Fleet:
             placement=group.placement,
             seed=self.scenario.seed * 1_000_003 + len(self.members),
             cooldown_aware_targets=group.cooldown_aware_targets,
+            hold_cooling_cidrs=group.hold_cooling_cidrs,
             policy=group.policy,
         )
         member = Member(len(self.members), name, group, node)

@@ -16,6 +16,7 @@ class TrunkController:
         self._ec2 = ec2
         self._recorder = recorder
         self._chance = Scatter(seed)
+        self._explained: set[int] = set()
 
     def attach(self, member: Member, now_ns: int) -> bool:
         """Attach the trunk that a node asks for, if it does. Return False if EC2 refuses, so that it is worth trying again."""
@@ -30,11 +31,12 @@ class TrunkController:
         return True
 
     def explain_waiting(self, member: Member, now_ns: int) -> None:
-        """Record that pods wait for addresses because of the trunk, if they do."""
-        if not member.waiting or not member.node.settings.takes_trunk(member.node.limits):
+        """Record that pods wait for addresses because of the trunk, the first time that they do on a node."""
+        if not member.waiting or member.number in self._explained or not member.node.settings.takes_trunk(member.node.limits):
             return
         view = member.node.view(now_ns)
         if view.trunk_takes_eni and not view.has_room:
+            self._explained.add(member.number)
             most, max_pods = view.stats.total_count, member.node.max_pods
             full = f"{most} addresses for max pods {max_pods}"
             text = f"pods wait on a full node: ENABLE_POD_ENI keeps one ENI for the trunk, which leaves {full}"
