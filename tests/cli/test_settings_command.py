@@ -66,7 +66,7 @@ def test_warnings_leave_the_exit_code_at_0(cli, manifest):
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_error_among_the_diagnostics_is_a_finding(cli, options):
     answer = cli("settings", "-", *options, stdin=REFUSED)
-    assert answer.finding.startswith("stdin has 2 errors: ENABLE_IPv6: IPv4 and IPv6 are both on")
+    assert answer.finding.startswith("stdin has 2 errors: ENABLE_IPv6: ipamd exits at its start, so no pod runs: IPv4 and IPv6 are both on")
     assert "ENABLE_PREFIX_DELEGATION" in answer.finding
     if options:
         assert answer.document["mode"] is None

@@ -306,7 +306,14 @@ def test_broken_yaml_is_refused_with_its_place(text, where):
         Settings.from_daemonset(text)
 
 
-@pytest.mark.parametrize("text", ["a: \x00", "a: 2020-99-99", "a: " + "9" * 5000], ids=["control character", "no date", "long number"])
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "0b" + "1" * 101, "-" + "1_" * 50 + "1"], ids=len)
+@pytest.mark.parametrize("text", ["env:\n  WARM_IP_TARGET: {}\n", "- name: {}\n"])
+def test_a_number_too_long_to_write_is_refused_with_its_place(text, number):
+    with pytest.raises(ManifestError, match=r"not YAML at line .*: a number has more than 100 characters; put a text in quotes"):
+        Settings.from_daemonset(text.format(number))
+
+
+@pytest.mark.parametrize("text", ["a: \x00", "a: 2020-99-99"], ids=["control character", "no date"])
 def test_yaml_that_python_cannot_hold_is_refused(text):
     with pytest.raises(ManifestError, match="not YAML: "):
         Settings.from_daemonset(text)

@@ -110,7 +110,7 @@ def _parse(text: str) -> list[Any]:
             raise ManifestError(f"the manifest is not JSON: {json_error} (if it is YAML: pip install 'vpcipam[cli]')") from json_error
         raise MissingExtra("reading a YAML manifest needs PyYAML: pip install 'vpcipam[cli]' (a manifest in JSON needs nothing)") from error
     try:
-        return list(yaml.safe_load_all(text))
+        return list(yaml.load_all(text, _loader(yaml)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -119,6 +119,26 @@ def _parse(text: str) -> list[Any]:
         raise ManifestError(_TOO_DEEP) from error
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # an impossible date, a number too long, a control character
         raise ManifestError(f"the manifest is not YAML: {error}") from error
+
+
+def _loader(yaml: Any) -> Any:  # noqa: ANN401 - the module yaml, and a class of it
+    """Return PyYAML's safe loader, without whole numbers that Python could read but not write: a hexadecimal one can have any length."""
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml is a value here
+        """The safe loader."""
+
+    def integer(loader: Any, node: Any) -> int:  # noqa: ANN401 - of yaml
+        if len(node.value) > _LONGEST_NUMBER:
+            message = f"a number has more than {_LONGEST_NUMBER} characters; put a text in quotes"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        number: int = loader.construct_yaml_int(node)
+        return number
+
+    Loader.add_constructor("tag:yaml.org,2002:int", integer)
+    return Loader
+
+
+_LONGEST_NUMBER = 100
 
 
 # --- shapes --------------------------------------------------------------------------------------------------------------

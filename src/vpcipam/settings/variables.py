@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from vpcipam._pool_refusals import TIME_MAX_NS
 from vpcipam._units import NS_PER_S
 from vpcipam.errors import InvalidArgument
 
@@ -20,8 +21,8 @@ Kind = Literal["bool", "int", "text"]
 MAX_INT = 2**63 - 1
 """The largest `int` of ipamd, which runs on 64-bit machines."""
 
-MAX_COOLDOWN_S = MAX_INT // NS_PER_S
-"""The longest cooldown that ipamd's count of nanoseconds can hold, in seconds: 292 years."""
+MAX_COOLDOWN_S = TIME_MAX_NS // NS_PER_S
+"""The longest cooldown that the pools can count, in seconds: 146 years."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -89,6 +90,26 @@ def parse_int(text: str) -> int | None:
         return None
     number = int(match[1] + match[2])
     return number if -MAX_INT - 1 <= number <= MAX_INT else None
+
+
+def variable_text(name: str, value: object) -> str:
+    """Write a variable's value as Helm writes it: a text as it is, True as "true", 5 and 5.0 as "5".
+
+    Raises:
+        TypeError: The value is of another kind, or a float with a fraction.
+        InvalidArgument: It is a number beyond 64 bits.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be a text, a whole number, true or false, not {type(value).__name__} ({value!r})")
+    if not -MAX_INT - 1 <= value <= MAX_INT:
+        raise InvalidArgument(f"{name} is a number beyond 64 bits, which ipamd can't read; write a smaller one")
+    return str(value)
 
 
 # Name, kind, default, text in the shipped manifest (None: not in it), effect.
