@@ -25,10 +25,15 @@ _TOO_DEEP = "the manifest is nested too deeply to be read"
 
 @define
 class ManifestVariables:
-    """The variables of the aws-node container, and diagnostics of how they are written."""
+    """The variables of the aws-node container, and diagnostics of how they are written.
+
+    Attributes:
+        own: The names that the document itself sets; the texts of the others are those of the shipped manifest.
+    """
 
     texts: dict[str, str] = Factory(dict)
     diagnostics: list[Diagnostic] = Factory(list)
+    own: set[str] = Factory(set)
 
     def note(self, name: str, level: str, message: str, suggestion: str = "") -> None:
         """Add a diagnostic."""
@@ -212,6 +217,7 @@ def _read_env_list(entries: list[Any]) -> ManifestVariables:
         if name in seen:
             found.note(name, "warning", "is set more than once; Kubernetes takes the last value", "remove the others")
         seen.add(name)
+        found.own.add(name)
         found.texts.pop(name, None)
         if "valueFrom" in entry:
             unknown = diagnose_name(name)
@@ -236,7 +242,7 @@ def _read_text_value(found: ManifestVariables, name: str, value: object) -> str:
 
 def _read_values(values: Mapping[Any, Any]) -> ManifestVariables:
     """Read `env` of Helm values, on top of the chart's defaults: a scalar becomes a text, null removes a default."""
-    found = ManifestVariables(dict(SHIPPED))
+    found = ManifestVariables(dict(SHIPPED), own={name for name in values if isinstance(name, str)})
     for name, value in values.items():
         if not isinstance(name, str):
             raise ManifestError(f"env has a name that is {_kind(name)}, not text; put it in quotes: {name!r}")

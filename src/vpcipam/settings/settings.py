@@ -6,7 +6,7 @@ start can be read too, so that all errors show at once; `Settings.check` refuses
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import attrs
 
@@ -17,7 +17,9 @@ from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.limits import InstanceLimits, instance_limits, max_pods
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, never_starts, sort_diagnostics
 from vpcipam.settings.entry_point import entry_point_refusals
-from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value, variable_text
+from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value, explain, variable_text
+
+Origin = Literal["file", "manifest", "default"]
 
 
 def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -83,6 +85,8 @@ class Settings:
     # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
+    # For `origin_of`: the names that the document, mapping or changes set; the shipped manifest set the others.
+    _own: frozenset[str] = attrs.field(default=frozenset(), eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
 
@@ -97,7 +101,7 @@ class Settings:
         Raises:
             TypeError: A name or a value is not text.
         """
-        return cls._read(_environment(variables), ())
+        return cls._read(_environment(variables), (), frozenset(variables))
 
     @classmethod
     def from_daemonset(cls, source: str | os.PathLike[str] | TextIO) -> "Settings":
@@ -118,13 +122,13 @@ class Settings:
         found = read_manifest(source)
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
             found.note("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"')
-        return cls._read(found.texts, tuple(found.diagnostics))
+        return cls._read(found.texts, tuple(found.diagnostics), frozenset(found.own))
 
     @classmethod
-    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
+    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], own: frozenset[str]) -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
+        return cls(**values, texts=tuple(texts.items()), reading=reading, own=own)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
     def with_variables(self, changes: Mapping[str, str | float | None]) -> "Settings":
         """Change single variables, read as ipamd reads them; None removes a variable.
@@ -145,7 +149,7 @@ class Settings:
                 texts.pop(name, None)
             else:
                 texts[name] = variable_text(name, value)
-        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes))
+        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes), self._own.union(changes))
 
     # --- what they mean --------------------------------------------------------------------------------------------------
 
@@ -160,6 +164,21 @@ class Settings:
             if read[setting] != value:
                 texts[variable.name] = variable.format(value)
         return texts
+
+    def origin_of(self, name: str) -> Origin:
+        """Return where the value of a variable comes from.
+
+        `file`: the document, mapping or change that made these settings sets it. `manifest`: the manifest that AWS ships does; Helm values
+        and add-on configuration apply on top of it, a DaemonSet does not. `default`: it is not set, and ipamd takes its default.
+
+        Raises:
+            InvalidArgument: The variable is not set, and no release reads one of that name.
+        """
+        text = self.variables.get(name)
+        if text is None:
+            explain(name)
+            return "default"
+        return "file" if name in self._own or text != dict(self._texts).get(name) else "manifest"
 
     @property
     def cooldown_ns(self) -> int:
