@@ -144,7 +144,7 @@ class EniInUse(DatastoreError):
 
 
 class OverlappingCidr(DatastoreError):
-    """The CIDR shares an address with another one of the datastore, on this ENI or another."""
+    """The CIDR shares an address with another CIDR of the datastore, on this ENI or another."""
 
 
 class UnknownCidr(DatastoreError, LookupError):

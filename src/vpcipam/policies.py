@@ -126,7 +126,7 @@ class BandPolicy(abc.ABC):
         total, slot = view.stats.total_count, view.unit if self.counts_whole_slots else 1
 
         def most(used: int) -> int:
-            """The most addresses that the pool may have if the pods fill as few slots as possible: the lowest limit for `used` pods."""
+            """The upper limit if `used` pods fill as few slots as possible; if they fill more slots, the limit is the same or higher."""
             limit = self.band(ceil_div(used, slot) * slot, view).most
             return ALWAYS_CALM.high if limit is None else limit
 
@@ -143,9 +143,9 @@ class CiliumEniPolicy(BandPolicy):
     - Needed: `pre_allocate` free addresses, and `min_allocate` in total, but no more than `max_allocate`. If any are needed, Cilium asks
       for `max_above_watermark` more. In prefix mode the number is rounded up to whole prefixes.
     - Excess: what exceeds used + `pre_allocate` + `max_above_watermark`. If used + `pre_allocate` ≤ `min_allocate` + `max_above_watermark`,
-      only what exceeds the latter (a rule of newer releases). A prefix with one address in use counts as 16 used. The excess is released
-      after 180 s, if `release_excess_ips` is on. The formula in Cilium's documentation subtracts `min_allocate` instead of `pre_allocate`.
-      With it, a pool could have an excess and a need at once; this class follows the source.
+      the excess is instead what exceeds `min_allocate` + `max_above_watermark` (a rule of newer releases). A prefix with one address in use
+      counts as 16 used. The excess is released after 180 s, if `release_excess_ips` is on. The formula in Cilium's documentation subtracts
+      `min_allocate` instead of `pre_allocate`. With it, a pool could have an excess and a need at once; this class follows the source.
     - ENIs are never freed.
 
     Not modelled: extra addresses for pods that are already pending (Cilium's surge), and single addresses if a subnet has no /28 left.

@@ -23,7 +23,7 @@ class SandboxKey(NamedTuple):
     if_name: str
 
     def migrated(self) -> "SandboxKey":
-        """Return the key under which ipamd stored this sandbox if it migrated it from the container runtime."""
+        """Return the key under which ipamd stored this sandbox if the sandbox was migrated from the container runtime."""
         return SandboxKey(MIGRATED_NETWORK_NAME, self.container_id, MIGRATED_IF_NAME)
 
     def __str__(self) -> str:

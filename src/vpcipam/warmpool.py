@@ -347,7 +347,10 @@ def calm(view: PoolView, settings: Settings) -> Calm:
 
 
 def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
-    """Tell whether only counts matter to decisions: cooldowns do not, free addresses are assignable, no ENI without CIDRs is freeable."""
+    """Tell whether decisions depend only on counts.
+
+    They do if cooldowns don't matter, all free addresses can be assigned, and no ENI without addresses can be freed.
+    """
     return not view.cooldown_aware and all(
         not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
         and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
@@ -360,7 +363,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        # Up to the minimum, in whole slots, nothing is released. Above it, free slots beyond the target are.
+        # Up to the minimum, rounded up to whole slots, nothing is released. Above it, free slots beyond WARM_IP_TARGET are released.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
         return least, settings.warm_ip_target + unit - 1

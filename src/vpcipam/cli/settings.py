@@ -106,9 +106,9 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
 def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """Describe every variable that the container reads, then the other names that are set.
 
-    The `origin` of a value is that of `Settings.origin_of`. Its `source` is `set`; `fallback`: set to a text that ipamd can't use;
-    `default`: not set; `implied`: not set, but other variables imply it; `other`: set, but no variable of ipamd. `shipped` is the text in
-    the manifest that AWS ships; `differs` says that ipamd takes another value than with that manifest, or can't use the text.
+    The `origin` of a value is that of `Settings.origin_of`. Its `source` is one of: `set`; `fallback` (set to a text that ipamd can't use);
+    `default` (not set); `implied` (not set, but other variables imply it); `other` (set, but not a variable of ipamd). `shipped` is the
+    text in the manifest that AWS ships. `differs` is true if ipamd takes another value than with that manifest, or can't use the text.
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]

@@ -123,8 +123,8 @@ class Datastore:
         """Take a sandbox's address back. It cools until `now_ns` + cooldown.
 
         A sandbox that ipamd migrated from the container runtime (network `_migrated-from-cri`) is found under its real key. Entries in
-        quarantine that name the sandbox are released, since it is gone. If the sandbox held no address and no entry names one on an ENI,
-        the returned assignment has no ENI (`eni_id` empty, `device_number` -1).
+        quarantine that name the sandbox are released, since it is gone. If the sandbox held no address, the returned assignment has the
+        address that such an entry names. If that address is in no CIDR, the assignment has no ENI (`eni_id` empty, `device_number` -1).
 
         Raises:
             UnknownKey: the sandbox has no address. ipamd's callers treat that as success.
@@ -194,8 +194,8 @@ class Datastore:
     def sole_pool(self) -> AddressPool[SandboxKey]:
         """Return the pool itself, for a single owner that assigns and unassigns there. That saves a simulation one call for each.
 
-        The datastore sees the changes. The owner must pass valid keys, leave blocks, entries and notes alone, and keep other threads from
-        calling the datastore meanwhile.
+        The datastore sees the changes. The owner must pass valid keys, leave the pool's blocks, entries and notes alone, and keep other
+        threads from calling the datastore meanwhile.
 
         Raises:
             DatastoreError: the datastore has a journal or `on_event`, which would miss the owner's changes.

@@ -119,7 +119,7 @@ def check_overlaps(survey: NodeSurvey) -> Iterator[Finding]:
         before = widest.get(cidr.version)
         if before is not None and before[0].overlaps(cidr):
             message = f"{_short(cidr)} overlaps {_short(before[0])} of {'the same ENI' if before[1] == eni_id else before[1]}"
-            suggestion = "two pods can get one address: cordon the node, and unassign one of the two"
+            suggestion = "two pods can get one address: cordon the node, and unassign one of the two CIDRs"
             yield Finding("overlapping-cidrs", _FINDING, eni_id, message, suggestion)
         if before is None or cidr.last > before[0].last:
             widest[cidr.version] = (cidr, eni_id)
@@ -173,13 +173,13 @@ def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
     """A card's device indexes differ and have no gaps, since ipamd takes the lowest free one; the primary ENI is device 0 of card 0."""
     if survey.primary is None:
         where, message = survey.node.instance.instance_id, "has no primary ENI, as far as EC2 shows"
-        yield Finding("no-primary-eni", _FINDING, where, message, "no node starts without one; read it again in a minute")
+        yield Finding("no-primary-eni", _FINDING, where, message, "no node starts without one; read the node again in a minute")
     for card in survey.cards:
         indexes = Counter(each.device_index for each in survey.enis if each.network_card == card.network_card)
         twice = sorted(index for index, count in indexes.items() if count > 1)
         if twice:
             message = f"has several ENIs at device index {_some(map(str, twice))}"
-            suggestion = "pods of one have no routes; read it again, an ENI may have been replaced in between"
+            suggestion = "the pods of one ENI have no routes; read the node again, since an ENI may have been replaced during the read"
             yield Finding("duplicate-device-index", _FINDING, _card(card), message, suggestion)
         gaps = sorted({*range(max(indexes, default=0))} - indexes.keys() - ({0} if card.network_card == 0 else set()))
         if gaps:

@@ -283,14 +283,14 @@ class _Surveyor:
 
 
 def slots_in_use(eni: NetworkInterface, mode: AddressMode) -> int:
-    """Count the slots in use on an ENI, of the mode's IP family."""
+    """Count the slots of an ENI that addresses and prefixes of the mode's IP family take."""
     if mode is AddressMode.IPV6:
         return len(eni.ipv6_addresses) + len(eni.ipv6_prefixes)
     return len(eni.secondary_ips) + len(eni.ipv4_prefixes)
 
 
 def slot_limit(limits: InstanceLimits, mode: AddressMode) -> int:
-    """The slots of an ENI, of the mode's IP family. The primary IPv4 address takes no slot; every IPv6 address does."""
+    """The number of slots that an ENI has for the mode's IP family. The primary IPv4 address takes no slot; every IPv6 address does."""
     return limits.ipv6_per_eni if mode is AddressMode.IPV6 else limits.slots_per_eni
 
 

@@ -195,7 +195,12 @@ def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
 
 
 def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -> Mapping[Problem, str]:
-    """Drop the repeats of entries that are gone (sandbox, address): after a restart, the repeats would count as entries."""
+    """Drop the repeats of entries that are gone. Otherwise a restart would take the repeats for entries of their own.
+
+    Args:
+        problems: each with its text.
+        gone: the entries, as pairs of sandbox and address.
+    """
     return {
         problem: text
         for problem, text in problems.items()

@@ -121,7 +121,9 @@ Released = tuple[tuple[SandboxKey, Cooling], ...]
 
 
 class Journal(Protocol):
-    """Records the changes of a datastore before it acknowledges them. A journal belongs to one datastore, so to one network card.
+    """Records the changes of a datastore before the datastore acknowledges them.
+
+    A journal belongs to one datastore, so to one network card.
 
     A record is durable when the call returns. A call that raises has recorded nothing: the datastore undoes its change and raises the
     error. There is one exception: if the machine fails or the call is interrupted just after the write, the record can remain. After a

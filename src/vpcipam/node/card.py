@@ -53,7 +53,7 @@ class Card:
         settings: those that apply to this card.
         provisioner: the EC2 side, set when the node starts.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
-        others: the node's other cards. EC2 may give this card addresses that another one has just released, or has lost without notice.
+        others: the node's other cards. EC2 may give this card addresses that another card has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
         last_calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
     """
@@ -234,7 +234,7 @@ class Card:
     def _drop_elsewhere(self, eni_id: str, cidrs: Iterable[str], now_ns: int) -> list[Action]:
         """Drop every CIDR, on any card of the node, that overlaps one that EC2 has just shown on this ENI.
 
-        The ENI that had them has lost them without notice. If the datastore kept them too, two sandboxes could hold one address.
+        The ENI that had such a CIDR has lost it without notice. If its datastore kept the CIDR, two sandboxes could hold one address.
         """
         return [
             card._drop_cidrs(other_id, (other,), f"EC2 has put {cidr} on {eni_id}", now_ns)  # noqa: SLF001  # the same class

@@ -200,7 +200,7 @@ class ControlLoop:
         return Calls(self.ec2, now_ns, self.chance)
 
     def _first_cleanup(self, now_ns: int) -> int | None:
-        """When to search for leaked ENIs first, None for never (ipamd: cleanUpLeakedENIs)."""
+        """When the first search for leaked ENIs is due, None for never (ipamd: cleanUpLeakedENIs)."""
         if not self.settings.leaked_eni_cleanup_enabled:
             return None
         return now_ns + self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S

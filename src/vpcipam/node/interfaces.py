@@ -90,8 +90,8 @@ def is_excluded(subnet: Subnet) -> bool:
 def discovered_subnets(subnets: Iterable[Subnet], primary_eni: NetworkInterface) -> tuple[Subnet, ...]:
     """Pick the subnets for new ENIs under subnet discovery, the one with the most free addresses first (ipamd: createENI).
 
-    They are in the VPC and zone of the node's primary ENI. Its own subnet counts unless its tag excludes it; others count only
-    if they are tagged.
+    They are in the VPC and zone of the node's primary ENI. The subnet of that ENI counts unless a tag excludes it; other subnets count
+    only if they have the tag kubernetes.io/role/cni.
     """
     fitting = [
         subnet

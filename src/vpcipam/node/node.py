@@ -38,7 +38,8 @@ class Node:
     `assign` and `unassign` don't take it, so they never wait for EC2; they only wait for the datastore's lock.
 
     If EC2 takes time (`Ec2Api.elapsed_ns`), so does the node: it records each answer of EC2 when the answer is due, and the next tick
-    returns it. Until the last answer is due, the node is busy: its ticks only return what has finished. Its next pool check is 5 s later.
+    returns it. Until the last answer is due, the node is busy: its ticks only return what has finished. The next pool check comes 5 s after
+    that.
 
     Invariants, whatever EC2 answers:
 
@@ -373,7 +374,7 @@ class Node:
         return Restart(self._publish([*adopted, *filled]), restored)
 
     def _restore_cards(self, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> tuple[Restoration, ...]:
-        """Restore each card from its journal, then withhold on every card the addresses that the other cards' journals hold back."""
+        """Restore each card from its journal. Then each card withholds its addresses that cool or are in quarantine on another card."""
         cards = self._loop.cards
         restored = tuple(card.datastore.restore(now_ns, gone=gone, trust_clock=trust_clock) for card in cards)
         for card in cards:
@@ -460,8 +461,8 @@ class Node:
         """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.
 
         Ticks are on a grid: every 5 s from the start, or from the end of the last calls that took time. A busy node wakes when its calls
-        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. A request that EC2 refused
-        counts: it is worth trying again.
+        end. Ask again after an assign, an unassign, or a change of `cordoned` or `terminating`. Repeating a request that
+        EC2 refused counts as doing something.
 
         Args:
             now_ns: the time.

@@ -104,9 +104,9 @@ class Provisioner:
         """Create an ENI with filled slots, attach it at the card's lowest free device index, and wait until the metadata shows it.
 
         Raises:
-            Ec2Error: EC2 refused to create it in any subnet, or refused to attach it; the new ENI is then deleted again.
-            NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is deleted again. Or the metadata
-                never showed the ENI; a reconcile adopts it later.
+            Ec2Error: EC2 refused to create the ENI in every subnet, or refused a later call; the new ENI is then deleted, if EC2 allows it.
+            NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is then deleted, if EC2 allows it. Or
+                the metadata never showed the ENI; a reconcile adopts it later.
         """
         eni = self._create_in_a_subnet(slot_count, calls)
         try:

@@ -1,4 +1,4 @@
-"""Compare a datastore with what is attached to its card. `Card.follow` applies the differences."""
+"""Compare a datastore with what is attached to its card. `Card.apply` applies the differences."""
 
 from collections.abc import Collection, Mapping
 

@@ -49,7 +49,7 @@ cdef inline void runs_take(Runs* kinds, int64_t offset, int64_t length) noexcept
         if runs.built:
             unit = offset >> (kind + 1)
             units = max(length >> (kind + 1), 1)
-            if tree_bits(&runs.tree, unit, units):  # else the run is longer than what was taken, and had lost an offset before
+            if tree_bits(&runs.tree, unit, units):  # else the run is longer than what was taken, and was not completely free
                 tree_take(&runs.tree, unit, units)
                 runs.count -= units
 

@@ -74,8 +74,8 @@ cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
 cdef inline int64_t tree_longest_run(const FreeTree* tree) noexcept nogil:
     """Return the length of the longest run of set bits.
 
-    A run from lower words either fills a word or ends in it. All other runs lie within the word: at most six steps tell whether one of
-    them is longer than the longest run so far, and only then does the last loop measure it.
+    A run that continues from lower words either fills a word or ends in it. All other runs of the word start in it. At most six steps
+    tell whether one of them is longer than the longest run so far. If so, the last loop measures it.
     """
     cdef int64_t longest = 0
     cdef int64_t run = 0  # the set bits up to the end of the previous word

@@ -108,8 +108,9 @@ class AddressPool(Generic[K]):
     has an open block with a free address, then one of those blocks, both with equal probability. `seed` seeds the generator. ipamd picks
     the ENI and the CIDR at random, too.
 
-    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless the call raises. The addresses then stay free, even
-    if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of its block.
+    `assign`, `assign_at` and the cooling counts end the cooldowns that are over, unless the call raises. An address whose cooldown has
+    ended stays free, even if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of
+    its block.
 
     Invariants:
         1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
@@ -830,7 +831,7 @@ class AddressPool(Generic[K]):
             block.rank = rank
 
     def _choose(self) -> _Block:
-        """Choose the block of the next address. A block must be open."""
+        """Choose the block of the next address. Some open block must have a free address."""
         if self._placement != "random":
             return self._blocks[self._open[0][2]]
         starts = [0]  # where each group begins in `_open`

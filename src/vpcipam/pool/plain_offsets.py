@@ -91,7 +91,7 @@ class _Runs:
     def offsets_taken(self, offset: int, length: int) -> None:
         unit, units = offset // self.length, max(1, length // self.length)
         free = self.tree.bits(unit, units)
-        if free:  # otherwise the run is longer than what was taken, and had lost an offset before
+        if free:  # otherwise the run is longer than what was taken, and was not completely free before
             self.tree.take(unit, units)
             self.count -= units
 
@@ -106,8 +106,8 @@ class _Runs:
 class BitmapPool:
     """Allocate the offsets 0 … capacity-1, the lowest free one first, one at a time or in aligned runs.
 
-    A pool is not thread-safe. It takes slightly more than capacity / 8 bytes. The plain twin takes ten times that. The compiled twin also
-    takes a pointer for each offset below 65,536, and keeps the ints that it returned for them.
+    A pool is not thread-safe. The bits of the compiled twin take slightly more than capacity / 8 bytes. It also takes a pointer for each
+    offset below 65,536, and keeps the ints that it returned for these offsets. The bits of the plain twin take ten times as much.
     An integer argument can be anything that `operator.index` accepts. `in`, `len()` and `iter()` cover the allocated offsets. A call that
     raises leaves the pool unchanged.
 

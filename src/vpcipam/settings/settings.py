@@ -404,7 +404,7 @@ def _unused(settings: Settings) -> Iterator[tuple[str, str, str]]:
     elif settings.enable_prefix_delegation:
         yield "WARM_ENI_TARGET", "with prefix delegation", "set WARM_PREFIX_TARGET instead"
     if settings.warm_prefix_target > 1 and not settings.enable_ipv6 and not settings.enable_prefix_delegation:
-        yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove it"
+        yield "WARM_PREFIX_TARGET", "without prefix delegation", "set ENABLE_PREFIX_DELEGATION to true, or remove WARM_PREFIX_TARGET"
 
 
 def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Diagnostic]:
@@ -423,7 +423,7 @@ def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Dia
         yield Diagnostic(
             "MAX_ENI",
             "warning",
-            f"is {settings.max_eni}, but {name} takes {limits.eni_limit} ENIs; it can't raise that",
+            f"is {settings.max_eni}, but {name} takes {limits.eni_limit} ENIs; MAX_ENI can't raise that",
             "lower or remove it",
         )
     eni_limit = settings.eni_limit(limits)

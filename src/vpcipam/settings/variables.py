@@ -116,10 +116,10 @@ def variable_text(name: str, value: object) -> str:
 _Row = tuple[str, Kind, Value, str | None, str]
 
 _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
-    ("WARM_ENI_TARGET", "int", 1, "1", "keeps the addresses of this many ENIs free; without prefixes and IP targets only"),
+    ("WARM_ENI_TARGET", "int", 1, "1", "keeps the addresses of this many ENIs free; only without prefixes and without IP targets"),
     ("WARM_IP_TARGET", "int", 0, None, "keeps this many addresses free; 0: not set"),
     ("MINIMUM_IP_TARGET", "int", 0, None, "keeps at least this many addresses attached; 0: not set"),
-    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps this many prefixes free; with prefixes and without IP targets only"),
+    ("WARM_PREFIX_TARGET", "int", 0, "1", "keeps this many prefixes free; only with prefixes and without IP targets"),
     ("MAX_ENI", "int", -1, None, "limits the ENIs of the node; below 1: only the instance type limits them"),
     ("ENABLE_PREFIX_DELEGATION", "bool", False, "false", "puts /28 prefixes into the slots instead of single addresses"),
     ("ENABLE_IPv4", "bool", False, "true", "gives pods IPv4 addresses; exactly one of this and ENABLE_IPv6 must be on"),
@@ -162,7 +162,7 @@ _OTHERS: tuple[_Row, ...] = (
         "names ipamd's log",
     ),
     ("AWS_VPC_K8S_CNI_RANDOMIZESNAT", "text", "prng", "prng", "picks how source NAT randomises ports: hashrandom, prng or none"),
-    ("AWS_VPC_K8S_CNI_VETHPREFIX", "text", "eni", "eni", "starts the names of pods' host interfaces; up to 4 letters"),
+    ("AWS_VPC_K8S_CNI_VETHPREFIX", "text", "eni", "eni", "sets the start of the names of pods' host interfaces; up to 4 letters"),
     ("AWS_VPC_K8S_EGRESS_V4_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v4-plugin.log", None, "names a plugin's log"),
     ("AWS_VPC_K8S_EGRESS_V6_PLUGIN_LOG_FILE", "text", "/var/log/aws-routed-eni/egress-v6-plugin.log", None, "names a plugin's log"),
     (
