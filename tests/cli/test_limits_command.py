@@ -1,6 +1,7 @@
 """`vpcipam limits`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,12 @@ def test_a_types_file_in_another_format_is_refused(cli, tmp_path, content, words
 def test_a_missing_types_file_is_refused(cli, tmp_path):
     assert "No such file" in cli("limits", "x99.large", "--types", str(tmp_path / "none")).refusal
     assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal
+
+
+def test_a_type_far_above_any_of_ec2_is_refused_before_it_is_planned_with(cli, tmp_path, types_file):
+    path = tmp_path / "huge.json"
+    text = Path(types_file).read_text()
+    path.write_text(text.replace('"MaximumNetworkInterfaces": 4', f'"MaximumNetworkInterfaces": {10**11}'))
+    for command in (("limits", "x99.large"), ("plan", "x99.large", "--pods", "3")):
+        refusal = cli(*command, "--types", str(path)).refusal
+        assert "eni_limit of instance type 'x99.large' must be 1 to 128, not 100000000000" in refusal

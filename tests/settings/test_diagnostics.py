@@ -70,8 +70,6 @@ def test_names_of_the_sdk_and_the_system_are_ignored():
         ("ENABLE_POD_ENI", "yes", "warning", "false"),
         ("AWS_VPC_K8S_CNI_BACKING_STORE", "", "warning", "/var/run/aws-node/ipam.json"),
         ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "on", "info", "false"),
-        ("AWS_VPC_K8S_CNI_CONNMARK", "0x80", "info", "128"),
-        ("AWS_VPC_K8S_CNI_VETHPREFIX", "", "info", "eni"),
     ],
 )
 def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text, level, default):
@@ -79,6 +77,16 @@ def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text,
     assert (found.variable, found.level) == (name, level)
     assert found.message == f"{text!r} can't be used; ipamd takes its default, {default}"
     assert found.suggestion.startswith("write ")
+
+
+def test_an_empty_text_is_not_said_to_be_the_default():
+    (found,) = Settings().with_variables({"AWS_VPC_K8S_CNI_VETHPREFIX": ""}).diagnostics
+    assert (found.level, found.message) == ("info", "is empty; if it is not set, ipamd takes eni")
+
+
+@pytest.mark.parametrize("text", ["0x80", "0b1", "128"])
+def test_a_mark_can_be_written_in_any_base(text):
+    assert said({"AWS_VPC_K8S_CNI_CONNMARK": text}) == set()
 
 
 def test_a_very_long_value_is_shortened():

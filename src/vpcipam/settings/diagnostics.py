@@ -74,6 +74,8 @@ def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
         return None
     if variable.kind == "int" and (parse_int(text) or 0) > variable.maximum:
         return Diagnostic(variable.name, "error", f"{text} s is more than vpcipam can count", f"write {variable.maximum} or less")
+    if variable.kind == "text" and not variable.acts_on_addresses:  # some of them are then used as they are, others not
+        return Diagnostic(variable.name, "info", f"is empty; if it is not set, ipamd takes {variable.default}", _expected(variable))
     level: Level = "warning" if variable.acts_on_addresses else "info"
     message = f"{shorten(text)} can't be used; ipamd takes its default, {variable.format(variable.default)}"
     return Diagnostic(variable.name, level, message, _expected(variable))

@@ -94,9 +94,9 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Read variables as ipamd does.
 
-        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is
-        0; the shipped manifest has 1. One variable differs: a missing ENABLE_IPv4 is on if ENABLE_IPv6 is off, because ipamd would not
-        start with both off.
+        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is 0; the
+        shipped manifest has 1. So prefix delegation alone never starts, and `check` refuses it. One variable differs: a missing ENABLE_IPv4
+        is on if ENABLE_IPv6 is off, because ipamd would not start with both off.
 
         Raises:
             TypeError: A name or a value is not text.

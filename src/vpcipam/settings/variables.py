@@ -150,7 +150,7 @@ _OTHERS: tuple[_Row, ...] = (
     ("AWS_VPC_CNI_NODE_PORT_SUPPORT", "bool", True, "true", "makes node ports work on the primary interface"),
     ("AWS_VPC_ENI_MTU", "int", 9001, "9001", "sets the MTU of ENIs"),
     ("AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER", "bool", True, None, "set the primary interface's rp_filter in old releases; no longer read"),
-    ("AWS_VPC_K8S_CNI_CONNMARK", "int", 128, None, "picks the mark bit for traffic from outside"),
+    ("AWS_VPC_K8S_CNI_CONNMARK", "text", "0x80", None, "picks the mark bit for traffic from outside"),
     ("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "text", "", None, "keeps traffic to these CIDRs from source NAT"),
     ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "turns the node's source NAT off; something else must do it"),
     ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets ipamd's log level"),
