@@ -101,5 +101,5 @@ def test_a_number_too_long_to_write_is_refused(cli, tmp_path, number):
             refusal = cli("sweep", str(path), "--set", text).refusal
             assert f"{change}" in refusal
             assert "a whole number is beyond the 64 bits that TOML has" in refusal
-    assert "a number has more than 100 characters" in cli("settings", "-", stdin=f"env:\n  MAX_ENI: {number}\n").refusal
+    assert "characters; if it is a text, put it in quotes" in cli("settings", "-", stdin=f"env:\n  MAX_ENI: {number}\n").refusal
     assert "'9" in cli("plan", "m5.large", "--pods", "1", "--set", "MAX_ENI=" + "9" * 5000).err

@@ -134,7 +134,7 @@ def _loader(yaml: Any) -> Any:  # noqa: ANN401 - the module yaml, and a class of
 
     def integer(loader: Any, node: Any) -> int:  # noqa: ANN401 - of yaml
         if len(node.value) > _LONGEST_NUMBER:
-            message = f"a number has more than {_LONGEST_NUMBER} characters; put a text in quotes"
+            message = f"a number of {len(node.value):,} characters; if it is a text, put it in quotes"
             raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
         number: int = loader.construct_yaml_int(node)
         return number
