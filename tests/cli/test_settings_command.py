@@ -226,10 +226,15 @@ def test_figures_for_an_instance_type_are_those_of_a_plan(cli, env):
     answer = plan("m5.large", 0, Settings().with_variables(env))
     assert document["figures"] == {
         name: getattr(answer, name)
-        for name in ("eni_count", "total_ips", "available_ips", "prefix_count", "subnet_ips", "pod_limit", "limit_reason", "max_pods")
+        for name in (
+            *("eni_count", "total_ips", "available_ips", "prefix_count", "subnet_ips"),
+            *("pod_limit", "limit_reason", "max_pods", "max_pods_by"),
+        )
     }
     assert f"At most {answer.pod_limit} pods with a VPC address can run: {answer.limit_reason}. " in document["meaning"]
-    assert document["meaning"].endswith(f"The kubelet's max-pods is {answer.max_pods}.")
+    assert document["meaning"].endswith(
+        f"The kubelet's max-pods is {answer.max_pods}, as a managed node group sets it; 2 of them on the host's network."
+    )
 
 
 def test_a_type_without_room_for_pods_is_said_to_run_none(cli):

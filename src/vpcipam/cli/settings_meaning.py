@@ -6,6 +6,7 @@ import attrs
 
 from vpcipam._units import counted, number
 from vpcipam.address import AddressMode
+from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.planner import NodePlan, plan
@@ -80,10 +81,20 @@ def _on_type(start: NodePlan) -> str:
     limit = f"At most {counted(start.pod_limit, 'pod')} with a VPC address can run: {start.limit_reason}"
     return (
         f"Before its first pod, a node of {start.instance_type} has {ready}, and takes {taken} out of its subnets. "
-        f"{limit}. The kubelet's max-pods is {start.max_pods}."
+        f"{limit}. The kubelet's max-pods is {max_pods_text(start.max_pods, start.max_pods_by)}."
     )
 
 
 def _figures(start: NodePlan) -> dict[str, Any]:
-    names = ("eni_count", "total_ips", "available_ips", "prefix_count", "subnet_ips", "pod_limit", "limit_reason", "max_pods")
+    names = (
+        "eni_count",
+        "total_ips",
+        "available_ips",
+        "prefix_count",
+        "subnet_ips",
+        "pod_limit",
+        "limit_reason",
+        "max_pods",
+        "max_pods_by",
+    )
     return {name: getattr(start, name) for name in names}
