@@ -1,6 +1,7 @@
 """`vpcipam limits`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,12 @@ def test_a_missing_types_file_is_refused(cli, tmp_path):
 def test_a_type_that_the_table_of_branch_enis_lacks_shows_a_question_mark(cli, types_file):
     assert cli("limits", "x99.large", "--types", types_file).out.splitlines()[2].split()[-1] == "?"
     assert "?: unknown" in cli("limits", "m5.large").out
+
+
+def test_a_type_far_above_any_of_ec2_is_refused_before_it_is_planned_with(cli, tmp_path, types_file):
+    path = tmp_path / "huge.json"
+    text = Path(types_file).read_text()
+    path.write_text(text.replace('"MaximumNetworkInterfaces": 4', f'"MaximumNetworkInterfaces": {10**11}'))
+    for command in (("limits", "x99.large"), ("plan", "x99.large", "--pods", "3")):
+        refusal = cli(*command, "--types", str(path)).refusal
+        assert "eni_limit of instance type 'x99.large' must be 1 to 128, not 100000000000" in refusal

@@ -49,7 +49,7 @@ VARIABLES = st.fixed_dictionaries(
         "WARM_ENI_TARGET": st.integers(0, 3),
         "WARM_IP_TARGET": st.just(0) | TARGETS,
         "MINIMUM_IP_TARGET": st.just(0) | TARGETS,
-        "WARM_PREFIX_TARGET": st.integers(0, 3),
+        "WARM_PREFIX_TARGET": st.sampled_from(["00", 1, 2, 3]),  # "00" is 0 to ipamd, and passes the entry point
         "MAX_ENI": st.sampled_from([-1, -1, 1, 2, 3]),
         "IP_COOLDOWN_PERIOD": st.sampled_from([0, 1, 5, 30]),
         "ENABLE_PREFIX_DELEGATION": st.booleans(),

@@ -23,7 +23,7 @@ def test_a_node_settles_at_the_documented_size(case):
 ENI0 = {"WARM_ENI_TARGET": "0"}
 ENI2 = {"WARM_ENI_TARGET": "2"}
 PREFIX = {"ENABLE_PREFIX_DELEGATION": "true"}
-PREFIX0 = PREFIX | {"WARM_PREFIX_TARGET": "0"}
+PREFIX0 = PREFIX | {"WARM_PREFIX_TARGET": "00"}  # the container's entry point refuses "0"; it accepts "00", which ipamd reads as 0
 PREFIX2 = PREFIX | {"WARM_PREFIX_TARGET": "2"}
 CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
 TRUNK = {"ENABLE_POD_ENI": "true"}

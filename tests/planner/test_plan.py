@@ -245,10 +245,11 @@ def test_a_node_that_flapped_can_still_settle(pods):
 
 
 def test_prefixes_flap_as_well():
-    answer = plan("t3.small", 16, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="0"))
+    # The container's entry point refuses "0", but not "00", which ipamd reads as 0.
+    answer = plan("t3.small", 16, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="00"))
     assert not answer.settled
     assert answer.prefix_count == 2
-    assert plan("t3.small", 17, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="0")).settled
+    assert plan("t3.small", 17, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="00")).settled
 
 
 # --- several network cards -------------------------------------------------------------------------------------------------------

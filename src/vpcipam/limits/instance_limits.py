@@ -9,6 +9,12 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits.branch_enis import branch_eni_limit
 
+MAX_CARDS = 128
+MAX_ENIS = 128
+MAX_ADDRESSES = 256
+MAX_VCPUS = 1_000_000
+"""The most cards of an instance, ENIs of a card, addresses of an ENI, and vCPUs. No type of EC2 comes near, and plans stay quick."""
+
 
 def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
     return f"{attribute.name} of instance type {getattr(instance, 'instance_type', None)!r}"
@@ -27,8 +33,9 @@ def _cards(instance: "InstanceLimits", attribute: "attrs.Attribute[tuple[int, ..
         raise TypeError(f"{where} must be a tuple of the ENIs of each card, not {type(value).__name__} ({value!r})")
     if not value:
         raise InvalidArgument(f"{where} is empty; every instance has a network card")
+    require_integer(f"the number of cards in {where}", len(value), 1, MAX_CARDS)
     for index, maximum in enumerate(value):
-        require_integer(f"card {index} in {where}", maximum, 1)
+        require_integer(f"card {index} in {where}", maximum, 1, MAX_ENIS)
 
 
 def _default_card(instance: "InstanceLimits", attribute: "attrs.Attribute[int]", value: object) -> None:
@@ -86,10 +93,10 @@ class InstanceLimits:
     """
 
     instance_type: str = attrs.field(validator=_instance_type_name)
-    eni_limit: int = attrs.field(validator=integer_field(1, name=_where))
-    ipv4_per_eni: int = attrs.field(validator=integer_field(1, name=_where))
+    eni_limit: int = attrs.field(validator=integer_field(1, MAX_ENIS, name=_where))
+    ipv4_per_eni: int = attrs.field(validator=integer_field(1, MAX_ADDRESSES, name=_where))
     ipv6_per_eni: int = attrs.field(
-        default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=integer_field(0, name=_where)
+        default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=integer_field(0, MAX_ADDRESSES, name=_where)
     )
     network_cards: tuple[int, ...] = attrs.field(default=attrs.Factory(lambda self: (self.eni_limit,), takes_self=True), validator=_cards)
     default_network_card: int = attrs.field(default=0, validator=_default_card)
@@ -97,7 +104,7 @@ class InstanceLimits:
     hypervisor: str | None = attrs.field(
         default=attrs.Factory(lambda self: None if self.bare_metal else "nitro", takes_self=True), validator=_hypervisor
     )
-    vcpus: int = attrs.field(default=2, validator=integer_field(1, name=_where))
+    vcpus: int = attrs.field(default=2, validator=integer_field(1, MAX_VCPUS, name=_where))
     efa: bool = attrs.field(default=False, validator=boolean_field(_where))
     trunk_compatible: bool = attrs.field(default=True, validator=boolean_field(_where))
     branch_eni_limit: int | None = attrs.field(

@@ -6,7 +6,7 @@ start can be read too, so that all errors show at once; `Settings.check` refuses
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import attrs
 
@@ -15,8 +15,11 @@ from vpcipam._units import NS_PER_S, counted
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
-from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
+from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, never_starts, sort_diagnostics
+from vpcipam.settings.entry_point import entry_point_refusals
+from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value, explain, variable_text
+
+Origin = Literal["file", "manifest", "default"]
 
 
 def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -82,6 +85,8 @@ class Settings:
     # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
+    # For `origin_of`: the names that the document, mapping or changes set; the shipped manifest set the others.
+    _own: frozenset[str] = attrs.field(default=frozenset(), eq=False, repr=False)
     _document: str = attrs.field(default="", eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
@@ -90,14 +95,14 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Read variables as ipamd does.
 
-        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is
-        0; the shipped manifest has 1. One variable differs: a missing ENABLE_IPv4 is on if ENABLE_IPv6 is off, because ipamd would not
-        start with both off.
+        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is 0; the
+        shipped manifest has 1. So prefix delegation alone never starts, and `check` refuses it. One variable differs: a missing ENABLE_IPv4
+        is on if ENABLE_IPv6 is off, because ipamd would not start with both off.
 
         Raises:
             TypeError: A name or a value is not text.
         """
-        return cls._read(_checked(variables), ())
+        return cls._read(_environment(variables), (), frozenset(variables))
 
     @classmethod
     def from_daemonset(cls, source: str | os.PathLike[str] | TextIO) -> "Settings":
@@ -119,27 +124,35 @@ class Settings:
         notes = found.diagnostics
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
             notes += (Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"'),)
-        return cls._read(found.texts, notes, found.document)
+        return cls._read(found.texts, notes, found.own, found.document)
 
     @classmethod
-    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], document: str = "") -> "Settings":
+    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], own: frozenset[str], document: str = "") -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading, document=document)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
+        return cls(**values, texts=tuple(texts.items()), reading=reading, own=own, document=document)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
-    def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
+    def with_variables(self, changes: Mapping[str, str | float | None]) -> "Settings":
         """Change single variables, read as ipamd reads them; None removes a variable.
 
+        Numbers and booleans are written as Helm writes them: True as `true`, 5 and 5.0 as `5`.
+
         Raises:
-            TypeError: A name or a value is not text.
+            TypeError: A name is not text, or a value is neither text, a whole number, a boolean nor None.
+            InvalidArgument: A number is beyond 64 bits.
+
+        Example:
+            >>> Settings().with_variables({"WARM_IP_TARGET": 5, "WARM_ENI_TARGET": None}).warm_ip_target
+            5
         """
         texts = dict(self.variables)
-        for name, text in changes.items():
-            if text is None:
+        for name, value in _mapping(changes).items():
+            if value is None:
                 texts.pop(name, None)
             else:
-                texts |= _checked({name: text})
-        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes), self._document)
+                texts[name] = variable_text(name, value)
+        notes = tuple(note for note in self._reading if note.variable not in changes)
+        return self._read(texts, notes, self._own.union(changes), self._document)
 
     # --- what they mean --------------------------------------------------------------------------------------------------
 
@@ -154,6 +167,21 @@ class Settings:
             if read[setting] != value:
                 texts[variable.name] = variable.format(value)
         return texts
+
+    def origin_of(self, name: str) -> Origin:
+        """Return where the value of a variable comes from.
+
+        `file`: the document, mapping or change that made these settings sets it. `manifest`: the manifest that AWS ships does; Helm values
+        and add-on configuration apply on top of it, a DaemonSet does not. `default`: it is not set, and ipamd takes its default.
+
+        Raises:
+            InvalidArgument: The variable is not set, and no release reads one of that name.
+        """
+        text = self.variables.get(name)
+        if text is None:
+            explain(name)
+            return "default"
+        return "file" if name in self._own or text != dict(self._texts).get(name) else "manifest"
 
     @property
     def document(self) -> str:
@@ -239,7 +267,9 @@ class Settings:
         return self._diagnose(instance_limits(limits))
 
     def check(self, limits: str | InstanceLimits | None = None) -> None:
-        """Refuse settings that ipamd or Kubernetes would refuse.
+        """Refuse settings with which the node would never become ready.
+
+        The container's entry point, ipamd or Kubernetes refuses them; see docs/ipamd.md, "What never starts".
 
         Raises:
             SettingsError: There is a diagnostic of level `error`; the message lists all of them.
@@ -249,19 +279,32 @@ class Settings:
             raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
-        found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_likely_mistakes(self)]
-        found += _trunk_remarks(self, limits)
+        texts = self.variables
+        refusals = list(entry_point_refusals(texts))
+        refused = {found.variable for found in refusals}
+        single = [found for found in diagnose_variables(texts) if found.variable not in refused]
+        found = [*self._reading, *refusals, *single, *_refusals(self, limits), *_likely_mistakes(self), *_trunk_remarks(self, limits)]
         if limits is not None:
             found += _type_mismatches(self, limits)
         return sort_diagnostics(found)
 
 
-def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
+def _mapping(variables: Mapping[Any, Any]) -> dict[str, Any]:
+    """Refuse anything but a mapping whose keys are names."""
     if not isinstance(variables, Mapping):
         raise TypeError(f"variables must be a mapping from names to texts, not {type(variables).__name__}")
-    for name, text in variables.items():
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise TypeError(f"variable {name!r} must be a str with a str, not {type(name).__name__} with {type(text).__name__} ({text!r})")
+    for name in variables:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a variable must be a str, not {type(name).__name__} ({name!r})")
+    return dict(variables)
+
+
+def _environment(variables: Mapping[Any, Any]) -> dict[str, str]:
+    """Refuse anything but texts, which are all that an environment can have."""
+    for name, text in _mapping(variables).items():
+        if not isinstance(text, str):
+            advice = "an environment has texts only; Settings.with_variables takes whole numbers and booleans too"
+            raise TypeError(f"{name} must be a str, not {type(text).__name__} ({text!r}): {advice}")
     return dict(variables)
 
 
@@ -281,26 +324,23 @@ def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
 
 def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
     """Find combinations with which ipamd refuses to start."""
+    for variable, reason, suggestion in _contradictions(settings, limits):
+        yield never_starts(variable, "ipamd", reason, suggestion)
+
+
+def _contradictions(settings: Settings, limits: InstanceLimits | None) -> Iterator[tuple[str, str, str]]:
     if settings.enable_ipv4 and settings.enable_ipv6:
-        yield Diagnostic(
-            "ENABLE_IPv6",
-            "error",
-            "IPv4 and IPv6 are both on; ipamd has no dual stack",
-            "set ENABLE_IPv4 or ENABLE_IPv6 to false",
-        )
+        yield "ENABLE_IPv6", "IPv4 and IPv6 are both on; ipamd has no dual stack", "set ENABLE_IPv4 or ENABLE_IPv6 to false"
     if not settings.enable_ipv4 and not settings.enable_ipv6:
-        yield Diagnostic("ENABLE_IPv4", "error", "IPv4 and IPv6 are both off", "set ENABLE_IPv4 or ENABLE_IPv6 to true")
+        yield "ENABLE_IPv4", "IPv4 and IPv6 are both off", "set ENABLE_IPv4 or ENABLE_IPv6 to true"
     if not settings.enable_ipv6:
         return
     if not settings.enable_prefix_delegation:
-        yield Diagnostic("ENABLE_PREFIX_DELEGATION", "error", "IPv6 needs prefix delegation", "set ENABLE_PREFIX_DELEGATION to true")
+        yield "ENABLE_PREFIX_DELEGATION", "IPv6 needs prefix delegation", "set ENABLE_PREFIX_DELEGATION to true"
     elif limits is not None and not limits.supports_prefixes:
-        message = f"IPv6 needs prefixes, and {limits.instance_type} (Xen) has none"
-        yield Diagnostic("ENABLE_IPv6", "error", message, "use a nitro or bare-metal type")
+        yield "ENABLE_IPv6", f"IPv6 needs prefixes, and {limits.instance_type} (Xen) has none", "use a nitro or bare-metal type"
     if settings.custom_network_cfg:
-        yield Diagnostic(
-            "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error", "IPv6 and custom networking exclude each other", "turn one of the two off"
-        )
+        yield "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "IPv6 and custom networking exclude each other", "turn one of the two off"
 
 
 def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
@@ -315,13 +355,6 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
             "WARM_IP_TARGET is not set: beyond the minimum nothing is kept free, and every further pod waits for EC2; some releases of "
             "the container do not even start",
             "set WARM_IP_TARGET too",
-        )
-    if settings.enable_prefix_delegation and not settings.warm_prefix_target and not settings.ip_targets_defined:
-        yield Diagnostic(
-            "WARM_PREFIX_TARGET",
-            "warning",
-            "is 0 and no IP target is set, with prefix delegation: the container's entry point refuses to start ipamd",
-            "set WARM_PREFIX_TARGET, WARM_IP_TARGET or MINIMUM_IP_TARGET to 1 or more",
         )
     if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
         yield Diagnostic(
