@@ -98,11 +98,11 @@ def _answer(limits: InstanceLimits, options: _Options, wanted: MaxPodsBy) -> dic
 def _branch_text(answer: dict[str, Any]) -> str:
     """Say how many of the pods can have security groups."""
     if not answer["trunk_compatible"]:
-        return f"pods with security groups: none, {answer['instance_type']} takes no trunk ENI"
+        return f"= none of them with security groups: {answer['instance_type']} takes no trunk ENI"
     count = answer["branch_pods"]
     if count is None:
-        return f"pods with security groups: the branch ENIs of {answer['instance_type']} are not known"
-    return f"pods with security groups: up to {count} of them, each on a branch ENI, with ENABLE_POD_ENI"
+        return f"= an unknown number of them with security groups: the branch ENIs of {answer['instance_type']} are not known"
+    return f"= at most {count} of them with security groups, each on a branch ENI (ENABLE_POD_ENI)"
 
 
 def _formula(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> str:
