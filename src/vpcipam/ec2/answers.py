@@ -37,6 +37,7 @@ def read_network_interface(item: Structure, *, zone: str | None = None) -> Netwo
         tags=read_tags(item.get("TagSet", ())),
         attachment=_read_attachment(item.get("Attachment")),
         source_dest_check=item.get("SourceDestCheck", True),
+        security_group_ids=tuple(sorted(group["GroupId"] for group in item.get("Groups", ()))),
     )
 
 

@@ -28,6 +28,7 @@ def _create(request: Request) -> Members:
         interface_type=interface_type,
         description=request.get("Description", ""),
         tags=request.tags("network-interface"),
+        security_group_ids=request.texts("Groups"),
         now_ns=request.now_ns,
     )
     return _show_created(request, eni)
@@ -76,6 +77,7 @@ def _modify(request: Request) -> Members:
         delete_on_termination=attachment.get("DeleteOnTermination"),
         description=request.get("Description", {}).get("Value"),
         source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
+        security_group_ids=request.texts("Groups"),
         now_ns=request.now_ns,
     )
     return {}
@@ -95,11 +97,11 @@ ACTIONS: Final = {
     "CreateNetworkInterface": ActionHandler(
         _create,
         takes={
-            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "PrivateIpAddress", "PrivateIpAddresses"),
+            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "Groups", "PrivateIpAddress", "PrivateIpAddresses"),
             *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
             *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
         },
-        ignores={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+        ignores={"ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
         show=_show_created,
     ),
     "DescribeNetworkInterfaces": ActionHandler(
@@ -110,7 +112,9 @@ ACTIONS: Final = {
         takes={"NetworkInterfaceId", "InstanceId", "DeviceIndex", "NetworkCardIndex"},
         ignores={"EnaSrdSpecification", "EnaQueueCount"},
     ),
-    "ModifyNetworkInterfaceAttribute": ActionHandler(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
+    "ModifyNetworkInterfaceAttribute": ActionHandler(
+        _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "Groups"}
+    ),
     "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),
     "DeleteNetworkInterface": ActionHandler(_delete, takes={"NetworkInterfaceId"}),
 }

@@ -40,7 +40,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone, region),
         "Description": eni.description,
-        "Groups": [],
+        "Groups": [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in eni.security_group_ids],
         "InterfaceType": eni.interface_type,
         "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),

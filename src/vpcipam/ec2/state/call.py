@@ -138,3 +138,8 @@ def texts(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"give a list of texts, not one text: [{values!r}]")
     return tuple(values)
+
+
+def sorted_texts(values: Iterable[str]) -> tuple[str, ...]:
+    """Turn an iterable of texts into a sorted tuple, each once."""
+    return tuple(sorted(set(texts(values))))

@@ -110,6 +110,7 @@ ENI_FILTERS: Mapping[str, _Reader[NetworkInterface]] = {
     "attachment.status": lambda eni: () if eni.attachment is None else ("attached",),
     "availability-zone": lambda eni: (eni.availability_zone,),
     "description": lambda eni: (eni.description,),
+    "group-id": lambda eni: eni.security_group_ids,
     "interface-type": lambda eni: (eni.interface_type,),
     "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
     "network-interface-id": lambda eni: (eni.eni_id,),

@@ -114,6 +114,7 @@ class EniRecord:
     ipv6_addresses: set[int] = attrs.field(factory=set)
     ipv6_prefixes: set[int] = attrs.field(factory=set)
     source_dest_check: bool = True
+    security_group_ids: tuple[str, ...] = attrs.Factory(lambda self: (default_security_group(self.subnet.vpc_id),), takes_self=True)
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
     trunk: "TrunkAssociationRecord | None" = None
@@ -207,6 +208,7 @@ class EniRecord:
             attachment=self.attachment,
             created_ns=self.created_ns,
             source_dest_check=self.source_dest_check,
+            security_group_ids=self.security_group_ids,
         )
 
 
@@ -262,6 +264,11 @@ class InstanceRecord:
             availability_zone=self.subnet.availability_zone,
             launched_ns=self.launched_ns,
         )
+
+
+def default_security_group(vpc_id: str) -> str:
+    """Return the id of a VPC's default security group; in the model it ends like the VPC's."""
+    return f"sg-{vpc_id.removeprefix('vpc-')}"
 
 
 def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
