@@ -308,7 +308,7 @@ def test_an_ipv6_node_uses_an_80_that_is_assigned_already(world, kinds):
 @pytest.mark.parametrize("has_ipv6", [True, False])
 def test_an_ipv6_node_without_an_80_does_not_start(world, has_ipv6):
     here = world("m5.large", IPV6, ipv6=has_ipv6, start=False)
-    here.ec2.refuse("AssignIpv6Addresses", "UnauthorizedOperation", "not allowed", times=2 * has_ipv6)
+    here.ec2.refuse("AssignIpv6Addresses", "UnauthorizedOperation", "not allowed", times=6 * has_ipv6)
     with pytest.raises(NodeError, match=r"got no /80, and IPv6 pods have no other addresses: .*; start it again"):
         here.node.start(0)
     assert not here.node.started

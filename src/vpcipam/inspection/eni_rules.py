@@ -10,7 +10,7 @@ from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, is_leaked
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, may_be_leaked
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -254,7 +254,7 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         if age_ns < LEAKED_ENI_AGE_NS:
             yield Finding("young-eni", _NOTE, eni.eni_id, f"{holds}; it is {_age(age_ns)} old and may be about to be attached")
             continue
-        deleted_soon = nodes_clean_up and is_leaked(eni, survey.node.read_ns)
+        deleted_soon = nodes_clean_up and may_be_leaked(eni, survey.settings.cluster_name)
         suggestion = f"any node of the VPC deletes it within the hour; or {delete}" if deleted_soon else f"no node will delete it: {delete}"
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 

@@ -1,5 +1,6 @@
 """One managed network card of a node: it carries out the decisions about its pool, on EC2 and in its datastore."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -10,8 +11,8 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
-from vpcipam.node.calls import Calls
-from vpcipam.node.interfaces import attachment_of, pod_cidrs
+from vpcipam.node.calls import SET_UP_BACKOFF, Backoff, Calls
+from vpcipam.node.interfaces import attachment_of, is_trunk, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
 from vpcipam.node.view import add_eni
@@ -66,7 +67,8 @@ class Card:
     surplus_since_ns: int | None = None
     last_calm: tuple[tuple[int, int], Calm] | None = None
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
-    _released_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be adopted again
+    _released_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be adopted again; kept until confirmed
+    _returned_cidrs: set[str] = attrs.field(init=False, factory=set)  # those released before that the datastore has again
 
     @property
     def index(self) -> int:
@@ -104,6 +106,8 @@ class Card:
             eni = self.provisioner.create_eni(self.index, slot_count, calls)
         except (Ec2Error, NodeError) as error:
             return self._refused(ActionKind.CREATE_ENI, None, reason, error, calls.now_ns)
+        with contextlib.suppress(Ec2Error):  # the tags that were read last then count
+            self.read_excluded_subnets(calls)
         return Granted(calls.now_ns, eni.eni_id, eni, reason)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
@@ -155,6 +159,7 @@ class Card:
         except Ec2Error as refusal:
             error = str(refusal)
         self._released_cidrs |= dict.fromkeys(cidrs, calls.now_ns + RELEASED_CIDR_MEMORY_NS)
+        self._returned_cidrs.difference_update(cidrs)
         return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
     def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
@@ -180,17 +185,66 @@ class Card:
             error = str(refusal)
         return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
 
+    # --- an attached ENI that the node takes on --------------------------------------------------------------------------------
+
+    def take_on(self, eni: NetworkInterface, calls: Calls, backoff: Backoff) -> None:
+        """Tag an attached ENI if need be, and read the tags of its subnet, as ipamd does before it adds the ENI.
+
+        Raises:
+            Ec2Error: EC2 refused one of the calls.
+        """
+        if self.settings.provisioning_enabled and not is_trunk(eni):
+            self.provisioner.tag_attached(eni, calls)
+        calls.insist(lambda _: self.read_excluded_subnets(calls), backoff)
+
+    def read_excluded_subnets(self, calls: Calls) -> None:
+        """Read which subnets are excluded now. The ENIs that are in the datastore stay as they are.
+
+        Raises:
+            Ec2Error: EC2 refused the call.
+        """
+        self.excluded_subnets = self.provisioner.excluded_subnets(calls)
+
+    def give_ipv6_prefix(self, eni_id: str, calls: Calls) -> list[Action]:
+        """Make sure that an ENI has its /80, with ipamd's tries."""
+        reason = "IPv6: each managed ENI gets one /80"
+        try:
+            prefix = calls.insist(lambda _: self.provisioner.ipv6_prefix(eni_id, calls), SET_UP_BACKOFF)
+        except Ec2Error as error:
+            return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, calls.now_ns)]
+        if prefix in self.datastore.cidrs(eni_id):
+            return []
+        return self.record([Granted(calls.now_ns, eni_id, SlotGrant((prefix,)), reason)])
+
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
     def differences(self, attached: Mapping[str, NetworkInterface], now_ns: int) -> Differences:
         """Compare the datastore with the managed ENIs on the card; CIDRs released within the last 60 s don't count as gained."""
-        self._released_cidrs = {cidr: until for cidr, until in self._released_cidrs.items() if until > now_ns}
+        recent = {cidr for cidr, until_ns in self._released_cidrs.items() if until_ns > now_ns}
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
             if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
         }
-        return differences(self.datastore, attached, moved=moved, ignore=self._released_cidrs.keys())
+        return differences(self.datastore, attached, moved=moved, ignore=recent)
+
+    @property
+    def has_unconfirmed_cidrs(self) -> bool:
+        """Tell whether a CIDR came back that the card had released. A reconcile confirms it with EC2, once the 60 s are over."""
+        return bool(self._returned_cidrs)
+
+    def unconfirmed_cidrs(self, now_ns: int) -> dict[str, set[str]]:
+        """The CIDRs by ENI that came back and that a reconcile confirms now: metadata that shows them may be stale."""
+        due = {cidr for cidr in self._returned_cidrs if self._released_cidrs[cidr] <= now_ns}
+        by_eni = {eni_id: due.intersection(self.datastore.cidrs(eni_id)) for eni_id in self.datastore.eni_ids} if due else {}
+        return {eni_id: cidrs for eni_id, cidrs in by_eni.items() if cidrs}
+
+    def note_confirmed(self, now_ns: int) -> None:
+        """Forget the releases of the CIDRs that a reconcile has confirmed, or that are gone again."""
+        confirmed = {cidr for cidr in self._returned_cidrs if self._released_cidrs[cidr] <= now_ns}
+        self._returned_cidrs -= confirmed
+        for cidr in confirmed:
+            del self._released_cidrs[cidr]
 
     def apply(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
@@ -223,6 +277,7 @@ class Card:
         """Add those CIDRs of an ENI that the datastore does not have yet."""
         known = set(self.datastore.cidrs(eni_id))
         new = tuple(cidr for cidr in cidrs if cidr not in known)
+        self._returned_cidrs.update(cidr for cidr in new if cidr in self._released_cidrs)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
         for cidr in new:

@@ -18,9 +18,10 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.calls import METADATA_BACKOFF, Calls
+from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
+from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
@@ -150,26 +151,34 @@ class ControlLoop:
             primary_eni=primary_eni,
             pod_subnet_id=self.pod_subnet_id,
             discovers_subnets=discovers_subnets(self.settings),
+            cluster_name=self.settings.cluster_name,
         )
-        excluded = self._provisioner.excluded_subnets(calls)
         actions: list[Action] = []
         for card in self.cards:
             card.provisioner = self._provisioner
-            card.excluded_subnets = excluded
-            difference = card.differences(self.membership.managed(attached, card.index, self.instance_id), calls.now_ns)
-            actions += card.apply(difference, AT_START, calls.now_ns)
+            managed = self.membership.managed(attached, card.index, self.instance_id)
+            if self._mode is AddressMode.IPV6:
+                managed = drop_excluded_enis(managed, card, self.membership, calls)
+            for eni in managed.values():
+                card.take_on(eni, calls, SET_UP_BACKOFF)
+            actions += card.apply(card.differences(managed, calls.now_ns), AT_START, calls.now_ns)
+        if self._mode is AddressMode.IPV6:
+            actions += give_prefixes(self.cards, self.name, calls)
         return calls, actions
 
     def fill(self, begin_ns: int, calls: Calls) -> list[Action]:
         """Fill the pools once; the ticks begin when the calls of the start end.
 
         Raises:
-            NodeError: pods would never get an address: an IPv6 node got no /80, or a node with custom networking got no ENI.
+            NodeError: pods would never get an address, because a node with custom networking got no ENI.
         """
         actions: list[Action] = []
         if self.settings.provisioning_enabled:
-            for card in self.cards:
-                actions += self._give_prefix(card, calls) if self._mode is AddressMode.IPV6 else self._fill(card, calls)
+            self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
+            if self._mode is AddressMode.IPV6:
+                actions += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
+            else:
+                actions += [action for card in self.cards for action in self._fill(card, calls)]
         self._note(actions)
         self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
         return actions
@@ -201,22 +210,10 @@ class ControlLoop:
 
     def _first_cleanup(self, now_ns: int) -> int | None:
         """When the first search for leaked ENIs is due, None for never (ipamd: cleanUpLeakedENIs)."""
-        if not self.settings.leaked_eni_cleanup_enabled:
-            return None
-        return now_ns + self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
+        return now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
 
-    def _give_prefix(self, card: Card, calls: Calls) -> list[Action]:
-        """Put one /80 on a card: on its first ENI, or on a new ENI if the card has none."""
-        reason = "IPv6: one /80 serves all pods of a card"
-        enis = card.datastore.eni_stats(calls.now_ns)
-        if not enis:
-            return card.record([card.create_eni(1, reason, calls)]) if self._attaches else []
-        if any(eni.slot_count for eni in enis):
-            return []
-        actions = card.record([card.add_slots(enis[0].eni_id, 1, reason, calls)])
-        if card.index == DEFAULT_NETWORK_CARD and not actions[-1].done:  # no tick adds it later
-            raise NodeError(f"node {self.name} got no /80, and IPv6 pods have no other addresses: {actions[-1].error}; start it again")
-        return actions
+    def _cleanup_delay_ns(self) -> int:
+        return self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
 
     def _fill(self, card: Card, calls: Calls) -> list[Action]:
         """Release what the mode can't use, then grow once (ipamd: handlePreScaling)."""
@@ -303,9 +300,10 @@ class ControlLoop:
             self._settling = False
 
     def _note(self, actions: Iterable[Action]) -> None:
-        """Remember what was done, and whether some of it failed."""
+        """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
         self.pace.note(actions)
-        self.in_doubt = self.in_doubt or not all(action.done for action in actions)
+        unconfirmed = any(card.has_unconfirmed_cidrs for card in self.cards)
+        self.in_doubt = self.in_doubt or unconfirmed or not all(action.done for action in actions)
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -314,23 +312,49 @@ class ControlLoop:
         if self._mode is AddressMode.IPV6 or self.busy_until(now_ns) is not None:
             return ()
         self.pace.note_reconcile(now_ns)
-        calls, instance_id = self._calls(now_ns), self._provisioner.instance_id
+        calls = self._calls(now_ns)
         try:
-            shown = self.ec2.instance_metadata(instance_id, now_ns=now_ns)
-            differ = any(card.differences(self.membership.shown(shown, card.index), now_ns) for card in self.cards)
-            if not differ and not self.membership.is_gone(shown):
-                self.in_doubt = False
-                return ()
-            confirmed = self._read_attached(instance_id, calls)
+            return tuple(self._reconcile(calls, now_ns))
         except Ec2Error as error:
             return (Action(now_ns, ActionKind.RECONCILE, DEFAULT_NETWORK_CARD, None, (), "compare with EC2", error=str(error)),)
         finally:
             self.pace.note_calls(now_ns, calls.now_ns)
-        actions: list[Action] = []
+
+    def _reconcile(self, calls: Calls, now_ns: int) -> list[Action]:
+        instance_id = self._provisioner.instance_id
+        shown = self.ec2.instance_metadata(instance_id, now_ns=now_ns)
+        differ = any(card.differences(self.membership.shown(shown, card.index), now_ns) for card in self.cards)
+        agree = not differ and not self.membership.is_gone(shown) and self._confirm_returned_cidrs(calls, now_ns)
+        confirmed = () if agree else self._read_attached(instance_id, calls)
         for card in self.cards:
-            managed = self.membership.managed(confirmed, card.index, instance_id)
-            actions += card.apply(card.differences(managed, now_ns), "EC2 shows it so", now_ns)
-        return tuple(actions)
+            card.note_confirmed(now_ns)
+        if agree:
+            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards)
+            return []
+        return [
+            action
+            for card in self.cards
+            for action in self._apply(card, self.membership.managed(confirmed, card.index, instance_id), calls, now_ns)
+        ]
+
+    def _confirm_returned_cidrs(self, calls: Calls, now_ns: int) -> bool:
+        """Ask EC2 about each ENI to which a CIDR came back that the node had released (ipamd: verifyAndAddIPsToDatastore)."""
+        unconfirmed = (pair for card in self.cards for pair in card.unconfirmed_cidrs(now_ns).items())
+        return all(self._provisioner.shows(eni_id, cidrs, calls) for eni_id, cidrs in unconfirmed)
+
+    def _apply(self, card: Card, managed: dict[str, NetworkInterface], calls: Calls, now_ns: int) -> list[Action]:
+        """Bring a card in line with what EC2 shows. An ENI that can't be taken on now is for the next reconcile."""
+        reason = "EC2 shows it so"
+        difference = card.differences(managed, now_ns)
+        refused: list[Action] = []
+        for eni in difference.new:
+            try:
+                card.take_on(eni, calls, ONE_TRY)
+            except Ec2Error as error:
+                refused.append(Action(now_ns, ActionKind.ADOPT_ENI, card.index, eni.eni_id, (), reason, error=str(error)))
+        left_out = {action.eni_id for action in refused}
+        taken = tuple(eni for eni in difference.new if eni.eni_id not in left_out)
+        return [*refused, *card.apply(attrs.evolve(difference, new=taken), reason, now_ns)]
 
     def _reconcile_due(self, now_ns: int) -> bool:
         return self.pace.reconcile_due(now_ns) or self._trunk_expected
@@ -341,7 +365,7 @@ class ControlLoop:
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
-        self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS
+        self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS + self._cleanup_delay_ns()
         return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
 
     # --- when to tick again -------------------------------------------------------------------------------------------

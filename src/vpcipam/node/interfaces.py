@@ -11,6 +11,9 @@ from vpcipam.settings import Settings
 CREATED_TAG = "node.k8s.amazonaws.com/createdAt"
 """When an ENI was created, to the second in RFC 3339. EC2 itself doesn't report this."""
 INSTANCE_TAG = "node.k8s.amazonaws.com/instance_id"
+CLUSTER_TAG = "cluster.k8s.amazonaws.com/name"
+"""The cluster of an ENI, if its node knew CLUSTER_NAME."""
+OWNER_TAG = ("eks:eni:owner", "amazon-vpc-cni")
 NO_MANAGE_TAG = "node.k8s.amazonaws.com/no_manage"
 SUBNET_ROLE_TAG = "kubernetes.io/role/cni"
 SUBNET_EXCLUDED = "0"
@@ -44,11 +47,22 @@ def is_primary(eni: NetworkInterface) -> bool:
     return eni.attachment is not None and place_of(eni) == (DEFAULT_NETWORK_CARD, 0)
 
 
+def is_trunk(eni: NetworkInterface) -> bool:
+    """Tell whether an ENI is a trunk, which carries the branch ENIs of pods with security groups."""
+    return eni.interface_type == "trunk"
+
+
 def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
     """The CIDRs of an ENI that pods can use: all but its primary IP. In IPv6 mode ipamd uses only the first /80."""
     if mode is AddressMode.IPV6:
-        return eni.ipv6_prefixes[:1]
+        return () if is_trunk(eni) else eni.ipv6_prefixes[:1]
     return (*(f"{address}/32" for address in eni.secondary_ips), *eni.ipv4_prefixes)
+
+
+def node_tags(instance_id: str, cluster_name: str) -> tuple[tuple[str, str], ...]:
+    """The tags that ipamd puts on each ENI that it manages (ipamd: buildENITags); `cluster_name` is empty if it is unknown."""
+    of_cluster = ((CLUSTER_TAG, cluster_name), OWNER_TAG) if cluster_name else ()
+    return ((INSTANCE_TAG, instance_id), *of_cluster)
 
 
 def created_tag_text(now_ns: int) -> str:
@@ -65,13 +79,17 @@ def created_tag_ns(eni: NetworkInterface) -> int | None:
     return None if created.tzinfo is None else round(created.timestamp()) * NS_PER_S
 
 
-def is_leaked(eni: NetworkInterface, now_ns: int) -> bool:
-    """Tell whether ipamd's clean-up deletes an unattached ENI: it does if an ipamd created the ENI at least `LEAKED_ENI_AGE_NS` ago.
+def may_be_leaked(eni: NetworkInterface, cluster_name: str) -> bool:
+    """Tell whether an unattached ENI is one that a clean-up looks at: an ipamd created it, and it is not known to be another cluster's.
 
-    An ENI without a valid `CREATED_TAG` is left alone. ipamd instead tags it with the time when it first sees it.
+    Without CLUSTER_NAME, ipamd looks at the ENIs of all clusters in the VPC (ipamd: getLeakedENIs).
     """
-    created = created_tag_ns(eni)
-    return eni.description.startswith(DESCRIPTION_PREFIX) and created is not None and now_ns - created >= LEAKED_ENI_AGE_NS
+    return eni.description.startswith(DESCRIPTION_PREFIX) and (not cluster_name or eni.tag(CLUSTER_TAG) == cluster_name)
+
+
+def is_old(created_ns: int, now_ns: int) -> bool:
+    """Tell whether an unattached ENI is old enough to be deleted."""
+    return now_ns - created_ns >= LEAKED_ENI_AGE_NS
 
 
 # --- subnets ---------------------------------------------------------------------------------------------------------------------

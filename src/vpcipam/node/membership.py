@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, attachment_of, card_index, is_primary
 
 
 @attrs.define
@@ -38,6 +38,10 @@ class Membership:
         others = {eni_id: card for eni_id, card in self._unmanaged.items() if card != network_card}
         self._unmanaged = others | dict.fromkeys(on_card.keys() - managed.keys(), network_card)
         return managed
+
+    def set_aside(self, eni: NetworkInterface) -> None:
+        """Count an ENI as not managed."""
+        self._unmanaged[eni.eni_id] = attachment_of(eni).network_card_index
 
     def _is_managed(self, eni: NetworkInterface, instance_id: str) -> bool:
         if is_primary(eni):

@@ -13,9 +13,9 @@ TICK_INTERVAL_NS = 5 * NS_PER_S
 RECONCILE_INTERVAL_NS = 60 * NS_PER_S
 """A node compares itself with EC2 only if its last pool action was longer ago than this."""
 CLEANUP_INTERVAL_NS = 3600 * NS_PER_S
-"""A node searches for leaked ENIs this often."""
+"""A node waits this long after a search for leaked ENIs, and then a random time more, before it searches again."""
 CLEANUP_DELAY_MAX_S = 300
-"""The first search comes at a random time, at most this long after the start, so that nodes that start together don't call EC2 together."""
+"""Each search is put off by a random time below this, so that nodes that start together don't call EC2 together."""
 _LONG_AGO_NS = -(1 << 62)
 
 
