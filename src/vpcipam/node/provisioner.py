@@ -166,7 +166,14 @@ class Provisioner:
         if not self.discovers_subnets:
             return (self.primary_eni.subnet_id,)
         subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
-        return tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni)) or (self.primary_eni.subnet_id,)
+        chosen = tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni))
+        if not chosen:
+            zone = self.primary_eni.availability_zone
+            raise NodeError(
+                f"the tags of the subnets leave none in {zone} for a new ENI of {self.instance_id}: tag one kubernetes.io/role/cni=1"
+                f", or remove the tag of {self.primary_eni.subnet_id}"
+            )
+        return chosen
 
     def _create(self, subnet_id: str, slot_count: int, calls: Calls) -> NetworkInterface:
         optional: dict[str, Any] = {}  # of these, an Ec2Api that shows no security groups needs none without IPv6
