@@ -1,4 +1,4 @@
-"""Print the cost of a fleet's pod event, its floor, and its cost with ticks.
+"""Print the cost of a pod event in a fleet, its floor, and its cost when every node ticks every 5 s.
 
 Usage: `python benchmarks/fleet_report.py [--rounds N] [--nodes N …]`.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter_ns
 
-BEGIN_NS = 1_800_000_000 * 10**9  # a realistic time in Unix nanoseconds: the interpreter adds to small ints faster
+BEGIN_NS = 1_800_000_000 * 10**9  # a realistic time in Unix nanoseconds, since the interpreter adds to small ints faster
 
 
 @dataclass(frozen=True)

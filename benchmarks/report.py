@@ -16,8 +16,8 @@ from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, p
 
 from vpcipam import PodRef
 
-STEPS = 5_000  # a round takes a fraction of a millisecond, so the machine rarely switches processes in one
-BURST = 3  # pods at a time: the most that fit into the smallest pool
+STEPS = 5_000  # a round takes a fraction of a millisecond, so the machine rarely switches processes within a round
+BURST = 3  # pods at a time; so many fit even into the smallest pool
 POOLS = (
     (1, 16),
     (7, 16),
@@ -127,11 +127,11 @@ def lock_section(rounds: int) -> None:
             datastore_workloads.assign_unassign(shape, churn, kind=datastore_workloads.Watched),
         ]
         timings = compare(pair_loop(churn), floor, work, rounds)
-        table("Datastore's lock, assign + unassign", "≤ 1.05 × and the lock", timings)
+        table("Datastore's lock, assign + unassign", "≤ 1.05 × plus the cost of the lock", timings)
 
 
 def journal_section(rounds: int) -> None:
-    """The journals against the whole JSON file with fsync, as in ipamd; and SQLite at several sizes."""
+    """The journals against the JSON file, which is written whole and synced with its folder; and SQLite at several sizes."""
     rounds = max(3, rounds // 10)  # most of them wait for the disk
     json_file, upstream, full, normal, off, memory = journal_workloads.JOURNALS
     pairs = 48

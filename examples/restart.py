@@ -18,7 +18,7 @@ SECOND = 1_000_000_000
 
 
 def instance() -> tuple[Ec2Model, str, str]:
-    """Make an EC2 model with an instance whose first ENI is full. Return the model, the subnet and the instance id."""
+    """Make an EC2 model with an instance whose first ENI has all its addresses. Return the model, the subnet and the instance id."""
     ec2 = Ec2Model()
     subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
     node = Node("m5.large", Settings(), ec2, subnet_id=subnet.subnet_id)

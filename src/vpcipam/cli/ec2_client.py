@@ -81,7 +81,7 @@ _ADVICE = {
     ErrorCode.REQUEST_LIMIT_EXCEEDED: "EC2 throttles this account's calls; try again in a minute",
     ErrorCode.INSTANCE_NOT_FOUND: "check --instance-id, --region and --profile",
     "InvalidInstanceID.Malformed": "an instance id looks like i-0123456789abcdef0",
-    ErrorCode.INSTANCE_TYPE_UNKNOWN: "EC2 does not know its own type in this region; try again",
+    ErrorCode.INSTANCE_TYPE_UNKNOWN: "EC2 showed this type for the instance, but does not list it in this region; try again",
     "OptInRequired": "this account has not turned the region on; check --region",
     **dict.fromkeys(
         (

@@ -93,8 +93,8 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
 def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """Describe every variable that the container reads, then the other names that are set.
 
-    The `source` of a value is `set`; `fallback`: set to a text that ipamd can't use; `default`: not set; `implied`: not set, but other
-    variables imply it; `other`: set, but no variable of ipamd.
+    The `source` of a value is one of: `set`; `fallback` (set to a text that ipamd can't use); `default` (not set); `implied` (not set, but
+    other variables imply it); `other` (set, but not a variable of ipamd).
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]

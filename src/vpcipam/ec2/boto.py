@@ -45,7 +45,7 @@ LONGEST_PAUSE_S = 60.0
 JITTER = 0.15
 """The pauses between attempts: 200 ms, doubled each time, plus up to 15 % (ipamd: its retries of detaching and deleting ENIs)."""
 ATTEMPT_COUNT = 8
-"""The pauses of eight attempts add up to 25 s; meanwhile EC2's bucket of mutating calls gains 125 tokens."""
+"""The pauses of eight attempts add up to 25 s. EC2 fills an empty bucket of mutating calls (50 tokens, 5 a second) in 10 s."""
 
 _PAGE_SIZE = 1_000
 _PAGE_SIZE_OF_TYPES = 100
@@ -59,7 +59,8 @@ class BotoEc2:
     """An `Ec2Api` over a boto3 client.
 
     It retries a call, with growing pauses, if EC2 throttled it or it never reached EC2. It also retries a call without an answer or with a
-    server error (HTTP 500 and above) if repeating it does no harm: read-only calls, and CreateNetworkInterface, which has a client token.
+    server error (HTTP 500 and above) if repeating it does no harm: read-only calls, ModifyNetworkInterfaceAttribute, and
+    CreateNetworkInterface, which has a client token.
     A final failure is an `Ec2Error` with EC2's code, with RequestTimeout for a call that was sent but not answered, or else with the name
     of botocore's error, such as EndpointConnectionError or NoCredentialsError. The cause is chained.
 

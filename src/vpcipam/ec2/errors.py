@@ -1,7 +1,8 @@
 """EC2's error codes, what they mean to a caller, and the exceptions that carry them.
 
-Every code that the model answers is here. The checks that raise them are in `vpcipam.ec2.state.call` (arguments), `vpcipam.ec2.state.rules`
-(room in a subnet and on an instance), `vpcipam.ec2.actions` (the rest) and `vpcipam.ec2.offline` (codes of the wire protocol).
+Every code that the model answers with is here. The checks that raise them are in `vpcipam.ec2.state.call` (arguments),
+`vpcipam.ec2.state.rules` (room in a subnet and on an instance), `vpcipam.ec2.actions` (the rest) and `vpcipam.ec2.offline` (codes of the
+wire protocol).
 """
 
 import enum
@@ -10,7 +11,7 @@ from vpcipam.errors import VpcIpamError
 
 
 class ErrorCode(enum.StrEnum):
-    """EC2's error codes: those that a node distinguishes and those that the model answers."""
+    """EC2's error codes: those that a node distinguishes and those that the model answers with."""
 
     # An id that does not exist.
     VPC_NOT_FOUND = "InvalidVpcID.NotFound"

@@ -25,7 +25,7 @@ NODE_ACTIONS = (
 """The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 
 _DRAW_BOUND = 1 << 53
-"""Draws are below this bound. A float has 53 bits, so a rate of 1 picks every call and a rate of 0 picks none."""
+"""Draws are below this bound. A float has 53 bits, so the product of a rate and the bound is exact."""
 
 
 class Crash(BaseException):
@@ -61,7 +61,7 @@ class Effect(enum.StrEnum):
     HIDE_ENI = "hide-eni"
     """Metadata only: the answer lacks one ENI, never the primary one, through which the metadata is read."""
     HIDE_ADDRESSES = "hide-addresses"
-    """Metadata only: the answer lacks some secondary IPs and prefixes of one ENI, at least one if there is one."""
+    """Metadata only: the answer lacks at least one secondary IP or prefix of one ENI, if any ENI has one."""
     REPEAT_ANSWER = "repeat-answer"
     """Metadata only: the previous answer is repeated."""
 

@@ -14,7 +14,7 @@ from vpcipam.errors import InvalidArgument
 _MILLISECOND_NS = 1_000_000
 
 _MILLION = 1_000_000
-"""The upper bound of a draw, which is a number of millionths of all calls, from 0 on."""
+"""The highest draw. A draw is a number of millionths: the share of all calls that take no longer than the drawn duration."""
 
 
 def _sorted_points(points: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

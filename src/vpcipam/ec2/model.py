@@ -128,7 +128,7 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         return {} if self._interceptor is None else self._interceptor.faults.injected_counts
 
     def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int | None:
-        """The number of calls of an action that would be admitted in a row at a time; None without throttling."""
+        """The number of calls of an action that would be admitted in a row at `now_ns`; None without throttling."""
         buckets = None if self._interceptor is None else self._interceptor.buckets
         return None if buckets is None else buckets.tokens(action, now_ns, filtered=filtered)
 

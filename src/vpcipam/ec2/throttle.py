@@ -102,7 +102,7 @@ class BucketLevel:
         self._latest_ns: int | None = None
 
     def tokens(self, now_ns: int) -> int:
-        """Return the number of whole tokens at a time, without taking any."""
+        """Return the number of whole tokens at `now_ns`, without taking any."""
         return self._parts_at(now_ns) // self.bucket.refill_period_ns
 
     def take(self, now_ns: int) -> None:
@@ -133,7 +133,7 @@ class BucketLevels:
         return dict(self._throttled_counts)
 
     def tokens(self, action: str, now_ns: int, *, filtered: bool = True) -> int:
-        """Return the number of calls of an action that would be admitted in a row at a time."""
+        """Return the number of calls of an action that would be admitted in a row at `now_ns`."""
         return min(level.tokens(now_ns) for level in self._levels_of(action, filtered=filtered))
 
     def admit(self, action: str, now_ns: int, *, filtered: bool = True) -> bool:

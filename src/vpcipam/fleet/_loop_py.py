@@ -194,7 +194,7 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
         events: the events of nodes and of the fleet, a heap that is never empty.
         ledger: the pods.
         scheduler: the nodes with room.
-        handler: called for everything but pods that get or release an address.
+        handler: called for every event in `events`, and for what a pod needs beyond getting or releasing an address.
     """
     created_ns, deleted_ns, deletions = ledger.created_ns, ledger.deleted_ns, ledger.deletions
     names, keys, homes, pending, bound_to = ledger.names, ledger.keys, ledger.homes, ledger.pending, ledger.bound_to

@@ -30,7 +30,8 @@ class Ledger:
 
     Attributes:
         names: the name of each pod, in the order of creation.
-        keys: the sandbox key of each pod while the pod exists; a key that is made this late is still in the processor's cache when used.
+        keys: the sandbox key of each pod while the pod exists, else None. A key is made when its pod arrives, so that it is still in the
+            processor's cache when the address is assigned.
         created_ns: when each pod is created; the last entry is `NEVER_NS`.
         bound_to: the name of the node that each pod must go to, or None. `bound_to` itself is None if no pod is bound.
         homes: the `Member` that each pod is on; None before the pod gets a node and after its deletion.

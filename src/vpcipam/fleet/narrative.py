@@ -10,7 +10,7 @@ from vpcipam.fleet.summary import totals, worst_minute
 
 SHORTEST_GAP_NS = 10 * MINUTE_NS
 MOST_PERIODS = 8
-"""The most events of one kind on one subject. If there would be more, events with longer gaps between them are merged."""
+"""The most events of one kind on one subject. If there would be more, events further apart are merged too."""
 
 
 @attrs.frozen

@@ -64,7 +64,7 @@ class SubnetSample(NamedTuple):
 
 
 def clock(time_ns: int) -> str:
-    """Format a time since the start as a time of day. The start is midnight; the day is shown from the second on.
+    """Format a time since the start as a time of day. The start is midnight. From the second day on, the day is shown too.
 
     >>> clock(52_320_000_000_000), clock(140_000_000_000_000)
     ('14:32', 'day 2 14:53:20')

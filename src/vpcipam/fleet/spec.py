@@ -27,7 +27,7 @@ class Reservation:
 
 @attrs.frozen
 class SubnetSpec:
-    """A subnet of the fleet's VPC, all in one availability zone.
+    """A subnet of the fleet's VPC. All subnets are in one availability zone.
 
     Attributes:
         occupied_share: the share of its usable addresses that are taken before the start, 0 to 1; single addresses at random places.

@@ -50,9 +50,9 @@ class CallSummary:
         total: all calls.
         at_start: calls at the start, when all nodes are set up. The rates exclude them.
         per_minute: the mean rate of the other calls, rounded to hundredths.
-        worst_minute: the highest rate in calls per minute, rounded to tenths, over the shortest spans between samples that are a minute or
-            longer. In a run's first minute, the calls so far count as a whole minute's.
-        worst_minute_ns: when that span ended.
+        worst_minute: the highest rate in calls per minute, rounded to tenths. Each sample has a rate, over the shortest span that ends with
+            it, begins with another sample, and is a minute or longer. In a run's first minute, the calls so far count as a whole minute's.
+        worst_minute_ns: when the span with the highest rate ended.
         throttled: calls that EC2 answered with RequestLimitExceeded.
     """
 

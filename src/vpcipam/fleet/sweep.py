@@ -1,4 +1,4 @@
-"""Run a scenario under many settings, on all processors or machines of an executor.
+"""Run a scenario under many settings, on all processors of this machine or on the machines of an executor.
 
 The default is processes of this machine; any `concurrent.futures.Executor` works, such as Dask's `Client.get_executor()`. All give the
 same results, in the order of the trials, because each trial depends only on its scenario.

@@ -98,7 +98,8 @@ class Candidate:
         p99_wait_ns, calls_per_minute: the values that have bounds.
         unserved: pods that never had an address.
         fits: whether both bounds are kept.
-        on_front: whether no other combination is better in cost or wait and at least as good in the other of the two.
+        on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that
+            are equal in both, only the first is on the front.
     """
 
     settings: Mapping[str, str]

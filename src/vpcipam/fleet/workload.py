@@ -276,7 +276,8 @@ class Deployment:
     A batch is `max_surge` + `max_unavailable` pods. A roll-out begins by deleting `max_unavailable` old pods and creating a batch of new
     ones. When these are ready, as many old pods are deleted and the next batch is created. So there are never more than `replicas` +
     `max_surge` pods, and never fewer than `replicas` − `max_unavailable` ready ones (Kubernetes: RollingUpdate). A roll-out does not wait
-    for addresses: a pod counts as ready `ready_s` after its creation. If it takes longer than the interval, the next one begins at its end.
+    for addresses: a pod counts as ready `ready_s` after its creation. If a roll-out takes longer than the interval, the next
+    one begins when it ends.
 
     Attributes:
         replicas: the number of pods.
@@ -396,7 +397,8 @@ def in_order(runs: Iterable[PodRun]) -> tuple[PodRun, ...]:
     """Sort pods by creation time, then name, and check them.
 
     Raises:
-        InvalidArgument: two pods have the same name, or one is deleted before it is created, or beyond twice `MAX_NS`.
+        InvalidArgument: two pods have the same name; or a pod is created before 0, is not deleted after its creation, or is deleted
+            after twice `MAX_NS`.
     """
     ordered = sorted(runs, key=operator.itemgetter(1, 0))
     if len({run[0] for run in ordered}) != len(ordered):

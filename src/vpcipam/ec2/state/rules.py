@@ -12,7 +12,8 @@ from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
 UNATTACHED_IPV6_LIMIT = 1024
-"""The most IPv6 addresses of an unattached ENI: the model's own limit, far above that of any type; a /64 alone would set none."""
+"""The most IPv6 addresses of an unattached ENI. The limit is the model's own, far above that of any type; a /64 alone would not limit a
+call."""
 
 _NO_ADDRESSES = AddressSet()
 _NO_COUNTS = AddressCounts()

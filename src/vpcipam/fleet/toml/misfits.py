@@ -43,7 +43,7 @@ def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Mi
         if type(length_ns) is not int or not 1 <= length_ns <= MAX_NS:
             yield key, f"must be a whole number of nanoseconds from 1 to {MAX_NS}, not {length_ns!r}"
     if duration_ns > MAX_SAMPLE_COUNT * sample_ns:
-        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; make it longer"
+        yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; give a longer sample time"
 
 
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:

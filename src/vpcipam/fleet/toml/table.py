@@ -28,7 +28,7 @@ class Table:
     """A table of a document. Take each known key; `finish` then refuses the others.
 
     Attributes:
-        where: the file and the path of the table, as error messages begin.
+        where: the start of error messages: the file, and the path of the table.
     """
 
     where: str
@@ -143,7 +143,7 @@ class Table:
         return self._values.items()
 
     def made(self, key: str, make: Callable[[], _Value]) -> _Value:
-        """Pass the key's value to `make` and return the result. If `make` fails, put the key in front of its message."""
+        """Return the result of `make`. If `make` fails, put the key in front of its message."""
         try:
             return make()
         except VpcIpamError as error:
@@ -175,7 +175,7 @@ def nearest(text: str, names: Iterable[str]) -> str:
 
 
 def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """Copy a document with the key at a dotted path set. A path names a table of a list by its name, or by its place from 1.
+    """Copy a document and set the key at a dotted path in the copy. A path names a table of a list by its name, or by its place from 1.
 
     A name can contain dots; if several names fit, the longest counts.
 
