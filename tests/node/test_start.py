@@ -134,7 +134,7 @@ def test_a_network_card_that_is_not_managed_is_refused(world):
     here = world(name="n1")
     for card in (-1, 1, 2**70):
         for call in (here.node.stats, here.node.view):
-            with pytest.raises(InvalidArgument, match=f"network card {card} is not managed: the cards of node n1 are 0 to 0"):
+            with pytest.raises(InvalidArgument, match=f"network card {card} is not managed: the cards of node n1 are 0"):
                 call(0, card)
         with pytest.raises(InvalidArgument):
             here.node.assign(KEY, 0, network_card=card)

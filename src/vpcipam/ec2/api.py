@@ -68,7 +68,7 @@ class NetworkInterface:
 
     Attributes:
         private_ip: the primary IPv4 address, which no pod gets; empty for an EFA-only ENI and in an IPv6-only subnet.
-        interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a `branch`.
+        interface_type: `interface`, `trunk`, `branch`, `efa` or `efa-only`; an ENI that is associated with a trunk is a `branch`.
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
@@ -91,6 +91,11 @@ class NetworkInterface:
     created_ns: int = 0
     source_dest_check: bool = True
     security_group_ids: tuple[str, ...] = ()
+
+    @property
+    def single_ips(self) -> tuple[str, ...]:
+        """Its primary IP, if it has one, and its secondary IPs."""
+        return (self.private_ip, *self.secondary_ips) if self.private_ip else self.secondary_ips
 
     def tag(self, key: str) -> str | None:
         """Return the value of a tag, None if it is not set."""

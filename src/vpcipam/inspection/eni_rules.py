@@ -31,8 +31,8 @@ def check_eni_count(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding(
                 "too-many-enis", _FINDING, where, message, "the limits may be outdated: look at `aws ec2 describe-instance-types`"
             )
-        elif card.managed and card.eni_count > card.eni_limit:
-            message = f"has {card.eni_count} ENIs, and MAX_ENI is {card.eni_limit}"
+        elif card.managed and 0 < survey.settings.max_eni < card.eni_count:
+            message = f"has {card.eni_count} ENIs, and MAX_ENI is {survey.settings.max_eni}"
             suggestion = "ipamd frees no ENI for that reason: raise MAX_ENI, or drain the node and replace it"
             yield Finding("too-many-enis", _FINDING, where, message, suggestion)
 
@@ -79,8 +79,7 @@ def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
 
 def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
     """All addresses and prefixes of an ENI, each with the IP version and the prefix length that it must have."""
-    singles = (*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips)
-    yield from ((text, 4, IPV4_BITS) for text in singles)
+    yield from ((text, 4, IPV4_BITS) for text in eni.single_ips)
     yield from ((text, 4, AddressMode.PREFIX.prefix_length) for text in eni.ipv4_prefixes)
     yield from ((text, 6, IPV6_BITS) for text in eni.ipv6_addresses)
     yield from ((text, 6, AddressMode.IPV6.prefix_length) for text in eni.ipv6_prefixes)

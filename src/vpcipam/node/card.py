@@ -78,19 +78,26 @@ class Card:
     # --- growing -------------------------------------------------------------------------------------------------------------
 
     def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
-        """Fill slots of the first ENI that has free ones; if none has, create an ENI (ipamd: increaseDatastorePool).
-
-        Under subnet discovery, if a subnet is out of addresses, the next ENI is tried, then a new one: each may be in another subnet.
-        """
+        """Fill slots of the first ENI that has free ones; if none has, create an ENI (ipamd: increaseDatastorePool)."""
         outcomes: list[Outcome] = []
         for request in decision.requests:
             outcome = self.add_slots(request.eni_id, request.slot_count, decision.reason, calls)
             outcomes.append(outcome)
-            if isinstance(outcome, Granted) or not (outcome.out_of_addresses and self.settings.enable_subnet_discovery):
+            if not self._moves_on(outcome):
                 return outcomes
         if decision.new_eni_slots:
             outcomes.append(self.create_eni(decision.new_eni_slots, decision.reason, calls))
         return outcomes
+
+    def _moves_on(self, outcome: Outcome) -> bool:
+        """Tell whether the next ENI is tried, then a new one: under subnet discovery each can be in another subnet (ipamd: tryAssignIPs)."""
+        out_of_addresses = isinstance(outcome, Action) and outcome.kind is ActionKind.ADD_CIDRS and outcome.out_of_addresses
+        return out_of_addresses and self.settings.enable_subnet_discovery
+
+    def pause_begins_ns(self, outcomes: Iterable[Outcome]) -> int | None:
+        """When EC2 said that a subnet is out of addresses and the card didn't move on, so that no card may grow for a while; else None."""
+        refusals = (each for each in outcomes if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each))
+        return next((refusal.at_ns for refusal in refusals), None)
 
     def add_slots(self, eni_id: str, slot_count: int, reason: str, calls: Calls) -> Outcome:
         """Fill slots of an ENI on EC2."""

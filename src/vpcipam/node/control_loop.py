@@ -20,7 +20,7 @@ from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, discovers_subnets, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, is_primary
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
@@ -29,7 +29,7 @@ from vpcipam.node.pool_check import Forecast, check_pool
 from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.view import is_trunk_expected, pool_view
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, PoolView, WarmPolicy
+from vpcipam.warmpool import Calm, Grow, PoolView, WarmPolicy, release_slots
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -42,7 +42,7 @@ class ControlLoop:
         pod_subnet_id: the ENIConfig's subnet under custom networking, else None.
         given_name: what to call the node in messages, None for its instance id.
         chance: varies the waits between tries, and picks the time of the first clean-up.
-        cards: the managed network cards, by index.
+        cards: the managed network cards, ascending. The default card is always the first.
         membership: which ENIs are not managed.
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
@@ -62,7 +62,7 @@ class ControlLoop:
     cordoned: bool = False
     terminating: bool = False
     cards: tuple[Card, ...] = ()
-    membership: Membership = attrs.Factory(lambda self: Membership(self.settings.manage_untagged_eni), takes_self=True)
+    membership: Membership = attrs.Factory(lambda self: Membership.under(self.settings), takes_self=True)
     pace: Pace = attrs.Factory(Pace)
     in_doubt: bool = True
     pending: deque[tuple[Card, Outcome]] = attrs.Factory(deque)
@@ -143,14 +143,15 @@ class ControlLoop:
             self.instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
         attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
+        self.cards = tuple(card for card in self.cards if self.membership.manages_card(attached, card.index, self.instance_id))
         self._provisioner = Provisioner(
             ec2=self.ec2,
             instance_id=self.instance_id,
             mode=self._mode,
-            eni_limits=tuple(self.settings.eni_limit(self.limits, card.index) for card in self.cards),
+            eni_limit=self.settings.eni_limit(self.limits),
             primary_eni=primary_eni,
             pod_subnet_id=self.pod_subnet_id,
-            discovers_subnets=discovers_subnets(self.settings),
+            discovers_subnets=self.settings.enable_subnet_discovery,
             cluster_name=self.settings.cluster_name,
         )
         actions: list[Action] = []
@@ -167,21 +168,24 @@ class ControlLoop:
         return calls, actions
 
     def fill(self, begin_ns: int, calls: Calls) -> list[Action]:
-        """Fill the pools once; the ticks begin when the calls of the start end.
+        """Release what the mode can't use, and grow each pool once if it is too low; the ticks begin when the calls of the start end.
+
+        A surplus is not released before the first tick (ipamd: handlePreScaling).
 
         Raises:
             NodeError: pods would never get an address, because a node with custom networking got no ENI.
         """
-        actions: list[Action] = []
+        released = [action for card in self.cards for action in self._release_stale(card, calls)]
+        filled: list[Action] = []
         if self.settings.provisioning_enabled:
             self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
             if self._mode is AddressMode.IPV6:
-                actions += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
+                filled += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
             else:
-                actions += [action for card in self.cards for action in self._fill(card, calls)]
-        self._note(actions)
+                filled += [action for card in self.cards for action in self._fill(card, calls)]
+        self._note(filled)
         self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
-        return actions
+        return [*released, *filled]
 
     def _launch(self, now_ns: int) -> str:
         if not hasattr(self.ec2, "launch_instance"):
@@ -215,15 +219,20 @@ class ControlLoop:
     def _cleanup_delay_ns(self) -> int:
         return self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
 
+    def _release_stale(self, card: Card, calls: Calls) -> list[Action]:
+        """Release the CIDRs without pods that give no new addresses, even without provisioning (ipamd: tryUnassignIPsFromENIs).
+
+        They don't count as a decrease of the pool, so the first tick may release a surplus.
+        """
+        stale = release_slots(self.view(card, calls.now_ns), 0, "")
+        return [] if stale is None else card.shrink(stale, calls)
+
     def _fill(self, card: Card, calls: Calls) -> list[Action]:
-        """Release what the mode can't use, then grow once (ipamd: handlePreScaling)."""
+        """Grow once if the pool is too low (ipamd: handlePreScaling)."""
         actions: list[Action] = []
-        surplus = self.policy.shrink(self.view(card, calls.now_ns), card.settings)
-        if surplus is not None:
-            actions += card.shrink(surplus, calls)
         growth = self.policy.grow(self.view(card, calls.now_ns), card.settings)
         if growth is not None and self._may_grow(calls.now_ns):
-            actions += card.record(card.grow(growth, calls))
+            actions += card.record(self._grow(card, growth, calls))
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
             refusals = "; ".join(action.error for action in actions if action.error)
             raise NodeError(
@@ -249,22 +258,29 @@ class ControlLoop:
 
     def _update_pools(self, now_ns: int) -> None:
         calls = self._calls(now_ns)
-        # Decide this for every card before acting, so that one card's refusal can't stop another card.
-        may_grow, may_shrink = self._may_grow(now_ns), self.pace.may_shrink(now_ns)
+        may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         for card in self.cards:
-            self._update_pool(card, calls, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+            self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
         self.pace.note_calls(now_ns, calls.now_ns)
 
-    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_grow: bool, may_shrink: bool) -> None:
+    def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
+        """Ask EC2 for more. An out-of-addresses answer stops the other cards at once."""
+        outcomes = card.grow(decision, calls)
+        pause_ns = card.pause_begins_ns(outcomes)
+        if pause_ns is not None:
+            self.pace.pause_growth(pause_ns)
+        return outcomes
+
+    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
         view = self._view_unless_calm(card, now_ns)
         if view is None:
             card.surplus_since_ns = None
             return
-        check = check_pool(card, view, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+        check = check_pool(card, view, self.policy, now_ns, may_grow=self._may_grow(calls.now_ns), may_shrink=may_shrink)
         card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
         if check.grow is not None:
-            outcomes = card.grow(check.grow, calls)
+            outcomes = self._grow(card, check.grow, calls)
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Attachment, NetworkInterface, Subnet
-from vpcipam.settings import Settings
 
 CREATED_TAG = "node.k8s.amazonaws.com/createdAt"
 """When an ENI was created, to the second in RFC 3339. EC2 itself doesn't report this."""
@@ -17,6 +16,8 @@ OWNER_TAG = ("eks:eni:owner", "amazon-vpc-cni")
 NO_MANAGE_TAG = "node.k8s.amazonaws.com/no_manage"
 SUBNET_ROLE_TAG = "kubernetes.io/role/cni"
 SUBNET_EXCLUDED = "0"
+CLUSTER_TAG_PREFIX = "cni.networking.k8s.aws/cluster/"
+"""The tag of a subnet that only certain clusters use: this, and the name of one of them."""
 DESCRIPTION_PREFIX = "aws-K8S-"
 DEFAULT_NETWORK_CARD = 0
 LEAKED_ENI_AGE_NS = 300 * NS_PER_S
@@ -50,6 +51,11 @@ def is_primary(eni: NetworkInterface) -> bool:
 def is_trunk(eni: NetworkInterface) -> bool:
     """Tell whether an ENI is a trunk, which carries the branch ENIs of pods with security groups."""
     return eni.interface_type == "trunk"
+
+
+def is_efa_only(eni: NetworkInterface) -> bool:
+    """Tell whether an ENI is EFA-only: it has no addresses."""
+    return eni.interface_type == "efa-only"
 
 
 def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
@@ -95,27 +101,31 @@ def is_old(created_ns: int, now_ns: int) -> bool:
 # --- subnets ---------------------------------------------------------------------------------------------------------------------
 
 
-def discovers_subnets(settings: Settings) -> bool:
-    """Tell whether new ENIs can go to other subnets than the node's."""
-    return settings.enable_subnet_discovery and not settings.enable_imds_only_mode
+def is_excluded(subnet: Subnet, cluster_name: str) -> bool:
+    """Tell whether its tags keep a subnet from giving pods addresses: the role is 0, or the subnet is tagged for other clusters.
+
+    ipamd doesn't look at the tags of clusters if the subnet has no role, nor if CLUSTER_NAME is empty (ipamd: IsSubnetExcluded).
+    """
+    role = subnet.tag(SUBNET_ROLE_TAG)
+    return role == SUBNET_EXCLUDED or (bool(role) and not _serves(subnet, cluster_name))
 
 
-def is_excluded(subnet: Subnet) -> bool:
-    """Tell whether a tag excludes a subnet from giving pods addresses. The tag counts only under subnet discovery."""
-    return subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED
+def _serves(subnet: Subnet, cluster_name: str) -> bool:
+    clusters = [key.removeprefix(CLUSTER_TAG_PREFIX) for key, _ in subnet.tags if key.startswith(CLUSTER_TAG_PREFIX)]
+    return not (clusters and cluster_name) or cluster_name in clusters
 
 
-def discovered_subnets(subnets: Iterable[Subnet], primary_eni: NetworkInterface) -> tuple[Subnet, ...]:
+def discovered_subnets(subnets: Iterable[Subnet], primary_eni: NetworkInterface, cluster_name: str) -> tuple[Subnet, ...]:
     """Pick the subnets for new ENIs under subnet discovery, the one with the most free addresses first (ipamd: createENI).
 
-    They are in the VPC and zone of the node's primary ENI. The subnet of that ENI counts unless a tag excludes it; other subnets count
-    only if they have the tag kubernetes.io/role/cni.
+    They are in the VPC and zone of the node's primary ENI. An excluded subnet never counts. The node's own subnet needs no role; others do,
+    and an empty one is none (ipamd: isSubnetValidForENICreation).
     """
     fitting = [
         subnet
         for subnet in subnets
         if (subnet.vpc_id, subnet.availability_zone) == (primary_eni.vpc_id, primary_eni.availability_zone)
-        and not is_excluded(subnet)
-        and (subnet.subnet_id == primary_eni.subnet_id or subnet.tag(SUBNET_ROLE_TAG) is not None)
+        and not is_excluded(subnet, cluster_name)
+        and (subnet.subnet_id == primary_eni.subnet_id or subnet.tag(SUBNET_ROLE_TAG))
     ]
     return tuple(sorted(fitting, key=lambda subnet: -subnet.available_ip_address_count))

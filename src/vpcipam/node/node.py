@@ -88,7 +88,8 @@ class Node:
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
             policy: the rules that size the pool; None for ipamd's.
-            journals: one for each managed network card, ascending; empty for none. If they hold entries, call `restore`, not `start`.
+            journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
+                The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
             on_event: called with each `NodeEvent`; see `vpcipam.events`. It must be quick and must not change the node. It may look at the
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
@@ -184,7 +185,7 @@ class Node:
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card."""
+        """One datastore for each managed network card, ascending. `start` finds out that a card with only an EFA-only ENI is not managed."""
         return tuple(card.datastore for card in self._loop.cards)
 
     @property
@@ -221,9 +222,9 @@ class Node:
         return self._card(network_card).datastore.stats(now_ns)
 
     def managed_eni_limit(self, network_card: int = DEFAULT_NETWORK_CARD) -> int:
-        """The most managed ENIs on a card: the type's limit or MAX_ENI, less the unmanaged ENIs. Unlike `view`, it never waits."""
+        """The most managed ENIs on a card: the node's ENI limit, less the unmanaged ENIs. Unlike `view`, it never waits."""
         index = self._card(network_card).index
-        return self.settings.eni_limit(self.limits, index) - self._loop.membership.unmanaged_count(index)
+        return self.settings.eni_limit(self.limits) - self._loop.membership.unmanaged_count(index)
 
     def view(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolView:
         """Return one card's state as the warm-pool decisions see it. The functions of `vpcipam.warmpool` take it and give their reasons."""
@@ -243,10 +244,11 @@ class Node:
             return self._loop.calm(self._card(network_card), now_ns)
 
     def _card(self, network_card: int) -> Card:
-        cards = self._loop.cards
-        if not 0 <= network_card < len(cards):
-            raise InvalidArgument(f"network card {network_card} is not managed: the cards of node {self.name} are 0 to {len(cards) - 1}")
-        return cards[network_card]
+        for card in self._loop.cards:
+            if card.index == network_card:
+                return card
+        managed = ", ".join(str(card.index) for card in self._loop.cards)
+        raise InvalidArgument(f"network card {network_card} is not managed: the cards of node {self.name} are {managed}")
 
     # --- pods ---------------------------------------------------------------------------------------------------------
 

@@ -50,13 +50,14 @@ class Pace:
         if end_ns > begin_ns:
             self.anchor_ns = self.busy_until_ns = end_ns
 
+    def pause_growth(self, at_ns: int) -> None:
+        """Begin the pause after an out-of-addresses answer. There is one for all network cards."""
+        self._out_of_addresses_ns = at_ns
+
     def note(self, actions: Iterable[Action]) -> None:
-        """Note when actions changed the pool, or found the subnet out of addresses."""
+        """Note when actions changed the pool."""
         for action in actions:
-            if action.out_of_addresses:
-                self._out_of_addresses_ns = action.at_ns
-            elif action.grew:
-                self._out_of_addresses_ns = _LONG_AGO_NS  # another ENI, or another subnet, had room
+            if action.grew:
                 self._last_action_ns = action.at_ns
             elif action.kind is ActionKind.RELEASE_CIDRS:
                 self._last_decrease_ns = self._last_action_ns = action.at_ns

@@ -8,12 +8,13 @@ import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
-from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Tagger
+from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet, Tagger
 from vpcipam.errors import NodeError
 from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, TAG_BACKOFF, Backoff, Calls
 from vpcipam.node.interfaces import (
     CREATED_TAG,
     DESCRIPTION_PREFIX,
+    SUBNET_ROLE_TAG,
     card_index,
     created_tag_text,
     discovered_subnets,
@@ -40,17 +41,17 @@ class Provisioner:
 
     Attributes:
         mode: what slots hold.
-        eni_limits: the most ENIs on each managed network card.
+        eni_limit: the most ENIs on each network card, as far as ipamd knows. EC2 may allow fewer on a card.
         primary_eni: gives the node's subnet, zone and VPC.
         pod_subnet_id: the ENIConfig's subnet under custom networking, else None.
         discovers_subnets: new ENIs go to the subnet with the most free addresses, among the node's own and those tagged for pods.
-        cluster_name: CLUSTER_NAME, empty if it is not set.
+        cluster_name: CLUSTER_NAME, empty if it is not set. Subnets that are tagged for other clusters only are left alone.
     """
 
     ec2: Ec2Api
     instance_id: str
     mode: AddressMode
-    eni_limits: tuple[int, ...]
+    eni_limit: int
     primary_eni: NetworkInterface
     pod_subnet_id: str | None
     discovers_subnets: bool
@@ -120,8 +121,8 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create the ENI in every subnet, or refused a later call; the new ENI is then deleted, if EC2 allows it.
-            NodeError: the card has ENIs that the node doesn't have, and no room left; the new ENI is then deleted, if EC2 allows it. Or
-                the metadata never showed the ENI; a reconcile adopts it later.
+            NodeError: the tags of the subnets leave none for a new ENI. Or the card has ENIs that the node doesn't have, and no room left;
+                the new ENI is then deleted, if EC2 allows it. Or the metadata never showed the ENI; a reconcile adopts it later.
         """
         eni = self._create_in_a_subnet(slot_count, calls)
         try:
@@ -160,20 +161,39 @@ class Provisioner:
         return self._create(subnet_ids[-1], slot_count, calls)
 
     def _subnets_to_try(self, calls: Calls) -> tuple[str, ...]:
-        """The subnets for a new ENI, best first (ipamd: createENI)."""
+        """The subnets for a new ENI, best first (ipamd: createENI). No tag counts under custom networking.
+
+        Raises:
+            NodeError: the tags leave no subnet.
+            Ec2Error: under subnet discovery, EC2 refused twice to describe the subnets.
+        """
         if self.pod_subnet_id is not None:
             return (self.pod_subnet_id,)
-        if not self.discovers_subnets:
-            return (self.primary_eni.subnet_id,)
-        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
-        chosen = tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni))
+        own_id, discovers = self.primary_eni.subnet_id, self.discovers_subnets
+        try:
+            subnets = self._describe_subnets(calls)
+        except Ec2Error:
+            if not discovers:
+                return (own_id,)
+            subnets, discovers = (
+                self._describe_subnets(calls),
+                False,
+            )  # ipamd then falls back to the node's own subnet, if its tags allow it
+        if discovers:
+            chosen = tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni, self.cluster_name))
+        else:
+            chosen = () if own_id in self._excluded(subnets) else (own_id,)
         if not chosen:
             zone = self.primary_eni.availability_zone
             raise NodeError(
-                f"the tags of the subnets leave none in {zone} for a new ENI of {self.instance_id}: tag one kubernetes.io/role/cni=1"
-                f", or remove the tag of {self.primary_eni.subnet_id}"
+                f"the tags of the subnets leave none in {zone} for a new ENI of {self.instance_id}: tag one {SUBNET_ROLE_TAG}=1"
+                + ("" if self.discovers_subnets else " and set ENABLE_SUBNET_DISCOVERY to true")
+                + f", or remove the tag of {own_id}"
             )
         return chosen
+
+    def _describe_subnets(self, calls: Calls) -> tuple[Subnet, ...]:
+        return calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
 
     def _create(self, subnet_id: str, slot_count: int, calls: Calls) -> NetworkInterface:
         optional: dict[str, Any] = {}  # of these, an Ec2Api that shows no security groups needs none without IPv6
@@ -199,11 +219,11 @@ class Provisioner:
         EC2 may show ENIs that the node doesn't have: an attach or a detach failed halfway, or somebody else attached one.
 
         Raises:
-            NodeError: with those ENIs, the card is at its limit.
+            NodeError: with those ENIs, the card is at the limit.
         """
         instance = calls.do(lambda now_ns: self.ec2.describe_instance(self.instance_id, now_ns=now_ns))
         count = sum(card_index(eni) == network_card for eni in instance.network_interfaces)
-        if count >= self.eni_limits[network_card]:
+        if count >= self.eni_limit:
             raise NodeError(f"network card {network_card} of {self.instance_id} has {count} ENIs by now, and takes no more")
         return instance.free_device_index(network_card)
 
@@ -315,11 +335,11 @@ class Provisioner:
     # --- subnets -------------------------------------------------------------------------------------------------------------
 
     def excluded_subnets(self, calls: Calls) -> frozenset[str]:
-        """The ids of the VPC's subnets that a tag excludes from giving pods addresses."""
-        if not self.discovers_subnets:
-            return frozenset()
-        subnets = calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
-        return frozenset(subnet.subnet_id for subnet in subnets if is_excluded(subnet))
+        """The ids of the VPC's subnets whose attached ENIs give pods no addresses. The tags count only under subnet discovery."""
+        return self._excluded(self._describe_subnets(calls)) if self.discovers_subnets else frozenset()
+
+    def _excluded(self, subnets: Iterable[Subnet]) -> frozenset[str]:
+        return frozenset(subnet.subnet_id for subnet in subnets if is_excluded(subnet, self.cluster_name))
 
 
 def _insist(calls: Calls, call: Callable[[int], None], backoff: Backoff, *, done: ErrorCode) -> None:

@@ -48,7 +48,7 @@ def pool_view(
     return PoolView(
         mode=datastore.mode,
         slots_per_eni=limits.slots_per_eni,
-        eni_limit=settings.eni_limit(limits, datastore.network_card),
+        eni_limit=settings.eni_limit(limits),
         unmanaged_eni_count=unmanaged_eni_count,
         trunk_expected=is_trunk_expected(datastore, settings),
         custom_networking=settings.custom_network_cfg,

@@ -186,10 +186,9 @@ class Settings:
         """Whether the node deletes leaked ENIs: never in IPv6 mode, and only if provisioning is enabled."""
         return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
 
-    def eni_limit(self, limits: str | InstanceLimits, network_card: int = 0) -> int:
-        """The most ENIs on a network card: what the instance type allows, or MAX_ENI if that is lower; 0 on a card that the type lacks."""
-        cards = instance_limits(limits).network_cards
-        type_limit = cards[network_card] if network_card < len(cards) else 0
+    def eni_limit(self, limits: str | InstanceLimits) -> int:
+        """The most ENIs on each network card: what the type allows on the default card, or MAX_ENI if that is lower (ipamd: getMaxENI)."""
+        type_limit = instance_limits(limits).eni_limit
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
 
     def address_mode(self, limits: str | InstanceLimits) -> AddressMode:

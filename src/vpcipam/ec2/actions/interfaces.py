@@ -8,10 +8,10 @@ import attrs
 from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.state.call import INTERFACE_TYPES, sorted_texts, texts
+from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, sorted_texts, texts
 from vpcipam.ec2.state.filters import ENI_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
-from vpcipam.ec2.state.subnet import AddressCounts
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
 class InterfaceActions(Actions):
@@ -39,11 +39,13 @@ class InterfaceActions(Actions):
         """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
-        names it. `interface_type` is `interface`, `trunk`, `branch` or `efa`. Tags are pairs of key and value; if a key is given twice, its
-        last value counts. Without security groups the ENI gets the default one of its VPC; any id is taken.
+        names it. `interface_type` is `interface`, `trunk`, `branch`, `efa` or `efa-only`; the last has no addresses. Tags are pairs of key
+        and value; if a key is given twice, its last value counts. Without security groups the ENI gets the default one of its VPC; any id
+        is taken.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, or more than one IPv6 argument;
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any of
+                them for an EFA-only ENI;
                 InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
                 InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
                 primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
@@ -72,7 +74,12 @@ class InterfaceActions(Actions):
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
         groups = sorted_texts(security_group_ids)
-        addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
+        if interface_type != EFA_ONLY:
+            addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
+        elif primary is None and named.counts == counts == AddressCounts():
+            addresses = AddressSet()
+        else:
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         eni = self._account.create_eni(
             subnet, addresses, interface_type=interface_type, description=description, tags=read_tags, created_ns=call.now_ns
         )

@@ -11,9 +11,6 @@ from vpcipam.ec2.offline.wire import Members
 
 def _create(request: Request) -> Members:
     primary, secondary = _private_ips(request)
-    interface_type = request.get("InterfaceType", "interface")
-    if interface_type == "efa-only":
-        raise request.not_modelled("InterfaceType efa-only, an ENI without addresses,")
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
         private_ip=primary,
@@ -25,7 +22,7 @@ def _create(request: Request) -> Members:
         ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
         ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
         ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
-        interface_type=interface_type,
+        interface_type=request.get("InterfaceType", "interface"),
         description=request.get("Description", ""),
         tags=request.tags("network-interface"),
         security_group_ids=request.texts("Groups"),
