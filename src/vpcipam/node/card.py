@@ -12,7 +12,7 @@ from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.node.calls import SET_UP_BACKOFF, Backoff, Calls
-from vpcipam.node.interfaces import attachment_of, is_trunk, pod_cidrs
+from vpcipam.node.interfaces import attachment_of, is_primary, is_trunk, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
 from vpcipam.node.view import add_eni
@@ -226,14 +226,38 @@ class Card:
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
     def differences(self, attached: Mapping[str, NetworkInterface], now_ns: int) -> Differences:
-        """Compare the datastore with the managed ENIs on the card; CIDRs released within the last 60 s don't count as gained."""
+        """Compare the datastore with the managed ENIs on the card.
+
+        CIDRs released within the last 60 s don't count as gained, nor do those of the primary ENI under custom networking.
+        """
         recent = {cidr for cidr, until_ns in self._released_cidrs.items() if until_ns > now_ns}
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
             if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
         }
-        return differences(self.datastore, attached, moved=moved, ignore=recent)
+        return differences(self.datastore, attached, moved=moved, ignore=recent | self._own_cidrs(attached))
+
+    def _own_cidrs(self, attached: Mapping[str, NetworkInterface]) -> set[str]:
+        """The CIDRs of the primary ENI, if pods must not get addresses of it. ipamd would give them to pods (upstream issue 1466)."""
+        if not self.settings.custom_network_cfg:
+            return set()
+        return {cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode)}
+
+    def leave_own_cidrs(self, now_ns: int) -> list[Action]:
+        """Under custom networking, drop the primary ENI's CIDRs without a pod from the datastore; on EC2 they stay.
+
+        Some may be a person's. Those with pods stay: they are from before custom networking was switched on.
+        """
+        if not self.settings.custom_network_cfg:
+            return []
+        left = [
+            (eni.eni_id, tuple(cidr for cidr in self.datastore.cidrs(eni.eni_id) if self._remove_if_unused(eni.eni_id, cidr, now_ns)))
+            for eni in self.datastore.eni_stats(now_ns)
+            if eni.primary
+        ]
+        reason = "custom networking: the primary ENI gives pods no addresses"
+        return [Action(now_ns, ActionKind.DROP_CIDRS, self.index, eni_id, cidrs, reason) for eni_id, cidrs in left if cidrs]
 
     @property
     def has_unconfirmed_cidrs(self) -> bool:

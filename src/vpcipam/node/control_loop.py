@@ -175,7 +175,7 @@ class ControlLoop:
         Raises:
             NodeError: pods would never get an address, because a node with custom networking got no ENI.
         """
-        released = [action for card in self.cards for action in self._release_stale(card, calls)]
+        released = [action for card in self.cards for action in (*card.leave_own_cidrs(calls.now_ns), *self._release_stale(card, calls))]
         filled: list[Action] = []
         if self.settings.provisioning_enabled:
             self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
