@@ -159,7 +159,10 @@ class Provisioner:
         except Ec2Error:
             if not discovers:
                 return (own_id,)
-            subnets, discovers = self._describe_subnets(calls), False  # ipamd then falls back to the node's own subnet, if its tags allow it
+            subnets, discovers = (
+                self._describe_subnets(calls),
+                False,
+            )  # ipamd then falls back to the node's own subnet, if its tags allow it
         if discovers:
             chosen = tuple(subnet.subnet_id for subnet in discovered_subnets(subnets, self.primary_eni, self.cluster_name))
         else:

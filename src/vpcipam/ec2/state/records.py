@@ -131,7 +131,9 @@ class EniRecord:
     @property
     def counts(self) -> AddressCounts:
         """The number of its addresses of each kind, the primary one included."""
-        return AddressCounts(len(self._primary) + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
+        return AddressCounts(
+            len(self._primary) + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes)
+        )
 
     @property
     def is_in_use(self) -> bool:
