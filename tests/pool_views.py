@@ -60,7 +60,17 @@ def eni(
 
 
 def view(
-    *enis, mode="secondary-ip", slots=9, limit=3, unmanaged=0, trunk_expected=False, custom=False, max_pods=110, cooling=None, aware=False
+    *enis,
+    mode="secondary-ip",
+    slots=9,
+    limit=3,
+    unmanaged=0,
+    trunk_expected=False,
+    custom=False,
+    max_pods=110,
+    cooling=None,
+    aware=False,
+    card=0,
 ):
     """A view whose totals are the sums over its ENIs."""
     total = sum(each.total_count for each in enis)
@@ -79,6 +89,7 @@ def view(
         stats=PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes),
         enis=enis,
         cooldown_aware=aware,
+        network_card=card,
     )
 
 
@@ -125,6 +136,7 @@ def pools(draw, *, plain=False):
         custom=draw(st.booleans()),
         max_pods=draw(st.sampled_from([1, 16, 17, 110])),
         aware=not plain and draw(st.booleans()),
+        card=draw(st.sampled_from([0, 0, 1])),
     )
     ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
     warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)

@@ -56,4 +56,5 @@ def pool_view(
         stats=datastore.stats(now_ns),
         enis=datastore.eni_stats(now_ns),
         cooldown_aware=cooldown_aware,
+        network_card=datastore.network_card,
     )
