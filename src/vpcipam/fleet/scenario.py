@@ -239,6 +239,7 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
         placement=table.text("placement", "lowest", among=PLACEMENTS),
         policy=_policy(table),
         cooldown_aware_targets=table.flag("cooldown_aware_targets", default=False),
+        hold_cooling_cidrs=table.flag("hold_cooling_cidrs", default=False),
         boot_ns=table.nanoseconds("boot", 60),
         scale_down_after_ns=table.nanoseconds("scale_down_after", 600, low=SHORTEST_S),
     )

@@ -57,7 +57,7 @@ class NodeGroup:
         pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
         max_pods: the kubelet's limit; None for what EKS sets.
         host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
-        placement, cooldown_aware_targets, policy: see `vpcipam.node.Node`.
+        placement, cooldown_aware_targets, hold_cooling_cidrs, policy: see `vpcipam.node.Node`.
         boot_ns: the time from the launch of an instance to the start of its ipamd; initial nodes have booted.
     """
 
@@ -74,6 +74,7 @@ class NodeGroup:
     placement: str = "lowest"
     policy: WarmPolicy = attrs.field(factory=IpamdPolicy)
     cooldown_aware_targets: bool = False
+    hold_cooling_cidrs: bool = False
     boot_ns: int = MINUTE_NS
     scale_down_after_ns: int = 10 * MINUTE_NS
 

@@ -58,6 +58,7 @@ class ControlLoop:
     given_name: str | None
     chance: Scatter
     cooldown_aware_targets: bool
+    hold_cooling_cidrs: bool
     policy: WarmPolicy
     cordoned: bool = False
     terminating: bool = False
@@ -90,6 +91,7 @@ class ControlLoop:
             max_pods=self.max_pods,
             unmanaged_eni_count=self.membership.unmanaged_count(card.index),
             cooldown_aware=self.cooldown_aware_targets,
+            hold_cooling_cidrs=self.hold_cooling_cidrs,
         )
 
     def calm(self, card: Card, now_ns: int) -> Calm:

@@ -12,7 +12,7 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
-from vpcipam.journal.protocol import Journal
+from vpcipam.journal.protocol import Journal, Restored
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
@@ -68,6 +68,7 @@ class Node:
         placement: str = "lowest",
         seed: int = 0,
         cooldown_aware_targets: bool = False,
+        hold_cooling_cidrs: bool = False,
         policy: WarmPolicy | None = None,
         journals: Iterable[Journal] = (),
         on_event: Callable[[NodeEvent], object] | None = None,
@@ -87,6 +88,7 @@ class Node:
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
+            hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
                 The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
@@ -123,6 +125,7 @@ class Node:
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
+            hold_cooling_cidrs=hold_cooling_cidrs,
             policy=IpamdPolicy() if policy is None else policy,
         )
         self._loop.reset(self._empty_datastores())
@@ -292,8 +295,14 @@ class Node:
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """The quarantined entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
+        """The quarantined entries of the journals; see `release_quarantined` and `accept_quarantined` of `Datastore`."""
         return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
+
+    def accept_all_quarantined(self, now_ns: int) -> tuple[Assignment, ...]:
+        """Accept every entry in quarantine that fits, card by card; see `Datastore.accept_all_quarantined`."""
+        self._require_started()
+        self._settle_unless_in_use(now_ns)
+        return tuple(each for datastore in self.datastores for each in datastore.accept_all_quarantined(now_ns))
 
     def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
         self._require_started()
@@ -328,8 +337,7 @@ class Node:
         """
         with self._lock:
             self._require_not_started()
-            for journal in self._journals:
-                held = journal.restore(now_ns)
+            for held in self._read_journals(now_ns):
                 if held.assigned or held.cooling or held.problems:
                     what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
                     raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
@@ -358,7 +366,15 @@ class Node:
                 raise NodeError(
                     f"node {self.name} has no journals to restore from: pass them to Node(…, journals=…), or call start(now_ns)"
                 )
+            self._read_journals(now_ns, trust_clock=trust_clock)
             return self._start(now_ns, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock))
+
+    def _read_journals(self, now_ns: int, *, trust_clock: bool = True) -> tuple[Restored, ...]:
+        """Read the journals, and let each card remember what it has given back, before it adopts what is attached."""
+        journals = tuple(journal.restore(now_ns) for journal in self._journals)
+        for card, held in zip(self._loop.cards, journals, strict=False):  # a node without journals has cards, too
+            card.released.restore(held, now_ns, trust_clock=trust_clock)
+        return journals
 
     def _require_not_started(self) -> None:
         if self._started:
