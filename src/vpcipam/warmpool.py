@@ -283,12 +283,12 @@ def shrink(view: PoolView, settings: Settings) -> Shrink | None:
 
 
 def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
-    """Release up to `slot_count` CIDRs without pods, and all empty CIDRs that give no new addresses; None if there are none."""
+    """Release up to `slot_count` CIDRs without pods, and all that give no new addresses and where nothing cools; None if there are none."""
     over, hold = slot_count, view.hold_cooling_cidrs
     requests = []
     for eni in reversed(view.enis):
         idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
-        stale = eni.stale_cidr_count - (eni.cooling_stale_cidr_count if hold else 0)
+        stale = eni.stale_cidr_count - eni.cooling_stale_cidr_count
         over -= idle
         if idle + stale:
             requests.append(SlotRequest(eni.eni_id, idle + stale))

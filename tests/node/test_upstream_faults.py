@@ -4,6 +4,7 @@ import pytest
 
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import instance_limits
+from vpcipam.sandbox import SandboxKey
 
 S = 1_000_000_000
 CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
@@ -94,8 +95,7 @@ def test_fault_16_pods_from_before_custom_networking_keep_their_addresses(world)
     here = world("m5.large", journals=[journal])
     (before,) = here.assign("a")
     here.restart(CUSTOM, journals=[journal]).restore(here.now_ns)
-    (held,) = here.node.datastores[0].assignments()
-    assert held.address == before.address
+    assert here.node.datastores[0].assignment_of(SandboxKey("aws-cni", "a", "eth0")).address == before.address
     assert here.shape() == {0: 1, 1: 9}
     here.run(300)
     (after,) = here.unassign("a")

@@ -135,7 +135,7 @@ def shrunk_naively(pool, over):
     """Go from the last ENI to the first, one CIDR at a time."""
     given_back = {}
     for each in pool.enis[::-1]:
-        count = each.stale_cidr_count
+        count = each.stale_cidr_count - each.cooling_stale_cidr_count
         for _ in range(each.idle_cidr_count):
             if over:
                 over -= 1

@@ -310,6 +310,7 @@ def test_nothing_is_released_while_every_surplus_cidr_cools():
     assert shrink(view(eni(0, 4, 0, cooling_idle=4), hold=True), targets(2)) is None
 
 
-def test_cidrs_of_the_other_mode_are_held_while_they_cool():
-    assert requests(shrink(view(eni(0, 4, 4, stale=3, cooling_stale=2), hold=True), targets(1))) == [("eni-0", 1)]
-    assert shrink(view(eni(0, 4, 4, stale=3, cooling_stale=3), hold=True), targets(1)) is None
+@pytest.mark.parametrize("hold", [False, True])
+def test_cidrs_of_the_other_mode_are_held_while_they_cool(hold):
+    assert requests(shrink(view(eni(0, 4, 4, stale=3, cooling_stale=2), hold=hold), targets(1))) == [("eni-0", 1)]
+    assert shrink(view(eni(0, 4, 4, stale=3, cooling_stale=3), hold=hold), targets(1)) is None
