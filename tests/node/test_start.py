@@ -460,7 +460,7 @@ def test_a_card_with_an_efa_only_eni_and_an_unmanaged_one_is_not_managed(world):
     assert [datastore.network_card for datastore in here.node.datastores] == [0, 2]
 
 
-def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world, kinds):
+def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world):
     # ipamd counts the surplus there in addresses.
     here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true", "ENABLE_PREFIX_DELEGATION": "true"})
     on_card = [(action.at_ns // S, action.kind.value) for action in here.run(100) if action.network_card == 1]

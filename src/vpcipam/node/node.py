@@ -185,7 +185,7 @@ class Node:
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card, ascending. `start` finds out that a card with only an EFA-only ENI is not managed."""
+        """One datastore for each managed network card, ascending. `start` drops a card that has nothing but an EFA-only ENI."""
         return tuple(card.datastore for card in self._loop.cards)
 
     @property

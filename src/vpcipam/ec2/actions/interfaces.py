@@ -38,16 +38,15 @@ class InterfaceActions(Actions):
         """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
-        names it. `interface_type` is `interface`, `trunk`, `branch`, `efa` or `efa-only`; the last has no addresses. Tags are pairs of key and value; if a key is given twice, its
-        last value counts.
+        names it. `interface_type` is `interface`, `trunk`, `branch`, `efa` or `efa-only`; the last has no addresses. Tags are pairs of key
+        and value; if a key is given twice, its last value counts.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any of
-                them for an EFA-only ENI;
-                InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
-                InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
-                primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
-                IPv4 addresses.
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
+                address of an EFA-only ENI; InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet
+                without it; InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick
+                as the primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the
+                other IPv4 addresses.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
