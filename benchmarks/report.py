@@ -17,7 +17,7 @@ from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, p
 from vpcipam import PodRef
 
 STEPS = 5_000  # a round takes a fraction of a millisecond, so the machine rarely switches processes within a round
-BURST = 3  # pods at a time: the most that fit into the smallest pool
+BURST = 3  # pods at a time; so many fit even into the smallest pool
 POOLS = (
     (1, 16),
     (7, 16),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.errors import SettingsError
+from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
@@ -74,7 +74,23 @@ def test_an_ipv6_node_has_its_one_prefix_and_never_grows(account):
 
 
 def test_max_pods_can_be_given(account):
-    assert account().survey(max_pods=7).max_pods == 7
+    here = account("m5a.4xlarge")
+    seen = [here.survey(**arguments) for arguments in ({}, {"max_pods": 7}, {"max_pods_by": "ami"})]
+    assert [(each.max_pods, each.max_pods_by) for each in seen] == [(110, "managed-node-group"), (7, None), (234, "ami")]
+    assert [each.to_dict()["max_pods_by"] for each in seen] == ["managed-node-group", None, "ami"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_pods": 0}, "max_pods must be 1 or more, not 0"),
+        ({"max_pods_by": "eks"}, "must be one of managed-node-group, ami, karpenter, not 'eks'"),
+        ({"max_pods": 7, "max_pods_by": "ami"}, "leave out max_pods or max_pods_by"),
+    ],
+)
+def test_wrong_max_pods_are_refused(account, arguments, message):
+    with pytest.raises(InvalidArgument, match=message):
+        account().survey(**arguments)
 
 
 def test_settings_that_ipamd_refuses_are_refused(account):

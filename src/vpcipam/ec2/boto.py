@@ -44,7 +44,7 @@ LONGEST_PAUSE_S = 60.0
 JITTER = 0.15
 """The pauses between attempts: 200 ms, doubled each time, plus up to 15 % (ipamd: its retries of detaching and deleting ENIs)."""
 ATTEMPT_COUNT = 8
-"""The pauses of eight attempts add up to 25 s; meanwhile EC2's bucket of mutating calls gains 125 tokens."""
+"""The pauses of eight attempts add up to 25 s. EC2 fills an empty bucket of mutating calls (50 tokens, 5 a second) in 10 s."""
 
 _PAGE_SIZE = 1_000
 _PAGE_SIZE_OF_TYPES = 100

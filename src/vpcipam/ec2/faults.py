@@ -25,7 +25,7 @@ NODE_ACTIONS = (
 """The actions that a node calls; the others, such as launching instances and creating subnets, belong to the setup."""
 
 _DRAW_BOUND = 1 << 53
-"""Draws are below this bound. A float has 53 bits, so a rate of 1 picks every call and a rate of 0 picks none."""
+"""Draws are below this bound. A float has 53 bits, so the product of a rate and the bound is exact."""
 
 
 class Crash(BaseException):

@@ -1307,7 +1307,7 @@ cdef class AddressPool:
         return 0
 
     cdef inline int32_t _choose(self) noexcept:
-        """Choose the block of the next address. A block must be open, and the ranks must be up to date."""
+        """Choose the block of the next address. Some open block must have a free address, and the ranks must be up to date."""
         if self._placement == LOWEST:
             return self._by_rank[tree_first(&self._open_ranks)]
         if self._placement == RANDOM:

@@ -831,7 +831,7 @@ class AddressPool(Generic[K]):
             block.rank = rank
 
     def _choose(self) -> _Block:
-        """Choose the block of the next address. A block must be open."""
+        """Choose the block of the next address. Some open block must have a free address."""
         if self._placement != "random":
             return self._blocks[self._open[0][2]]
         starts = [0]  # where each group begins in `_open`

@@ -14,7 +14,7 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
-from vpcipam.limits import InstanceLimits, instance_limits, max_pods
+from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
 from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
 
@@ -247,12 +247,6 @@ class Settings:
         if limits is not None:
             found += _type_mismatches(self, limits)
         return sort_diagnostics(found)
-
-
-def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
-    """The kubelet's limit as EKS sets it for these settings; EKS ignores MAX_ENI."""
-    prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
-    return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
 
 
 def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
