@@ -55,8 +55,8 @@ NAMES = {
     "vpcipam.journal.ipam_json": "IpamJsonFile",
     "vpcipam.journal.protocol": "Assigned Cooling Journal MemoryJournal Released Restored",
     "vpcipam.journal.sqlite": "SqliteJournal",
-    "vpcipam.limits": "ADDRESSES_PER_PREFIX COLUMNS HOST_NETWORK_PODS InstanceLimits all_instance_limits format_row instance_limits "
-    "instance_types load_limits max_pods parse_row recommended_max_pods",
+    "vpcipam.limits": "ADDRESSES_PER_PREFIX COLUMNS HOST_NETWORK_PODS InstanceLimits MaxPodsBy MaxPodsSum all_instance_limits format_row "
+    "instance_limits instance_types load_limits max_pods parse_row recommended_max_pods sum_max_pods",
     "vpcipam.node": "Node NodeEvent default_max_pods",
     "vpcipam.planner": "Decision EniPlan NodePlan PODS_LIMIT Stage plan",
     "vpcipam.policies": "AzureCnsPolicy BandPolicy CiliumEniPolicy HysteresisPolicy POLICIES policy_named",
@@ -66,7 +66,7 @@ NAMES = {
     "vpcipam.quarantine": "Quarantined",
     "vpcipam.restoration": "Restoration",
     "vpcipam.sandbox": "PodRef SandboxKey",
-    "vpcipam.settings": "Diagnostic Level Settings VARIABLES Variable explain",
+    "vpcipam.settings": "Diagnostic Level Settings VARIABLES Variable default_max_pods explain resolve_max_pods",
     "vpcipam.stats": "Assignment EniStats PoolStats",
     "vpcipam.warmpool": "FreeEni Grow IpamdPolicy PoolView Shrink SlotRequest TargetState WarmPolicy free_eni grow shrink target_state",
 }

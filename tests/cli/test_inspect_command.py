@@ -151,7 +151,7 @@ def test_settings_come_from_a_manifest_and_single_variables(cli, account, manife
     assert answer.code == 0
     assert "/28 prefixes" in answer.out
     assert "as AWS ships it" not in answer.out
-    assert "50, 2 of them" in answer.out
+    assert "50, as given; 2 of them" in answer.out
     read = cli("inspect", *here.options, "--daemonset", manifest)
     assert "warning: ENABLE_POD_ENCRYPTION: " in read.err
 
@@ -212,6 +212,7 @@ def test_examples_run_as_written(cli, account, manifest, example):
         (("--ec2",), "needs --instance-id ID"),
         (("--ec2", "--instance-id", ""), "needs --instance-id ID"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "0"), "--max-pods"),
+        (("--ec2", "--instance-id", "i-1", "--max-pods", "9", "--max-pods-by", "ami"), "--max-pods and --max-pods-by exclude each other"),
         (("--ec2", "--instance-id", "i-1", "--set", "X"), "NAME=VALUE"),
         (("node.json",), "unexpected extra argument"),
     ],

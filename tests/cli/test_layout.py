@@ -103,7 +103,7 @@ def test_a_terminal_without_unicode_gets_ascii_signs(on_terminal, monkeypatch):
 
 def test_an_encoding_without_unicode_gets_ascii_signs(process):
     answer = process("max-pods", "m5.large", PYTHONIOENCODING="ascii")
-    assert answer.err == "= 3 ENIs x (10 IPv4 addresses - 1) + 2 host-network pods\n"
+    assert answer.err.startswith("= 29 by managed-node-group: 3 ENIs x (10 IPv4 addresses - 1) + 2 host-network pods\n")
     assert process("plan", "💥", "--pods", "1", PYTHONIOENCODING="ascii").err.startswith("vpcipam: unknown instance type '\\U0001f4a5'")
     answer = process("settings", "-", stdin="env: {💥: 1}", PYTHONIOENCODING="ascii")
     assert "warning: \\U0001f4a5" in answer.out

@@ -44,7 +44,7 @@ def test_the_table_shows_the_limits_for_pods(cli):
     assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28"]
     assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110"]
     assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none"]
-    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "737", "250"]
+    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "250", "250"]
 
 
 def test_an_unknown_type_is_refused_and_similar_names_suggested(cli):

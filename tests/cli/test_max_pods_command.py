@@ -10,13 +10,53 @@ from vpcipam.limits import max_pods
 def test_one_type_prints_only_the_number(cli):
     answer = cli("max-pods", "m5.large")
     assert (answer.code, answer.out) == (0, "29\n")
-    assert answer.err == "= 3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
+    formula = "3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
+    assert answer.err == f"= 29 by managed-node-group: {formula}= 29 by ami: {formula}= 29 by karpenter: {formula}"
+
+
+def test_the_three_figures_stand_side_by_side(cli):
+    answer = cli("max-pods", "c5.4xlarge")
+    assert answer.out == "110\n"
+    formula = "8 ENIs × (30 IPv4 addresses − 1) + 2 host-network pods"
+    assert answer.err.splitlines() == [
+        f"= 110 by managed-node-group: {formula} = 234, capped at 110 for 16 vCPUs",
+        f"= 234 by ami: {formula}",
+        f"= 234 by karpenter: {formula}",
+    ]
+    document = cli("max-pods", "c5.4xlarge", "--json").document
+    assert (document["max_pods"], document["max_pods_by"]) == (110, "managed-node-group")
+    assert {by: each["max_pods"] for by, each in document["by_provisioner"].items()} == {
+        "managed-node-group": 110,
+        "ami": 234,
+        "karpenter": 234,
+    }
+    assert document["by_provisioner"]["ami"]["formula"] == formula
+
+
+def test_the_number_of_any_of_the_three_can_be_had(cli):
+    for by, number in (("managed-node-group", 110), ("ami", 234), ("karpenter", 205)):
+        options = ("max-pods", "m5a.4xlarge", "--custom-networking", "--prefix-delegation", "--max-pods-by", by)
+        assert cli(*options).out == f"{number}\n"
+        document = cli(*options, "--json").document
+        assert (document["max_pods"], document["max_pods_by"]) == (number, by)
+        assert document["formula"] == document["by_provisioner"][by]["formula"]
+
+
+def test_a_formula_names_the_options_that_do_not_count(cli):
+    _, ami, karpenter = cli("max-pods", "m5.large", "--prefix-delegation", "--custom-networking", "--max-eni", "2").err.splitlines()
+    assert ami.endswith("+ 2 host-network pods; not counted: prefixes, custom networking, MAX_ENI")
+    assert karpenter == (
+        "= 20 by karpenter: (3 ENIs − the primary) × (10 IPv4 addresses − 1) + 2 host-network pods; not counted: prefixes, MAX_ENI"
+    )
+    assert cli("max-pods", "hpc6id.32xlarge", "--custom-networking").err.endswith(
+        "= 0 by karpenter: (1 ENI − the primary) × (50 IPv4 addresses − 1) = 0\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "number", "formula"),
     [
-        (("--prefix-delegation",), 110, "= 434, capped at 110 as EKS recommends for 2 vCPUs"),
+        (("--prefix-delegation",), 110, "= 434, capped at 110 for 2 vCPUs"),
         (("--prefix-delegation", "--uncapped"), 434, "3 ENIs × (10 IPv4 addresses − 1) × 16 of a prefix + 2 host-network pods"),
         (("--custom-networking",), 20, "(3 ENIs − the primary) × (10 IPv4 addresses − 1) + 2 host-network pods"),
         (("--max-eni", "1"), 11, "1 ENI × (10"),
@@ -58,14 +98,22 @@ def test_json_equals_the_library_with_every_combination_of_options(cli, name):
 def test_several_types_give_a_table_and_a_list(cli):
     assert [each["max_pods"] for each in cli("max-pods", "t3.small", "m5.large", "--json").document] == [11, 29]
     answer = cli("max-pods", "t3.small", "m5.large")
-    assert [line.split()[:2] for line in answer.out.splitlines()[2:]] == [["t3.small", "11"], ["m5.large", "29"]]
+    lines = answer.out.splitlines()
+    assert [line.split() for line in (lines[0], *lines[2:4])] == [
+        ["type", "managed-node-group", "ami", "karpenter"],
+        ["t3.small", "11", "11", "11"],
+        ["m5.large", "29", "29", "29"],
+    ]
+    assert lines[5:7] == ["t3.small", "  managed-node-group, ami, karpenter: 3 ENIs × (4 IPv4 addresses − 1) + 2"]
     assert answer.err == ""
+    assert "  ami, karpenter: 8 ENIs × (30 IPv4 addresses − 1) + 2 host-network pods\n" in cli("max-pods", "c5.4xlarge", "m5.large").out
 
 
 def test_wrong_arguments_are_usage_errors(cli):
     assert "TYPE" in cli("max-pods").usage_error
     for value in ("0", "-1", "x", "1.5", ""):
         assert "--max-eni" in cli("max-pods", "m5.large", f"--max-eni={value}").usage_error
+    assert "--max-pods-by" in cli("max-pods", "m5.large", "--max-pods-by", "eks").usage_error
     assert "--nope" in cli("max-pods", "m5.large", "--nope").usage_error
 
 

@@ -141,6 +141,9 @@ def test_an_unknown_type_is_refused(cli):
         ("m5.large", "--pods", "1", "--nodes", "0"),
         ("m5.large", "--pods", "1", "--nodes", "-3"),
         ("m5.large", "--pods", "1", "--max-pods", "0"),
+        ("m5.large", "--pods", "1", "--max-pods-by", "eks"),
+        ("m5.large", "--pods", "1", "--max-pods", "29", "--max-pods-by", "managed-node-group"),
+        ("m5.large", "--pods", "1", "--max-pods-by", "ami", "--max-pods", "29"),
         ("m5.large", "--pods", "1", "--set", "X"),
         ("m5.large", "--pods", "1", "--set", "=5"),
         ("m5.large", "--pods", "1", "--set"),
@@ -149,3 +152,20 @@ def test_an_unknown_type_is_refused(cli):
 )
 def test_wrong_arguments_are_usage_errors(cli, arguments):
     assert cli("plan", *arguments).usage_error
+
+
+@pytest.mark.parametrize(
+    ("options", "named", "members"),
+    [
+        ((), "110, as a managed node group sets it; 2 of them", ["managed-node-group", 110, 120]),
+        (("--max-pods-by", "managed-node-group"), "110, as a managed node group sets it; 2 of them", ["managed-node-group", 110, 120]),
+        (("--max-pods-by", "ami"), "234, as the AMI sets it; 2 of them", ["ami", 234, 150]),
+        (("--max-pods-by", "karpenter"), "234, as Karpenter sets it; 2 of them", ["karpenter", 234, 150]),
+        (("--max-pods", "234"), "234, as given; 2 of them", [None, 234, 150]),
+    ],
+)
+def test_the_output_names_what_sets_max_pods(cli, options, named, members):
+    arguments = ("plan", "m5a.4xlarge", "--pods", "100", *options)
+    assert f"kubelet's max-pods {named}" in " ".join(cli(*arguments).out.split())
+    document = cli(*arguments, "--json").document
+    assert [document[name] for name in ("max_pods_by", "max_pods", "subnet_ips")] == members

@@ -117,7 +117,7 @@ def test_totals_name_addresses_subnet_limits_and_calls(cli):
     assert "attached 27 addresses: 12 in use, 15 free" in out
     assert "taken out of the subnet 30 IPv4 addresses" in out
     assert "hard limit 27 pods with a VPC address: 3 ENIs for pods × 9 slots" in out
-    assert "kubelet's max-pods 29, 2 of them" in out
+    assert "kubelet's max-pods 29, as a managed node group sets it; 2 of them" in out
     assert "2×CreateNetworkInterface" in out
 
 

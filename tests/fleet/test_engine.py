@@ -54,11 +54,12 @@ def test_every_pod_and_address_is_accounted_for_at_any_time(scenario):
     assert came == summary.pods == len(scenario.workload.runs)
 
 
-def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.0.0.0/24", **options):
-    group_options = {name: options.pop(name) for name in ("boot_ns", "scale_down_after_ns", "max_pods") if name in options}
+def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.0.0.0/24", instance_type="t3.small", **options):
+    names = ("boot_ns", "scale_down_after_ns", "max_pods", "max_pods_by")
+    group_options = {name: options.pop(name) for name in names if name in options}
     group = NodeGroup(
         name="g",
-        instance_type="t3.small",
+        instance_type=instance_type,
         count=count,
         settings=Settings(),
         subnets=("a",),
@@ -68,6 +69,14 @@ def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.
     )
     workload = FixedWorkload(tuple(PodRun(name, *times) for name, *times in runs))
     return Scenario("one", duration_s * S, (SubnetSpec("a", cidr),), (group,), workload, ("10.0.0.0/16",), **options)
+
+
+@pytest.mark.parametrize(("by", "pods", "attached"), [(None, 108, 116), ("ami", 130, 174), ("karpenter", 130, 174)])
+def test_what_sets_max_pods_limits_pods_and_addresses(by, pods, attached):
+    runs = [(f"p{number}", number * S, None) for number in range(130)]
+    result = simulate(fleet_of(runs, 300, instance_type="m5a.4xlarge", max_pods_by=by))
+    assert result.summary.pods_running == pods
+    assert result.samples[-1].addresses_attached == attached
 
 
 class Recounting(Fleet):
@@ -144,6 +153,15 @@ def test_nodes_are_launched_for_pending_pods_and_terminated_when_empty():
     assert result.summary.for_node.max_ns == 30 * S
     assert result.summary.calls["TerminateInstances"] == 2
     assert result.samples[-1].addresses_attached < result.summary.addresses_peak
+
+
+def test_the_shortest_time_before_a_scale_down_lets_a_run_end():
+    # The last nodes stay empty at the group's minimum: they are looked at every 10 s, not every nanosecond.
+    runs = [(f"p{number}", S, 200 * S) for number in range(20)]
+    scenario = fleet_of(runs, 600, minimum=1, maximum=3, boot_ns=30 * S, scale_down_after_ns=1)
+    result = simulate(scenario)
+    assert result.summary.calls["TerminateInstances"] == 2
+    assert result.samples[-1].nodes == 1
 
 
 def test_a_launch_refused_by_a_full_subnet_is_an_event():

@@ -28,6 +28,7 @@ from vpcipam.fleet.workload import (
     PodRun,
     Wave,
 )
+from vpcipam.limits import MaxPodsBy
 from vpcipam.policies import policy_named
 from vpcipam.settings import Settings
 
@@ -205,6 +206,26 @@ def test_all_keys_of_a_group_are_read():
         scale_down_after_ns=1_000_000,
     )
     assert group.pods_per_node == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "by", "max_pods"),
+    [
+        ("", None, 110),
+        ('max_pods_by = "managed-node-group"', "managed-node-group", 110),
+        ('max_pods_by = "ami"', "ami", 234),
+        ('max_pods_by = "karpenter"\nsettings = {AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true}', "karpenter", 205),
+    ],
+)
+def test_a_group_says_what_sets_max_pods(keys, by, max_pods):
+    group = read(group=f'name = "w"\ninstance_type = "m5a.4xlarge"\ncount = 1\n{keys}').groups[0]
+    assert (group.max_pods_by, group.kubelet_max_pods, group.pods_per_node) == (by, max_pods, max_pods - 2)
+
+
+def test_a_sweep_can_try_all_that_set_max_pods():
+    scenario = read(group='name = "w"\ninstance_type = "m5a.4xlarge"\ncount = 1')
+    tried = [scenario.with_changes({"group.w.max_pods_by": by}).groups[0].kubelet_max_pods for by in MaxPodsBy]
+    assert tried == [110, 234, 234]
 
 
 @pytest.mark.parametrize(("value", "text"), [("5", "5"), ('"5"', "5"), ("true", "true"), ("false", "false")])
@@ -403,6 +424,14 @@ def test_a_node_is_named_after_its_group_and_number():
         (toml(group=f"{GROUP}\nmin_count = 3"), "group.workers.min_count: must be a whole number from 0 to 2, not 3"),
         (toml(group=f"{GROUP}\nmax_count = 1"), "group.workers.max_count: must be a whole number from 2 to 100000, not 1"),
         (toml(group=f"{GROUP}\nmax_pods = 0"), "group.workers.max_pods: must be a whole number from 1"),
+        (
+            toml(group=f'{GROUP}\nmax_pods_by = "eks"'),
+            "group.workers.max_pods_by: is 'eks'; it must be one of managed-node-group, ami, karpenter",
+        ),
+        (
+            toml(group=f'{GROUP}\nmax_pods = 9\nmax_pods_by = "ami"'),
+            "group.workers.max_pods_by: has no effect beside max_pods = 9; leave one of the two out",
+        ),
         (toml(group=f"{GROUP}\nsubnets = []"), "group.workers.subnets: is empty; leave it out for all subnets"),
         (toml(group=f'{GROUP}\nsubnets = ["aa"]'), "group.workers.subnets: there is no subnet 'aa'; there are a; did you mean a?"),
         (toml(group=f'{GROUP}\nsubnets = "a"'), "group.workers.subnets: must be a list of texts"),
@@ -601,6 +630,7 @@ def test_a_scenario_made_in_python_is_checked_too(changes, wanted):
         ({"max_count": 1}, "max_count: must be a whole number from 2 to 100000, not 1"),
         ({"max_count": 100_001}, "max_count: must be a whole number"),
         ({"max_pods": 0}, "max_pods: must be a whole number from 1"),
+        ({"max_pods": 9, "max_pods_by": "ami"}, "max_pods_by: has no effect beside max_pods = 9"),
         ({"host_network_pods": -1}, "host_network_pods: must be a whole number from 0"),
         ({"boot_ns": -1}, "boot: must be a whole number from 0"),
         ({"boot_ns": MAX_NS + 1}, "boot: must be a whole number"),

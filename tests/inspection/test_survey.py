@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.ec2.api import Ec2Error
-from vpcipam.errors import SettingsError
+from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
@@ -74,7 +74,23 @@ def test_an_ipv6_node_has_its_one_prefix_and_never_grows(account):
 
 
 def test_max_pods_can_be_given(account):
-    assert account().survey(max_pods=7).max_pods == 7
+    here = account("m5a.4xlarge")
+    seen = [here.survey(**arguments) for arguments in ({}, {"max_pods": 7}, {"max_pods_by": "ami"})]
+    assert [(each.max_pods, each.max_pods_by) for each in seen] == [(110, "managed-node-group"), (7, None), (234, "ami")]
+    assert [each.to_dict()["max_pods_by"] for each in seen] == ["managed-node-group", None, "ami"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_pods": 0}, "max_pods must be 1 or more, not 0"),
+        ({"max_pods_by": "eks"}, "must be one of managed-node-group, ami, karpenter, not 'eks'"),
+        ({"max_pods": 7, "max_pods_by": "ami"}, "leave out max_pods or max_pods_by"),
+    ],
+)
+def test_wrong_max_pods_are_refused(account, arguments, message):
+    with pytest.raises(InvalidArgument, match=message):
+        account().survey(**arguments)
 
 
 def test_settings_that_ipamd_refuses_are_refused(account):
@@ -115,6 +131,37 @@ def test_a_card_above_0_is_managed_only_with_multi_nic(account):
     assert alone.cards[1].growth is None
     assert both.cards[1].growth is not None
     assert [each.managed for each in both.enis] == [True, True]
+
+
+def test_a_card_whose_only_eni_is_efa_only_is_not_managed(account):
+    here = account(TWO_CARDS, start=False)
+    here.attach(network_card=1, device_index=1, interface_type="efa-only")
+    multi_nic = Settings().with_variables({"ENABLE_MULTI_NIC": "true"})
+    seen = survey(here.read(find_limits=lambda _: TWO_CARDS), multi_nic)
+    assert [card.managed for card in seen.cards] == [True, False]
+    assert [(each.kind, each.managed) for each in seen.enis] == [("primary", True), ("efa-only", False)]
+    assert (seen.cards[1].eni_room, seen.cards[1].address_limit, seen.cards[1].growth) == (0, 0, None)
+
+
+def test_a_card_grows_to_the_lower_of_its_own_limit_and_that_of_the_default_card(account):
+    unlike = InstanceLimits(instance_type="x9.unlike", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 1, 5))
+    node = account(unlike, start=False).read(find_limits=lambda _: unlike)
+    seen = survey(node, Settings().with_variables({"ENABLE_MULTI_NIC": "true"}))
+    assert [(card.type_limit, card.eni_limit, card.eni_room) for card in seen.cards] == [(2, 2, 1), (1, 1, 1), (5, 2, 2)]
+
+
+def test_in_imds_only_mode_no_tag_of_an_eni_counts(account):
+    here = account("m5.large", start=False)
+    here.attach(tags=(("node.k8s.amazonaws.com/no_manage", "true"),))
+    assert [each.managed for each in here.survey().enis] == [True, False]
+    assert [each.managed for each in here.survey({"ENABLE_IMDS_ONLY_MODE": "true"}).enis] == [True, True]
+
+
+def test_where_a_new_eni_goes_is_unknown_if_the_own_subnet_is_not_shown(account):
+    here = account("t3.small", start=False)
+    for variables in ({}, {"ENABLE_SUBNET_DISCOVERY": "false"}):
+        seen = here.survey(variables, change=lambda node: attrs.evolve(node, subnets=()))
+        assert (seen.new_eni_subnets, seen.lacks_eni_subnet) == ((), False)
 
 
 def test_an_unknown_card_has_no_limit(account, eni_changed):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, max_pods, parse_row, recommended_max_pods
+from vpcipam.limits import InstanceLimits, MaxPodsBy, all_instance_limits, max_pods, parse_row, recommended_max_pods, sum_max_pods
 
 # From the eni-max-pods.txt that EKS publishes with its node images.
 PUBLISHED = {
@@ -57,9 +57,42 @@ TINY = InstanceLimits(instance_type="tiny.small", eni_limit=2, ipv4_per_eni=3)
 
 
 @pytest.mark.parametrize(("instance_type", "pod_count"), PUBLISHED.items())
-def test_secondary_ips_give_the_published_figure(instance_type, pod_count):
-    assert max_pods(instance_type) == pod_count
+def test_the_ami_sets_the_published_figure(instance_type, pod_count):
+    assert max_pods(instance_type, by="ami") == max_pods(instance_type, by="karpenter") == pod_count
     assert max_pods(instance_type, capped=False) == pod_count
+    assert max_pods(instance_type) == min(pod_count, recommended_max_pods(instance_type))
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "arguments", "pod_counts"),
+    [  # by a managed node group, the AMI, Karpenter
+        ("m5.large", {}, [29, 29, 29]),
+        ("c5.4xlarge", {}, [110, 234, 234]),
+        ("m5a.4xlarge", {}, [110, 234, 234]),
+        ("c5.18xlarge", {}, [250, 737, 737]),
+        ("c5.18xlarge", {"capped": False}, [737, 737, 737]),
+        ("m5.large", {"prefix_delegation": True}, [110, 29, 29]),
+        ("m5.large", {"prefix_delegation": True, "capped": False}, [434, 29, 29]),
+        ("m5.large", {"custom_networking": True}, [20, 29, 20]),
+        ("m5a.4xlarge", {"prefix_delegation": True, "custom_networking": True}, [110, 234, 205]),
+        ("m5.large", {"max_eni": 2}, [20, 29, 29]),
+        ("m4.large", {"prefix_delegation": True}, [20, 20, 20]),
+        ("hpc6id.32xlarge", {"custom_networking": True}, [2, 51, 0]),  # its only ENI carries no pods
+    ],
+)
+def test_what_sets_max_pods_decides_what_counts(instance_type, arguments, pod_counts):
+    assert [max_pods(instance_type, **arguments, by=by) for by in MaxPodsBy] == pod_counts
+    assert max_pods(instance_type, **arguments) == pod_counts[0]
+
+
+@pytest.mark.parametrize("by", ["eks", "AMI", "", None, 1, ["ami"]])
+def test_an_unknown_setter_is_refused(by):
+    with pytest.raises(InvalidArgument, match=r"what sets max-pods must be one of managed-node-group, ami, karpenter, not "):
+        max_pods("m5.large", by=by)
+
+
+def test_setters_have_names_for_people():
+    assert [by.label for by in MaxPodsBy] == ["a managed node group", "the AMI", "Karpenter"]
 
 
 @pytest.mark.parametrize(
@@ -86,11 +119,12 @@ def test_every_mode_follows_its_formula(instance_type, arguments, pod_count):
 def test_cap_changes_above_30_vcpus(vcpus, cap):
     large = attrs.evolve(TINY, eni_limit=15, network_cards=(15,), ipv4_per_eni=50, vcpus=vcpus)
     assert max_pods(large, prefix_delegation=True) == recommended_max_pods(large) == cap
-    assert max_pods(large) == 737
+    assert max_pods(large) == cap
+    assert max_pods(large, capped=False) == 737
 
 
 @pytest.mark.parametrize("instance_type", ["m4.large", "c4.4xlarge"])
-def test_xen_falls_back_to_secondary_ips_uncapped(instance_type):
+def test_xen_falls_back_to_secondary_ips(instance_type):
     assert max_pods(instance_type, prefix_delegation=True) == max_pods(instance_type)
 
 
@@ -159,13 +193,39 @@ def test_modes_are_ordered_on_every_type(limits, prefix_delegation, custom_netwo
     capped = max_pods(limits, prefix_delegation, custom_networking, max_eni)
     uncapped = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped=False)
     assert 2 <= capped <= uncapped <= max_pods(limits, prefix_delegation, custom_networking, capped=False)
+    assert capped == min(uncapped, recommended_max_pods(limits))
     assert max_pods(limits, prefix_delegation, custom_networking=True, max_eni=max_eni, capped=False) < max_pods(
         limits, prefix_delegation, max_eni=max_eni, capped=False
     )
     pod_addresses = uncapped - 2
     assert pod_addresses % limits.slots_per_eni == 0
-    if prefix_delegation and limits.supports_prefixes:
-        assert pod_addresses == 16 * (max_pods(limits, custom_networking=custom_networking, max_eni=max_eni) - 2)
-        assert capped <= recommended_max_pods(limits)
-    else:
-        assert capped == uncapped
+    secondary = max_pods(limits, custom_networking=custom_networking, max_eni=max_eni, capped=False)
+    assert pod_addresses == (secondary - 2) * (16 if prefix_delegation and limits.supports_prefixes else 1)
+
+
+@given(
+    limits=st.sampled_from(all_instance_limits()),
+    options=st.fixed_dictionaries(
+        {
+            "prefix_delegation": st.booleans(),
+            "custom_networking": st.booleans(),
+            "max_eni": st.none() | st.integers(1, 20),
+            "capped": st.booleans(),
+        }
+    ),
+    by=st.sampled_from(MaxPodsBy),
+)
+def test_the_ami_and_karpenter_ignore_what_the_daemonset_says(limits, options, by):
+    found = sum_max_pods(limits, **options, by=by)
+    assert found.max_pods == max_pods(limits, **options, by=by)
+    if by is MaxPodsBy.AMI:
+        assert found == sum_max_pods(limits, by=by)
+    if by is MaxPodsBy.KARPENTER:
+        assert found == sum_max_pods(limits, custom_networking=options["custom_networking"], by=by)
+
+
+def test_the_cap_hides_that_the_calculator_gives_bare_metal_no_prefixes():
+    for limits in all_instance_limits():
+        if limits.bare_metal:
+            for custom_networking in (False, True):
+                assert max_pods(limits, True, custom_networking) == max_pods(limits, False, custom_networking)  # noqa: FBT003 - prefixes or not

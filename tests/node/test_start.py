@@ -12,8 +12,8 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
-from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node import Node, default_max_pods
+from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 
@@ -35,6 +35,8 @@ KEY = SandboxKey("aws-cni", "c1", "eth0")
         ({"subnet_id": None}, TypeError, "subnet_id must be str, not NoneType"),
         ({"max_pods": "29"}, TypeError, "max_pods must be an int, not str"),
         ({"max_pods": 0}, InvalidArgument, "max_pods must be 1 or more, not 0"),
+        ({"max_pods": 5, "max_pods_by": "ami"}, InvalidArgument, r"leave out max_pods or max_pods_by \('ami'\)"),
+        ({"max_pods_by": "eks"}, InvalidArgument, "what sets max-pods must be one of managed-node-group, ami, karpenter, not 'eks'"),
         ({"policy": "hysteresis"}, TypeError, r"policy_named\('hysteresis'\) makes one"),
     ],
 )
@@ -155,20 +157,18 @@ def test_unassign_of_an_unknown_sandbox_is_refused(world):
 
 
 @pytest.mark.parametrize(
-    ("instance_type", "variables", "pods"),
+    ("arguments", "max_pods", "by"),
     [
-        ("m5.large", {}, 29),
-        ("m5.large", CUSTOM, 20),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 110),
-        ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, 110),
-        ("m1.small", {"ENABLE_PREFIX_DELEGATION": "true"}, 8),  # Xen: falls back to single addresses
-        ("t3.small", {}, 11),
-        ("m5.large", IPV6, 110),
+        ({}, 110, MaxPodsBy.MANAGED_NODE_GROUP),
+        ({"max_pods_by": "managed-node-group"}, 110, MaxPodsBy.MANAGED_NODE_GROUP),
+        ({"max_pods_by": MaxPodsBy.AMI}, 234, MaxPodsBy.AMI),
+        ({"max_pods": 7}, 7, None),
     ],
 )
-def test_default_max_pods_are_what_eks_sets(instance_type, variables, pods):
-    settings = Settings().with_variables(variables)
-    assert default_max_pods(instance_limits(instance_type), settings) == pods
+def test_a_node_knows_max_pods_and_what_sets_them(world, arguments, max_pods, by):
+    here = world(start=False)
+    node = Node("m5a.4xlarge", Settings(), here.model, subnet_id=here.subnet_id, **arguments)
+    assert (node.max_pods, node.max_pods_by) == (max_pods, by)
 
 
 # --- a start that fails ----------------------------------------------------------------------------------------------------------
@@ -460,7 +460,7 @@ def test_a_card_with_an_efa_only_eni_and_an_unmanaged_one_is_not_managed(world):
     assert [datastore.network_card for datastore in here.node.datastores] == [0, 2]
 
 
-def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world, kinds):
+def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world):
     # ipamd counts the surplus there in addresses.
     here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true", "ENABLE_PREFIX_DELEGATION": "true"})
     on_card = [(action.at_ns // S, action.kind.value) for action in here.run(100) if action.network_card == 1]
@@ -470,7 +470,7 @@ def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world
     assert [action for action in here.run(200) if action.network_card == 1] == []
 
 
-@pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods"])
+@pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods", "max_pods_by"])
 def test_what_a_node_is_made_with_can_be_read_but_not_replaced(name):
     ec2 = Ec2Model()
     subnet = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24")

@@ -7,7 +7,7 @@ import pytest
 
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, NodeError, SettingsError, UnknownInstanceType
-from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
+from vpcipam.limits import InstanceLimits, MaxPodsBy, all_instance_limits, instance_limits
 from vpcipam.planner import PODS_LIMIT, plan
 from vpcipam.settings import Settings
 
@@ -25,6 +25,7 @@ KEYS = [
     "pods_assigned",
     "pods_waiting",
     "max_pods",
+    "max_pods_by",
     "pod_limit",
     "limit_reason",
     "waiting_reason",
@@ -145,6 +146,39 @@ def test_pods_wait_for_the_kubelet():
 def test_the_smaller_of_the_two_limits_applies(max_pods, assigned):
     answer = plan("m5.large", 40, max_pods=max_pods)
     assert (answer.pods_assigned, answer.pod_limit, answer.max_pods) == (assigned, assigned, max_pods)
+
+
+@pytest.mark.parametrize(
+    ("by", "variables", "figures"),
+    [
+        # 8 ENIs of 29: the pool stops growing at 110 or more addresses, which are 4 ENIs.
+        ("managed-node-group", {}, [110, 100, 4, 116, 120]),
+        ("ami", {}, [234, 100, 5, 145, 150]),
+        ("karpenter", {}, [234, 100, 5, 145, 150]),
+        # Prefixes of 16: 7 for 100 pods, and one warm as long as the pool has less than max-pods addresses.
+        ("managed-node-group", {"ENABLE_PREFIX_DELEGATION": "true"}, [110, 100, 1, 112, 113]),
+        ("ami", {"ENABLE_PREFIX_DELEGATION": "true"}, [234, 100, 1, 128, 129]),
+        # On the AMI the kubelet takes more pods than there are addresses.
+        ("ami", {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true", "MAX_ENI": "3"}, [234, 58, 3, 58, 61]),
+    ],
+)
+def test_what_sets_max_pods_changes_the_sums(by, variables, figures):
+    answer = plan("m5a.4xlarge", 100, having(**variables), max_pods_by=by)
+    assert answer.max_pods_by is MaxPodsBy(by)
+    assert [answer.max_pods, answer.pods_assigned, answer.eni_count, answer.total_ips, answer.subnet_ips] == figures
+    assert answer.to_dict()["max_pods_by"] == by
+
+
+def test_a_managed_node_group_sets_max_pods_unless_something_else_is_said():
+    assert plan("m5a.4xlarge", 100) == plan("m5a.4xlarge", 100, max_pods_by=MaxPodsBy.MANAGED_NODE_GROUP)
+    assert plan("m5a.4xlarge", 100, max_pods=110).max_pods_by is None
+
+
+def test_max_pods_and_what_sets_it_exclude_each_other():
+    with pytest.raises(InvalidArgument, match=r"max_pods is 20, so nothing else sets it; leave out max_pods or max_pods_by \('ami'\)"):
+        plan("m5.large", 1, max_pods=20, max_pods_by="ami")
+    with pytest.raises(InvalidArgument, match="what sets max-pods must be one of managed-node-group, ami, karpenter, not 'eks'"):
+        plan("m5.large", 1, max_pods_by="eks")
 
 
 def test_pods_wait_for_addresses():

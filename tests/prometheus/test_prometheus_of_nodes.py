@@ -261,8 +261,8 @@ def test_the_refusals_of_a_node_are_counted():
         ("t3.small", {"MAX_ENI": "2"}, 2, 6),
         ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 3, 3 * 9 * 16),
         (TWO_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
-        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
-        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true", "MAX_ENI": "2"}, 3, 9),
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true"}, 6, 18),  # ipamd counts on the default card's limit for every card
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true", "MAX_ENI": "2"}, 4, 12),
         (UNLIKE_CARDS, {}, 3, 9),
     ],
 )

@@ -40,6 +40,7 @@ def command(
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
+    max_pods_by: str | None,
 ) -> Output:
     """Read a real node, show its ENIs, subnets and capacity, and check it against the rules of EC2 and ipamd.
 
@@ -53,7 +54,7 @@ def command(
         raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
     settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
-    surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods)
+    surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods, max_pods_by=max_pods_by)
     findings = audit(surveyed)
     given = daemonset is not None or bool(assignments)
     diagnostics = settings.diagnose(surveyed.node.limits)

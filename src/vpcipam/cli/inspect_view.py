@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
+from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
-from vpcipam.limits import HOST_NETWORK_PODS
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
@@ -95,7 +95,7 @@ def _capacity(page: "Page", surveyed: NodeSurvey) -> None:
         (
             ("addresses for pods", f"{counted(surveyed.address_count, 'address', 'addresses')} now, taken or free"),
             ("when full", f"{counted(surveyed.address_limit, 'address', 'addresses')}, with all ENIs and slots that pods can use"),
-            ("kubelet's max-pods", f"{number(surveyed.max_pods)}, {HOST_NETWORK_PODS} of them on the host's network"),
+            ("kubelet's max-pods", max_pods_text(surveyed.max_pods, surveyed.max_pods_by)),
             *((f"card {card.network_card}" if len(surveyed.cards) > 1 else "ENIs", _card(card)) for card in surveyed.cards),
         )
     )

@@ -30,8 +30,9 @@ def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) 
 
 
 _LEGEND = (
-    "ENIs: the most on the default network card. pods: max-pods with secondary IPs.\n"
-    "pods /28: max-pods with prefixes, capped as EKS recommends."
+    "ENIs: the most on the default network card.\n"
+    "pods: max-pods with secondary IPs, as a managed node group sets it.\n"
+    "pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI."
 )
 _HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods /28")
 

@@ -1,19 +1,23 @@
-"""`vpcipam max-pods`: how many pods a node can run."""
+"""`vpcipam max-pods`: how many pods a node can run, by what sets the number."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
-from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, max_pods
+from vpcipam.cli.kubelet import max_pods_by_option
+from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, MaxPodsSum, sum_max_pods
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Page
+    from vpcipam.cli.tables import Page, Span
 
 EXAMPLES = (
     "vpcipam max-pods m5.large",
+    "vpcipam max-pods m5a.4xlarge --max-pods-by ami",
     "vpcipam max-pods m5.large --prefix-delegation --custom-networking --uncapped",
     "vpcipam max-pods t3.small m5.large c5.18xlarge --prefix-delegation",
     "vpcipam max-pods m5.4xlarge --max-eni 4 --json",
@@ -25,69 +29,99 @@ EXAMPLES = (
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
 @click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
-@click.option("--uncapped", is_flag=True, help="Ignore the cap that EKS recommends with prefixes.")
+@click.option("--uncapped", is_flag=True, help="Ignore the cap of a managed node group.")
+@max_pods_by_option()
 @types_option
 def command(
-    types: tuple[str, ...], *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, uncapped: bool, types_file: str | None
+    types: tuple[str, ...],
+    *,
+    prefix_delegation: bool,
+    custom_networking: bool,
+    max_eni: int | None,
+    uncapped: bool,
+    max_pods_by: str | None,
+    types_file: str | None,
 ) -> Output:
     """Compute the kubelet's max-pods for each instance TYPE.
 
-    The number includes aws-node and kube-proxy, which run on every node and use the host's network.
+    The number depends on what sets it: an EKS managed node group without an AMI of its own, the AMI itself, or Karpenter. The number of a
+    managed node group is also that of EKS's max-pods-calculator.sh. It includes aws-node and kube-proxy, which run on every node and use
+    the host's network.
 
-    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The formula goes to stderr.
+    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The three numbers and their formulas go
+    to stderr. For several TYPEs, they are the answer.
     """
     more = read_types(types_file)
-    answers = [
-        _answer(
-            find_type(name, more),
-            prefix_delegation=prefix_delegation,
-            custom_networking=custom_networking,
-            max_eni=max_eni,
-            capped=not uncapped,
-        )
-        for name in types
-    ]
+    wanted = MaxPodsBy(max_pods_by or MaxPodsBy.MANAGED_NODE_GROUP)
+    options = _Options(prefix_delegation, custom_networking, max_eni, not uncapped)
+    answers = [_answer(find_type(name, more), options, wanted) for name in types]
     if len(answers) == 1:
         only = answers[0]
-        return Output(document=only, show=f"{only['max_pods']}\n", notes=(f"= {only['formula']}",))
+        notes = tuple(f"= {each['max_pods']} by {by}: {each['formula']}" for by, each in only["by_provisioner"].items())
+        return Output(document=only, show=f"{only['max_pods']}\n", notes=notes)
     return Output(document=answers, show=lambda page: _show(page, answers))
 
 
-def _answer(
-    limits: InstanceLimits, *, prefix_delegation: bool, custom_networking: bool, max_eni: int | None, capped: bool
-) -> dict[str, Any]:
-    prefixes = prefix_delegation and limits.supports_prefixes
-    uncapped = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped=False)
-    found = max_pods(limits, prefix_delegation, custom_networking, max_eni, capped)
-    eni_count = min(limits.eni_limit, max_eni or limits.eni_limit)
-    enis = counted(eni_count, "ENI")
+@attrs.frozen
+class _Options:
+    prefix_delegation: bool
+    custom_networking: bool
+    max_eni: int | None
+    capped: bool
+
+
+def _answer(limits: InstanceLimits, options: _Options, wanted: MaxPodsBy) -> dict[str, Any]:
+    sums = {by: sum_max_pods(limits, **attrs.asdict(options), by=by) for by in MaxPodsBy}
+    found = sums[wanted]
     return {
         "instance_type": limits.instance_type,
-        "max_pods": found,
-        "uncapped_max_pods": uncapped,
-        "prefix_delegation": prefix_delegation,
+        "max_pods": found.max_pods,
+        "max_pods_by": wanted,
+        "uncapped_max_pods": found.uncapped,
+        **attrs.asdict(options),
         "prefixes_supported": limits.supports_prefixes,
-        "custom_networking": custom_networking,
-        "max_eni": max_eni,
-        "capped": capped,
-        "eni_count": eni_count,
-        "ipv4_per_eni": limits.ipv4_per_eni,
-        "addresses_per_slot": ADDRESSES_PER_PREFIX if prefixes else 1,
+        "eni_count": found.eni_count,
+        "reserved_eni_count": found.reserved_eni_count,
+        "ipv4_per_eni": found.ipv4_per_eni,
+        "addresses_per_slot": found.addresses_per_slot,
         "host_network_pods": HOST_NETWORK_PODS,
         "vcpus": limits.vcpus,
-        "formula": "".join(
-            (
-                f"({enis} − the primary)" if custom_networking else enis,
-                f" × ({limits.ipv4_per_eni} IPv4 addresses − 1)",
-                f" × {ADDRESSES_PER_PREFIX} of a prefix" if prefixes else "",
-                f" + {HOST_NETWORK_PODS} host-network pods",
-                f" = {uncapped}, capped at {found} as EKS recommends for {limits.vcpus} vCPUs" if found < uncapped else "",
-                "; no prefixes on Xen" if prefix_delegation and not prefixes else "",
-            )
-        ),
+        "formula": _formula(found, limits, options),
+        "by_provisioner": {by: {"max_pods": each.max_pods, "formula": _formula(each, limits, options)} for by, each in sums.items()},
     }
 
 
+def _formula(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> str:
+    enis = counted(found.eni_count, "ENI")
+    ignored = [
+        *(["prefixes"] if options.prefix_delegation and limits.supports_prefixes and found.addresses_per_slot == 1 else []),
+        *(["custom networking"] if options.custom_networking and not found.reserved_eni_count else []),
+        *(["MAX_ENI"] if found.eni_count > (options.max_eni or found.eni_count) else []),
+    ]
+    return "".join(
+        (
+            f"({enis} − the primary)" if found.reserved_eni_count else enis,
+            f" × ({found.ipv4_per_eni} IPv4 addresses − 1)",
+            f" × {ADDRESSES_PER_PREFIX} of a prefix" if found.addresses_per_slot > 1 else "",
+            f" + {HOST_NETWORK_PODS} host-network pods" if found.uncapped else " = 0",
+            f" = {found.uncapped}, capped at {found.max_pods} for {counted(limits.vcpus, 'vCPU')}"
+            if found.max_pods < found.uncapped
+            else "",
+            f"; not counted: {', '.join(ignored)}" if ignored else "",
+            "; no prefixes on Xen" if options.prefix_delegation and not limits.supports_prefixes else "",
+        )
+    )
+
+
 def _show(page: "Page", answers: list[dict[str, Any]]) -> None:
-    rows = [(answer["instance_type"], (str(answer["max_pods"]), "bold"), answer["formula"]) for answer in answers]
-    page.table(("type", "max pods", "how"), rows, numbers={"max pods"}, fold={"how"})
+    heads = ("type", *MaxPodsBy)
+    page.table(heads, [(answer["instance_type"], *_numbers(answer)) for answer in answers], numbers=heads[1:])
+    for answer in answers:
+        page.line()
+        page.line(answer["instance_type"], "bold")
+        for formula, group in groupby(answer["by_provisioner"].items(), lambda item: item[1]["formula"]):
+            page.indented(f"{', '.join(by for by, _ in group)}: {formula}")
+
+
+def _numbers(answer: dict[str, Any]) -> "list[Span]":
+    return [(str(each["max_pods"]), "bold" if by == answer["max_pods_by"] else "") for by, each in answer["by_provisioner"].items()]

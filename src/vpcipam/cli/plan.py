@@ -47,6 +47,7 @@ def command(
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
+    max_pods_by: str | None,
     timeline: bool,
     fail_if_waiting: bool,
     types_file: str | None,
@@ -59,7 +60,7 @@ def command(
         raise click.UsageError("the manifest and --types can't both come from stdin")
     limits = find_type(instance_type, read_types(types_file))
     settings = node_settings(daemonset, assignments)
-    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods)
+    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods, max_pods_by=max_pods_by)
     diagnostics = settings.diagnose(limits)
 
     return Output(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from vpcipam._units import counted, number
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
-from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits
+from vpcipam.cli.kubelet import max_pods_text
+from vpcipam.limits import InstanceLimits
 from vpcipam.planner import Decision, EniPlan, NodePlan, Stage
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
             ("attached", attached),
             ("taken out of the subnet", subnet),
             ("hard limit", f"{counted(plan.pod_limit, 'pod')} with a VPC address: {plan.limit_reason}"),
-            ("kubelet's max-pods", f"{number(plan.max_pods)}, {HOST_NETWORK_PODS} of them on the host's network"),
+            ("kubelet's max-pods", max_pods_text(plan.max_pods, plan.max_pods_by)),
             ("EC2 calls", f"{number(sum(plan.ec2_calls.values()))}: {calls}"),
         )
     )

@@ -24,6 +24,7 @@ from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, 
 from vpcipam.fleet.toml.table import Table, changed
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
+from vpcipam.limits import MaxPodsBy
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS
 from vpcipam.settings import Settings, explain
@@ -235,6 +236,7 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
         max_count=table.integer("max_count", count),
         pod_subnet=table.optional_text("pod_subnet"),
         max_pods=table.integer("max_pods", None),
+        max_pods_by=MaxPodsBy(table.text("max_pods_by", among=MaxPodsBy)) if "max_pods_by" in table else None,
         host_network_pods=table.integer("host_network_pods", 2),
         placement=table.text("placement", "lowest", among=PLACEMENTS),
         policy=_policy(table),

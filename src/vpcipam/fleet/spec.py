@@ -11,9 +11,8 @@ from vpcipam.ec2.latency import INSTANT, Latencies
 from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, AddressChoice, reserved_addresses
 from vpcipam.ec2.throttle import Throttle
 from vpcipam.errors import InvalidArgument
-from vpcipam.limits import instance_limits
-from vpcipam.node import default_max_pods
-from vpcipam.settings import Settings
+from vpcipam.limits import MaxPodsBy, instance_limits
+from vpcipam.settings import Settings, resolve_max_pods
 from vpcipam.warmpool import IpamdPolicy, WarmPolicy
 
 
@@ -55,10 +54,11 @@ class NodeGroup:
         min_count: the fewest nodes: above it, a node that is empty for `scale_down_after_ns` is terminated.
         max_count: the most nodes: below it, a node is launched for pods that no node has room for.
         pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
-        max_pods: the kubelet's limit; None for what EKS sets.
+        max_pods: the kubelet's limit; None for what `max_pods_by` sets.
         host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
         placement, cooldown_aware_targets, hold_cooling_cidrs, policy: see `vpcipam.node.Node`.
         boot_ns: the time from the launch of an instance to the start of its ipamd; initial nodes have booted.
+        max_pods_by: what sets the kubelet's limit; None for a managed node group, or if `max_pods` is given.
     """
 
     name: str
@@ -77,11 +77,12 @@ class NodeGroup:
     hold_cooling_cidrs: bool = False
     boot_ns: int = MINUTE_NS
     scale_down_after_ns: int = 10 * MINUTE_NS
+    max_pods_by: MaxPodsBy | None = attrs.field(default=None, converter=attrs.converters.optional(MaxPodsBy))
 
     @property
     def kubelet_max_pods(self) -> int:
         """The kubelet's limit."""
-        return default_max_pods(instance_limits(self.instance_type), self.settings) if self.max_pods is None else self.max_pods
+        return resolve_max_pods(instance_limits(self.instance_type), self.settings, self.max_pods, self.max_pods_by)[0]
 
     @property
     def pods_per_node(self) -> int:

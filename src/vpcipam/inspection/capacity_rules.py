@@ -28,7 +28,7 @@ def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
-    """An excluded subnet gives pods no new addresses, and without a valid subnet there is no new ENI (docs/ipamd.md, "Subnet discovery")."""
+    """An excluded subnet gives pods no new addresses; without a valid one there is no new ENI (docs/ipamd.md, "Subnet discovery")."""
     for subnet in survey.subnets:
         if subnet.excluded:
             message = f"{_why_excluded(subnet)}: the ENIs of this node in it ({subnet.node_eni_count}) give pods no new addresses"

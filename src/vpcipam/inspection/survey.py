@@ -16,7 +16,7 @@ from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
-from vpcipam.limits import InstanceLimits
+from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node.interfaces import (
     DEFAULT_NETWORK_CARD,
     card_index,
@@ -28,7 +28,7 @@ from vpcipam.node.interfaces import (
 )
 from vpcipam.node.membership import Membership
 from vpcipam.node.view import add_eni, pool_view
-from vpcipam.settings import Settings, default_max_pods
+from vpcipam.settings import Settings, resolve_max_pods
 from vpcipam.stats import EniStats
 from vpcipam.warmpool import Grow, PoolView, grow
 
@@ -99,6 +99,7 @@ class NodeSurvey:
         settings: the settings of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit.
+        max_pods_by: what sets `max_pods`; None if it was given.
         cards: the network cards, by index.
         enis: the attached ENIs, by network card and device index.
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
@@ -111,6 +112,7 @@ class NodeSurvey:
     settings: Settings
     mode: AddressMode
     max_pods: int
+    max_pods_by: MaxPodsBy | None
     cards: tuple[CardSurvey, ...]
     enis: tuple[EniSurvey, ...]
     subnets: tuple[SubnetSurvey, ...]
@@ -146,6 +148,7 @@ class NodeSurvey:
             "limits": node.limits.to_dict(),
             "mode": self.mode.value,
             "max_pods": self.max_pods,
+            "max_pods_by": self.max_pods_by,
             "address_count": self.address_count,
             "address_limit": self.address_limit,
             "cards": [attrs.asdict(card) for card in self.cards],
@@ -161,28 +164,36 @@ def _with_tags(what: NetworkInterface | Subnet) -> dict[str, Any]:
     return attrs.asdict(what) | {"tags": dict(what.tags)}
 
 
-def survey(node: ObservedNode, settings: Settings | None = None, *, max_pods: int | None = None) -> NodeSurvey:
+def survey(
+    node: ObservedNode,
+    settings: Settings | None = None,
+    *,
+    max_pods: int | None = None,
+    max_pods_by: MaxPodsBy | str | None = None,
+) -> NodeSurvey:
     """Survey a node.
 
     Args:
         node: what was read.
         settings: the settings of its aws-node container; None for the manifest as AWS ships it.
-        max_pods: the kubelet's limit; None for what EKS sets.
+        max_pods: the kubelet's limit; None for what `max_pods_by` sets.
+        max_pods_by: what sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
 
     Raises:
+        InvalidArgument: `max_pods` is below 1, `max_pods_by` is unknown, or both are given.
         SettingsError: ipamd would refuse to start with these settings on this type.
     """
-    return _Surveyor(node, settings or Settings(), max_pods).survey()
+    return _Surveyor(node, settings or Settings(), max_pods, max_pods_by).survey()
 
 
 class _Surveyor:
     """Make one survey."""
 
-    def __init__(self, node: ObservedNode, settings: Settings, max_pods: int | None) -> None:
+    def __init__(self, node: ObservedNode, settings: Settings, max_pods: int | None, max_pods_by: MaxPodsBy | str | None) -> None:
         self._node = node
         self._settings = settings
         self._mode = settings.address_mode(node.limits)
-        self._max_pods = default_max_pods(node.limits, settings) if max_pods is None else max_pods
+        self._max_pods, self._max_pods_by = resolve_max_pods(node.limits, settings, max_pods, max_pods_by)
         tagged = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet, settings.cluster_name))
         self._excluded: frozenset[str] = tagged if settings.enable_subnet_discovery else frozenset()
         known = self._new_eni_subnets(tagged)
@@ -202,6 +213,7 @@ class _Surveyor:
             settings=self._settings,
             mode=self._mode,
             max_pods=self._max_pods,
+            max_pods_by=self._max_pods_by,
             cards=tuple(cards),
             enis=tuple(enis),
             subnets=survey_subnets(self._node, ours, excluded=self._excluded, candidates={each.subnet_id for each in self._candidates}),

@@ -7,7 +7,15 @@ The functions `instance_limits` and `max_pods` share their names with submodules
 """
 
 from vpcipam.limits.instance_limits import InstanceLimits, load_limits
-from vpcipam.limits.max_pods import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, max_pods, recommended_max_pods
+from vpcipam.limits.max_pods import (
+    ADDRESSES_PER_PREFIX,
+    HOST_NETWORK_PODS,
+    MaxPodsBy,
+    MaxPodsSum,
+    max_pods,
+    recommended_max_pods,
+    sum_max_pods,
+)
 from vpcipam.limits.table import (
     COLUMNS,
     all_instance_limits,
@@ -23,6 +31,8 @@ __all__ = [
     "COLUMNS",
     "HOST_NETWORK_PODS",
     "InstanceLimits",
+    "MaxPodsBy",
+    "MaxPodsSum",
     "all_instance_limits",
     "format_row",
     "instance_limits",
@@ -31,5 +41,6 @@ __all__ = [
     "max_pods",
     "parse_row",
     "recommended_max_pods",
+    "sum_max_pods",
     "unknown_type_text",
 ]

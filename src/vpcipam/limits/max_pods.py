@@ -1,6 +1,11 @@
-"""How many pods a node can run, as EKS computes it."""
+"""The kubelet's max-pods: how many pods a node can run, by what sets the number."""
+
+import enum
+
+import attrs
 
 from vpcipam._arguments import require_boolean, require_integer
+from vpcipam.errors import InvalidArgument
 from vpcipam.limits.instance_limits import InstanceLimits
 from vpcipam.limits.table import instance_limits
 
@@ -15,50 +20,150 @@ _CAP_OF_LARGE = 250
 _LARGE_ABOVE_VCPUS = 30
 
 
+class MaxPodsBy(enum.StrEnum):
+    """What sets the kubelet's max-pods if the user doesn't; see docs/ipamd.md, "Max pods".
+
+    Attributes:
+        MANAGED_NODE_GROUP: An EKS managed node group without an AMI of its own, which computes the number with EKS's
+            `max-pods-calculator.sh`. It counts prefixes and custom networking, and it caps the number at 110 or 250.
+        AMI: The image: `bootstrap.sh` of Amazon Linux 2 and Bottlerocket read `eni-max-pods.txt`; nodeadm of Amazon Linux 2023 computes
+            the same number. It counts neither prefixes nor custom networking, and it has no cap.
+        KARPENTER: Karpenter counts no prefixes and has no cap. `RESERVED_ENIS` is assumed to be 1 with custom networking, as Karpenter's
+            documentation recommends, and 0 without it.
+    """
+
+    MANAGED_NODE_GROUP = "managed-node-group"
+    AMI = "ami"
+    KARPENTER = "karpenter"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "MaxPodsBy":
+        raise InvalidArgument(f"what sets max-pods must be one of {', '.join(cls)}, not {value!r}")
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    MaxPodsBy.MANAGED_NODE_GROUP: "a managed node group",
+    MaxPodsBy.AMI: "the AMI",
+    MaxPodsBy.KARPENTER: "Karpenter",
+}
+
+
+@attrs.frozen(kw_only=True)
+class MaxPodsSum:
+    """How max-pods comes about.
+
+    Attributes:
+        eni_count: The ENIs that count.
+        reserved_eni_count: How many of them carry no pods: 1 for the primary ENI under custom networking.
+        cap: The most pods, whatever the formula gives; None for no cap.
+    """
+
+    by: MaxPodsBy
+    eni_count: int
+    reserved_eni_count: int
+    ipv4_per_eni: int
+    addresses_per_slot: int
+    cap: int | None
+
+    @property
+    def uncapped(self) -> int:
+        """The result of the formula. Karpenter gives a type without an ENI for pods 0, not even the two host-network pods."""
+        pod_enis = self.eni_count - self.reserved_eni_count
+        if not pod_enis and self.by is MaxPodsBy.KARPENTER:
+            return 0
+        return pod_enis * (self.ipv4_per_eni - 1) * self.addresses_per_slot + HOST_NETWORK_PODS
+
+    @property
+    def max_pods(self) -> int:
+        """The result."""
+        return self.uncapped if self.cap is None else min(self.uncapped, self.cap)
+
+
 def max_pods(
     instance_type: str | InstanceLimits,
     prefix_delegation: bool = False,  # noqa: FBT001, FBT002 - the public contract fixes this signature
     custom_networking: bool = False,  # noqa: FBT001, FBT002 - likewise
     max_eni: int | None = None,
     capped: bool = True,  # noqa: FBT001, FBT002 - likewise
+    *,
+    by: MaxPodsBy | str = MaxPodsBy.MANAGED_NODE_GROUP,
 ) -> int:
     """Compute how many pods a node can run, the two host-network pods (aws-node, kube-proxy) included.
 
-    With secondary IPs the result is ENIs x (IPv4 addresses per ENI - 1) + 2, as in EKS's `eni-max-pods.txt`. With prefixes each slot holds
-    16 addresses. IPv6 nodes use prefixes: for them EKS recommends the result with `prefix_delegation`.
+    The formula is ENIs x (IPv4 addresses per ENI - 1) + 2. With prefixes each slot holds 16 addresses. IPv6 nodes use prefixes: for them
+    pass `prefix_delegation`. What sets max-pods decides which of the arguments count:
+
+    - `managed-node-group`: all of them, as in EKS's `max-pods-calculator.sh`.
+    - `ami`: none of them. The result is the number in EKS's `eni-max-pods.txt`.
+    - `karpenter`: only `custom_networking`.
 
     Args:
         instance_type: A name, or limits of your own.
         prefix_delegation: Slots hold prefixes. This has no effect on a type without prefixes (Xen), where ipamd falls back to
-            secondary IPs. As in ipamd, bare metal has prefixes; EKS's calculator gives them only to nitro.
-        custom_networking: The primary ENI carries no pods. With a single ENI, only the two host-network pods remain.
+            secondary IPs. As in ipamd, bare metal has prefixes; EKS's calculator gives them only to nitro. On the types that EC2 has
+            today, the cap hides the difference.
+        custom_networking: The primary ENI carries no pods. With a single ENI, only the two host-network pods remain, with Karpenter none.
         max_eni: The value of MAX_ENI, 1 or more; None for no cap. It can lower the number of ENIs, not raise it. Numbers below 1, which
             ipamd reads as no cap, are refused.
-        capped: With prefixes, return at most what EKS recommends: 250 pods on more than 30 vCPUs, else 110. Secondary IPs are never
-            capped, as in `eni-max-pods.txt` (c5.18xlarge: 737). EKS's `max-pods-calculator.sh` caps them too (250).
+        capped: Apply the cap of a managed node group: 250 pods on more than 30 vCPUs, else 110. False gives the bare formula. The AMI and
+            Karpenter have no cap.
+        by: What sets max-pods: a `MaxPodsBy` or its value.
 
     Raises:
         UnknownInstanceType: The table has no such type.
-        InvalidArgument: `max_eni` is less than 1.
+        InvalidArgument: `max_eni` is less than 1, or `by` is unknown.
+
+    Sources: `max-pods-calculator.sh`, `bootstrap.sh` and nodeadm's `CalcMaxPods` in awslabs/amazon-eks-ami; `ENILimitedPods` in
+    aws/karpenter-provider-aws; `get_max_pods` in Bottlerocket's pluto; "How maxPods is determined" in the EKS user guide.
 
     Example:
         >>> max_pods("m5.large"), max_pods("m5.large", prefix_delegation=True), max_pods("m5.large", prefix_delegation=True, capped=False)
         (29, 110, 434)
+        >>> max_pods("m5a.4xlarge"), max_pods("m5a.4xlarge", by="ami")
+        (110, 234)
     """
+    return sum_max_pods(
+        instance_type,
+        prefix_delegation=prefix_delegation,
+        custom_networking=custom_networking,
+        max_eni=max_eni,
+        capped=capped,
+        by=by,
+    ).max_pods
+
+
+def sum_max_pods(
+    instance_type: str | InstanceLimits,
+    *,
+    prefix_delegation: bool = False,
+    custom_networking: bool = False,
+    max_eni: int | None = None,
+    capped: bool = True,
+    by: MaxPodsBy | str = MaxPodsBy.MANAGED_NODE_GROUP,
+) -> MaxPodsSum:
+    """Return the sum behind `max_pods` of the same arguments."""
     for name, flag in (("prefix_delegation", prefix_delegation), ("custom_networking", custom_networking), ("capped", capped)):
         require_boolean(name, flag)
     limits = instance_limits(instance_type)
-    eni_count = limits.eni_limit
     if max_eni is not None:
         require_integer("max_eni", max_eni, 1)
-        eni_count = min(eni_count, max_eni)
-    slot_count = (eni_count - custom_networking) * limits.slots_per_eni
-    if not (prefix_delegation and limits.supports_prefixes):
-        return slot_count + HOST_NETWORK_PODS
-    pod_count = slot_count * ADDRESSES_PER_PREFIX + HOST_NETWORK_PODS
-    return min(pod_count, recommended_max_pods(limits)) if capped else pod_count
+    by = MaxPodsBy(by)
+    by_group = by is MaxPodsBy.MANAGED_NODE_GROUP
+    return MaxPodsSum(
+        by=by,
+        eni_count=min(limits.eni_limit, max_eni) if by_group and max_eni is not None else limits.eni_limit,
+        reserved_eni_count=1 if custom_networking and by is not MaxPodsBy.AMI else 0,
+        ipv4_per_eni=limits.ipv4_per_eni,
+        addresses_per_slot=ADDRESSES_PER_PREFIX if by_group and prefix_delegation and limits.supports_prefixes else 1,
+        cap=recommended_max_pods(limits) if by_group and capped else None,
+    )
 
 
 def recommended_max_pods(instance_type: str | InstanceLimits) -> int:
-    """Return the most pods that EKS recommends on a node with prefixes: 250 on more than 30 vCPUs, else 110."""
+    """Return the cap of a managed node group, which EKS recommends for all nodes: 250 pods on more than 30 vCPUs, else 110."""
     return _CAP_OF_LARGE if instance_limits(instance_type).vcpus > _LARGE_ABOVE_VCPUS else _CAP

@@ -92,7 +92,7 @@ class Card:
         return outcomes
 
     def _moves_on(self, outcome: Outcome) -> bool:
-        """Tell whether the next ENI is tried, then a new one: under subnet discovery each can be in another subnet (ipamd: tryAssignIPs)."""
+        """Tell whether the next ENI is tried, then a new one: under discovery each can be in another subnet (ipamd: tryAssignIPs)."""
         out_of_addresses = isinstance(outcome, Action) and outcome.kind is ActionKind.ADD_CIDRS and outcome.out_of_addresses
         return out_of_addresses and self.settings.enable_subnet_discovery
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from vpcipam._arguments import require_integer, require_type
+from vpcipam._arguments import require_type
 from vpcipam._chance import Scatter
 from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
@@ -13,14 +13,14 @@ from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
 from vpcipam.journal.protocol import Journal, Restored
-from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
-from vpcipam.settings import Settings, default_max_pods
+from vpcipam.settings import Settings, resolve_max_pods
 from vpcipam.stats import Assignment, PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
@@ -52,6 +52,7 @@ class Node:
         settings: the variables of its aws-node container.
         mode: what its slots hold.
         max_pods: the kubelet's limit, host-network pods included.
+        max_pods_by: what sets `max_pods`; None if it was given.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Node:
         instance_id: str | None = None,
         pod_subnet_id: str | None = None,
         max_pods: int | None = None,
+        max_pods_by: MaxPodsBy | str | None = None,
         name: str | None = None,
         placement: str = "lowest",
         seed: int = 0,
@@ -82,7 +84,8 @@ class Node:
             subnet_id: the subnet of its instance.
             instance_id: a running instance; None to launch one at `start`, which only a model can do.
             pod_subnet_id: the ENIConfig's subnet, for AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG; None for the node's own.
-            max_pods: the kubelet's limit, host-network pods included; None for what EKS sets.
+            max_pods: the kubelet's limit, host-network pods included; None for what `max_pods_by` sets.
+            max_pods_by: what sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
             name: its name in messages; None for its instance id.
             placement: see `Datastore`.
             seed: for the random placement, and for the waits between tries of a call.
@@ -96,18 +99,18 @@ class Node:
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
         Raises:
-            InvalidArgument: the number of journals differs from that of managed cards, or `max_pods` is below 1.
+            InvalidArgument: the number of journals differs from that of managed cards, `max_pods` is below 1, `max_pods_by` is
+                unknown, or both are given.
             UnknownInstanceType: the table has no such type.
             SettingsError: ipamd would refuse to start with these settings on this type.
         """
         limits = instance_limits(instance_type)
         require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
         require_type("subnet_id", subnet_id, str, "give the subnet's id")
-        if max_pods is not None:
-            require_integer("max_pods", max_pods, 1)
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
+        kubelet_max_pods, self._max_pods_by = resolve_max_pods(limits, settings, max_pods, max_pods_by)
         self._placement = placement
         self._seed = seed
         self._journals = tuple(journals)
@@ -121,7 +124,7 @@ class Node:
             subnet_id=subnet_id,
             instance_id=instance_id,
             pod_subnet_id=(pod_subnet_id or subnet_id) if settings.custom_network_cfg else None,
-            max_pods=default_max_pods(limits, settings) if max_pods is None else max_pods,
+            max_pods=kubelet_max_pods,
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
@@ -182,13 +185,18 @@ class Node:
         return self._loop.max_pods
 
     @property
+    def max_pods_by(self) -> MaxPodsBy | None:
+        """What sets the kubelet's limit; None if it was given."""
+        return self._max_pods_by
+
+    @property
     def instance_id(self) -> str | None:
         """The instance, None before `start` has launched it."""
         return self._loop.instance_id
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card, ascending. `start` finds out that a card with only an EFA-only ENI is not managed."""
+        """One datastore for each managed network card, ascending. `start` drops a card that has nothing but an EFA-only ENI."""
         return tuple(card.datastore for card in self._loop.cards)
 
     @property

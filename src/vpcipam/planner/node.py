@@ -16,7 +16,7 @@ from vpcipam.action import Action
 from vpcipam.address import AddressMode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import PoolExhausted
-from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, instance_limits
+from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node import Node
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
@@ -77,6 +77,7 @@ class NodePlan:
         pods_assigned: How many of `pods` the node can run.
         pods_waiting: How many of `pods` wait for an address.
         max_pods: The kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
+        max_pods_by: What sets `max_pods`; None if it was given.
         pod_limit: The most pods with a VPC address that the node could run with these settings.
         limit_reason: What sets that limit.
         waiting_reason: Why pods wait; None if no pod does.
@@ -94,6 +95,7 @@ class NodePlan:
     pods_assigned: int
     pods_waiting: int
     max_pods: int
+    max_pods_by: MaxPodsBy | None
     pod_limit: int
     limit_reason: str
     waiting_reason: str | None
@@ -137,13 +139,32 @@ class NodePlan:
 
 
 _DOCUMENT_NAMES = (
-    *("instance_type", "mode", "pods", "pods_assigned", "pods_waiting", "max_pods", "pod_limit", "limit_reason", "waiting_reason"),
-    *("settled", "eni_count", "enis", "total_ips", "assigned_ips", "available_ips", "prefix_count", "free_prefix_count", "subnet_ips"),
+    *("instance_type", "mode", "pods", "pods_assigned", "pods_waiting", "max_pods", "max_pods_by"),
+    *(
+        "pod_limit",
+        "limit_reason",
+        "waiting_reason",
+        "settled",
+        "eni_count",
+        "enis",
+        "total_ips",
+        "assigned_ips",
+        "available_ips",
+        "prefix_count",
+        "free_prefix_count",
+        "subnet_ips",
+    ),
 )
 
 
 def plan(
-    instance_type: str | InstanceLimits, pods: int, settings: Settings | None = None, *, nodes: int = 1, max_pods: int | None = None
+    instance_type: str | InstanceLimits,
+    pods: int,
+    settings: Settings | None = None,
+    *,
+    nodes: int = 1,
+    max_pods: int | None = None,
+    max_pods_by: MaxPodsBy | str | None = None,
 ) -> NodePlan:
     """Compute the steady state of a node.
 
@@ -152,12 +173,13 @@ def plan(
         pods: The number of pods that need a VPC address, 0 or more. Host-network pods don't.
         settings: The settings of the aws-node container; None for the manifest as AWS ships it.
         nodes: The number of such nodes in the cluster, 1 or more.
-        max_pods: The kubelet's limit, 1 or more; None for what EKS sets.
+        max_pods: The kubelet's limit, 1 or more; None for what `max_pods_by` sets.
+        max_pods_by: What sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
 
     Raises:
         UnknownInstanceType: The table has no such type.
         SettingsError: ipamd would refuse to start with these settings on this type.
-        InvalidArgument: A number is out of its bounds.
+        InvalidArgument: A number is out of its bounds, `max_pods_by` is unknown, or both it and `max_pods` are given.
 
     >>> answer = plan("t3.small", 5)
     >>> answer.eni_count, answer.total_ips, answer.available_ips, answer.subnet_ips
@@ -167,7 +189,7 @@ def plan(
     """
     for name, number, minimum in (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1)):
         require_integer(name, number, minimum, PODS_LIMIT)
-    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods)
+    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods, max_pods_by)
     run.start()
     for _ in range(pods):
         if not run.add_pod():
@@ -178,12 +200,20 @@ def plan(
 class _Run:
     """One node and its history since its start."""
 
-    def __init__(self, limits: InstanceLimits, settings: Settings, max_pods: int | None) -> None:
+    def __init__(self, limits: InstanceLimits, settings: Settings, max_pods: int | None, max_pods_by: MaxPodsBy | str | None) -> None:
         self._ec2 = Ec2Model()
         vpc = self._ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
         subnet = self._ec2.create_subnet(vpc.vpc_id, "10.0.0.0/16", ipv6_cidr="2001:db8::/64")
         instance = self._ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
-        self._node = Node(limits, settings, self._ec2, subnet_id=subnet.subnet_id, instance_id=instance.instance_id, max_pods=max_pods)
+        self._node = Node(
+            limits,
+            settings,
+            self._ec2,
+            subnet_id=subnet.subnet_id,
+            instance_id=instance.instance_id,
+            max_pods=max_pods,
+            max_pods_by=max_pods_by,
+        )
         self._calls_before = self._ec2.call_counts
         self._now_ns = 0
         self._pods = 0
@@ -284,6 +314,7 @@ class _Run:
             pods_assigned=self._pods,
             pods_waiting=pods - self._pods,
             max_pods=node.max_pods,
+            max_pods_by=node.max_pods_by,
             pod_limit=pod_limit,
             limit_reason=limit_reason,
             waiting_reason=self._waiting_reason,

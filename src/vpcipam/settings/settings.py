@@ -14,7 +14,7 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
-from vpcipam.limits import InstanceLimits, instance_limits, max_pods
+from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
 from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
 
@@ -52,7 +52,7 @@ class Settings:
         enable_multi_nic: The network cards above 0 are managed too.
         manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
         disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
-        enable_imds_only_mode: EC2 is never called at all; see `provisioning_enabled`.
+        enable_imds_only_mode: The instance metadata, not EC2, tells what is attached; see `provisioning_enabled`.
         manage_untagged_eni: ENIs without a tag are managed.
         disable_leaked_eni_cleanup: Leaked ENIs are left alone; see `leaked_eni_cleanup_enabled`.
         cluster_name: The cluster whose tagged subnets the node uses; empty: it uses tagged subnets of every cluster.
@@ -249,12 +249,6 @@ class Settings:
         return sort_diagnostics(found)
 
 
-def default_max_pods(limits: InstanceLimits, settings: Settings) -> int:
-    """The kubelet's limit as EKS sets it for these settings; EKS ignores MAX_ENI."""
-    prefixes = settings.address_mode(limits) is not AddressMode.SECONDARY_IP
-    return max_pods(limits, prefix_delegation=prefixes, custom_networking=settings.custom_network_cfg)
-
-
 def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
     if not isinstance(variables, Mapping):
         raise TypeError(f"variables must be a mapping from names to texts, not {type(variables).__name__}")
@@ -341,6 +335,13 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
     if settings.provisioning_disabled_by is not None:
         yield Diagnostic(settings.provisioning_disabled_by, "info", "the node neither grows nor shrinks; no warm target has an effect")
+    if settings.enable_imds_only_mode and not settings.manage_untagged_eni:
+        yield Diagnostic(
+            "MANAGE_UNTAGGED_ENI",
+            "warning",
+            "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed",
+            "remove it, or set ENABLE_IMDS_ONLY_MODE to false",
+        )
 
 
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:

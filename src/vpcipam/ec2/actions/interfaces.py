@@ -44,12 +44,11 @@ class InterfaceActions(Actions):
         is taken.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any of
-                them for an EFA-only ENI;
-                InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
-                InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
-                primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
-                IPv4 addresses.
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
+                address of an EFA-only ENI; InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet
+                without it; InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick
+                as the primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the
+                other IPv4 addresses.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(

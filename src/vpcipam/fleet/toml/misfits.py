@@ -119,6 +119,8 @@ def _number_misfits(group: NodeGroup) -> Iterator[Misfit]:
 def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
     if not group.subnets:
         yield "subnets", "is empty; leave it out for all subnets"
+    if group.max_pods is not None and group.max_pods_by is not None:
+        yield "max_pods_by", f"has no effect beside max_pods = {group.max_pods}; leave one of the two out"
     for key, chosen in (("subnets", group.subnets), ("pod_subnet", (group.pod_subnet,))):
         for each in chosen:
             if each is not None and each not in names:
