@@ -27,6 +27,8 @@ def eni(
     added_ns=0,
     cooling=0,
     cooling_until_ns=None,
+    cooling_idle=0,
+    cooling_stale=0,
 ):
     """An ENI with `slots` CIDRs of the mode, `used` of them with pods, and `stale` ones of the other mode without.
 
@@ -56,6 +58,8 @@ def eni(
         idle_cidr_count=0 if excluded else idle,
         stale_cidr_count=stale + (idle if excluded else 0),
         cooling_until_ns=cooling_until_ns,
+        cooling_idle_cidr_count=cooling_idle,
+        cooling_stale_cidr_count=cooling_stale,
     )
 
 
@@ -70,6 +74,7 @@ def view(
     max_pods=110,
     cooling=None,
     aware=False,
+    hold=False,
     card=0,
 ):
     """A view whose totals are the sums over its ENIs."""
@@ -89,6 +94,7 @@ def view(
         stats=PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes),
         enis=enis,
         cooldown_aware=aware,
+        hold_cooling_cidrs=hold,
         network_card=card,
     )
 

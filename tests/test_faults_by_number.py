@@ -17,6 +17,7 @@ FAULTS = {
     11: "an empty sandbox key is taken",
     12: "a CIDR off its grid is taken",
     13: "totals, gauges and files are left behind",
+    17: "a restart forgets what was given back",
 }
 
 

@@ -34,6 +34,11 @@ class Quarantined:
         """The address that the entry names, if any. No sandbox gets it until somebody decides."""
         return self.entry.address
 
+    @property
+    def assigned(self) -> Assigned | None:
+        """The assignment that the entry records, None if it is not wholly readable."""
+        return self.entry if isinstance(self.entry, Assigned) else self.entry.assigned
+
     def __str__(self) -> str:
         who = str(self.key) if self.key is not None else "an unreadable sandbox"
         return f"{who} on {self.address or 'an unreadable address'}: {self.reason}"

@@ -33,6 +33,8 @@ class PoolStats:
         available_count: total_count - assigned_count. Cooling addresses count as available, as in ipamd (upstream issues 1700 and 2896).
         prefix_count: prefixes on all ENIs, in any mode.
         free_prefix_count: prefixes without a pod.
+        other_mode_assigned_count: addresses that sandboxes hold in CIDRs of the other mode; the first four counts leave them out. After
+            prefix delegation is switched on or off, the pods that already run have these.
     """
 
     total_count: int
@@ -41,6 +43,7 @@ class PoolStats:
     available_count: int
     prefix_count: int
     free_prefix_count: int
+    other_mode_assigned_count: int = 0
 
 
 @attrs.frozen
@@ -57,6 +60,8 @@ class EniStats:
         idle_cidr_count: CIDRs without a pod that give new addresses.
         stale_cidr_count: CIDRs without a pod that give no new addresses: they are of the other mode, or on an excluded ENI.
         cooling_until_ns: when the last cooldown on the ENI ends, None if no address cools.
+        cooling_idle_cidr_count: the part of `idle_cidr_count` where an address cools.
+        cooling_stale_cidr_count: the part of `stale_cidr_count` where an address cools.
     """
 
     eni_id: str
@@ -76,3 +81,5 @@ class EniStats:
     idle_cidr_count: int
     stale_cidr_count: int
     cooling_until_ns: int | None
+    cooling_idle_cidr_count: int = 0
+    cooling_stale_cidr_count: int = 0

@@ -34,6 +34,7 @@ class PoolView:
         max_pods: the kubelet's limit; a pool with that many addresses or more never grows.
         enis: ascending by device number.
         cooldown_aware: cooling addresses don't count as available.
+        hold_cooling_cidrs: a CIDR where an address cools is not released.
         network_card: the card's index.
     """
 
@@ -47,6 +48,7 @@ class PoolView:
     stats: PoolStats
     enis: tuple[EniStats, ...]
     cooldown_aware: bool = False
+    hold_cooling_cidrs: bool = False
     network_card: int = 0
 
     @property
@@ -124,10 +126,15 @@ class Grow:
 
 @attrs.frozen
 class Shrink:
-    """Release CIDRs without pods: `requests` has their number for each ENI, the highest device number first."""
+    """Release CIDRs without pods: `requests` has their number for each ENI, the highest device number first.
+
+    Attributes:
+        cooled_only: leave out the CIDRs where an address cools.
+    """
 
     requests: tuple[SlotRequest, ...]
     reason: str
+    cooled_only: bool = False
 
 
 @attrs.frozen
@@ -277,16 +284,18 @@ def shrink(view: PoolView, settings: Settings) -> Shrink | None:
 
 def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
     """Release up to `slot_count` CIDRs without pods, and all empty CIDRs that give no new addresses; None if there are none."""
-    over = slot_count
+    over, hold = slot_count, view.hold_cooling_cidrs
     requests = []
     for eni in reversed(view.enis):
-        idle = min(over, eni.idle_cidr_count)
+        idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
+        stale = eni.stale_cidr_count - (eni.cooling_stale_cidr_count if hold else 0)
         over -= idle
-        if idle + eni.stale_cidr_count:
-            requests.append(SlotRequest(eni.eni_id, idle + eni.stale_cidr_count))
+        if idle + stale:
+            requests.append(SlotRequest(eni.eni_id, idle + stale))
     if not requests:
         return None
-    return Shrink(tuple(requests), reason or "these CIDRs give no new addresses: of the other mode, or on an excluded ENI")
+    why = reason or "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
+    return Shrink(tuple(requests), why, cooled_only=hold)
 
 
 def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:

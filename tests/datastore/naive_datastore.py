@@ -188,11 +188,13 @@ class NaiveDatastore:
                 sums["total"] += pods if excluded else network.num_addresses
                 sums["assigned"] += pods
                 sums["cooling"] += 0 if excluded else len(self.cooling_in(network))
+            else:
+                sums["other mode"] += pods
             if network.prefixlen in (28, 80):
                 sums["prefix"] += 1
                 sums["free prefix"] += not pods
         total, held = sums["total"], sums["assigned"]
-        return PoolStats(total, held, sums["cooling"], total - held, sums["prefix"], sums["free prefix"])
+        return PoolStats(total, held, sums["cooling"], total - held, sums["prefix"], sums["free prefix"], sums["other mode"])
 
     def eni_stats(self, now_ns):
         self.check_time(now_ns)
@@ -203,6 +205,7 @@ class NaiveDatastore:
         usable = [network for network in networks if network.prefixlen == LENGTHS[self.mode.value]]
         empty = [network for network in networks if not self.pods_in(network)]
         held = sum(len(self.pods_in(network)) for network in usable)
+        cooling = [network for network in empty if any(until > now_ns for until in self.cooling_in(network).values())]
         ends = [until for network in networks for address, until in self.cooling_in(network).items() if until > now_ns]
         return EniStats(
             **eni,
@@ -215,6 +218,8 @@ class NaiveDatastore:
             idle_cidr_count=sum(self.is_open(network) for network in empty),
             stale_cidr_count=sum(not self.is_open(network) for network in empty),
             cooling_until_ns=max(ends, default=None),
+            cooling_idle_cidr_count=sum(self.is_open(network) for network in cooling),
+            cooling_stale_cidr_count=sum(not self.is_open(network) for network in cooling),
         )
 
     # within

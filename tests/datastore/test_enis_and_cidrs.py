@@ -279,6 +279,15 @@ def test_an_excluded_eni_counts_only_assigned_addresses():
     assert store.eni_stats(0)[0].cooling_until_ns == 30
 
 
+def test_only_cidrs_where_nothing_cools_are_removable_if_wanted():
+    store = node(["10.0.0.0/28", "10.0.0.16/28"], cooldown_ns=30)
+    store.assign(key("web"), 0)
+    store.unassign(key("web"), 1)
+    assert store.removable_cidrs("eni-0", 2) == ("10.0.0.16/28", "10.0.0.0/28")
+    assert store.removable_cidrs("eni-0", 2, cooled_only=True) == ("10.0.0.16/28",)
+    assert store.removable_cidrs("eni-0", 31, cooled_only=True) == ("10.0.0.16/28", "10.0.0.0/28")
+
+
 # --- mode ----------------------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +299,7 @@ def test_a_change_of_mode_affects_only_new_assigns():
     assert store.assignment_of(key("web")) == web
     assert store.assign(key("api"), 0).cidr == "10.0.0.0/28"
     stats = store.stats(0)
-    assert (stats.total_count, stats.assigned_count) == (16, 1)
+    assert (stats.total_count, stats.assigned_count, stats.other_mode_assigned_count) == (16, 1, 1)
     (eni,) = store.eni_stats(0)
     assert (eni.pod_count, eni.assigned_count, eni.slot_count) == (2, 1, 2)
     store.set_mode(AddressMode.SECONDARY_IP)

@@ -441,6 +441,58 @@ def test_gone_sandboxes_leave_quarantine():
     assert journal.problems == []
 
 
+def contested(*names, address="10.0.0.5", start=0):
+    """Problems that several sandboxes share an address, as a journal reports them."""
+    return [
+        Problem(f"allocation {number}", "2 sandboxes", key(name), address, "{}", None, held(name, address, POD))
+        for number, name in enumerate(names, start)
+    ]
+
+
+def test_a_live_sandbox_is_restored_when_the_one_that_contradicted_it_is_gone():
+    events = []
+    journal = Kept(problems=contested("gone", "live"))
+    store = singles([5], journal=journal, on_event=events.append)
+    answer = store.restore(0, gone=[key("gone")])
+    assert addresses(store) == {"live": "10.0.0.5"}
+    assert (answer.assigned, answer.quarantined, store.quarantined) == ((held("live", "10.0.0.5", POD),), (), ())
+    assert store.pod_of(key("live")) == POD
+    assert (journal.problems, journal.assigned, journal.cooling) == ([], (held("live", "10.0.0.5", POD),), ())
+    assert [type(event) for event in events[-3:]] == [QuarantineEnded, QuarantineEnded, AddressAssigned]
+    store.unassign(key("live"), 1)
+    store._check()
+
+
+def test_sandboxes_that_still_contradict_each_other_stay_in_quarantine():
+    journal = Kept(problems=contested("gone", "one", "other"))
+    store = singles([5], journal=journal)
+    answer = store.restore(0, gone=[key("gone")])
+    assert (addresses(store), {each.key for each in answer.quarantined}) == ({}, {key("one"), key("other")})
+
+
+def test_sandboxes_that_are_all_gone_leave_a_cooling_address():
+    journal = Kept(problems=contested("one", "other"))
+    store = singles([5], journal=journal)
+    store.restore(0, gone=[key("one"), key("other")])
+    assert (addresses(store), store.quarantined, len(journal.cooling)) == ({}, (), 1)
+    assert store.cooling_until("10.0.0.5") == 30
+
+
+def test_a_sandbox_behind_one_that_held_its_address_is_restored_too():
+    journal = Kept([held("gone", "10.0.0.5")])
+    store = singles([5], journal=journal)
+    journal._assigned[key("live")] = held("live", "10.0.0.5")
+    answer = store.restore(0, gone=[key("gone")])
+    assert addresses(store) == {"live": "10.0.0.5"}
+    assert (answer.released, answer.assigned) == ((held("gone", "10.0.0.5"),), (held("live", "10.0.0.5"),))
+
+
+def test_an_unreadable_entry_is_not_accepted_because_another_is_gone():
+    journal = Kept(problems=[problem("gone", "10.0.0.5", 1), problem("web", "10.0.0.5", 2)])
+    store = singles([5], journal=journal)
+    assert [each.key for each in store.restore(0, gone=[key("gone")]).quarantined] == [key("web")]
+
+
 def test_two_sandboxes_with_one_address_are_both_quarantined():
     journal = Kept([held("a", "10.0.0.5")])
     store = singles([5], journal=journal)
@@ -465,6 +517,74 @@ def test_an_accepted_entry_holds_its_address():
     assert (store.quarantined, journal.problems) == ((), [])
     assert set(journal.assigned) == {held("lost", "10.0.0.6", POD), Assigned(key("web"), "10.0.0.5", None, 2)}
     store.unassign(key("web"), 3)
+    store._check()
+
+
+def test_all_entries_that_fit_are_accepted_in_one_write():
+    writes = []
+
+    class Counting(Kept):
+        def record(self, assigned=(), cooling=(), *, dropped=()):
+            super().record(assigned, cooling, dropped=dropped)
+            writes.append(assigned)
+
+    lost = [held(f"lost-{last}", f"10.0.9.{last}", POD) for last in (1, 2, 3, 4)]
+    moved = Quarantined(held("moved", "10.0.9.5"), "another card's")
+    journal = Counting(
+        [*lost, held("cools", "10.0.9.6")],
+        problems=[*contested("a", "b"), *contested("c", address="10.0.9.8", start=2), problem("x", "10.0.9.7", 3)],
+    )
+    store, _ = restored(journal, 5)
+    assert store.accept_all_quarantined(1) == ()
+    for last in (1, 2, 3, 5, 6, 7, 8):
+        store.add_cidr("eni-0", f"10.0.9.{last}/32", quarantined=[moved], cooling=[Cooling("10.0.9.6", 9 * S)])
+    writes.clear()
+    accepted = store.accept_all_quarantined(3)
+    assert {each.address for each in accepted} == {"10.0.9.1", "10.0.9.2", "10.0.9.3", "10.0.9.8"}
+    assert addresses(store) == {"lost-1": "10.0.9.1", "lost-2": "10.0.9.2", "lost-3": "10.0.9.3", "c": "10.0.9.8"}
+    assert writes == [(held("c", "10.0.9.8", POD),)]
+    assert {each.key.container_id for each in store.quarantined} == {"a", "b", "x", "moved", "cools", "lost-4"}
+    store._check()
+
+
+def test_a_refused_acceptance_of_all_changes_nothing():
+    journal = Kept([held("lost", "10.0.9.1")], problems=contested("a"))
+    store, _ = restored(journal, 5)
+    store.add_cidr("eni-0", "10.0.9.1/32")
+    before = store.quarantined
+    journal.down = True
+    with pytest.raises(JournalDownError):
+        store.accept_all_quarantined(1)
+    assert (addresses(store), store.quarantined) == ({}, before)
+    store._check()
+    journal.down = False
+    assert len(store.accept_all_quarantined(1)) == 2
+
+
+QUARANTINED_ELSEWHERE = Quarantined(held("web", "10.0.0.5"), "the other card's")
+
+
+@pytest.mark.parametrize("decide", ["accept_quarantined", "release_quarantined"])
+def test_without_a_journal_entries_of_another_card_can_be_decided(decide):
+    store = singles([])
+    store.add_cidr("eni-0", "10.0.0.5/32", quarantined=[QUARANTINED_ELSEWHERE])
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 0)
+    (entry,) = store.quarantined
+    getattr(store, decide)(entry, 1)
+    assert addresses(store) == ({"web": "10.0.0.5"} if decide == "accept_quarantined" else {})
+    assert store.cooling_until("10.0.0.5") == (None if decide == "accept_quarantined" else 31)
+    assert store.quarantined == ()
+    store._check()
+
+
+def test_without_a_journal_a_quarantined_address_is_withheld_after_its_cooldown():
+    store = singles([5])
+    store.withhold([Cooling("10.0.0.5", 5)], [QUARANTINED_ELSEWHERE])
+    with pytest.raises(PoolExhausted):
+        store.assign(key("new"), 6)
+    with pytest.raises(DatastoreError, match="addresses are in quarantine"):
+        store.sole_pool()
     store._check()
 
 

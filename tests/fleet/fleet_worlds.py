@@ -80,6 +80,7 @@ def groups(draw, name, subnets, *, elastic=True):
         placement=draw(st.sampled_from(["lowest", "packed", "spread", "random"])),
         policy=draw(st.sampled_from(POLICIES)),
         cooldown_aware_targets=draw(st.sampled_from([False, False, True])),
+        hold_cooling_cidrs=draw(st.sampled_from([False, False, True])),
         boot_ns=draw(st.sampled_from([0, 20 * S])),
         scale_down_after_ns=draw(st.sampled_from([S, 120 * S])),
     )

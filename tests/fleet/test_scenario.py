@@ -185,7 +185,7 @@ def test_all_keys_of_a_group_are_read():
     group = group_of(
         'subnets = ["a"]\npod_subnet = "a"\nmin_count = 0\nmax_count = 7\nmax_pods = 1\nhost_network_pods = 3\nplacement = "packed"\n'
         'policy = {name = "hysteresis", minimum = 2, maximum = 5}\ncooldown_aware_targets = true\nboot = "1.5 min"\n'
-        "scale_down_after = 0.001\nsettings = {AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true}"
+        "hold_cooling_cidrs = true\nscale_down_after = 0.001\nsettings = {AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true}"
     )
     assert group == NodeGroup(
         name="workers",
@@ -201,6 +201,7 @@ def test_all_keys_of_a_group_are_read():
         placement="packed",
         policy=policy_named("hysteresis", minimum=2, maximum=5),
         cooldown_aware_targets=True,
+        hold_cooling_cidrs=True,
         boot_ns=90 * SECOND,
         scale_down_after_ns=1_000_000,
     )

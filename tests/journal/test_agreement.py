@@ -10,11 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from journal_worlds import KINDS, POD, key
 
 from vpcipam.errors import VpcIpamError
-from vpcipam.journal.protocol import Assigned, Cooling, Journal, MemoryJournal, Problem
+from vpcipam.journal.protocol import Assigned, Cooling, Journal, MemoryJournal, Problem, ReleasedCidr
 from vpcipam.sandbox import PodRef, SandboxKey
 
 KEYS = (*map(key, "abc"), SandboxKey("_migrated-from-cri", "a", "unknown"), SandboxKey("", 'ü"\\<&>\u2028\x07', ""))
 ADDRESSES = ("10.0.0.5", "10.0.0.6", "10.0.0.7", "2001:db8::1")
+CIDRS = ("10.0.0.16/28", "10.0.0.5/32", "2001:db8::/80")
 PODS = (None, POD, PodRef("kube-system", ""), PodRef("", "x & y"))
 
 keys, addresses = st.sampled_from(KEYS), st.sampled_from(ADDRESSES)
@@ -61,6 +62,11 @@ class JournalAgreement(RuleBasedStateMachine):
         cooling = tuple(Cooling(address, self.now + duration, self.now if told else None) for address, duration, told in entries)
         self.all_do(lambda journal: journal.record(cooling=cooling))
 
+    @rule(entries=st.lists(st.tuples(st.sampled_from(CIDRS), durations), max_size=2))
+    def release_cidrs(self, entries):
+        released = tuple(ReleasedCidr(cidr, self.now + duration) for cidr, duration in entries)
+        self.all_do(lambda journal: journal.record_released_cidrs(released, self.now))
+
     @rule(duration=st.integers(1, 3))
     def wait(self, duration):
         self.now += duration
@@ -88,6 +94,7 @@ class JournalAgreement(RuleBasedStateMachine):
             assert set(restored.cooling) == set(expected.cooling), kind
             # A journal can have dropped an ended cooldown; the next one of the same address is then new to it.
             assert {each.address for each in restored.ended} <= {each.address for each in expected.ended}, kind
+            assert set(restored.released_cidrs) == set(expected.released_cidrs), kind
             assert restored.problems == (), kind
 
 

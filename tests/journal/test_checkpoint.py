@@ -10,15 +10,15 @@ from journal_worlds import MIGRATED, POD, held, key
 
 from vpcipam.journal.allocations import find_contradictions, parse_allocation
 from vpcipam.journal.checkpoint import (
+    CooldownFile,
     allocation_text,
-    cooldown_text,
     go_string,
     read_allocations,
-    read_cooldowns,
+    read_cooldown_file,
     read_document,
     write_document,
 )
-from vpcipam.journal.protocol import Assigned, Cooling, Problem
+from vpcipam.journal.protocol import Assigned, Cooling, Problem, ReleasedCidr
 from vpcipam.sandbox import PodRef, SandboxKey
 
 VERSION = "vpc-cni-ipam/1"
@@ -309,9 +309,10 @@ def test_spaces_unknown_members_and_null_lists_are_accepted(text):
     )
 )
 def test_cooldowns_are_read_as_written_and_of_two_the_later_holds(cooldowns):
-    data = write_document("x", "cooldowns", map(cooldown_text, cooldowns))
-    found, problems = read_cooldowns(read_document(data, "cooldowns"))
-    assert problems == ()
+    data = CooldownFile(dict(enumerate(cooldowns)), {}).write()  # by number, so that an address can be there twice
+    content, problems = read_cooldown_file(read_document(data, "cooldowns"))
+    assert (problems, content.released_cidrs, content.pending) == ((), {}, None)
+    found = tuple(content.cooling.values())
     assert {each.address: each.until_ns for each in found} == {
         address: max(each.until_ns for each in cooldowns if each.address == address) for address in {each.address for each in cooldowns}
     }
@@ -331,5 +332,29 @@ def test_cooldowns_are_read_as_written_and_of_two_the_later_holds(cooldowns):
 )
 def test_an_invalid_cooldown_is_a_problem(entry, message):
     document = read_document(json.dumps({"cooldowns": [entry]}).encode(), "cooldowns")
-    found, (problem,) = read_cooldowns(document)
-    assert (found, problem.message, problem.place) == ((), message, "cooldown 1 (line 1, column 16)")
+    content, (problem,) = read_cooldown_file(document)
+    assert (content, problem.message, problem.place) == (CooldownFile({}, {}), message, "cooldown 1 (line 1, column 16)")
+
+
+def test_released_cidrs_and_pending_cooldowns_are_read_as_written():
+    cooling = {"10.0.1.5": Cooling("10.0.1.5", 40, 10)}
+    content = CooldownFile(cooling, {"10.0.1.16/28": ReleasedCidr("10.0.1.16/28", 60)}, ("abc", {"10.0.1.6": Cooling("10.0.1.6", 50)}))
+    assert read_cooldown_file(read_document(content.write(), "cooldowns")) == (content, ())
+
+
+@pytest.mark.parametrize(
+    ("members", "place", "message"),
+    [
+        ('"releasedCidrs":5', "released CIDR 1", "it is not an object"),
+        ('"releasedCidrs":[{"cidr":"10.0.1.5/28"}]', "released CIDR 1", "10.0.1.5/28"),
+        ('"releasedCidrs":[{"cidr":"10.0.1.0/28"}]', "released CIDR 1", "its untilTimestamp is missing"),
+        ('"releasedCidrs":[{"untilTimestamp":5}]', "released CIDR 1", "its cidr is missing"),
+        ('"pending":{"checkpoint":"x","cooldowns":[{"untilTimestamp":5}]}', "pending cooldown 1", "its address is missing"),
+        ('"pending":{"checkpoint":"x"}', "pending cooldown 1", "it is not an object"),
+    ],
+)
+def test_invalid_members_of_the_file_of_cooldowns_are_problems(members, place, message):
+    document = read_document(f'{{"cooldowns":[],{members}}}'.encode(), "cooldowns")
+    content, (problem,) = read_cooldown_file(document)
+    assert (content.cooling, content.released_cidrs, problem.place) == ({}, {}, place)
+    assert message in problem.message

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import itertools
 import json
 import os
 import resource
@@ -175,12 +176,64 @@ def test_a_dropped_problem_is_removed_from_the_file(tmp_path):
         journal.record(dropped=(Problem("allocation 1", "", None, None, "5"),))
 
 
-def test_a_dropped_problem_and_a_cooldown_are_written_cooldown_first(tmp_path):
+def test_a_change_of_both_files_is_decided_by_the_write_of_the_checkpoint(tmp_path):
     (tmp_path / CHECKPOINT).write_text('{"version":"vpc-cni-ipam/1","allocations":[{"ipv4":"10.0.0.5"}]}')
     files = FaultyFiles()
     journal = open_json(tmp_path, files=files)
     journal.record(cooling=(Cooling("10.0.0.5", 40),), dropped=journal.restore(0).problems)
-    assert [name for name in files.done if name.startswith("rename")] == [f"rename {COOLDOWNS}", f"rename {CHECKPOINT}"]
+    assert [name for name in files.done if name.startswith("rename")] == [f"rename {name}" for name in (COOLDOWNS, CHECKPOINT, COOLDOWNS)]
+    assert "pending" not in texts(tmp_path)[COOLDOWNS]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_assign_and_a_cooldown_in_one_call_are_on_disk_together_or_not_at_all(tmp_path, after):
+    change = {"assigned": (held("c2", "10.0.0.6"),), "cooling": (Cooling("10.0.0.7", 40, 10),)}
+    outcomes = set()
+    for fail_at in itertools.count():
+        folder = tmp_path / str(fail_at)
+        folder.mkdir()
+        with open_json(folder) as journal:
+            journal.record((held("c1", "10.0.0.5"),), (Cooling("10.0.0.9", 30, 0),))
+        files = FaultyFiles(fail_at, after=after)
+        with open_json(folder, files=files) as journal:
+            try:
+                journal.record(**change)
+                recorded = True
+            except JournalError:
+                recorded = False
+        with open_json(folder) as journal:
+            restored = journal.restore(10)
+        whole = {each.address for each in restored.assigned} == {"10.0.0.5", "10.0.0.6"}
+        assert {each.address for each in restored.cooling} == ({"10.0.0.9", "10.0.0.7"} if whole else {"10.0.0.9"})
+        assert whole or not recorded
+        outcomes.add((recorded, whole))
+        if fail_at >= len(files.done):
+            break
+    assert outcomes >= {(True, True), (False, False)}
+
+
+def test_pending_cooldowns_are_settled_before_the_next_checkpoint(tmp_path):
+    files = FaultyFiles()
+    journal = open_json(tmp_path, files=files)
+    before = len(files.done)
+    journal.record((held("c1", "10.0.0.5"),), (Cooling("10.0.0.7", 40, 10),))
+    whole = len(files.done) - before
+    journal.close()
+    for opened_anew in (False, True):
+        folder = tmp_path / str(opened_anew)
+        folder.mkdir()
+        files = FaultyFiles(whole * 2 // 3)  # the first operation of the third write
+        journal = open_json(folder, files=files)
+        journal.record((held("c1", "10.0.0.5"),), (Cooling("10.0.0.7", 40, 10),))
+        assert "pending" in texts(folder)[COOLDOWNS]
+        if opened_anew:
+            journal.close()
+            journal = open_json(folder)
+        journal.record((held("c2", "10.0.0.6"),))
+        assert "pending" not in texts(folder)[COOLDOWNS]
+        journal.close()
+        with open_json(folder) as journal:
+            assert journal.restore(10).cooling == (Cooling("10.0.0.7", 40, 10),)
 
 
 def allocations(*entries):

@@ -1,5 +1,6 @@
 """The database as a journal: atomic writes of constant cost, and clear refusals."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -21,7 +22,7 @@ from vpcipam.errors import (
     UnknownKey,
 )
 from vpcipam.journal import schema, sqlite
-from vpcipam.journal.protocol import Cooling, MemoryJournal
+from vpcipam.journal.protocol import Cooling, MemoryJournal, ReleasedCidr, Restored
 from vpcipam.journal.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 from vpcipam.journal.sqlite import SqliteJournal
 
@@ -234,7 +235,7 @@ def test_changed_tables_are_refused_and_additional_ones_accepted(tmp_path):
     shell(tmp_path, "CREATE VIEW mine AS SELECT address FROM assigned")
     open_sqlite(tmp_path).close()
     shell(tmp_path, "ALTER TABLE assigned RENAME COLUMN pod_name TO name")
-    with pytest.raises(JournalCorrupt, match=r"is damaged: its tables are not those of version 1. SqliteJournal.salvage\('"):
+    with pytest.raises(JournalCorrupt, match=r"is damaged: its tables are not those of version 2. SqliteJournal.salvage\('"):
         open_sqlite(tmp_path)
 
 
@@ -245,7 +246,10 @@ def test_garbled_table_names_are_refused(tmp_path):
     with pytest.raises(JournalCorrupt, match=r"is damaged"):
         open_sqlite(tmp_path)
     salvaged = SqliteJournal.salvage(tmp_path / FILE, 0)
-    assert (salvaged.assigned, [problem.place for problem in salvaged.problems]) == ((), ["table assigned", "table cooling"])
+    assert (salvaged.assigned, [problem.place for problem in salvaged.problems]) == (
+        (),
+        ["table assigned", "table cooling", "table released_cidr"],
+    )
 
 
 def test_a_garbled_header_is_refused(tmp_path):
@@ -269,8 +273,41 @@ def test_an_older_journal_is_migrated_step_by_step(tmp_path, monkeypatch):
     monkeypatch.setattr(schema.has_tables_of, "__defaults__", (steps,))
     with open_sqlite(tmp_path) as journal:
         assert addresses(journal) == {"c1": "10.0.0.1", "c2": "10.0.0.2"}
-        assert version_of(journal._connection) == 3
+        assert version_of(journal._connection) == len(steps)
     assert shell(tmp_path, "SELECT * FROM cooling", "SELECT count(*) FROM more") == [[("10.0.0.0", 40, 10, "test")], [(0,)]]
+
+
+def journal_of_version_1(folder):
+    """A journal as the releases before 0.3 wrote it."""
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[:1])
+        connection.execute("INSERT INTO cooling VALUES ('10.0.0.5', 40, 10)")
+
+
+def test_a_journal_without_released_cidrs_is_opened_and_takes_them(tmp_path):
+    journal_of_version_1(tmp_path)
+    released = (ReleasedCidr("10.0.0.16/28", 60),)
+    with open_sqlite(tmp_path) as journal:
+        assert journal.restore(10) == Restored((), (Cooling("10.0.0.5", 40, 10),))
+        journal.record_released_cidrs(released, 0)
+    with open_sqlite(tmp_path) as journal:
+        assert journal.restore(10).released_cidrs == released
+
+
+def test_a_journal_without_released_cidrs_can_be_salvaged(tmp_path):
+    journal_of_version_1(tmp_path)
+    assert SqliteJournal.salvage(tmp_path / FILE, 10) == Restored((), (Cooling("10.0.0.5", 40, 10),))
+
+
+def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path):
+    open_sqlite(tmp_path).close()
+    shell(tmp_path, "INSERT INTO released_cidr VALUES ('x', 60)")
+    with open_sqlite(tmp_path) as journal:
+        (problem,) = journal.restore(0).problems
+        assert (problem.place, problem.address) == ("the released CIDR 'x'", None)
+        journal.record(dropped=(problem,))
+    with open_sqlite(tmp_path) as journal:
+        assert journal.restore(0) == Restored(())
 
 
 def test_a_failed_migration_step_is_undone_and_earlier_ones_stay():

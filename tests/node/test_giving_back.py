@@ -3,6 +3,7 @@
 import pytest
 
 from vpcipam.errors import PoolExhausted
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
 
 S = 1_000_000_000
@@ -234,3 +235,54 @@ def test_an_address_that_ec2_moves_to_another_card_still_cools(world):
     here.now_ns = 69 * S
     (moved,) = here.assign("q1", network_card=1)
     assert moved.address == last.address
+
+
+# --- hold_cooling_cidrs ----------------------------------------------------------------------------------------------------------
+
+COOLING = {"WARM_IP_TARGET": "1", "IP_COOLDOWN_PERIOD": "60"}
+
+
+def with_cooling_surplus(world, **options):
+    """A node with six surplus addresses. All but one of its seven addresses cool until 85 s."""
+    here = world("m5.large", COOLING, **options)
+    for number in range(6):
+        here.assign(f"p{number}")
+        here.tick(5 * (number + 1))
+    here.now_ns = 25 * S
+    here.unassign(*(f"p{number}" for number in range(6)))
+    return here
+
+
+def cooling_cidrs(here):
+    return {f"{each.address}/32" for each in here.node.datastores[0].cooldowns(here.now_ns)}
+
+
+def test_a_cooling_cidr_is_given_back_at_once_as_in_ipamd(world):
+    here = with_cooling_surplus(world)
+    (action,) = here.tick(35)
+    assert (len(action.cidrs), len(cooling_cidrs(here) & set(action.cidrs))) == (6, 5)
+
+
+def test_a_held_cidr_is_given_back_at_the_first_tick_after_its_cooldown(world):
+    here = with_cooling_surplus(world, hold_cooling_cidrs=True)
+    (action,) = here.tick(35)
+    assert (len(action.cidrs), cooling_cidrs(here) & set(action.cidrs)) == (1, set())
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 85 * S
+    assert here.run(80) == []
+    (action,) = here.tick(85)
+    assert (action.kind.value, len(action.cidrs)) == ("release-cidrs", 5)
+    here.check_agreement()
+
+
+def test_a_restarted_node_holds_what_still_cools(world):
+    journal = MemoryJournal()
+    here = with_cooling_surplus(world, hold_cooling_cidrs=True, journals=[journal])
+    here.now_ns = 36 * S
+    here.restart(COOLING, hold_cooling_cidrs=True, journals=[journal])
+    actions = here.node.restore(here.now_ns).actions
+    cooling = cooling_cidrs(here)
+    actions = [each for each in (*actions, *here.run(176)) if each.kind.value == "release-cidrs"]
+    assert [(len(each.cidrs), bool(cooling & set(each.cidrs)), each.at_ns >= 85 * S) for each in actions] == [
+        (1, False, False),
+        (5, True, True),
+    ]

@@ -480,3 +480,19 @@ def test_cooldowns_start_again_when_the_clock_is_not_trusted(world):
     here = world("t3.small", journals=[journal], start=False)
     restart = here.node.restore(380 * S, trust_clock=False)
     assert [(each.address, each.until_ns) for each in restart.cards[0].cooling_elsewhere] == [("10.0.0.200", 410 * S)]
+
+
+def test_all_quarantined_entries_that_fit_are_accepted_on_every_card(world):
+    journals = [MemoryJournal(), MemoryJournal()]
+    journals[0].record((held("a", "10.0.0.100"), held("lost", "10.0.0.200")))
+    journals[1].record((held("b", "10.0.0.101"),))
+    here = world("c6in.32xlarge", {"ENABLE_MULTI_NIC": "true"}, start=False, journals=journals)
+    with pytest.raises(NodeError, match="is not started"):
+        here.node.accept_all_quarantined(0)
+    here.node.restore(0)
+    assert len(here.node.quarantined) == 3
+    for datastore, address in zip(here.node.datastores, ("10.0.0.100/32", "10.0.0.101/32"), strict=True):
+        datastore.add_cidr(datastore.eni_ids[0], address)
+    assert [each.address for each in here.node.accept_all_quarantined(1)] == ["10.0.0.100", "10.0.0.101"]
+    assert [each.key for each in here.node.quarantined] == [key("lost")]
+    assert addresses(here) == {"a": "10.0.0.100", "b": "10.0.0.101"}

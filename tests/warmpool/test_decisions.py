@@ -289,3 +289,27 @@ def test_the_reason_why_an_eni_is_kept_names_the_prefix_target():
     assert (
         why_kept(pool.enis[1], pool, targets(warm_prefix=1), MINUTE) == "without it 0 prefixes would be free, and WARM_PREFIX_TARGET is 1"
     )
+
+
+# --- held CIDRs ------------------------------------------------------------------------------------------------------------------
+
+
+def requests(decision):
+    return None if decision is None else [(each.eni_id, each.slot_count) for each in decision.requests]
+
+
+def test_cidrs_where_an_address_cools_are_held_and_others_released_instead():
+    enis = (eni(0, 4, 0), eni(1, 4, 0, cooling_idle=3))
+    given_back = shrink(view(*enis), targets(2))
+    assert (requests(given_back), given_back.cooled_only) == ([("eni-1", 4), ("eni-0", 2)], False)
+    held = shrink(view(*enis, hold=True), targets(2))
+    assert (requests(held), held.cooled_only) == ([("eni-1", 1), ("eni-0", 4)], True)
+
+
+def test_nothing_is_released_while_every_surplus_cidr_cools():
+    assert shrink(view(eni(0, 4, 0, cooling_idle=4), hold=True), targets(2)) is None
+
+
+def test_cidrs_of_the_other_mode_are_held_while_they_cool():
+    assert requests(shrink(view(eni(0, 4, 4, stale=3, cooling_stale=2), hold=True), targets(1))) == [("eni-0", 1)]
+    assert shrink(view(eni(0, 4, 4, stale=3, cooling_stale=3), hold=True), targets(1)) is None

@@ -167,10 +167,12 @@ class Attached:
         )
         return tuple((eni_id, str(other)) for _, other, eni_id in sorted(found, key=lambda each: (each[0], each[1].first)))
 
-    def removable_cidrs(self, eni: Eni, now_ns: int) -> tuple[str, ...]:
+    def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool) -> tuple[str, ...]:
         """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
         pool, cidrs = self.pool, eni.cidrs
-        empty = [base for base in cidrs if not pool.block_assigned_count(base)]
+        empty = [
+            base for base in cidrs if not (pool.block_assigned_count(base) or (cooled_only and pool.block_cooling_count(base, now_ns)))
+        ]
         empty.sort(key=lambda base: (not pool.is_closed(base), pool.block_cooling_count(base, now_ns) > 0, -base))
         return tuple(str(cidrs[base]) for base in empty)
 
@@ -197,16 +199,17 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs."""
-        total = assigned = cooling = prefixes = free_prefixes = 0
+        total = assigned = cooling = prefixes = free_prefixes = pods = 0
         for eni in self.enis.values():
             eni_total, eni_assigned = self._total_and_assigned(eni)
             total += eni_total
             assigned += eni_assigned
             cooling += 0 if eni.excluded else self.pool.group_cooling_count(eni.group_of(self.mode), now_ns)
+            pods += self._pod_count(eni)
             prefix_group = eni.group(prefix=True)
             prefixes += self.pool.group_block_count(prefix_group)
             free_prefixes += self.pool.group_empty_block_count(prefix_group)
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes)
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
 
     def total_and_assigned(self) -> tuple[int, int]:
         """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
@@ -218,22 +221,31 @@ class Attached:
         assigned = self.pool.group_assigned_count(group)
         return assigned if eni.excluded else self.pool.group_total_count(group), assigned
 
+    def _pod_count(self, eni: Eni) -> int:
+        return sum(self.pool.group_assigned_count(eni.group(prefix=prefix)) for prefix in (False, True))
+
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
         cooling_counts: Counter[Eni] = Counter()
         cooling_until_ns: dict[Eni, int] = {}
+        cooling_empty: dict[Eni, set[int]] = {}  # the CIDRs without a pod where an address cools
         for address, until_ns in self.pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             place = self.place_of(address) if until_ns > now_ns else None
             if place is not None:
                 eni, cidr = place
                 cooling_counts[eni] += cidr.prefix_length == self.mode.prefix_length
                 cooling_until_ns[eni] = until_ns
-        return tuple(self._count(eni, cooling_counts[eni], cooling_until_ns.get(eni)) for eni in self.in_order())
+                if not self.pool.block_assigned_count(cidr.first):
+                    cooling_empty.setdefault(eni, set()).add(cidr.first)
+        return tuple(
+            self._count(eni, cooling_counts[eni], cooling_until_ns.get(eni), cooling_empty.get(eni, set())) for eni in self.in_order()
+        )
 
-    def _count(self, eni: Eni, cooling_count: int, cooling_until_ns: int | None) -> EniStats:
+    def _count(self, eni: Eni, cooling_count: int, cooling_until_ns: int | None, cooling_empty: set[int]) -> EniStats:
         pool, group = self.pool, eni.group_of(self.mode)
         groups = (eni.group(prefix=False), eni.group(prefix=True))
         total, assigned = self._total_and_assigned(eni)
+        cooling_stale_count = sum(pool.is_closed(base) for base in cooling_empty)
         return EniStats(
             eni_id=eni.eni_id,
             device_number=eni.device_number,
@@ -247,11 +259,13 @@ class Attached:
             total_count=total,
             assigned_count=assigned,
             cooling_count=0 if eni.excluded else cooling_count,
-            pod_count=sum(pool.group_assigned_count(each) for each in groups),
+            pod_count=self._pod_count(eni),
             free_prefix_count=pool.group_empty_block_count(groups[1]),
             idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
             stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
             cooling_until_ns=cooling_until_ns,
+            cooling_idle_cidr_count=len(cooling_empty) - cooling_stale_count,
+            cooling_stale_cidr_count=cooling_stale_count,
         )
 
     def _check(self) -> None:

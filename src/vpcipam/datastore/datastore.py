@@ -7,6 +7,7 @@ from vpcipam._arguments import require_type
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.datastore.attached import Attached, Eni
+from vpcipam.datastore.counts import Counts
 from vpcipam.datastore.restart import Recovery
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool, Withheld
@@ -17,13 +18,13 @@ from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import PodRef, SandboxKey
-from vpcipam.stats import Assignment, EniStats, PoolStats
+from vpcipam.stats import Assignment
 
 DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 """ipamd's default for IP_COOLDOWN_PERIOD: 30 s (docs/ipamd.md, "Cooldown")."""
 
 
-class Datastore:
+class Datastore(Counts):
     """The ENIs, CIDRs and sandboxes of one network card.
 
     It never calls EC2, and reads neither settings nor a clock: the caller passes what is attached, and the time.
@@ -72,6 +73,7 @@ class Datastore:
         self._pool = pool
         self._lock = owners_lock(pool)
         self._attached = Attached(pool, mode, network_card)
+        self._journal = journal
         self._sandboxes = Sandboxes(self._attached, journal, on_event)
         self._recovery = Recovery(self._sandboxes, journal, network_card)
         self._has_listeners = journal is not None or on_event is not None
@@ -198,11 +200,15 @@ class Datastore:
         threads from calling the datastore meanwhile.
 
         Raises:
-            DatastoreError: the datastore has a journal or `on_event`, which would miss the owner's changes.
+            DatastoreError: the datastore has a journal or `on_event`, which would miss the owner's changes, or addresses in quarantine.
         """
         if self._has_listeners:
             raise DatastoreError("the journal or `on_event` would miss changes made at the pool: make a datastore without them")
-        return cast("AddressPool[SandboxKey]", self._pool)  # without a journal, nothing is withheld
+        if self.quarantined:
+            raise DatastoreError(
+                "addresses are in quarantine, and the owner of the pool could release them: decide about `quarantined` first"
+            )
+        return cast("AddressPool[SandboxKey]", self._pool)  # nothing is withheld
 
     # --- after a restart -----------------------------------------------------------------------------------------------------
 
@@ -255,7 +261,19 @@ class Datastore:
             JournalError: the journal can't be written; nothing has changed.
         """
         with self._lock:
-            return self._recovery.accept_quarantined(entry, now_ns)
+            return self._recovery.accept([entry], now_ns)[0]
+
+    def accept_all_quarantined(self, now_ns: int) -> tuple[Assignment, ...]:
+        """Accept every whole entry whose address is free here now, for example because its CIDR came back; the others stay in quarantine.
+
+        An entry stays if it is not wholly readable, if another entry contradicts it, or if it is in the journal of another network card.
+        It takes at most one write of the journal.
+
+        Raises:
+            JournalError: the journal can't be written; nothing has changed.
+        """
+        with self._lock:
+            return self._recovery.accept_all(now_ns)
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -341,6 +359,11 @@ class Datastore:
         return self._pool.assigned_count
 
     @property
+    def journal(self) -> Journal | None:
+        """The journal, None if there is none."""
+        return self._journal
+
+    @property
     def mode(self) -> AddressMode:
         """The kind of CIDR from which new addresses come."""
         return self._attached.mode
@@ -390,6 +413,7 @@ class Datastore:
             try:
                 self._sandboxes.cidr_added(added, cooling, quarantined)
             finally:
+                self._note_quarantine()
                 self._sandboxes.emit(CidrAdded(self.network_card, eni_id, str(added)))
 
     def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
@@ -405,7 +429,12 @@ class Datastore:
         """
         with self._lock:
             self._sandboxes.withhold(quarantined)
+            self._note_quarantine()
             self._sandboxes.cool_and_record(cooling)
+
+    def _note_quarantine(self) -> None:
+        """Without a journal, an assign skips the quarantine as long as it is empty, for speed."""
+        self._is_plain = self._is_plain and not self._sandboxes.quarantine.entries
 
     def remove_cidr(self, eni_id: str, cidr: str, *, force: bool = False, now_ns: int) -> tuple[Assignment, ...]:
         """Remove a CIDR from an ENI.
@@ -446,10 +475,11 @@ class Datastore:
         with self._lock:
             return self._attached.overlapping(parsed)
 
-    def removable_cidrs(self, eni_id: str, now_ns: int) -> tuple[str, ...]:
+    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
         """Return an ENI's CIDRs without pods: first those that give no new addresses, then those where nothing cools, then the rest.
 
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
+        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order. With
+        `cooled_only`, the CIDRs where an address cools are left out.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
@@ -457,42 +487,7 @@ class Datastore:
         with self._lock:
             eni = self._attached.eni(eni_id)
             self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
-            return self._attached.removable_cidrs(eni, now_ns)
-
-    # --- counts --------------------------------------------------------------------------------------------------------------
-
-    def stats(self, now_ns: int) -> PoolStats:
-        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
-        with self._lock:
-            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if there is no ENI
-            return self._attached.stats(now_ns)
-
-    def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
-        """Return the counts of each ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
-        self._sandboxes.check_time(now_ns)
-        with self._lock:
-            return self._attached.eni_stats(now_ns)
-
-    def cooling_count(self, now_ns: int) -> int:
-        """Count the addresses that cool, in CIDRs of any mode. Complexity: O(1), amortised."""
-        with self._lock:
-            return self._pool.cooling_count(now_ns)
-
-    def cooling_until(self, address: str) -> int | None:
-        """Return when the last cooldown of an address ends, Unix nanoseconds; it can be in the past. None if it does not cool.
-
-        Raises:
-            InvalidAddress: it is not an address of the datastore's IP version.
-        """
-        wanted = parse_address(address, self.mode.version)
-        with self._lock:
-            return self._pool.cooling_until(wanted)
-
-    def cooldowns(self, now_ns: int) -> tuple[Cooling, ...]:
-        """Return the addresses that still cool at a time, in a CIDR or not, ascending by the end of their cooldowns."""
-        self._sandboxes.check_time(now_ns)
-        with self._lock:
-            return self._sandboxes.cooldowns(now_ns)
+            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only)
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

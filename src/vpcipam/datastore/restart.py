@@ -9,7 +9,7 @@ from vpcipam.events import QuarantineEnded, SandboxQuarantined
 from vpcipam.journal.protocol import Assigned, Cooling, Journal, Problem
 from vpcipam.quarantine import Quarantined
 from vpcipam.restoration import Restoration
-from vpcipam.sandbox import SandboxKey, check_sandbox_key
+from vpcipam.sandbox import PodRef, SandboxKey, check_sandbox_key
 from vpcipam.stats import Assignment
 
 
@@ -45,7 +45,9 @@ class Recovery:
             cooling = tuple(Cooling(each.address, now_ns + whole_ns, now_ns) for each in (*restored.cooling, *restored.ended))
         here = [each for each in cooling if self._sandboxes.restore_cooldown(each)]
         quarantined = self._quarantine.entries
-        released = self._release_gone(gone, now_ns)
+        freed = self._release_gone(gone, now_ns)
+        released = {key for key, _ in freed}
+        back += self._accept_uncontested(quarantined, {address for _, address in freed}, now_ns)
         return Restoration(
             assigned=tuple(entry for entry in back if entry.key not in released),
             released=tuple(entry for entry in back if entry.key in released),
@@ -75,8 +77,8 @@ class Recovery:
         self._quarantine.add(entry, now_ns)
         self._sandboxes.emit(SandboxQuarantined(now_ns, self._network_card, entry))
 
-    def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> set[SandboxKey]:
-        """Release the sandboxes that are gone and were in the journal; return the keys that the journal had for them."""
+    def _release_gone(self, gone: Iterable[SandboxKey], now_ns: int) -> list[Held]:
+        """Release the sandboxes that are gone and were in the journal; return those that had an address, under the journal's keys."""
         keys = set(gone)
         migrated = {key.migrated() for key in keys} - keys
         held = [(key, address) for key, address in self._sandboxes.items() if key in keys]
@@ -85,7 +87,23 @@ class Recovery:
         for entry in self._quarantine.entries:
             if entry.key in keys or entry.key in migrated:
                 self.release_quarantined(entry, now_ns)
-        return {key for key, _ in held}
+        return held
+
+    def _accept_uncontested(self, before: Iterable[Quarantined], freed_addresses: set[int], now_ns: int) -> list[Assigned]:
+        """Accept the entries that nothing but sandboxes that are gone contradicted, and return their assignments.
+
+        They would be restored if the journal had never had those sandboxes.
+
+        Args:
+            before: the quarantine before the sandboxes left it.
+            freed_addresses: the addresses that those sandboxes held.
+            now_ns: the time.
+        """
+        gone = [entry for entry in before if entry not in self._quarantine.entries]
+        addresses = freed_addresses.union(*({self._quarantine.number(entry)} for entry in gone))
+        freed = [entry for entry in self._quarantine.entries if self._quarantine.number(entry) in addresses and self._fits(entry, now_ns)]
+        self.accept(freed, now_ns)
+        return [entry.assigned for entry in freed if entry.assigned is not None]
 
     # --- decisions about the quarantine --------------------------------------------------------------------------------------
 
@@ -111,46 +129,72 @@ class Recovery:
         address = self._quarantine.number(entry)
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
         cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
-        if not entry.elsewhere and isinstance(entry.entry, Assigned):
-            self._required_journal.record_unassign(((entry.entry.key, cooling),))  # this records the cooldown, even if `cools` is False
-        else:
-            self._required_journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
+        journal = self._journal  # None if the entry came from another card's journal, and this card has none
+        if journal is not None and not entry.elsewhere and isinstance(entry.entry, Assigned):
+            journal.record_unassign(((entry.entry.key, cooling),))  # this records the cooldown, even if `cools` is False
+        elif journal is not None:
+            journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
         self._quarantine.remove(entry)
         if address is not None and cools:
             self._sandboxes.cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
         self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=False))
 
-    def accept_quarantined(self, entry: Quarantined, now_ns: int) -> Assignment:
-        """Give the sandbox of an entry the address of the entry."""
-        self._quarantine.check_entry(entry)
+    def accept(self, entries: Iterable[Quarantined], now_ns: int) -> tuple[Assignment, ...]:
+        """Give the sandbox of each entry the address of the entry, all or none, and record that in one write."""
         self._sandboxes.check_time(now_ns)
-        key, address = self._acceptable(entry)
-        holder = self._pool.key_of(address)
-        if isinstance(holder, SandboxKey):
-            raise AlreadyAssigned(f"{holder} holds {entry.address}, so {key} can't have it: unassign that sandbox, or release the entry")
-        pod = entry.entry.pod if isinstance(entry.entry, Assigned) else None
-        if holder is not None:
-            self._pool.revoke(holder)
+        accepted: list[tuple[Quarantined, SandboxKey, int]] = []
+        for entry in entries:
+            self._quarantine.check_entry(entry)
+            key, address = self._acceptable(entry)
+            holder = self._pool.key_of(address)
+            if isinstance(holder, SandboxKey):
+                raise AlreadyAssigned(
+                    f"{holder} holds {entry.address}, so {key} can't have it: unassign that sandbox, or release the entry"
+                )
+            accepted.append((entry, key, address))
         try:
-            self._pool.assign_at(key, address, now_ns)
-            if entry.elsewhere or isinstance(entry.entry, Problem):
-                assigned = Assigned(key, address_text(address, self._version), pod, now_ns)
-                self._required_journal.record((assigned,), dropped=_problems_of(entry))
+            for _, key, address in accepted:
+                withheld = self._pool.key_of(address)
+                if withheld is not None:
+                    self._pool.revoke(withheld)
+                self._pool.assign_at(key, address, now_ns)
+            self._record_accepted(accepted, now_ns)
         except BaseException:
-            if self._pool.address_of(key) == address:
-                self._pool.revoke(key)
-            self._quarantine.withhold(address, now_ns)
+            for _, key, address in accepted:
+                if self._pool.address_of(key) == address:
+                    self._pool.revoke(key)
+                self._quarantine.withhold(address, now_ns)
             raise
-        self._quarantine.remove(entry)
-        self._sandboxes.cooling_elsewhere.pop(address, None)  # the sandbox holds the address now, so an older cooldown no longer counts
-        self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
-        self._sandboxes.complete_assign(key, now_ns, pod, picked=False)
-        return self._sandboxes.assignment(key)
+        for entry, key, address in accepted:
+            self._quarantine.remove(entry)
+            self._sandboxes.cooling_elsewhere.pop(address, None)  # the sandbox holds the address now, so an older cooldown no longer counts
+            self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
+            self._sandboxes.complete_assign(key, now_ns, _pod_of(entry), picked=False)
+        return tuple(self._sandboxes.assignment(key) for _, key, _ in accepted)
 
-    @property
-    def _required_journal(self) -> Journal:
-        assert self._journal is not None, "entries in quarantine come from a journal"  # noqa: S101  # for the type checker
-        return self._journal
+    def _record_accepted(self, accepted: Iterable[tuple[Quarantined, SandboxKey, int]], now_ns: int) -> None:
+        """Record the entries that this card's journal does not have as assignments."""
+        new = [each for each in accepted if each[0].elsewhere or isinstance(each[0].entry, Problem)]
+        if new and self._journal is not None:
+            assigned = (entry.assigned or Assigned(key, address_text(address, self._version), None, now_ns) for entry, key, address in new)
+            self._journal.record(tuple(assigned), dropped=tuple(problem for entry, _, _ in new for problem in _problems_of(entry)))
+
+    def accept_all(self, now_ns: int) -> tuple[Assignment, ...]:
+        """Accept every entry that fits."""
+        self._sandboxes.check_time(now_ns)
+        return self.accept([entry for entry in self._quarantine.entries if self._fits(entry, now_ns)], now_ns)
+
+    def _fits(self, entry: Quarantined, now_ns: int) -> bool:
+        """Tell whether an entry of this card's journal is whole, and its sandbox can have its address now."""
+        if entry.elsewhere or entry.assigned is None:
+            return False
+        try:
+            key, address = self._acceptable(entry)
+        except DatastoreError:
+            return False
+        free = self._pool.block_of(address) is not None and self._sandboxes.is_free(address) and self._pool.address_of(key) is None
+        cooling_until_ns = max(self._pool.cooling_until(address) or 0, self._sandboxes.cooling_elsewhere.get(address, 0))
+        return free and cooling_until_ns <= now_ns
 
     def _acceptable(self, entry: Quarantined) -> Held:
         """Return the sandbox and the address of an entry that can be accepted.
@@ -165,6 +209,10 @@ class Recovery:
             if other != entry and (other.key == key or self._quarantine.number(other) == address):
                 raise DatastoreError(f"it can't be accepted while another entry contradicts it: {other}. Release that one first")
         return key, address
+
+
+def _pod_of(entry: Quarantined) -> PodRef | None:
+    return entry.assigned.pod if entry.assigned is not None else None
 
 
 def _problems_of(entry: Quarantined) -> tuple[Problem, ...]:

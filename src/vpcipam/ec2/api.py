@@ -71,6 +71,7 @@ class NetworkInterface:
         interface_type: `interface`, `trunk`, `branch`, `efa` or `efa-only`; an ENI that is associated with a trunk is a `branch`.
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
+        unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
     """
 
     eni_id: str
@@ -89,6 +90,7 @@ class NetworkInterface:
     attachment: Attachment | None = None
     created_ns: int = 0
     source_dest_check: bool = True
+    unreadable: tuple[str, ...] = ()
 
     @property
     def single_ips(self) -> tuple[str, ...]:
@@ -106,6 +108,7 @@ class Instance:
 
     Attributes:
         tags: pairs of key and value, sorted.
+        unreadable: as in `NetworkInterface`.
     """
 
     instance_id: str
@@ -117,6 +120,7 @@ class Instance:
     availability_zone: str = ""
     state: str = "running"
     launched_ns: int = 0
+    unreadable: tuple[str, ...] = ()
 
     def free_device_index(self, network_card_index: int) -> int:
         """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""
@@ -160,6 +164,7 @@ class Subnet:
     Attributes:
         available_ip_address_count: free IPv4 addresses; a prefix in use counts 16, reserved ranges are not free.
         tags: pairs of key and value, sorted.
+        unreadable: as in `NetworkInterface`.
     """
 
     subnet_id: str
@@ -169,6 +174,7 @@ class Subnet:
     available_ip_address_count: int
     ipv6_cidr: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def tag(self, key: str) -> str | None:
         """Return the value of a tag, None if it is not set."""

@@ -343,6 +343,7 @@ class Fleet:
             placement=group.placement,
             seed=self.scenario.seed * 1_000_003 + len(self.members),
             cooldown_aware_targets=group.cooldown_aware_targets,
+            hold_cooling_cidrs=group.hold_cooling_cidrs,
             policy=group.policy,
         )
         member = Member(len(self.members), name, group, node)

@@ -56,7 +56,7 @@ class NodeGroup:
         pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
         max_pods: the kubelet's limit; None for what `max_pods_by` sets.
         host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
-        placement, cooldown_aware_targets, policy: see `vpcipam.node.Node`.
+        placement, cooldown_aware_targets, hold_cooling_cidrs, policy: see `vpcipam.node.Node`.
         boot_ns: the time from the launch of an instance to the start of its ipamd; initial nodes have booted.
         max_pods_by: what sets the kubelet's limit; None for a managed node group, or if `max_pods` is given.
     """
@@ -74,6 +74,7 @@ class NodeGroup:
     placement: str = "lowest"
     policy: WarmPolicy = attrs.field(factory=IpamdPolicy)
     cooldown_aware_targets: bool = False
+    hold_cooling_cidrs: bool = False
     boot_ns: int = MINUTE_NS
     scale_down_after_ns: int = 10 * MINUTE_NS
     max_pods_by: MaxPodsBy | None = attrs.field(default=None, converter=attrs.converters.optional(MaxPodsBy))

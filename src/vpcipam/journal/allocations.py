@@ -1,11 +1,11 @@
-"""Reads the entries of a journal, allocations and cooldowns, and finds allocations that contradict each other."""
+"""Reads the entries of a journal (allocations, cooldowns and released CIDRs) and finds allocations that contradict each other."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from vpcipam.address import address_text, parse_address
-from vpcipam.errors import InvalidAddress
-from vpcipam.journal.protocol import Assigned, Cooling, Problem
+from vpcipam.address import Cidr, address_text, parse_address
+from vpcipam.errors import InvalidAddress, InvalidCidr
+from vpcipam.journal.protocol import Assigned, Cooling, Problem, ReleasedCidr
 from vpcipam.sandbox import PodRef, SandboxKey
 
 _INT64 = range(-(2**63), 2**63)
@@ -64,9 +64,9 @@ def find_contradictions(allocations: Sequence[tuple[str, str, Assigned | Problem
         if earlier is not each:  # the problem names no sandbox and no address, since `earlier` does
             return Problem(place, f"it says the same as {first_place}", None, None, text, earlier)
         if of_key[each.key] > 1:
-            return Problem(place, f"{each.key} has {of_key[each.key]} addresses", each.key, each.address, text)
+            return Problem(place, f"{each.key} has {of_key[each.key]} addresses", each.key, each.address, text, None, each)
         if of_address[each.address] > 1:
-            return Problem(place, f"{each.address} has {of_address[each.address]} sandboxes", each.key, each.address, text)
+            return Problem(place, f"{each.address} has {of_address[each.address]} sandboxes", each.key, each.address, text, None, each)
         return each
 
     return tuple(checked(*each) for each in allocations)
@@ -82,6 +82,20 @@ def parse_cooling(value: object) -> Cooling:
     text = _text(fields, "address")
     released_ns = _integer(fields, "releasedTimestamp", _TIMES) if fields.get("releasedTimestamp") is not None else None
     return Cooling(_canonical(text, 6 if ":" in text else 4), _integer(fields, "untilTimestamp", _TIMES), released_ns)
+
+
+def parse_released_cidr(value: object) -> ReleasedCidr:
+    """Read a released CIDR.
+
+    Raises:
+        UnreadableError: a field is missing or invalid.
+    """
+    fields = _fields(value)
+    try:
+        cidr = str(Cidr.parse(_text(fields, "cidr")))
+    except InvalidCidr as error:
+        raise UnreadableError(str(error)) from None
+    return ReleasedCidr(cidr, _integer(fields, "untilTimestamp", _TIMES))
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -1,14 +1,24 @@
 """Reads and writes checkpoints as ipamd does (`vpc-cni-ipam/1`), and the file of cooldowns beside them, entry by entry."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NoReturn, TypeVar
 
 import attrs
 
-from vpcipam.journal.allocations import RepeatedMembers, UnreadableError, find_contradictions, parse_allocation, parse_cooling
-from vpcipam.journal.protocol import Assigned, Cooling, Problem, later_cooldowns
+from vpcipam.journal.allocations import (
+    RepeatedMembers,
+    UnreadableError,
+    find_contradictions,
+    parse_allocation,
+    parse_cooling,
+    parse_released_cidr,
+)
+from vpcipam.journal.protocol import Assigned, Cooling, Problem, ReleasedCidr, later_cooldowns
+
+_Value = TypeVar("_Value")
 
 CHECKPOINT_VERSION = "vpc-cni-ipam/1"
 COOLDOWNS_VERSION = "vpcipam-cooldown/1"
@@ -31,7 +41,7 @@ class BrokenDocumentError(Exception):
     """A document is unreadable after an offset."""
 
     def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(offset, message)  # pickle passes these to a copy
         self.offset = offset
         self.message = message
 
@@ -213,22 +223,87 @@ def _legible(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-# --- cooldowns -----------------------------------------------------------------------------------------------------------
+# --- the file of cooldowns -----------------------------------------------------------------------------------------------
 
 
-def cooldown_text(cooling: Cooling) -> str:
-    """Write a cooldown."""
+@attrs.frozen
+class CooldownFile:
+    """The content of the file beside a checkpoint.
+
+    Attributes:
+        cooling: by address.
+        released_cidrs: by CIDR.
+        pending: cooldowns that replace `cooling` if the checkpoint has this SHA-256 digest. A change of both files writes them first, so
+            that the write of the checkpoint decides about both.
+    """
+
+    cooling: Mapping[str, Cooling]
+    released_cidrs: Mapping[str, ReleasedCidr]
+    pending: tuple[str, Mapping[str, Cooling]] | None = None
+
+    def write(self) -> bytes:
+        """Write the file."""
+        others = {}
+        if self.released_cidrs:
+            others["releasedCidrs"] = f"[{','.join(map(_released_cidr_text, self.released_cidrs.values()))}]"
+        if self.pending is not None:
+            digest, cooling = self.pending
+            others["pending"] = f'{{"checkpoint":{go_string(digest)},"cooldowns":[{",".join(map(_cooldown_text, cooling.values()))}]}}'
+        return write_document(COOLDOWNS_VERSION, "cooldowns", map(_cooldown_text, self.cooling.values()), others)
+
+
+def digest_of(checkpoint: bytes) -> str:
+    """Return the digest by which `CooldownFile.pending` names a checkpoint."""
+    return hashlib.sha256(checkpoint).hexdigest()
+
+
+def _cooldown_text(cooling: Cooling) -> str:
     released = "" if cooling.released_ns is None else f',"releasedTimestamp":{cooling.released_ns:d}'
     return f'{{"address":{go_string(cooling.address)},"untilTimestamp":{cooling.until_ns:d}{released}}}'
 
 
-def read_cooldowns(document: Document) -> tuple[tuple[Cooling, ...], tuple[Problem, ...]]:
-    """Return the last cooldown of each address, and the problems with the entries that can't be read."""
-    cooldowns: dict[str, Cooling] = {}
-    problems = []
-    for entry in document.entries:
+def _released_cidr_text(released: ReleasedCidr) -> str:
+    return f'{{"cidr":{go_string(released.cidr)},"untilTimestamp":{released.until_ns:d}}}'
+
+
+def read_cooldown_file(document: Document) -> tuple[CooldownFile, tuple[Problem, ...]]:
+    """Return the content of a file of cooldowns, and the problems with the entries that can't be read."""
+    problems: list[Problem] = []
+    listed = ((_place(document, entry), entry.text, entry.value) for entry in document.entries)
+    cooling = _last_of_each(_readable("cooldown", listed, parse_cooling, problems))
+    released = _readable("released CIDR", _members(document.others.get("releasedCidrs", ("", []))[1]), parse_released_cidr, problems)
+    pending = None
+    value = document.others.get("pending", ("", None))[1]
+    if isinstance(value, dict):
+        pending = (
+            str(value.get("checkpoint")),
+            _last_of_each(_readable("pending cooldown", _members(value.get("cooldowns")), parse_cooling, problems)),
+        )
+    return CooldownFile(cooling, {each.cidr: each for each in released}, pending), tuple(problems)
+
+
+def _members(value: object) -> Iterator[tuple[str, str, object]]:
+    """Return the members of a list, each with its place and its text; a value that is no list is the only member."""
+    for number, each in enumerate(value if isinstance(value, list) else [value], 1):
+        yield str(number), json.dumps(each), each
+
+
+def _readable(
+    kind: str, entries: Iterable[tuple[str, str, object]], parse: Callable[[object], _Value], problems: list[Problem]
+) -> list[_Value]:
+    """Read entries, each given as place, text and content; add the problems with those that can't be read."""
+    values = []
+    for place, text, value in entries:
         try:
-            cooldowns.update(later_cooldowns((parse_cooling(entry.value),), (), cooldowns))
+            values.append(parse(value))
         except UnreadableError as error:
-            problems.append(Problem(f"cooldown {_place(document, entry)}", str(error), None, None, _legible(entry.text)))
-    return tuple(cooldowns.values()), tuple(problems)
+            problems.append(Problem(f"{kind} {place}", str(error), None, None, _legible(text)))
+    return values
+
+
+def _last_of_each(cooling: Iterable[Cooling]) -> dict[str, Cooling]:
+    """Return the last cooldown of each address."""
+    cooldowns: dict[str, Cooling] = {}
+    for each in cooling:
+        cooldowns.update(later_cooldowns((each,), (), cooldowns))
+    return cooldowns

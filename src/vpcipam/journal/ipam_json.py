@@ -1,19 +1,21 @@
 """The journal in the format of ipamd's checkpoint: ipamd can restart from its file, and the journal can open ipamd's file."""
 
+import contextlib
 from collections.abc import Container, Mapping
 from pathlib import Path
 
 import attrs
 
-from vpcipam.errors import JournalCorrupt, JournalFormatError
+from vpcipam.errors import JournalCorrupt, JournalError, JournalFormatError
 from vpcipam.journal.checkpoint import (
     CHECKPOINT_VERSION,
     COOLDOWNS_VERSION,
+    CooldownFile,
     Document,
     allocation_text,
-    cooldown_text,
+    digest_of,
     read_allocations,
-    read_cooldowns,
+    read_cooldown_file,
     read_document,
     write_document,
 )
@@ -25,11 +27,13 @@ from vpcipam.journal.protocol import (
     Cooling,
     Problem,
     Released,
+    ReleasedCidr,
     Restored,
     check_released,
     check_undecided,
     later_cooldowns,
     new_entries,
+    remembered_cidrs,
     unknown_problem,
 )
 from vpcipam.sandbox import SandboxKey
@@ -42,6 +46,7 @@ class _State:
     Attributes:
         assigned: each with the text of its allocation, which can have fields that only ipamd uses.
         cooling: by address, without addresses that a sandbox holds. Some of the cooldowns can be over.
+        released_cidrs: by CIDR. The time of some can be over.
         problems: each with its text.
         others: unknown members of the checkpoint, with their texts.
         key_of: the sandbox of each address.
@@ -49,6 +54,7 @@ class _State:
 
     assigned: Mapping[SandboxKey, tuple[Assigned, str]]
     cooling: Mapping[str, Cooling]
+    released_cidrs: Mapping[str, ReleasedCidr]
     problems: Mapping[Problem, str]
     others: Mapping[str, str]
     key_of: Mapping[str, SandboxKey] = attrs.field(
@@ -62,14 +68,15 @@ class _State:
 
     def restored(self, now_ns: int) -> Restored:
         """Return the content at a time, as `Journal.restore` does."""
-        return Restored.at(now_ns, self.entries.values(), self.cooling.values(), self.problems)
+        return Restored.at(now_ns, self.entries.values(), self.cooling.values(), self.problems, self.released_cidrs.values())
 
 
 class IpamJsonFile(Closing):
     """A journal in the format of ipamd's `ipam.json` (`vpc-cni-ipam/1`). Every change writes the whole file.
 
-    The format has no place for cooldowns, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. This file is written
-    first. If the process crashes between the two writes, the checkpoint counts: the sandbox still holds its address.
+    The format has no place for cooldowns and released CIDRs, so these are in a file beside it, `ipam.cooldown.json`, which ipamd ignores. A
+    change of both files writes this file first, and the write of the checkpoint then decides: if the process crashes between the two
+    writes, neither part of the change counts.
 
     Any thread can call it at any time; a lock serializes the calls. Only one process can have it open (`ipam.json.lock`).
 
@@ -95,11 +102,11 @@ class IpamJsonFile(Closing):
         self._files = files or Files()
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
-            self._state, cooling = _read(self.path, self._files, salvage=False)
+            self._state, beside = _read(self.path, self._files, salvage=False)
         except BaseException:
             self._lock.release()
             raise
-        self._cooling_written: Mapping[str, Cooling] | None = cooling
+        self._beside: CooldownFile | None = beside  # as written; None if that is unknown because a write failed
 
     @classmethod
     def salvage(cls, path: Path | str, now_ns: int, *, files: Files | None = None) -> Restored:
@@ -120,8 +127,16 @@ class IpamJsonFile(Closing):
             checkpoint_changed = state is not before
             if later:
                 state = attrs.evolve(state, cooling={**state.cooling, **later})
-                self._write_cooldowns(state.cooling)
-            if checkpoint_changed:
+            if later and checkpoint_changed:
+                pending = (digest_of(self._checkpoint(state)), state.cooling)
+                self._write_beside(CooldownFile(before.cooling, before.released_cidrs, pending))
+                self._write_checkpoint(state)
+                with contextlib.suppress(JournalError):  # the change is recorded; the next one writes this file again
+                    self._settle_beside()
+            elif later:
+                self._write_beside(CooldownFile(state.cooling, state.released_cidrs))
+            elif checkpoint_changed:
+                self._settle_beside()
                 self._write_checkpoint(state)
             self._state = state
 
@@ -138,8 +153,16 @@ class IpamJsonFile(Closing):
             cooling = {each.address: each for each in state.cooling.values() if each.left_at(now_ns)}
             cooling.update((each.address, each) for _, each in released if each.left_at(now_ns))
             problems = _without_repeats(state.problems, {(key, each.address) for key, each in released})
-            self._write_cooldowns(cooling)
+            self._write_beside(CooldownFile(cooling, state.released_cidrs))
             self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
+
+    def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
+        """Record that a node is about to give CIDRs back; see `CidrJournal`. Complexity: O(cooling addresses)."""
+        with self._lock.threads:
+            state = self._open_state()
+            state = attrs.evolve(state, released_cidrs=remembered_cidrs(state.released_cidrs, released, now_ns))
+            self._write_beside(CooldownFile(state.cooling, state.released_cidrs))
+            self._state = state
 
     def restore(self, now_ns: int) -> Restored:
         """Return the content of the files when they were opened, with all changes since; see `Journal`."""
@@ -166,21 +189,28 @@ class IpamJsonFile(Closing):
         cooling = {address: each for address, each in state.cooling.items() if address not in taken}
         return attrs.evolve(state, assigned={**state.assigned, **texts}, cooling=cooling)
 
+    def _checkpoint(self, state: _State) -> bytes:
+        texts = [*(text for _, text in state.assigned.values()), *state.problems.values()]
+        return write_document(CHECKPOINT_VERSION, "allocations", texts, state.others)
+
     def _write_checkpoint(self, state: _State) -> None:
         """Write the checkpoint, and only then replace the state."""
-        texts = [*(text for _, text in state.assigned.values()), *state.problems.values()]
         with translated(self.path, "written, so nothing is recorded"):
-            replace(self._files, self.path, write_document(CHECKPOINT_VERSION, "allocations", texts, state.others))
+            replace(self._files, self.path, self._checkpoint(state))
         self._state = state
 
-    def _write_cooldowns(self, cooling: Mapping[str, Cooling]) -> None:
-        if cooling == self._cooling_written:
+    def _settle_beside(self) -> None:
+        """Write the file of cooldowns without pending ones. They name a checkpoint, so this must precede the next one."""
+        if self._beside is None or self._beside.pending is not None:
+            self._write_beside(CooldownFile(self._state.cooling, self._state.released_cidrs))
+
+    def _write_beside(self, content: CooldownFile) -> None:
+        if content == self._beside:
             return
-        self._cooling_written = None  # unknown if the write fails
-        path = _cooldowns_path(self.path)
-        with translated(path, "written, so nothing is recorded"):
-            replace(self._files, path, write_document(COOLDOWNS_VERSION, "cooldowns", map(cooldown_text, cooling.values())))
-        self._cooling_written = cooling
+        self._beside = None
+        with translated(_cooldowns_path(self.path), "written, so nothing is recorded"):
+            replace(self._files, _cooldowns_path(self.path), content.write())
+        self._beside = content
 
 
 def _without(state: _State, dropped: tuple[Problem, ...]) -> _State:
@@ -212,23 +242,26 @@ def _cooldowns_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.cooldown{path.suffix}")
 
 
-def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, Mapping[str, Cooling]]:
-    """Read both files; return the state, and the cooldowns as written in the second."""
+def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, CooldownFile]:
+    """Read both files; return the state, and the content of the second."""
     checkpoint = _read_file(files, path, path, CHECKPOINT_VERSION, "allocations", salvage=salvage)
     allocations = read_allocations(checkpoint)
     cooldowns_path = _cooldowns_path(path)
-    cooling, illegible = read_cooldowns(_read_file(files, path, cooldowns_path, COOLDOWNS_VERSION, "cooldowns", salvage=salvage))
+    beside, illegible = read_cooldown_file(_read_file(files, path, cooldowns_path, COOLDOWNS_VERSION, "cooldowns", salvage=salvage))
     if illegible and not salvage:
         raise JournalCorrupt(f"{cooldowns_path} has an unreadable {illegible[0].place}: {illegible[0].message}. {_salvage(path)}")
-    written = {each.address: each for each in cooling}
+    cooling = beside.cooling
+    if beside.pending is not None and beside.pending[0] == digest_of(checkpoint.text.encode("utf-8", "surrogateescape")):
+        cooling = beside.pending[1]
     held = {each.address for each, _ in allocations if isinstance(each, Assigned)}
     state = _State(
         assigned={each.key: (each, text) for each, text in allocations if isinstance(each, Assigned)},
-        cooling={address: each for address, each in written.items() if address not in held},
+        cooling={address: each for address, each in cooling.items() if address not in held},
+        released_cidrs=beside.released_cidrs,
         problems={each: text for each, text in allocations if isinstance(each, Problem)} | dict.fromkeys(illegible, ""),
         others={name: text for name, (text, _) in checkpoint.others.items() if name != "version"},
     )
-    return state, written
+    return state, beside
 
 
 def _read_file(files: Files, journal: Path, path: Path, version: str, list_name: str, *, salvage: bool) -> Document:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
@@ -67,6 +67,19 @@ class Cooling:
 
 
 @attrs.frozen
+class ReleasedCidr:
+    """A CIDR that a node has given back to EC2. Until the end, the node doesn't adopt it again, since EC2 can be late to take it away.
+
+    Attributes:
+        cidr: as text.
+        until_ns: the end, Unix nanoseconds, exclusive.
+    """
+
+    cidr: str
+    until_ns: int
+
+
+@attrs.frozen
 class Problem:
     """A journal entry that is unreadable or contradicts another. It stays in the journal until it is dropped.
 
@@ -77,6 +90,7 @@ class Problem:
         address: the address that it names, if any. Until it is dropped, the journal records no sandbox on that address.
         text: the entry as written.
         repeats: the entry that this one repeats, None for any other problem. A repeat needs no decision: it leaves with that entry.
+        assigned: the assignment that the entry records, if nothing is wrong with it except that another entry contradicts it.
     """
 
     place: str
@@ -85,6 +99,7 @@ class Problem:
     address: str | None
     text: str
     repeats: Assigned | None = None
+    assigned: Assigned | None = None
 
 
 @attrs.frozen
@@ -96,15 +111,24 @@ class Restored:
         cooling: the addresses that still cool and that no sandbox holds, each with at most its whole cooldown left.
         ended: cooldowns that are over if the clock is right. If the clock was set forward, cool these addresses again.
         problems: all other entries.
+        released_cidrs: the CIDRs given back last, those whose time is over included. Empty if the journal is no `CidrJournal`.
     """
 
     assigned: tuple[Assigned, ...]
     cooling: tuple[Cooling, ...] = ()
     ended: tuple[Cooling, ...] = ()
     problems: tuple[Problem, ...] = ()
+    released_cidrs: tuple[ReleasedCidr, ...] = ()
 
     @classmethod
-    def at(cls, now_ns: int, assigned: Iterable[Assigned], cooling: Iterable[Cooling], problems: Iterable[Problem] = ()) -> Self:
+    def at(
+        cls,
+        now_ns: int,
+        assigned: Iterable[Assigned],
+        cooling: Iterable[Cooling],
+        problems: Iterable[Problem] = (),
+        released_cidrs: Iterable[ReleasedCidr] = (),
+    ) -> Self:
         """Divide cooldowns into those that still run at a time and those that have ended."""
         left, ended = [], []
         for each in cooling:
@@ -113,7 +137,7 @@ class Restored:
                 ended.append(each)
             else:
                 left.append(still)
-        return cls(tuple(assigned), tuple(left), tuple(ended), tuple(problems))
+        return cls(tuple(assigned), tuple(left), tuple(ended), tuple(problems), tuple(released_cidrs))
 
 
 Released = tuple[tuple[SandboxKey, Cooling], ...]
@@ -168,6 +192,23 @@ class Journal(Protocol):
         ...
 
 
+@runtime_checkable
+class CidrJournal(Journal, Protocol):
+    """A journal that also remembers the CIDRs that a node has given back.
+
+    Without it a node works, but a restart forgets them. A node that restarts within seconds of a give-back, while EC2 still shows the CIDR,
+    then hands out addresses that can be another node's already.
+    """
+
+    def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
+        """Record in one write, all or none, that a node is about to give CIDRs back. The journal drops those that have ended at `now_ns`.
+
+        Raises:
+            JournalError: the journal can't be written.
+        """
+        ...
+
+
 class Closing:
     """A journal that a `with` block closes."""
 
@@ -194,6 +235,7 @@ class MemoryJournal(Closing):
         self._assigned: dict[SandboxKey, Assigned] = {}
         self._key_of: dict[str, SandboxKey] = {}
         self._cooling: dict[str, Cooling] = {}
+        self._released_cidrs: dict[str, ReleasedCidr] = {}
 
     @property
     def assigned(self) -> tuple[Assigned, ...]:
@@ -222,9 +264,13 @@ class MemoryJournal(Closing):
             del self._assigned[key], self._key_of[cooling.address]
             self._cooling[cooling.address] = cooling
 
+    def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
+        """Record that a node is about to give CIDRs back; see `CidrJournal`."""
+        self._released_cidrs = remembered_cidrs(self._released_cidrs, released, now_ns)
+
     def restore(self, now_ns: int) -> Restored:
         """Return the content of the journal; see `Journal`."""
-        return Restored.at(now_ns, self._assigned.values(), self._cooling.values())
+        return Restored.at(now_ns, self._assigned.values(), self._cooling.values(), (), self._released_cidrs.values())
 
 
 # --- checks of every journal ---------------------------------------------------------------------------------------------
@@ -261,6 +307,11 @@ def later_cooldowns(cooling: Iterable[Cooling], held: Container[str], known: Map
         if each.address not in held and (earlier is None or earlier.until_ns < each.until_ns):
             later[each.address] = each
     return later
+
+
+def remembered_cidrs(known: Mapping[str, ReleasedCidr], released: Iterable[ReleasedCidr], now_ns: int) -> dict[str, ReleasedCidr]:
+    """Return the known CIDRs whose time is not over, and the newly released ones, by CIDR."""
+    return {cidr: each for cidr, each in known.items() if each.until_ns > now_ns} | {each.cidr: each for each in released}
 
 
 def check_released(released: Released, held: Mapping[SandboxKey, Assigned]) -> None:

@@ -23,6 +23,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE cooling (address TEXT PRIMARY KEY, until_ns INTEGER NOT NULL, released_ns INTEGER) WITHOUT ROWID",
         "CREATE INDEX cooling_by_end ON cooling (until_ns)",
     ),
+    ("CREATE TABLE released_cidr (cidr TEXT PRIMARY KEY, until_ns INTEGER NOT NULL) WITHOUT ROWID",),
 )
 """The statements of each migration: from version 0, an empty database, to 1, and so on. A released migration never changes."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 
 from vpcipam.errors import InvalidArgument, JournalCorrupt, JournalError, JournalFormatError, JournalLocked
-from vpcipam.journal.allocations import UnreadableError, find_contradictions, parse_allocation, parse_cooling
+from vpcipam.journal.allocations import UnreadableError, find_contradictions, parse_allocation, parse_cooling, parse_released_cidr
 from vpcipam.journal.files import Files, sync_folder, translated
 from vpcipam.journal.lock import ProcessLock
 from vpcipam.journal.protocol import (
@@ -19,6 +19,7 @@ from vpcipam.journal.protocol import (
     Cooling,
     Problem,
     Released,
+    ReleasedCidr,
     Restored,
     address_taken,
     check_undecided,
@@ -163,6 +164,13 @@ class SqliteJournal(Closing):
                     (cooling.address, cooling.until_ns, cooling.released_ns),
                 )
             execute("DELETE FROM cooling WHERE until_ns <= ?", (now_ns,))
+
+    def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
+        """Record in one transaction that a node is about to give CIDRs back; see `CidrJournal`."""
+        with self._transaction() as execute:
+            execute("DELETE FROM released_cidr WHERE until_ns <= ?", (now_ns,))
+            for each in released:
+                execute("REPLACE INTO released_cidr (cidr, until_ns) VALUES (?, ?)", (each.cidr, each.until_ns))
 
     def restore(self, now_ns: int) -> Restored:
         """Return the content of the database; see `Journal`."""
@@ -318,6 +326,7 @@ _SELECT_ASSIGNED = (
     "SELECT row, network_name, container_id, if_name, address, pod_namespace, pod_name, assigned_ns FROM assigned ORDER BY row"
 )
 _SELECT_COOLING = "SELECT address, until_ns, released_ns FROM cooling ORDER BY address"
+_SELECT_RELEASED_CIDRS = "SELECT cidr, until_ns FROM released_cidr ORDER BY cidr"
 
 
 @attrs.frozen
@@ -326,16 +335,18 @@ class _Content:
 
     assigned: tuple[Assigned, ...]
     cooling: tuple[Cooling, ...]
+    released_cidrs: tuple[ReleasedCidr, ...]
     problems: Mapping[Problem, tuple[str, tuple[object, ...]]]
 
     def restored(self, now_ns: int) -> Restored:
         """Return the content at a time, as `Journal.restore` does."""
         held = {entry.address for entry in self.assigned}
-        return Restored.at(now_ns, self.assigned, (each for each in self.cooling if each.address not in held), self.problems)
+        cooling = (each for each in self.cooling if each.address not in held)
+        return Restored.at(now_ns, self.assigned, cooling, self.problems, self.released_cidrs)
 
 
 def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
-    """Read both tables. If `lenient`, skip damaged rows; otherwise they raise `sqlite3.Error`."""
+    """Read the tables. If `lenient`, skip damaged rows; otherwise they raise `sqlite3.Error`."""
     problems: dict[Problem, tuple[str, tuple[object, ...]]] = {}
     rows, damage = _rows(connection, _SELECT_ASSIGNED, lenient=lenient)
     assigned = []
@@ -353,10 +364,21 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
         except UnreadableError as error:
             problem = Problem(f"the cooldown of {row[0]!r}", str(error), None, None, repr(row))
             problems[problem] = "DELETE FROM cooling WHERE address IS ?", (row[0],)
-    for table, found in (("assigned", damage), ("cooling", more_damage)):
+    released_cidrs, cidr_damage = [], ""
+    if version_of(connection) >= 2:  # a damaged journal is read as it is, without a migration
+        rows, cidr_damage = _rows(connection, _SELECT_RELEASED_CIDRS, lenient=lenient)
+    else:
+        rows = []
+    for row in rows:
+        try:
+            released_cidrs.append(parse_released_cidr(dict(zip(("cidr", "untilTimestamp"), row, strict=True))))
+        except UnreadableError as error:
+            problem = Problem(f"the released CIDR {row[0]!r}", str(error), None, None, repr(row))
+            problems[problem] = "DELETE FROM released_cidr WHERE cidr IS ?", (row[0],)
+    for table, found in (("assigned", damage), ("cooling", more_damage), ("released_cidr", cidr_damage)):
         if found:
             problems[Problem(f"table {table}", f"it is damaged, and rows are lost: {found}", None, None, "")] = "SELECT 1", ()
-    return _Content(tuple(assigned), tuple(cooling), problems)
+    return _Content(tuple(assigned), tuple(cooling), tuple(released_cidrs), problems)
 
 
 def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> tuple[list[tuple[object, ...]], str]:

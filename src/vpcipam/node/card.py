@@ -1,26 +1,24 @@
 """One managed network card of a node: it carries out the decisions about its pool, on EC2 and in its datastore."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
-from vpcipam._units import NS_PER_S
 from vpcipam.action import Action, ActionKind
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
-from vpcipam.errors import CidrInUse, EniInUse, NodeError
+from vpcipam.errors import CidrInUse, EniInUse, JournalError, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.node.calls import Calls
 from vpcipam.node.interfaces import attachment_of, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
+from vpcipam.node.released_cidrs import ReleasedCidrs
 from vpcipam.node.view import add_eni
 from vpcipam.quarantine import Quarantined
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink
+from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink, SlotRequest
 
-RELEASED_CIDR_MEMORY_NS = 60 * NS_PER_S
-"""A CIDR released within this time is not adopted again: metadata that still shows it may be stale (docs/ipamd.md, "Reconcile")."""
 _USED_MEANWHILE = "pods were given addresses there meanwhile"
 
 
@@ -51,6 +49,7 @@ class Card:
 
     Attributes:
         settings: those that apply to this card.
+        released: the CIDRs released within the last 60 s.
         provisioner: the EC2 side, set when the node starts.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         others: the node's other cards. EC2 may give this card addresses that another card has just released, or has lost without notice.
@@ -65,8 +64,10 @@ class Card:
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
     last_calm: tuple[tuple[int, int], Calm] | None = None
+    released: ReleasedCidrs = attrs.field(
+        init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
+    )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
-    _released_cidrs: dict[str, int] = attrs.field(init=False, factory=dict)  # CIDR: when it may be adopted again
 
     @property
     def index(self) -> int:
@@ -135,7 +136,8 @@ class Card:
             return self._add_cidrs(eni_id, grant.cidrs, ActionKind.ADD_CIDRS, reason, now_ns)
         lost = tuple(cidr for cidr in self.datastore.cidrs(eni_id) if cidr not in grant.cidrs)
         dropped = [self._drop_cidrs(eni_id, lost, "EC2 shows that they are gone", now_ns)] if lost else []
-        shown = [cidr for cidr in grant.cidrs if self._released_cidrs.get(cidr, now_ns) <= now_ns]
+        stale = self.released.current(now_ns)
+        shown = [cidr for cidr in grant.cidrs if cidr not in stale]
         return [*dropped, *self._add_cidrs(eni_id, shown, ActionKind.ADD_CIDRS, reason, now_ns)]
 
     def _record_eni(self, eni: NetworkInterface, reason: str, now_ns: int) -> list[Action]:
@@ -148,20 +150,23 @@ class Card:
 
     def shrink(self, decision: Shrink, calls: Calls) -> list[Action]:
         """Release CIDRs without pods. If EC2 refuses, a later reconcile adopts them again (ipamd: tryUnassignCidrsFromAll)."""
-        return [self._release(request.eni_id, request.slot_count, decision.reason, calls) for request in decision.requests]
+        return [self._release(request, decision, calls) for request in decision.requests]
 
-    def _release(self, eni_id: str, count: int, reason: str, calls: Calls) -> Action:
-        now_ns = calls.now_ns
-        cidrs = tuple(
-            cidr for cidr in self.datastore.removable_cidrs(eni_id, now_ns)[:count] if self._remove_if_unused(eni_id, cidr, now_ns)
-        )
+    def _release(self, request: SlotRequest, decision: Shrink, calls: Calls) -> Action:
+        now_ns, eni_id, reason = calls.now_ns, request.eni_id, decision.reason
+        wanted = self.datastore.removable_cidrs(eni_id, now_ns, cooled_only=decision.cooled_only)[: request.slot_count]
+        try:
+            self.released.record(wanted, now_ns)
+        except JournalError as failure:
+            return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, (), reason, str(failure))
+        cidrs = tuple(cidr for cidr in wanted if self._remove_if_unused(eni_id, cidr, now_ns))
         error = None if cidrs else _USED_MEANWHILE
         try:
             if cidrs:
                 self.provisioner.release(eni_id, cidrs, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        self._released_cidrs |= dict.fromkeys(cidrs, calls.now_ns + RELEASED_CIDR_MEMORY_NS)
+        self.released.add(cidrs, calls.now_ns)
         return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
     def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
@@ -178,26 +183,28 @@ class Card:
         cidrs = self.datastore.cidrs(eni_id)
         error = None
         try:
+            self.released.record(cidrs, calls.now_ns)
             self.datastore.remove_eni(eni_id, now_ns=calls.now_ns)
-        except EniInUse:
-            return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, (), decision.reason, _USED_MEANWHILE)
+        except (EniInUse, JournalError) as failure:
+            why = _USED_MEANWHILE if isinstance(failure, EniInUse) else str(failure)
+            return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, (), decision.reason, why)
         try:
             self.provisioner.free_eni(eni_id, self._attachments.pop(eni_id).attachment_id, calls)
         except Ec2Error as refusal:
             error = str(refusal)
+        self.released.add(cidrs, calls.now_ns)
         return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
 
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
     def differences(self, attached: Mapping[str, NetworkInterface], now_ns: int) -> Differences:
         """Compare the datastore with the managed ENIs on the card; CIDRs released within the last 60 s don't count as gained."""
-        self._released_cidrs = {cidr: until for cidr, until in self._released_cidrs.items() if until > now_ns}
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
             if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
         }
-        return differences(self.datastore, attached, moved=moved, ignore=self._released_cidrs.keys())
+        return differences(self.datastore, attached, moved=moved, ignore=self.released.current(now_ns))
 
     def apply(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
@@ -206,7 +213,7 @@ class Card:
         for change in difference.gained:
             actions += self._add_cidrs(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns)
         for eni in difference.new:
-            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns)
+            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns, ignore=self.released.current(now_ns))
         return actions
 
     def _drop_eni(self, eni_id: str, reason: str, now_ns: int) -> Action:
@@ -219,12 +226,13 @@ class Card:
         evicted = [assignment for cidr in cidrs for assignment in self.datastore.remove_cidr(eni_id, cidr, force=True, now_ns=now_ns)]
         return Action(now_ns, ActionKind.DROP_CIDRS, self.index, eni_id, cidrs, reason, evicted=tuple(evicted))
 
-    def _add_eni(self, eni: NetworkInterface, kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
-        """Add an attached ENI and its CIDRs to the datastore."""
+    def _add_eni(self, eni: NetworkInterface, kind: ActionKind, reason: str, now_ns: int, *, ignore: Collection[str] = ()) -> list[Action]:
+        """Add an attached ENI and its CIDRs to the datastore, without those to ignore."""
         add_eni(self.datastore, eni, self.excluded_subnets, now_ns)
         self._attachments[eni.eni_id] = attachment_of(eni)
         dropped = self._drop_elsewhere(eni.eni_id, (f"{eni.private_ip}/32",), now_ns)
-        return [*dropped, *self._add_cidrs(eni.eni_id, pod_cidrs(eni, self.datastore.mode), kind, reason, now_ns)]
+        cidrs = [cidr for cidr in pod_cidrs(eni, self.datastore.mode) if cidr not in ignore]
+        return [*dropped, *self._add_cidrs(eni.eni_id, cidrs, kind, reason, now_ns)]
 
     def _add_cidrs(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
         """Add those CIDRs of an ENI that the datastore does not have yet."""

@@ -57,6 +57,7 @@ class ControlLoop:
     given_name: str | None
     chance: Scatter
     cooldown_aware_targets: bool
+    hold_cooling_cidrs: bool
     policy: WarmPolicy
     cordoned: bool = False
     terminating: bool = False
@@ -89,6 +90,7 @@ class ControlLoop:
             max_pods=self.max_pods,
             unmanaged_eni_count=self.membership.unmanaged_count(card.index),
             cooldown_aware=self.cooldown_aware_targets,
+            hold_cooling_cidrs=self.hold_cooling_cidrs,
         )
 
     def calm(self, card: Card, now_ns: int) -> Calm:
@@ -228,6 +230,8 @@ class ControlLoop:
 
         They don't count as a decrease of the pool, so the first tick may release a surplus.
         """
+        if self._mode is AddressMode.IPV6:
+            return []
         stale = release_slots(self.view(card, calls.now_ns), 0, "")
         return [] if stale is None else card.shrink(stale, calls)
 

@@ -5,30 +5,28 @@ from collections.abc import Callable, Iterable
 
 from vpcipam._arguments import require_type
 from vpcipam._chance import Scatter
-from vpcipam._units import seconds_text
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
-from vpcipam.journal.protocol import Journal
+from vpcipam.journal.protocol import Journal, Restored
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
-from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
-from vpcipam.quarantine import Quarantined
+from vpcipam.node.pods import Pods
 from vpcipam.restoration import Restoration
-from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings, resolve_max_pods
-from vpcipam.stats import Assignment, PoolStats
+from vpcipam.stats import PoolStats
 from vpcipam.warmpool import Calm, IpamdPolicy, PoolView, WarmPolicy
 
 NodeEvent = DatastoreEvent | Action
 """What `on_event` receives: each event of the node's datastores, and each action once the call that made it ends."""
 
 
-class Node:
+class Node(Pods):
     """One instance and its pods' addresses, run as ipamd runs them.
 
     A node never reads a clock and never waits: `start` it, `tick` it every 5 s (or when `next_wakeup` says), and call `assign` and
@@ -70,6 +68,7 @@ class Node:
         placement: str = "lowest",
         seed: int = 0,
         cooldown_aware_targets: bool = False,
+        hold_cooling_cidrs: bool = False,
         policy: WarmPolicy | None = None,
         journals: Iterable[Journal] = (),
         on_event: Callable[[NodeEvent], object] | None = None,
@@ -90,6 +89,7 @@ class Node:
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
+            hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
                 The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
@@ -126,6 +126,7 @@ class Node:
             given_name=name,
             chance=Scatter(seed),
             cooldown_aware_targets=cooldown_aware_targets,
+            hold_cooling_cidrs=hold_cooling_cidrs,
             policy=IpamdPolicy() if policy is None else policy,
         )
         self._loop.reset(self._empty_datastores())
@@ -192,11 +193,6 @@ class Node:
         return self._loop.instance_id
 
     @property
-    def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card, ascending. `start` drops a card that has nothing but an EFA-only ENI."""
-        return tuple(card.datastore for card in self._loop.cards)
-
-    @property
     def started(self) -> bool:
         """Tell whether the node is started."""
         return self._started
@@ -251,78 +247,6 @@ class Node:
             self._loop.settle(now_ns)
             return self._loop.calm(self._card(network_card), now_ns)
 
-    def _card(self, network_card: int) -> Card:
-        for card in self._loop.cards:
-            if card.index == network_card:
-                return card
-        managed = ", ".join(str(card.index) for card in self._loop.cards)
-        raise InvalidArgument(f"network card {network_card} is not managed: the cards of node {self.name} are {managed}")
-
-    # --- pods ---------------------------------------------------------------------------------------------------------
-
-    def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
-        """Give a sandbox an address that the node already has; like ipamd, it doesn't call EC2. The caller enforces `max_pods`.
-
-        Raises:
-            PoolExhausted: no address is free; the kubelet would try again.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).assign(key, now_ns, pod)
-
-    def unassign(self, key: SandboxKey, now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
-        """Release a sandbox's address.
-
-        Raises:
-            UnknownKey: the sandbox has none.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).unassign(key, now_ns)
-
-    def assign_many(
-        self, wanted: Iterable[tuple[SandboxKey, PodRef | None]], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD
-    ) -> tuple[Assignment, ...]:
-        """Give addresses to all sandboxes or to none, with a single write of the journal.
-
-        Raises:
-            PoolExhausted: fewer addresses are free than the sandboxes need.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).assign_many(wanted, now_ns)
-
-    def unassign_many(self, keys: Iterable[SandboxKey], now_ns: int, *, network_card: int = DEFAULT_NETWORK_CARD) -> tuple[Assignment, ...]:
-        """Release the addresses of all sandboxes or of none, with a single write of the journal.
-
-        Raises:
-            UnknownKey: one of the sandboxes has no address, or is named twice.
-            NodeError: the node is not started, or the EC2 calls of its start are under way.
-        """
-        return self._ready_datastore(now_ns, network_card).unassign_many(keys, now_ns)
-
-    @property
-    def quarantined(self) -> tuple[Quarantined, ...]:
-        """The quarantined entries of the journals; see `Datastore.release_quarantined` and `accept_quarantined`."""
-        return tuple(entry for datastore in self.datastores for entry in datastore.quarantined)
-
-    def _ready_datastore(self, now_ns: int, network_card: int) -> Datastore:
-        self._require_started()
-        ready_ns = self._loop.pace.ready_ns
-        if now_ns < ready_ns:
-            raise NodeError(f"node {self.name} is starting; it is ready in {seconds_text(ready_ns - now_ns)} s")
-        self._settle_unless_in_use(now_ns)
-        return self._card(network_card).datastore
-
-    def _require_started(self) -> None:
-        if not self._started:
-            raise NodeError(f"node {self.name} is not started; call start(now_ns) first")
-
-    def _settle_unless_in_use(self, now_ns: int) -> None:
-        """Record finished EC2 calls, unless another thread is in the control loop; that thread will."""
-        if self._loop.pending and self._lock.acquire(blocking=False):
-            try:
-                self._loop.settle(now_ns)
-            finally:
-                self._lock.release()
-
     # --- start --------------------------------------------------------------------------------------------------------
 
     def start(self, now_ns: int) -> tuple[Action, ...]:
@@ -336,8 +260,7 @@ class Node:
         """
         with self._lock:
             self._require_not_started()
-            for journal in self._journals:
-                held = journal.restore(now_ns)
+            for held in self._read_journals(now_ns):
                 if held.assigned or held.cooling or held.problems:
                     what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
                     raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
@@ -366,7 +289,15 @@ class Node:
                 raise NodeError(
                     f"node {self.name} has no journals to restore from: pass them to Node(…, journals=…), or call start(now_ns)"
                 )
+            self._read_journals(now_ns, trust_clock=trust_clock)
             return self._start(now_ns, lambda at_ns: self._restore_cards(at_ns, keys, trust_clock=trust_clock))
+
+    def _read_journals(self, now_ns: int, *, trust_clock: bool = True) -> tuple[Restored, ...]:
+        """Read the journals, and let each card remember what it has given back, before it adopts what is attached."""
+        journals = tuple(journal.restore(now_ns) for journal in self._journals)
+        for card, held in zip(self._loop.cards, journals, strict=False):  # a node without journals has cards, too
+            card.released.restore(held, now_ns, trust_clock=trust_clock)
+        return journals
 
     def _require_not_started(self) -> None:
         if self._started:

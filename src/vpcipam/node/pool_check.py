@@ -54,7 +54,7 @@ class Forecast:
         yield from (eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in self.view.enis)
         if self.card.surplus_since_ns is not None:
             yield self.card.surplus_since_ns + self.policy.release_delay_ns
-        if self.view.cooldown_aware:  # every single cooldown counts
+        if self._every_cooldown_counts:
             yield from (cooling.until_ns for cooling in self.card.datastore.cooldowns(now_ns))
         else:  # only the last cooldown on an ENI counts
             yield from (eni.cooling_until_ns for eni in self.view.enis if eni.cooling_until_ns is not None)
@@ -71,9 +71,13 @@ class Forecast:
             or (self.attaches and self.policy.free_eni(view, card.settings, time_ns) is not None)
         )
 
+    @property
+    def _every_cooldown_counts(self) -> bool:
+        return self.view.cooldown_aware or self.view.hold_cooling_cidrs
+
     def _view_at(self, time_ns: int) -> PoolView:
         """The view at a later time, if cooldowns end and nothing else happens until then."""
-        if not self.view.cooldown_aware:
+        if not self._every_cooldown_counts:
             return self.view
         enis = self.card.datastore.eni_stats(time_ns)
         cooling = sum(eni.cooling_count for eni in enis)

@@ -43,6 +43,7 @@ def pool_view(
     max_pods: int,
     unmanaged_eni_count: int,
     cooldown_aware: bool = False,
+    hold_cooling_cidrs: bool = False,
 ) -> PoolView:
     """Make the `PoolView` of a network card. See `PoolView` for the arguments."""
     return PoolView(
@@ -56,5 +57,6 @@ def pool_view(
         stats=datastore.stats(now_ns),
         enis=datastore.eni_stats(now_ns),
         cooldown_aware=cooldown_aware,
+        hold_cooling_cidrs=hold_cooling_cidrs,
         network_card=datastore.network_card,
     )
