@@ -1,5 +1,7 @@
 """How a node starts: what it takes on, what it fills, and what stops it."""
 
+import contextlib
+
 import pytest
 
 from vpcipam.address import AddressMode
@@ -361,6 +363,17 @@ def test_an_ipv6_node_uses_an_80_that_is_assigned_already(world, kinds):
     here.restart(IPV6)
     assert kinds(here.node.start(0)) == [("adopt-eni", True)]
     assert here.shape() == {0: 1}
+
+
+def test_the_start_of_an_ipv6_node_releases_nothing(world):
+    here = world("m5.large", IPV6, ipv6=True, start=False)
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    here.model.assign_ipv6_addresses(here.model.instances[0].network_interfaces[0].eni_id, ipv6_prefix_count=1, now_ns=0)
+    here.model.create_tags([here.subnet_id], tags=(("kubernetes.io/role/cni", "0"),), now_ns=0)  # its /80 then gives no addresses
+    here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    with contextlib.suppress(NodeError):
+        here.node.start(0)
+    assert not [action for action in here.ec2.log if action.startswith("Unassign")]
 
 
 @pytest.mark.parametrize("has_ipv6", [True, False])
