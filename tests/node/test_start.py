@@ -14,6 +14,7 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
@@ -454,6 +455,14 @@ def test_a_card_whose_only_eni_is_efa_only_is_not_managed(world):
         here.assign("a", network_card=1)
     assert len(here.attached(1)) == 1
     assert here.assign("b", network_card=2)[0].network_card == 2
+
+
+def test_a_restore_names_the_cards_that_are_managed(world):
+    here = with_efa_only_eni(world)
+    here.restart({"ENABLE_MULTI_NIC": "true"}, journals=[MemoryJournal(), MemoryJournal(), MemoryJournal()])
+    restart = here.node.restore(0)
+    assert (len(restart.cards), restart.network_cards) == (2, (0, 2))
+    assert [line.split(":")[0] for line in str(restart).split("; network")] == ["network card 0", " card 2"]
 
 
 def test_an_efa_only_eni_beside_another_takes_room_on_its_card(world):

@@ -312,7 +312,7 @@ class Node(Pods):
             self._loop.reset(self._empty_datastores())
             raise
         self._started = True
-        return Restart(self._publish([*adopted, *filled]), restored)
+        return Restart(self._publish([*adopted, *filled]), restored, tuple(card.index for card in self._loop.cards))
 
     def _restore_cards(self, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> tuple[Restoration, ...]:
         """Restore each card from its journal. Then each card withholds its addresses that cool or are in quarantine on another card."""
