@@ -37,7 +37,8 @@ FORWARDERS = {"vpcipam.fleet.plots"}
 
 # What a module imports beside the standard library and attrs. "lazily": only inside functions, so that importing the module needs nothing.
 EXTRAS = {
-    "settings.manifest": {"yaml": "lazily"},
+    "settings.documents": {"yaml": "lazily"},
+    "settings.yaml_loader": {"yaml": "at import"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},

@@ -155,6 +155,19 @@ def test_markup_and_control_characters_of_a_manifest_are_shown_as_they_are(cli):
     assert "\x07" not in out
 
 
+ADDON = '{"addon": {"addonName": "vpc-cni", "configurationValues": "env: {ENABLE_PREFIX_DELEGATION: \'true\', WARM_PREFIX_TARGET: \'2\'}"}}'
+
+
+def test_any_document_with_the_variables_is_read(cli, tmp_path):
+    document = cli("settings", "-", "--json", stdin=ADDON).document
+    assert document["document"] == "EKS add-on vpc-cni"
+    variables = by_name(document)
+    assert (variables["ENABLE_PREFIX_DELEGATION"]["value"], variables["WARM_PREFIX_TARGET"]["value"]) == (True, 2)
+    file = tmp_path / "addon.json"
+    file.write_text(ADDON)
+    assert cli("plan", "m5.large", "--pods", "1", "--daemonset", str(file), "--json").document["prefix_count"] == 3
+
+
 # --- what can't be read --------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import random
+import signal
 import sys
 import threading
 
@@ -71,6 +73,34 @@ def test_the_lock_is_free_after_an_interrupt_at_any_point(call, journal):
         if not interrupted:
             break
     assert points > 2
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
+def test_the_lock_is_free_after_a_signal_at_a_random_moment(journal):
+    def interrupt(*_):
+        raise Interrupt
+
+    chance = random.Random(0)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            store = node(CIDRS, journal=journal and journal())
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00002, 0.001))
+                for number in itertools.count():
+                    call = chance.choice(list(CALLS.values()))
+                    with contextlib.suppress(VpcIpamError):
+                        store.assign(key("web"), 0)
+                        store.unassign(key(f"p{number}"), 1)
+                    with contextlib.suppress(VpcIpamError):
+                        call(store)
+            except Interrupt:
+                pass
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert is_free(store)
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def is_free(store):

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from collections import Counter
 
 import attrs
@@ -169,3 +171,5 @@ def test_a_crash_names_its_action_and_is_no_exception(took_effect, words):
     crash = Crash("AttachNetworkInterface", took_effect=took_effect)
     assert words in str(crash)
     assert not isinstance(crash, Exception)
+    for copied in (pickle.loads(pickle.dumps(crash)), copy.copy(crash)):  # noqa: S301  # our own bytes
+        assert (str(copied), copied.action, copied.took_effect) == (str(crash), "AttachNetworkInterface", took_effect)

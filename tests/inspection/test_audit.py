@@ -135,9 +135,24 @@ def test_ipv6_addresses_belong_to_the_ipv6_cidr_of_the_subnet(account, eni_chang
     assert found.message.endswith("which is 10.0.0.0/24 and 2001:db8::/64")
 
 
-def test_a_subnet_that_makes_no_sense_has_no_address_inside(account):
+def test_a_subnet_that_makes_no_sense_is_one_finding(account, rules):
     found = account().audit(change=lambda node: attrs.evolve(node, subnets=(attrs.evolve(node.subnets[0], cidr="10.0.0.0/99"),)))
-    assert only(found, "address-outside-subnet").message.endswith("which is invalid")
+    assert rules(found) == ["invalid-cidr"]
+    assert only(found, "invalid-cidr").message == "has the CIDR '10.0.0.0/99', which is invalid, so its addresses can't be checked"
+
+
+@pytest.mark.parametrize("prefixes", [False, True])
+def test_an_address_on_the_primary_eni_under_custom_networking(account, rules, prefixes):
+    custom = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true", "ENABLE_PREFIX_DELEGATION": str(prefixes).lower()}
+    here = account("m5.large", custom)
+    assert "address-on-primary-eni" not in rules(here.audit())
+    primary = here.node.datastores[0].eni_ids[0]
+    here.model.assign_private_ip_addresses(primary, **{"ipv4_prefix_count" if prefixes else "secondary_ip_count": 1}, now_ns=here.now_ns)
+    found = only(here.audit(), "address-on-primary-eni")
+    assert found.where == primary
+    assert found.message.startswith("is the primary ENI and has 10.0.0.")
+    assert "/32" not in found.message
+    assert "address-on-primary-eni" not in rules(here.audit({}))
 
 
 def test_a_subnet_that_is_not_shown(account, rules):
@@ -345,6 +360,7 @@ def test_who_deletes_a_leaked_eni(account):
     assert off.suggestion.startswith("no node will delete it: aws ec2 delete-network-interface")
     other = account()
     other.leave(description="by hand")
+    assert only(other.audit(change=aged(DAY_NS)), "leaked-eni").message.startswith("was created for this instance, is attached to nothing")
     assert "no node will delete it" in only(other.audit(change=aged(DAY_NS)), "leaked-eni").suggestion
 
 

@@ -54,12 +54,18 @@ def test_enis_are_ordered_by_card_and_device(account):
     assert places == [(0, 0), (0, 1), (0, 2), (1, 1)]
 
 
-def test_only_unattached_enis_of_this_instance_count_as_leaked(account):
+def test_unattached_enis_of_this_instance_and_of_others_in_the_subnets_read_count_as_leaked(account):
     here = account(pods=3)
+    elsewhere = here.subnet("10.0.5.0/24")
     mine = here.leave()
-    here.create(tags=(("node.k8s.amazonaws.com/instance_id", "i-other"),))
-    here.create()
-    assert [eni.eni_id for eni in here.read().unattached] == [mine]
+    mine_elsewhere = here.leave(subnet_id=elsewhere)
+    others = (("node.k8s.amazonaws.com/instance_id", "i-other"),)
+    of_another = here.create(tags=others, description="aws-K8S-i-other")
+    here.create(tags=others, subnet_id=elsewhere)
+    here.create(description="aws-K8S-i-copied")  # a launch template can copy a description, but no tag of ipamd's
+    assert [eni.eni_id for eni in here.read().unattached] == [mine, mine_elsewhere, of_another]
+    found = {each.where: each.message for each in here.audit() if each.rule == "leaked-eni"}
+    assert found[of_another].startswith("was created for i-other, is attached to nothing")
 
 
 def test_the_limits_of_a_type_outside_the_table_come_from_ec2(account):
@@ -89,7 +95,7 @@ def test_the_subnet_of_an_eni_in_another_vpc_is_read_too(account):
     other = here.model.create_subnet(here.model.create_vpc("10.9.0.0/16").vpc_id, "10.9.0.0/24")
     node = here.read()
     assert {subnet.subnet_id for subnet in node.subnets} == {here.subnet_id, other.subnet_id}
-    assert [arguments.get("subnet_ids") for arguments in here.model.asked] == [None, [other.subnet_id]]
+    assert [arguments.get("subnet_ids") for arguments in here.model.asked] == [None, (other.subnet_id,)]
 
 
 def test_an_instance_without_enis_can_be_read(account):

@@ -78,6 +78,8 @@ class FaultMachine(RuleBasedStateMachine):
                 seed=seed,
             ),
         )
+        if variables["ENABLE_MULTI_NIC"]:  # with prefixes, a card above 0 flaps every 30 s and never reconciles, as in ipamd
+            variables = variables | {"ENABLE_PREFIX_DELEGATION": False}
         texts = {name: str(value).lower() for name, value in variables.items()}
         self.settings = Settings().with_variables(texts)
         with self.undisturbed():

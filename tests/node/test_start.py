@@ -1,5 +1,7 @@
 """How a node starts: what it takes on, what it fills, and what stops it."""
 
+import contextlib
+
 import pytest
 
 from vpcipam.address import AddressMode
@@ -12,6 +14,7 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
@@ -363,6 +366,17 @@ def test_an_ipv6_node_uses_an_80_that_is_assigned_already(world, kinds):
     assert here.shape() == {0: 1}
 
 
+def test_the_start_of_an_ipv6_node_releases_nothing(world):
+    here = world("m5.large", IPV6, ipv6=True, start=False)
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    here.model.assign_ipv6_addresses(here.model.instances[0].network_interfaces[0].eni_id, ipv6_prefix_count=1, now_ns=0)
+    here.model.create_tags([here.subnet_id], tags=(("kubernetes.io/role/cni", "0"),), now_ns=0)  # its /80 then gives no addresses
+    here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    with contextlib.suppress(NodeError):
+        here.node.start(0)
+    assert not [action for action in here.ec2.log if action.startswith("Unassign")]
+
+
 @pytest.mark.parametrize("has_ipv6", [True, False])
 def test_an_ipv6_node_without_an_80_does_not_start(world, has_ipv6):
     here = world("m5.large", IPV6, ipv6=has_ipv6, start=False)
@@ -441,6 +455,14 @@ def test_a_card_whose_only_eni_is_efa_only_is_not_managed(world):
         here.assign("a", network_card=1)
     assert len(here.attached(1)) == 1
     assert here.assign("b", network_card=2)[0].network_card == 2
+
+
+def test_a_restore_names_the_cards_that_are_managed(world):
+    here = with_efa_only_eni(world)
+    here.restart({"ENABLE_MULTI_NIC": "true"}, journals=[MemoryJournal(), MemoryJournal(), MemoryJournal()])
+    restart = here.node.restore(0)
+    assert (len(restart.cards), restart.network_cards) == (2, (0, 2))
+    assert [line.split(":")[0] for line in str(restart).split("; network")] == ["network card 0", " card 2"]
 
 
 def test_an_efa_only_eni_beside_another_takes_room_on_its_card(world):

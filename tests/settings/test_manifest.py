@@ -1,35 +1,18 @@
-"""Manifests: what is found in them, what is odd about them, and what can't be read."""
+"""Kubernetes objects: where the aws-node container is in them, and how its variables are read."""
 
-import builtins
-import io
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from vpcipam.errors import ManifestError, MissingExtra, SettingsError
+from aws_node_documents import ELSEWHERE, ENV, READ, daemonset, message_about, read, said
+from vpcipam.errors import ManifestError, SettingsError
 from vpcipam.settings import Settings
-from vpcipam.settings.manifest import MAX_LENGTH
+from vpcipam.settings.manifest import read_manifest
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "aws-node.yaml"
 SHIPPED = json.loads((REPOSITORY / "tests" / "conformance" / "shipped_variables.json").read_text(encoding="utf-8"))
-ENV = [{"name": "ENABLE_IPv4", "value": "true"}, {"name": "WARM_IP_TARGET", "value": "5"}]
-READ = Settings.from_env({"ENABLE_IPv4": "true", "WARM_IP_TARGET": "5"})
-
-
-def daemonset(env=ENV, **more):
-    """A DaemonSet with other containers around the one that counts."""
-    other = [{"name": "WARM_IP_TARGET", "value": "77"}, {"name": "ENABLE_IPv6", "value": "true"}, {"name": "FOO", "value": "1"}]
-    containers = [{"name": "aws-eks-nodeagent", "env": other}, {"name": "aws-node", "env": env, **more}]
-    spec = {"initContainers": [{"name": "aws-vpc-cni-init", "env": other}], "containers": containers}
-    return {"kind": "DaemonSet", "apiVersion": "apps/v1", "metadata": {"name": "aws-node"}, "spec": {"template": {"spec": spec}}}
-
-
-def said(settings):
-    return {(found.variable, found.level) for found in settings.diagnostics}
 
 
 # --- real ones -----------------------------------------------------------------------------------------------------------
@@ -55,58 +38,6 @@ def test_the_example_is_usable_and_its_useless_names_are_told():
     ]
 
 
-# --- sources -------------------------------------------------------------------------------------------------------------
-
-
-def test_text_path_and_stream_are_the_same():
-    text = EXAMPLE.read_text(encoding="utf-8")
-    settings = Settings.from_daemonset(EXAMPLE)
-    assert settings == Settings.from_daemonset(text) == Settings.from_daemonset(io.StringIO(text))
-    with EXAMPLE.open(encoding="utf-8") as file:
-        assert Settings.from_daemonset(file).diagnostics == settings.diagnostics
-
-
-@pytest.mark.parametrize("source", ["aws-node.yaml", "./x/aws-node.yml", "values.json", "missing.yaml "])
-def test_the_name_of_a_file_is_not_a_manifest(source):
-    with pytest.raises(ManifestError, match=r"looks like the name of a file.*give pathlib\.Path"):
-        Settings.from_daemonset(source)
-
-
-@pytest.mark.parametrize("source", [None, 5, b"kind: DaemonSet", ["x"]])
-def test_a_source_of_another_type_is_refused(source):
-    with pytest.raises(TypeError, match="must be text, a path or a text stream"):
-        Settings.from_daemonset(source)
-
-
-def test_a_stream_of_bytes_is_refused():
-    with pytest.raises(TypeError, match="open the file in text mode"):
-        Settings.from_daemonset(io.BytesIO(b"kind: DaemonSet"))
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match=r"^can't read .*none\.yaml: No such file or directory$"):
-        Settings.from_daemonset(tmp_path / "none.yaml")
-
-
-@pytest.mark.parametrize(("text", "message"), [("a: [", "the manifest is not YAML"), ("kind: Pod", "no container named aws-node")])
-def test_a_refusal_names_the_file(tmp_path, text, message):
-    (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(ManifestError, match=rf"^.*a\.yaml: {message}"):
-        Settings.from_daemonset(tmp_path / "a.yaml")
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ManifestError, match=r"can't read .*: it is not UTF-8 text$"):
-        Settings.from_daemonset(tmp_path / "a.yaml")
-
-
-@pytest.mark.parametrize("wrap", [str, io.StringIO])
-def test_a_manifest_that_is_too_long_is_refused(wrap):
-    with pytest.raises(ManifestError, match=r"longer than 1,048,576 characters"):
-        Settings.from_daemonset(wrap("#" * (MAX_LENGTH + 1)))
-
-
 # --- shapes --------------------------------------------------------------------------------------------------------------
 
 
@@ -117,11 +48,21 @@ def test_a_manifest_that_is_too_long_is_refused(wrap):
         {"kind": "List", "items": [{"kind": "ServiceAccount"}, daemonset()]},
         {"kind": "DaemonSetList", "items": [daemonset()]},
         {"items": [daemonset()]},
+        {"kind": "DaemonSetList", "items": [{name: value for name, value in daemonset().items() if name != "kind"}, 5]},
         {"kind": "Pod", "spec": {"containers": [{"name": "aws-node", "env": ENV}]}},
+        [{"kind": "ServiceAccount"}, daemonset()],
+        daemonset()["spec"],
+        daemonset()["spec"]["template"],
+        daemonset()["spec"]["template"]["spec"],
+        daemonset()["spec"]["template"]["spec"]["containers"],
         {"name": "aws-node", "env": ENV},
+        {"env": ENV},
         ENV,
     ],
-    ids=["daemonset", "list", "daemonset list", "items", "pod", "container", "env"],
+    ids=[
+        *("daemonset", "list", "daemonset list", "items", "items without kind", "pod", "objects", "spec", "template", "pod spec"),
+        *("containers", "container", "container without name", "env"),
+    ],
 )
 def test_every_shape_is_read_as_json_and_as_yaml(document):
     assert Settings.from_daemonset(json.dumps(document)) == READ
@@ -145,8 +86,12 @@ def test_a_container_without_variables_has_the_daemons_defaults(env):
     assert said(settings) == {("ENABLE_IPv4", "info")}
 
 
-def test_two_containers_are_refused():
-    with pytest.raises(ManifestError, match="2 containers named aws-node"):
+def test_two_containers_are_refused_and_named():
+    with pytest.raises(
+        ManifestError, match=r"2 sources of the variables of aws-node: DaemonSet kube-system/aws-node, Helm values; give only"
+    ):
+        Settings.from_daemonset("\n---\n".join([json.dumps(daemonset()), "env: {WARM_IP_TARGET: '1'}"]))
+    with pytest.raises(ManifestError, match="2 sources of the variables of aws-node: DaemonSet kube-system/aws-node; give only"):
         Settings.from_daemonset("\n---\n".join([json.dumps(daemonset())] * 2))
 
 
@@ -159,9 +104,12 @@ def test_two_containers_are_refused():
         ({"kind": "ConfigMap", "env": {"WARM_IP_TARGET": "1"}}, "found no container at all"),
         ({"kind": "List", "items": []}, "found no container at all"),
         ({"kind": "List"}, "found no container at all"),
+        ({"kind": "Thing", "items": []}, "found no container at all, only Thing;"),
+        ({"kind": 5, "items": []}, "found no container at all, only a number;"),
         ({}, "found no container at all"),
         ([], "found no container at all"),
         ([5, "x"], "found no container at all"),
+        ([{"name": "aws-vpc-cni", "chart": "aws-vpc-cni-1.23.1"}], "found no container at all"),
         (None, "found no container at all"),
         ("just text", "found no container at all"),
         ({"kind": "DaemonSet", "spec": None}, "found no container at all"),
@@ -194,9 +142,7 @@ def test_of_a_repeated_name_the_last_counts():
     assert said(settings) == {("WARM_IP_TARGET", "warning")}
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(1, "1"), (5.0, "5"), (True, "true"), (False, "false"), (1.5, "1.5"), ([1], "[1]"), ({"a": 1}, "{'a': 1}")]
-)
+@pytest.mark.parametrize(("value", "text"), [(1, "1"), (5.0, "5"), (True, "true"), (False, "false"), (1.5, "1.5")])
 def test_kubernetes_refuses_a_value_that_is_not_text(value, text):
     settings = read_env({"name": "VPC_ID", "value": value})
     (found,) = settings.diagnostics
@@ -206,29 +152,40 @@ def test_kubernetes_refuses_a_value_that_is_not_text(value, text):
         settings.check()
 
 
+@pytest.mark.parametrize("value", [[1], {"a": 1}, [], {}])
+def test_kubernetes_refuses_a_list_or_a_mapping(value):
+    settings = read_env({"name": "VPC_ID", "value": value})
+    assert message_about(settings, "VPC_ID").endswith("values must be text (write the value as text, in quotes)")
+    assert settings.variables["VPC_ID"] == ""
+
+
 def test_a_value_that_is_missing_or_null_is_empty():
     settings = read_env({"name": "VPC_ID"}, {"name": "CLUSTER_NAME", "value": None})
     assert settings.variables["VPC_ID"] == settings.variables["CLUSTER_NAME"] == ""
     assert said(settings) == set()
 
 
-SECRET = {"valueFrom": {"configMapKeyRef": {"name": "x", "key": "y"}}}
-
-
 def test_a_value_from_elsewhere_counts_as_not_set_and_is_told_where_it_matters():
     settings = read_env(
-        {"name": "WARM_IP_TARGET", **SECRET},
-        {"name": "MY_NODE_NAME", **SECRET},
-        {"name": "SOMETHING_ELSE", **SECRET},
-        {"name": "AWS_REGION", **SECRET},
+        {"name": "WARM_IP_TARGET", **ELSEWHERE},
+        {"name": "MY_NODE_NAME", **ELSEWHERE},
+        {"name": "SOMETHING_ELSE", **ELSEWHERE},
+        {"name": "AWS_REGION", **ELSEWHERE},
     )
     assert settings.warm_ip_target == 0
     assert said(settings) == {("WARM_IP_TARGET", "warning"), ("SOMETHING_ELSE", "warning")}
 
 
 def test_a_value_from_elsewhere_after_a_value_takes_it_away():
-    settings = read_env({"name": "WARM_IP_TARGET", "value": "5"}, {"name": "WARM_IP_TARGET", **SECRET})
-    assert settings.warm_ip_target == 0
+    value, elsewhere = {"name": "WARM_IP_TARGET", "value": "5"}, {"name": "WARM_IP_TARGET", **ELSEWHERE}
+    assert read_env(value, elsewhere).warm_ip_target == 0
+    assert read_env(elsewhere, value).warm_ip_target == 5
+
+
+def test_a_name_that_is_repeated_often_is_reported_once():
+    repeated = [{"name": "MAX_ENI", "value": "5"}, {"name": "MAX_ENI", **ELSEWHERE}, {"name": "MAX_ENI", "value": "6"}]
+    found = [found.message for found in read_env(*repeated).diagnostics]
+    assert found.count("is set more than once; the last value counts") == 1
 
 
 def test_variables_from_elsewhere_are_told():
@@ -254,136 +211,89 @@ def test_notes_about_a_variable_go_when_it_is_changed():
     assert read_env({"name": "WARM_IP_TARGET", "value": 5}).with_variables({"MAX_ENI": "2"}).diagnostics[0].level == "error"
 
 
-# --- Helm values ---------------------------------------------------------------------------------------------------------
+def test_variables_that_refer_to_others_are_told():
+    settings = read_env({"name": "WARM_IP_TARGET", "value": "$(OTHER)"}, {"name": "CLUSTER_NAME", "value": "$(OTHER)"})
+    assert [found.message for found in settings.diagnostics if found.variable == "WARM_IP_TARGET"] == [
+        "Kubernetes replaces $(OTHER); the text is read as it stands",
+        "'$(OTHER)' can't be used; ipamd takes its default, 0",
+    ]
+    assert said(settings) == {("WARM_IP_TARGET", "warning")}
 
 
-def test_helm_values_go_on_top_of_the_charts_defaults():
-    settings = Settings.from_daemonset("init:\n  env: {WARM_IP_TARGET: '7'}\nenv:\n  WARM_ENI_TARGET: '2'\n")
-    assert settings == Settings(warm_eni_target=2)
-    assert settings.diagnostics == ()
+def test_a_value_and_a_reference_exclude_each_other():
+    settings = read_env({"name": "VPC_ID", "value": "x", **ELSEWHERE}, {"name": "CLUSTER_NAME", "value": "", **ELSEWHERE})
+    assert said(settings) == {("VPC_ID", "error")}
 
 
-@pytest.mark.parametrize(("value", "text"), [("2", "2"), ("'2'", "2"), ("2.0", "2"), ("true", "true"), ("no", "false"), ("1.5", "1.5")])
-def test_helm_makes_any_scalar_text(value, text):
-    settings = Settings.from_daemonset(f"env:\n  CLUSTER_NAME: {value}\n")
-    assert settings.variables["CLUSTER_NAME"] == text
-    assert settings.diagnostics == ()
+def test_a_misspelt_field_is_told():
+    settings = read_env({"name": "VPC_ID", "val": "x"}, {"name": "CLUSTER_NAME", "value": "x", 5: "y"})
+    assert said(settings) == {("VPC_ID", "warning"), ("CLUSTER_NAME", "warning")}
+    assert "has the field val, which Kubernetes does not know" in message_about(settings, "VPC_ID")
 
 
-def test_null_takes_a_default_of_the_chart_away():
-    assert "WARM_PREFIX_TARGET" not in Settings.from_daemonset("env:\n  WARM_PREFIX_TARGET:\n  NOT_THERE:\n").variables
+def test_a_reference_that_is_null_is_none():
+    assert read_env({"name": "WARM_IP_TARGET", "value": "5", "valueFrom": None}).warm_ip_target == 5
 
 
-@pytest.mark.parametrize("value", ["{}", "[]", "{a: 1}"])
-def test_helm_values_that_are_no_scalars_are_told(value):
-    assert said(Settings.from_daemonset(f"env:\n  ADDITIONAL_ENI_TAGS: {value}\n")) == {("ADDITIONAL_ENI_TAGS", "error")}
+def test_more_variables_than_a_container_can_have_are_refused():
+    with pytest.raises(ManifestError, match=r"more than 1,000 variables are set.*give the aws-node DaemonSet"):
+        read_env(*({"name": f"X{number}", "value": ""} for number in range(1_001)))
 
 
-def test_a_name_in_helm_values_that_is_not_text_is_refused():
-    with pytest.raises(ManifestError, match="a name that is a boolean"):
-        Settings.from_daemonset("env:\n  on: '1'\n")
-
-
-def test_eks_addon_configuration_is_read_like_helm_values():
-    assert Settings.from_daemonset('{"env": {"WARM_IP_TARGET": "5"}}') == Settings(warm_ip_target=5)
-
-
-# --- what can't be read --------------------------------------------------------------------------------------------------
+# --- what it was ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "where"),
+    ("document", "name"),
     [
-        ("kind: DaemonSet\nspec: [", "line 2, column 8"),
-        ("a:\n  - b\n c: d", "line 3, column 2"),
-        ("{'a': }}", "line 1, column 8"),
-        ("a: !!python/object:os.system x", "line 1, column 4"),
-        ("a: *b", "line 1, column 4"),
+        (daemonset(), "DaemonSet kube-system/aws-node"),
+        ({"kind": "DaemonSetList", "items": [{"metadata": {"name": "x"}, "spec": daemonset()["spec"]}]}, "DaemonSet x"),
+        ({"kind": "Pod", "metadata": 5, "spec": {"containers": [{"name": "aws-node"}]}}, "Pod"),
+        ({"kind": ["x"], "spec": {"containers": [{"name": "aws-node"}]}}, "a list"),
+        ({"kind": "A\nB", "metadata": {"name": "x" * 99}, "spec": {"containers": [{"name": "aws-node"}]}}, rf"'A\nB' {'x' * 60}..."),
+        (ENV, "list of variables"),
+        ([{"name": "aws-node", "env": ENV}], "list of containers"),
+        ({"env": ENV}, "container"),
+        (daemonset()["spec"], "an unknown mapping"),
     ],
 )
-def test_broken_yaml_is_refused_with_its_place(text, where):
-    with pytest.raises(ManifestError, match=f"not YAML at {where}: "):
-        Settings.from_daemonset(text)
+def test_settings_tell_which_document_they_are_of(document, name):
+    settings = read(document)
+    assert settings.document == settings.with_variables({"MAX_ENI": "2"}).document == name
 
 
-@pytest.mark.parametrize("text", ["a: \x00", "a: 2020-99-99", "a: " + "9" * 5000], ids=["control character", "no date", "long number"])
-def test_yaml_that_python_cannot_hold_is_refused(text):
-    with pytest.raises(ManifestError, match="not YAML: "):
-        Settings.from_daemonset(text)
+def test_settings_from_elsewhere_are_of_no_document():
+    assert Settings().document == Settings.from_env({}).document == ""
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "[" * 600, '{"a":' * 50_000], ids=["list", "value", "mapping"])
-def test_deep_nesting_is_refused(text):
-    with pytest.raises(ManifestError, match="nested too deeply"):
-        Settings.from_daemonset(text)
+def test_only_the_variables_of_the_container_are_its_own():
+    assert read_manifest(json.dumps(daemonset())).own == {"ENABLE_IPv4", "WARM_IP_TARGET"}
 
 
-def test_a_bomb_of_aliases_does_no_harm():
-    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
-    with pytest.raises(ManifestError, match="no container"):
-        Settings.from_daemonset("\n".join(lines))
+# --- documents without the container -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def without_yaml(monkeypatch):
-    """PyYAML is not installed."""
-    real = builtins.__import__
-
-    def refuse(name, *arguments, **keywords):
-        if name == "yaml":
-            raise ImportError("No module named 'yaml'")
-        return real(name, *arguments, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+def test_the_config_map_of_the_cni_is_told_from_variables():
+    data = {"enable-windows-ipam": "false", "warm-ip-target": "1", "branch-eni-cooldown": "60"}
+    config_map = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"}, "data": data}
+    with pytest.raises(ManifestError, match=r"only ConfigMap kube-system/amazon-vpc-cni \(its keys concern Windows nodes, "):
+        read(config_map)
+    assert read("\n---\n".join(map(json.dumps, [config_map, daemonset()]))) == READ
 
 
-@pytest.mark.usefixtures("without_yaml")
-def test_json_needs_no_pyyaml():
-    assert Settings.from_daemonset(json.dumps(daemonset())) == READ
+def test_a_release_without_the_container_is_refused_with_what_it_has():
+    kinds = "".join(f"---\nkind: Kind{number}\nmetadata: {{name: x}}\n" for number in [*range(12), 11])
+    with pytest.raises(ManifestError, match=r"no container at all, only Kind0 x, Kind1 x, .*, Kind9 x and 2 more; give the aws-node Daem"):
+        read(kinds)
 
 
-@pytest.mark.usefixtures("without_yaml")
-def test_a_byte_order_mark_in_a_file_does_not_matter(tmp_path):
-    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(daemonset()).encode())
-    assert Settings.from_daemonset(tmp_path / "a.json") == READ
+def test_an_init_container_of_the_same_name_is_not_read():
+    with pytest.raises(ManifestError, match=r"found containers aws-node \(init\);"):
+        read({"kind": "Pod", "spec": {"initContainers": [{"name": "aws-node", "env": ENV}]}})
 
 
-@pytest.mark.usefixtures("without_yaml")
-def test_broken_json_without_pyyaml_is_refused_with_its_place():
-    with pytest.raises(ManifestError, match=r"not JSON: .*line 1 column 9"):
-        Settings.from_daemonset('{"env": ')
-
-
-@pytest.mark.usefixtures("without_yaml")
-def test_yaml_without_pyyaml_names_the_extra():
-    with pytest.raises(MissingExtra, match=r"pip install 'vpcipam\[cli\]'"):
-        Settings.from_daemonset("kind: DaemonSet\n")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["aws-node", "DaemonSet", "List", "5", ""]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["kind", "items", "spec", "template", "containers", "env", "name", "value", "valueFrom", "WARM_IP_TARGET"]),
-            inner,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(JSON | st.builds(daemonset, JSON) | st.builds(lambda env: {"env": env}, JSON))
-def test_any_document_is_read_or_refused(document):
-    try:
-        settings = Settings.from_daemonset(json.dumps(document))
-    except ManifestError as refusal:
-        assert "container" in str(refusal) or "env" in str(refusal)  # noqa: PT017 - either outcome is right
-    else:
-        assert isinstance(settings, Settings)
-
-
-@given(st.text(max_size=40))
-def test_any_text_is_read_or_refused(text):
-    with pytest.raises(ManifestError):
-        Settings.from_daemonset(text)
+def test_a_container_of_another_name_is_not_read():
+    with pytest.raises(ManifestError, match="found containers nginx;"):
+        read({"name": "nginx", "env": ENV})
+    with pytest.raises(ManifestError, match=r"found containers x, y \(init\);"):
+        read({"kind": "Pod", "spec": {"containers": [{"name": "x"}, {"name": 5}, 5], "initContainers": [{"name": "y"}]}})

@@ -25,7 +25,8 @@ _NODE_OPTIONS = (
         "--daemonset",
         metavar="FILE|-",
         type=FILE,
-        help="The aws-node manifest, or Helm values; - is stdin. [default: the manifest as AWS ships it]",
+        help="The aws-node manifest, Helm values, or another document that `vpcipam settings` reads; - is stdin. "
+        "[default: the manifest as AWS ships it]",
     ),
     click.option(
         "--set",

@@ -32,7 +32,9 @@ EXAMPLES = (
 def command(file: str, instance_type: str | None, types_file: str | None) -> Output:
     """Explain and check the variables of an aws-node manifest.
 
-    FILE is the DaemonSet as YAML or JSON, the `env` list of its aws-node container, or Helm values with a mapping `env`; - is stdin.
+    FILE is the DaemonSet as YAML or JSON, or the `env` list of its aws-node container; Helm values; the EKS add-on, as `aws eks
+    describe-addon` or eksctl's ClusterConfig has it; the output of `kubectl set env --list` or `kubectl describe`; or the env settings of
+    ipamd's introspection. - is stdin.
 
     The exit code is 1 if ipamd or Kubernetes would refuse a value; warnings don't change it.
     """
@@ -48,6 +50,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Out
     return Output(
         document={
             "source": source,
+            "document": settings.document,
             "instance_type": instance_type,
             "mode": mode.value if mode else None,
             "variables": variables,

@@ -72,6 +72,7 @@ class NetworkInterface:
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
+        unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
     """
 
     eni_id: str
@@ -91,6 +92,7 @@ class NetworkInterface:
     created_ns: int = 0
     source_dest_check: bool = True
     security_group_ids: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     @property
     def single_ips(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ class Instance:
 
     Attributes:
         tags: pairs of key and value, sorted.
+        unreadable: as in `NetworkInterface`.
     """
 
     instance_id: str
@@ -119,6 +122,7 @@ class Instance:
     availability_zone: str = ""
     state: str = "running"
     launched_ns: int = 0
+    unreadable: tuple[str, ...] = ()
 
     def free_device_index(self, network_card_index: int) -> int:
         """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""
@@ -162,6 +166,7 @@ class Subnet:
     Attributes:
         available_ip_address_count: free IPv4 addresses; a prefix in use counts 16, reserved ranges are not free.
         tags: pairs of key and value, sorted.
+        unreadable: as in `NetworkInterface`.
     """
 
     subnet_id: str
@@ -171,6 +176,7 @@ class Subnet:
     available_ip_address_count: int
     ipv6_cidr: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def tag(self, key: str) -> str | None:
         """Return the value of a tag, None if it is not set."""

@@ -247,9 +247,9 @@ class BotoEc2:
             Ec2Error: InvalidInstanceID.NotFound, also for a terminated instance, which EC2 still shows for an hour.
         """
         for reservation in self._describe("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
-            for item in reservation["Instances"]:
-                if item["State"]["Name"] not in _GONE_STATES:
-                    return read_instance(item)
+            for instance in map(read_instance, reservation["Instances"]):
+                if instance.state not in _GONE_STATES:
+                    return instance
         raise Ec2Error(ErrorCode.INSTANCE_NOT_FOUND, f"The instance {instance_id!r} is terminated", "DescribeInstances")
 
     def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:

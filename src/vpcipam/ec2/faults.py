@@ -7,6 +7,7 @@ and picks the faults.
 import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import attrs
 
@@ -43,6 +44,9 @@ class Crash(BaseException):
         super().__init__(f"the caller crashed {'after' if took_effect else 'before'} {action} took effect")
         self.action = action
         self.took_effect = took_effect
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), took_effect=self.took_effect), (self.action,)
 
 
 class Effect(enum.StrEnum):

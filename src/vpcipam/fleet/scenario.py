@@ -236,7 +236,7 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
         max_count=table.integer("max_count", count),
         pod_subnet=table.optional_text("pod_subnet"),
         max_pods=table.integer("max_pods", None),
-        max_pods_by=MaxPodsBy(table.text("max_pods_by", among=MaxPodsBy)) if "max_pods_by" in table else None,
+        max_pods_by=table.optional_text("max_pods_by", among=MaxPodsBy),
         host_network_pods=table.integer("host_network_pods", 2),
         placement=table.text("placement", "lowest", among=PLACEMENTS),
         policy=_policy(table),

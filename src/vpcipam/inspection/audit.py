@@ -7,6 +7,7 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import NodeSurvey
 
 RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
+    eni_rules.check_readable,
     capacity_rules.check_instance,
     capacity_rules.check_capacity,
     eni_rules.check_devices,
@@ -17,6 +18,7 @@ RULES: tuple[Callable[[NodeSurvey], Iterator[Finding]], ...] = (
     eni_rules.check_cidrs,
     eni_rules.check_subnet_cidrs,
     eni_rules.check_overlaps,
+    eni_rules.check_primary_addresses,
     eni_rules.check_modes,
     eni_rules.check_ipv6,
     eni_rules.check_termination,

@@ -10,7 +10,7 @@ from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, may_be_leaked
+from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, may_be_leaked, pod_cidrs
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -79,7 +79,7 @@ def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
 
 def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
     """All addresses and prefixes of an ENI, each with the IP version and the prefix length that it must have."""
-    yield from ((text, 4, IPV4_BITS) for text in eni.single_ips)
+    yield from ((text, 4, IPV4_BITS) for text in eni.single_ips if text or not eni.unreadable)  # `check_readable` reports a missing one
     yield from ((text, 4, AddressMode.PREFIX.prefix_length) for text in eni.ipv4_prefixes)
     yield from ((text, 6, IPV6_BITS) for text in eni.ipv6_addresses)
     yield from ((text, 6, AddressMode.IPV6.prefix_length) for text in eni.ipv6_prefixes)
@@ -89,10 +89,43 @@ def _cidrs(eni: NetworkInterface) -> tuple[Cidr, ...]:
     return tuple(parse_valid(text for text, _, _ in _texts(eni)))
 
 
+def check_readable(survey: NodeSurvey) -> Iterator[Finding]:
+    """EC2's answers are whole. People shorten and redact those that they pass on."""
+    node = survey.node
+    neighbours = (eni for enis in node.enis_by_subnet.values() for eni in enis)
+    read = [
+        (node.instance.instance_id or "the instance", node.instance.unreadable),
+        *((eni.eni_id or "an ENI", eni.unreadable) for eni in (*node.enis, *node.unattached, *neighbours)),
+        *((subnet.subnet_id or "a subnet", subnet.unreadable) for subnet in node.subnets),
+    ]
+    suggestion = "figures that depend on it can be wrong: read the node again, and change nothing in the answers"
+    for where, unreadable in dict.fromkeys(read):  # an ENI of the node is in several answers
+        if unreadable:
+            yield Finding("unreadable-answer", _FINDING, where, f"has no readable {_some(dict.fromkeys(unreadable))}", suggestion)
+
+
+def check_primary_addresses(survey: NodeSurvey) -> Iterator[Finding]:
+    """Under custom networking pods have no addresses of the primary ENI, but ipamd gives them any that it has (upstream issue 1466)."""
+    primary = survey.primary
+    if primary is None or not survey.settings.custom_network_cfg:
+        return
+    cidrs = tuple(cidr.removesuffix(f"/{IPV4_BITS}") for cidr in pod_cidrs(primary.eni, survey.mode))
+    if cidrs:
+        message = f"is the primary ENI and has {_some(cidrs)}: ipamd gives them to pods, in the node's subnet and not in the ENIConfig's"
+        suggestion = "unassign those that no pod has; an address for other purposes belongs on an ENI tagged " + f"{NO_MANAGE_TAG}=true"
+        yield Finding("address-on-primary-eni", _FINDING, primary.eni.eni_id, message, suggestion)
+
+
 def check_subnet_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
     """All addresses of an ENI lie in its subnet (EC2: an ENI's addresses come from its subnet)."""
+    for invalid in survey.node.subnets:
+        if invalid.cidr and invalid.subnet_id in {each.eni.subnet_id for each in survey.enis} and not tuple(parse_valid((invalid.cidr,))):
+            message = f"has the CIDR {invalid.cidr!r}, which is invalid, so its addresses can't be checked"
+            yield Finding("invalid-cidr", _FINDING, invalid.subnet_id, message, "EC2 never shows this, so check where the data comes from")
     for each in survey.enis:
         subnet = survey.node.subnet(each.eni.subnet_id)
+        if not each.eni.subnet_id or (subnet is not None and not tuple(parse_valid((subnet.cidr,)))):
+            continue
         if subnet is None:
             message = f"is in {each.eni.subnet_id}, which EC2 does not show"
             suggestion = "its addresses can't be checked; look at the permission for ec2:DescribeSubnets"
@@ -101,7 +134,7 @@ def check_subnet_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
         blocks = tuple(parse_valid(text for text in (subnet.cidr, subnet.ipv6_cidr) if text is not None))
         outside = [cidr for cidr in _cidrs(each.eni) if not any(cidr.first in block and cidr.last in block for block in _of(cidr, blocks))]
         if outside:
-            own = " and ".join(map(str, blocks)) or "invalid"
+            own = " and ".join(map(str, blocks))
             message = f"has {_some(_short(cidr) for cidr in outside)} outside of {subnet.subnet_id}, which is {own}"
             yield Finding("address-outside-subnet", _FINDING, each.eni.eni_id, message, "unassign it: no route leads there")
 
@@ -154,14 +187,14 @@ def check_places(survey: NodeSurvey) -> Iterator[Finding]:
     """ENIs are in the VPC and the zone of their instance (EC2: AttachNetworkInterface; ipamd uses subnets of that VPC only)."""
     instance = survey.node.instance
     for each in survey.enis:
-        if each.eni.vpc_id != instance.vpc_id:
+        if each.eni.vpc_id and instance.vpc_id and each.eni.vpc_id != instance.vpc_id:
             message = f"is in {each.eni.vpc_id}, and the instance in {instance.vpc_id}"
             suggestion = f"tag it {NO_MANAGE_TAG}=true, so that no pod gets an address of another VPC"
             if each.managed:
                 yield Finding("other-vpc", _FINDING, each.eni.eni_id, message, suggestion)
             else:
                 yield Finding("other-vpc", _NOTE, each.eni.eni_id, message)
-        if each.eni.availability_zone != instance.availability_zone:
+        if each.eni.availability_zone and instance.availability_zone and each.eni.availability_zone != instance.availability_zone:
             message = f"is in {each.eni.availability_zone}, and the instance in {instance.availability_zone}"
             yield Finding(
                 "other-zone", _FINDING, each.eni.eni_id, message, "EC2 never attaches across zones, so check where the data comes from"
@@ -238,11 +271,13 @@ def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
-    """ENIs that ipamd created for this instance are attached to it (docs/ipamd.md, "Leaked ENIs")."""
+    """ENIs that an ipamd created are attached to an instance (docs/ipamd.md, "Leaked ENIs")."""
     nodes_clean_up = survey.settings.leaked_eni_cleanup_enabled
     for eni in survey.node.unattached:
         count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
-        holds = f"was created for this instance, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
+        made_for = eni.tag(INSTANCE_TAG)
+        whose = "this instance" if made_for == survey.node.instance.instance_id else made_for or "some instance"
+        holds = f"was created for {whose}, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
         made_ns = created_tag_ns(eni)
         delete = f"aws ec2 delete-network-interface --network-interface-id {eni.eni_id}"
         if made_ns is None:

@@ -16,7 +16,8 @@ class ObservedNode:
         instance: its own list of ENIs lacks their tags, so use `enis`.
         limits: the limits of its type.
         enis: the attached ENIs, by network card and device index.
-        unattached: the unattached ENIs that its ipamd created, according to their tag, by id.
+        unattached: the unattached ENIs that an ipamd created, according to their tag, by id: those of this node's ipamd, and those of any
+            node's in the subnets of `enis_by_subnet`.
         subnets: the subnets of its VPC and of its ENIs, by id.
         enis_by_subnet: all ENIs, of any owner, in the subnets that its ENIs are in or that its ipamd may create ENIs in.
         read_ns: when it was read, Unix nanoseconds. Reading takes several calls: a change in between may show twice or not at all.

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable
 
-from vpcipam.ec2.api import Ec2Api, NetworkInterface, Subnet
+import attrs
+
+from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary, place_of
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, discovered_subnets, is_primary, place_of
+
+_NO_SUBNET = {ErrorCode.SUBNET_NOT_FOUND, "InvalidSubnetId.Malformed"}
 
 
 def read_node(
     ec2: Ec2Api, instance_id: str, *, now_ns: int, find_limits: Callable[[str], InstanceLimits] = instance_limits
 ) -> ObservedNode:
-    """Read an instance, its ENIs, its leaked ENIs, its subnets, and all ENIs in these.
+    """Read an instance, its ENIs, its subnets, all ENIs in these, and the leaked ENIs of the instance and in these subnets.
 
     Args:
         ec2: EC2, or a model of it. Throttled calls are retried only if `ec2` itself retries them.
@@ -25,26 +29,50 @@ def read_node(
     """
     instance = ec2.describe_instance(instance_id, now_ns=now_ns)
     limits = find_limits(instance.instance_type)
-    enis = tuple(sorted(ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns), key=place_of))
+    found = ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns)
+    enis = tuple(sorted((_attached(eni, instance_id) for eni in found), key=place_of))
     left_behind = {f"tag:{INSTANCE_TAG}": (instance_id,), "status": ("available",)}
     subnets = _read_subnets(ec2, instance.vpc_id, enis, now_ns)
+    unattached = {eni.eni_id: eni for eni in ec2.describe_network_interfaces(filters=left_behind, now_ns=now_ns)}
+    neighbours = _read_neighbours(ec2, enis, subnets, now_ns)
+    for eni in (eni for of_subnet in neighbours.values() for eni in of_subnet):
+        if eni.status == "available" and eni.tag(INSTANCE_TAG) is not None:
+            unattached.setdefault(eni.eni_id, eni)
     return ObservedNode(
         instance=instance,
         limits=limits,
         enis=enis,
-        unattached=ec2.describe_network_interfaces(filters=left_behind, now_ns=now_ns),
+        unattached=tuple(unattached[eni_id] for eni_id in sorted(unattached)),
         subnets=subnets,
-        enis_by_subnet=_read_neighbours(ec2, enis, subnets, now_ns),
+        enis_by_subnet=neighbours,
         read_ns=now_ns,
     )
+
+
+def _attached(eni: NetworkInterface, instance_id: str) -> NetworkInterface:
+    """Return an ENI of the instance; if its attachment is unreadable, with one at an unknown place."""
+    if eni.attachment is not None:
+        return eni
+    unknown = Attachment("", instance_id, device_index=-1, network_card_index=DEFAULT_NETWORK_CARD, delete_on_termination=True)
+    return attrs.evolve(eni, attachment=unknown, unreadable=(*eni.unreadable, "Attachment.InstanceId"))
 
 
 def _read_subnets(ec2: Ec2Api, vpc_id: str, enis: Iterable[NetworkInterface], now_ns: int) -> tuple[Subnet, ...]:
     """Read the subnets of the VPC, and those of the node's ENIs in other VPCs; EC2 allows such ENIs."""
     of_vpc = ec2.describe_subnets(vpc_id=vpc_id, now_ns=now_ns)
-    elsewhere = {eni.subnet_id for eni in enis} - {subnet.subnet_id for subnet in of_vpc}
-    others = ec2.describe_subnets(subnet_ids=sorted(elsewhere), now_ns=now_ns) if elsewhere else ()
+    elsewhere = {eni.subnet_id for eni in enis if eni.subnet_id} - {subnet.subnet_id for subnet in of_vpc}
+    others = [subnet for subnet_id in sorted(elsewhere) for subnet in _read_subnet(ec2, subnet_id, now_ns)]
     return tuple(sorted((*of_vpc, *others), key=lambda subnet: subnet.subnet_id))
+
+
+def _read_subnet(ec2: Ec2Api, subnet_id: str, now_ns: int) -> tuple[Subnet, ...]:
+    """Read a subnet, none if EC2 does not know it; a rule of the audit reports that."""
+    try:
+        return ec2.describe_subnets(subnet_ids=(subnet_id,), now_ns=now_ns)
+    except Ec2Error as error:
+        if error.code not in _NO_SUBNET:
+            raise
+        return ()
 
 
 def _read_neighbours(

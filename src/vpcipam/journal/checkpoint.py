@@ -41,7 +41,7 @@ class BrokenDocumentError(Exception):
     """A document is unreadable after an offset."""
 
     def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(offset, message)  # pickle passes these to a copy
         self.offset = offset
         self.message = message
 

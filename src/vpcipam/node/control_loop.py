@@ -226,6 +226,8 @@ class ControlLoop:
 
         They don't count as a decrease of the pool, so the first tick may release a surplus.
         """
+        if self._mode is AddressMode.IPV6:
+            return []
         stale = release_slots(self.view(card, calls.now_ns), 0, "")
         return [] if stale is None else card.shrink(stale, calls)
 

@@ -10,7 +10,7 @@ from vpcipam.settings.settings import Settings
 def default_max_pods(limits: InstanceLimits, settings: Settings, by: MaxPodsBy | str = MaxPodsBy.MANAGED_NODE_GROUP) -> int:
     """Compute max-pods as `by` sets it for these settings.
 
-    MAX_ENI is ignored: no public source says that a managed node group reads it from the cluster.
+    MAX_ENI is ignored: AWS doesn't document whether a managed node group reads it from the cluster.
 
     Raises:
         InvalidArgument: `by` is unknown.

@@ -1,244 +1,235 @@
-"""Read the variables of the aws-node container from a manifest.
+"""Read the variables of the aws-node container from any document that has them.
 
-A manifest is an object of Kubernetes (a DaemonSet, several documents, a List, a bare list of variables), or values for Helm or EKS (a
-mapping `env`, which applies on top of the chart's defaults). PyYAML is imported only to read YAML; JSON needs no extra.
+This module recognises what a document is; each kind is read by a module of its own: a container of a Kubernetes object here, Helm values in
+`helm_values`, the EKS add-on in `addons`, what kubectl writes for people in `text_dumps`, and ipamd's introspection in `introspection`.
 """
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
-from vpcipam.errors import ManifestError, MissingExtra, file_trouble
-from vpcipam.settings.diagnostics import Diagnostic, diagnose_name
-from vpcipam.settings.variables import SHIPPED, VARIABLES
+from vpcipam.errors import ManifestError
+from vpcipam.settings.addons import (
+    describe_addon,
+    describe_cluster_config,
+    find_addon,
+    is_cluster_config,
+    is_other_addon,
+    read_addon,
+    read_cluster_config,
+)
+from vpcipam.settings.documents import parse_documents, read_text, shown
+from vpcipam.settings.helm_values import CHART, is_chart_values, is_of_another_chart, read_chart_values
+from vpcipam.settings.introspection import DOCUMENT as INTROSPECTION
+from vpcipam.settings.introspection import is_env_settings, read_env_settings
+from vpcipam.settings.reading import CONTAINER, ManifestVariables, VariableReader, read_env_list
+from vpcipam.settings.text_dumps import read_dumps
 
-CONTAINER = "aws-node"
+_GIVE = (
+    "give the aws-node DaemonSet, its `env` list, Helm values or EKS add-on configuration with `env` or `extraEnv`, "
+    "eksctl's ClusterConfig, or the output of `kubectl set env --list` or `kubectl describe`"
+)
+_MOST_SHOWN = 10
+_LONGEST_COMMAND = 500
 
-MAX_LENGTH = 1 << 20
-"""The longest manifest that is read, in characters; Kubernetes' own limit is slightly higher."""
+# Lines in front of an output that was copied from a terminal: the command, and curl's progress.
+_TERMINAL = re.compile(
+    r"(.*[^\w\s:\"'{},] +)?(sudo +)?(curl|kubectl|k|aws|helm|eksctl) .*|\s*(% Total|Dload) .*|\s*\d+ +[\d.kMG]+ +\d+ .*:.*"
+)
 
-_TOO_DEEP = "the manifest is nested too deeply to be read"
+
+@frozen
+class _Source:
+    """A part of a document that has the variables of aws-node: what it is, and how to read it."""
+
+    document: str
+    read: Callable[[], ManifestVariables]
 
 
 @define
-class ManifestVariables:
-    """The variables of the aws-node container, and diagnostics of how they are written."""
+class _Search:
+    """What has been found in the documents: sources, answers of introspection, and whatever has no variables of aws-node."""
 
-    texts: dict[str, str] = Factory(dict)
-    diagnostics: list[Diagnostic] = Factory(list)
+    sources: list[_Source] = Factory(list)
+    answers: list[Mapping[str, Any]] = Factory(list)
+    containers: list[str] = Factory(list)
+    others: list[str] = Factory(list)
 
-    def note(self, name: str, level: str, message: str, suggestion: str = "") -> None:
-        """Add a diagnostic."""
-        self.diagnostics.append(Diagnostic(name, level, message, suggestion))  # type: ignore[arg-type] # Diagnostic checks the level
+    def add(self, document: str, read: Callable[[], ManifestVariables]) -> None:
+        self.sources.append(_Source(document, read))
 
 
 def read_manifest(source: str | os.PathLike[str] | TextIO) -> ManifestVariables:
-    """Read the variables of the aws-node container from a manifest.
+    """Read the variables of the aws-node container from a document.
 
     Raises:
-        ManifestError: The manifest can't be read, or does not have exactly one aws-node container.
-        MissingExtra: The manifest is YAML, and PyYAML is not installed.
+        ManifestError: The document can't be read, or does not have exactly one aws-node container.
+        MissingExtra: The document is YAML, and PyYAML is not installed.
     """
-    text = _read_text(source)
+    text = read_text(source)
     try:
-        return _variables(text)
+        return _choose(_search(_without_terminal(text))).read()
     except ManifestError as error:
         if isinstance(source, os.PathLike):
             raise ManifestError(f"{os.fspath(source)}: {error}") from error
         raise
 
 
-def _variables(text: str) -> ManifestVariables:
-    documents = _parse(text)
-    objects = [item for document in documents for item in _flatten(document)]
-    found = [env for item in objects for env in _find(item)]
-    if len(found) > 1:
-        raise ManifestError(f"the manifest has {len(found)} containers named {CONTAINER}; give only the one that you mean")
-    if not found:
-        names = [name for item in objects for name in _container_names(item)]
-        what = f"found containers {', '.join(names)}" if names else "found no container at all"
+def _without_terminal(text: str) -> str:
+    """Cut the lines of a terminal off that come before the output."""
+    start = 0
+    for line in text.splitlines(keepends=True):
+        if line.strip() and not (len(line) <= _LONGEST_COMMAND and _TERMINAL.fullmatch(line.rstrip())):
+            break
+        start += len(line)
+    return text[start:]
+
+
+def _search(text: str) -> _Search:
+    search = _Search()
+    dumps = read_dumps(text)
+    if dumps is not None:
+        for dump in dumps:
+            if dump.container == CONTAINER:
+                search.add(dump.document, dump.finish)
+            else:
+                search.containers.append(shown(dump.container))
+        return search
+    for document in parse_documents(text):
+        for item in _flatten(document):
+            if isinstance(item, Mapping):
+                _search_mapping(search, item)
+            elif isinstance(item, list):
+                _search_list(search, item)
+    return search
+
+
+def _choose(search: _Search) -> _Source:
+    """Return the only source.
+
+    Raises:
+        ManifestError: There is none, or more than one.
+    """
+    answers = search.answers
+    sources = search.sources + ([_Source(INTROSPECTION, lambda: read_env_settings(answers))] if answers else [])
+    if len(sources) == 1:
+        return sources[0]
+    if sources:
+        found = _listed([each.document for each in sources])
         raise ManifestError(
-            f"no container named {CONTAINER}: {what}; give the aws-node DaemonSet, its `env` list, or Helm values with a mapping `env`"
+            f"the manifest has {len(sources)} sources of the variables of {CONTAINER}: {found}; give only the one that you mean"
         )
-    return found[0]
-
-
-# --- text ----------------------------------------------------------------------------------------------------------------
-
-
-def _read_text(source: str | os.PathLike[str] | TextIO) -> str:
-    if isinstance(source, str):
-        if "\n" not in source and source.rstrip().endswith((".yaml", ".yml", ".json")):
-            raise ManifestError(
-                f"{source!r} looks like the name of a file, not like a manifest; to read a file, give pathlib.Path({source!r})"
-            )
-        text = source
-    elif isinstance(source, os.PathLike):
-        try:
-            with open(source, encoding="utf-8-sig") as file:  # noqa: PTH123 - not every PathLike is a Path
-                text = file.read(MAX_LENGTH + 1)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ManifestError(f"can't read {os.fspath(source)}: {file_trouble(error)}") from error
-    elif hasattr(source, "read"):
-        text = source.read(MAX_LENGTH + 1)
+    if search.containers:
+        what = f"found containers {_listed(search.containers)}"
     else:
-        raise TypeError(f"a manifest must be text, a path or a text stream, not {type(source).__name__}")
-    if not isinstance(text, str):
-        raise TypeError(f"a manifest's stream must give text, not {type(text).__name__}; open the file in text mode")
-    if len(text) > MAX_LENGTH:
-        raise ManifestError(f"the manifest is longer than {MAX_LENGTH:,} characters; give the aws-node DaemonSet alone")
-    return text
+        what = "found no container at all" + (f", only {_listed(search.others)}" if search.others else "")
+    raise ManifestError(f"no container named {CONTAINER}: {what}; {_GIVE}")
 
 
-def _parse(text: str) -> list[Any]:
-    """Read the documents: JSON if possible, else YAML."""
-    json_error = None
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            return [json.loads(text)]
-        except ValueError as error:
-            json_error = error  # YAML can begin like this too
-        except RecursionError as error:
-            raise ManifestError(_TOO_DEEP) from error
-    try:
-        import yaml  # noqa: PLC0415 - an extra that the rest of the library does not need
-    except ImportError as error:
-        if json_error is not None:
-            raise ManifestError(f"the manifest is not JSON: {json_error} (if it is YAML: pip install 'vpcipam[cli]')") from json_error
-        raise MissingExtra("reading a YAML manifest needs PyYAML: pip install 'vpcipam[cli]' (a manifest in JSON needs nothing)") from error
-    try:
-        return list(yaml.safe_load_all(text))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ManifestError(f"the manifest is not YAML{where}: {error.problem or error.context}") from error
-    except RecursionError as error:
-        raise ManifestError(_TOO_DEEP) from error
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # an impossible date, a number too long, a control character
-        raise ManifestError(f"the manifest is not YAML: {error}") from error
+def _listed(names: list[str]) -> str:
+    """List names in the order in which they came, each once."""
+    once = list(dict.fromkeys(names))
+    return ", ".join(once[:_MOST_SHOWN]) + (f" and {len(once) - _MOST_SHOWN} more" if len(once) > _MOST_SHOWN else "")
 
 
 # --- shapes --------------------------------------------------------------------------------------------------------------
 
 
 def _flatten(document: object) -> Iterator[object]:
-    """Yield the items of a List, or the document itself if it is no List."""
-    if isinstance(document, Mapping) and isinstance(document.get("items"), list) and str(document.get("kind", "List")).endswith("List"):
-        yield from document["items"]
+    """Yield the items of a List with their kind, or the document itself if it is no List."""
+    if isinstance(document, Mapping) and isinstance(document.get("items"), list):
+        kind = document.get("kind", "List")
+        if isinstance(kind, str) and kind.endswith("List"):
+            for item in document["items"]:
+                of_kind = isinstance(item, Mapping) and "kind" not in item and kind != "List"
+                yield {"kind": kind.removesuffix("List"), **item} if of_kind else item
+            return
+    yield document
+
+
+def _search_list(search: _Search, entries: list[Any]) -> None:
+    """Look at a list outside an object: the `env` of a container, its neighbours, or objects."""
+    mappings = [entry for entry in entries if isinstance(entry, Mapping)]
+    if any("kind" in entry for entry in mappings):
+        for entry in mappings:
+            _search_mapping(search, entry)
+    elif any("env" in entry or "image" in entry for entry in mappings):
+        _search_containers(search, "list of containers", {"containers": entries})
+    elif all("name" in entry for entry in mappings) and any("value" in entry or "valueFrom" in entry for entry in mappings):
+        search.add("list of variables", lambda: _read_container({"env": entries}, "list of variables"))
+
+
+def _search_mapping(search: _Search, item: Mapping[Any, Any]) -> None:
+    addon = find_addon(item)
+    if is_other_addon(addon):
+        search.others.append(describe_addon(addon))
+    elif addon is not None:
+        search.add(describe_addon(addon), lambda: read_addon(addon))
+    elif is_cluster_config(item):
+        search.add(describe_cluster_config(item), lambda: read_cluster_config(item))
+    elif "kind" not in item and isinstance(item.get(CHART), Mapping):
+        search.add(f"Helm values for {CHART}", lambda: read_chart_values(item[CHART]).finish(f"Helm values for {CHART}"))
+    elif _is_container(item):
+        _search_containers(search, "container", {"containers": [item]})
+    elif is_chart_values(item):
+        search.add("Helm values", lambda: read_chart_values(item).finish("Helm values"))
+    elif "kind" not in item and is_env_settings(item):
+        search.answers.append(item)
     else:
-        yield document
+        _search_containers(search, _described(item), _pod_spec(item))
+        search.others.append(_described(item))
 
 
-def _find(item: object) -> Iterator[ManifestVariables]:
-    """Find the variables in one object."""
-    if isinstance(item, list):
-        if item and all(isinstance(entry, Mapping) and "name" in entry for entry in item):
-            yield _read_env_list(item)
-    elif isinstance(item, Mapping):
-        if "kind" not in item and isinstance(item.get("env"), Mapping):
-            yield _read_values(item["env"])
-        elif "kind" not in item and isinstance(item.get("env"), list):
-            yield _read_container(item)
-        else:
-            for container in _containers(item, "containers"):
-                if container.get("name") == CONTAINER:
-                    yield _read_container(container)
+def _is_container(item: Mapping[Any, Any]) -> bool:
+    """Tell whether a mapping is a container by itself: it has a list of variables, and no key of Helm values beside it."""
+    return "kind" not in item and isinstance(item.get("env"), list) and not is_chart_values(item)
 
 
-def _containers(item: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return the containers of a pod, or of a DaemonSet or another kind with a pod template."""
-    spec = _mapping(item.get("spec"))
-    if "template" in spec:
-        spec = _mapping(_mapping(spec["template"]).get("spec"))
-    containers = spec.get(key)
-    return [container for container in containers if isinstance(container, Mapping)] if isinstance(containers, list) else []
+def _described(item: Mapping[Any, Any]) -> str:
+    """Say what an object is: DaemonSet kube-system/aws-node."""
+    if "kind" not in item:
+        if "env" in item or "extraEnv" in item:
+            return "Helm values of another chart" if is_of_another_chart(item) else "Helm values without variables"
+        return "an unknown mapping" if item else "an empty mapping"
+    metadata = item.get("metadata")
+    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
+    full_name = "/".join(shown(name) for name in names if isinstance(name, str))
+    if item["kind"] == "ConfigMap" and names[-1:] == ["amazon-vpc-cni"]:
+        full_name += f" (its keys concern Windows nodes, network policies and branch ENIs, not the variables of {CONTAINER})"
+    return f"{shown(item['kind'])} {full_name}".rstrip()
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+# --- containers ----------------------------------------------------------------------------------------------------------
 
 
-def _container_names(item: object) -> list[str]:
-    if not isinstance(item, Mapping):
-        return []
-    names = [str(container.get("name")) for container in _containers(item, "containers")]
-    return names + [f"{container.get('name')} (init)" for container in _containers(item, "initContainers")]
+def _pod_spec(item: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """Return the spec of a pod, or of the pod template of a DaemonSet or another kind; also where it has been cut out."""
+    for key in ("spec", "template", "spec"):
+        if isinstance(item.get(key), Mapping):
+            item = item[key]
+    return item
 
 
-# --- variables -----------------------------------------------------------------------------------------------------------
+def _search_containers(search: _Search, owner: str, spec: Mapping[str, Any]) -> None:
+    for key, role in (("containers", ""), ("initContainers", " (init)")):
+        containers = spec.get(key)
+        for container in containers if isinstance(containers, list) else ():
+            if not isinstance(container, Mapping):
+                continue
+            name = container.get("name", CONTAINER if owner == "container" else None)
+            if name == CONTAINER and not role:
+                search.add(owner, lambda found=container: _read_container(found, owner))  # type: ignore[misc] # mypy can't infer it
+            elif isinstance(name, str):
+                search.containers.append(shown(name) + role)
 
 
-def _read_container(container: Mapping[str, Any]) -> ManifestVariables:
-    entries = container.get("env")
-    if entries is not None and not isinstance(entries, list):
-        raise ManifestError(f"env of container {CONTAINER} must be a list of names and values, not {_kind(entries)}")
-    found = _read_env_list(entries or [])
+def _read_container(container: Mapping[str, Any], document: str) -> ManifestVariables:
+    reader = VariableReader()
+    if container.get("env") is not None:
+        read_env_list(reader, container["env"], f"env of container {CONTAINER}")
     if container.get("envFrom"):
-        found.note("envFrom", "warning", "takes more variables from elsewhere; they are not in the manifest", "set them one by one")
-    return found
-
-
-def _read_env_list(entries: list[Any]) -> ManifestVariables:
-    """Read the `env` of a container as Kubernetes does: only texts count, and the last of a repeated name wins."""
-    found = ManifestVariables()
-    seen: set[str] = set()
-    for number, entry in enumerate(entries, 1):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
-        if not isinstance(name, str) or not name:
-            raise ManifestError(f"entry {number} of env of container {CONTAINER} must have a name, as text; it is {_kind(entry)}")
-        if name in seen:
-            found.note(name, "warning", "is set more than once; Kubernetes takes the last value", "remove the others")
-        seen.add(name)
-        found.texts.pop(name, None)
-        if "valueFrom" in entry:
-            unknown = diagnose_name(name)
-            if unknown is not None:
-                found.diagnostics.append(unknown)
-            elif name in VARIABLES and VARIABLES[name].acts_on_addresses:
-                found.note(name, "warning", "takes its value from elsewhere (valueFrom); it counts as not set", "give its value here")
-        else:
-            found.texts[name] = _read_text_value(found, name, entry.get("value"))
-    return found
-
-
-def _read_text_value(found: ManifestVariables, name: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    text = _render(value)
-    found.note(name, "error", f"Kubernetes refuses the value, {_kind(value)}: values must be text", f'write value: "{text}"')
-    return text
-
-
-def _read_values(values: Mapping[Any, Any]) -> ManifestVariables:
-    """Read `env` of Helm values, on top of the chart's defaults: a scalar becomes a text, null removes a default."""
-    found = ManifestVariables(dict(SHIPPED))
-    for name, value in values.items():
-        if not isinstance(name, str):
-            raise ManifestError(f"env has a name that is {_kind(name)}, not text; put it in quotes: {name!r}")
-        if value is None:
-            found.texts.pop(name, None)
-        elif isinstance(value, Mapping | list):
-            found.note(name, "error", f"the value is {_kind(value)}, not text", "put it in quotes")
-        else:
-            found.texts[name] = _render(value)
-    return found
-
-
-def _render(value: object) -> str:
-    """Write a value as Helm and Kubernetes would: true, not True; 5, not 5.0."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _kind(value: object) -> str:
-    """Name the kind of a value for an error message."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping", type(None): "nothing"}
-    return names.get(type(value), f"a {type(value).__name__}")
+        reader.note_env_from()
+    return reader.finish(document)

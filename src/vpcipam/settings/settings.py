@@ -88,6 +88,7 @@ class Settings:
     # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
+    _document: str = attrs.field(default="", eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
 
@@ -109,27 +110,28 @@ class Settings:
         """Read the variables of a manifest's aws-node container, as `from_env` does.
 
         Args:
-            source: The text of a manifest, its path, or an open text file with it: YAML or JSON, up to 2**20 characters. It can be a
-                DaemonSet or a pod, alone, among several documents or in a List; the container's `env` list; or Helm values or EKS add-on
-                configuration with a mapping `env`. Helm values apply on top of the chart's defaults. Variables of other containers
-                are ignored.
+            source: A text, its path, or an open text file with it, up to 2**20 characters: a DaemonSet or a pod, its `env` list, Helm
+                values, the configuration of the EKS add-on as `aws eks describe-addon` or eksctl has it, the output of
+                `kubectl set env --list` or `kubectl describe`, or the env settings of ipamd's introspection; see docs/documents.md.
+                Helm values and add-on configuration apply on top of the shipped manifest. Other documents in the text are skipped.
 
         Raises:
-            ManifestError: The manifest can't be read, or does not have exactly one aws-node container.
+            ManifestError: The text can't be read, or does not have the variables of exactly one aws-node container.
             MissingExtra: The manifest is YAML, and PyYAML is not installed.
         """
         from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings don't come from a manifest
 
         found = read_manifest(source)
+        notes = found.diagnostics
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
-            found.note("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"')
-        return cls._read(found.texts, tuple(found.diagnostics))
+            notes += (Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"'),)
+        return cls._read(found.texts, notes, found.document)
 
     @classmethod
-    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...]) -> "Settings":
+    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], document: str = "") -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
+        return cls(**values, texts=tuple(texts.items()), reading=reading, document=document)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
     def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
         """Change single variables, read as ipamd reads them; None removes a variable.
@@ -143,7 +145,7 @@ class Settings:
                 texts.pop(name, None)
             else:
                 texts |= _checked({name: text})
-        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes))
+        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes), self._document)
 
     # --- what they mean --------------------------------------------------------------------------------------------------
 
@@ -158,6 +160,11 @@ class Settings:
             if read[setting] != value:
                 texts[variable.name] = variable.format(value)
         return texts
+
+    @property
+    def document(self) -> str:
+        """What `from_daemonset` read, such as `Helm values` or `DaemonSet kube-system/aws-node`; empty for settings from elsewhere."""
+        return self._document
 
     @property
     def cooldown_ns(self) -> int:

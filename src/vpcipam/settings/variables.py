@@ -29,6 +29,9 @@ _INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INT_DIGITS = 19
 _LONGEST_NAME = 60  # unknown names are cut to this, because comparing takes quadratic time
 _SIMILAR = 0.8  # the least similarity of a match; equal names have 1
+_ALMOST_EQUAL = 0.95
+_FIRST_WORDS = re.compile(r"(?:(?:AWS|VPC|K8S|EKS|CNI|PLUGIN)_)+")
+_SHORTEST_CORE = 8
 
 
 @frozen
@@ -164,6 +167,7 @@ _OTHERS: tuple[_Row, ...] = (
     ("ENABLE_V6_EGRESS", "bool", False, None, "gives IPv4 pods a way out over IPv6"),
     ("ENI_CONFIG_ANNOTATION_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node annotation that picks an ENIConfig"),
     ("ENI_CONFIG_LABEL_DEF", "text", "k8s.amazonaws.com/eniConfig", None, "names the node label that picks an ENIConfig"),
+    ("HTTP_TIMEOUT", "int", 10, None, "limits the seconds that a call to AWS may take"),
     ("HOST_CNI_BIN_PATH", "text", "/host/opt/cni/bin", None, "says where the plugin goes"),
     ("HOST_CNI_CONFDIR_PATH", "text", "/host/etc/cni/net.d", None, "says where the plugin's configuration goes"),
     ("INTROSPECTION_BIND_ADDRESS", "text", "127.0.0.1:61679", None, "says where the introspection endpoint listens"),
@@ -234,12 +238,33 @@ def is_ambient(name: str) -> bool:
 
 
 def nearest_variable(name: str) -> str | None:
-    """Find the known name nearest to an unknown one; None if none is close."""
+    """Find the known name nearest to an unknown one; None if none is close.
+
+    A name that differs in case or in its first words only, such as AWS_VPC_K8S_CNI_WARM_ENI_TARGET or CUSTOM_NETWORK_CFG, is nearest.
+    """
     import difflib  # noqa: PLC0415 - only a mistake needs it
 
+    if name in MISTAKEN_NAMES:
+        return MISTAKEN_NAMES[name][0]
+    wanted = name[:_LONGEST_NAME].upper()
     by_capitals = {known.upper(): known for known in VARIABLES}
-    matches = difflib.get_close_matches(name[:_LONGEST_NAME].upper(), by_capitals, 1, _SIMILAR)
-    return by_capitals[matches[0]] if matches else None
+    by_core = {_core(known): known for known in by_capitals if _core(known) == known or _tells_enough(_core(known))}
+    almost_equal = difflib.get_close_matches(wanted, by_capitals, 1, _ALMOST_EQUAL)
+    similar_core = [by_core[core] for core in difflib.get_close_matches(_core(wanted), by_core, 1, _SIMILAR)]
+    for matches in (almost_equal, similar_core, difflib.get_close_matches(wanted, by_capitals, 1, _SIMILAR)):
+        if matches:
+            return by_capitals[matches[0]]
+    return None
+
+
+def _core(name: str) -> str:
+    """Cut off the words with which many variables begin."""
+    return _FIRST_WORDS.sub("", name)
+
+
+def _tells_enough(core: str) -> bool:
+    """Tell whether what is left of a name still says what it is; the ID of VPC_ID and the VERSION of VPC_CNI_VERSION don't."""
+    return "_" in core or len(core) >= _SHORTEST_CORE
 
 
 def explain(name: str) -> Variable:

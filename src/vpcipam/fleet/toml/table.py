@@ -65,10 +65,10 @@ class Table:
             raise self.refusal(key, f"is {value!r}; it must be one of {', '.join(among)}{nearest(value, among)}")
         return value
 
-    def optional_text(self, key: str) -> str | None:
-        """Take a text, or None if the key is missing."""
+    def optional_text(self, key: str, *, among: Iterable[str] = ()) -> str | None:
+        """Take a text, one of `among` if that is given, or None if the key is missing."""
         self._taken.add(key)
-        return self.text(key) if key in self else None
+        return self.text(key, among=among) if key in self else None
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Take a boolean."""

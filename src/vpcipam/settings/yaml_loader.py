@@ -1,0 +1,65 @@
+"""A YAML loader for texts that can come from anyone: nothing in a text may cost much more than its length."""
+
+from collections.abc import Callable
+
+import yaml
+from yaml.constructor import ConstructorError
+
+_MAX_NUMBER_LENGTH = 100  # Python's arithmetic of long numbers takes quadratic time
+_MAX_MERGED_PAIRS = 10_000  # of all merge keys (`<<`) of a text together; nested ones grow exponentially
+_LONGEST_KEY_SHOWN = 60
+_TAG = "tag:yaml.org,2002:"
+
+
+class CarefulLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key that a mapping has twice, long numbers, and too many merged keys."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._flat: set[yaml.Node] = set()
+        self._merged_count = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Check the keys of a mapping, and put the pairs of its merge keys in their place.
+
+        Raises:
+            ConstructorError: A key stands twice, or merge keys bring in too much.
+        """
+        if node in self._flat:  # it is used by an alias too; its merged pairs may repeat its own keys
+            return
+        self._flat.add(node)
+        seen = set()
+        for key, value in node.value:
+            if key.tag == _TAG + "merge":
+                self._count_merged(value)
+            elif isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    name = key.value[:_LONGEST_KEY_SHOWN]
+                    raise _refusal(f"the key {name!r} stands here for the second time in its mapping; remove one of the two", key)
+                seen.add((key.tag, key.value))
+        super().flatten_mapping(node)
+
+    def _count_merged(self, value: yaml.Node) -> None:
+        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if isinstance(source, yaml.MappingNode):
+                self.flatten_mapping(source)
+                self._merged_count += 1 + len(source.value)
+                if self._merged_count > _MAX_MERGED_PAIRS:
+                    raise _refusal(f"the merge keys (<<) up to here bring in more than {_MAX_MERGED_PAIRS:,} keys", value)
+
+
+def _refusal(problem: str, node: yaml.Node) -> ConstructorError:
+    return ConstructorError(None, None, problem, node.start_mark)
+
+
+def _of_short_text(construct: Callable[[CarefulLoader, yaml.Node], object]) -> Callable[[CarefulLoader, yaml.Node], object]:
+    def construct_short(loader: CarefulLoader, node: yaml.Node) -> object:
+        if len(node.value) > _MAX_NUMBER_LENGTH:
+            raise _refusal(f"a number of {len(node.value):,} characters; if it is a text, put it in quotes", node)
+        return construct(loader, node)
+
+    return construct_short
+
+
+for _kind in ("int", "float"):
+    CarefulLoader.add_constructor(_TAG + _kind, _of_short_text(CarefulLoader.yaml_constructors[_TAG + _kind]))
