@@ -275,8 +275,9 @@ def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
     """Decide how many CIDRs of each ENI to release; None to release none.
 
-    CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty. ipamd releases
-    CIDRs of the other mode only when it starts, and it drops those of an excluded ENI only from its datastore.
+    CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty and nothing on them
+    cools. ipamd releases CIDRs of the other mode when it starts and when a pod goes, and it drops those of an excluded ENI only from its
+    datastore.
     """
     over, reason = too_high(view, settings) or (0, "")
     return release_slots(view, over, reason)
