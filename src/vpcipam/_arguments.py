@@ -19,7 +19,15 @@ def require_integer(where: str, value: object, minimum: int, maximum: int | None
         raise TypeError(f"{where} must be an int, not {type(value).__name__} ({value!r})")
     if value < minimum or (maximum is not None and value > maximum):
         bounds = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum:,}"
-        raise InvalidArgument(f"{where} must be {bounds}, not {value}")
+        raise InvalidArgument(f"{where} must be {bounds}, not {_shown(value)}")
+
+
+def _shown(number: int) -> str:
+    """Write a number for a message. Python refuses to write one of more than 4,300 digits."""
+    return str(number) if number.bit_length() <= _LONGEST_SHOWN_BITS else f"a number of {number.bit_length():,} bits"
+
+
+_LONGEST_SHOWN_BITS = 256
 
 
 def require_type(where: str, value: object, kind: type, instead: str) -> None:

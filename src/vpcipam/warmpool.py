@@ -29,7 +29,7 @@ class PoolView:
         slots_per_eni: the IPv4 addresses that an ENI can have, without its primary one.
         eni_limit: the most ENIs on the card, as far as ipamd knows: the type's limit on the default card, or MAX_ENI if that is lower.
         unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they count against the limit.
-        trunk_expected: security groups for pods are on and the trunk ENI is not attached yet, so room is kept for it.
+        trunk_expected: security groups for pods are on, the type takes a trunk ENI, and none is attached yet, so room is kept for it.
         custom_networking: pods use another subnet than the node, so the primary ENI has no pods.
         max_pods: the kubelet's limit; a pool with that many addresses or more never grows.
         enis: ascending by device number.
@@ -74,6 +74,22 @@ class PoolView:
     def eni_room(self) -> int:
         """How many more ENIs the card can have, 0 or more."""
         return max(0, self.eni_limit - self.unmanaged_eni_count - self.trunk_expected - len(self.enis))
+
+    @property
+    def trunk_takes_eni(self) -> bool:
+        """Tell whether one of the ENIs that the card can have is the trunk, or is kept for it."""
+        return self.trunk_has_room or any(eni.trunk for eni in self.enis)
+
+    @property
+    def trunk_has_room(self) -> bool:
+        """Tell whether the trunk is expected, and ipamd sees room to attach it; in IPv6 mode it doesn't look at the ENI limit."""
+        has_room = self.mode is AddressMode.IPV6 or len(self.enis) < self.eni_limit - self.unmanaged_eni_count
+        return self.trunk_expected and has_room
+
+    @property
+    def pod_eni_limit(self) -> int:
+        """The most ENIs with addresses for pods: those that are attached, and those that there is room for."""
+        return self.eni_room + sum(self.takes_slots(eni) for eni in self.enis)
 
     @property
     def has_room(self) -> bool:

@@ -1,6 +1,7 @@
 """`vpcipam limits`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,10 +42,10 @@ def test_all_lists_the_whole_table(cli):
 
 def test_the_table_shows_the_limits_for_pods(cli):
     out = cli("limits", "m5.large", "c4.large", "m5.metal").out.splitlines()
-    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28"]
-    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110"]
-    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none"]
-    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "250", "250"]
+    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28", "branch"]
+    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110", "9"]
+    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none", "none"]
+    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "250", "250", "120"]
 
 
 def test_an_unknown_type_is_refused_and_similar_names_suggested(cli):
@@ -99,3 +100,17 @@ def test_a_types_file_in_another_format_is_refused(cli, tmp_path, content, words
 def test_a_missing_types_file_is_refused(cli, tmp_path):
     assert "No such file" in cli("limits", "x99.large", "--types", str(tmp_path / "none")).refusal
     assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal
+
+
+def test_a_type_that_the_table_of_branch_enis_lacks_shows_a_question_mark(cli, types_file):
+    assert cli("limits", "x99.large", "--types", types_file).out.splitlines()[2].split()[-1] == "?"
+    assert "?: unknown" in cli("limits", "m5.large").out
+
+
+def test_a_type_far_above_any_of_ec2_is_refused_before_it_is_planned_with(cli, tmp_path, types_file):
+    path = tmp_path / "huge.json"
+    text = Path(types_file).read_text()
+    path.write_text(text.replace('"MaximumNetworkInterfaces": 4', f'"MaximumNetworkInterfaces": {10**11}'))
+    for command in (("limits", "x99.large"), ("plan", "x99.large", "--pods", "3")):
+        refusal = cli(*command, "--types", str(path)).refusal
+        assert "eni_limit of instance type 'x99.large' must be 1 to 128, not 100000000000" in refusal

@@ -11,14 +11,15 @@ def test_one_type_prints_only_the_number(cli):
     answer = cli("max-pods", "m5.large")
     assert (answer.code, answer.out) == (0, "29\n")
     formula = "3 ENIs × (10 IPv4 addresses − 1) + 2 host-network pods\n"
-    assert answer.err == f"= 29 by managed-node-group: {formula}= 29 by ami: {formula}= 29 by karpenter: {formula}"
+    besides = "= at most 9 of them with security groups, each on a branch ENI (ENABLE_POD_ENI)\n"
+    assert answer.err == f"= 29 by managed-node-group: {formula}= 29 by ami: {formula}= 29 by karpenter: {formula}{besides}"
 
 
 def test_the_three_figures_stand_side_by_side(cli):
     answer = cli("max-pods", "c5.4xlarge")
     assert answer.out == "110\n"
     formula = "8 ENIs × (30 IPv4 addresses − 1) + 2 host-network pods"
-    assert answer.err.splitlines() == [
+    assert answer.err.splitlines()[:3] == [
         f"= 110 by managed-node-group: {formula} = 234, capped at 110 for 16 vCPUs",
         f"= 234 by ami: {formula}",
         f"= 234 by karpenter: {formula}",
@@ -43,13 +44,13 @@ def test_the_number_of_any_of_the_three_can_be_had(cli):
 
 
 def test_a_formula_names_the_options_that_do_not_count(cli):
-    _, ami, karpenter = cli("max-pods", "m5.large", "--prefix-delegation", "--custom-networking", "--max-eni", "2").err.splitlines()
+    _, ami, karpenter, _ = cli("max-pods", "m5.large", "--prefix-delegation", "--custom-networking", "--max-eni", "2").err.splitlines()
     assert ami.endswith("+ 2 host-network pods; not counted: prefixes, custom networking, MAX_ENI")
     assert karpenter == (
         "= 20 by karpenter: (3 ENIs − the primary) × (10 IPv4 addresses − 1) + 2 host-network pods; not counted: prefixes, MAX_ENI"
     )
-    assert cli("max-pods", "hpc6id.32xlarge", "--custom-networking").err.endswith(
-        "= 0 by karpenter: (1 ENI − the primary) × (50 IPv4 addresses − 1) = 0\n"
+    assert "= 0 by karpenter: (1 ENI − the primary) × (50 IPv4 addresses − 1) = 0\n" in (
+        cli("max-pods", "hpc6id.32xlarge", "--custom-networking").err
     )
 
 
@@ -74,7 +75,7 @@ def test_the_formula_explains_the_number(cli, options, number, formula):
 def test_the_formula_of_a_xen_type_has_no_prefixes(cli):
     answer = cli("max-pods", "m4.large", "--prefix-delegation")
     assert answer.out == "20\n"
-    assert answer.err.endswith("; no prefixes on Xen\n")
+    assert answer.err.splitlines()[0].endswith("; no prefixes on Xen")
 
 
 @pytest.mark.parametrize("name", ["m5.large", "t3.small", "c5.18xlarge", "m4.large", "m5.metal", "p5.48xlarge"])
@@ -119,3 +120,18 @@ def test_wrong_arguments_are_usage_errors(cli):
 
 def test_an_unknown_type_is_refused(cli):
     assert "did you mean m5.large" in cli("max-pods", "m5large").refusal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "able", "count", "text"),
+    [
+        (["m5.large", "--max-eni", "1", "--custom-networking"], True, 0, "= at most 0 of them with security groups"),
+        (["m5.large"], True, 9, "= at most 9 of them with security groups"),
+        (["t3.large"], False, 0, "= none of them with security groups: t3.large takes no trunk ENI"),
+        (["u-6tb1.metal"], True, None, "= an unknown number of them with security groups: the branch ENIs of u-6tb1.metal are not known"),
+    ],
+)
+def test_it_says_how_many_pods_can_have_security_groups(cli, arguments, able, count, text):
+    document = cli("max-pods", *arguments, "--json").document
+    assert (document["trunk_compatible"], document["branch_pods"]) == (able, count)
+    assert cli("max-pods", *arguments).err.splitlines()[-1].startswith(text)

@@ -98,6 +98,26 @@ def test_waiting_pods_are_a_finding_on_request(cli, options):
     assert cli("plan", "m5.large", "--pods", "27", "--fail-if-waiting", *options).code == 0
 
 
+def test_pods_with_security_groups_have_figures_of_their_own(cli):
+    arguments = ("plan", "m5.large", "--pods", "3", "--branch-pods", "12", "--nodes", "2", "--set=ENABLE_POD_ENI=true", "--fail-if-waiting")
+    answer = cli(*arguments, "--json")
+    assert (answer.document["branch_pods_assigned"], answer.document["cluster"]["branch_pods_waiting"]) == (9, 6)
+    assert answer.finding.endswith("3 pods with security groups of 12 would wait on each m5.large node: m5.large takes 9 branch ENIs")
+    text = " ".join(cli(*arguments).out.split())
+    assert "Besides, 9 of 12 pods with security groups run, 3 wait." in text
+    assert "2 trunk branch ENIs 9" in text
+    assert "30 IPv4 addresses, including each ENI's primary IP; 9 of them for branch ENIs" in text
+    assert "pods with security groups 9 18" in text
+    assert "Besides" not in cli("plan", "m5.large", "--pods", "3", "--set=ENABLE_POD_ENI=true").out
+
+
+def test_a_type_without_trunk_is_named_where_security_groups_are_on(cli):
+    answer = cli("plan", "t3.medium", "--pods", "15", "--branch-pods", "1", "--set=ENABLE_POD_ENI=true")
+    assert "all 15 pods run" in answer.out
+    assert "Pods with security groups wait: t3.medium takes no trunk ENI" in answer.out
+    assert "t3.medium takes no trunk ENI: nothing is kept back for one" in answer.err
+
+
 # --- refusals ------------------------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,14 @@
 """`vpcipam settings`."""
 
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
 import pytest
 
 from vpcipam.cli import main
+from vpcipam.planner import plan
 from vpcipam.settings import VARIABLES, Settings
 
 REFUSED = """\
@@ -29,6 +32,9 @@ def test_json_has_every_variable_with_its_value_and_source(cli, manifest):
         "value": 1,
         "text": "1",
         "source": "set",
+        "origin": "file",
+        "shipped": "1",
+        "differs": False,
         "acts_on_addresses": True,
         "effect": VARIABLES["WARM_ENI_TARGET"].effect,
     }
@@ -66,7 +72,7 @@ def test_warnings_leave_the_exit_code_at_0(cli, manifest):
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_error_among_the_diagnostics_is_a_finding(cli, options):
     answer = cli("settings", "-", *options, stdin=REFUSED)
-    assert answer.finding.startswith("stdin has 2 errors: ENABLE_IPv6: IPv4 and IPv6 are both on")
+    assert answer.finding.startswith("stdin has 2 errors: ENABLE_IPv6: ipamd exits at its start, so no pod runs: IPv4 and IPv6 are both on")
     assert "ENABLE_PREFIX_DELEGATION" in answer.finding
     if options:
         assert answer.document["mode"] is None
@@ -119,31 +125,123 @@ def test_a_type_that_cannot_run_with_the_settings_is_a_finding(cli):
     assert answer.document["mode"] is None
 
 
+VALUES = """\
+env:
+  WARM_IP_TARGET: 5
+  WARM_ENI_TARGET: "1"
+  WARM_PREFIX_TARGET: null
+  MAX_ENI: x
+  CLUSTER_NAME: prod
+  CLUSTER_NAMES: prod
+"""
+
+
+def test_json_has_the_origin_of_each_value(cli):
+    variables = by_name(cli("settings", "-", "--json", stdin=VALUES).document)
+    origins = {name: described["origin"] for name, described in variables.items()}
+    assert [name for name, origin in origins.items() if origin == "file"] == [
+        *("WARM_ENI_TARGET", "WARM_IP_TARGET", "MAX_ENI", "CLUSTER_NAME", "CLUSTER_NAMES"),
+    ]
+    assert (origins["ENABLE_IPv4"], origins["WARM_PREFIX_TARGET"], origins["POD_MTU"]) == ("manifest", "default", "default")
+    differing = {name for name, described in variables.items() if described["differs"]}
+    assert differing == {"WARM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI", "CLUSTER_NAME", "CLUSTER_NAMES"}
+
+
+def test_what_differs_from_the_shipped_manifest_is_shown_beside_it(cli, monkeypatch):
+    lines = cli("settings", "-", stdin=VALUES).out.splitlines()
+    assert lines[2] == "Different from the manifest that AWS ships"
+    assert lines[lines.index("WARM_IP_TARGET = 5 (file; shipped: 0)") + 1] == "  keeps this many addresses free; 0: not set"
+    assert "WARM_PREFIX_TARGET = 0 (default; shipped: 1)" in lines
+    assert "MAX_ENI = -1 (not 'x', which is unusable) (file; shipped: -1)" in lines
+    assert "Different, with no effect on addresses: CLUSTER_NAME, CLUSTER_NAMES." in lines
+    assert f"{len(VARIABLES) - 4} other variables are as shipped; --all shows them." in lines
+    assert not any(line.startswith(("WARM_ENI_TARGET =", "ENABLE_IPv4 =")) for line in lines)
+    monkeypatch.setenv("COLUMNS", "140")
+    words = [line.split() for line in cli("settings", "-", stdin=VALUES).out.splitlines()]
+    assert ["WARM_IP_TARGET", "5", "0", "file", "keeps"] in [line[:5] for line in words]
+
+
 @pytest.mark.parametrize("width", ["80", "120"])
-def test_all_variables_that_act_on_addresses_are_shown_and_explained(cli, monkeypatch, manifest, width):
+def test_all_shows_every_variable_under_its_origin(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", width)
-    out = " ".join(cli("settings", manifest).out.split())
-    for variable in VARIABLES.values():
-        if variable.acts_on_addresses:
-            assert variable.name in out
-    assert "keeps a released address" in out
-    assert "more variables are set, with no effect on addresses" in out
+    out = cli("settings", "-", "--all", stdin=VALUES).out
+    titles = (
+        *("Different from the manifest that AWS ships", "Set by the file, as in the manifest that AWS ships"),
+        *("Added by the manifest that AWS ships", "Set by neither: ipamd's defaults", "For a node, this means"),
+    )
+    places = [out.index(f"{title}\n") for title in titles]
+    assert places == sorted(places)
+    parts = [set(out[start:end].replace(",", " ").split()) for start, end in pairwise(places)]
+    for name, described in by_name(cli("settings", "-", "--json", stdin=VALUES).document).items():
+        place = 0 if described["differs"] else 1 + ("file", "manifest", "default").index(described["origin"])
+        assert [number for number, part in enumerate(parts) if name in part or f"{name}." in part] == [place]
+    assert "as shipped; --all" not in out
 
 
-def test_a_description_is_below_its_variable_on_a_narrow_page_and_beside_it_on_a_wide_one(cli, monkeypatch, manifest):
-    lines = cli("settings", manifest).out.splitlines()
-    assert lines[lines.index("IP_COOLDOWN_PERIOD = 30 (default)") + 1] == "  keeps a released address unused for this many seconds"
-    monkeypatch.setenv("COLUMNS", "120")
-    lines = [line.split() for line in cli("settings", manifest).out.splitlines()]
-    assert ["IP_COOLDOWN_PERIOD", "30", "default", "keeps", "a", "released"] in [line[:6] for line in lines]
+def test_a_daemonset_gets_nothing_from_the_shipped_manifest(cli):
+    stdin = '[{"name": "ENABLE_IPv4", "value": "true"}]'
+    answer = cli("settings", "-", "--all", stdin=stdin)
+    assert "Added by the manifest" not in answer.out
+    assert "WARM_PREFIX_TARGET = 0 (default; shipped: 1)" in answer.out
+    assert answer.out.endswith("No remarks.\n")
 
 
-def test_a_manifest_without_diagnostics_says_so(cli):
-    out = cli("settings", "-", stdin='[{"name": "VPC_ID", "value": "vpc-1"}, {"name": "ENABLE_IPv4", "value": "true"}]').out
-    assert "1 more variable is set" in out
-    assert out.endswith("No remarks.\n")
-    out = cli("settings", "-", stdin='[{"name": "ENABLE_IPv4", "value": "true"}]').out
-    assert "more variable" not in out
+def test_a_file_as_shipped_differs_in_nothing(cli):
+    out = cli("settings", "-", stdin="env: {}").out
+    assert "No variable that acts on addresses differs" in out
+    assert "with no effect on addresses:" not in out
+
+
+@pytest.mark.parametrize(
+    ("env", "meaning"),
+    [
+        ("{}", "A node keeps as many addresses free as 1 ENI can hold. A released address rests for 30 s."),
+        ("{WARM_ENI_TARGET: 2, MAX_ENI: 3}", "A node keeps as many addresses free as 2 ENIs can hold. It has at most 3 ENIs."),
+        ("{WARM_ENI_TARGET: 0}", "A node asks EC2 for addresses when its last free one is taken."),
+        ("{WARM_IP_TARGET: 1, IP_COOLDOWN_PERIOD: 60}", "A node keeps 1 address free. A released address rests for 60 s."),
+        ("{WARM_IP_TARGET: 5, MINIMUM_IP_TARGET: 1000}", "A node keeps 5 addresses free, and has at least 1,000 in total."),
+        ("{MINIMUM_IP_TARGET: 10}", "A node has at least 10 addresses in total, and keeps none free beyond them."),
+        ("{ENABLE_PREFIX_DELEGATION: true}", "A node keeps 16 addresses free: as many as 1 /28 prefix."),
+        ("{ENABLE_PREFIX_DELEGATION: true, WARM_PREFIX_TARGET: 2}", "A node keeps 32 addresses free: as many as 2 /28 prefixes."),
+        ('{ENABLE_PREFIX_DELEGATION: true, WARM_PREFIX_TARGET: "00"}', "A node asks EC2 for addresses when its last free one is taken."),
+        ("{ENABLE_PREFIX_DELEGATION: true, WARM_IP_TARGET: 5}", "A node keeps 5 addresses free, in whole /28 prefixes of 16."),
+        ("{AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: true}", "Its primary ENI gives pods no addresses (custom networking)."),
+        ("{ENABLE_IMDS_ONLY_MODE: true}", "With ENABLE_IMDS_ONLY_MODE a node has the addresses that others attach"),
+        ("{ENABLE_PREFIX_DELEGATION: true, ENABLE_IPv4: false, ENABLE_IPv6: true}", "Pods get IPv6 addresses of the node's /80"),
+        ("{IP_COOLDOWN_PERIOD: 30s}", "The node never becomes ready, so no pod runs. The errors below say why."),
+    ],
+)
+def test_what_the_settings_mean_for_a_node_is_said(cli, env, meaning):
+    answer = cli("settings", "-", "--json", stdin=f"env: {env}\n")
+    assert meaning in answer.document["meaning"]
+    assert answer.document["figures"] is None
+    out = " ".join(cli("settings", "-", stdin=f"env: {env}\n").out.split())
+    assert f"For a node, this means {answer.document['meaning']}" in out
+
+
+@pytest.mark.parametrize("env", [{}, {"WARM_IP_TARGET": "5"}, {"ENABLE_PREFIX_DELEGATION": "true"}, {"MAX_ENI": "2"}])
+def test_figures_for_an_instance_type_are_those_of_a_plan(cli, env):
+    stdin = json.dumps({"env": env})
+    document = cli("settings", "-", "--type", "m5.large", "--json", stdin=stdin).document
+    answer = plan("m5.large", 0, Settings().with_variables(env))
+    assert document["figures"] == {
+        name: getattr(answer, name)
+        for name in (
+            *("eni_count", "total_ips", "available_ips", "prefix_count", "subnet_ips"),
+            *("pod_limit", "limit_reason", "max_pods", "max_pods_by"),
+        )
+    }
+    assert f"At most {answer.pod_limit} pods with a VPC address can run: {answer.limit_reason}. " in document["meaning"]
+    assert document["meaning"].endswith(
+        f"The kubelet's max-pods is {answer.max_pods}, as a managed node group sets it; 2 of them on the host's network."
+    )
+
+
+def test_a_type_without_room_for_pods_is_said_to_run_none(cli):
+    stdin = "env: {AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: true, MAX_ENI: 1}"
+    document = cli("settings", "-", "--type", "m5.large", "--json", stdin=stdin).document
+    assert document["meaning"].startswith("On m5.large the node never becomes ready, so no pod runs: ")
+    assert document["figures"] is None
 
 
 def test_markup_and_control_characters_of_a_manifest_are_shown_as_they_are(cli):

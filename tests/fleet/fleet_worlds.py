@@ -71,7 +71,7 @@ def groups(draw, name, subnets, *, elastic=True):
     spread = draw(st.integers(0, 2)) if elastic else 0
     return NodeGroup(
         name=name,
-        instance_type=draw(st.sampled_from(["t3.nano", "t3.small", "t3.medium"])),
+        instance_type=draw(st.sampled_from(["t3.nano", "t3.small", "t3.medium", "r6g.medium"])),
         count=count,
         settings=Settings().with_variables(draw(st.sampled_from(SETTINGS))),
         subnets=draw(st.sampled_from([(subnets[0],), tuple(subnets)])),

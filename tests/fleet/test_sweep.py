@@ -72,7 +72,8 @@ def test_a_sweep_that_is_no_table_is_refused(scenario):
         ("", r"sweep: there is nothing to try"),
         ("[sweep]\ntrials = 3", r"sweep: there is nothing to try"),
         ("[sweep]\nseed = 3", r"sweep\.seed: must be a list of values to try, not 3"),
-        ("[sweep]\nseed = []", r"sweep\.: seed has no values to try"),
+        ("[sweep]\nseed = []", r": sweep\.seed: must be a list of values to try, not \[\]$"),
+        (f"[sweep]\nseed = {[*range(317)]}\nretry = {[*range(1, 318)]}", r": sweep: there are 100489 combinations, more than 100000"),
         ("[sweep]\nseed = [1]\ntrials = -1", r"sweep\.trials: must be a whole number from 0"),
     ],
 )

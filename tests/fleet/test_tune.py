@@ -61,7 +61,10 @@ def test_missing_keys_have_defaults():
         ("[tune.settings]\nWARM_IP_TARGETS = [1]", r"tune\.settings\.WARM_IP_TARGETS: .*WARM_IP_TARGET"),
         ("[tune.settings]\nWARM_IP_TARGET = 1", r"tune\.settings\.WARM_IP_TARGET: must be a list of values to try, not 1"),
         ("[tune.settings]\nWARM_IP_TARGET = []", r"must be a list of values to try, not \[\]"),
-        ("[tune.settings]\nWARM_IP_TARGET = [1.5]", r"must be a list of values to try, not \[1.5\]"),
+        (
+            "[tune.settings]\nWARM_IP_TARGET = [1.5]",
+            r"tune\.settings\.WARM_IP_TARGET: WARM_IP_TARGET must be a text, a whole number, true or false, not float",
+        ),
         (
             "[tune]\nminimise = 'cost'\n[tune.settings]\nWARM_IP_TARGET = [1]",
             r"tune\.minimise: is 'cost'; it must be one of addresses-peak",
@@ -161,3 +164,13 @@ def test_an_interrupted_search_judges_the_combinations_run_with_every_seed(scena
 @pytest.mark.parametrize(("trials", "count"), [(0, 8), (3, 6), (9, 8)])
 def test_the_trial_count_is_the_number_of_runs(scenario, trials, count):
     assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count
+
+
+def test_a_combination_with_which_no_node_becomes_ready_is_a_failure_and_the_others_run(scenario):
+    spec = TuneSpec({"ENABLE_PREFIX_DELEGATION": ("true", "false"), "WARM_PREFIX_TARGET": ("0", "1")}, seeds=(1, 2))
+    result = tune(scenario, spec, executor=AtOnce())
+    assert result.complete
+    assert len(result.candidates) == 3
+    ((settings, reason),) = result.failures
+    assert settings == {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "0"}
+    assert reason.startswith("WARM_PREFIX_TARGET: the container exits at its start, so no pod runs")

@@ -310,6 +310,36 @@ def test_trunk_and_efa(account, rules):
     assert "though ENABLE_POD_ENI is off" in only(here.audit(), "trunk-eni").message
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "variables", "free", "expected"),
+    [
+        ("m5.large", {}, 5, ("trunk-expected?", "which will take an address of the subnet too")),
+        ("t3.large", {}, 5, ("no-trunk?", "is a t3.large, which takes no trunk ENI: ENABLE_POD_ENI keeps nothing back")),
+        ("m5.large", {"MAX_ENI": "1"}, 5, ("no-trunk?", "no room for one: it has 1 of at most 1 ENI")),
+        ("m5.large", {}, 0, ("no-trunk", "has no free address for one")),
+        ("m5.large", CUSTOM, 0, ("trunk-expected?", "keeps the room for one")),
+        ("m5.large", IPV6 | {"MAX_ENI": "1"}, 5, ("trunk-expected?", "keeps the room for one")),
+    ],
+)
+def test_a_missing_trunk_is_explained(account, instance_type, variables, free, expected):
+    here = account(instance_type, start=False, ipv6=True)
+    here.fill(free)
+    (found,) = (each for each in here.audit({"ENABLE_POD_ENI": "true"} | variables) if "trunk" in each.rule)
+    rule, words = expected
+    assert found.rule + ("?" if found.severity is Severity.NOTE else "") == rule
+    assert words in found.message
+
+
+def test_a_trunk_whose_subnet_was_not_read_is_expected(account, rules):
+    here = account("m5.large", start=False)
+    here.fill(0)
+    settings = Settings().with_variables({"ENABLE_POD_ENI": "true"})
+    found = audit(survey(attrs.evolve(here.read(), subnets=()), settings))
+    assert "trunk-expected?" in rules(found)
+    found = audit(survey(attrs.evolve(here.read(), enis=()), settings))
+    assert "trunk-expected?" in rules(found)
+
+
 # --- left behind -----------------------------------------------------------------------------------------------------------
 
 
@@ -417,6 +447,9 @@ def test_a_node_without_an_eni_for_pods(account, rules):
     here = account("t3.small", start=False)
     assert rules(here.audit(CUSTOM | {"MAX_ENI": "1"})) == ["no-pod-addresses"]
     assert rules(here.audit(CUSTOM | {"MAX_ENI": "2"})) == []
+    trunk = {"ENABLE_POD_ENI": "true", "MAX_ENI": "2"}
+    (found, _) = account("m5.large", start=False).audit(CUSTOM | trunk)
+    assert (found.rule, found.message.partition("; ")[2]) == ("no-pod-addresses", "one ENI is the trunk's (ENABLE_POD_ENI)")
     for _ in range(2):
         here.attach(tags=((NO_MANAGE_TAG, "true"),))
     assert rules(here.audit(CUSTOM)) == ["no-pod-addresses", "unmanaged-eni?", "unmanaged-eni?"]

@@ -98,6 +98,26 @@ def test_the_subnet_of_an_eni_in_another_vpc_is_read_too(account):
     assert [arguments.get("subnet_ids") for arguments in here.model.asked] == [None, (other.subnet_id,)]
 
 
+@pytest.mark.parametrize("code", ["InvalidSubnetId.Malformed", "UnauthorizedOperation"])
+def test_a_subnet_that_ec2_does_not_know_is_left_out_and_other_refusals_propagate(account, code):
+    class Refusing(Ec2Model):
+        def describe_network_interfaces(self, **arguments):
+            return tuple(attrs.evolve(eni, subnet_id="subnet-?") for eni in super().describe_network_interfaces(**arguments))
+
+        def describe_subnets(self, **arguments):
+            if arguments.get("subnet_ids"):
+                raise Ec2Error(code, "refused", "DescribeSubnets")
+            return super().describe_subnets(**arguments)
+
+    here = account()
+    here.model.__class__ = Refusing
+    if code == "UnauthorizedOperation":
+        with pytest.raises(Ec2Error, match=code):
+            here.read()
+    else:
+        assert [subnet.subnet_id for subnet in here.read().subnets] == [here.subnet_id]
+
+
 def test_an_instance_without_enis_can_be_read(account):
     class Blind(Ec2Model):
         def describe_network_interfaces(self, **_arguments):

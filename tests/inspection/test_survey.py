@@ -50,7 +50,7 @@ def test_the_survey_counts_what_the_node_counts(account, name, variables, pods):
         ({}, 3 * 3),
         (PREFIXES, 3 * 3 * 16),
         ({"MAX_ENI": "2"}, 2 * 3),
-        ({"ENABLE_POD_ENI": "true"}, 2 * 3),
+        ({"ENABLE_POD_ENI": "true"}, 3 * 3),  # a t3 takes no trunk
         (CUSTOM, 2 * 3),
         ({"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, 0),
     ],
@@ -58,6 +58,16 @@ def test_the_survey_counts_what_the_node_counts(account, name, variables, pods):
 def test_a_full_node_has_all_slots_that_pods_can_use(account, variables, limit):
     here = account("t3.small", variables, start=False)
     assert here.survey().address_limit == limit
+
+
+@pytest.mark.parametrize(("instance_type", "limit", "expected"), [("m5.large", 2 * 9, True), ("t3.large", 3 * 11, False)])
+def test_room_is_kept_for_a_trunk_on_types_that_take_one(account, instance_type, limit, expected):
+    here = account(instance_type, {"ENABLE_POD_ENI": "true"}, start=False)
+    seen = here.survey()
+    assert (seen.address_limit, seen.cards[0].trunk_expected) == (limit, expected)
+    here.attach(interface_type="trunk", device_index=2)
+    seen = here.survey()
+    assert (seen.address_limit, seen.cards[0].trunk_expected) == (limit if expected else limit - 11, False)
 
 
 def test_cidrs_of_the_primary_eni_under_custom_networking_count_as_in_a_node(account):

@@ -21,6 +21,8 @@ def test_m5_large_is_as_ec2_says():
         "hypervisor": "nitro",
         "vcpus": 2,
         "efa": False,
+        "trunk_compatible": True,
+        "branch_eni_limit": 9,
         "slots_per_eni": 9,
         "supports_prefixes": True,
     }
@@ -172,8 +174,19 @@ def test_default_card_need_not_be_the_first():
 @pytest.mark.parametrize("name", ["eni_limit", "ipv4_per_eni", "vcpus"])
 @pytest.mark.parametrize("value", [0, -1, -(2**70)])
 def test_numbers_below_one_are_refused(name, value):
-    with pytest.raises(InvalidArgument, match=rf"^{name} of instance type 'tiny.small' must be 1 or more, not {value}$"):
+    with pytest.raises(InvalidArgument, match=rf"^{name} of instance type 'tiny.small' must be 1 to [0-9,]+, not {value}$"):
         attrs.evolve(TINY, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "largest"), [("eni_limit", 128), ("ipv4_per_eni", 256), ("ipv6_per_eni", 256), ("vcpus", 1_000_000)])
+def test_numbers_far_above_any_type_of_ec2_are_refused(name, largest):
+    def having(value):
+        return attrs.evolve(TINY, **{name: value}, **({"network_cards": (value,)} if name == "eni_limit" else {}))
+
+    assert getattr(having(largest), name) == largest
+    for value, shown in ((largest + 1, str(largest + 1)), (10**11, "100000000000"), (10**5000, "a number of 16,610 bits")):
+        with pytest.raises(InvalidArgument, match=rf"{name} of instance type 'tiny.small' must be . to {largest:,}, not {shown}$"):
+            having(value)
 
 
 def test_ipv6_addresses_may_be_none_but_not_negative():
@@ -199,8 +212,10 @@ def test_only_ints_are_accepted_as_numbers(name, value):
         ({"instance_type": None}, TypeError, "instance_type must be a str"),
         ({"network_cards": [2]}, TypeError, "must be a tuple"),
         ({"network_cards": ()}, InvalidArgument, "is empty"),
-        ({"network_cards": (2, 0)}, InvalidArgument, "card 1 in network_cards .* must be 1 or more"),
+        ({"network_cards": (2, 0)}, InvalidArgument, "card 1 in network_cards .* must be 1 to 128"),
         ({"network_cards": (2, "2")}, TypeError, "card 1 in network_cards"),
+        ({"network_cards": (2, 129)}, InvalidArgument, "card 1 in network_cards .* must be 1 to 128, not 129"),
+        ({"network_cards": (2,) * 129}, InvalidArgument, "the number of cards in network_cards .* must be 1 to 128, not 129"),
         ({"network_cards": (3, 2)}, InvalidArgument, "eni_limit .* is 2, but its default network card .0. takes 3 ENIs"),
         ({"default_network_card": 1}, InvalidArgument, "only 1 cards"),
         ({"default_network_card": -1}, InvalidArgument, "must be 0 or more"),
@@ -209,6 +224,10 @@ def test_only_ints_are_accepted_as_numbers(name, value):
         ({"bare_metal": True}, InvalidArgument, "bare metal has no hypervisor"),
         ({"bare_metal": 1}, TypeError, "must be True or False"),
         ({"efa": "no"}, TypeError, "must be True or False"),
+        ({"trunk_compatible": 1}, TypeError, "trunk_compatible of instance type 'tiny.small' must be True or False"),
+        ({"branch_eni_limit": 0}, InvalidArgument, "branch_eni_limit of instance type 'tiny.small' must be 1 or more, not 0"),
+        ({"branch_eni_limit": "9"}, TypeError, "branch_eni_limit"),
+        ({"trunk_compatible": False, "branch_eni_limit": 9}, InvalidArgument, "must be 0, not 9: the type takes no trunk ENI"),
     ],
 )
 def test_contradicting_limits_are_refused(changes, error, message):

@@ -225,7 +225,8 @@ def test_the_ami_and_karpenter_ignore_what_the_daemonset_says(limits, options, b
 
 
 def test_the_cap_hides_that_the_calculator_gives_bare_metal_no_prefixes():
+    no_longer_listed = {"u-6tb1.metal", "u-9tb1.metal", "u-12tb1.metal"}  # 147 pods with secondary IPs, below the cap
     for limits in all_instance_limits():
-        if limits.bare_metal:
+        if limits.bare_metal and limits.instance_type not in no_longer_listed:
             for custom_networking in (False, True):
                 assert max_pods(limits, True, custom_networking) == max_pods(limits, False, custom_networking)  # noqa: FBT003 - prefixes or not

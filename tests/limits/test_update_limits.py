@@ -92,6 +92,11 @@ def test_the_librarys_table_is_what_the_tool_would_write(tool):
     assert tool.format_table(*tool.parse_table(text)) == text
 
 
+def test_the_librarys_table_of_branch_enis_is_what_the_tool_would_write(tool):
+    text = tool.BRANCH_PATH.read_text(encoding="utf-8")
+    assert tool.format_branch_enis(tool.parse_branch_enis(text), tool.find_sources(text)) == text
+
+
 def test_changes_are_reported_for_each_type(tool):
     changed = attrs.evolve(LARGE, network_cards=(3,), vcpus=32)
     assert tool.describe_changes(as_table(SMALL, LARGE), as_table(METAL, changed)) == [
@@ -155,6 +160,42 @@ def test_an_answer_of_ec2_goes_on_top(tool, releases, tmp_path, capsys):
     assert len(found) == 3
     assert sources == ["moto 5.0.0, 5.10.1", "own.json (1 types)"]
     assert "changed a.small: eni_limit 2 -> 4, network_cards [2] -> [4], " not in capsys.readouterr().out
+
+
+def test_a_run_keeps_the_types_that_no_release_has_and_their_source(tool, releases):
+    cache, table, _ = releases
+    own = attrs.evolve(SMALL, instance_type="own.metal")
+    table.write_text(tool.format_table(as_table(own, attrs.evolve(SMALL, eni_limit=9, network_cards=(9,))), ["moto 5.0.0", "by hand"]))
+    assert tool.main(["--cache", str(cache), "--table", str(table)]) == 0
+    found, sources = tool.parse_table(table.read_text(encoding="utf-8"))
+    assert found == as_table(own, SMALL, attrs.evolve(LARGE, vcpus=32), METAL)
+    assert sources == ["moto 5.0.0, 5.10.1", "by hand"]
+
+
+def test_branch_enis_come_from_a_csv_file_and_types_that_it_lacks_stay(tool, releases, tmp_path, capsys):
+    _, table, _ = releases
+    table.write_text(tool.format_table(as_table(SMALL), ["x"]))
+    branches, source = tmp_path / "branches.tsv", tmp_path / "branch.csv"
+
+    def run(*rows):
+        source.write_text("\n".join(["instance_type,trunk_compatible,branch_eni_limit", *rows, ""]))
+        arguments = ["--keep", "--table", str(table), "--branch-enis", str(source), "--branch-table", str(branches)]
+        return tool.main(arguments), branches.read_text(encoding="utf-8") if branches.exists() else None
+
+    code, text = run("b.large,true,9", "a.small,false,0")
+    assert (code, tool.parse_branch_enis(text)) == (0, {"a.small": 0, "b.large": 9})
+    assert text.endswith("# Source: branch.csv (2 types)\ninstance_type\tbranch_enis\na.small\t0\nb.large\t9\n")
+    assert run("b.large,true,9", "a.small,false,0") == (0, text)
+    code, text = run("b.large,true,18")
+    assert (code, tool.parse_branch_enis(text)) == (0, {"a.small": 0, "b.large": 18})
+    assert tool.find_sources(text) == ["branch.csv (2 types)", "branch.csv (1 types)"]
+    assert "b.large: branch ENIs 9 -> 18\n" in capsys.readouterr().out
+    for row in ("b.large,true,0", "b.large,false,3", "b.large,yes,9", "b.large,true,-1", "b.large,true", ",true,9"):
+        assert run(row) == (1, text)
+        assert f"has a wrong line: {row!r}" in capsys.readouterr().err
+    source.write_text("")
+    assert tool.main(["--keep", "--table", str(table), "--branch-enis", str(source), "--branch-table", str(branches)]) == 1
+    assert "must begin with the line instance_type,trunk_compatible,branch_eni_limit" in capsys.readouterr().err
 
 
 def test_too_few_types_leave_the_table_as_it_was(tool, releases, monkeypatch, capsys):

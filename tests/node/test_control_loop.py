@@ -75,9 +75,10 @@ def test_a_pool_of_max_pods_addresses_does_not_grow(world, max_pods, expected):
 
 
 def test_one_eni_place_is_kept_free_until_the_trunk_is_attached(world, kinds):
-    here = world("t3.small", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
+    here = world("m5.large", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
     here.run(60)
-    assert here.shape() == {0: 3, 1: 3}
+    assert here.shape() == {0: 9, 1: 9}
+    assert here.node.asks_for_trunk(here.now_ns)
     assert here.node.view(here.now_ns).trunk_expected
     here.ec2.log.clear()
     here.tick(65)
@@ -86,10 +87,80 @@ def test_one_eni_place_is_kept_free_until_the_trunk_is_attached(world, kinds):
     assert kinds(here.tick(70)) == [("adopt-eni", True)]
     view = here.node.view(here.now_ns)
     assert not view.trunk_expected
+    assert not here.node.asks_for_trunk(here.now_ns)
     assert view.eni_room == 0
     assert [eni.eni_id for eni in view.enis if eni.trunk] == [trunk]
     assert here.settle() == []
-    assert here.shape() == {0: 3, 1: 3, 2: 0}
+    assert here.shape() == {0: 9, 1: 9, 2: 0}
+
+
+def test_no_place_is_kept_on_a_type_without_trunk_but_every_tick_looks_for_one(world):
+    here = world("t3.small", {"WARM_ENI_TARGET": "3", "ENABLE_POD_ENI": "true"})
+    here.run(60)
+    assert here.shape() == {0: 3, 1: 3, 2: 3}
+    view = here.node.view(here.now_ns)
+    assert (view.trunk_expected, view.trunk_takes_eni, here.node.asks_for_trunk(here.now_ns)) == (False, False, False)
+    here.ec2.log.clear()
+    for at_s in range(65, 125, 5):
+        here.tick(at_s)
+    assert here.ec2.log == ["InstanceMetadata"] * 12
+    assert here.node.next_wakeup(here.now_ns) == here.now_ns + 5 * S
+
+
+@pytest.mark.parametrize(
+    ("variables", "asks", "pod_eni_limit"),
+    [
+        ({}, False, 3),
+        ({"ENABLE_POD_ENI": "true"}, True, 2),
+        ({"ENABLE_POD_ENI": "true", "MAX_ENI": "2"}, True, 1),
+        ({"ENABLE_POD_ENI": "true", "MAX_ENI": "1"}, False, 1),
+    ],
+)
+def test_a_node_asks_for_a_trunk_that_its_eni_limit_leaves_room_for(world, variables, asks, pod_eni_limit):
+    here = world("m5.large", variables)
+    assert here.node.asks_for_trunk(0) == asks
+    view = here.node.view(0)
+    assert (view.trunk_takes_eni, view.pod_eni_limit) == (asks, pod_eni_limit)
+
+
+def test_an_ipv6_node_looks_for_the_trunk_at_every_tick_and_for_nothing_else(world, kinds):
+    variables = {
+        "ENABLE_IPv4": "false",
+        "ENABLE_IPv6": "true",
+        "ENABLE_PREFIX_DELEGATION": "true",
+        "MAX_ENI": "1",
+        "ENABLE_POD_ENI": "true",
+    }
+    here = world("m5.large", variables, ipv6=True)
+    assert here.node.asks_for_trunk(0)
+    assert here.node.next_wakeup(0) == 5 * S
+    assert here.node.next_wakeup(0, include_reconcile=False) is None
+    here.ec2.refuse("InstanceMetadata")
+    assert here.run(10) == []
+    here.foreign_eni()
+    here.foreign_eni(interface_type="trunk")
+    assert kinds(here.run(20)) == [("adopt-eni", True)]
+    assert here.shape() == {0: 1, 2: 0}
+    assert here.node.next_wakeup(here.now_ns) is None
+    here.ec2.log.clear()
+    assert here.run(60) == []
+    assert here.ec2.log == []
+
+
+def test_skipped_ticks_and_a_trunk_that_comes_change_nothing_that_follows(world):
+    def times(*, skips):
+        here = world("m5.large", {"ENABLE_POD_ENI": "true"})
+        here.run(200)
+        if skips:
+            here.node.pass_over(300 * S)
+        else:
+            here.run(295)
+        here.now_ns = 299 * S
+        here.foreign_eni(interface_type="trunk")
+        assert [action.kind.value for action in here.tick(300)] == ["adopt-eni"]
+        return [here.node.next_wakeup(now_s * S) for now_s in (300, 330, 364, 400)]
+
+    assert times(skips=True) == times(skips=False) == [365 * S, 365 * S, 365 * S, 405 * S]
 
 
 def test_a_trunk_is_never_freed_and_gets_no_slots(world):
@@ -279,7 +350,7 @@ VARIABLES = st.fixed_dictionaries(
         "WARM_ENI_TARGET": st.sampled_from("0123"),
         "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "5", "17"]),
         "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "4", "20"]),
-        "WARM_PREFIX_TARGET": st.sampled_from("012"),
+        "WARM_PREFIX_TARGET": st.sampled_from(["00", "1", "2"]),  # "00" is 0 to ipamd, and passes the entry point
         "IP_COOLDOWN_PERIOD": st.sampled_from(["0", "7", "30"]),
         "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
         "ENABLE_MULTI_NIC": st.sampled_from(["true", "false"]),

@@ -354,6 +354,13 @@ def test_max_eni_holds_while_metadata_lags(world):
     here.model._check()
 
 
+def test_a_trunk_that_metadata_does_not_show_yet_is_named_where_it_leaves_no_room(world):
+    here = growing(world, {"MAX_ENI": "2"})
+    here.foreign_eni(interface_type="trunk")
+    here.ec2.metadata = lambda shown: shown[:1]
+    assert "has 2 ENIs by now, with the trunk of ENABLE_POD_ENI, and takes no more" in here.tick(5)[0].error
+
+
 def test_a_new_eni_replaces_a_vanished_one_at_the_same_device_index(world, kinds):
     # Someone deletes device 1, and before a reconcile sees it the node makes a new ENI, which EC2 puts in its place.
     here = growing(world)

@@ -49,7 +49,7 @@ VARIABLES = st.fixed_dictionaries(
         "WARM_ENI_TARGET": st.integers(0, 3),
         "WARM_IP_TARGET": st.just(0) | TARGETS,
         "MINIMUM_IP_TARGET": st.just(0) | TARGETS,
-        "WARM_PREFIX_TARGET": st.integers(0, 3),
+        "WARM_PREFIX_TARGET": st.sampled_from(["00", 1, 2, 3]),  # "00" is 0 to ipamd, and passes the entry point
         "MAX_ENI": st.sampled_from([-1, -1, 1, 2, 3]),
         "IP_COOLDOWN_PERIOD": st.sampled_from([0, 1, 5, 30]),
         "ENABLE_PREFIX_DELEGATION": st.booleans(),
@@ -353,7 +353,8 @@ class NodeMachine(RuleBasedStateMachine):
             full = len(eni.secondary_ips) + len(eni.ipv4_prefixes) >= node.limits.slots_per_eni
             if not full and self.subnet_has(eni.subnet_id, 0, 1, prefixes=prefixes):
                 return True
-        trunk = node.settings.enable_pod_eni and card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
+        missing = card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
+        trunk = node.settings.enable_pod_eni and node.limits.trunk_compatible and missing
         limit = min(node.limits.network_cards[card], node.settings.eni_limit(node.limits))
         if len(attached) + trunk >= limit:
             return False

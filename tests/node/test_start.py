@@ -248,6 +248,14 @@ def test_start_fails_under_custom_networking_without_room_for_an_eni(world):
         here.node.start(0)
 
 
+def test_start_fails_under_custom_networking_if_the_trunk_takes_the_only_room(world):
+    here = world("m5.large", CUSTOM | {"MAX_ENI": "2", "ENABLE_POD_ENI": "true"}, start=False)
+    with pytest.raises(NodeError, match="it can have 2 ENIs, and ENABLE_POD_ENI keeps the last one for the trunk"):
+        here.node.start(0)
+    without_trunk = world("t3.large", CUSTOM | {"MAX_ENI": "2", "ENABLE_POD_ENI": "true"})
+    assert without_trunk.shape() == {0: 0, 1: 11}
+
+
 # --- without provisioning --------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ def test_a_node_settles_at_the_documented_size(case):
 ENI0 = {"WARM_ENI_TARGET": "0"}
 ENI2 = {"WARM_ENI_TARGET": "2"}
 PREFIX = {"ENABLE_PREFIX_DELEGATION": "true"}
-PREFIX0 = PREFIX | {"WARM_PREFIX_TARGET": "0"}
+PREFIX0 = PREFIX | {"WARM_PREFIX_TARGET": "00"}  # the container's entry point refuses "0"; it accepts "00", which ipamd reads as 0
 PREFIX2 = PREFIX | {"WARM_PREFIX_TARGET": "2"}
 CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
 TRUNK = {"ENABLE_POD_ENI": "true"}
@@ -104,9 +104,10 @@ BY_HAND = [
     ("m5.large", 20, CUSTOM, [0, 9, 9], 18),
     ("m5.large", 1, CUSTOM | PREFIX, [0, 2], 1),
     ("m5.large", 3, CUSTOM | warm(2), [0, 5], 3),
-    # A trunk to come takes one ENI.
-    ("m5.large", 20, TRUNK, [9, 9], 18),
-    ("t3.small", 4, TRUNK | warm(3), [3, 3], 4),
+    # The trunk takes one ENI, on types that take a trunk.
+    ("m5.large", 20, TRUNK, [9, 9, 0], 18),
+    ("m5.large", 4, TRUNK | warm(9), [9, 4, 0], 4),
+    ("t3.small", 4, TRUNK | warm(3), [3, 3, 1], 4),
 ]
 
 

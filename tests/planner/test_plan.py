@@ -29,6 +29,10 @@ KEYS = [
     "pod_limit",
     "limit_reason",
     "waiting_reason",
+    "branch_pods",
+    "branch_pods_assigned",
+    "branch_pods_waiting",
+    "branch_waiting_reason",
     "settled",
     "eni_count",
     "enis",
@@ -51,6 +55,7 @@ def test_the_json_object_has_these_members():
         "network_card": 0,
         "device_number": 1,
         "primary": False,
+        "trunk": False,
         "secondary_ips": 3,
         "prefixes": 0,
         "assigned_ips": 1,
@@ -84,6 +89,9 @@ def test_a_cluster_multiplies_the_figures_of_a_node():
         "prefix_count": 0,
         "free_prefix_count": 0,
         "subnet_ips": 600,
+        "branch_pods": 0,
+        "branch_pods_assigned": 0,
+        "branch_pods_waiting": 0,
         "ec2_calls": {action: 50 * count for action, count in one["ec2_calls"].items()},
     }
 
@@ -195,8 +203,6 @@ def test_pods_wait_for_addresses():
     assert prefixes.waiting_reason == "the node runs at most 32 pods with a VPC address: 2 ENIs for pods × 1 slot × 16"
     custom = plan("m5.large", 19, having(AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG="true"))
     assert custom.waiting_reason == "the node runs at most 18 pods with a VPC address: 2 ENIs for pods × 9 slots"
-    trunk = plan("m5.large", 19, having(ENABLE_POD_ENI="true"))
-    assert trunk.limit_reason == "2 ENIs for pods × 9 slots"
 
 
 def test_pods_wait_when_minimum_ip_target_alone_leaves_no_warm_address():
@@ -246,10 +252,11 @@ def test_a_node_that_flapped_can_still_settle(pods):
 
 
 def test_prefixes_flap_as_well():
-    answer = plan("t3.small", 16, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="0"))
+    # The container's entry point refuses "0", but not "00", which ipamd reads as 0.
+    answer = plan("t3.small", 16, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="00"))
     assert not answer.settled
     assert answer.prefix_count == 2
-    assert plan("t3.small", 17, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="0")).settled
+    assert plan("t3.small", 17, having(ENABLE_PREFIX_DELEGATION="true", WARM_PREFIX_TARGET="00")).settled
 
 
 # --- several network cards -------------------------------------------------------------------------------------------------------

@@ -364,7 +364,7 @@ VARIABLES = st.fixed_dictionaries(
         "WARM_ENI_TARGET": st.sampled_from("012"),
         "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "5"]),
         "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "4", "12"]),
-        "WARM_PREFIX_TARGET": st.sampled_from("012"),
+        "WARM_PREFIX_TARGET": st.sampled_from(["00", "1", "2"]),  # "00" is 0 to ipamd, and passes the entry point
         "IP_COOLDOWN_PERIOD": st.sampled_from(["0", "5", "30"]),
         "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
         "ENABLE_MULTI_NIC": st.sampled_from(["true", "false"]),

@@ -14,6 +14,7 @@ IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
 CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
 COUNTED = ("WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI")
+NONE_COUNTED = dict.fromkeys(COUNTED) | {"WARM_PREFIX_TARGET": "00"}  # ipamd reads 0, yet the container's entry point accepts it
 
 
 def said(variables, limits=None):
@@ -74,14 +75,11 @@ def test_names_of_the_sdk_and_the_system_are_ignored():
         ("WARM_IP_TARGET", "five", "warning", "0"),
         ("WARM_ENI_TARGET", "-1", "warning", "1"),
         ("WARM_PREFIX_TARGET", "1.0", "warning", "0"),
-        ("IP_COOLDOWN_PERIOD", "30s", "warning", "30"),
         ("MAX_ENI", "", "warning", "-1"),
         ("ENABLE_SUBNET_DISCOVERY", "no", "warning", "true"),
         ("ENABLE_POD_ENI", "yes", "warning", "false"),
         ("AWS_VPC_K8S_CNI_BACKING_STORE", "", "warning", "/var/run/aws-node/ipam.json"),
         ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "on", "info", "false"),
-        ("AWS_VPC_ENI_MTU", "jumbo", "info", "9001"),
-        ("AWS_VPC_K8S_CNI_VETHPREFIX", "", "info", "eni"),
     ],
 )
 def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text, level, default):
@@ -89,6 +87,16 @@ def test_an_unusable_value_is_reported_with_the_default_used_instead(name, text,
     assert (found.variable, found.level) == (name, level)
     assert found.message == f"{text!r} can't be used; ipamd takes its default, {default}"
     assert found.suggestion.startswith("write ")
+
+
+def test_an_empty_text_is_not_said_to_be_the_default():
+    (found,) = Settings().with_variables({"AWS_VPC_K8S_CNI_VETHPREFIX": ""}).diagnostics
+    assert (found.level, found.message) == ("info", "is empty; if it is not set, ipamd takes eni")
+
+
+@pytest.mark.parametrize("text", ["0x80", "0b1", "128"])
+def test_a_mark_can_be_written_in_any_base(text):
+    assert said({"AWS_VPC_K8S_CNI_CONNMARK": text}) == set()
 
 
 def test_a_very_long_value_is_shortened():
@@ -124,11 +132,11 @@ def test_empty_texts_that_mean_their_default_are_fine():
         (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info")}),
         # refused by the daemon
         ({"ENABLE_IPv4": "false"}, {("ENABLE_IPv4", "error")}),
-        (PREFIXES | {"ENABLE_IPv6": "true", **dict.fromkeys(COUNTED)}, {("ENABLE_IPv6", "error")}),
-        (IPV6 | {"ENABLE_PREFIX_DELEGATION": "false", **dict.fromkeys(COUNTED)}, {("ENABLE_PREFIX_DELEGATION", "error")}),
-        (IPV6 | CUSTOM | dict.fromkeys(COUNTED), {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error")}),
+        (PREFIXES | {"ENABLE_IPv6": "true", **NONE_COUNTED}, {("ENABLE_IPv6", "error")}),
+        (IPV6 | {"ENABLE_PREFIX_DELEGATION": "false", **NONE_COUNTED}, {("ENABLE_PREFIX_DELEGATION", "error")}),
+        (IPV6 | CUSTOM | NONE_COUNTED, {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error")}),
         # targets that do nothing
-        (IPV6 | dict.fromkeys(COUNTED), set()),
+        (IPV6 | NONE_COUNTED, set()),
         (IPV6, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
         (IPV6 | dict.fromkeys(COUNTED, "3"), {(name, "warning") for name in COUNTED}),
         ({"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info")}),
@@ -143,7 +151,8 @@ def test_empty_texts_that_mean_their_default_are_fine():
         # what trips people
         ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
         ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
-        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "error"), ("WARM_ENI_TARGET", "info")}),
+        (IPV6 | dict.fromkeys(COUNTED), {("WARM_PREFIX_TARGET", "error")}),
         ({"WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "info")}),
         ({"IP_COOLDOWN_PERIOD": "0"}, {("IP_COOLDOWN_PERIOD", "warning")}),
         ({"ENABLE_POD_ENI": "true"}, {("ENABLE_POD_ENI", "info")}),
@@ -168,8 +177,8 @@ def test_contradicting_settings_are_reported(variables, expected):
         ({}, "m5.large", set()),
         (PREFIXES | {"WARM_ENI_TARGET": None}, XEN, {("ENABLE_PREFIX_DELEGATION", "warning")}),
         (PREFIXES | {"WARM_ENI_TARGET": None}, "m5.metal", set()),
-        (IPV6 | dict.fromkeys(COUNTED), XEN, {("ENABLE_IPv6", "error")}),
-        (IPV6 | dict.fromkeys(COUNTED), "m5.large", set()),
+        (IPV6 | NONE_COUNTED, XEN, {("ENABLE_IPv6", "error")}),
+        (IPV6 | NONE_COUNTED, "m5.large", set()),
         ({"MAX_ENI": "3"}, "m5.large", set()),
         ({"MAX_ENI": "4"}, "m5.large", {("MAX_ENI", "warning")}),
         (CUSTOM, ONE_ENI, {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "warning")}),
@@ -178,12 +187,32 @@ def test_contradicting_settings_are_reported(variables, expected):
         ({"ENABLE_POD_ENI": "true"}, TWO_ENIS, {("ENABLE_POD_ENI", "info")}),
         ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | CUSTOM, TWO_ENIS, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"} | IPV6 | NONE_COUNTED, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"} | IPV6 | NONE_COUNTED, "m5.large", set()),
         ({"ENABLE_MULTI_NIC": "true"}, TWO_ENIS, {("ENABLE_MULTI_NIC", "info")}),
         ({"ENABLE_MULTI_NIC": "true"}, TWO_CARDS, set()),
     ],
 )
 def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limits, expected):
     assert said(variables, limits) == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "limits", "words"),
+    [
+        ({}, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
+        ({}, "t3.medium", "t3.medium takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there"),
+        ({"MAX_ENI": "1"}, "m5.large", "with MAX_ENI 1, a node has no room for the trunk"),
+        ({}, ONE_ENI, f"with {ONE_ENI.instance_type}, which takes 1 ENI, a node has no room for the trunk"),
+        (CUSTOM | {"MAX_ENI": "2"}, "m5.large", "with MAX_ENI 2, the trunk takes the only ENI beside the primary one"),
+        (CUSTOM, TWO_ENIS, f"with {TWO_ENIS.instance_type}, which takes 2 ENIs, the trunk takes the only ENI beside the primary one"),
+    ],
+)
+def test_security_groups_for_pods_are_explained_for_the_type(variables, limits, words):
+    settings = Settings().with_variables({"ENABLE_POD_ENI": "true"} | variables)
+    found = settings.diagnostics if limits is None else settings.diagnose(limits)
+    assert any(each.message.startswith(words) for each in found if each.variable == "ENABLE_POD_ENI")
 
 
 # --- the diagnostics themselves ------------------------------------------------------------------------------------------

@@ -60,7 +60,8 @@ def test_every_variable_reaches_its_field(setting, variable):
 def test_what_the_daemon_cannot_read_becomes_its_default(setting, variable, text):
     settings = Settings.from_env({variable.name: text})
     assert getattr(settings, setting) == variable.default
-    assert [found.variable for found in settings.diagnostics if "default" in found.message] == [variable.name]
+    said = "the container exits" if variable.name == "IP_COOLDOWN_PERIOD" else "ipamd takes its default"
+    assert [found.variable for found in settings.diagnostics if said in found.message] == [variable.name]
 
 
 @pytest.mark.parametrize(
@@ -147,13 +148,41 @@ def test_variables_must_be_a_mapping(variables):
         Settings.from_env(variables)
 
 
-@pytest.mark.parametrize("variables", [{"WARM_IP_TARGET": 1}, {"WARM_IP_TARGET": None}, {1: "1"}, {"ENABLE_IPv4": True}])
-def test_names_and_values_must_be_text(variables):
-    with pytest.raises(TypeError, match="must be a str with a str"):
-        Settings.from_env(variables)
-    if variables != {"WARM_IP_TARGET": None}:  # which takes it away
-        with pytest.raises(TypeError, match="must be a str with a str"):
-            Settings().with_variables(variables)
+@pytest.mark.parametrize("use", [Settings.from_env, Settings().with_variables])
+def test_names_must_be_text(use):
+    with pytest.raises(TypeError, match=r"the name of a variable must be a str, not int \(1\)"):
+        use({1: "1"})
+
+
+@pytest.mark.parametrize("value", [1, None, True, 5.0])
+def test_values_of_an_environment_must_be_text(value):
+    with pytest.raises(TypeError, match=r"^WARM_IP_TARGET must be a str, not .*Settings\.with_variables takes"):
+        Settings.from_env({"WARM_IP_TARGET": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("5", "5"), ("", ""), (5, "5"), (-1, "-1"), (5.0, "5"), (-0.0, "0"), (True, "true"), (False, "false"), (2**63 - 1, str(2**63 - 1))],
+)
+def test_changes_are_written_as_helm_writes_them(value, text):
+    assert Settings().with_variables({"MAX_ENI": value}).variables["MAX_ENI"] == text
+
+
+@pytest.mark.parametrize("value", [1.5, float("nan"), float("inf"), [1], {}, b"1", object()])
+def test_a_change_of_another_kind_is_refused(value):
+    with pytest.raises(TypeError, match=r"^MAX_ENI must be a text, a whole number, true or false, not"):
+        Settings().with_variables({"MAX_ENI": value})
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, pytest.param(10**5000, id="5,001 digits"), 1e300])
+def test_a_change_beyond_64_bits_is_refused(value):
+    with pytest.raises(InvalidArgument, match=r"^MAX_ENI is a number beyond 64 bits"):
+        Settings().with_variables({"MAX_ENI": value})
+
+
+def test_changes_must_be_a_mapping():
+    with pytest.raises(TypeError, match="must be a mapping"):
+        Settings().with_variables("MAX_ENI=1")
 
 
 # --- single fields -------------------------------------------------------------------------------------------------------
@@ -197,7 +226,7 @@ def test_backing_store_must_be_a_filled_text():
 # --- what follows --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "nanoseconds"), [(0, 0), (30, 30_000_000_000), (MAX_COOLDOWN_S, 9_223_372_036_000_000_000)])
+@pytest.mark.parametrize(("seconds", "nanoseconds"), [(0, 0), (30, 30_000_000_000), (MAX_COOLDOWN_S, 4_611_686_018_000_000_000)])
 def test_cooldown_in_nanoseconds(seconds, nanoseconds):
     assert Settings(ip_cooldown_period_s=seconds).cooldown_ns == nanoseconds
 

@@ -18,7 +18,7 @@ EXAMPLES = (
 @click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @types_option
 def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) -> Output:
-    """Show the limits of each instance TYPE: ENIs, addresses, network cards."""
+    """Show the limits of each instance TYPE: ENIs, addresses, network cards, branch ENIs."""
     if all_types == bool(types):
         raise click.UsageError("give either names of instance types or --all")
     more = read_types(types_file)
@@ -32,18 +32,19 @@ def command(types: tuple[str, ...], *, all_types: bool, types_file: str | None) 
 _LEGEND = (
     "ENIs: the most on the default network card.\n"
     "pods: max-pods with secondary IPs, as a managed node group sets it.\n"
-    "pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI."
+    "pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI.\n"
+    "branch: the most branch ENIs (security groups for pods); ?: unknown."
 )
-_HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods /28")
+_HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods /28", "branch")
 
 
 def _show(found: list[InstanceLimits]) -> str:
-    """Write a table without rich, which would take seconds for 1,400 rows."""
+    """Write a table of at most 80 columns without rich, which would take seconds for 1,400 rows."""
     rows = [_HEADS, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, tuple("-" * width for width in widths))
     text = "\n".join(
-        "  ".join(_align(head, text, width) for head, text, width in zip(_HEADS, row, widths, strict=True)).rstrip() for row in rows
+        " ".join(_align(head, text, width) for head, text, width in zip(_HEADS, row, widths, strict=True)).rstrip() for row in rows
     )
     return f"{text}\n\n{_LEGEND}\n"
 
@@ -58,7 +59,14 @@ def _row(limits: InstanceLimits) -> tuple[str, ...]:
         limits.hypervisor or "bare metal",
         str(max_pods(limits)),
         str(max_pods(limits, prefix_delegation=True)) if limits.supports_prefixes else "none",
+        _branch_text(limits),
     )
+
+
+def _branch_text(limits: InstanceLimits) -> str:
+    if not limits.trunk_compatible:
+        return "none"
+    return "?" if limits.branch_eni_limit is None else str(limits.branch_eni_limit)
 
 
 def _align(head: str, text: str, width: int) -> str:

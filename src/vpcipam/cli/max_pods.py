@@ -10,7 +10,7 @@ from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.kubelet import max_pods_by_option
-from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, MaxPodsSum, sum_max_pods
+from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, MaxPodsSum, branch_pod_limit, sum_max_pods
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page, Span
@@ -48,8 +48,10 @@ def command(
     managed node group is also that of EKS's max-pods-calculator.sh. It includes aws-node and kube-proxy, which run on every node and use
     the host's network.
 
-    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The three numbers and their formulas go
-    to stderr. For several TYPEs, they are the answer.
+    With ENABLE_POD_ENI some of these pods can have security groups; --json has their number for every TYPE (branch_pods).
+
+    For a single TYPE, stdout has only the number, so that scripts can use $(vpcipam max-pods TYPE). The three numbers, their formulas, and
+    how many pods can have security groups go to stderr. For several TYPEs, they are the answer.
     """
     more = read_types(types_file)
     wanted = MaxPodsBy(max_pods_by or MaxPodsBy.MANAGED_NODE_GROUP)
@@ -58,7 +60,7 @@ def command(
     if len(answers) == 1:
         only = answers[0]
         notes = tuple(f"= {each['max_pods']} by {by}: {each['formula']}" for by, each in only["by_provisioner"].items())
-        return Output(document=only, show=f"{only['max_pods']}\n", notes=notes)
+        return Output(document=only, show=f"{only['max_pods']}\n", notes=(*notes, _branch_text(only)))
     return Output(document=answers, show=lambda page: _show(page, answers))
 
 
@@ -85,10 +87,22 @@ def _answer(limits: InstanceLimits, options: _Options, wanted: MaxPodsBy) -> dic
         "ipv4_per_eni": found.ipv4_per_eni,
         "addresses_per_slot": found.addresses_per_slot,
         "host_network_pods": HOST_NETWORK_PODS,
+        "trunk_compatible": limits.trunk_compatible,
+        "branch_pods": branch_pod_limit(limits, found.max_pods),
         "vcpus": limits.vcpus,
         "formula": _formula(found, limits, options),
         "by_provisioner": {by: {"max_pods": each.max_pods, "formula": _formula(each, limits, options)} for by, each in sums.items()},
     }
+
+
+def _branch_text(answer: dict[str, Any]) -> str:
+    """Say how many of the pods can have security groups."""
+    if not answer["trunk_compatible"]:
+        return f"= none of them with security groups: {answer['instance_type']} takes no trunk ENI"
+    count = answer["branch_pods"]
+    if count is None:
+        return f"= an unknown number of them with security groups: the branch ENIs of {answer['instance_type']} are not known"
+    return f"= at most {count} of them with security groups, each on a branch ENI (ENABLE_POD_ENI)"
 
 
 def _formula(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> str:

@@ -20,6 +20,7 @@ EXAMPLES = (
     "vpcipam plan m5.large --pods 20",
     "vpcipam plan m5.large --pods 40 --nodes 10 --daemonset aws-node.yaml",
     "vpcipam plan m5.large --pods 20 --set WARM_IP_TARGET=5 --set MINIMUM_IP_TARGET=10 --timeline",
+    "vpcipam plan m5.large --pods 15 --branch-pods 9 --set ENABLE_POD_ENI=true",
     "vpcipam plan c6i.4xlarge --pods 90 --set ENABLE_PREFIX_DELEGATION=true --json",
     "kubectl -n kube-system get daemonset aws-node -o yaml | vpcipam plan m5.large --pods 20 --daemonset - --fail-if-waiting",
 )
@@ -34,6 +35,13 @@ EXAMPLES = (
     required=True,
     help="The number of pods that need a VPC address; leave out host-network pods.",
 )
+@click.option(
+    "--branch-pods",
+    metavar="N",
+    type=click.IntRange(0, PODS_LIMIT),
+    default=0,
+    help="The number of pods with security groups besides: each takes a branch ENI instead of an address of the pool (ENABLE_POD_ENI).",
+)
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options
 @click.option("--timeline", is_flag=True, help="Show the node each time it changes.")
@@ -43,6 +51,7 @@ def command(
     instance_type: str,
     *,
     pods: int,
+    branch_pods: int,
     nodes: int,
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
@@ -60,7 +69,7 @@ def command(
         raise click.UsageError("the manifest and --types can't both come from stdin")
     limits = find_type(instance_type, read_types(types_file))
     settings = node_settings(daemonset, assignments)
-    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods, max_pods_by=max_pods_by)
+    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods, max_pods_by=max_pods_by, branch_pods=branch_pods)
     diagnostics = settings.diagnose(limits)
 
     return Output(
@@ -82,6 +91,13 @@ def _document(answer: NodePlan, diagnostics: tuple[Diagnostic, ...], *, timeline
 
 
 def _finding(answer: NodePlan) -> str | None:
-    if not answer.pods_waiting:
-        return None
-    return f"{counted(answer.pods_waiting, 'pod')} of {answer.pods} would wait on each {answer.instance_type} node: {answer.waiting_reason}"
+    groups = (
+        (answer.pods_waiting, answer.pods, "", answer.waiting_reason),
+        (answer.branch_pods_waiting, answer.branch_pods, " with security groups", answer.branch_waiting_reason),
+    )
+    waiting = [
+        f"{counted(count, 'pod')}{kind} of {pods} would wait on each {answer.instance_type} node: {why}"
+        for count, pods, kind, why in groups
+        if count
+    ]
+    return "; ".join(waiting) or None

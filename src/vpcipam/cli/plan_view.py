@@ -47,20 +47,27 @@ def show_plan(page: "Page", plan: NodePlan, limits: InstanceLimits, *, timeline:
 
 
 def _head(page: "Page", plan: NodePlan) -> None:
-    page.line(f"{plan.instance_type} · {plan.mode.label} · {_pods_text(plan)}", "bold yellow" if plan.pods_waiting else "bold")
+    text = _run_text(plan.pods, plan.pods_assigned, "pod", "pods")
+    page.line(f"{plan.instance_type} · {plan.mode.label} · {text}", "bold yellow" if plan.pods_waiting else "bold")
     if plan.waiting_reason:
         page.line(f"Pods wait: {plan.waiting_reason}.", "yellow")
+    if plan.branch_pods:
+        text = _run_text(plan.branch_pods, plan.branch_pods_assigned, "pod with security groups", "pods with security groups")
+        page.line(f"Besides, {text}.", "yellow" if plan.branch_pods_waiting else "")
+    if plan.branch_waiting_reason:
+        page.line(f"Pods with security groups wait: {plan.branch_waiting_reason}.", "yellow")
     if not plan.settled:
         page.line("The node never settles: it flaps between two sizes. The figures are those of the larger size.", "yellow")
 
 
-def _pods_text(plan: NodePlan) -> str:
-    if plan.pods_waiting:
-        waiting = f"{number(plan.pods_waiting)} wait{'s' if plan.pods_waiting == 1 else ''}"
-        return f"{number(plan.pods_assigned)} of {counted(plan.pods, 'pod')} run, {waiting}"
-    if plan.pods <= 1:
-        return "no pods" if plan.pods == 0 else "1 pod runs"
-    return f"all {number(plan.pods)} pods run"
+def _run_text(pods: int, assigned: int, one: str, several: str) -> str:
+    """Say how many of the pods run."""
+    waiting = pods - assigned
+    if waiting:
+        return f"{number(assigned)} of {counted(pods, one, several)} run, {number(waiting)} wait{'s' if waiting == 1 else ''}"
+    if pods <= 1:
+        return f"no {several}" if pods == 0 else f"1 {one} runs"
+    return f"all {number(pods)} {several} run"
 
 
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
@@ -76,10 +83,10 @@ def _enis(page: "Page", plan: NodePlan, limits: InstanceLimits) -> None:
     rows: list[tuple[Cell, ...]] = [
         (
             *([str(eni.network_card)] if several_cards else []),
-            f"{eni.device_number}{' primary' if eni.primary else ''}",
-            f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}",
-            str(eni.assigned_ips),
-            *([_bar(page, plan, eni, limits)] if bars else []),
+            f"{eni.device_number}{' primary' if eni.primary else ' trunk' if eni.trunk else ''}",
+            "branch ENIs" if eni.trunk else f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}",
+            str(plan.branch_pods_assigned if eni.trunk else eni.assigned_ips),
+            *(["" if eni.trunk else _bar(page, plan, eni, limits)] if bars else []),
         )
         for eni in plan.enis
     ]
@@ -120,6 +127,8 @@ def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
     )
     calls = ", ".join(f"{count}×{action}" for action, count in plan.ec2_calls.items())
     subnet = f"{counted(plan.subnet_ips, 'IPv4 address', 'IPv4 addresses')}, including each ENI's primary IP"
+    if plan.branch_pods_assigned:
+        subnet += f"; {number(plan.branch_pods_assigned)} of them for branch ENIs"
     if custom_networking:
         subnet += "; 1 of them, the primary ENI's, out of the node's own subnet"
     attached = f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free"
@@ -140,6 +149,8 @@ def _cluster(page: "Page", plan: NodePlan) -> None:
     names = [
         ("pods that run", "pods_assigned"),
         ("pods that wait", "pods_waiting"),
+        *([("pods with security groups", "branch_pods_assigned")] if plan.branch_pods else []),
+        *([("… that wait", "branch_pods_waiting")] if plan.branch_pods else []),
         ("ENIs", "eni_count"),
         *([("prefixes", "prefix_count")] if plan.prefix_count else []),
         ("addresses attached", "total_ips"),

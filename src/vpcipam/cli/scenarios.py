@@ -11,6 +11,7 @@ import click
 from vpcipam.cli.command import FILE, Output
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.toml.table import parse_toml
 
 _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=FILE),
@@ -64,7 +65,9 @@ def parse_change(text: str) -> tuple[str, object]:
     if not path or not equals:
         raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE, such as group.workers.count=20")
     try:
-        document = tomllib.loads(f"value = {value}")
+        document = parse_toml(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return path, value
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from None
     return path, document["value"] if len(document) == 1 else value

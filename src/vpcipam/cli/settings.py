@@ -10,6 +10,7 @@ from vpcipam.address import AddressMode
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import read_settings
+from vpcipam.cli.settings_meaning import meaning_of
 from vpcipam.cli.settings_view import show_settings
 from vpcipam.cli.streams import STDIN
 from vpcipam.errors import SettingsError
@@ -26,17 +27,24 @@ EXAMPLES = (
 @click.command("settings", cls=OutputCommand, examples=EXAMPLES, short_help="Explain and check an aws-node manifest.")
 @click.argument("file", metavar="FILE|-", type=FILE)
 @click.option(
-    "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="Also check the settings against this instance type."
+    "--type",
+    "instance_type",
+    metavar="TYPE",
+    shell_complete=complete_types,
+    help="Also check the settings against this instance type, and give its figures.",
 )
 @types_option
-def command(file: str, instance_type: str | None, types_file: str | None) -> Output:
-    """Explain and check the variables of an aws-node manifest.
+@click.option(
+    "--all", "every", is_flag=True, help="Also show the variables that are as shipped: of the file, of the manifest, ipamd's defaults."
+)
+def command(file: str, *, instance_type: str | None, types_file: str | None, every: bool) -> Output:
+    """Explain and check the variables of an aws-node manifest: what differs from the one that AWS ships, and what it means for a node.
 
     FILE is the DaemonSet as YAML or JSON, or the `env` list of its aws-node container; Helm values; the EKS add-on, as `aws eks
     describe-addon` or eksctl's ClusterConfig has it; the output of `kubectl set env --list` or `kubectl describe`; or the env settings of
     ipamd's introspection. - is stdin.
 
-    The exit code is 1 if ipamd or Kubernetes would refuse a value; warnings don't change it.
+    The exit code is 1 if the container, ipamd or Kubernetes would refuse a value; warnings don't change it.
     """
     if STDIN == file == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
@@ -46,6 +54,7 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Out
     mode = _mode(settings, limits)
     source = "stdin" if file == STDIN else file
     variables = describe_variables(settings)
+    meaning = meaning_of(settings, mode, limits)
 
     return Output(
         document={
@@ -53,10 +62,14 @@ def command(file: str, instance_type: str | None, types_file: str | None) -> Out
             "document": settings.document,
             "instance_type": instance_type,
             "mode": mode.value if mode else None,
+            "meaning": meaning.text,
+            "figures": meaning.figures,
             "variables": variables,
             "diagnostics": [attrs.asdict(found) for found in diagnostics],
         },
-        show=lambda page: show_settings(page, f"{source} · {_mode_text(settings, mode, limits)}", variables, diagnostics),
+        show=lambda page: show_settings(
+            page, f"{source} · {_mode_text(settings, mode, limits)}", variables, meaning.text, diagnostics, every=every
+        ),
         finding=_finding(source, diagnostics),
     )
 
@@ -96,13 +109,13 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
 def describe_variables(settings: Settings) -> list[dict[str, Any]]:
     """Describe every variable that the container reads, then the other names that are set.
 
-    The `source` of a value is one of: `set`; `fallback` (set to a text that ipamd can't use); `default` (not set); `implied` (not set, but
-    other variables imply it); `other` (set, but not a variable of ipamd).
+    The `origin` of a value is that of `Settings.origin_of`. Its `source` is one of: `set`; `fallback` (set to a text that ipamd can't use);
+    `default` (not set); `implied` (not set, but other variables imply it); `other` (set, but not a variable of ipamd). `shipped` is the
+    text in the manifest that AWS ships. `differs` is true if ipamd takes another value than with that manifest, or can't use the text.
     """
     texts = settings.variables
     described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
-    other = {"source": "other", "acts_on_addresses": False, "effect": "not a variable of ipamd"}
-    return described + [{"name": name, "value": None, "text": text} | other for name, text in texts.items() if name not in VARIABLES]
+    return described + [_describe_other(settings, name, text) for name, text in texts.items() if name not in VARIABLES]
 
 
 def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[str, Any]:
@@ -111,11 +124,29 @@ def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[
     source = "default" if text is None else "set" if parsed is not None or text == variable.default else "fallback"
     if variable.setting is not None and getattr(settings, variable.setting) != value:
         value, source = getattr(settings, variable.setting), "implied"
+    shipped = variable.default if variable.shipped is None else variable.parse(variable.shipped)
     return {
         "name": variable.name,
         "value": value,
         "text": text,
         "source": source,
+        "origin": settings.origin_of(variable.name),
+        "shipped": variable.shipped,
+        "differs": value != shipped or source == "fallback",
         "acts_on_addresses": variable.acts_on_addresses,
         "effect": variable.effect,
+    }
+
+
+def _describe_other(settings: Settings, name: str, text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": None,
+        "text": text,
+        "source": "other",
+        "origin": settings.origin_of(name),
+        "shipped": None,
+        "differs": True,
+        "acts_on_addresses": False,
+        "effect": "not a variable of ipamd",
     }

@@ -1,45 +1,95 @@
-"""Settings for people: headline, variables, remarks."""
+"""Settings for people: what differs from the shipped manifest, what it means, the rest, remarks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vpcipam._units import counted
 from vpcipam.settings import VARIABLES, Diagnostic
+from vpcipam.settings.diagnostics import shorten
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
 
-_STYLES = {"set": "bold", "fallback": "yellow", "default": "dim", "implied": "dim"}
+_STYLES = {"set": "bold", "fallback": "yellow", "default": "dim", "implied": "dim", "other": "bold"}
 _LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+_ORIGINS = {
+    "file": "Set by the file, as in the manifest that AWS ships",
+    "manifest": "Added by the manifest that AWS ships",
+    "default": "Set by neither: ipamd's defaults",
+}
 _WIDE = 100
-"""The narrowest page on which a table of four columns reads well, in characters."""
+"""The narrowest page on which a table of five columns reads well, in characters."""
 
 
-def show_settings(page: "Page", headline: str, variables: Sequence[dict[str, Any]], diagnostics: Sequence[Diagnostic]) -> None:
-    """Write the variables that act on addresses, and the diagnostics."""
+def show_settings(
+    page: "Page", headline: str, variables: Sequence[dict[str, Any]], meaning: str, diagnostics: Sequence[Diagnostic], *, every: bool
+) -> None:
+    """Write what differs from the shipped manifest, what the settings mean, and the diagnostics; with `every`, the other variables too."""
     page.line(headline, "bold")
     page.line()
-    _show_variables(page, [described for described in variables if described["acts_on_addresses"]])
-    others = sum(1 for described in variables if described["source"] != "default" and not described["acts_on_addresses"])
-    if others:
-        page.line()
-        page.line(f"{counted(others, 'more variable is', 'more variables are')} set, with no effect on addresses; --json lists all.", "dim")
+    _show_differences(page, [described for described in variables if described["differs"]])
+    rest = [described for described in variables if not described["differs"]]
+    if every:
+        _show_rest(page, rest)
+    else:
+        page.line(f"{counted(len(rest), 'other variable is', 'other variables are')} as shipped; --all shows them.", "dim")
+    page.line()
+    page.line("For a node, this means", "bold")
+    page.line(meaning)
     page.line()
     page.line(f"{counted(len(diagnostics), 'remark')}:" if diagnostics else "No remarks.", "bold")
     for found in diagnostics:
         page.remark(f"{found.level}: {found.variable}", _LEVEL_STYLES[found.level], found.message, found.suggestion)
 
 
-def _show_variables(page: "Page", variables: Sequence[dict[str, Any]]) -> None:
+def _show_differences(page: "Page", variables: Sequence[dict[str, Any]]) -> None:
+    """Write the variables that differ: those that act on addresses with their effect, of the others only the names."""
+    acting = [described for described in variables if described["acts_on_addresses"]]
+    others = [described["name"] for described in variables if not described["acts_on_addresses"]]
+    if acting:
+        page.line("Different from the manifest that AWS ships", "bold")
+        _show_variables(page, acting, shipped=True)
+        page.line()
+    else:
+        page.line("No variable that acts on addresses differs from the manifest that AWS ships.")
+    if others:
+        page.line(f"Different, with no effect on addresses: {', '.join(others)}.")
+
+
+def _show_rest(page: "Page", variables: Sequence[dict[str, Any]]) -> None:
+    for origin, title in _ORIGINS.items():
+        group = [described for described in variables if described["origin"] == origin]
+        if group:
+            page.line()
+            page.line(title, "bold")
+            _show_variables(page, group, shipped=False)
+
+
+def _show_variables(page: "Page", variables: Iterable[dict[str, Any]], *, shipped: bool) -> None:
     """Write a table, or on a narrow page a list with each effect below its variable."""
+    heads = ("variable", "value", *(("shipped", "from") if shipped else ()), "what it does")
     rows = []
     for described in variables:
-        source, style = described["source"], _STYLES[described["source"]]
-        value = VARIABLES[described["name"]].format(described["value"])
-        source_text = "unusable" if source == "fallback" else source
+        style = _STYLES[described["source"]]
+        value = _value_text(described)
+        shipped_text = _shipped_text(described)
         if page.width < _WIDE:
-            page.line(f"{described['name']} = {value} ({source_text})", style)
+            more = f" ({described['origin']}; shipped: {shipped_text})" if shipped else ""
+            page.line(f"{described['name']} = {value}{more}", style)
             page.indented(described["effect"])
-        rows.append(((described["name"], style), (value, style), (source_text, style), described["effect"]))
+        cells = ((shipped_text, "dim"), (described["origin"], style)) if shipped else ()
+        rows.append(((described["name"], style), (value, style), *cells, described["effect"]))
     if page.width >= _WIDE:
-        page.table(("variable", "value", "from", "what it does"), rows, fold={"value", "what it does"})
+        page.table(heads, rows, fold={"value", "what it does"})
+
+
+def _value_text(described: dict[str, Any]) -> str:
+    """Write the value that ipamd takes, and the text if ipamd can't use it."""
+    value = VARIABLES[described["name"]].format(described["value"])
+    return f"{value} (not {shorten(described['text'])}, which is unusable)" if described["source"] == "fallback" else value
+
+
+def _shipped_text(described: dict[str, Any]) -> str:
+    """Write what the shipped manifest has; a variable that it leaves out has ipamd's default."""
+    variable = VARIABLES[described["name"]]
+    return variable.format(variable.default) if described["shipped"] is None else str(described["shipped"])

@@ -60,6 +60,8 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Out
 def _finding(result: TuneResult) -> str | None:
     if not result.complete:
         return unfinished(len(result.candidates) + len(result.failures), result.count)
+    if result.failures and not result.candidates:
+        return f"no combination can be run: {result.failures[0][1]}"
     if result.best is None:
         return "no combination is within the bounds: allow more waiting or calls, or list other values"
     return None

@@ -19,6 +19,7 @@ from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.scenario import Scenario, node_name
+from vpcipam.fleet.trunks import TrunkController
 from vpcipam.node import Node
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
@@ -88,6 +89,7 @@ class Fleet:
         self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
         self._recorder = make_recorder(scenario)
+        self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
             START: self._start,
@@ -105,6 +107,8 @@ class Fleet:
             for _ in range(group.count):
                 if self._launch(number, 0, boots=False):
                     self._start(len(self.members) - 1, 0)
+                    if (member := self.members[-1]).node.asks_for_trunk(0):
+                        self._after_tick(member, member.node.reconcile(0), 0)
         ec2 = self.ec2
         self._calls_before = ec2.call_counts
         ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
@@ -234,6 +238,7 @@ class Fleet:
             member.waiting = {}
         member.waiting[number] = now_ns
         self.waiting_count += 1
+        self._trunks.explain_waiting(member, now_ns)
         self._plan_retry(member, now_ns)
 
     def _plan_retry(self, member: Member, now_ns: int) -> None:
@@ -290,13 +295,15 @@ class Fleet:
         """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
         if actions and self._observer is not None:
             self._observer(member, actions)
+        self._trunks.explain_waiting(member, now_ns)
         if member.revision != member.datastore.revision:
             self._count(member, now_ns)
         node = member.node
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
         if self._tickless or node.busy_until(now_ns) is not None:
-            wake_ns = node.next_wakeup(now_ns, include_reconcile=node.in_doubt or not self._tickless, include_cleanup=True)
+            reconciles = node.in_doubt or node.asks_for_trunk(now_ns) or not self._tickless
+            wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
         else:
             wake_ns = node.next_tick(now_ns)
         if wake_ns is not None:
@@ -357,16 +364,19 @@ class Fleet:
         return True
 
     def _start(self, number: int, now_ns: int) -> None:
-        """Start a node's ipamd."""
+        """Start a node's ipamd, then attach the trunk ENI that it asks for; try again later what EC2 refuses."""
         member = self.members[number]
-        try:
-            actions = member.node.start(now_ns)
-        except (NodeError, Ec2Error) as error:
-            self._recorder.event(now_ns, member.name, f"ipamd does not start: {error}")
+        if not member.node.started:
+            try:
+                actions = member.node.start(now_ns)
+            except (NodeError, Ec2Error) as error:
+                self._recorder.event(now_ns, member.name, f"ipamd does not start: {error}")
+                self._push(now_ns + _START_RETRY_NS, START, number)
+                return
+            self._after_tick(member, actions, now_ns)
+            self._push(max(now_ns, member.node.ready_ns), READY, number)
+        if not self._trunks.attach(member, now_ns):
             self._push(now_ns + _START_RETRY_NS, START, number)
-            return
-        self._after_tick(member, actions, now_ns)
-        self._push(max(now_ns, member.node.ready_ns), READY, number)
 
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""

@@ -3,7 +3,6 @@
 docs/scenarios.md lists the keys.
 """
 
-import tomllib
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -18,16 +17,17 @@ from vpcipam.ec2.faults import NODE_ACTIONS
 from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
-from vpcipam.errors import ScenarioError, file_trouble
+from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
-from vpcipam.fleet.toml.table import Table, changed
+from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_long_numbers
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import MaxPodsBy
 from vpcipam.policies import policy_named
 from vpcipam.pool import PLACEMENTS
 from vpcipam.settings import Settings, explain
+from vpcipam.settings.variables import variable_text
 from vpcipam.warmpool import WarmPolicy
 
 __all__ = [
@@ -147,8 +147,8 @@ class Scenario:
             ScenarioError: it is not TOML, or a key is invalid.
         """
         try:
-            document = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # tomllib raises a plain ValueError for a number of 5,000 digits
+            document = parse_toml(text)
+        except ValueError as error:
             raise ScenarioError(f"{source}: {error}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
@@ -180,6 +180,7 @@ class Scenario:
 def _read(document: ScenarioDocument) -> Scenario:
     """Read a document. Workloads in its `known` are not read again."""
     folder, source = document.folder, document.source
+    refuse_long_numbers(f"{source}: ", document.content)
     top = Table(f"{source}: ", document.content)
     subnets = tuple(map(_subnet, top.tables("subnet", required=True)))
     groups = tuple(_group(table, subnets, folder) for table in top.tables("group", required=True))
@@ -245,7 +246,7 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
         boot_ns=table.nanoseconds("boot", 60),
         scale_down_after_ns=table.nanoseconds("scale_down_after", 600, low=SHORTEST_S),
     )
-    table.finish()
+    table.finish(["max_pods_by"])
     return group
 
 
@@ -253,21 +254,29 @@ def _settings(table: Table, folder: str) -> Settings:
     file = table.optional_text("daemonset")
     settings = Settings() if file is None else table.made("daemonset", lambda: Settings.from_daemonset(Path(folder, file)))
     inner = table.table("settings")
-    texts = {}
-    for name, value in inner.items():
-        variable = inner.made(name, lambda name=name: explain(name))  # type: ignore[misc] # the name of this round
-        if not isinstance(value, str | int):
-            raise inner.refusal(name, f"must be a text, a whole number, true or false, not {value!r}")
-        texts[name] = as_text(value)
-        # The daemon would log it and use the default; in a scenario nobody would notice.
-        if variable.acts_on_addresses and variable.parse(texts[name]) is None:
-            raise inner.refusal(name, f"the daemon does not accept {value!r} ({variable.kind}); it {variable.effect}")
-    return settings.with_variables(texts)
+    values = dict(inner.items())
+    changed_to = {name: inner.made(name, lambda name=name: setting_text(name, values[name])) for name in values}  # type: ignore[misc] # the name of this round
+    settings = settings.with_variables(changed_to)
+    refused = {found.variable for found in settings.diagnostics if found.level == "error"}
+    for name, text in changed_to.items():
+        # ipamd would log it and use its default; in a scenario nobody would notice. What stops the node is refused with its group.
+        variable = explain(name)
+        if variable.acts_on_addresses and variable.parse(text) is None and name not in refused:
+            raise inner.refusal(name, f"ipamd does not accept {values[name]!r} ({variable.kind}); it {variable.effect}")
+    return settings
 
 
-def as_text(value: object) -> str:
-    """Write a variable's value as in a manifest."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def setting_text(name: str, value: object) -> str:
+    """Write the value of a variable as in a manifest.
+
+    Raises:
+        InvalidArgument: no release reads a variable of that name, or the value is neither a text, a whole number nor a boolean.
+    """
+    explain(name)
+    try:
+        return variable_text(name, value)
+    except TypeError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def _policy(table: Table) -> WarmPolicy:

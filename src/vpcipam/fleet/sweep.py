@@ -111,9 +111,12 @@ def read_sweep(scenario: Scenario) -> tuple[Changes, ...]:
             f'{document.source}: sweep: there is nothing to try; list paths of keys in this table, as in "group.workers.count" = [10, 20]'
         )
     for path, values in axes.items():
-        if not isinstance(values, list):
+        if not isinstance(values, list) or not values:
             raise table.refusal(path, f"must be a list of values to try, not {values!r}")
-    points = table.made("", lambda: grid(axes))
+    try:
+        points = grid(axes)
+    except InvalidArgument as error:
+        raise ScenarioError(f"{document.source}: sweep: {error}") from None
     return some_of(points, trials, scenario.seed) if trials else points
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import attrs
 
-from vpcipam.errors import ScenarioError
-from vpcipam.fleet.scenario import Scenario, ScenarioDocument, as_text
+from vpcipam.errors import ScenarioError, SettingsError
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
 from vpcipam.fleet.toml.table import Table
-from vpcipam.settings import explain
 
 GOALS: Mapping[str, Callable[[Summary], float]] = {
     "addresses-peak": lambda summary: summary.addresses_peak,
@@ -67,10 +66,9 @@ class TuneSpec:
         inner = table.table("settings")
         settings: dict[str, tuple[str, ...]] = {}
         for name, values in inner.items():
-            inner.made(name, lambda name=name: explain(name))  # type: ignore[misc]  # the name of this round
-            if not isinstance(values, list) or not values or not all(isinstance(each, str | int) for each in values):
+            if not isinstance(values, list) or not values:
                 raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
-            settings[name] = tuple(map(as_text, values))
+            settings[name] = tuple(inner.made(name, lambda name=name, each=each: setting_text(name, each)) for each in values)  # type: ignore[misc]  # those of this round
         if not settings:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = table.take("seeds", [scenario.seed])
@@ -123,7 +121,7 @@ class TuneResult:
     Attributes:
         candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
-        failures: combinations that could not be run, each with the reason.
+        failures: combinations that could not be run, each with the reason, such as settings with which no node ever becomes ready.
     """
 
     spec: TuneSpec
@@ -171,9 +169,21 @@ def tune(
     combinations = spec.combinations
     if spec.trials:
         combinations = some_of(combinations, spec.trials, scenario.seed)
-    points = [_point(scenario, settings, seed) for settings in combinations for seed in spec.seeds]
+    refusals = {place: reason for place, settings in enumerate(combinations) if (reason := _why_never_started(scenario, settings))}
+    runnable = [settings for place, settings in enumerate(combinations) if place not in refusals]
+    points = [_point(scenario, settings, seed) for settings in runnable for seed in spec.seeds]
     found = sweep(scenario, points, executor=executor, workers=workers, progress=progress)
-    return _judge(spec, combinations, found)
+    return _judge(spec, runnable, found, tuple((combinations[place], reason) for place, reason in refusals.items()))
+
+
+def _why_never_started(scenario: Scenario, settings: Mapping[str, str]) -> str | None:
+    """Return why a group's nodes would never become ready with these settings; None if all would."""
+    for group in scenario.groups:
+        try:
+            group.settings.with_variables(settings).check(group.instance_type)
+        except SettingsError as error:
+            return str(error)
+    return None
 
 
 def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Changes:
@@ -183,9 +193,11 @@ def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Change
     return point
 
 
-def _judge(spec: TuneSpec, combinations: Sequence[Changes], found: SweepResult) -> TuneResult:
+def _judge(
+    spec: TuneSpec, combinations: Sequence[Changes], found: SweepResult, refused: tuple[tuple[Mapping[str, str], str], ...]
+) -> TuneResult:
     by_number = {trial.number: trial for trial in found.trials}
-    candidates, failures = [], []
+    candidates, failures = [], [*refused]
     for place, settings in enumerate(combinations):
         numbers = range(place * len(spec.seeds), (place + 1) * len(spec.seeds))
         trials = [by_number[number] for number in numbers if number in by_number]
@@ -195,7 +207,7 @@ def _judge(spec: TuneSpec, combinations: Sequence[Changes], found: SweepResult) 
         elif len(trials) == len(spec.seeds):
             candidates.append(_candidate(spec, settings, [trial.summary for trial in trials if trial.summary is not None]))
     candidates.sort(key=lambda each: (each.cost, each.p99_wait_ns, each.calls_per_minute))
-    return TuneResult(spec, _with_front(candidates), len(combinations), tuple(failures))
+    return TuneResult(spec, _with_front(candidates), len(combinations) + len(refused), tuple(failures))
 
 
 def _candidate(spec: TuneSpec, settings: Mapping[str, str], summaries: Sequence[Summary]) -> Candidate:

@@ -23,6 +23,8 @@ def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
     """The node can have pod addresses despite custom networking, trunks and excluded subnets (docs/ipamd.md, "Max pods")."""
     if survey.address_limit == 0 and survey.mode is not AddressMode.IPV6:
         message = "can't have any address for pods: neither its ENIs nor those that it can add give any"
+        if any(card.trunk_expected for card in survey.cards) or any(each.kind == "trunk" for each in survey.enis):
+            message += "; one ENI is the trunk's (ENABLE_POD_ENI)"
         suggestion = "see the notes on its ENIs and subnets; a larger type or a higher MAX_ENI gives room for more ENIs"
         yield Finding("no-pod-addresses", _FINDING, survey.node.instance.instance_id, message, suggestion)
 

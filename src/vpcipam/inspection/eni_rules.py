@@ -3,14 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, counted
 from vpcipam.address import IPV4_BITS, IPV6_BITS, AddressMode, Cidr
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG, LEAKED_ENI_AGE_NS, NO_MANAGE_TAG, created_tag_ns, may_be_leaked, pod_cidrs
+from vpcipam.node.interfaces import (
+    CREATED_TAG,
+    DEFAULT_NETWORK_CARD,
+    INSTANCE_TAG,
+    LEAKED_ENI_AGE_NS,
+    NO_MANAGE_TAG,
+    created_tag_ns,
+    may_be_leaked,
+    pod_cidrs,
+)
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -265,9 +274,27 @@ def check_trunk_and_efa(survey: NodeSurvey) -> Iterator[Finding]:
         elif each.eni.interface_type.startswith("efa"):
             yield Finding("efa-eni", _NOTE, each.eni.eni_id, "is an EFA interface, which ipamd never frees")
     if survey.settings.enable_pod_eni and not any(each.eni.interface_type == "trunk" for each in survey.enis):
-        message = "has no trunk ENI yet, so ENABLE_POD_ENI keeps the room for one"
-        suggestion = "if none appears, check that the VPC resource controller runs and that the type allows trunks"
-        yield Finding("trunk-expected", _NOTE, survey.node.instance.instance_id, message, suggestion)
+        yield _missing_trunk(survey)
+
+
+def _missing_trunk(survey: NodeSurvey) -> Finding:
+    """Say why a node with security groups for pods has no trunk, and what that means."""
+    where, limits = survey.node.instance.instance_id, survey.node.limits
+    card = survey.cards[DEFAULT_NETWORK_CARD]
+    most = card.type_limit if survey.mode is AddressMode.IPV6 else card.eni_limit
+    own = None if survey.primary is None else survey.subnet(survey.primary.eni.subnet_id)
+    unable = "so pods with security groups can't run here"
+    if not limits.trunk_compatible:
+        message = f"is a {limits.instance_type}, which takes no trunk ENI: ENABLE_POD_ENI keeps nothing back, {unable}"
+        return Finding("no-trunk", _NOTE, where, message, "run these pods on a type with branch ENIs (`vpcipam limits` shows them)")
+    if card.eni_count >= most:
+        message = f"has no trunk ENI and no room for one: it has {card.eni_count} of at most {counted(most, 'ENI')}, {unable}"
+        return Finding("no-trunk", _NOTE, where, message, "a larger type or a higher MAX_ENI gives room")
+    if own is not None and not own.free_count and not survey.settings.custom_network_cfg:
+        message = f"has no trunk ENI, and {own.subnet.subnet_id} has no free address for one, {unable}"
+        return Finding("no-trunk", _FINDING, where, message, "free an address")
+    message = "has no trunk ENI yet, so ENABLE_POD_ENI keeps the room for one, which will take an address of the subnet too"
+    return Finding("trunk-expected", _NOTE, where, message, "if none appears, check that the VPC resource controller runs")
 
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:

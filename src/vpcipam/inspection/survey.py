@@ -74,6 +74,7 @@ class CardSurvey:
         type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
         eni_limit: the lowest of the type's limit, the limit of the default card (which ipamd uses for every card), and MAX_ENI.
         eni_room: how many ENIs ipamd may still add, as far as EC2 allows.
+        trunk_expected: ipamd keeps room for a trunk ENI that is not attached; it will take an address of the subnet too.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
         address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
         growth: what ipamd requests once all addresses are taken, None for nothing.
@@ -85,6 +86,7 @@ class CardSurvey:
     eni_limit: int
     eni_count: int
     eni_room: int
+    trunk_expected: bool
     address_count: int
     address_limit: int
     growth: Grow | None
@@ -262,6 +264,7 @@ class _Surveyor:
             eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
+            trunk_expected=view.trunk_expected,
             address_count=view.stats.total_count,
             address_limit=self._address_limit(view) if managed_card and self._grows else view.stats.total_count,
             growth=grow(_all_taken(view), self._settings.for_network_card(index)) if managed_card and self._grows else None,
@@ -288,10 +291,9 @@ class _Surveyor:
 
         No ENI is added if the tags of the subnets leave none for it.
         """
-        usable = [eni for eni in view.enis if view.takes_slots(eni)]
         others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
-        new = 0 if self._lacks_eni_subnet else view.eni_room
-        return (len(usable) + new) * view.slots_per_eni * view.unit + others
+        eni_count = view.pod_eni_limit - (view.eni_room if self._lacks_eni_subnet else 0)
+        return eni_count * view.slots_per_eni * view.unit + others
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:
         network_card, device_index = place_of(eni)

@@ -6,12 +6,14 @@ therefore needs no new release: `load_limits` reads it from the output of `aws e
 The functions `instance_limits` and `max_pods` share their names with submodules. Import the functions from this package.
 """
 
+from vpcipam.limits.branch_enis import BRANCH_COLUMNS, parse_branch_enis
 from vpcipam.limits.instance_limits import InstanceLimits, load_limits
 from vpcipam.limits.max_pods import (
     ADDRESSES_PER_PREFIX,
     HOST_NETWORK_PODS,
     MaxPodsBy,
     MaxPodsSum,
+    branch_pod_limit,
     max_pods,
     recommended_max_pods,
     sum_max_pods,
@@ -28,17 +30,20 @@ from vpcipam.limits.table import (
 
 __all__ = [
     "ADDRESSES_PER_PREFIX",
+    "BRANCH_COLUMNS",
     "COLUMNS",
     "HOST_NETWORK_PODS",
     "InstanceLimits",
     "MaxPodsBy",
     "MaxPodsSum",
     "all_instance_limits",
+    "branch_pod_limit",
     "format_row",
     "instance_limits",
     "instance_types",
     "load_limits",
     "max_pods",
+    "parse_branch_enis",
     "parse_row",
     "recommended_max_pods",
     "sum_max_pods",

@@ -7,6 +7,13 @@ import attrs
 
 from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
+from vpcipam.limits.branch_enis import branch_eni_limit
+
+MAX_CARDS = 128
+MAX_ENIS = 128
+MAX_ADDRESSES = 256
+MAX_VCPUS = 1_000_000
+"""The most cards of an instance, ENIs of a card, addresses of an ENI, and vCPUs. No type of EC2 comes near, and plans stay quick."""
 
 
 def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
@@ -26,8 +33,9 @@ def _cards(instance: "InstanceLimits", attribute: "attrs.Attribute[tuple[int, ..
         raise TypeError(f"{where} must be a tuple of the ENIs of each card, not {type(value).__name__} ({value!r})")
     if not value:
         raise InvalidArgument(f"{where} is empty; every instance has a network card")
+    require_integer(f"the number of cards in {where}", len(value), 1, MAX_CARDS)
     for index, maximum in enumerate(value):
-        require_integer(f"card {index} in {where}", maximum, 1)
+        require_integer(f"card {index} in {where}", maximum, 1, MAX_ENIS)
 
 
 def _default_card(instance: "InstanceLimits", attribute: "attrs.Attribute[int]", value: object) -> None:
@@ -51,6 +59,14 @@ def _hypervisor(instance: "InstanceLimits", attribute: "attrs.Attribute[str | No
         raise InvalidArgument(f"{where} must be 'nitro' or 'xen' (or None, with bare_metal=True), not {value!r}")
 
 
+def _branch_eni_limit(instance: "InstanceLimits", attribute: "attrs.Attribute[int | None]", value: object) -> None:
+    where = _where(instance, attribute)
+    if not instance.trunk_compatible and value != 0:
+        raise InvalidArgument(f"{where} must be 0, not {value!r}: the type takes no trunk ENI")
+    if instance.trunk_compatible and value is not None:
+        require_integer(where, value, 1)
+
+
 @attrs.frozen(kw_only=True)
 class InstanceLimits:
     """What EC2 allows an instance of one type.
@@ -66,6 +82,10 @@ class InstanceLimits:
         hypervisor: `nitro` or `xen`; None on bare metal.
         vcpus: The type's default number of vCPUs, 2 unless given. Only the recommended cap on pods depends on it.
         efa: Whether the type supports an Elastic Fabric Adapter.
+        trunk_compatible: Whether the type takes a trunk ENI, for security groups for pods. Default: True, as ipamd assumes for a type that
+            it doesn't know.
+        branch_eni_limit: The most branch ENIs, and so the most pods with security groups; 0 if the type takes no trunk. None, the default
+            for a type that takes one, means that the number is not known.
 
     Example:
         >>> InstanceLimits(instance_type="x9.large", eni_limit=3, ipv4_per_eni=10, vcpus=2).slots_per_eni
@@ -73,10 +93,10 @@ class InstanceLimits:
     """
 
     instance_type: str = attrs.field(validator=_instance_type_name)
-    eni_limit: int = attrs.field(validator=integer_field(1, name=_where))
-    ipv4_per_eni: int = attrs.field(validator=integer_field(1, name=_where))
+    eni_limit: int = attrs.field(validator=integer_field(1, MAX_ENIS, name=_where))
+    ipv4_per_eni: int = attrs.field(validator=integer_field(1, MAX_ADDRESSES, name=_where))
     ipv6_per_eni: int = attrs.field(
-        default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=integer_field(0, name=_where)
+        default=attrs.Factory(lambda self: self.ipv4_per_eni, takes_self=True), validator=integer_field(0, MAX_ADDRESSES, name=_where)
     )
     network_cards: tuple[int, ...] = attrs.field(default=attrs.Factory(lambda self: (self.eni_limit,), takes_self=True), validator=_cards)
     default_network_card: int = attrs.field(default=0, validator=_default_card)
@@ -84,8 +104,12 @@ class InstanceLimits:
     hypervisor: str | None = attrs.field(
         default=attrs.Factory(lambda self: None if self.bare_metal else "nitro", takes_self=True), validator=_hypervisor
     )
-    vcpus: int = attrs.field(default=2, validator=integer_field(1, name=_where))
+    vcpus: int = attrs.field(default=2, validator=integer_field(1, MAX_VCPUS, name=_where))
     efa: bool = attrs.field(default=False, validator=boolean_field(_where))
+    trunk_compatible: bool = attrs.field(default=True, validator=boolean_field(_where))
+    branch_eni_limit: int | None = attrs.field(
+        default=attrs.Factory(lambda self: None if self.trunk_compatible else 0, takes_self=True), validator=_branch_eni_limit
+    )
 
     @property
     def slots_per_eni(self) -> int:
@@ -106,6 +130,8 @@ class InstanceLimits:
     @classmethod
     def from_describe_instance_types(cls, item: Mapping[str, Any]) -> "InstanceLimits":
         """Read one item of `InstanceTypes` from EC2's answer to DescribeInstanceTypes.
+
+        EC2 doesn't say which types take a trunk. That comes from the library's table, by the type's name.
 
         Raises:
             InvalidArgument: A value is missing or invalid.
@@ -132,7 +158,14 @@ class InstanceLimits:
             hypervisor=item.get("Hypervisor"),
             vcpus=_dig(_dig(item, "VCpuInfo", where, dict), "DefaultVCpus", where),
             efa=network.get("EfaSupported", False),
+            **known_branch_enis(name),
         )
+
+
+def known_branch_enis(instance_type: object) -> dict[str, Any]:
+    """The fields of `InstanceLimits` about trunk and branch ENIs, as the table has them; empty for an unknown type."""
+    known = branch_eni_limit(instance_type) if isinstance(instance_type, str) else None
+    return {} if known is None else {"trunk_compatible": known > 0, "branch_eni_limit": known}
 
 
 def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it

@@ -167,3 +167,19 @@ def sum_max_pods(
 def recommended_max_pods(instance_type: str | InstanceLimits) -> int:
     """Return the cap of a managed node group, which EKS recommends for all nodes: 250 pods on more than 30 vCPUs, else 110."""
     return _CAP_OF_LARGE if instance_limits(instance_type).vcpus > _LARGE_ABOVE_VCPUS else _CAP
+
+
+def branch_pod_limit(instance_type: str | InstanceLimits, max_pods: int) -> int | None:
+    """Return how many of a node's pods can have security groups: each needs a branch ENI, and counts towards `max_pods`.
+
+    Such a pod asks the scheduler for one `vpc.amazonaws.com/pod-eni`, of which a node has as many as its type takes branch ENIs.
+
+    Returns:
+        0 if the type takes no trunk ENI, None if its number of branch ENIs is not known.
+
+    Example:
+        >>> branch_pod_limit("m5.large", 29), branch_pod_limit("t3.large", 35)
+        (9, 0)
+    """
+    limit = instance_limits(instance_type).branch_eni_limit
+    return None if limit is None else min(limit, max(0, max_pods - HOST_NETWORK_PODS))

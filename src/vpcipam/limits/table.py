@@ -7,7 +7,7 @@ import functools
 import os
 
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
-from vpcipam.limits.instance_limits import InstanceLimits
+from vpcipam.limits.instance_limits import InstanceLimits, known_branch_enis
 
 COLUMNS = (
     "instance_type",
@@ -19,7 +19,7 @@ COLUMNS = (
     "vcpus",
     "efa",
 )
-"""The columns of the table."""
+"""The columns of the table. Trunk and branch ENIs are in a table of their own: see `vpcipam.limits.branch_enis`."""
 
 # Neither importlib.resources nor pathlib: importing them takes longer than a lookup.
 _TABLE_PATH = os.path.join(os.path.dirname(__file__), "data", "instance_types.tsv")  # noqa: PTH118, PTH120
@@ -29,7 +29,7 @@ _LONGEST_NAME_SHOWN = 40
 
 
 def format_row(limits: InstanceLimits) -> str:
-    """Write limits as a line of the table, without its line end."""
+    """Write limits as a line of the table, without its line end and without the trunk and branch ENIs."""
     return "\t".join(
         (
             limits.instance_type,
@@ -64,6 +64,7 @@ def parse_row(row: str) -> InstanceLimits:
             hypervisor=None if hypervisor == "metal" else hypervisor,
             vcpus=int(vcpus),
             efa=efa == "efa",
+            **known_branch_enis(name),
         )
     except (ValueError, IndexError) as error:
         raise InvalidArgument(f"not a row of the table of instance types ({', '.join(COLUMNS)}): {row!r}: {error}") from None

@@ -20,14 +20,15 @@ from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
 from vpcipam.node.pool_check import Forecast, check_pool
 from vpcipam.node.provisioner import Provisioner
-from vpcipam.node.view import is_trunk_expected, pool_view
+from vpcipam.node.reconcile import Differences
+from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
 from vpcipam.warmpool import Calm, Grow, PoolView, WarmPolicy, release_slots
 
@@ -238,18 +239,27 @@ class ControlLoop:
         if growth is not None and self._may_grow(calls.now_ns):
             actions += card.record(self._grow(card, growth, calls))
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
-            refusals = "; ".join(action.error for action in actions if action.error)
-            raise NodeError(
-                f"node {self.name} got no ENI for custom networking: {refusals or 'its type or MAX_ENI leaves no room for one'}"
-            )
+            why = "; ".join(action.error for action in actions if action.error) or self._why_no_eni(card, calls.now_ns)
+            raise NodeError(f"node {self.name} got no ENI for custom networking: {why}")
         return actions
+
+    def _why_no_eni(self, card: Card, now_ns: int) -> str:
+        """Why a card has no ENI for pods, though EC2 refused none."""
+        view = self.view(card, now_ns)
+        if view.trunk_takes_eni:
+            return (
+                f"it can have {view.eni_limit} ENIs, and ENABLE_POD_ENI keeps the last one for the trunk; turn it off, or allow more ENIs"
+            )
+        return "its type or MAX_ENI leaves no room for one"
 
     # --- ticks --------------------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.settle(now_ns)
-        if self._mode is not AddressMode.IPV6 and self.busy_until(now_ns) is None:
+        if self._mode is AddressMode.IPV6:
+            self._finished += self.reconcile(now_ns)
+        elif self.busy_until(now_ns) is None:
             if self.settings.provisioning_enabled and self.pace.may_check_pool(now_ns):
                 self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
@@ -329,8 +339,10 @@ class ControlLoop:
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with the metadata, and adopt or drop what EC2 confirms; see `Node.reconcile`."""
-        if self._mode is AddressMode.IPV6 or self.busy_until(now_ns) is not None:
+        if self.busy_until(now_ns) is not None:
             return ()
+        if self._mode is AddressMode.IPV6:
+            return self._find_trunk(now_ns)
         self.pace.note_reconcile(now_ns)
         calls = self._calls(now_ns)
         try:
@@ -376,12 +388,21 @@ class ControlLoop:
         taken = tuple(eni for eni in difference.new if eni.eni_id not in left_out)
         return [*refused, *card.apply(attrs.evolve(difference, new=taken), reason, now_ns)]
 
-    def _reconcile_due(self, now_ns: int) -> bool:
-        return self.pace.reconcile_due(now_ns) or self._trunk_expected
+    def _find_trunk(self, now_ns: int) -> tuple[Action, ...]:
+        """Add the trunk as soon as the metadata shows it: all that an IPv6 node looks for (ipamd: checkForTrunkENI)."""
+        card = self.cards[DEFAULT_NETWORK_CARD]
+        if not is_trunk_missing(card.datastore, self.settings):
+            return ()
+        try:
+            shown = self.ec2.instance_metadata(self._provisioner.instance_id, now_ns=now_ns)
+        except Ec2Error:
+            return ()
+        trunk = tuple(eni for eni in shown if eni.interface_type == "trunk" and card_index(eni) == card.index)
+        return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows the trunk", now_ns))
 
-    @property
-    def _trunk_expected(self) -> bool:
-        return is_trunk_expected(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+    def _reconcile_due(self, now_ns: int) -> bool:
+        """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""
+        return self.pace.reconcile_due(now_ns) or is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
@@ -392,12 +413,13 @@ class ControlLoop:
 
     def pass_over(self, now_ns: int) -> None:
         """Skip the ticks before `now_ns`, as if each had found nothing to do; see `Node.pass_over`."""
-        self.pace.pass_over(now_ns, every_tick=self._trunk_expected)
+        self.pace.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool, include_cleanup: bool) -> int | None:
         """The time of the next tick that will do something, None for never; see `Node.next_wakeup`."""
         if self._mode is AddressMode.IPV6:
-            return None
+            missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+            return self.pace.next_tick(now_ns) if include_reconcile and missing else None
         if self.pending:
             return self.pending[0][1].at_ns
         cards = self._forecasts(now_ns)

@@ -193,6 +193,11 @@ class Node(Pods):
         return self._loop.instance_id
 
     @property
+    def pod_subnet_id(self) -> str:
+        """The subnet of its pods: the ENIConfig's under custom networking, else its own."""
+        return self._loop.pod_subnet_id or self._loop.subnet_id
+
+    @property
     def started(self) -> bool:
         """Tell whether the node is started."""
         return self._started
@@ -235,6 +240,10 @@ class Node(Pods):
         with self._lock:
             self._loop.settle(now_ns)
             return self._loop.view(self._card(network_card), now_ns)
+
+    def asks_for_trunk(self, now_ns: int) -> bool:
+        """Tell whether its ipamd asks for a trunk ENI that its type takes and has room for (ipamd: tryEnableSecurityGroupsForPods)."""
+        return self._started and self.settings.takes_trunk(self.limits) and self.view(now_ns).trunk_has_room
 
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.

@@ -66,16 +66,15 @@ class Pace:
         """Note when the node last compared itself with EC2."""
         self._last_action_ns = now_ns
 
-    def pass_over(self, now_ns: int, *, every_tick: bool) -> None:
+    def pass_over(self, now_ns: int) -> None:
         """Assume that each comparison with EC2 due before `now_ns` took place and found no difference.
 
-        Args:
-            now_ns: the time, exclusive.
-            every_tick: a comparison is due at every tick, not only 60 s after the last pool action.
+        While a trunk is missing, comparisons are due more often. Their times don't matter: the one that finds the trunk sets the time of
+        the last one.
         """
-        first_ns = self.next_tick(self.anchor_ns if every_tick else self._last_action_ns + RECONCILE_INTERVAL_NS)
+        first_ns = self.next_tick(self._last_action_ns + RECONCILE_INTERVAL_NS)
         if first_ns < now_ns:
-            interval_ns = TICK_INTERVAL_NS if every_tick else RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS
+            interval_ns = RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS
             self._last_action_ns = max(self._last_action_ns, now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns)
 
     def may_check_pool(self, now_ns: int) -> bool:

@@ -224,7 +224,9 @@ class Provisioner:
         instance = calls.do(lambda now_ns: self.ec2.describe_instance(self.instance_id, now_ns=now_ns))
         count = sum(card_index(eni) == network_card for eni in instance.network_interfaces)
         if count >= self.eni_limit:
-            raise NodeError(f"network card {network_card} of {self.instance_id} has {count} ENIs by now, and takes no more")
+            trunk = any(eni.interface_type == "trunk" for eni in instance.network_interfaces if card_index(eni) == network_card)
+            enis = f"{count} ENIs by now{', with the trunk of ENABLE_POD_ENI' if trunk else ''}"
+            raise NodeError(f"network card {network_card} of {self.instance_id} has {enis}, and takes no more")
         return instance.free_device_index(network_card)
 
     def _attached_eni(self, eni_id: str, slot_count: int, calls: Calls) -> NetworkInterface:

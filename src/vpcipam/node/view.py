@@ -29,8 +29,8 @@ def add_eni(datastore: Datastore, eni: NetworkInterface, excluded_subnets: Conta
     )
 
 
-def is_trunk_expected(datastore: Datastore, settings: Settings) -> bool:
-    """Tell whether security groups for pods are on and the trunk ENI is not attached yet."""
+def is_trunk_missing(datastore: Datastore, settings: Settings) -> bool:
+    """Tell whether security groups for pods are on and no trunk ENI is attached, even if the instance type takes none."""
     return settings.enable_pod_eni and datastore.network_card == DEFAULT_NETWORK_CARD and not datastore.has_trunk
 
 
@@ -51,7 +51,7 @@ def pool_view(
         slots_per_eni=limits.slots_per_eni,
         eni_limit=settings.eni_limit(limits),
         unmanaged_eni_count=unmanaged_eni_count,
-        trunk_expected=is_trunk_expected(datastore, settings),
+        trunk_expected=is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
         custom_networking=settings.custom_network_cfg,
         max_pods=max_pods,
         stats=datastore.stats(now_ns),

@@ -5,12 +5,14 @@ the result is that of ipamd, with its reasons.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from vpcipam._arguments import require_integer
+from vpcipam._chance import Scatter
 from vpcipam._units import NS_PER_S, counted
 from vpcipam.action import Action
 from vpcipam.address import AddressMode
@@ -18,10 +20,16 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import PoolExhausted
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node import Node
+from vpcipam.node.calls import Calls
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
+from vpcipam.node.resource_controller import add_branch, attach_trunk
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats
 from vpcipam.warmpool import PoolView
+
+if TYPE_CHECKING:
+    from vpcipam.ec2.api import NetworkInterface
 
 PODS_LIMIT = 100_000
 """The most pods in a plan, far above what a node can run."""
@@ -29,11 +37,12 @@ PODS_LIMIT = 100_000
 
 @attrs.frozen
 class EniPlan:
-    """One ENI of the settled node. `secondary_ips` and `prefixes` are counts."""
+    """One ENI of the settled node. `secondary_ips` and `prefixes` are counts. The trunk has neither: it carries the branch ENIs."""
 
     network_card: int
     device_number: int
     primary: bool
+    trunk: bool
     secondary_ips: int
     prefixes: int
     assigned_ips: int
@@ -81,9 +90,14 @@ class NodePlan:
         pod_limit: The most pods with a VPC address that the node could run with these settings.
         limit_reason: What sets that limit.
         waiting_reason: Why pods wait; None if no pod does.
+        branch_pods: The number of pods with security groups, as given. Each has a branch ENI instead of an address of the pool.
+        branch_pods_assigned: How many of `branch_pods` the node can run beside `pods_assigned`; all of them count towards `max_pods`.
+        branch_pods_waiting: How many of `branch_pods` wait for a branch ENI.
+        branch_waiting_reason: Why pods with security groups wait; None if none does.
         total_ips: The addresses for pods; a prefix counts as 16 (in IPv6 mode as 2**48).
-        subnet_ips: The IPv4 addresses that the node takes from its subnets: `total_ips` (0 in IPv6 mode) and each ENI's primary IP.
-        ec2_calls: The number of EC2 calls since the node's start, by action.
+        subnet_ips: The IPv4 addresses that the node takes from its subnets: `total_ips` (0 in IPv6 mode), and the primary IP of each ENI,
+            the trunk and the branch ENIs included.
+        ec2_calls: The number of the node's EC2 calls since its start, by action; not those of the VPC resource controller for the trunk.
         settled: False if the node never settles but flaps between two sizes; the figures are those of the larger size.
         timeline: The node after its start, after each pod that made it act, and at the end.
     """
@@ -99,6 +113,10 @@ class NodePlan:
     pod_limit: int
     limit_reason: str
     waiting_reason: str | None
+    branch_pods: int
+    branch_pods_assigned: int
+    branch_pods_waiting: int
+    branch_waiting_reason: str | None
     enis: tuple[EniPlan, ...]
     total_ips: int
     assigned_ips: int
@@ -124,7 +142,8 @@ class NodePlan:
     def cluster(self) -> dict[str, Any]:
         """The figures of all nodes together."""
         names = ("pods", "pods_assigned", "pods_waiting", "eni_count", "total_ips", "assigned_ips", "available_ips", "prefix_count")
-        sums = {name: self.nodes * getattr(self, name) for name in (*names, "free_prefix_count", "subnet_ips")}
+        branch = ("branch_pods", "branch_pods_assigned", "branch_pods_waiting")
+        sums = {name: self.nodes * getattr(self, name) for name in (*names, "free_prefix_count", "subnet_ips", *branch)}
         return {"nodes": self.nodes, **sums, "ec2_calls": {action: self.nodes * count for action, count in self.ec2_calls.items()}}
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +163,10 @@ _DOCUMENT_NAMES = (
         "pod_limit",
         "limit_reason",
         "waiting_reason",
+        "branch_pods",
+        "branch_pods_assigned",
+        "branch_pods_waiting",
+        "branch_waiting_reason",
         "settled",
         "eni_count",
         "enis",
@@ -165,16 +188,18 @@ def plan(
     nodes: int = 1,
     max_pods: int | None = None,
     max_pods_by: MaxPodsBy | str | None = None,
+    branch_pods: int = 0,
 ) -> NodePlan:
     """Compute the steady state of a node.
 
     Args:
         instance_type: The name of a type, or its limits.
-        pods: The number of pods that need a VPC address, 0 or more. Host-network pods don't.
+        pods: The number of pods that need a VPC address, 0 or more. Host-network pods don't, nor do those of `branch_pods`.
         settings: The settings of the aws-node container; None for the manifest as AWS ships it.
         nodes: The number of such nodes in the cluster, 1 or more.
         max_pods: The kubelet's limit, 1 or more; None for what `max_pods_by` sets.
         max_pods_by: What sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
+        branch_pods: The number of pods with security groups (a SecurityGroupPolicy selects them), 0 or more. They come after `pods`.
 
     Raises:
         UnknownInstanceType: The table has no such type.
@@ -187,14 +212,18 @@ def plan(
     >>> answer.decisions[-1].action.reason
     'available 2 < WARM_ENI_TARGET 1 × 3 addresses'
     """
-    for name, number, minimum in (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1)):
+    counts = (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1), ("branch_pods", branch_pods, 0))
+    for name, number, minimum in counts:
         require_integer(name, number, minimum, PODS_LIMIT)
     run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods, max_pods_by)
     run.start()
     for _ in range(pods):
         if not run.add_pod():
             break
-    return run.result(pods, nodes)
+    for _ in range(branch_pods):
+        if not run.add_branch_pod():
+            break
+    return run.result(pods, branch_pods, nodes)
 
 
 class _Run:
@@ -214,15 +243,32 @@ class _Run:
             max_pods=max_pods,
             max_pods_by=max_pods_by,
         )
-        self._calls_before = self._ec2.call_counts
+        self._trunk: NetworkInterface | None = None
+        self._calls_before = Counter(self._ec2.call_counts)
         self._now_ns = 0
         self._pods = 0
         self._settled = True
         self._waiting_reason: str | None = None
+        self._branch_pods = 0
+        self._branch_waiting_reason: str | None = None
         self._stages: list[Stage] = []
 
     def start(self) -> None:
-        self._record_stage(list(self._node.start(self._now_ns)))
+        node = self._node
+        actions = list(node.start(self._now_ns))
+        if node.asks_for_trunk(self._now_ns):
+            calls = Calls(self._ec2, self._now_ns, Scatter(0))
+            with self._uncounted_calls():
+                self._trunk = attach_trunk(self._ec2, node, calls)
+            actions += node.reconcile(self._now_ns)
+        self._record_stage(actions)
+
+    @contextmanager
+    def _uncounted_calls(self) -> Iterator[None]:
+        """Make calls of the VPC resource controller: they are not the node's."""
+        before = Counter(self._ec2.call_counts)
+        yield
+        self._calls_before += Counter(self._ec2.call_counts) - before
 
     def add_pod(self) -> bool:
         """Add a pod and let the node settle; return False if the pod has to wait."""
@@ -239,6 +285,36 @@ class _Run:
         self._pods += 1
         self._record_stage([])
         return True
+
+    def add_branch_pod(self) -> bool:
+        """Add a pod with security groups, on a branch ENI of its own; return False if it has to wait."""
+        self._branch_waiting_reason = self._why_no_branch()
+        if self._trunk is None or self._branch_waiting_reason is not None:
+            return False
+        self._branch_pods += 1
+        with self._uncounted_calls():
+            add_branch(self._ec2, self._trunk, self._branch_pods, self._now_ns)
+        self._record_stage([])
+        return True
+
+    def _why_no_branch(self) -> str | None:
+        """Why one more pod with security groups has to wait, None if it can run."""
+        limits = self._node.limits
+        if not self._node.settings.enable_pod_eni:
+            return "ENABLE_POD_ENI is off, so no trunk ENI carries branch ENIs; set it to true"
+        if not limits.trunk_compatible:
+            return f"{limits.instance_type} takes no trunk ENI; use a type with branch ENIs"
+        if self._trunk is None:
+            return (
+                f"a node with {self._node.settings.eni_limit(limits)} ENI has no room for the trunk; use a larger type or a higher MAX_ENI"
+            )
+        if limits.branch_eni_limit is None:
+            return f"the number of branch ENIs that {limits.instance_type} takes is not known; give its limits with branch_eni_limit"
+        if self._branch_pods >= limits.branch_eni_limit:
+            return f"{limits.instance_type} takes {counted(limits.branch_eni_limit, 'branch ENI')}"
+        if self._pods + self._branch_pods >= self._node.max_pods - HOST_NETWORK_PODS:
+            return f"max pods {self._node.max_pods} − {HOST_NETWORK_PODS} host-network pods − {counted(self._pods, 'other pod')}"
+        return None
 
     def _why_waiting(self) -> str:
         view = self._node.view(self._now_ns)
@@ -257,16 +333,16 @@ class _Run:
         """Let the node settle and record its figures."""
         actions += self._settle()
         stats = [self._node.stats(self._now_ns, datastore.network_card) for datastore in self._node.datastores]
-        enis = self._enis()
+        eni_count = len(self._enis()) + self._trunk_is_unmanaged
         total = sum(each.total_count for each in stats)
         stage = Stage(
             pods=self._pods,
-            eni_count=len(enis),
+            eni_count=eni_count,
             prefix_count=sum(each.prefix_count for each in stats),
             total_ips=total,
             assigned_ips=sum(each.assigned_count for each in stats),
             available_ips=sum(each.available_count for each in stats),
-            subnet_ips=len(enis) + (0 if self._node.mode is AddressMode.IPV6 else total),
+            subnet_ips=eni_count + self._branch_pods + (0 if self._node.mode is AddressMode.IPV6 else total),
             decisions=tuple(Decision(self._pods, action.at_ns / NS_PER_S, action) for action in actions),
         )
         self._stages.append(stage)
@@ -303,9 +379,21 @@ class _Run:
     def _enis(self) -> list[tuple[int, EniStats]]:
         return [(datastore.network_card, eni) for datastore in self._node.datastores for eni in datastore.eni_stats(self._now_ns)]
 
-    def result(self, pods: int, nodes: int) -> NodePlan:
+    @property
+    def _trunk_is_unmanaged(self) -> bool:
+        """Whether ipamd leaves the trunk alone, as it does with MANAGE_UNTAGGED_ENI off."""
+        return self._trunk is not None and not self._node.datastores[DEFAULT_NETWORK_CARD].has_trunk
+
+    def result(self, pods: int, branch_pods: int, nodes: int) -> NodePlan:
         node, last = self._node, self._stages[-1]
         pod_limit, limit_reason = _pod_limit(node.view(self._now_ns), node)
+        enis = [_eni_plan(card, eni, node.mode) for card, eni in self._enis()]
+        if self._trunk_is_unmanaged:
+            enis.append(
+                EniPlan(
+                    DEFAULT_NETWORK_CARD, node.limits.eni_limit - 1, primary=False, trunk=True, secondary_ips=0, prefixes=0, assigned_ips=0
+                )
+            )
         return NodePlan(
             instance_type=node.limits.instance_type,
             mode=node.mode,
@@ -318,14 +406,18 @@ class _Run:
             pod_limit=pod_limit,
             limit_reason=limit_reason,
             waiting_reason=self._waiting_reason,
-            enis=tuple(_eni_plan(card, eni, node.mode) for card, eni in self._enis()),
+            branch_pods=branch_pods,
+            branch_pods_assigned=self._branch_pods,
+            branch_pods_waiting=branch_pods - self._branch_pods,
+            branch_waiting_reason=self._branch_waiting_reason,
+            enis=tuple(enis),
             total_ips=last.total_ips,
             assigned_ips=last.assigned_ips,
             available_ips=last.available_ips,
             prefix_count=last.prefix_count,
             free_prefix_count=sum(eni.free_prefix_count for _, eni in self._enis()),
             subnet_ips=last.subnet_ips,
-            ec2_calls=dict(sorted((Counter(self._ec2.call_counts) - Counter(self._calls_before)).items())),
+            ec2_calls=dict(sorted((Counter(self._ec2.call_counts) - self._calls_before).items())),
             settled=self._settled,
             timeline=tuple(stage for stage in self._stages if stage.decisions or stage is last or stage is self._stages[0]),
         )
@@ -337,6 +429,7 @@ def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
         network_card=card,
         device_number=eni.device_number,
         primary=eni.primary,
+        trunk=eni.trunk,
         secondary_ips=0 if in_prefixes else eni.slot_count,
         prefixes=eni.slot_count if in_prefixes else 0,
         assigned_ips=eni.pod_count,
@@ -349,11 +442,11 @@ def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
     kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
     if view.mode is AddressMode.IPV6:
         return by_kubelet, kubelet
-    eni_count = view.eni_limit - view.trunk_expected - view.custom_networking
+    eni_count = view.pod_eni_limit
     by_addresses = eni_count * view.slots_per_eni * view.unit
-    addresses = f"{counted(eni_count, 'ENI')} for pods × {counted(view.slots_per_eni, 'slot')}" + (
-        f" × {view.unit}" if view.unit > 1 else ""
-    )
+    addresses = f"{counted(eni_count, 'ENI')} for pods × {counted(view.slots_per_eni, 'slot')}"
+    addresses += f" × {view.unit}" if view.unit > 1 else ""
+    addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 

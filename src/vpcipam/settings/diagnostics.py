@@ -6,7 +6,7 @@ from typing import Literal
 from attrs import field, frozen
 from attrs.validators import in_, instance_of
 
-from vpcipam.settings.variables import MISTAKEN_NAMES, VARIABLES, Variable, is_ambient, nearest_variable
+from vpcipam.settings.variables import MISTAKEN_NAMES, VARIABLES, Variable, is_ambient, nearest_variable, parse_int
 
 Level = Literal["error", "warning", "info"]
 _RANKS = {"error": 0, "warning": 1, "info": 2}
@@ -19,7 +19,7 @@ class Diagnostic:
 
     Attributes:
         variable: The name of the environment variable, as it was written.
-        level: `error`: ipamd or Kubernetes refuses this. `warning`: probably a mistake. `info`: good to know.
+        level: `error`: the container, Kubernetes or vpcipam refuses this. `warning`: probably a mistake. `info`: good to know.
         message: What is wrong or worth knowing.
         suggestion: What to do about it; empty if there is nothing to do.
     """
@@ -36,6 +36,11 @@ class Diagnostic:
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Sort by level, errors first; within a level, keep the order."""
     return tuple(sorted(diagnostics, key=lambda diagnostic: _RANKS[diagnostic.level]))
+
+
+def never_starts(variable: str, program: str, reason: str, suggestion: str) -> Diagnostic:
+    """Return the diagnostic of a value with which the container or ipamd exits, so that the node never becomes ready."""
+    return Diagnostic(variable, "error", f"{program} exits at its start, so no pod runs: {reason}", suggestion)
 
 
 def diagnose_variables(variables: Mapping[str, str]) -> Iterator[Diagnostic]:
@@ -64,11 +69,15 @@ def diagnose_name(name: str) -> Diagnostic | None:
 
 def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
     if variable.name == "NETWORK_POLICY_ENFORCING_MODE" and text.lower() not in _POLICY_MODES:
-        return Diagnostic(variable.name, "error", f"ipamd refuses to start with {_shorten(text)}", f"use one of {', '.join(_POLICY_MODES)}")
+        return never_starts(variable.name, "ipamd", f"{shorten(text)} is no mode", f"use one of {', '.join(_POLICY_MODES)}")
     if variable.parse(text) is not None or text == variable.default:
         return None
+    if variable.kind == "int" and (parse_int(text) or 0) > variable.maximum:
+        return Diagnostic(variable.name, "error", f"{text} s is more than vpcipam can count", f"write {variable.maximum} or less")
+    if variable.kind == "text" and not variable.acts_on_addresses:  # some of them are then used as they are, others not
+        return Diagnostic(variable.name, "info", f"is empty; if it is not set, ipamd takes {variable.default}", _expected(variable))
     level: Level = "warning" if variable.acts_on_addresses else "info"
-    message = f"{_shorten(text)} can't be used; ipamd takes its default, {variable.format(variable.default)}"
+    message = f"{shorten(text)} can't be used; ipamd takes its default, {variable.format(variable.default)}"
     return Diagnostic(variable.name, level, message, _expected(variable))
 
 
@@ -81,7 +90,7 @@ def _expected(variable: Variable) -> str:
     return "write a text, or leave the variable out"
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     """Quote a text, cut short, for a message of one line."""
     return repr(text if len(text) <= _LONGEST_TEXT_SHOWN else text[:_LONGEST_TEXT_SHOWN] + "...")
 

@@ -8,7 +8,7 @@ from attrs import Factory, define, frozen
 from vpcipam.errors import ManifestError
 from vpcipam.settings.diagnostics import Diagnostic, Level, diagnose_name
 from vpcipam.settings.documents import kind_of, shown
-from vpcipam.settings.variables import VARIABLES
+from vpcipam.settings.variables import VARIABLES, scalar_text
 
 CONTAINER = "aws-node"
 MOST_VARIABLES = 1_000  # a real container has about 30
@@ -136,10 +136,4 @@ def _text_value(reader: VariableReader, name: str, value: object) -> str:
 
 def render(value: object) -> str:
     """Write a scalar as Helm and Kubernetes would: true, not True; 5, not 5.0. A list or a mapping, which can be huge, gives no text."""
-    if isinstance(value, list | Mapping):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return "" if isinstance(value, list | Mapping) else scalar_text(value)

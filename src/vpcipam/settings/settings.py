@@ -6,17 +6,20 @@ start can be read too, so that all errors show at once; `Settings.check` refuses
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import attrs
 
 from vpcipam._arguments import boolean_field, integer_field, require_integer
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, counted
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument, SettingsError
 from vpcipam.limits import InstanceLimits, instance_limits
-from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, sort_diagnostics
-from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value
+from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, never_starts, sort_diagnostics
+from vpcipam.settings.entry_point import entry_point_refusals
+from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value, explain, variable_text
+
+Origin = Literal["file", "manifest", "default"]
 
 
 def _text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -47,7 +50,7 @@ class Settings:
         enable_ipv6: Pods get IPv6 addresses.
         ip_cooldown_period_s: The cooldown of a released address, in seconds.
         custom_network_cfg: Pods use the subnet of an ENIConfig; the primary ENI gives them no addresses.
-        enable_pod_eni: One ENI is kept for the trunk of security groups for pods.
+        enable_pod_eni: Security groups for pods; see `takes_trunk`.
         enable_subnet_discovery: New ENIs go to the suitable subnet with the most free addresses.
         enable_multi_nic: The network cards above 0 are managed too.
         manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
@@ -88,6 +91,8 @@ class Settings:
     # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
     _reading: tuple[Diagnostic, ...] = attrs.field(default=(), eq=False, repr=False)
+    # For `origin_of`: the names that the document, mapping or changes set; the shipped manifest set the others.
+    _own: frozenset[str] = attrs.field(default=frozenset(), eq=False, repr=False)
     _document: str = attrs.field(default="", eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
@@ -96,14 +101,14 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Read variables as ipamd does.
 
-        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is
-        0; the shipped manifest has 1. One variable differs: a missing ENABLE_IPv4 is on if ENABLE_IPv6 is off, because ipamd would not
-        start with both off.
+        A variable that is missing, or whose text ipamd can't use, gets ipamd's default. For WARM_PREFIX_TARGET this default is 0; the
+        shipped manifest has 1. So prefix delegation alone never starts, and `check` refuses it. One variable differs: a missing ENABLE_IPv4
+        is on if ENABLE_IPv6 is off, because ipamd would not start with both off.
 
         Raises:
             TypeError: A name or a value is not text.
         """
-        return cls._read(_checked(variables), ())
+        return cls._read(_environment(variables), (), frozenset(variables))
 
     @classmethod
     def from_daemonset(cls, source: str | os.PathLike[str] | TextIO) -> "Settings":
@@ -125,27 +130,35 @@ class Settings:
         notes = found.diagnostics
         if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
             notes += (Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"'),)
-        return cls._read(found.texts, notes, found.document)
+        return cls._read(found.texts, notes, found.own, found.document)
 
     @classmethod
-    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], document: str = "") -> "Settings":
+    def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], own: frozenset[str], document: str = "") -> "Settings":
         values = _parse_all(texts)
         values.setdefault("enable_ipv4", not values["enable_ipv6"])
-        return cls(**values, texts=tuple(texts.items()), reading=reading, document=document)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
+        return cls(**values, texts=tuple(texts.items()), reading=reading, own=own, document=document)  # type: ignore[arg-type] # VARIABLE_OF_SETTING gives the right types
 
-    def with_variables(self, changes: Mapping[str, str | None]) -> "Settings":
+    def with_variables(self, changes: Mapping[str, str | float | None]) -> "Settings":
         """Change single variables, read as ipamd reads them; None removes a variable.
 
+        Numbers and booleans are written as Helm writes them: True as `true`, 5 and 5.0 as `5`.
+
         Raises:
-            TypeError: A name or a value is not text.
+            TypeError: A name is not text, or a value is neither text, a whole number, a boolean nor None.
+            InvalidArgument: A number is beyond 64 bits.
+
+        Example:
+            >>> Settings().with_variables({"WARM_IP_TARGET": 5, "WARM_ENI_TARGET": None}).warm_ip_target
+            5
         """
         texts = dict(self.variables)
-        for name, text in changes.items():
-            if text is None:
+        for name, value in _mapping(changes).items():
+            if value is None:
                 texts.pop(name, None)
             else:
-                texts |= _checked({name: text})
-        return self._read(texts, tuple(note for note in self._reading if note.variable not in changes), self._document)
+                texts[name] = variable_text(name, value)
+        notes = tuple(note for note in self._reading if note.variable not in changes)
+        return self._read(texts, notes, self._own.union(changes), self._document)
 
     # --- what they mean --------------------------------------------------------------------------------------------------
 
@@ -160,6 +173,21 @@ class Settings:
             if read[setting] != value:
                 texts[variable.name] = variable.format(value)
         return texts
+
+    def origin_of(self, name: str) -> Origin:
+        """Return where the value of a variable comes from.
+
+        `file`: the document, mapping or change that made these settings sets it. `manifest`: the manifest that AWS ships does; Helm values
+        and add-on configuration apply on top of it, a DaemonSet does not. `default`: it is not set, and ipamd takes its default.
+
+        Raises:
+            InvalidArgument: The variable is not set, and no release reads one of that name.
+        """
+        text = self.variables.get(name)
+        if text is None:
+            explain(name)
+            return "default"
+        return "file" if name in self._own or text != dict(self._texts).get(name) else "manifest"
 
     @property
     def document(self) -> str:
@@ -197,6 +225,10 @@ class Settings:
         """The most ENIs on each network card: what the type allows on the default card, or MAX_ENI if that is lower (ipamd: getMaxENI)."""
         type_limit = instance_limits(limits).eni_limit
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
+
+    def takes_trunk(self, limits: str | InstanceLimits) -> bool:
+        """Whether a node keeps room for a trunk ENI: ENABLE_POD_ENI is on, and the instance type takes one."""
+        return self.enable_pod_eni and instance_limits(limits).trunk_compatible
 
     def address_mode(self, limits: str | InstanceLimits) -> AddressMode:
         """Return what an instance's slots hold.
@@ -240,7 +272,9 @@ class Settings:
         return self._diagnose(instance_limits(limits))
 
     def check(self, limits: str | InstanceLimits | None = None) -> None:
-        """Refuse settings that ipamd or Kubernetes would refuse.
+        """Refuse settings with which the node would never become ready.
+
+        The container's entry point, ipamd or Kubernetes refuses them; see docs/ipamd.md, "What never starts".
 
         Raises:
             SettingsError: There is a diagnostic of level `error`; the message lists all of them.
@@ -250,18 +284,32 @@ class Settings:
             raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
-        found = [*self._reading, *diagnose_variables(dict(self._texts)), *_refusals(self, limits), *_likely_mistakes(self)]
+        texts = self.variables
+        refusals = list(entry_point_refusals(texts))
+        refused = {found.variable for found in refusals}
+        single = [found for found in diagnose_variables(texts) if found.variable not in refused]
+        found = [*self._reading, *refusals, *single, *_refusals(self, limits), *_likely_mistakes(self), *_trunk_remarks(self, limits)]
         if limits is not None:
             found += _type_mismatches(self, limits)
         return sort_diagnostics(found)
 
 
-def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
+def _mapping(variables: Mapping[Any, Any]) -> dict[str, Any]:
+    """Refuse anything but a mapping whose keys are names."""
     if not isinstance(variables, Mapping):
         raise TypeError(f"variables must be a mapping from names to texts, not {type(variables).__name__}")
-    for name, text in variables.items():
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise TypeError(f"variable {name!r} must be a str with a str, not {type(name).__name__} with {type(text).__name__} ({text!r})")
+    for name in variables:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a variable must be a str, not {type(name).__name__} ({name!r})")
+    return dict(variables)
+
+
+def _environment(variables: Mapping[Any, Any]) -> dict[str, str]:
+    """Refuse anything but texts, which are all that an environment can have."""
+    for name, text in _mapping(variables).items():
+        if not isinstance(text, str):
+            advice = "an environment has texts only; Settings.with_variables takes whole numbers and booleans too"
+            raise TypeError(f"{name} must be a str, not {type(text).__name__} ({text!r}): {advice}")
     return dict(variables)
 
 
@@ -281,26 +329,23 @@ def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
 
 def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
     """Find combinations with which ipamd refuses to start."""
+    for variable, reason, suggestion in _contradictions(settings, limits):
+        yield never_starts(variable, "ipamd", reason, suggestion)
+
+
+def _contradictions(settings: Settings, limits: InstanceLimits | None) -> Iterator[tuple[str, str, str]]:
     if settings.enable_ipv4 and settings.enable_ipv6:
-        yield Diagnostic(
-            "ENABLE_IPv6",
-            "error",
-            "IPv4 and IPv6 are both on; ipamd has no dual stack",
-            "set ENABLE_IPv4 or ENABLE_IPv6 to false",
-        )
+        yield "ENABLE_IPv6", "IPv4 and IPv6 are both on; ipamd has no dual stack", "set ENABLE_IPv4 or ENABLE_IPv6 to false"
     if not settings.enable_ipv4 and not settings.enable_ipv6:
-        yield Diagnostic("ENABLE_IPv4", "error", "IPv4 and IPv6 are both off", "set ENABLE_IPv4 or ENABLE_IPv6 to true")
+        yield "ENABLE_IPv4", "IPv4 and IPv6 are both off", "set ENABLE_IPv4 or ENABLE_IPv6 to true"
     if not settings.enable_ipv6:
         return
     if not settings.enable_prefix_delegation:
-        yield Diagnostic("ENABLE_PREFIX_DELEGATION", "error", "IPv6 needs prefix delegation", "set ENABLE_PREFIX_DELEGATION to true")
+        yield "ENABLE_PREFIX_DELEGATION", "IPv6 needs prefix delegation", "set ENABLE_PREFIX_DELEGATION to true"
     elif limits is not None and not limits.supports_prefixes:
-        message = f"IPv6 needs prefixes, and {limits.instance_type} (Xen) has none"
-        yield Diagnostic("ENABLE_IPv6", "error", message, "use a nitro or bare-metal type")
+        yield "ENABLE_IPv6", f"IPv6 needs prefixes, and {limits.instance_type} (Xen) has none", "use a nitro or bare-metal type"
     if settings.custom_network_cfg:
-        yield Diagnostic(
-            "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error", "IPv6 and custom networking exclude each other", "turn one of the two off"
-        )
+        yield "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "IPv6 and custom networking exclude each other", "turn one of the two off"
 
 
 def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
@@ -316,13 +361,6 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
             "the container do not even start",
             "set WARM_IP_TARGET too",
         )
-    if settings.enable_prefix_delegation and not settings.warm_prefix_target and not settings.ip_targets_defined:
-        yield Diagnostic(
-            "WARM_PREFIX_TARGET",
-            "warning",
-            "is 0 and no IP target is set, with prefix delegation: the container's entry point refuses to start ipamd",
-            "set WARM_PREFIX_TARGET, WARM_IP_TARGET or MINIMUM_IP_TARGET to 1 or more",
-        )
     if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
         yield Diagnostic(
             "WARM_ENI_TARGET",
@@ -336,8 +374,6 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
             "is 0: an address can belong to a new pod while other nodes still send it the old pod's traffic",
             "leave it at 30, or at least above the time that kube-proxy takes",
         )
-    if settings.enable_pod_eni:
-        yield Diagnostic("ENABLE_POD_ENI", "info", "keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
     if settings.custom_network_cfg and settings.max_eni == 1:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
     if settings.provisioning_disabled_by is not None:
@@ -409,15 +445,49 @@ def _type_mismatches(settings: Settings, limits: InstanceLimits) -> Iterator[Dia
     eni_limit = settings.eni_limit(limits)
     if settings.custom_network_cfg and eni_limit == 1 and settings.max_eni != 1:
         yield _no_eni_for_pods("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", f"{name} takes only 1 ENI")
-    if settings.enable_pod_eni and eni_limit <= 1 + settings.custom_network_cfg:
+    if settings.enable_multi_nic and len(limits.network_cards) == 1:
+        yield Diagnostic("ENABLE_MULTI_NIC", "info", f"{name} has only one network card")
+
+
+def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
+    """Say what ENABLE_POD_ENI does: what it takes from the node, and whether pods with security groups can run."""
+    if not settings.enable_pod_eni:
+        return
+    if limits is not None and not limits.trunk_compatible:
         yield Diagnostic(
             "ENABLE_POD_ENI",
             "warning",
-            f"a node of {name} with {eni_limit} ENIs has no room for the trunk",
+            f"{limits.instance_type} takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there",
+            "use a type with branch ENIs (`vpcipam limits` shows them) for these pods",
+        )
+        return
+    if settings.enable_ipv6:
+        return
+    some = "on types that take a trunk ENI, " if limits is None else ""
+    yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
+    if limits is None:
+        return
+    eni_limit = settings.eni_limit(limits)
+    limited_by = (
+        f"MAX_ENI {settings.max_eni}"
+        if eni_limit < limits.eni_limit
+        else f"{limits.instance_type}, which takes {counted(eni_limit, 'ENI')}"
+    )
+    if eni_limit == 1:
+        yield Diagnostic(
+            "ENABLE_POD_ENI",
+            "warning",
+            f"with {limited_by}, a node has no room for the trunk: pods with security groups can't run there",
             "use a larger type or a higher MAX_ENI",
         )
-    if settings.enable_multi_nic and len(limits.network_cards) == 1:
-        yield Diagnostic("ENABLE_MULTI_NIC", "info", f"{name} has only one network card")
+    elif eni_limit == 2 and settings.custom_network_cfg:
+        yield Diagnostic(
+            "ENABLE_POD_ENI",
+            "warning",
+            f"with {limited_by}, the trunk takes the only ENI beside the primary one, which gives pods no addresses under custom "
+            "networking: the node never becomes ready",
+            "allow 3 ENIs or more",
+        )
 
 
 def _no_eni_for_pods(variable: str, reason: str) -> Diagnostic:

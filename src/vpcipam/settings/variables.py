@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from vpcipam._pool_refusals import TIME_MAX_NS
 from vpcipam._units import NS_PER_S
 from vpcipam.errors import InvalidArgument
 
@@ -20,8 +21,8 @@ Kind = Literal["bool", "int", "text"]
 MAX_INT = 2**63 - 1
 """The largest `int` of ipamd, which runs on 64-bit machines."""
 
-MAX_COOLDOWN_S = MAX_INT // NS_PER_S
-"""The longest cooldown that ipamd's count of nanoseconds can hold, in seconds: 292 years."""
+MAX_COOLDOWN_S = TIME_MAX_NS // NS_PER_S
+"""The longest cooldown that the pools can count, in seconds: 146 years."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -94,6 +95,29 @@ def parse_int(text: str) -> int | None:
     return number if -MAX_INT - 1 <= number <= MAX_INT else None
 
 
+def scalar_text(value: object) -> str:
+    """Write a scalar as Helm and Kubernetes do: true, not True; 5, not 5.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def variable_text(name: str, value: object) -> str:
+    """Write a variable's value as Helm does: a text as it is, True as "true", 5 and 5.0 as "5".
+
+    Raises:
+        TypeError: The value is of another kind, or a float with a fraction.
+        InvalidArgument: It is a number beyond 64 bits.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, int) and not (isinstance(value, float) and value.is_integer()):
+        raise TypeError(f"{name} must be a text, a whole number, true or false, not {type(value).__name__} ({value!r})")
+    if not -MAX_INT - 1 <= value <= MAX_INT:
+        raise InvalidArgument(f"{name} is a number beyond 64 bits, which ipamd can't read; write a smaller one")
+    return scalar_text(value)
+
+
 # Name, kind, default, text in the shipped manifest (None: not in it), effect.
 _Row = tuple[str, Kind, Value, str | None, str]
 
@@ -114,7 +138,7 @@ _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
         "false",
         "puts pods into the subnet of an ENIConfig, and none on the primary ENI",
     ),
-    ("ENABLE_POD_ENI", "bool", False, "false", "keeps one ENI for the trunk of security groups for pods"),
+    ("ENABLE_POD_ENI", "bool", False, "false", "security groups for pods: keeps one ENI for their trunk, on types that take one"),
     ("ENABLE_SUBNET_DISCOVERY", "bool", True, "true", "puts new ENIs into the matching subnet with the most free addresses"),
     ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too"),
     ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
@@ -133,7 +157,7 @@ _OTHERS: tuple[_Row, ...] = (
     ("AWS_VPC_CNI_NODE_PORT_SUPPORT", "bool", True, "true", "makes node ports work on the primary interface"),
     ("AWS_VPC_ENI_MTU", "int", 9001, "9001", "sets the MTU of ENIs"),
     ("AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER", "bool", True, None, "set the primary interface's rp_filter in old releases; no longer read"),
-    ("AWS_VPC_K8S_CNI_CONNMARK", "int", 128, None, "picks the mark bit for traffic from outside"),
+    ("AWS_VPC_K8S_CNI_CONNMARK", "text", "0x80", None, "picks the mark bit for traffic from outside"),
     ("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "text", "", None, "keeps traffic to these CIDRs from source NAT"),
     ("AWS_VPC_K8S_CNI_EXTERNALSNAT", "bool", False, "false", "turns the node's source NAT off; something else must do it"),
     ("AWS_VPC_K8S_CNI_LOGLEVEL", "text", "DEBUG", "DEBUG", "sets ipamd's log level"),

@@ -227,7 +227,7 @@ PROGRAMS = st.builds(
         {
             "WARM_ENI_TARGET": st.sampled_from("012"),
             "WARM_IP_TARGET": st.sampled_from(["0", "0", "2", "9"]),
-            "WARM_PREFIX_TARGET": st.sampled_from("012"),
+            "WARM_PREFIX_TARGET": st.sampled_from(["00", "1", "2"]),  # "00" is 0 to ipamd, and passes the entry point
             "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
             "ENABLE_SUBNET_DISCOVERY": st.sampled_from(["true", "false"]),
             "ENABLE_MULTI_NIC": st.sampled_from(["true", "false"]),

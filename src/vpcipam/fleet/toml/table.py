@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ _UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": S_PER_HOUR, "d": S_PER_DAY}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
+_INT_MAX = 2**63 - 1
+_TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
 MAX_COUNT = 10**9
@@ -166,6 +169,39 @@ class Table:
         for key in self._values:
             if key not in known:
                 raise self.refusal(key, f"there is no such key{nearest(key, known)}; there are {', '.join(known)}")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse a TOML document.
+
+    Raises:
+        TOMLDecodeError: it is not TOML.
+        ScenarioError: Python can't read it, because a number is too long or tables are nested too deeply.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # tomllib leaves a number of more than 4,300 digits to Python, which refuses it
+        raise ScenarioError(_TOO_LONG) from None
+    except RecursionError:
+        raise ScenarioError("the document is nested too deeply to be read") from None
+
+
+def refuse_long_numbers(where: str, value: object) -> None:
+    """Refuse a document with a whole number beyond the 64 bits of TOML; tomllib reads a hexadecimal one of any length.
+
+    Raises:
+        ScenarioError: there is one; the message begins with `where` and the path of its key.
+    """
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            refuse_long_numbers(f"{where}{'' if where.endswith(': ') else '.'}{key}", each)
+    elif isinstance(value, list):
+        for place, each in enumerate(value, 1):
+            refuse_long_numbers(f"{where}.{table_name(each, place - 1) if isinstance(each, Mapping) else place}", each)
+    elif isinstance(value, int) and not -_INT_MAX - 1 <= value <= _INT_MAX:
+        raise ScenarioError(f"{where}: {_TOO_LONG}")
 
 
 def nearest(text: str, names: Iterable[str]) -> str:
