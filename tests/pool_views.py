@@ -75,6 +75,7 @@ def view(
     cooling=None,
     aware=False,
     hold=False,
+    card=0,
 ):
     """A view whose totals are the sums over its ENIs."""
     total = sum(each.total_count for each in enis)
@@ -94,6 +95,7 @@ def view(
         enis=enis,
         cooldown_aware=aware,
         hold_cooling_cidrs=hold,
+        network_card=card,
     )
 
 
@@ -140,6 +142,7 @@ def pools(draw, *, plain=False):
         custom=draw(st.booleans()),
         max_pods=draw(st.sampled_from([1, 16, 17, 110])),
         aware=not plain and draw(st.booleans()),
+        card=draw(st.sampled_from([0, 0, 1])),
     )
     ip_targets = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (None, None)]))
     warm_ip, minimum = (draw(SMALL) if each is None else each for each in ip_targets)

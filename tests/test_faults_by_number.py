@@ -17,7 +17,11 @@ FAULTS = {
     11: "an empty sandbox key is taken",
     12: "a CIDR off its grid is taken",
     13: "totals, gauges and files are left behind",
+    14: "a CIDR that comes back at once loses its pods",
+    15: "removing a pod gives back its mode's last prefixes",
+    16: "custom networking gives a person's address to a pod",
     17: "a restart forgets what was given back",
+    18: "a table allows ENIs that the default card doesn't take",
 }
 
 

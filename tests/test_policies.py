@@ -210,7 +210,7 @@ def test_azure_keeps_its_target_in_whole_prefixes():
 @given(data=st.data(), share=st.integers(1, 32))
 def test_azure_with_a_batch_of_one_prefix_decides_as_ipamd_with_its_buffer_as_warm_ip_target(data, share):
     pool, _ = data.draw(pools(plain=True).filter(lambda each: each[0].mode is AddressMode.PREFIX))
-    pool = attrs.evolve(pool, max_pods=10**6)
+    pool = attrs.evolve(pool, max_pods=10**6, network_card=0)
     theirs = AzureCnsPolicy(batch=16, buffer_percent=100 * share // 4, max_ips=10**6)  # 25, 50, … percent are 4, 8, … addresses
     ours, settings = IpamdPolicy(), targets(4 * share)
     assert asked(theirs.grow(pool, settings)) == asked(ours.grow(pool, settings))

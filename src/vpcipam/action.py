@@ -79,10 +79,12 @@ class Restart:
     Attributes:
         actions: what the node did, as `Node.start` returns it.
         cards: what was restored from the journal of each managed network card, ascending.
+        network_cards: the indexes of these cards. A card that has nothing but an EFA-only ENI is missing.
     """
 
     actions: tuple[Action, ...]
     cards: tuple[Restoration, ...]
+    network_cards: tuple[int, ...]
 
     @property
     def quarantined(self) -> tuple[Quarantined, ...]:
@@ -91,4 +93,4 @@ class Restart:
 
     def __str__(self) -> str:
         """Write it as one log line."""
-        return "; ".join(f"network card {index}: {card}" for index, card in enumerate(self.cards))
+        return "; ".join(f"network card {index}: {card}" for index, card in zip(self.network_cards, self.cards, strict=False))

@@ -133,7 +133,7 @@ _CALLS = {
         for name in (
             *("create_network_interface", "attach_network_interface", "modify_network_interface_attribute"),
             *("detach_network_interface", "delete_network_interface", "assign_private_ip_addresses", "unassign_private_ip_addresses"),
-            *("assign_ipv6_addresses", "describe_network_interfaces", "describe_subnets"),
+            *("assign_ipv6_addresses", "describe_network_interfaces", "describe_subnets", "create_tags"),
         )
     },
 }

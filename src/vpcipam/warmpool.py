@@ -27,7 +27,7 @@ class PoolView:
 
     Attributes:
         slots_per_eni: the IPv4 addresses that an ENI can have, without its primary one.
-        eni_limit: the most ENIs on the card: the type's limit, or MAX_ENI if that is lower.
+        eni_limit: the most ENIs on the card, as far as ipamd knows: the type's limit on the default card, or MAX_ENI if that is lower.
         unmanaged_eni_count: ENIs on the card that ipamd doesn't manage; they count against the limit.
         trunk_expected: security groups for pods are on, the type takes a trunk ENI, and none is attached yet, so room is kept for it.
         custom_networking: pods use another subnet than the node, so the primary ENI has no pods.
@@ -35,6 +35,7 @@ class PoolView:
         enis: ascending by device number.
         cooldown_aware: cooling addresses don't count as available.
         hold_cooling_cidrs: a CIDR where an address cools is not released.
+        network_card: the card's index.
     """
 
     mode: AddressMode
@@ -48,6 +49,7 @@ class PoolView:
     enis: tuple[EniStats, ...]
     cooldown_aware: bool = False
     hold_cooling_cidrs: bool = False
+    network_card: int = 0
 
     @property
     def out_of_use_count(self) -> int:
@@ -101,7 +103,10 @@ class PoolView:
 
 @attrs.frozen
 class TargetState:
-    """How many slots the pool is below (`short`) and above (`over`) its IP targets. In secondary-IP mode, at least one of them is 0."""
+    """How many slots the pool is below (`short`) and above (`over`) its IP targets. In secondary-IP mode, at least one of them is 0.
+
+    In prefix mode on a card above 0, both are addresses that are taken for prefixes, as in ipamd.
+    """
 
     short: int
     over: int
@@ -223,7 +228,7 @@ def target_state(view: PoolView, settings: Settings) -> TargetState | None:
     stats = view.stats
     short = max(0, settings.warm_ip_target - view.available_count, settings.minimum_ip_target - stats.total_count)
     over = max(0, min(view.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
-    if view.unit == 1:
+    if view.unit == 1 or _counts_addresses_as_prefixes(view):
         return TargetState(short, over)
     needed = max(
         ceil_div(view.out_of_use_count + settings.warm_ip_target, view.unit),
@@ -286,20 +291,21 @@ def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
     """Decide how many CIDRs of each ENI to release; None to release none.
 
-    CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty. ipamd releases
-    CIDRs of the other mode only when it starts, and it drops those of an excluded ENI only from its datastore.
+    CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty and nothing on them
+    cools. ipamd releases CIDRs of the other mode when it starts and when a pod goes, and it drops those of an excluded ENI only from its
+    datastore.
     """
     over, reason = too_high(view, settings) or (0, "")
     return release_slots(view, over, reason)
 
 
 def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None:
-    """Release up to `slot_count` CIDRs without pods, and all empty CIDRs that give no new addresses; None if there are none."""
+    """Release up to `slot_count` CIDRs without pods, and all that give no new addresses and where nothing cools; None if there are none."""
     over, hold = slot_count, view.hold_cooling_cidrs
     requests = []
     for eni in reversed(view.enis):
         idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
-        stale = eni.stale_cidr_count - (eni.cooling_stale_cidr_count if hold else 0)
+        stale = eni.stale_cidr_count - eni.cooling_stale_cidr_count
         over -= idle
         if idle + stale:
             requests.append(SlotRequest(eni.eni_id, idle + stale))
@@ -321,14 +327,17 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
 
 
 def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> str | None:
-    """Why an ENI must be kept, None if it may be freed (ipamd: getDeletableENI)."""
+    """Why an ENI must be kept, None if it may be freed (ipamd: getDeletableENI).
+
+    Excluded ENIs don't count among the others, and a /32 without a pod counts as a free prefix (ipamd: isRequiredForWarmPrefixTarget).
+    """
     why = obstacle(eni, now_ns)
     if why is not None:
         return why
-    others = [other for other in view.enis if other is not eni]
+    others = [other for other in view.enis if other is not eni and not other.excluded]
     warm = sum(view.available_on(other) for other in others)
     total = sum(other.total_count for other in others)
-    free_prefixes = sum(other.free_prefix_count for other in others)
+    free_prefixes = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)
     if warm < _whole_slots(settings.warm_ip_target, view):
         return f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
     if total < _whole_slots(settings.minimum_ip_target, view):
@@ -388,6 +397,8 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
+        if _counts_addresses_as_prefixes(view):
+            return least, unit - 1  # with more, a whole prefix may be free, and it is released
         # Up to the minimum, rounded up to whole slots, nothing is released. Above it, free slots beyond WARM_IP_TARGET are released.
         if total <= _whole_slots(settings.minimum_ip_target, view):
             return least, None
@@ -421,6 +432,11 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
     return ceil_div(addresses, view.unit) * view.unit
 
 
+def _counts_addresses_as_prefixes(view: PoolView) -> bool:
+    """Tell whether ipamd takes a number of addresses for one of prefixes: in prefix mode on cards above 0 (ipamd: datastoreTargetState)."""
+    return view.mode is AddressMode.PREFIX and view.network_card > 0
+
+
 def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
     """The target that applies if no IP target is set: its name, its value, and the addresses in one unit of it."""
     if view.mode is AddressMode.PREFIX:
@@ -446,7 +462,7 @@ def _shortage(view: PoolView, settings: Settings, short: int) -> str:
         text = f"available {view.available_count} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
     else:
         text = f"total {stats.total_count} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
-    return text if view.unit == 1 else f"{text}, {_prefixes(short)}"
+    return text if view.unit == 1 or _counts_addresses_as_prefixes(view) else f"{text}, {_prefixes(short)}"
 
 
 def _surplus(view: PoolView, settings: Settings, over: int) -> str:
@@ -454,6 +470,8 @@ def _surplus(view: PoolView, settings: Settings, over: int) -> str:
     above = f"available {view.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
     if settings.minimum_ip_target:
         above += f", total {stats.total_count}, MINIMUM_IP_TARGET {settings.minimum_ip_target}"
+    if _counts_addresses_as_prefixes(view):
+        return f"{above}: {over} addresses over, which ipamd takes for prefixes on this card"
     return f"{above}: {over if view.unit == 1 else _prefixes(over)} over"
 
 

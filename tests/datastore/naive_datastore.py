@@ -173,7 +173,8 @@ class NaiveDatastore:
         dead = [network for network in reversed(empty) if not self.is_open(network)]
         alive = [network for network in reversed(empty) if self.is_open(network)]
         still = [network for network in dead + alive if not self.cooling_in(network)]
-        return tuple(str(network) for group in (dead, alive) for quiet in (True, False) for network in group if (network in still) == quiet)
+        groups = [(dead, True), (alive, True), (alive, False), (dead, False)]
+        return tuple(str(network) for group, quiet in groups for network in group if (network in still) == quiet)
 
     # counts
 

@@ -350,14 +350,14 @@ def test_prefixes_are_counted_whatever_the_mode(mode):
 # --- what to give back ---------------------------------------------------------------------------------------------------
 
 
-def test_removable_cidrs_are_ordered_stale_first_then_quiet_then_highest():
+def test_removable_cidrs_are_ordered_quiet_stale_first_then_quiet_then_highest_and_cooling_stale_last():
     store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28", "10.0.0.48/28", "10.0.0.64/32", "10.0.0.65/32"], cooldown_ns=30)
     store.assign_at(key("pod"), "10.0.0.0", 0)
     for address in ("10.0.0.48", "10.0.0.65"):
         store.assign_at(key("short"), address, 0)
         store.unassign(key("short"), 0)
     quiet_at_30 = ("10.0.0.65/32", "10.0.0.64/32", "10.0.0.48/28", "10.0.0.32/28", "10.0.0.16/28")
-    assert store.removable_cidrs("eni-0", 29) == ("10.0.0.64/32", "10.0.0.65/32", "10.0.0.32/28", "10.0.0.16/28", "10.0.0.48/28")
+    assert store.removable_cidrs("eni-0", 29) == ("10.0.0.64/32", "10.0.0.32/28", "10.0.0.16/28", "10.0.0.48/28", "10.0.0.65/32")
     assert store.removable_cidrs("eni-0", 30) == quiet_at_30
     (eni,) = store.eni_stats(30)
     assert (eni.idle_cidr_count, eni.stale_cidr_count) == (3, 2)

@@ -524,6 +524,7 @@ class NaiveEc2:
             created_ns=eni.created_ns,
             description=eni.description,
             tags=tuple(sorted(eni.tags.items())),
+            security_group_ids=(eni.subnet.vpc_id.replace("vpc-", "sg-"),),
         )
 
     def describe_network_interfaces(self, *, now_ns):

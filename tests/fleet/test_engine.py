@@ -155,6 +155,15 @@ def test_nodes_are_launched_for_pending_pods_and_terminated_when_empty():
     assert result.samples[-1].addresses_attached < result.summary.addresses_peak
 
 
+def test_the_shortest_time_before_a_scale_down_lets_a_run_end():
+    # The last nodes stay empty at the group's minimum: they are looked at every 10 s, not every nanosecond.
+    runs = [(f"p{number}", S, 200 * S) for number in range(20)]
+    scenario = fleet_of(runs, 600, minimum=1, maximum=3, boot_ns=30 * S, scale_down_after_ns=1)
+    result = simulate(scenario)
+    assert result.summary.calls["TerminateInstances"] == 2
+    assert result.samples[-1].nodes == 1
+
+
 def test_a_launch_refused_by_a_full_subnet_is_an_event():
     result = simulate(fleet_of([("p", S, None)], 300, count=20, cidr="10.0.0.0/28"))
     assert any("EC2 launches no node" in event.text for event in result.events)

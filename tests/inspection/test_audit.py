@@ -410,13 +410,37 @@ def test_an_excluded_subnet_is_a_note_where_there_is_another(account, rules):
     assert rules(found) == ["excluded-subnet?"]
     assert found[0].message.endswith("the ENIs of this node in it (1) give pods no new addresses")
     assert here.survey().new_eni_subnets[0].subnet_id == other
-    assert rules(here.audit({"ENABLE_SUBNET_DISCOVERY": "false"})) == []
 
 
-def test_an_excluded_subnet_is_a_finding_where_there_is_no_other(account, rules):
-    found = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False).audit()
-    assert rules(found) == ["no-pod-addresses", "no-pod-subnet"]
-    assert "tag another subnet of us-east-1a kubernetes.io/role/cni=1" in found[1].suggestion
+def test_a_node_without_a_valid_subnet_gets_no_new_eni(account, rules):
+    here = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False)
+    found = here.audit()
+    assert rules(found) == ["no-pod-addresses", "no-pod-subnet", "no-room-for-addresses", "excluded-subnet?"]
+    assert found[1].message == "gets no new ENI: the tags of the subnets of its VPC in us-east-1a leave none for it"
+    assert found[1].suggestion == f"tag another subnet of us-east-1a {SUBNET_ROLE_TAG}=1, or remove the tag of {here.subnet_id}"
+    assert found[2].message.endswith("the tags of the subnets leave none for a new ENI")
+
+
+def test_without_subnet_discovery_an_own_subnet_tagged_0_keeps_its_addresses_and_gets_no_new_eni(account, rules):
+    here = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False)
+    here.subnet("10.0.1.0/24", tags=((SUBNET_ROLE_TAG, "1"),))
+    off = {"ENABLE_SUBNET_DISCOVERY": "false"}
+    found = here.audit(off)
+    assert rules(found) == ["no-pod-subnet"]
+    assert found[0].suggestion.startswith("set ENABLE_SUBNET_DISCOVERY to true and tag another subnet")
+    assert here.survey(off).address_limit == 3  # the slots of its first ENI
+
+
+def test_a_subnet_of_other_clusters_is_excluded(account, rules):
+    theirs = ((SUBNET_ROLE_TAG, "1"), ("cni.networking.k8s.aws/cluster/bank", ""))
+    here = account("t3.small", tags=theirs, start=False)
+    other = here.subnet("10.0.1.0/24", tags=((SUBNET_ROLE_TAG, "1"), ("cni.networking.k8s.aws/cluster/shop", "")))
+    shop = {"CLUSTER_NAME": "shop"}
+    found = here.audit(shop)
+    assert rules(found) == ["excluded-subnet?"]
+    assert found[0].message.startswith("has tags cni.networking.k8s.aws/cluster/…, none of them for this cluster: the ENIs")
+    assert [subnet.subnet_id for subnet in here.survey(shop).new_eni_subnets] == [other]
+    assert rules(here.audit()) == []
 
 
 def test_a_node_without_an_eni_for_pods(account, rules):

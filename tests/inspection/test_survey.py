@@ -143,6 +143,37 @@ def test_a_card_above_0_is_managed_only_with_multi_nic(account):
     assert [each.managed for each in both.enis] == [True, True]
 
 
+def test_a_card_whose_only_eni_is_efa_only_is_not_managed(account):
+    here = account(TWO_CARDS, start=False)
+    here.attach(network_card=1, device_index=1, interface_type="efa-only")
+    multi_nic = Settings().with_variables({"ENABLE_MULTI_NIC": "true"})
+    seen = survey(here.read(find_limits=lambda _: TWO_CARDS), multi_nic)
+    assert [card.managed for card in seen.cards] == [True, False]
+    assert [(each.kind, each.managed) for each in seen.enis] == [("primary", True), ("efa-only", False)]
+    assert (seen.cards[1].eni_room, seen.cards[1].address_limit, seen.cards[1].growth) == (0, 0, None)
+
+
+def test_a_card_grows_to_the_lower_of_its_own_limit_and_that_of_the_default_card(account):
+    unlike = InstanceLimits(instance_type="x9.unlike", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 1, 5))
+    node = account(unlike, start=False).read(find_limits=lambda _: unlike)
+    seen = survey(node, Settings().with_variables({"ENABLE_MULTI_NIC": "true"}))
+    assert [(card.type_limit, card.eni_limit, card.eni_room) for card in seen.cards] == [(2, 2, 1), (1, 1, 1), (5, 2, 2)]
+
+
+def test_in_imds_only_mode_no_tag_of_an_eni_counts(account):
+    here = account("m5.large", start=False)
+    here.attach(tags=(("node.k8s.amazonaws.com/no_manage", "true"),))
+    assert [each.managed for each in here.survey().enis] == [True, False]
+    assert [each.managed for each in here.survey({"ENABLE_IMDS_ONLY_MODE": "true"}).enis] == [True, True]
+
+
+def test_where_a_new_eni_goes_is_unknown_if_the_own_subnet_is_not_shown(account):
+    here = account("t3.small", start=False)
+    for variables in ({}, {"ENABLE_SUBNET_DISCOVERY": "false"}):
+        seen = here.survey(variables, change=lambda node: attrs.evolve(node, subnets=()))
+        assert (seen.new_eni_subnets, seen.lacks_eni_subnet) == ((), False)
+
+
 def test_an_unknown_card_has_no_limit(account, eni_changed):
     seen = account(pods=3).survey(change=eni_changed(1, attachment={"network_card_index": 5}))
     assert [(card.network_card, card.type_limit, card.eni_count) for card in seen.cards] == [(0, 3, 1), (5, 0, 1)]

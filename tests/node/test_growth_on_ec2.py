@@ -1,9 +1,12 @@
 """Growth on EC2: the calls in their order, and the effect of each refusal (docs/ipamd.md, "Growing the pool")."""
 
+import contextlib
+
 import pytest
 
 from vpcipam.errors import PoolExhausted
 from vpcipam.limits import InstanceLimits
+from vpcipam.node import Node
 
 S = 1_000_000_000
 LIMIT = "PrivateIpAddressLimitExceeded"
@@ -39,10 +42,10 @@ def test_a_new_eni_takes_these_calls_in_this_order(world):
     assert str(action) == f"create-eni {action.eni_id} (3 CIDRs): available 0 < WARM_ENI_TARGET 1 × 3 addresses"
 
 
-def test_without_subnet_discovery_no_subnet_is_described(world):
+def test_without_subnet_discovery_the_tags_of_the_own_subnet_are_read_before_a_new_eni(world):
     here = growing(world, {"ENABLE_SUBNET_DISCOVERY": "false"})
     here.tick(5)
-    assert here.ec2.log[:5] == NEW_ENI[1:]
+    assert here.ec2.log[:6] == NEW_ENI
 
 
 def test_a_new_eni_is_tagged_and_set_to_be_deleted_on_termination(world):
@@ -176,8 +179,8 @@ def test_an_eni_that_cannot_be_read_back_stays_as_it_is(world):
 
 
 @pytest.mark.parametrize("code", [NO_ADDRESS, NO_PREFIX])
-def test_out_of_addresses_pauses_growth_for_120_s(world, kinds, code):
-    here = world("t3.small", {"WARM_IP_TARGET": "1", "MAX_ENI": "1"})
+def test_without_subnet_discovery_out_of_addresses_pauses_growth_for_120_s(world, kinds, code):
+    here = world("t3.small", {"WARM_IP_TARGET": "1", "MAX_ENI": "1", "ENABLE_SUBNET_DISCOVERY": "false"})
     here.run(60)
     here.assign("a")
     here.ec2.refuse("AssignPrivateIpAddresses", code, times=2)
@@ -189,7 +192,52 @@ def test_out_of_addresses_pauses_growth_for_120_s(world, kinds, code):
     assert kinds(here.tick(185)) == [("add-cidrs", True)]
 
 
-def test_growth_elsewhere_ends_the_pause(world, kinds):
+@pytest.mark.parametrize("code", [NO_ADDRESS, NO_PREFIX])
+def test_with_subnet_discovery_out_of_addresses_for_slots_does_not_pause_growth(world, kinds, code):
+    here = world("t3.small", {"WARM_IP_TARGET": "1", "MAX_ENI": "1"})
+    here.run(60)
+    here.assign("a")
+    here.ec2.refuse("AssignPrivateIpAddresses", code, times=2)
+    (action,) = here.tick(65)
+    assert (action.done, action.out_of_addresses) == (False, True)
+    assert kinds(here.tick(70)) == [("add-cidrs", True)]
+
+
+def test_a_node_in_a_full_subnet_asks_every_5_s_and_takes_a_freed_address_at_once(world, kinds):
+    here = world("t3.small", {"WARM_IP_TARGET": "1", "MAX_ENI": "1"})
+    here.assign("a")
+    here.fill_subnet(0)
+    here.ec2.log.clear()
+    here.run(600)
+    assert here.ec2.log.count("AssignPrivateIpAddresses") == 240  # at each tick the batch, then a single address
+    here.empty_subnets()
+    assert kinds(here.tick(605))[:1] == [("add-cidrs", True)]
+    assert here.shape() == {0: 2}
+
+
+@pytest.mark.parametrize("discovery", ["true", "false"])
+def test_out_of_addresses_for_a_new_eni_pauses_growth_for_120_s(world, kinds, discovery):
+    here = growing(world, {"ENABLE_SUBNET_DISCOVERY": discovery})
+    here.ec2.refuse("CreateNetworkInterface", NO_ADDRESS)
+    assert kinds(here.tick(5))[:1] == [("create-eni", False)]
+    assert "create-eni" not in [kind for kind, _ in kinds(here.run(120))]
+    assert kinds(here.tick(125))[:1] == [("create-eni", True)]
+
+
+def test_the_pause_outlasts_growth_that_began_before_it(world, kinds):
+    # Card 1 answers after card 0's subnet was found full: that ends no pause, as in ipamd.
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
+    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1", "ENABLE_SUBNET_DISCOVERY": "false"})
+    here.run(30)
+    here.assign("p0")
+    here.ec2.refuse("AssignPrivateIpAddresses", NO_ADDRESS, times=2)
+    here.tick(35)
+    here.assign("p1", network_card=1)
+    assert kinds(here.run(150)) == []
+    assert kinds(here.tick(155)) == [("add-cidrs", True), ("add-cidrs", True)]
+
+
+def test_growth_elsewhere_does_not_pause(world, kinds):
     # The first ENI's subnet is full, a tagged one has room: the new ENI goes there.
     here = world("t3.small", {"WARM_IP_TARGET": "2"}, cidr="10.0.0.0/28")
     other = here.subnet("10.0.1.0/24", tags=(("kubernetes.io/role/cni", "1"),))
@@ -212,7 +260,7 @@ def test_with_subnet_discovery_the_next_eni_is_tried(world, kinds):
     here.assign("a")
     assert kinds(here.tick(5))[:2] == [("add-cidrs", False), ("add-cidrs", True)]
     assert here.shape() == {0: 1, 1: 1}
-    assert here.ec2.log[:5].count("AssignPrivateIpAddresses") == 3  # twice on the first, once on the second
+    assert here.ec2.log.count("AssignPrivateIpAddresses") == 3  # twice on the first, once on the second
     here.check_agreement()
 
 
@@ -235,7 +283,8 @@ def test_without_subnet_discovery_out_of_addresses_does_not_move_on(world, kinds
 
 
 def test_a_fragmented_subnet_pauses_growth_with_prefixes(world, kinds):
-    here = world("t3.small", {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1"}, cidr="10.0.0.0/27")  # no /28 but the reserved ones
+    variables = {"ENABLE_PREFIX_DELEGATION": "true", "MAX_ENI": "1", "ENABLE_SUBNET_DISCOVERY": "false"}
+    here = world("t3.small", variables, cidr="10.0.0.0/27")  # no /28 but the reserved ones
     assert kinds(here.started) == [("adopt-eni", True), ("add-cidrs", False)]
     assert here.started[-1].out_of_addresses
     assert here.run(115) == []
@@ -277,7 +326,9 @@ def test_an_eni_that_cannot_be_set_to_be_deleted_on_termination_is_freed(world, 
     here.ec2.refuse("ModifyNetworkInterfaceAttribute")
     free = here.free()
     assert kinds(here.tick(5))[:1] == [("create-eni", False)]
-    assert here.ec2.log[4:7] == ["ModifyNetworkInterfaceAttribute", "DetachNetworkInterface", "DeleteNetworkInterface"]
+    assert here.ec2.log[4:8] == [
+        *("ModifyNetworkInterfaceAttribute", "DescribeNetworkInterfaces", "DetachNetworkInterface", "DeleteNetworkInterface"),
+    ]
     assert here.free() == free
     here.check_agreement()
 
@@ -362,20 +413,29 @@ def test_an_address_that_ec2_moves_to_another_card_leaves_the_first(world, kinds
     assert here.assign("c", network_card=1)[0].address == lost.address
 
 
-def test_a_refusal_on_one_card_does_not_stop_the_others_from_growing(world):
+@pytest.mark.parametrize(
+    ("discovery", "code", "actions"),
+    [
+        ("true", NO_ADDRESS, [(0, False), (1, True)]),
+        ("false", NO_ADDRESS, [(0, False)]),  # the pause holds at once, for every card
+        ("false", "UnauthorizedOperation", [(0, False), (1, True)]),
+    ],
+)
+def test_only_the_pause_of_one_card_stops_a_later_card_in_the_same_tick(world, discovery, code, actions):
     limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=4, network_cards=(1, 1))
-    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"})
+    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1", "ENABLE_SUBNET_DISCOVERY": discovery})
     here.run(30)
     for card in (0, 1):
         here.assign(f"p{card}", network_card=card)
-    here.ec2.refuse("AssignPrivateIpAddresses", NO_ADDRESS, times=2)
-    actions = here.tick(35)
-    assert [(action.network_card, action.done, action.out_of_addresses) for action in actions[:2]] == [(0, False, True), (1, True, False)]
+    here.ec2.refuse("AssignPrivateIpAddresses", code, times=2)
+    assert [(action.network_card, action.done) for action in here.tick(35)] == actions
 
 
 # --- which subnet ----------------------------------------------------------------------------------------------------------------
 
 ROLE = "kubernetes.io/role/cni"
+OURS, THEIRS = "cni.networking.k8s.aws/cluster/shop", "cni.networking.k8s.aws/cluster/bank"
+NO_SUBNET = "the tags of the subnets leave none in us-east-1a for a new ENI of i-00000000000000001"
 
 
 @pytest.mark.parametrize(
@@ -387,7 +447,8 @@ ROLE = "kubernetes.io/role/cni"
         (None, {"tags": ((ROLE, "1"),), "zone": "us-east-1b"}, "own"),
         (None, {"tags": ((ROLE, "1"),), "cidr": "10.0.8.0/28"}, "own"),
         ("0", {"tags": ((ROLE, "1"),), "cidr": "10.0.8.0/28"}, "other"),
-        ("0", {}, "own"),  # nothing else is left
+        (None, {"tags": ((ROLE, ""),)}, "own"),  # an empty role is none
+        ("", {}, "own"),
         ("1", {"tags": ((ROLE, "1"),)}, "other"),
     ],
 )
@@ -400,13 +461,125 @@ def test_subnet_of_a_new_eni_under_discovery(world, own_role, other, expected):
     assert {eni.subnet_id for eni in here.attached().values() if eni.attachment.device_index} == {ids[expected]}
 
 
-def test_without_subnet_discovery_subnet_tags_are_ignored(world):
-    here = world("t3.small", {"WARM_IP_TARGET": "4", "ENABLE_SUBNET_DISCOVERY": "false"}, subnet_tags=((ROLE, "0"),), start=False)
-    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+@pytest.mark.parametrize(
+    ("cluster_name", "tags", "expected"),
+    [
+        ("shop", [(OURS, "")], "other"),
+        ("shop", [(THEIRS, "1")], "own"),
+        ("shop", [(THEIRS, ""), (OURS, "")], "other"),
+        ("", [(THEIRS, "")], "other"),  # without CLUSTER_NAME ipamd doesn't look at them
+    ],
+)
+def test_a_subnet_of_other_clusters_takes_no_eni(world, cluster_name, tags, expected):
+    here = world("t3.small", {"WARM_IP_TARGET": "4", "CLUSTER_NAME": cluster_name}, start=False)
+    ids = {"own": here.subnet_id, "other": here.subnet("10.0.2.0/23", tags=((ROLE, "1"), *tags))}
     here.start()
     here.settle()
+    assert here.attached()[here.eni_at(1)].subnet_id == ids[expected]
+
+
+@pytest.mark.parametrize(
+    ("own", "slots"),
+    [
+        (((ROLE, "1"), (THEIRS, "")), {0: 0}),  # excluded: of another cluster alone
+        (((ROLE, "0"), (OURS, "")), {0: 0}),
+        (((ROLE, "1"), (OURS, "")), {0: 3, 1: 1}),
+        (((THEIRS, ""),), {0: 3, 1: 1}),  # without a role ipamd doesn't look at clusters
+    ],
+)
+def test_the_own_subnet_can_be_excluded_by_the_tags_of_clusters(world, own, slots):
+    here = world("t3.small", {"WARM_IP_TARGET": "4", "CLUSTER_NAME": "shop"}, subnet_tags=own)
+    here.run(60)
+    assert here.shape() == slots
+
+
+def test_without_a_valid_subnet_no_eni_is_made_and_the_node_tries_again_every_5_s(world):
+    here = world("t3.small", {"WARM_IP_TARGET": "4"}, subnet_tags=((ROLE, "0"),))
+    (refused,) = here.started[1:]
+    assert (refused.kind.value, refused.done, refused.out_of_addresses) == ("create-eni", False, False)
+    assert refused.error == f"{NO_SUBNET}: tag one {ROLE}=1, or remove the tag of {here.subnet_id}"
+    here.run(60)
+    assert here.ec2.log.count("DescribeSubnets") == 12
+    assert "CreateNetworkInterface" not in here.ec2.log
+    assert here.node.next_wakeup(here.now_ns) == 65 * S
+    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+    assert here.tick(65)[0].grew
+
+
+@pytest.mark.parametrize(("own_role", "enis"), [("0", 1), ("1", 2), (None, 2)])
+def test_without_subnet_discovery_an_own_subnet_tagged_0_gets_no_new_eni(world, own_role, enis):
+    tags = () if own_role is None else ((ROLE, own_role),)
+    here = world("t3.small", {"WARM_IP_TARGET": "4", "ENABLE_SUBNET_DISCOVERY": "false"}, subnet_tags=tags, start=False)
+    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+    here.start()
+    actions = here.run(60)
     assert {eni.subnet_id for eni in here.attached().values()} == {here.subnet_id}
-    assert here.shape() == {0: 3, 1: 1}
+    assert here.shape() == dict(zip(range(enis), (3, 1), strict=False))  # the slots of its first ENI are filled
+    if enis == 1:
+        switch = f"{NO_SUBNET}: tag one {ROLE}=1 and set ENABLE_SUBNET_DISCOVERY to true, or remove"
+        assert switch in actions[0].error
+
+
+def test_when_subnets_cannot_be_described_the_own_subnet_is_used_if_its_tags_allow_it(world, kinds):
+    # ipamd asks a second time, only to see whether the own subnet is excluded.
+    here = growing(world)
+    here.subnet("10.0.2.0/23", tags=((ROLE, "1"),))
+    here.ec2.refuse("DescribeSubnets")
+    assert kinds(here.tick(5))[:1] == [("create-eni", True)]
+    assert here.attached()[here.eni_at(1)].subnet_id == here.subnet_id
+    assert here.ec2.log.count("DescribeSubnets") == 3  # once more for the new ENI
+    here.assign("a")
+    here.ec2.refuse("DescribeSubnets", times=2)
+    assert here.tick(10)[0].error == "DescribeSubnets: UnauthorizedOperation: refused by the test"
+    assert here.tick(15)[0].grew
+
+
+def test_without_discovery_a_subnet_that_cannot_be_described_is_used(world):
+    here = growing(world, {"ENABLE_SUBNET_DISCOVERY": "false"})
+    here.ec2.refuse("DescribeSubnets")
+    assert here.tick(5)[0].grew
+
+
+def test_under_custom_networking_no_tag_of_a_subnet_counts_for_a_new_eni(world):
+    here = world("t3.small", {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}, subnet_tags=((ROLE, "0"),), start=False)
+    other = here.subnet("10.0.2.0/23", zone="us-east-1a")
+    here.node = Node("t3.small", here.settings, here.ec2, subnet_id=here.subnet_id, pod_subnet_id=other)
+    here.start()
+    assert here.attached()[here.eni_at(1)].subnet_id == other
+
+
+# --- the ENI limit of several cards ----------------------------------------------------------------------------------------------
+
+
+def test_the_limit_of_the_default_card_holds_for_a_card_that_takes_more(world):
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=1, ipv4_per_eni=3, network_cards=(1, 3))
+    here = world(limits, {"ENABLE_MULTI_NIC": "true"})
+    here.settle()
+    for number in range(4):
+        with contextlib.suppress(PoolExhausted):
+            here.assign(f"p{number}", network_card=1)
+        here.run(here.now_ns // S + 10)
+    assert here.shape(1) == {0: 2}
+    assert here.node.managed_eni_limit(1) == 1
+
+
+def test_an_eni_that_a_smaller_card_does_not_take_is_deleted_and_tried_again(world, kinds):
+    # ipamd counts on 2 ENIs for every card; EC2 refuses the second one on card 1, every 5 s.
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=3, network_cards=(2, 1))
+    here = world(limits, {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"})
+    here.run(60)
+    for number, at_s in enumerate((65, 70)):
+        here.assign(f"p{number}", network_card=1)
+        here.run(at_s)
+    here.run(75)
+    here.ec2.log.clear()
+    actions = here.run(135)
+    assert kinds(actions) == [("create-eni", False)] * 12
+    assert all("AttachmentLimitExceeded" in action.error for action in actions)
+    assert here.ec2.log.count("DeleteNetworkInterface") == 12
+    assert here.shape(1) == {0: 2}
+    assert len(here.enis()) == 2
+    here.check_agreement()
 
 
 def test_the_refusal_of_the_last_subnet_is_reported(world):

@@ -4,7 +4,7 @@ import pytest
 
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Crash, Effect, Fault, Faults
-from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG
+from vpcipam.node.interfaces import CLUSTER_TAG, CREATED_TAG, INSTANCE_TAG
 
 S = 1_000_000_000
 
@@ -41,10 +41,8 @@ def test_a_leaked_eni_of_any_node_in_the_vpc_is_deleted_at_five_minutes(world, k
     "changes",
     [
         {"description": "made by hand"},
-        {"made_at": None},
-        {"made_at": "yesterday"},
+        {"description": "made by hand", "made_at": None},
         {"made_at": "1970-01-01T00:55:01Z"},
-        {"made_at": "1970-01-01T00:00:00"},
     ],
 )
 def test_enis_of_other_owners_and_young_enis_are_kept(world, changes):
@@ -56,6 +54,61 @@ def test_enis_of_other_owners_and_young_enis_are_kept(world, changes):
     assert here.node.delete_leaked_enis(3600 * S) == ()
     assert eni_id in left(here)
     assert len(left(here)) == 2
+    assert "CreateTags" not in here.ec2.log
+
+
+@pytest.mark.parametrize("made_at", [None, "yesterday", "1970-01-01T00:00:00", ""])
+def test_an_eni_without_a_legible_time_gets_one_and_is_deleted_by_a_later_sweep(world, kinds, made_at):
+    here = world()
+    eni_id = leaked(here, made_at=made_at)
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    (eni,) = (each for each in here.enis() if each.eni_id == eni_id)
+    assert eni.tag(CREATED_TAG) == "1970-01-01T01:00:00Z"
+    assert here.node.delete_leaked_enis(3900 * S - 1) == ()
+    assert kinds(here.node.delete_leaked_enis(3900 * S)) == [("delete-leaked-eni", True)]
+
+
+def test_an_eni_that_can_not_be_tagged_is_reported_and_spared(world, kinds):
+    here = world()
+    eni_id = leaked(here, made_at=None)
+    here.ec2.refuse("CreateTags", times=5)
+    (told,) = here.node.delete_leaked_enis(3600 * S)
+    assert kinds([told]) == [("delete-leaked-eni", False)]
+    assert (told.eni_id, told.error) == (eni_id, "CreateTags: UnauthorizedOperation: refused by the test")
+    assert left(here) == {eni_id}
+
+
+# --- clusters ---
+
+
+OTHERS = [((CLUSTER_TAG, "green"),), ()]
+
+
+@pytest.mark.parametrize("tags", OTHERS)
+def test_with_a_cluster_name_only_enis_of_that_cluster_are_deleted(world, tags):
+    here = world("t3.small", {"CLUSTER_NAME": "blue"})
+    spared = {leaked(here, tags=tags), leaked(here, tags=tags, made_at=None)}
+    ours = leaked(here, tags=((CLUSTER_TAG, "blue"),))
+    assert [action.eni_id for action in here.node.delete_leaked_enis(3600 * S)] == [ours]
+    assert left(here) == spared
+    assert "CreateTags" not in here.ec2.log
+
+
+@pytest.mark.parametrize("tags", OTHERS)
+def test_an_ec2_that_ignores_the_filters_does_no_harm_to_other_clusters(world, tags):
+    here = world("t3.small", {"CLUSTER_NAME": "blue"})
+    eni_id = leaked(here, tags=tags)
+    here.ec2.describe_network_interfaces = lambda **_: tuple(here.enis())
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    assert left(here) == {eni_id}
+
+
+def test_without_a_cluster_name_the_enis_of_every_cluster_are_deleted(world):
+    here = world()
+    for tags in OTHERS:
+        leaked(here, tags=tags)
+    assert len(here.node.delete_leaked_enis(3600 * S)) == 2
+    assert left(here) == set()
 
 
 def test_an_eni_of_another_vpc_is_kept(world):
@@ -66,15 +119,17 @@ def test_an_eni_of_another_vpc_is_kept(world):
     assert left(here) == {eni_id}
 
 
-def test_a_node_sweeps_within_five_minutes_of_its_start_and_then_hourly(world):
+def test_a_node_sweeps_within_five_minutes_of_its_start_and_then_an_hour_and_up_to_five_minutes_later(world):
     here = world()
+    assert 0 <= here.node._loop.pace.cleanup_ns < 300 * S
     here.run(300)
-    first_ns = here.node._loop.pace.cleanup_ns - 3600 * S
-    assert 0 < first_ns <= 300 * S
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 1
-    here.run(first_ns // S + 3600 - 5)
+    second_ns = here.node._loop.pace.cleanup_ns
+    assert 3600 * S <= second_ns < (300 + 3600 + 300) * S
+    assert second_ns % (3600 * S) != 0
+    here.run(second_ns // S - 5)
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 1
-    here.run(first_ns // S + 3600)
+    here.run(second_ns // S + 5)
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 2
 
 

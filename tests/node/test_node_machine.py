@@ -313,22 +313,25 @@ class NodeMachine(RuleBasedStateMachine):
             grew.update(action.network_card for action in actions if action.grew)
         self.note(self.node.reconcile(self.now_ns))
         self.world.check_agreement()
-        # A card that flaps keeps the node from reconciling, so missing addresses on any card can stay unnoticed.
-        flaps = any(self.flaps(card.settings) and card.index in grew for card in self.node._loop.cards)
+        # A card that flaps keeps the node from reconciling, so missing or surplus addresses on any card can stay unnoticed.
+        flaps = any(self.flaps(card) and card.index in grew for card in self.node._loop.cards)
         for card, settings_of_card in enumerate(card.settings for card in self.node._loop.cards):
             view = self.node.view(self.now_ns, card)
             growth = grow(view, settings_of_card)
             assert growth is None or not self.ec2_could_give(view, growth) or flaps, growth
-            if settings_of_card.ip_targets_defined and growth is None:
+            if settings_of_card.ip_targets_defined and growth is None and not flaps:
                 assert shrink(view, settings_of_card) is None
                 spare = free_eni(view, settings_of_card, self.now_ns)
                 assert spare is None or not self.attaches
 
-    def flaps(self, settings_of_card):
-        """Tell whether a card flaps: a target of 0 is too low with 0 free addresses and too high with the next size."""
+    def flaps(self, card):
+        """Tell whether a card flaps: a target of 0 is too low with 0 free addresses and too high with the next size.
+
+        In prefix mode a card above 0 flaps because its surplus is counted in addresses.
+        """
         prefixes = self.node.mode is AddressMode.PREFIX
-        target = settings_of_card.warm_prefix_target if prefixes else settings_of_card.warm_eni_target
-        return target == 0 and not settings_of_card.ip_targets_defined
+        target = card.settings.warm_prefix_target if prefixes else card.settings.warm_eni_target
+        return (target == 0 and not card.settings.ip_targets_defined) or (prefixes and card.index > 0)
 
     @property
     def attaches(self):
@@ -352,8 +355,7 @@ class NodeMachine(RuleBasedStateMachine):
                 return True
         missing = card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
         trunk = node.settings.enable_pod_eni and node.limits.trunk_compatible and missing
-        limit = node.limits.network_cards[card]
-        limit = min(limit, node.settings.max_eni) if node.settings.max_eni > 0 else limit
+        limit = min(node.limits.network_cards[card], node.settings.eni_limit(node.limits))
         if len(attached) + trunk >= limit:
             return False
         slots = growth.new_eni_slots  # CreateNetworkInterface gives all or nothing

@@ -192,7 +192,7 @@ def test_growth_postpones_a_reconcile(world):
 
 
 def test_the_first_tick_after_a_start_without_growth_reconciles(world):
-    here = world("m5.large", {"MAX_ENI": "1"}, start=False)
+    here = world("m5.large", {"MAX_ENI": "1", "ENABLE_SUBNET_DISCOVERY": "false"}, start=False)
     here.ec2.refuse("AssignPrivateIpAddresses", "InsufficientFreeAddressesInSubnet", times=2)
     here.start()
     here.tick(5)

@@ -1,5 +1,7 @@
 """How a node starts: what it takes on, what it fills, and what stops it."""
 
+import contextlib
+
 import pytest
 
 from vpcipam.address import AddressMode
@@ -12,6 +14,7 @@ from vpcipam.errors import (
     UnknownInstanceType,
     UnknownKey,
 )
+from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
@@ -136,7 +139,7 @@ def test_a_network_card_that_is_not_managed_is_refused(world):
     here = world(name="n1")
     for card in (-1, 1, 2**70):
         for call in (here.node.stats, here.node.view):
-            with pytest.raises(InvalidArgument, match=f"network card {card} is not managed: the cards of node n1 are 0 to 0"):
+            with pytest.raises(InvalidArgument, match=f"network card {card} is not managed: the cards of node n1 are 0"):
                 call(0, card)
         with pytest.raises(InvalidArgument):
             here.node.assign(KEY, 0, network_card=card)
@@ -274,18 +277,76 @@ def test_without_provisioning_the_pool_stays_as_it_was_attached(world, kinds, va
     assert kinds(here.run(300)) == [("adopt-cidrs", True)]
 
 
-def test_in_imds_only_mode_ec2_is_never_called(world):
+@pytest.mark.parametrize(("discovery", "described"), [("true", {"DescribeSubnets"}), ("false", set())])
+def test_in_imds_only_mode_ec2_is_called_only_for_the_tags_of_subnets(world, discovery, described):
     here = world("m5.large", start=False)
     instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
-    settings = here.settings.with_variables({"ENABLE_IMDS_ONLY_MODE": "true"})
+    settings = here.settings.with_variables({"ENABLE_IMDS_ONLY_MODE": "true", "ENABLE_SUBNET_DISCOVERY": discovery})
     here.node = Node("m5.large", settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
     before = here.model.call_counts
     here.node.start(0)
     here.model.assign_private_ip_addresses(here.eni_at(0), secondary_ip_count=1, now_ns=0)
     here.run(300)
     assert here.shape() == {0: 1}
-    assert here.model.call_counts == before | {"AssignPrivateIpAddresses": 1}
-    assert set(here.ec2.log) == {"InstanceMetadata"}
+    assert here.model.call_counts == before | {"AssignPrivateIpAddresses": 1} | dict.fromkeys(described, 1)
+    assert set(here.ec2.log) == {"InstanceMetadata"} | described
+
+
+def test_in_imds_only_mode_no_tag_of_an_eni_is_read_and_an_excluded_subnet_gives_no_addresses(world):
+    here = world("m5.large", start=False)
+    other = here.subnet("10.0.8.0/24", tags=(("kubernetes.io/role/cni", "0"),))
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    here.node = Node("m5.large", Settings(), here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    left_alone = (("node.k8s.amazonaws.com/no_manage", "true"),)
+    here.foreign_eni(ips=2, tags=left_alone)
+    here.foreign_eni(ips=2, subnet_id=other)
+    variables = {"ENABLE_IMDS_ONLY_MODE": "true", "MANAGE_UNTAGGED_ENI": "false"}
+    here.restart(variables)
+    here.start()
+    assert here.shape() == {0: 0, 1: 2, 2: 0}  # the start gives the addresses of the excluded one back
+    assert [eni.excluded for eni in here.node.datastores[0].eni_stats(0)] == [False, False, True]
+    assert here.node.stats(0).total_count == 2
+    assert here.node.view(0).unmanaged_eni_count == 0
+
+
+# --- what a start gives back -----------------------------------------------------------------------------------------------------
+
+
+def test_a_start_gives_no_surplus_back_and_the_first_tick_does(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "6"})
+    here.restart({"WARM_IP_TARGET": "2"})
+    assert kinds(here.start()) == [("adopt-eni", True)]
+    assert here.shape() == {0: 6}
+    assert kinds(here.tick(5))[:1] == [("release-cidrs", True)]
+    assert here.shape() == {0: 2}
+
+
+def test_a_start_gives_back_the_cidrs_of_the_other_mode_and_the_first_tick_may_shrink(world, kinds):
+    here = world("m5.large", {"WARM_IP_TARGET": "6"})
+    here.model.assign_private_ip_addresses(here.eni_at(0), ipv4_prefix_count=1, now_ns=0)
+    here.restart({"WARM_IP_TARGET": "2"})
+    assert kinds(here.start()) == [("adopt-eni", True), ("release-cidrs", True)]
+    assert here.started[-1].reason.startswith("these CIDRs give no new addresses")
+    assert here.shape() == {0: 6}
+    assert kinds(here.tick(5))[:1] == [("release-cidrs", True)]
+    assert here.shape() == {0: 2}
+
+
+def test_a_start_gives_back_the_cidrs_of_the_other_mode_even_without_provisioning(world, kinds):
+    here = world("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"})
+    here.restart({"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"})
+    assert kinds(here.start()) == [("adopt-eni", True), ("release-cidrs", True)]
+    assert here.shape() == {0: 0}
+    assert kinds(here.run(60)) == []
+
+
+def test_a_start_pauses_growth_for_all_cards_after_an_out_of_addresses_answer(world, kinds):
+    variables = {"ENABLE_MULTI_NIC": "true", "ENABLE_SUBNET_DISCOVERY": "false"}
+    here = world(TWO_CARDS, variables, start=False)
+    here.ec2.refuse("AssignPrivateIpAddresses", "InsufficientFreeAddressesInSubnet", times=2)
+    assert kinds(here.start()) == [("adopt-eni", True), ("add-cidrs", False)]
+    assert "create-eni" not in dict(kinds(here.run(115)))
+    assert ("create-eni", True) in kinds(here.tick(120))
 
 
 # --- IPv6 ------------------------------------------------------------------------------------------------------------------------
@@ -313,10 +374,21 @@ def test_an_ipv6_node_uses_an_80_that_is_assigned_already(world, kinds):
     assert here.shape() == {0: 1}
 
 
+def test_the_start_of_an_ipv6_node_releases_nothing(world):
+    here = world("m5.large", IPV6, ipv6=True, start=False)
+    instance_id = here.model.launch_instance("m5.large", here.subnet_id, now_ns=0).instance_id
+    here.model.assign_ipv6_addresses(here.model.instances[0].network_interfaces[0].eni_id, ipv6_prefix_count=1, now_ns=0)
+    here.model.create_tags([here.subnet_id], tags=(("kubernetes.io/role/cni", "0"),), now_ns=0)  # its /80 then gives no addresses
+    here.node = Node("m5.large", here.settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    with contextlib.suppress(NodeError):
+        here.node.start(0)
+    assert not [action for action in here.ec2.log if action.startswith("Unassign")]
+
+
 @pytest.mark.parametrize("has_ipv6", [True, False])
 def test_an_ipv6_node_without_an_80_does_not_start(world, has_ipv6):
     here = world("m5.large", IPV6, ipv6=has_ipv6, start=False)
-    here.ec2.refuse("AssignIpv6Addresses", "UnauthorizedOperation", "not allowed", times=2 * has_ipv6)
+    here.ec2.refuse("AssignIpv6Addresses", "UnauthorizedOperation", "not allowed", times=6 * has_ipv6)
     with pytest.raises(NodeError, match=r"got no /80, and IPv6 pods have no other addresses: .*; start it again"):
         here.node.start(0)
     assert not here.node.started
@@ -366,6 +438,66 @@ def test_each_managed_card_has_its_own_pool(world):
     here.run(here.now_ns // S + 5)
     assert here.shape(31) == {0: 2}
     here.check_agreement()
+
+
+def with_efa_only_eni(world, *, beside=0, variables=None):
+    """A node with an EFA-only ENI on card 1, and ENIs with addresses beside it."""
+    limits = InstanceLimits(instance_type="cards.test", eni_limit=3, ipv4_per_eni=4, network_cards=(3, 3, 3))
+    here = world(limits, start=False)
+    instance_id = here.model.launch_instance(limits, here.subnet_id, now_ns=0).instance_id
+    here.settings = here.settings.with_variables({"ENABLE_MULTI_NIC": "true"} | (variables or {}))
+    here.node = Node(limits, here.settings, here.ec2, subnet_id=here.subnet_id, instance_id=instance_id)
+    here.foreign_eni(interface_type="efa-only", network_card=1)
+    for _ in range(beside):
+        here.foreign_eni(network_card=1, tags=here.own_tags())
+    here.start()
+    return here
+
+
+def test_a_card_whose_only_eni_is_efa_only_is_not_managed(world):
+    here = with_efa_only_eni(world)
+    assert [datastore.network_card for datastore in here.node.datastores] == [0, 2]
+    here.settle()
+    assert here.node.stats(here.now_ns, 2).total_count == 1
+    with pytest.raises(InvalidArgument, match=r"network card 1 is not managed: the cards of node i-\d+ are 0, 2"):
+        here.assign("a", network_card=1)
+    assert len(here.attached(1)) == 1
+    assert here.assign("b", network_card=2)[0].network_card == 2
+
+
+def test_a_restore_names_the_cards_that_are_managed(world):
+    here = with_efa_only_eni(world)
+    here.restart({"ENABLE_MULTI_NIC": "true"}, journals=[MemoryJournal(), MemoryJournal(), MemoryJournal()])
+    restart = here.node.restore(0)
+    assert (len(restart.cards), restart.network_cards) == (2, (0, 2))
+    assert [line.split(":")[0] for line in str(restart).split("; network")] == ["network card 0", " card 2"]
+
+
+def test_an_efa_only_eni_beside_another_takes_room_on_its_card(world):
+    here = with_efa_only_eni(world, beside=1)
+    assert [datastore.network_card for datastore in here.node.datastores] == [0, 1, 2]
+    here.settle()
+    assert here.node.stats(here.now_ns, 1).total_count == 1
+    assert here.node.view(here.now_ns, 1).unmanaged_eni_count == 1
+    assert here.node.managed_eni_limit(1) == 2
+
+
+def test_a_card_with_an_efa_only_eni_and_an_unmanaged_one_is_not_managed(world):
+    here = with_efa_only_eni(world, beside=0, variables={"MANAGE_UNTAGGED_ENI": "false"})
+    here.foreign_eni(network_card=1)
+    here.restart({"ENABLE_MULTI_NIC": "true", "MANAGE_UNTAGGED_ENI": "false"})
+    here.start()
+    assert [datastore.network_card for datastore in here.node.datastores] == [0, 2]
+
+
+def test_on_a_card_above_0_a_prefix_without_pods_goes_and_comes_every_30_s(world):
+    # ipamd counts the surplus there in addresses.
+    here = world(TWO_CARDS, {"ENABLE_MULTI_NIC": "true", "ENABLE_PREFIX_DELEGATION": "true"})
+    on_card = [(action.at_ns // S, action.kind.value) for action in here.run(100) if action.network_card == 1]
+    assert [at_s for at_s, kind in on_card if kind == "release-cidrs"] == [5, 35, 65, 95]
+    assert [at_s for at_s, kind in on_card if kind == "add-cidrs"] == [10, 40, 70, 100]
+    here.assign("a", network_card=1)
+    assert [action for action in here.run(200) if action.network_card == 1] == []
 
 
 @pytest.mark.parametrize("name", ["limits", "settings", "mode", "max_pods", "max_pods_by"])

@@ -16,7 +16,7 @@ from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
 
 S = 1_000_000_000
-CREATE_AND_ATTACH_S = 1 + 3 + 1 + 4 + 1
+CREATE_AND_ATTACH_S = 1 + 3 + 1 + 4 + 1 + 1  # at the end, the subnet's tags
 SLOW = Conditions(
     latencies=Latencies(
         {"CreateNetworkInterface": Latency.fixed(3 * S), "AttachNetworkInterface": Latency.fixed(4 * S)},
@@ -38,11 +38,11 @@ def slow(world):
 def test_a_start_takes_as_long_as_its_calls(world):
     here = world("t3.small", conditions=SLOW)
     ready_ns = here.node.busy_until(0)
-    assert ready_ns == 1 * S + 1 * S + 1 * S  # what is attached, the subnets, the slots; launching it was others' business
-    with pytest.raises(NodeError, match=r"is starting; it is ready in 3 s$"):
+    assert ready_ns == 5 * S  # what is attached, tags, subnets, security groups, slots; launching it was others' business
+    with pytest.raises(NodeError, match=r"is starting; it is ready in 5 s$"):
         here.assign("a")
     with pytest.raises(NodeError, match=r"is ready in 1 s$"):
-        here.node.unassign(None, 2 * S)
+        here.node.unassign(None, 4 * S)
     here.now_ns = ready_ns
     assert here.node.busy_until(ready_ns) is None
     assert here.assign("a")
@@ -127,8 +127,8 @@ def test_a_reconcile_that_calls_ec2_keeps_the_node_busy(world, kinds):
     here.now_ns = here.node.busy_until(0)
     here.foreign_eni(tags=here.own_tags(), ips=1)
     assert kinds(here.node.reconcile(here.now_ns)) == [("adopt-eni", True)]
-    assert here.node.busy_until(here.now_ns) == here.now_ns + S
-    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) in (None, here.now_ns + 6 * S)
+    assert here.node.busy_until(here.now_ns) == here.now_ns + 2 * S
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) in (None, here.now_ns + 7 * S)
 
 
 def test_metadata_is_read_until_it_shows_the_new_eni(world, kinds):

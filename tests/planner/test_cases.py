@@ -133,4 +133,10 @@ def test_an_ipv6_node_takes_one_80():
     assert (answer.eni_count, answer.enis[0].prefixes, answer.total_ips, answer.subnet_ips) == (1, 1, 2**48, 1)
     assert (answer.pods_assigned, answer.pods_waiting, answer.max_pods, answer.pod_limit) == (108, 92, 110, 108)
     assert answer.waiting_reason == "the node runs at most 108 pods with a VPC address: max pods 110 − 2 host-network pods"
-    assert answer.ec2_calls == {"AssignIpv6Addresses": 1, "DescribeNetworkInterfaces": 1, "DescribeSubnets": 1}
+    assert answer.ec2_calls == {
+        "AssignIpv6Addresses": 1,
+        "CreateTags": 1,
+        "DescribeNetworkInterfaces": 2,  # what is attached, and whether it has a /80
+        "DescribeSubnets": 2,  # whether the ENI is excluded, before and when it is set up
+        "ModifyNetworkInterfaceAttribute": 1,
+    }

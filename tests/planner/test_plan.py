@@ -97,16 +97,23 @@ def test_a_cluster_multiplies_the_figures_of_a_node():
 
 
 def test_calls_are_counted_from_the_nodes_start_on():
-    # At the start: take on, fill. With the first pod a second ENI.
-    assert plan("t3.small", 0).ec2_calls == {"AssignPrivateIpAddresses": 1, "DescribeNetworkInterfaces": 1, "DescribeSubnets": 1}
+    # At the start: take on, tag, set security groups, fill. With the first pod a second ENI, whose subnet is looked up before and after.
+    assert plan("t3.small", 0).ec2_calls == {
+        "AssignPrivateIpAddresses": 1,
+        "CreateTags": 1,
+        "DescribeNetworkInterfaces": 1,
+        "DescribeSubnets": 1,
+        "ModifyNetworkInterfaceAttribute": 1,
+    }
     assert plan("t3.small", 1).ec2_calls == {
         "AssignPrivateIpAddresses": 1,
         "AttachNetworkInterface": 1,
         "CreateNetworkInterface": 1,
+        "CreateTags": 1,
         "DescribeInstances": 1,
         "DescribeNetworkInterfaces": 1,
-        "DescribeSubnets": 2,
-        "ModifyNetworkInterfaceAttribute": 1,
+        "DescribeSubnets": 3,
+        "ModifyNetworkInterfaceAttribute": 2,
     }
 
 

@@ -108,8 +108,10 @@ def test_calls_to_ec2_are_counted_by_action_without_metadata():
         == world.calls()
         == {
             "AssignPrivateIpAddresses": 1,
+            "CreateTags": 1,
             "DescribeNetworkInterfaces": 1,
             "DescribeSubnets": 1,
+            "ModifyNetworkInterfaceAttribute": 1,
         }
     )
     assert "InstanceMetadata" not in world.metrics.text(0)
@@ -169,8 +171,8 @@ def test_the_refused_call_for_ipv6_addresses_has_the_name_that_ipamd_gives_it():
     with pytest.raises(NodeError):
         world.node.start(0)
     found = world.values()
-    assert found["awscni_ec2api_error_count"] == {"AssignIpv6Addresses": 2}  # as many as the node tries
-    assert found["awscni_aws_api_error_count"] == {("AssignPrivateIpv6Addresses", "UnauthorizedOperation"): 2}
+    assert found["awscni_ec2api_error_count"] == {"AssignIpv6Addresses": 6}  # as many as the node tries
+    assert found["awscni_aws_api_error_count"] == {("AssignPrivateIpv6Addresses", "UnauthorizedOperation"): 6}
 
 
 def test_a_call_whose_caller_crashes_counts_and_is_no_error():
@@ -261,8 +263,8 @@ def test_the_refusals_of_a_node_are_counted():
         ("t3.small", {"MAX_ENI": "2"}, 2, 6),
         ("m5.large", {"ENABLE_PREFIX_DELEGATION": "true"}, 3, 3 * 9 * 16),
         (TWO_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
-        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true"}, 4, 12),
-        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true", "MAX_ENI": "2"}, 3, 9),
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true"}, 6, 18),  # ipamd counts on the default card's limit for every card
+        (UNLIKE_CARDS, {"ENABLE_MULTI_NIC": "true", "MAX_ENI": "2"}, 4, 12),
         (UNLIKE_CARDS, {}, 3, 9),
     ],
 )

@@ -159,6 +159,10 @@ def test_empty_texts_that_mean_their_default_are_fine():
         (CUSTOM | {"MAX_ENI": "1"}, {("MAX_ENI", "warning")}),
         (CUSTOM | {"MAX_ENI": "2"}, set()),
         ({"ENABLE_IMDS_ONLY_MODE": "true"}, {("ENABLE_IMDS_ONLY_MODE", "info")}),
+        (
+            {"ENABLE_IMDS_ONLY_MODE": "true", "MANAGE_UNTAGGED_ENI": "false"},
+            {("ENABLE_IMDS_ONLY_MODE", "info"), ("MANAGE_UNTAGGED_ENI", "warning")},
+        ),
         ({"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}, {("DISABLE_NETWORK_RESOURCE_PROVISIONING", "info")}),
     ],
 )

@@ -212,7 +212,7 @@ def test_notes_about_a_variable_go_when_it_is_changed():
 
 
 def test_variables_that_refer_to_others_are_told():
-    settings = read_env({"name": "WARM_IP_TARGET", "value": "$(OTHER)"}, {"name": "CLUSTER_NAME", "value": "$(OTHER)"})
+    settings = read_env({"name": "WARM_IP_TARGET", "value": "$(OTHER)"}, {"name": "CLUSTER_ENDPOINT", "value": "$(OTHER)"})
     assert [found.message for found in settings.diagnostics if found.variable == "WARM_IP_TARGET"] == [
         "Kubernetes replaces $(OTHER); the text is read as it stands",
         "'$(OTHER)' can't be used; ipamd takes its default, 0",
@@ -221,13 +221,13 @@ def test_variables_that_refer_to_others_are_told():
 
 
 def test_a_value_and_a_reference_exclude_each_other():
-    settings = read_env({"name": "VPC_ID", "value": "x", **ELSEWHERE}, {"name": "CLUSTER_NAME", "value": "", **ELSEWHERE})
+    settings = read_env({"name": "VPC_ID", "value": "x", **ELSEWHERE}, {"name": "CLUSTER_ENDPOINT", "value": "", **ELSEWHERE})
     assert said(settings) == {("VPC_ID", "error")}
 
 
 def test_a_misspelt_field_is_told():
-    settings = read_env({"name": "VPC_ID", "val": "x"}, {"name": "CLUSTER_NAME", "value": "x", 5: "y"})
-    assert said(settings) == {("VPC_ID", "warning"), ("CLUSTER_NAME", "warning")}
+    settings = read_env({"name": "VPC_ID", "val": "x"}, {"name": "CLUSTER_ENDPOINT", "value": "x", 5: "y"})
+    assert said(settings) == {("VPC_ID", "warning"), ("CLUSTER_ENDPOINT", "warning")}
     assert "has the field val, which Kubernetes does not know" in message_about(settings, "VPC_ID")
 
 

@@ -256,10 +256,18 @@ def test_max_eni_lowers_the_limit_and_never_raises_it(max_eni, limit):
     assert Settings(max_eni=max_eni).eni_limit("m5.large") == limit
 
 
-@pytest.mark.parametrize(("max_eni", "network_card", "limit"), [(-1, 0, 2), (-1, 1, 4), (3, 1, 3), (3, 0, 2), (-1, 2, 0), (3, 2, 0)])
-def test_each_network_card_has_its_own_limit_and_one_that_the_type_lacks_has_none(max_eni, network_card, limit):
+@pytest.mark.parametrize(("max_eni", "limit"), [(-1, 2), (1, 1), (3, 2)])
+def test_the_limit_of_the_default_card_holds_for_every_card(max_eni, limit):
     limits = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 4))
-    assert Settings(max_eni=max_eni).eni_limit(limits, network_card) == limit
+    assert Settings(max_eni=max_eni).eni_limit(limits) == limit
+
+
+def test_the_cluster_name_is_read_and_may_be_empty():
+    assert Settings().cluster_name == Settings.from_env({"CLUSTER_NAME": ""}).cluster_name == ""
+    assert Settings.from_env({"CLUSTER_NAME": "shop"}).cluster_name == "shop"
+    assert Settings(cluster_name="shop").variables["CLUSTER_NAME"] == "shop"
+    with pytest.raises(TypeError, match="cluster_name must be a str, not int"):
+        Settings(cluster_name=3)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Naive:
         )
         available = total - assigned
         short = max(0, warm - available, minimum - total)
-        if not self.prefix:
+        if not self.prefix or self.pool.network_card > 0:
             return short, max(0, min(available - warm, total - minimum))
         prefixes, free = self.stats.prefix_count, self.stats.free_prefix_count
         over = min(free, prefixes - math.ceil((assigned + warm) / 16), prefixes - math.ceil(minimum / 16))
@@ -91,9 +91,10 @@ class Naive:
             return False
         if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
             return False
-        total = sum(other.total_count for other in self.pool.enis if other.eni_id != eni.eni_id)
-        assigned = sum(other.assigned_count + self.cooling(other.cooling_count) for other in self.pool.enis if other.eni_id != eni.eni_id)
-        free = sum(other.free_prefix_count for other in self.pool.enis if other.eni_id != eni.eni_id)
+        others = [other for other in self.pool.enis if other.eni_id != eni.eni_id and not other.excluded]
+        total = sum(other.total_count for other in others)
+        assigned = sum(other.assigned_count + self.cooling(other.cooling_count) for other in others)
+        free = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)  # /32s too
         if total - assigned < math.ceil(self.settings.warm_ip_target / self.unit) * self.unit:
             return False
         if total < math.ceil(self.settings.minimum_ip_target / self.unit) * self.unit:
@@ -134,7 +135,7 @@ def shrunk_naively(pool, over):
     """Go from the last ENI to the first, one CIDR at a time."""
     given_back = {}
     for each in pool.enis[::-1]:
-        count = each.stale_cidr_count
+        count = each.stale_cidr_count - each.cooling_stale_cidr_count
         for _ in range(each.idle_cidr_count):
             if over:
                 over -= 1
@@ -173,3 +174,9 @@ def test_calm_gives_the_counts_without_a_change(mode, cidrs, ip_targets, low, hi
     pool = view(*(eni(number, count, 0, mode=mode) for number, count in enumerate(cidrs)), mode=mode, slots=9, limit=3, max_pods=110)
     resting = calm(pool, targets(*ip_targets))
     assert (resting.low, resting.high) == (low, ALWAYS_CALM.high if high is None else high)
+
+
+def test_on_a_card_above_0_no_prefix_may_be_without_pods_at_rest():
+    pool = view(eni(0, 2, 0, mode="prefix", primary=False), mode="prefix", card=1)
+    resting = calm(pool, targets(1, 1))
+    assert (resting.low, resting.high) == (17, 31)

@@ -149,6 +149,24 @@ def test_cidrs_without_new_addresses_are_released_besides_the_surplus():
     assert decision.reason == "available 3, WARM_IP_TARGET 1: 2 over"
 
 
+def test_on_a_card_above_0_the_only_prefix_without_pods_is_released_and_taken_again():
+    # ipamd takes the 15 addresses over the target for 15 prefixes; on card 0 a prefix without pods stays for a target of 1.
+    one = eni(0, 1, mode="prefix", primary=False)
+    assert shrink(view(one, mode="prefix"), targets(1, 1)) is None
+    released = shrink(view(one, mode="prefix", card=1), targets(1, 1))
+    assert asked(released)[0] == [(0, 1)]
+    assert released.reason.endswith("15 addresses over, which ipamd takes for prefixes on this card")
+    empty = view(eni(0, 0, mode="prefix", primary=False), mode="prefix", card=1)
+    growth = grow(empty, targets(1, 1))
+    assert asked(growth)[0] == [(0, 1)]
+    assert growth.reason == "available 0 < WARM_IP_TARGET 1: 1 short"
+
+
+def test_on_a_card_above_0_a_prefix_with_a_pod_stays():
+    used = eni(0, 1, 1, mode="prefix", primary=False)
+    assert shrink(view(used, mode="prefix", card=1), targets(1, 1)) is None
+
+
 # --- free an ENI -----------------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +213,25 @@ def test_warm_prefix_target_keeps_an_eni_even_with_ip_targets():
     pool = view(eni(0, 2, 2, mode="prefix", used=2), eni(1, 1, mode="prefix"), mode="prefix")
     assert free_eni(pool, targets(1, warm_prefix=1), MINUTE) is None
     assert free_eni(pool, targets(1, warm_prefix=0), MINUTE) is not None
+
+
+def test_addresses_without_a_pod_count_as_free_prefixes_when_an_eni_is_weighed():
+    # ipamd's isRequiredForWarmPrefixTarget doesn't look at the kind of the CIDR.
+    others = eni(0, 1, 16, mode="prefix", stale=2)
+    pool = view(others, eni(1, 1, mode="prefix"), mode="prefix")
+    assert freed(free_eni(pool, targets(warm_prefix=2), MINUTE)) == 1
+    assert free_eni(pool, targets(warm_prefix=3), MINUTE) is None
+
+
+def test_excluded_enis_are_skipped_when_an_eni_is_weighed():
+    # The excluded one has 3 pods and 2 empty prefixes; none of them counts.
+    prefixes = view(
+        eni(0, 1, 16, mode="prefix"), eni(1, 3, 3, mode="prefix", used=1, excluded=True), eni(2, 1, mode="prefix"), mode="prefix"
+    )
+    assert free_eni(prefixes, targets(warm_prefix=1), MINUTE) is None
+    addresses = view(eni(0, 4, 4), eni(1, 3, 3, excluded=True), eni(2, 3))
+    assert freed(free_eni(addresses, targets(0, 4), MINUTE)) == 2
+    assert free_eni(addresses, targets(0, 5), MINUTE) is None
 
 
 def test_an_eni_without_prefixes_in_use_is_freed_even_below_the_threshold():
@@ -273,6 +310,7 @@ def test_nothing_is_released_while_every_surplus_cidr_cools():
     assert shrink(view(eni(0, 4, 0, cooling_idle=4), hold=True), targets(2)) is None
 
 
-def test_cidrs_of_the_other_mode_are_held_while_they_cool():
-    assert requests(shrink(view(eni(0, 4, 4, stale=3, cooling_stale=2), hold=True), targets(1))) == [("eni-0", 1)]
-    assert shrink(view(eni(0, 4, 4, stale=3, cooling_stale=3), hold=True), targets(1)) is None
+@pytest.mark.parametrize("hold", [False, True])
+def test_cidrs_of_the_other_mode_are_held_while_they_cool(hold):
+    assert requests(shrink(view(eni(0, 4, 4, stale=3, cooling_stale=2), hold=hold), targets(1))) == [("eni-0", 1)]
+    assert shrink(view(eni(0, 4, 4, stale=3, cooling_stale=3), hold=hold), targets(1)) is None

@@ -82,9 +82,9 @@ def _subnets(page: "Page", surveyed: NodeSurvey) -> None:
 
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:
     """Return the subnet's rank among those that ipamd tries for a new ENI."""
-    if each.excluded and not each.candidate:
+    if each.excluded:
         return "excluded"
-    if not surveyed.new_eni_subnets:
+    if not (surveyed.new_eni_subnets or surveyed.lacks_eni_subnet):
         return ""
     ids = [subnet.subnet_id for subnet in surveyed.new_eni_subnets]
     return f"choice {ids.index(each.subnet.subnet_id) + 1}" if each.subnet.subnet_id in ids else "no"

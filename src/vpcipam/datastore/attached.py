@@ -173,8 +173,13 @@ class Attached:
         empty = [
             base for base in cidrs if not (pool.block_assigned_count(base) or (cooled_only and pool.block_cooling_count(base, now_ns)))
         ]
-        empty.sort(key=lambda base: (not pool.is_closed(base), pool.block_cooling_count(base, now_ns) > 0, -base))
-        return tuple(str(cidrs[base]) for base in empty)
+
+        def order(base: int) -> tuple[int, bool, int]:
+            cools = pool.block_cooling_count(base, now_ns) > 0
+            rank = (2 if cools else 0) if pool.is_closed(base) else 1
+            return rank, cools, -base
+
+        return tuple(str(cidrs[base]) for base in sorted(empty, key=order))
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)

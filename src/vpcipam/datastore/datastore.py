@@ -476,7 +476,9 @@ class Datastore(Counts):
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
-        """Return an ENI's CIDRs without pods: first those that give no new addresses, then those where nothing cools, then the rest.
+        """Return an ENI's CIDRs without pods: first those that give no new addresses, then those that do; where an address cools, later.
+
+        Of those that give no new addresses, the ones where an address cools come last of all: a pool check waits for the cooldown.
 
         Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order. With
         `cooled_only`, the CIDRs where an address cools are left out.

@@ -19,6 +19,7 @@ from vpcipam.ec2.api import (
     SubnetCidrReservation,
     SubnetSpace,
     TagDescription,
+    Tagger,
     TrunkAssociation,
     Vpc,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "SubnetCidrReservation",
     "SubnetSpace",
     "TagDescription",
+    "Tagger",
     "TrunkAssociation",
     "Vpc",
     "reserved_addresses",

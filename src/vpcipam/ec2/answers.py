@@ -107,6 +107,7 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
         tags=members.tags("TagSet"),
         attachment=_attachment(members, instance_id),
         source_dest_check=members.value("SourceDestCheck", True, required=False),  # noqa: FBT003  # the default
+        security_group_ids=tuple(sorted(members.texts("Groups", "GroupId"))),
         unreadable=tuple(members.unreadable),
     )
 

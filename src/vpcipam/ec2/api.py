@@ -68,9 +68,10 @@ class NetworkInterface:
 
     Attributes:
         private_ip: the primary IPv4 address, which no pod gets; empty for an EFA-only ENI and in an IPv6-only subnet.
-        interface_type: `interface`, `trunk`, `branch` or `efa`; an ENI that is associated with a trunk is a `branch`.
+        interface_type: `interface`, `trunk`, `branch`, `efa` or `efa-only`; an ENI that is associated with a trunk is a `branch`.
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
+        security_group_ids: its security groups, sorted; empty if the client doesn't show them.
         unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
     """
 
@@ -90,7 +91,13 @@ class NetworkInterface:
     attachment: Attachment | None = None
     created_ns: int = 0
     source_dest_check: bool = True
+    security_group_ids: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def single_ips(self) -> tuple[str, ...]:
+        """Its primary IP, if it has one, and its secondary IPs."""
+        return (self.private_ip, *self.secondary_ips) if self.private_ip else self.secondary_ips
 
     def tag(self, key: str) -> str | None:
         """Return the value of a tag, None if it is not set."""
@@ -278,21 +285,37 @@ class Ec2Api(Protocol):
         subnet_id: str,
         secondary_ip_count: int = 0,
         ipv4_prefix_count: int = 0,
+        ipv6_address_count: int = 0,
         ipv6_prefix_count: int = 0,
         interface_type: str = "interface",
         description: str = "",
         tags: Iterable[tuple[str, str]] = (),
+        security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> NetworkInterface:
-        """Create an ENI with its primary IP and, in the same call, secondary IPs or prefixes."""
+        """Create an ENI with its primary IP and, in the same call, secondary IPs or prefixes.
+
+        Without security groups it gets the default one of its VPC. A node names them only if its primary ENI shows its own.
+        """
 
     def attach_network_interface(
         self, eni_id: str, instance_id: str, *, device_index: int, network_card_index: int = 0, now_ns: int
     ) -> str:
         """Attach an ENI and return the attachment's id."""
 
-    def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
-        """Set whether the ENI is deleted when its instance is terminated."""
+    def modify_network_interface_attribute(
+        self,
+        eni_id: str,
+        *,
+        attachment_id: str | None = None,
+        delete_on_termination: bool | None = None,
+        security_group_ids: Iterable[str] = (),
+        now_ns: int,
+    ) -> None:
+        """Change one attribute: whether the ENI is deleted when its instance is terminated, or its security groups.
+
+        A node changes security groups only if its primary ENI shows its own.
+        """
 
     def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
         """Detach an ENI other than the primary one."""
@@ -338,6 +361,13 @@ class Ec2Api(Protocol):
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
         """List the attached ENIs as the instance's metadata service shows them: free of charge, without tags, and sometimes stale."""
+
+
+class Tagger(Protocol):
+    """A client that can tag resources. The model and `BotoEc2` can. A node whose client can't leaves its ENIs untagged."""
+
+    def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
+        """Add tags, pairs of key and value, to resources; an existing tag gets the new value."""
 
 
 class InstanceLauncher(Protocol):

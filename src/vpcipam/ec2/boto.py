@@ -34,6 +34,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import TagTypeDef
 
 CLIENT_CONFIG: Final = Config(retries={"mode": "legacy", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 """The client configuration for `BotoEc2`: `boto3.client("ec2", config=CLIENT_CONFIG)`. Times in seconds."""
@@ -112,24 +113,28 @@ class BotoEc2:
         subnet_id: str,
         secondary_ip_count: int = 0,
         ipv4_prefix_count: int = 0,
+        ipv6_address_count: int = 0,
         ipv6_prefix_count: int = 0,
         interface_type: str = "interface",
         description: str = "",
         tags: Iterable[tuple[str, str]] = (),
+        security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> NetworkInterface:
         """Create an ENI with its primary IP and, in the same call, secondary IPs or prefixes; all attempts have the same token."""
-        pairs = [{"Key": key, "Value": value} for key, value in tags]
+        pairs = _tag_members(tags)
         answer = self._call(
             "create_network_interface",
             repeatable=True,
             SubnetId=subnet_id,
             SecondaryPrivateIpAddressCount=secondary_ip_count or None,
             Ipv4PrefixCount=ipv4_prefix_count or None,
+            Ipv6AddressCount=ipv6_address_count or None,
             Ipv6PrefixCount=ipv6_prefix_count or None,
             InterfaceType=None if interface_type == "interface" else interface_type,
             Description=description or None,
             TagSpecifications=[{"ResourceType": "network-interface", "Tags": pairs}] if pairs else None,
+            Groups=list(security_group_ids) or None,
             ClientToken=self._new_token(),
         )
         return read_network_interface(answer["NetworkInterface"])
@@ -148,14 +153,28 @@ class BotoEc2:
         attachment_id: str = answer["AttachmentId"]
         return attachment_id
 
-    def modify_network_interface_attribute(self, eni_id: str, *, attachment_id: str, delete_on_termination: bool, now_ns: int) -> None:
-        """Set whether the ENI is deleted when its instance is terminated; repeating it does no harm."""
+    def modify_network_interface_attribute(
+        self,
+        eni_id: str,
+        *,
+        attachment_id: str | None = None,
+        delete_on_termination: bool | None = None,
+        security_group_ids: Iterable[str] = (),
+        now_ns: int,
+    ) -> None:
+        """Set whether the ENI is deleted when its instance is terminated, or its security groups; repeating it does no harm."""
+        attachment = {"AttachmentId": attachment_id, "DeleteOnTermination": delete_on_termination}
         self._call(
             "modify_network_interface_attribute",
             repeatable=True,
             NetworkInterfaceId=eni_id,
-            Attachment={"AttachmentId": attachment_id, "DeleteOnTermination": delete_on_termination},
+            Attachment=None if attachment_id is None else attachment,
+            Groups=list(security_group_ids) or None,
         )
+
+    def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
+        """Add tags, pairs of key and value, to resources; repeating it does no harm."""
+        self._call("create_tags", repeatable=True, Resources=list(resource_ids), Tags=_tag_members(tags))
 
     def detach_network_interface(self, attachment_id: str, *, now_ns: int) -> None:
         """Detach an ENI other than the primary one."""
@@ -297,6 +316,10 @@ class BotoEc2:
                     raise _refusal(error, action) from error
             self._sleep(pause_s * (1 + JITTER * self._chance()))
             pause_s, attempt = min(pause_s * PAUSE_FACTOR, LONGEST_PAUSE_S), attempt + 1
+
+
+def _tag_members(tags: Iterable[tuple[str, str]]) -> list["TagTypeDef"]:
+    return [{"Key": key, "Value": value} for key, value in tags]
 
 
 def _is_retryable(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:

@@ -6,7 +6,7 @@ environment variables.
 
 The client answers the actions of `vpcipam.ec2.offline.server.ACTIONS`. It raises `NotModelled` for any other action, and for a parameter
 that affects addresses in EC2 but is not modelled. `NotModelled` is not a `ClientError`, so that code under test does not mistake it for an
-answer. Parameters that don't affect addresses (security groups, images, user data, …) are ignored; each `ActionHandler` lists them as
+answer. Parameters that don't affect addresses (images, key pairs, user data, …) are ignored; each `ActionHandler` lists them as
 `ignores`.
 
 A call with `DryRun=True` gets DryRunOperation. A repeated `ClientToken` gets the first answer again.

@@ -33,6 +33,7 @@ STRIP_COUNT = 96
 """How many times a run records the free addresses of each subnet, /28 by /28."""
 _LAUNCH_RETRY_NS = MINUTE_NS
 _START_RETRY_NS = 10 * NS_PER_S
+_SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the Kubernetes cluster autoscaler looks at nodes this often (its --scan-interval)
 
 # Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
 START, READY, WAKE = range(DELETE)
@@ -411,14 +412,16 @@ class Fleet:
         place = self.scenario.groups.index(member.group)
         if member.scale_down_ns != now_ns or member.pod_count:
             return
-        if self._live_counts[place] <= member.group.min_count:
-            self._plan_scale_down(member, now_ns)
-            return
         busy_ns = member.node.busy_until(now_ns)
-        if busy_ns is None and self._terminate(member, now_ns):
+        if self._live_counts[place] <= member.group.min_count:
+            member.scale_down_ns = now_ns + max(member.group.scale_down_after_ns, _SCALE_DOWN_INTERVAL_NS)
+        elif busy_ns is not None:
+            member.scale_down_ns = busy_ns
+        elif self._terminate(member, now_ns):
             self._live_counts[place] -= 1
             return
-        member.scale_down_ns = now_ns + _START_RETRY_NS if busy_ns is None else busy_ns
+        else:
+            member.scale_down_ns = now_ns + _SCALE_DOWN_INTERVAL_NS
         self._push(member.scale_down_ns, SCALE_DOWN, number)
 
     def _terminate(self, member: Member, now_ns: int) -> bool:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey
-from vpcipam.node.interfaces import SUBNET_EXCLUDED, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import CLUSTER_TAG_PREFIX, SUBNET_EXCLUDED, SUBNET_ROLE_TAG
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 
@@ -29,16 +30,23 @@ def check_capacity(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
-    """Subnets tagged kubernetes.io/role/cni=0 give pods no new addresses (docs/ipamd.md, "Subnet discovery")."""
+    """An excluded subnet gives pods no new addresses; without a valid one there is no new ENI (docs/ipamd.md, "Subnet discovery")."""
     for subnet in survey.subnets:
         if subnet.excluded:
-            tag = f"is tagged {SUBNET_ROLE_TAG}={SUBNET_EXCLUDED}"
-            message = f"{tag}: the ENIs of this node in it ({subnet.node_eni_count}) give pods no new addresses"
-            if subnet.candidate:
-                suggestion = f"tag another subnet of {subnet.subnet.availability_zone} {SUBNET_ROLE_TAG}=1, or take the tag off"
-                yield Finding("no-pod-subnet", _FINDING, subnet.subnet.subnet_id, f"{message}, and ipamd knows no other subnet", suggestion)
-            else:
-                yield Finding("excluded-subnet", _NOTE, subnet.subnet.subnet_id, message)
+            message = f"{_why_excluded(subnet)}: the ENIs of this node in it ({subnet.node_eni_count}) give pods no new addresses"
+            yield Finding("excluded-subnet", _NOTE, subnet.subnet.subnet_id, message)
+    if survey.lacks_eni_subnet and survey.primary is not None:
+        zone = survey.node.instance.availability_zone
+        message = f"gets no new ENI: the tags of the subnets of its VPC in {zone} leave none for it"
+        switch = "" if survey.settings.enable_subnet_discovery else "set ENABLE_SUBNET_DISCOVERY to true and "
+        suggestion = f"{switch}tag another subnet of {zone} {SUBNET_ROLE_TAG}=1, or remove the tag of {survey.primary.eni.subnet_id}"
+        yield Finding("no-pod-subnet", _FINDING, survey.node.instance.instance_id, message, suggestion)
+
+
+def _why_excluded(subnet: SubnetSurvey) -> str:
+    if subnet.subnet.tag(SUBNET_ROLE_TAG) == SUBNET_EXCLUDED:
+        return f"is tagged {SUBNET_ROLE_TAG}={SUBNET_EXCLUDED}"
+    return f"has tags {CLUSTER_TAG_PREFIX}…, none of them for this cluster"
 
 
 def check_unseen(survey: NodeSurvey) -> Iterator[Finding]:
@@ -74,8 +82,10 @@ def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
     if card.growth.new_eni_slots:
         for subnet in survey.new_eni_subnets:
             yield _lacks_room(survey, subnet.subnet_id, card.growth.new_eni_slots, of_new_eni=True)
-        if not survey.new_eni_subnets:
-            yield None  # an ENIConfig names the subnet, which EC2 does not show
+        if survey.lacks_eni_subnet:
+            yield "the tags of the subnets leave none for a new ENI"
+        elif not survey.new_eni_subnets:
+            yield None  # EC2 does not show the subnet: an ENIConfig names it, for example
 
 
 def _lacks_room(survey: NodeSurvey, subnet_id: str, slot_count: int, *, of_new_eni: bool) -> str | None:

@@ -17,7 +17,7 @@ from vpcipam.node.interfaces import (
     LEAKED_ENI_AGE_NS,
     NO_MANAGE_TAG,
     created_tag_ns,
-    is_leaked,
+    may_be_leaked,
     pod_cidrs,
 )
 
@@ -40,8 +40,8 @@ def check_eni_count(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding(
                 "too-many-enis", _FINDING, where, message, "the limits may be outdated: look at `aws ec2 describe-instance-types`"
             )
-        elif card.managed and card.eni_count > card.eni_limit:
-            message = f"has {card.eni_count} ENIs, and MAX_ENI is {card.eni_limit}"
+        elif card.managed and 0 < survey.settings.max_eni < card.eni_count:
+            message = f"has {card.eni_count} ENIs, and MAX_ENI is {survey.settings.max_eni}"
             suggestion = "ipamd frees no ENI for that reason: raise MAX_ENI, or drain the node and replace it"
             yield Finding("too-many-enis", _FINDING, where, message, suggestion)
 
@@ -88,8 +88,7 @@ def check_cidrs(survey: NodeSurvey) -> Iterator[Finding]:
 
 def _texts(eni: NetworkInterface) -> Iterator[tuple[str, int, int]]:
     """All addresses and prefixes of an ENI, each with the IP version and the prefix length that it must have."""
-    singles = (*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips)
-    yield from ((text, 4, IPV4_BITS) for text in singles if text or not eni.unreadable)  # `check_readable` reports a missing one
+    yield from ((text, 4, IPV4_BITS) for text in eni.single_ips if text or not eni.unreadable)  # `check_readable` reports a missing one
     yield from ((text, 4, AddressMode.PREFIX.prefix_length) for text in eni.ipv4_prefixes)
     yield from ((text, 6, IPV6_BITS) for text in eni.ipv6_addresses)
     yield from ((text, 6, AddressMode.IPV6.prefix_length) for text in eni.ipv6_prefixes)
@@ -316,7 +315,7 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         if age_ns < LEAKED_ENI_AGE_NS:
             yield Finding("young-eni", _NOTE, eni.eni_id, f"{holds}; it is {_age(age_ns)} old and may be about to be attached")
             continue
-        deleted_soon = nodes_clean_up and is_leaked(eni, survey.node.read_ns)
+        deleted_soon = nodes_clean_up and may_be_leaked(eni, survey.settings.cluster_name)
         suggestion = f"any node of the VPC deletes it within the hour; or {delete}" if deleted_soon else f"no node will delete it: {delete}"
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
 

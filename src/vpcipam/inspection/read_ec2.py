@@ -78,8 +78,8 @@ def _read_subnet(ec2: Ec2Api, subnet_id: str, now_ns: int) -> tuple[Subnet, ...]
 def _read_neighbours(
     ec2: Ec2Api, enis: tuple[NetworkInterface, ...], subnets: tuple[Subnet, ...], now_ns: int
 ) -> dict[str, tuple[NetworkInterface, ...]]:
-    """Read all ENIs in the subnets of the node's ENIs and in those that its ipamd may use, in one call."""
-    candidates = (discovered_subnets(subnets, eni) for eni in enis if is_primary(eni))
+    """Read all ENIs in the subnets of the node's ENIs and in those that its ipamd may use, whatever its CLUSTER_NAME, in one call."""
+    candidates = (discovered_subnets(subnets, eni, cluster_name="") for eni in enis if is_primary(eni))
     wanted = {eni.subnet_id for eni in enis} | {subnet.subnet_id for found in candidates for subnet in found}
     if not wanted:
         return {}

@@ -19,7 +19,7 @@ class SubnetSurvey:
     Attributes:
         subnet: as it was read.
         node_eni_count: how many of the node's ENIs are in it.
-        excluded: a tag excludes it from giving pods addresses.
+        excluded: its tags keep it from giving pods addresses.
         candidate: ipamd may create ENIs in it.
         free_prefix_bound: an upper bound on the free /28s: those without an address that is on an ENI or reserved by EC2. CIDR reservations
             are not read, so some of these /28s may be reserved.
@@ -68,7 +68,7 @@ def _survey(node: ObservedNode, subnet: Subnet, cidr: Cidr, *, excluded: Collect
 def _taken(enis: Iterable[NetworkInterface]) -> Iterator[Cidr]:
     """The addresses and prefixes of ENIs, primary IPs included."""
     for eni in enis:
-        yield from parse_valid((*([eni.private_ip] if eni.private_ip else []), *eni.secondary_ips, *eni.ipv4_prefixes))
+        yield from parse_valid((*eni.single_ips, *eni.ipv4_prefixes))
 
 
 def _untouched_prefix_count(cidr: Cidr, taken: Iterable[Cidr], reserved: Iterable[int]) -> int:

@@ -5,7 +5,7 @@ once all its addresses are taken: `CardSurvey.growth`.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import attrs
@@ -21,7 +21,6 @@ from vpcipam.node.interfaces import (
     DEFAULT_NETWORK_CARD,
     card_index,
     discovered_subnets,
-    discovers_subnets,
     is_excluded,
     is_primary,
     place_of,
@@ -42,7 +41,7 @@ class EniSurvey:
         eni: the ENI as it was read.
         primary: it is the instance's primary ENI.
         managed: ipamd manages it.
-        excluded: a tag excludes its subnet from giving pods addresses.
+        excluded: the tags of its subnet keep it from giving pods addresses.
         slot_count: slots taken by secondary IPs and /28s; in IPv6 mode by IPv6 addresses and /80s.
         address_count: the addresses that pods can use, taken or free.
         stale_cidrs: its CIDRs of the mode that is off, which give no new addresses.
@@ -71,10 +70,10 @@ class CardSurvey:
     """One network card that the instance has, or has ENIs on.
 
     Attributes:
-        managed: ipamd manages it; cards above 0 only with ENABLE_MULTI_NIC.
+        managed: ipamd manages it; cards above 0 only with ENABLE_MULTI_NIC, and unless an EFA-only ENI is all that it has.
         type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
-        eni_limit: the type's limit, or MAX_ENI if that is lower.
-        eni_room: how many ENIs ipamd may still add.
+        eni_limit: the lowest of the type's limit, the limit of the default card (which ipamd uses for every card), and MAX_ENI.
+        eni_room: how many ENIs ipamd may still add, as far as EC2 allows.
         trunk_expected: ipamd keeps room for a trunk ENI that is not attached; it will take an address of the subnet too.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
         address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
@@ -106,7 +105,9 @@ class NodeSurvey:
         cards: the network cards, by index.
         enis: the attached ENIs, by network card and device index.
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
-        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if an ENIConfig decides, which EC2 doesn't show.
+        new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if there is none, or if EC2 doesn't show it, as with an
+            ENIConfig.
+        lacks_eni_subnet: the tags of the subnets leave none for a new ENI, so ipamd creates none.
     """
 
     node: ObservedNode
@@ -118,6 +119,7 @@ class NodeSurvey:
     enis: tuple[EniSurvey, ...]
     subnets: tuple[SubnetSurvey, ...]
     new_eni_subnets: tuple[Subnet, ...]
+    lacks_eni_subnet: bool
 
     @property
     def address_count(self) -> int:
@@ -194,8 +196,11 @@ class _Surveyor:
         self._settings = settings
         self._mode = settings.address_mode(node.limits)
         self._max_pods, self._max_pods_by = resolve_max_pods(node.limits, settings, max_pods, max_pods_by)
-        self._excluded = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet) and discovers_subnets(settings))
-        self._candidates = self._new_eni_subnets()
+        tagged = frozenset(subnet.subnet_id for subnet in node.subnets if is_excluded(subnet, settings.cluster_name))
+        self._excluded: frozenset[str] = tagged if settings.enable_subnet_discovery else frozenset()
+        known = self._new_eni_subnets(tagged)
+        self._candidates = known or ()
+        self._lacks_eni_subnet = known == ()
 
     def survey(self) -> NodeSurvey:
         indexes = sorted({*range(len(self._node.limits.network_cards)), *(place_of(eni)[0] for eni in self._node.enis)})
@@ -215,23 +220,31 @@ class _Surveyor:
             enis=tuple(enis),
             subnets=survey_subnets(self._node, ours, excluded=self._excluded, candidates={each.subnet_id for each in self._candidates}),
             new_eni_subnets=self._candidates,
+            lacks_eni_subnet=self._lacks_eni_subnet,
         )
 
-    def _new_eni_subnets(self) -> tuple[Subnet, ...]:
+    def _new_eni_subnets(self, tagged: Container[str]) -> tuple[Subnet, ...] | None:
+        """The subnets that ipamd creates ENIs in, the first choice first; None if they are not shown. The tags of `tagged` forbid that."""
         primary = next((eni for eni in self._node.enis if is_primary(eni)), None)
         if primary is None or self._settings.custom_network_cfg or self._mode is AddressMode.IPV6:
-            return ()
+            return None
         own = self._node.subnet(primary.subnet_id)
-        fallback = () if own is None else (own,)
-        return (discovered_subnets(self._node.subnets, primary) if discovers_subnets(self._settings) else ()) or fallback
+        if self._settings.enable_subnet_discovery:
+            found = discovered_subnets(self._node.subnets, primary, self._settings.cluster_name)
+            return found if own is not None else found or None
+        if own is None:
+            return None
+        return () if own.subnet_id in tagged else (own,)
 
     # --- one card ------------------------------------------------------------------------------------------------------------
 
     def _card(self, index: int) -> tuple[CardSurvey, list[EniSurvey]]:
         on_card = [eni for eni in self._node.enis if card_index(eni) == index]
-        managed_card = index == DEFAULT_NETWORK_CARD or self._settings.enable_multi_nic
-        membership = Membership(self._settings.manage_untagged_eni)
-        managed = membership.managed(on_card, index, self._node.instance.instance_id) if managed_card else {}
+        membership, instance_id = Membership.under(self._settings), self._node.instance.instance_id
+        managed_card = index == DEFAULT_NETWORK_CARD or (
+            self._settings.enable_multi_nic and membership.manages_card(on_card, index, instance_id)
+        )
+        managed = membership.managed(on_card, index, instance_id) if managed_card else {}
         datastore = self._datastore(index, managed.values())
         view = pool_view(
             datastore,
@@ -241,11 +254,13 @@ class _Surveyor:
             max_pods=self._max_pods,
             unmanaged_eni_count=len(on_card) - len(datastore.eni_ids),
         )
+        type_limit = dict(enumerate(self._node.limits.network_cards)).get(index, 0)
+        view = attrs.evolve(view, eni_limit=min(view.eni_limit, type_limit))  # EC2 refuses what ipamd may attempt beyond that
         stats = {each.eni_id: each for each in view.enis}
         card = CardSurvey(
             network_card=index,
             managed=managed_card,
-            type_limit=Settings().eni_limit(self._node.limits, index),
+            type_limit=type_limit,
             eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
@@ -274,11 +289,10 @@ class _Surveyor:
     def _address_limit(self, view: PoolView) -> int:
         """The addresses of all slots that can be filled, and of other slots in use, such as on the primary ENI with custom networking.
 
-        New ENIs give no addresses if all subnets for them are excluded.
+        No ENI is added if the tags of the subnets leave none for it.
         """
         others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
-        all_excluded = bool(self._candidates) and all(subnet.subnet_id in self._excluded for subnet in self._candidates)
-        eni_count = view.pod_eni_limit - (view.eni_room if all_excluded else 0)
+        eni_count = view.pod_eni_limit - (view.eni_room if self._lacks_eni_subnet else 0)
         return eni_count * view.slots_per_eni * view.unit + others
 
     def _eni(self, eni: NetworkInterface, managed: Iterable[str], stats: EniStats | None) -> EniSurvey:

@@ -43,6 +43,10 @@ SDK_BACKOFF = Backoff(NS_PER_S, 20 * NS_PER_S, 10, (0, 100))
 """How AWS's SDK for Go retries a throttled call, with the ten tries that ipamd configures."""
 DETACH_BACKOFF = Backoff(200 * _MS, 60 * NS_PER_S, 12, (100, 115))
 DELETE_BACKOFF = Backoff(500 * _MS, 60 * NS_PER_S, 12, (100, 115))
+TAG_BACKOFF = Backoff(500 * _MS, 60 * NS_PER_S, 5, (100, 130))
+SET_UP_BACKOFF = Backoff(10 * NS_PER_S, 10 * NS_PER_S, 6, (100, 100))
+"""How a start retries the calls that set an attached ENI up."""
+ONE_TRY = Backoff(0, 0, 1, (0, 0))
 METADATA_BACKOFF = Backoff(100 * _MS, 60 * NS_PER_S, 12, (100, 115))
 """How a node waits until the metadata shows an ENI that it has just attached."""
 

@@ -1,5 +1,6 @@
 """One managed network card of a node: it carries out the decisions about its pool, on EC2 and in its datastore."""
 
+import contextlib
 from collections.abc import Collection, Iterable, Mapping
 
 import attrs
@@ -9,11 +10,12 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, JournalError, NodeError
 from vpcipam.journal.protocol import Cooling
-from vpcipam.node.calls import Calls
-from vpcipam.node.interfaces import attachment_of, pod_cidrs
+from vpcipam.node.calls import SET_UP_BACKOFF, Backoff, Calls
+from vpcipam.node.interfaces import attachment_of, is_primary, is_trunk, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
 from vpcipam.node.released_cidrs import ReleasedCidrs
+from vpcipam.node.returned_cidrs import ReturnedCidrs
 from vpcipam.node.view import add_eni
 from vpcipam.quarantine import Quarantined
 from vpcipam.settings import Settings
@@ -68,6 +70,7 @@ class Card:
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
+    _returned: ReturnedCidrs = attrs.field(init=False, factory=ReturnedCidrs)
 
     @property
     def index(self) -> int:
@@ -77,19 +80,26 @@ class Card:
     # --- growing -------------------------------------------------------------------------------------------------------------
 
     def grow(self, decision: Grow, calls: Calls) -> list[Outcome]:
-        """Fill slots of the first ENI that has free ones; if none has, create an ENI (ipamd: increaseDatastorePool).
-
-        Under subnet discovery, if a subnet is out of addresses, the next ENI is tried, then a new one: each may be in another subnet.
-        """
+        """Fill slots of the first ENI that has free ones; if none has, create an ENI (ipamd: increaseDatastorePool)."""
         outcomes: list[Outcome] = []
         for request in decision.requests:
             outcome = self.add_slots(request.eni_id, request.slot_count, decision.reason, calls)
             outcomes.append(outcome)
-            if isinstance(outcome, Granted) or not (outcome.out_of_addresses and self.settings.enable_subnet_discovery):
+            if not self._moves_on(outcome):
                 return outcomes
         if decision.new_eni_slots:
             outcomes.append(self.create_eni(decision.new_eni_slots, decision.reason, calls))
         return outcomes
+
+    def _moves_on(self, outcome: Outcome) -> bool:
+        """Tell whether the next ENI is tried, then a new one: under discovery each can be in another subnet (ipamd: tryAssignIPs)."""
+        out_of_addresses = isinstance(outcome, Action) and outcome.kind is ActionKind.ADD_CIDRS and outcome.out_of_addresses
+        return out_of_addresses and self.settings.enable_subnet_discovery
+
+    def pause_begins_ns(self, outcomes: Iterable[Outcome]) -> int | None:
+        """When EC2 said that a subnet is out of addresses and the card didn't move on, so that no card may grow for a while; else None."""
+        refusals = (each for each in outcomes if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each))
+        return next((refusal.at_ns for refusal in refusals), None)
 
     def add_slots(self, eni_id: str, slot_count: int, reason: str, calls: Calls) -> Outcome:
         """Fill slots of an ENI on EC2."""
@@ -105,6 +115,8 @@ class Card:
             eni = self.provisioner.create_eni(self.index, slot_count, calls)
         except (Ec2Error, NodeError) as error:
             return self._refused(ActionKind.CREATE_ENI, None, reason, error, calls.now_ns)
+        with contextlib.suppress(Ec2Error):  # the tags that were read last then count
+            self.read_excluded_subnets(calls)
         return Granted(calls.now_ns, eni.eni_id, eni, reason)
 
     def _refused(self, kind: ActionKind, eni_id: str | None, reason: str, error: Ec2Error | NodeError, now_ns: int) -> Action:
@@ -160,6 +172,7 @@ class Card:
         except Ec2Error as refusal:
             error = str(refusal)
         self.released.add(cidrs, calls.now_ns)
+        self._returned.note_released(cidrs, calls.now_ns)
         return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
     def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
@@ -188,16 +201,87 @@ class Card:
         self.released.add(cidrs, calls.now_ns)
         return Action(calls.now_ns, ActionKind.FREE_ENI, self.index, eni_id, cidrs, decision.reason, error)
 
+    # --- an attached ENI that the node takes on --------------------------------------------------------------------------------
+
+    def take_on(self, eni: NetworkInterface, calls: Calls, backoff: Backoff) -> None:
+        """Tag an attached ENI if need be, and read the tags of its subnet, as ipamd does before it adds the ENI.
+
+        Raises:
+            Ec2Error: EC2 refused one of the calls.
+        """
+        if self.settings.provisioning_enabled and not is_trunk(eni):
+            self.provisioner.tag_attached(eni, calls)
+        calls.insist(lambda _: self.read_excluded_subnets(calls), backoff)
+
+    def read_excluded_subnets(self, calls: Calls) -> None:
+        """Read which subnets are excluded now. The ENIs that are in the datastore stay as they are.
+
+        Raises:
+            Ec2Error: EC2 refused the call.
+        """
+        self.excluded_subnets = self.provisioner.excluded_subnets(calls)
+
+    def give_ipv6_prefix(self, eni_id: str, calls: Calls) -> list[Action]:
+        """Make sure that an ENI has its /80, with ipamd's tries."""
+        reason = "IPv6: each managed ENI gets one /80"
+        try:
+            prefix = calls.insist(lambda _: self.provisioner.ipv6_prefix(eni_id, calls), SET_UP_BACKOFF)
+        except Ec2Error as error:
+            return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, calls.now_ns)]
+        if prefix in self.datastore.cidrs(eni_id):
+            return []
+        return self.record([Granted(calls.now_ns, eni_id, SlotGrant((prefix,)), reason)])
+
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
     def differences(self, attached: Mapping[str, NetworkInterface], now_ns: int) -> Differences:
-        """Compare the datastore with the managed ENIs on the card; CIDRs released within the last 60 s don't count as gained."""
+        """Compare the datastore with the managed ENIs on the card.
+
+        CIDRs released within the last 60 s don't count as gained, nor do those of the primary ENI under custom networking.
+        """
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
             if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
         }
-        return differences(self.datastore, attached, moved=moved, ignore=self.released.current(now_ns))
+        ignore = {*self.released.current(now_ns), *self._own_cidrs(attached)}
+        return differences(self.datastore, attached, moved=moved, ignore=ignore)
+
+    def _own_cidrs(self, attached: Mapping[str, NetworkInterface]) -> set[str]:
+        """The CIDRs of the primary ENI, if pods must not get addresses of it. ipamd would give them to pods (upstream issue 1466)."""
+        if not self.settings.custom_network_cfg:
+            return set()
+        return {cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode)}
+
+    def leave_own_cidrs(self, now_ns: int) -> list[Action]:
+        """Under custom networking, drop the primary ENI's CIDRs without a pod from the datastore; on EC2 they stay.
+
+        Some may be a person's. Those with pods stay: they are from before custom networking was switched on.
+        """
+        if not self.settings.custom_network_cfg:
+            return []
+        left = [
+            (eni.eni_id, tuple(cidr for cidr in self.datastore.cidrs(eni.eni_id) if self._remove_if_unused(eni.eni_id, cidr, now_ns)))
+            for eni in self.datastore.eni_stats(now_ns)
+            if eni.primary
+        ]
+        reason = "custom networking: the primary ENI gives pods no addresses"
+        return [Action(now_ns, ActionKind.DROP_CIDRS, self.index, eni_id, cidrs, reason) for eni_id, cidrs in left if cidrs]
+
+    @property
+    def has_unconfirmed_cidrs(self) -> bool:
+        """Tell whether a CIDR came back that the card had released. A reconcile confirms it with EC2, once the 60 s are over."""
+        return self._returned.pending
+
+    def unconfirmed_cidrs(self, now_ns: int) -> dict[str, set[str]]:
+        """The CIDRs by ENI that came back and that a reconcile confirms now: metadata that shows them may be stale."""
+        due = self._returned.due(now_ns)
+        by_eni = {eni_id: due.intersection(self.datastore.cidrs(eni_id)) for eni_id in self.datastore.eni_ids} if due else {}
+        return {eni_id: cidrs for eni_id, cidrs in by_eni.items() if cidrs}
+
+    def note_confirmed(self, now_ns: int) -> None:
+        """Note that a reconcile has confirmed what came back."""
+        self._returned.note_confirmed(now_ns)
 
     def apply(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
@@ -231,6 +315,7 @@ class Card:
         """Add those CIDRs of an ENI that the datastore does not have yet."""
         known = set(self.datastore.cidrs(eni_id))
         new = tuple(cidr for cidr in cidrs if cidr not in known)
+        self._returned.note_added(new)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
         for cidr in new:

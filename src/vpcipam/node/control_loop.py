@@ -18,9 +18,10 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.calls import METADATA_BACKOFF, Calls
+from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, discovers_subnets, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
@@ -29,7 +30,7 @@ from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, PoolView, WarmPolicy
+from vpcipam.warmpool import Calm, Grow, PoolView, WarmPolicy, release_slots
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -42,7 +43,7 @@ class ControlLoop:
         pod_subnet_id: the ENIConfig's subnet under custom networking, else None.
         given_name: what to call the node in messages, None for its instance id.
         chance: varies the waits between tries, and picks the time of the first clean-up.
-        cards: the managed network cards, by index.
+        cards: the managed network cards, ascending. The default card is always the first.
         membership: which ENIs are not managed.
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
@@ -63,7 +64,7 @@ class ControlLoop:
     cordoned: bool = False
     terminating: bool = False
     cards: tuple[Card, ...] = ()
-    membership: Membership = attrs.Factory(lambda self: Membership(self.settings.manage_untagged_eni), takes_self=True)
+    membership: Membership = attrs.Factory(lambda self: Membership.under(self.settings), takes_self=True)
     pace: Pace = attrs.Factory(Pace)
     in_doubt: bool = True
     pending: deque[tuple[Card, Outcome]] = attrs.Factory(deque)
@@ -145,37 +146,49 @@ class ControlLoop:
             self.instance_id = self._launch(now_ns)
         calls = self._calls(now_ns)
         attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
+        self.cards = tuple(card for card in self.cards if self.membership.manages_card(attached, card.index, self.instance_id))
         self._provisioner = Provisioner(
             ec2=self.ec2,
             instance_id=self.instance_id,
             mode=self._mode,
-            eni_limits=tuple(self.settings.eni_limit(self.limits, card.index) for card in self.cards),
+            eni_limit=self.settings.eni_limit(self.limits),
             primary_eni=primary_eni,
             pod_subnet_id=self.pod_subnet_id,
-            discovers_subnets=discovers_subnets(self.settings),
+            discovers_subnets=self.settings.enable_subnet_discovery,
+            cluster_name=self.settings.cluster_name,
         )
-        excluded = self._provisioner.excluded_subnets(calls)
         actions: list[Action] = []
         for card in self.cards:
             card.provisioner = self._provisioner
-            card.excluded_subnets = excluded
-            difference = card.differences(self.membership.managed(attached, card.index, self.instance_id), calls.now_ns)
-            actions += card.apply(difference, AT_START, calls.now_ns)
+            managed = self.membership.managed(attached, card.index, self.instance_id)
+            if self._mode is AddressMode.IPV6:
+                managed = drop_excluded_enis(managed, card, self.membership, calls)
+            for eni in managed.values():
+                card.take_on(eni, calls, SET_UP_BACKOFF)
+            actions += card.apply(card.differences(managed, calls.now_ns), AT_START, calls.now_ns)
+        if self._mode is AddressMode.IPV6:
+            actions += give_prefixes(self.cards, self.name, calls)
         return calls, actions
 
     def fill(self, begin_ns: int, calls: Calls) -> list[Action]:
-        """Fill the pools once; the ticks begin when the calls of the start end.
+        """Release what the mode can't use, and grow each pool once if it is too low; the ticks begin when the calls of the start end.
+
+        A surplus is not released before the first tick (ipamd: handlePreScaling).
 
         Raises:
-            NodeError: pods would never get an address: an IPv6 node got no /80, or a node with custom networking got no ENI.
+            NodeError: pods would never get an address, because a node with custom networking got no ENI.
         """
-        actions: list[Action] = []
+        released = [action for card in self.cards for action in (*card.leave_own_cidrs(calls.now_ns), *self._release_stale(card, calls))]
+        filled: list[Action] = []
         if self.settings.provisioning_enabled:
-            for card in self.cards:
-                actions += self._give_prefix(card, calls) if self._mode is AddressMode.IPV6 else self._fill(card, calls)
-        self._note(actions)
+            self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
+            if self._mode is AddressMode.IPV6:
+                filled += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
+            else:
+                filled += [action for card in self.cards for action in self._fill(card, calls)]
+        self._note(filled)
         self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
-        return actions
+        return [*released, *filled]
 
     def _launch(self, now_ns: int) -> str:
         if not hasattr(self.ec2, "launch_instance"):
@@ -204,32 +217,27 @@ class ControlLoop:
 
     def _first_cleanup(self, now_ns: int) -> int | None:
         """When the first search for leaked ENIs is due, None for never (ipamd: cleanUpLeakedENIs)."""
-        if not self.settings.leaked_eni_cleanup_enabled:
-            return None
-        return now_ns + self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
+        return now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
 
-    def _give_prefix(self, card: Card, calls: Calls) -> list[Action]:
-        """Put one /80 on a card: on its first ENI, or on a new ENI if the card has none."""
-        reason = "IPv6: one /80 serves all pods of a card"
-        enis = card.datastore.eni_stats(calls.now_ns)
-        if not enis:
-            return card.record([card.create_eni(1, reason, calls)]) if self._attaches else []
-        if any(eni.slot_count for eni in enis):
+    def _cleanup_delay_ns(self) -> int:
+        return self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
+
+    def _release_stale(self, card: Card, calls: Calls) -> list[Action]:
+        """Release the CIDRs without pods that give no new addresses, even without provisioning (ipamd: tryUnassignIPsFromENIs).
+
+        They don't count as a decrease of the pool, so the first tick may release a surplus.
+        """
+        if self._mode is AddressMode.IPV6:
             return []
-        actions = card.record([card.add_slots(enis[0].eni_id, 1, reason, calls)])
-        if card.index == DEFAULT_NETWORK_CARD and not actions[-1].done:  # no tick adds it later
-            raise NodeError(f"node {self.name} got no /80, and IPv6 pods have no other addresses: {actions[-1].error}; start it again")
-        return actions
+        stale = release_slots(self.view(card, calls.now_ns), 0, "")
+        return [] if stale is None else card.shrink(stale, calls)
 
     def _fill(self, card: Card, calls: Calls) -> list[Action]:
-        """Release what the mode can't use, then grow once (ipamd: handlePreScaling)."""
+        """Grow once if the pool is too low (ipamd: handlePreScaling)."""
         actions: list[Action] = []
-        surplus = self.policy.shrink(self.view(card, calls.now_ns), card.settings)
-        if surplus is not None:
-            actions += card.shrink(surplus, calls)
         growth = self.policy.grow(self.view(card, calls.now_ns), card.settings)
         if growth is not None and self._may_grow(calls.now_ns):
-            actions += card.record(card.grow(growth, calls))
+            actions += card.record(self._grow(card, growth, calls))
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
             why = "; ".join(action.error for action in actions if action.error) or self._why_no_eni(card, calls.now_ns)
             raise NodeError(f"node {self.name} got no ENI for custom networking: {why}")
@@ -264,22 +272,29 @@ class ControlLoop:
 
     def _update_pools(self, now_ns: int) -> None:
         calls = self._calls(now_ns)
-        # Decide this for every card before acting, so that one card's refusal can't stop another card.
-        may_grow, may_shrink = self._may_grow(now_ns), self.pace.may_shrink(now_ns)
+        may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         for card in self.cards:
-            self._update_pool(card, calls, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+            self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
         self.pace.note_calls(now_ns, calls.now_ns)
 
-    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_grow: bool, may_shrink: bool) -> None:
+    def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
+        """Ask EC2 for more. An out-of-addresses answer stops the other cards at once."""
+        outcomes = card.grow(decision, calls)
+        pause_ns = card.pause_begins_ns(outcomes)
+        if pause_ns is not None:
+            self.pace.pause_growth(pause_ns)
+        return outcomes
+
+    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
         view = self._view_unless_calm(card, now_ns)
         if view is None:
             card.surplus_since_ns = None
             return
-        check = check_pool(card, view, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
+        check = check_pool(card, view, self.policy, now_ns, may_grow=self._may_grow(calls.now_ns), may_shrink=may_shrink)
         card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
         if check.grow is not None:
-            outcomes = card.grow(check.grow, calls)
+            outcomes = self._grow(card, check.grow, calls)
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
@@ -315,9 +330,10 @@ class ControlLoop:
             self._settling = False
 
     def _note(self, actions: Iterable[Action]) -> None:
-        """Remember what was done, and whether some of it failed."""
+        """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
         self.pace.note(actions)
-        self.in_doubt = self.in_doubt or not all(action.done for action in actions)
+        unconfirmed = any(card.has_unconfirmed_cidrs for card in self.cards)
+        self.in_doubt = self.in_doubt or unconfirmed or not all(action.done for action in actions)
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -328,23 +344,49 @@ class ControlLoop:
         if self._mode is AddressMode.IPV6:
             return self._find_trunk(now_ns)
         self.pace.note_reconcile(now_ns)
-        calls, instance_id = self._calls(now_ns), self._provisioner.instance_id
+        calls = self._calls(now_ns)
         try:
-            shown = self.ec2.instance_metadata(instance_id, now_ns=now_ns)
-            differ = any(card.differences(self.membership.shown(shown, card.index), now_ns) for card in self.cards)
-            if not differ and not self.membership.is_gone(shown):
-                self.in_doubt = False
-                return ()
-            confirmed = self._read_attached(instance_id, calls)
+            return tuple(self._reconcile(calls, now_ns))
         except Ec2Error as error:
             return (Action(now_ns, ActionKind.RECONCILE, DEFAULT_NETWORK_CARD, None, (), "compare with EC2", error=str(error)),)
         finally:
             self.pace.note_calls(now_ns, calls.now_ns)
-        actions: list[Action] = []
+
+    def _reconcile(self, calls: Calls, now_ns: int) -> list[Action]:
+        instance_id = self._provisioner.instance_id
+        shown = self.ec2.instance_metadata(instance_id, now_ns=now_ns)
+        differ = any(card.differences(self.membership.shown(shown, card.index), now_ns) for card in self.cards)
+        agree = not differ and not self.membership.is_gone(shown) and self._confirm_returned_cidrs(calls, now_ns)
+        confirmed = () if agree else self._read_attached(instance_id, calls)
         for card in self.cards:
-            managed = self.membership.managed(confirmed, card.index, instance_id)
-            actions += card.apply(card.differences(managed, now_ns), "EC2 shows it so", now_ns)
-        return tuple(actions)
+            card.note_confirmed(now_ns)
+        if agree:
+            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards)
+            return []
+        return [
+            action
+            for card in self.cards
+            for action in self._apply(card, self.membership.managed(confirmed, card.index, instance_id), calls, now_ns)
+        ]
+
+    def _confirm_returned_cidrs(self, calls: Calls, now_ns: int) -> bool:
+        """Ask EC2 about each ENI to which a CIDR came back that the node had released (ipamd: verifyAndAddIPsToDatastore)."""
+        unconfirmed = (pair for card in self.cards for pair in card.unconfirmed_cidrs(now_ns).items())
+        return all(self._provisioner.shows(eni_id, cidrs, calls) for eni_id, cidrs in unconfirmed)
+
+    def _apply(self, card: Card, managed: dict[str, NetworkInterface], calls: Calls, now_ns: int) -> list[Action]:
+        """Bring a card in line with what EC2 shows. An ENI that can't be taken on now is for the next reconcile."""
+        reason = "EC2 shows it so"
+        difference = card.differences(managed, now_ns)
+        refused: list[Action] = []
+        for eni in difference.new:
+            try:
+                card.take_on(eni, calls, ONE_TRY)
+            except Ec2Error as error:
+                refused.append(Action(now_ns, ActionKind.ADOPT_ENI, card.index, eni.eni_id, (), reason, error=str(error)))
+        left_out = {action.eni_id for action in refused}
+        taken = tuple(eni for eni in difference.new if eni.eni_id not in left_out)
+        return [*refused, *card.apply(attrs.evolve(difference, new=taken), reason, now_ns)]
 
     def _find_trunk(self, now_ns: int) -> tuple[Action, ...]:
         """Add the trunk as soon as the metadata shows it: all that an IPv6 node looks for (ipamd: checkForTrunkENI)."""
@@ -364,7 +406,7 @@ class ControlLoop:
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
-        self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS
+        self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS + self._cleanup_delay_ns()
         return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
 
     # --- when to tick again -------------------------------------------------------------------------------------------

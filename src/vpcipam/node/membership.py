@@ -1,11 +1,12 @@
-"""Tells which of an instance's ENIs its ipamd manages (docs/ipamd.md, "Variables": MANAGE_UNTAGGED_ENI)."""
+"""Tells which of an instance's network cards and ENIs its ipamd manages (docs/ipamd.md, "Variables", "Multiple network cards")."""
 
 from collections.abc import Iterable
 
 import attrs
 
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, card_index, is_primary
+from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, attachment_of, card_index, is_efa_only, is_primary
+from vpcipam.settings import Settings
 
 
 @attrs.define
@@ -14,10 +15,17 @@ class Membership:
 
     Attributes:
         manage_untagged: manage ENIs that have neither of ipamd's two tags.
+        reads_tags: ipamd reads the tags of ENIs.
     """
 
     manage_untagged: bool
+    reads_tags: bool = True
     _unmanaged: dict[str, int] = attrs.field(factory=dict)  # ENI: card
+
+    @classmethod
+    def under(cls, settings: Settings) -> "Membership":
+        """Return the membership under given settings, without ENIs. In IMDS-only mode no tag is read (ipamd: DescribeAllENIs)."""
+        return cls(settings.manage_untagged_eni, reads_tags=not settings.enable_imds_only_mode)
 
     def unmanaged_count(self, network_card: int) -> int:
         """The number of unmanaged ENIs on a card."""
@@ -39,11 +47,22 @@ class Membership:
         self._unmanaged = others | dict.fromkeys(on_card.keys() - managed.keys(), network_card)
         return managed
 
+    def set_aside(self, eni: NetworkInterface) -> None:
+        """Count an ENI as not managed."""
+        self._unmanaged[eni.eni_id] = attachment_of(eni).network_card_index
+
+    def manages_card(self, attached: Iterable[NetworkInterface], network_card: int, instance_id: str) -> bool:
+        """Tell whether ipamd manages a card: not if it has an EFA-only ENI and no managed ENI (ipamd: markUnmanagedNetworkCards)."""
+        on_card = [eni for eni in attached if card_index(eni) == network_card]
+        return not any(map(is_efa_only, on_card)) or any(self._is_managed(eni, instance_id) for eni in on_card)
+
     def _is_managed(self, eni: NetworkInterface, instance_id: str) -> bool:
         if is_primary(eni):
             return True
-        if not eni.private_ip:  # EFA-only: it can't have addresses
+        if not eni.private_ip:  # EFA-only: it has no addresses
             return False
+        if not self.reads_tags:
+            return True
         no_manage = eni.tag(NO_MANAGE_TAG)
         if no_manage is not None:
             return no_manage != "true"

@@ -91,7 +91,8 @@ class Node(Pods):
                 large enough while every assign fails (upstream issues 1700 and 2896).
             hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
             policy: the rules that size the pool; None for ipamd's.
-            journals: one for each managed network card, ascending; empty for none. If they hold entries, call `restore`, not `start`.
+            journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
+                The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
             on_event: called with each `NodeEvent`; see `vpcipam.events`. It must be quick and must not change the node. It may look at the
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 
@@ -230,9 +231,9 @@ class Node(Pods):
         return self._card(network_card).datastore.stats(now_ns)
 
     def managed_eni_limit(self, network_card: int = DEFAULT_NETWORK_CARD) -> int:
-        """The most managed ENIs on a card: the type's limit or MAX_ENI, less the unmanaged ENIs. Unlike `view`, it never waits."""
+        """The most managed ENIs on a card: the node's ENI limit, less the unmanaged ENIs. Unlike `view`, it never waits."""
         index = self._card(network_card).index
-        return self.settings.eni_limit(self.limits, index) - self._loop.membership.unmanaged_count(index)
+        return self.settings.eni_limit(self.limits) - self._loop.membership.unmanaged_count(index)
 
     def view(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolView:
         """Return one card's state as the warm-pool decisions see it. The functions of `vpcipam.warmpool` take it and give their reasons."""
@@ -320,7 +321,7 @@ class Node(Pods):
             self._loop.reset(self._empty_datastores())
             raise
         self._started = True
-        return Restart(self._publish([*adopted, *filled]), restored)
+        return Restart(self._publish([*adopted, *filled]), restored, tuple(card.index for card in self._loop.cards))
 
     def _restore_cards(self, now_ns: int, gone: tuple[SandboxKey, ...], *, trust_clock: bool) -> tuple[Restoration, ...]:
         """Restore each card from its journal. Then each card withholds its addresses that cool or are in quarantine on another card."""

@@ -13,9 +13,9 @@ TICK_INTERVAL_NS = 5 * NS_PER_S
 RECONCILE_INTERVAL_NS = 60 * NS_PER_S
 """A node compares itself with EC2 only if its last pool action was longer ago than this."""
 CLEANUP_INTERVAL_NS = 3600 * NS_PER_S
-"""A node searches for leaked ENIs this often."""
+"""A node waits this long after a search for leaked ENIs, and then a random time more, before it searches again."""
 CLEANUP_DELAY_MAX_S = 300
-"""The first search comes at a random time, at most this long after the start, so that nodes that start together don't call EC2 together."""
+"""Each search is put off by a random time below this, so that nodes that start together don't call EC2 together."""
 _LONG_AGO_NS = -(1 << 62)
 
 
@@ -50,13 +50,14 @@ class Pace:
         if end_ns > begin_ns:
             self.anchor_ns = self.busy_until_ns = end_ns
 
+    def pause_growth(self, at_ns: int) -> None:
+        """Begin the pause after an out-of-addresses answer. There is one for all network cards."""
+        self._out_of_addresses_ns = at_ns
+
     def note(self, actions: Iterable[Action]) -> None:
-        """Note when actions changed the pool, or found the subnet out of addresses."""
+        """Note when actions changed the pool."""
         for action in actions:
-            if action.out_of_addresses:
-                self._out_of_addresses_ns = action.at_ns
-            elif action.grew:
-                self._out_of_addresses_ns = _LONG_AGO_NS  # another ENI, or another subnet, had room
+            if action.grew:
                 self._last_action_ns = action.at_ns
             elif action.kind is ActionKind.RELEASE_CIDRS:
                 self._last_decrease_ns = self._last_action_ns = action.at_ns

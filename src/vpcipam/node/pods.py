@@ -26,7 +26,7 @@ class Pods:
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card."""
+        """One datastore for each managed network card, ascending. `start` drops a card that has nothing but an EFA-only ENI."""
         return tuple(card.datastore for card in self._loop.cards)
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:
@@ -99,9 +99,8 @@ class Pods:
                 self._lock.release()
 
     def _card(self, network_card: int) -> Card:
-        cards = self._loop.cards
-        if not 0 <= network_card < len(cards):
-            raise InvalidArgument(
-                f"network card {network_card} is not managed: the cards of node {self._loop.name} are 0 to {len(cards) - 1}"
-            )
-        return cards[network_card]
+        for card in self._loop.cards:
+            if card.index == network_card:
+                return card
+        managed = ", ".join(str(card.index) for card in self._loop.cards)
+        raise InvalidArgument(f"network card {network_card} is not managed: the cards of node {self._loop.name} are {managed}")

@@ -73,7 +73,8 @@ class Forecast:
 
     @property
     def _every_cooldown_counts(self) -> bool:
-        return self.view.cooldown_aware or self.view.hold_cooling_cidrs
+        stale = any(eni.cooling_stale_cidr_count for eni in self.view.enis)
+        return stale or self.view.cooldown_aware or self.view.hold_cooling_cidrs
 
     def _view_at(self, time_ns: int) -> PoolView:
         """The view at a later time, if cooldowns end and nothing else happens until then."""

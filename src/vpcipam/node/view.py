@@ -49,7 +49,7 @@ def pool_view(
     return PoolView(
         mode=datastore.mode,
         slots_per_eni=limits.slots_per_eni,
-        eni_limit=settings.eni_limit(limits, datastore.network_card),
+        eni_limit=settings.eni_limit(limits),
         unmanaged_eni_count=unmanaged_eni_count,
         trunk_expected=is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
         custom_networking=settings.custom_network_cfg,
@@ -58,4 +58,5 @@ def pool_view(
         enis=datastore.eni_stats(now_ns),
         cooldown_aware=cooldown_aware,
         hold_cooling_cidrs=hold_cooling_cidrs,
+        network_card=datastore.network_card,
     )

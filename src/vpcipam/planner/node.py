@@ -332,7 +332,7 @@ class _Run:
     def _record_stage(self, actions: list[Action]) -> None:
         """Let the node settle and record its figures."""
         actions += self._settle()
-        stats = [self._node.stats(self._now_ns, card) for card in range(len(self._node.datastores))]
+        stats = [self._node.stats(self._now_ns, datastore.network_card) for datastore in self._node.datastores]
         eni_count = len(self._enis()) + self._trunk_is_unmanaged
         total = sum(each.total_count for each in stats)
         stage = Stage(

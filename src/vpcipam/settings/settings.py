@@ -22,9 +22,13 @@ from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABL
 Origin = Literal["file", "manifest", "default"]
 
 
-def _filled_text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+def _text(_instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__} ({value!r})")
+
+
+def _filled_text(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    _text(instance, attribute, value)
     if not value:
         raise InvalidArgument(f"{attribute.name} must not be empty")
 
@@ -51,9 +55,10 @@ class Settings:
         enable_multi_nic: The network cards above 0 are managed too.
         manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
         disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
-        enable_imds_only_mode: EC2 is never called at all; see `provisioning_enabled`.
+        enable_imds_only_mode: The instance metadata, not EC2, tells what is attached; see `provisioning_enabled`.
         manage_untagged_eni: ENIs without a tag are managed.
         disable_leaked_eni_cleanup: Leaked ENIs are left alone; see `leaked_eni_cleanup_enabled`.
+        cluster_name: The cluster whose tagged subnets the node uses; empty: it uses tagged subnets of every cluster.
         backing_store: The path of the checkpoint file.
 
     Example:
@@ -81,6 +86,7 @@ class Settings:
     enable_imds_only_mode: bool = attrs.field(default=False, validator=boolean_field())
     manage_untagged_eni: bool = attrs.field(default=True, validator=boolean_field())
     disable_leaked_eni_cleanup: bool = attrs.field(default=False, validator=boolean_field())
+    cluster_name: str = attrs.field(default="", validator=_text)
     backing_store: str = attrs.field(default="/var/run/aws-node/ipam.json", validator=_filled_text)
     # For `variables` and `diagnostics`: the texts that were read, in order, and the diagnostics found while reading.
     _texts: tuple[tuple[str, str], ...] = attrs.field(default=tuple(SHIPPED.items()), eq=False, repr=False)
@@ -215,10 +221,9 @@ class Settings:
         """Whether the node deletes leaked ENIs: never in IPv6 mode, and only if provisioning is enabled."""
         return self.provisioning_enabled and not (self.disable_leaked_eni_cleanup or self.enable_ipv6)
 
-    def eni_limit(self, limits: str | InstanceLimits, network_card: int = 0) -> int:
-        """The most ENIs on a network card: what the instance type allows, or MAX_ENI if that is lower; 0 on a card that the type lacks."""
-        cards = instance_limits(limits).network_cards
-        type_limit = cards[network_card] if network_card < len(cards) else 0
+    def eni_limit(self, limits: str | InstanceLimits) -> int:
+        """The most ENIs on each network card: what the type allows on the default card, or MAX_ENI if that is lower (ipamd: getMaxENI)."""
+        type_limit = instance_limits(limits).eni_limit
         return min(type_limit, self.max_eni) if self.max_eni > 0 else type_limit
 
     def takes_trunk(self, limits: str | InstanceLimits) -> bool:
@@ -373,6 +378,13 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
     if settings.provisioning_disabled_by is not None:
         yield Diagnostic(settings.provisioning_disabled_by, "info", "the node neither grows nor shrinks; no warm target has an effect")
+    if settings.enable_imds_only_mode and not settings.manage_untagged_eni:
+        yield Diagnostic(
+            "MANAGE_UNTAGGED_ENI",
+            "warning",
+            "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed",
+            "remove it, or set ENABLE_IMDS_ONLY_MODE to false",
+        )
 
 
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:

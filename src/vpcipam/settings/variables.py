@@ -143,9 +143,10 @@ _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
     ("ENABLE_MULTI_NIC", "bool", False, "false", "manages the network cards above 0 too"),
     ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
     ("DISABLE_NETWORK_RESOURCE_PROVISIONING", "bool", False, "false", "never calls EC2 to grow or shrink the pool"),
-    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "never calls EC2, and never grows or shrinks the pool"),
+    ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "reads only the instance metadata, and never grows or shrinks the pool"),
     ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry no tag"),
     ("DISABLE_LEAKED_ENI_CLEANUP", "bool", False, None, "does not delete unattached ENIs that nodes left behind"),
+    ("CLUSTER_NAME", "text", "", None, "leaves alone the subnets that are tagged for other clusters; tags ENIs with the cluster's name"),
     ("AWS_VPC_K8S_CNI_BACKING_STORE", "text", "/var/run/aws-node/ipam.json", None, "names the checkpoint file"),
 )
 _OTHERS: tuple[_Row, ...] = (
@@ -180,7 +181,6 @@ _OTHERS: tuple[_Row, ...] = (
     ),
     ("AWS_VPC_K8S_PLUGIN_LOG_LEVEL", "text", "DEBUG", "DEBUG", "sets the plugin's log level"),
     ("CLUSTER_ENDPOINT", "text", "", None, "gives the address of the API server"),
-    ("CLUSTER_NAME", "text", "", None, "tags ENIs with the cluster's name"),
     ("DISABLE_INTROSPECTION", "bool", False, "false", "turns the introspection endpoint off"),
     ("DISABLE_METRICS", "bool", False, "false", "turns the metrics endpoint off"),
     ("DISABLE_POD_V6", "bool", False, None, "turns IPv6 off inside pods"),

@@ -80,7 +80,7 @@ def test_secondary_ips_and_prefixes_in_one_call_are_refused(ec2, subnet_id, refu
 
 @pytest.mark.parametrize("interface_type", ["", "Interface", "lambda"])
 def test_an_unknown_interface_type_is_refused(ec2, subnet_id, refused, interface_type):
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "interface, trunk, branch, efa"):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "interface, trunk, branch, efa, efa-only"):
         ec2.create_network_interface(subnet_id=subnet_id, interface_type=interface_type, now_ns=0)
 
 
@@ -288,11 +288,25 @@ def test_description_and_source_dest_check_can_be_changed(ec2, eni_id):
     ec2._check()
 
 
+def test_security_groups_are_those_given_or_the_default_one_of_the_vpc(ec2, subnet_id, eni_id):
+    def groups(eni_id):
+        (shown,) = ec2.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)
+        return shown.security_group_ids
+
+    assert groups(eni_id) == (ec2.vpcs[0].vpc_id.replace("vpc-", "sg-"),)
+    ec2.modify_network_interface_attribute(eni_id, security_group_ids=["sg-2", "sg-1", "sg-2"], now_ns=0)
+    assert groups(eni_id) == ("sg-1", "sg-2")
+    assert groups(ec2.create_network_interface(subnet_id=subnet_id, security_group_ids=["sg-3"], now_ns=0).eni_id) == ("sg-3",)
+    assert [eni.eni_id for eni in ec2.describe_network_interfaces(filters={"group-id": ["sg-1"]}, now_ns=0)] == [eni_id]
+    ec2._check()
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
         {},
         {"description": "x", "source_dest_check": True},
+        {"description": "x", "security_group_ids": ["sg-1"]},
         {"attachment_id": "eni-attach-1"},
         {"delete_on_termination": True},
         {"description": "x", "delete_on_termination": True},
@@ -397,3 +411,34 @@ def test_metadata_of_an_unknown_instance_is_not_found(ec2):
     with pytest.raises(Exception, match=r"InstanceMetadata: InvalidInstanceID\.NotFound: The instance 'i-0' does not exist"):
         ec2.instance_metadata("i-0", now_ns=0)
     assert ec2.call_counts == {}
+
+
+# --- EFA-only ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_efa_only_eni_has_no_addresses_and_takes_none(ec2, subnet_id, instance_id, free_count, refused):
+    before = free_count()
+    eni = ec2.create_network_interface(subnet_id=subnet_id, interface_type="efa-only", now_ns=0)
+    assert (eni.interface_type, eni.private_ip, eni.single_ips) == ("efa-only", "", ())
+    assert free_count() == before
+    ec2.attach_network_interface(eni.eni_id, instance_id, device_index=1, now_ns=0)
+    for arguments in ({"secondary_ip_count": 1}, {"ipv4_prefix_count": 1}, {"addresses": ["10.0.1.9"]}):
+        with refused(ErrorCode.INVALID_PARAMETER_VALUE, "an EFA-only network interface, which takes no IP addresses"):
+            ec2.assign_private_ip_addresses(eni.eni_id, **arguments, now_ns=0)
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "not assigned to interface"):
+        ec2.unassign_private_ip_addresses(eni.eni_id, addresses=["10.0.1.9"], now_ns=0)
+    assert ec2.describe_network_interfaces(filters={"private-ip-address": [""]}, now_ns=0) == ()
+    ec2._check()
+    (attached,) = (each for each in ec2.describe_network_interfaces(now_ns=0) if each.eni_id == eni.eni_id)
+    ec2.detach_network_interface(attached.attachment.attachment_id, now_ns=0)
+    ec2.delete_network_interface(eni.eni_id, now_ns=0)
+    assert free_count() == before
+    ec2._check()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"secondary_ip_count": 1}, {"ipv4_prefix_count": 1}, {"private_ip": "10.0.1.9"}, {"secondary_ips": ["10.0.1.9"]}]
+)
+def test_an_efa_only_eni_with_addresses_is_refused(ec2, subnet_id, refused, arguments):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "takes no IP addresses"):
+        ec2.create_network_interface(subnet_id=subnet_id, interface_type="efa-only", **arguments, now_ns=0)

@@ -142,6 +142,16 @@ def test_addresses_can_be_assigned_and_unassigned(ec2, model, eni_id):
     assert (eni.secondary_ips, eni.ipv4_prefixes) == (("10.0.1.6", "10.0.1.99"), ("10.0.1.64/28",))
 
 
+def test_security_groups_and_tags_of_an_eni_can_be_set(ec2, model, subnet_id):
+    eni = ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=1, security_group_ids=("sg-1",), now_ns=0)
+    assert (eni.security_group_ids, len(eni.ipv6_addresses)) == (("sg-1",), 1)
+    ec2.modify_network_interface_attribute(eni.eni_id, security_group_ids=("sg-2",), now_ns=0)
+    ec2.create_tags([eni.eni_id], [("k", "v")], now_ns=0)
+    (shown,) = ec2.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=0)
+    assert (shown.security_group_ids, shown.tags) == (("sg-2",), (("k", "v"),))
+    assert model.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=0) == (shown,)
+
+
 def test_an_eni_can_be_detached_and_deleted(ec2, model, eni_id, instance_id):
     attachment_id = ec2.attach_network_interface(eni_id, instance_id, device_index=1, now_ns=0)
     ec2.detach_network_interface(attachment_id, now_ns=0)

@@ -220,9 +220,10 @@ def test_a_launch_with_unmodelled_parameters_is_refused(client, model, subnet_id
     assert model.instances == ()
 
 
-def test_an_eni_without_addresses_is_not_modelled(client, subnet_id):
-    with pytest.raises(NotModelled, match="efa-only"):
-        client.create_network_interface(SubnetId=subnet_id, InterfaceType="efa-only")
+def test_an_efa_only_eni_has_no_addresses(client, subnet_id):
+    eni = client.create_network_interface(SubnetId=subnet_id, InterfaceType="efa-only")["NetworkInterface"]
+    assert (eni["InterfaceType"], eni["PrivateIpAddresses"]) == ("efa-only", [])
+    assert not {"PrivateIpAddress", "PrivateDnsName"} & eni.keys()
 
 
 # --- what parameters come to ---

@@ -8,10 +8,10 @@ import attrs
 from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.state.call import INTERFACE_TYPES, texts
+from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, sorted_texts, texts
 from vpcipam.ec2.state.filters import ENI_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
-from vpcipam.ec2.state.subnet import AddressCounts
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
 class InterfaceActions(Actions):
@@ -33,20 +33,22 @@ class InterfaceActions(Actions):
         ipv6_address_count: int = 0,
         ipv6_addresses: Iterable[str] = (),
         ipv6_prefixes: Iterable[str] = (),
+        security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> NetworkInterface:
         """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
-        names it. `interface_type` is `interface`, `trunk`, `branch` or `efa`. Tags are pairs of key and value; if a key is given twice, its
-        last value counts.
+        names it. `interface_type` is `interface`, `trunk`, `branch`, `efa` or `efa-only`; the last has no addresses. Tags are pairs of key
+        and value; if a key is given twice, its last value counts. Without security groups the ENI gets the default one of its VPC; any id
+        is taken.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, or more than one IPv6 argument;
-                InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet without it;
-                InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick as the
-                primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the other
-                IPv4 addresses.
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
+                address of an EFA-only ENI; InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet
+                without it; InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick
+                as the primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the
+                other IPv4 addresses.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
@@ -70,10 +72,18 @@ class InterfaceActions(Actions):
             raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
-        addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
+        groups = sorted_texts(security_group_ids)
+        if interface_type != EFA_ONLY:
+            addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
+        elif primary is None and named.counts == counts == AddressCounts():
+            addresses = AddressSet()
+        else:
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         eni = self._account.create_eni(
             subnet, addresses, interface_type=interface_type, description=description, tags=read_tags, created_ns=call.now_ns
         )
+        if groups:
+            eni.security_group_ids = groups
         return self._done(call, eni.view())
 
     def attach_network_interface(
@@ -113,20 +123,22 @@ class InterfaceActions(Actions):
         delete_on_termination: bool | None = None,
         description: str | None = None,
         source_dest_check: bool | None = None,
+        security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> None:
-        """Change one attribute of an ENI: its deletion on termination, its description, or its source/destination check.
+        """Change one attribute of an ENI: its deletion on termination, its description, its source/destination check or its groups.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for none or several of the three, or for one of `attachment_id` and
+            Ec2Error: InvalidParameterCombination for none or several of the four, or for one of `attachment_id` and
                 `delete_on_termination` without the other; InvalidAttachmentID.NotFound if the attachment is not this ENI's.
         """
         call = self._begin("ModifyNetworkInterfaceAttribute", now_ns)
-        given = [value is not None for value in (attachment_id, description, source_dest_check)]
+        groups = sorted_texts(security_group_ids)
+        given = [value is not None for value in (attachment_id, description, source_dest_check, groups or None)]
         if sum(given) != 1 or (attachment_id is None) != (delete_on_termination is None):
             raise call.refusal(
                 ErrorCode.INVALID_PARAMETER_COMBINATION,
-                "a call changes one attribute: attachment_id with delete_on_termination, or description, or source_dest_check",
+                "a call changes one attribute: attachment_id with delete_on_termination, description, source_dest_check or groups",
             )
         eni = self._account.enis.find(call, eni_id)
         if attachment_id is not None:
@@ -137,6 +149,8 @@ class InterfaceActions(Actions):
             eni.description = description
         if source_dest_check is not None:
             eni.source_dest_check = bool(source_dest_check)
+        if groups:
+            eni.security_group_ids = groups
         eni.touch()
         self._done(call, None)
 

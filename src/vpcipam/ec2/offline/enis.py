@@ -11,9 +11,6 @@ from vpcipam.ec2.offline.wire import Members
 
 def _create(request: Request) -> Members:
     primary, secondary = _private_ips(request)
-    interface_type = request.get("InterfaceType", "interface")
-    if interface_type == "efa-only":
-        raise request.not_modelled("InterfaceType efa-only, an ENI without addresses,")
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
         private_ip=primary,
@@ -25,9 +22,10 @@ def _create(request: Request) -> Members:
         ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
         ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
         ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
-        interface_type=interface_type,
+        interface_type=request.get("InterfaceType", "interface"),
         description=request.get("Description", ""),
         tags=request.tags("network-interface"),
+        security_group_ids=request.texts("Groups"),
         now_ns=request.now_ns,
     )
     return _show_created(request, eni)
@@ -76,6 +74,7 @@ def _modify(request: Request) -> Members:
         delete_on_termination=attachment.get("DeleteOnTermination"),
         description=request.get("Description", {}).get("Value"),
         source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
+        security_group_ids=request.texts("Groups"),
         now_ns=request.now_ns,
     )
     return {}
@@ -95,11 +94,11 @@ ACTIONS: Final = {
     "CreateNetworkInterface": ActionHandler(
         _create,
         takes={
-            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "PrivateIpAddress", "PrivateIpAddresses"),
+            *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "Groups", "PrivateIpAddress", "PrivateIpAddresses"),
             *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
             *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
         },
-        ignores={"Groups", "ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+        ignores={"ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
         show=_show_created,
     ),
     "DescribeNetworkInterfaces": ActionHandler(
@@ -110,7 +109,9 @@ ACTIONS: Final = {
         takes={"NetworkInterfaceId", "InstanceId", "DeviceIndex", "NetworkCardIndex"},
         ignores={"EnaSrdSpecification", "EnaQueueCount"},
     ),
-    "ModifyNetworkInterfaceAttribute": ActionHandler(_modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck"}),
+    "ModifyNetworkInterfaceAttribute": ActionHandler(
+        _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "Groups"}
+    ),
     "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),
     "DeleteNetworkInterface": ActionHandler(_delete, takes={"NetworkInterfaceId"}),
 }

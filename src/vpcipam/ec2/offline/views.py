@@ -40,18 +40,18 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone, region),
         "Description": eni.description,
-        "Groups": [],
+        "Groups": [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in eni.security_group_ids],
         "InterfaceType": eni.interface_type,
         "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),
         "NetworkInterfaceId": eni.eni_id,
         "Operator": {"Managed": False},
         "OwnerId": region.owner_id,
-        "PrivateDnsName": private_dns_name(eni.private_ip, region),
-        "PrivateIpAddress": eni.private_ip,
+        "PrivateDnsName": private_dns_name(eni.private_ip, region) if eni.private_ip else None,
+        "PrivateIpAddress": eni.private_ip or None,
         "PrivateIpAddresses": [
             {"Primary": address == eni.private_ip, "PrivateDnsName": private_dns_name(address, region), "PrivateIpAddress": address}
-            for address in (eni.private_ip, *eni.secondary_ips)
+            for address in eni.single_ips
         ],
         "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in eni.ipv4_prefixes] or None,
         "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in eni.ipv6_prefixes] or None,

@@ -167,10 +167,10 @@ class Account:
         tags: Tags = (),
         created_ns: int,
     ) -> EniRecord:
-        """Create an ENI with addresses that are already taken; the first is its primary IP."""
-        primary, *secondary = addresses.addresses
+        """Create an ENI with addresses that are already taken; the first is its primary IP. An EFA-only ENI has none."""
+        primary = next(iter(addresses.addresses), None)
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns)
-        eni.add(attrs.evolve(addresses, addresses=tuple(secondary)))
+        eni.add(attrs.evolve(addresses, addresses=addresses.addresses[1:]))
         self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni
         return eni

@@ -13,7 +13,9 @@ from vpcipam.ec2.state.records import Tags, sorted_tags
 from vpcipam.ec2.state.subnet import AddressSet
 from vpcipam.errors import InvalidAddress, InvalidCidr
 
-INTERFACE_TYPES = ("interface", "trunk", "branch", "efa")
+EFA_ONLY = "efa-only"
+"""The type of an ENI without addresses, which carries only the traffic of EFA devices."""
+INTERFACE_TYPES = ("interface", "trunk", "branch", "efa", EFA_ONLY)
 TAG_COUNT_LIMIT = 50
 TAG_KEY_LENGTH_LIMIT = 128
 TAG_VALUE_LENGTH_LIMIT = 256
@@ -138,3 +140,8 @@ def texts(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"give a list of texts, not one text: [{values!r}]")
     return tuple(values)
+
+
+def sorted_texts(values: Iterable[str]) -> tuple[str, ...]:
+    """Turn an iterable of texts into a sorted tuple, each once."""
+    return tuple(sorted(set(texts(values))))

@@ -101,7 +101,7 @@ SUBNET_FILTERS: Mapping[str, _Reader[Subnet]] = {
 }
 
 ENI_FILTERS: Mapping[str, _Reader[NetworkInterface]] = {
-    "addresses.private-ip-address": lambda eni: (eni.private_ip, *eni.secondary_ips),
+    "addresses.private-ip-address": lambda eni: eni.single_ips,
     "attachment.attachment-id": lambda eni: () if eni.attachment is None else (eni.attachment.attachment_id,),
     "attachment.delete-on-termination": lambda eni: () if eni.attachment is None else (_truth(eni.attachment.delete_on_termination),),
     "attachment.device-index": lambda eni: () if eni.attachment is None else (str(eni.attachment.device_index),),
@@ -110,10 +110,11 @@ ENI_FILTERS: Mapping[str, _Reader[NetworkInterface]] = {
     "attachment.status": lambda eni: () if eni.attachment is None else ("attached",),
     "availability-zone": lambda eni: (eni.availability_zone,),
     "description": lambda eni: (eni.description,),
+    "group-id": lambda eni: eni.security_group_ids,
     "interface-type": lambda eni: (eni.interface_type,),
     "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
     "network-interface-id": lambda eni: (eni.eni_id,),
-    "private-ip-address": lambda eni: (eni.private_ip,),
+    "private-ip-address": lambda eni: eni.single_ips[:1],
     "source-dest-check": lambda eni: (_truth(eni.source_dest_check),),
     "status": lambda eni: (eni.status,),
     "subnet-id": lambda eni: (eni.subnet_id,),

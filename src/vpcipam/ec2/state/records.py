@@ -96,7 +96,7 @@ class EniRecord:
     """An ENI; its four sets hold addresses, and the first address of each prefix.
 
     Attributes:
-        private_ip: its primary IPv4 address.
+        private_ip: its primary IPv4 address, None for an EFA-only ENI, which has no addresses.
         instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
@@ -104,7 +104,7 @@ class EniRecord:
 
     eni_id: str
     subnet: SubnetRecord
-    private_ip: int
+    private_ip: int | None
     interface_type: str
     description: str
     tags: Tags
@@ -114,6 +114,7 @@ class EniRecord:
     ipv6_addresses: set[int] = attrs.field(factory=set)
     ipv6_prefixes: set[int] = attrs.field(factory=set)
     source_dest_check: bool = True
+    security_group_ids: tuple[str, ...] = attrs.Factory(lambda self: (default_security_group(self.subnet.vpc_id),), takes_self=True)
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
     trunk: "TrunkAssociationRecord | None" = None
@@ -125,9 +126,15 @@ class EniRecord:
         return self.secondary_ips, self.prefixes, self.ipv6_addresses, self.ipv6_prefixes
 
     @property
+    def _primary(self) -> tuple[int, ...]:
+        return () if self.private_ip is None else (self.private_ip,)
+
+    @property
     def counts(self) -> AddressCounts:
         """The number of its addresses of each kind, the primary one included."""
-        return AddressCounts(1 + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
+        return AddressCounts(
+            len(self._primary) + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes)
+        )
 
     @property
     def is_in_use(self) -> bool:
@@ -142,7 +149,7 @@ class EniRecord:
     def held(self) -> AddressSet:
         """Return all its addresses, the primary one first."""
         return AddressSet(
-            (self.private_ip, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_addresses), tuple(self.ipv6_prefixes)
+            (*self._primary, *self.secondary_ips), tuple(self.prefixes), tuple(self.ipv6_addresses), tuple(self.ipv6_prefixes)
         )
 
     def has(self, addresses: AddressSet) -> bool:
@@ -195,7 +202,7 @@ class EniRecord:
             subnet_id=self.subnet.subnet_id,
             vpc_id=self.subnet.vpc_id,
             availability_zone=self.subnet.availability_zone,
-            private_ip=address_text(self.private_ip, 4),
+            private_ip="" if self.private_ip is None else address_text(self.private_ip, 4),
             secondary_ips=address_texts(self.secondary_ips),
             ipv4_prefixes=prefix_texts(self.prefixes, AddressMode.PREFIX),
             ipv6_addresses=address_texts(self.ipv6_addresses, 6),
@@ -207,6 +214,7 @@ class EniRecord:
             attachment=self.attachment,
             created_ns=self.created_ns,
             source_dest_check=self.source_dest_check,
+            security_group_ids=self.security_group_ids,
         )
 
 
@@ -262,6 +270,11 @@ class InstanceRecord:
             availability_zone=self.subnet.availability_zone,
             launched_ns=self.launched_ns,
         )
+
+
+def default_security_group(vpc_id: str) -> str:
+    """Return the id of a VPC's default security group; in the model it ends like the VPC's."""
+    return f"sg-{vpc_id.removeprefix('vpc-')}"
 
 
 def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:

@@ -4,7 +4,7 @@ import attrs
 
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.errors import NO_ROOM_FOR_SECONDARY, ErrorCode
-from vpcipam.ec2.state.call import Call
+from vpcipam.ec2.state.call import EFA_ONLY, Call
 from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, address_texts, prefix_texts
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
@@ -172,7 +172,12 @@ def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
 
 
 def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
-    """Check that an ENI can get more addresses, by the limits of its instance type; an unattached ENI has only a limit on IPv6 ones."""
+    """Check that an ENI can get more addresses, by its own type and by the limits of its instance type.
+
+    An unattached ENI has only a limit on IPv6 addresses.
+    """
+    if eni.interface_type == EFA_ONLY:
+        raise call.invalid(f"{eni.eni_id} is an EFA-only network interface, which takes no IP addresses")
     if eni.instance is None:
         if eni.counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
