@@ -55,3 +55,12 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 pod', '2 pods', '2 prefixes')
     """
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Divide and round up.
+
+    >>> ceil_div(17, 16)
+    2
+    """
+    return -(-dividend // divisor)

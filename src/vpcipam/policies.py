@@ -17,7 +17,7 @@ from typing import ClassVar, NamedTuple
 import attrs
 
 from vpcipam._arguments import boolean_field, integer_field
-from vpcipam._units import NS_PER_S
+from vpcipam._units import NS_PER_S, ceil_div
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
 from vpcipam.settings import Settings
@@ -31,7 +31,6 @@ from vpcipam.warmpool import (
     PoolView,
     Shrink,
     WarmPolicy,
-    ceil_div,
     depends_on_counts,
     obstacle,
     release_slots,

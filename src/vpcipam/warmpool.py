@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import attrs
 
-from vpcipam._units import NS_PER_S, seconds_text
+from vpcipam._units import NS_PER_S, ceil_div, seconds_text
 from vpcipam.address import AddressMode
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats, PoolStats
@@ -292,8 +292,7 @@ def shrink(view: PoolView, settings: Settings) -> Shrink | None:
     """Decide how many CIDRs of each ENI to release; None to release none.
 
     CIDRs that give no new addresses (of the other mode, or on an excluded ENI) are always released once they are empty and nothing on them
-    cools. ipamd releases CIDRs of the other mode when it starts and when a pod goes, and it drops those of an excluded ENI only from its
-    datastore.
+    cools. ipamd releases CIDRs of the other mode when it starts and when a pod goes, and drops an excluded ENI's only from its datastore.
     """
     over, reason = too_high(view, settings) or (0, "")
     return release_slots(view, over, reason)
@@ -417,15 +416,6 @@ def _is_freeable(eni: EniStats) -> bool:
 
 
 # --- helpers -------------------------------------------------------------------------------------------------------------------
-
-
-def ceil_div(dividend: int, divisor: int) -> int:
-    """Divide and round up.
-
-    >>> ceil_div(17, 16)
-    2
-    """
-    return -(-dividend // divisor)
 
 
 def _whole_slots(addresses: int, view: PoolView) -> int:

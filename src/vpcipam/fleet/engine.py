@@ -1,8 +1,6 @@
 """Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
 
-A node ticks only when a tick can do something (`Node.calm`, `Node.next_wakeup`). It still acts at the same instants as if every node
-ticked every 5 s. `tickless=False` makes every node tick every 5 s; the tests compare the two.
-
+A node ticks only when a tick can do something (`Node.calm`, `Node.next_wakeup`), at the same instants as if every node ticked every 5 s.
 Order at one instant: booted nodes start, started nodes join, nodes look at their pools; then pods are deleted, pods arrive, kubelets try
 again, empty nodes go, and a sample is taken.
 """
