@@ -131,8 +131,8 @@ env:
   WARM_ENI_TARGET: "1"
   WARM_PREFIX_TARGET: null
   MAX_ENI: x
-  CLUSTER_NAME: prod
-  CLUSTER_NAMES: prod
+  CLUSTER_ENDPOINT: prod
+  CLUSTER_ENDPOINTS: prod
 """
 
 
@@ -140,11 +140,11 @@ def test_json_has_the_origin_of_each_value(cli):
     variables = by_name(cli("settings", "-", "--json", stdin=VALUES).document)
     origins = {name: described["origin"] for name, described in variables.items()}
     assert [name for name, origin in origins.items() if origin == "file"] == [
-        *("WARM_ENI_TARGET", "WARM_IP_TARGET", "MAX_ENI", "CLUSTER_NAME", "CLUSTER_NAMES"),
+        *("WARM_ENI_TARGET", "WARM_IP_TARGET", "MAX_ENI", "CLUSTER_ENDPOINT", "CLUSTER_ENDPOINTS"),
     ]
     assert (origins["ENABLE_IPv4"], origins["WARM_PREFIX_TARGET"], origins["POD_MTU"]) == ("manifest", "default", "default")
     differing = {name for name, described in variables.items() if described["differs"]}
-    assert differing == {"WARM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI", "CLUSTER_NAME", "CLUSTER_NAMES"}
+    assert differing == {"WARM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI", "CLUSTER_ENDPOINT", "CLUSTER_ENDPOINTS"}
 
 
 def test_what_differs_from_the_shipped_manifest_is_shown_beside_it(cli, monkeypatch):
@@ -153,7 +153,7 @@ def test_what_differs_from_the_shipped_manifest_is_shown_beside_it(cli, monkeypa
     assert lines[lines.index("WARM_IP_TARGET = 5 (file; shipped: 0)") + 1] == "  keeps this many addresses free; 0: not set"
     assert "WARM_PREFIX_TARGET = 0 (default; shipped: 1)" in lines
     assert "MAX_ENI = -1 (not 'x', which is unusable) (file; shipped: -1)" in lines
-    assert "Different, with no effect on addresses: CLUSTER_NAME, CLUSTER_NAMES." in lines
+    assert "Different, with no effect on addresses: CLUSTER_ENDPOINT, CLUSTER_ENDPOINTS." in lines
     assert f"{len(VARIABLES) - 4} other variables are as shipped; --all shows them." in lines
     assert not any(line.startswith(("WARM_ENI_TARGET =", "ENABLE_IPv4 =")) for line in lines)
     monkeypatch.setenv("COLUMNS", "140")
