@@ -484,7 +484,7 @@ def test_the_refusal_of_a_write_says_why_it_failed(tmp_path, code, words):
 
 def test_a_checkpoint_that_is_a_folder_is_refused(tmp_path):
     (tmp_path / CHECKPOINT).mkdir()
-    with pytest.raises(JournalError, match="could not be read: it is a folder"):
+    with pytest.raises(JournalError, match="could not be opened: it is a folder"):
         open_json(tmp_path)
 
 

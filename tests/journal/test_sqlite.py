@@ -175,9 +175,9 @@ def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(JournalCorrupt, match="nothing can be read"):
         SqliteJournal.salvage(tmp_path / FILE, 0)
     (tmp_path / FILE).mkdir()
-    with pytest.raises(JournalError, match="could not be copied"):
+    with pytest.raises(JournalError, match="could not be opened: it is a folder"):
         SqliteJournal.salvage(tmp_path / FILE, 0)
-    with pytest.raises(JournalError, match=r"could not be opened: it can't be opened: check"):
+    with pytest.raises(JournalError, match=r"could not be opened: it is a folder"):
         open_sqlite(tmp_path)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,50 @@ class Files:
     def remove(self, path: Path) -> None:
         """Remove a file."""
         path.unlink()
+
+
+def journal_path(path: Path | str, *companions: str, links: bool = False) -> Path:
+    """Return where a journal is, with all symbolic links resolved, so that one journal has one path and one lock file.
+
+    It stays the same if the working folder or a link changes later.
+
+    Args:
+        path: the journal.
+        companions: patterns of the names of the files beside it, for example `{name}.lock`.
+        links: accept a file with hard links, to read it only.
+
+    Raises:
+        JournalError: the path can't be a file's; something else than a regular file is there or beside it; or the journal's file has a
+            second name (a hard link). Two names have two lock files, and a replaced file leaves its second name with the old content.
+    """
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise JournalError(f"the path of a journal must be a str or Path, not {type(text).__name__} ({text!r})")
+    if not text or "\0" in text:
+        raise JournalError(f"{text!r} is not the path of a file: give the journal a file name")
+    resolved = Path(os.path.realpath(text))
+    if resolved.is_dir() or text.endswith("/"):
+        raise JournalError(f"{text} could not be opened: it is a folder; give the name of a file")
+    names = (each.format(name=resolved.name, stem=resolved.stem, suffix=resolved.suffix) for each in companions)
+    with translated(resolved, "opened"):
+        for each in (resolved, *map(resolved.with_name, names)):
+            status = _status(each)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise JournalError(f"{each} could not be opened: it is not a regular file; give the journal another path")
+        status = _status(resolved)
+        if status is not None and status.st_nlink > 1 and not links:
+            raise JournalError(
+                f"{resolved} could not be opened: the file has {status.st_nlink} names (hard links), and a journal under two names loses "
+                "records. Replace this one by a copy"
+            )
+    return resolved
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def replace(files: Files, path: Path, data: bytes) -> None:

@@ -19,7 +19,7 @@ from vpcipam.journal.checkpoint import (
     read_document,
     write_document,
 )
-from vpcipam.journal.files import Files, replace, translated
+from vpcipam.journal.files import Files, journal_path, replace, translated
 from vpcipam.journal.lock import ProcessLock
 from vpcipam.journal.protocol import (
     Assigned,
@@ -87,7 +87,7 @@ class IpamJsonFile(Closing):
         """Open a checkpoint. If there is none, the journal is empty.
 
         Args:
-            path: the checkpoint; ipamd's is /var/run/aws-node/ipam.json.
+            path: the checkpoint, a file with one name; symbolic links are followed once. ipamd's is /var/run/aws-node/ipam.json.
             interfaces_count: the number of the pod's interfaces, for new allocations. 0 omits it, as ipamd before v1.20 did.
             files: reads and writes the files; for tests.
 
@@ -95,9 +95,9 @@ class IpamJsonFile(Closing):
             JournalLocked: another process has it open.
             JournalCorrupt: it is damaged; the message says how to read the undamaged part.
             JournalFormatError: it has another version.
-            JournalError: the file system refuses access.
+            JournalError: the path can't be a journal's, or the file system refuses access.
         """
-        self.path = Path(path)
+        self.path = journal_path(path, "{name}.lock", "{name}.tmp", _COOLDOWNS, f"{_COOLDOWNS}.tmp")
         self._interfaces_count = interfaces_count
         self._files = files or Files()
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
@@ -115,7 +115,7 @@ class IpamJsonFile(Closing):
         To continue, move the damaged file away, open a new journal, and record there what this returns. Sandboxes of lost entries may still
         run, and others would get their addresses: first ask the container runtime which sandboxes it runs.
         """
-        state, _ = _read(Path(path), files or Files(), salvage=True)
+        state, _ = _read(journal_path(path, _COOLDOWNS, links=True), files or Files(), salvage=True)
         return state.restored(now_ns)
 
     def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
@@ -238,8 +238,11 @@ def _without_repeats(problems: Mapping[Problem, str], gone: Container[object]) -
     }
 
 
+_COOLDOWNS = "{stem}.cooldown{suffix}"
+
+
 def _cooldowns_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.cooldown{path.suffix}")
+    return path.with_name(_COOLDOWNS.format(stem=path.stem, suffix=path.suffix))
 
 
 def _read(path: Path, files: Files, *, salvage: bool) -> tuple[_State, CooldownFile]:

@@ -11,7 +11,7 @@ import attrs
 
 from vpcipam.errors import InvalidArgument, JournalCorrupt, JournalError, JournalFormatError, JournalLocked
 from vpcipam.journal.allocations import UnreadableError, find_contradictions, parse_allocation, parse_cooling, parse_released_cidr
-from vpcipam.journal.files import Files, sync_folder, translated
+from vpcipam.journal.files import Files, journal_path, sync_folder, translated
 from vpcipam.journal.lock import ProcessLock
 from vpcipam.journal.protocol import (
     Assigned,
@@ -51,7 +51,8 @@ class SqliteJournal(Closing):
         """Open a journal. If there is none, create one.
 
         Args:
-            path: the database. While it is open, and after a crash, `-wal` and `-shm` files beside it belong to it.
+            path: the database, a file with one name; symbolic links are followed once. While it is open, and after a crash, `-wal` and
+                `-shm` files beside it belong to it.
             synchronous: which records survive a power cut. `FULL`: all. `NORMAL`: all but perhaps the last ones. `OFF`: perhaps none.
                 If only the process is killed, all records survive in all three. Only `FULL` waits for the disk on each record.
             connect: opens the database; for tests.
@@ -60,11 +61,11 @@ class SqliteJournal(Closing):
             JournalLocked: another process has it open.
             JournalCorrupt: it is damaged; the message says how to read the undamaged part.
             JournalFormatError: a newer release or another program wrote it.
-            JournalError: the file system refuses access.
+            JournalError: the path can't be a journal's, or the file system refuses access.
         """
         if synchronous not in ("FULL", "NORMAL", "OFF"):
             raise InvalidArgument(f"synchronous must be FULL, NORMAL or OFF, not {synchronous!r}")
-        self.path = Path(path)
+        self.path = journal_path(path, "{name}.lock", "{name}.tmp", "{name}-wal", "{name}-shm")
         self._connect = connect
         self._failure: str | None = None
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
@@ -116,7 +117,7 @@ class SqliteJournal(Closing):
             JournalCorrupt: nothing can be read.
             JournalError: there is no such file, or it can't be copied.
         """
-        path, files = Path(path), Files()
+        path, files = journal_path(path, "{name}-wal", links=True), Files()
         with tempfile.TemporaryDirectory() as folder, translated(path, "copied"):
             copy = Path(folder) / "journal"
             for suffix in ("", "-wal"):
