@@ -47,7 +47,7 @@ class ScenarioError(InvalidArgument):
 
 
 class InvalidSandboxKey(InvalidArgument):
-    """A sandbox key has no container id. Without container ids, all pods would have the same key."""
+    """A sandbox key has no container id, so that all pods would have the same key; or a journal can't store its text."""
 
 
 # --- pools ---------------------------------------------------------------------------------------------------------------

@@ -2,16 +2,20 @@
 
 import contextlib
 import sqlite3
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import attrs
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from journal_worlds import KINDS, NoSync, addresses, held, release
 
 from vpcipam.datastore import Datastore
-from vpcipam.errors import JournalConflict, UnknownKey
-from vpcipam.journal.protocol import Cooling
+from vpcipam.errors import InvalidArgument, InvalidSandboxKey, JournalConflict, UnknownKey
+from vpcipam.journal.protocol import Assigned, Cooling, ReleasedCidr, Restored
 from vpcipam.sandbox import PodRef, SandboxKey
 
 
@@ -115,6 +119,45 @@ def test_names_that_would_be_restored_differently_are_refused_and_nothing_change
             assign()
     assert store.stats(1).assigned_count == 0
     assert reopen().restore(1).assigned == ()
+
+
+@pytest.mark.parametrize("lone", ["\ud800", "a\udcffb", "\udfff\ud800"], ids=ascii)
+def test_a_text_that_utf_8_cannot_encode_is_refused_and_nothing_changes(reopen, lone):
+    journal = reopen()
+    store = Datastore(journal=journal)
+    store.add_eni("eni-1", device_number=0, now_ns=0)
+    store.add_cidr("eni-1", "10.0.0.5/32")
+    for place in range(3):
+        wrong = SandboxKey(*(lone if each == place else f"x{each}" for each in range(3)))
+        for assign in (store.assign, lambda key, now_ns: store.assign_many([(key, None)], now_ns)):
+            with pytest.raises(InvalidSandboxKey, match="lone surrogate"):
+                assign(wrong, 1)
+        with pytest.raises(UnknownKey):
+            store.unassign(wrong, 1)
+        with pytest.raises(UnknownKey):
+            journal.record_unassign(((wrong, Cooling("10.0.0.5", 40)),))
+    for pod in (PodRef(lone, "web"), PodRef("default", lone)):
+        with pytest.raises(InvalidArgument, match="lone surrogate"):
+            store.assign(SandboxKey("aws-cni", "c1", "eth0"), 1, pod)
+    for value in (lambda: Cooling(lone, 1), lambda: ReleasedCidr(lone, 1), lambda: held("a", lone)):
+        with pytest.raises(InvalidArgument, match="lone surrogate"):
+            value()
+    store._check()
+    assert store.stats(1).assigned_count == 0
+    assert reopen().restore(1) == Restored(())
+
+
+@given(st.tuples(st.text(), st.text(min_size=1), st.text()), st.text(), st.text())
+@example(("\0", "\0", "\0"), "\0", "\x7f\x80\u2028\ufffe\uffff\U0010ffff")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_text_that_is_acknowledged_comes_back(kind, names, namespace, name):
+    with tempfile.TemporaryDirectory() as folder:
+        pod = PodRef(namespace, name) if namespace or name else None
+        new = Assigned(SandboxKey(*names), "10.0.0.5", pod, 1)
+        with KINDS[kind](Path(folder)) as journal:
+            journal.record((new,))
+        with KINDS[kind](Path(folder)) as journal:
+            assert journal.restore(1).assigned == (new,)
 
 
 def test_the_latest_release_decides_which_cooldowns_have_ended(reopen):

@@ -93,7 +93,7 @@ class Datastore(Counts):
 
         Raises:
             PoolExhausted: every address is in use, cools, or is closed to new assignments.
-            InvalidSandboxKey: the key has no container id.
+            InvalidSandboxKey: the key has no container id; or there is a journal, and the key has a text that UTF-8 can't encode.
             InQuarantine: a journal entry about the sandbox is undecided.
             JournalError: the journal can't be written; nothing has changed.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from vpcipam.address import Cidr, address_text, parse_address
 from vpcipam.errors import InvalidAddress, InvalidCidr
-from vpcipam.journal.protocol import Assigned, Cooling, Problem, ReleasedCidr
+from vpcipam.journal.protocol import Assigned, Cooling, Problem, ReleasedCidr, is_storable
 from vpcipam.sandbox import PodRef, SandboxKey
 
 _INT64 = range(-(2**63), 2**63)
@@ -110,10 +110,8 @@ def _text(fields: Mapping[str, object], name: str, default: str | None = None) -
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise UnreadableError(f"its {name} is {'missing' if name not in fields else 'not a text'}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UnreadableError(f"its {name} is not UTF-8") from None
+    if not is_storable(value):
+        raise UnreadableError(f"its {name} is not UTF-8")
     return value
 
 

@@ -6,8 +6,22 @@ from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
-from vpcipam.errors import JournalConflict, UnknownKey
+from vpcipam.errors import InvalidArgument, InvalidSandboxKey, JournalConflict, UnknownKey
 from vpcipam.sandbox import PodRef, SandboxKey
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether UTF-8 can encode a text. It can't if the text has a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _require_storable(text: str) -> None:
+    if not is_storable(text):
+        raise InvalidArgument(f"a journal stores UTF-8, which can't encode a lone surrogate of {text!r}")
 
 
 @attrs.frozen
@@ -20,6 +34,8 @@ class Assigned:
 
     Raises:
         TypeError: the key or the pod has a field that is not text. A journal stores text, so the field would come back changed.
+        InvalidSandboxKey: the key has a text that UTF-8 can't encode (a lone surrogate), which no journal can store.
+        InvalidArgument: the pod or the address has one.
     """
 
     key: SandboxKey
@@ -33,6 +49,11 @@ class Assigned:
         for name in self.key if self.pod is None else (*self.key, self.pod.namespace, self.pod.name):
             if not isinstance(name, str):
                 raise TypeError(f"a journal stores names as text: use str for each part of {self.key!r} and {self.pod!r}")
+        if not all(map(is_storable, self.key)):
+            raise InvalidSandboxKey(f"a journal stores UTF-8, which can't encode a lone surrogate of {self.key!r}")
+        for name in () if self.pod is None else (self.pod.namespace, self.pod.name):
+            _require_storable(name)
+        _require_storable(self.address)
 
 
 @attrs.frozen
@@ -42,11 +63,17 @@ class Cooling:
     Attributes:
         until_ns: the end, Unix nanoseconds, exclusive.
         released_ns: when it began to cool, None if unknown.
+
+    Raises:
+        InvalidArgument: the address has a text that UTF-8 can't encode.
     """
 
     address: str
     until_ns: int
     released_ns: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        _require_storable(self.address)
 
     def left_at(self, now_ns: int) -> "Cooling | None":
         """Return the part of the cooldown that is left at a time, None if it is over.
@@ -77,6 +104,9 @@ class ReleasedCidr:
 
     cidr: str
     until_ns: int
+
+    def __attrs_post_init__(self) -> None:
+        _require_storable(self.cidr)
 
 
 @attrs.frozen

@@ -23,6 +23,7 @@ from vpcipam.journal.protocol import (
     Restored,
     address_taken,
     check_undecided,
+    is_storable,
     key_taken,
     not_held,
     unknown_problem,
@@ -153,6 +154,8 @@ class SqliteJournal(Closing):
         with self._transaction() as execute:
             now_ns = 0
             for key, cooling in released:
+                if not all(map(is_storable, key)):
+                    raise not_held(key, cooling)
                 gone = execute(
                     "DELETE FROM assigned WHERE container_id = ? AND if_name = ? AND network_name = ? AND address = ?",
                     (key.container_id, key.if_name, key.network_name, cooling.address),
