@@ -158,6 +158,22 @@ def test_a_child_forked_during_a_call_is_refused_without_waiting(kind, tmp_path)
     journal.close()
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_journal_whose_lock_file_is_gone_is_refused_for_good(kind, replaced, tmp_path):
+    journal = KINDS[kind](tmp_path)
+    journal.record((held("a", "10.0.0.5"),))
+    journal._lock.path.unlink()
+    second = KINDS[kind](tmp_path) if replaced else None
+    for call in (lambda: journal.record((held("b", "10.0.0.6"),)), lambda: journal.restore(0)):
+        with pytest.raises(JournalError, match=r"\.lock was removed or replaced while the journal was open"):
+            call()
+    journal.close()
+    if second is not None:
+        assert addresses(second) == {"a": "10.0.0.5"}
+        second.close()
+
+
 FORKED = """
 import os, sys
 from pathlib import Path

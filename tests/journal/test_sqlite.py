@@ -703,3 +703,23 @@ def test_a_database_with_names_that_are_no_text_is_refused_and_closed(tmp_path, 
             SqliteJournal(tmp_path / FILE)
     with SqliteJournal(tmp_path / FILE) as journal:
         assert journal.restore(0).assigned == ()
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"], ids=["database", "log", "index"])
+def test_a_journal_whose_file_is_gone_takes_no_more_records(tmp_path, suffix, replaced):
+    store = node(open_sqlite(tmp_path))
+    store.assign(key("a"), 1)
+    file = tmp_path / f"{FILE}{suffix}"
+    content = file.read_bytes()
+    file.unlink()
+    if replaced:
+        file.write_bytes(content)
+    for change in (lambda: store.assign(key("b"), 2), lambda: store.unassign(key("a"), 2)):
+        with pytest.raises(JournalError, match="was deleted or replaced while the journal was open"):
+            change()
+    assert [each for each, _ in store.assignments()] == [key("a")]
+    file.write_bytes(content)  # too late: the records since then would be missing
+    with pytest.raises(JournalError, match="was deleted or replaced while the journal was open"):
+        store.assign(key("b"), 2)
+    store._sandboxes._journal.close()

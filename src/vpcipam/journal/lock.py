@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vpcipam.errors import JournalError, JournalLocked
-from vpcipam.journal.files import OWNER_ONLY
+from vpcipam.journal.files import OWNER_ONLY, file_id
 
 
 class ProcessLock:
     """The lock of one journal object on a path, held until it is released or its process ends.
 
     It is a `flock` on a lock file. The process id in the file is only for error messages. The file is never removed: otherwise two
-    processes could each lock a different file of that name. A forked child does not inherit the lock.
+    processes could each lock a different file of that name. If somebody else removes it, `require` refuses. A forked child does not
+    inherit the lock.
 
     Attributes:
         threads: the lock between the threads of the process.
@@ -33,6 +34,7 @@ class ProcessLock:
             JournalError: the lock file can't be created or locked.
         """
         self.path = path
+        self._text_path = str(path)
         self.threads = threading.Lock()
         self._owner = os.getpid()
         try:
@@ -41,6 +43,7 @@ class ProcessLock:
             raise JournalError(f"{path} can't be created, so the journal can't be locked: {error.strerror}") from error
         try:
             flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file_id = _id_of_open(self._descriptor)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{self._owner}\n".encode(), 0)
         except BlockingIOError:
@@ -56,17 +59,27 @@ class ProcessLock:
         """Refuse to continue without the lock.
 
         Raises:
-            JournalError: it was released, or this process was forked after the journal was opened.
+            JournalError: it was released, this process was forked after the journal was opened, or the lock file is no longer there.
         """
         if self._descriptor < 0:
             why = "closed" if self._owner == os.getpid() else f"opened by process {self._owner}, which forked this one"
             raise JournalError(f"the journal {self.path.with_suffix('')} was {why}: open it again")
+        if file_id(self._text_path) != self._file_id:
+            raise JournalError(
+                f"{self.path} was removed or replaced while the journal was open, so another process may have opened the journal: "
+                "stop that process, then open the journal again and restore"
+            )
 
     def release(self) -> None:
         """Release the lock. Releasing it again does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _id_of_open(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _taken(path: Path, holder: str, own: int) -> str:

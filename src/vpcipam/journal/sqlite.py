@@ -11,7 +11,7 @@ import attrs
 
 from vpcipam.errors import InvalidArgument, JournalCorrupt, JournalError, JournalFormatError, JournalLocked
 from vpcipam.journal.allocations import UnreadableError, find_contradictions, parse_allocation, parse_cooling, parse_released_cidr
-from vpcipam.journal.files import Files, journal_path, sync_folder, translated
+from vpcipam.journal.files import Files, file_id, journal_path, sync_folder, translated
 from vpcipam.journal.lock import ProcessLock
 from vpcipam.journal.protocol import (
     Assigned,
@@ -45,7 +45,8 @@ class SqliteJournal(Closing):
     process id. A forked child must open the journal again, after the parent has closed it.
 
     After a disk failure, the journal refuses further records, since the content of the disk is unknown. Open it again and continue from
-    what it restores.
+    what it restores. It also refuses them after somebody has deleted or replaced one of its files: SQLite would go on writing to the
+    deleted file, and a restart would not find these records.
     """
 
     def __init__(self, path: Path | str, *, synchronous: Synchronous = "FULL", connect: Connect = sqlite3.connect) -> None:
@@ -106,6 +107,8 @@ class SqliteJournal(Closing):
         execute(f"PRAGMA synchronous = {synchronous}")
         migrate(self._connection)
         self._problems = dict(_read(self._connection).problems)
+        paths = [f"{self.path}{suffix}" for suffix in ("", "-wal", "-shm")]
+        self._file_ids = [(path, file_id(path)) for path in paths]
 
     @classmethod
     def salvage(cls, path: Path | str, now_ns: int) -> Restored:
@@ -192,6 +195,7 @@ class SqliteJournal(Closing):
         """Run the statements of a block as one transaction."""
         with self._lock.threads:
             self._lock.require()
+            self._check_files()
             if self._failure is not None:
                 raise JournalError(
                     f"{self.path} takes no more records because it failed before ({self._failure}): open it again and restore"
@@ -205,6 +209,12 @@ class SqliteJournal(Closing):
                 if isinstance(error, sqlite3.Error):
                     raise self._explained(error, doing) from error
                 raise
+
+    def _check_files(self) -> None:
+        """Refuse further records if a file is not the one that was opened."""
+        for path, opened in self._file_ids:
+            if self._failure is None and file_id(path) != opened:
+                self._failure = f"{path} was deleted or replaced while the journal was open, and a restart would not find new records"
 
     def _roll_back(self) -> None:
         try:
