@@ -62,17 +62,19 @@ def addresses(journal, now_ns=0):
 
 
 class FaultyFiles(NoSync):
-    """Files whose n-th operation fails before its effect or, if that makes a difference, after it."""
+    """Files whose n-th operation fails before its effect or, if that makes a difference, after it; and all later ones if `for_good`."""
 
-    def __init__(self, fail_at=None, code=5, *, after=False):
+    def __init__(self, fail_at=None, code=5, *, after=False, for_good=False):
         self.fail_at = fail_at
+        self.for_good = for_good
         self.code = code
         self.after = after
         self.done = []
 
     def _operation(self, name, act):
         self.done.append(name)
-        fails = len(self.done) - 1 == self.fail_at
+        place = len(self.done) - 1
+        fails = self.fail_at is not None and (place == self.fail_at or (self.for_good and place > self.fail_at))
         if fails and not self.after:
             raise OSError(self.code, os.strerror(self.code))
         result = act()

@@ -104,27 +104,56 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
+class UndoFailedError(OSError):
+    """A file was replaced, but not synced, and the old content could not be put back."""
+
+
 def replace(files: Files, path: Path, data: bytes) -> None:
     """Replace a file atomically: at any instant, and after a power cut, it has either the whole old content or the whole new content.
 
     Only one process may call this at a time. The temporary file always has the same name, so that a crash leaves at most one behind.
+
+    Raises:
+        UndoFailedError: the file has the new content; a power cut can bring the old content back.
+        OSError: the file has the old content.
     """
+    before = files.read(path)
     temporary = path.with_name(f"{path.name}.tmp")
     try:
-        descriptor = files.create(temporary)
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[files.write(descriptor, left) :]
-            files.sync(descriptor)
-        finally:
-            files.close(descriptor)
+        _write(files, temporary, data)
         files.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            files.remove(temporary)
+        sync_folder(files, path.parent)
+    except BaseException as error:
+        try:
+            _undo(files, path, temporary, before)
+        except OSError as second:
+            if isinstance(error, OSError):
+                raise UndoFailedError(error.errno, f"{error.strerror or error}; then: {second.strerror or second}") from error
         raise
-    sync_folder(files, path.parent)
+
+
+def _write(files: Files, path: Path, data: bytes) -> None:
+    descriptor = files.create(path)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[files.write(descriptor, left) :]
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+
+
+def _undo(files: Files, path: Path, temporary: Path, before: bytes | None) -> None:
+    """Give a file its old content again, if it has been replaced: a restart after an error must not find the new content."""
+    content = files.read(path)
+    if content != before:
+        if before is None:
+            files.remove(path)
+            return
+        _write(files, temporary, before)
+        files.rename(temporary, path)
+    with contextlib.suppress(OSError):
+        files.remove(temporary)
 
 
 def sync_folder(files: Files, folder: Path) -> None:
@@ -156,6 +185,11 @@ def translated(path: Path, doing: str) -> Iterator[None]:
     """
     try:
         yield
+    except UndoFailedError as error:
+        raise JournalError(
+            f"{path} has the change but could not be synced, and could not be restored either ({error.strerror}). The change is undone "
+            "here, but a restart before the next successful change finds it"
+        ) from error
     except OSError as error:
         cause = _CAUSES.get(error.errno or 0, "the file system fails")
         raise JournalError(f"{path} could not be {doing}: {cause} ({error.strerror or error})") from error

@@ -180,8 +180,8 @@ class Journal(Protocol):
     A journal belongs to one datastore, so to one network card.
 
     A record is durable when the call returns. A call that raises has recorded nothing: the datastore undoes its change and raises the
-    error. There is one exception: if the machine fails or the call is interrupted just after the write, the record can remain. After a
-    restart, a sandbox can then hold an address that no call returned.
+    error. There is one exception: if the disk or the machine fails or the call is interrupted just after the write, the record can remain.
+    After a restart, a sandbox can then hold an address that no call returned.
     """
 
     def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:

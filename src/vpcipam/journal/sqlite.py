@@ -200,14 +200,17 @@ class SqliteJournal(Closing):
                 raise JournalError(
                     f"{self.path} takes no more records because it failed before ({self._failure}): open it again and restore"
                 )
+            committing = False
             try:
                 self._connection.execute(begin)
                 yield self._connection.execute
+                committing = True
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 self._roll_back()
                 if isinstance(error, sqlite3.Error):
-                    raise self._explained(error, doing) from error
+                    in_doubt = committing and _code(error) == sqlite3.SQLITE_IOERR  # the log can have the commit, only not synced
+                    raise self._explained(error, "synced, so a restart may find the change" if in_doubt else doing) from error
                 raise
 
     def _check_files(self) -> None:
@@ -225,7 +228,7 @@ class SqliteJournal(Closing):
 
     def _explained(self, error: sqlite3.Error, doing: str) -> JournalError:
         """Return the journal error for a SQLite error. After an error of the disk or the file, refuse further records."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = _code(error)
         what = f"{self.path} could not be {doing}: "
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             self._failure = str(error)
@@ -236,6 +239,11 @@ class SqliteJournal(Closing):
             self._failure = str(error)
         cause = _CAUSES.get(code, "SQLite refused")
         return JournalError(f"{what}{cause} ({error})")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary code of an error."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 _CAUSES = {
