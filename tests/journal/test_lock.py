@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ from journal_worlds import KINDS, addresses, held
 
 from vpcipam.errors import JournalError, JournalLocked
 from vpcipam.journal.lock import ProcessLock, _release_in_child
+
+
+def taken(path, *flock):
+    """A lock that is acquired."""
+    lock = ProcessLock(path, *flock)
+    lock.acquire()
+    return lock
+
 
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
@@ -75,10 +84,10 @@ def test_a_closed_journal_refuses_every_call(kind, tmp_path):
 
 
 def test_a_holder_that_has_not_written_its_pid_is_named_as_unknown(tmp_path):
-    lock = ProcessLock(tmp_path / "ipam.json.lock")
+    lock = taken(tmp_path / "ipam.json.lock")
     lock.path.write_bytes(b"")
     with pytest.raises(JournalLocked, match="is in use by process of unknown number"):
-        ProcessLock(lock.path)
+        taken(lock.path)
     lock.release()
 
 
@@ -90,9 +99,9 @@ def next_descriptor():
 
 
 def test_a_refused_lock_leaves_no_file_open(tmp_path):
-    lock, free = ProcessLock(tmp_path / "ipam.json.lock"), next_descriptor()
+    lock, free = taken(tmp_path / "ipam.json.lock"), next_descriptor()
     with pytest.raises(JournalLocked):
-        ProcessLock(lock.path)
+        taken(lock.path)
     assert next_descriptor() == free
     lock.release()
 
@@ -101,12 +110,12 @@ def test_a_process_without_standard_input_can_release_its_lock(tmp_path):
     standard_input = os.dup(0)
     os.close(0)
     try:
-        lock = ProcessLock(tmp_path / "ipam.json.lock")  # which has descriptor 0
+        lock = taken(tmp_path / "ipam.json.lock")  # which has descriptor 0
         lock.require()
         lock.release()
         with pytest.raises(JournalError, match="was closed"):
             lock.require()
-        ProcessLock(lock.path).release()
+        taken(lock.path).release()
     finally:
         os.dup2(standard_input, 0)
         os.close(standard_input)
@@ -115,14 +124,14 @@ def test_a_process_without_standard_input_can_release_its_lock(tmp_path):
 def test_a_longer_pid_of_an_earlier_holder_leaves_no_digits_behind(tmp_path):
     path = tmp_path / "ipam.json.lock"
     path.write_text("12345678901234567\n")
-    lock = ProcessLock(path)
+    lock = taken(path)
     assert path.read_text() == f"{os.getpid()}\n"
     lock.release()
 
 
 def test_a_lock_file_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
     with pytest.raises(JournalError, match=r"nowhere/ipam.json.lock can't be created.*No such file"):
-        ProcessLock(tmp_path / "nowhere" / "ipam.json.lock")
+        taken(tmp_path / "nowhere" / "ipam.json.lock")
 
 
 def test_a_file_system_without_locks_is_refused(tmp_path):
@@ -133,29 +142,38 @@ def test_a_file_system_without_locks_is_refused(tmp_path):
         raise OSError(95, "Operation not supported")
 
     with pytest.raises(JournalError, match="can't be locked: Operation not supported"):
-        ProcessLock(tmp_path / "ipam.json.lock", refuse)
+        taken(tmp_path / "ipam.json.lock", refuse)
     with pytest.raises(OSError, match="Bad file descriptor"):  # it was let go
         os.fstat(*opened)
 
 
 def test_a_lock_released_in_a_child_names_the_parent(tmp_path):
-    lock = ProcessLock(tmp_path / "ipam.json.lock")
+    lock = taken(tmp_path / "ipam.json.lock")
     lock.require()
     lock._owner = 1  # as if this process had been forked off
     _release_in_child()
     with pytest.raises(JournalError, match=r"ipam.json was opened by process 1, which forked this one: open it again"):
         lock.require()
-    ProcessLock(lock.path).release()
+    taken(lock.path).release()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_child_forked_during_a_call_is_refused_without_waiting(kind, tmp_path):
     journal = KINDS[kind](tmp_path)
-    journal._lock.threads.acquire()
+    other = threading.Thread(target=journal._lock._threads.acquire)
+    other.start()
+    other.join()
     _release_in_child()  # as if this process had been forked off
     with pytest.raises(JournalError, match="open it again"):
         journal.restore(0)
     journal.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dropped_journal_keeps_no_lock(kind, tmp_path):
+    KINDS[kind](tmp_path)
+    with KINDS[kind](tmp_path) as journal:
+        assert addresses(journal) == {}
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])

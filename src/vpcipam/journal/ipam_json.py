@@ -102,6 +102,7 @@ class IpamJsonFile(Closing):
         self._files = files or Files()
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
+            self._lock.acquire()
             self._state, beside = _read(self.path, self._files, salvage=False)
         except BaseException:
             self._lock.release()

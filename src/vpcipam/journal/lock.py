@@ -5,6 +5,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from vpcipam.errors import JournalError, JournalLocked
@@ -12,48 +13,70 @@ from vpcipam.journal.files import OWNER_ONLY, file_id
 
 
 class ProcessLock:
-    """The lock of one journal object on a path, held until it is released or its process ends.
+    """The lock of one journal object on a path, held until it is released, dropped, or its process ends.
 
     It is a `flock` on a lock file. The process id in the file is only for error messages. The file is never removed: otherwise two
     processes could each lock a different file of that name. If somebody else removes it, `require` refuses. A forked child does not
     inherit the lock.
-
-    Attributes:
-        threads: the lock between the threads of the process.
     """
 
+    _descriptor = -1  # for `__del__`, if an interrupt ends `__init__`
+
     def __init__(self, path: Path, flock: Callable[[int, int], None] = fcntl.flock) -> None:
-        """Acquire the lock.
+        """Make a lock; `acquire` it inside the `try` whose handler releases it, so that an interrupt between the two can't keep it.
 
         Args:
             path: the lock file, which has the journal's path plus a suffix.
             flock: the system call; for tests.
+        """
+        self.path = path
+        self._flock = flock
+        self._text_path = str(path)
+        self._threads = threading.RLock()
+        self._owner = os.getpid()
+        _held.add(self)
+
+    def acquire(self) -> None:
+        """Acquire the lock.
 
         Raises:
             JournalLocked: another process, or another journal object of this process, has the lock.
             JournalError: the lock file can't be created or locked.
         """
-        self.path = path
-        self._text_path = str(path)
-        self.threads = threading.Lock()
-        self._owner = os.getpid()
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
         except OSError as error:
-            raise JournalError(f"{path} can't be created, so the journal can't be locked: {error.strerror}") from error
+            raise JournalError(f"{self.path} can't be created, so the journal can't be locked: {error.strerror}") from error
         try:
-            flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._file_id = _id_of_open(self._descriptor)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{self._owner}\n".encode(), 0)
         except BlockingIOError:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
-            raise JournalLocked(_taken(path, holder, self._owner)) from None
+            self.release()
+            raise JournalLocked(_taken(self.path, holder, self._owner)) from None
         except OSError as error:
-            os.close(self._descriptor)
-            raise JournalError(f"{path} can't be locked: {error.strerror}") from error
-        _held.add(self)
+            self.release()
+            raise JournalError(f"{self.path} can't be locked: {error.strerror}") from error
+
+    @property
+    def threads(self) -> AbstractContextManager[object]:
+        """The lock between the threads of the process, for use in `with`.
+
+        It is a lock in C, never a context manager written in Python: an interrupt could come between such a one's taking of a lock and the
+        body of the `with`, and the lock would stay taken.
+
+        Raises:
+            JournalError: this thread is in a call of the journal already, so a signal handler or a finalizer makes this one. To wait
+                would be to wait for itself.
+        """
+        if self._threads._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as threading.Condition does
+            raise JournalError(
+                f"the journal {self.path.with_suffix('')} is in the middle of a call of this thread, which a signal handler or a finalizer "
+                "has interrupted: call it after that call has ended"
+            )
+        return self._threads
 
     def require(self) -> None:
         """Refuse to continue without the lock.
@@ -72,9 +95,12 @@ class ProcessLock:
 
     def release(self) -> None:
         """Release the lock. Releasing it again does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
 
 
 def _id_of_open(descriptor: int) -> tuple[int, int]:
@@ -95,7 +121,7 @@ _held: "weakref.WeakSet[ProcessLock]" = weakref.WeakSet()
 def _release_in_child() -> None:
     """Close the inherited lock files in a forked child: otherwise it would keep its parent's locks after the parent has ended."""
     for lock in list(_held):
-        lock.threads = threading.Lock()  # the thread that held the old one does not exist in the child
+        lock._threads = threading.RLock()  # noqa: SLF001  # the thread that held the old one does not exist in the child
         lock.release()
 
 

@@ -3,9 +3,9 @@
 import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import attrs
 
@@ -34,6 +34,7 @@ from vpcipam.sandbox import SandboxKey
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 Connect = Callable[..., sqlite3.Connection]
 Execute = Callable[..., sqlite3.Cursor]
+_Result = TypeVar("_Result")
 BUSY_TIMEOUT_S = 1.0
 """How long to wait for another program that locks the database, such as the sqlite3 shell."""
 
@@ -72,6 +73,7 @@ class SqliteJournal(Closing):
         self._failure: str | None = None
         self._lock = ProcessLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
+            self._lock.acquire()
             _create_if_missing(self.path, connect)
             self._connection = _open(self.path, connect)
             try:
@@ -138,8 +140,9 @@ class SqliteJournal(Closing):
 
     def record(self, assigned: tuple[Assigned, ...] = (), cooling: tuple[Cooling, ...] = (), *, dropped: tuple[Problem, ...] = ()) -> None:
         """Record changes in one transaction; see `Journal`. Complexity: O(log sandboxes) for each."""
-        with self._transaction() as execute:
-            gone: set[Problem] = set()
+        gone: set[Problem] = set()
+
+        def statements(execute: Execute) -> None:
             for problem in dropped:
                 if problem in gone or problem not in self._problems:
                     raise unknown_problem(problem)
@@ -149,12 +152,17 @@ class SqliteJournal(Closing):
                 _insert(execute, each, self._problems.keys() - gone)
             for cooldown in cooling:
                 _cool(execute, cooldown)
-        for problem in gone:  # only after the commit: if it fails, the entries are still there
-            self._problems.pop(problem, None)
+
+        def forget() -> None:
+            for problem in gone:
+                self._problems.pop(problem, None)
+
+        self._run(statements, committed=forget)
 
     def record_unassign(self, released: Released) -> None:
         """Record, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(log sandboxes) for each."""
-        with self._transaction() as execute:
+
+        def statements(execute: Execute) -> None:
             now_ns = 0
             for key, cooling in released:
                 if not all(map(is_storable, key)):
@@ -172,17 +180,21 @@ class SqliteJournal(Closing):
                 )
             execute("DELETE FROM cooling WHERE until_ns <= ?", (now_ns,))
 
+        self._run(statements)
+
     def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
         """Record in one transaction that a node is about to give CIDRs back; see `CidrJournal`."""
-        with self._transaction() as execute:
+
+        def statements(execute: Execute) -> None:
             execute("DELETE FROM released_cidr WHERE until_ns <= ?", (now_ns,))
             for each in released:
                 execute("REPLACE INTO released_cidr (cidr, until_ns) VALUES (?, ?)", (each.cidr, each.until_ns))
 
+        self._run(statements)
+
     def restore(self, now_ns: int) -> Restored:
         """Return the content of the database; see `Journal`."""
-        with self._transaction("BEGIN", "read"):
-            return _read(self._connection).restored(now_ns)
+        return self._run(lambda _: _read(self._connection).restored(now_ns), "BEGIN", "read")
 
     def close(self) -> None:
         """Close the database, so that another process can open it; see `Journal`."""
@@ -190,12 +202,20 @@ class SqliteJournal(Closing):
             self._connection.close()
             self._lock.release()
 
-    @contextlib.contextmanager
-    def _transaction(self, begin: str = "BEGIN IMMEDIATE", doing: str = "written, so nothing is recorded") -> Iterator[Execute]:
-        """Run the statements of a block as one transaction."""
+    def _run(
+        self,
+        statements: Callable[[Execute], _Result],
+        begin: str = "BEGIN IMMEDIATE",
+        doing: str = "written, so nothing is recorded",
+        *,
+        committed: Callable[[], None] = lambda: None,
+    ) -> _Result:
+        """Run statements as one transaction, and call `committed` after the commit; return what the statements return."""
         with self._lock.threads:
             self._lock.require()
             self._check_files()
+            if self._failure is None and self._connection.in_transaction:
+                self._roll_back()  # a second interrupt kept the last call from doing it
             if self._failure is not None:
                 raise JournalError(
                     f"{self.path} takes no more records because it failed before ({self._failure}): open it again and restore"
@@ -203,7 +223,7 @@ class SqliteJournal(Closing):
             committing = False
             try:
                 self._connection.execute(begin)
-                yield self._connection.execute
+                result = statements(self._connection.execute)
                 committing = True
                 self._connection.execute("COMMIT")
             except BaseException as error:
@@ -212,6 +232,8 @@ class SqliteJournal(Closing):
                     in_doubt = committing and _code(error) == sqlite3.SQLITE_IOERR  # the log can have the commit, only not synced
                     raise self._explained(error, "synced, so a restart may find the change" if in_doubt else doing) from error
                 raise
+            committed()
+            return result
 
     def _check_files(self) -> None:
         """Refuse further records if a file is not the one that was opened."""
