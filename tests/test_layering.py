@@ -68,6 +68,7 @@ ALLOWED = {
     "limits": {"files": "the table of instance types"},
     "settings": {"files": "a manifest, given by its path"},
     "journal": {"files": "the journals", "processes": "the lock names the process that holds it"},
+    "datastore": {"processes": "a forked child refuses what its parent's threads held"},
     "ec2.boto": {"clock": "waits between attempts", "chance": "jitter of the waits, and tokens; all can be given"},
     "fleet.scenario": {"files": "a scenario, given by its path"},
     "fleet.trace": {"files": "a trace, given by its path"},

@@ -1,9 +1,8 @@
 """The counts of a datastore, for warm-pool decisions and metrics."""
 
-from contextlib import AbstractContextManager
-
 from vpcipam.address import parse_address
 from vpcipam.datastore.attached import Attached
+from vpcipam.datastore.forked import OwnersLock
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool
 from vpcipam.journal.protocol import Cooling
@@ -13,7 +12,7 @@ from vpcipam.stats import EniStats, PoolStats
 class Counts:
     """The methods of a `Datastore` that count its addresses and change nothing."""
 
-    _lock: AbstractContextManager[object]
+    _lock: OwnersLock
     _pool: Pool
     _attached: Attached
     _sandboxes: Sandboxes

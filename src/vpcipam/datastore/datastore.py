@@ -8,6 +8,7 @@ from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.counts import Counts
+from vpcipam.datastore.forked import OwnersLock, refuse_in_child
 from vpcipam.datastore.restart import Recovery
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool, Withheld
@@ -31,7 +32,7 @@ class Datastore(Counts):
 
     Any thread can call it at any time. One lock serves the whole datastore. A call holds it to the end, including the write of the journal
     and the call of `on_event`. Without a journal and `on_event`, an assign or unassign is one call of the compiled pool, which the GIL
-    makes atomic; it takes the lock only if another thread holds it.
+    makes atomic; it takes the lock only if another thread holds it. A child that was forked meanwhile is refused with a `DatastoreError`.
 
     An exception from a signal handler (^C) never leaves the lock taken, but it can leave the interrupted change half done. If the process
     then continues, rebuild the datastore.
@@ -71,7 +72,8 @@ class Datastore(Counts):
         require_type("mode", mode, AddressMode, f"it is one of {', '.join(map(str, AddressMode))}")
         pool: Pool = AddressPool(cooldown_ns=cooldown_ns, placement=placement, seed=seed)
         self._pool = pool
-        self._lock = owners_lock(pool)
+        self._lock: OwnersLock = owners_lock(pool)
+        refuse_in_child(self, DatastoreError, "datastore")
         self._attached = Attached(pool, mode, network_card)
         self._journal = journal
         self._sandboxes = Sandboxes(self._attached, journal, on_event)

@@ -8,6 +8,7 @@ from vpcipam._chance import Scatter
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
+from vpcipam.datastore.forked import OwnersLock, refuse_in_child
 from vpcipam.ec2.api import Ec2Api
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.events import DatastoreEvent, call_back
@@ -113,7 +114,8 @@ class Node(Pods):
         self._seed = seed
         self._journals = tuple(journals)
         self._on_event = on_event
-        self._lock = threading.RLock()  # of the control loop
+        self._lock: OwnersLock = threading.RLock()  # of the control loop
+        refuse_in_child(self, NodeError, "node")
         self._started = False
         self._loop = ControlLoop(
             limits=limits,

@@ -1,10 +1,10 @@
 """What pods need of a node: addresses, and decisions about the quarantine of its journals."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from vpcipam._units import seconds_text
 from vpcipam.datastore import Datastore
+from vpcipam.datastore.forked import OwnersLock
 from vpcipam.errors import InvalidArgument, NodeError
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
@@ -13,15 +13,12 @@ from vpcipam.quarantine import Quarantined
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.stats import Assignment
 
-if TYPE_CHECKING:
-    import threading
-
 
 class Pods:
     """The methods of a `Node` for its pods. They read and change its datastores, and never call EC2."""
 
     _loop: ControlLoop
-    _lock: "threading.RLock"
+    _lock: OwnersLock
     _started: bool
 
     @property

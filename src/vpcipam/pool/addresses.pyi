@@ -1,12 +1,12 @@
 # AddressPool for type checkers. The signatures are those of the plain twin, which has the docstrings.
 from collections.abc import Hashable, Iterator
-from contextlib import AbstractContextManager
+from threading import RLock
 from types import GenericAlias
 from typing import Generic, NoReturn, Self, SupportsIndex, TypeVar, final
 
 _K = TypeVar("_K", bound=Hashable)
 
-def owners_lock(pool: AddressPool[_K], /) -> AbstractContextManager[object, None]: ...
+def owners_lock(pool: AddressPool[_K], /) -> RLock: ...
 
 @final
 class AddressPool(Generic[_K]):

@@ -1478,14 +1478,23 @@ cdef class _OwnersLock:
         self._pool = pool
 
     def __enter__(self):
-        self._acquire()
-        self._depth += 1
-        self._pool._locked = True
+        self.acquire()
 
     def __exit__(self, kind, error, trace):
+        self.release()
+
+    cpdef bint acquire(self, bint blocking=True) except -1:
+        if not self._acquire(blocking):
+            return False
+        self._depth += 1
+        self._pool._locked = True
+        return True
+
+    cpdef int release(self) except -1:
         self._depth -= 1
         self._pool._locked = self._depth > 0
         self._release()
+        return 0
 
 
 def owners_lock(AddressPool pool not None, /):

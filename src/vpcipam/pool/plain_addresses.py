@@ -2,7 +2,6 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Hashable, Iterator
-from contextlib import AbstractContextManager
 from heapq import heappop, heappush
 from itertools import pairwise
 from threading import RLock
@@ -880,7 +879,7 @@ class AddressPool(Generic[K]):
                 refuse.hold(6, block.lowest_free() == min(set(range(len(block.used) + 1)) - block.used))
 
 
-def owners_lock(pool: AddressPool[K], /) -> AbstractContextManager[object, None]:  # noqa: ARG001  # the compiled twin sets `locked`
+def owners_lock(pool: AddressPool[K], /) -> "RLock":  # noqa: ARG001  # the compiled twin sets `locked`
     """Return a reentrant lock for a pool's owner, for use in `with`. It does not set `locked`.
 
     The owner of a plain pool needs the lock for every call, because other threads can run in the middle of each. A signal handler that
