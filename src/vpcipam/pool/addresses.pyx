@@ -71,6 +71,7 @@ cdef extern from "Python.h":
     PyObject* PyList_GET_ITEM(PyObject* items, Py_ssize_t index)  # borrowed
     void decref "Py_DECREF" (PyObject* item)
     void PyList_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # steals the reference; does not release the old item
+    void PyTuple_SET_ITEM(PyObject* items, Py_ssize_t index, PyObject* item)  # steals the reference; does not release the old item
     bint PyDict_Next(dict items, Py_ssize_t* position, PyObject** key, PyObject** value)
 
 cdef int64_t BLOCK_SIZE_MAX = refuse.BLOCK_SIZE_MAX
@@ -126,6 +127,13 @@ cdef inline void put(PyObject* items, Py_ssize_t index, object item) noexcept:
     Py_INCREF(item)
     PyList_SET_ITEM(items, index, <PyObject*>item)
     decref(before)
+
+
+cdef inline void put_in_tuple(PyObject* items, Py_ssize_t index, object item) noexcept:
+    """Replace a None in a new tuple."""
+    Py_INCREF(item)
+    PyTuple_SET_ITEM(items, index, <PyObject*>item)
+    decref(<PyObject*>None)
 
 
 cdef int extend_with_none(list items, int64_t count) except -1:
@@ -229,7 +237,14 @@ cdef class AddressPool:
         cdef int32_t position
         cdef int32_t neighbour
         cdef int32_t index
+        cdef int32_t group_slot
+        cdef int32_t rank
+        cdef UsedPlace* remembered
+        cdef int64_t remembered_count
+        cdef int64_t each
+        cdef bint is_listed
         cdef Block* block
+        cdef Group* counts
         base = refuse.bounded("base", base, 0, ADDRESS_MAX)
         length = bounded("size", size, 1, BLOCK_SIZE_MAX)
         number = bounded("group", group, 0, GROUP_MAX)
@@ -240,12 +255,26 @@ cdef class AddressPool:
             index = self._block_at[self._sorted_bases[neighbour]]
             if base < self._bases[index] + self._blocks[index].size and self._bases[index] < base + length:
                 raise refuse.overlapping_block(base, length, self._bases[index], self._blocks[index].size)
-        # Allocate what the block needs before the pool changes.
+        # Allocate what the block needs before the pool changes: from `finally` on, nothing can fail.
         self._ensure_block()
         group_slot = self._ensure_group(number)
         index = self._spare_block
-        self._sorted_bases.insert(position, base)
-        self._block_at[base] = index
+        total = self._total_count + length
+        group_total = length if self._groups[group_slot].block_count == 0 else self._group_totals[group_slot] + length
+        rank = self._rank_position(number, base)
+        remembered = self._remembered_places(base, length, &remembered_count)
+        is_listed = False
+        try:
+            self._group_slots[number] = group_slot
+            self._block_at[base] = index
+            self._sorted_bases.insert(position, base)
+            is_listed = True
+        finally:
+            if not is_listed:
+                free(remembered)
+                self._block_at.pop(base, None)
+                if self._groups[group_slot].block_count == 0:
+                    self._group_slots.pop(number, None)
         block = &self._blocks[index]
         self._bases[index] = base
         self._spare_block = block.group
@@ -255,16 +284,22 @@ cdef class AddressPool:
         block.bits.word = 0
         block.closed = False
         block.open = True
-        insert(self._by_rank, self._block_count, self._rank_position(index), index)
+        insert(self._by_rank, self._block_count, rank, index)
         self._block_count += 1
-        self._total_count += length
-        self._group_totals[block.group] += length
-        self._groups[block.group].block_count += 1
-        self._groups[block.group].open_count += 1
+        self._total_count = total
+        self._group_totals[group_slot] = group_total
+        counts = &self._groups[group_slot]
+        if counts.block_count == 0:
+            counts.number = number
+            counts.assigned_count = counts.cooling_count = counts.open_count = counts.busy_count = 0
+        counts.block_count += 1
+        counts.open_count += 1
         self._open_count += 1
         self._ranks_stale = True
-        if self._outside:
-            self._adopt_remembered(index)
+        for each in range(remembered_count):
+            self._adopt(index, remembered[each].place, remembered[each].offset)
+        free(remembered)
+        self._update_block(block)
 
     def remove_block(self, base, *, force=False, now_ns=None):
         """Remove a block; return the keys that lose their addresses, ascending by address."""
@@ -272,24 +307,43 @@ cdef class AddressPool:
         cdef int64_t now = 0 if now_ns is None else bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         cdef bint evicted_cool = now_ns is not None and self._cooldown_ns > 0
         cdef bint forced = bool(force)
-        cdef list evicted = []
-        cdef list notes = []  # kept until the end, as in _unassign
+        cdef tuple evicted
+        cdef list notes  # kept until the end, as in _unassign
+        cdef Py_ssize_t position
+        cdef Py_ssize_t evicted_count
         cdef Block* block
         cdef UsedPlace* found
         cdef int64_t count
         cdef int64_t each
         cdef int32_t place
-        index = self._checked_block(base)  # again, since reading `now_ns` and `force` can run code that changes the pool
-        block = &self._blocks[index]
-        if block.assigned_count and not forced:
-            raise refuse.block_in_use(self._bases[index], block.assigned_count)
+        # Allocate what the removal needs before the pool changes. A new container can start the garbage collector, whose code can change
+        # the pool, as can reading `now_ns` and `force`: look again after it.
+        while True:
+            index = self._checked_block(base)
+            block = &self._blocks[index]
+            if block.assigned_count and not forced:
+                raise refuse.block_in_use(self._bases[index], block.assigned_count)
+            evicted_count = block.assigned_count
+            notes = [None] * evicted_count
+            evicted = tuple(notes)
+            index = self._checked_block(base)
+            block = &self._blocks[index]
+            if block.assigned_count == evicted_count:
+                break
+        total = self._total_count - block.size
+        group_total = self._group_totals[block.group] - block.size
+        group_number = self._groups[block.group].number
+        position = bisect_left(self._sorted_bases, self._bases[index])
         found = self._used_places(index, &count)
         try:
+            self._list_as_outside(index, found, count, evicted_cool, position)
+            evicted_count = 0
             for each in range(count):
                 place = found[each].place
                 if self._places[place].state == ASSIGNED:
-                    evicted.append(<object>key_at(<PyObject*>self._held, place))
-                    notes.append(self._take_note(place))
+                    put_in_tuple(<PyObject*>evicted, evicted_count, <object>key_at(<PyObject*>self._held, place))
+                    put(<PyObject*>notes, evicted_count, self._take_note(place))
+                    evicted_count += 1
                     self._remove_key(place, table_slot_of(&self._table, mark_of(self._places[place].stamp.key_hash), place))
                     if not evicted_cool:
                         self._free_place(place)
@@ -299,8 +353,10 @@ cdef class AddressPool:
                 self._remember(place)
         finally:
             free(found)
-        self._drop_block(index)
-        return tuple(evicted)
+        self._total_count = total
+        self._group_totals[block.group] = group_total
+        self._drop_block(index, group_number)
+        return evicted
 
     def close_block(self, base, /):
         """Stop `assign` from choosing a block; all other calls still work on it. Closing a closed block changes nothing."""
@@ -1060,39 +1116,69 @@ cdef class AddressPool:
             place = self._places[place].after
         return False
 
-    cdef int _remember(self, int32_t place) except -1:
+    cdef int _list_as_outside(self, int32_t index, const UsedPlace* found, int64_t count, bint assigned_too, Py_ssize_t position) except -1:
+        """List the near places of a block that will cool outside all blocks, and drop the block from the bases; all or nothing."""
+        cdef int64_t each
+        cdef int32_t place
+        cdef int64_t near = self._blocks[index].near
+        cdef bint is_listed = False
+        try:
+            for each in range(count):
+                place = found[each].place
+                if found[each].offset < near and (assigned_too or self._places[place].state == COOLING):
+                    self._outside[<object>address_at(<PyObject*>self._held, place)] = place
+            del self._sorted_bases[position]
+            is_listed = True
+        finally:
+            if not is_listed:
+                for each in range(count):
+                    if found[each].offset < near:
+                        self._outside.pop(<object>address_at(<PyObject*>self._held, found[each].place), None)
+        return 0
+
+    cdef void _remember(self, int32_t place) noexcept:
         """Detach a cooling place from its block, which is being removed and no longer counts it."""
         cdef Place* kept = &self._places[place]
         cdef Block* block = &self._blocks[kept.block]
         if kept.offset < block.near:
-            self._outside[<object>address_at(<PyObject*>self._held, place)] = place
             place_slot(block, kept.offset)[0] = NONE
         else:
             block.far_count -= 1
         kept.block = NONE
         kept.has_entry = False
-        return 0
 
-    cdef int _adopt_remembered(self, int32_t index) except -1:
-        """Move the remembered cooling places that a new block covers into that block, as far places."""
-        cdef Block* block = &self._blocks[index]
+    cdef UsedPlace* _remembered_places(self, object base, int64_t size, int64_t* count) except? NULL:
+        """Return the cooling places outside all blocks that a new block covers. The caller frees the array."""
         cdef Py_ssize_t position = 0
         cdef PyObject* address
         cdef PyObject* value
         cdef int64_t offset
-        base = self._bases[index]
-        if block.size <= len(self._outside):
-            for offset in range(block.size):
-                place = self._outside.get(base + offset)
-                if place is not None:
-                    self._adopt(index, place, offset)
-        else:
-            while PyDict_Next(self._outside, &position, &address, &value):
-                distance = <object>address - base
-                if 0 <= distance < block.size:
-                    self._adopt(index, <object>value, distance)
-        self._update_block(block)
-        return 0
+        cdef UsedPlace* found
+        count[0] = 0
+        if not self._outside:
+            return NULL
+        found = <UsedPlace*>malloc(min(<int64_t>len(self._outside), size) * sizeof(UsedPlace))
+        if found == NULL:
+            raise MemoryError
+        try:
+            if size <= len(self._outside):
+                for offset in range(size):
+                    place = self._outside.get(base + offset)
+                    if place is not None:
+                        found[count[0]].offset = offset
+                        found[count[0]].place = place
+                        count[0] += 1
+            else:
+                while PyDict_Next(self._outside, &position, &address, &value):
+                    distance = <object>address - base
+                    if 0 <= distance < size:
+                        found[count[0]].offset = distance
+                        found[count[0]].place = <object>value
+                        count[0] += 1
+        except:
+            free(found)
+            raise
+        return found
 
     cdef void _adopt(self, int32_t index, int32_t place, int64_t offset) noexcept:
         self._places[place].block = index
@@ -1128,7 +1214,7 @@ cdef class AddressPool:
         return 0
 
     cdef int32_t _ensure_group(self, int64_t number) except -1:
-        """Return the index of a group in `_groups`; give a new group one."""
+        """Return the index of a group in `_groups`; make room for a new group, which the caller fills."""
         cdef int32_t slot
         cdef int32_t room
         cdef int32_t fresh
@@ -1151,15 +1237,10 @@ cdef class AddressPool:
             for fresh in range(self._group_room, room):
                 self._groups[fresh].block_count = 0
             self._group_room = room
-        self._group_slots[number] = slot
-        self._groups[slot].number = number
-        self._groups[slot].assigned_count = self._groups[slot].cooling_count = 0
-        self._groups[slot].open_count = self._groups[slot].busy_count = 0
         return slot
 
-    cdef int32_t _rank_position(self, int32_t index) except -1:
-        """Return the number of blocks of lower rank."""
-        cdef int32_t number = self._groups[self._blocks[index].group].number
+    cdef int32_t _rank_position(self, int32_t number, object base) except -1:
+        """Return the number of blocks that rank before a block of this group and base."""
         cdef int32_t other
         cdef int32_t other_number
         cdef int32_t first = 0
@@ -1169,17 +1250,17 @@ cdef class AddressPool:
             middle = (first + last) >> 1
             other = self._by_rank[middle]
             other_number = self._groups[self._blocks[other].group].number
-            if other_number < number or other_number == number and self._bases[other] < self._bases[index]:
+            if other_number < number or other_number == number and self._bases[other] < base:
                 first = middle + 1
             else:
                 last = middle
         return first
 
-    cdef int _drop_block(self, int32_t index) except -1:
-        """Remove a block that has no address in use."""
+    cdef int _drop_block(self, int32_t index, object group_number) except -1:
+        """Remove a block that has no address in use and is not among the bases."""
         cdef Block* block = &self._blocks[index]
         cdef Group* group = &self._groups[block.group]
-        cdef int32_t rank = self._rank_position(index)
+        cdef int32_t rank = self._rank_position(group.number, self._bases[index])
         cdef int32_t place
         cdef int64_t offset
         block.closed = True
@@ -1189,16 +1270,13 @@ cdef class AddressPool:
             if place != NONE:
                 self._recycle(place)
         block_free(block)
-        del self._sorted_bases[bisect_left(self._sorted_bases, self._bases[index])]
         del self._block_at[self._bases[index]]
         remove(self._by_rank, self._block_count, rank)
         self._block_count -= 1
         self._ranks_stale = True
-        self._total_count -= block.size
-        self._group_totals[block.group] -= block.size
         group.block_count -= 1
         if group.block_count == 0:
-            del self._group_slots[group.number]
+            del self._group_slots[group_number]
         self._bases[index] = None
         block.group = self._spare_block
         self._spare_block = index

@@ -111,6 +111,8 @@ class AddressPool(Generic[K]):
     ended stays free, even if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of
     its block.
 
+    After a MemoryError the compiled twin is as before the call. The plain twin can be inconsistent: make a new pool.
+
     Invariants:
         1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
         2. Blocks don't overlap.
