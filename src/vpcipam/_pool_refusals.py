@@ -177,6 +177,11 @@ def not_copyable(name: str, how: str) -> TypeError:
     return TypeError(f"{name} can't be pickled or copied: {how}")
 
 
+def not_subclassable(pool_class: type) -> TypeError:
+    """Return the error for deriving a class from a pool, in the words of Python itself for the compiled classes."""
+    return TypeError(f"type '{pool_class.__module__}.{pool_class.__qualname__}' is not an acceptable base type")
+
+
 def pool_locked() -> PoolLocked:
     """Return the error for a call by a thread without the owner's lock, while another thread has the lock."""
     return PoolLocked("another thread has the lock of the pool's owner: take the lock, then call `assign` or `unassign`")

@@ -1,6 +1,7 @@
 """The datastore and the naive one, driven together by random programs: results, refusals, counts, cooldowns and journal must agree."""
 
 import hypothesis.strategies as st
+import pytest
 from datastore_worlds import TIME_MAX, WRONG_TIMES, FlakyJournal, JournalDownError, key
 from hypothesis import assume
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -8,7 +9,9 @@ from naive_datastore import NaiveDatastore
 
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
+from vpcipam.datastore.datastore import DEFAULT_COOLDOWN_NS
 from vpcipam.errors import VpcIpamError
+from vpcipam.journal import MemoryJournal
 from vpcipam.sandbox import PodRef, SandboxKey
 
 ENI_IDS = ("eni-a", "eni-b", "eni-c")
@@ -240,3 +243,34 @@ class DatastoreAgreement(RuleBasedStateMachine):
 
 
 TestDatastoreAgreement = DatastoreAgreement.TestCase
+
+
+HOSTILE_KEYS = (
+    *WRONG_KEYS,
+    ("aws-cni", "web", "eth0"),
+    SandboxKey("aws-cni", [], "eth0"),
+    SandboxKey([], "web", "eth0"),
+    SandboxKey("x", "y", "z"),
+)
+HOSTILE_TIMES = (0, True, *WRONG_TIMES, None, "0", 1.5)
+
+
+@pytest.mark.parametrize("time", HOSTILE_TIMES, ids=repr)
+@pytest.mark.parametrize("wrong", HOSTILE_KEYS, ids=repr)
+@pytest.mark.parametrize("name", ["assign", "unassign"])
+def test_a_datastore_without_a_journal_refuses_what_one_with_a_journal_refuses(name, wrong, time):
+    outcomes = []
+    for journal in (None, MemoryJournal()):
+        store = Datastore(journal=journal)
+        store.add_eni("eni-1", device_number=0, now_ns=0)
+        store.add_cidr("eni-1", "10.0.0.5/32")
+        store.assign(key("web"), 0)
+        store.unassign(key("web"), 0)
+        store.cooling_count(DEFAULT_COOLDOWN_NS)
+        store.assign(key("web"), DEFAULT_COOLDOWN_NS)
+        try:
+            outcomes.append(getattr(store, name)(wrong, time))
+        except (VpcIpamError, TypeError) as error:
+            outcomes.append((type(error), str(error)))
+        assert store.assignment_of(key("web")) is not None
+    assert outcomes[0] == outcomes[1]

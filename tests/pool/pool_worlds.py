@@ -48,6 +48,9 @@ class SideBySide:
         outcomes = [outcome(pool, name, *args, **kwargs) for pool in self.pools]
         for pool, got in zip(self.pools, outcomes, strict=True):
             assert got[:2] == expected[:2], f"{type(pool)}: {name}{args}{kwargs} gave {got}, the naive pool {expected}"
+        assert len({repr(got[1]) for got in outcomes}) == 1, (
+            f"the twins give results of different types for {name}{args}{kwargs}: {outcomes}"
+        )
         assert len({got[2] for got in outcomes}) == 1, f"the twins use different words for {name}{args}{kwargs}: {outcomes}"
         return expected
 

@@ -136,7 +136,7 @@ class Datastore(Counts):
 
         Complexity: O(1), amortised.
         """
-        if self._is_plain:
+        if self._is_plain and type(key) is SandboxKey:
             try:
                 return self._pool_unassign(key, now_ns)
             except (PoolLocked, UnknownKey):

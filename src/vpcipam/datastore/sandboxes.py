@@ -109,6 +109,7 @@ class Sandboxes:
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None) -> Assignment:
         """Give a sandbox an address, record that and emit the event."""
         self._check_new(key)
+        self.check_time(now_ns)  # before the key is hashed, as the pool does it
         if self.pool.address_of(key) is None:
             try:
                 self._pick_address(key, now_ns)
@@ -196,6 +197,8 @@ class Sandboxes:
 
     def unassign(self, key: SandboxKey, now_ns: int) -> Assignment:
         """Take a sandbox's address back, record that and emit the event."""
+        if type(key) is SandboxKey:
+            self.check_time(now_ns)  # before the key is hashed, as the pool does it
         stored = self.stored_key(key)
         address = self.pool.address_of(stored)
         if address is None:

@@ -372,7 +372,7 @@ cdef class AddressPool:
 
     def is_closed(self, base, /):
         """Tell whether a block is closed to new assignments."""
-        return self._blocks[self._checked_block(base)].closed
+        return <bint>self._blocks[self._checked_block(base)].closed
 
     def blocks(self):
         """Return (base, size, group) of each block, ascending by group, then base."""
@@ -1175,7 +1175,7 @@ cdef class AddressPool:
                         found[count[0]].offset = distance
                         found[count[0]].place = <object>value
                         count[0] += 1
-        except:
+        except BaseException:
             free(found)
             raise
         return found

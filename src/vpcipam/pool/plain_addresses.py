@@ -160,6 +160,9 @@ class AddressPool(Generic[K]):
         "_uses",
     )
 
+    def __init_subclass__(cls) -> NoReturn:
+        raise refuse.not_subclassable(AddressPool)
+
     def __init__(
         self,
         *,
@@ -167,6 +170,8 @@ class AddressPool(Generic[K]):
         placement: str = "lowest",
         seed: SupportsIndex = 0,
     ) -> None:
+        if hasattr(self, "_locked"):
+            return  # as in the compiled twin, calling `__init__` again has no effect
         self._cooldown_ns = refuse.bounded("cooldown_ns", cooldown_ns, 0, refuse.TIME_MAX_NS)
         if placement not in refuse.PLACEMENTS:
             raise refuse.wrong_placement(placement)
@@ -542,7 +547,7 @@ class AddressPool(Generic[K]):
 
     @locked.setter
     def locked(self, value: bool) -> None:
-        self._locked = value
+        self._locked = bool(value)
 
     @property
     def cooldown_ns(self) -> int:

@@ -133,7 +133,12 @@ class BitmapPool:
 
     __slots__ = ("__weakref__", "_allocated_count", "_capacity", "_free", "_runs")
 
+    def __init_subclass__(cls) -> NoReturn:
+        raise refuse.not_subclassable(BitmapPool)
+
     def __init__(self, capacity: SupportsIndex) -> None:
+        if hasattr(self, "_allocated_count"):
+            return  # as in the compiled twin, calling `__init__` again has no effect
         self._capacity = refuse.bounded("capacity", capacity, 1, refuse.CAPACITY_MAX)
         self._free = _FreeTree(self._capacity)
         self._runs: dict[int, _Runs] = {}
