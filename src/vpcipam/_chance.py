@@ -4,6 +4,14 @@ _WORD = (1 << 64) - 1
 _GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 
 
+def seed_of_member(seed: int, number: int) -> int:
+    """Return a member's seed, derived from the seed of its group: 0 … 2**64-1.
+
+    Two members have the same seed only by chance, whatever the group's seed: an odd factor permutes the numbers of 64 bits.
+    """
+    return (seed * 1_000_003 + number) & _WORD
+
+
 class Scatter:
     """A SplitMix64 random number generator whose whole state is one counter.
 

@@ -8,6 +8,7 @@ again, empty nodes go, and a sample is taken.
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
+from vpcipam._chance import seed_of_member
 from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
@@ -16,6 +17,7 @@ from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
+from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario, node_name
 from vpcipam.fleet.trunks import TrunkController
 from vpcipam.node import Node
@@ -81,22 +83,16 @@ class Fleet:
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
         self._live_counts = [0 for _ in scenario.groups]
         self._made_counts = [0 for _ in scenario.groups]
-        self._booting_room = 0
-        self._launch_again_ns = 0
+        self._booting_room = self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
         self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
+        self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
-        self._handlers = {
-            START: self._start,
-            READY: self._ready,
-            WAKE: self._wake,
-            RETRY: self._retry,
-            SCALE_DOWN: self._scale_down,
-            SAMPLE: self._sample,
-        }
+        self._handlers = {START: self._start, READY: self._ready, WAKE: self._wake, RETRY: self._retry}
+        self._handlers |= {SCALE_DOWN: self._scale_down, SAMPLE: self._sample}
         self._set_up_nodes()
 
     def _set_up_nodes(self) -> None:
@@ -131,8 +127,7 @@ class Fleet:
 
     def handle(self, event: Event) -> None:
         """Handle an event of a node, or of the fleet."""
-        time_ns, kind, number = event
-        self._handlers[kind](number, time_ns)
+        self._handlers[event[1]](event[2], event[0])
 
     def _push(self, time_ns: int, kind: int, number: int) -> None:
         """Schedule an event. It must not come before the current one."""
@@ -150,8 +145,7 @@ class Fleet:
             waiting = self._early if number in self._early else self.ledger.pending
             self._recorder.for_node_ns.append(now_ns - waiting.pop(number))
             return
-        self._recorder.for_address_ns.append(now_ns - member.waiting.pop(number))
-        self.waiting_count -= 1
+        self._recorder.for_address_ns.append(now_ns - self._stop_waiting(member, number))
         self.ledger.homes[number] = None
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
@@ -235,9 +229,17 @@ class Fleet:
         if member.waiting is NO_PODS:
             member.waiting = {}
         member.waiting[number] = now_ns
+        self._retries.setdefault(member.number, Retries(self.scenario.retry_ns)).add(number, now_ns)
         self.waiting_count += 1
         self._trunks.explain_waiting(member, now_ns)
         self._plan_retry(member, now_ns)
+
+    def _stop_waiting(self, member: Member, number: int) -> int:
+        """Let a pod no longer wait for an address; return since when it did."""
+        since_ns = member.waiting.pop(number)
+        self._retries[member.number].remove(number, since_ns)
+        self.waiting_count -= 1
+        return since_ns
 
     def _plan_retry(self, member: Member, now_ns: int) -> None:
         """Schedule the kubelet's next try that can succeed. Earlier tries would change nothing, so they are left out."""
@@ -251,8 +253,7 @@ class Fleet:
             if not cooldowns:
                 return  # planned again when the pool grows or a pod is deleted
             free_ns = cooldowns[0].until_ns
-        retry_ns = self.scenario.retry_ns
-        soonest_ns = min(since_ns - (since_ns - max(free_ns, now_ns + 1)) // retry_ns * retry_ns for since_ns in member.waiting.values())
+        soonest_ns = self._retries[member.number].soonest(max(free_ns, now_ns + 1))
         if soonest_ns < member.retry_ns:  # else a try is planned already, perhaps for this very instant
             member.retry_ns = soonest_ns
             self._push(soonest_ns, RETRY, member.number)
@@ -263,11 +264,11 @@ class Fleet:
         if member.retry_ns != now_ns:
             return
         member.retry_ns = NEVER_NS
-        for pod, since_ns in list(member.waiting.items()):
-            if now_ns > since_ns and (now_ns - since_ns) % self.scenario.retry_ns == 0 and self._try(member, pod, now_ns):
-                del member.waiting[pod]
-                self.waiting_count -= 1
-                self._recorder.for_address_ns.append(now_ns - since_ns)
+        for pod, since_ns in self._retries[number].due(now_ns):
+            if not self._try(member, pod, now_ns):
+                break  # the others would fail too
+            self._stop_waiting(member, pod)
+            self._recorder.for_address_ns.append(now_ns - since_ns)
         self._plan_retry(member, now_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ class Fleet:
             max_pods_by=group.max_pods_by,
             name=name,
             placement=group.placement,
-            seed=self.scenario.seed * 1_000_003 + len(self.members),
+            seed=seed_of_member(self.scenario.seed, len(self.members)),
             cooldown_aware_targets=group.cooldown_aware_targets,
             hold_cooling_cidrs=group.hold_cooling_cidrs,
             policy=group.policy,
@@ -448,8 +449,7 @@ class Fleet:
     def _sample(self, number: int, now_ns: int) -> None:
         """Record a sample, and schedule the next one."""
         ec2 = self.ec2
-        cooling = count_cooling(self.members, now_ns)
-        running = self.running_count
+        cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
             nodes=sum(self._live_counts),
