@@ -50,6 +50,36 @@ def test_the_selector_falls_back_to_the_plain_twin(monkeypatch):
     assert selector.AddressPool is plain.AddressPool
 
 
+@pytest.mark.skipif("vpcipam._pool" not in TWIN_NAMES, reason="the plain twin was asked for")
+@pytest.mark.parametrize("first", ["main", "sub"])
+def test_the_interpreter_that_gets_the_plain_twin_is_told_so(first):
+    pytest.importorskip("_xxsubinterpreters", reason="this Python has no such module")
+    lines = [
+        "import vpcipam.pool as pool; print('MAIN', pool.USING_EXTENSION)",
+        "run(new(), \"import vpcipam.pool as pool; print('SUB', pool.USING_EXTENSION)\")",
+    ]
+    if first == "sub":
+        lines.reverse()
+    code = "\n".join(["from _xxsubinterpreters import create as new, run_string as run", *lines])
+    environment = {name: value for name, value in os.environ.items() if name != "VPCIPAM_NO_EXTENSION"}
+    outcome = subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True)  # noqa: S603
+    second = "SUB" if first == "main" else "MAIN"
+    assert f"{second} False" in outcome.stdout
+    assert outcome.stdout.count("True") == 1
+    assert outcome.stderr.count("RuntimeWarning: vpcipam uses its plain pools") == 1
+
+
+def test_the_selector_warns_if_the_extension_is_there_but_fails(monkeypatch):
+    class Failing:
+        def __getattr__(self, name):
+            raise ImportError("wrong interpreter")
+
+    monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
+    monkeypatch.setitem(sys.modules, "vpcipam._pool", Failing())
+    with pytest.warns(RuntimeWarning, match=r"can't be loaded \(wrong interpreter\)"):
+        assert load_selector().USING_EXTENSION is False
+
+
 def test_the_plain_twin_can_be_forced(monkeypatch):
     monkeypatch.setenv("VPCIPAM_NO_EXTENSION", "1")
     selector = load_selector()

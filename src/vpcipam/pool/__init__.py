@@ -1,10 +1,12 @@
 """Pools of offsets and of keyed addresses: integers only, no clock, no AWS.
 
 The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins behave the same; `USING_EXTENSION`
-tells which one is in use. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
+tells which one is in use. If the extension modules are there but can't be loaded, as in a second interpreter of the process, a
+RuntimeWarning says so. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
 """
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from vpcipam._pool_refusals import (
@@ -51,7 +53,14 @@ else:
         from vpcipam.pool.addresses import AddressPool, owners_lock
 
         USING_EXTENSION = True
-    except ImportError:  # there was no compiler when the package was built
+    except ImportError as error:
         from vpcipam.pool.plain import AddressPool, BitmapPool, owners_lock
 
         USING_EXTENSION = False
+        if not isinstance(error, ModuleNotFoundError):  # else there was no compiler when the package was built
+            warnings.warn(
+                f"vpcipam uses its plain pools, which take ten times as long, because the compiled ones can't be loaded ({error}). "
+                "A process can load them in one interpreter only: import vpcipam there first. VPCIPAM_NO_EXTENSION=1 chooses the plain ones",
+                RuntimeWarning,
+                stacklevel=2,
+            )
