@@ -57,6 +57,14 @@ def test_enis_of_other_owners_and_young_enis_are_kept(world, changes):
     assert "CreateTags" not in here.ec2.log
 
 
+def test_an_eni_that_was_attached_meanwhile_is_kept(world):
+    here = world("m5.large")
+    eni_id = leaked(here)
+    here.model.attach_network_interface(eni_id, here.node.instance_id, device_index=1, now_ns=0)
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    assert eni_id in here.attached()
+
+
 @pytest.mark.parametrize("made_at", [None, "yesterday", "1970-01-01T00:00:00", ""])
 def test_an_eni_without_a_legible_time_gets_one_and_is_deleted_by_a_later_sweep(world, kinds, made_at):
     here = world()
