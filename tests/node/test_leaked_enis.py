@@ -141,6 +141,17 @@ def test_a_node_sweeps_within_five_minutes_of_its_start_and_then_an_hour_and_up_
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 2
 
 
+def test_an_hour_and_up_to_five_minutes_lie_between_two_sweeps(world):
+    waits_ns = []
+    for seed in range(20):
+        here = world(seed=seed)
+        here.run(300)
+        (swept_ns,) = (named["now_ns"] for action, _, named in here.ec2.arguments if action == "DescribeNetworkInterfaces")
+        waits_ns.append(here.node._loop.pace.cleanup_ns - swept_ns)
+    assert 3600 * S <= min(waits_ns) < 3660 * S
+    assert 3840 * S < max(waits_ns) < 3900 * S
+
+
 def test_nodes_of_different_seeds_sweep_at_different_times(world):
     assert len({world(seed=seed).node._loop.pace.cleanup_ns for seed in range(20)}) > 15
 
