@@ -94,6 +94,15 @@ def test_at_most_one_growing_action_in_a_tick(world, kinds):
     assert here.tick(15) == ()
 
 
+@pytest.mark.parametrize("prefixes", ["false", "true"])
+def test_no_pod_gets_the_primary_ip_of_an_eni(world, prefixes):
+    here = world("t3.small", {"WARM_ENI_TARGET": "3", "WARM_PREFIX_TARGET": "9", "ENABLE_PREFIX_DELEGATION": prefixes}, max_pods=200)
+    here.settle()
+    assert len(here.attached()) == 3
+    held = {each.address for each in here.pods(here.node.stats(here.now_ns).total_count)}
+    assert held.isdisjoint(eni.private_ip for eni in here.attached().values())
+
+
 # --- refusals of more slots ------------------------------------------------------------------------------------------------------
 
 
