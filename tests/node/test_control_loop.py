@@ -452,16 +452,3 @@ def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(world, includ
     )
     assert always.run(program) == told.run(program)
     assert always.log == told.log
-
-
-def test_a_node_stays_in_doubt_while_it_ignores_a_cidr_that_ec2_did_not_take_back(world, kinds):
-    here = world("t3.small", {"WARM_IP_TARGET": "1", "ENABLE_POD_ENI": "true"})  # it compares at every tick: the type takes no trunk
-    here.pods(1)
-    here.run(60)
-    assert not here.node.in_doubt
-    here.unassign("p0")
-    here.ec2.refuse("UnassignPrivateIpAddresses")
-    assert kinds(here.tick(65)) == [("release-cidrs", False)]
-    assert here.run(120) == []
-    assert here.node.in_doubt
-    assert [action.kind.value for action in here.tick(125)] == ["adopt-cidrs"]

@@ -277,6 +277,7 @@ class ControlLoop:
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         for card in self.cards:
             self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
+        self.in_doubt = self.in_doubt or calls.uncertain
         self.pace.note_calls(now_ns, calls.now_ns)
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
@@ -365,6 +366,7 @@ class ControlLoop:
         if agree:
             self.in_doubt = any(card.has_unconfirmed_cidrs or card.released.current(now_ns) for card in self.cards)
             return []
+        self.in_doubt = True  # until a later comparison finds no difference
         return [
             action
             for card in self.cards
