@@ -30,7 +30,7 @@ from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, Grow, PoolView, WarmPolicy, release_slots
+from vpcipam.warmpool import NEVER_CALM, Calm, Grow, PoolView, WarmPolicy, release_slots
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -97,6 +97,8 @@ class ControlLoop:
 
     def calm(self, card: Card, now_ns: int) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
+        if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the wait, so ticks matter in the range, too
+            return NEVER_CALM
         return self._calm_and_view(card, now_ns)[0]
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
@@ -275,6 +277,7 @@ class ControlLoop:
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         for card in self.cards:
             self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
+        self.in_doubt = self.in_doubt or calls.uncertain
         self.pace.note_calls(now_ns, calls.now_ns)
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
@@ -361,8 +364,9 @@ class ControlLoop:
         for card in self.cards:
             card.note_confirmed(now_ns)
         if agree:
-            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards)
+            self.in_doubt = any(card.has_unconfirmed_cidrs or card.released.current(now_ns) for card in self.cards)
             return []
+        self.in_doubt = True  # until a later comparison finds no difference
         return [
             action
             for card in self.cards

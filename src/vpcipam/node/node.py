@@ -248,7 +248,8 @@ class Node(Pods):
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
 
-        While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns.
+        While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns. There is no such
+        range while a surplus waits for the policy's release delay.
 
         Complexity: O(1) until ENIs or CIDRs change.
         """
@@ -394,7 +395,8 @@ class Node(Pods):
     def in_doubt(self) -> bool:
         """Tell whether EC2's ENIs and addresses may differ from the node's as a result of the node's own calls.
 
-        It is True after the start and after each refused call, until a comparison with EC2 shows no difference.
+        It is True after the start and after each refused call, until a comparison with EC2 shows no difference and ignores no CIDR as
+        released within the last 60 s.
         """
         return self._loop.in_doubt
 

@@ -250,6 +250,7 @@ class Provisioner:
                 return shown
         if shown is None:
             raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
+        calls.uncertain = True
         return shown
 
     def _filled(self, eni: NetworkInterface) -> tuple[str, ...]:
