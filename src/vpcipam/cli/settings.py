@@ -68,7 +68,12 @@ def command(file: str, *, instance_type: str | None, types_file: str | None, eve
             "diagnostics": [attrs.asdict(found) for found in diagnostics],
         },
         show=lambda page: show_settings(
-            page, f"{source} · {_mode_text(settings, mode, limits)}", variables, meaning.text, diagnostics, every=every
+            page,
+            f"{source} · {settings.document} · {_mode_text(settings, mode, limits)}",
+            variables,
+            meaning.text,
+            diagnostics,
+            every=every,
         ),
         finding=_finding(source, diagnostics),
     )
