@@ -416,9 +416,9 @@ def test_a_node_without_a_valid_subnet_gets_no_new_eni(account, rules):
     here = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False)
     found = here.audit()
     assert rules(found) == ["no-pod-addresses", "no-pod-subnet", "no-room-for-addresses", "excluded-subnet?"]
-    assert found[1].message == "gets no new ENI: the tags of the subnets of its VPC in us-east-1a leave none for it"
+    assert found[1].message == "gets no new ENI: the tags of the subnets of its VPC in us-east-1a allow none"
     assert found[1].suggestion == f"tag another subnet of us-east-1a {SUBNET_ROLE_TAG}=1, or remove the tag of {here.subnet_id}"
-    assert found[2].message.endswith("the tags of the subnets leave none for a new ENI")
+    assert found[2].message.endswith("the tags of the subnets allow no new ENI")
 
 
 def test_without_subnet_discovery_an_own_subnet_tagged_0_keeps_its_addresses_and_gets_no_new_eni(account, rules):

@@ -444,7 +444,7 @@ def test_only_the_pause_of_one_card_stops_a_later_card_in_the_same_tick(world, d
 
 ROLE = "kubernetes.io/role/cni"
 OURS, THEIRS = "cni.networking.k8s.aws/cluster/shop", "cni.networking.k8s.aws/cluster/bank"
-NO_SUBNET = "the tags of the subnets leave none in us-east-1a for a new ENI of i-00000000000000001"
+NO_SUBNET = "the tags of the subnets in us-east-1a allow no new ENI of i-00000000000000001"
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_empty_texts_that_mean_their_default_are_fine():
         ({"MAX_ENI": "-1"}, set()),
         ({"WARM_ENI_TARGET": "2"}, set()),
         ({"IP_COOLDOWN_PERIOD": "1"}, set()),
-        (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info")}),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, set()),
         # refused by the daemon
         ({"ENABLE_IPv4": "false"}, {("ENABLE_IPv4", "error")}),
         (PREFIXES | {"ENABLE_IPv6": "true", **NONE_COUNTED}, {("ENABLE_IPv6", "error")}),
@@ -137,21 +137,24 @@ def test_empty_texts_that_mean_their_default_are_fine():
         (IPV6 | CUSTOM | NONE_COUNTED, {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error")}),
         # targets that do nothing
         (IPV6 | NONE_COUNTED, set()),
-        (IPV6, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
+        (IPV6, set()),
+        (IPV6 | {"WARM_ENI_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
         (IPV6 | dict.fromkeys(COUNTED, "3"), {(name, "warning") for name in COUNTED}),
-        ({"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info")}),
+        ({"WARM_IP_TARGET": "5"}, set()),
+        ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": None}, set()),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "warning")}),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
         ({"WARM_PREFIX_TARGET": "2"}, {("WARM_PREFIX_TARGET", "warning")}),
-        ({"WARM_PREFIX_TARGET": "2", "WARM_IP_TARGET": "1"}, {("WARM_PREFIX_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        ({"WARM_PREFIX_TARGET": "2", "WARM_IP_TARGET": "1"}, {("WARM_PREFIX_TARGET", "warning")}),
         (PREFIXES | {"WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
-        (PREFIXES | {"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
-        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "warning")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5"}, set()),
+        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "1"}, {("WARM_PREFIX_TARGET", "info")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "2"}, {("WARM_PREFIX_TARGET", "warning")}),
         # what trips people
-        ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
-        ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
-        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "error"), ("WARM_ENI_TARGET", "info")}),
+        ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning")}),
+        ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, set()),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "error")}),
         (IPV6 | dict.fromkeys(COUNTED), {("WARM_PREFIX_TARGET", "error")}),
         ({"WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "info")}),
         ({"IP_COOLDOWN_PERIOD": "0"}, {("IP_COOLDOWN_PERIOD", "warning")}),
@@ -168,6 +171,15 @@ def test_empty_texts_that_mean_their_default_are_fine():
 )
 def test_contradicting_settings_are_reported(variables, expected):
     assert said(variables) == expected
+
+
+def test_only_a_written_target_is_said_to_have_no_effect():
+    targets = {"WARM_ENI_TARGET", "WARM_PREFIX_TARGET"}
+    added = Settings.from_daemonset("env: {ENABLE_PREFIX_DELEGATION: 'true', WARM_IP_TARGET: '5'}")
+    assert {added.origin_of(name) for name in targets} == {"manifest"}
+    assert added.diagnostics == ()
+    written = Settings.from_env(added.variables)
+    assert {(found.variable, found.level) for found in written.diagnostics} == {(name, "info") for name in targets}
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class NodeSurvey:
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
         new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if there is none, or if EC2 doesn't show it, as with an
             ENIConfig.
-        lacks_eni_subnet: the tags of the subnets leave none for a new ENI, so ipamd creates none.
+        lacks_eni_subnet: the tags of the subnets allow no new ENI, so ipamd creates none.
     """
 
     node: ObservedNode
@@ -289,7 +289,7 @@ class _Surveyor:
     def _address_limit(self, view: PoolView) -> int:
         """The addresses of all slots that can be filled, and of other slots in use, such as on the primary ENI with custom networking.
 
-        No ENI is added if the tags of the subnets leave none for it.
+        No ENI is added if the tags of the subnets allow none.
         """
         others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
         eni_count = view.pod_eni_limit - (view.eni_room if self._lacks_eni_subnet else 0)

@@ -89,7 +89,7 @@ class Node(Pods):
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
-            hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
+            hold_cooling_cidrs: keep a CIDR while an address of it cools. ipamd gives it back, and another node may assign it too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
                 The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.

@@ -390,7 +390,7 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
 def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
     """Find targets that have no effect because of other settings.
 
-    Nobody chose the values of the shipped manifest, so these get only an info.
+    A value as in the shipped manifest gets only an info, and nothing if the user has not written it.
     """
     chosen = {
         "WARM_ENI_TARGET": settings.warm_eni_target != 1,
@@ -399,7 +399,7 @@ def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
         "WARM_PREFIX_TARGET": settings.warm_prefix_target > 1,
         "MAX_ENI": settings.max_eni > 0,
     }
-    written = {name for name, text in settings.variables.items() if text == SHIPPED.get(name)}
+    written = {name for name, text in settings.variables.items() if text == SHIPPED.get(name) and settings.origin_of(name) == "file"}
     for name, reason, suggestion in _unused(settings):
         if chosen[name]:
             yield Diagnostic(name, "warning", f"has no effect {reason}", suggestion)
