@@ -448,6 +448,7 @@ def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
     addresses = f"{counted(eni_count, 'ENI')} for pods × {counted(view.slots_per_eni, 'slot')}"
     addresses += f" × {view.unit}" if view.unit > 1 else ""
     addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
+    addresses += ", beside the attached one, which is not managed" if view.trunk_takes_eni and view.unmanaged_eni_count else ""
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 
