@@ -369,7 +369,7 @@ def test_a_node_is_named_after_its_group_and_number():
         (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not contain the character NUL"),
         (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not contain the character NUL"),
         (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not contain the character NUL"),
-        (toml("duration = 0"), "duration: must be a duration from 1 ns to 36500 d, such as"),
+        (toml("duration = 0"), "duration: must be a duration from a nanosecond to 36500 d, such as"),
         (toml("duration = true"), "duration: must be a duration"),
         (toml("duration = nan"), "duration: must be a duration"),
         (toml("duration = inf"), "duration: must be a duration"),

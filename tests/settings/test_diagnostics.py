@@ -197,7 +197,8 @@ def test_only_a_written_target_is_said_to_have_no_effect():
         (CUSTOM, TWO_ENIS, set()),
         (CUSTOM | {"MAX_ENI": "1"}, ONE_ENI, {("MAX_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"}, TWO_ENIS, {("ENABLE_POD_ENI", "info")}),
-        ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true", "MAX_ENI": "1"}, "m5.large", {("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | CUSTOM, TWO_ENIS, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"}, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | IPV6 | NONE_COUNTED, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
@@ -215,6 +216,8 @@ def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limi
     [
         ({}, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({}, "t3.medium", "t3.medium takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there"),
+        ({"MAX_ENI": "1"}, None, "with MAX_ENI 1, a node has no room for the trunk"),
+        ({"MAX_ENI": "2"} | CUSTOM, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({"MAX_ENI": "1"}, "m5.large", "with MAX_ENI 1, a node has no room for the trunk"),
         ({}, ONE_ENI, f"with {ONE_ENI.instance_type}, which takes 1 ENI, a node has no room for the trunk"),
         (CUSTOM | {"MAX_ENI": "2"}, "m5.large", "with MAX_ENI 2, the trunk takes the only ENI beside the primary one"),
@@ -240,7 +243,7 @@ def test_errors_come_first_and_the_order_is_otherwise_kept():
 def test_the_diagnostics_of_settings_have_errors_first():
     settings = Settings.from_env({"FOO": "1", "ENABLE_IPv4": "false", "ENABLE_POD_ENI": "true", "WARM_IP_TARGET": "x"})
     assert [found.level for found in settings.diagnostics] == ["error", "warning", "warning", "info"]
-    assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning", "info"]
+    assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning"]
 
 
 def test_a_target_without_effect_for_two_reasons_is_reported_once():

@@ -230,6 +230,8 @@ class Datastore(Counts):
         Complexity: O(entries).
         """
         wanted = list(gone)
+        for key in wanted:
+            require_type("each of gone", key, SandboxKey, "give the keys of the sandboxes")
         with self._lock:
             return self._recovery.restore(now_ns, wanted, trust_clock=trust_clock)
 

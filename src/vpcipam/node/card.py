@@ -290,7 +290,8 @@ class Card:
         for change in difference.gained:
             actions += self._add_cidrs(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns)
         for eni in difference.new:
-            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns, ignore=self.released.current(now_ns))
+            why = "the trunk of security groups for pods is attached" if is_trunk(eni) else reason
+            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, why, now_ns, ignore=self.released.current(now_ns))
         return actions
 
     def _drop_eni(self, eni_id: str, reason: str, now_ns: int) -> Action:

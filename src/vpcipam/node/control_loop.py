@@ -402,7 +402,7 @@ class ControlLoop:
         except Ec2Error:
             return ()
         trunk = tuple(eni for eni in shown if eni.interface_type == "trunk" and card_index(eni) == card.index)
-        return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows the trunk", now_ns))
+        return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows it so", now_ns))
 
     def _reconcile_due(self, now_ns: int) -> bool:
         """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""

@@ -314,7 +314,8 @@ class _Run:
                 f"a node with {self._node.settings.eni_limit(limits)} ENI has no room for the trunk; use a larger type or a higher MAX_ENI"
             )
         if limits.branch_eni_limit is None:
-            return f"the number of branch ENIs that {limits.instance_type} takes is not known; give its limits with branch_eni_limit"
+            unknown = f"the number of branch ENIs that {limits.instance_type} takes is not known"
+            return f"{unknown}; from Python, give it as InstanceLimits(branch_eni_limit=…)"
         if self._branch_pods >= limits.branch_eni_limit:
             return f"{limits.instance_type} takes {counted(limits.branch_eni_limit, 'branch ENI')}"
         if self._pods + self._branch_pods >= self._node.max_pods - HOST_NETWORK_PODS:
@@ -455,6 +456,7 @@ def _pod_limit(node: Node, now_ns: int) -> tuple[int, str]:
     addresses += f" × {counted(view.slots_per_eni, 'slot')}"
     addresses += f" × {view.unit}" if view.unit > 1 else ""
     addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
+    addresses += ", beside the attached one, which is not managed" if view.trunk_takes_eni and view.unmanaged_eni_count else ""
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 

@@ -458,19 +458,18 @@ def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterato
             "ENABLE_POD_ENI",
             "warning",
             f"{limits.instance_type} takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there",
-            "use a type with branch ENIs (`vpcipam limits` shows them) for these pods",
+            "use a type with branch ENIs for these pods; `vpcipam limits` shows which types have some",
         )
         return
     if settings.enable_ipv6:
         return
-    some = "on types that take a trunk ENI, " if limits is None else ""
-    yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
-    if limits is None:
-        return
-    eni_limit = settings.eni_limit(limits)
+    eni_limit = settings.max_eni if limits is None else settings.eni_limit(limits)
+    if eni_limit != 1:
+        some = "on types that take a trunk ENI, " if limits is None else ""
+        yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
     limited_by = (
         f"MAX_ENI {settings.max_eni}"
-        if eni_limit < limits.eni_limit
+        if limits is None or eni_limit < limits.eni_limit
         else f"{limits.instance_type}, which takes {counted(eni_limit, 'ENI')}"
     )
     if eni_limit == 1:
@@ -480,7 +479,7 @@ def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterato
             f"with {limited_by}, a node has no room for the trunk: pods with security groups can't run there",
             "use a larger type or a higher MAX_ENI",
         )
-    elif eni_limit == 2 and settings.custom_network_cfg:
+    elif eni_limit == 2 and settings.custom_network_cfg and limits is not None:
         yield Diagnostic(
             "ENABLE_POD_ENI",
             "warning",

@@ -113,7 +113,7 @@ class Table:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
-            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
+            bound = f"{'a nanosecond' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
             raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
         return float(seconds)
 
@@ -168,7 +168,8 @@ class Table:
         known = sorted({*self._taken, *known})
         for key in self._values:
             if key not in known:
-                raise self.refusal(key, f"there is no such key{nearest(key, known)}; there are {', '.join(known)}")
+                meant = nearest(key, known)
+                raise self.refusal(key, f"there is no such key{meant}{' There' if meant else '; there'} are {', '.join(known)}")
 
 
 def parse_toml(text: str) -> dict[str, Any]:
