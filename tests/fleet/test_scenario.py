@@ -347,6 +347,12 @@ def test_a_node_is_named_after_its_group_and_number():
     assert [node_name("workers", number) for number in (0, 9999, 10_000)] == ["workers-0000", "workers-9999", "workers-10000"]
 
 
+def test_a_file_may_begin_with_a_byte_order_mark_and_have_windows_line_ends(tmp_path):
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + toml().replace("\n", "\r\n").encode())
+    assert Scenario.load(path).groups == Scenario.from_toml(toml()).groups
+
+
 # --- refusals of keys ----------------------------------------------------------------------------------------------------------
 
 
@@ -355,6 +361,8 @@ def test_a_node_is_named_after_its_group_and_number():
     [
         ("duration = ", "Invalid value"),
         ("x = " + "[" * 5_000, "the document is nested too deeply"),
+        ("a." * 5_000 + "b = 1", "the document is nested too deeply"),
+        ("a." * 100 + "b = 1", "the document is nested too deeply"),
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),

@@ -20,7 +20,7 @@ from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
-from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_long_numbers
+from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_extremes
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import MaxPodsBy
@@ -131,7 +131,7 @@ class Scenario:
             ScenarioError: the file can't be read, or a key is invalid.
         """
         try:
-            with Path(path).open(encoding="utf-8") as file:
+            with Path(path).open(encoding="utf-8-sig") as file:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
@@ -180,7 +180,7 @@ class Scenario:
 def _read(document: ScenarioDocument) -> Scenario:
     """Read a document. Workloads in its `known` are not read again."""
     folder, source = document.folder, document.source
-    refuse_long_numbers(f"{source}: ", document.content)
+    refuse_extremes(f"{source}: ", document.content)
     top = Table(f"{source}: ", document.content)
     subnets = tuple(map(_subnet, top.tables("subnet", required=True)))
     groups = tuple(_group(table, subnets, folder) for table in top.tables("group", required=True))
