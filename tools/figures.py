@@ -63,7 +63,8 @@ def run(command: list[str]) -> str:
     """Run a command of a page at 80 columns; return what it prints."""
     program, *rest = command
     environment = os.environ | {"COLUMNS": "80"}
-    done = subprocess.run([PROGRAMS[program], *rest], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, check=True, text=True)  # noqa: S603 - from our own pages
+    full = [PROGRAMS[program], *rest]
+    done = subprocess.run(full, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, check=True, text=True)  # noqa: S603
     return done.stdout
 
 
