@@ -175,7 +175,7 @@ class Node(Pods):
     @property
     def mode(self) -> AddressMode:
         """The address mode that the settings and the instance type lead to."""
-        return self.settings.address_mode(self.limits)
+        return self._loop.mode
 
     @property
     def max_pods(self) -> int:

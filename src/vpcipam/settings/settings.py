@@ -288,9 +288,9 @@ class Settings:
         refusals = list(entry_point_refusals(texts))
         refused = {found.variable for found in refusals}
         single = [found for found in diagnose_variables(texts) if found.variable not in refused]
-        found = [*self._reading, *refusals, *single, *_refusals(self, limits), *_likely_mistakes(self), *_trunk_remarks(self, limits)]
-        if limits is not None:
-            found += _type_mismatches(self, limits)
+        found = [*self._reading, *refusals, *single, *_refusals(self, limits)]
+        found += [*_likely_mistakes(self, texts), *_trunk_remarks(self, limits)]
+        found += () if limits is None else _type_mismatches(self, limits)
         return sort_diagnostics(found)
 
 
@@ -348,9 +348,9 @@ def _contradictions(settings: Settings, limits: InstanceLimits | None) -> Iterat
         yield "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "IPv6 and custom networking exclude each other", "turn one of the two off"
 
 
-def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
+def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Find combinations that ipamd accepts but that are probably mistakes or worth knowing."""
-    yield from _unused_targets(settings)
+    yield from _unused_targets(settings, texts)
     if settings.enable_ipv6:
         return
     if settings.minimum_ip_target and not settings.warm_ip_target:
@@ -387,7 +387,7 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
         )
 
 
-def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
+def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Find targets that have no effect because of other settings.
 
     A value as in the shipped manifest gets only an info, and nothing if the user has not written it.
@@ -399,7 +399,7 @@ def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
         "WARM_PREFIX_TARGET": settings.warm_prefix_target > 1,
         "MAX_ENI": settings.max_eni > 0,
     }
-    written = {name for name, text in settings.variables.items() if text == SHIPPED.get(name) and settings.origin_of(name) == "file"}
+    written = {name for name, text in texts.items() if text == SHIPPED.get(name) and settings.origin_of(name) == "file"}
     for name, reason, suggestion in _unused(settings):
         if chosen[name]:
             yield Diagnostic(name, "warning", f"has no effect {reason}", suggestion)
