@@ -353,6 +353,16 @@ def test_a_file_may_begin_with_a_byte_order_mark_and_have_windows_line_ends(tmp_
     assert Scenario.load(path).groups == Scenario.from_toml(toml()).groups
 
 
+def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("vpcipam.fleet.scenario._LONGEST", len(toml()))
+    path = tmp_path / "long.toml"
+    path.write_text(toml())
+    assert Scenario.load(path).name == "long"
+    path.write_text(toml() + "\n")
+    with pytest.raises(ScenarioError, match=r"long\.toml: it is longer than [0-9,]+ characters; a scenario is a TOML file"):
+        Scenario.load(path)
+
+
 # --- refusals of keys ----------------------------------------------------------------------------------------------------------
 
 

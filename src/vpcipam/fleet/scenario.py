@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 Scheduling = Literal["least-allocated", "most-allocated"]
+_LONGEST = 1 << 24  # characters of a file; one without an end must not fill the memory
 SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
 ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "RunInstances", "TerminateInstances")
@@ -132,9 +133,11 @@ class Scenario:
         """
         try:
             with Path(path).open(encoding="utf-8-sig") as file:
-                text = file.read()
+                text = file.read(_LONGEST + 1)
         except (OSError, UnicodeDecodeError) as error:
             raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
+        if len(text) > _LONGEST:
+            raise ScenarioError(f"{path}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
         return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
 
     @classmethod

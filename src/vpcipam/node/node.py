@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from vpcipam._arguments import require_type
+from vpcipam._arguments import require_boolean, require_type
 from vpcipam._chance import Scatter
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode
@@ -105,6 +105,8 @@ class Node(Pods):
         limits = instance_limits(instance_type)
         require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
         require_type("subnet_id", subnet_id, str, "give the subnet's id")
+        require_boolean("cooldown_aware_targets", cooldown_aware_targets)
+        require_boolean("hold_cooling_cidrs", hold_cooling_cidrs)
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
