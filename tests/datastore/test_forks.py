@@ -7,8 +7,8 @@ import pytest
 from datastore_worlds import key, node
 
 from vpcipam import Ec2Model, Node, Settings
-from vpcipam.datastore.forked import _after_in_child
 from vpcipam.errors import DatastoreError
+from vpcipam.journal.forked import _after_in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns of any fork with threads
 CALLS = {

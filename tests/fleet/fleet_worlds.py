@@ -7,7 +7,9 @@ from pathlib import Path
 import attrs
 import hypothesis.strategies as st
 
-from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.faults import Fault, Faults
+from vpcipam.ec2.latency import INSTANT, TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.fleet.engine import Fleet
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec
@@ -35,6 +37,7 @@ POLICIES = [
     IpamdPolicy(),
     IpamdPolicy(),
     CiliumEniPolicy(pre_allocate=2, release_delay_s=60),
+    CiliumEniPolicy(pre_allocate=1, max_above_watermark=1, release_delay_s=31),
     AzureCnsPolicy(batch=4),
     HysteresisPolicy(minimum=1, maximum=4),
 ]
@@ -48,6 +51,26 @@ TIGHT = Throttle(
     non_mutating=TokenBucket(5, 1),
     mutating=TokenBucket(2, 1, 5 * S),
 )
+
+
+@attrs.frozen
+class FaultyEc2(Ec2Behaviour):
+    """An EC2 that also refuses calls, or grants some and says that it refuses them."""
+
+    faults: tuple[Fault, ...] = ()
+
+    def conditions(self, seed):
+        usual = super().conditions(seed) or Conditions(latencies=Latencies(metadata=INSTANT))
+        return attrs.evolve(usual, faults=Faults(self.faults, seed=seed))
+
+
+FAULTS = [
+    (),
+    (),
+    (Fault("lose-answer", "AssignPrivateIpAddresses", rate=0.3), Fault("refuse", "CreateNetworkInterface", rate=0.3)),
+    (Fault("refuse", "UnassignPrivateIpAddresses", rate=0.8), Fault("lose-answer", "DetachNetworkInterface", rate=0.5)),
+    (Fault("refuse", "DescribeSubnets", rate=0.5), Fault("lose-answer", "AttachNetworkInterface", rate=0.3)),
+]
 
 
 @st.composite
@@ -110,10 +133,11 @@ def scenarios(draw):
         scheduling=draw(st.sampled_from(["least-allocated", "most-allocated"])),
         sample_ns=draw(st.sampled_from([60 * S, 17 * S])),
         retry_ns=draw(st.sampled_from([10 * S, 3 * S])),
-        ec2=Ec2Behaviour(
+        ec2=FaultyEc2(
             draw(st.sampled_from([None, SLOW, TYPICAL_LATENCIES])),
             draw(st.sampled_from([None, TIGHT, Throttle()])),
             draw(st.sampled_from(["lowest", "random"])),
+            draw(st.sampled_from(FAULTS)),
         ),
     )
 

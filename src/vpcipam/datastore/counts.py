@@ -2,9 +2,9 @@
 
 from vpcipam.address import parse_address
 from vpcipam.datastore.attached import Attached
-from vpcipam.datastore.forked import OwnersLock
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool
+from vpcipam.journal.forked import OwnersLock
 from vpcipam.journal.protocol import Cooling
 from vpcipam.stats import EniStats, PoolStats
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from vpcipam._units import seconds_text
 from vpcipam.datastore import Datastore
-from vpcipam.datastore.forked import OwnersLock
 from vpcipam.errors import InvalidArgument, NodeError
+from vpcipam.journal.forked import OwnersLock
 from vpcipam.node.card import Card
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD

@@ -59,8 +59,8 @@ else:
         USING_EXTENSION = False
         if not isinstance(error, ModuleNotFoundError):  # else there was no compiler when the package was built
             warnings.warn(
-                f"vpcipam uses its plain pools, which take ten times as long, because the compiled ones can't be loaded ({error}). "
-                "A process can load them in one interpreter only: import vpcipam there first. VPCIPAM_NO_EXTENSION=1 chooses the plain ones",
+                f"vpcipam uses its plain pools, ten times as slow, since the compiled ones can't be loaded ({error}). "
+                "A process can load them in one interpreter: import vpcipam there first. VPCIPAM_NO_EXTENSION=1 chooses the plain ones",
                 RuntimeWarning,
                 stacklevel=2,
             )
