@@ -90,6 +90,8 @@ def test_the_lock_that_refuses_does_so_each_time(pool_twin):
     store = node(["10.0.0.0/28"])
     store._lock = lock = pool_twin.owners_lock(pool_twin.AddressPool(cooldown_ns=0))
     store._is_plain = False  # each call takes the lock
+    _after_in_child()
+    assert store._lock is lock  # it was free
     with Holder(store):
         _after_in_child()  # as if this process had been forked off
     assert lock is not store._lock
