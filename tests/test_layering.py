@@ -44,6 +44,7 @@ EXTRAS = {
     "ec2.pytest_fixtures": {"pytest": "at import"},
     "report.page": {"matplotlib": "at import"},
     "testing.machine": {"hypothesis": "at import"},
+    "testing.strategies": {"hypothesis": "at import"},
 }
 
 # Everything by which a module may answer differently from one run or machine to the next. `.name` is a method of anything; a name that

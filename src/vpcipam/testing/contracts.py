@@ -18,6 +18,7 @@ cooldown: db got 10.0.0.5 at 2 s, but it cools until 31 s
 import enum
 import ipaddress
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import attrs
 
@@ -143,7 +144,7 @@ class Crashed(ContractEvent):
         return "the process crashed"
 
 
-def _addresses(held: Mapping[Hashable, object]) -> dict[Hashable, IpAddress]:
+def _addresses(held: Mapping[Any, object]) -> dict[Hashable, IpAddress]:
     return {key: address_of(address) for key, address in held.items()}
 
 
