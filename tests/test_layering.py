@@ -44,6 +44,7 @@ EXTRAS = {
     "ec2.pytest_fixtures": {"pytest": "at import"},
     "report.page": {"matplotlib": "at import"},
     "testing.machine": {"hypothesis": "at import"},
+    "testing.plugin": {"pytest": "at import"},
     "testing.strategies": {"hypothesis": "at import"},
 }
 
