@@ -3,7 +3,8 @@
     python examples/compare.py examples/scenarios/churn.toml group.workers.placement packed random
     python examples/compare.py examples/scenarios/churn.toml group.workers.policy ipamd cilium-eni azure-cns hysteresis
 
-Values are TOML or plain words. Each figure is the median over the seeds, with the smallest and the largest in brackets if they differ.
+Values are TOML or plain words. `'ipamd with group.workers.settings.WARM_IP_TARGET=8'` sets another key in one row only. Each figure is the
+median over the seeds, with the smallest and the largest in brackets if they differ.
 `--plot out.png` (or .svg) draws the runs of the first seed side by side. It needs `pip install 'vpcipam[plots]'`.
 """
 
@@ -14,18 +15,36 @@ import tomllib
 from collections.abc import Callable
 
 from vpcipam.fleet.engine import simulate
-from vpcipam.fleet.metrics import Summary
+from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.scenario import Scenario
 
-COLUMNS: dict[str, Callable[[Summary], float]] = {
-    "addresses, mean": lambda summary: summary.addresses_mean,
-    "peak": lambda summary: summary.addresses_peak,
-    "of them warm, mean": lambda summary: summary.addresses_warm_mean,
-    "ENIs, mean": lambda summary: summary.enis_mean,
-    "EC2 calls": lambda summary: sum(summary.calls.values()),
-    "pods that waited": lambda summary: summary.for_address.late_count,
-    "longest wait, s": lambda summary: summary.for_address.max_ns / 1e9,
+
+def fewest_free(result: FleetResult) -> int:
+    """Return the fewest free addresses of the first subnet in any sample, those in reservations included."""
+    samples = next(iter(result.subnet_samples.values()))
+    return min(sample.free + sample.reserved for sample in samples)
+
+
+COLUMNS: dict[str, Callable[[FleetResult], float]] = {
+    "addresses, mean": lambda result: result.summary.addresses_mean,
+    "peak": lambda result: result.summary.addresses_peak,
+    "of them warm, mean": lambda result: result.summary.addresses_warm_mean,
+    "ENIs, mean": lambda result: result.summary.enis_mean,
+    "EC2 calls": lambda result: sum(result.summary.calls.values()),
+    "pods that waited": lambda result: result.summary.for_address.late_count,
+    "longest wait, s": lambda result: result.summary.for_address.max_ns / 1e9,
 }
+MORE_COLUMNS: dict[str, Callable[[FleetResult], float]] = {
+    "ENIs attached": lambda result: result.summary.calls.get("AttachNetworkInterface", 0),
+    "most prefixes": lambda result: result.summary.prefixes_peak,
+    "pods that waited, %": lambda result: round(100 * result.summary.for_address.late_count / result.summary.pods),
+    "fewest free addresses": fewest_free,
+}
+
+
+def changes(settings: list[str]) -> dict[str, object]:
+    """Read texts of the form KEY=VALUE. A value that is not TOML stays a string."""
+    return {key: parsed(value) for key, _, value in (each.partition("=") for each in settings)}
 
 
 def parsed(text: str) -> object:
@@ -46,31 +65,48 @@ def figure(values: list[float]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def main(arguments: list[str]) -> None:
-    """Run all combinations and print the table."""
+def argument_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="Run one scenario with several values of a key and several seeds.")
     parser.add_argument("scenario", help="a TOML file")
     parser.add_argument("key", help="the path of the key to vary, such as group.workers.placement")
-    parser.add_argument("values", nargs="+", help="the values to compare")
+    parser.add_argument("values", nargs="+", help="the values to compare; 'VALUE with KEY=VALUE' sets another key beside one value")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set another key in all runs")
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds to run; default 5")
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        choices=[*COLUMNS, *MORE_COLUMNS],
+        default=[*COLUMNS],
+        metavar="NAME",
+        help=f"the columns; default: all but {', '.join(map(repr, MORE_COLUMNS))}".replace("%", "%%"),
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the runs of seed 1 as .png or .svg")
-    given = parser.parse_args(arguments)
+    return parser
 
-    fixed = {key: parsed(value) for key, _, value in (each.partition("=") for each in given.set)}
-    base = Scenario.load(given.scenario).with_changes(fixed)
-    print("| " + " | ".join([given.key.rpartition(".")[2], *COLUMNS]) + " |")
-    print("| --- " * (1 + len(COLUMNS)) + "|")
+
+def run(given: argparse.Namespace) -> None:
+    """Run all combinations and print the table."""
+    columns = {name: (COLUMNS | MORE_COLUMNS)[name] for name in given.columns}
+    base = Scenario.load(given.scenario).with_changes(changes(given.set))
+    print("| " + " | ".join([given.key.rpartition(".")[2], *columns]) + " |")
+    print("| --- " * (1 + len(columns)) + "|")
     drawn = {}
-    for value in given.values:
-        scenario = base.with_changes({given.key: parsed(value)})
+    for text in given.values:
+        value, _, more = text.partition(" with ")
+        scenario = base.with_changes({given.key: parsed(value), **changes(more.split())})
         results = [simulate(scenario.with_changes({"seed": seed})) for seed in range(1, given.seeds + 1)]
-        print("| " + " | ".join([value, *(figure([of(each.summary) for each in results]) for of in COLUMNS.values())]) + " |", flush=True)
-        drawn[value] = results[0]
+        print("| " + " | ".join([text, *(figure([of(each) for each in results]) for of in columns.values())]) + " |", flush=True)
+        drawn[text] = results[0]
     if given.plot:
         from vpcipam.report.plots import plot_comparison  # noqa: PLC0415 - matplotlib is an extra
 
         plot_comparison(drawn, given.plot)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the example."""
+    run(argument_parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

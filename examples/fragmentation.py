@@ -1,10 +1,14 @@
-"""Show how single addresses spoil the /28s of a /22, and how a CIDR reservation protects them: `python examples/fragmentation.py`.
+"""Show how single addresses spoil the /28s of a /22, and how a CIDR reservation protects them.
+
+    python examples/fragmentation.py
+    python examples/fragmentation.py --reserve
 
 The subnet belongs to the EC2 model. One character stands for a /28: # is wholly free and can become a prefix, . is full, and a hexadecimal
 digit (1 to f) is the number of taken addresses.
 """
 
 import statistics
+import sys
 from random import Random
 
 from vpcipam import Ec2Error, Ec2Model
@@ -74,15 +78,16 @@ def drawn(*, reserve: bool) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run the example."""
-    print("\n".join([*drawn(reserve=False), "", *drawn(reserve=True), ""]))
+    if arguments == ["--reserve"]:
+        print("\n".join(drawn(reserve=True)))
+        return
+    print("\n".join(drawn(reserve=False)))
     counts = sorted(last_prefix_gone(seed) for seed in range(1, 201))
     low, middle, high = (100 * count / len(USABLE) for count in (counts[10], statistics.median(counts), counts[-11]))
-    print(
-        f"Over 200 seeds the last /28 went when {middle:.0f} % of the addresses were taken; in nine of ten from {low:.0f} to {high:.0f} %."
-    )
+    print(f"Over 200 seeds the last /28 goes at {middle:.0f} % taken (median); for nine seeds in ten at {low:.0f} to {high:.0f} %.")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

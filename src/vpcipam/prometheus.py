@@ -14,8 +14,10 @@
 ...         print(line)
 awscni_assigned_ip_per_eni{eni="eni-00000000000000001"} 1
 awscni_ec2api_req_count{fn="AssignPrivateIpAddresses"} 1
+awscni_ec2api_req_count{fn="CreateTags"} 1
 awscni_ec2api_req_count{fn="DescribeNetworkInterfaces"} 1
 awscni_ec2api_req_count{fn="DescribeSubnets"} 1
+awscni_ec2api_req_count{fn="ModifyNetworkInterfaceAttribute"} 1
 awscni_total_ip_addresses 3
 """
 

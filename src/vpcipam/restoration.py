@@ -2,6 +2,7 @@
 
 import attrs
 
+from vpcipam._units import counted
 from vpcipam.journal.protocol import Assigned, Cooling, Problem
 from vpcipam.quarantine import Quarantined
 
@@ -32,9 +33,10 @@ class Restoration:
         """Return a summary in one line.
 
         >>> str(Restoration())
-        '0 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool'
+        '0 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses still cooling'
         """
         return (
-            f"{len(self.assigned) + len(self.released)} sandboxes restored, {len(self.released)} of them gone, "
-            f"{len(self.quarantined)} entries in quarantine, {len(self.cooling) + len(self.cooling_elsewhere)} addresses cool"
+            f"{counted(len(self.assigned) + len(self.released), 'sandbox', 'sandboxes')} restored, {len(self.released)} of them gone, "
+            f"{counted(len(self.quarantined), 'entry', 'entries')} in quarantine, "
+            f"{counted(len(self.cooling) + len(self.cooling_elsewhere), 'address', 'addresses')} still cooling"
         )

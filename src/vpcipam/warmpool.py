@@ -423,7 +423,7 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
 
 
 def _counts_addresses_as_prefixes(view: PoolView) -> bool:
-    """Tell whether ipamd takes a number of addresses for one of prefixes: in prefix mode on cards above 0 (ipamd: datastoreTargetState)."""
+    """Tell whether ipamd counts addresses as if they were prefixes: in prefix mode on cards above 0 (ipamd: datastoreTargetState)."""
     return view.mode is AddressMode.PREFIX and view.network_card > 0
 
 

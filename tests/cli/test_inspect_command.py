@@ -126,7 +126,7 @@ def test_a_finding_exits_with_1_and_says_what_to_do(cli, account, options):
     eni_id = here.leak()
     answer = cli("inspect", *here.options, *options)
     assert answer.finding.startswith(f"1 finding on {here.instance_id}: {eni_id}: was created for this instance, is attached to nothing")
-    assert answer.finding.endswith(f"or aws ec2 delete-network-interface --network-interface-id {eni_id}")
+    assert answer.finding.endswith(f"if it stays: aws ec2 delete-network-interface --network-interface-id {eni_id}")
     assert answer.out
     other_id = here.leak()
     again = cli("inspect", *here.options)

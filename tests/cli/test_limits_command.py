@@ -102,6 +102,11 @@ def test_a_missing_types_file_is_refused(cli, tmp_path):
     assert "Is a directory" in cli("limits", "x99.large", "--types", str(tmp_path)).refusal
 
 
+def test_a_types_file_without_an_end_is_refused(cli, monkeypatch):
+    monkeypatch.setattr("vpcipam.cli.instance_types._LONGEST", 1_000)
+    assert cli("limits", "m5.large", "--types", "/dev/zero").refusal.startswith("/dev/zero is longer than 1,000 characters; give what")
+
+
 def test_a_type_that_the_table_of_branch_enis_lacks_shows_a_question_mark(cli, types_file):
     assert cli("limits", "x99.large", "--types", types_file).out.splitlines()[2].split()[-1] == "?"
     assert "?: unknown" in cli("limits", "m5.large").out

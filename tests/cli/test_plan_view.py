@@ -210,3 +210,7 @@ def test_the_timeline_in_prefix_mode_counts_prefixes(cli):
     lines = view(cli, "t3.small", "--pods", "17", "--set=ENABLE_PREFIX_DELEGATION=true", "--timeline").splitlines()
     assert ["pods", "ENIs", "prefixes", "attached"] in [line.split()[:4] for line in lines]
     assert ["17", "1", "3", "48", "17", "31", "49"] in [line.split()[:7] for line in lines]
+
+
+def test_of_a_single_pod_that_waits_the_noun_is_in_the_plural(cli):
+    assert "0 of 1 pods run, 1 waits" in cli("plan", "m5.large", "--pods", "1", "--max-pods", "2").out

@@ -58,6 +58,21 @@ def test_a_sweep_shows_a_row_for_each_trial(cli, scenario, monkeypatch):
     assert [line.split()[0] for line in lines if line[:1].isdigit()] == ["1", "4"]
 
 
+def test_a_sweep_shows_booleans_as_the_scenario_has_them(cli, tmp_path):
+    path = tmp_path / "hold.toml"
+    path.write_text(TEXT.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', '"group.workers.hold_cooling_cidrs" = [true, false]'))
+    shown = cli("sweep", str(path), "--workers", "1").out
+    assert [line.split()[0] for line in shown.splitlines() if line.startswith(("true", "false"))] == ["true", "false"]
+
+
+def test_tune_says_that_nothing_bounds_the_wait(cli, scenario, tmp_path):
+    path = tmp_path / "unbounded.toml"
+    path.write_text(TEXT.replace('p99_wait = "12 s"', ""))
+    words = "The table [tune] has no p99_wait"
+    assert words in cli("tune", str(path), "--workers", "1").out
+    assert words not in cli("tune", scenario, "--workers", "1").out
+
+
 def test_tune_prints_the_command_that_applies_the_best_settings(cli, scenario, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")  # narrower than the command, which stays on one line
     answer = cli("tune", scenario)

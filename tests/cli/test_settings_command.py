@@ -77,7 +77,7 @@ def test_an_error_among_the_diagnostics_is_a_finding(cli, options):
     if options:
         assert answer.document["mode"] is None
     else:
-        assert "stdin · refused, see the errors below" in answer.out
+        assert "stdin · Helm values · refused, see the errors below" in answer.out
         assert "error: ENABLE_IPv6" in answer.out
 
 
@@ -104,14 +104,14 @@ def test_diagnostics_are_sorted_by_level_and_carry_suggestions(cli):
 )
 def test_the_mode_is_shown(cli, variables, text, mode):
     stdin = f"env:\n  WARM_ENI_TARGET: 1\n{variables}"
-    assert cli("settings", "-", stdin=stdin).out.splitlines()[0] == f"stdin · {text}"
+    assert cli("settings", "-", stdin=stdin).out.splitlines()[0] == f"stdin · Helm values · {text}"
     assert cli("settings", "-", "--json", stdin=stdin).document["mode"] == mode
 
 
 def test_an_instance_type_adds_its_diagnostics(cli):
     stdin = "env:\n  ENABLE_PREFIX_DELEGATION: true\n"
     answer = cli("settings", "-", "--type", "m4.large", stdin=stdin)
-    assert answer.out.splitlines()[0] == "stdin · secondary IPs"
+    assert answer.out.splitlines()[0] == "stdin · Helm values · secondary IPs"
     assert "no prefixes; ipamd falls back" in " ".join(answer.out.split())
     assert cli("settings", "-", "--type", "m4.large", "--json", stdin=stdin).document["instance_type"] == "m4.large"
     assert "unknown instance type" in cli("settings", "-", "--type", "m4.lrge", stdin=stdin).refusal
@@ -176,6 +176,13 @@ def test_all_shows_every_variable_under_its_origin(cli, monkeypatch, width):
         place = 0 if described["differs"] else 1 + ("file", "manifest", "default").index(described["origin"])
         assert [number for number, part in enumerate(parts) if name in part or f"{name}." in part] == [place]
     assert "as shipped; --all" not in out
+
+
+@pytest.mark.parametrize("text", [VALUES, '[{"name": "WARM_IP_TARGET", "value": "5"}]', "WARM_IP_TARGET=5\n"])
+def test_the_first_line_names_what_was_read(cli, text):
+    document = cli("settings", "-", "--json", stdin=text).document["document"]
+    assert document
+    assert cli("settings", "-", stdin=text).out.startswith(f"stdin · {document} · secondary IPs\n")
 
 
 def test_a_daemonset_gets_nothing_from_the_shipped_manifest(cli):

@@ -83,7 +83,7 @@ def test_sandboxes_are_restored_with_addresses_and_pods():
     assert (answer.released, answer.quarantined, answer.cooling, answer.cooling_elsewhere) == ((), (), (), ())
     assert store.assign(key("web"), 1).address == "10.0.0.7"
     assert store.assign(key("new"), 1).address == "10.0.0.6"
-    assert str(answer) == "2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses cool"
+    assert str(answer) == "2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 0 addresses still cooling"
 
 
 def test_restored_sandboxes_are_not_written_again():
@@ -698,3 +698,10 @@ def test_the_refusal_names_the_quarantined_entry_of_that_address():
     with pytest.raises(InQuarantine, match=r"10\.0\.0\.6 is withheld while the journal has this entry: aws-cni/b/eth0"):
         store.assign_at(key("new"), "10.0.0.6", 1)
     assert store.assign_at(key("new"), "10.0.0.7", 1).address == "10.0.0.7"
+
+
+@pytest.mark.parametrize("gone", ["c1", [5]])
+def test_what_is_gone_must_be_named_by_keys(gone):
+    store = Datastore(mode=AddressMode.SECONDARY_IP, journal=MemoryJournal())
+    with pytest.raises(TypeError, match="each of gone must be SandboxKey, not"):
+        store.restore(0, gone=gone)

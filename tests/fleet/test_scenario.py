@@ -347,6 +347,22 @@ def test_a_node_is_named_after_its_group_and_number():
     assert [node_name("workers", number) for number in (0, 9999, 10_000)] == ["workers-0000", "workers-9999", "workers-10000"]
 
 
+def test_a_file_may_begin_with_a_byte_order_mark_and_have_windows_line_ends(tmp_path):
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + toml().replace("\n", "\r\n").encode())
+    assert Scenario.load(path).groups == Scenario.from_toml(toml()).groups
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("vpcipam.fleet.scenario._LONGEST", len(toml()))
+    path = tmp_path / "long.toml"
+    path.write_text(toml())
+    assert Scenario.load(path).name == "long"
+    path.write_text(toml() + "\n")
+    with pytest.raises(ScenarioError, match=r"long\.toml: it is longer than [0-9,]+ characters; a scenario is a TOML file"):
+        Scenario.load(path)
+
+
 # --- refusals of keys ----------------------------------------------------------------------------------------------------------
 
 
@@ -355,6 +371,8 @@ def test_a_node_is_named_after_its_group_and_number():
     [
         ("duration = ", "Invalid value"),
         ("x = " + "[" * 5_000, "the document is nested too deeply"),
+        ("a." * 5_000 + "b = 1", "the document is nested too deeply"),
+        ("a." * 100 + "b = 1", "the document is nested too deeply"),
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),
@@ -369,7 +387,7 @@ def test_a_node_is_named_after_its_group_and_number():
         (toml('duration = "1 h"\nname = "a\\u0000b"'), "name: must not contain the character NUL"),
         (toml(workload='kind = "trace"\nfile = "a\\u0000b"'), "workload.1.file: must not contain the character NUL"),
         (toml(group=f'{GROUP}\ndaemonset = "a\\u0000b"'), "group.workers.daemonset: must not contain the character NUL"),
-        (toml("duration = 0"), "duration: must be a duration from 1 ns to 36500 d, such as"),
+        (toml("duration = 0"), "duration: must be a duration from a nanosecond to 36500 d, such as"),
         (toml("duration = true"), "duration: must be a duration"),
         (toml("duration = nan"), "duration: must be a duration"),
         (toml("duration = inf"), "duration: must be a duration"),

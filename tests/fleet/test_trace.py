@@ -197,6 +197,7 @@ def test_lines_are_numbered_as_in_an_editor(written):
         (b"\xff\xfep\x00o\x00d\x00", ": it is not UTF-8 text"),
         (b"pod,created,deleted\n\xe4,1,2\n", ": it is not UTF-8 text"),
         ('pod,created,deleted\n"a,1,2\n', ": unexpected end of data"),
+        ("\0" * (1 << 20), ": a line has 1,048,576 characters or more"),
         (gzip.compress(b"pod,created,deleted\na,1,2\n", mtime=0)[:-9], ": Compressed file ended before the end-of-stream marker"),
         (gzip.compress(b"pod,created,deleted\na,1,2\n", mtime=0)[:-8] + bytes(8), ": CRC check failed"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff", ": Error -3 while decompressing"),

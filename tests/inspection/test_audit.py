@@ -12,7 +12,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.interfaces import INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
+from vpcipam.node.interfaces import CLUSTER_TAG, INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
@@ -328,6 +328,8 @@ def test_a_missing_trunk_is_explained(account, instance_type, variables, free, e
     rule, words = expected
     assert found.rule + ("?" if found.severity is Severity.NOTE else "") == rule
     assert words in found.message
+    surveyed = here.survey({"ENABLE_POD_ENI": "true"} | variables)
+    assert surveyed.cards[0].trunk_expected == (rule != "no-trunk?")
 
 
 def test_a_trunk_whose_subnet_was_not_read_is_expected(account, rules):
@@ -394,6 +396,24 @@ def test_who_deletes_a_leaked_eni(account):
     assert "no node will delete it" in only(other.audit(change=aged(DAY_NS)), "leaked-eni").suggestion
 
 
+@pytest.mark.parametrize(
+    ("own", "cluster", "words"),
+    [
+        ("", "b", "any node of the VPC deletes it within the hour; if it stays: aws ec2"),
+        ("a", "a", "any node of the cluster deletes it within the hour; if it stays: aws ec2"),
+        ("a", "b", "it is not of cluster a, so only nodes of cluster b delete it; if it stays and you run that cluster: aws ec2"),
+        ("a", None, "no node of cluster a deletes an ENI without the tag cluster.k8s.amazonaws.com/name; if no other cluster"),
+    ],
+)
+def test_who_deletes_the_leaked_eni_of_a_cluster(account, own, cluster, words):
+    here = account()
+    eni_id = here.leave()
+    if cluster:
+        here.model.create_tags([eni_id], [(CLUSTER_TAG, cluster)], now_ns=here.now_ns)
+    found = only(here.audit({"CLUSTER_NAME": own}, change=aged(DAY_NS)), "leaked-eni")
+    assert found.suggestion.startswith(words)
+
+
 # --- subnets and the instance ------------------------------------------------------------------------------------------------
 
 
@@ -416,9 +436,9 @@ def test_a_node_without_a_valid_subnet_gets_no_new_eni(account, rules):
     here = account("t3.small", tags=((SUBNET_ROLE_TAG, "0"),), start=False)
     found = here.audit()
     assert rules(found) == ["no-pod-addresses", "no-pod-subnet", "no-room-for-addresses", "excluded-subnet?"]
-    assert found[1].message == "gets no new ENI: the tags of the subnets of its VPC in us-east-1a leave none for it"
+    assert found[1].message == "gets no new ENI: the tags of the subnets of its VPC in us-east-1a allow none"
     assert found[1].suggestion == f"tag another subnet of us-east-1a {SUBNET_ROLE_TAG}=1, or remove the tag of {here.subnet_id}"
-    assert found[2].message.endswith("the tags of the subnets leave none for a new ENI")
+    assert found[2].message.endswith("the tags of the subnets allow no new ENI")
 
 
 def test_without_subnet_discovery_an_own_subnet_tagged_0_keeps_its_addresses_and_gets_no_new_eni(account, rules):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
+from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
 from vpcipam.inspection.audit import audit
@@ -112,6 +113,20 @@ def test_one_redacted_part_does_not_end_the_run(world):
                     unnoticed.append((asked[0], path, change))
     assert tried > 500
     assert unnoticed == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_answer_without_its_list_is_refused(world, change):
+    _, client, read = world
+    read()
+    for asked, answer in list(client.answers.items()):
+        lists = [(ANSWERS[asked[0]],)] + ([("Reservations", 0), ("Reservations", 0, "Instances")] if "Reservations" in answer else [])
+        for path in lists:
+            if change is MISSING and path[-1] == 0:
+                continue  # no instance is then left
+            client.instead = {asked: changed(answer, path, change)}
+            with pytest.raises(Ec2Error, match="UnreadableAnswer: the answer has no list"):
+                read()
 
 
 def test_a_redacted_address_takes_its_slot_and_is_one_finding(world):

@@ -94,6 +94,15 @@ def test_at_most_one_growing_action_in_a_tick(world, kinds):
     assert here.tick(15) == ()
 
 
+@pytest.mark.parametrize("prefixes", ["false", "true"])
+def test_no_pod_gets_the_primary_ip_of_an_eni(world, prefixes):
+    here = world("t3.small", {"WARM_ENI_TARGET": "3", "WARM_PREFIX_TARGET": "9", "ENABLE_PREFIX_DELEGATION": prefixes}, max_pods=200)
+    here.settle()
+    assert len(here.attached()) == 3
+    held = {each.address for each in here.pods(here.node.stats(here.now_ns).total_count)}
+    assert held.isdisjoint(eni.private_ip for eni in here.attached().values())
+
+
 # --- refusals of more slots ------------------------------------------------------------------------------------------------------
 
 
@@ -435,7 +444,7 @@ def test_only_the_pause_of_one_card_stops_a_later_card_in_the_same_tick(world, d
 
 ROLE = "kubernetes.io/role/cni"
 OURS, THEIRS = "cni.networking.k8s.aws/cluster/shop", "cni.networking.k8s.aws/cluster/bank"
-NO_SUBNET = "the tags of the subnets leave none in us-east-1a for a new ENI of i-00000000000000001"
+NO_SUBNET = "the tags of the subnets in us-east-1a allow no new ENI of i-00000000000000001"
 
 
 @pytest.mark.parametrize(

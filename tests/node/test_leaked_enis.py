@@ -57,6 +57,14 @@ def test_enis_of_other_owners_and_young_enis_are_kept(world, changes):
     assert "CreateTags" not in here.ec2.log
 
 
+def test_an_eni_that_was_attached_meanwhile_is_kept(world):
+    here = world("m5.large")
+    eni_id = leaked(here)
+    here.model.attach_network_interface(eni_id, here.node.instance_id, device_index=1, now_ns=0)
+    assert here.node.delete_leaked_enis(3600 * S) == ()
+    assert eni_id in here.attached()
+
+
 @pytest.mark.parametrize("made_at", [None, "yesterday", "1970-01-01T00:00:00", ""])
 def test_an_eni_without_a_legible_time_gets_one_and_is_deleted_by_a_later_sweep(world, kinds, made_at):
     here = world()
@@ -131,6 +139,17 @@ def test_a_node_sweeps_within_five_minutes_of_its_start_and_then_an_hour_and_up_
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 1
     here.run(second_ns // S + 5)
     assert here.ec2.log.count("DescribeNetworkInterfaces") == 2
+
+
+def test_an_hour_and_up_to_five_minutes_lie_between_two_sweeps(world):
+    waits_ns = []
+    for seed in range(20):
+        here = world(seed=seed)
+        here.run(300)
+        (swept_ns,) = (named["now_ns"] for action, _, named in here.ec2.arguments if action == "DescribeNetworkInterfaces")
+        waits_ns.append(here.node._loop.pace.cleanup_ns - swept_ns)
+    assert 3600 * S <= min(waits_ns) < 3660 * S
+    assert 3840 * S < max(waits_ns) < 3900 * S
 
 
 def test_nodes_of_different_seeds_sweep_at_different_times(world):

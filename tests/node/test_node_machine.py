@@ -320,12 +320,16 @@ class NodeMachine(RuleBasedStateMachine):
         subnets = {subnet.subnet_id: subnet for subnet in model.describe_subnets(now_ns=0)}
         attached = self.world.attached(card)
         managed = {eni.eni_id: eni for eni in view.enis}
+        discovery = node.settings.enable_subnet_discovery
+        first = growth.requests[0].eni_id if growth.requests and not discovery else None  # without discovery, no other ENI is tried
         for eni_id, eni in attached.items():
-            if eni_id not in managed or not view.takes_slots(managed[eni_id]):
+            if eni_id not in managed or not view.takes_slots(managed[eni_id]) or first not in {None, eni_id}:
                 continue
             full = len(eni.secondary_ips) + len(eni.ipv4_prefixes) >= node.limits.slots_per_eni
             if not full and self.subnet_has(eni.subnet_id, 0, 1, prefixes=prefixes):
                 return True
+        if first is not None:
+            return False
         missing = card == 0 and not any(eni.interface_type == "trunk" for eni in attached.values())
         trunk = node.settings.enable_pod_eni and node.limits.trunk_compatible and missing
         limit = min(node.limits.network_cards[card], node.settings.eni_limit(node.limits))
@@ -333,7 +337,7 @@ class NodeMachine(RuleBasedStateMachine):
             return False
         slots = growth.new_eni_slots  # CreateNetworkInterface gives all or nothing
         candidates = [self.world.subnet_id]
-        if node.settings.enable_subnet_discovery and not node.settings.custom_network_cfg and self.second_id is not None:
+        if discovery and not node.settings.custom_network_cfg and self.second_id is not None:
             candidates += [self.second_id] if subnets[self.second_id].tag(SUBNET_ROLE_TAG) == "1" else []
         return any(self.subnet_has(subnet_id, 1, slots, prefixes=prefixes) for subnet_id in candidates)
 

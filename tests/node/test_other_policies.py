@@ -9,6 +9,7 @@ from hypothesis import given
 from vpcipam.action import ActionKind
 from vpcipam.errors import PoolExhausted
 from vpcipam.policies import AzureCnsPolicy, CiliumEniPolicy, HysteresisPolicy
+from vpcipam.warmpool import NEVER_CALM
 
 S = 1_000_000_000
 GROWS = {ActionKind.ADD_CIDRS, ActionKind.CREATE_ENI}
@@ -251,3 +252,20 @@ def test_a_waiting_surplus_is_forgotten_at_the_next_tick_when_the_pool_is_short(
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 155 * S
     here.tick(155)
     assert here.node.next_wakeup(here.now_ns, include_reconcile=False) is None
+
+
+def test_while_a_surplus_waits_every_assign_and_unassign_can_matter(world):
+    here = world("t3.medium", policy=CiliumEniPolicy(pre_allocate=2, release_delay_s=60))
+    for number in range(4):
+        here.assign(f"p{number}")
+        here.run(here.now_ns // S + 5)
+    here.run(60)
+    calm = here.node.calm(here.now_ns)
+    assert calm.low <= 4 <= calm.high
+    here.unassign("p0")
+    here.tick(65)  # sees the surplus
+    assert here.node.calm(here.now_ns) == NEVER_CALM
+    here.assign("p4")
+    assert here.node.next_wakeup(here.now_ns, include_reconcile=False) == 70 * S  # to see that the surplus has ended
+    here.tick(70)
+    assert here.node.calm(here.now_ns) == calm

@@ -56,7 +56,7 @@ def test_pods_and_cooldowns_survive_a_restart(world, reopen):
     assert set(addresses(here).values()) == before - {gone.address}
     assert here.node.datastores[0].pod_of(key("p0")) == PodRef("default", "p0")
     assert here.node.datastores[0].cooling_until(gone.address) == 30 * S
-    assert str(restart) == "network card 0: 2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 1 addresses cool"
+    assert str(restart) == "network card 0: 2 sandboxes restored, 0 of them gone, 0 entries in quarantine, 1 address still cooling"
     assert here.node.quarantined == restart.quarantined == ()
     new = here.assign("a", "b", "c")
     assert not {each.address for each in new} & before

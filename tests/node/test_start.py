@@ -40,6 +40,8 @@ KEY = SandboxKey("aws-cni", "c1", "eth0")
         ({"max_pods": 0}, InvalidArgument, "max_pods must be 1 or more, not 0"),
         ({"max_pods": 5, "max_pods_by": "ami"}, InvalidArgument, r"leave out max_pods or max_pods_by \('ami'\)"),
         ({"max_pods_by": "eks"}, InvalidArgument, "what sets max-pods must be one of managed-node-group, ami, karpenter, not 'eks'"),
+        ({"hold_cooling_cidrs": "no"}, TypeError, "hold_cooling_cidrs must be True or False, not str"),
+        ({"cooldown_aware_targets": 0}, TypeError, "cooldown_aware_targets must be True or False, not int"),
         ({"policy": "hysteresis"}, TypeError, r"policy_named\('hysteresis'\) makes one"),
     ],
 )

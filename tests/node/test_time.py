@@ -122,6 +122,19 @@ def test_an_eni_gives_no_addresses_once_its_freeing_begins(world, kinds):
     assert freed.at_ns == here.now_ns
 
 
+def test_an_eni_is_deleted_2_s_after_its_detach_has_ended(slow):
+    def tick_until(reached):
+        while not reached():
+            slow.now_ns = slow.node.next_wakeup(slow.now_ns)
+            slow.tick()
+
+    tick_until(lambda: len(slow.node.datastores[0].eni_ids) == 2)
+    slow.change_settings({"WARM_ENI_TARGET": "0"})
+    tick_until(lambda: "DeleteNetworkInterface" in slow.ec2.log)
+    at_ns = {action: arguments["now_ns"] for action, _, arguments in slow.ec2.arguments if "now_ns" in arguments}
+    assert at_ns["DeleteNetworkInterface"] - at_ns["DetachNetworkInterface"] == (1 + 2) * S  # the call to detach takes a second
+
+
 def test_a_reconcile_that_calls_ec2_keeps_the_node_busy(world, kinds):
     here = world("t3.small", conditions=SLOW)
     here.now_ns = here.node.busy_until(0)

@@ -270,6 +270,19 @@ def test_managed_cards_are_in_the_plan():
     assert answer.pod_limit == 98
 
 
+TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 1))
+
+
+def test_a_pod_takes_the_first_card_that_has_an_address():
+    answer = plan(TWO_CARDS, 12, having(ENABLE_MULTI_NIC="true"), max_pods=50)
+    assert [(eni.network_card, eni.device_number, eni.assigned_ips) for eni in answer.enis] == [(0, 0, 3), (0, 1, 3), (1, 0, 3)]
+    assert (answer.pods_assigned, answer.pods_waiting, answer.pod_limit) == (9, 3, 9)
+    assert answer.waiting_reason == (
+        "the node runs at most 9 pods with a VPC address: 3 ENIs for pods on 2 network cards × 3 slots"  # card 1 takes one ENI
+    )
+    assert plan(TWO_CARDS, 12, max_pods=50).pods_assigned == 6
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,13 @@ def test_the_trunk_takes_one_eni_of_the_node_and_one_address_of_the_subnet():
     assert answer.waiting_reason == (
         "the node runs at most 18 pods with a VPC address: 2 ENIs for pods × 9 slots; ENABLE_POD_ENI keeps 1 more for the trunk"
     )
+    (reason,) = {each.action.reason for each in answer.decisions if not each.action.cidrs} - {"attached when the node started"}
+    assert reason == "the trunk of security groups for pods is attached"
+
+
+def test_a_trunk_that_is_not_managed_takes_the_room_of_two_enis():
+    reason = "1 ENI for pods × 9 slots; ENABLE_POD_ENI keeps 1 more for the trunk, beside the attached one, which is not managed"
+    assert plan("m5.large", 9, with_groups(MANAGE_UNTAGGED_ENI="false")).limit_reason == reason
 
 
 def test_the_trunk_is_not_the_reason_where_the_kubelet_is():

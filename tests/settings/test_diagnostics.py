@@ -129,7 +129,7 @@ def test_empty_texts_that_mean_their_default_are_fine():
         ({"MAX_ENI": "-1"}, set()),
         ({"WARM_ENI_TARGET": "2"}, set()),
         ({"IP_COOLDOWN_PERIOD": "1"}, set()),
-        (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info")}),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "2"}, set()),
         # refused by the daemon
         ({"ENABLE_IPv4": "false"}, {("ENABLE_IPv4", "error")}),
         (PREFIXES | {"ENABLE_IPv6": "true", **NONE_COUNTED}, {("ENABLE_IPv6", "error")}),
@@ -137,21 +137,24 @@ def test_empty_texts_that_mean_their_default_are_fine():
         (IPV6 | CUSTOM | NONE_COUNTED, {("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "error")}),
         # targets that do nothing
         (IPV6 | NONE_COUNTED, set()),
-        (IPV6, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
+        (IPV6, set()),
+        (IPV6 | {"WARM_ENI_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
         (IPV6 | dict.fromkeys(COUNTED, "3"), {(name, "warning") for name in COUNTED}),
-        ({"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info")}),
+        ({"WARM_IP_TARGET": "5"}, set()),
+        ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": None}, set()),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "warning")}),
         ({"WARM_IP_TARGET": "5", "WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
         ({"WARM_PREFIX_TARGET": "2"}, {("WARM_PREFIX_TARGET", "warning")}),
-        ({"WARM_PREFIX_TARGET": "2", "WARM_IP_TARGET": "1"}, {("WARM_PREFIX_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
+        ({"WARM_PREFIX_TARGET": "2", "WARM_IP_TARGET": "1"}, {("WARM_PREFIX_TARGET", "warning")}),
         (PREFIXES | {"WARM_ENI_TARGET": "2"}, {("WARM_ENI_TARGET", "warning")}),
-        (PREFIXES | {"WARM_IP_TARGET": "5"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "info")}),
-        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "2"}, {("WARM_ENI_TARGET", "info"), ("WARM_PREFIX_TARGET", "warning")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5"}, set()),
+        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "1"}, {("WARM_PREFIX_TARGET", "info")}),
+        (PREFIXES | {"WARM_IP_TARGET": "5", "WARM_PREFIX_TARGET": "2"}, {("WARM_PREFIX_TARGET", "warning")}),
         # what trips people
-        ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning"), ("WARM_ENI_TARGET", "info")}),
-        ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, {("WARM_ENI_TARGET", "info")}),
-        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "error"), ("WARM_ENI_TARGET", "info")}),
+        ({"MINIMUM_IP_TARGET": "5"}, {("MINIMUM_IP_TARGET", "warning")}),
+        ({"MINIMUM_IP_TARGET": "5", "WARM_IP_TARGET": "1"}, set()),
+        (PREFIXES | {"WARM_PREFIX_TARGET": "0"}, {("WARM_PREFIX_TARGET", "error")}),
         (IPV6 | dict.fromkeys(COUNTED), {("WARM_PREFIX_TARGET", "error")}),
         ({"WARM_ENI_TARGET": "0"}, {("WARM_ENI_TARGET", "info")}),
         ({"IP_COOLDOWN_PERIOD": "0"}, {("IP_COOLDOWN_PERIOD", "warning")}),
@@ -170,6 +173,15 @@ def test_contradicting_settings_are_reported(variables, expected):
     assert said(variables) == expected
 
 
+def test_only_a_written_target_is_said_to_have_no_effect():
+    targets = {"WARM_ENI_TARGET", "WARM_PREFIX_TARGET"}
+    added = Settings.from_daemonset("env: {ENABLE_PREFIX_DELEGATION: 'true', WARM_IP_TARGET: '5'}")
+    assert {added.origin_of(name) for name in targets} == {"manifest"}
+    assert added.diagnostics == ()
+    written = Settings.from_env(added.variables)
+    assert {(found.variable, found.level) for found in written.diagnostics} == {(name, "info") for name in targets}
+
+
 @pytest.mark.parametrize(
     ("variables", "limits", "expected"),
     [
@@ -185,7 +197,8 @@ def test_contradicting_settings_are_reported(variables, expected):
         (CUSTOM, TWO_ENIS, set()),
         (CUSTOM | {"MAX_ENI": "1"}, ONE_ENI, {("MAX_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"}, TWO_ENIS, {("ENABLE_POD_ENI", "info")}),
-        ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true"}, ONE_ENI, {("ENABLE_POD_ENI", "warning")}),
+        ({"ENABLE_POD_ENI": "true", "MAX_ENI": "1"}, "m5.large", {("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | CUSTOM, TWO_ENIS, {("ENABLE_POD_ENI", "info"), ("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"}, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
         ({"ENABLE_POD_ENI": "true"} | IPV6 | NONE_COUNTED, "t3.medium", {("ENABLE_POD_ENI", "warning")}),
@@ -203,6 +216,8 @@ def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limi
     [
         ({}, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({}, "t3.medium", "t3.medium takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there"),
+        ({"MAX_ENI": "1"}, None, "with MAX_ENI 1, a node has no room for the trunk"),
+        ({"MAX_ENI": "2"} | CUSTOM, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({"MAX_ENI": "1"}, "m5.large", "with MAX_ENI 1, a node has no room for the trunk"),
         ({}, ONE_ENI, f"with {ONE_ENI.instance_type}, which takes 1 ENI, a node has no room for the trunk"),
         (CUSTOM | {"MAX_ENI": "2"}, "m5.large", "with MAX_ENI 2, the trunk takes the only ENI beside the primary one"),
@@ -228,7 +243,7 @@ def test_errors_come_first_and_the_order_is_otherwise_kept():
 def test_the_diagnostics_of_settings_have_errors_first():
     settings = Settings.from_env({"FOO": "1", "ENABLE_IPv4": "false", "ENABLE_POD_ENI": "true", "WARM_IP_TARGET": "x"})
     assert [found.level for found in settings.diagnostics] == ["error", "warning", "warning", "info"]
-    assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning", "info"]
+    assert [found.level for found in settings.diagnose(ONE_ENI)] == ["error", "warning", "warning", "warning"]
 
 
 def test_a_target_without_effect_for_two_reasons_is_reported_once():

@@ -150,7 +150,7 @@ LISTS = bomb("a0: &a0 [x, x]", "a{n}: &a{n} [*a{m}, *a{m}, *a{m}]")
         (LISTS + "\nextraEnv: *a59\n", "only Helm values of another chart"),
         (
             LISTS + "\noriginalMatchLabels: true\nextraEnv: [{name: *a59}]\n",
-            "entry 1 of extraEnv must have a name, as text; it is a mapping",
+            "entry 1 of extraEnv must have a name, as text",
         ),
         (LISTS + "\n? *a59\n: x\n", r"not YAML at line \d+, column \d+: found unhashable key"),
         (bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n} {{<<: [*a{m}, *a{m}], k{n}: 1}}"), f"no container|{TOO_MANY_MERGED}"),

@@ -90,7 +90,7 @@ def test_empty_extra_variables_change_nothing(nothing):
     ("values", "message"),
     [
         ({"extraEnv": {"WARM_IP_TARGET": "5"}}, "extraEnv must be a list of names and values, not a mapping"),
-        ({"extraEnv": ["WARM_IP_TARGET=5"]}, "entry 1 of extraEnv must have a name, as text; it is text"),
+        ({"extraEnv": ["WARM_IP_TARGET=5"]}, "entry 1 of extraEnv must be a mapping with name and value, not text"),
         ({"env": 5, "extraEnv": []}, "env of aws-node must be a mapping from names to values, not a number"),
         ({"env": [], "extraEnv": []}, "env of aws-node must be a mapping from names to values, not a list; a list goes into extraEnv"),
         ({"env": "WARM_IP_TARGET=5", "nodeAgent": {}}, "env of aws-node must be a mapping from names to values, not text"),

@@ -122,6 +122,27 @@ def test_every_variable_is_explained_and_its_defaults_are_readable(variable):
     assert variable.shipped is None or variable.parse(variable.shipped) is not None
 
 
+def test_the_daemons_defaults_are_those_of_its_source():
+    off = (
+        *("ENABLE_PREFIX_DELEGATION", "ENABLE_IPv4", "ENABLE_IPv6", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "ENABLE_POD_ENI"),
+        *("ENABLE_MULTI_NIC", "AWS_MANAGE_ENIS_NON_SCHEDULABLE", "DISABLE_NETWORK_RESOURCE_PROVISIONING", "ENABLE_IMDS_ONLY_MODE"),
+        "DISABLE_LEAKED_ENI_CLEANUP",
+    )
+    assert {name: variable.default for name, variable in VARIABLES.items() if variable.acts_on_addresses} == {
+        "WARM_ENI_TARGET": 1,
+        "WARM_IP_TARGET": 0,
+        "MINIMUM_IP_TARGET": 0,
+        "WARM_PREFIX_TARGET": 0,
+        "MAX_ENI": -1,
+        "IP_COOLDOWN_PERIOD": 30,
+        "ENABLE_SUBNET_DISCOVERY": True,
+        "MANAGE_UNTAGGED_ENI": True,
+        "CLUSTER_NAME": "",
+        "AWS_VPC_K8S_CNI_BACKING_STORE": "/var/run/aws-node/ipam.json",
+        **dict.fromkeys(off, False),
+    }
+
+
 def test_all_names_of_the_reference_are_known():
     names = """WARM_ENI_TARGET WARM_IP_TARGET MINIMUM_IP_TARGET WARM_PREFIX_TARGET MAX_ENI ENABLE_PREFIX_DELEGATION ENABLE_IPv4 ENABLE_IPv6
         IP_COOLDOWN_PERIOD AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG ENABLE_POD_ENI ENABLE_SUBNET_DISCOVERY ENABLE_MULTI_NIC

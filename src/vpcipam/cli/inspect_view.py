@@ -105,7 +105,7 @@ def _card(card: CardSurvey) -> str:
     if not card.managed:
         return f"{card.eni_count} of {card.eni_limit} ENIs; not managed"
     room = f"room for {card.eni_room} more" if card.eni_room else "no room for more"
-    room += ", beside the trunk to come, which takes an address of the subnet too" if card.trunk_expected else ""
+    room += ", beside the expected trunk, which takes an address of the subnet too" if card.trunk_expected else ""
     return f"{card.eni_count} of {card.eni_limit}; {room}"
 
 

@@ -7,6 +7,7 @@ from vpcipam.cli.streams import open_text
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, file_trouble
 from vpcipam.limits import InstanceLimits, instance_limits, instance_types, load_limits, unknown_type_text
 
+_LONGEST = 1 << 26  # EC2's answer for all types has a few million characters
 _ADVICE = "give what `aws ec2 describe-instance-types --output json` prints"
 
 
@@ -34,7 +35,10 @@ def read_types(file: str | None) -> dict[str, InstanceLimits]:
         return {}
     try:
         with open_text(file) as stream:
-            types = {limits.instance_type: limits for limits in load_limits(stream.read())}
+            text = stream.read(_LONGEST + 1)
+            if len(text) > _LONGEST:
+                raise InvalidArgument(f"{file} is longer than {_LONGEST:,} characters; {_ADVICE}")
+            types = {limits.instance_type: limits for limits in load_limits(text)}
     except (OSError, UnicodeDecodeError, TypeError) as error:
         raise InvalidArgument(f"can't read {file}: {file_trouble(error)}; {_ADVICE}") from error
     if not types:

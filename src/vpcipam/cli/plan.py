@@ -40,7 +40,7 @@ EXAMPLES = (
     metavar="N",
     type=click.IntRange(0, PODS_LIMIT),
     default=0,
-    help="The number of pods with security groups besides: each takes a branch ENI instead of an address of the pool (ENABLE_POD_ENI).",
+    help="The number of further pods, with security groups: each takes a branch ENI instead of an address of the pool (ENABLE_POD_ENI).",
 )
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options

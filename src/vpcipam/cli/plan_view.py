@@ -64,7 +64,7 @@ def _run_text(pods: int, assigned: int, one: str, several: str) -> str:
     """Say how many of the pods run."""
     waiting = pods - assigned
     if waiting:
-        return f"{number(assigned)} of {counted(pods, one, several)} run, {number(waiting)} wait{'s' if waiting == 1 else ''}"
+        return f"{number(assigned)} of {number(pods)} {several} run, {number(waiting)} wait{'s' if waiting == 1 else ''}"
     if pods <= 1:
         return f"no {several}" if pods == 0 else f"1 {one} runs"
     return f"all {number(pods)} {several} run"

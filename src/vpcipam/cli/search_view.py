@@ -28,7 +28,7 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     heads = [key.rpartition(".")[2] for key in keys]
     rows: list[list[Cell]] = []
     for trial in result.trials:
-        row: list[Cell] = [str(trial.changes.get(key, "")) for key in keys]
+        row: list[Cell] = [_as_toml(trial.changes.get(key, "")) for key in keys]
         if trial.summary is None:
             rows.append([*row, trial.error or ""])
             continue
@@ -36,7 +36,14 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
         rows.append([*row, *figures, f"{sum(trial.summary.calls.values()):,}", span(trial.summary.to_start.p99_ns)])
     numbers = [*_FIGURES, "calls", _WAIT]
     page.table([*heads, *numbers], rows, numbers=numbers, fold=heads)
-    page.line("addresses: the most attached for pods; in subnets: the most taken, with primary IPs and other users; calls: to EC2", "dim")
+    page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")
+    page.line("in subnets: the most taken, with primary IPs and other users", "dim")
+    page.line("calls: to EC2 in all; worst min: the most in a minute", "dim")
+
+
+def _as_toml(value: object) -> str:
+    """Write a value as the scenario has it, at least a boolean."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def show_tune(page: "Page", name: str, result: TuneResult) -> None:
@@ -68,5 +75,7 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
     ]
     page.table([*names, cost, _WAIT, "calls/min", "fits", "front"], rows, numbers=[cost, _WAIT, "calls/min"], fold=names)
     page.line("front: every cheaper combination makes pods wait longer. Each figure is that of the worst seed.", "dim")
+    if spec.p99_wait_ns is None:
+        page.line("The table [tune] has no p99_wait, so the best combination can make pods wait.")
     for settings, error in result.failures:
         page.line(f"could not be run: {', '.join(f'{key}={value}' for key, value in settings.items())}: {error}")

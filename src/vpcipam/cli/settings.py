@@ -35,7 +35,10 @@ EXAMPLES = (
 )
 @types_option
 @click.option(
-    "--all", "every", is_flag=True, help="Also show the variables that are as shipped: of the file, of the manifest, ipamd's defaults."
+    "--all",
+    "every",
+    is_flag=True,
+    help="Also show the variables that have their shipped value, grouped by its origin: file, manifest or default.",
 )
 def command(file: str, *, instance_type: str | None, types_file: str | None, every: bool) -> Output:
     """Explain and check the variables of an aws-node manifest: what differs from the one that AWS ships, and what it means for a node.
@@ -68,7 +71,12 @@ def command(file: str, *, instance_type: str | None, types_file: str | None, eve
             "diagnostics": [attrs.asdict(found) for found in diagnostics],
         },
         show=lambda page: show_settings(
-            page, f"{source} · {_mode_text(settings, mode, limits)}", variables, meaning.text, diagnostics, every=every
+            page,
+            f"{source} · {settings.document} · {_mode_text(settings, mode, limits)}",
+            variables,
+            meaning.text,
+            diagnostics,
+            every=every,
         ),
         finding=_finding(source, diagnostics),
     )

@@ -230,6 +230,8 @@ class Datastore(Counts):
         Complexity: O(entries).
         """
         wanted = list(gone)
+        for key in wanted:
+            require_type("each of gone", key, SandboxKey, "give the keys of the sandboxes")
         with self._lock:
             return self._recovery.restore(now_ns, wanted, trust_clock=trust_clock)
 
@@ -476,12 +478,11 @@ class Datastore(Counts):
             return self._attached.overlapping(parsed)
 
     def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
-        """Return an ENI's CIDRs without pods: first those that give no new addresses, then those that do; where an address cools, later.
+        """Return an ENI's CIDRs without pods, those to release first in front; with `cooled_only`, only those where no address cools.
 
-        Of those that give no new addresses, the ones where an address cools come last of all: a pool check waits for the cooldown.
-
-        Among equals, higher addresses come first, since `lowest` and `packed` placement fill the lower ones. ipamd uses no order. With
-        `cooled_only`, the CIDRs where an address cools are left out.
+        The order is: CIDRs that give no new addresses; CIDRs that give some, first those where no address cools; last, CIDRs that give no
+        new addresses and where one cools, since a pool check waits for that cooldown. Among equals, higher addresses come first, because
+        `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.

@@ -90,7 +90,7 @@ class Recovery:
         return held
 
     def _accept_uncontested(self, before: Iterable[Quarantined], freed_addresses: set[int], now_ns: int) -> list[Assigned]:
-        """Accept the entries that nothing but sandboxes that are gone contradicted, and return their assignments.
+        """Accept the entries that only sandboxes that are gone contradicted; return their assignments.
 
         They would be restored if the journal had never had those sandboxes.
 

@@ -113,7 +113,7 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
 
 
 def _private_ips(members: _Members, private_ip: str) -> tuple[str, list[str]]:
-    """Return the primary IPv4 address, which can be missing outside the list, and the others."""
+    """Return the primary IPv4 address and the others. The list names the primary one even if `private_ip` is empty."""
     secondary_ips = []
     for each in members.each("PrivateIpAddresses"):
         address = each.text("PrivateIpAddress")

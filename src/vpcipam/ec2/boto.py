@@ -247,7 +247,7 @@ class BotoEc2:
             Ec2Error: InvalidInstanceID.NotFound, also for a terminated instance, which EC2 still shows for an hour.
         """
         for reservation in self._describe("describe_instances", "Reservations", names=("InstanceIds", (instance_id,))):
-            for instance in map(read_instance, reservation["Instances"]):
+            for instance in map(read_instance, _items(reservation, "Instances", "DescribeInstances")):
                 if instance.state not in _GONE_STATES:
                     return instance
         raise Ec2Error(ErrorCode.INSTANCE_NOT_FOUND, f"The instance {instance_id!r} is terminated", "DescribeInstances")
@@ -297,7 +297,7 @@ class BotoEc2:
         token = None
         while True:
             answer = self._call(method, repeatable=True, **members, Filters=wanted or None, NextToken=token)
-            found += answer[into]
+            found += _items(answer, into, self._client.meta.method_to_api_mapping[method])
             token = answer.get("NextToken")
             if not token:
                 return found
@@ -316,6 +316,14 @@ class BotoEc2:
                     raise _refusal(error, action) from error
             self._sleep(pause_s * (1 + JITTER * self._chance()))
             pause_s, attempt = min(pause_s * PAUSE_FACTOR, LONGEST_PAUSE_S), attempt + 1
+
+
+def _items(answer: object, name: str, action: str) -> list[Any]:
+    """Return a list of an answer; without it there is nothing to read."""
+    items = answer.get(name) if isinstance(answer, Mapping) else None
+    if not isinstance(items, list):
+        raise Ec2Error("UnreadableAnswer", f"the answer has no list {name}", action)
+    return items
 
 
 def _tag_members(tags: Iterable[tuple[str, str]]) -> list["TagTypeDef"]:

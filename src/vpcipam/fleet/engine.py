@@ -299,11 +299,11 @@ class Fleet:
         node = member.node
         calm = node.calm(now_ns)
         member.low, member.high = calm.low, calm.high
-        if self._tickless or node.busy_until(now_ns) is not None:
-            reconciles = node.in_doubt or node.asks_for_trunk(now_ns) or not self._tickless
-            wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
-        else:
-            wake_ns = node.next_tick(now_ns)
+        reconciles = node.in_doubt or node.asks_for_trunk(now_ns)
+        wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
+        if not self._tickless:  # a busy node wakes before its next tick
+            tick_ns = node.next_tick(now_ns)
+            wake_ns = tick_ns if wake_ns is None else min(wake_ns, tick_ns)
         if wake_ns is not None:
             member.wake_ns = wake_ns
             self._push(wake_ns, WAKE, member.number)

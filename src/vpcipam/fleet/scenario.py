@@ -20,7 +20,7 @@ from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
 from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
-from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_long_numbers
+from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_extremes
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import MaxPodsBy
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 Scheduling = Literal["least-allocated", "most-allocated"]
+_LONGEST = 1 << 24  # characters of a file; one without an end must not fill the memory
 SEARCHES = ("sweep", "tune")
 SCHEDULINGS = ("least-allocated", "most-allocated")
 ACTIONS = (*(action for action in NODE_ACTIONS if action != METADATA_ACTION), "RunInstances", "TerminateInstances")
@@ -131,10 +132,12 @@ class Scenario:
             ScenarioError: the file can't be read, or a key is invalid.
         """
         try:
-            with Path(path).open(encoding="utf-8") as file:
-                text = file.read()
+            with Path(path).open(encoding="utf-8-sig") as file:
+                text = file.read(_LONGEST + 1)
         except (OSError, UnicodeDecodeError) as error:
             raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
+        if len(text) > _LONGEST:
+            raise ScenarioError(f"{path}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
         return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
 
     @classmethod
@@ -180,7 +183,7 @@ class Scenario:
 def _read(document: ScenarioDocument) -> Scenario:
     """Read a document. Workloads in its `known` are not read again."""
     folder, source = document.folder, document.source
-    refuse_long_numbers(f"{source}: ", document.content)
+    refuse_extremes(f"{source}: ", document.content)
     top = Table(f"{source}: ", document.content)
     subnets = tuple(map(_subnet, top.tables("subnet", required=True)))
     groups = tuple(_group(table, subnets, folder) for table in top.tables("group", required=True))

@@ -1,6 +1,7 @@
 """The parts of a scenario: subnets, groups of nodes, and how EC2 behaves."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import attrs
 
@@ -79,7 +80,7 @@ class NodeGroup:
     scale_down_after_ns: int = 10 * MINUTE_NS
     max_pods_by: MaxPodsBy | None = attrs.field(default=None, converter=attrs.converters.optional(MaxPodsBy))
 
-    @property
+    @cached_property  # it checks the settings, and each launch of a node asks for it
     def kubelet_max_pods(self) -> int:
         """The kubelet's limit."""
         return resolve_max_pods(instance_limits(self.instance_type), self.settings, self.max_pods, self.max_pods_by)[0]

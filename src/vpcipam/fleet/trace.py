@@ -26,6 +26,7 @@ _USUAL_HEADERS = {
     "scheduled": ("scheduled", "scheduled_time", "scheduled_at"),
 }
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_LONGEST_LINE = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
 COLUMNS = tuple(_USUAL_HEADERS)
@@ -69,7 +70,7 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
         raise TraceError(f"{path}: a trace's times are in {', '.join(UNITS_NS)}, not in {layout.unit!r}")
     try:
         with _opened(Path(path)) as file:
-            rows = _Rows(str(path), csv.reader(file, strict=True), layout)
+            rows = _Rows(str(path), csv.reader(_lines(file), strict=True), layout)
             runs = tuple(rows)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: {file_trouble(error)}; a trace is a CSV file in UTF-8, plain or gzipped") from None
@@ -212,6 +213,14 @@ def _opened(path: Path) -> TextIO:
     if packed:
         return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
     return path.open(encoding="utf-8-sig", newline="")
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, and refuse one that would fill the memory."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line has {_LONGEST_LINE:,} characters or more")
+        yield line
 
 
 def _moved(run: PodRun, by_ns: int) -> PodRun:

@@ -19,7 +19,7 @@ class TrunkController:
         self._explained: set[int] = set()
 
     def attach(self, member: Member, now_ns: int) -> bool:
-        """Attach the trunk that a node asks for, if it does. Return False if EC2 refuses, so that it is worth trying again."""
+        """Attach the trunk if the node asks for one. Return False if EC2 refuses; the caller tries again later."""
         node = member.node
         if member.gone or not node.asks_for_trunk(now_ns):
             return True

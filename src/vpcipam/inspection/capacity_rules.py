@@ -37,7 +37,7 @@ def check_excluded(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding("excluded-subnet", _NOTE, subnet.subnet.subnet_id, message)
     if survey.lacks_eni_subnet and survey.primary is not None:
         zone = survey.node.instance.availability_zone
-        message = f"gets no new ENI: the tags of the subnets of its VPC in {zone} leave none for it"
+        message = f"gets no new ENI: the tags of the subnets of its VPC in {zone} allow none"
         switch = "" if survey.settings.enable_subnet_discovery else "set ENABLE_SUBNET_DISCOVERY to true and "
         suggestion = f"{switch}tag another subnet of {zone} {SUBNET_ROLE_TAG}=1, or remove the tag of {survey.primary.eni.subnet_id}"
         yield Finding("no-pod-subnet", _FINDING, survey.node.instance.instance_id, message, suggestion)
@@ -83,7 +83,7 @@ def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
         for subnet in survey.new_eni_subnets:
             yield _lacks_room(survey, subnet.subnet_id, card.growth.new_eni_slots, of_new_eni=True)
         if survey.lacks_eni_subnet:
-            yield "the tags of the subnets leave none for a new ENI"
+            yield "the tags of the subnets allow no new ENI"
         elif not survey.new_eni_subnets:
             yield None  # EC2 does not show the subnet: an ENIConfig names it, for example
 

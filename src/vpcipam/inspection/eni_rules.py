@@ -11,15 +11,17 @@ from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey, slot_limit, slots_in_use
 from vpcipam.node.interfaces import (
+    CLUSTER_TAG,
     CREATED_TAG,
     DEFAULT_NETWORK_CARD,
+    DESCRIPTION_PREFIX,
     INSTANCE_TAG,
     LEAKED_ENI_AGE_NS,
     NO_MANAGE_TAG,
     created_tag_ns,
-    may_be_leaked,
     pod_cidrs,
 )
+from vpcipam.settings import Settings
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
@@ -299,7 +301,6 @@ def _missing_trunk(survey: NodeSurvey) -> Finding:
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
     """ENIs that an ipamd created are attached to an instance (docs/ipamd.md, "Leaked ENIs")."""
-    nodes_clean_up = survey.settings.leaked_eni_cleanup_enabled
     for eni in survey.node.unattached:
         count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
         made_for = eni.tag(INSTANCE_TAG)
@@ -315,9 +316,20 @@ def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
         if age_ns < LEAKED_ENI_AGE_NS:
             yield Finding("young-eni", _NOTE, eni.eni_id, f"{holds}; it is {_age(age_ns)} old and may be about to be attached")
             continue
-        deleted_soon = nodes_clean_up and may_be_leaked(eni, survey.settings.cluster_name)
-        suggestion = f"any node of the VPC deletes it within the hour; or {delete}" if deleted_soon else f"no node will delete it: {delete}"
+        suggestion = f"{_who_deletes(eni, survey.settings)}: {delete}"
         yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {_age(age_ns)} old", suggestion)
+
+
+def _who_deletes(eni: NetworkInterface, settings: Settings) -> str:
+    """Say which nodes delete a leaked ENI, and when a person should."""
+    own, cluster = settings.cluster_name, eni.tag(CLUSTER_TAG)
+    if own and cluster not in (None, own):
+        return f"it is not of cluster {own}, so only nodes of cluster {cluster} delete it; if it stays and you run that cluster"
+    if not settings.leaked_eni_cleanup_enabled or not eni.description.startswith(DESCRIPTION_PREFIX):
+        return "no node will delete it"
+    if own and cluster is None:
+        return f"no node of cluster {own} deletes an ENI without the tag {CLUSTER_TAG}; if no other cluster uses the VPC"
+    return f"any node of the {'cluster' if own else 'VPC'} deletes it within the hour; if it stays"
 
 
 # --- text --------------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class CardSurvey:
         type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
         eni_limit: the lowest of the type's limit, the limit of the default card (which ipamd uses for every card), and MAX_ENI.
         eni_room: how many ENIs ipamd may still add, as far as EC2 allows.
-        trunk_expected: ipamd keeps room for a trunk ENI that is not attached; it will take an address of the subnet too.
+        trunk_expected: there is room for a trunk ENI that is not attached yet; it will take an address of the subnet too.
         address_count: the addresses that pods can use now, taken or free; in IPv6 mode those of the one /80.
         address_limit: the addresses that pods can use once all ENIs and slots for pods are filled.
         growth: what ipamd requests once all addresses are taken, None for nothing.
@@ -107,7 +107,7 @@ class NodeSurvey:
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
         new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if there is none, or if EC2 doesn't show it, as with an
             ENIConfig.
-        lacks_eni_subnet: the tags of the subnets leave none for a new ENI, so ipamd creates none.
+        lacks_eni_subnet: the tags of the subnets allow no new ENI, so ipamd creates none.
     """
 
     node: ObservedNode
@@ -257,6 +257,7 @@ class _Surveyor:
         type_limit = dict(enumerate(self._node.limits.network_cards)).get(index, 0)
         view = attrs.evolve(view, eni_limit=min(view.eni_limit, type_limit))  # EC2 refuses what ipamd may attempt beyond that
         stats = {each.eni_id: each for each in view.enis}
+        most = type_limit if self._mode is AddressMode.IPV6 else view.eni_limit  # an IPv6 node asks for a trunk whatever MAX_ENI says
         card = CardSurvey(
             network_card=index,
             managed=managed_card,
@@ -264,7 +265,7 @@ class _Surveyor:
             eni_limit=view.eni_limit,
             eni_count=len(on_card),
             eni_room=view.eni_room if managed_card and self._grows else 0,
-            trunk_expected=view.trunk_expected,
+            trunk_expected=view.trunk_expected and len(on_card) < most,
             address_count=view.stats.total_count,
             address_limit=self._address_limit(view) if managed_card and self._grows else view.stats.total_count,
             growth=grow(_all_taken(view), self._settings.for_network_card(index)) if managed_card and self._grows else None,
@@ -289,7 +290,7 @@ class _Surveyor:
     def _address_limit(self, view: PoolView) -> int:
         """The addresses of all slots that can be filled, and of other slots in use, such as on the primary ENI with custom networking.
 
-        No ENI is added if the tags of the subnets leave none for it.
+        No ENI is added if the tags of the subnets allow none.
         """
         others = sum(eni.total_count for eni in view.enis if not view.takes_slots(eni))
         eni_count = view.pod_eni_limit - (view.eni_room if self._lacks_eni_subnet else 0)

@@ -200,7 +200,7 @@ class IpamJsonFile(Closing):
         self._state = state
 
     def _settle_beside(self) -> None:
-        """Write the file of cooldowns without pending ones. They name a checkpoint, so this must precede the next one."""
+        """Write the file of cooldowns without pending ones, which name the current checkpoint. Call this before the checkpoint changes."""
         if self._beside is None or self._beside.pending is not None:
             self._write_beside(CooldownFile(self._state.cooling, self._state.released_cidrs))
 

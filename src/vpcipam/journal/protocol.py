@@ -68,7 +68,7 @@ class Cooling:
 
 @attrs.frozen
 class ReleasedCidr:
-    """A CIDR that a node has given back to EC2. Until the end, the node doesn't adopt it again, since EC2 can be late to take it away.
+    """A CIDR that a node has given back to EC2. The node doesn't adopt it before `until_ns`, because EC2 can still show it.
 
     Attributes:
         cidr: as text.

@@ -55,7 +55,7 @@ _LABELS = {
 
 @attrs.frozen(kw_only=True)
 class MaxPodsSum:
-    """How max-pods comes about.
+    """The formula behind a max-pods, with its numbers.
 
     Attributes:
         eni_count: The ENIs that count.

@@ -90,7 +90,7 @@ def _rows() -> dict[str, str]:
 def _find(name: str) -> InstanceLimits:
     if name not in _rows():
         raise UnknownInstanceType(
-            f"{unknown_type_text(name)} The table has {len(_rows())} types (instance_types() lists them). For a newer "
+            f"{unknown_type_text(name)} instance_types() lists the {len(_rows())} types of the table. For a newer "
             "one, give an InstanceLimits instead of the name: load_limits reads it from what `aws ec2 describe-instance-types` prints"
         )
     return parse_row(_rows()[name])

@@ -52,12 +52,17 @@ METADATA_BACKOFF = Backoff(100 * _MS, 60 * NS_PER_S, 12, (100, 115))
 
 
 class Calls:
-    """EC2 calls that are made one after another from a given time on."""
+    """EC2 calls that are made one after another from a given time on.
+
+    Attributes:
+        uncertain: whether EC2 may have done more than it answered: it refused a call, or has not shown all of what it granted.
+    """
 
     def __init__(self, ec2: Ec2Api, now_ns: int, chance: Scatter) -> None:
         self._ec2 = ec2
         self._begin_ns = now_ns - ec2.elapsed_ns
         self._chance = chance
+        self.uncertain = False
 
     @property
     def now_ns(self) -> int:
@@ -78,9 +83,13 @@ class Calls:
         Raises:
             Ec2Error: EC2 refused the call, or throttled every try.
         """
-        if self._ec2.retries_throttling:
-            return call(self.now_ns)
-        return self.insist(call, SDK_BACKOFF, again=lambda error: error.code in THROTTLED)
+        try:
+            if self._ec2.retries_throttling:
+                return call(self.now_ns)
+            return self.insist(call, SDK_BACKOFF, again=lambda error: error.code in THROTTLED)
+        except Ec2Error:
+            self.uncertain = True
+            raise
 
     def insist(self, call: Callable[[int], _Result], backoff: Backoff, *, again: Callable[[Ec2Error], bool] = lambda _: True) -> _Result:
         """Make a call until EC2 grants it or its tries are used up.

@@ -92,12 +92,12 @@ class Card:
         return outcomes
 
     def _moves_on(self, outcome: Outcome) -> bool:
-        """Tell whether the next ENI is tried, then a new one: under discovery each can be in another subnet (ipamd: tryAssignIPs)."""
+        """Tell whether to try the next ENI, or a new one: under discovery it can be in another subnet (ipamd: tryAssignIPs)."""
         out_of_addresses = isinstance(outcome, Action) and outcome.kind is ActionKind.ADD_CIDRS and outcome.out_of_addresses
         return out_of_addresses and self.settings.enable_subnet_discovery
 
     def pause_begins_ns(self, outcomes: Iterable[Outcome]) -> int | None:
-        """When EC2 said that a subnet is out of addresses and the card didn't move on, so that no card may grow for a while; else None."""
+        """When the pause for all cards begins: at an out-of-addresses answer after which the card tries no other ENI; None without one."""
         refusals = (each for each in outcomes if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each))
         return next((refusal.at_ns for refusal in refusals), None)
 
@@ -290,7 +290,8 @@ class Card:
         for change in difference.gained:
             actions += self._add_cidrs(change.eni_id, change.cidrs, ActionKind.ADOPT_CIDRS, reason, now_ns)
         for eni in difference.new:
-            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, reason, now_ns, ignore=self.released.current(now_ns))
+            why = "the trunk of security groups for pods is attached" if is_trunk(eni) else reason
+            actions += self._add_eni(eni, ActionKind.ADOPT_ENI, why, now_ns, ignore=self.released.current(now_ns))
         return actions
 
     def _drop_eni(self, eni_id: str, reason: str, now_ns: int) -> Action:

@@ -30,7 +30,7 @@ from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, Grow, PoolView, WarmPolicy, release_slots
+from vpcipam.warmpool import NEVER_CALM, Calm, Grow, PoolView, WarmPolicy, release_slots
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -47,6 +47,7 @@ class ControlLoop:
         membership: which ENIs are not managed.
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
+        mode: what its slots hold.
     """
 
     limits: InstanceLimits
@@ -68,7 +69,7 @@ class ControlLoop:
     pace: Pace = attrs.Factory(Pace)
     in_doubt: bool = True
     pending: deque[tuple[Card, Outcome]] = attrs.Factory(deque)
-    _mode: AddressMode = attrs.field(
+    mode: AddressMode = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.settings.address_mode(self.limits), takes_self=True)
     )
     _provisioner: Provisioner = attrs.field(init=False)
@@ -97,6 +98,8 @@ class ControlLoop:
 
     def calm(self, card: Card, now_ns: int) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
+        if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the wait, so ticks matter in the range, too
+            return NEVER_CALM
         return self._calm_and_view(card, now_ns)[0]
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
@@ -150,7 +153,7 @@ class ControlLoop:
         self._provisioner = Provisioner(
             ec2=self.ec2,
             instance_id=self.instance_id,
-            mode=self._mode,
+            mode=self.mode,
             eni_limit=self.settings.eni_limit(self.limits),
             primary_eni=primary_eni,
             pod_subnet_id=self.pod_subnet_id,
@@ -161,12 +164,12 @@ class ControlLoop:
         for card in self.cards:
             card.provisioner = self._provisioner
             managed = self.membership.managed(attached, card.index, self.instance_id)
-            if self._mode is AddressMode.IPV6:
+            if self.mode is AddressMode.IPV6:
                 managed = drop_excluded_enis(managed, card, self.membership, calls)
             for eni in managed.values():
                 card.take_on(eni, calls, SET_UP_BACKOFF)
             actions += card.apply(card.differences(managed, calls.now_ns), AT_START, calls.now_ns)
-        if self._mode is AddressMode.IPV6:
+        if self.mode is AddressMode.IPV6:
             actions += give_prefixes(self.cards, self.name, calls)
         return calls, actions
 
@@ -182,7 +185,7 @@ class ControlLoop:
         filled: list[Action] = []
         if self.settings.provisioning_enabled:
             self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
-            if self._mode is AddressMode.IPV6:
+            if self.mode is AddressMode.IPV6:
                 filled += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
             else:
                 filled += [action for card in self.cards for action in self._fill(card, calls)]
@@ -227,7 +230,7 @@ class ControlLoop:
 
         They don't count as a decrease of the pool, so the first tick may release a surplus.
         """
-        if self._mode is AddressMode.IPV6:
+        if self.mode is AddressMode.IPV6:
             return []
         stale = release_slots(self.view(card, calls.now_ns), 0, "")
         return [] if stale is None else card.shrink(stale, calls)
@@ -257,7 +260,7 @@ class ControlLoop:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.settle(now_ns)
-        if self._mode is AddressMode.IPV6:
+        if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif self.busy_until(now_ns) is None:
             if self.settings.provisioning_enabled and self.pace.may_check_pool(now_ns):
@@ -275,6 +278,7 @@ class ControlLoop:
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         for card in self.cards:
             self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
+        self.in_doubt = self.in_doubt or calls.uncertain
         self.pace.note_calls(now_ns, calls.now_ns)
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
@@ -341,7 +345,7 @@ class ControlLoop:
         """Compare the node with the metadata, and adopt or drop what EC2 confirms; see `Node.reconcile`."""
         if self.busy_until(now_ns) is not None:
             return ()
-        if self._mode is AddressMode.IPV6:
+        if self.mode is AddressMode.IPV6:
             return self._find_trunk(now_ns)
         self.pace.note_reconcile(now_ns)
         calls = self._calls(now_ns)
@@ -361,8 +365,9 @@ class ControlLoop:
         for card in self.cards:
             card.note_confirmed(now_ns)
         if agree:
-            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards)
+            self.in_doubt = any(card.has_unconfirmed_cidrs or card.released.current(now_ns) for card in self.cards)
             return []
+        self.in_doubt = True  # until a later comparison finds no difference
         return [
             action
             for card in self.cards
@@ -398,7 +403,7 @@ class ControlLoop:
         except Ec2Error:
             return ()
         trunk = tuple(eni for eni in shown if eni.interface_type == "trunk" and card_index(eni) == card.index)
-        return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows the trunk", now_ns))
+        return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows it so", now_ns))
 
     def _reconcile_due(self, now_ns: int) -> bool:
         """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""
@@ -417,7 +422,7 @@ class ControlLoop:
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool, include_cleanup: bool) -> int | None:
         """The time of the next tick that will do something, None for never; see `Node.next_wakeup`."""
-        if self._mode is AddressMode.IPV6:
+        if self.mode is AddressMode.IPV6:
             missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
             return self.pace.next_tick(now_ns) if include_reconcile and missing else None
         if self.pending:

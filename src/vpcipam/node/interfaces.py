@@ -104,7 +104,7 @@ def is_old(created_ns: int, now_ns: int) -> bool:
 def is_excluded(subnet: Subnet, cluster_name: str) -> bool:
     """Tell whether its tags keep a subnet from giving pods addresses: the role is 0, or the subnet is tagged for other clusters.
 
-    ipamd doesn't look at the tags of clusters if the subnet has no role, nor if CLUSTER_NAME is empty (ipamd: IsSubnetExcluded).
+    ipamd ignores the tags of clusters if the subnet has no role, or if CLUSTER_NAME is empty (ipamd: IsSubnetExcluded).
     """
     role = subnet.tag(SUBNET_ROLE_TAG)
     return role == SUBNET_EXCLUDED or (bool(role) and not _serves(subnet, cluster_name))
@@ -118,8 +118,8 @@ def _serves(subnet: Subnet, cluster_name: str) -> bool:
 def discovered_subnets(subnets: Iterable[Subnet], primary_eni: NetworkInterface, cluster_name: str) -> tuple[Subnet, ...]:
     """Pick the subnets for new ENIs under subnet discovery, the one with the most free addresses first (ipamd: createENI).
 
-    They are in the VPC and zone of the node's primary ENI. An excluded subnet never counts. The node's own subnet needs no role; others do,
-    and an empty one is none (ipamd: isSubnetValidForENICreation).
+    They are in the VPC and zone of the node's primary ENI. An excluded subnet never counts. The node's own subnet needs no role; others
+    need one that is not empty (ipamd: isSubnetValidForENICreation).
     """
     fitting = [
         subnet

@@ -19,8 +19,8 @@ from vpcipam.node.provisioner import Provisioner
 def delete_leaked_enis(provisioner: Provisioner, calls: Calls, now_ns: int) -> tuple[Action, ...]:
     """Find the leaked ENIs of the VPC and delete them (ipamd: cleanUpLeakedENIs). The next clean-up retries what EC2 refuses.
 
-    An ENI whose time of creation is missing or illegible gets the present time as its tag and is spared. ipamd deletes one whose time is
-    illegible; its age is unknown, and a node may be about to attach it.
+    An ENI whose time of creation is missing or unreadable gets the present time as its tag and is spared: a node may be about to attach it.
+    ipamd deletes an ENI whose time is unreadable.
     """
     filters = {"tag-key": (INSTANCE_TAG,), "status": ("available",), "vpc-id": (provisioner.primary_eni.vpc_id,)}
     if provisioner.cluster_name:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from vpcipam._arguments import require_type
+from vpcipam._arguments import require_boolean, require_type
 from vpcipam._chance import Scatter
 from vpcipam.action import Action, Restart
 from vpcipam.address import AddressMode
@@ -89,7 +89,7 @@ class Node(Pods):
             seed: for the random placement, and for the waits between tries of a call.
             cooldown_aware_targets: don't count cooling addresses as available for warm targets. ipamd counts them, so its pool can look
                 large enough while every assign fails (upstream issues 1700 and 2896).
-            hold_cooling_cidrs: give no CIDR back where an address cools. ipamd does, so another node can assign the address too early.
+            hold_cooling_cidrs: keep a CIDR while an address of it cools. ipamd gives it back, and another node may assign it too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
                 The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
@@ -105,6 +105,8 @@ class Node(Pods):
         limits = instance_limits(instance_type)
         require_type("settings", settings, Settings, "Settings.from_env({…}) makes one")
         require_type("subnet_id", subnet_id, str, "give the subnet's id")
+        require_boolean("cooldown_aware_targets", cooldown_aware_targets)
+        require_boolean("hold_cooling_cidrs", hold_cooling_cidrs)
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
@@ -175,7 +177,7 @@ class Node(Pods):
     @property
     def mode(self) -> AddressMode:
         """The address mode that the settings and the instance type lead to."""
-        return self.settings.address_mode(self.limits)
+        return self._loop.mode
 
     @property
     def max_pods(self) -> int:
@@ -248,7 +250,8 @@ class Node(Pods):
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
 
-        While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns.
+        While the count stays within the range, an assign or an unassign doesn't change what `next_wakeup` returns. There is no such
+        range while a surplus waits for the policy's release delay.
 
         Complexity: O(1) until ENIs or CIDRs change.
         """
@@ -394,7 +397,8 @@ class Node(Pods):
     def in_doubt(self) -> bool:
         """Tell whether EC2's ENIs and addresses may differ from the node's as a result of the node's own calls.
 
-        It is True after the start and after each refused call, until a comparison with EC2 shows no difference.
+        It is True after the start and after each refused call, until a comparison with EC2 shows no difference and ignores no CIDR as
+        released within the last 60 s.
         """
         return self._loop.in_doubt
 

@@ -121,7 +121,7 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create the ENI in every subnet, or refused a later call; the new ENI is then deleted, if EC2 allows it.
-            NodeError: the tags of the subnets leave none for a new ENI. Or the card has ENIs that the node doesn't have, and no room left;
+            NodeError: the tags of the subnets allow no new ENI. Or the card has ENIs that the node doesn't have, and no room left;
                 the new ENI is then deleted, if EC2 allows it. Or the metadata never showed the ENI; a reconcile adopts it later.
         """
         eni = self._create_in_a_subnet(slot_count, calls)
@@ -164,7 +164,7 @@ class Provisioner:
         """The subnets for a new ENI, best first (ipamd: createENI). No tag counts under custom networking.
 
         Raises:
-            NodeError: the tags leave no subnet.
+            NodeError: the tags allow no subnet.
             Ec2Error: under subnet discovery, EC2 refused twice to describe the subnets.
         """
         if self.pod_subnet_id is not None:
@@ -186,7 +186,7 @@ class Provisioner:
         if not chosen:
             zone = self.primary_eni.availability_zone
             raise NodeError(
-                f"the tags of the subnets leave none in {zone} for a new ENI of {self.instance_id}: tag one {SUBNET_ROLE_TAG}=1"
+                f"the tags of the subnets in {zone} allow no new ENI of {self.instance_id}: tag one {SUBNET_ROLE_TAG}=1"
                 + ("" if self.discovers_subnets else " and set ENABLE_SUBNET_DISCOVERY to true")
                 + f", or remove the tag of {own_id}"
             )
@@ -250,6 +250,7 @@ class Provisioner:
                 return shown
         if shown is None:
             raise NodeError(f"the metadata of {self.instance_id} does not show {eni_id}")
+        calls.uncertain = True
         return shown
 
     def _filled(self, eni: NetworkInterface) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The memory of the CIDRs that a card has given back to EC2, which a restart does not lose if the journal keeps it."""
+"""Remembers the CIDRs that a card has given back to EC2, over a restart too if the journal keeps them."""
 
 from collections.abc import Collection, Iterable
 

@@ -1,4 +1,4 @@
-"""The CIDRs that a card has given back and that came again: a reconcile confirms them (ipamd: verifyAndAddIPsToDatastore)."""
+"""The CIDRs that a card has given back and that came back: a reconcile confirms them (ipamd: verifyAndAddIPsToDatastore)."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from vpcipam.node.released_cidrs import RELEASED_CIDR_MEMORY_NS
 
 
 class ReturnedCidrs:
-    """CIDRs released since the node started, until a reconcile has confirmed that they came again."""
+    """CIDRs released since the node started, until a reconcile has confirmed that they came back."""
 
     def __init__(self) -> None:
         self._due_ns: dict[str, int] = {}  # released CIDR: from when on it can be confirmed

@@ -6,7 +6,7 @@ the result is that of ipamd, with its reasons.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,7 +26,6 @@ from vpcipam.node.resource_controller import add_branch, attach_trunk
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats
-from vpcipam.warmpool import PoolView
 
 if TYPE_CHECKING:
     from vpcipam.ec2.api import NetworkInterface
@@ -277,14 +276,20 @@ class _Run:
             return False
         self._now_ns += NS_PER_S
         name = f"pod-{self._pods + 1}"
-        try:
-            self._node.assign(SandboxKey("aws-cni", name, "eth0"), self._now_ns, PodRef("default", name))
-        except PoolExhausted:
+        if not self._assign(SandboxKey("aws-cni", name, "eth0"), PodRef("default", name)):
             self._waiting_reason = self._why_waiting()
             return False
         self._pods += 1
         self._record_stage([])
         return True
+
+    def _assign(self, key: SandboxKey, pod: PodRef) -> bool:
+        """Give a pod an address of the first network card that has one (ipamd: AddNetwork)."""
+        for datastore in self._node.datastores:
+            with suppress(PoolExhausted):
+                self._node.assign(key, self._now_ns, pod, network_card=datastore.network_card)
+                return True
+        return False
 
     def add_branch_pod(self) -> bool:
         """Add a pod with security groups, on a branch ENI of its own; return False if it has to wait."""
@@ -309,7 +314,8 @@ class _Run:
                 f"a node with {self._node.settings.eni_limit(limits)} ENI has no room for the trunk; use a larger type or a higher MAX_ENI"
             )
         if limits.branch_eni_limit is None:
-            return f"the number of branch ENIs that {limits.instance_type} takes is not known; give its limits with branch_eni_limit"
+            unknown = f"the number of branch ENIs that {limits.instance_type} takes is not known"
+            return f"{unknown}; from Python, give it as InstanceLimits(branch_eni_limit=…)"
         if self._branch_pods >= limits.branch_eni_limit:
             return f"{limits.instance_type} takes {counted(limits.branch_eni_limit, 'branch ENI')}"
         if self._pods + self._branch_pods >= self._node.max_pods - HOST_NETWORK_PODS:
@@ -317,8 +323,7 @@ class _Run:
         return None
 
     def _why_waiting(self) -> str:
-        view = self._node.view(self._now_ns)
-        pod_limit, limit_reason = _pod_limit(view, self._node)
+        pod_limit, limit_reason = _pod_limit(self._node, self._now_ns)
         if self._pods >= pod_limit:
             return f"the node runs at most {pod_limit} pods with a VPC address: {limit_reason}"
         settings = self._node.settings
@@ -386,7 +391,7 @@ class _Run:
 
     def result(self, pods: int, branch_pods: int, nodes: int) -> NodePlan:
         node, last = self._node, self._stages[-1]
-        pod_limit, limit_reason = _pod_limit(node.view(self._now_ns), node)
+        pod_limit, limit_reason = _pod_limit(node, self._now_ns)
         enis = [_eni_plan(card, eni, node.mode) for card, eni in self._enis()]
         if self._trunk_is_unmanaged:
             enis.append(
@@ -436,17 +441,22 @@ def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
     )
 
 
-def _pod_limit(view: PoolView, node: Node) -> tuple[int, str]:
+def _pod_limit(node: Node, now_ns: int) -> tuple[int, str]:
     """Return the most pods with a VPC address, and what sets that limit."""
     by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
     kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
-    if view.mode is AddressMode.IPV6:
+    if node.mode is AddressMode.IPV6:
         return by_kubelet, kubelet
-    eni_count = view.pod_eni_limit
+    cards = [datastore.network_card for datastore in node.datastores]
+    # ipamd takes the ENI limit of the default card for that of every card. EC2 doesn't.
+    eni_count = sum(min(node.view(now_ns, card).pod_eni_limit, node.limits.network_cards[card]) for card in cards)
+    view = node.view(now_ns)
     by_addresses = eni_count * view.slots_per_eni * view.unit
-    addresses = f"{counted(eni_count, 'ENI')} for pods × {counted(view.slots_per_eni, 'slot')}"
+    addresses = f"{counted(eni_count, 'ENI')} for pods" + (f" on {len(cards)} network cards" if len(cards) > 1 else "")
+    addresses += f" × {counted(view.slots_per_eni, 'slot')}"
     addresses += f" × {view.unit}" if view.unit > 1 else ""
     addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
+    addresses += ", beside the attached one, which is not managed" if view.trunk_takes_eni and view.unmanaged_eni_count else ""
     return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
 

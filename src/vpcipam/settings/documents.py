@@ -1,6 +1,6 @@
 """Read a text, and the documents in it: JSON, several JSON values in a row, or YAML.
 
-PyYAML is imported only to read YAML; JSON needs no extra. Each key stands once in its mapping: tools disagree about which of two counts.
+PyYAML is imported only to read YAML; JSON needs no extra. A key that a mapping has twice is refused: tools disagree about which one counts.
 """
 
 import json

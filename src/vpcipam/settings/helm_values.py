@@ -75,7 +75,7 @@ def _names(item: Mapping[Any, Any]) -> list[str]:
 
 
 def read_chart_values(values: Mapping[Any, Any], defaults: Mapping[str, str] = SHIPPED, *, of_addon: bool = False) -> VariableReader:
-    """Read values on top of the chart's defaults, as Helm renders them: `env`, then `extraEnv`, of which the last of a name counts.
+    """Read values on top of the chart's defaults, as Helm renders them: `env`, then `extraEnv`. The last value of a name counts.
 
     Args:
         values: The values.

@@ -109,9 +109,11 @@ def read_env_list(reader: VariableReader, entries: object, place: str) -> None:
     if not isinstance(entries, list):
         raise ManifestError(f"{place} must be a list of names and values, not {kind_of(entries)}")
     for number, entry in enumerate(entries, 1):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if not isinstance(entry, Mapping):
+            raise ManifestError(f"entry {number} of {place} must be a mapping with name and value, not {kind_of(entry)}")
+        name = entry.get("name")
         if not isinstance(name, str) or not name:
-            raise ManifestError(f"entry {number} of {place} must have a name, as text; it is {kind_of(entry)}")
+            raise ManifestError(f"entry {number} of {place} must have a name, as text")
         unknown = [field for field in entry if field not in _FIELDS]
         if unknown:
             reader.note(name, "warning", f"has the field {shown(unknown[0])}, which Kubernetes does not know", "write value or valueFrom")

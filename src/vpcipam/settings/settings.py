@@ -288,9 +288,9 @@ class Settings:
         refusals = list(entry_point_refusals(texts))
         refused = {found.variable for found in refusals}
         single = [found for found in diagnose_variables(texts) if found.variable not in refused]
-        found = [*self._reading, *refusals, *single, *_refusals(self, limits), *_likely_mistakes(self), *_trunk_remarks(self, limits)]
-        if limits is not None:
-            found += _type_mismatches(self, limits)
+        found = [*self._reading, *refusals, *single, *_refusals(self, limits)]
+        found += [*_likely_mistakes(self, texts), *_trunk_remarks(self, limits)]
+        found += () if limits is None else _type_mismatches(self, limits)
         return sort_diagnostics(found)
 
 
@@ -348,9 +348,9 @@ def _contradictions(settings: Settings, limits: InstanceLimits | None) -> Iterat
         yield "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "IPv6 and custom networking exclude each other", "turn one of the two off"
 
 
-def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
+def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Find combinations that ipamd accepts but that are probably mistakes or worth knowing."""
-    yield from _unused_targets(settings)
+    yield from _unused_targets(settings, texts)
     if settings.enable_ipv6:
         return
     if settings.minimum_ip_target and not settings.warm_ip_target:
@@ -387,10 +387,10 @@ def _likely_mistakes(settings: Settings) -> Iterator[Diagnostic]:
         )
 
 
-def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
+def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Find targets that have no effect because of other settings.
 
-    Nobody chose the values of the shipped manifest, so these get only an info.
+    A value as in the shipped manifest gets only an info, and nothing if the user has not written it.
     """
     chosen = {
         "WARM_ENI_TARGET": settings.warm_eni_target != 1,
@@ -399,7 +399,7 @@ def _unused_targets(settings: Settings) -> Iterator[Diagnostic]:
         "WARM_PREFIX_TARGET": settings.warm_prefix_target > 1,
         "MAX_ENI": settings.max_eni > 0,
     }
-    written = {name for name, text in settings.variables.items() if text == SHIPPED.get(name)}
+    written = {name for name, text in texts.items() if text == SHIPPED.get(name) and settings.origin_of(name) == "file"}
     for name, reason, suggestion in _unused(settings):
         if chosen[name]:
             yield Diagnostic(name, "warning", f"has no effect {reason}", suggestion)
@@ -458,19 +458,18 @@ def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterato
             "ENABLE_POD_ENI",
             "warning",
             f"{limits.instance_type} takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there",
-            "use a type with branch ENIs (`vpcipam limits` shows them) for these pods",
+            "use a type with branch ENIs for these pods; `vpcipam limits` shows which types have some",
         )
         return
     if settings.enable_ipv6:
         return
-    some = "on types that take a trunk ENI, " if limits is None else ""
-    yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
-    if limits is None:
-        return
-    eni_limit = settings.eni_limit(limits)
+    eni_limit = settings.max_eni if limits is None else settings.eni_limit(limits)
+    if eni_limit != 1:
+        some = "on types that take a trunk ENI, " if limits is None else ""
+        yield Diagnostic("ENABLE_POD_ENI", "info", f"{some}keeps one ENI for the trunk, so that the node has the addresses of one ENI less")
     limited_by = (
         f"MAX_ENI {settings.max_eni}"
-        if eni_limit < limits.eni_limit
+        if limits is None or eni_limit < limits.eni_limit
         else f"{limits.instance_type}, which takes {counted(eni_limit, 'ENI')}"
     )
     if eni_limit == 1:
@@ -480,7 +479,7 @@ def _trunk_remarks(settings: Settings, limits: InstanceLimits | None) -> Iterato
             f"with {limited_by}, a node has no room for the trunk: pods with security groups can't run there",
             "use a larger type or a higher MAX_ENI",
         )
-    elif eni_limit == 2 and settings.custom_network_cfg:
+    elif eni_limit == 2 and settings.custom_network_cfg and limits is not None:
         yield Diagnostic(
             "ENABLE_POD_ENI",
             "warning",

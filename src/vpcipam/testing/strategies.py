@@ -9,9 +9,12 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from vpcipam._units import NS_PER_S
-from vpcipam.ec2.faults import Effect, Faults
-from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.faults import Effect, Fault, Faults
+from vpcipam.ec2.latency import INSTANT, TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec
@@ -154,13 +157,35 @@ def fault_plans(*, until_ns: int | None = None) -> st.SearchStrategy[Faults]:
     return st.builds(lambda seed, rates: Faults.random(seed, rates, until_ns=until_ns), st.integers(0, 1 << 32), rates)
 
 
-def ec2_behaviours() -> st.SearchStrategy[Ec2Behaviour]:
-    """Generate latencies and throttles, none and harsh ones among them."""
+@attrs.frozen
+class FaultyEc2(Ec2Behaviour):
+    """An EC2 that also refuses calls, or grants some and says that it refuses them."""
+
+    faults: tuple[Fault, ...] = ()
+
+    def conditions(self, seed: int) -> Conditions:
+        """Return the conditions of the model."""
+        usual = super().conditions(seed) or Conditions(latencies=Latencies(metadata=INSTANT))
+        return attrs.evolve(usual, faults=Faults(self.faults, seed=seed))
+
+
+FAULTS: tuple[tuple[Fault, ...], ...] = (
+    (),
+    (),
+    (Fault(Effect.LOSE_ANSWER, "AssignPrivateIpAddresses", rate=0.3), Fault(Effect.REFUSE, "CreateNetworkInterface", rate=0.3)),
+    (Fault(Effect.REFUSE, "UnassignPrivateIpAddresses", rate=0.8), Fault(Effect.LOSE_ANSWER, "DetachNetworkInterface", rate=0.5)),
+    (Fault(Effect.REFUSE, "DescribeSubnets", rate=0.5), Fault(Effect.LOSE_ANSWER, "AttachNetworkInterface", rate=0.3)),
+)
+
+
+def ec2_behaviours() -> st.SearchStrategy[FaultyEc2]:
+    """Generate latencies, throttles and faults, none and harsh ones among them."""
     return st.builds(
-        Ec2Behaviour,
+        FaultyEc2,
         st.sampled_from([None, SLOW_EC2, TYPICAL_LATENCIES]),
         st.sampled_from([None, TIGHT_THROTTLE, Throttle()]),
         st.sampled_from(["lowest", "random"]),
+        st.sampled_from(FAULTS),
     )
 
 
@@ -171,6 +196,7 @@ POLICIES: tuple[WarmPolicy, ...] = (
     IpamdPolicy(),
     IpamdPolicy(),
     CiliumEniPolicy(pre_allocate=2, release_delay_s=60),
+    CiliumEniPolicy(pre_allocate=1, max_above_watermark=1, release_delay_s=31),
     AzureCnsPolicy(batch=4),
     HysteresisPolicy(minimum=1, maximum=4),
 )

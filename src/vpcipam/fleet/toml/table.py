@@ -19,6 +19,8 @@ _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
 _INT_MAX = 2**63 - 1
+_TOO_DEEP = "the document is nested too deeply to be read"
+_MOST_LEVELS = 100
 _TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
@@ -113,7 +115,7 @@ class Table:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
-            bound = f"{'1 ns' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
+            bound = f"{'a nanosecond' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
             raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
         return float(seconds)
 
@@ -168,7 +170,8 @@ class Table:
         known = sorted({*self._taken, *known})
         for key in self._values:
             if key not in known:
-                raise self.refusal(key, f"there is no such key{nearest(key, known)}; there are {', '.join(known)}")
+                meant = nearest(key, known)
+                raise self.refusal(key, f"there is no such key{meant}{' There' if meant else '; there'} are {', '.join(known)}")
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -185,21 +188,23 @@ def parse_toml(text: str) -> dict[str, Any]:
     except ValueError:  # tomllib leaves a number of more than 4,300 digits to Python, which refuses it
         raise ScenarioError(_TOO_LONG) from None
     except RecursionError:
-        raise ScenarioError("the document is nested too deeply to be read") from None
+        raise ScenarioError(_TOO_DEEP) from None
 
 
-def refuse_long_numbers(where: str, value: object) -> None:
-    """Refuse a document with a whole number beyond the 64 bits of TOML; tomllib reads a hexadecimal one of any length.
+def refuse_extremes(where: str, value: object, depth: int = 0) -> None:
+    """Refuse a document that is nested too deeply, or has a whole number beyond the 64 bits of TOML. tomllib reads both.
 
     Raises:
-        ScenarioError: there is one; the message begins with `where` and the path of its key.
+        ScenarioError: it is so; the message begins with `where` and the path of the key.
     """
+    if depth > _MOST_LEVELS:
+        raise ScenarioError(f"{where.partition(': ')[0]}: {_TOO_DEEP}")
     if isinstance(value, Mapping):
         for key, each in value.items():
-            refuse_long_numbers(f"{where}{'' if where.endswith(': ') else '.'}{key}", each)
+            refuse_extremes(f"{where}{'' if where.endswith(': ') else '.'}{key}", each, depth + 1)
     elif isinstance(value, list):
         for place, each in enumerate(value, 1):
-            refuse_long_numbers(f"{where}.{table_name(each, place - 1) if isinstance(each, Mapping) else place}", each)
+            refuse_extremes(f"{where}.{table_name(each, place - 1) if isinstance(each, Mapping) else place}", each, depth + 1)
     elif isinstance(value, int) and not -_INT_MAX - 1 <= value <= _INT_MAX:
         raise ScenarioError(f"{where}: {_TOO_LONG}")
 
