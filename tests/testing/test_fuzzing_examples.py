@@ -69,6 +69,29 @@ def test_a_node_conforms():
     assert_conforms(example("conforming", "OwnNode"), limits=limits, cooldown_outlives_range=True)
 
 
+def test_a_datastore_that_does_less_than_promised_is_found():
+    store = example("conforming", "OwnDatastore")
+
+    class WithoutJournal(store):
+        def open(self):
+            self.journal = type(self.journal)()
+            super().open()
+
+    class WithOldRanges(store):
+        stats = restart = None  # each would tell, too
+
+        def remove_range(self, cidr, now_ns):
+            """Keep it."""
+
+    options = {"ranges": [f"10.0.0.{last}/32" for last in range(2)], "more_ranges": (), "seed": 0}
+    assert fails(WithoutJournal, **options).violation.promise is Promise.DURABILITY
+    assert fails(WithOldRanges, **options).violation.promise is Promise.OWN_RANGE
+    assert fails(store, cooldown_ns=30_000_000_001, **options).violation.promise is Promise.COOLDOWN
+    assert fails(store, cooldown_ns=1_000_000_000, **options).violation.promise is Promise.NO_LEAK
+    more = {"more_ranges": tuple(f"10.0.1.{last}/32" for last in range(3))}
+    assert fails(store, limits=EniLimits((2,), 3), **options | more).violation.promise is Promise.LIMITS
+
+
 def test_a_limit_that_is_too_low_is_found():
     error = fails(example("conforming", "OwnNode"), limits=EniLimits((1,), 3), seed=0)
     assert error.violation.promise is Promise.LIMITS

@@ -62,6 +62,7 @@ def test_workloads_make_pods(workload):
 def test_scenarios_are_valid(scenario):
     assert isinstance(scenario, Scenario)
     assert all(isinstance(group, NodeGroup) for group in scenario.groups)
+    assert scenario.ec2.conditions(0).faults.faults == scenario.ec2.faults
 
 
 @given(strategies.event_logs())

@@ -223,9 +223,9 @@ class EniLimits:
 class ContractChecker:
     """Checks the promises, event by event.
 
-    Only the first violation is reliable; it stays in `violation`, and later events are ignored.
+    Only the first violation is reliable; it stays in `violation`, and later events are ignored. All events are kept, to explain it.
 
-    Complexity: O(ranges) for an assign, O(sandboxes and ranges) for a restart.
+    Complexity: O(ranges) for an assign; O(addresses that were given back) for a denied one; O(sandboxes + ranges) for a removal or restart.
     """
 
     def __init__(self, *, cooldown_ns: int, limits: EniLimits | None = None, cooldown_outlives_range: bool = False) -> None:
@@ -244,6 +244,7 @@ class ContractChecker:
         self.violation: Violation | None = None
         self.held: dict[Hashable, IpAddress] = {}
         self.ranges: dict[IpNetwork, str] = {}
+        self._holders: dict[IpAddress, Hashable] = {}  # the inverse of `held`
         self._cards: dict[str, int] = {}  # of each ENI
         self._free_at: dict[IpAddress, int] = {}  # of each address that was given back
         self._in_flight: frozenset[Hashable] = frozenset()
@@ -291,9 +292,8 @@ class ContractChecker:
             self._hold(event.now_ns, event.key, event.address)
 
     def _hold(self, now_ns: int, key: Hashable, address: IpAddress) -> None:
-        for other, its_address in self.held.items():
-            if its_address == address:
-                raise _BrokenError(Promise.ONE_HOLDER, f"{key} got {address}, but {other} holds it", (address,))
+        if address in self._holders:
+            raise _BrokenError(Promise.ONE_HOLDER, f"{key} got {address}, but {self._holders[address]} holds it", (address,))
         free_at = self._free_at.get(address, now_ns)
         if now_ns < free_at:
             message = f"{key} got {address} at {_time(now_ns)}, but it cools until {_time(free_at)}"
@@ -301,6 +301,7 @@ class ContractChecker:
         if self._knows_ranges and not self._in_a_range(address):
             raise _BrokenError(Promise.OWN_RANGE, f"{key} got {address}, which is in no range of the allocator", (address,))
         self.held[key] = address
+        self._holders[address] = key
         self._free_at.pop(address, None)
 
     def _in_a_range(self, address: IpAddress) -> bool:
@@ -320,6 +321,7 @@ class ContractChecker:
     def _release(self, key: Hashable, now_ns: int) -> None:
         address = self.held.pop(key, None)
         if address is not None:
+            del self._holders[address]
             self._free_at[address] = now_ns + self.cooldown_ns
 
     # --- ENIs and ranges ---
