@@ -8,7 +8,17 @@ import pytest
 from hypothesis import Phase, settings
 
 import vpcipam.testing
-from vpcipam.testing import Call, CheckedAllocator, ConformanceError, EniLimits, Program, Promise, allocator_machine, assert_conforms
+from vpcipam.testing import (
+    Call,
+    CheckedAllocator,
+    ConformanceError,
+    EniLimits,
+    Program,
+    Promise,
+    allocator_machine,
+    assert_conforms,
+    machine,
+)
 
 S = 1_000_000_000
 
@@ -223,11 +233,37 @@ def test_a_shorter_program_that_raises_is_not_taken():
     assert Program(Fussy, {"cooldown_ns": 1}, calls).shortened().calls[0].arguments == ("first",)
 
 
+def test_long_runs_have_several_batches(monkeypatch):
+    monkeypatch.setattr(machine, "BATCH_SIZE", 4)
+    made = []
+
+    class Recorded(Simple):
+        def __init__(self):
+            super().__init__()
+            made.append([])
+
+        def unassign(self, key, now_ns):
+            made[-1].append((key, now_ns))
+            super().unassign(key, now_ns)
+
+    assert_conforms(Recorded, seed=1, max_examples=10, cooldown_ns=0)
+    assert len(made) >= 10
+    assert made[:4] != made[4:8]
+
+
+@pytest.mark.parametrize(
+    ("seed", "batch", "repeats", "expected"),
+    [(7, 0, False, 7), (7, 2, False, "7 2"), (None, 0, True, None), (None, 2, True, "None 2"), (None, 2, False, None)],
+)
+def test_batches_repeat_if_the_first_does(seed, batch, repeats, expected):
+    assert machine._batch_seed(seed, batch, repeats=repeats) == expected
+
+
 def test_the_machine_runs_as_a_test_case():
-    machine = allocator_machine(Counting, cooldown_ns=0)
-    machine.TestCase.settings = settings(max_examples=5, phases=[Phase.generate])
-    machine.TestCase().runTest()
-    assert vpcipam.testing.AllocatorMachine in machine.__mro__
+    found = allocator_machine(Counting, cooldown_ns=0)
+    found.TestCase.settings = settings(max_examples=5, phases=[Phase.generate])
+    found.TestCase().runTest()
+    assert vpcipam.testing.AllocatorMachine in found.__mro__
 
 
 def test_the_checker_needs_no_hypothesis():

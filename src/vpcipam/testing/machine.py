@@ -21,6 +21,8 @@ SANDBOX_COUNT = 8
 """Few keys and few addresses: that is where programs collide."""
 MORE_RANGES = ("198.18.0.0/31", "198.18.0.2/32", "198.18.0.4/30")
 """What a program adds to an allocator with `add_range`."""
+BATCH_SIZE = 1_000
+"""Hypothesis keeps every program of a run in memory, so long runs are cut into batches of this size."""
 ENIS = ("eni-0", "eni-1")
 STAGES = ((2, 0), (1, 0), (2, -1), (0, 1), (6, 0))
 """Pauses: so many halves of the cooldown, and so many nanoseconds more."""
@@ -185,26 +187,37 @@ def assert_conforms(
         ConformanceError: a promise is broken. The message has the shortest program that Hypothesis found.
         Exception: the allocator raised it, and it is no refusal. A note has the program.
     """
-    machine = allocator_machine(factory, **options)
     profile = hypothesis.settings()
-    settings = hypothesis.settings(
-        max_examples=max_examples or profile.max_examples,
-        stateful_step_count=step_count or profile.stateful_step_count,
-        derandomize=seed is None and profile.derandomize,
-        database=None,
-        deadline=None,
-        phases=(hypothesis.Phase.generate,),  # `Program.shortened` is quicker than Hypothesis, which knows nothing of calls and time
-        report_multiple_bugs=False,
-        verbosity=hypothesis.Verbosity.quiet,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    try:
-        run_state_machine_as_test(machine if seed is None else hypothesis.seed(seed)(machine), settings=settings)
-    except ConformanceError as error:
-        failure = error
+    program_count = max_examples or profile.max_examples
+    for start in range(0, program_count, BATCH_SIZE):
+        machine = allocator_machine(factory, **options)
+        batch_seed = _batch_seed(seed, start // BATCH_SIZE, repeats=profile.derandomize)
+        settings = hypothesis.settings(
+            max_examples=min(program_count - start, BATCH_SIZE),
+            stateful_step_count=step_count or profile.stateful_step_count,
+            derandomize=batch_seed is None and profile.derandomize,
+            database=None,
+            deadline=None,
+            phases=(hypothesis.Phase.generate,),  # `Program.shortened` is quicker than Hypothesis, which knows nothing of calls and time
+            report_multiple_bugs=False,
+            verbosity=hypothesis.Verbosity.quiet,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        try:
+            run_state_machine_as_test(machine if batch_seed is None else hypothesis.seed(batch_seed)(machine), settings=settings)
+        except ConformanceError as error:
+            failure = error
+            break
     else:
         return
     shortest = failure.program.shortened()
     found, _ = shortest.run()
     failure = failure if found is None else found
     raise ConformanceError(failure.message, failure.violation, shortest)
+
+
+def _batch_seed(seed: int | None, batch: int, *, repeats: bool) -> int | str | None:
+    """Return the seed of a batch; None if Hypothesis chooses."""
+    if batch == 0 or (seed is None and not repeats):
+        return seed
+    return f"{seed} {batch}"
