@@ -140,3 +140,10 @@ def test_an_ipv6_node_takes_one_80():
         "DescribeSubnets": 2,  # whether the ENI is excluded, before and when it is set up
         "ModifyNetworkInterfaceAttribute": 1,
     }
+
+
+def test_a_target_above_one_eni_is_filled_from_the_first_eni_on():
+    variables = {"ENABLE_PREFIX_DELEGATION": True, "WARM_IP_TARGET": 240, "MINIMUM_IP_TARGET": 10}
+    answer = plan("m5.xlarge", 1, Settings().with_variables(variables), max_pods=434)  # 240 free addresses and 1 pod: 241 of 16 × 16
+    assert answer.prefix_count == 16
+    assert [eni.prefixes for eni in answer.enis] == [14, 2]

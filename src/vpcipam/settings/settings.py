@@ -399,11 +399,10 @@ def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Di
         "WARM_PREFIX_TARGET": settings.warm_prefix_target > 1,
         "MAX_ENI": settings.max_eni > 0,
     }
-    written = {name for name, text in texts.items() if text == SHIPPED.get(name) and settings.origin_of(name) == "file"}
     for name, reason, suggestion in _unused(settings):
         if chosen[name]:
             yield Diagnostic(name, "warning", f"has no effect {reason}", suggestion)
-        elif name in written:
+        elif name in texts and texts[name] == SHIPPED.get(name) and settings.origin_of(name) == "file":
             yield Diagnostic(name, "info", f"has no effect {reason}")
 
 
