@@ -42,7 +42,7 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
 
 
 def _as_toml(value: object) -> str:
-    """Write a value as the scenario has it, at least a boolean."""
+    """Write a value; a boolean as TOML writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -70,7 +70,7 @@ class CardSurvey:
     """One network card that the instance has, or has ENIs on.
 
     Attributes:
-        managed: ipamd manages it; cards above 0 only with ENABLE_MULTI_NIC, and unless an EFA-only ENI is all that it has.
+        managed: ipamd manages it: never a card above 0 without ENABLE_MULTI_NIC, nor one with an EFA-only ENI and no managed ENI.
         type_limit: the most ENIs that the type allows on it; 0 if the type is not known to have this card.
         eni_limit: the lowest of the type's limit, the limit of the default card (which ipamd uses for every card), and MAX_ENI.
         eni_room: how many ENIs ipamd may still add, as far as EC2 allows.
@@ -224,7 +224,7 @@ class _Surveyor:
         )
 
     def _new_eni_subnets(self, tagged: Container[str]) -> tuple[Subnet, ...] | None:
-        """The subnets that ipamd creates ENIs in, the first choice first; None if they are not shown. The tags of `tagged` forbid that."""
+        """The subnets that ipamd creates ENIs in, best first; None if EC2 does not show them. The subnets in `tagged` are excluded."""
         primary = next((eni for eni in self._node.enis if is_primary(eni)), None)
         if primary is None or self._settings.custom_network_cfg or self._mode is AddressMode.IPV6:
             return None

@@ -172,7 +172,7 @@ def recommended_max_pods(instance_type: str | InstanceLimits) -> int:
 def branch_pod_limit(instance_type: str | InstanceLimits, max_pods: int) -> int | None:
     """Return how many of a node's pods can have security groups: each needs a branch ENI, and counts towards `max_pods`.
 
-    Such a pod asks the scheduler for one `vpc.amazonaws.com/pod-eni`, of which a node has as many as its type takes branch ENIs.
+    Such a pod asks the scheduler for one `vpc.amazonaws.com/pod-eni`, and a node has one for each branch ENI that its type takes.
 
     Returns:
         0 if the type takes no trunk ENI, None if its number of branch ENIs is not known.

@@ -97,7 +97,10 @@ class Card:
         return out_of_addresses and self.settings.enable_subnet_discovery
 
     def pause_begins_ns(self, outcomes: Iterable[Outcome]) -> int | None:
-        """When the pause for all cards begins: at an out-of-addresses answer after which the card tries no other ENI; None without one."""
+        """When the pause for all cards begins, None for no pause.
+
+        It begins at an out-of-addresses answer after which the card tries no other ENI.
+        """
         refusals = (each for each in outcomes if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each))
         return next((refusal.at_ns for refusal in refusals), None)
 
@@ -115,7 +118,7 @@ class Card:
             eni = self.provisioner.create_eni(self.index, slot_count, calls)
         except (Ec2Error, NodeError) as error:
             return self._refused(ActionKind.CREATE_ENI, None, reason, error, calls.now_ns)
-        with contextlib.suppress(Ec2Error):  # the tags that were read last then count
+        with contextlib.suppress(Ec2Error):  # the node then relies on the tags that it read last
             self.read_excluded_subnets(calls)
         return Granted(calls.now_ns, eni.eni_id, eni, reason)
 

@@ -98,7 +98,7 @@ class ControlLoop:
 
     def calm(self, card: Card, now_ns: int) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
-        if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the wait, so ticks matter in the range, too
+        if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the release delay, so every tick matters
             return NEVER_CALM
         return self._calm_and_view(card, now_ns)[0]
 

@@ -17,7 +17,7 @@ NO_MANAGE_TAG = "node.k8s.amazonaws.com/no_manage"
 SUBNET_ROLE_TAG = "kubernetes.io/role/cni"
 SUBNET_EXCLUDED = "0"
 CLUSTER_TAG_PREFIX = "cni.networking.k8s.aws/cluster/"
-"""The tag of a subnet that only certain clusters use: this, and the name of one of them."""
+"""The beginning of the tag that reserves a subnet for a cluster; the cluster's name follows."""
 DESCRIPTION_PREFIX = "aws-K8S-"
 DEFAULT_NETWORK_CARD = 0
 LEAKED_ENI_AGE_NS = 300 * NS_PER_S

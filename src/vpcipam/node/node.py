@@ -92,7 +92,8 @@ class Node(Pods):
             hold_cooling_cidrs: keep a CIDR while an address of it cools. ipamd gives it back, and another node may assign it too early.
             policy: the rules that size the pool; None for ipamd's.
             journals: one for each network card of the type (for the default one alone without ENABLE_MULTI_NIC), ascending; empty for none.
-                The journal of a card that `start` finds not managed stays as it is. If journals hold entries, call `restore`, not `start`.
+                If `start` finds that a card is not managed, it leaves the card's journal unchanged. If journals hold entries, call
+                `restore`, not `start`.
             on_event: called with each `NodeEvent`; see `vpcipam.events`. It must be quick and must not change the node. It may look at the
                 node, except through `view`, `calm` and `next_wakeup`: these wait for the control loop, which may be waiting for `on_event`.
 

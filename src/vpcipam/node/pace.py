@@ -69,8 +69,8 @@ class Pace:
     def pass_over(self, now_ns: int) -> None:
         """Assume that each comparison with EC2 due before `now_ns` took place and found no difference.
 
-        While a trunk is missing, comparisons are due more often. Their times don't matter: the one that finds the trunk sets the time of
-        the last one.
+        While a trunk is missing, comparisons are due more often. Their times don't matter, because the comparison that finds the trunk
+        sets the time from which the next one is due.
         """
         first_ns = self.next_tick(self._last_action_ns + RECONCILE_INTERVAL_NS)
         if first_ns < now_ns:

@@ -26,7 +26,7 @@ class Pods:
 
     @property
     def datastores(self) -> tuple[Datastore, ...]:
-        """One datastore for each managed network card, ascending. `start` drops a card that has nothing but an EFA-only ENI."""
+        """One datastore for each managed network card, ascending. `start` drops a card that has an EFA-only ENI and no managed ENI."""
         return tuple(card.datastore for card in self._loop.cards)
 
     def assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None = None, *, network_card: int = DEFAULT_NETWORK_CARD) -> Assignment:

@@ -196,7 +196,7 @@ class Provisioner:
         return calls.do(lambda now_ns: self.ec2.describe_subnets(vpc_id=self.primary_eni.vpc_id, now_ns=now_ns))
 
     def _create(self, subnet_id: str, slot_count: int, calls: Calls) -> NetworkInterface:
-        optional: dict[str, Any] = {}  # of these, an Ec2Api that shows no security groups needs none without IPv6
+        optional: dict[str, Any] = {}  # an Ec2Api needs the first only for IPv6, the second only if it shows security groups
         if self.mode is AddressMode.IPV6:
             optional["ipv6_address_count"] = slot_count  # the /80 comes in a call of its own
         if self.primary_eni.security_group_ids:
@@ -254,7 +254,7 @@ class Provisioner:
         return shown
 
     def _filled(self, eni: NetworkInterface) -> tuple[str, ...]:
-        """What fills the slots of a new ENI; in IPv6 mode it begins with one single address."""
+        """What fills the slots of a new ENI. In IPv6 mode this is its own address, because the /80 is assigned later."""
         return eni.ipv6_addresses if self.mode is AddressMode.IPV6 else pod_cidrs(eni, self.mode)
 
     # --- an attached ENI -----------------------------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ class ReleasedCidrs:
         self._until_ns |= dict.fromkeys(cidrs, now_ns + RELEASED_CIDR_MEMORY_NS)
 
     def restore(self, restored: Restored, now_ns: int, *, trust_clock: bool) -> None:
-        """Remember the CIDRs in a journal.
+        """Remember the CIDRs that a journal has recorded as released.
 
-        A CIDR in which a sandbox has an address is not one of them: it was given to the card again, or not released in the end.
+        A CIDR in which a sandbox has an address is left out: it was given to the card again, or not released in the end.
         """
         named = [*(entry.address for entry in restored.assigned), *(problem.address for problem in restored.problems)]
         held = [address for address in named if address is not None]

@@ -311,7 +311,8 @@ class _Run:
             return f"{limits.instance_type} takes no trunk ENI; use a type with branch ENIs"
         if self._trunk is None:
             return (
-                f"a node with {self._node.settings.eni_limit(limits)} ENI has no room for the trunk; use a larger type or a higher MAX_ENI"
+                f"a node with {counted(self._node.settings.eni_limit(limits), 'ENI')} has no room for the trunk; "
+                "use a larger type or a higher MAX_ENI"
             )
         if limits.branch_eni_limit is None:
             unknown = f"the number of branch ENIs that {limits.instance_type} takes is not known"

@@ -77,7 +77,7 @@ def kind_of(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Show a name that a document gives, in one short line; of anything but text, only the kind."""
+    """Show a name that a document gives, in one short line. For anything but text, show only the kind."""
     if not isinstance(value, str):
         return kind_of(value)
     short = value if len(value) <= _LONGEST_NAME_SHOWN else value[:_LONGEST_NAME_SHOWN] + "..."

@@ -23,7 +23,7 @@ def default_max_pods(limits: InstanceLimits, settings: Settings, by: MaxPodsBy |
 def resolve_max_pods(
     limits: InstanceLimits, settings: Settings, given: int | None, by: MaxPodsBy | str | None
 ) -> tuple[int, MaxPodsBy | None]:
-    """Return max-pods and what sets it, by default a managed node group; a given number is set by nothing (None).
+    """Return max-pods and what sets it: by default a managed node group; None if the number is given.
 
     Raises:
         InvalidArgument: both are given, `given` is below 1, or `by` is unknown.

@@ -79,7 +79,7 @@ def read_manifest(source: str | os.PathLike[str] | TextIO) -> ManifestVariables:
 
 
 def _without_terminal(text: str) -> str:
-    """Cut the lines of a terminal off that come before the output."""
+    """Cut off the lines of a terminal that come before the output."""
     start = 0
     for line in text.splitlines(keepends=True):
         if line.strip() and not (len(line) <= _LONGEST_COMMAND and _TERMINAL.fullmatch(line.rstrip())):
@@ -151,7 +151,7 @@ def _flatten(document: object) -> Iterator[object]:
 
 
 def _search_list(search: _Search, entries: list[Any]) -> None:
-    """Look at a list outside an object: the `env` of a container, its neighbours, or objects."""
+    """Look at a list outside an object: a list of variables (`env`), of containers, or of objects."""
     mappings = [entry for entry in entries if isinstance(entry, Mapping)]
     if any("kind" in entry for entry in mappings):
         for entry in mappings:

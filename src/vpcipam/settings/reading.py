@@ -1,4 +1,4 @@
-"""The variables of a document while they are read, and when they have been read."""
+"""The variables that a document gives: `VariableReader` collects them, and `ManifestVariables` is the result."""
 
 import re
 from collections.abc import Mapping

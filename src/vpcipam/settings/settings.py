@@ -56,7 +56,7 @@ class Settings:
         manage_enis_non_schedulable: A cordoned node still attaches and frees ENIs.
         disable_network_resource_provisioning: EC2 is never called to grow or shrink; see `provisioning_enabled`.
         enable_imds_only_mode: The instance metadata, not EC2, tells what is attached; see `provisioning_enabled`.
-        manage_untagged_eni: ENIs without a tag are managed.
+        manage_untagged_eni: ENIs without ipamd's tags are managed.
         disable_leaked_eni_cleanup: Leaked ENIs are left alone; see `leaked_eni_cleanup_enabled`.
         cluster_name: The cluster whose tagged subnets the node uses; empty: it uses tagged subnets of every cluster.
         backing_store: The path of the checkpoint file.
@@ -357,8 +357,8 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
         yield Diagnostic(
             "MINIMUM_IP_TARGET",
             "warning",
-            "WARM_IP_TARGET is not set: beyond the minimum nothing is kept free, and every further pod waits for EC2; some releases of "
-            "the container do not even start",
+            "WARM_IP_TARGET is not set: once the minimum is in use, the node asks for no more addresses, and every further pod waits; "
+            "some releases of the container do not even start",
             "set WARM_IP_TARGET too",
         )
     if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
@@ -372,7 +372,7 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
             "IP_COOLDOWN_PERIOD",
             "warning",
             "is 0: an address can belong to a new pod while other nodes still send it the old pod's traffic",
-            "leave it at 30, or at least above the time that kube-proxy takes",
+            "leave it at 30, or at least above the time that kube-proxy takes to update its rules",
         )
     if settings.custom_network_cfg and settings.max_eni == 1:
         yield _no_eni_for_pods("MAX_ENI", "MAX_ENI is 1")
@@ -390,7 +390,7 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
 def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Find targets that have no effect because of other settings.
 
-    A value as in the shipped manifest gets only an info, and nothing if the user has not written it.
+    A value that equals the shipped manifest's gets only an info, and only if the user has written it.
     """
     chosen = {
         "WARM_ENI_TARGET": settings.warm_eni_target != 1,

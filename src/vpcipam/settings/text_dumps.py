@@ -103,7 +103,7 @@ def _indent(line: str) -> int:
 
 
 def _read_description(lines: list[str]) -> Iterator[Dump]:
-    """Read the containers of one or several objects; init containers and ephemeral ones are none of them."""
+    """Read the containers of one or several objects, without init containers and ephemeral containers."""
     name, position = "", 0
     while position < len(lines):
         line = lines[position]
@@ -117,7 +117,7 @@ def _read_description(lines: list[str]) -> Iterator[Dump]:
 
 
 def _end_of_block(lines: list[str], start: int, indent: int) -> int:
-    """Find the first line that is not indented more."""
+    """Find the first line that is not indented more than `indent`, from `start` on."""
     return next((place for place in range(start, len(lines)) if _indent(lines[place]) <= indent), len(lines))
 
 

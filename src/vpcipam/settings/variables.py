@@ -144,7 +144,7 @@ _ACTING_ON_ADDRESSES: tuple[_Row, ...] = (
     ("AWS_MANAGE_ENIS_NON_SCHEDULABLE", "bool", False, None, "lets a cordoned node attach and free ENIs"),
     ("DISABLE_NETWORK_RESOURCE_PROVISIONING", "bool", False, "false", "never calls EC2 to grow or shrink the pool"),
     ("ENABLE_IMDS_ONLY_MODE", "bool", False, "false", "reads only the instance metadata, and never grows or shrinks the pool"),
-    ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry no tag"),
+    ("MANAGE_UNTAGGED_ENI", "bool", True, None, "manages ENIs that carry none of ipamd's tags"),
     ("DISABLE_LEAKED_ENI_CLEANUP", "bool", False, None, "does not delete unattached ENIs that nodes left behind"),
     ("CLUSTER_NAME", "text", "", None, "leaves alone the subnets that are tagged for other clusters; tags ENIs with the cluster's name"),
     ("AWS_VPC_K8S_CNI_BACKING_STORE", "text", "/var/run/aws-node/ipam.json", None, "names the checkpoint file"),

@@ -25,7 +25,7 @@ class CarefulLoader(yaml.SafeLoader):
         Raises:
             ConstructorError: A key stands twice, or merge keys bring in too much.
         """
-        if node in self._flat:  # it is used by an alias too; its merged pairs may repeat its own keys
+        if node in self._flat:  # checked already: an alias uses it too, and its merged pairs may repeat its own keys
             return
         self._flat.add(node)
         seen = set()
