@@ -23,7 +23,7 @@ ROOMS = """
     action node
     planner prometheus
     fleet inspection
-    report
+    report testing
     cli
 """
 ORDER = ROOMS.split()
@@ -43,6 +43,9 @@ EXTRAS = {
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},
     "report.page": {"matplotlib": "at import"},
+    "testing.machine": {"hypothesis": "at import"},
+    "testing.plugin": {"pytest": "at import"},
+    "testing.strategies": {"hypothesis": "at import"},
 }
 
 # Everything by which a module may answer differently from one run or machine to the next. `.name` is a method of anything; a name that
@@ -73,6 +76,7 @@ ALLOWED = {
     "fleet.trace": {"files": "a trace, given by its path"},
     "fleet.export": {"files": "the CSV files that a caller asks for"},
     "fleet.sweep": {"processes": "trials run on all processors"},
+    "testing.checked": {"network": "the event loop of an asynchronous allocator"},
 }
 
 

@@ -68,6 +68,12 @@ NAMES = {
     "vpcipam.sandbox": "PodRef SandboxKey",
     "vpcipam.settings": "Diagnostic Level Settings VARIABLES Variable default_max_pods explain resolve_max_pods",
     "vpcipam.stats": "Assignment EniStats PoolStats",
+    "vpcipam.testing": "Allocator AllocatorMachine AssignDenied AssignReturned Call CheckedAllocator ConformanceError ContractChecker "
+    "ContractEvent Crashed EniAttached EniDetached EniLimits Program Promise RangeAdded RangeRemoved Restarted UnassignReturned Violation "
+    "allocator_machine assert_conforms contract_events first_violation",
+    "vpcipam.testing.plugin": "PROFILES assert_conforms",
+    "vpcipam.testing.strategies": "cidrs ec2_behaviours event_logs fault_plans instance_types lifetimes node_groups node_settings pod_runs "
+    "prefixes scenarios subnets variables workloads wrong_variables",
     "vpcipam.warmpool": "FreeEni Grow IpamdPolicy PoolView Shrink SlotRequest TargetState WarmPolicy free_eni grow shrink target_state",
 }
 

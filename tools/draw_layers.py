@@ -16,7 +16,7 @@ PICTURE = REPOSITORY / "docs" / "pictures" / "layers.svg"
 
 # From the top down: the subject of a layer, and its rooms.
 LAYERS = (
-    ("people", "cli report"),
+    ("people", "cli report testing"),
     ("many nodes, real nodes", "planner fleet inspection prometheus"),
     ("one node over time", "node action"),
     ("EC2, or a model of it", "ec2"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from fleet_worlds import S, run_whole, scenarios
+from fleet_worlds import S, run_whole
 from hypothesis import given, settings
 
 from vpcipam.ec2.throttle import Throttle, TokenBucket
@@ -16,6 +16,7 @@ from vpcipam.fleet.summary import Waits
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.node import Node
 from vpcipam.settings import Settings
+from vpcipam.testing.strategies import scenarios
 
 HEAVY = settings(max_examples=max(5, settings.default.max_examples // 10))
 

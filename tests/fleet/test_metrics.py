@@ -11,7 +11,6 @@ from pathlib import Path
 import attrs
 import hypothesis.strategies as st
 import pytest
-from fleet_worlds import scenarios
 from hypothesis import given, settings
 from recordings import MINUTE, fleet, long_run, recorded, result_of, subnet
 
@@ -22,6 +21,7 @@ from vpcipam.fleet.export import columns_of, digits, to_json, write_csv
 from vpcipam.fleet.metrics import SCHEMA_VERSION
 from vpcipam.fleet.samples import FleetSample, SubnetSample
 from vpcipam.fleet.scenario import Scenario
+from vpcipam.testing.strategies import scenarios
 
 SCENARIO = """
 duration = "3 h"

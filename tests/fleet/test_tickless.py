@@ -1,6 +1,6 @@
 """A fleet whose nodes skip the ticks that can do nothing gives the same result as one whose nodes tick every 5 s."""
 
-from fleet_worlds import FaultyEc2, S, run_whole, scenarios
+from fleet_worlds import S, run_whole
 from hypothesis import example, given, settings
 
 from vpcipam.ec2.faults import Fault
@@ -9,6 +9,7 @@ from vpcipam.fleet.scenario import PERFECT_EC2, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.policies import CiliumEniPolicy
 from vpcipam.settings import Settings
+from vpcipam.testing.strategies import FaultyEc2, scenarios
 from vpcipam.warmpool import IpamdPolicy
 
 HEAVY = settings(max_examples=max(5, settings.default.max_examples // 10))

@@ -2,12 +2,13 @@
 
 import attrs
 import pytest
-from fleet_worlds import SLOW, TIGHT, S, run_whole
+from fleet_worlds import S, run_whole
 
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.workload import FixedWorkload, PodRun
 from vpcipam.settings import Settings
+from vpcipam.testing.strategies import SLOW_EC2, TIGHT_THROTTLE
 
 
 def fleet_of(instance_type, pods, *, cidr="10.0.0.0/24", count=2, variables=None, duration_s=600, maximum=None, **options):
@@ -88,7 +89,9 @@ def test_a_trunk_that_ec2_refuses_comes_once_there_is_an_address():
     assert fleet.result().samples[-1].enis == 2
 
 
-@pytest.mark.parametrize("ec2", [{"latencies": SLOW}, {"throttle": TIGHT}, {"latencies": SLOW, "throttle": TIGHT}])
+@pytest.mark.parametrize(
+    "ec2", [{"latencies": SLOW_EC2}, {"throttle": TIGHT_THROTTLE}, {"latencies": SLOW_EC2, "throttle": TIGHT_THROTTLE}]
+)
 def test_a_node_launched_later_gets_its_trunk_after_its_start(ec2):
     scenario = fleet_of("m5.large", 40, count=1, maximum=2, duration_s=1200, ec2=Ec2Behaviour(**ec2))
     result, _, holdings = run_whole(scenario)

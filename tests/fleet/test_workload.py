@@ -27,6 +27,7 @@ from vpcipam.fleet.workload import (
     in_order,
     require_feasible,
 )
+from vpcipam.testing.strategies import workloads
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -45,40 +46,8 @@ def at(runs, time_ns):
 
 # --- all workloads ---------------------------------------------------------------------------------------------------
 
-LIFETIMES = st.sampled_from(
-    [MINUTES_5, ExponentialLifetime(600.0), LogNormalLifetime(600.0, 2.0), EmpiricalLifetime((0.0, 60.0, 7200.0)), FixedLifetime(1e-9)]
-)
-WORKLOADS = st.one_of(
-    st.builds(
-        Arrivals,
-        name=st.just("a"),
-        per_hour=st.floats(0, 200),
-        lifetime=LIFETIMES,
-        wave=st.builds(Wave, st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 24)),
-        burst=st.integers(1, 5),
-        standing=st.integers(0, 5),
-    ),
-    st.builds(
-        Deployment,
-        name=st.just("d"),
-        replicas=st.integers(0, 7),
-        roll_interval_s=st.sampled_from([0.0, 1e-9, 60.0, 600.0, 1e6]),
-        max_surge=st.integers(1, 9),
-        max_unavailable=st.integers(0, 9),
-        ready_s=st.sampled_from([1.0, 59.0, 100.0, 10_000.0]),
-    ).filter(lambda workload: workload.expected_count(2 * HOUR) < 10_000),
-    st.builds(
-        CronJob,
-        name=st.just("c"),
-        interval_s=st.sampled_from([7.0, 60.0, 1e6]),
-        count=st.integers(0, 5),
-        lifetime=LIFETIMES,
-        first_s=st.sampled_from([0.0, 3.5, 1e6]),
-    ),
-)
 
-
-@given(WORKLOADS, st.integers(0, 2**63), st.integers(1, 2 * HOUR))
+@given(workloads(), st.integers(0, 2**63), st.integers(1, 2 * HOUR))
 def test_pods_are_ordered_unique_within_the_duration_and_repeatable(workload, seed, duration_ns):
     runs = workload.pods(seed, duration_ns)
     assert runs == workload.pods(seed, duration_ns)

@@ -12,22 +12,14 @@ from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.journal.protocol import MemoryJournal
-from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.limits import instance_limits
 from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
+from vpcipam.testing.strategies import TWO_CARDS_TYPE, instance_types
+from vpcipam.testing.strategies import variables as some_variables
 from vpcipam.warmpool import free_eni, grow, shrink
 
 S = 1_000_000_000
-TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
-TYPES = (
-    "t3.nano",
-    "t3.small",
-    "m5.large",
-    "m1.small",
-    InstanceLimits(instance_type="metal.test", eni_limit=3, ipv4_per_eni=3, bare_metal=True),
-    TWO_CARDS,
-    InstanceLimits(instance_type="tiny.test", eni_limit=1, ipv4_per_eni=2),
-)
 REFUSABLE = (
     "CreateNetworkInterface",
     "DescribeInstances",
@@ -43,24 +35,6 @@ REFUSABLE = (
 )
 CODES = ("RequestLimitExceeded", "InsufficientFreeAddressesInSubnet", "InsufficientCidrBlocks", "PrivateIpAddressLimitExceeded")
 POOL_CHANGES = {ActionKind.CREATE_ENI, ActionKind.ADD_CIDRS, ActionKind.RELEASE_CIDRS, ActionKind.FREE_ENI}
-TARGETS = st.integers(0, 20)
-VARIABLES = st.fixed_dictionaries(
-    {
-        "WARM_ENI_TARGET": st.integers(0, 3),
-        "WARM_IP_TARGET": st.just(0) | TARGETS,
-        "MINIMUM_IP_TARGET": st.just(0) | TARGETS,
-        "WARM_PREFIX_TARGET": st.sampled_from(["00", 1, 2, 3]),  # "00" is 0 to ipamd, and passes the entry point
-        "MAX_ENI": st.sampled_from([-1, -1, 1, 2, 3]),
-        "IP_COOLDOWN_PERIOD": st.sampled_from([0, 1, 5, 30]),
-        "ENABLE_PREFIX_DELEGATION": st.booleans(),
-        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": st.sampled_from([False, False, True]),
-        "ENABLE_POD_ENI": st.sampled_from([False, False, True]),
-        "ENABLE_SUBNET_DISCOVERY": st.booleans(),
-        "ENABLE_MULTI_NIC": st.booleans(),
-        "AWS_MANAGE_ENIS_NON_SCHEDULABLE": st.booleans(),
-        "MANAGE_UNTAGGED_ENI": st.booleans(),
-    }
-)
 
 
 class NodeMachine(RuleBasedStateMachine):
@@ -70,8 +44,8 @@ class NodeMachine(RuleBasedStateMachine):
     journalled = False
 
     @initialize(
-        instance_type=st.sampled_from(TYPES),
-        variables=VARIABLES,
+        instance_type=instance_types(small=True),
+        variables=some_variables(),
         subnet_size=st.integers(22, 28),
         second=st.sampled_from([None, "1", "0"]),
         max_pods=st.sampled_from([None, None, 1, 4, 20]),
@@ -83,12 +57,11 @@ class NodeMachine(RuleBasedStateMachine):
         self.held = {}  # (card, key): address
         self.cooling = {}  # address: when it may come back
         self.pod_count = 0
-        texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in variables.items()}
-        self.texts, self.arguments = texts, {"max_pods": max_pods, "placement": placement, "seed": 3}
-        card_count = len(instance_limits(instance_type).network_cards) if variables["ENABLE_MULTI_NIC"] else 1
+        self.texts, self.arguments = variables, {"max_pods": max_pods, "placement": placement, "seed": 3}
+        card_count = len(instance_limits(instance_type).network_cards) if variables["ENABLE_MULTI_NIC"] == "true" else 1
         self.arguments["journals"] = [MemoryJournal() for _ in range(card_count)] if self.journalled else ()
         self.world = self.world_class(
-            instance_type, texts, cidr=f"10.0.0.0/{subnet_size}", start=False, address_choice=address_choice, **self.arguments
+            instance_type, variables, cidr=f"10.0.0.0/{subnet_size}", start=False, address_choice=address_choice, **self.arguments
         )
         self.second_id = None if second is None else self.world.subnet("10.0.8.0/27", tags=((SUBNET_ROLE_TAG, second),))
         self.node = self.world.node
@@ -388,10 +361,10 @@ class NodeMachine(RuleBasedStateMachine):
 class TwoCardsMachine(NodeMachine):
     """Two managed cards, in a subnet that assigns the lowest address: an address that one card loses goes to the other at once."""
 
-    @initialize(variables=VARIABLES, placement=st.sampled_from(["lowest", "packed", "spread", "random"]))
+    @initialize(variables=some_variables(), placement=st.sampled_from(["lowest", "packed", "spread", "random"]))
     def launch(self, variables, placement):
-        variables |= {"ENABLE_MULTI_NIC": True, "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": False}
-        super().launch(TWO_CARDS, variables, 24, None, None, placement, "lowest")
+        variables |= {"ENABLE_MULTI_NIC": "true", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "false"}
+        super().launch(TWO_CARDS_TYPE, variables, 24, None, None, placement, "lowest")
 
 
 class RestartingMachine(NodeMachine):

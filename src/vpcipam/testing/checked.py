@@ -1,0 +1,239 @@
+"""Any allocator, with the contract checker beside it.
+
+>>> class Forgetful:
+...     def __init__(self):
+...         self.free = ["10.0.0.0", "10.0.0.1"]
+...         self.held = {}
+...     def assign(self, key, now_ns):
+...         self.held[key] = self.free.pop()
+...         return self.held[key]
+...     def unassign(self, key, now_ns):
+...         self.free.append(self.held.pop(key))
+>>> allocator = CheckedAllocator(Forgetful, cooldown_ns=30_000_000_000)
+>>> allocator.assign("web", now_ns=0)
+IPv4Address('10.0.0.1')
+>>> allocator.unassign("web", now_ns=0)
+>>> allocator.assign("db", now_ns=0)
+Traceback (most recent call last):
+    ...
+vpcipam.testing.checked.ConformanceError: cooldown: db got 10.0.0.1 at 0 s, but it cools until 30 s
+    at 0 s: web got 10.0.0.1
+    at 0 s: web gave its address back
+    at 0 s: db got 10.0.0.1
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from vpcipam.errors import VpcIpamError
+from vpcipam.testing.contracts import (
+    AssignDenied,
+    AssignReturned,
+    ContractChecker,
+    ContractEvent,
+    Crashed,
+    EniLimits,
+    IpAddress,
+    RangeAdded,
+    RangeRemoved,
+    Restarted,
+    UnassignReturned,
+    Violation,
+)
+
+REFUSALS: tuple[type[Exception], ...] = (LookupError, ValueError, RuntimeError, OSError, VpcIpamError)
+"""The exceptions that mean "no", unless a caller names others. Others, such as TypeError, are faults of the allocator."""
+RANGE_ENI = "eni-0"
+"""The ENI of the ranges that an allocator has from the beginning."""
+
+
+class Allocator(Protocol):
+    """What the checker calls. Every method can be a coroutine function instead.
+
+    These methods are optional; the checker calls those that exist:
+
+    - `add_range(eni_id, cidr, now_ns)` gives the allocator a CIDR; `remove_range(cidr, now_ns)` takes it away, and its sandboxes with it.
+      Either can refuse.
+    - `restart(now_ns)` drops everything in memory, as a crash does, loads what is stored, and returns the address of each key.
+    - `stats(now_ns)` returns an object or a mapping with `assigned_count`.
+    - `take_events()` returns, once, the `ContractEvent`s about ENIs and ranges that the allocator caused by itself.
+    - `close()` is called at the end.
+    """
+
+    def assign(self, key: str, now_ns: int) -> object:
+        """Return an address for a sandbox, and the same address again for the same key. Return None, or raise, if there is none."""
+        ...
+
+    def unassign(self, key: str, now_ns: int) -> object:
+        """Take back the address of a sandbox. Its cooldown begins. For an unknown key, raise or do nothing."""
+        ...
+
+
+class ConformanceError(AssertionError):
+    """An allocator broke a promise.
+
+    Attributes:
+        violation: the promise; None if only the allocator's statistics are wrong.
+        program: the `Program` that shows it; None before a machine has added it.
+    """
+
+    def __init__(self, message: str, violation: Violation | None = None, program: Any = None) -> None:  # noqa: ANN401  # a Program, from a module that imports this one
+        super().__init__(message if program is None else f"{message}\n\n{program}")
+        self.message = message
+        self.violation = violation
+        self.program = program
+
+
+class Call(NamedTuple):
+    """One call of a program."""
+
+    method: str
+    arguments: tuple[str, ...]
+    now_ns: int
+    comment: str = ""
+
+    def __str__(self) -> str:
+        arguments = ", ".join([*map(repr, self.arguments), f"now_ns={self.now_ns}"])
+        return f"allocator.{self.method}({arguments})" + (f"  # {self.comment}" if self.comment else "")
+
+
+class CheckedAllocator:
+    """Calls an allocator, records each call, and raises a `ConformanceError` as soon as a promise is broken.
+
+    A refused call, and an `assign` that returns None, returns None.
+
+    Attributes:
+        allocator: the allocator itself.
+        checker: what is known about it.
+        calls: the calls so far.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[[], Any],
+        *,
+        cooldown_ns: int,
+        ranges: Iterable[str] = (),
+        limits: EniLimits | None = None,
+        cooldown_outlives_range: bool = False,
+        refusals: tuple[type[Exception], ...] = REFUSALS,
+    ) -> None:
+        """Create an allocator.
+
+        Args:
+            factory: returns a new `Allocator`.
+            cooldown_ns: the cooldown that the allocator promises.
+            ranges: the CIDRs that it starts with. With an `add_range`, they are added; without, they are only known to the checker.
+            limits: the most ENIs and slots.
+            cooldown_outlives_range: see `ContractChecker`.
+            refusals: the exceptions that mean "no".
+        """
+        self.checker = ContractChecker(cooldown_ns=cooldown_ns, limits=limits, cooldown_outlives_range=cooldown_outlives_range)
+        self.calls: list[Call] = []
+        self._refusals = refusals
+        self._runner: asyncio.Runner | None = None
+        self.allocator = self._finished(factory())
+        self._events()
+        for cidr in ranges:
+            if self.can("add_range"):
+                self._call("add_range", RANGE_ENI, cidr, now_ns=0)
+            self._observe(RangeAdded(0, RANGE_ENI, cidr))
+
+    def can(self, method: str) -> bool:
+        """Return whether the allocator has an optional method."""
+        return callable(getattr(self.allocator, method, None))
+
+    def assign(self, key: str, *, now_ns: int) -> IpAddress | None:
+        """Assign an address to a sandbox."""
+        refused, answer = self._record("assign", key, now_ns=now_ns)
+        if refused or answer is None:
+            self._observe(AssignDenied(now_ns, key))
+            return None
+        event = AssignReturned(now_ns, key, answer)
+        self._note(str(event.address))
+        self._observe(event)
+        return event.address
+
+    def unassign(self, key: str, *, now_ns: int) -> None:
+        """Take back the address of a sandbox."""
+        refused, _ = self._record("unassign", key, now_ns=now_ns)
+        if not refused:
+            self._observe(UnassignReturned(now_ns, key))
+
+    def add_range(self, eni_id: str, cidr: str, *, now_ns: int) -> None:
+        """Give the allocator a CIDR."""
+        refused, _ = self._record("add_range", eni_id, cidr, now_ns=now_ns)
+        if not refused:
+            self._observe(RangeAdded(now_ns, eni_id, cidr))
+
+    def remove_range(self, cidr: str, *, now_ns: int) -> None:
+        """Take a CIDR away, and the addresses of the sandboxes in it."""
+        refused, _ = self._record("remove_range", cidr, now_ns=now_ns)
+        if not refused:
+            self._observe(RangeRemoved(now_ns, cidr))
+
+    def restart(self, *, now_ns: int) -> None:
+        """Let the allocator crash and start again. It has to have its ranges again by itself."""
+        ranges = {} if self.can("take_events") else dict(self.checker.ranges)
+        self.calls.append(Call("restart", (), now_ns))
+        self._observe(Crashed(now_ns))
+        held = self._call("restart", now_ns=now_ns)
+        self._events()
+        for cidr, eni_id in ranges.items():
+            self._observe(RangeAdded(now_ns, eni_id, cidr))
+        self._observe(Restarted(now_ns, held))
+
+    def check_stats(self, *, now_ns: int) -> None:
+        """Compare the allocator's count of assigned addresses with the checker's."""
+        self.calls.append(Call("check_stats", (), now_ns))
+        stats = self._call("stats", now_ns=now_ns)
+        count = stats["assigned_count"] if isinstance(stats, Mapping) else stats.assigned_count
+        if count != len(self.checker.held):
+            raise ConformanceError(f"stats: assigned_count is {count}, but {len(self.checker.held)} sandboxes hold an address")
+
+    def close(self) -> None:
+        """End the allocator and, if it is asynchronous, its event loop."""
+        if self.can("close"):
+            self._call("close")
+        if self._runner is not None:
+            self._runner.close()
+
+    # --- calls ---
+
+    def _record(self, method: str, *arguments: str, now_ns: int) -> tuple[bool, Any]:
+        """Call a method as a line of the program; return whether it refused, and its answer."""
+        self.calls.append(Call(method, arguments, now_ns))
+        try:
+            answer = self._call(method, *arguments, now_ns=now_ns)
+        except self._refusals as refusal:
+            self._note(f"refused: {type(refusal).__name__}")
+            self._events()
+            return True, None
+        self._events()
+        return False, answer
+
+    def _note(self, comment: str) -> None:
+        self.calls[-1] = self.calls[-1]._replace(comment=comment)
+
+    def _call(self, method: str, *arguments: str, **time: int) -> Any:  # noqa: ANN401  # whatever the allocator returns
+        return self._finished(getattr(self.allocator, method)(*arguments, *time.values()))
+
+    def _finished(self, answer: Any) -> Any:  # noqa: ANN401
+        """Wait for an answer that is a coroutine."""
+        if not inspect.iscoroutine(answer):
+            return answer
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner.run(answer)
+
+    def _events(self) -> None:
+        """Take in what the allocator did by itself."""
+        if self.can("take_events"):
+            for event in self._call("take_events"):
+                self._observe(event)
+
+    def _observe(self, event: ContractEvent) -> None:
+        violation = self.checker.observe(event)
+        if violation is not None:
+            raise ConformanceError(str(violation), violation)

@@ -1,0 +1,105 @@
+"""A failing program: run it again, make it shorter, and write it as Python."""
+
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from vpcipam.testing.checked import Call, CheckedAllocator, ConformanceError
+from vpcipam.testing.contracts import EniLimits, Promise
+
+
+def _import(thing: object) -> tuple[str | None, str]:
+    """Return the line that imports something, None if there is no need to, and its name. A lambda, for one, is a gap to fill."""
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    if isinstance(thing, types.MethodType) or not isinstance(module, str) or not isinstance(name, str) or not name.isidentifier():
+        return "make_allocator = ...  # your factory", "make_allocator"
+    return (None if module in {"__main__", "builtins"} else f"from {module} import {name}"), name
+
+
+@attrs.frozen
+class Program:
+    """Calls of an allocator.
+
+    Attributes:
+        factory: returns the allocator.
+        options: the other arguments of `CheckedAllocator`.
+        calls: the calls, in their order.
+    """
+
+    factory: Callable[[], Any]
+    options: Mapping[str, Any]
+    calls: tuple[Call, ...]
+
+    def __str__(self) -> str:
+        """Return Python that runs by itself, and fails as the calls did."""
+        line, name = _import(self.factory)
+        imports = [line]
+        arguments = [name]
+        for option, value in self.options.items():
+            if option == "refusals":
+                found = [_import(each) for each in value]
+                imports += [each for each, _ in found]
+                arguments.append(f"refusals=({', '.join(each for _, each in found)},)")
+            else:
+                arguments.append(f"{option}={value!r}")
+                if isinstance(value, EniLimits):
+                    imports.append("from vpcipam.testing import EniLimits")
+        imports.append("from vpcipam.testing import CheckedAllocator")
+        lines = [*dict.fromkeys(filter(None, imports)), "", f"allocator = CheckedAllocator({', '.join(arguments)})", *map(str, self.calls)]
+        return "\n".join(lines) + "\n"
+
+    def run(self) -> "tuple[ConformanceError | None, Program]":
+        """Run the calls on a new allocator. Return the failure, None if there is none, and the program up to it, with its results."""
+        checked = CheckedAllocator(self.factory, **self.options)
+        error = None
+        try:
+            for call in self.calls:
+                getattr(checked, call.method)(*call.arguments, now_ns=call.now_ns)
+        except ConformanceError as broken:
+            error = broken
+        finally:
+            checked.close()
+        return error, attrs.evolve(self, calls=tuple(checked.calls))
+
+    def simpler(self) -> "Iterator[Program]":
+        """Yield programs to try instead, the simplest first."""
+        calls = self.calls
+        for size in (8, 4, 2, 1):
+            for start in range(len(calls) - size, -1, -1):
+                yield attrs.evolve(self, calls=calls[:start] + calls[start + size :])
+        for place in range(len(calls)):  # all later calls come earlier: at the time of the call before
+            earlier = calls[place].now_ns - (calls[place - 1].now_ns if place else 0)
+            if earlier:
+                moved = tuple(call._replace(now_ns=call.now_ns - earlier) for call in calls[place:])
+                yield attrs.evolve(self, calls=calls[:place] + moved)
+
+    def shortened(self) -> "Program":
+        """Remove calls, and time between them, as long as the program breaks the same promise, and number the sandboxes.
+
+        Complexity: O(n³) calls for a program of n, as a rule O(n²).
+        """
+        error, best = self.run()
+        if error is None:
+            return self  # the allocator answers differently each time
+
+        def is_as_bad(candidate: Program) -> "Program | None":
+            try:
+                found, program = candidate.run()
+            except Exception:  # noqa: BLE001  # another fault of the allocator
+                return None
+            return program if found is not None and _promise(found) == _promise(error) else None
+
+        while (found := next(filter(None, map(is_as_bad, best.simpler())), None)) is not None:
+            best = found
+        names: dict[str, str] = {}
+        for call in best.calls:
+            if call.method in {"assign", "unassign"}:
+                names.setdefault(call.arguments[0], f"pod-{len(names)}")
+        renamed = (call._replace(arguments=tuple(names.get(each, each) for each in call.arguments)) for call in best.calls)
+        return is_as_bad(attrs.evolve(best, calls=tuple(renamed))) or best
+
+
+def _promise(error: ConformanceError) -> Promise | None:
+    return error.violation.promise if error.violation is not None else None
