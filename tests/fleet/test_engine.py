@@ -7,6 +7,7 @@ import pytest
 from fleet_worlds import S, run_whole
 from hypothesis import given, settings
 
+from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError
 from vpcipam.fleet.engine import Fleet, simulate
@@ -151,6 +152,24 @@ def test_the_shortest_time_before_a_scale_down_lets_a_run_end():
     result = simulate(scenario)
     assert result.summary.calls["TerminateInstances"] == 2
     assert result.samples[-1].nodes == 1
+
+
+@pytest.mark.parametrize("end_s", range(36, 46))
+def test_an_empty_node_is_terminated_after_its_calls_to_ec2(end_s, monkeypatch):
+    slow = Latencies({"CreateNetworkInterface": Latency.fixed(20 * S)})
+    runs = [(f"p{number}", S, end_s * S) for number in range(10)]
+    scenario = fleet_of(runs, 120, minimum=0, maximum=3, boot_ns=30 * S, scale_down_after_ns=S, ec2=Ec2Behaviour(slow))
+    busy = []
+    terminate = Fleet._terminate
+
+    def watch(self, member, now_ns):
+        busy.append(member.node.busy_until(now_ns))
+        return terminate(self, member, now_ns)
+
+    monkeypatch.setattr(Fleet, "_terminate", watch)
+    assert simulate(scenario).samples[-1].nodes == 0
+    assert busy == [None] * len(busy)
+    assert busy
 
 
 def test_a_launch_refused_by_a_full_subnet_is_an_event():

@@ -147,6 +147,15 @@ def test_a_file_system_without_locks_is_refused(tmp_path):
         os.fstat(*opened)
 
 
+def test_a_thread_in_a_call_of_the_journal_cannot_begin_another_one(tmp_path):
+    lock = taken(tmp_path / "journal.lock")
+    with lock.threads, pytest.raises(JournalError, match="is in the middle of a call of this thread"):
+        _ = lock.threads
+    with lock.threads:  # it is free again
+        lock.require()
+    lock.release()
+
+
 def test_a_lock_released_in_a_child_names_the_parent(tmp_path):
     lock = taken(tmp_path / "ipam.json.lock")
     lock.require()
