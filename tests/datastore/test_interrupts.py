@@ -75,6 +75,7 @@ def test_the_lock_is_free_after_an_interrupt_at_any_point(call, journal):
     assert points > 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
 def test_the_lock_is_free_after_a_signal_at_a_random_moment(journal):
     def interrupt(*_):
@@ -87,7 +88,7 @@ def test_the_lock_is_free_after_a_signal_at_a_random_moment(journal):
             store = node(CIDRS, journal=journal and journal())
             try:
                 signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00002, 0.001))
-                for number in itertools.count():
+                for number in range(5_000):  # not for ever: an interrupt in a callback of the garbage collector is lost
                     call = chance.choice(list(CALLS.values()))
                     with contextlib.suppress(VpcIpamError):
                         store.assign(key("web"), 0)
