@@ -291,3 +291,19 @@ def test_modules_are_short():
 def test_the_package_has_few_entries():
     entries = {path.name for path in PACKAGE.iterdir() if path.suffix not in {".so", ".pyd", ".c", ".html"} and path.name != "__pycache__"}
     assert len(entries) <= MOST_ENTRIES
+
+
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp)
+
+
+@pytest.mark.parametrize("room", ["journal", "datastore", "node"])
+def test_no_lock_is_held_over_a_loop_in_the_same_function(room):
+    """In CPython 3.12 and 3.13, an interrupt at a loop's conditional jump backwards leaves a `with` without its `__exit__`."""
+    withs = [
+        (f"{path.name}:{node.lineno}", node)
+        for path in (PACKAGE / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.With) and any(ast.unparse(item.context_expr).endswith(("_lock", ".threads")) for item in node.items)
+    ]
+    assert withs
+    assert [where for where, node in withs for line in node.body if any(isinstance(each, LOOPS) for each in ast.walk(line))] == []

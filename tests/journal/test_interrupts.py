@@ -5,7 +5,6 @@ import faulthandler
 import gc
 import random
 import signal
-import sys
 import threading
 
 import pytest
@@ -17,10 +16,7 @@ from vpcipam.pool import USING_EXTENSION
 INTERRUPTS = 400
 
 # An interrupted open() leaves a file to the collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.skipif(sys.version_info >= (3, 13), reason="there an interrupt can come between taking a lock and the body of its `with`"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 class Interrupt(BaseException):

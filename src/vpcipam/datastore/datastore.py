@@ -193,7 +193,7 @@ class Datastore(Counts):
     def assignments(self) -> Iterator[tuple[SandboxKey, Assignment]]:
         """Iterate over the sandboxes and their assignments at the time of the call, ascending by address."""
         with self._lock:
-            return iter([(key, self._sandboxes.assignment(key)) for key, _ in self._sandboxes.items()])
+            return iter(self._sandboxes.assignments())
 
     def sole_pool(self) -> AddressPool[SandboxKey]:
         """Return the pool itself, for a single owner that assigns and unassigns there. That saves a simulation one call for each.

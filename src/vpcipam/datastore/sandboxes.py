@@ -90,6 +90,10 @@ class Sandboxes:
         """Return the sandboxes and their addresses, ascending by address."""
         return ((key, address) for key, address in self.pool.items() if isinstance(key, SandboxKey))
 
+    def assignments(self) -> list[tuple[SandboxKey, Assignment]]:
+        """Return the sandboxes and their assignments, ascending by address."""
+        return [(key, self.assignment(key)) for key, _ in self.items()]
+
     def is_free(self, address: int) -> bool:
         """Tell whether no sandbox holds an address."""
         return not isinstance(self.pool.key_of(address), SandboxKey)

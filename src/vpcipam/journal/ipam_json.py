@@ -144,18 +144,7 @@ class IpamJsonFile(Closing):
     def record_unassign(self, released: Released) -> None:
         """Record, all or none, that sandboxes gave their addresses back; see `Journal`. Complexity: O(sandboxes in the file)."""
         with self._lock.threads:
-            state = self._open_state()
-            check_released(released, state.entries)
-            if not released:
-                return
-            now_ns = max(each.released_ns or 0 for _, each in released)
-            gone = {key for key, _ in released}
-            held = {key: entry for key, entry in state.assigned.items() if key not in gone}
-            cooling = {each.address: each for each in state.cooling.values() if each.left_at(now_ns)}
-            cooling.update((each.address, each) for _, each in released if each.left_at(now_ns))
-            problems = _without_repeats(state.problems, {(key, each.address) for key, each in released})
-            self._write_beside(CooldownFile(cooling, state.released_cidrs))
-            self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
+            self._record_unassign(released)
 
     def record_released_cidrs(self, released: tuple[ReleasedCidr, ...], now_ns: int) -> None:
         """Record that a node is about to give CIDRs back; see `CidrJournal`. Complexity: O(cooling addresses)."""
@@ -174,6 +163,20 @@ class IpamJsonFile(Closing):
         """Release the lock, so that another process can open it; see `Journal`."""
         with self._lock.threads:
             self._lock.release()
+
+    def _record_unassign(self, released: Released) -> None:
+        state = self._open_state()
+        check_released(released, state.entries)
+        if not released:
+            return
+        now_ns = max(each.released_ns or 0 for _, each in released)
+        gone = {key for key, _ in released}
+        held = {key: entry for key, entry in state.assigned.items() if key not in gone}
+        cooling = {each.address: each for each in state.cooling.values() if each.left_at(now_ns)}
+        cooling.update((each.address, each) for _, each in released if each.left_at(now_ns))
+        problems = _without_repeats(state.problems, {(key, each.address) for key, each in released})
+        self._write_beside(CooldownFile(cooling, state.released_cidrs))
+        self._write_checkpoint(attrs.evolve(state, assigned=held, cooling=cooling, problems=problems))
 
     def _open_state(self) -> _State:
         self._lock.require()

@@ -65,7 +65,8 @@ class ProcessLock:
         """The lock between the threads of the process, for use in `with`.
 
         It is a lock in C, never a context manager written in Python: an interrupt could come between such a one's taking of a lock and the
-        body of the `with`, and the lock would stay taken.
+        body of the `with`, and the lock would stay taken. For the same reason the body has no loop of its own: in CPython 3.12 and 3.13, an
+        interrupt at a loop's conditional jump backwards leaves the `with` without releasing the lock.
 
         Raises:
             JournalError: this thread is in a call of the journal already, so a signal handler or a finalizer makes this one. To wait

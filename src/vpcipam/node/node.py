@@ -275,11 +275,14 @@ class Node(Pods):
         """
         with self._lock:
             self._require_not_started()
-            for held in self._read_journals(now_ns):
-                if held.assigned or held.cooling or held.problems:
-                    what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
-                    raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
+            self._require_empty_journals(now_ns)
             return self._start(now_ns, lambda _: ()).actions
+
+    def _require_empty_journals(self, now_ns: int) -> None:
+        for held in self._read_journals(now_ns):
+            if held.assigned or held.cooling or held.problems:
+                what = f"{len(held.assigned)} sandboxes, {len(held.cooling)} cooldowns and {len(held.problems)} entries to decide about"
+                raise NodeError(f"the journal of node {self.name} holds {what}: call restore(now_ns) instead of start")
 
     def restore(self, now_ns: int, *, gone: Iterable[SandboxKey] = (), trust_clock: bool = True) -> Restart:
         """Start again with what the journals hold: sandboxes keep their addresses, and cooldowns go on. See `Datastore.restore`.
