@@ -38,7 +38,7 @@ class _RefusingLock:
         self._error = error
         self._what = what
 
-    def acquire(self, blocking: bool = True) -> NoReturn:  # noqa: FBT001, FBT002
+    def acquire(self, blocking: bool = True) -> NoReturn:  # noqa: FBT001, FBT002  # as in threading
         """Refuse."""
         del blocking
         raise self._error(
@@ -66,9 +66,9 @@ _owners: "weakref.WeakKeyDictionary[LockOwner, tuple[type[VpcIpamError], str]]" 
 def _after_in_child() -> None:
     for owner, (error, what) in list(_owners.items()):
         if owner._lock.acquire(blocking=False):  # noqa: SLF001  # its owner has registered it
-            owner._lock.release()  # noqa: SLF001
+            owner._lock.release()  # noqa: SLF001  # likewise
         else:
-            owner._lock = _RefusingLock(error, what)  # noqa: SLF001
+            owner._lock = _RefusingLock(error, what)  # noqa: SLF001  # likewise
 
 
 os.register_at_fork(after_in_child=_after_in_child)

@@ -14,8 +14,7 @@ from vpcipam.node.calls import SET_UP_BACKOFF, Backoff, Calls
 from vpcipam.node.interfaces import attachment_of, is_primary, is_trunk, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
-from vpcipam.node.released_cidrs import ReleasedCidrs
-from vpcipam.node.returned_cidrs import ReturnedCidrs
+from vpcipam.node.released_cidrs import CidrsToConfirm, ReleasedCidrs
 from vpcipam.node.view import add_eni
 from vpcipam.quarantine import Quarantined
 from vpcipam.settings import Settings
@@ -70,7 +69,7 @@ class Card:
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
-    _returned: ReturnedCidrs = attrs.field(init=False, factory=ReturnedCidrs)
+    _to_confirm: CidrsToConfirm = attrs.field(init=False, factory=CidrsToConfirm)
 
     @property
     def index(self) -> int:
@@ -175,7 +174,7 @@ class Card:
         except Ec2Error as refusal:
             error = str(refusal)
         self.released.add(cidrs, calls.now_ns)
-        self._returned.note_released(cidrs, calls.now_ns)
+        self._to_confirm.note_released(cidrs, calls.now_ns)
         return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
     def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
@@ -274,17 +273,17 @@ class Card:
     @property
     def has_unconfirmed_cidrs(self) -> bool:
         """Tell whether a CIDR came back that the card had released. A reconcile confirms it with EC2, once the 60 s are over."""
-        return self._returned.pending
+        return self._to_confirm.pending
 
     def unconfirmed_cidrs(self, now_ns: int) -> dict[str, set[str]]:
         """The CIDRs by ENI that came back and that a reconcile confirms now: metadata that shows them may be stale."""
-        due = self._returned.due(now_ns)
+        due = self._to_confirm.due(now_ns)
         by_eni = {eni_id: due.intersection(self.datastore.cidrs(eni_id)) for eni_id in self.datastore.eni_ids} if due else {}
         return {eni_id: cidrs for eni_id, cidrs in by_eni.items() if cidrs}
 
     def note_confirmed(self, now_ns: int) -> None:
         """Note that a reconcile has confirmed what came back."""
-        self._returned.note_confirmed(now_ns)
+        self._to_confirm.note_confirmed(now_ns)
 
     def apply(self, difference: Differences, reason: str, now_ns: int) -> list[Action]:
         """Bring the datastore in line with what is attached. It drops old ENIs and CIDRs first, so that they can't block new ones."""
@@ -319,7 +318,7 @@ class Card:
         """Add those CIDRs of an ENI that the datastore does not have yet."""
         known = set(self.datastore.cidrs(eni_id))
         new = tuple(cidr for cidr in cidrs if cidr not in known)
-        self._returned.note_added(new)
+        self._to_confirm.note_added(new)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
         for cidr in new:

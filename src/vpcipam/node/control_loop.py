@@ -360,7 +360,7 @@ class ControlLoop:
         instance_id = self._provisioner.instance_id
         shown = self.ec2.instance_metadata(instance_id, now_ns=now_ns)
         differ = any(card.differences(self.membership.shown(shown, card.index), now_ns) for card in self.cards)
-        agree = not differ and not self.membership.is_gone(shown) and self._confirm_returned_cidrs(calls, now_ns)
+        agree = not differ and not self.membership.is_gone(shown) and self._confirm_cidrs(calls, now_ns)
         confirmed = () if agree else self._read_attached(instance_id, calls)
         for card in self.cards:
             card.note_confirmed(now_ns)
@@ -374,7 +374,7 @@ class ControlLoop:
             for action in self._apply(card, self.membership.managed(confirmed, card.index, instance_id), calls, now_ns)
         ]
 
-    def _confirm_returned_cidrs(self, calls: Calls, now_ns: int) -> bool:
+    def _confirm_cidrs(self, calls: Calls, now_ns: int) -> bool:
         """Ask EC2 about each ENI to which a CIDR came back that the node had released (ipamd: verifyAndAddIPsToDatastore)."""
         unconfirmed = (pair for card in self.cards for pair in card.unconfirmed_cidrs(now_ns).items())
         return all(self._provisioner.shows(eni_id, cidrs, calls) for eni_id, cidrs in unconfirmed)

@@ -51,6 +51,38 @@ class ReleasedCidrs:
         return self._until_ns.keys()
 
 
+class CidrsToConfirm:
+    """The released CIDRs that EC2 gave to the card again, until a reconcile has confirmed them (ipamd: verifyAndAddIPsToDatastore)."""
+
+    def __init__(self) -> None:
+        self._due_ns: dict[str, int] = {}  # released CIDR: from when on it can be confirmed
+        self._added_again: set[str] = set()
+
+    def note_released(self, cidrs: Collection[str], now_ns: int) -> None:
+        """Note that CIDRs are released."""
+        self._due_ns |= dict.fromkeys(cidrs, now_ns + RELEASED_CIDR_MEMORY_NS)
+        self._added_again.difference_update(cidrs)
+
+    def note_added(self, cidrs: Collection[str]) -> None:
+        """Note that the datastore has CIDRs that it may have had before."""
+        self._added_again.update(cidr for cidr in cidrs if cidr in self._due_ns)
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether there is a CIDR to confirm, now or later."""
+        return bool(self._added_again)
+
+    def due(self, now_ns: int) -> set[str]:
+        """The CIDRs to confirm now: metadata that showed them earlier could be older than their release."""
+        return {cidr for cidr in self._added_again if self._due_ns[cidr] <= now_ns}
+
+    def note_confirmed(self, now_ns: int) -> None:
+        """Forget the CIDRs that are due."""
+        for cidr in self.due(now_ns):
+            self._added_again.remove(cidr)
+            del self._due_ns[cidr]
+
+
 def _contains(cidr: Cidr, address: str) -> bool:
     try:
         return parse_address(address, cidr.version) in cidr
