@@ -83,7 +83,7 @@ def test_a_datastore_that_does_less_than_promised_is_found():
         def remove_range(self, cidr, now_ns):
             """Keep it."""
 
-    options = {"ranges": [f"10.0.0.{last}/32" for last in range(2)], "more_ranges": (), "seed": 0}
+    options = {"ranges": [f"10.0.0.{last}/32" for last in range(2)], "more_ranges": (), "seed": 0, "max_examples": 300, "step_count": 50}
     assert fails(WithoutJournal, **options).violation.promise is Promise.DURABILITY
     assert fails(WithOldRanges, **options).violation.promise is Promise.OWN_RANGE
     assert fails(store, cooldown_ns=30_000_000_001, **options).violation.promise is Promise.COOLDOWN
