@@ -4,7 +4,8 @@ import pytest
 from recordings import MINUTE, fleet, result_of, subnet
 
 from vpcipam.address import Cidr, parse_address
-from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
+from vpcipam.fleet.ec2_samples import sample_subnets
+from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.scenario import Scenario
 
 TEXT = """

@@ -1,12 +1,11 @@
 """EC2 at the start of a scenario: the VPC, the subnets, and their occupied addresses."""
 
-from collections.abc import Mapping
 from random import Random
 
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.subnet_rules import reserved_addresses
-from vpcipam.fleet.metrics import Recorder, SubnetSample
+from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
 
@@ -24,15 +23,6 @@ def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
         for each in spec.reservations:
             ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
     return ec2, subnet_ids
-
-
-def sample_subnets(ec2: Ec2Model, subnet_ids: Mapping[str, str]) -> dict[str, SubnetSample]:
-    """Count what is taken and free in each subnet."""
-    samples = {}
-    for name, subnet_id in subnet_ids.items():
-        space = ec2.subnet_space(subnet_id)
-        samples[name] = SubnetSample(space.taken, space.free, space.reserved, space.largest_free, space.free_prefix_count, space.stranded)
-    return samples
 
 
 def make_recorder(scenario: Scenario) -> Recorder:

@@ -13,7 +13,8 @@ from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
-from vpcipam.fleet.ec2_setup import make_recorder, sample_subnets, set_up_ec2
+from vpcipam.fleet.ec2_samples import Ec2Sampler
+from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
@@ -29,8 +30,6 @@ Progress = Callable[[int, int], None]
 
 EVENTS_PER_WINDOW = 128
 """About how many events `Fleet.run` handles between two yields."""
-STRIP_COUNT = 96
-"""How many times a run records the free addresses of each subnet, /28 by /28."""
 _LAUNCH_RETRY_NS = MINUTE_NS
 _START_RETRY_NS = 10 * NS_PER_S
 _SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the Kubernetes cluster autoscaler looks at nodes this often (its --scan-interval)
@@ -83,7 +82,8 @@ class Fleet:
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
         self._live_counts = [0 for _ in scenario.groups]
         self._made_counts = [0 for _ in scenario.groups]
-        self._booting_room = self._launch_again_ns = 0
+        self._booting_room = 0
+        self._launch_again_ns = 0
         self._by_name: dict[str, Member] = {}
         self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
@@ -91,9 +91,16 @@ class Fleet:
         self._recorder = make_recorder(scenario)
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
-        self._handlers = {START: self._start, READY: self._ready, WAKE: self._wake, RETRY: self._retry}
-        self._handlers |= {SCALE_DOWN: self._scale_down, SAMPLE: self._sample}
+        self._handlers = {
+            START: self._start,
+            READY: self._ready,
+            WAKE: self._wake,
+            RETRY: self._retry,
+            SCALE_DOWN: self._scale_down,
+            SAMPLE: self._sample,
+        }
         self._set_up_nodes()
+        self._ec2_sampler = Ec2Sampler(self.ec2, self.subnet_ids, scenario)
 
     def _set_up_nodes(self) -> None:
         """Start the initial nodes and fill their pools, instantly and without counting the calls."""
@@ -103,9 +110,7 @@ class Fleet:
                     self._start(len(self.members) - 1, 0)
                     if (member := self.members[-1]).node.asks_for_trunk(0):
                         self._after_tick(member, member.node.reconcile(0), 0)
-        ec2 = self.ec2
-        self._calls_before = ec2.call_counts
-        ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
+        self.ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -127,7 +132,8 @@ class Fleet:
 
     def handle(self, event: Event) -> None:
         """Handle an event of a node, or of the fleet."""
-        self._handlers[event[1]](event[2], event[0])
+        time_ns, kind, number = event
+        self._handlers[kind](number, time_ns)
 
     def _push(self, time_ns: int, kind: int, number: int) -> None:
         """Schedule an event. It must not come before the current one."""
@@ -448,7 +454,6 @@ class Fleet:
 
     def _sample(self, number: int, now_ns: int) -> None:
         """Record a sample, and schedule the next one."""
-        ec2 = self.ec2
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
@@ -465,17 +470,10 @@ class Fleet:
             enis=self.eni_count,
             prefixes=self.prefix_count,
         )
-        counts = {action: count - self._calls_before.get(action, 0) for action, count in ec2.call_counts.items()}
-        calls = {action: count for action, count in counts.items() if count}
-        self._recorder.sample(sample, sample_subnets(ec2, self.subnet_ids), calls, ec2.throttled_counts)
-        duration_ns, sample_ns = self.scenario.duration_ns, self.scenario.sample_ns
-        strip_ns = max(1, duration_ns // STRIP_COUNT)
-        if now_ns // strip_ns != (now_ns - sample_ns) // strip_ns or now_ns == duration_ns:
-            for name, subnet_id in self.subnet_ids.items():
-                self._recorder.strip(now_ns, name, ec2.subnet_strip(subnet_id))
+        self._ec2_sampler.record(self._recorder, sample)
         self._scale_up(now_ns)
-        if now_ns + sample_ns < duration_ns:
-            self._push(now_ns + sample_ns, SAMPLE, number)
+        if now_ns + self.scenario.sample_ns < self.scenario.duration_ns:
+            self._push(now_ns + self.scenario.sample_ns, SAMPLE, number)
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
