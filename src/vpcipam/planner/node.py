@@ -140,9 +140,7 @@ class NodePlan:
     @property
     def cluster(self) -> dict[str, Any]:
         """The figures of all nodes together."""
-        names = ("pods", "pods_assigned", "pods_waiting", "eni_count", "total_ips", "assigned_ips", "available_ips", "prefix_count")
-        branch = ("branch_pods", "branch_pods_assigned", "branch_pods_waiting")
-        sums = {name: self.nodes * getattr(self, name) for name in (*names, "free_prefix_count", "subnet_ips", *branch)}
+        sums = {name: self.nodes * getattr(self, name) for name in _SUMMED_NAMES}
         return {"nodes": self.nodes, **sums, "ec2_calls": {action: self.nodes * count for action, count in self.ec2_calls.items()}}
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,26 +154,45 @@ class NodePlan:
         return document | ({"cluster": self.cluster} if self.nodes > 1 else {})
 
 
+_SUMMED_NAMES = (
+    "pods",
+    "pods_assigned",
+    "pods_waiting",
+    "eni_count",
+    "total_ips",
+    "assigned_ips",
+    "available_ips",
+    "prefix_count",
+    "free_prefix_count",
+    "subnet_ips",
+    "branch_pods",
+    "branch_pods_assigned",
+    "branch_pods_waiting",
+)
 _DOCUMENT_NAMES = (
-    *("instance_type", "mode", "pods", "pods_assigned", "pods_waiting", "max_pods", "max_pods_by"),
-    *(
-        "pod_limit",
-        "limit_reason",
-        "waiting_reason",
-        "branch_pods",
-        "branch_pods_assigned",
-        "branch_pods_waiting",
-        "branch_waiting_reason",
-        "settled",
-        "eni_count",
-        "enis",
-        "total_ips",
-        "assigned_ips",
-        "available_ips",
-        "prefix_count",
-        "free_prefix_count",
-        "subnet_ips",
-    ),
+    "instance_type",
+    "mode",
+    "pods",
+    "pods_assigned",
+    "pods_waiting",
+    "max_pods",
+    "max_pods_by",
+    "pod_limit",
+    "limit_reason",
+    "waiting_reason",
+    "branch_pods",
+    "branch_pods_assigned",
+    "branch_pods_waiting",
+    "branch_waiting_reason",
+    "settled",
+    "eni_count",
+    "enis",
+    "total_ips",
+    "assigned_ips",
+    "available_ips",
+    "prefix_count",
+    "free_prefix_count",
+    "subnet_ips",
 )
 
 
