@@ -21,13 +21,13 @@ WARM_IP_TARGET = ["00", 0]
 NEVER = [
     ("AWS_VPC_K8S_PLUGIN_LOG_FILE: stdout", "it is 'stdout'"),
     ("AWS_VPC_K8S_CNI_VETHPREFIX: toolong", "'toolong' is longer than 4 bytes"),
-    ('IP_COOLDOWN_PERIOD: "30s"', "'30s' is no whole number"),
+    ('IP_COOLDOWN_PERIOD: "30s"', "'30s' is not a whole number of up to 64 bits"),
     ('AWS_VPC_ENI_MTU: "100"', "'100' is not from 576 to 9001"),
     (
         '{ENABLE_PREFIX_DELEGATION: "true", WARM_PREFIX_TARGET: "0"}',
         "none of WARM_PREFIX_TARGET, WARM_IP_TARGET, MINIMUM_IP_TARGET is above 0",
     ),
-    ("{ENABLE_POD_ENI: true, POD_SECURITY_GROUP_ENFORCING_MODE: Strict}", "'Strict' is no mode, with ENABLE_POD_ENI on"),
+    ("{ENABLE_POD_ENI: true, POD_SECURITY_GROUP_ENFORCING_MODE: Strict}", "'Strict' is not a mode, with ENABLE_POD_ENI on"),
 ]
 
 

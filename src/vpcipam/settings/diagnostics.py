@@ -69,7 +69,7 @@ def diagnose_name(name: str) -> Diagnostic | None:
 
 def _diagnose_text(variable: Variable, text: str) -> Diagnostic | None:
     if variable.name == "NETWORK_POLICY_ENFORCING_MODE" and text.lower() not in _POLICY_MODES:
-        return never_starts(variable.name, "ipamd", f"{shorten(text)} is no mode", f"use one of {', '.join(_POLICY_MODES)}")
+        return never_starts(variable.name, "ipamd", f"{shorten(text)} is not a mode", f"use one of {', '.join(_POLICY_MODES)}")
     if variable.parse(text) is not None or text == variable.default:
         return None
     if variable.kind == "int" and (parse_int(text) or 0) > variable.maximum:

@@ -48,7 +48,7 @@ def _security_group_mode(texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     name = "POD_SECURITY_GROUP_ENFORCING_MODE"
     mode = texts.get(name, "strict")
     if _is_on(texts, "ENABLE_POD_ENI") and mode not in _SECURITY_GROUP_MODES:
-        yield _refusal(name, f"{shorten(mode)} is no mode, with ENABLE_POD_ENI on", "write strict or standard; case counts")
+        yield _refusal(name, f"{shorten(mode)} is not a mode, with ENABLE_POD_ENI on", "write strict or standard; case counts")
 
 
 def _cooldown(texts: Mapping[str, str]) -> Iterator[Diagnostic]:
@@ -57,7 +57,7 @@ def _cooldown(texts: Mapping[str, str]) -> Iterator[Diagnostic]:
         return
     seconds = parse_int(texts[name])
     if seconds is None or seconds < 0:
-        what = "is no whole number" if seconds is None else "is negative"
+        what = "is not a whole number of up to 64 bits" if seconds is None else "is negative"
         yield _refusal(name, f"{shorten(texts[name])} {what}", "write the seconds, digits alone, such as 30")
 
 
@@ -68,7 +68,11 @@ def _mtu(texts: Mapping[str, str], name: str) -> Iterator[Diagnostic]:
     minimum = _MTU_MIN_IPV6 if ipv6 else _MTU_MIN_IPV4
     mtu = parse_int(texts[name])
     if mtu is None or not minimum <= mtu <= _MTU_MAX:
-        what = "is no whole number" if mtu is None else f"is not from {minimum} to {_MTU_MAX}" + (", with IPv6" if ipv6 else "")
+        what = (
+            "is not a whole number of up to 64 bits"
+            if mtu is None
+            else f"is not from {minimum} to {_MTU_MAX}" + (", with IPv6" if ipv6 else "")
+        )
         yield _refusal(name, f"{shorten(texts[name])} {what}", f"write a number from {minimum} to {_MTU_MAX}, or leave it out")
 
 
