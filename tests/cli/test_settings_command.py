@@ -202,10 +202,10 @@ def test_a_file_as_shipped_differs_in_nothing(cli):
 @pytest.mark.parametrize(
     ("env", "meaning"),
     [
-        ("{}", "A node keeps as many addresses free as 1 ENI can hold. A released address rests for 30 s."),
+        ("{}", "A node keeps as many addresses free as 1 ENI can hold. A released address cools for 30 s."),
         ("{WARM_ENI_TARGET: 2, MAX_ENI: 3}", "A node keeps as many addresses free as 2 ENIs can hold. It has at most 3 ENIs."),
         ("{WARM_ENI_TARGET: 0}", "A node asks EC2 for addresses when its last free one is taken."),
-        ("{WARM_IP_TARGET: 1, IP_COOLDOWN_PERIOD: 60}", "A node keeps 1 address free. A released address rests for 60 s."),
+        ("{WARM_IP_TARGET: 1, IP_COOLDOWN_PERIOD: 60}", "A node keeps 1 address free. A released address cools for 60 s."),
         ("{WARM_IP_TARGET: 5, MINIMUM_IP_TARGET: 1000}", "A node keeps 5 addresses free, and has at least 1,000 in total."),
         ("{MINIMUM_IP_TARGET: 10}", "A node has at least 10 addresses in total, and keeps none free beyond them."),
         ("{ENABLE_PREFIX_DELEGATION: true}", "A node keeps 16 addresses free: as many as 1 /28 prefix."),

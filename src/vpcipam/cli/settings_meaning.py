@@ -32,7 +32,7 @@ def meaning_of(settings: Settings, mode: AddressMode | None, limits: InstanceLim
     """Describe a node with these settings. `mode` is None if the node would never become ready."""
     if mode is None:
         return Meaning("The node never becomes ready, so no pod runs. The errors below say why.", None)
-    sentences = [_keeps(settings, mode), *_limits(settings, mode), f"A released address rests for {settings.ip_cooldown_period_s} s."]
+    sentences = [_keeps(settings, mode), *_limits(settings, mode), f"A released address cools for {settings.ip_cooldown_period_s} s."]
     if limits is None:
         return Meaning(" ".join(sentences), None)
     try:

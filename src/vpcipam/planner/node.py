@@ -343,7 +343,7 @@ class _Run:
     def _why_waiting(self) -> str:
         pod_limit, limit_reason = _pod_limit(self._node, self._now_ns)
         if self._pods >= pod_limit:
-            return f"the node runs at most {pod_limit} pods with a VPC address: {limit_reason}"
+            return f"the node runs at most {counted(pod_limit, 'pod')} with a VPC address: {limit_reason}"
         settings = self._node.settings
         if name := settings.provisioning_disabled_by:
             return f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
