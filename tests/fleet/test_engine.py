@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import NodeError
+from vpcipam.fleet.autoscaler import Autoscaler
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.ledger import NEVER_NS
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
@@ -160,13 +161,13 @@ def test_an_empty_node_is_terminated_after_its_calls_to_ec2(end_s, monkeypatch):
     runs = [(f"p{number}", S, end_s * S) for number in range(10)]
     scenario = fleet_of(runs, 120, minimum=0, maximum=3, boot_ns=30 * S, scale_down_after_ns=S, ec2=Ec2Behaviour(slow))
     busy = []
-    terminate = Fleet._terminate
+    terminate = Autoscaler.terminate
 
     def watch(self, member, now_ns):
         busy.append(member.node.busy_until(now_ns))
         return terminate(self, member, now_ns)
 
-    monkeypatch.setattr(Fleet, "_terminate", watch)
+    monkeypatch.setattr(Autoscaler, "terminate", watch)
     assert simulate(scenario).samples[-1].nodes == 0
     assert busy == [None] * len(busy)
     assert busy
@@ -204,7 +205,7 @@ def test_a_pod_bound_to_a_node_runs_there_or_is_rejected():
 def test_a_pod_bound_to_a_node_waits_until_it_is_ready():
     class Late(Fleet):
         def _set_up_nodes(self):
-            self._launch(0, 0, boots=True)
+            self._launch(0, 0)
 
     fleet = Late(fleet_of([("a", S, None, "g-0000"), ("b", S, 3 * S, "g-0000")], 60, boot_ns=20 * S))
     for _ in fleet.run():
@@ -231,8 +232,8 @@ def test_the_pods_of_a_trace_run_at_its_times():
 def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
     class Late(Fleet):
         def _set_up_nodes(self):
-            self._launch(0, 0, boots=True)
-            self._launch(0, 5 * S, boots=True)
+            self._launch(0, 0)
+            self._launch(0, 5 * S)
 
     runs = [("other", S, None, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
     fleet = Late(fleet_of(runs, 60, count=2, boot_ns=20 * S, max_pods=11))

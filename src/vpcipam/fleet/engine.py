@@ -8,20 +8,19 @@ again, empty nodes go, and a sample is taken.
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
-from vpcipam._chance import seed_of_member
-from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
+from vpcipam._units import NS_PER_S, S_PER_HOUR
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.fleet.autoscaler import Autoscaler
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
-from vpcipam.fleet.scenario import Scenario, node_name
+from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
-from vpcipam.node import Node
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -30,13 +29,11 @@ Progress = Callable[[int, int], None]
 
 EVENTS_PER_WINDOW = 128
 """About how many events `Fleet.run` handles between two yields."""
-_LAUNCH_RETRY_NS = MINUTE_NS
 _START_RETRY_NS = 10 * NS_PER_S
-_SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the Kubernetes cluster autoscaler looks at nodes this often (its --scan-interval)
 
 # Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
 START, READY, WAKE = range(DELETE)
-RETRY, SCALE_DOWN, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 5)
+RETRY, SCALE_DOWN, SCALE_UP, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 6)
 
 
 def simulate(
@@ -74,21 +71,19 @@ class Fleet:
         self.scenario = scenario
         self.ec2, self.subnet_ids = set_up_ec2(scenario)
         self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
-        self.members: list[Member] = []
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
-        self._live_counts = [0 for _ in scenario.groups]
-        self._made_counts = [0 for _ in scenario.groups]
-        self._booting_room = 0
-        self._launch_again_ns = 0
-        self._by_name: dict[str, Member] = {}
         self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
+        self._autoscaler = Autoscaler(
+            scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
+        )
+        self.members = self._autoscaler.members
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -97,6 +92,7 @@ class Fleet:
             WAKE: self._wake,
             RETRY: self._retry,
             SCALE_DOWN: self._scale_down,
+            SCALE_UP: self._scale_up,
             SAMPLE: self._sample,
         }
         self._set_up_nodes()
@@ -106,9 +102,10 @@ class Fleet:
         """Start the initial nodes and fill their pools, instantly and without counting the calls."""
         for number, group in enumerate(self.scenario.groups):
             for _ in range(group.count):
-                if self._launch(number, 0, boots=False):
-                    self._start(len(self.members) - 1, 0)
-                    if (member := self.members[-1]).node.asks_for_trunk(0):
+                member = self._autoscaler.launch(number, 0)
+                if member is not None:
+                    self._start(member.number, 0)
+                    if member.node.asks_for_trunk(0):
                         self._after_tick(member, member.node.reconcile(0), 0)
         self.ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
 
@@ -162,13 +159,13 @@ class Fleet:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)
         if not member.pod_count:
-            self._plan_scale_down(member, now_ns)
+            self._autoscaler.plan_scale_down(member, now_ns)
 
     # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
     def bind(self, name: str) -> Member | None:
         """Bind a pod to the node called `name`. Return None if the node does not exist yet, is gone, is not ready or is full."""
-        member = self._by_name.get(name)
+        member = self._autoscaler.by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
             return None
         self._scheduler.move(member, member.pod_count + 1)
@@ -178,9 +175,9 @@ class Fleet:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
         if name is None:
             self.ledger.pending[number] = now_ns
-            self._scale_up(now_ns)
+            self._scale_up(0, now_ns)
             return
-        member = self._by_name.get(name)
+        member = self._autoscaler.by_name.get(name)
         if member is None or member.gone or member.ready:
             self._rejected.add(number)
             self.refused_count += 1
@@ -328,45 +325,16 @@ class Fleet:
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
-    # --- launches and terminations ----------------------------------------------------------------------------------------------
+    # --- nodes that come and go ------------------------------------------------------------------------------------------------
 
-    def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
-        """Launch an instance; its ipamd starts when the instance has booted. Return whether EC2 launched it."""
-        group = self.scenario.groups[group_number]
-        count = self._made_counts[group_number]
-        subnet_id = self.subnet_ids[group.subnets[count % len(group.subnets)]]
-        ec2 = self.ec2
-        try:
-            instance = ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
-        except Ec2Error as error:
-            self._recorder.event(now_ns, group.name, f"EC2 launches no node: {error}")
-            return False
-        name = node_name(group.name, count)
-        node = Node(
-            group.instance_type,
-            group.settings,
-            ec2,
-            subnet_id=subnet_id,
-            instance_id=instance.instance_id,
-            pod_subnet_id=None if group.pod_subnet is None else self.subnet_ids[group.pod_subnet],
-            max_pods=group.max_pods,
-            max_pods_by=group.max_pods_by,
-            name=name,
-            placement=group.placement,
-            seed=seed_of_member(self.scenario.seed, len(self.members)),
-            cooldown_aware_targets=group.cooldown_aware_targets,
-            hold_cooling_cidrs=group.hold_cooling_cidrs,
-            policy=group.policy,
-        )
-        member = Member(len(self.members), name, group, node)
-        self.members.append(member)
-        self._by_name[name] = member
-        self._made_counts[group_number] += 1
-        self._live_counts[group_number] += 1
-        self._booting_room += member.room
-        if boots:
-            self._push(now_ns + max(group.boot_ns, 1), START, member.number)
-        return True
+    def _launch(self, group_number: int, now_ns: int) -> None:
+        """Launch a node; its ipamd starts when the instance has booted."""
+        member = self._autoscaler.launch(group_number, now_ns)
+        if member is not None:
+            self._boot(member, now_ns)
+
+    def _boot(self, member: Member, now_ns: int) -> None:
+        self._push(now_ns + max(member.group.boot_ns, 1), START, member.number)
 
     def _start(self, number: int, now_ns: int) -> None:
         """Start a node's ipamd, then attach the trunk ENI that it asks for; try again later what EC2 refuses."""
@@ -386,64 +354,34 @@ class Fleet:
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""
         member = self.members[number]
-        self._booting_room -= member.room
+        self._autoscaler.booting_room -= member.room
         member.ready = True
         self._scheduler.add(member)
         if self._early:
             self._place_early(member, now_ns)
         self._place_pending(now_ns)
         if not member.pod_count:
-            self._plan_scale_down(member, now_ns)
+            self._autoscaler.plan_scale_down(member, now_ns)
 
-    def _scale_up(self, now_ns: int) -> None:
-        """Launch nodes for the pending pods that no node, booting or ready, has room for."""
-        while len(self.ledger.pending) > self._booting_room and now_ns >= self._launch_again_ns:
-            for number, group in enumerate(self.scenario.groups):
-                if self._live_counts[number] < group.max_count and group.pods_per_node:
-                    break
-            else:
-                return
-            if not self._launch(number, now_ns, boots=True):
-                self._launch_again_ns = now_ns + _LAUNCH_RETRY_NS
-
-    def _plan_scale_down(self, member: Member, now_ns: int) -> None:
-        if member.group.min_count < member.group.max_count:
-            member.scale_down_ns = now_ns + member.group.scale_down_after_ns
-            self._push(member.scale_down_ns, SCALE_DOWN, member.number)
+    def _scale_up(self, number: int, now_ns: int) -> None:
+        """Launch nodes for pending pods."""
+        del number
+        for member in self._autoscaler.scale_up(len(self.ledger.pending), now_ns):
+            self._boot(member, now_ns)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
-        """Terminate a node that has been empty for long enough, if its group may shrink."""
-        member = self.members[number]
-        place = self.scenario.groups.index(member.group)
-        if member.scale_down_ns != now_ns or member.pod_count:
-            return
-        busy_ns = member.node.busy_until(now_ns)
-        if self._live_counts[place] <= member.group.min_count:
-            member.scale_down_ns = now_ns + max(member.group.scale_down_after_ns, _SCALE_DOWN_INTERVAL_NS)
-        elif busy_ns is not None:
-            member.scale_down_ns = busy_ns
-        elif self._terminate(member, now_ns):
-            self._live_counts[place] -= 1
-            return
-        else:
-            member.scale_down_ns = now_ns + _SCALE_DOWN_INTERVAL_NS
-        self._push(member.scale_down_ns, SCALE_DOWN, number)
+        """Terminate a node if it is empty."""
+        member = self._autoscaler.scale_down(number, now_ns)
+        if member is not None:
+            self.address_count -= member.address_count
+            self.eni_count -= member.eni_count
+            self.prefix_count -= member.prefix_count
 
-    def _terminate(self, member: Member, now_ns: int) -> bool:
-        """Terminate a node. Return whether EC2 did so."""
-        instance_id = member.node.instance_id
-        assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
-        try:
-            self.ec2.terminate_instance(instance_id, now_ns=now_ns)
-        except Ec2Error:
-            return False
-        self._scheduler.remove(member)
-        self.address_count -= member.address_count
-        self.eni_count -= member.eni_count
-        self.prefix_count -= member.prefix_count
-        member.wake_ns = member.scale_down_ns = NEVER_NS
-        member.gone = True
-        return True
+    def _wake_autoscaler(self, time_ns: int, number: int | None) -> None:
+        if number is None:
+            self._push(time_ns, SCALE_UP, 0)
+        else:
+            self._push(time_ns, SCALE_DOWN, number)
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
@@ -457,7 +395,7 @@ class Fleet:
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
-            nodes=sum(self._live_counts),
+            nodes=sum(self._autoscaler.live_counts),
             pods_running=running,
             pods_waiting=self.waiting_count,
             pods_pending=self.pending_count,
@@ -471,7 +409,6 @@ class Fleet:
             prefixes=self.prefix_count,
         )
         self._ec2_sampler.record(self._recorder, sample)
-        self._scale_up(now_ns)
         if now_ns + self.scenario.sample_ns < self.scenario.duration_ns:
             self._push(now_ns + self.scenario.sample_ns, SAMPLE, number)
 
