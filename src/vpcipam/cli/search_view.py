@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 from vpcipam._units import counted, span
 from vpcipam.fleet.sweep import SweepResult
 from vpcipam.fleet.tune import TuneResult
+from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Cell, Page
 
 _WAIT = "99 % wait"
+_UNSERVED = "unserved"
 _FIGURES = {
     "addresses": "addresses_peak",
     "mean": "addresses_mean",
@@ -33,12 +35,21 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
             rows.append([*row, trial.error or ""])
             continue
         figures = [f"{getattr(trial.summary, each):,}" for each in _FIGURES.values()]
-        rows.append([*row, *figures, f"{sum(trial.summary.calls.values()):,}", span(trial.summary.to_start.p99_ns)])
-    numbers = [*_FIGURES, "calls", _WAIT]
+        rows.append(
+            [
+                *row,
+                *figures,
+                f"{sum(trial.summary.calls.values()):,}",
+                wait_text(trial.summary.to_start.p99_ns),
+                f"{trial.summary.pods_unserved:,}",
+            ]
+        )
+    numbers = [*_FIGURES, "calls", _WAIT, _UNSERVED]
     page.table([*heads, *numbers], rows, numbers=numbers, fold=heads)
     page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")
     page.line("in subnets: the most taken, with primary IPs and other users", "dim")
     page.line("calls: to EC2 in all; worst min: the most in a minute", "dim")
+    page.line("unserved: pods that never had an address; their waits count as longer than all others", "dim")
 
 
 def _as_toml(value: object) -> str:
@@ -66,14 +77,17 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
         (
             *(each.settings[name] for name in names),
             f"{each.cost:,}",
-            span(each.p99_wait_ns),
+            wait_text(each.p99_wait_ns),
+            f"{each.unserved:,}",
             f"{each.calls_per_minute:,}",
             "yes" if each.fits else "",
             "*" if each.on_front else "",
         )
         for each in shown
     ]
-    page.table([*names, cost, _WAIT, "calls/min", "fits", "front"], rows, numbers=[cost, _WAIT, "calls/min"], fold=names)
+    page.table(
+        [*names, cost, _WAIT, _UNSERVED, "calls/min", "fits", "front"], rows, numbers=[cost, _WAIT, _UNSERVED, "calls/min"], fold=names
+    )
     page.line("front: every cheaper combination makes pods wait longer. Each figure is that of the worst seed.", "dim")
     if spec.p99_wait_ns is None:
         page.line("The table [tune] has no p99_wait, so the best combination can make pods wait.")

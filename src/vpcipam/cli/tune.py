@@ -73,6 +73,7 @@ def _draw(result: TuneResult, path: str) -> None:
     points = [
         _Point(each.cost, each.p99_wait_ns / NS_PER_S, ", ".join(f"{name}={value}" for name, value in each.settings.items()), each.on_front)
         for each in result.candidates
+        if each.p99_wait_ns is not None
     ]
     label = {"calls": "calls to EC2", "addresses-mean": "pod addresses attached, mean"}.get(result.spec.goal, "addresses, at most")
     plot_tradeoff(points, path, x_label=label, y_label="wait of 99 % of pods, s")

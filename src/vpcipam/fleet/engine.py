@@ -5,6 +5,7 @@ Order at one instant: booted nodes start, started nodes join, nodes look at thei
 again, empty nodes go, and a sample is taken.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from heapq import heappush
 
@@ -21,6 +22,7 @@ from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
+from vpcipam.fleet.waits import WaitLog
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -84,6 +86,7 @@ class Fleet:
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
         self.members = self._autoscaler.members
+        self._first_measured = bisect_left(self.ledger.created_ns, scenario.warm_up_ns)
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -96,7 +99,7 @@ class Fleet:
             SAMPLE: self._sample,
         }
         self._set_up_nodes()
-        self._ec2_sampler = Ec2Sampler(self.ec2, self.subnet_ids, scenario)
+        self._ec2_sampler = Ec2Sampler(self.ec2, self.subnet_ids, scenario, self._recorder)
 
     def _set_up_nodes(self) -> None:
         """Start the initial nodes and fill their pools, instantly and without counting the calls."""
@@ -143,15 +146,27 @@ class Fleet:
             self._rejected.remove(number)
             return
         self.refused_count += 1
-        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
         if member is None:
+            self._drop(number, self._recorder.for_node)
             waiting = self._early if number in self._early else self.ledger.pending
-            self._recorder.for_node_ns.append(now_ns - waiting.pop(number))
+            del waiting[number]
             return
-        self._recorder.for_address_ns.append(now_ns - self._stop_waiting(member, number))
+        self._drop(number, self._recorder.for_address)
+        self._stop_waiting(member, number)
         self.ledger.homes[number] = None
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
+
+    def _drop(self, number: int, log: WaitLog) -> None:
+        """Record that a pod will never have an address; `log` has the waits of the kind that did not end."""
+        if number >= self._first_measured:
+            log.dropped_count += 1
+            self._recorder.to_start.dropped_count += 1
+
+    def _end_wait(self, number: int, log: WaitLog, wait_ns: int) -> None:
+        """Record that a pod's wait has ended."""
+        if number >= self._first_measured:
+            log.ended_ns.append(wait_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
         """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
@@ -181,6 +196,7 @@ class Fleet:
         if member is None or member.gone or member.ready:
             self._rejected.add(number)
             self.refused_count += 1
+            self._drop(number, self._recorder.for_node)
         else:
             self._early[number] = now_ns
 
@@ -211,7 +227,7 @@ class Fleet:
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
         self.ledger.homes[number] = member
-        self._recorder.for_node_ns.append(now_ns - since_ns)
+        self._end_wait(number, self._recorder.for_node, now_ns - since_ns)
         if not self._try(member, number, now_ns):
             self.wait_for_address(member, number, now_ns)
 
@@ -223,7 +239,7 @@ class Fleet:
             member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
-        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
+        self._end_wait(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
         self.wake_at_next_tick(member, now_ns)
         return True
 
@@ -271,7 +287,7 @@ class Fleet:
             if not self._try(member, pod, now_ns):
                 break  # the others would fail too
             self._stop_waiting(member, pod)
-            self._recorder.for_address_ns.append(now_ns - since_ns)
+            self._end_wait(pod, self._recorder.for_address, now_ns - since_ns)
         self._plan_retry(member, now_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
@@ -391,7 +407,10 @@ class Fleet:
         return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - self.pending_count
 
     def _sample(self, number: int, now_ns: int) -> None:
-        """Record a sample, and schedule the next one."""
+        """Record a sample, and schedule the next one. The warm-up ends with a sample of its own."""
+        scenario = self.scenario
+        if now_ns == scenario.warm_up_ns:
+            self._recorder.measure_from(now_ns, self.address_count)
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
@@ -408,21 +427,23 @@ class Fleet:
             enis=self.eni_count,
             prefixes=self.prefix_count,
         )
-        self._ec2_sampler.record(self._recorder, sample)
-        if now_ns + self.scenario.sample_ns < self.scenario.duration_ns:
-            self._push(now_ns + self.scenario.sample_ns, SAMPLE, number)
+        self._ec2_sampler.record(sample)
+        next_ns = now_ns - now_ns % scenario.sample_ns + scenario.sample_ns
+        if now_ns < scenario.warm_up_ns < next_ns:
+            next_ns = scenario.warm_up_ns
+        if next_ns < scenario.duration_ns:
+            self._push(next_ns, SAMPLE, number)
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
-        end_ns = self.scenario.duration_ns
-        recorder = self._recorder
-        for number, since_ns in (*self.ledger.pending.items(), *self._early.items()):
-            recorder.for_node_ns.append(end_ns - since_ns)
-            recorder.to_start_ns.append(end_ns - self.ledger.created_ns[number])
-        for member in self.members:
-            recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
-            recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
+        end_ns, recorder, first = self.scenario.duration_ns, self._recorder, self._first_measured
+        for_node = {**self.ledger.pending, **self._early}
+        for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
+        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if number >= first]
+        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if number >= first]
+        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[each] for each in (*for_node, *for_address) if each >= first]
+        count = len(self.ledger.names)
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=count - first)
 
     def _check(self) -> None:
         """Assert the invariants between two events."""

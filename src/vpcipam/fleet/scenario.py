@@ -19,7 +19,16 @@ from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
-from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
+from vpcipam.fleet.toml.misfits import (
+    MAX_SEED,
+    group_misfits,
+    subnet_misfits,
+    time_misfits,
+    warm_up_misfits,
+    whole_misfits,
+    word_misfits,
+    workload_misfits,
+)
 from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_extremes
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
@@ -87,6 +96,8 @@ class Scenario:
         vpc_cidrs: the CIDRs of the VPC that contains the subnets.
         scheduling: which node gets a pod: the one with the smallest share of its `max_pods` in use, or the fullest one with room.
         sample_ns: the time between two samples.
+        warm_up_ns: how long to run before anything is measured: peaks, means and rates leave this time out, and waits the pods that were
+            created in it. Must be shorter than the duration.
         retry_ns: how long the kubelet waits before it tries again to give a pod an address.
         document: the document of the scenario, for `with_changes` and searches; None if it was made in Python.
 
@@ -103,6 +114,7 @@ class Scenario:
     seed: int = 0
     scheduling: Scheduling = "least-allocated"
     sample_ns: int = MINUTE_NS
+    warm_up_ns: int = 0
     retry_ns: int = 10 * NS_PER_S
     ec2: Ec2Behaviour = PERFECT_EC2
     document: ScenarioDocument | None = attrs.field(default=None, repr=False, eq=False)
@@ -114,6 +126,7 @@ class Scenario:
             word_misfits("ec2.address_choice", self.ec2.address_choice, get_args(AddressChoice)),
             whole_misfits("seed", self.seed, high=MAX_SEED),
             time_misfits(self.duration_ns, self.sample_ns, self.retry_ns),
+            warm_up_misfits(self.warm_up_ns, self.duration_ns),
             subnet_misfits(self.subnets, self.vpc_cidrs),
             group_misfits(self.groups, self.subnets),
             workload_misfits(self.workload, self.groups, self.duration_ns),
@@ -201,6 +214,7 @@ def _read(document: ScenarioDocument) -> Scenario:
         "vpc_cidrs": top.texts("vpc_cidrs", ()) or wanted_vpc_cidrs(Cidr.parse(subnet.cidr) for subnet in subnets),
         "scheduling": top.text("scheduling", "least-allocated", among=SCHEDULINGS),
         "sample_ns": top.nanoseconds("sample", 60, low=SHORTEST_S),
+        "warm_up_ns": top.nanoseconds("warm_up", 0),
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
         "document": attrs.evolve(document, known=dict(zip(texts, parts, strict=True))),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from math import inf
 from typing import Any
 
 import attrs
@@ -93,7 +94,7 @@ class Candidate:
     Attributes:
         settings: variables and their values.
         cost: the value to minimise.
-        p99_wait_ns, calls_per_minute: the values that have bounds.
+        p99_wait_ns, calls_per_minute: the values that have bounds; a wait of None is not reached, see `Waits`.
         unserved: pods that never had an address.
         fits: whether both bounds are kept.
         on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that
@@ -102,7 +103,7 @@ class Candidate:
 
     settings: Mapping[str, str]
     cost: float
-    p99_wait_ns: int
+    p99_wait_ns: int | None
     calls_per_minute: float
     unserved: int
     fits: bool
@@ -206,30 +207,37 @@ def _judge(
             failures.append((settings, errors[0]))
         elif len(trials) == len(spec.seeds):
             candidates.append(_candidate(spec, settings, [trial.summary for trial in trials if trial.summary is not None]))
-    candidates.sort(key=lambda each: (each.cost, each.p99_wait_ns, each.calls_per_minute))
+    candidates.sort(key=lambda each: (each.cost, _length(each.p99_wait_ns), each.calls_per_minute))
     return TuneResult(spec, _with_front(candidates), len(combinations) + len(refused), tuple(failures))
 
 
 def _candidate(spec: TuneSpec, settings: Mapping[str, str], summaries: Sequence[Summary]) -> Candidate:
-    wait_ns = max(summary.to_start.p99_ns for summary in summaries)
+    wait_ns = max((summary.to_start.p99_ns for summary in summaries), key=_length)
     rate = max(summary.calls_worst_minute for summary in summaries)
-    fits = (spec.p99_wait_ns is None or wait_ns <= spec.p99_wait_ns) and (spec.calls_per_minute is None or rate <= spec.calls_per_minute)
+    fits = (spec.p99_wait_ns is None or _length(wait_ns) <= spec.p99_wait_ns) and (
+        spec.calls_per_minute is None or rate <= spec.calls_per_minute
+    )
     return Candidate(
         settings=dict(settings),
         cost=max(GOALS[spec.goal](summary) for summary in summaries),
         p99_wait_ns=wait_ns,
         calls_per_minute=rate,
-        unserved=max(summary.pods_refused + summary.pods_pending + summary.pods_waiting for summary in summaries),
+        unserved=max(summary.pods_unserved for summary in summaries),
         fits=fits,
     )
+
+
+def _length(wait_ns: int | None) -> float:
+    """Return a wait as a number that compares."""
+    return inf if wait_ns is None else wait_ns
 
 
 def _with_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """Mark the front. The candidates must be sorted by cost, then by wait."""
     marked = []
-    least_ns: int | None = None
+    least_ns: float | None = None
     for each in candidates:
-        better = least_ns is None or each.p99_wait_ns < least_ns
-        least_ns = each.p99_wait_ns if better else least_ns
+        better = least_ns is None or _length(each.p99_wait_ns) < least_ns
+        least_ns = _length(each.p99_wait_ns) if better else least_ns
         marked.append(attrs.evolve(each, on_front=better))
     return tuple(marked)
