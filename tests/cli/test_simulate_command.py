@@ -111,7 +111,7 @@ def test_the_report_has_levels_waits_calls_subnets_and_events(cli, scenario):
     table = {line.partition("  ")[0]: line.split() for line in lines}
     assert table["addresses"][1:3] == [f"{summary.addresses_peak:,}", f"{summary.addresses_mean:,.1f}"]
     assert "prefixes" not in table
-    for head in ("pods wait ", "EC2 calls ", "subnet "):
+    for head in ("wait for ", "EC2 calls ", "subnet "):
         assert any(line.startswith(head) for line in lines), head
     assert "Worth reading" in lines
     assert all(len(line) <= 80 for line in lines)

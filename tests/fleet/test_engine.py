@@ -205,6 +205,7 @@ def test_a_pod_bound_to_a_node_runs_there_or_is_rejected():
 def test_a_pod_bound_to_a_node_waits_until_it_is_ready():
     class Late(Fleet):
         def _set_up_nodes(self):
+            self._sets_up = False
             self._launch(0, 0)
 
     fleet = Late(fleet_of([("a", S, None, "g-0000"), ("b", S, 3 * S, "g-0000")], 60, boot_ns=20 * S))
@@ -232,6 +233,7 @@ def test_the_pods_of_a_trace_run_at_its_times():
 def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
     class Late(Fleet):
         def _set_up_nodes(self):
+            self._sets_up = False
             self._launch(0, 0)
             self._launch(0, 5 * S)
 

@@ -6,7 +6,7 @@ again, empty nodes go, and a sample is taken.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush
 
 from vpcipam._units import NS_PER_S, S_PER_HOUR
@@ -17,7 +17,7 @@ from vpcipam.fleet.autoscaler import Autoscaler
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
-from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario
@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 EVENTS_PER_WINDOW = 128
 """About how many events `Fleet.run` handles between two yields."""
 _START_RETRY_NS = 10 * NS_PER_S
+_MOST_TICKS_OF_SETUP = 100  # a node adds an ENI or more with each
 
 # Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
 START, READY, WAKE = range(DELETE)
@@ -86,13 +87,16 @@ class Fleet:
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
         self.members = self._autoscaler.members
-        self._first_measured = bisect_left(self.ledger.created_ns, scenario.warm_up_ns)
+        self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
+        self._unserved_at_start: set[int] = set()
+        self._sets_up = True
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
             START: self._start,
             READY: self._ready,
             WAKE: self._wake,
+            DELETE: self._delete_postponed,
             RETRY: self._retry,
             SCALE_DOWN: self._scale_down,
             SCALE_UP: self._scale_up,
@@ -110,7 +114,25 @@ class Fleet:
                     self._start(member.number, 0)
                     if member.node.asks_for_trunk(0):
                         self._after_tick(member, member.node.reconcile(0), 0)
+        self._serve_standing_pods()
+        self._sets_up = False
         self.ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
+
+    def _serve_standing_pods(self) -> None:
+        """Give nodes and addresses to the pods that are there from the start, as far as possible."""
+        run_until(1, self._events, self.ledger, self._scheduler, self)
+        for member in self.members:
+            for _ in range(_MOST_TICKS_OF_SETUP):
+                if not member.waiting:
+                    break
+                actions = member.node.tick(0)
+                if not actions:
+                    break
+                self._after_tick(member, actions, 0)
+                self._try_all(member, 0, [*member.waiting.items()])
+        if not self.scenario.warm_up_ns:
+            waiting = (number for member in self.members for number in member.waiting)
+            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._early}
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -157,15 +179,24 @@ class Fleet:
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
 
+    def _delete_postponed(self, number: int, now_ns: int) -> None:
+        """Delete a pod that had to wait, at the end of its run."""
+        self.ledger.skipped_count -= 1
+        delete_served(number, now_ns, self.ledger, self._scheduler, self)
+
     def _drop(self, number: int, log: WaitLog) -> None:
         """Record that a pod will never have an address; `log` has the waits of the kind that did not end."""
-        if number >= self._first_measured:
+        if self._is_measured(number):
             log.dropped_count += 1
             self._recorder.to_start.dropped_count += 1
 
+    def _is_measured(self, number: int) -> bool:
+        """Return whether a pod's waits count: those of pods that come after the warm-up, or were to be there from the start but waited."""
+        return number >= self._first_measured or number in self._unserved_at_start
+
     def _end_wait(self, number: int, log: WaitLog, wait_ns: int) -> None:
         """Record that a pod's wait has ended."""
-        if number >= self._first_measured:
+        if self._is_measured(number):
             log.ended_ns.append(wait_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
@@ -188,6 +219,7 @@ class Fleet:
 
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
+        self.ledger.postpone(number)
         if name is None:
             self.ledger.pending[number] = now_ns
             self._scale_up(0, now_ns)
@@ -240,11 +272,15 @@ class Fleet:
         except PoolExhausted:
             return False
         self._end_wait(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
+        end_ns = self.ledger.end_of_run(number, now_ns)
+        if end_ns is not None:
+            self._push(end_ns, DELETE, number)
         self.wake_at_next_tick(member, now_ns)
         return True
 
     def wait_for_address(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
+        self.ledger.postpone(number)
         if member.waiting is NO_PODS:
             member.waiting = {}
         member.waiting[number] = now_ns
@@ -283,12 +319,16 @@ class Fleet:
         if member.retry_ns != now_ns:
             return
         member.retry_ns = NEVER_NS
-        for pod, since_ns in self._retries[number].due(now_ns):
+        self._try_all(member, now_ns, self._retries[number].due(now_ns))
+        self._plan_retry(member, now_ns)
+
+    def _try_all(self, member: Member, now_ns: int, pods: Iterable[tuple[int, int]]) -> None:
+        """Try some waiting pods of a node, each with the time since which it waits."""
+        for pod, since_ns in pods:
             if not self._try(member, pod, now_ns):
-                break  # the others would fail too
+                return  # the others would fail too
             self._stop_waiting(member, pod)
             self._end_wait(pod, self._recorder.for_address, now_ns - since_ns)
-        self._plan_retry(member, now_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
@@ -350,7 +390,7 @@ class Fleet:
             self._boot(member, now_ns)
 
     def _boot(self, member: Member, now_ns: int) -> None:
-        self._push(now_ns + max(member.group.boot_ns, 1), START, member.number)
+        self._push(now_ns if self._sets_up else now_ns + max(member.group.boot_ns, 1), START, member.number)
 
     def _start(self, number: int, now_ns: int) -> None:
         """Start a node's ipamd, then attach the trunk ENI that it asks for; try again later what EC2 refuses."""
@@ -436,14 +476,16 @@ class Fleet:
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
-        end_ns, recorder, first = self.scenario.duration_ns, self._recorder, self._first_measured
+        end_ns, recorder = self.scenario.duration_ns, self._recorder
         for_node = {**self.ledger.pending, **self._early}
         for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
-        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if number >= first]
-        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if number >= first]
-        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[each] for each in (*for_node, *for_address) if each >= first]
+        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if self._is_measured(number)]
+        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if self._is_measured(number)]
+        waiting = filter(self._is_measured, (*for_node, *for_address))
+        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[number] for number in waiting]
         count = len(self.ledger.names)
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=count - first)
+        measured_count = count - self._first_measured + len(self._unserved_at_start)
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=measured_count)
 
     def _check(self) -> None:
         """Assert the invariants between two events."""
