@@ -238,9 +238,7 @@ class Provisioner:
             NodeError: the metadata never showed the ENI with a slot.
         """
         shown: NetworkInterface | None = None
-        for number in range(METADATA_BACKOFF.try_count):
-            if number:
-                calls.back_off(METADATA_BACKOFF, number - 1)
+        for _ in calls.tries(METADATA_BACKOFF):
             try:
                 enis = self.ec2.instance_metadata(self.instance_id, now_ns=calls.now_ns)
             except Ec2Error:
