@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 from fleet_worlds import S, run_whole
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
@@ -45,13 +45,12 @@ def test_every_pod_and_address_is_accounted_for_at_any_time(scenario):
 
 
 def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.0.0.0/24", instance_type="t3.small", **options):
-    names = ("boot_ns", "scale_down_after_ns", "max_pods", "max_pods_by")
-    group_options = {name: options.pop(name) for name in names if name in options}
+    names = ("boot_ns", "scale_down_after_ns", "max_pods", "max_pods_by", "settings")
+    group_options = {"settings": Settings()} | {name: options.pop(name) for name in names if name in options}
     group = NodeGroup(
         name="g",
         instance_type=instance_type,
         count=count,
-        settings=Settings(),
         subnets=("a",),
         min_count=count if minimum is None else minimum,
         max_count=count if maximum is None else maximum,
@@ -122,8 +121,26 @@ class Recounting(Fleet):
         return sum(created_ns < until_ns for created_ns in self.ledger.created_ns[:-1])
 
 
+PREFIXES = fleet_of(
+    [(f"p{number}", number * S, (120 + 9 * number) * S) for number in range(24)],
+    600,
+    maximum=2,
+    settings=Settings().with_variables({"ENABLE_PREFIX_DELEGATION": "true"}),
+    max_pods=14,
+    boot_ns=20 * S,
+    scale_down_after_ns=60 * S,
+)
+"""Two nodes with prefixes, with and without pods on them; one of them goes when it is empty."""
+
+
+WAVES = fleet_of([(f"p{wave}-{number}", (wave * 250 + 1) * S, (wave * 250 + 90) * S) for wave in range(3) for number in range(9)], 800)
+"""A node that attaches the same number of addresses and ENIs three times, and gives them back in between."""
+
+
 @HEAVY
 @given(scenario=scenarios())
+@example(PREFIXES)
+@example(WAVES)
 def test_the_figures_are_those_of_the_nodes_and_pods_at_every_sample(scenario):
     fleet = Recounting(scenario)
     for _ in fleet.run():
