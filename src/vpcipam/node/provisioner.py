@@ -121,6 +121,7 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create the ENI in every subnet, or refused a later call; the new ENI is then deleted, if EC2 allows it.
+                If EC2 refused only its /80, it stays attached, and the next start tries again.
             NodeError: the tags of the subnets allow no new ENI. Or the card has ENIs that the node doesn't have, and no room left;
                 the new ENI is then deleted, if EC2 allows it. Or the metadata never showed the ENI; a reconcile adopts it later.
         """
