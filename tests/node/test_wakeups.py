@@ -29,8 +29,8 @@ PROGRAMS = st.lists(
 VARIABLES = st.fixed_dictionaries(
     {
         "WARM_ENI_TARGET": st.sampled_from("0123"),
-        "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "5", "17"]),
-        "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "4", "20"]),
+        "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "2", "5", "17"]),
+        "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "1", "2", "4", "20"]),
         "WARM_PREFIX_TARGET": st.sampled_from(["00", "1", "2"]),  # "00" is 0 to ipamd, and passes the entry point
         "IP_COOLDOWN_PERIOD": st.sampled_from(["0", "7", "30"]),
         "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
