@@ -129,7 +129,7 @@ class OneNode:
         return [waits_by_definition(each) for each in (for_node, for_address, to_start)]
 
 
-LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 5, 20, None)]
+LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 5, 35, None)]
 CASES = [(), *((each,) for each in LIVES), *itertools.combinations_with_replacement(LIVES, 2)]
 
 
