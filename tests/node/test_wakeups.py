@@ -187,3 +187,22 @@ def test_a_busy_node_does_nothing_until_its_calls_end(world, instance_type, vari
 @example("m5.large", {"ENABLE_POD_ENI": "true"}, [(4, "assign", 2), (61, "trunk", 1)], SLOW)
 def test_an_ipv6_node_that_ticks_only_at_wakeups_finds_its_trunk_at_the_same_tick(world, instance_type, variables, program, conditions):
     check_agreement(world, instance_type, variables | IPV6, "10.0.0.0/24", program, conditions=conditions)
+
+
+@pytest.mark.parametrize("due_s", range(6))
+def test_a_clean_up_that_falls_due_while_a_node_is_busy_waits_until_its_calls_end(world, due_s):
+    here = world("t3.small", conditions=SLOW)
+    here.now_ns = here.node.ready_ns
+    here.pods(3)
+    here.now_ns = here.node.next_tick(here.now_ns)
+    assert here.tick() == ()
+    busy_ns = here.node.busy_until(here.now_ns)
+    here.node._loop.pace.cleanup_ns = here.now_ns + due_s * S
+    here.ec2.log.clear()
+    while here.now_ns + S < busy_ns:
+        here.now_ns += S
+        assert here.tick() == ()
+        assert here.ec2.log == []
+    here.now_ns = busy_ns
+    here.tick()
+    assert here.ec2.log == ["DescribeNetworkInterfaces"]
