@@ -198,9 +198,11 @@ class DatastoreAgreement(RuleBasedStateMachine):
 
     # Reads that end cooldowns that are over, so they are rules and not invariants.
 
-    @rule()
-    def stats(self):
-        self.both("stats", self.now_ns)
+    @rule(wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
+    def counts(self, wrong_time):
+        now_ns = self.now_ns if wrong_time is None else wrong_time
+        self.both("stats", now_ns)
+        self.both("cooling_count", now_ns)
 
     @rule(eni_id=eni_ids, wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
     def removable_cidrs(self, eni_id, wrong_time):

@@ -6,14 +6,17 @@ from io import StringIO
 import attrs
 import pytest
 from at_once import AtOnce
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from recordings import recorded, result_of
 
 from vpcipam.errors import ScenarioError
-from vpcipam.fleet.candidates import with_front
+from vpcipam.fleet.candidates import length_of, with_front
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
+from vpcipam.fleet.sweep import Trial, some_of
 from vpcipam.fleet.tune import GOALS, Candidate, TuneSpec, tune
+from vpcipam.fleet.waits import Waits
 from vpcipam.settings import Settings
 
 BASE = """
@@ -298,10 +301,10 @@ def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirme
     assert len(result.candidates) == 4
 
 
-FEW = settings(max_examples=max(2, settings.default.max_examples // 50), deadline=None)
+A_FEW = settings(max_examples=max(2, settings.default.max_examples // 50), deadline=None)
 
 
-@FEW
+@A_FEW
 @given(per_hour=st.integers(20, 300), burst=st.integers(1, 8), seed=st.integers(0, 1000), size=st.integers(25, 27))
 def test_what_is_recommended_holds_with_fresh_seeds_within_the_spread(per_hour, burst, seed, size):
     text = (
@@ -319,3 +322,106 @@ def test_what_is_recommended_holds_with_fresh_seeds_within_the_spread(per_hour, 
         assert after.to_start.p99_ns is not None
         assert after.to_start.p99_ns <= spec.p99_wait_ns + 2 * (most_ns - least_ns) + scenario.retry_ns
         assert after.pods_unserved <= before.pods_unserved or after.to_start.waiting_ns <= spec.p99_wait_ns
+
+
+# --- the judgement, against its definition ---------------------------------------------------------------------------------------
+
+EMPTY = result_of(recorded(({},)), 0).summary
+FEW = st.integers(0, 2)  # so that costs, waits and rates are often equal, and often at their bounds
+
+
+class Answering(AtOnce):
+    """Has the figures of every run instead of running it, by the value of WARM_IP_TARGET (None for the present settings) and the seed."""
+
+    def __init__(self, figures):
+        self.figures = figures
+
+    def submit(self, function, /, number, scenario, changes):
+        del function, scenario
+        key = changes.get("group.small.settings.WARM_IP_TARGET"), changes["seed"]
+        return super().submit(lambda: Trial(number, changes, self.figures[key].summary))
+
+
+@attrs.frozen
+class Figures:
+    """The figures of a run."""
+
+    cost: int
+    wait_ns: int | None
+    rate: int
+    refused: int
+    waiting: int
+    waiting_ns: int
+
+    @property
+    def unserved(self):
+        return self.refused + self.waiting
+
+    @property
+    def summary(self):
+        waits = attrs.evolve(Waits(), p99_ns=self.wait_ns, unended_count=self.unserved, waiting_ns=self.waiting_ns)
+        pods = {"pods_refused": self.refused, "pods_waiting": self.waiting, "pods_unserved": self.unserved}
+        return attrs.evolve(EMPTY, addresses_mean=float(self.cost), to_start=waits, calls_worst_minute=float(self.rate), **pods)
+
+    def keeps(self, now, wait_bound, rate_bound):
+        """Whether this run keeps the bounds, and serves the pods that `now` serves but for those that just came."""
+        wait_kept = wait_bound is None or (self.wait_ns is not None and self.wait_ns <= wait_bound)
+        young = wait_bound is not None and self.refused <= now.refused and self.waiting_ns <= wait_bound
+        return wait_kept and (rate_bound is None or self.rate <= rate_bound) and (self.unserved <= now.unserved or young)
+
+
+def is_beaten(each, others):
+    """Whether another is better in cost or wait and at least as good in the other, or is equal in both and comes before it."""
+    pairs = [(other.cost, length_of(other.p99_wait_ns)) for other in others]
+    mine = (each.cost, length_of(each.p99_wait_ns))
+    better = any(pair != mine and pair[0] <= mine[0] and pair[1] <= mine[1] for pair in pairs)
+    return better or mine in pairs[: others.index(each)]
+
+
+FIGURES = st.builds(Figures, FEW, FEW | st.none(), FEW, FEW, FEW, FEW)
+
+
+@given(data=st.data(), count=st.integers(1, 5), seed_count=st.integers(1, 2), bounds=st.tuples(st.none() | FEW, st.none() | FEW))
+def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bounds):
+    values, seeds = tuple(str(number) for number in range(3, 3 + count)), tuple(range(seed_count))
+    spec = TuneSpec({"WARM_IP_TARGET": values}, "addresses-mean", *bounds, seeds=seeds, confirm_seeds=(7,))
+    figures = data.draw(st.fixed_dictionaries({(value, seed): FIGURES for value in (None, *values) for seed in (*seeds, 7)}))
+    result = tune(scenario, spec, executor=Answering(figures))
+    assert result.complete
+    assert {each.settings["WARM_IP_TARGET"] for each in result.candidates} == set(values)
+
+    def keeps(value, seeds):
+        return all(figures[value, seed].keeps(figures[None, seed], *bounds) for seed in seeds)
+
+    def longest(runs):
+        waits = [run.wait_ns for run in runs]
+        return None if None in waits else max(waits)
+
+    for each in result.candidates:
+        value = each.settings["WARM_IP_TARGET"]
+        mine = [figures[value, seed] for seed in seeds]
+        assert (each.cost, each.calls_per_minute) == (max(run.cost for run in mine), max(run.rate for run in mine))
+        assert (each.p99_wait_ns, each.unserved) == (longest(mine), max(run.unserved for run in mine))
+        assert each.saves == max(figures[None, seed].cost for seed in seeds) - each.cost
+        assert each.fits == (keeps(value, seeds) and (each.confirmation is None or keeps(value, [7])))
+        assert each.on_front == (not is_beaten(each, result.candidates))
+    ranks = [
+        (each.cost, length_of(each.p99_wait_ns), each.calls_per_minute, values.index(each.settings["WARM_IP_TARGET"]))
+        for each in result.candidates
+    ]
+    assert ranks == sorted(ranks)
+    kept = [each for each in result.candidates if keeps(each.settings["WARM_IP_TARGET"], seeds)]
+    best = next((each for each in kept if keeps(each.settings["WARM_IP_TARGET"], [7])), None)
+    assert result.best is best
+    assert [each for each in result.candidates if each.confirmation] == (kept if best is None else kept[: kept.index(best) + 1])
+    assert result.front == tuple(each for each in result.candidates if each.on_front)
+
+
+@given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed_count=st.integers(1, 3), trials=st.integers(0, 70))
+@example([2, 2], 2, 4)
+@example([2, 2], 2, 5)
+def test_the_trial_count_is_that_of_the_combinations_drawn_times_the_seeds(counts, seed_count, trials):
+    axes = {f"V{number}": tuple(str(value) for value in range(count)) for number, count in enumerate(counts)}
+    spec = TuneSpec(axes, seeds=tuple(range(seed_count)), trials=trials)
+    drawn = spec.combinations if not trials else some_of(spec.combinations, trials, 0)
+    assert spec.trial_count == (len(drawn) + 1) * seed_count + 2 * 3

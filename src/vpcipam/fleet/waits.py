@@ -31,14 +31,14 @@ class Waits:
 
     @classmethod
     def of(cls, count: int, ended_ns: Sequence[int], unended_count: int = 0, waiting_ns: int = 0) -> "Waits":
-        """Summarise the waits of `count` pods; pods that are neither in `ended_ns` nor among the unended did not wait.
+        """Summarise the waits of `count` pods; pods that are neither in `ended_ns` nor among the unended, or have a 0 there, did not wait.
 
         >>> Waits.of(100, [5_000_000_000, 7_000_000_000]).p99_ns
         5000000000
         >>> Waits.of(100, [], unended_count=2).p99_ns is None
         True
         """
-        ended = sorted(ended_ns)
+        ended = sorted(filter(None, ended_ns))
         at_once = count - len(ended) - unended_count
 
         def percentile(per_cent: int) -> int | None:
