@@ -192,14 +192,17 @@ class Pair:
 
 few = st.sampled_from([0, 0, 0, 1, 2, 3, 5, 14, 27])
 ends6 = st.tuples(st.integers(0, 15), st.sampled_from([0, 3, 4, 5, 2**48 - 1])).map(lambda pair: pair[0] * 2**48 + pair[1])
-reserved = (
-    cidrs(within=str(IPV4), shortest=26, longest=32)
-    | cidrs(within=str(IPV6), shortest=76, longest=82)
-    | cidrs(within=str(IPV6), shortest=76, longest=128)
+cells = st.integers(0, 15).map(lambda cell: str(ipaddress.ip_network((int(IPV6[0]) + cell * 2**48, 80))))
+reserved = st.one_of(
+    cidrs(within=str(IPV4), shortest=26, longest=32),
+    cidrs(within=str(IPV6), shortest=76, longest=81),
+    cells.flatmap(lambda cell: cidrs(within=cell, shortest=80, longest=128)),
+    cells.flatmap(lambda cell: cidrs(within=cell, shortest=80, longest=84)),
 )
 acts = st.one_of(
     st.tuples(st.just("allocate"), few, few, few, few),
     st.tuples(st.just("allocate"), *(st.sampled_from([0, 1]) for _ in range(4))),
+    st.tuples(st.just("allocate"), st.just(0), st.just(0), st.sampled_from([0, 1, 2]), st.sampled_from([1, 2, 7])),
     st.tuples(
         st.just("claim"),
         st.lists(st.integers(0, 63), max_size=2),
