@@ -8,7 +8,7 @@ from datastore_worlds import WRONG_TIMES, WRONG_TYPES_OF_TIME, key, snapshot
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.errors import VpcIpamError
-from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
+from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal, Problem
 from vpcipam.quarantine import Quarantined
 
 HELD = Assigned(key("web"), "10.0.0.5", None, 0)
@@ -16,9 +16,25 @@ LOST = Assigned(key("lost"), "10.0.9.9", None, 0)  # its CIDR comes only after t
 WAITS = Cooling("10.0.0.6", 40, 10)
 
 
+class Journal(MemoryJournal):
+    """A journal with an entry that can't be read."""
+
+    def __init__(self):
+        super().__init__()
+        self.problems = (Problem("allocation 3", "it is not JSON", None, None, "{"),)
+
+    def restore(self, now_ns):
+        restored = super().restore(now_ns)
+        return type(restored)(restored.assigned, restored.cooling, restored.ended, self.problems)
+
+    def record(self, assigned=(), cooling=(), *, dropped=()):
+        self.problems = tuple(problem for problem in self.problems if problem not in dropped)
+        super().record(assigned, cooling)
+
+
 def stopped():
-    """A datastore that has a journal with a sandbox, a cooldown, and an entry that it can't restore yet."""
-    journal = MemoryJournal()
+    """A datastore that has a journal with a sandbox, a cooldown, an entry that it can't restore yet, and one that it can't read."""
+    journal = Journal()
     journal.record((HELD, LOST), (WAITS,))
     store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=30, journal=journal)
     for number, addresses in enumerate(("5 6 8", "")):
@@ -36,7 +52,7 @@ def restarted():
     return store, journal
 
 
-(ENTRY,) = restarted()[0].quarantined
+UNREADABLE, ENTRY = sorted(restarted()[0].quarantined, key=lambda entry: entry.address is not None)
 
 WRONG_TEXTS = ("", "10.0.0", "10.0.0.05", " 10.0.0.5", "10.0.0.5/33", "2001:db8::1", None, 5, b"10.0.0.5", ("10.0.0.5",))
 WRONG_KEYS = (None, "web", ("aws-cni", "web", "eth0"), key(""))
@@ -67,7 +83,7 @@ GOOD = {
     "key_of": {"address": "10.0.0.5"},
     "overlapping": {"cidr": "10.0.0.0/28"},
     "pod_of": {"key": key("web")},
-    "release_quarantined": {"entry": ENTRY, "now_ns": 100},
+    "release_quarantined": {"entry": UNREADABLE, "now_ns": 100},
     "removable_cidrs": {"eni_id": "eni-0", "now_ns": 100},
     "remove_cidr": {"eni_id": "eni-0", "cidr": "10.0.0.8", "now_ns": 100},
     "remove_eni": {"eni_id": "eni-1", "now_ns": 100},
