@@ -1,6 +1,8 @@
 """Requests to the offline EC2, the handlers of its actions, and paged answers."""
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -139,7 +141,8 @@ def paged(
 ) -> Members:
     """Return one page of items, with the token of the next page if there is one.
 
-    A token names the last item of its page, so that items which appear or vanish between two pages don't shift or repeat the others.
+    A token names the last item of its page, so that items which appear or vanish between two pages don't shift or repeat the others. It
+    belongs to its action and the other parameters; only MaxResults may change from page to page.
 
     Args:
         request: its MaxResults and NextToken select the page; without MaxResults the page holds all items.
@@ -166,15 +169,25 @@ def paged(
         items = [item for item in items if key(item) > last_shown]
     page = items if size is None else items[:size]
     more = len(page) < len(items)
-    return {into: [view(item, request.region) for item in page], "NextToken": _write_token(key(page[-1])) if more else None}
+    return {into: [view(item, request.region) for item in page], "NextToken": _write_token(request, key(page[-1])) if more else None}
 
 
-def _write_token(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode()
+def _write_token(request: Request, last_shown: str) -> str:
+    return base64.urlsafe_b64encode(f"{_question(request)} {last_shown}".encode()).decode()
 
 
 def _read_token(request: Request, token: str) -> str:
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        question, _, last_shown = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(" ")
     except ValueError:  # not ASCII, not base64, or not UTF-8 within
-        raise request.refusal(ErrorCode.INVALID_NEXT_TOKEN, f"The token '{token}' is not from an answer of this action") from None
+        question = last_shown = ""
+    if question != _question(request):
+        message = f"The token '{token}' is not from an answer of this action with these parameters"
+        raise request.refusal(ErrorCode.INVALID_NEXT_TOKEN, message)
+    return last_shown
+
+
+def _question(request: Request) -> str:
+    """Return a short text without blanks for the action and all parameters but those of paging."""
+    asked = {name: value for name, value in request.members.items() if name not in PAGE}
+    return hashlib.sha256(json.dumps([request.action, asked], sort_keys=True).encode()).hexdigest()[:16]
