@@ -6,6 +6,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -453,6 +454,20 @@ def test_a_truncated_database_is_refused_and_can_be_salvaged(tmp_path):
         assert (tmp_path / FILE).read_bytes() == data[:length]
         counts.add(len(salvaged.assigned))
     assert any(0 < count < len(every.assigned) for count in counts), counts
+
+
+def test_a_salvage_takes_little_memory_whatever_length_the_header_names(tmp_path):
+    with filled(tmp_path) as journal:
+        whole = journal.restore(0)
+    with (tmp_path / FILE).open("r+b") as file:
+        file.seek(28)
+        file.write((60_000).to_bytes(4))  # 240 MB
+    tracemalloc.start()
+    try:
+        assert SqliteJournal.salvage(tmp_path / FILE, 0).assigned == whole.assigned
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_salvage_reads_the_log_as_well(tmp_path):
