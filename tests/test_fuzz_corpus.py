@@ -16,6 +16,7 @@ CORPUS = Path(__file__).parent / "fuzz_corpus"
 def test_no_input_of_the_corpus_is_a_finding(name):
     inputs = sorted((CORPUS / name).iterdir())
     assert inputs
+    assert sum(path.stat().st_size for path in inputs) < 60_000
     target = find_target(name)
     for path in inputs:
         try:

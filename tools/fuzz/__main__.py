@@ -137,7 +137,7 @@ def main() -> int:
             parser.error("--input needs --target")
         return repeat(targets[0], options.input)
     if find_spec("atheris") is None:
-        parser.error("atheris is not installed; it has wheels for Linux and Python 3.11 to 3.13")
+        parser.error("atheris is not installed; it has wheels for Linux and Python 3.11 to 3.14")
     share_s = max(1, options.seconds // len(targets))
     outcomes = []
     for target in targets:
