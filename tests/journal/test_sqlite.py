@@ -300,12 +300,13 @@ def test_a_journal_without_released_cidrs_can_be_salvaged(tmp_path):
     assert SqliteJournal.salvage(tmp_path / FILE, 10) == Restored((), (Cooling("10.0.0.5", 40, 10),))
 
 
-def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path):
+@pytest.mark.parametrize(("row", "shown"), [("('x', 60)", "'x'"), ("(CAST(x'fa' AS TEXT), 60)", r"'\udcfa'")])
+def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path, row, shown):
     open_sqlite(tmp_path).close()
-    shell(tmp_path, "INSERT INTO released_cidr VALUES ('x', 60)")
+    shell(tmp_path, INSERT_CIDR + row)
     with open_sqlite(tmp_path) as journal:
         (problem,) = journal.restore(0).problems
-        assert (problem.place, problem.address) == ("the released CIDR 'x'", None)
+        assert (problem.place, problem.address) == (f"the released CIDR {shown}", None)
         journal.record(dropped=(problem,))
     with open_sqlite(tmp_path) as journal:
         assert journal.restore(0) == Restored(())
@@ -331,6 +332,7 @@ def test_a_failed_migration_step_without_a_transaction_raises_its_own_error():
 
 # --- rows that somebody has changed by hand ------------------------------------------------------------------------------
 
+INSERT_CIDR = "INSERT INTO released_cidr VALUES "
 INSERT_COOLING = "INSERT INTO cooling VALUES "
 INSERT = "INSERT INTO assigned (network_name, container_id, if_name, address, pod_namespace, pod_name, assigned_ns) VALUES "
 
@@ -378,7 +380,12 @@ def test_an_invalid_row_is_a_problem_until_it_is_dropped(tmp_path, row, message,
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer")],
+    [
+        ("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"),
+        ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer"),
+        ("(CAST(x'31fa' AS TEXT), 50, 20)", "its address is not UTF-8"),
+        ("(x'31fa', 50, 20)", "its address is not a text"),
+    ],
 )
 def test_an_invalid_cooldown_is_a_problem_until_it_is_dropped(tmp_path, row, message):
     filled(tmp_path).close()

@@ -93,7 +93,7 @@ class _Offset:
 def use_bitmap_pools(data: bytes) -> None:
     """Run a program on bitmap pools. Its first bytes give the capacity; then each step is a call and its arguments."""
     choices = Choices(data)
-    capacity = choices.number(2) % 5_000 + 1
+    capacity = choices.among((1, 2, 63, 64, 65, 128, 700, 4_097, 5_000))
     pools = [kind(capacity) for kind in (plain.BitmapPool, SelectedBitmapPool)]
     _run(pools, choices, _BITMAP_CALLS, _Offset(choices))
     _call_all(pools, "__iter__", ())

@@ -413,7 +413,7 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
             cooling.append(parse_cooling(fields))
         except UnreadableError as error:
             problem = Problem(f"the cooldown of {row[0]!r}", str(error), None, None, repr(row))
-            problems[problem] = "DELETE FROM cooling WHERE address IS ?", (row[0],)
+            problems[problem] = _deletion("DELETE FROM cooling WHERE address IS", row[0])
     released_cidrs, cidr_damage = [], ""
     if version_of(connection) >= 2:  # a damaged journal is read as it is, without a migration
         rows, cidr_damage = _rows(connection, _SELECT_RELEASED_CIDRS, lenient=lenient)
@@ -424,11 +424,18 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
             released_cidrs.append(parse_released_cidr(dict(zip(("cidr", "untilTimestamp"), row, strict=True))))
         except UnreadableError as error:
             problem = Problem(f"the released CIDR {row[0]!r}", str(error), None, None, repr(row))
-            problems[problem] = "DELETE FROM released_cidr WHERE cidr IS ?", (row[0],)
+            problems[problem] = _deletion("DELETE FROM released_cidr WHERE cidr IS", row[0])
     for table, found in (("assigned", damage), ("cooling", more_damage), ("released_cidr", cidr_damage)):
         if found:
             problems[Problem(f"table {table}", f"it is damaged, and rows are lost: {found}", None, None, "")] = "SELECT 1", ()
     return _Content(tuple(assigned), tuple(cooling), tuple(released_cidrs), problems)
+
+
+def _deletion(statement: str, key: object) -> tuple[str, tuple[object, ...]]:
+    """End a statement with a key, as it is in the table. A text goes as bytes, since one that is not UTF-8 can't be a parameter."""
+    if isinstance(key, str):
+        return f"{statement} CAST(? AS TEXT)", (key.encode("utf-8", "surrogateescape"),)
+    return f"{statement} ?", (key,)
 
 
 def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> tuple[list[tuple[object, ...]], str]:
