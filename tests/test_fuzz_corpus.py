@@ -12,6 +12,7 @@ from fuzz.targets import MODULES, find_target
 CORPUS = Path(__file__).parent / "fuzz_corpus"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MODULES)
 def test_no_input_of_the_corpus_is_a_finding(name):
     inputs = sorted((CORPUS / name).iterdir())

@@ -10,7 +10,8 @@ from vpcipam.pool import plain
 
 _KEYS = (*"abcdefghijklmnop", 0, 1, 1.0, True, -1, -2, 2**61, ("a", 1), None, frozenset(), "")
 _UNHASHABLE: tuple[Any, ...] = ([], {})
-_ADDRESSES = (0, 10 << 24, 2**63 - 40, 2**64 - 40, 2**127 - 16, 2**128 - 300)
+_ADDRESSES = (10 << 24, 10 << 24, 10 << 24, 0, 2**63 - 40, 2**64 - 40, 2**127 - 16, 2**128 - 300)
+_STEPS = (0, 0, 0, 1, 2, 3, 4, 15, 16, 17, 63, 64, 65, 130, 255, 4_096)
 _SIZES = (1, 2, 3, 15, 16, 17, 63, 64, 65, 129, 300, 4_097, 2**48, 0, 2**48 + 1)
 _ODD: tuple[Any, ...] = (-1, 2**62, 2**63 - 1, 2**64, 2**128, 2**200, -(2**300), 1.5, "1", None, b"1", [1], True, float("nan"))
 _Call = tuple[str, tuple[Any, ...]]
@@ -27,7 +28,7 @@ class _Address:
         return self._choices.among((*_KEYS, *_UNHASHABLE))
 
     def base(self) -> Any:  # noqa: ANN401 - a number, or something odd
-        return self._choices.among(_ADDRESSES) + self._choices.number()
+        return self._choices.among(_ADDRESSES) + self._choices.among(_STEPS)
 
     def size(self) -> Any:  # noqa: ANN401 - likewise
         return self._choices.among(_SIZES)
