@@ -3,9 +3,11 @@
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from botocore.model import OperationModel, Shape
 from botocore.parsers import create_parser
@@ -17,6 +19,7 @@ from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.server import ACTIONS, HttpResponse, Server
+from vpcipam.ec2.offline.wire import _request_name
 from vpcipam.errors import NotModelled, UnknownInstanceType
 from vpcipam.inspection.audit import audit
 from vpcipam.inspection.read_ec2 import read_node
@@ -34,24 +37,82 @@ _MOST_REQUESTS = 12
 
 def answer_requests(data: bytes) -> None:
     """Answer requests, one a line: the action, a question mark, and its form."""
+    requests = (text_of(line).partition("?") for line in data.split(b"\n"))
+    _answer_all((action, body) for action, _, body in requests if action in ACTIONS)
+
+
+def answer_calls(data: bytes) -> None:
+    """Answer requests with parameters that fit their shapes, and with values that may not: each byte is a choice."""
+    _answer_all(_drawn(Choices(data)))
+
+
+def _answer_all(requests: Iterable[tuple[str, str]]) -> None:
     model = Ec2Model()
-    subnet = model.create_subnet(
-        model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64"
-    )
-    model.launch_instance("m5.large", subnet.subnet_id, now_ns=0)
-    model.create_network_interface(subnet_id=subnet.subnet_id, now_ns=0)
+    vpc_id = model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+    subnet_id = model.create_subnet(vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64").subnet_id
+    model.launch_instance("m5.large", subnet_id, now_ns=0)
+    model.create_network_interface(subnet_id=subnet_id, now_ns=0)
     server = Server(model, Region("us-east-1"), lambda: 0)
-    for line in data.split(b"\n")[:_MOST_REQUESTS]:
-        action, _, body = text_of(line).partition("?")
-        if action not in ACTIONS:
-            continue
-        operation = _operations()[action]
+    for action, body in islice(requests, _MOST_REQUESTS):
         try:
-            answer = server.answer(body, operation)
+            answer = server.answer(body, _operations()[action])
         except NotModelled:
             continue
-        _check_answer(answer, operation)
+        _check_answer(answer, _operations()[action])
     model._check()  # noqa: SLF001 - its own check of its invariants
+
+
+_TEXTS = (
+    *("vpc-00000000000000001", "subnet-00000000000000001", "eni-00000000000000001", "eni-00000000000000002", "i-00000000000000001"),
+    *("eni-00000000000000003", "vpc-cidr-assoc-00000000000000001", "eni-attach-00000000000000001", "trunk-assoc-00000000000000001"),
+    *("scr-00000000000000001", "10.0.1.9", "10.0.1.16/28", "10.0.1.32/28", "10.0.0.0/24", "10.1.0.0/16", "10.0.1.5/28", "2001:db8::9"),
+    *("2001:db8:0:0:1::/80", "2001:db8:0:1::/64", "0", "1", "2", "5", "30", "1000", "2147483647", "-1", "true", "false", "prefix"),
+    *("explicit", "interface", "trunk", "branch", "efa-only", "m5.large", "t2.micro", "use1-az1", "us-east-1a", "network-interface"),
+    *(
+        "subnet",
+        "vpc",
+        "instance",
+        "status",
+        "tag:k",
+        "tag-key",
+        "vpc-id",
+        "subnet-id",
+        "k",
+        "*",
+        "a*?\\",
+        "",
+        "x" * 300,
+        "\u2028",
+        "aws:k",
+    ),
+    *("ZW5pLTAwMDAwMDAwMDAwMDAwMDAx", "cw==", "\x00", "\uff11"),
+)
+
+
+def _drawn(choices: Choices) -> Iterator[tuple[str, str]]:
+    actions = sorted(ACTIONS)
+    while choices:
+        action = choices.among(actions)
+        shape: Any = _operations()[action].input_shape
+        wanted = [*shape.required_members, *(choices.among(sorted(ACTIONS[action].takes)) for _ in range(choices.number() % 4))]
+        form = {
+            place: text
+            for name in dict.fromkeys(wanted)
+            for place, text in _fields(choices, shape.members[name], _request_name(shape.members[name], name))
+        }
+        yield action, urlencode(form)
+
+
+def _fields(choices: Choices, shape: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - botocore's shapes
+    if shape.type_name == "structure":
+        members = sorted(shape.members)
+        for member in dict.fromkeys(choices.among(members) for _ in range(choices.number() % 3 + 1)):
+            yield from _fields(choices, shape.members[member], f"{name}.{_request_name(shape.members[member], member)}")
+    elif shape.type_name == "list":
+        for number in range(choices.number() % 3):
+            yield from _fields(choices, shape.member, f"{name}.{number + 1}")
+    else:
+        yield name, choices.among(_TEXTS)
 
 
 def _check_answer(answer: HttpResponse, operation: OperationModel) -> None:
@@ -166,5 +227,6 @@ TARGETS = (
         (*sorted(set(_parameters())), "Filter.1.Name=", "Filter.1.Value.1=", "TagSpecification.1.Tag.1.Key=", "NextToken=", "DryRun=true"),
         longest=1_024,
     ),
+    Target("ec2_calls", answer_calls, longest=256),
     Target("ec2_answers", read_answers, longest=64),
 )

@@ -14,6 +14,7 @@ MODULES = {
     "ipam_json": "journals",
     "sqlite": "journals",
     "ec2_requests": "ec2",
+    "ec2_calls": "ec2",
     "ec2_answers": "ec2",
     "address_pools": "pools",
     "bitmap_pools": "pools",
