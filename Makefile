@@ -72,7 +72,7 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python benchmarks/fleet_report.py
 
 fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
-	$(if $(INPUT),,$(PIP) install --group fuzz)
+	$(if $(INPUT),,-$(PIP) install --group fuzz)
 	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET)) $(if $(KEEP),--keep) $(if $(INPUT),--input $(INPUT))
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes

@@ -1,6 +1,7 @@
 """One run of atheris on one target: `python -m fuzz.worker TARGET LIBFUZZER-OPTION… FOLDER…`."""
 
 import resource
+import shlex
 import sys
 
 import atheris
@@ -20,7 +21,8 @@ def main() -> None:
         target.run(b"")
         at_start_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         limits = [f"-max_len={target.longest}", f"-rss_limit_mb={at_start_mb + MEMORY_MB}"]
-        atheris.Setup([sys.argv[0], *limits, *options], target.run)
+        again = shlex.join([sys.executable, "-m", "fuzz.worker", name])  # a merge starts it in a shell
+        atheris.Setup([again, *limits, *options], target.run)
         atheris.Fuzz()
 
 
