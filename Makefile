@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,10 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+
+fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
+	$(if $(INPUT),,-$(PIP) install --group fuzz)
+	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET)) $(if $(KEEP),--keep) $(if $(INPUT),--input $(INPUT))
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py

@@ -4,6 +4,7 @@ import gzip
 import json
 import pickle
 import re
+import tracemalloc
 from pathlib import Path
 
 import attrs
@@ -365,6 +366,16 @@ def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
         Scenario.load(path)
 
 
+def test_a_key_of_very_many_parts_takes_no_quadratic_memory():
+    tracemalloc.start()
+    try:
+        with pytest.raises(ScenarioError, match="the document is nested too deeply"):
+            Scenario.from_toml("a." * 3_000 + "b = 1")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # --- refusals of keys ----------------------------------------------------------------------------------------------------------
 
 
@@ -375,6 +386,7 @@ def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
         ("x = " + "[" * 5_000, "the document is nested too deeply"),
         ("a." * 5_000 + "b = 1", "the document is nested too deeply"),
         ("a." * 100 + "b = 1", "the document is nested too deeply"),
+        ("[" + "'a' . \"b\"." * 100 + "b]", "the document is nested too deeply"),
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),

@@ -6,6 +6,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -299,12 +300,13 @@ def test_a_journal_without_released_cidrs_can_be_salvaged(tmp_path):
     assert SqliteJournal.salvage(tmp_path / FILE, 10) == Restored((), (Cooling("10.0.0.5", 40, 10),))
 
 
-def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path):
+@pytest.mark.parametrize(("row", "shown"), [("('x', 60)", "'x'"), ("(CAST(x'fa' AS TEXT), 60)", r"'\udcfa'")])
+def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path, row, shown):
     open_sqlite(tmp_path).close()
-    shell(tmp_path, "INSERT INTO released_cidr VALUES ('x', 60)")
+    shell(tmp_path, INSERT_CIDR + row)
     with open_sqlite(tmp_path) as journal:
         (problem,) = journal.restore(0).problems
-        assert (problem.place, problem.address) == ("the released CIDR 'x'", None)
+        assert (problem.place, problem.address) == (f"the released CIDR {shown}", None)
         journal.record(dropped=(problem,))
     with open_sqlite(tmp_path) as journal:
         assert journal.restore(0) == Restored(())
@@ -330,6 +332,7 @@ def test_a_failed_migration_step_without_a_transaction_raises_its_own_error():
 
 # --- rows that somebody has changed by hand ------------------------------------------------------------------------------
 
+INSERT_CIDR = "INSERT INTO released_cidr VALUES "
 INSERT_COOLING = "INSERT INTO cooling VALUES "
 INSERT = "INSERT INTO assigned (network_name, container_id, if_name, address, pod_namespace, pod_name, assigned_ns) VALUES "
 
@@ -377,7 +380,12 @@ def test_an_invalid_row_is_a_problem_until_it_is_dropped(tmp_path, row, message,
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer")],
+    [
+        ("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"),
+        ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer"),
+        ("(CAST(x'31fa' AS TEXT), 50, 20)", "its address is not UTF-8"),
+        ("(x'31fa', 50, 20)", "its address is not a text"),
+    ],
 )
 def test_an_invalid_cooldown_is_a_problem_until_it_is_dropped(tmp_path, row, message):
     filled(tmp_path).close()
@@ -453,6 +461,20 @@ def test_a_truncated_database_is_refused_and_can_be_salvaged(tmp_path):
         assert (tmp_path / FILE).read_bytes() == data[:length]
         counts.add(len(salvaged.assigned))
     assert any(0 < count < len(every.assigned) for count in counts), counts
+
+
+def test_a_salvage_takes_little_memory_whatever_length_the_header_names(tmp_path):
+    with filled(tmp_path) as journal:
+        whole = journal.restore(0)
+    with (tmp_path / FILE).open("r+b") as file:
+        file.seek(28)
+        file.write((60_000).to_bytes(4))  # 240 MB
+    tracemalloc.start()
+    try:
+        assert SqliteJournal.salvage(tmp_path / FILE, 0).assigned == whole.assigned
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_salvage_reads_the_log_as_well(tmp_path):

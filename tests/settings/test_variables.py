@@ -66,6 +66,7 @@ def test_integers_are_read_as_go_reads_them(text):
         ("0x10", None),
         ("1e3", None),
         ("٣", None),  # a digit to Python, not to Go
+        pytest.param("0" * 200_000 + "x", None, id="zeros that must not take quadratic time"),
     ],
 )
 def test_integers_at_the_edges(text, number):

@@ -52,14 +52,26 @@ class Request:
         """Create the error that refuses this request."""
         return Ec2Error(code, message, self.action)
 
+    def missing(self, name: str) -> Ec2Error:
+        """Create the error for a parameter that EC2 requires."""
+        return self.refusal(ErrorCode.MISSING_PARAMETER, f"The request must contain the parameter {name}")
+
     def not_modelled(self, what: str) -> NotModelled:
         """Create the error for a request that EC2 supports but the model does not."""
         return NotModelled(f"{self.action}: {what} is not modelled offline; leave it out")
 
     def texts(self, name: str, member: str | None = None) -> tuple[str, ...]:
-        """Return a list of texts, or one member of each structure of a list."""
+        """Return a list of texts, or one member of each structure of a list.
+
+        Raises:
+            Ec2Error: MissingParameter for a structure without that member.
+        """
         items = self.get(name, ())
-        return tuple(items if member is None else (item[member] for item in items))
+        if member is None:
+            return tuple(items)
+        if any(member not in item for item in items):
+            raise self.missing(f"{name}.{member}")
+        return tuple(item[member] for item in items)
 
     def tags(self, resource_type: str, *, others: Container[str] = ()) -> tuple[tuple[str, str], ...]:
         """Return the tags of the new resource; ignore those for the resource types in `others`, which the model does not have.
@@ -110,20 +122,26 @@ class ActionHandler:
         answer: returns the answer's members; raises `Ec2Error` if EC2 refuses.
         takes: the parameters that the answer depends on.
         ignores: the parameters that are accepted and ignored, since no address depends on them.
+        needs: the parameters that EC2 requires beyond those that boto3 requires.
         show: turns the model's answer into members, for a client token whose first answer was lost; None for no members.
     """
 
     answer: Callable[[Request], Members]
     takes: frozenset[str] = attrs.field(converter=_names)
     ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    needs: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     show: Callable[[Request, Any], Members] | None = None
 
-    def require_known(self, request: Request) -> None:
-        """Check that every parameter is known.
+    def require_known(self, request: Request, required: Iterable[str]) -> None:
+        """Check that every parameter is known, and that none is missing of those that boto3 or EC2 requires.
 
         Raises:
             NotModelled: a parameter affects the answer in EC2 and is not modelled.
+            Ec2Error: MissingParameter.
         """
+        for name in (*required, *sorted(self.needs)):
+            if name not in request.members:
+                raise request.missing(name)
         unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
         if unknown:
             raise request.not_modelled(", ".join(unknown))

@@ -21,6 +21,8 @@ _REQUIRED: Any = object()
 _INT_MAX = 2**63 - 1
 _TOO_DEEP = "the document is nested too deeply to be read"
 _MOST_LEVELS = 100
+_PART_OF_KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART_OF_KEY}(?:[ \t]*+\.[ \t]*+{_PART_OF_KEY}){{{_MOST_LEVELS}}}")
 _TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
 _RIVALS = (("max_pods", "max_pods_by"), ("p90", "sigma"))  # a table has one of a pair at most
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
@@ -182,6 +184,8 @@ def parse_toml(text: str) -> dict[str, Any]:
         TOMLDecodeError: it is not TOML.
         ScenarioError: Python can't read it, because a number is too long or tables are nested too deeply.
     """
+    if _DEEP_KEY.search(text):  # tomllib takes quadratic time and memory for it
+        raise ScenarioError(_TOO_DEEP)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
