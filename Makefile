@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ quick: lint types ## Run lint, types, and the suite with few examples on the com
 coverage: ## Measure branch coverage outside cli/ on the plain pools; less than 100 % fails
 	$(MAKE) test-plain COVERAGE=1
 	$(BIN)/python -m coverage report --fail-under=100
+
+sanitize: $(VENV)/dev ## Run the suites of pools and datastore with AddressSanitizer, UBSan and all checks; takes minutes
+	$(BIN)/python tools/sanitize.py
 
 lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .
