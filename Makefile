@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench flakes verification figures docs dist clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,13 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+
+flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of them two at a time, and list tests that fail in some
+	$(BIN)/python tools/flakes.py $(RUNS)
+
+verification: $(VENV)/dev ## Search for faults for MINUTES (60), and renew the figures of docs/verification.md
+	$(PIP) install --group other-ipams
+	$(BIN)/python tools/verification.py run $(or $(MINUTES),60)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py

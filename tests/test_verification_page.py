@@ -1,0 +1,37 @@
+"""docs/verification.md shows the figures that are stored beside it, and names what exists."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+TOOL = runpy.run_path(str(REPOSITORY / "tools" / "verification.py"))
+PAGE = TOOL["PAGE"].read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_stored_figures():
+    assert TOOL["render"](PAGE, json.loads(TOOL["FIGURES"].read_text(encoding="utf-8"))) == PAGE
+
+
+def test_everything_that_the_page_names_exists():
+    paths = re.findall(r"`((?:tests|tools|examples|src)/[^`]*)`", PAGE)
+    links = re.findall(r"\]\(([^)#]+)", PAGE)
+    assert len(paths) > 20
+    assert [each for each in paths if not (REPOSITORY / each).exists()] == []
+    assert [each for each in links if not (REPOSITORY / "docs" / each).exists()] == []
+
+
+def test_a_search_without_figures_was_not_run():
+    found = {
+        "soak": {"name": "soak", "seconds": 90, "python": "3.11", "programs": 1200, "pool_programs": 3, "planted_faults": 2, "kind": "x"}
+    }
+    rows = [line.split(" | ")[2:] for line in TOOL["table"](found).splitlines()[2:]]
+    assert rows[1] == ["1,200 programs, 2 planted faults, kind: x", "2 |"]
+    assert [row for row in rows if row != ["not run", "|"]] == [rows[1]]
+
+
+def test_the_tests_that_pytest_reports_as_failed_are_found():
+    failures = runpy.run_path(str(REPOSITORY / "tools" / "flakes.py"))["failures"]
+    output = "....\nFAILED tests/a.py::test_b[c - d e] - AssertionError: [x - y]\nERROR tests/b.py\n2 failed, FAILED tests/c.py\n"
+    assert failures(output) == {"tests/a.py::test_b[c - d e]", "tests/b.py"}
