@@ -1,9 +1,14 @@
 """docs/verification.md shows the figures that are stored beside it, and names what exists."""
 
 import json
+import os
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 TOOL = runpy.run_path(str(REPOSITORY / "tools" / "verification.py"))
@@ -35,3 +40,36 @@ def test_the_tests_that_pytest_reports_as_failed_are_found():
     failures = runpy.run_path(str(REPOSITORY / "tools" / "flakes.py"))["failures"]
     output = "....\nFAILED tests/a.py::test_b[c - d e] - AssertionError: [x - y]\nERROR tests/b.py\n2 failed, FAILED tests/c.py\n"
     assert failures(output) == {"tests/a.py::test_b[c - d e]", "tests/b.py"}
+
+
+SUITE = """
+from hypothesis import given, settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+class Machine(RuleBasedStateMachine):
+    @rule(number=strategies.integers())
+    def step(self, number):
+        pass
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=3, stateful_step_count=4, database=None)
+
+@settings(max_examples=5, database=None)
+@given(strategies.integers())
+def test_number(number):
+    pass
+
+def test_kills(record_property):
+    record_property("kills", 7)
+"""
+
+
+@pytest.mark.thorough
+def test_programs_steps_examples_and_kills_are_counted(tmp_path):
+    suite, counts = tmp_path / "test_suite.py", tmp_path / "counts.json"
+    suite.write_text(SUITE, encoding="utf-8")
+    options = ["-p", "count_searches", "-p", "no:cacheprovider", "--counts-in", counts, "--rootdir", tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "tools")}
+    subprocess.run([sys.executable, "-m", "pytest", *options, suite], cwd=tmp_path, env=environment, check=True, capture_output=True)  # noqa: S603 - this interpreter
+    found = json.loads(counts.read_text(encoding="utf-8"))
+    assert [found[name] for name in ("tests", "failed tests", "programs", "steps", "examples", "kills")] == [3, 0, 3, 12, 5, 7]

@@ -1,6 +1,6 @@
 """A pytest plugin that counts what the suite searches, and writes it to build/verification/suite.json.
 
-    PYTHONPATH=tools python -m pytest -p count_searches
+    PYTHONPATH=tools python -m pytest -p count_searches [--counts-in FILE]
 
 It counts the programs and steps of state machines and the examples of other properties, as Hypothesis reports them. Tests add other counts,
 such as kills, with `record_property`. With pytest-xdist, the counts of all workers are added up.
@@ -53,7 +53,8 @@ class _Counts:
 class CountSearches:
     """Adds up the counts of all tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.counts = _Counts()
         self.total: Counter[str] = Counter()
         self.begun = time.monotonic()
@@ -76,14 +77,22 @@ class CountSearches:
                 if isinstance(count, int):
                     self.total[name] += count
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the counts, unless this is a worker."""
-        if not hasattr(session.config, "workerinput"):
-            RESULT.parent.mkdir(parents=True, exist_ok=True)
-            facts = {"name": "suite", "seconds": round(time.monotonic() - self.begun), "python": platform.python_version()}
-            RESULT.write_text(json.dumps(facts | dict(self.total), indent=2) + "\n", encoding="utf-8")
+        if hasattr(session.config, "workerinput"):
+            return
+        facts: dict[str, object] = {"name": "suite", "seconds": round(time.monotonic() - self.begun), "python": platform.python_version()}
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            facts["end"] = "interrupted, as its time was over"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(facts | dict(self.total), indent=2) + "\n", encoding="utf-8")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addoption("--counts-in", type=Path, default=RESULT, help="the file for what the suite has searched")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start to count."""
-    config.pluginmanager.register(CountSearches())
+    config.pluginmanager.register(CountSearches(config.getoption("--counts-in")))
