@@ -36,6 +36,21 @@ def test_a_search_without_figures_was_not_run():
     assert [row for row in rows if row != ["not run", "|"]] == [rows[1]]
 
 
+def test_a_search_whose_time_is_over_is_interrupted_and_keeps_its_figures(tmp_path, monkeypatch):
+    program = tmp_path / "slow.py"
+    program.write_text(
+        "import json, pathlib, time\n"
+        "try:\n    time.sleep(60)\n"
+        f"except KeyboardInterrupt:\n    pathlib.Path({str(tmp_path / 'slow.json')!r}).write_text(json.dumps({{'seconds': 1}}))\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setitem(TOOL["search"].__globals__, "RESULTS", tmp_path)
+    monkeypatch.setitem(TOOL["search"].__globals__, "SEARCHES", {"slow": TOOL["Search"]("", f"python {program}")})
+    (tmp_path / "slow.json").write_text("what an earlier run left", encoding="utf-8")
+    TOOL["run"](0.02, ["slow"])
+    assert json.loads((tmp_path / "slow.json").read_text(encoding="utf-8")) == {"seconds": 1}
+
+
 def test_the_tests_that_pytest_reports_as_failed_are_found():
     failures = runpy.run_path(str(REPOSITORY / "tools" / "flakes.py"))["failures"]
     output = "....\nFAILED tests/a.py::test_b[c - d e] - AssertionError: [x - y]\nERROR tests/b.py\n2 failed, FAILED tests/c.py\n"
