@@ -1,9 +1,11 @@
 """docs/verification.md shows the figures that are stored beside it, and names what exists."""
 
+import contextlib
 import json
 import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,19 +38,30 @@ def test_a_search_without_figures_was_not_run():
     assert [row for row in rows if row != ["not run", "|"]] == [rows[1]]
 
 
-def test_a_search_whose_time_is_over_is_interrupted_and_keeps_its_figures(tmp_path, monkeypatch):
-    program = tmp_path / "slow.py"
-    program.write_text(
-        "import json, pathlib, time\n"
-        "try:\n    time.sleep(60)\n"
-        f"except KeyboardInterrupt:\n    pathlib.Path({str(tmp_path / 'slow.json')!r}).write_text(json.dumps({{'seconds': 1}}))\n",
-        encoding="utf-8",
-    )
+@pytest.mark.parametrize(("late", "signals"), [(0, []), (1, [signal.SIGINT]), (2, [signal.SIGINT, signal.SIGKILL])])
+def test_a_search_whose_time_is_over_is_interrupted_and_then_killed(late, signals, tmp_path, monkeypatch):
+    class Process(contextlib.nullcontext):
+        pid = 7
+        waits = 0
+
+        def __init__(self, command, **_):
+            super().__init__(self)
+            assert command == [sys.executable, "slow.py", "3.0"]
+
+        def wait(self, seconds):
+            Process.waits += 1
+            if Process.waits <= late:
+                raise subprocess.TimeoutExpired("slow.py", seconds)
+
+    sent = []
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(os, "killpg", lambda _, number: sent.append(number))
     monkeypatch.setitem(TOOL["search"].__globals__, "RESULTS", tmp_path)
-    monkeypatch.setitem(TOOL["search"].__globals__, "SEARCHES", {"slow": TOOL["Search"]("", f"python {program}")})
+    monkeypatch.setitem(TOOL["search"].__globals__, "SEARCHES", {"slow": TOOL["Search"]("", "python slow.py {minutes}")})
     (tmp_path / "slow.json").write_text("what an earlier run left", encoding="utf-8")
-    TOOL["run"](0.02, ["slow"])
-    assert json.loads((tmp_path / "slow.json").read_text(encoding="utf-8")) == {"seconds": 1}
+    TOOL["run"](3, ["slow"])
+    assert sent == signals
+    assert not (tmp_path / "slow.json").exists()
 
 
 def test_the_tests_that_pytest_reports_as_failed_are_found():
