@@ -18,12 +18,15 @@ from vpcipam.testing import (
     Killed,
     Program,
     Promise,
+    Restarted,
     allocator_machine,
     assert_conforms,
     machine,
 )
+from vpcipam.testing.contracts import address_of
 
 S = 1_000_000_000
+A = address_of("10.0.0.0")
 
 
 class Simple:
@@ -124,21 +127,14 @@ class Stored:
     torn = False
 
     def __init__(self):
-        self.file = {"held": "{}"}
-        self.writes_left = None
-
-    def kill_after(self, writes):
-        self.writes_left = writes
+        self.file = KillableStorage({"held": "{}"}, ["update"])
+        self.kill_after = self.file.kill_after
 
     def write(self, held):
-        if self.writes_left is not None:
-            self.writes_left -= 1
-            if self.writes_left < 0:
-                raise Killed
-        self.file["held"] = json.dumps(held)
+        self.file.update(held=json.dumps(held))
 
     def held(self):
-        return json.loads(self.file["held"])
+        return json.loads(self.file.get("held"))
 
     def assign(self, key, now_ns):
         del now_ns
@@ -207,12 +203,13 @@ def test_both_outcomes_of_a_killed_call_are_right():
         getattr(checked, f"kill_in_{method}")(key, writes, now_ns=0)
     assert [*map(str, checked.calls)] == [
         "allocator.kill_in_assign('a', 0, now_ns=0)  # killed",
-        "allocator.kill_in_assign('a', 1, now_ns=0)  # 10.0.0.0",
+        "allocator.kill_in_assign('a', 1, now_ns=0)  # killed",
         "allocator.kill_in_unassign('a', 0, now_ns=0)  # killed",
         "allocator.kill_in_unassign('b', 0, now_ns=0)  # refused: KeyError",
         "allocator.kill_in_unassign('a', 5, now_ns=0)",
     ]
     assert not checked.checker.held
+    assert {event.held["a"] for event in checked.checker.events if isinstance(event, Restarted) and event.held} == {A}
 
 
 def test_a_killed_call_of_another_sandbox_loses_nothing():
