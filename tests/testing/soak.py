@@ -1,8 +1,9 @@
 """Run programs against vpcipam's own allocators for some minutes: `soak.py MINUTES [PROGRAMS]`.
 
-Each allocator gets a batch of programs in turn. The counts are in build/verification/soak.json.
+Each allocator gets a batch of programs in turn; the seed is the time. After each batch, build/verification/soak.json has the counts.
 """
 
+import itertools
 import json
 import platform
 import sys
@@ -18,7 +19,7 @@ from own_allocators import ALLOCATORS  # noqa: E402 - it is beside this script
 from vpcipam.testing import CheckedAllocator, ConformanceError, assert_conforms  # noqa: E402
 
 RESULT = REPOSITORY / "build" / "verification" / "soak.json"
-BATCH = 25
+BATCH = 10
 
 
 class Counted:
@@ -39,19 +40,18 @@ class Counted:
 
 
 def main(minutes, programs=sys.maxsize):
-    counted, begun, broken = Counted(), time.monotonic(), []
-    counts, seed = counted.counts, int(time.time())
-    print(f"seed {seed}", flush=True)  # noqa: T201 - a script
-    while time.monotonic() < begun + 60 * minutes and counts["programs"] < programs and not broken:
-        for name, (factory, options) in ALLOCATORS.items():
-            seed += 1
-            try:
-                assert_conforms(factory, seed=seed, max_examples=BATCH, step_count=30, **options)
-            except ConformanceError as error:
-                broken.append(f"{name}, seed {seed}: {error}")
+    counts, begun, broken, seed = Counted().counts, time.monotonic(), [], int(time.time())
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    for name, (factory, options) in itertools.cycle(ALLOCATORS.items()):
+        seed += 1
+        try:
+            assert_conforms(factory, seed=seed, max_examples=BATCH, step_count=30, **options)
+        except ConformanceError as error:
+            broken.append(f"{name}, seed {seed}: {error}")
         facts = {"name": "soak", "seconds": round(time.monotonic() - begun), "python": platform.python_version()}
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
         RESULT.write_text(json.dumps({**facts, **counts, "broken promises": len(broken)}, indent=2) + "\n", encoding="utf-8")
+        if broken or counts["programs"] >= programs or time.monotonic() >= begun + 60 * minutes:
+            break
     print("\n".join([RESULT.read_text(encoding="utf-8"), *broken]))  # noqa: T201 - a script
     return bool(broken)
 
