@@ -71,7 +71,7 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
 
-flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of them two at a time, and list tests that fail in some
+flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of them two at a time, and list tests that fail in some runs only
 	$(BIN)/python tools/flakes.py $(RUNS)
 
 verification: $(VENV)/dev ## Search for faults for MINUTES (60), and renew the figures of docs/verification.md
