@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,13 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
 	$(if $(INPUT),,-$(PIP) install --group fuzz)
 	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET)) $(if $(KEEP),--keep) $(if $(INPUT),--input $(INPUT))
+
+flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of them two at a time, and list tests that fail in some runs only
+	$(BIN)/python tools/flakes.py $(RUNS)
+
+verification: $(VENV)/dev ## Search for faults for MINUTES (60), and renew the figures of docs/verification.md
+	$(PIP) install --group other-ipams
+	$(BIN)/python tools/verification.py run $(or $(MINUTES),60)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py

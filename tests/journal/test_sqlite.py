@@ -549,10 +549,11 @@ def seen(store):
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_BUSY])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, after):
+def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, after, record_property):
     store, faults = begin(tmp_path / "counting")
     change(store)
     statements = list(faults.done)
+    record_property("crash states", len(statements))
     assert (statements[0], statements[-1]) == ("BEGIN", "COMMIT")
     expected = {(entry.key, entry.address) for entry in store._sandboxes._journal.restore(100).assigned}
     store._sandboxes._journal.close()

@@ -30,6 +30,7 @@ from vpcipam.testing.contracts import (
 
 A, B = "10.0.0.1", "10.0.0.2"
 LIMITS = EniLimits((2, 1), 2)
+GIVEN_BACK = [AssignReturned(0, "a", A), UnassignReturned(0, "a")]
 
 
 def broken(*events, **options):
@@ -87,6 +88,9 @@ def test_what_is_no_address_is_refused(value):
         ([AssignReturned(0, "a", A), Crashed(1, ("a",)), Restarted(20, {}), AssignReturned(30, "b", A)], Promise.COOLDOWN),
         ([AssignReturned(0, "a", A), Crashed(1, ("a",)), Restarted(20, {}), AssignReturned(31, "b", A)], None),
         ([AssignReturned(0, "a", A), UnassignReturned(0, "a"), Crashed(1), Restarted(2, {}), AssignReturned(29, "b", A)], Promise.COOLDOWN),
+        ([*GIVEN_BACK, Crashed(100), Restarted(100, {}), AssignDenied(140, "c")], Promise.NO_LEAK),
+        ([*GIVEN_BACK, Crashed(100, ("b",)), Restarted(100, {}), AssignDenied(160, "c")], None),  # b may have had it
+        ([*GIVEN_BACK, Crashed(100, ("b",)), Restarted(100, {}), AssignDenied(161, "c")], Promise.NO_LEAK),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(31, "b", A)], Promise.COOLDOWN),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(32, "b", A)], None),
         ([RangeAdded(0, "eni-0", "10.0.0.0/31"), Crashed(1), RangeAdded(1, "eni-0", "10.0.0.0/31"), Restarted(2, {})], None),
