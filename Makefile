@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage seeded-bugs lint format types bench figures docs dist clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ quick: lint types ## Run lint, types, and the suite with few examples on the com
 coverage: ## Measure branch coverage outside cli/ on the plain pools; less than 100 % fails
 	$(MAKE) test-plain COVERAGE=1
 	$(BIN)/python -m coverage report --fail-under=100
+
+seeded-bugs: $(VENV)/dev ## Plant faults one by one, and show that the suite catches each; takes minutes: make seeded-bugs [ONLY=NAME]
+	$(BIN)/python tools/seeded_bugs.py $(ONLY)
 
 lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .
