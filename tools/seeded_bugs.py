@@ -27,7 +27,7 @@ from typing import Any
 import attrs
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 REPOSITORY = Path(__file__).parent.parent
 LIST = Path("tests") / "seeded_bugs.toml"
@@ -216,16 +216,19 @@ def _tried(root: Path, bug: Bug) -> tuple[Outcome, str]:
     return (Outcome.ELSEWHERE, failed_test(done.stdout)) if done.returncode else (Outcome.ESCAPED, bug.test)
 
 
-def make_base(root: Path, tests: Iterable[str]) -> None:
-    """Copy the working tree, build it, and make sure that the tests of all faults pass without a fault.
+def make_base(root: Path, bugs: Iterable[Bug]) -> None:
+    """Copy the working tree, and make sure that the tests of the faults pass without a fault. Build it first if a fault needs a build.
 
     Raises:
-        SystemExit: they don't.
+        SystemExit: the tests or the build fail.
     """
     copy_tree(REPOSITORY, root)
-    for doing, done in (("build", build(root)), ("tests", run_tests(root, sorted(set(tests))))):
-        if done.returncode:
-            raise SystemExit(f"{done.stdout}\nthe {doing} fail without any fault: mend that first")
+    bugs = tuple(bugs)
+    if any(bug.is_compiled for bug in bugs) and (built := build(root)).returncode:
+        raise SystemExit(f"{built.stdout}\nthe build fails without any fault: mend that first")
+    done = run_tests(root, sorted({bug.test for bug in bugs}))
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}\nthe tests fail without any fault: mend that first")
 
 
 # --- the report ----------------------------------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ def make_base(root: Path, tests: Iterable[str]) -> None:
 
 def show(verdicts: Iterable[Verdict], console: Console) -> None:
     """Print a table of the faults."""
-    table = Table("fault", "outcome", "by", "s", box=None)
+    table = Table("fault", "outcome", Column("by", overflow="fold"), "s", box=None)
     for each in verdicts:
         style = "" if each.outcome is Outcome.CAUGHT else "bold red"
         table.add_row(each.bug.name, each.outcome, each.by, f"{each.seconds:.1f}", style=style)
@@ -264,8 +267,8 @@ def main(names: Sequence[str]) -> int:
     console = Console()
     with TemporaryDirectory(prefix="seeded-bugs-") as folder, ThreadPoolExecutor(AT_ONCE) as threads:
         base = Path(folder) / "tree"
-        with console.status("Copying and building the tree, and running the tests without a fault"):
-            make_base(base, (bug.test for bug in wanted))
+        with console.status("Copying the tree, and running the tests without a fault"):
+            make_base(base, wanted)
         tried = threads.map(lambda bug: try_bug(base, bug), wanted)
         verdicts = list(track(tried, "Planting faults", len(wanted), console=console))
     show(verdicts, console)
