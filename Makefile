@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ coverage: ## Measure branch coverage outside cli/ on the plain pools; less than 
 
 sanitize: $(VENV)/dev ## Run the suites of pools and datastore with AddressSanitizer, UBSan and all checks; takes minutes
 	$(BIN)/python tools/sanitize.py
+
+seeded-bugs: $(VENV)/dev ## Plant faults one by one, and show that the suite catches each; takes minutes: make seeded-bugs [ONLY=NAME]
+	$(BIN)/python tools/seeded_bugs.py $(ONLY)
 
 lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .

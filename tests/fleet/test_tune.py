@@ -12,7 +12,7 @@ from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Waits
 from vpcipam.fleet.sweep import Trial, some_of
-from vpcipam.fleet.tune import GOALS, Candidate, TuneSpec, _with_front, tune
+from vpcipam.fleet.tune import GOALS, Candidate, TuneSpec, _candidate, _with_front, tune
 
 BASE = """
 duration = "40 min"
@@ -95,6 +95,38 @@ def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
         assert candidate.p99_wait_ns == max(summary.to_start.p99_ns for summary in summaries)
         assert candidate.calls_per_minute == max(summary.calls_worst_minute for summary in summaries)
         assert candidate.fits == (candidate.p99_wait_ns <= 12_000_000_000 and candidate.calls_per_minute <= 30)
+
+
+@pytest.fixture(scope="module", name="summary")
+def _summary(scenario):
+    return simulate(scenario).summary
+
+
+def test_a_combination_has_the_figures_of_its_worst_seed_wherever_that_stands(scenario, summary):
+    worse = attrs.evolve(
+        summary,
+        addresses_mean=summary.addresses_mean + 1,
+        calls_worst_minute=summary.calls_worst_minute + 1,
+        to_start=attrs.evolve(summary.to_start, p99_ns=summary.to_start.p99_ns + 1),
+    )
+    for summaries in ([summary, worse], [worse, summary]):
+        found = _candidate(TuneSpec.read(scenario), {}, summaries)
+        assert (found.cost, found.p99_wait_ns, found.calls_per_minute) == (
+            worse.addresses_mean,
+            worse.to_start.p99_ns,
+            worse.calls_worst_minute,
+        )
+
+
+def test_a_combination_that_just_keeps_its_bounds_fits(scenario, summary):
+    def fits(p99_wait_ns, calls_per_minute):
+        spec = attrs.evolve(TuneSpec.read(scenario), p99_wait_ns=p99_wait_ns, calls_per_minute=calls_per_minute)
+        return _candidate(spec, {}, [summary]).fits
+
+    wait_ns, rate = summary.to_start.p99_ns, summary.calls_worst_minute
+    assert fits(wait_ns, rate)
+    assert not fits(wait_ns - 1, rate)
+    assert not fits(wait_ns, rate - 0.1)
 
 
 def test_the_best_is_the_cheapest_within_the_bounds(result):

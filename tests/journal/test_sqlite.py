@@ -586,6 +586,25 @@ def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, afte
             assert found in ([*allowed, expected] if statement == "COMMIT" and after else allowed)
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
+def test_a_decision_about_a_problem_that_cannot_be_recorded_can_be_repeated(tmp_path, code):
+    filled(tmp_path).close()
+    shell(tmp_path, INSERT + "('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, NULL, 'then')")
+    faults = faulty_connection()
+    with open_sqlite(tmp_path, connect=faults.connect) as journal:
+        (problem,) = journal.restore(20).problems
+        for at in range(3):  # BEGIN, DELETE, COMMIT
+            faults.begin(at, code)
+            with pytest.raises(JournalError, match="nothing is recorded"):
+                journal.record(dropped=(problem,))
+            faults.begin()
+            assert journal.restore(20).problems == (problem,)
+        faults.begin()
+        journal.record(dropped=(problem,))
+        assert len(faults.done) == 3
+        assert journal.restore(20).problems == ()
+
+
 def test_a_failed_rollback_ends_the_journal(tmp_path):
     class Dying(sqlite3.Connection):
         dead = False

@@ -106,6 +106,13 @@ def test_without_limits_nothing_is_counted():
     assert broken(*events, limits=None) is None
 
 
+def test_each_eni_has_slots_of_its_own():
+    limits = EniLimits((2,), slots_per_eni=1)
+    full = [RangeAdded(0, "eni-0", "10.0.0.0/28"), RangeAdded(0, "eni-1", "10.0.0.16/28")]
+    assert broken(*full, limits=limits) is None
+    assert broken(*full, RangeAdded(0, "eni-1", "10.0.0.32/28"), limits=limits) == Promise.LIMITS
+
+
 def test_a_cooldown_outlives_its_range_if_promised():
     on = RangeAdded(0, "eni-0", "10.0.0.0/31")
     off = RangeRemoved(1, "10.0.0.0/31")
