@@ -180,6 +180,13 @@ def test_a_sample_counts_an_address_until_its_cooldown_ends(sample_s):
     assert all(count == sum(end <= time_ns < end + 30 * S for end in range(200 * S, 220 * S, S)) for time_ns, count in counts.items())
 
 
+def test_nodes_of_all_groups_have_seeds_of_their_own():
+    scenario = fleet_of([], 60, count=2)
+    groups = tuple(attrs.evolve(scenario.groups[0], name=name) for name in "gh")
+    seeds = [member.pool.seed for member in Fleet(attrs.evolve(scenario, groups=groups)).members]
+    assert len(set(seeds)) == len(seeds) == 4
+
+
 def test_a_pod_that_finds_an_address_does_not_wait():
     result = simulate(fleet_of([("p", S, 61 * S)], 120))
     assert result.summary.to_start == Waits(count=1)
@@ -198,6 +205,15 @@ def test_a_pod_waits_for_a_cooldown_if_no_other_address_can_be_had():
     result = simulate(fleet_of(runs, 200, max_pods=11))  # 9 addresses at the most, all in use at 40 s
     assert result.summary.for_address.max_ns == 30 * S  # tried at 51, 61 and 71 s; it had cooled at 70 s
     assert result.summary.pods_running == 9
+
+
+def test_a_pod_that_still_waits_at_the_end_counts_with_its_time_so_far():
+    # Two ENIs with 3 addresses each; the other 3 addresses of the subnet are too few for a third.
+    summary = simulate(fleet_of([(f"p{number}", S, None) for number in range(9)], 600, cidr="10.0.0.0/28")).summary
+    assert (summary.pods_running, summary.pods_waiting) == (6, 3)
+    for waits in (summary.to_start, summary.for_address):
+        assert waits.max_ns == waits.p99_ns == 599 * S
+        assert waits.late_count == 6
 
 
 def test_pods_without_room_on_any_node_are_pending():

@@ -78,7 +78,7 @@ def test_a_mean_equals_the_mean_over_every_nanosecond(steps):
 @example([(60, 3), (30, 3)])
 @example([(59, 3), (1, 3)])
 @example([(61, 3)])
-@example([(60, 3), (60, 3)])
+@example([(60, 3), (60, 9)])
 def test_the_worst_minute_is_the_highest_rate_over_spans_of_a_minute_or_more(steps):
     times, counts = [0], [1000]
     for length_s, count in steps:

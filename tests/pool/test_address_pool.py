@@ -718,6 +718,15 @@ def test_cooling_addresses_count_as_in_use_for_placement(build):
     assert pool.assign("a", 0) == 200
 
 
+def test_cooling_addresses_still_count_when_a_block_is_ranked_again(build):
+    pool = build((100, 4), (200, 4), placement="packed")
+    pool.assign_at("x", 103, 0)
+    for address in (202, 203):
+        pool.assign_at(address, address, 0)
+        pool.unassign(address, 0)
+    assert fill(pool, 2) == [200, 201]
+
+
 def test_random_placement_repeats_with_its_seed(build):
     blocks = [(number * 10, 2, number % 3) for number in range(9)]
     first, second, other = (fill(build(*blocks, placement="random", seed=seed), 18) for seed in (1, 1, 2))

@@ -1,6 +1,7 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import attrs
 
@@ -75,13 +76,18 @@ class Attached:
 
     def add_eni(self, eni: Eni) -> None:
         """Add an ENI without CIDRs."""
-        self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
         self.revision += 1
+        try:
+            self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
+        except BaseException:
+            self.enis.pop(eni.eni_id, None)
+            self.by_device.pop(eni.device_number, None)
+            raise
 
     def remove_eni(self, eni: Eni) -> None:
         """Remove an ENI that has no CIDRs left."""
-        del self.enis[eni.eni_id], self.by_device[eni.device_number]
         self.revision += 1
+        del self.enis[eni.eni_id], self.by_device[eni.device_number]
 
     def eni(self, eni_id: str) -> Eni:
         """Return the ENI of an id.
@@ -102,8 +108,14 @@ class Attached:
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
         """Stop or resume taking new addresses from an ENI."""
-        eni.excluded = excluded
-        self._open_or_close(eni)
+        before = eni.excluded
+        try:
+            eni.excluded = excluded
+            self._open_or_close([eni])
+        except BaseException:
+            eni.excluded = before
+            self._open_or_close([eni])
+            raise
 
     def set_mode(self, mode: AddressMode) -> None:
         """Take new addresses from CIDRs of the size of another mode."""
@@ -111,9 +123,14 @@ class Attached:
             raise DatastoreError(
                 f"a node can't change from {self.mode.value} to {mode.value}: a cluster keeps its IP family, so make a new datastore"
             )
-        self.mode = mode
-        for eni in self.enis.values():
-            self._open_or_close(eni)
+        before = self.mode
+        try:
+            self.mode = mode
+            self._open_or_close(self.enis.values())
+        except BaseException:
+            self.mode = before
+            self._open_or_close(self.enis.values())
+            raise
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
@@ -125,18 +142,22 @@ class Attached:
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
-        eni.cidrs[cidr.first] = cidr
-        self.eni_of_block[cidr.first] = eni
-        self._open_or_close_block(eni, cidr)
-        self.revision += 1
+        try:
+            eni.cidrs[cidr.first] = cidr
+            self.eni_of_block[cidr.first] = eni
+            self._open_or_close_block(eni, cidr)
+            self.revision += 1
+        except BaseException:
+            self.remove_cidr(eni, cidr.first)
+            raise
         return cidr
 
-    def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
+    def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        del eni.cidrs[base]
-        self.pool.remove_block(base, now_ns=now_ns)
-        del self.eni_of_block[base]
+        self.pool.remove_block(base)
+        eni.cidrs.pop(base, None)  # it is absent if `add_cidr` failed
+        self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
         """Return a CIDR of an ENI, given as text.
@@ -189,10 +210,11 @@ class Attached:
             raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self.mode.value} mode a slot takes an IPv{self.mode.version} {wanted}")
         return cidr
 
-    def _open_or_close(self, eni: Eni) -> None:
+    def _open_or_close(self, enis: Iterable[Eni]) -> None:
         self.revision += 1
-        for cidr in eni.cidrs.values():
-            self._open_or_close_block(eni, cidr)
+        for eni in enis:
+            for cidr in eni.cidrs.values():
+                self._open_or_close_block(eni, cidr)
 
     def _open_or_close_block(self, eni: Eni, cidr: Cidr) -> None:
         if eni.excluded or cidr.prefix_length != self.mode.prefix_length:
