@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench mutants figures docs dist clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,11 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+
+# Takes hours without SAMPLE. Seeds 1, 2, 3 … take other mutants each.
+mutants: $(VENV)/dev ## See whether the tests notice small changes of the core: make mutants ROOM=pool SAMPLE=200 SEED=1
+	$(PIP) install --group mutants
+	$(BIN)/python tools/mutants.py $(addprefix --room=,$(ROOM)) $(addprefix --sample=,$(SAMPLE)) $(addprefix --seed=,$(SEED)) $(if $(RESUME),--resume)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py
