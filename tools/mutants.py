@@ -127,7 +127,8 @@ def prepare(room: str) -> Path:
         "use_git_change_detection": False,
     }
     rows = [f"{name} = {json.dumps(value)}\n" for name, value in options.items()]
-    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    # pytest-benchmark would ask git for the commit before the tests of each mutant.
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").replace('"--benchmark-disable"', '"-p", "no:benchmark"')
     write_if_changed(work / "pyproject.toml", f"{project}\n[tool.mutmut]\n{''.join(rows)}")
     return work
 
@@ -199,7 +200,7 @@ def run(room: str, work: Path, mutants: Sequence[Mutant]) -> None:
         task = progress.add_task(room, total=len(names))
         with subprocess.Popen(command, cwd=work, env=environment, stdout=output, stderr=output, preexec_fn=limit_memory) as mutmut:  # noqa: S603, PLW1509
             while mutmut.poll() is None:
-                time.sleep(1)
+                time.sleep(5)
                 with contextlib.suppress(json.JSONDecodeError):  # mutmut is writing it
                     codes = verdicts(work)
                     progress.update(task, completed=sum(codes[name] is not None for name in names))
