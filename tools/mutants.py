@@ -6,7 +6,8 @@ mutmut writes the *mutants*: copies of a function with one change each, such as 
 fails, or takes much longer than before. Survivors are printed, except those that `tests/equivalent_mutants.toml` lists with a reason.
 The exit status is 1 if fewer than 95 % of the mutants that are not listed are killed.
 
-`ROOMS` says which tests must kill the mutants of which modules. The work goes on in `build/mutants/ROOM/`, on the plain pools.
+`ROOMS` says which tests must kill the mutants of which modules. The work goes on in `build/mutants/ROOM/`. The pools that change are the
+plain ones, and the tests compare them with the compiled ones. The other rooms run on the compiled pools, which is faster.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import json
 import os
 import platform
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -36,6 +38,7 @@ WORK = REPOSITORY / "build" / "mutants"
 FIGURES = REPOSITORY / "build" / "verification" / "mutants.json"
 EQUIVALENT = REPOSITORY / "tests" / "equivalent_mutants.toml"
 SCORE_MIN = 0.95
+WORDS = re.compile(r'"[^"]* [^"]*"')  # a text with a space
 
 ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in src/vpcipam, and the tests
     "pool": (["pool/plain_*.py", "_pool_refusals.py"], ["tests/pool"]),
@@ -71,6 +74,11 @@ class Mutant:
     was: str
     becomes: str
 
+    @property
+    def rewords(self) -> bool:
+        """Whether only the words of a message change. A test for each would say the message again."""
+        return WORDS.sub("", self.was) == WORDS.sub("", self.becomes)
+
     def __str__(self) -> str:
         """The function, and the change as a diff."""
         return f"{self.where}  ({self.name.rpartition('_')[2]})\n  - {self.was}\n  + {self.becomes}"
@@ -90,20 +98,28 @@ class Listed:
         return (self.where, self.was) == (mutant.where, mutant.was) and (not self.becomes or mutant.becomes in self.becomes)
 
 
-@attrs.define
+@attrs.frozen
 class Outcome:
     """What happened to the mutants of a room."""
 
     mutants: int
     run: int
-    listed: int
     timed_out: int
+    listed: int
     survivors: Sequence[Mutant]
 
     @property
-    def killed(self) -> int:
-        """The mutants that a test noticed, those that ran out of time included."""
-        return self.run - len(self.survivors)
+    def counts(self) -> dict[str, int]:
+        """The figures of the room. The mutants that ran out of time count as killed."""
+        survived = len(self.survivors)
+        return {
+            "mutants": self.mutants,
+            "run": self.run,
+            "killed": self.run - survived,
+            "timed_out": self.timed_out,
+            "listed": self.listed,
+            "survived": survived,
+        }
 
 
 def prepare(room: str) -> Path:
@@ -175,7 +191,7 @@ def mutants_of(meta: Path) -> Iterator[Mutant]:
         original = function.partition("__mutmut_")[0] + "__mutmut_orig"
         changes = [*difflib.unified_diff(source(original), source(function), n=0, lineterm="")][3:]
         was, becomes = (" ".join(line[1:] for line in changes if line.startswith(sign)) for sign in "-+")
-        path = function.partition("__mutmut_")[0].removeprefix("x").strip("_ǁ" if "ǁ" in function else "").replace("ǁ", ".")
+        path = function.partition("__mutmut_")[0].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
         yield Mutant(name, f"{module}.{path}".removeprefix("vpcipam."), was, becomes)
 
 
@@ -193,7 +209,7 @@ def run(room: str, work: Path, mutants: Sequence[Mutant]) -> None:
     names = {mutant.name for mutant in mutants}
     forget(work, names)
     command = [str(Path(sys.executable).with_name("mutmut")), "run", *sorted(names)]
-    environment = os.environ | {"VPCIPAM_NO_EXTENSION": "1", "HYPOTHESIS_PROFILE": "mutants"}
+    environment = os.environ | {"HYPOTHESIS_PROFILE": "mutants"}
     log = work / "mutmut.log"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with log.open("wb") as output, Progress(*columns) as progress:
@@ -236,13 +252,13 @@ def check_list(room: str, listed: Sequence[Listed], mutants: Sequence[Mutant]) -
             sys.exit(f"{EQUIVALENT.name} lists a mutant that is no more: {entry.where}: {entry.was}")
 
 
-def test_room(room: str, sample: int | None, seed: int, *, resume: bool) -> Outcome:
+def run_room(room: str, sample: int | None, seed: int, *, resume: bool) -> Outcome:
     """Run the mutants of a room, or a sample of them."""
     work = prepare(room)
     mutants = generate(work)
     listed = listed_mutants()
     check_list(room, listed, mutants)
-    chosen = sampled(mutants, sample, seed)
+    chosen = [mutant for mutant in sampled(mutants, sample, seed) if not mutant.rewords]
     unlisted = [mutant for mutant in chosen if not any(entry.covers(mutant) for entry in listed)]
     known = verdicts(work)
     if todo := [mutant for mutant in unlisted if not (resume and known[mutant.name] in KILLING_EXIT_CODES)]:
@@ -253,44 +269,24 @@ def test_room(room: str, sample: int | None, seed: int, *, resume: bool) -> Outc
     return Outcome(len(mutants), len(unlisted), len(chosen) - len(unlisted), timed_out, sorted(survivors))
 
 
-def show(outcomes: Mapping[str, Outcome]) -> None:
+def show(outcomes: Mapping[str, Outcome], totals: Mapping[str, int]) -> None:
     """Print the survivors, then a row for each room."""
     console = Console()
     for outcome in outcomes.values():
         for mutant in outcome.survivors:
             console.print(str(mutant), markup=False, highlight=False, soft_wrap=True)
-    table = Table("room", *(["mutants", "run", "killed", "of these by timeout", "listed", "survived"]))
-    for room, it in outcomes.items():
-        table.add_row(room, *map(str, (it.mutants, it.run, it.killed, it.timed_out, it.listed, len(it.survivors))))
+    table = Table("room", *(name.replace("_", " ") for name in totals))
+    for room, counts in {**{room: outcome.counts for room, outcome in outcomes.items()}, "all": totals}.items():
+        table.add_row(room, *map(str, counts.values()))
     console.print(table)
 
 
-def figures(outcomes: Mapping[str, Outcome], seconds: float, sample: int | None, seed: int) -> dict[str, object]:
-    """Return what the run has measured, as a flat document."""
-    rooms = {
-        f"{room}_{name}": value
-        for room, it in outcomes.items()
-        for name, value in {
-            "mutants": it.mutants,
-            "run": it.run,
-            "killed": it.killed,
-            "listed": it.listed,
-            "survived": len(it.survivors),
-        }.items()
-    }
-    totals = {
-        name: sum(value for key, value in rooms.items() if key.endswith(f"_{name}"))
-        for name in ("mutants", "run", "killed", "listed", "survived")
-    }
-    return {
-        "name": "mutants",
-        "seconds": round(seconds),
-        "python": platform.python_version(),
-        "sample": sample,
-        "seed": seed,
-        **totals,
-        **rooms,
-    }
+def write_figures(outcomes: Mapping[str, Outcome], totals: Mapping[str, int], **others: int | None) -> None:
+    """Write what the run has measured as a flat document."""
+    rooms = {f"{room}_{name}": count for room, outcome in outcomes.items() for name, count in outcome.counts.items()}
+    document = {"name": "mutants", "python": platform.python_version(), **others, **totals, **rooms}
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -302,12 +298,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="don't run those again that an earlier run has killed")
     options = parser.parse_args(arguments)
     start = time.monotonic()
-    outcomes = {room: test_room(room, options.sample, options.seed, resume=options.resume) for room in options.room or ROOMS}
-    show(outcomes)
-    document = figures(outcomes, time.monotonic() - start, options.sample, options.seed)
-    FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    FIGURES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return 0 if sum(it.killed for it in outcomes.values()) >= SCORE_MIN * sum(it.run for it in outcomes.values()) else 1
+    outcomes = {room: run_room(room, options.sample, options.seed, resume=options.resume) for room in options.room or ROOMS}
+    counts = [outcome.counts for outcome in outcomes.values()]
+    totals = {name: sum(each[name] for each in counts) for name in counts[0]}
+    show(outcomes, totals)
+    write_figures(outcomes, totals, seconds=round(time.monotonic() - start), sample=options.sample, seed=options.seed)
+    return 0 if totals["killed"] >= SCORE_MIN * totals["run"] else 1
 
 
 if __name__ == "__main__":

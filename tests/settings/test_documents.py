@@ -193,6 +193,15 @@ def test_broken_json_after_a_document_is_refused_with_its_place():
         read(json.dumps(daemonset()) + '\n{"kind": ')
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("5", "a number"), ("0.5", "a number"), ("yes", "a boolean"), ("[1]", "a list"), ("2026-01-02", "a date"), ("!!set {a}", "a set")],
+)
+def test_the_kind_of_a_value_is_named(value, kind):
+    with pytest.raises(ManifestError, match=f", not {kind}$"):
+        read(f"addonName: vpc-cni\nconfigurationValues: {value}\n")
+
+
 # --- what comes along in files -------------------------------------------------------------------------------------------
 
 
@@ -319,7 +328,7 @@ def test_any_document_is_read_or_refused(document):
     except ManifestError as refusal:
         assert str(refusal).isprintable()  # noqa: PT017 - either outcome is right
     else:
-        assert isinstance(settings.diagnostics, tuple)
+        assert all(each.suggestion or each.level == "info" for each in settings.diagnostics)
         assert settings.document
 
 
