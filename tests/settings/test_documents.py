@@ -87,6 +87,12 @@ def test_broken_yaml_is_refused_with_its_place(text, where):
         Settings.from_daemonset(text)
 
 
+@given(lines=st.integers(0, 3), column=st.integers(1, 4))
+def test_a_character_that_yaml_refuses_is_told_with_its_place(lines, column):
+    with pytest.raises(ManifestError, match=f"not YAML at line {lines + 1}, column {column}: the character "):
+        Settings.from_daemonset("a: b\n" * lines + "c" * (column - 1) + "\x07")
+
+
 @pytest.mark.parametrize(
     "text",
     ["a: \x00", "a: 2020-99-99", "a: !!int ''", "a: !!float ''", "a: !!bool maybe", "a: !!timestamp x", "a: !!binary é"],
