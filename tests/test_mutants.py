@@ -20,6 +20,19 @@ def test_the_seeds_take_every_mutant_in_the_end(count, sample):
     assert set().union(*samples) == set(range(count))
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes", "rewords"),
+    [
+        ('raise Full("the pool is full")', 'raise Full("XXthe pool is fullXX")', True),
+        ('raise Full("the pool is full")', "raise Full(None)", False),
+        ('note(name, "is full", 1)', 'note(name, "IS FULL", 2)', False),
+        ('mode = "prefix"', 'mode = "PREFIX"', False),
+    ],
+)
+def test_mutants_that_only_change_the_words_of_a_message_are_left_out(was, becomes, rewords):
+    assert TOOL["Mutant"]("name", "where", was, becomes).rewords is rewords
+
+
 @pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry.where)
 def test_a_listed_mutant_changes_code_that_exists(entry):
     module, _, path = entry.where.rpartition(".")
