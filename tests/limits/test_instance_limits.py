@@ -127,8 +127,9 @@ def test_unknown_type_names_what_was_meant(wrong, meant):
 
 @pytest.mark.parametrize("wrong", ["", " ", ".", "instance_type", "#", "# Source: moto", "\n", "zzzzzz", "日本", "\0"])
 def test_nonsense_is_unknown_and_has_no_suggestion(wrong):
-    with pytest.raises(UnknownInstanceType, match="unknown instance type") as refusal:
+    with pytest.raises(UnknownInstanceType) as refusal:
         instance_limits(wrong)
+    assert str(refusal.value).startswith(f"unknown instance type {wrong!r}; ")
     assert "did you mean" not in str(refusal.value)
 
 
