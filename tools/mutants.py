@@ -272,7 +272,8 @@ def run_room(room: str, sample: int | None, seed: int, *, resume: bool) -> Outco
     known = verdicts(work)
     if todo := [mutant for mutant in unlisted if not (resume and known[mutant.name] in KILLING_EXIT_CODES)]:
         run(room, work, todo)
-    codes = verdicts(work)
+    new = verdicts(work)
+    codes = known | {mutant.name: new[mutant.name] for mutant in todo}  # mutmut forgets the others when its options change
     survivors = [mutant for mutant in unlisted if codes[mutant.name] not in KILLING_EXIT_CODES]
     timed_out = sum(codes[mutant.name] not in {0, 1, 3} for mutant in unlisted if mutant not in survivors)
     return Outcome(len(mutants), len(unlisted), len(chosen) - len(unlisted), timed_out, sorted(survivors))
