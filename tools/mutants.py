@@ -101,7 +101,7 @@ class Listed:
         return (self.where, self.was) == (mutant.where, mutant.was) and (not self.becomes or mutant.becomes in self.becomes)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Outcome:
     """What happened to the mutants of a room."""
 
@@ -276,7 +276,9 @@ def run_room(room: str, sample: int | None, seed: int, *, resume: bool) -> Outco
     codes = known | {mutant.name: new[mutant.name] for mutant in todo}  # mutmut forgets the others when its options change
     survivors = [mutant for mutant in unlisted if codes[mutant.name] not in KILLING_EXIT_CODES]
     timed_out = sum(codes[mutant.name] not in {0, 1, 3} for mutant in unlisted if mutant not in survivors)
-    return Outcome(len(mutants), len(unlisted), len(chosen) - len(unlisted), timed_out, sorted(survivors))
+    return Outcome(
+        mutants=len(mutants), run=len(unlisted), timed_out=timed_out, listed=len(chosen) - len(unlisted), survivors=sorted(survivors)
+    )
 
 
 def show(outcomes: Mapping[str, Outcome], totals: Mapping[str, int]) -> None:
