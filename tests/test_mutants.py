@@ -26,6 +26,8 @@ def test_the_seeds_take_every_mutant_in_the_end(count, sample):
         ('raise Full("the pool is full")', 'raise Full("XXthe pool is fullXX")', True),
         ('raise Full("the pool is full")', "raise Full(None)", False),
         ('note(name, "is full", 1)', 'note(name, "IS FULL", 2)', False),
+        ('note("x", n + 1, "y")', 'note("x", n - 1, "y")', False),
+        ('note("x", "is full")', 'note("x", "XXis fullXX")', True),
         ('mode = "prefix"', 'mode = "PREFIX"', False),
     ],
 )

@@ -38,7 +38,7 @@ WORK = REPOSITORY / "build" / "mutants"
 FIGURES = REPOSITORY / "build" / "verification" / "mutants.json"
 EQUIVALENT = REPOSITORY / "tests" / "equivalent_mutants.toml"
 SCORE_MIN = 0.95
-WORDS = re.compile(r'"[^"]* [^"]*"')  # a text with a space
+TEXT = re.compile(r'"([^"]*)"')
 
 ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in src/vpcipam, and the tests
     "pool": (["pool/plain_*.py", "_pool_refusals.py"], ["tests/pool"]),
@@ -80,11 +80,15 @@ class Mutant:
     @property
     def rewords(self) -> bool:
         """Whether only the words of a message change. A test for each would say the message again."""
-        return WORDS.sub("", self.was) == WORDS.sub("", self.becomes)
+        return TEXT.sub(_without_words, self.was) == TEXT.sub(_without_words, self.becomes)
 
     def __str__(self) -> str:
         """The function, and the change as a diff."""
         return f"{self.where}  ({self.name.rpartition('_')[2]})\n  - {self.was}\n  + {self.becomes}"
+
+
+def _without_words(text: re.Match[str]) -> str:
+    return '""' if " " in text[1] else text[0]
 
 
 @attrs.frozen
