@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs mutants
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,11 @@ flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of 
 verification: $(VENV)/dev ## Search for faults for MINUTES (60), and renew the figures of docs/verification.md
 	$(PIP) install --group other-ipams
 	$(BIN)/python tools/verification.py run $(or $(MINUTES),60)
+# Takes hours without SAMPLE. Seeds 1, 2, 3 … take other mutants each.
+
+mutants: $(VENV)/dev ## See whether the tests notice small changes of the core: make mutants ROOM=pool SAMPLE=200 SEED=1
+	$(PIP) install --group mutants
+	$(BIN)/python tools/mutants.py $(addprefix --room=,$(ROOM)) $(addprefix --sample=,$(SAMPLE)) $(addprefix --seed=,$(SEED)) $(if $(RESUME),--resume)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py

@@ -58,6 +58,21 @@ def test_the_search_is_read_from_the_document(scenario):
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "field"),
+    [
+        ("minimise", "addresses-peak", {"goal": "addresses-peak"}),
+        ("p99_wait", "2 s", {"p99_wait_ns": 2_000_000_000}),
+        ("calls_per_minute", 7, {"calls_per_minute": 7.0}),
+        ("seeds", [3], {"seeds": (3,)}),
+        ("trials", 2, {"trials": 2}),
+        ("settings", {"MAX_ENI": [2]}, {"settings": {"MAX_ENI": ("2",)}}),
+    ],
+)
+def test_each_key_of_the_table_changes_its_field_alone(scenario, key, value, field):
+    assert TuneSpec.read(scenario.with_changes({f"tune.{key}": value})) == attrs.evolve(TuneSpec.read(scenario), **field)
+
+
 def test_missing_keys_have_defaults():
     spec = TuneSpec.read(Scenario.from_toml("seed = 9\n" + BASE + "[tune]\n[tune.settings]\nENABLE_PREFIX_DELEGATION = [true, false]"))
     assert spec == TuneSpec({"ENABLE_PREFIX_DELEGATION": ("true", "false")}, seeds=(9,))

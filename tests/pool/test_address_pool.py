@@ -518,7 +518,7 @@ def test_cool_at_refuses_and_changes_nothing(build, address, until_ns, error):
     pool = build((100, 2))
     pool.assign("a", 0)
     before = state(pool)
-    with pytest.raises(error):
+    with pytest.raises(error, match=rf"\b{address}\b|must be 0 … "):
         pool.cool_at(address, until_ns)
     assert state(pool) == before
 

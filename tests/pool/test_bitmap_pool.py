@@ -203,7 +203,7 @@ def test_offsets_allocated_singly_can_be_released_as_a_run(pool_twin):
 )
 def test_a_run_off_the_grid_or_past_the_end_is_refused(pool_twin, method, offset, length, error):
     pool = pool_twin.BitmapPool(72)
-    with pytest.raises(InvalidArgument) as refusal:
+    with pytest.raises(InvalidArgument, match=f"^a run of {length} |^offset must be ") as refusal:
         getattr(pool, method)(offset, length)
     assert refusal.type is error
     assert pool.allocated_count == 0

@@ -87,6 +87,12 @@ def test_broken_yaml_is_refused_with_its_place(text, where):
         Settings.from_daemonset(text)
 
 
+@given(lines=st.integers(0, 3), column=st.integers(1, 4))
+def test_a_character_that_yaml_refuses_is_told_with_its_place(lines, column):
+    with pytest.raises(ManifestError, match=f"not YAML at line {lines + 1}, column {column}: the character "):
+        Settings.from_daemonset("a: b\n" * lines + "c" * (column - 1) + "\x07")
+
+
 @pytest.mark.parametrize(
     "text",
     ["a: \x00", "a: !!timestamp 2020-99-99", "a: !!int ''", "a: !!float ''", "a: !!bool maybe", "a: !!timestamp x", "a: !!binary é"],
@@ -200,6 +206,15 @@ def test_json_documents_can_be_documents_of_yaml():
 def test_broken_json_after_a_document_is_refused_with_its_place():
     with pytest.raises(ManifestError, match="not YAML at line 2, column 1"):
         read(json.dumps(daemonset()) + '\n{"kind": ')
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("5", "a number"), ("0.5", "a number"), ("yes", "a boolean"), ("[1]", "a list"), ("2026-01-02", "a date"), ("!!set {a}", "a set")],
+)
+def test_the_kind_of_a_value_is_named(value, kind):
+    with pytest.raises(ManifestError, match=f", not {kind}$"):
+        read(f"addonName: vpc-cni\nconfigurationValues: {value}\n")
 
 
 # --- what comes along in files -------------------------------------------------------------------------------------------
@@ -328,7 +343,7 @@ def test_any_document_is_read_or_refused(document):
     except ManifestError as refusal:
         assert str(refusal).isprintable()  # noqa: PT017 - either outcome is right
     else:
-        assert isinstance(settings.diagnostics, tuple)
+        assert all(each.suggestion or each.level == "info" for each in settings.diagnostics)
         assert settings.document
 
 
