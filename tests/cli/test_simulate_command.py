@@ -155,6 +155,12 @@ def test_the_docs_show_what_the_command_prints(cli):
     assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
 
 
+def test_a_scenario_can_come_from_stdin(cli, scenario):
+    told = cli("simulate", "-", "--json", stdin=Path(scenario).read_text(encoding="utf-8")).document
+    read = cli("simulate", scenario, "--json").document
+    assert {**told, "scenario": None} == {**read, "scenario": None}
+
+
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ Order at one instant: booted nodes start, started nodes join, nodes look at thei
 again, empty nodes go, and a sample is taken.
 """
 
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush
@@ -40,18 +41,27 @@ RETRY, SCALE_DOWN, SCALE_UP, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 6)
 
 
 def simulate(
-    scenario: Scenario, *, progress: Progress | None = None, observer: Observer | None = None, tickless: bool = True
+    scenario: Scenario | str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    observer: Observer | None = None,
+    tickless: bool = True,
 ) -> FleetResult:
     """Run a scenario.
 
     Args:
-        scenario: what to run.
+        scenario: what to run, or the path of its TOML file.
         progress: called from time to time.
         observer: called with the actions of each tick that has any.
         tickless: tick a node only when a tick can do something; False ticks every 5 s, with the same result.
 
+    Raises:
+        ScenarioError: the file can't be read, or is no scenario.
+
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each tick of a node.
     """
+    if not isinstance(scenario, Scenario):
+        scenario = Scenario.load(scenario)
     fleet = Fleet(scenario, observer=observer, tickless=tickless)
     for now_ns in fleet.run():
         if progress is not None:

@@ -3,10 +3,11 @@
 docs/scenarios.md lists the keys.
 """
 
+import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 import attrs
 
@@ -131,24 +132,25 @@ class Scenario:
             raise ScenarioError(f"{key}: {message}")
 
     @classmethod
-    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> "Scenario":
+    def load(cls, path: str | os.PathLike[str] | TextIO, changes: Mapping[str, object] | None = None) -> "Scenario":
         """Read a scenario from a TOML file; file names in it are relative to its folder.
 
         Args:
-            path: the file.
+            path: the file, or an open one; file names in an open one are relative to the current folder.
             changes: keys to set before the document is read, as for `with_changes`; a file that a change replaces need not exist.
 
         Raises:
             ScenarioError: the file can't be read, or a key is invalid.
         """
+        named = path if isinstance(path, str | os.PathLike) else None
+        source = str(getattr(path, "name", "scenario")) if named is None else os.fspath(named)
         try:
-            with Path(path).open(encoding="utf-8-sig") as file:
-                text = file.read(_LONGEST + 1)
+            text = _read_text(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
+            raise ScenarioError(f"{source}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
         if len(text) > _LONGEST:
-            raise ScenarioError(f"{path}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
-        return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
+            raise ScenarioError(f"{source}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
+        return cls.from_toml(text, folder="." if named is None else Path(named).parent, source=source, changes=changes)
 
     @classmethod
     def from_toml(
@@ -159,10 +161,13 @@ class Scenario:
         Raises:
             ScenarioError: it is not TOML, or a key is invalid.
         """
+        if not isinstance(text, str):
+            raise ScenarioError(f"{source}: TOML is a text, not {type(text).__name__}; Scenario.load reads a file")
         try:
             document = parse_toml(text)
         except ValueError as error:
-            raise ScenarioError(f"{source}: {error}") from None
+            hint = "; Scenario.load reads a file" if text.endswith(".toml") and "\n" not in text else ""
+            raise ScenarioError(f"{source}: {error}{hint}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
@@ -190,6 +195,16 @@ class Scenario:
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------------
+
+
+def _read_text(path: str | os.PathLike[str] | TextIO) -> str:
+    """Read a file, at most one character more than a scenario may have."""
+    if isinstance(path, str | os.PathLike):
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return file.read(_LONGEST + 1)
+    if isinstance(path, type) or not hasattr(path, "read"):
+        raise ScenarioError(f"a scenario is loaded from a path or an open file, not from {type(path).__name__} ({path!r:.60})")
+    return path.read(_LONGEST + 1)
 
 
 def _read(document: ScenarioDocument) -> Scenario:
