@@ -5,6 +5,7 @@ A CIDR is parsed once, where it enters the library. Inside, an address is an `in
 
 import enum
 import ipaddress
+from typing import Self
 
 import attrs
 
@@ -15,36 +16,34 @@ IPV6_BITS = 128
 
 
 class AddressMode(enum.Enum):
-    """The content of an ENI slot, from which pods get their addresses: a secondary IP, an IPv4 prefix or an IPv6 prefix."""
+    """The content of an ENI slot, from which pods get their addresses: a secondary IP, an IPv4 prefix or an IPv6 prefix.
 
-    SECONDARY_IP = "secondary-ip"
-    PREFIX = "prefix"
-    IPV6 = "ipv6"
+    Attributes:
+        label: the content of the slots, in words.
+        version: the IP version of a pod's address: 4 or 6.
+        prefix_length: the length of the CIDR in one slot: 32, 28 or 80.
+        addresses_per_slot: the number of pod addresses in one slot: 1, 16 or 2**48.
+    """
 
-    @property
-    def prefix_length(self) -> int:
-        """The length of the CIDR in one slot: 32, 28 or 80."""
-        return _PREFIX_LENGTHS[self]
+    SECONDARY_IP = "secondary-ip", "secondary IPs", 4, 32
+    PREFIX = "prefix", "/28 prefixes", 4, 28
+    IPV6 = "ipv6", "IPv6 addresses", 6, 80
 
-    @property
-    def addresses_per_slot(self) -> int:
-        """The number of pod addresses in one slot: 1, 16 or 2**48."""
-        return _ADDRESSES_PER_SLOT[self]
+    label: str
+    version: int
+    prefix_length: int
+    addresses_per_slot: int
 
-    @property
-    def version(self) -> int:
-        """The IP version of a pod's address: 4 or 6."""
-        return 6 if self is AddressMode.IPV6 else 4
+    def __new__(cls, value: str, label: str, version: int, prefix_length: int) -> Self:
+        """Make a member."""
+        mode = object.__new__(cls)
+        mode._value_ = value
+        mode.label = label
+        mode.version = version
+        mode.prefix_length = prefix_length
+        mode.addresses_per_slot = 1 << ((IPV4_BITS if version == 4 else IPV6_BITS) - prefix_length)
+        return mode
 
-    @property
-    def label(self) -> str:
-        """The content of the slots, in words."""
-        return _LABELS[self]
-
-
-_LABELS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6 addresses"}
-_PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
-_ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
 # Most text is plain IPv4, for which `ipaddress` takes ten times as long. `ipaddress` reads all other text.
 _OCTETS = {str(octet): octet for octet in range(256)}

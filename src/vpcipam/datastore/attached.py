@@ -1,6 +1,6 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
-from collections import Counter
+from typing import NamedTuple
 
 import attrs
 
@@ -15,9 +15,38 @@ from vpcipam.stats import EniStats, PoolStats
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
+class _CidrCounts(NamedTuple):
+    """The counts of one ENI that are not about cooldowns; see `EniStats` and `PoolStats`."""
+
+    total: int
+    assigned: int
+    pods: int
+    prefixes: int
+    free_prefixes: int
+    idle: int
+    stale: int
+
+
+class _Cooling(NamedTuple):
+    """The cooldowns on one ENI; see `EniStats`."""
+
+    count: int = 0
+    until_ns: int | None = None
+    idle_cidrs: frozenset[int] = frozenset()
+    stale_cidrs: frozenset[int] = frozenset()
+
+
+_NONE_COOLS = _Cooling()
+
+
 @attrs.define(eq=False)
 class Eni:
-    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately."""
+    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately.
+
+    Attributes:
+        cidrs: its CIDRs by first address.
+        prefix_count: how many of them are prefixes.
+    """
 
     eni_id: str
     device_number: int
@@ -27,7 +56,58 @@ class Eni:
     excluded: bool
     subnet_id: str | None
     added_ns: int
-    cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)  # by first address
+    cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
+    prefix_count: int = attrs.field(init=False, default=0)
+    _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
+    _stats: tuple[object, EniStats] | None = attrs.field(init=False, default=None)
+
+    def add(self, cidr: Cidr) -> None:
+        """Add a CIDR."""
+        self.cidrs[cidr.first] = cidr
+        self.prefix_count += cidr.size > 1
+        self._texts = None
+
+    def remove(self, base: int) -> None:
+        """Remove a CIDR, given by its first address."""
+        self.prefix_count -= self.cidrs.pop(base).size > 1
+        self._texts = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its CIDRs as text, ascending. Complexity: O(1) until they change."""
+        if self._texts is None:
+            self._texts = tuple(str(cidr) for _, cidr in sorted(self.cidrs.items()))
+        return self._texts
+
+    def stats(self, counts: _CidrCounts, cooling: _Cooling) -> EniStats:
+        """Return its counts as a public value, the last one again if they are equal."""
+        state = (counts, cooling, len(self.cidrs), self.excluded)
+        if self._stats is None or self._stats[0] != state:
+            self._stats = state, self._new_stats(counts, cooling)
+        return self._stats[1]
+
+    def _new_stats(self, counts: _CidrCounts, cooling: _Cooling) -> EniStats:
+        return EniStats(
+            eni_id=self.eni_id,
+            device_number=self.device_number,
+            primary=self.primary,
+            trunk=self.trunk,
+            efa=self.efa,
+            excluded=self.excluded,
+            subnet_id=self.subnet_id,
+            added_ns=self.added_ns,
+            slot_count=len(self.cidrs),
+            total_count=counts.total,
+            assigned_count=counts.assigned,
+            cooling_count=0 if self.excluded else cooling.count,
+            pod_count=counts.pods,
+            free_prefix_count=counts.free_prefixes,
+            idle_cidr_count=counts.idle,
+            stale_cidr_count=counts.stale,
+            cooling_until_ns=cooling.until_ns,
+            cooling_idle_cidr_count=len(cooling.idle_cidrs),
+            cooling_stale_cidr_count=len(cooling.stale_cidrs),
+        )
 
     def group(self, *, prefix: bool) -> int:
         """Return the pool's group of its prefixes or of its single addresses."""
@@ -44,9 +124,11 @@ class Attached:
     Invariants, numbered as those of `Datastore`:
 
     4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
+    6. What is kept beside the ENIs and their CIDRs (counts, texts, orders) equals a recount.
 
     Attributes:
         revision: a number that grows with every change of the ENIs, their CIDRs or the mode.
+        has_trunk: whether one of the ENIs is the trunk.
     """
 
     def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
@@ -54,9 +136,11 @@ class Attached:
         self.mode = mode
         self.network_card = network_card
         self.revision = 0
+        self.has_trunk = False
         self.enis: dict[str, Eni] = {}
         self.by_device: dict[int, Eni] = {}
         self.eni_of_block: dict[int, Eni] = {}
+        self._in_order: tuple[Eni, ...] = ()
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -76,11 +160,16 @@ class Attached:
     def add_eni(self, eni: Eni) -> None:
         """Add an ENI without CIDRs."""
         self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
-        self.revision += 1
+        self._note_enis()
 
     def remove_eni(self, eni: Eni) -> None:
         """Remove an ENI that has no CIDRs left."""
         del self.enis[eni.eni_id], self.by_device[eni.device_number]
+        self._note_enis()
+
+    def _note_enis(self) -> None:
+        self._in_order = tuple(self.by_device[number] for number in sorted(self.by_device))
+        self.has_trunk = any(eni.trunk for eni in self._in_order)
         self.revision += 1
 
     def eni(self, eni_id: str) -> Eni:
@@ -96,9 +185,9 @@ class Attached:
                 f"the datastore of network card {self.network_card} has no ENI {eni_id!r}: add it, or see eni_ids for those it has"
             ) from None
 
-    def in_order(self) -> list[Eni]:
+    def in_order(self) -> tuple[Eni, ...]:
         """Return the ENIs, ascending by device number."""
-        return [self.by_device[number] for number in sorted(self.by_device)]
+        return self._in_order
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
         """Stop or resume taking new addresses from an ENI."""
@@ -125,7 +214,7 @@ class Attached:
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
-        eni.cidrs[cidr.first] = cidr
+        eni.add(cidr)
         self.eni_of_block[cidr.first] = eni
         self._open_or_close_block(eni, cidr)
         self.revision += 1
@@ -134,7 +223,7 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        del eni.cidrs[base]
+        eni.remove(base)
         self.pool.remove_block(base, now_ns=now_ns)
         del self.eni_of_block[base]
 
@@ -204,74 +293,75 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs."""
-        total = assigned = cooling = prefixes = free_prefixes = pods = 0
-        for eni in self.enis.values():
-            eni_total, eni_assigned = self._total_and_assigned(eni)
-            total += eni_total
-            assigned += eni_assigned
-            cooling += 0 if eni.excluded else self.pool.group_cooling_count(eni.group_of(self.mode), now_ns)
-            pods += self._pod_count(eni)
-            prefix_group = eni.group(prefix=True)
-            prefixes += self.pool.group_block_count(prefix_group)
-            free_prefixes += self.pool.group_empty_block_count(prefix_group)
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
+        return self._sum([self._cidr_counts(eni) for eni in self._in_order], now_ns)
 
-    def total_and_assigned(self) -> tuple[int, int]:
-        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
-        counts = [self._total_and_assigned(eni) for eni in self.enis.values()]
-        return sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
-
-    def _total_and_assigned(self, eni: Eni) -> tuple[int, int]:
-        group = eni.group_of(self.mode)
-        assigned = self.pool.group_assigned_count(group)
-        return assigned if eni.excluded else self.pool.group_total_count(group), assigned
-
-    def _pod_count(self, eni: Eni) -> int:
-        return sum(self.pool.group_assigned_count(eni.group(prefix=prefix)) for prefix in (False, True))
+    def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
+        """Return what `stats` and `eni_stats` do."""
+        counts = [self._cidr_counts(eni) for eni in self._in_order]
+        return self._sum(counts, now_ns), self._eni_stats(counts, now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
-        cooling_counts: Counter[Eni] = Counter()
-        cooling_until_ns: dict[Eni, int] = {}
-        cooling_empty: dict[Eni, set[int]] = {}  # the CIDRs without a pod where an address cools
+        return self._eni_stats([self._cidr_counts(eni) for eni in self._in_order], now_ns)
+
+    def total_and_assigned(self) -> tuple[int, int]:
+        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
+        counts = [self._cidr_counts(eni) for eni in self._in_order]
+        return sum(each.total for each in counts), sum(each.assigned for each in counts)
+
+    def _cidr_counts(self, eni: Eni) -> _CidrCounts:
+        """Count the CIDRs of an ENI and their pods. The pool is not asked about groups that have no CIDR."""
+        pool, by_prefix = self.pool, self.mode is not AddressMode.SECONDARY_IP
+        prefixes = eni.prefix_count
+        singles = len(eni.cidrs) - prefixes
+        single_pods = pool.group_assigned_count(eni.group(prefix=False)) if singles else 0
+        free_singles = singles - single_pods
+        prefix_pods = free_prefixes = 0
+        if prefixes:
+            group = eni.group(prefix=True)
+            prefix_pods, free_prefixes = pool.group_assigned_count(group), pool.group_empty_block_count(group)
+        pods = single_pods + prefix_pods
+        assigned = prefix_pods if by_prefix else single_pods
+        if eni.excluded:
+            return _CidrCounts(assigned, assigned, pods, prefixes, free_prefixes, 0, free_singles + free_prefixes)
+        if by_prefix:
+            total = prefixes * self.mode.addresses_per_slot
+            return _CidrCounts(total, assigned, pods, prefixes, free_prefixes, free_prefixes, free_singles)
+        return _CidrCounts(singles, assigned, pods, prefixes, free_prefixes, free_singles, free_prefixes)
+
+    def _sum(self, counts: list[_CidrCounts], now_ns: int) -> PoolStats:
+        """Add up the counts of the ENIs, which are in order."""
+        total = assigned = cooling = pods = prefixes = free_prefixes = 0
+        for each in counts:
+            total += each.total
+            assigned += each.assigned
+            pods += each.pods
+            prefixes += each.prefixes
+            free_prefixes += each.free_prefixes
+        if self.pool.cooling_count(now_ns):
+            groups = [eni.group_of(self.mode) for eni in self._in_order if not eni.excluded]
+            cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
+
+    def _eni_stats(self, counts: list[_CidrCounts], now_ns: int) -> tuple[EniStats, ...]:
+        cooling = self._cooling(now_ns)
+        return tuple(eni.stats(each, cooling.get(eni, _NONE_COOLS)) for eni, each in zip(self._in_order, counts, strict=True))
+
+    def _cooling(self, now_ns: int) -> dict[Eni, _Cooling]:
+        """Count the cooldowns that are not over, by ENI."""
+        found: dict[Eni, _Cooling] = {}
         for address, until_ns in self.pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             place = self.place_of(address) if until_ns > now_ns else None
             if place is not None:
                 eni, cidr = place
-                cooling_counts[eni] += cidr.prefix_length == self.mode.prefix_length
-                cooling_until_ns[eni] = until_ns
+                count, _, idle, stale = found.get(eni, _NONE_COOLS)
                 if not self.pool.block_assigned_count(cidr.first):
-                    cooling_empty.setdefault(eni, set()).add(cidr.first)
-        return tuple(
-            self._count(eni, cooling_counts[eni], cooling_until_ns.get(eni), cooling_empty.get(eni, set())) for eni in self.in_order()
-        )
-
-    def _count(self, eni: Eni, cooling_count: int, cooling_until_ns: int | None, cooling_empty: set[int]) -> EniStats:
-        pool, group = self.pool, eni.group_of(self.mode)
-        groups = (eni.group(prefix=False), eni.group(prefix=True))
-        total, assigned = self._total_and_assigned(eni)
-        cooling_stale_count = sum(pool.is_closed(base) for base in cooling_empty)
-        return EniStats(
-            eni_id=eni.eni_id,
-            device_number=eni.device_number,
-            primary=eni.primary,
-            trunk=eni.trunk,
-            efa=eni.efa,
-            excluded=eni.excluded,
-            subnet_id=eni.subnet_id,
-            added_ns=eni.added_ns,
-            slot_count=len(eni.cidrs),
-            total_count=total,
-            assigned_count=assigned,
-            cooling_count=0 if eni.excluded else cooling_count,
-            pod_count=self._pod_count(eni),
-            free_prefix_count=pool.group_empty_block_count(groups[1]),
-            idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
-            stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
-            cooling_until_ns=cooling_until_ns,
-            cooling_idle_cidr_count=len(cooling_empty) - cooling_stale_count,
-            cooling_stale_cidr_count=cooling_stale_count,
-        )
+                    if self.pool.is_closed(cidr.first):
+                        stale |= {cidr.first}
+                    else:
+                        idle |= {cidr.first}
+                found[eni] = _Cooling(count + (cidr.prefix_length == self.mode.prefix_length), until_ns, idle, stale)
+        return found
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
@@ -282,3 +372,9 @@ class Attached:
             assert blocks[base] == (cidr.size, eni.group(prefix=cidr.size > 1)), "invariant 4"  # noqa: S101  # likewise
             closed = eni.excluded or cidr.prefix_length != self.mode.prefix_length
             assert self.pool.is_closed(base) == closed, "invariant 4"  # noqa: S101  # likewise
+        for eni in self.enis.values():
+            prefix_count = self.pool.group_block_count(eni.group(prefix=True))
+            assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise
+            assert eni.texts == tuple(map(str, sorted(eni.cidrs.values()))), "invariant 6"  # noqa: S101  # likewise
+        assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101
+        assert self.has_trunk == any(eni.trunk for eni in self.enis.values()), "invariant 6"  # noqa: S101  # likewise

@@ -29,6 +29,12 @@ class Counts:
         with self._lock:
             return self._attached.eni_stats(now_ns)
 
+    def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
+        """Return what `stats` and `eni_stats` do, both of one instant even if other threads change the datastore."""
+        with self._lock:
+            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if there is no ENI
+            return self._attached.pool_and_eni_stats(now_ns)
+
     def cooling_count(self, now_ns: int) -> int:
         """Count the addresses that cool, in CIDRs of any mode. Complexity: O(1), amortised."""
         with self._lock:

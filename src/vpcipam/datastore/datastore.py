@@ -44,6 +44,7 @@ class Datastore(Counts):
     3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
     4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
     5. No sandbox gets an address in quarantine, and no sandbox in quarantine gets another address.
+    6. What is kept beside the ENIs and their CIDRs (counts, texts, orders) equals a recount.
     """
 
     def __init__(
@@ -386,8 +387,7 @@ class Datastore(Counts):
     @property
     def has_trunk(self) -> bool:
         """Whether one of the ENIs is the trunk."""
-        with self._lock:
-            return any(eni.trunk for eni in self._attached.enis.values())
+        return self._attached.has_trunk
 
     def __contains__(self, eni_id: str) -> bool:
         """Tell whether the datastore has an ENI of that id."""
@@ -465,7 +465,7 @@ class Datastore(Counts):
             UnknownEni: the datastore has no ENI of that id.
         """
         with self._lock:
-            return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
+            return self._attached.eni(eni_id).texts
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
         """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
