@@ -4,6 +4,7 @@ A CIDR is parsed once, where it enters the library. Inside, an address is an `in
 """
 
 import enum
+import functools
 import ipaddress
 from typing import Self
 
@@ -51,8 +52,15 @@ _IPV4_LENGTHS = {str(length): length for length in range(IPV4_BITS + 1)}
 _IPV4_LAST = (1 << IPV4_BITS) - 1
 
 
+class _Text:
+    """Remembers the text of a CIDR, beside its attributes."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+
 @attrs.frozen(order=True)
-class Cidr:
+class Cidr(_Text):
     """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
 
     Cidrs sort by version, then first address, then prefix length. `parse` checks its argument; the constructor checks nothing.
@@ -80,21 +88,7 @@ class Cidr:
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
         _check_text(text)
-        address, slash, length_text = text.partition("/")
-        plain = _plain_ipv4(address)
-        length = _IPV4_LENGTHS.get(length_text) if slash else IPV4_BITS
-        if plain is not None and length is not None and not plain & (_IPV4_LAST >> length):
-            return cls(4, plain, length)
-        try:
-            interface = ipaddress.ip_interface(text)
-        except ValueError as error:
-            raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
-        if "%" in text:
-            raise InvalidCidr(f"{text!r} names a zone: remove the % and what follows it")
-        network = interface.network
-        if interface.ip != network.network_address:
-            raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
-        return cls(network.version, int(network.network_address), network.prefixlen)
+        return _parse_cidr(text)
 
     @property
     def size(self) -> int:
@@ -115,7 +109,12 @@ class Cidr:
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        return f"{address_text(self.first, self.version)}/{self.prefix_length}"
+        try:
+            return self._text
+        except AttributeError:
+            text = f"{address_text(self.first, self.version)}/{self.prefix_length}"
+            object.__setattr__(self, "_text", text)
+            return text
 
 
 def address_text(address: int, version: int) -> str:
@@ -161,6 +160,25 @@ def _plain_ipv4(text: str) -> int | None:
         return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
     except (ValueError, KeyError):
         return None
+
+
+@functools.lru_cache(maxsize=1 << 12)  # one step often reads the same text several times
+def _parse_cidr(text: str) -> Cidr:
+    address, slash, length_text = text.partition("/")
+    plain = _plain_ipv4(address)
+    length = _IPV4_LENGTHS.get(length_text) if slash else IPV4_BITS
+    if plain is not None and length is not None and not plain & (_IPV4_LAST >> length):
+        return Cidr(4, plain, length)
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError as error:
+        raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
+    if "%" in text:
+        raise InvalidCidr(f"{text!r} names a zone: remove the % and what follows it")
+    network = interface.network
+    if interface.ip != network.network_address:
+        raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
+    return Cidr(network.version, int(network.network_address), network.prefixlen)
 
 
 def _check_text(text: object) -> None:

@@ -4,6 +4,7 @@ Pure functions from a `PoolView` and `Settings` to decisions, which the node car
 replace them (docs/ipamd.md, "Warm targets"). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import attrs
@@ -223,18 +224,20 @@ class WarmPolicy(Protocol):
 
 def target_state(view: PoolView, settings: Settings) -> TargetState | None:
     """Compare the pool with the IP targets; None if neither is set (ipamd: datastoreTargetState)."""
-    if not settings.ip_targets_defined:
-        return None
-    stats = view.stats
-    short = max(0, settings.warm_ip_target - view.available_count, settings.minimum_ip_target - stats.total_count)
-    over = max(0, min(view.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
-    if view.unit == 1 or _counts_addresses_as_prefixes(view):
-        return TargetState(short, over)
-    needed = max(
-        ceil_div(view.out_of_use_count + settings.warm_ip_target, view.unit),
-        ceil_div(settings.minimum_ip_target, view.unit),
-    )
-    return TargetState(ceil_div(short, view.unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed)))
+    return TargetState(*_short_and_over(view, settings)) if settings.ip_targets_defined else None
+
+
+def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
+    """The two counts of `TargetState`, if an IP target is set."""
+    stats, unit, used = view.stats, view.mode.addresses_per_slot, view.out_of_use_count
+    above_warm = stats.total_count - used - settings.warm_ip_target
+    above_minimum = stats.total_count - settings.minimum_ip_target
+    least = min(above_warm, above_minimum)
+    short, over = max(0, -least), max(0, least)
+    if unit == 1 or _counts_addresses_as_prefixes(view):
+        return short, over
+    needed = max(ceil_div(used + settings.warm_ip_target, unit), ceil_div(settings.minimum_ip_target, unit))
+    return ceil_div(short, unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed))
 
 
 def too_low(view: PoolView, settings: Settings) -> str | None:
@@ -242,9 +245,9 @@ def too_low(view: PoolView, settings: Settings) -> str | None:
     stats = view.stats
     if view.mode is AddressMode.IPV6 or stats.total_count >= view.max_pods:
         return None
-    targets = target_state(view, settings)
-    if targets is not None:
-        return _shortage(view, settings, targets.short) if targets.short else None
+    if settings.ip_targets_defined:
+        short, _ = _short_and_over(view, settings)
+        return _shortage(view, settings, short) if short else None
     name, target, unit = _warm_target(view, settings)
     if view.available_count < target * unit:
         return f"available {view.available_count} < {name} {target} × {unit} addresses"
@@ -258,9 +261,9 @@ def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
     if view.mode is AddressMode.IPV6:
         return None
     stats = view.stats
-    targets = target_state(view, settings)
-    if targets is not None:
-        return (targets.over, _surplus(view, settings, targets.over)) if targets.over else None
+    if settings.ip_targets_defined:
+        _, over = _short_and_over(view, settings)
+        return (over, _surplus(view, settings, over)) if over else None
     over = stats.free_prefix_count - settings.warm_prefix_target
     if view.mode is AddressMode.PREFIX and over > 0:
         return over, f"free prefixes {stats.free_prefix_count} > WARM_PREFIX_TARGET {settings.warm_prefix_target}: {over} over"
@@ -320,7 +323,7 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
     if reason is None:
         return None
     for eni in reversed(view.enis):
-        if why_kept(eni, view, settings, now_ns) is None:
+        if _why_kept(eni, view, settings, now_ns) is None:
             return FreeEni(eni.eni_id, reason)
     return None
 
@@ -330,7 +333,24 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
 
     Excluded ENIs don't count among the others, and a /32 without a pod counts as a free prefix (ipamd: isRequiredForWarmPrefixTarget).
     """
-    why = obstacle(eni, now_ns)
+    return _written(_why_kept(eni, view, settings, now_ns))
+
+
+def obstacle(eni: EniStats, now_ns: int) -> str | None:
+    """Why an ENI must be kept now, regardless of the targets; None if it may be freed (docs/ipamd.md, "Freeing ENIs")."""
+    return _written(_obstacle(eni, now_ns))
+
+
+_Why = Callable[[], str]
+"""Writes a reason. Most reasons are never read."""
+
+
+def _written(why: _Why | None) -> str | None:
+    return None if why is None else why()
+
+
+def _why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> _Why | None:
+    why = _obstacle(eni, now_ns)
     if why is not None:
         return why
     others = [other for other in view.enis if other is not eni and not other.excluded]
@@ -338,28 +358,28 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
     total = sum(other.total_count for other in others)
     free_prefixes = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)
     if warm < _whole_slots(settings.warm_ip_target, view):
-        return f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
+        return lambda: f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
     if total < _whole_slots(settings.minimum_ip_target, view):
-        return f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
+        return lambda: f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
     if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
-        return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
+        return lambda: f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
     return None
 
 
-def obstacle(eni: EniStats, now_ns: int) -> str | None:
-    """Why an ENI must be kept now, regardless of the targets; None if it may be freed (docs/ipamd.md, "Freeing ENIs")."""
+def _obstacle(eni: EniStats, now_ns: int) -> _Why | None:
     if eni.primary:
-        return "it is the primary ENI"
+        return lambda: "it is the primary ENI"
     if eni.trunk:
-        return "it is the trunk ENI"
+        return lambda: "it is the trunk ENI"
     if eni.efa:
-        return "it is an EFA interface"
+        return lambda: "it is an EFA interface"
     if eni.pod_count:
-        return f"{eni.pod_count} pods have addresses on it"
-    if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
-        return f"an address on it cools for another {seconds_text(eni.cooling_until_ns - now_ns)} s"
+        return lambda: f"{eni.pod_count} pods have addresses on it"
+    until_ns = eni.cooling_until_ns
+    if until_ns is not None and until_ns > now_ns:
+        return lambda: f"an address on it cools for another {seconds_text(until_ns - now_ns)} s"
     if now_ns - eni.added_ns < MINIMUM_ENI_LIFETIME_NS:
-        return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
+        return lambda: f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
     return None
 
 
@@ -384,11 +404,14 @@ def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
 
     They do if cooldowns don't matter, all free addresses can be assigned, and no ENI without addresses can be freed.
     """
-    return not view.cooldown_aware and all(
-        not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
-        and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
-        for eni in view.enis
-    )
+    if view.cooldown_aware:
+        return False
+    for eni in view.enis:
+        if eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count:
+            return False
+        if frees_empty_enis and not eni.total_count and _is_freeable(eni):
+            return False
+    return True
 
 
 def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
@@ -436,9 +459,8 @@ def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
 
 def _wanted_slots(view: PoolView, settings: Settings) -> int:
     """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
-    targets = target_state(view, settings)
-    if targets is not None:
-        return targets.short
+    if settings.ip_targets_defined:
+        return _short_and_over(view, settings)[0]
     if view.mode is AddressMode.PREFIX:
         return max(1, settings.warm_prefix_target - view.stats.free_prefix_count)
     return view.slots_per_eni

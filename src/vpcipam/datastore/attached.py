@@ -259,16 +259,15 @@ class Attached:
     def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool) -> tuple[str, ...]:
         """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
         pool, cidrs = self.pool, eni.cidrs
-        empty = [
-            base for base in cidrs if not (pool.block_assigned_count(base) or (cooled_only and pool.block_cooling_count(base, now_ns)))
-        ]
+        empty = [base for base in cidrs if not pool.block_assigned_count(base)]
+        cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if pool.cooling_count(now_ns) else set()
 
         def order(base: int) -> tuple[int, bool, int]:
-            cools = pool.block_cooling_count(base, now_ns) > 0
+            cools = base in cooling
             rank = (2 if cools else 0) if pool.is_closed(base) else 1
             return rank, cools, -base
 
-        return tuple(str(cidrs[base]) for base in sorted(empty, key=order))
+        return tuple(str(cidrs[base]) for base in sorted(empty, key=order) if not (cooled_only and base in cooling))
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)

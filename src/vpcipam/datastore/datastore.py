@@ -467,6 +467,17 @@ class Datastore(Counts):
         with self._lock:
             return self._attached.eni(eni_id).texts
 
+    def has_cidr(self, eni_id: str, cidr: str) -> bool:
+        """Tell whether an ENI has a CIDR. Complexity: O(1).
+
+        Raises:
+            UnknownEni: the datastore has no ENI of that id.
+            InvalidCidr: it is not a CIDR, or is off its grid.
+        """
+        parsed = Cidr.parse(cidr)
+        with self._lock:
+            return self._attached.eni(eni_id).cidrs.get(parsed.first) == parsed
+
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
         """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
 

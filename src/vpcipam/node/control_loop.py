@@ -25,7 +25,7 @@ from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool
+from vpcipam.node.pool_check import Forecast, check_pool, wishes
 from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view
@@ -294,7 +294,8 @@ class ControlLoop:
         if view is None:
             card.surplus_since_ns = None
             return
-        check = check_pool(card, view, self.policy, now_ns, may_grow=self._may_grow(calls.now_ns), may_shrink=may_shrink)
+        wanted, may_grow = wishes(card, view, self.policy), self._may_grow(calls.now_ns)
+        check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
         card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
         if check.grow is not None:
@@ -317,7 +318,7 @@ class ControlLoop:
 
     def settle(self, now_ns: int) -> None:
         """Record every outcome that is due by `now_ns`."""
-        if self._settling:  # called from `on_event` while an outcome is recorded
+        if not self.pending or self._settling:  # the latter: called from `on_event` while an outcome is recorded
             return
         self._settling = True
         try:
@@ -427,13 +428,29 @@ class ControlLoop:
             return self.pace.next_tick(now_ns) if include_reconcile and missing else None
         if self.pending:
             return self.pending[0][1].at_ns
+        others = [self._next_reconcile(now_ns)] if include_reconcile else []
+        if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
+            others.append(cleanup_ns)
+        before_ns = min(others, default=None)
+        pools = self._next_pool_action(now_ns, before_ns) if self.settings.provisioning_enabled else None
+        return before_ns if pools is None else pools
+
+    def _next_reconcile(self, now_ns: int) -> int:
+        """The first tick after `now_ns` at which `_reconcile_due` is true."""
+        missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+        return self.pace.next_tick(now_ns) if missing else self.pace.next_reconcile(now_ns)
+
+    def _next_pool_action(self, now_ns: int, before_ns: int | None) -> int | None:
+        """The first tick after `now_ns` whose pool check changes something, None if there is none before another time."""
         cards = self._forecasts(now_ns)
-        ahead = self.pace.turning_points().union(*(card.turning_points(now_ns) for card in cards))
-        times = {self.pace.next_tick(now_ns), *(self.pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
+        first_ns = self.pace.next_tick(now_ns)
+        if not cards or any(card.would_act(first_ns) for card in cards):
+            return first_ns if cards and (before_ns is None or first_ns < before_ns) else None
+        times = {self.pace.next_tick(time_ns - 1) for card in cards for time_ns in card.turning_points(now_ns) if time_ns > first_ns}
         for time_ns in sorted(times):
-            if (include_reconcile and self._reconcile_due(time_ns)) or (include_cleanup and self.pace.cleanup_due(time_ns)):
-                return time_ns
-            if self.settings.provisioning_enabled and any(card.would_act(time_ns) for card in cards):
+            if before_ns is not None and time_ns >= before_ns:
+                return None
+            if any(card.would_act(time_ns) for card in cards):
                 return time_ns
         return None
 
@@ -445,5 +462,5 @@ class ControlLoop:
             if view is None and card.surplus_since_ns is not None:
                 view = self.view(card, now_ns)
             if view is not None:
-                forecasts.append(Forecast(card, view, self.policy, self.pace, self._attaches))
+                forecasts.append(Forecast(card, view, self.policy, self.pace, attaches=self._attaches))
         return forecasts
