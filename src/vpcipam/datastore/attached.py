@@ -15,18 +15,6 @@ from vpcipam.stats import EniStats, PoolStats
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
-class _CidrCounts(NamedTuple):
-    """The counts of one ENI that are not about cooldowns; see `EniStats` and `PoolStats`."""
-
-    total: int
-    assigned: int
-    pods: int
-    prefixes: int
-    free_prefixes: int
-    idle: int
-    stale: int
-
-
 class _Cooling(NamedTuple):
     """The cooldowns on one ENI; see `EniStats`."""
 
@@ -46,6 +34,7 @@ class Eni:
     Attributes:
         cidrs: its CIDRs by first address.
         prefix_count: how many of them are prefixes.
+        counted: what `stats` was made of; empty if it was not made yet.
     """
 
     eni_id: str
@@ -59,7 +48,8 @@ class Eni:
     cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
     prefix_count: int = attrs.field(init=False, default=0)
     _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
-    _stats: tuple[object, EniStats] | None = attrs.field(init=False, default=None)
+    counted: tuple[object, ...] = attrs.field(init=False, default=())
+    stats: EniStats = attrs.field(init=False)
 
     def add(self, cidr: Cidr) -> None:
         """Add a CIDR."""
@@ -79,43 +69,9 @@ class Eni:
             self._texts = tuple(str(cidr) for _, cidr in sorted(self.cidrs.items()))
         return self._texts
 
-    def stats(self, counts: _CidrCounts, cooling: _Cooling) -> EniStats:
-        """Return its counts as a public value, the last one again if they are equal."""
-        state = (counts, cooling, len(self.cidrs), self.excluded)
-        if self._stats is None or self._stats[0] != state:
-            self._stats = state, self._new_stats(counts, cooling)
-        return self._stats[1]
-
-    def _new_stats(self, counts: _CidrCounts, cooling: _Cooling) -> EniStats:
-        return EniStats(
-            eni_id=self.eni_id,
-            device_number=self.device_number,
-            primary=self.primary,
-            trunk=self.trunk,
-            efa=self.efa,
-            excluded=self.excluded,
-            subnet_id=self.subnet_id,
-            added_ns=self.added_ns,
-            slot_count=len(self.cidrs),
-            total_count=counts.total,
-            assigned_count=counts.assigned,
-            cooling_count=0 if self.excluded else cooling.count,
-            pod_count=counts.pods,
-            free_prefix_count=counts.free_prefixes,
-            idle_cidr_count=counts.idle,
-            stale_cidr_count=counts.stale,
-            cooling_until_ns=cooling.until_ns,
-            cooling_idle_cidr_count=len(cooling.idle_cidrs),
-            cooling_stale_cidr_count=len(cooling.stale_cidrs),
-        )
-
     def group(self, *, prefix: bool) -> int:
         """Return the pool's group of its prefixes or of its single addresses."""
         return 2 * self.device_number + prefix
-
-    def group_of(self, mode: AddressMode) -> int:
-        """Return the pool's group of its CIDRs of a mode."""
-        return self.group(prefix=mode is not AddressMode.SECONDARY_IP)
 
 
 class Attached:
@@ -292,59 +248,79 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs."""
-        return self._sum([self._cidr_counts(eni) for eni in self._in_order], now_ns)
+        return self.pool_and_eni_stats(now_ns)[0]
 
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do."""
-        counts = [self._cidr_counts(eni) for eni in self._in_order]
-        return self._sum(counts, now_ns), self._eni_stats(counts, now_ns)
+        self.pool.cooling_count(now_ns)  # ends the cooldowns that are over, and refuses an invalid time
+        enis = self.eni_stats(now_ns)
+        total = assigned = cooling = pods = free_prefixes = 0
+        for eni in enis:
+            total += eni.total_count
+            assigned += eni.assigned_count
+            cooling += eni.cooling_count
+            pods += eni.pod_count
+            free_prefixes += eni.free_prefix_count
+        return PoolStats(total, assigned, cooling, total - assigned, self.prefix_count, free_prefixes, pods - assigned), enis
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
-        return self._eni_stats([self._cidr_counts(eni) for eni in self._in_order], now_ns)
+        cooling = self._cooling(now_ns)
+        return tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
 
     def total_and_assigned(self) -> tuple[int, int]:
         """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
-        counts = [self._cidr_counts(eni) for eni in self._in_order]
-        return sum(each.total for each in counts), sum(each.assigned for each in counts)
+        counts = [self._count(eni, _NONE_COOLS) for eni in self._in_order]
+        return sum(each.total_count for each in counts), sum(each.assigned_count for each in counts)
 
-    def _cidr_counts(self, eni: Eni) -> _CidrCounts:
-        """Count the CIDRs of an ENI and their pods. The pool is not asked about groups that have no CIDR."""
-        pool, by_prefix = self.pool, self.mode is not AddressMode.SECONDARY_IP
+    @property
+    def prefix_count(self) -> int:
+        """The number of prefixes on all ENIs."""
+        return sum([eni.prefix_count for eni in self._in_order])
+
+    def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
+        """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
+        pool = self.pool
         prefixes = eni.prefix_count
         singles = len(eni.cidrs) - prefixes
         single_pods = pool.group_assigned_count(eni.group(prefix=False)) if singles else 0
-        free_singles = singles - single_pods
         prefix_pods = free_prefixes = 0
         if prefixes:
             group = eni.group(prefix=True)
             prefix_pods, free_prefixes = pool.group_assigned_count(group), pool.group_empty_block_count(group)
-        pods = single_pods + prefix_pods
-        assigned = prefix_pods if by_prefix else single_pods
-        if eni.excluded:
-            return _CidrCounts(assigned, assigned, pods, prefixes, free_prefixes, 0, free_singles + free_prefixes)
-        if by_prefix:
-            total = prefixes * self.mode.addresses_per_slot
-            return _CidrCounts(total, assigned, pods, prefixes, free_prefixes, free_prefixes, free_singles)
-        return _CidrCounts(singles, assigned, pods, prefixes, free_prefixes, free_singles, free_prefixes)
+        counted = (singles, single_pods, prefixes, prefix_pods, free_prefixes, cooling, eni.excluded, self.mode)
+        if counted != eni.counted:
+            eni.stats, eni.counted = self._eni_stats(eni, single_pods, prefix_pods, free_prefixes, cooling), counted
+        return eni.stats
 
-    def _sum(self, counts: list[_CidrCounts], now_ns: int) -> PoolStats:
-        """Add up the counts of the ENIs, which are in order."""
-        total = assigned = cooling = pods = prefixes = free_prefixes = 0
-        for each in counts:
-            total += each.total
-            assigned += each.assigned
-            pods += each.pods
-            prefixes += each.prefixes
-            free_prefixes += each.free_prefixes
-        if self.pool.cooling_count(now_ns):
-            groups = [eni.group_of(self.mode) for eni in self._in_order if not eni.excluded]
-            cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
-
-    def _eni_stats(self, counts: list[_CidrCounts], now_ns: int) -> tuple[EniStats, ...]:
-        cooling = self._cooling(now_ns)
-        return tuple(eni.stats(each, cooling.get(eni, _NONE_COOLS)) for eni, each in zip(self._in_order, counts, strict=True))
+    def _eni_stats(self, eni: Eni, single_pods: int, prefix_pods: int, free_prefixes: int, cooling: _Cooling) -> EniStats:
+        slots = len(eni.cidrs)
+        free_singles = slots - eni.prefix_count - single_pods
+        if self.mode is AddressMode.SECONDARY_IP:
+            total, assigned, idle, stale = slots - eni.prefix_count, single_pods, free_singles, free_prefixes
+        else:
+            total, assigned, idle, stale = eni.prefix_count * self.mode.addresses_per_slot, prefix_pods, free_prefixes, free_singles
+        return EniStats(
+            eni_id=eni.eni_id,
+            device_number=eni.device_number,
+            primary=eni.primary,
+            trunk=eni.trunk,
+            efa=eni.efa,
+            excluded=eni.excluded,
+            subnet_id=eni.subnet_id,
+            added_ns=eni.added_ns,
+            slot_count=slots,
+            total_count=assigned if eni.excluded else total,
+            assigned_count=assigned,
+            cooling_count=0 if eni.excluded else cooling.count,
+            pod_count=single_pods + prefix_pods,
+            free_prefix_count=free_prefixes,
+            idle_cidr_count=0 if eni.excluded else idle,
+            stale_cidr_count=idle + stale if eni.excluded else stale,
+            cooling_until_ns=cooling.until_ns,
+            cooling_idle_cidr_count=len(cooling.idle_cidrs),
+            cooling_stale_cidr_count=len(cooling.stale_cidrs),
+        )
 
     def _cooling(self, now_ns: int) -> dict[Eni, _Cooling]:
         """Count the cooldowns that are not over, by ENI."""

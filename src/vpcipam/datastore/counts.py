@@ -18,9 +18,8 @@ class Counts:
     _sandboxes: Sandboxes
 
     def stats(self, now_ns: int) -> PoolStats:
-        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
+        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs + cooling addresses)."""
         with self._lock:
-            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if there is no ENI
             return self._attached.stats(now_ns)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
@@ -32,7 +31,6 @@ class Counts:
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do, both of one instant even if other threads change the datastore."""
         with self._lock:
-            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if there is no ENI
             return self._attached.pool_and_eni_stats(now_ns)
 
     def cooling_count(self, now_ns: int) -> int:

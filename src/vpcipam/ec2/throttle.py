@@ -142,9 +142,10 @@ class BucketLevels:
         Complexity: O(1).
         """
         levels = self._levels_of(action, filtered=filtered)
-        if any(level.tokens(now_ns) == 0 for level in levels):
-            self._throttled_counts[action] += 1
-            return False
+        for level in levels:
+            if not level.tokens(now_ns):
+                self._throttled_counts[action] += 1
+                return False
         for level in levels:
             level.take(now_ns)
         return True

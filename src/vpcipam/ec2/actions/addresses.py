@@ -110,7 +110,7 @@ def _at_least_one(call: Call, addresses: Iterable[str], prefixes: Iterable[str])
 
 def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet) -> AddressSet:
     """Add addresses to an ENI, by count or by name; the other of the two is empty."""
-    if named == AddressSet():
+    if not any(named.kinds):
         require_room(call, eni, counts)
         added = allocate_for_eni(call, eni.subnet, counts)
     else:

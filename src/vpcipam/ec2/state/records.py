@@ -120,6 +120,7 @@ class EniRecord:
     trunk: "TrunkAssociationRecord | None" = None
     branches: "dict[str, TrunkAssociationRecord]" = attrs.field(factory=dict)
     _view: NetworkInterface | None = None
+    _untagged_view: NetworkInterface | None = None
 
     @property
     def _kinds(self) -> tuple[set[int], set[int], set[int], set[int]]:
@@ -168,13 +169,15 @@ class EniRecord:
     def add(self, addresses: AddressSet) -> None:
         """Add secondary addresses and prefixes."""
         for held, new in zip(self._kinds, addresses.kinds, strict=True):
-            held.update(new)
+            if new:
+                held.update(new)
         self.touch()
 
     def remove(self, addresses: AddressSet) -> None:
         """Remove secondary addresses and prefixes that it has."""
         for held, gone in zip(self._kinds, addresses.kinds, strict=True):
-            held.difference_update(gone)
+            if gone:
+                held.difference_update(gone)
         self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:
@@ -185,7 +188,7 @@ class EniRecord:
 
     def touch(self) -> None:
         """Drop the cached value and note the change for the history; call it for a new and a deleted ENI too."""
-        self._view = None
+        self._view = self._untagged_view = None
         if self.subnet.touched is not None:
             self.subnet.touched[self] = None
 
@@ -194,6 +197,12 @@ class EniRecord:
         if self._view is None:
             self._view = self.fresh_view()
         return self._view
+
+    def untagged_view(self) -> NetworkInterface:
+        """Return the public value without tags, as an instance's metadata shows it."""
+        if self._untagged_view is None:
+            self._untagged_view = without_tags(self.view())
+        return self._untagged_view
 
     def fresh_view(self) -> NetworkInterface:
         """Create the public value, bypassing the cache."""
@@ -270,6 +279,11 @@ class InstanceRecord:
             availability_zone=self.subnet.availability_zone,
             launched_ns=self.launched_ns,
         )
+
+
+def without_tags(eni: NetworkInterface) -> NetworkInterface:
+    """Return an ENI's public value without its tags."""
+    return attrs.evolve(eni, tags=()) if eni.tags else eni
 
 
 def default_security_group(vpc_id: str) -> str:

@@ -178,14 +178,15 @@ def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
     """
     if eni.interface_type == EFA_ONLY:
         raise call.invalid(f"{eni.eni_id} is an EFA-only network interface, which takes no IP addresses")
+    counts = eni.counts
     if eni.instance is None:
-        if eni.counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
+        if counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
         return
     limits = eni.instance.limits
     if wanted.has_prefixes:
         _require_prefix_support(call, limits)
-    if eni.counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or eni.counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
+    if counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
         raise call.refusal(
             ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED,
             f"Number of private addresses will exceed limit: an ENI of {limits.instance_type} takes {limits.ipv4_per_eni} IPv4 and "
