@@ -66,7 +66,7 @@ class Eni:
     def texts(self) -> tuple[str, ...]:
         """Its CIDRs as text, ascending. Complexity: O(1) until they change."""
         if self._texts is None:
-            self._texts = tuple(str(cidr) for _, cidr in sorted(self.cidrs.items()))
+            self._texts = tuple([str(self.cidrs[base]) for base in sorted(self.cidrs)])
         return self._texts
 
     def group(self, *, prefix: bool) -> int:
@@ -85,6 +85,7 @@ class Attached:
     Attributes:
         revision: a number that grows with every change of the ENIs, their CIDRs or the mode.
         has_trunk: whether one of the ENIs is the trunk.
+        eni_ids: the ids of the ENIs, ascending by device number.
     """
 
     def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
@@ -93,6 +94,7 @@ class Attached:
         self.network_card = network_card
         self.revision = 0
         self.has_trunk = False
+        self.eni_ids: tuple[str, ...] = ()
         self.enis: dict[str, Eni] = {}
         self.by_device: dict[int, Eni] = {}
         self.eni_of_block: dict[int, Eni] = {}
@@ -126,6 +128,7 @@ class Attached:
     def _note_enis(self) -> None:
         self._in_order = tuple(self.by_device[number] for number in sorted(self.by_device))
         self.has_trunk = any(eni.trunk for eni in self._in_order)
+        self.eni_ids = tuple(eni.eni_id for eni in self._in_order)
         self.revision += 1
 
     def eni(self, eni_id: str) -> Eni:
@@ -215,15 +218,18 @@ class Attached:
     def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool) -> tuple[str, ...]:
         """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
         pool, cidrs = self.pool, eni.cidrs
-        empty = [base for base in cidrs if not pool.block_assigned_count(base)]
+        empty = sorted([base for base in cidrs if not pool.block_assigned_count(base)], reverse=True)
         cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if pool.cooling_count(now_ns) else set()
+        if cooled_only:
+            empty = [base for base in empty if base not in cooling]
+        if cooling or self._may_have_closed(eni):
+            empty.sort(key=lambda base: ((2 if base in cooling else 0) if pool.is_closed(base) else 1, base in cooling))
+        return tuple([str(cidrs[base]) for base in empty])
 
-        def order(base: int) -> tuple[int, bool, int]:
-            cools = base in cooling
-            rank = (2 if cools else 0) if pool.is_closed(base) else 1
-            return rank, cools, -base
-
-        return tuple(str(cidrs[base]) for base in sorted(empty, key=order) if not (cooled_only and base in cooling))
+    def _may_have_closed(self, eni: Eni) -> bool:
+        """Tell whether an ENI has CIDRs of two kinds or of the other mode, or is excluded; if not, all its blocks are open."""
+        of_mode = len(eni.cidrs) - eni.prefix_count if self.mode is AddressMode.SECONDARY_IP else eni.prefix_count
+        return eni.excluded or of_mode < len(eni.cidrs)
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)
@@ -254,14 +260,15 @@ class Attached:
         """Return what `stats` and `eni_stats` do."""
         self.pool.cooling_count(now_ns)  # ends the cooldowns that are over, and refuses an invalid time
         enis = self.eni_stats(now_ns)
-        total = assigned = cooling = pods = free_prefixes = 0
-        for eni in enis:
-            total += eni.total_count
-            assigned += eni.assigned_count
-            cooling += eni.cooling_count
-            pods += eni.pod_count
-            free_prefixes += eni.free_prefix_count
-        return PoolStats(total, assigned, cooling, total - assigned, self.prefix_count, free_prefixes, pods - assigned), enis
+        total = assigned = cooling = pods = prefixes = free_prefixes = 0
+        for eni, counts in zip(self._in_order, enis, strict=True):
+            total += counts.total_count
+            assigned += counts.assigned_count
+            cooling += counts.cooling_count
+            pods += counts.pod_count
+            prefixes += eni.prefix_count
+            free_prefixes += counts.free_prefix_count
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned), enis
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
@@ -272,11 +279,6 @@ class Attached:
         """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
         counts = [self._count(eni, _NONE_COOLS) for eni in self._in_order]
         return sum(each.total_count for each in counts), sum(each.assigned_count for each in counts)
-
-    @property
-    def prefix_count(self) -> int:
-        """The number of prefixes on all ENIs."""
-        return sum([eni.prefix_count for eni in self._in_order])
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
@@ -352,4 +354,5 @@ class Attached:
             assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise
             assert eni.texts == tuple(map(str, sorted(eni.cidrs.values()))), "invariant 6"  # noqa: S101  # likewise
         assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101
+        assert self.eni_ids == tuple(eni.eni_id for eni in self._in_order), "invariant 6"  # noqa: S101  # likewise
         assert self.has_trunk == any(eni.trunk for eni in self.enis.values()), "invariant 6"  # noqa: S101  # likewise

@@ -381,8 +381,7 @@ class Datastore(Counts):
     @property
     def eni_ids(self) -> tuple[str, ...]:
         """The ids of the ENIs, ascending by device number."""
-        with self._lock:
-            return tuple(eni.eni_id for eni in self._attached.in_order())
+        return self._attached.eni_ids
 
     @property
     def has_trunk(self) -> bool:

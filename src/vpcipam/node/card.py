@@ -49,6 +49,7 @@ class Card:
     change the datastore first, so that no pod gets an address that goes away, and then EC2. `apply` changes only the datastore.
 
     Attributes:
+        index: the card's index.
         settings: those that apply to this card.
         released: the CIDRs released within the last 60 s.
         provisioner: the EC2 side, set when the node starts.
@@ -64,17 +65,13 @@ class Card:
     excluded_subnets: frozenset[str] = frozenset()
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
+    index: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.datastore.network_card, takes_self=True))
     last_calm: tuple[tuple[int, int], Calm] | None = None
     released: ReleasedCidrs = attrs.field(
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _to_confirm: CidrsToConfirm = attrs.field(init=False, factory=CidrsToConfirm)
-
-    @property
-    def index(self) -> int:
-        """The card's index."""
-        return self.datastore.network_card
 
     # --- growing -------------------------------------------------------------------------------------------------------------
 

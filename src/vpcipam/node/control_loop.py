@@ -72,6 +72,7 @@ class ControlLoop:
     mode: AddressMode = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.settings.address_mode(self.limits), takes_self=True)
     )
+    _provisions: bool = attrs.field(init=False, default=attrs.Factory(lambda self: self.settings.provisioning_enabled, takes_self=True))
     _provisioner: Provisioner = attrs.field(init=False)
     _settling: bool = attrs.field(init=False, default=False)
     _finished: list[Action] = attrs.field(init=False, factory=list)  # not yet returned by a tick
@@ -183,7 +184,7 @@ class ControlLoop:
         """
         released = [action for card in self.cards for action in (*card.leave_own_cidrs(calls.now_ns), *self._release_stale(card, calls))]
         filled: list[Action] = []
-        if self.settings.provisioning_enabled:
+        if self._provisions:
             self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
             if self.mode is AddressMode.IPV6:
                 filled += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
@@ -263,7 +264,7 @@ class ControlLoop:
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif self.busy_until(now_ns) is None:
-            if self.settings.provisioning_enabled and self.pace.may_check_pool(now_ns):
+            if self._provisions and self.pace.may_check_pool(now_ns):
                 self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
             if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
@@ -294,7 +295,8 @@ class ControlLoop:
         if view is None:
             card.surplus_since_ns = None
             return
-        wanted, may_grow = wishes(card, view, self.policy), self._may_grow(calls.now_ns)
+        wanted = wishes(card, view, self.policy)
+        may_grow = wanted.grow is not None and self._may_grow(calls.now_ns)
         check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
         card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
@@ -303,7 +305,7 @@ class ControlLoop:
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
-        if self._attaches and not any(each is card for each, _ in self.pending):
+        if self._attaches and not (self.pending and any(each is card for each, _ in self.pending)):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
             spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:
@@ -337,8 +339,8 @@ class ControlLoop:
     def _note(self, actions: Iterable[Action]) -> None:
         """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
         self.pace.note(actions)
-        unconfirmed = any(card.has_unconfirmed_cidrs for card in self.cards)
-        self.in_doubt = self.in_doubt or unconfirmed or not all(action.done for action in actions)
+        if not self.in_doubt:
+            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards) or not all(action.done for action in actions)
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -432,7 +434,7 @@ class ControlLoop:
         if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
             others.append(cleanup_ns)
         before_ns = min(others, default=None)
-        pools = self._next_pool_action(now_ns, before_ns) if self.settings.provisioning_enabled else None
+        pools = self._next_pool_action(now_ns, before_ns) if self._provisions else None
         return before_ns if pools is None else pools
 
     def _next_reconcile(self, now_ns: int) -> int:

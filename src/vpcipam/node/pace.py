@@ -100,8 +100,8 @@ class Pace:
     def next_tick(self, after_ns: int) -> int:
         """The first tick after a time."""
         anchor_ns = self.anchor_ns  # read once: the control loop may move it in another thread
-        ticks = (max(after_ns, anchor_ns) - anchor_ns) // TICK_INTERVAL_NS + 1
-        return anchor_ns + ticks * TICK_INTERVAL_NS
+        since_ns = after_ns - anchor_ns
+        return anchor_ns + TICK_INTERVAL_NS if since_ns < 0 else after_ns + TICK_INTERVAL_NS - since_ns % TICK_INTERVAL_NS
 
     def next_reconcile(self, after_ns: int) -> int:
         """The first tick after a time at which `reconcile_due` is true."""

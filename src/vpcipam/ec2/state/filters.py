@@ -32,6 +32,8 @@ def tagged_matching(
     call: Call, shown: Iterable[_TaggedShown], readers: Mapping[str, _Reader[_TaggedShown]], filters: Filters
 ) -> tuple[_TaggedShown, ...]:
     """Return the items that match all filters, as `matching` does, with the filters `tag:KEY` and `tag-key` too."""
+    if not filters:
+        return tuple(shown)
     of_tags: dict[str, _Reader[_TaggedShown]] = {name: _tag_reader(name.removeprefix(_TAG)) for name in filters if name.startswith(_TAG)}
     return matching(call, shown, {**readers, "tag-key": lambda item: (key for key, _ in item.tags), **of_tags}, filters)
 

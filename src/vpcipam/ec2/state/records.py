@@ -298,12 +298,12 @@ def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
 
 def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
     """Format addresses, ascending."""
-    return tuple(address_text(address, version) for address in sorted(addresses))
+    return tuple([address_text(address, version) for address in sorted(addresses)])
 
 
 def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:
     """Format /28s or /80s, given by their first addresses, ascending."""
-    return tuple(str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes))
+    return tuple([str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes)])
 
 
 def _optional_text(cidr: Cidr | None) -> str | None:

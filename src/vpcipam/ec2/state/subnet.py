@@ -72,6 +72,9 @@ class AddressSet:
         return AddressSet(*(mine + others for mine, others in zip(self.kinds, other.kinds, strict=True)))
 
 
+NO_ADDRESSES = AddressSet()
+
+
 class _Undo:
     """What was taken since the outermost `with` on it began. A `with` that raises an error releases what was taken in it.
 
@@ -215,6 +218,8 @@ class SubnetAddresses:
         for _ in range(address_count):
             addresses.append(space.take_address())
             self._undo.add(space.release_address, addresses[-1])
+        if not prefix_count:
+            return tuple(addresses), ()
         # Counted only now, since the single addresses can break a prefix. The count includes reserved prefixes that EC2 does not pick.
         free_count = space.free_prefix_count
         if prefix_count > free_count:
