@@ -214,6 +214,7 @@ class WarmPolicy(Protocol):
     def calm(self, view: PoolView, settings: Settings) -> Calm:
         """The range of assigned counts in which the three methods above do nothing, as long as ENIs and CIDRs don't change.
 
+        It may depend on the ENIs and on how many CIDRs of each kind they have, not on sandboxes and cooldowns: a node remembers the range.
         A `blocked` `Grow` counts as doing nothing. The range may be too narrow, but never too wide: a node skips its pool checks within it.
         """
         ...

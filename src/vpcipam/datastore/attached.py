@@ -69,6 +69,10 @@ class Eni:
             self._texts = tuple([str(self.cidrs[base]) for base in sorted(self.cidrs)])
         return self._texts
 
+    def cidr_count(self, mode: AddressMode) -> int:
+        """The number of its CIDRs of a mode."""
+        return len(self.cidrs) - self.prefix_count if mode is AddressMode.SECONDARY_IP else self.prefix_count
+
     def group(self, *, prefix: bool) -> int:
         """Return the pool's group of its prefixes or of its single addresses."""
         return 2 * self.device_number + prefix
@@ -228,8 +232,7 @@ class Attached:
 
     def _may_have_closed(self, eni: Eni) -> bool:
         """Tell whether an ENI has CIDRs of two kinds or of the other mode, or is excluded; if not, all its blocks are open."""
-        of_mode = len(eni.cidrs) - eni.prefix_count if self.mode is AddressMode.SECONDARY_IP else eni.prefix_count
-        return eni.excluded or of_mode < len(eni.cidrs)
+        return eni.excluded or eni.cidr_count(self.mode) < len(eni.cidrs)
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)
@@ -277,8 +280,24 @@ class Attached:
 
     def total_and_assigned(self) -> tuple[int, int]:
         """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
-        counts = [self._count(eni, _NONE_COOLS) for eni in self._in_order]
-        return sum(each.total_count for each in counts), sum(each.assigned_count for each in counts)
+        total = assigned = 0
+        by_prefix = self.mode is not AddressMode.SECONDARY_IP
+        for eni in self._in_order:
+            assigned_here = self.pool.group_assigned_count(eni.group(prefix=by_prefix))
+            total += assigned_here if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot
+            assigned += assigned_here
+        return total, assigned
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a revision."""
+        enis = [(eni.eni_id, eni.primary, eni.trunk, eni.efa, eni.excluded, len(eni.cidrs), eni.prefix_count) for eni in self._in_order]
+        return (self.mode.value, *enis)
+
+    @property
+    def prefix_count(self) -> int:
+        """The number of prefixes on all ENIs."""
+        return sum([eni.prefix_count for eni in self._in_order])
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
@@ -299,9 +318,9 @@ class Attached:
         slots = len(eni.cidrs)
         free_singles = slots - eni.prefix_count - single_pods
         if self.mode is AddressMode.SECONDARY_IP:
-            total, assigned, idle, stale = slots - eni.prefix_count, single_pods, free_singles, free_prefixes
+            assigned, idle, stale = single_pods, free_singles, free_prefixes
         else:
-            total, assigned, idle, stale = eni.prefix_count * self.mode.addresses_per_slot, prefix_pods, free_prefixes, free_singles
+            assigned, idle, stale = prefix_pods, free_prefixes, free_singles
         return EniStats(
             eni_id=eni.eni_id,
             device_number=eni.device_number,
@@ -312,7 +331,7 @@ class Attached:
             subnet_id=eni.subnet_id,
             added_ns=eni.added_ns,
             slot_count=slots,
-            total_count=assigned if eni.excluded else total,
+            total_count=assigned if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot,
             assigned_count=assigned,
             cooling_count=0 if eni.excluded else cooling.count,
             pod_count=single_pods + prefix_pods,
@@ -327,17 +346,18 @@ class Attached:
     def _cooling(self, now_ns: int) -> dict[Eni, _Cooling]:
         """Count the cooldowns that are not over, by ENI."""
         found: dict[Eni, _Cooling] = {}
-        for address, until_ns in self.pool.cooling_items():  # ascending by end, so the last end on each ENI remains
-            place = self.place_of(address) if until_ns > now_ns else None
-            if place is not None:
-                eni, cidr = place
+        pool, length = self.pool, self.mode.prefix_length
+        for address, until_ns in pool.cooling_items():  # ascending by end, so the last end on each ENI remains
+            base = pool.block_of(address) if until_ns > now_ns else None
+            if base is not None:
+                eni = self.eni_of_block[base]
                 count, _, idle, stale = found.get(eni, _NONE_COOLS)
-                if not self.pool.block_assigned_count(cidr.first):
-                    if self.pool.is_closed(cidr.first):
-                        stale |= {cidr.first}
+                if not pool.block_assigned_count(base):
+                    if pool.is_closed(base):
+                        stale |= {base}
                     else:
-                        idle |= {cidr.first}
-                found[eni] = _Cooling(count + (cidr.prefix_length == self.mode.prefix_length), until_ns, idle, stale)
+                        idle |= {base}
+                found[eni] = _Cooling(count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale)
         return found
 
     def _check(self) -> None:

@@ -22,6 +22,24 @@ class Counts:
         with self._lock:
             return self._attached.stats(now_ns)
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a `revision`. Complexity: O(ENIs)."""
+        with self._lock:
+            return self._attached.shape
+
+    @property
+    def total_count(self) -> int:
+        """The `total_count` of `stats`. It ends no cooldown, so it needs no time. Complexity: O(ENIs)."""
+        with self._lock:
+            return self._attached.total_and_assigned()[0]
+
+    @property
+    def prefix_count(self) -> int:
+        """The `prefix_count` of `stats`. Complexity: O(ENIs)."""
+        with self._lock:
+            return self._attached.prefix_count
+
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
         self._sandboxes.check_time(now_ns)

@@ -254,9 +254,11 @@ class Sandboxes:
         """Withhold a new CIDR's addresses in quarantine, and cool those that were cooling before the CIDR was here, or on another card."""
         self.withhold(quarantined)
         self.quarantine.withhold_all(0)  # the time is unknown; at time 0 every cooldown still runs, so cooling addresses are withheld later
-        for address in [address for address in self.cooling_elsewhere if address in cidr]:
-            self.cool(address, self.cooling_elsewhere.pop(address))
-        self.cool_and_record(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+        if self.cooling_elsewhere:
+            for address in [address for address in self.cooling_elsewhere if address in cidr]:
+                self.cool(address, self.cooling_elsewhere.pop(address))
+        if cooling:
+            self.cool_and_record(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""

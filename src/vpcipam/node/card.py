@@ -56,7 +56,8 @@ class Card:
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         others: the node's other cards. EC2 may give this card addresses that another card has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
-        last_calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
+        calm_ranges: the results of the policy's `calm`, by the shape of the datastore and the number of unmanaged ENIs.
+        last_calm: the datastore's revision and the number of unmanaged ENIs at the last look, and the calm range; None before the first.
     """
 
     datastore: Datastore
@@ -66,6 +67,7 @@ class Card:
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
     index: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.datastore.network_card, takes_self=True))
+    calm_ranges: dict[tuple[tuple[object, ...], int], Calm] = attrs.field(init=False, factory=dict)
     last_calm: tuple[tuple[int, int], Calm] | None = None
     released: ReleasedCidrs = attrs.field(
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
@@ -241,7 +243,7 @@ class Card:
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
-            if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
+            if (eni := attached.get(eni_id)) is not None and attachment_of(eni).device_index != attachment.device_index
         }
         ignore = {*self.released.current(now_ns), *self._own_cidrs(attached)}
         return differences(self.datastore, attached, moved=moved, ignore=ignore)

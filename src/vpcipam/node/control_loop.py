@@ -32,6 +32,9 @@ from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
 from vpcipam.warmpool import NEVER_CALM, Calm, Grow, PoolView, WarmPolicy, release_slots
 
+_CALM_RANGE_COUNT = 16
+"""A card remembers the calm ranges of so many shapes. Under IP targets a pool has few shapes, and changes between them with every pod."""
+
 
 @attrs.define(eq=False, kw_only=True)
 class ControlLoop:
@@ -115,8 +118,14 @@ class ControlLoop:
         state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
         if card.last_calm is not None and card.last_calm[0] == state:
             return card.last_calm[1], None
-        view = self.view(card, now_ns)
-        calm = self.policy.calm(view, card.settings)
+        shape, view = (card.datastore.shape, state[1]), None
+        calm = card.calm_ranges.get(shape)
+        if calm is None:
+            view = self.view(card, now_ns)
+            calm = self.policy.calm(view, card.settings)
+            if len(card.calm_ranges) >= _CALM_RANGE_COUNT:
+                card.calm_ranges.clear()
+            card.calm_ranges[shape] = calm
         card.last_calm = state, calm
         return calm, view
 

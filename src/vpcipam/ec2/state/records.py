@@ -5,6 +5,7 @@ cached until the ENI changes, since a fleet reads far more often than it writes.
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 import attrs
 
@@ -283,7 +284,12 @@ class InstanceRecord:
 
 def without_tags(eni: NetworkInterface) -> NetworkInterface:
     """Return an ENI's public value without its tags."""
-    return attrs.evolve(eni, tags=()) if eni.tags else eni
+    return NetworkInterface(*_before_tags(eni), (), *_after_tags(eni)) if eni.tags else eni
+
+
+_names = [field.name for field in attrs.fields(NetworkInterface)]
+_before_tags = attrgetter(*_names[: _names.index("tags")])  # `attrs.evolve` takes four times as long
+_after_tags = attrgetter(*_names[_names.index("tags") + 1 :])
 
 
 def default_security_group(vpc_id: str) -> str:
