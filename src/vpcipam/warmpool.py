@@ -4,7 +4,6 @@ Pure functions from a `PoolView` and `Settings` to decisions, which the node car
 replace them (docs/ipamd.md, "Warm targets"). A *slot* is one place on an ENI: one address in secondary-IP mode, 16 in prefix mode.
 """
 
-from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import attrs
@@ -230,11 +229,9 @@ def target_state(view: PoolView, settings: Settings) -> TargetState | None:
 
 def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
     """The two counts of `TargetState`, if an IP target is set."""
-    stats, unit, used = view.stats, view.mode.addresses_per_slot, view.out_of_use_count
-    above_warm = stats.total_count - used - settings.warm_ip_target
-    above_minimum = stats.total_count - settings.minimum_ip_target
-    least = min(above_warm, above_minimum)
-    short, over = max(0, -least), max(0, least)
+    stats, unit, used = view.stats, view.unit, view.out_of_use_count
+    above = min(stats.total_count - used - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target)
+    short, over = max(0, -above), max(0, above)
     if unit == 1 or _counts_addresses_as_prefixes(view):
         return short, over
     needed = max(ceil_div(used + settings.warm_ip_target, unit), ceil_div(settings.minimum_ip_target, unit))
@@ -324,7 +321,7 @@ def free_eni(view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
     if reason is None:
         return None
     for eni in reversed(view.enis):
-        if _why_kept(eni, view, settings, now_ns) is None:
+        if why_kept(eni, view, settings, now_ns) is None:
             return FreeEni(eni.eni_id, reason)
     return None
 
@@ -334,24 +331,7 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
 
     Excluded ENIs don't count among the others, and a /32 without a pod counts as a free prefix (ipamd: isRequiredForWarmPrefixTarget).
     """
-    return _written(_why_kept(eni, view, settings, now_ns))
-
-
-def obstacle(eni: EniStats, now_ns: int) -> str | None:
-    """Why an ENI must be kept now, regardless of the targets; None if it may be freed (docs/ipamd.md, "Freeing ENIs")."""
-    return _written(_obstacle(eni, now_ns))
-
-
-_Why = Callable[[], str]
-"""Writes a reason. Most reasons are never read."""
-
-
-def _written(why: _Why | None) -> str | None:
-    return None if why is None else why()
-
-
-def _why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> _Why | None:
-    why = _obstacle(eni, now_ns)
+    why = obstacle(eni, now_ns)
     if why is not None:
         return why
     others = [other for other in view.enis if other is not eni and not other.excluded]
@@ -359,28 +339,28 @@ def _why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) ->
     total = sum(other.total_count for other in others)
     free_prefixes = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)
     if warm < _whole_slots(settings.warm_ip_target, view):
-        return lambda: f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
+        return f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
     if total < _whole_slots(settings.minimum_ip_target, view):
-        return lambda: f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
+        return f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
     if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
-        return lambda: f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
+        return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
     return None
 
 
-def _obstacle(eni: EniStats, now_ns: int) -> _Why | None:
+def obstacle(eni: EniStats, now_ns: int) -> str | None:
+    """Why an ENI must be kept now, regardless of the targets; None if it may be freed (docs/ipamd.md, "Freeing ENIs")."""
     if eni.primary:
-        return lambda: "it is the primary ENI"
+        return "it is the primary ENI"
     if eni.trunk:
-        return lambda: "it is the trunk ENI"
+        return "it is the trunk ENI"
     if eni.efa:
-        return lambda: "it is an EFA interface"
+        return "it is an EFA interface"
     if eni.pod_count:
-        return lambda: f"{eni.pod_count} pods have addresses on it"
-    until_ns = eni.cooling_until_ns
-    if until_ns is not None and until_ns > now_ns:
-        return lambda: f"an address on it cools for another {seconds_text(until_ns - now_ns)} s"
+        return f"{eni.pod_count} pods have addresses on it"
+    if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
+        return f"an address on it cools for another {seconds_text(eni.cooling_until_ns - now_ns)} s"
     if now_ns - eni.added_ns < MINIMUM_ENI_LIFETIME_NS:
-        return lambda: f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
+        return f"it is younger than {MINIMUM_ENI_LIFETIME_NS // NS_PER_S} s"
     return None
 
 
@@ -405,14 +385,11 @@ def depends_on_counts(view: PoolView, *, frees_empty_enis: bool = True) -> bool:
 
     They do if cooldowns don't matter, all free addresses can be assigned, and no ENI without addresses can be freed.
     """
-    if view.cooldown_aware:
-        return False
-    for eni in view.enis:
-        if eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count:
-            return False
-        if frees_empty_enis and not eni.total_count and _is_freeable(eni):
-            return False
-    return True
+    return not view.cooldown_aware and all(
+        not (eni.excluded or eni.stale_cidr_count or eni.pod_count != eni.assigned_count)
+        and (eni.total_count or not (frees_empty_enis and _is_freeable(eni)))
+        for eni in view.enis
+    )
 
 
 def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:

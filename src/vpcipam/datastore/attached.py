@@ -186,9 +186,9 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        eni.remove(base)
         self.pool.remove_block(base, now_ns=now_ns)
         del self.eni_of_block[base]
+        eni.remove(base)
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
         """Return a CIDR of an ENI, given as text.
@@ -349,8 +349,7 @@ class Attached:
         pool, length = self.pool, self.mode.prefix_length
         for address, until_ns in pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             base = pool.block_of(address) if until_ns > now_ns else None
-            if base is not None:
-                eni = self.eni_of_block[base]
+            if base is not None and (eni := self.eni_of_block.get(base)) is not None:  # None: a change was interrupted
                 count, _, idle, stale = found.get(eni, _NONE_COOLS)
                 if not pool.block_assigned_count(base):
                     if pool.is_closed(base):

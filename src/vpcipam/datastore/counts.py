@@ -1,6 +1,6 @@
-"""The counts of a datastore, for warm-pool decisions and metrics."""
+"""What a datastore tells about its addresses and CIDRs, for warm-pool decisions and metrics."""
 
-from vpcipam.address import parse_address
+from vpcipam.address import Cidr, parse_address
 from vpcipam.datastore.attached import Attached
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool
@@ -10,7 +10,7 @@ from vpcipam.stats import EniStats, PoolStats
 
 
 class Counts:
-    """The methods of a `Datastore` that count its addresses and change nothing."""
+    """The methods of a `Datastore` that look at its addresses and CIDRs, and change nothing."""
 
     _lock: OwnersLock
     _pool: Pool
@@ -71,3 +71,52 @@ class Counts:
         self._sandboxes.check_time(now_ns)
         with self._lock:
             return self._sandboxes.cooldowns(now_ns)
+
+    # --- CIDRs ---------------------------------------------------------------------------------------------------------------
+
+    def cidrs(self, eni_id: str) -> tuple[str, ...]:
+        """Return the CIDRs of an ENI, ascending.
+
+        Raises:
+            UnknownEni: the datastore has no ENI of that id.
+        """
+        with self._lock:
+            return self._attached.eni(eni_id).texts
+
+    def has_cidr(self, eni_id: str, cidr: str) -> bool:
+        """Tell whether an ENI has a CIDR. Complexity: O(1).
+
+        Raises:
+            UnknownEni: the datastore has no ENI of that id.
+            InvalidCidr: it is not a CIDR, or is off its grid.
+        """
+        parsed = Cidr.parse(cidr)
+        with self._lock:
+            return self._attached.eni(eni_id).cidrs.get(parsed.first) == parsed
+
+    def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
+        """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
+
+        Raises:
+            InvalidCidr: it is not a CIDR, or is off its grid.
+
+        Complexity: O(CIDRs); for a single address O(log CIDRs).
+        """
+        parsed = Cidr.parse(cidr)
+        with self._lock:
+            return self._attached.overlapping(parsed)
+
+    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
+        """Return an ENI's CIDRs without pods, those to release first in front; with `cooled_only`, only those where no address cools.
+
+        The order is: CIDRs that give no new addresses; CIDRs that give some, first those where no address cools; last, CIDRs that give no
+        new addresses and where one cools, since a pool check waits for that cooldown. Among equals, higher addresses come first, because
+        `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
+
+        Raises:
+            UnknownEni: the datastore has no ENI of that id.
+        """
+        with self._lock:
+            eni = self._attached.eni(eni_id)
+            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
+            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only)
