@@ -201,6 +201,9 @@ class DatastoreAgreement(RuleBasedStateMachine):
     @rule()
     def stats(self):
         self.both("stats", self.now_ns)
+        stats = self.store.stats(self.now_ns)
+        assert (self.store.total_count, self.store.prefix_count) == (stats.total_count, stats.prefix_count)
+        assert self.store.pool_and_eni_stats(self.now_ns) == (stats, self.store.eni_stats(self.now_ns))
 
     @rule(eni_id=eni_ids, wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
     def removable_cidrs(self, eni_id, wrong_time):
@@ -218,6 +221,10 @@ class DatastoreAgreement(RuleBasedStateMachine):
             self.both("cooling_until", address)
         for eni_id in ENI_IDS:
             self.both("cidrs", eni_id)
+            if eni_id in self.naive.enis:
+                networks = [network for network, holder in self.naive.networks.items() if holder == eni_id]
+                found = [network for network in self.naive.networks if self.store.has_cidr(eni_id, str(network))]
+                assert found == networks
             assert (eni_id in self.store) == (eni_id in self.naive.enis)
         by_device = sorted(self.naive.enis.values(), key=lambda eni: eni["device_number"])
         assert self.store.eni_ids == tuple(eni["eni_id"] for eni in by_device)

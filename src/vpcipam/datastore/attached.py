@@ -18,7 +18,7 @@ _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2'
 class _Cooling(NamedTuple):
     """The cooldowns on one ENI; see `EniStats`."""
 
-    count: int = 0
+    address_count: int = 0
     until_ns: int | None = None
     idle_cidrs: frozenset[int] = frozenset()
     stale_cidrs: frozenset[int] = frozenset()
@@ -333,7 +333,7 @@ class Attached:
             slot_count=slots,
             total_count=assigned if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot,
             assigned_count=assigned,
-            cooling_count=0 if eni.excluded else cooling.count,
+            cooling_count=0 if eni.excluded else cooling.address_count,
             pod_count=single_pods + prefix_pods,
             free_prefix_count=free_prefixes,
             idle_cidr_count=0 if eni.excluded else idle,

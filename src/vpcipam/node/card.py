@@ -68,7 +68,7 @@ class Card:
     surplus_since_ns: int | None = None
     index: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.datastore.network_card, takes_self=True))
     calm_ranges: dict[tuple[tuple[object, ...], int], Calm] = attrs.field(init=False, factory=dict)
-    last_calm: tuple[tuple[int, int], Calm] | None = None
+    last_calm: tuple[int, int, Calm] | None = None
     released: ReleasedCidrs = attrs.field(
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )

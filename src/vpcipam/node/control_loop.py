@@ -115,10 +115,10 @@ class ControlLoop:
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
         """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
-        if card.last_calm is not None and card.last_calm[0] == state:
-            return card.last_calm[1], None
-        shape, view = (card.datastore.shape, state[1]), None
+        revision, unmanaged_count, last = card.datastore.revision, self.membership.unmanaged_count(card.index), card.last_calm
+        if last is not None and last[0] == revision and last[1] == unmanaged_count:
+            return last[2], None
+        shape, view = (card.datastore.shape, unmanaged_count), None
         calm = card.calm_ranges.get(shape)
         if calm is None:
             view = self.view(card, now_ns)
@@ -126,7 +126,7 @@ class ControlLoop:
             if len(card.calm_ranges) >= _CALM_RANGE_COUNT:
                 card.calm_ranges.clear()
             card.calm_ranges[shape] = calm
-        card.last_calm = state, calm
+        card.last_calm = revision, unmanaged_count, calm
         return calm, view
 
     def busy_until(self, now_ns: int) -> int | None:

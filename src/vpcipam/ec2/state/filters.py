@@ -4,6 +4,7 @@ A resource matches if, for every filter, it has at least one of the given values
 characters, `?` matches one, and a backslash makes either of them literal (EC2: "Filter your resources").
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
@@ -59,6 +60,11 @@ def _reader(call: Call, readers: Mapping[str, _Reader[_Shown]], name: str) -> _R
 def _test(call: Call, name: str, values: tuple[str, ...]) -> Callable[[str], bool]:
     if not values:
         raise call.invalid(f"The filter '{name}' has no values")
+    return _matcher(values)
+
+
+@functools.lru_cache(maxsize=64)  # every node looks for its leaked ENIs with the same filters
+def _matcher(values: tuple[str, ...]) -> Callable[[str], bool]:
     exact = frozenset(value for value in values if not _SPECIAL.search(value))
     patterns = [re.compile(_expression(value), re.DOTALL) for value in values if value not in exact]
     return lambda value: value in exact or any(pattern.fullmatch(value) for pattern in patterns)

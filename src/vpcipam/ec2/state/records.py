@@ -6,6 +6,7 @@ cached until the ENI changes, since a fleet reads far more often than it writes.
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any
 
 import attrs
 
@@ -284,12 +285,16 @@ class InstanceRecord:
 
 def without_tags(eni: NetworkInterface) -> NetworkInterface:
     """Return an ENI's public value without its tags."""
-    return NetworkInterface(*_before_tags(eni), (), *_after_tags(eni)) if eni.tags else eni
+    return NetworkInterface(**(_values(eni) | {"tags": ()})) if eni.tags else eni
 
 
-_names = [field.name for field in attrs.fields(NetworkInterface)]
-_before_tags = attrgetter(*_names[: _names.index("tags")])  # `attrs.evolve` takes four times as long
-_after_tags = attrgetter(*_names[_names.index("tags") + 1 :])
+def _values(eni: NetworkInterface) -> dict[str, Any]:
+    """Return the attributes of a public value. `attrs.evolve` takes four times as long."""
+    return dict(zip(_NAMES, _read_names(eni), strict=True))
+
+
+_NAMES = tuple(field.name for field in attrs.fields(NetworkInterface))
+_read_names = attrgetter(*_NAMES)
 
 
 def default_security_group(vpc_id: str) -> str:
