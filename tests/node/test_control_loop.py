@@ -7,7 +7,7 @@ from hypothesis import given
 from vpcipam.errors import PoolExhausted
 from vpcipam.limits import InstanceLimits
 from vpcipam.sandbox import SandboxKey
-from vpcipam.warmpool import ALWAYS_CALM
+from vpcipam.warmpool import ALWAYS_CALM, calm
 
 S = 1_000_000_000
 ROLE = "kubernetes.io/role/cni"
@@ -452,3 +452,20 @@ def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(world, includ
     )
     assert always.run(program) == told.run(program)
     assert always.log == told.log
+
+
+@pytest.mark.parametrize("variables", [{}, {"WARM_IP_TARGET": "2"}, {"ENABLE_PREFIX_DELEGATION": "true", "WARM_IP_TARGET": "28"}], ids=str)
+def test_the_calm_range_is_that_of_the_present_pool_even_if_its_shape_comes_again(world, variables):
+    here = world("t3.medium", variables)
+    shapes, pods = [], []
+    for count in (1, 9, 3, 9, 1):
+        while len(pods) != count:
+            if len(pods) < count:
+                pods.append(f"p{len(shapes)}")
+                here.assign(pods[-1])
+            else:
+                here.unassign(pods.pop())
+            here.settle()
+            shapes.append(here.node.datastores[0].shape)
+            assert here.node.calm(here.now_ns) == calm(here.node.view(here.now_ns), here.settings)
+    assert 1 < len(set(shapes)) < len(shapes)

@@ -1,5 +1,6 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import attrs
@@ -186,9 +187,9 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
+        eni.remove(base)
         self.pool.remove_block(base, now_ns=now_ns)
         del self.eni_of_block[base]
-        eni.remove(base)
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
         """Return a CIDR of an ENI, given as text.
@@ -257,21 +258,29 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs."""
-        return self.pool_and_eni_stats(now_ns)[0]
+        cooling = 0
+        if self.pool.cooling_count(now_ns):  # also ends the cooldowns that are over, and refuses an invalid time
+            by_prefix = self.mode is not AddressMode.SECONDARY_IP
+            groups = [eni.group(prefix=by_prefix) for eni in self._in_order if not eni.excluded]
+            cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
+        return self._sum([self._count(eni, _NONE_COOLS) for eni in self._in_order], cooling)
 
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do."""
-        self.pool.cooling_count(now_ns)  # ends the cooldowns that are over, and refuses an invalid time
+        self.pool.cooling_count(now_ns)  # likewise
         enis = self.eni_stats(now_ns)
-        total = assigned = cooling = pods = prefixes = free_prefixes = 0
+        return self._sum(enis, sum([eni.cooling_count for eni in enis])), enis
+
+    def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
+        """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
+        total = assigned = pods = prefixes = free_prefixes = 0
         for eni, counts in zip(self._in_order, enis, strict=True):
             total += counts.total_count
             assigned += counts.assigned_count
-            cooling += counts.cooling_count
             pods += counts.pod_count
             prefixes += eni.prefix_count
             free_prefixes += counts.free_prefix_count
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned), enis
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
@@ -349,14 +358,16 @@ class Attached:
         pool, length = self.pool, self.mode.prefix_length
         for address, until_ns in pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             base = pool.block_of(address) if until_ns > now_ns else None
-            if base is not None and (eni := self.eni_of_block.get(base)) is not None:  # None: a change was interrupted
-                count, _, idle, stale = found.get(eni, _NONE_COOLS)
-                if not pool.block_assigned_count(base):
-                    if pool.is_closed(base):
-                        stale |= {base}
-                    else:
-                        idle |= {base}
-                found[eni] = _Cooling(count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale)
+            eni = None if base is None else self.eni_of_block.get(base)
+            if base is None or eni is None or base not in eni.cidrs:  # the last two: a change of the CIDR was interrupted
+                continue
+            count, _, idle, stale = found.get(eni, _NONE_COOLS)
+            if not pool.block_assigned_count(base):
+                if pool.is_closed(base):
+                    stale |= {base}
+                else:
+                    idle |= {base}
+            found[eni] = _Cooling(count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale)
         return found
 
     def _check(self) -> None:

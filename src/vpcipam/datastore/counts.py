@@ -18,7 +18,7 @@ class Counts:
     _sandboxes: Sandboxes
 
     def stats(self, now_ns: int) -> PoolStats:
-        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs + cooling addresses)."""
+        """Return the counts over all ENIs, for warm-pool decisions. Complexity: O(ENIs)."""
         with self._lock:
             return self._attached.stats(now_ns)
 
