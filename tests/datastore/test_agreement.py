@@ -222,9 +222,8 @@ class DatastoreAgreement(RuleBasedStateMachine):
         for eni_id in ENI_IDS:
             self.both("cidrs", eni_id)
             if eni_id in self.naive.enis:
-                networks = [network for network, holder in self.naive.networks.items() if holder == eni_id]
-                found = [network for network in self.naive.networks if self.store.has_cidr(eni_id, str(network))]
-                assert found == networks
+                elsewhere = tuple(str(network) for network, holder in self.naive.networks.items() if holder != eni_id)
+                assert self.store.missing_cidrs(eni_id, map(str, self.naive.networks)) == elsewhere
             assert (eni_id in self.store) == (eni_id in self.naive.enis)
         by_device = sorted(self.naive.enis.values(), key=lambda eni: eni["device_number"])
         assert self.store.eni_ids == tuple(eni["eni_id"] for eni in by_device)

@@ -1,5 +1,7 @@
 """What a datastore tells about its addresses and CIDRs, for warm-pool decisions and metrics."""
 
+from collections.abc import Iterable
+
 from vpcipam.address import Cidr, parse_address
 from vpcipam.datastore.attached import Attached
 from vpcipam.datastore.sandboxes import Sandboxes
@@ -83,16 +85,17 @@ class Counts:
         with self._lock:
             return self._attached.eni(eni_id).texts
 
-    def has_cidr(self, eni_id: str, cidr: str) -> bool:
-        """Tell whether an ENI has a CIDR. Complexity: O(1).
+    def missing_cidrs(self, eni_id: str, cidrs: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some CIDRs that an ENI does not have. Complexity: O(1) for each.
 
         Raises:
             UnknownEni: the datastore has no ENI of that id.
-            InvalidCidr: it is not a CIDR, or is off its grid.
+            InvalidCidr: one is not a CIDR, or is off its grid.
         """
-        parsed = Cidr.parse(cidr)
+        wanted = {text: Cidr.parse(text) for text in cidrs}
         with self._lock:
-            return self._attached.eni(eni_id).cidrs.get(parsed.first) == parsed
+            held = self._attached.eni(eni_id).cidrs
+            return tuple([text for text, cidr in wanted.items() if held.get(cidr.first) != cidr])
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
         """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.

@@ -315,7 +315,7 @@ class Card:
 
     def _add_cidrs(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
         """Add those CIDRs of an ENI that the datastore does not have yet."""
-        new = tuple(cidr for cidr in cidrs if not self.datastore.has_cidr(eni_id, cidr))
+        new = self.datastore.missing_cidrs(eni_id, cidrs)
         self._to_confirm.note_added(new)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
