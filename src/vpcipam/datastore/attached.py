@@ -1,6 +1,6 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import attrs
@@ -69,6 +69,10 @@ class Eni:
         if self._texts is None:
             self._texts = tuple([str(self.cidrs[base]) for base in sorted(self.cidrs)])
         return self._texts
+
+    def missing(self, wanted: Mapping[str, Cidr]) -> tuple[str, ...]:
+        """Return the texts of those CIDRs that it does not have."""
+        return tuple([text for text, cidr in wanted.items() if self.cidrs.get(cidr.first) != cidr])
 
     def cidr_count(self, mode: AddressMode) -> int:
         """The number of its CIDRs of a mode."""

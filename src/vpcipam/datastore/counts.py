@@ -94,8 +94,7 @@ class Counts:
         """
         wanted = {text: Cidr.parse(text) for text in cidrs}
         with self._lock:
-            held = self._attached.eni(eni_id).cidrs
-            return tuple([text for text, cidr in wanted.items() if held.get(cidr.first) != cidr])
+            return self._attached.eni(eni_id).missing(wanted)
 
     def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
         """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
