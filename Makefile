@@ -19,7 +19,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench figures docs dist clean
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs mutants
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,12 @@ coverage: ## Measure branch coverage outside cli/ on the plain pools; less than 
 	$(MAKE) test-plain COVERAGE=1
 	$(BIN)/python -m coverage report --fail-under=100
 
+sanitize: $(VENV)/dev ## Run the suites of pools and datastore with AddressSanitizer, UBSan and all checks; takes minutes
+	$(BIN)/python tools/sanitize.py
+
+seeded-bugs: $(VENV)/dev ## Plant faults one by one, and show that the suite catches each; takes minutes: make seeded-bugs [ONLY=NAME]
+	$(BIN)/python tools/seeded_bugs.py $(ONLY)
+
 lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -70,6 +76,22 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+
+fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
+	$(if $(INPUT),,-$(PIP) install --group fuzz)
+	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET)) $(if $(KEEP),--keep) $(if $(INPUT),--input $(INPUT))
+
+flakes: $(VENV)/dev ## Run the quick suite RUNS times with other seeds, half of them two at a time, and list tests that fail in some runs only
+	$(BIN)/python tools/flakes.py $(RUNS)
+
+verification: $(VENV)/dev ## Search for faults for MINUTES (60), and renew the figures of docs/verification.md
+	$(PIP) install --group other-ipams
+	$(BIN)/python tools/verification.py run $(or $(MINUTES),60)
+# Takes hours without SAMPLE. Seeds 1, 2, 3 … take other mutants each.
+
+mutants: $(VENV)/dev ## See whether the tests notice small changes of the core: make mutants ROOM=pool SAMPLE=200 SEED=1
+	$(PIP) install --group mutants
+	$(BIN)/python tools/mutants.py $(addprefix --room=,$(ROOM)) $(addprefix --sample=,$(SAMPLE)) $(addprefix --seed=,$(SEED)) $(if $(RESUME),--resume)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
 	$(BIN)/python tools/figures.py

@@ -6,17 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # The tests are no package. They import helper modules of any folder by name, so these names are unique.
 sys.path += sorted({str(path.parent) for path in Path(__file__).parent.rglob("*.py")})
 
 # HYPOTHESIS_PROFILE chooses one. None has a deadline, since timing depends on the machine.
 settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
-# The gate counts branches with this one: the same examples each time, so that no branch is missed by chance.
-settings.register_profile("quick", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True, derandomize=True)
+# The gate counts branches with this one: the same examples each time, so that no branch is missed by chance. `make flakes` has a seed.
+settings.register_profile(
+    "quick", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True, derandomize="HYPOTHESIS_SEED" not in os.environ
+)
 settings.register_profile("ci", max_examples=120, stateful_step_count=25, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
+# `make mutants` only asks whether a test fails. Shrinking would take longer than all tests of a room.
+settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # Without the extension the tests of the compiled twin fail. VPCIPAM_NO_EXTENSION leaves them out.

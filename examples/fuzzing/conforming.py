@@ -11,9 +11,10 @@ from typing import Any
 
 from vpcipam import AddressMode, AddressPool, Datastore, Ec2Model, Node, SandboxKey, Settings
 from vpcipam.journal import MemoryJournal
-from vpcipam.testing import EniAttached, EniDetached, RangeAdded, RangeRemoved, contract_events
+from vpcipam.testing import EniAttached, EniDetached, KillableStorage, RangeAdded, RangeRemoved, contract_events
 
 COOLDOWN_NS = 30_000_000_000
+JOURNAL_WRITES = ("record", "record_unassign", "record_released_cidrs")
 
 
 class QueueCooldown:
@@ -99,10 +100,10 @@ def sandbox(key: str) -> SandboxKey:
 
 
 class OwnDatastore:
-    """A `Datastore` with ranges, a journal and restarts."""
+    """A `Datastore` with ranges, a journal, restarts and kills."""
 
     def __init__(self) -> None:
-        self.journal = MemoryJournal()
+        self.journal = KillableStorage(MemoryJournal(), writes=JOURNAL_WRITES)
         self.enis: dict[str, str] = {}  # of each CIDR
         self.open()
 
@@ -139,6 +140,10 @@ class OwnDatastore:
         """Return the counts."""
         return self.store.stats(now_ns)
 
+    def kill_after(self, writes: int | None) -> None:
+        """Die after so many writes of the journal."""
+        self.journal.kill_after(writes)
+
     def restart(self, now_ns: int) -> dict[str, str]:
         """Keep nothing but the journal and what EC2 knows."""
         self.open()
@@ -153,7 +158,7 @@ class OwnNode:
         self.ec2 = Ec2Model()
         self.subnet_id = self.ec2.create_subnet(self.ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/28").subnet_id
         self.settings = Settings().with_variables({"WARM_IP_TARGET": "1"})
-        self.journal = MemoryJournal()
+        self.journal = KillableStorage(MemoryJournal(), writes=JOURNAL_WRITES)
         self.events: list[Any] = []
         self.node = self.new_node()
         self.node.start(0)
@@ -178,6 +183,10 @@ class OwnNode:
     def unassign(self, key: str, now_ns: int) -> object:
         """Take an address back."""
         return self.node.unassign(sandbox(key), now_ns)
+
+    def kill_after(self, writes: int | None) -> None:
+        """Die after so many writes of the journal."""
+        self.journal.kill_after(writes)
 
     def restart(self, now_ns: int) -> dict[str, str]:
         """Keep nothing but the journal and EC2."""

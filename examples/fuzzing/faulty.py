@@ -1,7 +1,9 @@
-"""Three small allocators as people write them, each with one subtle fault. `assert_conforms` finds all three."""
+"""Four small allocators as people write them, each with one subtle fault. `assert_conforms` finds all four."""
 
 import heapq
 import json
+
+from vpcipam.testing import KillableStorage
 
 COOLDOWN_NS = 30_000_000_000
 ADDRESSES = tuple(f"10.0.0.{last}" for last in range(4))
@@ -101,3 +103,54 @@ class StoredBitmap:
         in_use = set(held.values())
         self.cooling = {int(each): end for each, end in json.loads(self.store["cooling"]).items() if int(each) in in_use}
         return {key: ADDRESSES[offset] for key, offset in held.items()}
+
+
+class KeyValues:
+    """The few commands of Redis that `TwoWrites` needs."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, name: str) -> str:
+        """Return a value."""
+        return self.values.get(name, "{}")
+
+    def set(self, name: str, value: str) -> None:
+        """Write a value."""
+        self.values[name] = value
+
+
+class TwoWrites:
+    """Holders in one value of a key-value store, cooldowns in another; nothing in memory, so a restart loses nothing.
+
+    The fault: a release writes both values, one after the other. After a kill in between, the address is free and does not cool.
+    """
+
+    def __init__(self) -> None:
+        self.store = KillableStorage(KeyValues(), writes=["set"])
+        self.kill_after = self.store.kill_after
+
+    def _read(self, name: str) -> dict[str, str]:
+        return json.loads(self.store.get(name))
+
+    def assign(self, key: str, now_ns: int) -> str:
+        """Return the address of a key."""
+        held, cooling = self._read("held"), self._read("cooling")
+        if key not in held:
+            in_use = set(held.values())
+            free = [each for each in ADDRESSES if each not in in_use and int(cooling.get(each, 0)) <= now_ns]
+            held[key] = free[0]
+            self.store.set("held", json.dumps(held))
+        return held[key]
+
+    def unassign(self, key: str, now_ns: int) -> None:
+        """Take an address back."""
+        held, cooling = self._read("held"), self._read("cooling")
+        cooling[held.pop(key)] = str(now_ns + COOLDOWN_NS)
+        self.store.set("held", json.dumps(held))
+        self.store.set("cooling", json.dumps(cooling))
+
+    def restart(self, now_ns: int) -> dict[str, str]:
+        """Read the holders from the store."""
+        del now_ns
+        return self._read("held")

@@ -15,7 +15,6 @@ from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from vpcipam.pool.bounds cimport bounded
 from vpcipam.pool.free_runs cimport RUN_KINDS, Runs, runs_build, runs_free, runs_release, runs_are_valid, runs_take
@@ -33,6 +32,7 @@ from vpcipam.pool.free_tree cimport (
     tree_longest_run,
     tree_take,
 )
+from vpcipam.pool.memory cimport calloc, free
 
 __all__ = ["AddressPool", "BitmapPool", "owners_lock"]
 
@@ -130,6 +130,7 @@ cdef class BitmapPool:
         cdef int64_t size = 2 << kind
         cdef int64_t first = bounded("start", start, 0, self._capacity - 1)
         cdef int64_t unit
+        cdef object number
         if not self._runs[kind].built:
             self._build_runs(kind)
         if not self._runs[kind].count:
@@ -137,8 +138,9 @@ cdef class BitmapPool:
         unit = tree_find(&self._runs[kind].tree, (first + size - 1) // size) if first else -1
         if unit < 0:
             unit = tree_first(&self._runs[kind].tree)
+        number = unit * size  # before the change: making the int can run out of memory
         self._take(unit * size, size)
-        return unit * size
+        return number
 
     def allocate_run_at(self, offset, length):
         """Allocate the run that starts at this offset, all of it or nothing."""

@@ -85,10 +85,10 @@ def test_types_newer_than_the_table_come_from_stdin(cli):
         (b"", "types.json has no instance type; give what"),
         (b'{"InstanceTypes": []}', "types.json has no instance type"),
         (b"{", "not JSON"),
-        (b"7", "not int"),
+        (b"7", "not a whole number"),
         (b"\xff\xfe\x00", "not UTF-8"),
-        (b'[{"InstanceType": 7}]', "NetworkInfo"),
-        (b'[["a"]]', "must be a mapping"),
+        (b'[{"InstanceType": 7}]', "InstanceType of an instance type must be a text, not a whole number"),
+        (b'[["a"]]', "must be an object, not a list"),
     ],
 )
 def test_a_types_file_in_another_format_is_refused(cli, tmp_path, content, words):

@@ -197,6 +197,11 @@ class NaiveDatastore:
         total, held = sums["total"], sums["assigned"]
         return PoolStats(total, held, sums["cooling"], total - held, sums["prefix"], sums["free prefix"], sums["other mode"])
 
+    def cooling_count(self, now_ns):
+        self.check_time(now_ns)
+        self.look(now_ns)
+        return sum(len(self.cooling_in(network)) for network in self.networks)
+
     def eni_stats(self, now_ns):
         self.check_time(now_ns)
         return tuple(self.stats_of(eni, now_ns) for eni in sorted(self.enis.values(), key=lambda eni: eni["device_number"]))

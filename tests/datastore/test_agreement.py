@@ -198,12 +198,15 @@ class DatastoreAgreement(RuleBasedStateMachine):
 
     # Reads that end cooldowns that are over, so they are rules and not invariants.
 
-    @rule()
-    def stats(self):
-        self.both("stats", self.now_ns)
-        stats = self.store.stats(self.now_ns)
-        assert (self.store.total_count, self.store.prefix_count) == (stats.total_count, stats.prefix_count)
-        assert self.store.pool_and_eni_stats(self.now_ns) == (stats, self.store.eni_stats(self.now_ns))
+    @rule(wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
+    def counts(self, wrong_time):
+        now_ns = self.now_ns if wrong_time is None else wrong_time
+        self.both("stats", now_ns)
+        self.both("cooling_count", now_ns)
+        if wrong_time is None:
+            stats = self.store.stats(now_ns)
+            assert (self.store.total_count, self.store.prefix_count) == (stats.total_count, stats.prefix_count)
+            assert self.store.pool_and_eni_stats(now_ns) == (stats, self.store.eni_stats(now_ns))
 
     @rule(eni_id=eni_ids, wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
     def removable_cidrs(self, eni_id, wrong_time):

@@ -38,7 +38,8 @@ def outcome(store, call, now_ns):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("start", [(CALLS[0],), (CALLS[0], CALLS[2])], ids=["a pod", "an address that cools"])
-def test_every_program_of_four_calls_agrees_with_the_naive_datastore(start):
+def test_every_program_of_four_calls_agrees_with_the_naive_datastore(start, record_property):
+    record_property("programs of tiny worlds", len(CALLS) ** 4)
     for program in product(CALLS, repeat=4):
         journal = FlakyJournal()
         store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=1, journal=journal)

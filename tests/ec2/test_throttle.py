@@ -167,6 +167,12 @@ def test_a_refused_call_takes_no_token_anywhere():
     assert levels.tokens("DescribeSubnets", 0) == 9
 
 
+def test_a_call_that_the_shared_bucket_refuses_takes_no_token_of_its_own():
+    levels = BucketLevels(Throttle(mutating=TokenBucket(2, 1, 1000 * NS_PER_S), shared=TokenBucket(1, 1)))
+    assert admitted(levels, "AttachNetworkInterface", 0, 9) == 1
+    assert admitted(levels, "AttachNetworkInterface", NS_PER_S, 9) == 1
+
+
 def test_sizes_are_values():
     changed = attrs.evolve(Throttle(), actions={**ACTION_BUCKETS, "CreateNetworkInterface": TokenBucket(1, 1)})
     assert changed != Throttle()

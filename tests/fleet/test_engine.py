@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 from fleet_worlds import S, run_whole
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.throttle import Throttle, TokenBucket
@@ -45,13 +45,12 @@ def test_every_pod_and_address_is_accounted_for_at_any_time(scenario):
 
 
 def fleet_of(runs, duration_s, *, count=1, minimum=None, maximum=None, cidr="10.0.0.0/24", instance_type="t3.small", **options):
-    names = ("boot_ns", "scale_down_after_ns", "max_pods", "max_pods_by")
-    group_options = {name: options.pop(name) for name in names if name in options}
+    names = ("boot_ns", "scale_down_after_ns", "max_pods", "max_pods_by", "settings")
+    group_options = {"settings": Settings()} | {name: options.pop(name) for name in names if name in options}
     group = NodeGroup(
         name="g",
         instance_type=instance_type,
         count=count,
-        settings=Settings(),
         subnets=("a",),
         min_count=count if minimum is None else minimum,
         max_count=count if maximum is None else maximum,
@@ -70,19 +69,98 @@ def test_what_sets_max_pods_limits_pods_and_addresses(by, pods, attached):
 
 
 class Recounting(Fleet):
-    """A fleet that recounts the cooling addresses of all nodes at each sample."""
+    """A fleet that recounts its nodes and pods at each sample, and the attached addresses after each event of a node."""
+
+    most = (0, 0)
+
+    def _set_up_nodes(self):
+        super()._set_up_nodes()
+        self.calls_of_the_set_up = dict(self.ec2.call_counts)
+
+    @property
+    def live(self):
+        return [member for member in self.members if not member.gone]
+
+    def handle(self, event):
+        super().handle(event)
+        self.recount_addresses(event[0])
+
+    def recount_addresses(self, now_ns):
+        count = sum(member.datastore.stats(now_ns).total_count for member in self.live)
+        if count > self.most[0]:
+            self.most = count, now_ns
 
     def _sample(self, number, now_ns):
+        self.recount_addresses(now_ns)
+        recount = self.recount(now_ns)
         super()._sample(number, now_ns)
-        count = sum(member.datastore.cooling_count(now_ns) for member in self.members if not member.gone)
-        assert self._recorder.result("", 0, now_ns, 0).samples[-1].addresses_cooling == count
+        sample = self._recorder._samples[-1]
+        assert {name: getattr(sample, name) for name in recount} == recount
+        assert sample.pods_done + sample.pods_refused + sample.pods_running + sample.pods_waiting + sample.pods_pending == self.came(now_ns)
+
+    def recount(self, now_ns):
+        stores = [member.datastore for member in self.live]
+        held = {key.container_id for member in self.members for key, _ in member.datastore.assignments()}
+        here = {name for name, home in zip(self.ledger.names, self.ledger.homes, strict=True) if home is not None}
+        cooling = sum(store.cooling_count(now_ns) for store in stores)
+        return {
+            "nodes": len(stores),
+            "enis": sum(len(store.eni_ids) for store in stores),
+            "prefixes": sum(cidr.endswith("/28") for store in stores for eni_id in store.eni_ids for cidr in store.cidrs(eni_id)),
+            "pods_running": len(held),
+            "pods_waiting": len(here - held),
+            "addresses_attached": sum(store.stats(now_ns).total_count for store in stores),
+            "addresses_assigned": len(held),
+            "addresses_cooling": cooling,
+            "addresses_warm": sum(store.stats(now_ns).available_count for store in stores) - cooling,
+        }
+
+    def came(self, now_ns):
+        """The pods created so far; the end of the run is no part of it."""
+        until_ns = min(now_ns + 1, self.scenario.duration_ns)
+        return sum(created_ns < until_ns for created_ns in self.ledger.created_ns[:-1])
+
+
+PREFIXES = fleet_of(
+    [(f"p{number}", number * S, (120 + 9 * number) * S) for number in range(24)],
+    600,
+    maximum=2,
+    settings=Settings().with_variables({"ENABLE_PREFIX_DELEGATION": "true"}),
+    max_pods=14,
+    boot_ns=20 * S,
+    scale_down_after_ns=60 * S,
+)
+"""Two nodes with prefixes, with and without pods on them; one of them goes when it is empty."""
+
+
+WAVES = fleet_of([(f"p{wave}-{number}", (wave * 250 + 1) * S, (wave * 250 + 90) * S) for wave in range(3) for number in range(9)], 800)
+"""A node that attaches the same number of addresses and ENIs three times, and gives them back in between."""
 
 
 @HEAVY
 @given(scenario=scenarios())
-def test_a_sample_counts_the_cooling_addresses_of_all_nodes(scenario):
-    for _ in Recounting(scenario).run():
+@example(PREFIXES)
+@example(WAVES)
+def test_the_figures_are_those_of_the_nodes_and_pods_at_every_sample(scenario):
+    fleet = Recounting(scenario)
+    for _ in fleet.run():
         pass
+    summary, samples = fleet.result().summary, fleet.result().samples
+    assert (summary.addresses_peak, summary.addresses_peak_ns) == fleet.most
+    for name in ("nodes", "enis", "prefixes", "addresses_assigned", "addresses_cooling", "addresses_warm"):
+        assert getattr(summary, f"{name}_peak") == max(getattr(sample, name) for sample in samples)
+    assert (
+        summary.pods_done
+        == sum(run.deleted_ns is not None and run.deleted_ns < scenario.duration_ns for run in scenario.workload.runs)
+        - fleet.ledger.unserved_count
+    )
+    counts = fleet.ec2.call_counts
+    assert {action: count for action, count in summary.calls.items() if count} == {
+        action: count - fleet.calls_of_the_set_up.get(action, 0)
+        for action, count in counts.items()
+        if count != fleet.calls_of_the_set_up.get(action, 0)
+    }
+    assert summary.throttled == {action: count for action, count in fleet.ec2.throttled_counts.items() if count}
 
 
 @pytest.mark.parametrize("sample_s", [1, 7, 30, 31, 60])
@@ -97,6 +175,13 @@ def test_a_sample_counts_an_address_until_its_cooldown_ends(sample_s):
     counts = {sample.time_ns: sample.addresses_cooling for sample in fleet.result().samples}
     assert sample_s > 9 or max(counts.values()) == 20
     assert all(count == sum(end <= time_ns < end + 30 * S for end in range(200 * S, 220 * S, S)) for time_ns, count in counts.items())
+
+
+def test_nodes_of_all_groups_have_seeds_of_their_own():
+    scenario = fleet_of([], 60, count=2)
+    groups = tuple(attrs.evolve(scenario.groups[0], name=name) for name in "gh")
+    seeds = [member.pool.seed for member in Fleet(attrs.evolve(scenario, groups=groups)).members]
+    assert len(set(seeds)) == len(seeds) == 4
 
 
 def test_a_pod_that_finds_an_address_does_not_wait():
@@ -117,6 +202,15 @@ def test_a_pod_waits_for_a_cooldown_if_no_other_address_can_be_had():
     result = simulate(fleet_of(runs, 200, max_pods=11))  # 9 addresses at the most, all in use at 40 s
     assert result.summary.for_address.max_ns == 30 * S  # tried at 51, 61 and 71 s; it had cooled at 70 s
     assert result.summary.pods_running == 9
+
+
+def test_a_pod_that_still_waits_at_the_end_counts_with_its_time_so_far():
+    # Two ENIs with 3 addresses each; the other 3 addresses of the subnet are too few for a third.
+    summary = simulate(fleet_of([(f"p{number}", S, None) for number in range(9)], 600, cidr="10.0.0.0/28")).summary
+    assert (summary.pods_running, summary.pods_waiting) == (6, 3)
+    for waits in (summary.to_start, summary.for_address):
+        assert waits.max_ns == waits.p99_ns == 599 * S
+        assert waits.late_count == 6
 
 
 def test_pods_without_room_on_any_node_are_pending():

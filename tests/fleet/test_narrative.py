@@ -7,6 +7,7 @@ from hypothesis import example, given
 from recordings import MINUTE, S, recorded, result_of, subnet
 
 from vpcipam.fleet.narrative import Notes, periods
+from vpcipam.fleet.samples import clock
 
 HOUR = 60 * MINUTE
 
@@ -130,6 +131,24 @@ def test_a_repeated_message_of_the_event_loop_is_one_event():
         ("00:01 w-9: once", MINUTE, "note"),
         ("00:01 x, and 2 others: three (3 times until 00:01)", MINUTE, "note"),
     ]
+
+
+@given(steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from("xyz"), st.sampled_from(["no room", "no node"])), max_size=12))
+def test_a_message_is_told_with_its_number_its_times_and_its_subjects(steps):
+    notes, now_ns, told = Notes(), 0, {}
+    for minutes, subject, text in steps:
+        now_ns += minutes * MINUTE
+        notes.add(now_ns, subject, text)
+        told.setdefault(text, []).append((now_ns, subject))
+    events = list(notes.events())
+    assert len(events) == len(told)
+    for event, (text, added) in zip(events, told.items(), strict=True):
+        times, subjects = zip(*added, strict=True)
+        assert (event.time_ns, event.until_ns) == (times[0], times[-1])
+        again = f" ({len(added)} times until {clock(times[-1])})" if len(added) > 1 else ""
+        assert event.text == text + again
+        others = list(dict.fromkeys(subjects))[1:]
+        assert event.subject == subjects[0] + ("" if not others else f", and {others[0] if len(others) == 1 else f'{len(others)} others'}")
 
 
 def test_events_are_in_order_of_their_beginning():

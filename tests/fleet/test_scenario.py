@@ -1,8 +1,10 @@
 """Scenarios: what is read, what is refused and how, and what is changed."""
 
 import gzip
+import json
 import pickle
 import re
+import tracemalloc
 from pathlib import Path
 
 import attrs
@@ -13,6 +15,7 @@ from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
+from vpcipam.fleet.toml.table import _RIVALS
 from vpcipam.fleet.toml.workload_reader import LIFETIMES as READ_LIFETIMES
 from vpcipam.fleet.workload import (
     MAX_NS,
@@ -363,6 +366,16 @@ def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
         Scenario.load(path)
 
 
+def test_a_key_of_very_many_parts_takes_no_quadratic_memory():
+    tracemalloc.start()
+    try:
+        with pytest.raises(ScenarioError, match="the document is nested too deeply"):
+            Scenario.from_toml("a." * 3_000 + "b = 1")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # --- refusals of keys ----------------------------------------------------------------------------------------------------------
 
 
@@ -373,6 +386,7 @@ def test_a_file_that_is_too_long_is_refused(tmp_path, monkeypatch):
         ("x = " + "[" * 5_000, "the document is nested too deeply"),
         ("a." * 5_000 + "b = 1", "the document is nested too deeply"),
         ("a." * 100 + "b = 1", "the document is nested too deeply"),
+        ("[" + "'a' . \"b\"." * 100 + "b]", "the document is nested too deeply"),
         ("", "subnet: is missing"),
         (f"[[subnet]]\n{SUBNET}", "group: is missing"),
         ("subnet = []", "subnet: needs at least one table"),
@@ -727,6 +741,27 @@ def test_changes_add_up():
     twice = read().with_changes({"seed": 3}).with_changes({"group.workers.count": 5})
     assert (twice.seed, twice.groups[0].count) == (3, 5)
     assert twice == read().with_changes({"seed": 3, "group.workers.count": 5})
+
+
+# For each key that has a rival: the path of its table, a value, and the tables of a scenario that sets it.
+OF_GROUP, OF_LIFETIME = "group.w.", "workload.a.lifetime."
+RIVAL_VALUES = {"max_pods": (OF_GROUP, 9), "max_pods_by": (OF_GROUP, "ami"), "p90": (OF_LIFETIME, "9 min"), "sigma": (OF_LIFETIME, 0.5)}
+
+
+def with_rival(key):
+    path, value = RIVAL_VALUES[key]
+    line = f"{key} = {json.dumps(value)}"
+    group = 'name = "w"\ninstance_type = "m5a.4xlarge"\ncount = 1\n' + (line if path == OF_GROUP else "")
+    lifetime = 'kind = "log-normal", median = "5 min"' + (f", {line}" if path == OF_LIFETIME else "")
+    return read(group=group, workload=f'kind = "arrivals"\nname = "a"\nper_hour = 5\nlifetime = {{{lifetime}}}')
+
+
+@pytest.mark.parametrize(("old", "new"), [*_RIVALS, *(pair[::-1] for pair in _RIVALS)])
+def test_a_change_replaces_its_rival_and_two_rivals_are_refused(old, new):
+    path, value = RIVAL_VALUES[new]
+    assert with_rival(old).with_changes({path + new: value}) == with_rival(new)
+    with pytest.raises(ScenarioError, match=r"leave one of the two out|give one of the two"):
+        with_rival(old).with_changes({path + new: value, path + old: RIVAL_VALUES[old][1]})
 
 
 def test_a_trace_is_read_again_only_if_its_own_table_changed(folder):

@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 
+import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
@@ -22,6 +23,7 @@ late = st.lists(st.integers(1, 50), max_size=30)
 @example([7], 99)
 @example([7], 98)
 @example([], 0)
+@example(list(range(1, 101)), 0)
 def test_percentiles_are_by_nearest_rank_over_all_pods(waits, at_once):
     everyone = sorted([0] * at_once + waits)
     found = Waits.of(len(everyone), waits)
@@ -74,7 +76,7 @@ def test_a_mean_equals_the_mean_over_every_nanosecond(steps):
 @example([(60, 3), (30, 3)])
 @example([(59, 3), (1, 3)])
 @example([(61, 3)])
-@example([(60, 3), (60, 3)])
+@example([(60, 3), (60, 9)])
 def test_the_worst_minute_is_the_highest_rate_over_spans_of_a_minute_or_more(steps):
     times, counts = [0], [1000]
     for length_s, count in steps:
@@ -98,6 +100,15 @@ def test_a_short_last_interval_is_not_extrapolated_to_a_minute():
 def test_calls_at_the_start_count_only_in_the_total():
     assert CallSummary.of([0, MINUTE, 3 * MINUTE], [90, 6, 6], 1) == CallSummary(102, 90, 4.0, 6.0, MINUTE, 1)
     assert CallSummary.of([0], [4], 0) == CallSummary(4, 4, 0.0, 0.0, 0, 0)
+
+
+@given(start=st.integers(0, 10**18), counts=st.lists(st.integers(0, 90), min_size=1, max_size=5))
+def test_rates_of_calls_don_t_depend_on_when_the_run_began(start, counts):
+    def rates(begin_ns):
+        found = CallSummary.of([begin_ns + number * 3 * MINUTE for number in range(len(counts))], counts, 0)
+        return attrs.evolve(found, worst_minute_ns=0)
+
+    assert rates(start) == rates(0)
 
 
 # --- subnets -------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import attrs
 import pytest
@@ -140,6 +142,40 @@ def test_a_trial_that_keeps_killing_its_process_is_given_up(scenario, tmp_path):
     assert result.complete
     assert [trial.error for trial in result.trials] == [None, "its process died 4 times; does the machine have enough memory?"]
     assert result.trials[1].summary is None
+
+
+class DyingPools:
+    """Pools of processes, of which the first `deaths` die at once; the others run each trial when it is submitted."""
+
+    def __init__(self, deaths):
+        self.deaths = deaths
+        self.made = 0
+
+    def __call__(self, workers):
+        del workers
+        self.made += 1
+        return AtOnce() if self.made > self.deaths else DeadPool()
+
+
+class DeadPool(AtOnce):
+    def submit(self, function, /, *arguments):
+        del function, arguments
+        future = Future()
+        future.set_exception(BrokenProcessPool("it was killed"))
+        return future
+
+
+@pytest.mark.parametrize("deaths", range(6))
+def test_a_search_is_given_up_after_three_restarts_and_says_how_often_its_processes_died(scenario, monkeypatch, deaths):
+    pools = DyingPools(deaths)
+    monkeypatch.setattr("vpcipam.fleet.sweep._processes", pools)
+    (trial,) = sweep(scenario, [{"seed": 1}], workers=1).trials
+    assert pools.made == min(deaths, 3) + 1
+    if deaths <= 3:
+        assert trial == sweep(scenario, [{"seed": 1}], executor=AtOnce()).trials[0]
+    else:
+        assert trial.summary is None
+        assert trial.error.startswith(f"its process died {pools.made} times;")
 
 
 def with_workload(scenario, workload):

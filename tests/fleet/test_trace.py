@@ -207,6 +207,20 @@ def test_a_file_that_is_not_a_trace_is_refused(written, content, wanted):
     assert refusal(written(content)).startswith(wanted)
 
 
+@pytest.mark.parametrize("line", ["\n", "a" * 1_000], ids=["blank lines", "long notes"])
+def test_a_gzipped_file_that_would_fill_the_memory_is_refused(written, line):
+    header = "pod,created,deleted\n" if line == "\n" else "pod,created,deleted,note\n"
+    rows = (line if line == "\n" else f"{number},1,2,{line}\n" for number in range(3_000_000 // len(line)))
+    path = written(gzip.compress((header + "".join(rows)).encode(), mtime=0))
+    assert "unpacks to more than 100 times its size" in refusal(path)
+
+
+def test_a_long_gzipped_trace_is_read(written):
+    rows = "".join(f"deployment-of-the-shop-{number},{number},{number + 60}\n" for number in range(30_000))
+    path = written(gzip.compress(f"pod,created,deleted\n{rows}".encode(), mtime=0))
+    assert len(read_trace(path).runs) == 30_000
+
+
 def test_a_missing_file_is_refused(tmp_path):
     assert refusal(tmp_path / "no.csv").startswith(": No such file or directory; a trace is a CSV file")
     assert refusal(tmp_path).startswith(": Is a directory")

@@ -1,6 +1,8 @@
 """Workloads: the pods that generators make, and the arguments they refuse."""
 
+import contextlib
 import math
+from fractions import Fraction
 from itertools import pairwise
 from random import Random
 
@@ -120,8 +122,40 @@ def test_more_pods_than_memory_holds_are_refused_before_they_are_made(generator)
         generator.pods(0, HOUR)
 
 
-def test_the_largest_number_of_pods_is_accepted():
-    require_feasible(Arrivals("a", 0.0, MINUTES_5, standing=MAX_POD_COUNT), HOUR)
+@given(workload=workloads(), duration_s=st.integers(1, 7200), seed=st.integers(0, 3))
+def test_the_expected_count_is_that_of_the_pods(workload, duration_s, seed):
+    duration_ns = duration_s * SECOND
+    for part in workload.parts if isinstance(workload, CombinedWorkload) else (workload,):
+        expected, count = part.expected_count(duration_ns), len(part.pods(seed, duration_ns))
+        if isinstance(part, CronJob):
+            assert expected == count
+        elif isinstance(part, Deployment):  # only the last roll-out can be cut off by the end
+            assert expected == count == 0 or expected - part.replicas < count <= expected
+        else:
+            assert abs(Fraction(part.per_hour) * duration_s / 3600 + part.standing - expected) <= Fraction(1, 2) + Fraction(1, 10**9)
+            assert count >= part.standing
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 10])
+@pytest.mark.parametrize("standing", [0, 3])
+def test_as_many_pods_arrive_as_expected_on_average(count, standing):
+    arrivals = Arrivals("a", float(count), MINUTES_5, standing=standing)
+    runs = 400
+    mean = sum(len(arrivals.pods(seed, HOUR)) for seed in range(runs)) / runs
+    assert mean == pytest.approx(arrivals.expected_count(HOUR), abs=4 * math.sqrt(count / runs) + 1e-9)
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_workload_is_refused_from_one_pod_above_the_limit_on(excess):
+    workloads_at_the_limit = (
+        Arrivals("a", 0.0, MINUTES_5, standing=MAX_POD_COUNT + excess),
+        Arrivals("a", float(MAX_POD_COUNT + excess), MINUTES_5),
+        Deployment("d", MAX_POD_COUNT + excess),
+        CronJob("c", 7200.0, MAX_POD_COUNT + excess, MINUTES_5),
+    )
+    for each in workloads_at_the_limit:
+        with pytest.raises(InvalidArgument, match="lower its rate") if excess else contextlib.nullcontext():
+            require_feasible(each, HOUR)
 
 
 # --- how long pods stay --------------------------------------------------------------------------------------------------------

@@ -201,6 +201,13 @@ def test_invalid_utf_8_is_a_problem_of_its_entry_only_and_is_kept():
     assert bad in write_document("x", "allocations", [text])
 
 
+@given(st.text("a\n", max_size=12), st.data())
+def test_a_place_is_counted_as_an_editor_counts(text, data):
+    offset = data.draw(st.integers(0, len(text)))
+    *before, last = text[:offset].split("\n")
+    assert read_document(text.encode(), "allocations").place(offset) == f"line {len(before) + 1}, column {len(last) + 1}"
+
+
 def test_a_problem_names_its_place():
     text = '{\n "allocations": [\n  5,\n   {"ü": 1}, ' + json.dumps(GOOD) + ', 6 ],\n "version": "x" }'
     found = split(read_document(text.encode(), "allocations"))

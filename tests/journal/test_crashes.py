@@ -19,7 +19,7 @@ BATCHES = 2 if KILLS <= 200 else 10
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path):
+def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path, record_property):
     # Half of the kills for each kind of journal, in batches that run on several processors.
     kills = KILLS // len(KINDS) // BATCHES
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program from this folder
@@ -32,5 +32,6 @@ def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path):
     assert finished.returncode == 0, finished.stderr
     counts = json.loads(finished.stdout)
     assert counts["kills"] == kills
+    record_property("kills", kills)
     if kills >= 50:  # few may all be killed before they have begun
         assert counts["assigned"] + counts["unassigned"] >= kills, "they hardly worked"

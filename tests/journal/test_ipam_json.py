@@ -274,7 +274,8 @@ SMALL_COOLDOWNS = (
 )
 
 
-def test_a_truncated_checkpoint_is_refused_and_can_be_salvaged(tmp_path):
+def test_a_truncated_checkpoint_is_refused_and_can_be_salvaged(tmp_path, record_property):
+    record_property("crash states", len(SMALL) - 1)
     path = tmp_path / CHECKPOINT
     ends = [SMALL.index(b"}") + 1, SMALL.index(b"}", SMALL.index(b"}") + 1) + 1]
     (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS)
@@ -293,7 +294,8 @@ def test_a_truncated_checkpoint_is_refused_and_can_be_salvaged(tmp_path):
         assert addresses(journal) == {"ü": "10.0.0.5", "c2": "10.0.0.6"}
 
 
-def test_truncated_cooldowns_are_refused(tmp_path):
+def test_truncated_cooldowns_are_refused(tmp_path, record_property):
+    record_property("crash states", len(SMALL_COOLDOWNS) - 1)
     (tmp_path / CHECKPOINT).write_bytes(SMALL)
     for length in range(len(SMALL_COOLDOWNS) - 1):
         (tmp_path / COOLDOWNS).write_bytes(SMALL_COOLDOWNS[:length])
@@ -396,10 +398,11 @@ def seen(store):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restore(tmp_path, change, after):
+def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restore(tmp_path, change, after, record_property):
     counting, files = begin(tmp_path / "counting")
     change(counting)
     operations = list(files.done)
+    record_property("crash states", len(operations))
     counting._sandboxes._journal.close()
     for at, operation in enumerate(operations):
         folder = tmp_path / str(at)
@@ -427,10 +430,11 @@ def test_a_fault_at_any_operation_undoes_the_change_and_leaves_files_that_restor
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_if_every_operation_fails_from_one_on_the_answer_says_what_a_restart_finds(tmp_path, change):
+def test_if_every_operation_fails_from_one_on_the_answer_says_what_a_restart_finds(tmp_path, change, record_property):
     counting, files = begin(tmp_path / "counting")
     change(counting)
     said = set()
+    record_property("crash states", len(files.done))
     for at in range(len(files.done)):
         store, files = begin(tmp_path / str(at))
         before = {(each, assignment.address) for each, assignment in store.assignments()}

@@ -6,6 +6,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -299,12 +300,13 @@ def test_a_journal_without_released_cidrs_can_be_salvaged(tmp_path):
     assert SqliteJournal.salvage(tmp_path / FILE, 10) == Restored((), (Cooling("10.0.0.5", 40, 10),))
 
 
-def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path):
+@pytest.mark.parametrize(("row", "shown"), [("('x', 60)", "'x'"), ("(CAST(x'fa' AS TEXT), 60)", r"'\udcfa'")])
+def test_an_unreadable_released_cidr_is_a_problem_until_it_is_dropped(tmp_path, row, shown):
     open_sqlite(tmp_path).close()
-    shell(tmp_path, "INSERT INTO released_cidr VALUES ('x', 60)")
+    shell(tmp_path, INSERT_CIDR + row)
     with open_sqlite(tmp_path) as journal:
         (problem,) = journal.restore(0).problems
-        assert (problem.place, problem.address) == ("the released CIDR 'x'", None)
+        assert (problem.place, problem.address) == (f"the released CIDR {shown}", None)
         journal.record(dropped=(problem,))
     with open_sqlite(tmp_path) as journal:
         assert journal.restore(0) == Restored(())
@@ -330,6 +332,7 @@ def test_a_failed_migration_step_without_a_transaction_raises_its_own_error():
 
 # --- rows that somebody has changed by hand ------------------------------------------------------------------------------
 
+INSERT_CIDR = "INSERT INTO released_cidr VALUES "
 INSERT_COOLING = "INSERT INTO cooling VALUES "
 INSERT = "INSERT INTO assigned (network_name, container_id, if_name, address, pod_namespace, pod_name, assigned_ns) VALUES "
 
@@ -377,7 +380,12 @@ def test_an_invalid_row_is_a_problem_until_it_is_dropped(tmp_path, row, message,
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"), ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer")],
+    [
+        ("('10.0.0', 50, 20)", "'10.0.0' is not an IP address"),
+        ("('10.0.0.9', 'x', 20)", "its untilTimestamp is not an integer"),
+        ("(CAST(x'31fa' AS TEXT), 50, 20)", "its address is not UTF-8"),
+        ("(x'31fa', 50, 20)", "its address is not a text"),
+    ],
 )
 def test_an_invalid_cooldown_is_a_problem_until_it_is_dropped(tmp_path, row, message):
     filled(tmp_path).close()
@@ -455,6 +463,20 @@ def test_a_truncated_database_is_refused_and_can_be_salvaged(tmp_path):
     assert any(0 < count < len(every.assigned) for count in counts), counts
 
 
+def test_a_salvage_takes_little_memory_whatever_length_the_header_names(tmp_path):
+    with filled(tmp_path) as journal:
+        whole = journal.restore(0)
+    with (tmp_path / FILE).open("r+b") as file:
+        file.seek(28)
+        file.write((60_000).to_bytes(4))  # 240 MB
+    tracemalloc.start()
+    try:
+        assert SqliteJournal.salvage(tmp_path / FILE, 0).assigned == whole.assigned
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_salvage_reads_the_log_as_well(tmp_path):
     living = tmp_path / "living"
     living.mkdir()
@@ -527,10 +549,11 @@ def seen(store):
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_BUSY])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, after):
+def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, after, record_property):
     store, faults = begin(tmp_path / "counting")
     change(store)
     statements = list(faults.done)
+    record_property("crash states", len(statements))
     assert (statements[0], statements[-1]) == ("BEGIN", "COMMIT")
     expected = {(entry.key, entry.address) for entry in store._sandboxes._journal.restore(100).assigned}
     store._sandboxes._journal.close()
@@ -561,6 +584,25 @@ def test_a_fault_at_any_statement_undoes_the_change(tmp_path, change, code, afte
             found = {(entry.key, entry.address) for entry in again.restore(100).assigned}
             allowed = [expected] if code != sqlite3.SQLITE_IOERR_FSYNC else [{(entry.key, entry.address) for entry in recorded.assigned}]
             assert found in ([*allowed, expected] if statement == "COMMIT" and after else allowed)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
+def test_a_decision_about_a_problem_that_cannot_be_recorded_can_be_repeated(tmp_path, code):
+    filled(tmp_path).close()
+    shell(tmp_path, INSERT + "('aws-cni', 'x', 'eth0', '10.0.0.9', NULL, NULL, 'then')")
+    faults = faulty_connection()
+    with open_sqlite(tmp_path, connect=faults.connect) as journal:
+        (problem,) = journal.restore(20).problems
+        for at in range(3):  # BEGIN, DELETE, COMMIT
+            faults.begin(at, code)
+            with pytest.raises(JournalError, match="nothing is recorded"):
+                journal.record(dropped=(problem,))
+            faults.begin()
+            assert journal.restore(20).problems == (problem,)
+        faults.begin()
+        journal.record(dropped=(problem,))
+        assert len(faults.done) == 3
+        assert journal.restore(20).problems == ()
 
 
 def test_a_failed_rollback_ends_the_journal(tmp_path):

@@ -127,8 +127,9 @@ def test_unknown_type_names_what_was_meant(wrong, meant):
 
 @pytest.mark.parametrize("wrong", ["", " ", ".", "instance_type", "#", "# Source: moto", "\n", "zzzzzz", "日本", "\0"])
 def test_nonsense_is_unknown_and_has_no_suggestion(wrong):
-    with pytest.raises(UnknownInstanceType, match="unknown instance type") as refusal:
+    with pytest.raises(UnknownInstanceType) as refusal:
         instance_limits(wrong)
+    assert str(refusal.value).startswith(f"unknown instance type {wrong!r}; ")
     assert "did you mean" not in str(refusal.value)
 
 
@@ -219,9 +220,13 @@ def test_only_ints_are_accepted_as_numbers(name, value):
         ({"network_cards": (3, 2)}, InvalidArgument, "eni_limit .* is 2, but its default network card .0. takes 3 ENIs"),
         ({"default_network_card": 1}, InvalidArgument, "only 1 cards"),
         ({"default_network_card": -1}, InvalidArgument, "must be 0 or more"),
-        ({"hypervisor": None}, InvalidArgument, "must be 'nitro' or 'xen'"),
+        ({"hypervisor": None}, InvalidArgument, "hypervisor of instance type 'tiny.small' must be 'nitro' or 'xen'"),
         ({"hypervisor": "kvm"}, InvalidArgument, "must be 'nitro' or 'xen'"),
-        ({"bare_metal": True}, InvalidArgument, "bare metal has no hypervisor"),
+        (
+            {"bare_metal": True},
+            InvalidArgument,
+            "hypervisor of instance type 'tiny.small' must be None, not .nitro.: bare metal has no hypervisor",
+        ),
         ({"bare_metal": 1}, TypeError, "must be True or False"),
         ({"efa": "no"}, TypeError, "must be True or False"),
         ({"trunk_compatible": 1}, TypeError, "trunk_compatible of instance type 'tiny.small' must be True or False"),

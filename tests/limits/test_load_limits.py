@@ -105,16 +105,22 @@ def test_a_missing_fact_is_refused_by_name(path, fact):
     ("changes", "error", "message"),
     [
         ({"Hypervisor": None}, InvalidArgument, "must be 'nitro' or 'xen'"),
-        ({"InstanceType": 5}, TypeError, "must be a str"),
+        ({"InstanceType": 5}, TypeError, "InstanceType of an instance type must be a text, not a whole number"),
         ({"NetworkInfo": {"NetworkCards": []}}, InvalidArgument, "numbered from 0"),
-        ({"NetworkInfo": {"NetworkCards": {}}}, TypeError, "NetworkCards of instance type 'x9.large' must be a list, not dict"),
-        ({"NetworkInfo": {"NetworkCards": [3]}}, TypeError, "each of NetworkCards .* must be a mapping, not int"),
+        ({"NetworkInfo": {"NetworkCards": {}}}, TypeError, "NetworkCards of instance type 'x9.large' must be a list, not an object"),
+        ({"NetworkInfo": {"NetworkCards": [3]}}, TypeError, "each of NetworkCards .* must be an object, not a whole number"),
         ({"NetworkInfo": {"NetworkCards": [{"NetworkCardIndex": 1, "MaximumNetworkInterfaces": 3}]}}, InvalidArgument, "without gaps"),
-        ({"NetworkInfo": {"NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": "3"}]}}, TypeError, "must be an int"),
+        (
+            {"NetworkInfo": {"NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": "3"}]}},
+            TypeError,
+            "must be a whole number, not a text",
+        ),
         ({"NetworkInfo": {"NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": 3}] * 2}}, InvalidArgument, "without gaps"),
         ({"NetworkInfo": {"DefaultNetworkCardIndex": 1}}, InvalidArgument, "DefaultNetworkCardIndex .* is 1, but there are 1"),
         ({"NetworkInfo": {"Ipv4AddressesPerInterface": 0}}, InvalidArgument, "ipv4_per_eni"),
-        ({"VCpuInfo": None}, TypeError, "VCpuInfo .* must be a dict"),
+        ({"VCpuInfo": None}, TypeError, "VCpuInfo .* must be an object, not null"),
+        ({"BareMetal": 1}, TypeError, "BareMetal .* must be true or false, not a whole number"),
+        ({"NetworkInfo": {"DefaultNetworkCardIndex": False}}, TypeError, "must be a whole number, not true or false"),
     ],
 )
 def test_a_senseless_fact_is_refused(changes, error, message):
@@ -123,8 +129,8 @@ def test_a_senseless_fact_is_refused(changes, error, message):
 
 
 @pytest.mark.parametrize("item", [None, "m5.large", ["m5.large"]])
-def test_an_item_must_be_a_mapping(item):
-    with pytest.raises(TypeError, match="must be a mapping"):
+def test_an_item_must_be_an_object(item):
+    with pytest.raises(TypeError, match="must be an object"):
         InstanceLimits.from_describe_instance_types(item)
 
 

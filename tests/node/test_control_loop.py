@@ -1,12 +1,8 @@
 """The control loop: marks, limits, the trunk, excluded subnets, and wakeups."""
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import given
 
 from vpcipam.errors import PoolExhausted
-from vpcipam.limits import InstanceLimits
-from vpcipam.sandbox import SandboxKey
 from vpcipam.warmpool import ALWAYS_CALM, calm
 
 S = 1_000_000_000
@@ -333,125 +329,6 @@ def test_no_tick_changes_the_pool_while_the_assigned_count_is_calm(world):
 def test_an_ipv6_node_is_calm_with_any_assigned_count(world):
     here = world("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True)
     assert here.node.calm(0) == ALWAYS_CALM
-
-
-# --- ticking at every grid point or only when something is to be done ------------------------------------------------------------
-
-PROGRAMS = st.lists(
-    st.tuples(
-        st.sampled_from([1, 4, 5, 6, 30, 61, 125]),  # seconds to the next event
-        st.sampled_from(["assign", "assign", "unassign", "cordon", "uncordon", "fill", "empty", "foreign", "take"]),
-        st.integers(1, 9),
-    ),
-    max_size=12,
-)
-VARIABLES = st.fixed_dictionaries(
-    {
-        "WARM_ENI_TARGET": st.sampled_from("0123"),
-        "WARM_IP_TARGET": st.sampled_from(["0", "0", "1", "5", "17"]),
-        "MINIMUM_IP_TARGET": st.sampled_from(["0", "0", "4", "20"]),
-        "WARM_PREFIX_TARGET": st.sampled_from(["00", "1", "2"]),  # "00" is 0 to ipamd, and passes the entry point
-        "IP_COOLDOWN_PERIOD": st.sampled_from(["0", "7", "30"]),
-        "ENABLE_PREFIX_DELEGATION": st.sampled_from(["true", "false"]),
-        "ENABLE_MULTI_NIC": st.sampled_from(["true", "false"]),
-        "ENABLE_POD_ENI": st.sampled_from(["false", "false", "true"]),
-    }
-)
-CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2))
-
-
-class Runner:
-    """A node that runs one program and ticks in one of two ways."""
-
-    def __init__(self, world, instance_type, variables, cidr, *, every_tick, include_reconcile):
-        self.here = world(instance_type, variables, cidr=cidr)
-        self.every_tick, self.include_reconcile = every_tick, include_reconcile
-        self.log = []
-        self.pods = []
-        self.count = 0
-
-    def run_until(self, until_ns):
-        """Tick up to a time, exclusive: what happens at that time precedes the tick."""
-        here = self.here
-        while True:
-            if self.every_tick:
-                next_ns = (here.now_ns // (5 * S) + 1) * 5 * S
-            else:
-                next_ns = here.node.next_wakeup(here.now_ns, include_reconcile=self.include_reconcile)
-            if next_ns is None or next_ns >= until_ns:
-                break
-            here.now_ns = next_ns
-            self.log += here.node.tick(next_ns)
-        here.now_ns = until_ns - 1
-
-    def event(self, kind, count):
-        getattr(self, kind)(count)
-
-    def assign(self, count):
-        for _ in range(count):
-            self.count += 1
-            try:
-                self.log.append(self.here.assign(f"p{self.count}")[0].address)
-            except PoolExhausted:
-                self.log.append("full")
-            else:
-                self.pods.append(f"p{self.count}")
-
-    def unassign(self, count):
-        for name in self.pods[:count]:
-            if self.here.node.datastores[0].assignment_of(SandboxKey("aws-cni", name, "eth0")):  # else it was evicted
-                self.here.unassign(name)
-        del self.pods[:count]
-
-    def cordon(self, _count):
-        self.here.node.cordoned = True
-
-    def uncordon(self, _count):
-        self.here.node.cordoned = False
-
-    def fill(self, count):
-        self.here.fill_subnet(count)
-
-    def empty(self, _count):
-        self.here.empty_subnets()
-
-    def take(self, _count):
-        enis = [eni for eni in self.here.attached().values() if eni.attachment.device_index]
-        if enis and self.include_reconcile:
-            self.here.take_away(enis[0].eni_id)
-
-    def foreign(self, _count):
-        if self.include_reconcile and len(self.here.attached()) < self.here.node.limits.eni_limit and self.here.free():
-            self.here.foreign_eni()
-
-    def run(self, program):
-        for seconds, kind, count in program:
-            self.run_until(self.here.now_ns + seconds * S)
-            self.event(kind, count)
-        self.run_until(self.here.now_ns + 400 * S)
-        self.here.check()
-        datastores = self.here.node.datastores
-        return [
-            (datastore.network_card, eni_id, datastore.cidrs(eni_id), list(datastore.assignments()))
-            for datastore in datastores
-            for eni_id in datastore.eni_ids
-        ]
-
-
-@pytest.mark.parametrize("include_reconcile", [True, False])
-@given(
-    instance_type=st.sampled_from(["t3.nano", "t3.small", "m5.large", "m1.small", CARDS]),
-    variables=VARIABLES,
-    size=st.integers(24, 28),
-    program=PROGRAMS,
-)
-def test_ticking_only_at_wakeups_equals_ticking_every_five_seconds(world, include_reconcile, instance_type, variables, size, program):  # noqa: PLR0917 - fixtures and the columns of a table
-    always, told = (
-        Runner(world, instance_type, variables, f"10.0.0.0/{size}", every_tick=every_tick, include_reconcile=include_reconcile)
-        for every_tick in (True, False)
-    )
-    assert always.run(program) == told.run(program)
-    assert always.log == told.log
 
 
 @pytest.mark.parametrize("variables", [{}, {"WARM_IP_TARGET": "2"}, {"ENABLE_PREFIX_DELEGATION": "true", "WARM_IP_TARGET": "28"}], ids=str)

@@ -98,6 +98,16 @@ def test_a_freed_cidr_that_metadata_still_shows_is_not_taken_on(world):
         assert here.shape() == {0: 1}
 
 
+def test_a_freed_cidr_that_ec2_itself_still_shows_is_not_taken_on(world):
+    here = with_surplus(world)
+    stale = here.model.instance_metadata(here.node.instance_id, now_ns=0)
+    here.tick(35)
+    here.ec2.metadata = stale
+    here.ec2.describe_network_interfaces = lambda **_: stale
+    assert here.node.reconcile(94 * S) == ()
+    assert here.shape() == {0: 1}
+
+
 def test_cooling_addresses_are_released_last(world):
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     (first,) = here.assign("a")

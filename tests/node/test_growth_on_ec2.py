@@ -363,6 +363,14 @@ def test_max_eni_holds_while_metadata_lags(world):
     here.model._check()
 
 
+def test_a_new_eni_for_which_the_card_has_no_room_is_deleted(world):
+    here = growing(world, {"MAX_ENI": "2"})
+    here.ec2.metadata = here.model.instance_metadata(here.node.instance_id, now_ns=0)
+    for at_s in (5, 10, 15, 20):
+        here.tick(at_s)
+    assert len(here.enis()) == len(here.attached()) == 2
+
+
 def test_a_trunk_that_metadata_does_not_show_yet_is_named_where_it_leaves_no_room(world):
     here = growing(world, {"MAX_ENI": "2"})
     here.foreign_eni(interface_type="trunk")

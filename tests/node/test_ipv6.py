@@ -1,8 +1,13 @@
 """How an IPv6 node starts: which ENIs get a /80, and what happens if a tag excludes the subnet of its primary ENI."""
 
-import pytest
+import itertools
 
-from vpcipam.errors import NodeError
+import hypothesis.strategies as st
+import pytest
+from hypothesis import example, given
+
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.limits import InstanceLimits
 
 S = 1_000_000_000
@@ -111,6 +116,86 @@ def test_a_further_card_whose_eni_gets_no_80_does_not_stop_the_start(world, kind
     here.restart(MULTI_NIC)
     here.ec2.refuse("AssignIpv6Addresses", times=6)
     assert kinds(here.node.start(0))[-1:] == [("add-cidrs", False)]
+
+
+THREE_CARDS = InstanceLimits(instance_type="three.test", eni_limit=2, ipv4_per_eni=4, network_cards=(2, 2, 2))
+# What EC2 can refuse for a further card, in order, and whether its ENI then stays attached (docs/ipamd.md, "Attaching an ENI").
+STAYS = {
+    "CreateNetworkInterface": False,
+    "DescribeInstances": False,
+    "AttachNetworkInterface": False,
+    "ModifyNetworkInterfaceAttribute": False,
+    "DescribeNetworkInterfaces": True,
+    "AssignIpv6Addresses": True,
+    "InstanceMetadata": True,
+}
+
+
+def refuse_for_the_first_new_eni(here, action):
+    """Refuse the calls of an action from the first new ENI on: once, or as often as it is tried."""
+    create, times = here.model.create_network_interface, itertools.chain([12 if action == "InstanceMetadata" else 1], itertools.repeat(0))
+
+    def creating(**arguments):
+        eni = create(**arguments)
+        here.ec2.refuse(action, times=next(times))
+        return eni
+
+    if action == "CreateNetworkInterface":
+        here.ec2.refuse(action)
+    else:
+        here.model.create_network_interface = creating
+
+
+def has_an_address(here, card, name):
+    try:
+        here.assign(name, network_card=card)
+    except PoolExhausted:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("action", STAYS)
+@given(refused_again=st.integers(0, 7))
+@example(5)
+@example(6)
+def test_a_80_that_fails_on_a_further_card_leaves_the_other_cards_and_comes_with_a_restart(world, kinds, action, refused_again):
+    here = world(THREE_CARDS, MULTI_NIC, ipv6=True, conditions=Conditions(), start=False)
+    refuse_for_the_first_new_eni(here, action)
+    assert kinds(here.node.start(0))[-2:] == [("create-eni", False), ("create-eni", True)]
+    assert [len(here.attached(card)) for card in range(3)] == [1, int(STAYS[action]), 1]
+    assert all(eni.attachment for eni in here.enis()), "an ENI is left unattached"
+    here.now_ns = here.node.ready_ns
+    assert [has_an_address(here, card, "a") for card in range(3)] == [True, False, True]
+    here.ec2.log.clear()
+    assert here.run(here.now_ns // S + 700) == []
+    assert here.ec2.log == [], "no tick tries again"
+
+    here.restart(MULTI_NIC)
+    here.ec2.refuse("AssignIpv6Addresses", times=refused_again)
+    here.node.start(here.now_ns)
+    here.ec2.allow()
+    tries = 6 if STAYS[action] else 1  # an ENI that is there is set up with ipamd's tries, 10 s apart
+    assert here.node.ready_ns - here.now_ns == 10 * S * min(refused_again, tries - 1)
+    here.now_ns = here.node.ready_ns
+    assert [has_an_address(here, card, "b") for card in range(3)] == [True, refused_again < tries, True]
+    assert [len(here.attached(card)) for card in range(3)] == [1, 1, 1]
+    here.restart(MULTI_NIC).start(here.now_ns)
+    here.now_ns = here.node.ready_ns
+    assert [has_an_address(here, card, "c") for card in range(3)] == [True, True, True]
+    assert [len(eni.ipv6_prefixes) for card in range(3) for eni in here.attached(card).values()] == [1, 1, 1]
+    here.check_agreement()
+
+
+def test_a_80_on_a_further_card_does_not_replace_that_of_the_default_card(world):
+    here = world(TWO_CARDS, MULTI_NIC, ipv6=True, start=False)
+    here.ec2.refuse("AssignIpv6Addresses", times=6)
+    with pytest.raises(NodeError, match="got no /80"):
+        here.start()
+    eni_id = here.foreign_eni(tags=here.own_tags(), network_card=1, device_index=1)
+    here.model.assign_ipv6_addresses(eni_id, ipv6_prefix_count=1, now_ns=0)
+    here.ec2.refuse("AssignIpv6Addresses", times=6)
+    with pytest.raises(NodeError, match="got no /80"):
+        here.start()
 
 
 # --- the primary ENI's subnet is excluded ----------------------------------------------------------------------------------------

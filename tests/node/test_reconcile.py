@@ -284,7 +284,8 @@ def test_differences_are_true_if_any_field_is():
         assert Differences(*(("x",) if number == field else () for number in range(4)))
 
 
-def test_a_change_that_the_datastore_failed_to_record_is_found_by_the_next_reconcile(world):
+def failing_once(world):
+    """A node whose datastore has failed to record what EC2 granted."""
     here = world("m5.large", {"WARM_IP_TARGET": "2"})
     here.settle()
     assert not here.node.in_doubt
@@ -298,6 +299,20 @@ def test_a_change_that_the_datastore_failed_to_record_is_found_by_the_next_recon
     datastore.add_cidr = fail
     with pytest.raises(JournalError):
         here.run(here.now_ns // S + 5)
+    return here
+
+
+def test_a_change_that_the_datastore_failed_to_record_is_found_by_the_next_reconcile(world):
+    here = failing_once(world)
     assert here.node.in_doubt
     here.settle()
+    here.check_agreement()
+
+
+def test_a_node_whose_datastore_has_failed_once_records_the_next_growth_at_once(world):
+    here = failing_once(world)
+    here.settle()
+    here.assign("late", "later")
+    here.run(here.now_ns // S + 5)
+    assert here.node.stats(here.now_ns).available_count == 2
     here.check_agreement()

@@ -66,6 +66,9 @@ def test_the_trunk_comes_where_there_is_room_for_it(variables, total, enis, take
     assert (answer.pods_assigned, answer.total_ips, answer.eni_count, answer.subnet_ips) == (9, total, enis, taken)
     assert sum(eni.trunk for eni in answer.enis) == (variables.get("MAX_ENI") != "1")
     assert answer.timeline[-1].eni_count == enis
+    assert {eni.network_card for eni in answer.enis} == {0}
+    if variables is not IPV6:
+        assert sum(1 + eni.secondary_ips + 16 * eni.prefixes for eni in answer.enis) == taken
 
 
 # --- pods with security groups -----------------------------------------------------------------------------------------------

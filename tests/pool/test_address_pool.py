@@ -518,7 +518,7 @@ def test_cool_at_refuses_and_changes_nothing(build, address, until_ns, error):
     pool = build((100, 2))
     pool.assign("a", 0)
     before = state(pool)
-    with pytest.raises(error):
+    with pytest.raises(error, match=rf"\b{address}\b|must be 0 … "):
         pool.cool_at(address, until_ns)
     assert state(pool) == before
 
@@ -716,6 +716,15 @@ def test_cooling_addresses_count_as_in_use_for_placement(build):
     pool.assign_at("x", 201, 0)
     pool.unassign("x", 0)
     assert pool.assign("a", 0) == 200
+
+
+def test_cooling_addresses_still_count_when_a_block_is_ranked_again(build):
+    pool = build((100, 4), (200, 4), placement="packed")
+    pool.assign_at("x", 103, 0)
+    for address in (202, 203):
+        pool.assign_at(address, address, 0)
+        pool.unassign(address, 0)
+    assert fill(pool, 2) == [200, 201]
 
 
 def test_random_placement_repeats_with_its_seed(build):

@@ -1,5 +1,7 @@
 """What a BitmapPool does and refuses, one behaviour at a time."""
 
+import sys
+
 import pytest
 from pool_worlds import EVERYWHERE_OUT_OF_RANGE, WRONG_TYPES, Indexable
 
@@ -49,6 +51,14 @@ def test_a_pool_of_more_offsets_than_cached_ints_works(pool_twin):
     pool.release(2**16)
     assert pool.allocate(2**16) == 2**16
     pool._check()
+
+
+def test_a_returned_offset_is_not_referenced_once_its_pool_is_gone(pool_twin):
+    pool = pool_twin.BitmapPool(1000)
+    offset = pool.allocate(start=999)
+    del pool
+    other = int("999")
+    assert sys.getrefcount(offset) == sys.getrefcount(other)
 
 
 @pytest.mark.parametrize("capacity", [0, -1, 2**32 + 1, 2**70, -(2**70), 2**300])
@@ -193,7 +203,7 @@ def test_offsets_allocated_singly_can_be_released_as_a_run(pool_twin):
 )
 def test_a_run_off_the_grid_or_past_the_end_is_refused(pool_twin, method, offset, length, error):
     pool = pool_twin.BitmapPool(72)
-    with pytest.raises(InvalidArgument) as refusal:
+    with pytest.raises(InvalidArgument, match=f"^a run of {length} |^offset must be ") as refusal:
         getattr(pool, method)(offset, length)
     assert refusal.type is error
     assert pool.allocated_count == 0

@@ -97,6 +97,19 @@ def test_an_entry_is_deleted_with_its_block_and_a_cooldown_is_not(build):
     pool._check()
 
 
+def test_an_entry_of_a_removed_block_does_not_come_back_when_its_address_cools_among_others_in_use(build):
+    pool = build((0, 64))
+    pool.assign_entry("a", 0)
+    pool.set_entry("a", "old")
+    pool.unassign("a", 0)
+    pool.remove_block(0)
+    pool.add_block(0, 64)
+    assert pool.assign("b", 0) == 1  # the block now keeps track of its cooling address by itself
+    assert pool.assign_entry("c", 5) is None
+    assert pool.address_of("c") == 0
+    pool._check()
+
+
 def test_an_entry_stays_while_its_address_is_assigned(build):
     pool = build((0, 2**48))
     pool.assign_at("far", 130, 0)

@@ -196,6 +196,24 @@ def test_a_key_whose_equality_changes_the_pool_is_looked_up_in_the_changed_pool(
     pool._check()
 
 
+@pytest.mark.parametrize("moved", range(4))
+@pytest.mark.parametrize("wanted", range(4))
+def test_a_key_is_found_though_a_comparison_removes_another_and_adds_it_again(pool, moved, wanted):
+    keys = [Key(number) for number in range(4)]
+    for key in keys:
+        pool.assign(key, 0)
+    probe = Key(wanted)
+
+    def move():
+        probe.on_equal = None
+        pool.revoke(keys[moved])
+        pool.assign(keys[moved], 0)
+
+    probe.on_equal = move
+    assert pool.address_of(probe) == 100 + wanted
+    pool._check()
+
+
 def test_nested_assigns_from_equalities_never_fill_the_table(pool):
     """Each nested call has checked that there is room; none can rely on that after another call has run."""
     pool.assign(Key("held"), 0)

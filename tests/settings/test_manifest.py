@@ -286,6 +286,8 @@ def test_a_release_without_the_container_is_refused_with_what_it_has():
     kinds = "".join(f"---\nkind: Kind{number}\nmetadata: {{name: x}}\n" for number in [*range(12), 11])
     with pytest.raises(ManifestError, match=r"no container at all, only Kind0 x, Kind1 x, .*, Kind9 x and 2 more; give the aws-node Daem"):
         read(kinds)
+    with pytest.raises(ManifestError, match="no container at all; give the aws-node Daem"):
+        read("[]")
 
 
 def test_an_init_container_of_the_same_name_is_not_read():

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from go_texts import go_atoi, go_parse_bool
 from vpcipam.errors import InvalidArgument
 from vpcipam.settings import explain
 from vpcipam.settings.variables import (
@@ -19,28 +20,6 @@ from vpcipam.settings.variables import (
 )
 
 INT_TEXTS = st.from_regex(r"[+\-]?[0-9_ .xe]{0,24}", fullmatch=True) | st.integers(-(2**65), 2**65).map(str) | st.text(max_size=8)
-
-
-def go_parse_bool(text):
-    """What Go's documentation of strconv.ParseBool says."""
-    return {
-        **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-        **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-    }.get(text)
-
-
-def go_atoi(text):
-    """Go's strconv.Atoi, digit by digit."""
-    sign, digits = (-1 if text[0] == "-" else 1, text[1:]) if text[:1] in {"+", "-"} and text else (1, text)
-    if not digits:
-        return None
-    number = 0
-    for character in digits:
-        if character not in "0123456789":
-            return None
-        number = number * 10 + "0123456789".index(character)
-    number *= sign
-    return number if -(2**63) <= number < 2**63 else None
 
 
 @given(
@@ -87,6 +66,7 @@ def test_integers_are_read_as_go_reads_them(text):
         ("0x10", None),
         ("1e3", None),
         ("٣", None),  # a digit to Python, not to Go
+        pytest.param("0" * 200_000 + "x", None, id="zeros that must not take quadratic time"),
     ],
 )
 def test_integers_at_the_edges(text, number):

@@ -30,6 +30,7 @@ from vpcipam.testing.contracts import (
 
 A, B = "10.0.0.1", "10.0.0.2"
 LIMITS = EniLimits((2, 1), 2)
+GIVEN_BACK = [AssignReturned(0, "a", A), UnassignReturned(0, "a")]
 
 
 def broken(*events, **options):
@@ -87,6 +88,9 @@ def test_what_is_no_address_is_refused(value):
         ([AssignReturned(0, "a", A), Crashed(1, ("a",)), Restarted(20, {}), AssignReturned(30, "b", A)], Promise.COOLDOWN),
         ([AssignReturned(0, "a", A), Crashed(1, ("a",)), Restarted(20, {}), AssignReturned(31, "b", A)], None),
         ([AssignReturned(0, "a", A), UnassignReturned(0, "a"), Crashed(1), Restarted(2, {}), AssignReturned(29, "b", A)], Promise.COOLDOWN),
+        ([*GIVEN_BACK, Crashed(100), Restarted(100, {}), AssignDenied(140, "c")], Promise.NO_LEAK),
+        ([*GIVEN_BACK, Crashed(100, ("b",)), Restarted(100, {}), AssignDenied(160, "c")], None),  # b may have had it
+        ([*GIVEN_BACK, Crashed(100, ("b",)), Restarted(100, {}), AssignDenied(161, "c")], Promise.NO_LEAK),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(31, "b", A)], Promise.COOLDOWN),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(32, "b", A)], None),
         ([RangeAdded(0, "eni-0", "10.0.0.0/31"), Crashed(1), RangeAdded(1, "eni-0", "10.0.0.0/31"), Restarted(2, {})], None),
@@ -100,6 +104,13 @@ def test_without_limits_nothing_is_counted():
     events = [EniAttached(0, f"eni-{number}") for number in range(9)]
     events += [RangeAdded(0, "eni-0", f"10.0.0.{number}/32") for number in range(9)]
     assert broken(*events, limits=None) is None
+
+
+def test_each_eni_has_slots_of_its_own():
+    limits = EniLimits((2,), slots_per_eni=1)
+    full = [RangeAdded(0, "eni-0", "10.0.0.0/28"), RangeAdded(0, "eni-1", "10.0.0.16/28")]
+    assert broken(*full, limits=limits) is None
+    assert broken(*full, RangeAdded(0, "eni-1", "10.0.0.32/28"), limits=limits) == Promise.LIMITS
 
 
 def test_a_cooldown_outlives_its_range_if_promised():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vpcipam.limits import instance_limits
-from vpcipam.testing import ConformanceError, EniLimits, Promise, assert_conforms
+from vpcipam.journal import MemoryJournal
+from vpcipam.testing import CheckedAllocator, ConformanceError, EniLimits, Promise, assert_conforms
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "fuzzing"
 QUICK = {"max_examples": 20, "step_count": 20}  # of the profile of that name
@@ -37,6 +37,7 @@ def fails(factory, **options):
         ("ListPop", {Promise.COOLDOWN}, 8),
         ("HeapCooldown", {Promise.ONE_HOLDER, Promise.COOLDOWN, Promise.DURABILITY}, 12),
         ("StoredBitmap", {Promise.COOLDOWN}, 5),
+        ("TwoWrites", {Promise.COOLDOWN}, 3),
     ],
 )
 @pytest.mark.parametrize("seed", range(20))
@@ -49,32 +50,22 @@ def test_every_seed_finds_the_fault(name, promises, most_calls, seed):
     assert str(again.value) == error.message
 
 
-@pytest.mark.parametrize("name", ["QueueCooldown", "own_pool"])
-def test_correct_allocators_conform(name):
-    assert_conforms(example("conforming", name), ranges=["10.0.0.0/30"])
+def test_a_correct_allocator_conforms():
+    assert_conforms(example("conforming", "QueueCooldown"), ranges=["10.0.0.0/30"])
 
 
 def test_an_allocator_behind_http_conforms():
     assert_conforms(example("conforming", "OverHttp"), max_examples=5, step_count=10)
 
 
-def test_the_datastore_conforms():
-    ranges = [f"10.0.0.{last}/32" for last in range(2)]
-    more = tuple(f"10.0.1.{last}/32" for last in range(3))
-    assert_conforms(example("conforming", "OwnDatastore"), ranges=ranges, more_ranges=more)
-
-
-def test_a_node_conforms():
-    limits = EniLimits.of(instance_limits("t3.nano"))
-    assert_conforms(example("conforming", "OwnNode"), limits=limits, cooldown_outlives_range=True)
-
-
 def test_a_datastore_that_does_less_than_promised_is_found():
     store = example("conforming", "OwnDatastore")
 
     class WithoutJournal(store):
+        kill_after = None
+
         def open(self):
-            self.journal = type(self.journal)()
+            self.journal = MemoryJournal()
             super().open()
 
     class WithOldRanges(store):
@@ -104,3 +95,17 @@ def test_idioms_of_ipaddress():
     error = fails(example("idioms", "NextHost"), cooldown_ns=0, seed=0)
     assert error.violation.promise is Promise.NO_LEAK
     assert "is free since 0 s" in error.message
+
+
+def test_ipalloc_keeps_its_promises_and_has_no_cooldown():
+    pytest.importorskip("ipalloc")
+    options = {"ranges": ["10.0.0.0/30"], "refusals": example("packages", "REFUSALS"), "seed": 0, "max_examples": 5}
+    assert_conforms(example("packages", "IpallocPool"), cooldown_ns=0, **options)
+    assert fails(example("packages", "IpallocPool"), **options).violation.promise is Promise.COOLDOWN
+    allocator = CheckedAllocator(example("packages", "WithCooldown"), cooldown_ns=30_000_000_000)
+    allocator.assign("web", now_ns=0)
+    allocator.unassign("web", now_ns=0)
+    assert str(allocator.assign("db", now_ns=0)) == "10.0.0.1"
+    with pytest.raises(ConformanceError, match="cooldown: web got"):
+        allocator.assign("web", now_ns=1)
+    allocator.close()

@@ -1,5 +1,6 @@
 """CheckedAllocator, programs and the machine."""
 
+import json
 import subprocess
 import sys
 import types
@@ -13,14 +14,19 @@ from vpcipam.testing import (
     CheckedAllocator,
     ConformanceError,
     EniLimits,
+    KillableStorage,
+    Killed,
     Program,
     Promise,
+    Restarted,
     allocator_machine,
     assert_conforms,
     machine,
 )
+from vpcipam.testing.contracts import address_of
 
 S = 1_000_000_000
+A = address_of("10.0.0.0")
 
 
 class Simple:
@@ -115,6 +121,46 @@ class Ranges:
         self.free.append(self.held.pop(key))
 
 
+class Stored:
+    """Two addresses; everything is in one file, which is written once per change, or twice if `torn`."""
+
+    torn = False
+
+    def __init__(self):
+        self.file = KillableStorage({"held": "{}"}, ["update"])
+        self.kill_after = self.file.kill_after
+
+    def write(self, held):
+        self.file.update(held=json.dumps(held))
+
+    def held(self):
+        return json.loads(self.file.get("held"))
+
+    def assign(self, key, now_ns):
+        del now_ns
+        held = self.held()
+        if key not in held:
+            held[key] = min({"10.0.0.0", "10.0.0.1"} - set(held.values()))
+            self.write(held)
+        return held[key]
+
+    def unassign(self, key, now_ns):
+        del now_ns
+        held = self.held()
+        del held[key]
+        if self.torn:
+            self.write({})
+        self.write(held)
+
+    def restart(self, now_ns):
+        del now_ns
+        return self.held()
+
+
+class Torn(Stored):
+    torn = True
+
+
 def fails(factory, **options):
     with pytest.raises(ConformanceError) as caught:
         assert_conforms(factory, seed=0, **options)
@@ -148,6 +194,79 @@ def test_coroutines_are_awaited():
     assert_conforms(Asynchronous, cooldown_ns=0, max_examples=3)
     assert Asynchronous.closed >= 3
     assert fails(Asynchronous).violation.promise is Promise.COOLDOWN
+
+
+def test_both_outcomes_of_a_killed_call_are_right():
+    assert_conforms(Stored, cooldown_ns=0)
+    checked = CheckedAllocator(Stored, cooldown_ns=0)
+    for method, key, writes in [("assign", "a", 0), ("assign", "a", 1), ("unassign", "a", 0), ("unassign", "b", 0), ("unassign", "a", 5)]:
+        getattr(checked, f"kill_in_{method}")(key, writes, now_ns=0)
+    assert [*map(str, checked.calls)] == [
+        "allocator.kill_in_assign('a', 0, now_ns=0)  # killed",
+        "allocator.kill_in_assign('a', 1, now_ns=0)  # killed",
+        "allocator.kill_in_unassign('a', 0, now_ns=0)  # killed",
+        "allocator.kill_in_unassign('b', 0, now_ns=0)  # refused: KeyError",
+        "allocator.kill_in_unassign('a', 5, now_ns=0)",
+    ]
+    assert not checked.checker.held
+    assert {event.held["a"] for event in checked.checker.events if isinstance(event, Restarted) and event.held} == {A}
+
+
+def test_a_killed_call_of_another_sandbox_loses_nothing():
+    error = fails(Torn, cooldown_ns=0)
+    assert error.violation.promise is Promise.DURABILITY
+    assert [(call.method, call.comment) for call in error.program.calls][-1] == ("kill_in_unassign", "killed")
+    assert len(error.program.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "method", "after"),
+    [({"a": "10.0.0.0"}, "assign", {}), ({"a": "10.0.0.0"}, "unassign", {"a": "10.0.0.1"}), ({}, "unassign", {"a": "10.0.0.0"})],
+)
+def test_a_killed_call_has_no_third_outcome(before, method, after):
+    class Odd(Stored):
+        def restart(self, now_ns):
+            del now_ns
+            return after
+
+        def unassign(self, key, now_ns):
+            self.write({})
+            super().unassign(key, now_ns)
+
+        def assign(self, key, now_ns):
+            self.write(self.held())
+            return super().assign(key, now_ns)
+
+    checked = CheckedAllocator(Odd, cooldown_ns=0)
+    for key in before:
+        checked.assign(key, now_ns=0)
+    with pytest.raises(ConformanceError, match="durability"):
+        getattr(checked, f"kill_in_{method}")("a", 0, now_ns=0)
+
+
+def test_a_kill_that_does_not_matter_is_left_out_of_the_program():
+    calls = (Call("kill_in_assign", ("x", 1), 0), Call("kill_in_unassign", ("x", 1), 0), Call("assign", ("y",), 0))
+    shortest = Program(Stored, {"cooldown_ns": 30}, calls).shortened()
+    assert [(call.method, *call.arguments) for call in shortest.calls] == [("assign", "pod-0"), ("unassign", "pod-0"), ("assign", "pod-1")]
+
+
+def test_a_killed_process_reads_and_writes_nothing_more():
+    storage = KillableStorage(types.SimpleNamespace(put=dict.__setitem__, name="disk"), ["put"])
+    stored = {}
+    storage.put(stored, "a", 1)
+    storage.kill_after(2)
+    storage.put(stored, "b", 2)
+    with pytest.raises(Killed):
+        storage.put(stored, "c", 3)
+    for access in (lambda: storage.put(stored, "d", 4), lambda: storage.name):
+        with pytest.raises(Killed):
+            access()
+    storage.kill_after(0)
+    with pytest.raises(Killed):
+        storage.put(stored, "e", 5)
+    storage.kill_after(None)
+    storage.name = "another disk"
+    assert (storage.name, stored) == ("another disk", {"a": 1, "b": 2, "c": 3})
 
 
 def test_counts_and_restarts_are_checked():

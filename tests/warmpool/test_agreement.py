@@ -1,110 +1,22 @@
 """The decisions agree with a second, naive reading of docs/ipamd.md, "Warm targets" to "Freeing ENIs"."""
 
-import math
+import itertools
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from naive_warm_pool import MINUTE, Naive
 
 from pool_views import eni, pools, targets, view
 from vpcipam.warmpool import ALWAYS_CALM, calm, free_eni, grow, shrink, target_state, too_high, too_low
 
-MINUTE = 60_000_000_000
-
-
-class Naive:
-    """The rules of docs/ipamd.md, sentence by sentence."""
-
-    def __init__(self, pool, settings):
-        self.pool, self.settings, self.stats = pool, settings, pool.stats
-        self.prefix = pool.mode.value == "prefix"
-        self.unit = 16 if self.prefix else 1
-        self.defined = settings.warm_ip_target > 0 or settings.minimum_ip_target > 0
-
-    def cooling(self, count):
-        return count if self.pool.cooldown_aware else 0
-
-    def state(self):
-        warm, minimum, total, assigned = (
-            self.settings.warm_ip_target,
-            self.settings.minimum_ip_target,
-            self.stats.total_count,
-            self.stats.assigned_count + self.cooling(self.stats.cooling_count),
-        )
-        available = total - assigned
-        short = max(0, warm - available, minimum - total)
-        if not self.prefix or self.pool.network_card > 0:
-            return short, max(0, min(available - warm, total - minimum))
-        prefixes, free = self.stats.prefix_count, self.stats.free_prefix_count
-        over = min(free, prefixes - math.ceil((assigned + warm) / 16), prefixes - math.ceil(minimum / 16))
-        return math.ceil(short / 16), max(0, over)
-
-    def low(self):
-        if self.stats.total_count >= self.pool.max_pods:
-            return False
-        if self.defined:
-            return self.state()[0] > 0
-        available = self.stats.available_count - self.cooling(self.stats.cooling_count)
-        size = 16 if self.prefix else self.pool.slots_per_eni
-        target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
-        return available < size * target or (target == 0 and available == 0)
-
-    def over(self):
-        if self.defined:
-            return self.state()[1]
-        return max(0, self.stats.free_prefix_count - self.settings.warm_prefix_target) if self.prefix else 0
-
-    def wanted(self):
-        if self.defined:
-            return self.state()[0]
-        if not self.prefix:
-            return self.pool.slots_per_eni
-        return max(1, self.settings.warm_prefix_target - self.stats.free_prefix_count)
-
-    def requests(self):
-        wanted = self.wanted()
-        for each in self.pool.enis:
-            free = self.pool.slots_per_eni - each.slot_count
-            barred = each.trunk or each.excluded or (each.primary and self.pool.custom_networking)
-            if free > 0 and not barred:
-                yield each.eni_id, min(free, wanted)
-
-    def new_slots(self):
-        pool = self.pool
-        reserved = pool.unmanaged_eni_count + (1 if pool.trunk_expected else 0)
-        return min(self.wanted(), pool.slots_per_eni) if len(pool.enis) < pool.eni_limit - reserved else 0
-
-    def freed(self, now_ns):
-        """Every ENI that may go; the decision takes the one with the highest device number."""
-        if not self.defined:
-            target = self.settings.warm_prefix_target if self.prefix else self.settings.warm_eni_target
-            enough = (
-                self.stats.available_count - self.cooling(self.stats.cooling_count) >= (target + 1) * self.pool.slots_per_eni * self.unit
-            )
-            idle = [eni for eni in self.pool.enis if not eni.primary and not eni.trunk and not eni.efa and eni.pod_count == 0]
-            if not enough and not (self.prefix and idle):
-                return []
-        return [eni.eni_id for eni in self.pool.enis if self.may_go(eni, now_ns)]
-
-    def may_go(self, eni, now_ns):
-        if eni.primary or eni.trunk or eni.efa or eni.pod_count > 0 or now_ns - eni.added_ns < MINUTE:
-            return False
-        if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
-            return False
-        others = [other for other in self.pool.enis if other.eni_id != eni.eni_id and not other.excluded]
-        total = sum(other.total_count for other in others)
-        assigned = sum(other.assigned_count + self.cooling(other.cooling_count) for other in others)
-        free = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)  # /32s too
-        if total - assigned < math.ceil(self.settings.warm_ip_target / self.unit) * self.unit:
-            return False
-        if total < math.ceil(self.settings.minimum_ip_target / self.unit) * self.unit:
-            return False
-        return not self.prefix or free >= self.settings.warm_prefix_target
-
 
 @given(data=st.data())
 def test_decisions_agree_with_a_naive_reading_of_the_rules(data):
-    pool, settings = data.draw(pools())
+    check_decisions(*data.draw(pools()))
+
+
+def check_decisions(pool, settings):
     naive = Naive(pool, settings)
 
     state = target_state(pool, settings)
@@ -147,12 +59,36 @@ def shrunk_naively(pool, over):
 
 @given(data=st.data())
 def test_a_calm_pool_is_never_changed(data):
-    pool, settings = data.draw(st.booleans().flatmap(lambda plain: pools(plain=plain)))
+    check_calm(*data.draw(st.booleans().flatmap(lambda plain: pools(plain=plain))))
+
+
+def check_calm(pool, settings):
     if pool.stats.assigned_count in calm(pool, settings):
         growth = grow(pool, settings)
         assert growth is None or growth.blocked
         assert growth is not None or shrink(pool, settings) is None
         assert free_eni(pool, settings, 10 * MINUTE) is None
+
+
+def small_enis(number, mode):
+    """Every ENI with up to two CIDRs: with and without pods, and full of them."""
+    unit = 16 if mode == "prefix" else 1
+    for cidrs in range(3):
+        for used in range(cidrs + 1):
+            for pods in sorted({used, used * unit}):
+                yield eni(number, cidrs, pods, mode=mode, used=used)
+
+
+@pytest.mark.parametrize("card", [0, 1])
+@pytest.mark.parametrize("mode", ["secondary-ip", "prefix"])
+def test_targets_from_0_to_2_are_met_as_the_rules_say_with_every_small_pool(mode, card):
+    alone = [(each,) for each in small_enis(0, mode)]
+    for enis in [*alone, *itertools.product(small_enis(0, mode), small_enis(1, mode))]:
+        pool = view(*enis, mode=mode, slots=2, limit=2, card=card)
+        for warm_ip, minimum in itertools.product(range(3), repeat=2):
+            settings = targets(warm_ip, minimum)
+            check_decisions(pool, settings)
+            check_calm(pool, settings)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What to add and what to give back; every figure is worked out by hand from docs/ipamd.md, "Growing the pool" to "Freeing ENIs"."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pool_views import eni, targets, view
 from vpcipam.warmpool import FreeEni, Grow, Shrink, SlotRequest, free_eni, grow, shrink, why_kept
@@ -194,6 +196,13 @@ def test_with_ip_targets_an_eni_is_freed_if_the_others_meet_them():
     assert free_eni(pool, targets(6), MINUTE) is None
     assert free_eni(pool, targets(5, 9), MINUTE) is not None
     assert free_eni(pool, targets(5, 10), MINUTE) is None
+
+
+@given(free=st.integers(0, 4), pods=st.integers(0, 3), cooling=st.integers(0, 2), warm_ip=st.integers(1, 5), aware=st.booleans())
+def test_cooling_addresses_of_the_others_are_warm_unless_targets_are_cooldown_aware(free, pods, cooling, warm_ip, aware):
+    pool = view(eni(0, free + cooling + pods, pods, cooling=cooling), eni(1, 3, cooling=1), aware=aware)
+    warm = free if aware else free + cooling
+    assert freed(free_eni(pool, targets(warm_ip), MINUTE)) == (1 if warm >= warm_ip else None)
 
 
 @pytest.mark.parametrize(("warm_ip", "minimum", "goes"), [(16, 0, 1), (17, 0, None), (1, 32, 1), (1, 33, None), (0, 17, 1)])

@@ -28,6 +28,10 @@ class _Cooling(NamedTuple):
 _NONE_COOLS = _Cooling()
 
 
+def _is_prefix(cidr: Cidr) -> bool:
+    return cidr.prefix_length != AddressMode.SECONDARY_IP.prefix_length
+
+
 @attrs.define(eq=False)
 class Eni:
     """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately.
@@ -54,14 +58,17 @@ class Eni:
 
     def add(self, cidr: Cidr) -> None:
         """Add a CIDR."""
+        prefix_count = self.prefix_count + _is_prefix(cidr)
         self.cidrs[cidr.first] = cidr
-        self.prefix_count += cidr.size > 1
+        self.prefix_count = prefix_count
         self._texts = None
 
     def remove(self, base: int) -> None:
-        """Remove a CIDR, given by its first address."""
-        self.prefix_count -= self.cidrs.pop(base).size > 1
-        self._texts = None
+        """Remove a CIDR, given by its first address, if it is there."""
+        cidr = self.cidrs.pop(base, None)
+        if cidr is not None:
+            self.prefix_count -= _is_prefix(cidr)
+            self._texts = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -126,19 +133,27 @@ class Attached:
 
     def add_eni(self, eni: Eni) -> None:
         """Add an ENI without CIDRs."""
-        self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
-        self._note_enis()
+        self.revision += 1
+        try:
+            self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
+            self._set_order(tuple([self.by_device[number] for number in sorted(self.by_device)]))
+        except BaseException:
+            self.enis.pop(eni.eni_id, None)
+            self.by_device.pop(eni.device_number, None)
+            raise
+
+    def _set_order(self, enis: tuple[Eni, ...]) -> None:
+        """Set the ENIs in order, and what follows from them, as the last step of a change: all or, with a MemoryError, nothing."""
+        has_trunk, eni_ids = any(eni.trunk for eni in enis), tuple([eni.eni_id for eni in enis])
+        self._in_order = enis
+        self.has_trunk = has_trunk
+        self.eni_ids = eni_ids
 
     def remove_eni(self, eni: Eni) -> None:
         """Remove an ENI that has no CIDRs left."""
-        del self.enis[eni.eni_id], self.by_device[eni.device_number]
-        self._note_enis()
-
-    def _note_enis(self) -> None:
-        self._in_order = tuple(self.by_device[number] for number in sorted(self.by_device))
-        self.has_trunk = any(eni.trunk for eni in self._in_order)
-        self.eni_ids = tuple(eni.eni_id for eni in self._in_order)
         self.revision += 1
+        self._set_order(tuple([each for each in self._in_order if each is not eni]))
+        del self.enis[eni.eni_id], self.by_device[eni.device_number]
 
     def eni(self, eni_id: str) -> Eni:
         """Return the ENI of an id.
@@ -159,8 +174,14 @@ class Attached:
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
         """Stop or resume taking new addresses from an ENI."""
-        eni.excluded = excluded
-        self._open_or_close(eni)
+        before = eni.excluded
+        try:
+            eni.excluded = excluded
+            self._open_or_close([eni])
+        except BaseException:
+            eni.excluded = before
+            self._open_or_close([eni])
+            raise
 
     def set_mode(self, mode: AddressMode) -> None:
         """Take new addresses from CIDRs of the size of another mode."""
@@ -168,9 +189,14 @@ class Attached:
             raise DatastoreError(
                 f"a node can't change from {self.mode.value} to {mode.value}: a cluster keeps its IP family, so make a new datastore"
             )
-        self.mode = mode
-        for eni in self.enis.values():
-            self._open_or_close(eni)
+        before = self.mode
+        try:
+            self.mode = mode
+            self._open_or_close(self.enis.values())
+        except BaseException:
+            self.mode = before
+            self._open_or_close(self.enis.values())
+            raise
 
     # --- CIDRs ---------------------------------------------------------------------------------------------------------------
 
@@ -182,18 +208,22 @@ class Attached:
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
-        eni.add(cidr)
-        self.eni_of_block[cidr.first] = eni
-        self._open_or_close_block(eni, cidr)
-        self.revision += 1
+        try:
+            eni.add(cidr)
+            self.eni_of_block[cidr.first] = eni
+            self._open_or_close_block(eni, cidr)
+            self.revision += 1
+        except BaseException:
+            self.remove_cidr(eni, cidr.first)
+            raise
         return cidr
 
-    def remove_cidr(self, eni: Eni, base: int, now_ns: int) -> None:
+    def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        eni.remove(base)
-        self.pool.remove_block(base, now_ns=now_ns)
-        del self.eni_of_block[base]
+        self.pool.remove_block(base)
+        eni.remove(base)  # it is absent if `add_cidr` failed
+        self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
         """Return a CIDR of an ENI, given as text.
@@ -247,10 +277,11 @@ class Attached:
             raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self.mode.value} mode a slot takes an IPv{self.mode.version} {wanted}")
         return cidr
 
-    def _open_or_close(self, eni: Eni) -> None:
+    def _open_or_close(self, enis: Iterable[Eni]) -> None:
         self.revision += 1
-        for cidr in eni.cidrs.values():
-            self._open_or_close_block(eni, cidr)
+        for eni in enis:
+            for cidr in eni.cidrs.values():
+                self._open_or_close_block(eni, cidr)
 
     def _open_or_close_block(self, eni: Eni, cidr: Cidr) -> None:
         if eni.excluded or cidr.prefix_length != self.mode.prefix_length:

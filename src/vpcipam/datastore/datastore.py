@@ -12,7 +12,7 @@ from vpcipam.datastore.restart import Recovery
 from vpcipam.datastore.sandboxes import Sandboxes
 from vpcipam.datastore.withheld import Pool, Withheld
 from vpcipam.errors import CidrInUse, DatastoreError, EniInUse, PoolExhausted, PoolLocked, UnknownKey
-from vpcipam.events import CidrAdded, EniAdded, EniRemoved, OnEvent
+from vpcipam.events import EniAdded, EniRemoved, OnEvent
 from vpcipam.journal.forked import OwnersLock, refuse_in_child
 from vpcipam.journal.protocol import Cooling, Journal
 from vpcipam.pool import USING_EXTENSION, AddressPool, owners_lock
@@ -35,7 +35,8 @@ class Datastore(Counts):
     makes atomic; it takes the lock only if another thread holds it. A child that was forked meanwhile is refused with a `DatastoreError`.
 
     An exception from a signal handler (^C) never leaves the lock taken, but it can leave the interrupted change half done. If the process
-    then continues, rebuild the datastore.
+    then continues, rebuild the datastore. After a MemoryError on compiled pools, each change has happened as a whole or not at all. A call
+    that makes several changes, such as a forced removal, can be repeated. On plain pools, rebuild the datastore.
 
     Invariants:
 
@@ -414,12 +415,10 @@ class Datastore(Counts):
         Complexity: O(CIDRs), whatever the size of this one.
         """
         with self._lock:
-            added = self._attached.add_cidr(self._attached.eni(eni_id), cidr)
             try:
-                self._sandboxes.cidr_added(added, cooling, quarantined)
+                self._sandboxes.add_cidr(self._attached.eni(eni_id), cidr, cooling, quarantined)
             finally:
                 self._note_quarantine()
-                self._sandboxes.emit(CidrAdded(self.network_card, eni_id, str(added)))
 
     def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
         """Withhold addresses that another card of the node used, if they are in a CIDR of the datastore and no sandbox holds them.

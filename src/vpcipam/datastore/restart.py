@@ -35,16 +35,20 @@ class Recovery:
             raise DatastoreError("sandboxes already have addresses, which the journal may contradict: restore before the first assign")
         self._sandboxes.check_time(now_ns)
         restored = journal.restore(now_ns)
-        back = [entry for entry in restored.assigned if self._restore_assigned(entry, now_ns)]
-        for problem in restored.problems:
-            if problem.repeats is None:
-                self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
         cooling = restored.cooling
-        if not trust_clock:  # nobody knows how much of each cooldown is over, so each starts again
-            whole_ns = self._pool.cooldown_ns
-            cooling = tuple(Cooling(each.address, now_ns + whole_ns, now_ns) for each in (*restored.cooling, *restored.ended))
-        here = [each for each in cooling if self._sandboxes.restore_cooldown(each)]
-        quarantined = self._quarantine.entries
+        try:
+            back = [entry for entry in restored.assigned if self._restore_assigned(entry, now_ns)]
+            for problem in restored.problems:
+                if problem.repeats is None:
+                    self._put_in_quarantine(Quarantined(problem, problem.message), now_ns)
+            if not trust_clock:  # nobody knows how much of each cooldown is over, so each starts again
+                whole_ns = self._pool.cooldown_ns
+                cooling = tuple(Cooling(each.address, now_ns + whole_ns, now_ns) for each in (*restored.cooling, *restored.ended))
+            here = [each for each in cooling if self._sandboxes.restore_cooldown(each)]
+            quarantined = self._quarantine.entries
+        except BaseException:
+            self._forget()
+            raise
         freed = self._release_gone(gone, now_ns)
         released = {key for key, _ in freed}
         back += self._accept_uncontested(quarantined, {address for _, address in freed}, now_ns)
@@ -58,6 +62,12 @@ class Recovery:
             repeats=tuple(problem for problem in restored.problems if problem.repeats is not None),
         )
 
+    def _forget(self) -> None:
+        """Forget what is restored, so that it can be restored again. Cooldowns stay."""
+        self._quarantine.clear()
+        for held in self._sandboxes.items():
+            self._pool.revoke(held[0])
+
     def _restore_assigned(self, entry: Assigned, now_ns: int) -> bool:
         """Give a sandbox its address again; if that is impossible, put the entry in quarantine. The journal already has the entry."""
         try:
@@ -70,7 +80,7 @@ class Recovery:
             self._put_in_quarantine(Quarantined(entry, str(error)), now_ns)
             return False
         self._sandboxes.make_assignment(entry.key)
-        self._sandboxes.complete_assign(entry.key, now_ns, entry.pod, picked=False)
+        self._sandboxes.complete_assign(entry.key, now_ns, entry.pod)
         return True
 
     def _put_in_quarantine(self, entry: Quarantined, now_ns: int) -> None:
@@ -169,7 +179,7 @@ class Recovery:
             self._quarantine.remove(entry)
             self._sandboxes.cooling_elsewhere.pop(address, None)  # the sandbox holds the address now, so an older cooldown no longer counts
             self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
-            self._sandboxes.complete_assign(key, now_ns, _pod_of(entry), picked=False)
+            self._sandboxes.complete_assign(key, now_ns, _pod_of(entry))
         return tuple(self._sandboxes.assignment(key) for _, key, _ in accepted)
 
     def _record_accepted(self, accepted: Iterable[tuple[Quarantined, SandboxKey, int]], now_ns: int) -> None:

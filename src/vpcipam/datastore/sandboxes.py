@@ -7,7 +7,7 @@ from typing import cast
 import attrs
 
 from vpcipam._pool_refusals import out_of_range
-from vpcipam.address import Cidr, address_text, parse_address
+from vpcipam.address import address_text, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.withheld import Quarantine, Withheld
 from vpcipam.errors import CidrInUse, EniInUse, InvalidAddress, PoolExhausted, UnknownKey
@@ -15,6 +15,7 @@ from vpcipam.events import (
     AddressAssigned,
     AddressUnassigned,
     AssignRefused,
+    CidrAdded,
     CidrRemoved,
     DatastoreEvent,
     OnEvent,
@@ -132,23 +133,27 @@ class Sandboxes:
             self._check_new(key)
         new: list[SandboxKey] = []
         try:
-            for key in pods:
+            for key, pod in pods.items():
                 if self.pool.address_of(key) is None:
-                    self._pick_address(key, now_ns)
                     new.append(key)
+                    self._pick_address(key, now_ns)
+                    self._set_pod(key, pod)
             assignments = tuple(self.assignment(key) for key in pods)
             if self._journal is not None and new:
                 self._journal.record(tuple(Assigned(key, self.assignment(key).address, pods[key], now_ns) for key in new))
         except BaseException as error:
-            reason = self.explain_exhausted(key) if isinstance(error, PoolExhausted) else None
-            for given in new:
-                self.pool.revoke(given)
+            given_count = len(new) - 1
+            try:
+                reason = self.explain_exhausted(key) if isinstance(error, PoolExhausted) else None
+            finally:
+                while new:
+                    self._withdraw(new.pop())
             if reason is not None:
                 self.emit(AssignRefused(now_ns, self._attached.network_card, key, pods[key], reason))
-                raise PoolExhausted(f"{reason}; the {len(new)} given to others in the same call were taken back") from None
+                raise PoolExhausted(f"{reason}; the {given_count} given to others in the same call were taken back") from None
             raise
         for key in new:
-            self.complete_assign(key, now_ns, pods[key])
+            self._emit_assigned(key, now_ns, pods[key])
         return assignments
 
     def assign_at(self, key: SandboxKey, address: int, now_ns: int, pod: PodRef | None) -> Assignment:
@@ -174,26 +179,43 @@ class Sandboxes:
 
     def _pick_address(self, key: SandboxKey, now_ns: int) -> None:
         """Give a sandbox an address. If the pool picks one in quarantine, which was cooling until now, withhold it and pick again."""
-        address = self.pool.assign(key, now_ns)
-        while self.quarantine.names(address):
-            self.pool.revoke(key)
-            self.quarantine.withhold(address, now_ns)
+        try:
             address = self.pool.assign(key, now_ns)
+            while self.quarantine.names(address):
+                self.pool.revoke(key)
+                self.quarantine.withhold(address, now_ns)
+                address = self.pool.assign(key, now_ns)
+        except BaseException:
+            self._withdraw(key)
+            raise
+
+    def _withdraw(self, key: SandboxKey) -> None:
+        """Undo an assignment that is not recorded, if there is one."""
+        if self.pool.address_of(key) is not None:
+            self.pool.revoke(key)
 
     def _record_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
-        """Record the address that the pool has just given to a sandbox, and complete the assign; revoke it if the journal fails."""
-        if self._journal is not None:
-            try:
-                self._journal.record((Assigned(key, self.assignment(key).address, pod, now_ns),))
-            except BaseException:
-                self.pool.revoke(key)
-                raise
-        self.complete_assign(key, now_ns, pod, picked=picked)
+        """Record the address that the pool has just given to a sandbox, and emit the event; revoke it if that fails before the record."""
+        try:
+            assignment = self.assignment(key)
+            self._set_pod(key, pod)
+            if self._journal is not None:
+                self._journal.record((Assigned(key, assignment.address, pod, now_ns),))
+        except BaseException:
+            self.pool.revoke(key)
+            raise
+        self._emit_assigned(key, now_ns, pod, picked=picked)
 
-    def complete_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
-        """Store the pod of a new assignment and emit its event."""
+    def complete_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None) -> None:
+        """Store the pod of an assignment that the journal has, and emit its event."""
+        self._set_pod(key, pod)
+        self._emit_assigned(key, now_ns, pod, picked=False)
+
+    def _set_pod(self, key: SandboxKey, pod: PodRef | None) -> None:
         if pod is not None:
             self.pool.set_note(key, pod)
+
+    def _emit_assigned(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
         if self._on_event is not None:
             self.emit(AddressAssigned(now_ns, self._attached.network_card, key, self.assignment(key), pod, picked))
 
@@ -223,21 +245,26 @@ class Sandboxes:
     def release(self, held: Collection[Held], now_ns: int, *, evicted: bool = False) -> tuple[Assignment, ...]:
         """Record, all or none, that sandboxes lose their addresses; then unassign the sandboxes and emit the events."""
         self.check_time(now_ns)
+        event = SandboxEvicted if evicted else AddressUnassigned
+        card, has_listener = self._attached.network_card, self._on_event is not None
+        # Make everything before the record: after it, memory that runs out must not leave a part of the change undone.
+        assignments = tuple(self.assignment(key) for key, _ in held)
+        events = [event(now_ns, card, key, self.assignment(key), self.pod(key)) for key, _ in held if has_listener]
+        kept = [address for _, address in held if self.quarantine.names(address)]
+        changes = iter(held)
+        unassign, revoke = self.pool.unassign, self.pool.revoke
         if held and self._journal is not None:
             self._journal.record_unassign(tuple((key, self.cooldown(address, now_ns)) for key, address in held))
-        event = SandboxEvicted if evicted else AddressUnassigned
-        assignments = []
-        for key, address in held:
-            assignment, pod = self.assignment(key), self.pod(key)
-            if self.quarantine.names(address):
-                self.pool.revoke(key)  # not unassigned: the address is withheld, and does not become free after a cooldown
-                self.quarantine.withhold(address, now_ns)
+        for key, address in changes:
+            if address in kept:
+                revoke(key)  # not unassigned: the address is withheld below, and does not become free after a cooldown
             else:
-                self.pool.unassign(key, now_ns)
-            assignments.append(assignment)
-            if self._on_event is not None:
-                self.emit(event(now_ns, self._attached.network_card, key, assignment, pod))
-        return tuple(assignments)
+                unassign(key, now_ns)
+        for address in kept:
+            self.quarantine.withhold(address, now_ns)
+        for each in events:
+            self.emit(each)
+        return assignments
 
     def check_time(self, now_ns: int) -> None:
         """Refuse a time that the pool would refuse, before recording a change. This ends no cooldown, since the change can still fail."""
@@ -250,15 +277,28 @@ class Sandboxes:
 
     # --- CIDRs added and removed ---------------------------------------------------------------------------------------------
 
-    def cidr_added(self, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
-        """Withhold a new CIDR's addresses in quarantine, and cool those that were cooling before the CIDR was here, or on another card."""
-        self.withhold(quarantined)
-        self.quarantine.withhold_all(0)  # the time is unknown; at time 0 every cooldown still runs, so cooling addresses are withheld later
-        if self.cooling_elsewhere:
-            for address in [address for address in self.cooling_elsewhere if address in cidr]:
-                self.cool(address, self.cooling_elsewhere.pop(address))
-        if cooling:
-            self.cool_and_record(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+    def add_cidr(self, eni: Eni, text: str, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
+        """Add a CIDR; withhold its addresses in quarantine, and cool those that were cooling before it was here, or on another card."""
+        cidr = self._attached.add_cidr(eni, text)
+        try:
+            self.withhold(quarantined)
+            self.quarantine.withhold_all(
+                0
+            )  # the time is unknown; at time 0 every cooldown still runs: cooling addresses are withheld later
+            elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
+            for address in elsewhere:
+                self.cool(address, self.cooling_elsewhere[address])
+            here = self._cool_here(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+        except BaseException:  # without its cooldowns, the CIDR would give addresses too early
+            self.quarantine.release_block(cidr.first)
+            self._attached.remove_cidr(eni, cidr.first)
+            raise
+        for address in elsewhere:
+            del self.cooling_elsewhere[address]
+        try:
+            self._record_cooling(here)
+        finally:
+            self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""
@@ -290,7 +330,7 @@ class Sandboxes:
             cidr = str(eni.cidrs[base])
             if base in busy:
                 self.quarantine.release_block(base)
-            self._attached.remove_cidr(eni, base, now_ns)
+            self._attached.remove_cidr(eni, base)
             self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, cidr, force))
         return evicted
 
@@ -298,12 +338,19 @@ class Sandboxes:
 
     def cool_and_record(self, cooling: Iterable[Cooling]) -> None:
         """Cool the addresses that are in a CIDR here and that no sandbox holds, and record that in one write."""
+        self._record_cooling(self._cool_here(cooling))
+
+    def _cool_here(self, cooling: Iterable[Cooling]) -> list[Cooling]:
+        """Cool the addresses that are in a CIDR here and that no sandbox holds; return these, with the text that journals have."""
         here = []
         for each in cooling:
             address = self._number(each)
             if address is not None and self.pool.block_of(address) is not None and self.is_free(address):
                 self.cool(address, each.until_ns)
-                here.append(attrs.evolve(each, address=address_text(address, self.version)))  # journals have canonical text
+                here.append(attrs.evolve(each, address=address_text(address, self.version)))
+        return here
+
+    def _record_cooling(self, here: list[Cooling]) -> None:
         if here and self._journal is not None:
             self._journal.record(cooling=tuple(here))
 

@@ -49,6 +49,13 @@ class Quarantine:
         """Tell whether an entry names an address."""
         return address in self._addresses.values()
 
+    def clear(self) -> None:
+        """Forget all entries and release their addresses."""
+        for address in self._addresses.values():
+            if address is not None:
+                self._release(address)
+        self._addresses.clear()
+
     def number(self, entry: Quarantined) -> int | None:
         """Return the address that an entry names, as an integer; None if it names none of this IP version."""
         if entry.address is None:

@@ -23,7 +23,7 @@ from vpcipam.ec2.answers import (
 )
 from vpcipam.ec2.api import AssignedAddresses, Instance, NetworkInterface, Subnet
 from vpcipam.ec2.errors import THROTTLED, Ec2Error, ErrorCode
-from vpcipam.errors import MissingExtra, OutOfRange
+from vpcipam.errors import InvalidArgument, MissingExtra, OutOfRange
 from vpcipam.limits import InstanceLimits
 
 try:
@@ -262,12 +262,16 @@ class BotoEc2:
         """List the limits of instance types from EC2, ordered by name: the named ones, such as types missing from the table, or all.
 
         Raises:
-            Ec2Error: InvalidInstanceType for a name that EC2 does not know.
+            Ec2Error: InvalidInstanceType for a name that EC2 does not know; UnreadableAnswer for limits that make no sense.
         """
         items = self._describe(
             "describe_instance_types", "InstanceTypes", names=("InstanceTypes", instance_types), page_size=_PAGE_SIZE_OF_TYPES
         )
-        return tuple(sorted(map(InstanceLimits.from_describe_instance_types, items), key=lambda limits: limits.instance_type))
+        try:
+            found = list(map(InstanceLimits.from_describe_instance_types, items))
+        except (InvalidArgument, TypeError) as error:
+            raise Ec2Error("UnreadableAnswer", str(error), "DescribeInstanceTypes") from error
+        return tuple(sorted(found, key=lambda limits: limits.instance_type))
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
         """List the attached ENIs by card and device index, without tags: from `metadata` if given, else from EC2."""

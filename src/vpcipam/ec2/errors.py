@@ -28,6 +28,8 @@ class ErrorCode(enum.StrEnum):
     INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
     MISSING_PARAMETER = "MissingParameter"
     MISSING_INPUT = "MissingInput"
+    UNKNOWN_PARAMETER = "UnknownParameter"
+    MALFORMED_QUERY_STRING = "MalformedQueryString"
     INVALID_NEXT_TOKEN = "InvalidNextToken"  # noqa: S105  # a page token, not a password
     IDEMPOTENT_PARAMETER_MISMATCH = "IdempotentParameterMismatch"
     INSTANCE_TYPE_UNKNOWN = "InvalidInstanceType"

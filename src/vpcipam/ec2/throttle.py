@@ -1,8 +1,8 @@
 """EC2's request throttling for one account in one region: token buckets, in whole numbers.
 
 Every action has its own bucket, whose size depends on the kind of action (Amazon EC2 Developer Guide, "Request throttling for the Amazon
-EC2 API"). The model leaves out the resource buckets of RunInstances and TerminateInstances: with one instance per call they never empty
-before the request bucket does.
+EC2 API"). The model leaves out the resource buckets of RunInstances and TerminateInstances, which count instances: with one instance per
+call they never empty before the request bucket does.
 """
 
 from collections import Counter

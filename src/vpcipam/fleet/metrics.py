@@ -108,7 +108,7 @@ class Recorder:
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
 
     Attributes:
-        for_node_ns, for_address_ns, to_start_ns: waits, without zeros: for a node, for an address on it, from creation to the address.
+        for_node_ns, for_address_ns, to_start_ns: waits of pods: for a node, for an address on it, from creation to the address.
         addresses_peak: the most attached pod addresses, and when.
     """
 

@@ -68,15 +68,12 @@ class ScenarioDocument:
     known: Mapping[str, Workload] = attrs.field(factory=dict)
 
     def changed(self, changes: Mapping[str, object]) -> "ScenarioDocument":
-        """Copy the document with some keys set, by their paths.
+        """Copy the document with some keys set, by their paths. A key replaces its rival: `max_pods_by` replaces `max_pods`.
 
         Raises:
             ScenarioError: a path does not exist.
         """
-        content = self.content
-        for path, value in changes.items():
-            content = changed(content, path, value)
-        return attrs.evolve(self, content=content)
+        return attrs.evolve(self, content=changed(self.content, changes))
 
 
 @attrs.frozen
@@ -157,6 +154,8 @@ class Scenario:
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
         """Return the scenario with some keys of its document set, by their paths. Unchanged traces are not read again.
+
+        A key replaces its rival in the document: `max_pods_by` replaces `max_pods`, `p90` replaces `sigma`, and the reverse.
 
         Raises:
             ScenarioError: a path does not exist, a value is invalid, or the scenario differs from its document.

@@ -27,12 +27,12 @@ class Waits:
 
     @classmethod
     def of(cls, count: int, late_ns: Sequence[int]) -> "Waits":
-        """Summarise the waits of `count` pods; pods without an entry in `late_ns` did not wait.
+        """Summarise the waits of `count` pods; pods without an entry in `late_ns`, or with a 0 there, did not wait.
 
         >>> Waits.of(100, [5_000_000_000, 7_000_000_000]).p99_ns
         5000000000
         """
-        late = sorted(late_ns)
+        late = sorted(filter(None, late_ns))
         at_once = count - len(late)
 
         def percentile(per_cent: int) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,8 @@ _USUAL_HEADERS = {
 }
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _LONGEST_LINE = 1 << 20
+_MOST_UNPACKED = 100  # times the size of a gzipped file, which is far more than rows of different pods give
+_ALWAYS_UNPACKED = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
 COLUMNS = tuple(_USUAL_HEADERS)
@@ -63,14 +66,16 @@ def read_trace(path: str | Path, layout: TraceFormat | None = None) -> FixedWork
         layout: the format; None for the usual headers, and seconds.
 
     Raises:
-        TraceError: the file can't be read, a column is missing, or a row is invalid; the message names the file, line and column.
+        TraceError: the file can't be read, a column is missing, or a row is invalid; the message names the file, line and column. Or the
+            file is gzipped and unpacks to more than 100 times its size, so that it can fill the memory.
     """
     layout = TraceFormat() if layout is None else layout
     if layout.unit not in UNITS_NS:
         raise TraceError(f"{path}: a trace's times are in {', '.join(UNITS_NS)}, not in {layout.unit!r}")
     try:
         with _opened(Path(path)) as file:
-            rows = _Rows(str(path), csv.reader(_lines(file), strict=True), layout)
+            lines = _lines(file, _longest_text(Path(path)))
+            rows = _Rows(str(path), csv.reader(lines, strict=True), layout)
             runs = tuple(rows)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: {file_trouble(error)}; a trace is a CSV file in UTF-8, plain or gzipped") from None
@@ -207,19 +212,31 @@ def _date(text: str) -> datetime | None:
     return None if date.tzinfo is None else date
 
 
-def _opened(path: Path) -> TextIO:
+def _is_packed(path: Path) -> bool:
     with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    if packed:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _opened(path: Path) -> TextIO:
+    if _is_packed(path):
         return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _lines(file: TextIO) -> Iterator[str]:
-    """Yield the lines of a file, and refuse one that would fill the memory."""
+def _longest_text(path: Path) -> float:
+    """Return how many characters a file may have. A small gzipped file can unpack to any length; another one has its own."""
+    return _ALWAYS_UNPACKED + _MOST_UNPACKED * path.stat().st_size if _is_packed(path) else math.inf
+
+
+def _lines(file: TextIO, longest: float) -> Iterator[str]:
+    """Yield the lines of a file, and refuse a line or a file that would fill the memory."""
+    length = 0
     while line := file.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise csv.Error(f"a line has {_LONGEST_LINE:,} characters or more")
+        length += len(line)
+        if length > longest:
+            raise csv.Error(f"it unpacks to more than {_MOST_UNPACKED} times its size; unpack it first if it is a trace")
         yield line
 
 

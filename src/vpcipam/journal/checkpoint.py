@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
 import attrs
@@ -60,12 +61,14 @@ class Document:
     entries: tuple[Entry, ...]
     others: Mapping[str, tuple[str, object]]
     broken: BrokenDocumentError | None
+    _begins: Sequence[int] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: (0, *(found.end() for found in re.finditer("\n", self.text))), takes_self=True)
+    )
 
     def place(self, offset: int) -> str:
         """Return the line and column of an offset, counted from 1."""
-        begin = self.text.rfind("\n", 0, offset) + 1
-        line = self.text.count("\n", 0, offset) + 1
-        return f"line {line}, column {offset - begin + 1}"
+        line = bisect_right(self._begins, offset)
+        return f"line {line}, column {offset - self._begins[line - 1] + 1}"
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The journal in a SQLite database. A change costs O(log sandboxes)."""
 
 import contextlib
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -129,7 +130,9 @@ class SqliteJournal(Closing):
             for suffix in ("", "-wal"):
                 data = files.read(path.with_name(path.name + suffix))
                 if data is not None:
-                    copy.with_name(copy.name + suffix).write_bytes(data if suffix else _padded(data))
+                    copy.with_name(copy.name + suffix).write_bytes(data)
+                    if not suffix:
+                        _pad(copy, data)
             try:
                 with contextlib.closing(_open(copy, sqlite3.connect)) as connection:
                     if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
@@ -290,16 +293,19 @@ def _open(path: Path, connect: Connect) -> sqlite3.Connection:
     return connection
 
 
-def _padded(data: bytes) -> bytes:
+def _pad(path: Path, data: bytes) -> None:
     """Pad a truncated database to the length in its header, since SQLite refuses to read it otherwise.
 
-    Drop an incomplete page, since its rows would be garbled. The header has the page size at byte 16 and the page count at byte 28.
+    Drop an incomplete page, since its rows would be garbled. The header has the page size at byte 16 and the page count at byte 28. The
+    padding is a hole in the file, because a damaged header can name any length.
     """
     size = int.from_bytes(data[16:18]) or 1
-    return data[: len(data) // size * size].ljust(min(size * int.from_bytes(data[28:32]), _LENGTH_MAX), b"\0")
+    whole = len(data) // size * size
+    os.truncate(path, whole)
+    os.truncate(path, max(whole, min(size * int.from_bytes(data[28:32]), _LENGTH_MAX)))
 
 
-_LENGTH_MAX = 1 << 28  # far more than any node's journal; a damaged header can name any length
+_LENGTH_MAX = 1 << 28  # far more than any node's journal
 
 
 def _create_if_missing(path: Path, connect: Connect) -> None:
@@ -407,7 +413,7 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
             cooling.append(parse_cooling(fields))
         except UnreadableError as error:
             problem = Problem(f"the cooldown of {row[0]!r}", str(error), None, None, repr(row))
-            problems[problem] = "DELETE FROM cooling WHERE address IS ?", (row[0],)
+            problems[problem] = _deletion("DELETE FROM cooling WHERE address IS", row[0])
     released_cidrs, cidr_damage = [], ""
     if version_of(connection) >= 2:  # a damaged journal is read as it is, without a migration
         rows, cidr_damage = _rows(connection, _SELECT_RELEASED_CIDRS, lenient=lenient)
@@ -418,11 +424,18 @@ def _read(connection: sqlite3.Connection, *, lenient: bool = False) -> _Content:
             released_cidrs.append(parse_released_cidr(dict(zip(("cidr", "untilTimestamp"), row, strict=True))))
         except UnreadableError as error:
             problem = Problem(f"the released CIDR {row[0]!r}", str(error), None, None, repr(row))
-            problems[problem] = "DELETE FROM released_cidr WHERE cidr IS ?", (row[0],)
+            problems[problem] = _deletion("DELETE FROM released_cidr WHERE cidr IS", row[0])
     for table, found in (("assigned", damage), ("cooling", more_damage), ("released_cidr", cidr_damage)):
         if found:
             problems[Problem(f"table {table}", f"it is damaged, and rows are lost: {found}", None, None, "")] = "SELECT 1", ()
     return _Content(tuple(assigned), tuple(cooling), tuple(released_cidrs), problems)
+
+
+def _deletion(statement: str, key: object) -> tuple[str, tuple[object, ...]]:
+    """End a statement with a key, as it is in the table. A text goes as bytes, since one that is not UTF-8 can't be a parameter."""
+    if isinstance(key, str):
+        return f"{statement} CAST(? AS TEXT)", (key.encode("utf-8", "surrogateescape"),)
+    return f"{statement} ?", (key,)
 
 
 def _rows(connection: sqlite3.Connection, statement: str, *, lenient: bool) -> tuple[list[tuple[object, ...]], str]:

@@ -138,26 +138,26 @@ class InstanceLimits:
             TypeError: The item, or a value in it, has the wrong type.
         """
         if not isinstance(item, Mapping):
-            raise TypeError(f"an instance type's description must be a mapping, not {type(item).__name__}")
-        name = _dig(item, "InstanceType", "of an instance type")
+            raise TypeError(f"an instance type's description must be an object, not {_kind(item)}")
+        name = _dig(item, "InstanceType", "of an instance type", str)
         where = f"of instance type {name!r}"
         network = _dig(item, "NetworkInfo", where, dict)
-        bare_metal = _dig(item, "BareMetal", where)
-        default_card = network.get("DefaultNetworkCardIndex", 0)
+        default_card = _dig(network, "DefaultNetworkCardIndex", where, int, 0)
         cards = _network_cards(_dig(network, "NetworkCards", where, list), where)
         if default_card not in range(len(cards)):
             raise InvalidArgument(f"DefaultNetworkCardIndex {where} is {default_card!r}, but there are {len(cards)} network cards")
+        has_ipv6 = _dig(network, "Ipv6Supported", where, bool, True)  # noqa: FBT003 - the default
         return cls(
             instance_type=name,
             eni_limit=cards[default_card],
-            ipv4_per_eni=_dig(network, "Ipv4AddressesPerInterface", where),
-            ipv6_per_eni=_dig(network, "Ipv6AddressesPerInterface", where) if network.get("Ipv6Supported", True) else 0,
+            ipv4_per_eni=_dig(network, "Ipv4AddressesPerInterface", where, int),
+            ipv6_per_eni=_dig(network, "Ipv6AddressesPerInterface", where, int) if has_ipv6 else 0,
             network_cards=cards,
             default_network_card=default_card,
-            bare_metal=bare_metal,
-            hypervisor=item.get("Hypervisor"),
-            vcpus=_dig(_dig(item, "VCpuInfo", where, dict), "DefaultVCpus", where),
-            efa=network.get("EfaSupported", False),
+            bare_metal=_dig(item, "BareMetal", where, bool),
+            hypervisor=_dig(item, "Hypervisor", where, str, None),
+            vcpus=_dig(_dig(item, "VCpuInfo", where, dict), "DefaultVCpus", where, int),
+            efa=_dig(network, "EfaSupported", where, bool, False),  # noqa: FBT003 - the default
             **known_branch_enis(name),
         )
 
@@ -168,23 +168,31 @@ def known_branch_enis(instance_type: object) -> dict[str, Any]:
     return {} if known is None else {"trunk_compatible": known > 0, "branch_eni_limit": known}
 
 
-def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type | None = None) -> Any:  # noqa: ANN401 - JSON: InstanceLimits checks it
+_REQUIRED: Any = object()
+_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _kind(value: object) -> str:
+    """Name the kind of a value as JSON does."""
+    return "null" if value is None else _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+def _dig(mapping: Mapping[str, Any], key: str, where: str, wanted: type, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - of that type
     """Look up a value in EC2's answer; `where` follows the key in error messages."""
-    try:
-        value = mapping[key]
-    except KeyError:
-        raise InvalidArgument(f"{key} {where} is missing; give the answer of DescribeInstanceTypes as EC2 gives it") from None
-    if wanted is not None and not isinstance(value, wanted):
-        raise TypeError(f"{key} {where} must be a {wanted.__name__}, not {type(value).__name__}")
+    value = mapping.get(key, default)
+    if value is _REQUIRED:
+        raise InvalidArgument(f"{key} {where} is missing; give the answer of DescribeInstanceTypes as EC2 gives it")
+    if value is not default and (not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool)):
+        raise TypeError(f"{key} {where} must be {_KINDS[wanted]}, not {_kind(value)}")
     return value
 
 
 def _network_cards(items: list[Any], where: str) -> tuple[int, ...]:
-    maxima: dict[Any, Any] = {}
+    maxima: dict[int, int] = {}
     for item in items:
         if not isinstance(item, Mapping):
-            raise TypeError(f"each of NetworkCards {where} must be a mapping, not {type(item).__name__}")
-        maxima[_dig(item, "NetworkCardIndex", where)] = _dig(item, "MaximumNetworkInterfaces", where)
+            raise TypeError(f"each of NetworkCards {where} must be an object, not {_kind(item)}")
+        maxima[_dig(item, "NetworkCardIndex", where, int)] = _dig(item, "MaximumNetworkInterfaces", where, int)
     if not items or set(maxima) != set(range(len(items))):
         raise InvalidArgument(f"NetworkCards {where} must be numbered from 0 without gaps, not {list(maxima)}")
     return tuple(maxima[index] for index in range(len(items)))
@@ -237,5 +245,5 @@ def _items(document: object) -> list[Any]:
         else:
             document = list(document.values())
     if not isinstance(document, list):
-        raise InvalidArgument(f"expected EC2's answer with InstanceTypes, or a list of its items, not {type(document).__name__}")
+        raise InvalidArgument(f"expected EC2's answer with InstanceTypes, or a list of its items, not {_kind(document)}")
     return document

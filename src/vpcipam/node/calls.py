@@ -3,7 +3,7 @@
 The tries and waits are those of ipamd (its `awssession` and `awsutils`). The waits vary at random; here a seed fixes them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import attrs
@@ -76,6 +76,13 @@ class Calls:
     def back_off(self, backoff: Backoff, number: int) -> None:
         """Wait after a failed try; the first try has the number 0."""
         self.pause(backoff.wait_ns(number, self._chance))
+
+    def tries(self, backoff: Backoff) -> Iterator[None]:
+        """Yield once for each try, and wait between two tries; there is no wait after the last."""
+        yield
+        for number in range(backoff.try_count - 1):
+            self.back_off(backoff, number)
+            yield
 
     def do(self, call: Callable[[int], _Result]) -> _Result:
         """Make a call, and retry while EC2 throttles it. `call` receives the time.

@@ -211,12 +211,11 @@ class ControlLoop:
 
     def _find_primary_eni(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
         """Read what is attached until it includes the primary ENI: EC2 may be late to show a new instance."""
-        for number in range(METADATA_BACKOFF.try_count):
+        for _ in calls.tries(METADATA_BACKOFF):
             attached = self._read_attached(instance_id, calls)
             primary_eni = next((eni for eni in attached if is_primary(eni)), None)
             if primary_eni is not None:
                 return attached, primary_eni
-            calls.back_off(METADATA_BACKOFF, number)
         raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")
 
     def _read_attached(self, instance_id: str, calls: Calls) -> tuple[NetworkInterface, ...]:

@@ -75,7 +75,7 @@ class Pace:
         first_ns = self.next_tick(self._last_action_ns + RECONCILE_INTERVAL_NS)
         if first_ns < now_ns:
             interval_ns = RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS
-            self._last_action_ns = max(self._last_action_ns, now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns)
+            self._last_action_ns = now_ns - 1 - (now_ns - 1 - first_ns) % interval_ns
 
     def may_check_pool(self, now_ns: int) -> bool:
         """Tell whether the last calls that took time ended at least one tick ago."""

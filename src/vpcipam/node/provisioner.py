@@ -121,6 +121,7 @@ class Provisioner:
 
         Raises:
             Ec2Error: EC2 refused to create the ENI in every subnet, or refused a later call; the new ENI is then deleted, if EC2 allows it.
+                If EC2 refused only its /80, it stays attached, and the next start tries again.
             NodeError: the tags of the subnets allow no new ENI. Or the card has ENIs that the node doesn't have, and no room left;
                 the new ENI is then deleted, if EC2 allows it. Or the metadata never showed the ENI; a reconcile adopts it later.
         """
@@ -238,9 +239,7 @@ class Provisioner:
             NodeError: the metadata never showed the ENI with a slot.
         """
         shown: NetworkInterface | None = None
-        for number in range(METADATA_BACKOFF.try_count):
-            if number:
-                calls.back_off(METADATA_BACKOFF, number - 1)
+        for _ in calls.tries(METADATA_BACKOFF):
             try:
                 enis = self.ec2.instance_metadata(self.instance_id, now_ns=calls.now_ns)
             except Ec2Error:

@@ -23,7 +23,7 @@ from vpcipam.node import Node
 from vpcipam.node.calls import Calls
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
 from vpcipam.node.resource_controller import add_branch, attach_trunk
-from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats
 
@@ -293,18 +293,18 @@ class _Run:
             return False
         self._now_ns += NS_PER_S
         name = f"pod-{self._pods + 1}"
-        if not self._assign(SandboxKey("aws-cni", name, "eth0"), PodRef("default", name)):
+        if not self._assign(SandboxKey("aws-cni", name, "eth0")):
             self._waiting_reason = self._why_waiting()
             return False
         self._pods += 1
         self._record_stage([])
         return True
 
-    def _assign(self, key: SandboxKey, pod: PodRef) -> bool:
+    def _assign(self, key: SandboxKey) -> bool:
         """Give a pod an address of the first network card that has one (ipamd: AddNetwork)."""
         for datastore in self._node.datastores:
             with suppress(PoolExhausted):
-                self._node.assign(key, self._now_ns, pod, network_card=datastore.network_card)
+                self._node.assign(key, self._now_ns, network_card=datastore.network_card)
                 return True
         return False
 

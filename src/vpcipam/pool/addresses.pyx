@@ -14,7 +14,7 @@ cimport cython
 from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport qsort
 
 from vpcipam.pool.block_choice cimport (
     SumTree,
@@ -66,6 +66,7 @@ from vpcipam.pool.free_tree cimport (
 )
 from vpcipam.pool.key_hash cimport hash_of
 from vpcipam.pool.key_table cimport KeyTable, mark_of, table_empty_slot, table_erase, table_resize, table_slot_of
+from vpcipam.pool.memory cimport free, malloc, realloc
 
 cdef extern from "Python.h":
     PyObject* PyList_GET_ITEM(PyObject* items, Py_ssize_t index)  # borrowed
@@ -173,7 +174,7 @@ cdef class AddressPool:
     cdef int32_t* _by_rank  # blocks, ascending by group, then base
     cdef FreeTree _open_ranks  # "lowest": the ranks of open blocks
     cdef dict _outside  # address -> place, of far places and of places outside all blocks
-    cdef list _owner_data  # two items per place: its entry and the note of its key, each or None; empty unless `_has_owner_data`
+    cdef list _owner_data  # two items per place: its entry and the note of its key, each or None; unused unless `_has_owner_data`
     cdef dict _group_slots  # group number -> index of `_groups`
     cdef list _group_totals  # numbers of addresses, by index of `_groups`
     cdef list _bases  # by block, as numbered in `_blocks`
@@ -878,32 +879,36 @@ cdef class AddressPool:
                 place_slot(block, offset)[0] = place
         else:
             place = self._new_place(index, offset, address)
-            self._outside[address] = place
+            try:
+                self._outside[address] = place
+            except MemoryError:
+                self._recycle(place)
+                raise
             block.far_count += 1
         return place
 
     cdef int _grow_near(self, int32_t index) except -1:
-        """Raise `near` of a block, and move the far places below it into the block."""
+        """Raise `near` of a block, and move the far places below it into the block; all or nothing."""
         cdef Block* block = &self._blocks[index]
         cdef int64_t near = min(max(NEAR_FIRST, block.near * 2), block.size)
-        if not grow_places(block, near) or not grow_bits(block, near):
+        cdef int32_t* moved = <int32_t*>malloc(block.far_count * sizeof(int32_t))
+        if moved == NULL or not grow_places(block, near) or not grow_bits(block, near):
+            free(moved)
             raise MemoryError
         block.near = near
         if block.far_count:
-            self._move_far_places(index)
+            self._move_far_places(index, moved)
+        free(moved)
         return 0
 
-    cdef int _move_far_places(self, int32_t index) except -1:
-        """Move the places below `near` from the dict into the block."""
+    cdef int _move_far_places(self, int32_t index, int32_t* moved) except -1:
+        """Move the places below `near` from the dict into the block. `moved` has room for all far places, so nothing is allocated."""
         cdef Block* block = &self._blocks[index]
-        cdef int32_t* moved = <int32_t*>malloc(block.far_count * sizeof(int32_t))
         cdef int64_t count = 0
         cdef int64_t each
         cdef Py_ssize_t position = 0
         cdef PyObject* value
         cdef int32_t place
-        if moved == NULL:
-            raise MemoryError
         while PyDict_Next(self._outside, &position, NULL, &value):
             place = <object>value
             if self._places[place].block == index and self._places[place].offset < block.near:
@@ -915,7 +920,6 @@ cdef class AddressPool:
             place_slot(block, self._places[place].offset)[0] = place
             block.far_count -= 1
             take_bit(block, self._places[place].offset)
-        free(moved)
         return 0
 
     cdef UsedPlace* _used_places(self, int32_t index, int64_t* count) except NULL:
@@ -1421,7 +1425,8 @@ cdef class AddressPool:
                 seen.add(place)
                 hold(1, self._find(<object>key_at(<PyObject*>self._held, place), self._places[place].stamp.key_hash) == place)
         hold(3, self._assigned_count == held)
-        hold(1, len(self._held) == 2 * self._place_room and len(self._owner_data) == (2 * self._place_room if self._has_owner_data else 0))
+        # Memory can run out while these lists grow, and leaves them longer.
+        hold(1, len(self._held) >= 2 * self._place_room and len(self._owner_data) >= (2 * self._place_room if self._has_owner_data else 0))
         for place in range(self._place_count):
             hold(1, not self._has_owner_data or place in seen or <object>note_at(<PyObject*>self._owner_data, place) is None)
             hold(1, self._has_owner_data or not self._places[place].has_entry)

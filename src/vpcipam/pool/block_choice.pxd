@@ -6,7 +6,8 @@ rank is at leaves + rank.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+
+from vpcipam.pool.memory cimport calloc, free, malloc
 
 cdef enum:
     NO_RANK = -1

@@ -4,7 +4,6 @@ A place is the record of an address that was used. Keys and addresses are Python
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
 from vpcipam.pool.free_tree cimport (
@@ -19,6 +18,7 @@ from vpcipam.pool.free_tree cimport (
     tree_init,
     tree_take,
 )
+from vpcipam.pool.memory cimport free, malloc, realloc
 
 cdef enum:
     NONE = -1

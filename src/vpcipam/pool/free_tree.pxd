@@ -5,8 +5,9 @@ single word. All functions are inline C without Python objects. A function that 
 """
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+
+from vpcipam.pool.memory cimport free, malloc
 
 cdef extern from *:
     """

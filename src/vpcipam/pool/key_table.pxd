@@ -6,9 +6,9 @@ empty slot between. Erasing a key moves later keys back, so there are no tombsto
 """
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
 
 from vpcipam.pool.free_tree cimport lowest_bit
+from vpcipam.pool.memory cimport free, malloc
 
 cdef enum:
     EMPTY = -1

@@ -111,7 +111,8 @@ class AddressPool(Generic[K]):
     ended stays free, even if the clock steps back. A clock that steps back never shortens a cooldown. A cooldown outlives the removal of
     its block.
 
-    After a MemoryError the compiled twin is as before the call. The plain twin can be inconsistent: make a new pool.
+    After a MemoryError the compiled twin is as before the call, except that cooldowns that were over may have ended. The plain twin can be
+    inconsistent: make a new pool. Almost every step of Python code needs memory, so it could only be undone at the cost of each call.
 
     Invariants:
         1. An address is in one state: free, assigned to one key, or cooling; a key has at most one address.
@@ -247,11 +248,12 @@ class AddressPool(Generic[K]):
         if block.assigned_count and not force:
             raise refuse.block_in_use(block.base, block.assigned_count)
         evicted: list[K] = []
+        owned: list[object] = []  # kept until the end, as in _unassign
         uses = [self._uses[block.base + offset] for offset in sorted(block.used)]  # kept until the end, as in _expire
         for use in uses:
             if use.holder is not None:
                 evicted.append(use.holder[1])
-                self._remove_key(use)
+                owned.append(self._remove_key(use))
                 if now is None or not self._cooldown_ns:
                     self._free(use)
                     continue
@@ -376,7 +378,7 @@ class AddressPool(Generic[K]):
         Complexity: O(1).
         """
         use = self._holding(key)
-        self._remove_key(use)
+        _owned = self._remove_key(use)
         self._free(use)
         return use.address
 
@@ -720,7 +722,7 @@ class AddressPool(Generic[K]):
         return use
 
     def _unassign(self, use: _Use[K], now_ns: int) -> None:
-        self._remove_key(use)
+        _owned = self._remove_key(use)
         if self._cooldown_ns:
             self._cool(use, now_ns + self._cooldown_ns)
         else:
@@ -736,8 +738,12 @@ class AddressPool(Generic[K]):
         self._count_assigned(use.block, 1)
         self._rerank(use.block)
 
-    def _remove_key(self, use: _Use[K]) -> None:
-        """Remove the key of an address; the caller cools or frees the address."""
+    def _remove_key(self, use: _Use[K]) -> object:
+        """Remove the key of an address, and its note; the caller cools or frees the address.
+
+        Returns:
+            The key and the note. The caller keeps them until its end, because dropping the last reference to one can run code.
+        """
         assert use.holder is not None  # noqa: S101 - for the type checker
         assert use.block is not None  # noqa: S101 - for the type checker
         bucket = self._holders[use.holder[0]]
@@ -745,8 +751,10 @@ class AddressPool(Generic[K]):
         if not bucket:
             del self._holders[use.holder[0]]
         self._changes += 1
-        use.holder = None
+        owned = use.holder, use.note
+        use.holder = use.note = None
         self._count_assigned(use.block, -1)
+        return owned
 
     def _cool(self, use: _Use[K], until_ns: int) -> None:
         assert use.block is not None  # noqa: S101 - for the type checker

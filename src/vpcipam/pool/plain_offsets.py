@@ -109,7 +109,7 @@ class BitmapPool:
     A pool is not thread-safe. The bits of the compiled twin take slightly more than capacity / 8 bytes. It also takes a pointer for each
     offset below 65,536, and keeps the ints that it returned for these offsets. The bits of the plain twin take ten times as much.
     An integer argument can be anything that `operator.index` accepts. `in`, `len()` and `iter()` cover the allocated offsets. A call that
-    raises leaves the pool unchanged.
+    raises leaves the pool unchanged, except that after a MemoryError the plain twin can be inconsistent: make a new pool then.
 
     Invariants:
         1. The bit of an offset is set if and only if the offset is free; bits past the capacity are 0.

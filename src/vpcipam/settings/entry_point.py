@@ -7,7 +7,7 @@ text is not missing.
 from collections.abc import Iterator, Mapping
 
 from vpcipam.settings.diagnostics import Diagnostic, never_starts, shorten
-from vpcipam.settings.variables import parse_bool, parse_int
+from vpcipam.settings.variables import MAX_COOLDOWN_S, parse_bool, parse_int
 
 _VETH_PREFIX_BYTES = 4
 _RESERVED_VETH_PREFIXES = ("eth", "vlan", "lo")
@@ -58,7 +58,7 @@ def _cooldown(texts: Mapping[str, str]) -> Iterator[Diagnostic]:
     seconds = parse_int(texts[name])
     if seconds is None or seconds < 0:
         what = "is not a whole number of up to 64 bits" if seconds is None else "is negative"
-        yield _refusal(name, f"{shorten(texts[name])} {what}", "write the seconds, digits alone, such as 30")
+        yield _refusal(name, f"{shorten(texts[name])} {what}", f"write the seconds, 0 to {MAX_COOLDOWN_S}, digits alone")
 
 
 def _mtu(texts: Mapping[str, str], name: str) -> Iterator[Diagnostic]:

@@ -158,7 +158,7 @@ def _search_list(search: _Search, entries: list[Any]) -> None:
             _search_mapping(search, entry)
     elif any("env" in entry or "image" in entry for entry in mappings):
         _search_containers(search, "list of containers", {"containers": entries})
-    elif all("name" in entry for entry in mappings) and any("value" in entry or "valueFrom" in entry for entry in mappings):
+    elif any("name" in entry and ("value" in entry or "valueFrom" in entry) for entry in mappings):
         search.add("list of variables", lambda: _read_container({"env": entries}, "list of variables"))
 
 

@@ -89,7 +89,7 @@ def _read_bare_list(lines: list[str]) -> Dump:
 def _read_assignment(reader: VariableReader, line: str, number: int) -> None:
     if assignment := _ASSIGNMENT.fullmatch(line):
         reader.set(assignment[1], assignment[2])
-    elif reference := _FROM_ELSEWHERE.fullmatch(line.rstrip()):
+    elif reference := _FROM_ELSEWHERE.fullmatch(line):
         reader.set_elsewhere(reference[1])
     elif line.strip() and not line.startswith("#"):
         raise ManifestError(f"line {number} is neither NAME=value nor a comment, as `kubectl set env --list` writes them: {shown(line)}")

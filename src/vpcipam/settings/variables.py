@@ -26,7 +26,7 @@ MAX_COOLDOWN_S = TIME_MAX_NS // NS_PER_S
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
+_INTEGER = re.compile(r"([+-]?)([0-9]+)")
 _MAX_INT_DIGITS = 19
 _LONGEST_NAME = 60  # unknown names are cut to this, because comparing takes quadratic time
 _SIMILAR = 0.8  # the least similarity of a match; equal names have 1
@@ -89,9 +89,10 @@ def parse_int(text: str) -> int | None:
     """Read an integer as Go's strconv.Atoi does: decimal digits with an optional sign, within 64 bits; None for any other text."""
     match = _INTEGER.fullmatch(text)
     # Leading zeros don't count: Go accepts any number of them, and Python refuses to read very long texts.
-    if match is None or len(match[2]) > _MAX_INT_DIGITS:
+    digits = match[2].lstrip("0") or "0" if match else ""
+    if match is None or len(digits) > _MAX_INT_DIGITS:
         return None
-    number = int(match[1] + match[2])
+    number = int(match[1] + digits)
     return number if -MAX_INT - 1 <= number <= MAX_INT else None
 
 

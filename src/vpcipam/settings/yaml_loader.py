@@ -1,6 +1,10 @@
-"""A YAML loader for texts that can come from anyone: nothing in a text may cost much more than its length."""
+"""A YAML loader for texts that can come from anyone: nothing in a text may cost much more than its length.
+
+It reads plain scalars as kubectl and Helm do: `1:30` and `2026-01-01` are texts, not 90 and a date.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
@@ -9,6 +13,7 @@ _MAX_NUMBER_LENGTH = 100  # Python's arithmetic of long numbers takes quadratic 
 _MAX_MERGED_PAIRS = 10_000  # of all merge keys (`<<`) of a text together; nested ones grow exponentially
 _LONGEST_KEY_SHOWN = 60
 _TAG = "tag:yaml.org,2002:"
+_NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 
 
 class CarefulLoader(yaml.SafeLoader):
@@ -18,6 +23,11 @@ class CarefulLoader(yaml.SafeLoader):
         super().__init__(text)
         self._flat: set[yaml.Node] = set()
         self._merged_count = 0
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:  # noqa: ANN401 - as PyYAML declares it
+        """Return the tag of a value without one: a text for times of day and dates, which Go's YAML does not turn into other values."""
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call] # its stubs lack it
+        return f"{_TAG}str" if tag == f"{_TAG}timestamp" or (tag in _NUMBERS and ":" in value) else tag
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Check the keys of a mapping, and put the pairs of its merge keys in their place.

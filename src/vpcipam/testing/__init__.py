@@ -26,6 +26,7 @@ from vpcipam.testing.contracts import (
     contract_events,
     first_violation,
 )
+from vpcipam.testing.killing import KillableStorage, Killed
 from vpcipam.testing.program import Program
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ __all__ = [
     "EniAttached",
     "EniDetached",
     "EniLimits",
+    "KillableStorage",
+    "Killed",
     "Program",
     "Promise",
     "RangeAdded",

@@ -42,6 +42,7 @@ from vpcipam.testing.contracts import (
     UnassignReturned,
     Violation,
 )
+from vpcipam.testing.killing import Killed
 
 REFUSALS: tuple[type[Exception], ...] = (LookupError, ValueError, RuntimeError, OSError, VpcIpamError)
 """The exceptions that mean "no", unless a caller names others. Others, such as TypeError, are faults of the allocator."""
@@ -57,6 +58,8 @@ class Allocator(Protocol):
     - `add_range(eni_id, cidr, now_ns)` gives the allocator a CIDR; `remove_range(cidr, now_ns)` takes it away, and its sandboxes with it.
       Either can refuse.
     - `restart(now_ns)` drops everything in memory, as a crash does, loads what is stored, and returns the address of each key.
+    - `kill_after(writes)` lets that many more writes to the storage happen; in place of the next step, the process is killed, which the
+      allocator plays by raising `Killed` from then on. None takes that back. `KillableStorage` does both. It needs `restart` too.
     - `stats(now_ns)` returns an object or a mapping with `assigned_count`.
     - `take_events()` returns, once, the `ContractEvent`s about ENIs and ranges that the allocator caused by itself.
     - `close()` is called at the end.
@@ -90,7 +93,7 @@ class Call(NamedTuple):
     """One call of a program."""
 
     method: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str | int, ...]
     now_ns: int
     comment: str = ""
 
@@ -147,7 +150,11 @@ class CheckedAllocator:
 
     def assign(self, key: str, *, now_ns: int) -> IpAddress | None:
         """Assign an address to a sandbox."""
-        refused, answer = self._record("assign", key, now_ns=now_ns)
+        self.calls.append(Call("assign", (key,), now_ns))
+        return self._assign(key, now_ns)
+
+    def _assign(self, key: str, now_ns: int) -> IpAddress | None:
+        refused, answer = self._attempt("assign", key, now_ns=now_ns)
         if refused or answer is None:
             self._observe(AssignDenied(now_ns, key))
             return None
@@ -158,27 +165,58 @@ class CheckedAllocator:
 
     def unassign(self, key: str, *, now_ns: int) -> None:
         """Take back the address of a sandbox."""
-        refused, _ = self._record("unassign", key, now_ns=now_ns)
+        self.calls.append(Call("unassign", (key,), now_ns))
+        self._unassign(key, now_ns)
+
+    def _unassign(self, key: str, now_ns: int) -> None:
+        refused, _ = self._attempt("unassign", key, now_ns=now_ns)
         if not refused:
             self._observe(UnassignReturned(now_ns, key))
 
     def add_range(self, eni_id: str, cidr: str, *, now_ns: int) -> None:
         """Give the allocator a CIDR."""
-        refused, _ = self._record("add_range", eni_id, cidr, now_ns=now_ns)
+        self.calls.append(Call("add_range", (eni_id, cidr), now_ns))
+        refused, _ = self._attempt("add_range", eni_id, cidr, now_ns=now_ns)
         if not refused:
             self._observe(RangeAdded(now_ns, eni_id, cidr))
 
     def remove_range(self, cidr: str, *, now_ns: int) -> None:
         """Take a CIDR away, and the addresses of the sandboxes in it."""
-        refused, _ = self._record("remove_range", cidr, now_ns=now_ns)
+        self.calls.append(Call("remove_range", (cidr,), now_ns))
+        refused, _ = self._attempt("remove_range", cidr, now_ns=now_ns)
         if not refused:
             self._observe(RangeRemoved(now_ns, cidr))
 
     def restart(self, *, now_ns: int) -> None:
         """Let the allocator crash and start again. It has to have its ranges again by itself."""
-        ranges = {} if self.can("take_events") else dict(self.checker.ranges)
         self.calls.append(Call("restart", (), now_ns))
-        self._observe(Crashed(now_ns))
+        self._restart(now_ns)
+
+    def kill_in_assign(self, key: str, writes: int, *, now_ns: int) -> None:
+        """Kill the allocator in an assign, after so many writes, and let it start again. With fewer writes, kill it after the call."""
+        self._kill_in("assign", key, writes, now_ns)
+
+    def kill_in_unassign(self, key: str, writes: int, *, now_ns: int) -> None:
+        """Kill the allocator in an unassign; see `kill_in_assign`."""
+        self._kill_in("unassign", key, writes, now_ns)
+
+    def _kill_in(self, method: str, key: str, writes: int, now_ns: int) -> None:
+        self.calls.append(Call(f"kill_in_{method}", (key, writes), now_ns))
+        would_change = (key in self.checker.held) == (method == "unassign")  # otherwise both outcomes are the same
+        in_flight: tuple[str, ...] = ()
+        self._call("kill_after", writes)
+        try:
+            self._assign(key, now_ns) if method == "assign" else self._unassign(key, now_ns)
+        except Killed:
+            self._note("killed")
+            self._events()
+            in_flight = (key,) if would_change else ()
+        self._call("kill_after", None)
+        self._restart(now_ns, in_flight)
+
+    def _restart(self, now_ns: int, in_flight: tuple[str, ...] = ()) -> None:
+        ranges = {} if self.can("take_events") else dict(self.checker.ranges)
+        self._observe(Crashed(now_ns, in_flight))
         held = self._call("restart", now_ns=now_ns)
         self._events()
         for cidr, eni_id in ranges.items():
@@ -202,9 +240,8 @@ class CheckedAllocator:
 
     # --- calls ---
 
-    def _record(self, method: str, *arguments: str, now_ns: int) -> tuple[bool, Any]:
-        """Call a method as a line of the program; return whether it refused, and its answer."""
-        self.calls.append(Call(method, arguments, now_ns))
+    def _attempt(self, method: str, *arguments: str, now_ns: int) -> tuple[bool, Any]:
+        """Call a method; return whether it refused, and its answer."""
         try:
             answer = self._call(method, *arguments, now_ns=now_ns)
         except self._refusals as refusal:
@@ -217,7 +254,7 @@ class CheckedAllocator:
     def _note(self, comment: str) -> None:
         self.calls[-1] = self.calls[-1]._replace(comment=comment)
 
-    def _call(self, method: str, *arguments: str, **time: int) -> Any:  # noqa: ANN401  # whatever the allocator returns
+    def _call(self, method: str, *arguments: str | int | None, **time: int) -> Any:  # noqa: ANN401  # whatever the allocator returns
         return self._finished(getattr(self.allocator, method)(*arguments, *time.values()))
 
     def _finished(self, answer: Any) -> Any:  # noqa: ANN401

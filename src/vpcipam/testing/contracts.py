@@ -249,6 +249,7 @@ class ContractChecker:
         self._free_at: dict[IpAddress, int] = {}  # of each address that was given back
         self._in_flight: frozenset[Hashable] = frozenset()
         self._crashed_ns = 0
+        self._strays_free_at = 0  # when an address is free at the latest that an assign in flight took for nobody
         self._knows_ranges = False
 
     def observe(self, event: ContractEvent) -> Violation | None:
@@ -311,7 +312,9 @@ class ContractChecker:
         if event.key in self.held:
             return  # an allocator may refuse to assign twice
         for address, free_at in self._free_at.items():
-            if free_at + self.cooldown_ns < event.now_ns and (not self._knows_ranges or self._in_a_range(address)):
+            if max(free_at, self._strays_free_at) + self.cooldown_ns < event.now_ns and (
+                not self._knows_ranges or self._in_a_range(address)
+            ):
                 message = f"{event.key} got no address, but {address} is free since {_time(free_at)}"
                 raise _BrokenError(Promise.NO_LEAK, message, (address,))
 
@@ -374,6 +377,8 @@ class ContractChecker:
         self._crashed_ns = event.now_ns
 
     def _Restarted(self, event: Restarted) -> None:  # noqa: N802
+        if any(key not in self.held and key not in event.held for key in self._in_flight):
+            self._strays_free_at = event.now_ns + self.cooldown_ns
         for key in event.released:
             self._release(key, event.now_ns)
         for key, address in [*self.held.items()]:

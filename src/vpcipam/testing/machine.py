@@ -26,12 +26,19 @@ BATCH_SIZE = 1_000
 ENIS = ("eni-0", "eni-1")
 STAGES = ((2, 0), (1, 0), (2, -1), (0, 1), (6, 0))
 """Pauses: so many halves of the cooldown, and so many nanoseconds more."""
+KILL_AFTER = (0, 1, 1, 1, 2, 2, 3, 4, 7)
+"""Numbers of writes after which a process is killed. Most calls make few."""
+BUSY_STEPS = ("assign", "assign", "recreate", "unassign", "wait", "restart", "kill", "kill")
 
 _NUMBERS = st.integers(0, SANDBOX_COUNT - 1)
 
 
 def _can(method: str) -> Callable[["AllocatorMachine"], bool]:
     return lambda machine: machine.checked.can(method)
+
+
+def _can_be_killed(machine: "AllocatorMachine") -> bool:
+    return machine.checked.can("restart") and machine.checked.can("kill_after")
 
 
 class AllocatorMachine(RuleBasedStateMachine):
@@ -87,13 +94,16 @@ class AllocatorMachine(RuleBasedStateMachine):
             with self._with_program():
                 self.checked.unassign(f"pod-{number}", now_ns=self.now_ns)
 
-    @rule(steps=st.lists(st.tuples(st.sampled_from(("assign", "assign", "recreate", "unassign", "wait", "restart")), _NUMBERS), min_size=4))
-    def have_a_busy_time(self, steps: list[tuple[str, int]]) -> None:
+    @rule(steps=st.lists(st.tuples(st.sampled_from(BUSY_STEPS), _NUMBERS, st.sampled_from(KILL_AFTER)), min_size=4))
+    def have_a_busy_time(self, steps: list[tuple[str, int, int]]) -> None:
         """Many things happen, one after the other, at all stages of the cooldown."""
-        for step, number in steps:
+        for step, number, writes in steps:
             if step == "wait":
                 self.let_time_pass(STAGES[number % len(STAGES)])
-            elif step == "restart" and self.checked.can("restart"):
+            elif step == "kill" and _can_be_killed(self):
+                self.kill_in_unassign(number, writes)
+                self.kill_in_assign(number, writes)
+            elif step in {"restart", "kill"} and self.checked.can("restart"):
                 self.restart()
             else:
                 if step != "assign":
@@ -140,6 +150,21 @@ class AllocatorMachine(RuleBasedStateMachine):
         """Crash, and start again."""
         with self._with_program():
             self.checked.restart(now_ns=self.now_ns)
+
+    @precondition(_can_be_killed)
+    @rule(number=_NUMBERS, writes=st.sampled_from(KILL_AFTER))
+    def kill_in_assign(self, number: int, writes: int) -> None:
+        """Crash in the middle of an assign, and start again."""
+        with self._with_program():
+            self.checked.kill_in_assign(f"pod-{number}", writes, now_ns=self.now_ns)
+
+    @precondition(_can_be_killed)
+    @rule(number=_NUMBERS, writes=st.sampled_from(KILL_AFTER))
+    def kill_in_unassign(self, number: int, writes: int) -> None:
+        """Crash in the middle of an unassign, of a sandbox that has an address if there is one, and start again."""
+        held = sorted(map(str, self.checked.checker.held)) or [f"pod-{number}"]
+        with self._with_program():
+            self.checked.kill_in_unassign(held[number % len(held)], writes, now_ns=self.now_ns)
 
     @precondition(_can("stats"))
     @rule()

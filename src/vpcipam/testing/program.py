@@ -69,6 +69,10 @@ class Program:
         for size in (8, 4, 2, 1):
             for start in range(len(calls) - size, -1, -1):
                 yield attrs.evolve(self, calls=calls[:start] + calls[start + size :])
+        for place, call in enumerate(calls):
+            if call.method.startswith("kill_in_"):
+                plain = call._replace(method=call.method.removeprefix("kill_in_"), arguments=call.arguments[:1])
+                yield attrs.evolve(self, calls=(*calls[:place], plain, *calls[place + 1 :]))
         for place in range(len(calls)):  # all later calls come earlier: at the time of the call before
             earlier = calls[place].now_ns - (calls[place - 1].now_ns if place else 0)
             if earlier:
@@ -93,9 +97,9 @@ class Program:
 
         while (found := next(filter(None, map(is_as_bad, best.simpler())), None)) is not None:
             best = found
-        names: dict[str, str] = {}
+        names: dict[str | int, str] = {}
         for call in best.calls:
-            if call.method in {"assign", "unassign"}:
+            if call.method.endswith("assign"):  # or unassign, killed or not
                 names.setdefault(call.arguments[0], f"pod-{len(names)}")
         renamed = (call._replace(arguments=tuple(names.get(each, each) for each in call.arguments)) for call in best.calls)
         return is_as_bad(attrs.evolve(best, calls=tuple(renamed))) or best

@@ -1,8 +1,14 @@
 """Filters of the Describe actions, and tags."""
 
+import fnmatch
+import re
+
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from vpcipam.ec2.api import ErrorCode, TagDescription
+from vpcipam.ec2.state.filters import _expression
 
 
 @pytest.fixture
@@ -277,3 +283,17 @@ def test_a_resource_has_fifty_tags_at_most(ec2, eni_id, subnet_id, refused):
         ec2.create_tags([subnet_id, eni_id], [("one more", "")], now_ns=0)
     with refused(ErrorCode.TAG_LIMIT_EXCEEDED):
         ec2.create_network_interface(subnet_id=subnet_id, tags=[(f"{number}", "") for number in range(51)], now_ns=0)
+
+
+# --- stars and question marks ---
+
+
+@given(st.text("ab*?", max_size=10), st.text("ab", max_size=8))
+def test_stars_and_question_marks_match_as_in_a_shell(value, text):
+    assert (re.fullmatch(_expression(value), text, re.DOTALL) is not None) == fnmatch.fnmatchcase(text, value)
+
+
+def test_many_stars_take_no_exponential_time(ec2):
+    ec2.create_vpc("10.0.0.0/16", tags=[("name", "a" * 60)])
+    assert ec2.describe_vpcs(filters={"tag:name": ["*a" * 40 + "*b"]}, now_ns=0) == ()
+    assert len(ec2.describe_vpcs(filters={"tag:name": ["*a" * 40 + "*"]}, now_ns=0)) == 1

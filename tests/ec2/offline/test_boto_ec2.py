@@ -1,6 +1,7 @@
 """`BotoEc2`: the values that it reads, its retries, and its errors."""
 
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 from botocore import exceptions
@@ -224,6 +225,16 @@ def test_limits_of_instance_types_come_from_ec2(ec2):
     assert ec2.describe_instance_types(["t3.nano", "m5.large"]) == (instance_limits("m5.large"), instance_limits("t3.nano"))
     with pytest.raises(Ec2Error, match="InvalidInstanceType"):
         ec2.describe_instance_types(["m5.larch"])
+
+
+@pytest.mark.parametrize("item", [None, {"InstanceType": None}, {"InstanceType": "x9.large"}])
+def test_an_instance_type_that_is_unreadable_is_an_error_of_ec2(item):
+    client = SimpleNamespace(
+        describe_instance_types=lambda **_: {"InstanceTypes": [item]},
+        meta=SimpleNamespace(method_to_api_mapping={"describe_instance_types": "DescribeInstanceTypes"}),
+    )
+    with pytest.raises(Ec2Error, match="UnreadableAnswer"):
+        BotoEc2(client).describe_instance_types(["x9.large"])
 
 
 def test_all_pages_are_read(ec2, weather, model, subnet_id):

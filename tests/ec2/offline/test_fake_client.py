@@ -462,3 +462,26 @@ def test_without_boto3_the_extra_to_install_is_named(module, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtra, match=r"pip install 'vpcipam\[ec2\]'"):
         runpy.run_module(module)
+
+
+# --- what botocore lets through ---
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "missing"),
+    [
+        ("create_vpc", {}, "CidrBlock"),
+        ("associate_vpc_cidr_block", {"VpcId": "vpc-1"}, "CidrBlock"),
+        ("create_network_interface", {"SubnetId": "subnet-1", "Ipv6Addresses": [{"IsPrimaryIpv6": True}]}, "Ipv6Addresses.Ipv6Address"),
+        ("create_tags", {"Resources": [], "Tags": [{"Key": "a"}]}, "Resources"),
+    ],
+)
+def test_a_parameter_that_ec2_requires_is_missed(client, method, arguments, missing):
+    code, message, _ = refused(getattr(client, method), **arguments)
+    assert (code, message) == ("MissingParameter", f"The request must contain the parameter {missing}")
+
+
+def test_a_time_is_read_so_that_its_parameter_can_be_refused(client, subnet_id):
+    options = {"SpotOptions": {"ValidUntil": "2026-01-01T00:00:00Z"}}
+    with pytest.raises(NotModelled, match="InstanceMarketOptions"):
+        client.run_instances(SubnetId=subnet_id, MinCount=1, MaxCount=1, InstanceMarketOptions=options)

@@ -91,6 +91,39 @@ def test_a_character_that_xml_cannot_carry_is_refused(text):
     assert caught.value.code == "InvalidParameterValue"
 
 
+@pytest.mark.parametrize(
+    ("action", "body", "code"),
+    [
+        ("DescribeVpcs", "x", "MalformedQueryString"),
+        ("DescribeVpcs", "&".join(f"VpcId.{number}=vpc-1" for number in range(1, 20_000)), "MalformedQueryString"),
+        ("DescribeVpcs", "Color=red", "UnknownParameter"),
+        ("DescribeVpcs", "Filter.1.Color=red", "UnknownParameter"),
+        ("DescribeVpcs", "NextToken.1=x", "UnknownParameter"),
+        ("DescribeVpcs", "Filter=x", "InvalidParameterValue"),
+        ("DescribeVpcs", "Filter.1=x", "InvalidParameterValue"),
+        ("DescribeVpcs", "VpcId.first=vpc-1", "InvalidParameterValue"),
+        ("DescribeVpcs", "MaxResults=five", "InvalidParameterValue"),
+        ("DescribeVpcs", "MaxResults=1_0", "InvalidParameterValue"),
+        ("DescribeVpcs", "MaxResults=" + "9" * 5_000, "InvalidParameterValue"),
+        ("DescribeVpcs", f"MaxResults={2**31}", "InvalidParameterValue"),
+        ("DescribeVpcs", "DryRun=perhaps", "InvalidParameterValue"),
+        ("DescribeVpcs", "VpcId.1=a&VpcId.1.b=c", "InvalidParameterCombination"),
+        ("DescribeVpcs", "VpcId.1.b=c&VpcId.1=a", "InvalidParameterCombination"),
+        ("DescribeVpcs", "VpcId.%00=a", "InvalidParameterValue"),
+    ],
+)
+def test_a_form_that_botocore_would_not_write_is_refused(action, body, code):
+    with pytest.raises(Ec2Error) as caught:
+        read_request(body, SERVICE.operation_model(action))
+    assert caught.value.code == code
+    assert len(str(caught.value)) < 6_000
+
+
+def test_action_and_version_are_no_parameters():
+    assert read_request("Action=DescribeVpcs&Version=2016-11-15", SERVICE.operation_model("DescribeVpcs")) == {}
+    assert read_request("", SERVICE.operation_model("DescribeVpcs")) == {}
+
+
 def parsed(body, operation, status_code=200):
     """An answer as botocore's parser reads it."""
     return create_parser(SERVICE.metadata["protocol"]).parse(

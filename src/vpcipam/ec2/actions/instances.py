@@ -48,17 +48,25 @@ class InstanceActions(Actions):
         return self._done(call, instance.view())
 
     def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:
-        """Terminate an instance: delete its ENIs with `delete_on_termination`, detach the others.
+        """Terminate one instance; see `terminate_instances`."""
+        self.terminate_instances((instance_id,), now_ns=now_ns)
+
+    def terminate_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> None:
+        """Terminate instances, all or none: delete their ENIs with `delete_on_termination`, detach the others.
 
         EC2 shows a terminated instance for about an hour; the model deletes it at once.
+
+        Raises:
+            Ec2Error: InvalidInstanceID.NotFound if one is unknown or terminated.
         """
         call = self._begin("TerminateInstances", now_ns)
-        instance = self._account.instances.find(call, instance_id)
-        for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
-            eni = self._account.detach(attachment)
-            if attachment.delete_on_termination:
-                self._account.delete_eni(eni)
-        self._account.delete_instance(instance)
+        instances = [self._account.instances.find(call, instance_id) for instance_id in dict.fromkeys(texts(instance_ids))]
+        for instance in instances:
+            for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
+                eni = self._account.detach(attachment)
+                if attachment.delete_on_termination:
+                    self._account.delete_eni(eni)
+            self._account.delete_instance(instance)
         self._done(call, None)
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:

@@ -1,6 +1,8 @@
 """Requests to the offline EC2, the handlers of its actions, and paged answers."""
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -50,14 +52,26 @@ class Request:
         """Create the error that refuses this request."""
         return Ec2Error(code, message, self.action)
 
+    def missing(self, name: str) -> Ec2Error:
+        """Create the error for a parameter that EC2 requires."""
+        return self.refusal(ErrorCode.MISSING_PARAMETER, f"The request must contain the parameter {name}")
+
     def not_modelled(self, what: str) -> NotModelled:
         """Create the error for a request that EC2 supports but the model does not."""
         return NotModelled(f"{self.action}: {what} is not modelled offline; leave it out")
 
     def texts(self, name: str, member: str | None = None) -> tuple[str, ...]:
-        """Return a list of texts, or one member of each structure of a list."""
+        """Return a list of texts, or one member of each structure of a list.
+
+        Raises:
+            Ec2Error: MissingParameter for a structure without that member.
+        """
         items = self.get(name, ())
-        return tuple(items if member is None else (item[member] for item in items))
+        if member is None:
+            return tuple(items)
+        if any(member not in item for item in items):
+            raise self.missing(f"{name}.{member}")
+        return tuple(item[member] for item in items)
 
     def tags(self, resource_type: str, *, others: Container[str] = ()) -> tuple[tuple[str, str], ...]:
         """Return the tags of the new resource; ignore those for the resource types in `others`, which the model does not have.
@@ -108,20 +122,26 @@ class ActionHandler:
         answer: returns the answer's members; raises `Ec2Error` if EC2 refuses.
         takes: the parameters that the answer depends on.
         ignores: the parameters that are accepted and ignored, since no address depends on them.
+        needs: the parameters that EC2 requires beyond those that boto3 requires.
         show: turns the model's answer into members, for a client token whose first answer was lost; None for no members.
     """
 
     answer: Callable[[Request], Members]
     takes: frozenset[str] = attrs.field(converter=_names)
     ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    needs: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     show: Callable[[Request, Any], Members] | None = None
 
-    def require_known(self, request: Request) -> None:
-        """Check that every parameter is known.
+    def require_known(self, request: Request, required: Iterable[str]) -> None:
+        """Check that every parameter is known, and that none is missing of those that boto3 or EC2 requires.
 
         Raises:
             NotModelled: a parameter affects the answer in EC2 and is not modelled.
+            Ec2Error: MissingParameter.
         """
+        for name in (*required, *sorted(self.needs)):
+            if name not in request.members:
+                raise request.missing(name)
         unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
         if unknown:
             raise request.not_modelled(", ".join(unknown))
@@ -139,7 +159,8 @@ def paged(
 ) -> Members:
     """Return one page of items, with the token of the next page if there is one.
 
-    A token names the last item of its page, so that items which appear or vanish between two pages don't shift or repeat the others.
+    A token names the last item of its page, so that items which appear or vanish between two pages don't shift or repeat the others. It
+    belongs to its action and the other parameters; only MaxResults may change from page to page.
 
     Args:
         request: its MaxResults and NextToken select the page; without MaxResults the page holds all items.
@@ -166,15 +187,25 @@ def paged(
         items = [item for item in items if key(item) > last_shown]
     page = items if size is None else items[:size]
     more = len(page) < len(items)
-    return {into: [view(item, request.region) for item in page], "NextToken": _write_token(key(page[-1])) if more else None}
+    return {into: [view(item, request.region) for item in page], "NextToken": _write_token(request, key(page[-1])) if more else None}
 
 
-def _write_token(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode()
+def _write_token(request: Request, last_shown: str) -> str:
+    return base64.urlsafe_b64encode(f"{_question(request)} {last_shown}".encode()).decode()
 
 
 def _read_token(request: Request, token: str) -> str:
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        question, _, last_shown = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(" ")
     except ValueError:  # not ASCII, not base64, or not UTF-8 within
-        raise request.refusal(ErrorCode.INVALID_NEXT_TOKEN, f"The token '{token}' is not from an answer of this action") from None
+        question = last_shown = ""
+    if question != _question(request):
+        message = f"The token '{token}' is not from an answer of this action with these parameters"
+        raise request.refusal(ErrorCode.INVALID_NEXT_TOKEN, message)
+    return last_shown
+
+
+def _question(request: Request) -> str:
+    """Return a short text without blanks for the action and all parameters but those of paging."""
+    asked = {name: value for name, value in request.members.items() if name not in PAGE}
+    return hashlib.sha256(json.dumps([request.action, asked], sort_keys=True).encode()).hexdigest()[:16]

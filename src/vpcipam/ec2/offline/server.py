@@ -61,6 +61,8 @@ class Server:
             raise NotModelled(f"{operation.name} is not modelled offline; the modelled actions are: {', '.join(ACTIONS)}")
         try:
             request = Request(operation.name, read_request(body, operation), self._model, self._region, self._now_ns())
+            shape = operation.input_shape
+            action.require_known(request, () if shape is None else shape.required_members)
             members = self._carry_out(action, request)
         except Ec2Error as error:
             if error.code == ErrorCode.REQUEST_TIMEOUT:
@@ -69,7 +71,6 @@ class Server:
         return HttpResponse(_OK, write_answer(members, operation, request_id))
 
     def _carry_out(self, action: ActionHandler, request: Request) -> Members:
-        action.require_known(request)
         if request.get("DryRun"):
             raise request.refusal(ErrorCode.DRY_RUN, "Request would have succeeded, but DryRun flag is set.")
         token = request.get("ClientToken")

@@ -51,9 +51,12 @@ def _describe(request: Request) -> Members:
 
 ACTIONS: Final = {
     "CreateVpc": ActionHandler(
-        _create, takes={"CidrBlock", "Ipv6CidrBlock", "AmazonProvidedIpv6CidrBlock", "TagSpecifications"}, ignores={"InstanceTenancy"}
+        _create,
+        takes={"CidrBlock", "Ipv6CidrBlock", "AmazonProvidedIpv6CidrBlock", "TagSpecifications"},
+        ignores={"InstanceTenancy"},
+        needs={"CidrBlock"},
     ),
-    "AssociateVpcCidrBlock": ActionHandler(_associate, takes={"VpcId", "CidrBlock"}),
+    "AssociateVpcCidrBlock": ActionHandler(_associate, takes={"VpcId", "CidrBlock"}, needs={"CidrBlock"}),
     "DisassociateVpcCidrBlock": ActionHandler(_disassociate, takes={"AssociationId"}),
     "DeleteVpc": ActionHandler(_delete, takes={"VpcId"}),
     "DescribeVpcs": ActionHandler(_describe, takes={"VpcIds", "Filters", *PAGE}),

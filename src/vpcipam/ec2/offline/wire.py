@@ -5,10 +5,12 @@ action of the service.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
+
+import attrs
 
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 
@@ -23,50 +25,100 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _ENTITIES = {"\r": "&#13;"}  # an XML parser turns an unescaped carriage return into a line feed
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_READERS: dict[str, Callable[[str], object]] = {"integer": int, "long": int, "boolean": lambda text: text == "true", "string": str}
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+_BOOLEANS = {"true": True, "false": False}
+_OF_EVERY_REQUEST = {"Action", "Version"}
+_MOST_FIELDS = 10_000
 
 
 def read_request(body: str, operation: "OperationModel") -> Members:
     """Parse the parameters of a request, with boto3's names. An empty list is missing, since EC2's form has no text for it.
 
     Raises:
-        Ec2Error: InvalidParameterValue for a character that XML does not allow in an answer.
+        Ec2Error: MalformedQueryString for a text that is no form; UnknownParameter; InvalidParameterValue for a value of the wrong type, or
+            for a character that XML does not allow in an answer; InvalidParameterCombination for both a value and members.
     """
-    form = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
-    for name, text in form.items():
-        if _NOT_IN_XML.search(text):
-            raise Ec2Error(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} holds a character that is not allowed: {text!r}", operation.name)
-    shape = operation.input_shape
-    return {} if shape is None else _read_structure(_tree(form), shape)
+    return _FormReader(operation.name).read(body, operation.input_shape)
 
 
-def _tree(form: Mapping[str, str]) -> dict[str, Any]:
-    """Nest the dotted names of a form."""
-    tree: dict[str, Any] = {}
-    for name, text in form.items():
-        *path, last = name.split(".")
-        node = tree
-        for step in path:
-            node = node.setdefault(step, {})
-        node[last] = text
-    return tree
+@attrs.frozen
+class _FormReader:
+    """Reads the form of a request of one action."""
+
+    action: str
+
+    def read(self, body: str, shape: "StructureShape | None") -> Members:
+        """Read the parameters of a shape; an action without a shape has none."""
+        try:
+            form = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body), max_num_fields=_MOST_FIELDS))
+        except ValueError as error:
+            raise self._refusal(ErrorCode.MALFORMED_QUERY_STRING, f"The query string can't be read: {error}") from None
+        for name, text in form.items():
+            if _NOT_IN_XML.search(name) or _NOT_IN_XML.search(text):
+                raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name!a} holds a character that is not allowed: {text!a}")
+        parameters = {name: text for name, text in form.items() if name not in _OF_EVERY_REQUEST}
+        if shape is None:
+            return {}
+        return self._structure(self._tree(parameters), shape, "")
+
+    def _refusal(self, code: ErrorCode, message: str) -> Ec2Error:
+        return Ec2Error(code, message, self.action)
+
+    def _tree(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """Nest the dotted names of a form."""
+        tree: dict[str, Any] = {}
+        for name, text in form.items():
+            *path, last = name.split(".")
+            node: Any = tree
+            for step in path:
+                node = node.setdefault(step, {}) if isinstance(node, dict) else None
+            if not isinstance(node, dict) or last in node:
+                raise self._refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"The parameter {name} has both a value and members")
+            node[last] = text
+        return tree
+
+    def _value(self, node: str | dict[str, Any], shape: "Shape", name: str) -> object:
+        if shape.type_name == "structure":
+            return self._structure(self._members(node, name), shape, name)  # type: ignore[arg-type] # type_name tells
+        if shape.type_name == "list":
+            return self._list(self._members(node, name), shape, name)  # type: ignore[arg-type] # likewise
+        if not isinstance(node, str):
+            raise self._refusal(ErrorCode.UNKNOWN_PARAMETER, f"The parameter {name}.{next(iter(node))} is not recognized")
+        if shape.type_name == "integer":
+            return self._integer(node, name)
+        if shape.type_name == "boolean":
+            if node not in _BOOLEANS:
+                raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} must be true or false, not {node!r}")
+            return _BOOLEANS[node]
+        return node  # a text, or a time of an option that no action has
+
+    def _members(self, node: str | dict[str, Any], name: str) -> dict[str, Any]:
+        if isinstance(node, str):
+            raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} has members, so it can't be {node!r}")
+        return node
+
+    def _structure(self, node: Mapping[str, Any], shape: "StructureShape", within: str) -> Members:
+        places = {_request_name(member, name): name for name, member in shape.members.items()}
+        unknown = next((place for place in node if place not in places), None)
+        if unknown is not None:
+            raise self._refusal(ErrorCode.UNKNOWN_PARAMETER, f"The parameter {_joined(within, unknown)} is not recognized")
+        return {
+            name: self._value(node[place], shape.members[name], _joined(within, place)) for place, name in places.items() if place in node
+        }
+
+    def _list(self, node: Mapping[str, Any], shape: "ListShape", name: str) -> list[object]:
+        numbers = sorted((self._integer(number, name), number) for number in node)
+        return [self._value(node[number], shape.member, _joined(name, number)) for _, number in numbers]
+
+    def _integer(self, text: str, name: str) -> int:
+        number = int(text) if _NUMBER.fullmatch(text) else None
+        if number is None or not -(2**31) <= number < 2**31:
+            raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} must be a whole number of 32 bits, not {text!r}")
+        return number
 
 
-def _read(node: Any, shape: "Shape") -> object:  # noqa: ANN401  # text or a tree, depending on the shape
-    if shape.type_name == "structure":
-        return _read_structure(node, shape)  # type: ignore[arg-type] # type_name tells
-    if shape.type_name == "list":
-        return _read_list(node, shape)  # type: ignore[arg-type] # likewise
-    return _READERS[shape.type_name](node)
-
-
-def _read_structure(node: Mapping[str, Any], shape: "StructureShape") -> Members:
-    places = {_request_name(member, name): name for name, member in shape.members.items()}
-    return {name: _read(node[place], shape.members[name]) for place, name in places.items() if place in node}
-
-
-def _read_list(node: Mapping[str, Any], shape: "ListShape") -> list[object]:
-    return [_read(node[number], shape.member) for number in sorted(node, key=int)]
+def _joined(within: str, name: str) -> str:
+    return f"{within}.{name}" if within else name
 
 
 def _request_name(shape: "Shape", name: str) -> str:

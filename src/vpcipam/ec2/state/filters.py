@@ -75,11 +75,20 @@ _PIECES = re.compile(r"\\(?P<literal>.)|(?P<wildcard>[*?])|(?P<plain>.)", re.DOT
 
 
 def _expression(value: str) -> str:
-    """Translate a filter's value into a regular expression."""
-    return "".join(
-        {"*": ".*", "?": "."}[piece["wildcard"]] if piece["wildcard"] else re.escape(piece["literal"] or piece["plain"])
-        for piece in _PIECES.finditer(value)
-    )
+    """Translate a filter's value into a regular expression. Each part between two stars matches where it first can, without a way back.
+
+    That is enough, and the number of stars doesn't multiply the time.
+    """
+    parts = [""]
+    for piece in _PIECES.finditer(value):
+        if piece["wildcard"] == "*":
+            parts.append("")
+        else:
+            parts[-1] += "." if piece["wildcard"] else re.escape(piece["literal"] or piece["plain"])
+    if len(parts) == 1:
+        return parts[0]
+    first, *between, last = parts
+    return first + "".join(f"(?>.*?{part})" for part in between) + f".*{last}"
 
 
 def _tag_reader(key: str) -> Callable[[_Tagged], Iterable[str]]:

@@ -21,7 +21,10 @@ _REQUIRED: Any = object()
 _INT_MAX = 2**63 - 1
 _TOO_DEEP = "the document is nested too deeply to be read"
 _MOST_LEVELS = 100
+_PART_OF_KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART_OF_KEY}(?:[ \t]*+\.[ \t]*+{_PART_OF_KEY}){{{_MOST_LEVELS}}}")
 _TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
+_RIVALS = (("max_pods", "max_pods_by"), ("p90", "sigma"))  # a table has one of a pair at most
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
 MAX_COUNT = 10**9
@@ -181,6 +184,8 @@ def parse_toml(text: str) -> dict[str, Any]:
         TOMLDecodeError: it is not TOML.
         ScenarioError: Python can't read it, because a number is too long or tables are nested too deeply.
     """
+    if _DEEP_KEY.search(text):  # tomllib takes quadratic time and memory for it
+        raise ScenarioError(_TOO_DEEP)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -215,24 +220,36 @@ def nearest(text: str, names: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def changed(document: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """Copy a document and set the key at a dotted path in the copy. A path names a table of a list by its name, or by its place from 1.
+def changed(document: Mapping[str, Any], changes: Mapping[str, object]) -> Mapping[str, Any]:
+    """Copy a document and set the keys at dotted paths in the copy. A path names a table of a list by its name, or by its place from 1.
 
-    A name can contain dots; if several names fit, the longest counts.
+    A changed key replaces its rival in the document. Two changes that are rivals stay both, so that the reader refuses them. A name can
+    contain dots; if several names fit, the longest counts.
 
     Raises:
-        ScenarioError: the path leads through a missing table, a value that is not a table, or one of several tables with the same name.
+        ScenarioError: a path leads through a missing table, a value that is not a table, or one of several tables with the same name.
     """
-    return _changed(document, path.split("."), value, path)
+    for path in changes:
+        document = _edited(document, path.split("."), _without_rivals, path)
+    for path, value in changes.items():
+        document = _edited(document, path.split("."), lambda table, key, value=value: {**table, key: value}, path)  # type: ignore[misc] # the value of this round
+    return document
 
 
-def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: str) -> dict[str, Any]:
+def _without_rivals(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    rivals = {each for pair in _RIVALS if key in pair for each in pair if each != key}
+    return {each: value for each, value in table.items() if each not in rivals}
+
+
+def _edited(
+    document: Mapping[str, Any], keys: list[str], edit: Callable[[Mapping[str, Any], str], dict[str, Any]], path: str
+) -> dict[str, Any]:
     head, *rest = keys
     if not rest:
-        return {**document, head: value}
+        return edit(document, head)
     below = document.get(head, {})
     if isinstance(below, Mapping):
-        return {**document, head: _changed(below, rest, value, path)}
+        return {**document, head: _edited(below, rest, edit, path)}
     if not isinstance(below, list) or not all(isinstance(each, Mapping) for each in below):
         raise ScenarioError(f"{path}: {head} is not a table, so it has no keys to set")
     names = [table_name(each, place) for place, each in enumerate(below)]
@@ -246,7 +263,7 @@ def _changed(document: Mapping[str, Any], keys: list[str], value: object, path: 
     if not inner:
         raise ScenarioError(f"{path} is a table; name one of its keys, as in {path}.name")
     place = names.index(name)
-    return {**document, head: [*below[:place], _changed(below[place], inner, value, path), *below[place + 1 :]]}
+    return {**document, head: [*below[:place], _edited(below[place], inner, edit, path), *below[place + 1 :]]}
 
 
 def table_name(table: Mapping[str, Any], place: int) -> str:

@@ -1,0 +1,146 @@
+"""A call of every action that changes something, with arguments that numbers pick: the same on any model in the same state."""
+
+import inspect
+import re
+
+from vpcipam.ec2.api import is_mutating
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.limits import InstanceLimits
+
+NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=4, ipv4_per_eni=6, ipv6_per_eni=4)
+_BEGIN = re.compile(r'self\._begin\(\s*"(\w+)"')
+
+
+def changing_actions():
+    """The actions that change something, by EC2's names: those that a public method of the model begins."""
+    sources = (inspect.getsource(method) for name, method in inspect.getmembers(Ec2Model, inspect.isfunction) if name[0] != "_")
+    return {action for source in sources for action in _BEGIN.findall(source) if is_mutating(action)}
+
+
+class World:
+    """A model in which every action has something to work on, and what it shows, with calls that pick from it."""
+
+    def __init__(self, ec2, tick):
+        self.ec2 = ec2
+        vpc = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56", now_ns=tick())
+        ec2.create_vpc("10.1.0.0/16", now_ns=tick())
+        ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.0/24", now_ns=tick())
+        subnet = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64", now_ns=tick())
+        ec2.create_subnet(vpc.vpc_id, "10.0.2.0/28", now_ns=tick())
+        ec2.create_subnet_cidr_reservation(subnet.subnet_id, "10.0.1.64/28", reservation_type="prefix", now_ns=tick())
+        instance = ec2.launch_instance(NITRO, subnet.subnet_id, now_ns=tick())
+        made = [
+            ec2.create_network_interface(subnet_id=subnet.subnet_id, now_ns=tick(), **wanted).eni_id
+            for wanted in ({"secondary_ip_count": 2}, {"ipv6_prefix_count": 1}, {"interface_type": "trunk"}, {}, {})
+        ]
+        ec2.attach_network_interface(made[0], instance.instance_id, device_index=1, now_ns=tick())
+        ec2.associate_trunk_interface(made[3], made[2], vlan_id=1, now_ns=tick())
+        ec2.create_tags([made[0], subnet.subnet_id], [("a", "x")], now_ns=tick())
+
+    def show(self):
+        """The true state, which only an administrator sees."""
+        held = self.ec2._account
+        tables = (held.vpcs, held.subnets, held.reservations, held.enis, held.instances, held.trunk_associations)
+        return tuple(tuple(record.view() for record in table.values()) for table in tables)
+
+    def subnet(self, number):
+        return _one(self.ec2._account.subnets, number, "subnet-0")
+
+    def eni(self, number):
+        return _one(self.ec2._account.enis, number, "eni-0")
+
+    def has(self, number, field):
+        """An ENI that has some of a kind of addresses, or any."""
+        enis = self.ec2._account.enis
+        return _one({eni_id: eni for eni_id, eni in enis.items() if getattr(eni.view(), field)} or enis, number, "eni-0")
+
+    def loose(self, number):
+        """An ENI that nothing uses, or any."""
+        enis = self.ec2._account.enis
+        return _one({eni_id: eni for eni_id, eni in enis.items() if not eni.is_in_use} or enis, number, "eni-0")
+
+    def tagged(self, number):
+        held = self.ec2._account
+        every = {**held.vpcs, **held.subnets, **held.reservations, **held.enis, **held.instances, **held.trunk_associations}
+        return [_one(every, number, "eni-0")]
+
+    def unassign(self, action, addresses, prefixes, number, now_ns):
+        eni_id = self.has(number, addresses if number % 2 else prefixes)
+        shown = self.ec2._account.enis[eni_id].view() if eni_id in self.ec2._account.enis else None
+        chosen = {"addresses": getattr(shown, addresses, ())[:1], "prefixes": getattr(shown, prefixes, ())[:1]}
+        return getattr(self.ec2, action)(eni_id, **chosen, now_ns=now_ns)
+
+    def modify(self, number, now_ns):
+        eni_id = self.eni(number)
+        attachment = self.ec2._account.enis[eni_id].attachment if eni_id in self.ec2._account.enis else None
+        ways = (
+            {"description": f"d{number}"},
+            {"source_dest_check": bool(number % 2)},
+            {"security_group_ids": [f"sg-{number}"]},
+            {"attachment_id": attachment and attachment.attachment_id, "delete_on_termination": True},
+        )
+        self.ec2.modify_network_interface_attribute(eni_id, **ways[number % len(ways)], now_ns=now_ns)
+
+    def call(self, action, first, second, now_ns):
+        return CALLS[action](self, first, second, now_ns)
+
+
+def _one(table, number, unknown):
+    """The record at a number, round and round, or now and then one that is not there."""
+    return unknown if number % 8 == 7 or not table else list(table)[number % len(table)]
+
+
+def _vpc(world, number):
+    return _one(world.ec2._account.vpcs, number, "vpc-0")
+
+
+CALLS = {
+    "CreateVpc": lambda w, a, b, now_ns: w.ec2.create_vpc(f"10.{a}.0.0/{16 + b}", tags=[("k", str(a))], now_ns=now_ns),
+    "AssociateVpcCidrBlock": lambda w, a, b, now_ns: w.ec2.associate_vpc_cidr_block(_vpc(w, a), f"100.64.{b}.0/24", now_ns=now_ns),
+    "DisassociateVpcCidrBlock": lambda w, a, _, now_ns: w.ec2.disassociate_vpc_cidr_block(
+        _one(w.ec2._account.cidr_associations, a, "vpc-cidr-assoc-0"), now_ns=now_ns
+    ),
+    "DeleteVpc": lambda w, a, _, now_ns: w.ec2.delete_vpc(_vpc(w, 1 + a), now_ns=now_ns),
+    "CreateSubnet": lambda w, a, b, now_ns: w.ec2.create_subnet(_vpc(w, a), f"10.{a % 2}.{1 + b}.0/28", now_ns=now_ns),
+    "DeleteSubnet": lambda w, a, _, now_ns: w.ec2.delete_subnet(w.subnet(1 + a), now_ns=now_ns),
+    "CreateSubnetCidrReservation": lambda w, a, b, now_ns: w.ec2.create_subnet_cidr_reservation(
+        w.subnet(0), f"10.0.1.{16 * a}/28", reservation_type=("prefix", "explicit")[b % 2], now_ns=now_ns
+    ),
+    "DeleteSubnetCidrReservation": lambda w, a, _, now_ns: w.ec2.delete_subnet_cidr_reservation(
+        _one(w.ec2._account.reservations, a, "scr-0"), now_ns=now_ns
+    ),
+    "RunInstances": lambda w, a, _, now_ns: w.ec2.launch_instance(NITRO, w.subnet(a), now_ns=now_ns),
+    "TerminateInstances": lambda w, a, _, now_ns: w.ec2.terminate_instance(_one(w.ec2._account.instances, a, "i-0"), now_ns=now_ns),
+    "CreateNetworkInterface": lambda w, a, b, now_ns: w.ec2.create_network_interface(
+        subnet_id=w.subnet(a), ipv4_prefix_count=b % 2, tags=[("k", str(b))], now_ns=now_ns
+    ),
+    "AttachNetworkInterface": lambda w, a, b, now_ns: w.ec2.attach_network_interface(
+        w.loose(a), _one(w.ec2._account.instances, 0, "i-0"), device_index=1 + b % 3, now_ns=now_ns
+    ),
+    "ModifyNetworkInterfaceAttribute": lambda w, a, _, now_ns: w.modify(a, now_ns),
+    "DetachNetworkInterface": lambda w, a, _, now_ns: w.ec2.detach_network_interface(
+        _one(w.ec2._account.attachments, 1 + a, "eni-attach-0"), now_ns=now_ns
+    ),
+    "DeleteNetworkInterface": lambda w, a, _, now_ns: w.ec2.delete_network_interface(w.loose(a), now_ns=now_ns),
+    "AssignPrivateIpAddresses": lambda w, a, b, now_ns: w.ec2.assign_private_ip_addresses(
+        w.eni(a), secondary_ip_count=1 + b, now_ns=now_ns
+    ),
+    "UnassignPrivateIpAddresses": lambda w, a, _, now_ns: w.unassign(
+        "unassign_private_ip_addresses", "secondary_ips", "ipv4_prefixes", a, now_ns
+    ),
+    "AssignIpv6Addresses": lambda w, a, b, now_ns: w.ec2.assign_ipv6_addresses(
+        w.eni(a), **{("ipv6_prefix_count", "ipv6_address_count")[b % 2]: 1}, now_ns=now_ns
+    ),
+    "UnassignIpv6Addresses": lambda w, a, _, now_ns: w.unassign("unassign_ipv6_addresses", "ipv6_addresses", "ipv6_prefixes", a, now_ns),
+    "AssociateTrunkInterface": lambda w, a, b, now_ns: w.ec2.associate_trunk_interface(
+        w.loose(a),
+        next((e.eni_id for e in w.ec2._account.enis.values() if e.interface_type == "trunk"), "eni-0"),
+        vlan_id=1 + b,
+        now_ns=now_ns,
+    ),
+    "DisassociateTrunkInterface": lambda w, a, _, now_ns: w.ec2.disassociate_trunk_interface(
+        _one(w.ec2._account.trunk_associations, a, "trunk-assoc-0"), now_ns=now_ns
+    ),
+    "CreateTags": lambda w, a, b, now_ns: w.ec2.create_tags(w.tagged(a), [("k", f"{b}")], now_ns=now_ns),
+    "DeleteTags": lambda w, a, b, now_ns: w.ec2.delete_tags(w.tagged(a), [("a", None), ("k", f"{b}")], now_ns=now_ns),
+}

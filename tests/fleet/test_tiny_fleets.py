@@ -1,0 +1,159 @@
+"""Fleets of no pod, one pod or two, every case of them: waits, counts and percentiles as the definitions say, second by second."""
+
+import itertools
+
+import attrs
+import pytest
+
+from vpcipam.fleet.engine import simulate
+from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
+from vpcipam.fleet.summary import Waits
+from vpcipam.fleet.workload import FixedWorkload, PodRun
+from vpcipam.settings import Settings
+
+S = 1_000_000_000
+DURATION_S, SAMPLE_S, RETRY_S, COOLDOWN_S = 40, 10, 3, 7
+
+
+# --- percentiles -----------------------------------------------------------------------------------------------------------------
+
+
+def waits_by_definition(everyone):
+    """A percentile is the shortest time within which at least that share of all pods was served."""
+
+    def percentile(per_cent):
+        shares = ((wait, 100 * sum(each <= wait for each in everyone)) for wait in sorted(everyone))
+        return next((wait for wait, share in shares if share >= per_cent * len(everyone)), 0)
+
+    late = sum(wait > 0 for wait in everyone)
+    return Waits(len(everyone), late, percentile(50), percentile(90), percentile(99), max(everyone, default=0))
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_the_percentiles_of_few_pods_are_as_defined(count):
+    for everyone in itertools.product(range(4), repeat=count):
+        assert Waits.of(count, [wait for wait in everyone if wait]) == Waits.of(count, everyone) == waits_by_definition(everyone)
+
+
+# --- whole runs ------------------------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class NaivePod:
+    """A pod: its times in seconds, since when it waits for a node or an address, when it was served, and what became of it."""
+
+    created: int
+    deleted: int | None
+    seat: int | None = None  # when it was bound to the node
+    served: int | None = None
+    gone: bool = False
+
+
+class OneNode:
+    """One node with one address and `room` seats, second by second: deletions, then arrivals, then the kubelet's tries."""
+
+    def __init__(self, pods, room):
+        self.pods, self.room = [NaivePod(*pod) for pod in pods], room
+        self.cools_until = 0
+        self.samples = []
+
+    def run(self):
+        for now in range(DURATION_S):
+            for pod in self.pods:
+                if pod.deleted == now:
+                    self.delete(pod, now)
+            for pod in self.pods:
+                if pod.created == now:
+                    self.bind(pod, now)
+            for pod in self.waiting():
+                if now > pod.seat and (now - pod.seat) % RETRY_S == 0:
+                    self.serve(pod, now)
+            if now % SAMPLE_S == 0:
+                self.samples.append(self.sample(now))
+        self.samples.append(self.sample(DURATION_S))
+        return self
+
+    def here(self, now):
+        return [pod for pod in self.pods if pod.created <= now and not pod.gone]
+
+    def waiting(self):
+        return sorted((pod for pod in self.pods if pod.seat is not None and pod.served is None and not pod.gone), key=lambda pod: pod.seat)
+
+    def delete(self, pod, now):
+        pod.gone = True
+        if pod.served is not None:
+            self.cools_until = now + COOLDOWN_S
+        for other in self.here(now - 1):
+            if other.seat is None:
+                self.bind(other, now)
+
+    def bind(self, pod, now):
+        if sum(each.seat is not None for each in self.here(now)) < self.room:
+            pod.seat = now
+            self.serve(pod, now)
+
+    def serve(self, pod, now):
+        if now >= self.cools_until and not any(each.served is not None for each in self.here(now)):
+            pod.served = now
+
+    def sample(self, now):
+        came = [pod for pod in self.pods if pod.created < now or (pod.created == now and now < DURATION_S)]
+        here = [pod for pod in came if not pod.gone]
+        running = sum(pod.served is not None for pod in here)
+        cooling = int(self.cools_until > now)
+        return {
+            "pods_running": running,
+            "pods_waiting": sum(pod.served is None and pod.seat is not None for pod in here),
+            "pods_pending": sum(pod.seat is None for pod in here),
+            "pods_done": sum(pod.gone and pod.served is not None for pod in came),
+            "pods_refused": sum(pod.gone and pod.served is None for pod in came),
+            "addresses_attached": 1,
+            "addresses_assigned": running,
+            "addresses_cooling": cooling,
+            "addresses_warm": 1 - running - cooling,
+            "nodes": 1,
+            "enis": 1,
+            "prefixes": 0,
+        }
+
+    def waits(self):
+        """For a node, for an address and from creation to the address, in nanoseconds; a pod that never got there waited to its end."""
+        for_node, for_address, to_start = [], [], []
+        for pod in self.pods:
+            end = DURATION_S if pod.deleted is None else min(pod.deleted, DURATION_S)
+            seat = end if pod.seat is None else pod.seat
+            served = end if pod.served is None else pod.served
+            for_node.append((seat - pod.created) * S)
+            for_address.append((served - seat) * S)
+            to_start.append((served - pod.created) * S)
+        return [waits_by_definition(each) for each in (for_node, for_address, to_start)]
+
+
+LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 5, 35, None)]
+CASES = [(), *((each,) for each in LIVES), *itertools.combinations_with_replacement(LIVES, 2)]
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_run_of_at_most_two_pods_is_as_the_definitions_say(room):
+    settings = Settings().with_variables({"MAX_ENI": "1", "IP_COOLDOWN_PERIOD": str(COOLDOWN_S)})
+    group = NodeGroup("g", "t3.nano", 1, settings, ("a",), 1, 1, max_pods=room + 2)
+    for case in CASES:
+        runs = tuple(PodRun(f"p{number}", at * S, None if end is None else end * S) for number, (at, end) in enumerate(case))
+        scenario = Scenario(
+            "tiny",
+            DURATION_S * S,
+            (SubnetSpec("a", "10.0.0.0/24"),),
+            (group,),
+            FixedWorkload(runs),
+            ("10.0.0.0/16",),
+            sample_ns=SAMPLE_S * S,
+            retry_ns=RETRY_S * S,
+        )
+        result = simulate(scenario)
+        naive = OneNode(case, room).run()
+        assert [{name: getattr(sample, name) for name in naive.samples[0]} for sample in result.samples] == naive.samples, case
+        summary = result.summary
+        assert [summary.for_node, summary.for_address, summary.to_start] == naive.waits(), case
+        assert summary.pods == len(case)
+        for name in ("pods_running", "pods_waiting", "pods_pending", "pods_done", "pods_refused"):
+            assert getattr(summary, name) == naive.samples[-1][name], (name, case)

@@ -1,0 +1,177 @@
+"""Memory stays flat, however often offsets, addresses and pools come and go; nothing that a pool no longer needs stays referenced."""
+
+import gc
+import itertools
+import sys
+import tracemalloc
+
+import pytest
+
+from vpcipam.errors import PoolExhausted
+
+FEW = 500
+MANY = {"cython": 200_000, "python": 20_000}  # each round makes five changes or more, so the first is a million of them
+NOISE_BYTES = 10 * FEW  # the smallest object takes more than ten bytes, so a leak of one per round is seen
+
+
+def offsets(pool_twin):
+    """Offsets whose ints a compiled pool keeps, others, and runs."""
+    pool = pool_twin.BitmapPool(70_000)
+
+    def come_and_go():
+        pool.release(pool.allocate(1000))
+        pool.release(pool.allocate(66_000))
+        pool.release_run(pool.allocate_run(16, 66_000), 16)
+        pool.allocate_at(500)
+        pool.release(500)
+
+    return come_and_go
+
+
+def pools(pool_twin):
+    """Pools with ints, runs, blocks of several sizes, keys and owner's objects, which are dropped while these are in use."""
+
+    numbers = itertools.count()
+
+    def make_and_drop():
+        if next(numbers) % 10:  # a tenth of the rounds is enough to notice
+            return
+        bitmap = pool_twin.BitmapPool(700)
+        for _ in range(100):
+            bitmap.allocate(300)
+        bitmap.allocate_run(16)
+        pool = pool_twin.AddressPool(cooldown_ns=9, placement="random")
+        pool.add_block(0, 1)
+        pool.add_block(1000, 200, 1)
+        pool.assign_at("far", 1190, 0)
+        for number in range(66):
+            pool.assign(("key", number), 0)
+        pool.set_entry("far", ["entry"])
+        pool.set_note("far", ["note"])
+
+    return make_and_drop
+
+
+def addresses(placement):
+    """Keys and notes that are new in each round, cooldowns that end, and addresses near and far."""
+
+    def make(pool_twin):
+        pool = pool_twin.AddressPool(cooldown_ns=20, placement=placement)
+        for number in range(4):
+            pool.add_block(number * 1000, 40, number % 2)
+        times = itertools.count(1000, 10)
+
+        def come_and_go():
+            now_ns = next(times)
+            key = ("pod", now_ns)
+            pool.assign_entry(key, now_ns, ["note"])
+            pool.set_entry(key, ["entry"])
+            assert pool.unassign_entry(key, now_ns) == ["entry"]
+            pool.assign("revoked", now_ns)
+            pool.revoke("revoked")
+            pool.assign_at(key, 3030 + now_ns // 10 % 5, now_ns)
+            pool.unassign(key, now_ns)
+            pool.cool_at(2020 + now_ns // 10 % 10, now_ns + 5)
+
+        return come_and_go
+
+    return make
+
+
+def blocks(pool_twin):
+    """Blocks that are removed while keys hold their addresses, in groups that come and go."""
+    pool = pool_twin.AddressPool(cooldown_ns=20, placement="packed")
+    pool.add_block(50_000, 1)
+    times = itertools.count(1000, 10)
+
+    def come_and_go():
+        now_ns = next(times)
+        base = now_ns % 7 * 1000
+        pool.add_block(base, 1 + now_ns % 150, now_ns % 3)
+        for number in range(3):
+            try:
+                pool.assign((now_ns, number), now_ns)
+            except PoolExhausted:  # a small block
+                break
+        pool.remove_block(base, force=True, now_ns=now_ns)
+        if (key := pool.key_of(50_000)) is not None:
+            pool.revoke(key)
+
+    return come_and_go
+
+
+ROUNDS = {
+    "offsets": offsets,
+    "pools": pools,
+    "addresses, lowest": addresses("lowest"),
+    "addresses, spread": addresses("spread"),
+    "addresses, random": addresses("random"),
+    "blocks": blocks,
+}
+
+
+def grown_bytes(work, rounds):
+    """Run some rounds to warm up, then more; return by how many bytes the memory grew."""
+    for _ in range(FEW):
+        work()
+    tracemalloc.start()
+    try:
+        for _ in range(FEW // 4):  # what is allocated again from here on is counted
+            work()
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(rounds):
+            work()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("make", ROUNDS.values(), ids=ROUNDS)
+def test_memory_stays_flat(pool_twin, make):
+    assert grown_bytes(make(pool_twin), FEW) < NOISE_BYTES
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("make", [offsets, addresses("lowest")], ids=["offsets", "addresses"])
+def test_a_million_changes_leave_nothing_behind(pool_twin, make, request):
+    work = make(pool_twin)
+    for _ in range(FEW):
+        work()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(MANY[request.node.callspec.params["pool_twin"]]):
+        work()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 1_000
+
+
+def test_reference_counts_of_ints_and_keys_stay_as_they_are(pool_twin):
+    bitmap, pool = pool_twin.BitmapPool(2_000), pool_twin.AddressPool(cooldown_ns=0)
+    pool.add_block(2**100, 16)
+    key, note, entry = ("web", "eth0"), ["note"], ["entry"]
+    number = bitmap.allocate(1000)
+    bitmap.release(number)
+
+    def counts():
+        bitmap.release(bitmap.allocate(1000))
+        return [sys.getrefcount(each) for each in (number, key, note, entry)]
+
+    def come_and_go():
+        bitmap.release(bitmap.allocate(1000))
+        pool.assign_entry(key, 0, note)
+        pool.assign_entry(key, 0, note)
+        pool.set_entry(key, entry)
+        pool.set_note(key, note)
+        pool.note_of(key)
+        pool.key_of(2**100)
+        list(pool.items())
+        assert key in pool
+        pool.unassign_entry(key, 0)
+
+    come_and_go()
+    before = counts()
+    for _ in range(200):
+        come_and_go()
+    assert counts() == before
