@@ -315,7 +315,8 @@ class Sandboxes:
         Returns:
             The assignments of the evicted sandboxes, ascending by address.
         """
-        items = [item for base in bases for item in self.pool.block_items(base)]
+        busy = [base for base in bases if self.pool.block_assigned_count(base)]
+        items = [item for base in busy for item in self.pool.block_items(base)]
         held = [(key, address) for key, address in items if isinstance(key, SandboxKey)]
         if items and not force:
             withheld_count = len(items) - len(held)
@@ -327,7 +328,8 @@ class Sandboxes:
         evicted = self.release(held, now_ns, evicted=True)
         for base in bases:
             cidr = str(eni.cidrs[base])
-            self.quarantine.release_block(base)
+            if base in busy:
+                self.quarantine.release_block(base)
             self._attached.remove_cidr(eni, base)
             self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, cidr, force))
         return evicted

@@ -382,12 +382,11 @@ class Fleet:
     def _count(self, member: Member, now_ns: int) -> None:
         """Count what a node has attached, and update the fleet's counts."""
         datastore = member.datastore
-        stats = datastore.stats(now_ns)
-        eni_count = len(datastore.eni_ids)
-        self.address_count += stats.total_count - member.address_count
+        address_count, eni_count, prefix_count = datastore.total_count, len(datastore.eni_ids), datastore.prefix_count
+        self.address_count += address_count - member.address_count
         self.eni_count += eni_count - member.eni_count
-        self.prefix_count += stats.prefix_count - member.prefix_count
-        member.address_count, member.eni_count, member.prefix_count = stats.total_count, eni_count, stats.prefix_count
+        self.prefix_count += prefix_count - member.prefix_count
+        member.address_count, member.eni_count, member.prefix_count = address_count, eni_count, prefix_count
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
