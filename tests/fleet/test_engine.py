@@ -302,7 +302,7 @@ def test_a_pod_bound_to_a_node_waits_until_it_is_ready():
     class Late(Fleet):
         def _set_up_nodes(self):
             self._sets_up = False
-            self._launch(0, 0)
+            self._boot(self._autoscaler.launch(0, 0), 0)
 
     fleet = Late(fleet_of([("a", S, None, "g-0000"), ("b", S, 3 * S, "g-0000")], 60, boot_ns=20 * S))
     for _ in fleet.run():
@@ -330,8 +330,8 @@ def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
     class Late(Fleet):
         def _set_up_nodes(self):
             self._sets_up = False
-            self._launch(0, 0)
-            self._launch(0, 5 * S)
+            self._boot(self._autoscaler.launch(0, 0), 0)
+            self._boot(self._autoscaler.launch(0, 5 * S), 5 * S)
 
     runs = [("other", S, None, "g-0001"), *((f"p{number}", S, None, "g-0000") for number in range(10))]
     fleet = Late(fleet_of(runs, 60, count=2, boot_ns=20 * S, max_pods=11))

@@ -392,13 +392,8 @@ class Fleet:
 
     # --- nodes that come and go ------------------------------------------------------------------------------------------------
 
-    def _launch(self, group_number: int, now_ns: int) -> None:
-        """Launch a node; its ipamd starts when the instance has booted."""
-        member = self._autoscaler.launch(group_number, now_ns)
-        if member is not None:
-            self._boot(member, now_ns)
-
     def _boot(self, member: Member, now_ns: int) -> None:
+        """Start a launched node's ipamd when the instance has booted; at once during the set-up."""
         self._push(now_ns if self._sets_up else now_ns + max(member.group.boot_ns, 1), START, member.number)
 
     def _start(self, number: int, now_ns: int) -> None:
@@ -443,10 +438,7 @@ class Fleet:
             self.prefix_count -= member.prefix_count
 
     def _wake_autoscaler(self, time_ns: int, number: int | None) -> None:
-        if number is None:
-            self._push(time_ns, SCALE_UP, 0)
-        else:
-            self._push(time_ns, SCALE_DOWN, number)
+        self._push(time_ns, *((SCALE_UP, 0) if number is None else (SCALE_DOWN, number)))
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
