@@ -1,5 +1,6 @@
 """The upper half of the datastore: the sandboxes of one network card. It keeps the pool, the journal and the quarantine in step."""
 
+import contextlib
 import operator
 from collections.abc import Collection, Iterable, Iterator
 from typing import cast
@@ -192,7 +193,8 @@ class Sandboxes:
     def _withdraw(self, key: SandboxKey) -> None:
         """Undo an assignment that is not recorded, if there is one."""
         if self.pool.address_of(key) is not None:
-            self.pool.revoke(key)
+            with contextlib.suppress(KeyError):  # plain pools that are interrupted in their own change may lack a part of it
+                self.pool.revoke(key)
 
     def _record_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
         """Record the address that the pool has just given to a sandbox, and emit the event; revoke it if that fails before the record."""
