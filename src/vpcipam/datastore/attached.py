@@ -63,12 +63,15 @@ class Eni:
         self.prefix_count = prefix_count
         self._texts = None
 
-    def remove(self, base: int) -> None:
-        """Remove a CIDR, given by its first address, if it is there."""
-        cidr = self.cidrs.pop(base, None)
-        if cidr is not None:
-            self.prefix_count -= _is_prefix(cidr)
-            self._texts = None
+    def prefix_count_without(self, base: int) -> int:
+        """Count its prefixes without one CIDR, given by its first address, which may be absent."""
+        return self.prefix_count - (base in self.cidrs and _is_prefix(self.cidrs[base]))
+
+    def remove(self, base: int, prefix_count: int) -> None:
+        """Remove a CIDR, if it is there, after which `prefix_count` prefixes remain. This needs no memory."""
+        self.cidrs.pop(base, None)
+        self.prefix_count = prefix_count
+        self._texts = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -221,8 +224,9 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
+        prefix_count = eni.prefix_count_without(base)  # before the changes, since it can run out of memory
         self.pool.remove_block(base)
-        eni.remove(base)  # it is absent if `add_cidr` failed
+        eni.remove(base, prefix_count)  # the CIDR is absent if `add_cidr` failed
         self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:

@@ -303,8 +303,8 @@ class Deployment:
 
     Example:
         >>> Deployment("web", 1, roll_interval_s=60, max_surge=1, ready_s=5).pods(0, 100 * NS_PER_S)
-        (PodRun(name='web-0-0', created_ns=0, deleted_ns=65000000000, node=None),
-         PodRun(name='web-1-0', created_ns=60000000000, deleted_ns=None, node=None))
+        (PodRun(name='web-0-0', created_ns=0, deleted_ns=65000000000, node=None, runs_fully=False),
+         PodRun(name='web-1-0', created_ns=60000000000, deleted_ns=None, node=None, runs_fully=False))
     """
 
     name: str
