@@ -60,6 +60,18 @@ def test_coroutines_in_a_running_loop_are_refused(check):
         asyncio.run(inside())
 
 
+def test_coroutines_in_a_running_loop_are_no_kill():
+    class Killable(Asynchronous):
+        def kill_after(self, writes):
+            pass
+
+    async def inside():
+        CheckedAllocator(Killable, cooldown_ns=0).kill_in_assign("a", 0, now_ns=0)
+
+    with pytest.raises(RunningEventLoop):
+        asyncio.run(inside())
+
+
 def test_coroutines_can_be_checked_in_a_thread_beside_a_loop():
     with pytest.raises(ConformanceError, match="one holder"):
         asyncio.run(asyncio.to_thread(assert_conforms, Asynchronous, **FEW))
@@ -170,14 +182,14 @@ def test_a_number_is_an_address_of_the_ranges():
 def test_an_answer_that_is_no_address_is_named_with_its_sandbox(answer):
     message = fails(InvalidAddress, returning(answer))
     assert message.startswith("assign('pod-")
-    assert f"returned {answer!r} is not an address: it must be a number" in message
+    assert f"'): {answer!r} is not an address: it must be a number" in message
 
 
 @pytest.mark.parametrize(
     ("method", "answer", "what"),
     [
         ("restart", None, r"restart\(\) must return a mapping"),
-        ("restart", {"a": "x"}, r"restart\(\), for 'a', returned 'x'"),
+        ("restart", {"a": "x"}, r"restart\(\), 'a': 'x' is not an address"),
         ("stats", 3, r"stats\(\) must return"),
         ("stats", {}, r"stats\(\) must return"),
         ("take_events", None, r"take_events\(\) must return"),

@@ -282,7 +282,7 @@ class CheckedAllocator:
             self._observe(RangeAdded(now_ns, eni_id, cidr))
         if not isinstance(held, Mapping):
             raise TypeError(f"restart() must return a mapping of sandboxes to addresses, not {held!r}")
-        self._observe(Restarted(now_ns, {key: self._address(f"restart(), for {key!r},", address) for key, address in held.items()}))
+        self._observe(Restarted(now_ns, {key: self._address(f"restart(), {key!r}", address) for key, address in held.items()}))
 
     def check_stats(self, *, now_ns: int) -> None:
         """Compare the allocator's count of assigned addresses with the checker's."""
@@ -364,7 +364,7 @@ class CheckedAllocator:
         try:
             return address_of(answer, 6 if versions == {6} else None)
         except InvalidAddress as error:
-            raise InvalidAddress(f"{where} returned {error}") from None
+            raise InvalidAddress(f"{where}: {error}") from None
 
     def _observe(self, event: ContractEvent) -> None:
         violation = self.checker.observe(event)

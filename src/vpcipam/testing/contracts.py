@@ -51,10 +51,8 @@ def address_of(value: object, version: int | None = None) -> IpAddress:
     try:
         if isinstance(found, int) and not isinstance(found, bool):
             return ipaddress.IPv6Address(found) if version == 6 else ipaddress.ip_address(found)
-        if isinstance(found, str | IpNetwork):
+        if isinstance(found, str | IpAddress | IpNetwork):
             return ipaddress.ip_address(str(found).removesuffix("/32").removesuffix("/128"))
-        if isinstance(found, IpAddress):
-            return found
     except ValueError:
         pass
     raise InvalidAddress(f"{value!r} is not an address: it must be {_ADDRESS_FORMS}")
