@@ -65,6 +65,9 @@ def test_coroutines_in_a_running_loop_are_no_kill():
         def kill_after(self, writes):
             pass
 
+        def restart(self, now_ns):
+            pass
+
     async def inside():
         CheckedAllocator(Killable, cooldown_ns=0).kill_in_assign("a", 0, now_ns=0)
 
@@ -211,6 +214,7 @@ def test_a_wrong_answer_is_named(method, answer, what):
         (Sticky(), {}, "factory must be a class or a function"),
         (None, {}, "factory must be a class or a function"),
         (lambda: None, {}, "returned None, which has no methods assign and unassign"),
+        (returning(None, "kill_after"), {}, "kill_after needs restart too"),
         (Sticky, {"cooldown_ns": None}, "cooldown_ns must be an int"),
         (Sticky, {"cooldown_ns": "30s"}, "cooldown_ns must be an int"),
         (Sticky, {"cooldown_ns": -5}, "cooldown_ns must be 0 or more"),

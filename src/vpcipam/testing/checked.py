@@ -181,6 +181,8 @@ class CheckedAllocator:
     def _begin(self, ranges: Iterable[str]) -> None:
         if not (self.can("assign") and self.can("unassign")):
             raise TypeError(f"the factory returned {self.allocator!r}, which has no methods assign and unassign")
+        if self.can("kill_after") and not self.can("restart"):
+            raise TypeError("an allocator with kill_after needs restart too: otherwise it is never killed")
         self._events()
         for cidr in ranges:
             if self.can("add_range"):
