@@ -17,8 +17,11 @@ PODS_PER_NODE = 20
 NODES_PER_SUBNET = 1500
 
 
-def churn(node_count: int, pod_count: int, *, seed: int = 1) -> Scenario:
-    """Make a scenario: m5.large nodes with AWS's CNI defaults and 20 pods each; from minute 10 on, pods come and go at the same rate."""
+AS_SHIPPED = Settings()
+
+
+def churn(node_count: int, pod_count: int, *, seed: int = 1, settings: Settings = AS_SHIPPED) -> Scenario:
+    """Make a scenario: m5.large nodes with 20 pods each; from minute 10 on, pods come and go at the same rate."""
     chance = random.Random(seed)
     live = node_count * PODS_PER_NODE
     begin_ns = 600 * S
@@ -31,7 +34,7 @@ def churn(node_count: int, pod_count: int, *, seed: int = 1) -> Scenario:
         runs.append(PodRun(f"c-{number}", created_ns, created_ns + 1 + int(2 * chance.random() * LIFETIME_S * S)))
     duration_ns = begin_ns + int(pod_count * gap_ns)
     subnets = tuple(SubnetSpec(f"s{number}", f"10.{number}.0.0/16") for number in range(max(1, -(-node_count // NODES_PER_SUBNET))))
-    group = NodeGroup("w", "m5.large", node_count, Settings(), tuple(subnet.name for subnet in subnets), node_count, node_count)
+    group = NodeGroup("w", "m5.large", node_count, settings, tuple(subnet.name for subnet in subnets), node_count, node_count)
     return Scenario(
         "churn",
         duration_ns,

@@ -37,7 +37,7 @@ COLUMNS: dict[str, Callable[[FleetResult], float]] = {
 MORE_COLUMNS: dict[str, Callable[[FleetResult], float]] = {
     "ENIs attached": lambda result: result.summary.calls.get("AttachNetworkInterface", 0),
     "most prefixes": lambda result: result.summary.prefixes_peak,
-    "pods that waited, %": lambda result: round(100 * result.summary.for_address.late_count / result.summary.pods),
+    "pods that waited, %": lambda result: round(100 * result.summary.to_start.late_count / result.summary.pods),
     "fewest free addresses": fewest_free,
 }
 

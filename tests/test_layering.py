@@ -39,6 +39,7 @@ FORWARDERS = {"vpcipam.fleet.plots"}
 EXTRAS = {
     "settings.documents": {"yaml": "lazily"},
     "settings.yaml_loader": {"yaml": "at import"},
+    "fleet.cron": {"cronsim": "lazily"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},

@@ -57,7 +57,7 @@ class Action:
     @property
     def grew(self) -> bool:
         """Tell whether it gave the node more addresses."""
-        return self.done and self.kind in {ActionKind.CREATE_ENI, ActionKind.ADD_CIDRS}
+        return self.error is None and (self.kind is ActionKind.ADD_CIDRS or self.kind is ActionKind.CREATE_ENI)
 
     @property
     def done(self) -> bool:

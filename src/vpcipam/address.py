@@ -4,7 +4,9 @@ A CIDR is parsed once, where it enters the library. Inside, an address is an `in
 """
 
 import enum
+import functools
 import ipaddress
+from typing import Self
 
 import attrs
 
@@ -15,36 +17,34 @@ IPV6_BITS = 128
 
 
 class AddressMode(enum.Enum):
-    """The content of an ENI slot, from which pods get their addresses: a secondary IP, an IPv4 prefix or an IPv6 prefix."""
+    """The content of an ENI slot, from which pods get their addresses: a secondary IP, an IPv4 prefix or an IPv6 prefix.
 
-    SECONDARY_IP = "secondary-ip"
-    PREFIX = "prefix"
-    IPV6 = "ipv6"
+    Attributes:
+        label: the content of the slots, in words.
+        version: the IP version of a pod's address: 4 or 6.
+        prefix_length: the length of the CIDR in one slot: 32, 28 or 80.
+        addresses_per_slot: the number of pod addresses in one slot: 1, 16 or 2**48.
+    """
 
-    @property
-    def prefix_length(self) -> int:
-        """The length of the CIDR in one slot: 32, 28 or 80."""
-        return _PREFIX_LENGTHS[self]
+    SECONDARY_IP = "secondary-ip", "secondary IPs", 4, 32
+    PREFIX = "prefix", "/28 prefixes", 4, 28
+    IPV6 = "ipv6", "IPv6 addresses", 6, 80
 
-    @property
-    def addresses_per_slot(self) -> int:
-        """The number of pod addresses in one slot: 1, 16 or 2**48."""
-        return _ADDRESSES_PER_SLOT[self]
+    label: str
+    version: int
+    prefix_length: int
+    addresses_per_slot: int
 
-    @property
-    def version(self) -> int:
-        """The IP version of a pod's address: 4 or 6."""
-        return 6 if self is AddressMode.IPV6 else 4
+    def __new__(cls, value: str, label: str, version: int, prefix_length: int) -> Self:
+        """Make a member."""
+        mode = object.__new__(cls)
+        mode._value_ = value
+        mode.label = label
+        mode.version = version
+        mode.prefix_length = prefix_length
+        mode.addresses_per_slot = 1 << ((IPV4_BITS if version == 4 else IPV6_BITS) - prefix_length)
+        return mode
 
-    @property
-    def label(self) -> str:
-        """The content of the slots, in words."""
-        return _LABELS[self]
-
-
-_LABELS = {AddressMode.SECONDARY_IP: "secondary IPs", AddressMode.PREFIX: "/28 prefixes", AddressMode.IPV6: "IPv6 addresses"}
-_PREFIX_LENGTHS = {AddressMode.SECONDARY_IP: 32, AddressMode.PREFIX: 28, AddressMode.IPV6: 80}
-_ADDRESSES_PER_SLOT = {AddressMode.SECONDARY_IP: 1, AddressMode.PREFIX: 1 << (32 - 28), AddressMode.IPV6: 1 << (128 - 80)}
 
 # Most text is plain IPv4, for which `ipaddress` takes ten times as long. `ipaddress` reads all other text.
 _OCTETS = {str(octet): octet for octet in range(256)}
@@ -52,8 +52,15 @@ _IPV4_LENGTHS = {str(length): length for length in range(IPV4_BITS + 1)}
 _IPV4_LAST = (1 << IPV4_BITS) - 1
 
 
+class _Text:
+    """Remembers the text of a CIDR, beside its attributes."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+
 @attrs.frozen(order=True)
-class Cidr:
+class Cidr(_Text):
     """A block of consecutive addresses on its own grid: `first` is a multiple of `size`.
 
     Cidrs sort by version, then first address, then prefix length. `parse` checks its argument; the constructor checks nothing.
@@ -81,21 +88,7 @@ class Cidr:
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
         _check_text(text)
-        address, slash, length_text = text.partition("/")
-        plain = _plain_ipv4(address)
-        length = _IPV4_LENGTHS.get(length_text) if slash else IPV4_BITS
-        if plain is not None and length is not None and not plain & (_IPV4_LAST >> length):
-            return cls(4, plain, length)
-        try:
-            interface = ipaddress.ip_interface(text)
-        except ValueError as error:
-            raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
-        if "%" in text:
-            raise InvalidCidr(f"{text!r} names a zone: remove the % and what follows it")
-        network = interface.network
-        if interface.ip != network.network_address:
-            raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
-        return cls(network.version, int(network.network_address), network.prefixlen)
+        return _parse_cidr(text)
 
     @property
     def size(self) -> int:
@@ -116,7 +109,12 @@ class Cidr:
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        return f"{address_text(self.first, self.version)}/{self.prefix_length}"
+        try:
+            return self._text
+        except AttributeError:
+            text = f"{address_text(self.first, self.version)}/{self.prefix_length}"
+            object.__setattr__(self, "_text", text)
+            return text
 
 
 def address_text(address: int, version: int) -> str:
@@ -162,6 +160,25 @@ def _plain_ipv4(text: str) -> int | None:
         return _OCTETS[first] << 24 | _OCTETS[second] << 16 | _OCTETS[third] << 8 | _OCTETS[fourth]
     except (ValueError, KeyError):
         return None
+
+
+@functools.lru_cache(maxsize=1 << 12)  # one step often reads the same text several times
+def _parse_cidr(text: str) -> Cidr:
+    address, slash, length_text = text.partition("/")
+    plain = _plain_ipv4(address)
+    length = _IPV4_LENGTHS.get(length_text) if slash else IPV4_BITS
+    if plain is not None and length is not None and not plain & (_IPV4_LAST >> length):
+        return Cidr(4, plain, length)
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError as error:
+        raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
+    if "%" in text:
+        raise InvalidCidr(f"{text!r} names a zone: remove the % and what follows it")
+    network = interface.network
+    if interface.ip != network.network_address:
+        raise InvalidCidr(f"{text!r} lies off its grid: the /{network.prefixlen} around it is {network}")
+    return Cidr(network.version, int(network.network_address), network.prefixlen)
 
 
 def _check_text(text: object) -> None:

@@ -213,6 +213,7 @@ class WarmPolicy(Protocol):
     def calm(self, view: PoolView, settings: Settings) -> Calm:
         """The range of assigned counts in which the three methods above do nothing, as long as ENIs and CIDRs don't change.
 
+        It may depend on the ENIs and on how many CIDRs of each kind they have, not on sandboxes and cooldowns: a node remembers the range.
         A `blocked` `Grow` counts as doing nothing. The range may be too narrow, but never too wide: a node skips its pool checks within it.
         """
         ...
@@ -223,18 +224,18 @@ class WarmPolicy(Protocol):
 
 def target_state(view: PoolView, settings: Settings) -> TargetState | None:
     """Compare the pool with the IP targets; None if neither is set (ipamd: datastoreTargetState)."""
-    if not settings.ip_targets_defined:
-        return None
-    stats = view.stats
-    short = max(0, settings.warm_ip_target - view.available_count, settings.minimum_ip_target - stats.total_count)
-    over = max(0, min(view.available_count - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target))
-    if view.unit == 1 or _counts_addresses_as_prefixes(view):
-        return TargetState(short, over)
-    needed = max(
-        ceil_div(view.out_of_use_count + settings.warm_ip_target, view.unit),
-        ceil_div(settings.minimum_ip_target, view.unit),
-    )
-    return TargetState(ceil_div(short, view.unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed)))
+    return TargetState(*_short_and_over(view, settings)) if settings.ip_targets_defined else None
+
+
+def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
+    """The two counts of `TargetState`, if an IP target is set."""
+    stats, unit, used = view.stats, view.unit, view.out_of_use_count
+    above = min(stats.total_count - used - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target)
+    short, over = max(0, -above), max(0, above)
+    if unit == 1 or _counts_addresses_as_prefixes(view):
+        return short, over
+    needed = max(ceil_div(used + settings.warm_ip_target, unit), ceil_div(settings.minimum_ip_target, unit))
+    return ceil_div(short, unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed))
 
 
 def too_low(view: PoolView, settings: Settings) -> str | None:
@@ -242,9 +243,9 @@ def too_low(view: PoolView, settings: Settings) -> str | None:
     stats = view.stats
     if view.mode is AddressMode.IPV6 or stats.total_count >= view.max_pods:
         return None
-    targets = target_state(view, settings)
-    if targets is not None:
-        return _shortage(view, settings, targets.short) if targets.short else None
+    if settings.ip_targets_defined:
+        short, _ = _short_and_over(view, settings)
+        return _shortage(view, settings, short) if short else None
     name, target, unit = _warm_target(view, settings)
     if view.available_count < target * unit:
         return f"available {view.available_count} < {name} {target} × {unit} addresses"
@@ -258,9 +259,9 @@ def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
     if view.mode is AddressMode.IPV6:
         return None
     stats = view.stats
-    targets = target_state(view, settings)
-    if targets is not None:
-        return (targets.over, _surplus(view, settings, targets.over)) if targets.over else None
+    if settings.ip_targets_defined:
+        _, over = _short_and_over(view, settings)
+        return (over, _surplus(view, settings, over)) if over else None
     over = stats.free_prefix_count - settings.warm_prefix_target
     if view.mode is AddressMode.PREFIX and over > 0:
         return over, f"free prefixes {stats.free_prefix_count} > WARM_PREFIX_TARGET {settings.warm_prefix_target}: {over} over"
@@ -436,9 +437,8 @@ def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
 
 def _wanted_slots(view: PoolView, settings: Settings) -> int:
     """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
-    targets = target_state(view, settings)
-    if targets is not None:
-        return targets.short
+    if settings.ip_targets_defined:
+        return _short_and_over(view, settings)[0]
     if view.mode is AddressMode.PREFIX:
         return max(1, settings.warm_prefix_target - view.stats.free_prefix_count)
     return view.slots_per_eni

@@ -111,7 +111,7 @@ def test_the_report_has_levels_waits_calls_subnets_and_events(cli, scenario):
     table = {line.partition("  ")[0]: line.split() for line in lines}
     assert table["addresses"][1:3] == [f"{summary.addresses_peak:,}", f"{summary.addresses_mean:,.1f}"]
     assert "prefixes" not in table
-    for head in ("pods wait ", "EC2 calls ", "subnet "):
+    for head in ("wait for ", "EC2 calls ", "subnet "):
         assert any(line.startswith(head) for line in lines), head
     assert "Worth reading" in lines
     assert all(len(line) <= 80 for line in lines)
@@ -153,6 +153,12 @@ def test_the_docs_show_what_the_command_prints(cli):
     shown = page.partition("```text\n")[2].partition("```\n")[0]
     out = cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out
     assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
+
+
+def test_a_scenario_can_come_from_stdin(cli, scenario):
+    told = cli("simulate", "-", "--json", stdin=Path(scenario).read_text(encoding="utf-8")).document
+    read = cli("simulate", scenario, "--json").document
+    assert {**told, "scenario": None} == {**read, "scenario": None}
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------

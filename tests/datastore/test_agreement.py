@@ -203,6 +203,10 @@ class DatastoreAgreement(RuleBasedStateMachine):
         now_ns = self.now_ns if wrong_time is None else wrong_time
         self.both("stats", now_ns)
         self.both("cooling_count", now_ns)
+        if wrong_time is None:
+            stats = self.store.stats(now_ns)
+            assert (self.store.total_count, self.store.prefix_count) == (stats.total_count, stats.prefix_count)
+            assert self.store.pool_and_eni_stats(now_ns) == (stats, self.store.eni_stats(now_ns))
 
     @rule(eni_id=eni_ids, wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))
     def removable_cidrs(self, eni_id, wrong_time):
@@ -220,6 +224,9 @@ class DatastoreAgreement(RuleBasedStateMachine):
             self.both("cooling_until", address)
         for eni_id in ENI_IDS:
             self.both("cidrs", eni_id)
+            if eni_id in self.naive.enis:
+                elsewhere = tuple(str(network) for network, holder in self.naive.networks.items() if holder != eni_id)
+                assert self.store.missing_cidrs(eni_id, map(str, self.naive.networks)) == elsewhere
             assert (eni_id in self.store) == (eni_id in self.naive.enis)
         by_device = sorted(self.naive.enis.values(), key=lambda eni: eni["device_number"])
         assert self.store.eni_ids == tuple(eni["eni_id"] for eni in by_device)

@@ -29,6 +29,11 @@ BREAKAGES = {
     "a CIDR in another ENI's group": (4, lambda store: setattr(store._attached.enis["eni-1"], "device_number", 2)),
     "a block of no ENI": (4, lambda store: store._attached.eni_of_block.update({5: None})),
     "a closed block of an ENI in reach": (4, lambda store: store._pool.close_block(0x0A000010)),
+    "a wrong number of prefixes": (6, lambda store: setattr(store._attached.enis["eni-1"], "prefix_count", 2)),
+    "an old text": (6, lambda store: setattr(store._attached.enis["eni-1"], "_texts", ())),
+    "a trunk that nobody has": (6, lambda store: setattr(store._attached, "has_trunk", True)),
+    "ids of ENIs that are gone": (6, lambda store: setattr(store._attached, "eni_ids", ("eni-0", "eni-1", "eni-2"))),
+    "another order of ENIs": (6, lambda store: setattr(store._attached, "_in_order", store._attached._in_order[::-1])),
     "an open block of an excluded ENI": (4, lambda store: setattr(store._attached.enis["eni-1"], "excluded", True)),
 }
 

@@ -16,6 +16,8 @@ CALLS = {
     "unassign": lambda store: store.unassign(key("web"), 1),
     "stats": lambda store: store.stats(1),
     "eni_ids": lambda store: store.eni_ids,
+    "total_count": lambda store: store.total_count,
+    "shape": lambda store: store.shape,
 }
 
 

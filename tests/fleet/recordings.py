@@ -1,5 +1,6 @@
 """Recorders and results made by hand, so that all their figures are known."""
 
+from vpcipam.ec2.api import SubnetLevels
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample, SubnetSample
 
@@ -17,6 +18,17 @@ def subnet(taken=10, free=200, *, reserved=0, largest_free=None, free_prefixes=5
     return SubnetSample(taken, free, reserved, free if largest_free is None else largest_free, free_prefixes, stranded)
 
 
+def levels(sample):
+    """Return the levels of a subnet that a sample shows."""
+    return SubnetLevels(sample.taken, sample.free, sample.reserved, sample.free_prefixes, sample.stranded)
+
+
+def look(recorder, time_ns, subnets):
+    """Record how full the subnets are."""
+    for name, sample in subnets.items():
+        recorder.subnet_peaks.record(time_ns, name, levels(sample))
+
+
 def recorded(*rows, size=256, prefix_subnets=None, step_ns=MINUTE):
     """Make a recorder of one subnet `a`. A row has the figures of the fleet, the subnet, the calls and the throttled calls at one step.
 
@@ -29,12 +41,13 @@ def recorded(*rows, size=256, prefix_subnets=None, step_ns=MINUTE):
         calls = {name: calls.get(name, 0) + new_calls.get(name, 0) for name in {*calls, *new_calls}}
         throttled = {name: throttled.get(name, 0) + new_throttled.get(name, 0) for name in {*throttled, *new_throttled}}
         recorder.sample(fleet(place * step_ns, **figures), {"a": a_subnet}, calls, throttled)
+        look(recorder, place * step_ns, {"a": a_subnet})
     return recorder
 
 
 def result_of(recorder, duration_ns, pods=0):
     """Return the result as scenario `web`, seed 1."""
-    return recorder.result("web", 1, duration_ns, pods)
+    return recorder.result("web", 1, duration_ns, pod_count=pods, measured_count=pods)
 
 
 def long_run(*, step_ns=MINUTE, count=1500, size=256):
@@ -61,9 +74,9 @@ def long_run(*, step_ns=MINUTE, count=1500, size=256):
         ))  # fmt: skip
     recorder = recorded(*rows, size=size, step_ns=step_ns)
     recorder.addresses(5 * S, 95)
-    recorder.to_start_ns += [3 * S, 40 * S]
-    recorder.for_address_ns += [3 * S, 40 * S]
+    recorder.to_start.ended_ns += [3 * S, 40 * S]
+    recorder.for_address.ended_ns += [3 * S, 40 * S]
     slash_28_count = size // 16
     for place in range(0, count, max(1, count // 20)):
         recorder.strip(place * step_ns, "a", bytes((place + number) % 17 for number in range(slash_28_count)))
-    return recorder.result("web", 1, (count - 1) * step_ns, 1000)
+    return result_of(recorder, (count - 1) * step_ns, 1000)

@@ -1,7 +1,7 @@
 """EC2 and the recorder at the start of a scenario."""
 
 import pytest
-from recordings import MINUTE, fleet, result_of, subnet
+from recordings import MINUTE, fleet, look, result_of, subnet
 
 from vpcipam.address import Cidr, parse_address
 from vpcipam.fleet.ec2_samples import sample_subnets
@@ -113,7 +113,9 @@ CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": True}
 )
 def test_a_missing_28_is_an_event_only_for_subnets_that_nodes_take_prefixes_from(changes, told):
     recorder = make_recorder(scenario(**{f"group__workers__{key}": value for key, value in changes.items()}))
-    recorder.sample(fleet(0), dict.fromkeys(("a", "b"), subnet(free_prefixes=0)), {}, {})
+    full = dict.fromkeys(("a", "b"), subnet(free_prefixes=0))
+    recorder.sample(fleet(0), full, {}, {})
+    look(recorder, 0, full)
     result = result_of(recorder, MINUTE)
     assert {event.subject for event in result.events} == told
     assert result.subnet_sizes == {"a": 64, "b": 256}

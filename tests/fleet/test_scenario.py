@@ -14,6 +14,7 @@ from vpcipam.ec2.api import METADATA_ACTION
 from vpcipam.ec2.latency import TYPICAL_LATENCIES
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import ScenarioError
+from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec, node_name
 from vpcipam.fleet.toml.table import _RIVALS
 from vpcipam.fleet.toml.workload_reader import LIFETIMES as READ_LIFETIMES
@@ -327,6 +328,40 @@ def test_workloads_are_read(text, workload, folder):
 def test_several_workloads_are_combined():
     scenario = read(workload=f'{WORKLOAD}\n[[workload]]\nkind = "deployment"\nname = "api"\nreplicas = 1')
     assert scenario.workload == CombinedWorkload((Deployment("web", 4, max_surge=1, max_unavailable=1), Deployment("api", 1, max_surge=1)))
+
+
+SMALL = """
+duration = "1 min"
+name = "small"
+subnet = [{name = "a", cidr = "10.0.0.0/24"}]
+group = [{name = "workers", instance_type = "m5.large", count = 1}]
+workload = [{kind = "deployment", name = "web", replicas = 2}]
+"""
+
+
+def test_a_scenario_is_loaded_from_a_path_or_an_open_file(tmp_path):
+    path = tmp_path / "web.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    with path.open(encoding="utf-8") as file:
+        assert Scenario.load(file) == Scenario.load(path) == Scenario.load(str(path))
+    assert simulate(path) == simulate(Scenario.load(path))
+
+
+@pytest.mark.parametrize("source", [None, 3, b"x.toml", {}, [], Scenario])
+def test_what_is_no_path_is_refused_by_its_type(source):
+    with pytest.raises(ScenarioError, match=f"from a path or an open file, not from {type(source).__name__}"):
+        Scenario.load(source)
+    with pytest.raises(ScenarioError, match="from a path or an open file, not from"):
+        simulate(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"", "TOML is a text, not bytes"), (Path("a"), "TOML is a text"), ("a.toml", "Scenario.load reads a file")],
+)
+def test_what_is_no_toml_text_is_refused_with_a_hint(text, message):
+    with pytest.raises(ScenarioError, match=message):
+        Scenario.from_toml(text)
 
 
 def test_a_scenario_without_a_name_has_that_of_its_file(tmp_path):

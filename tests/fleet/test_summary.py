@@ -7,10 +7,11 @@ import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
-from recordings import MINUTE, S, recorded, result_of, subnet
+from recordings import MINUTE, S, levels, recorded, result_of, subnet
 
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample
+from vpcipam.fleet.subnet_peaks import SubnetPeaks
 from vpcipam.fleet.summary import CallSummary, SubnetSummary, Waits, mean, rounded, worst_minute
 
 late = st.lists(st.integers(1, 50), max_size=30)
@@ -19,16 +20,19 @@ late = st.lists(st.integers(1, 50), max_size=30)
 # --- waits ---------------------------------------------------------------------------------------------------------------
 
 
-@given(late, st.integers(0, 200))
-@example([7], 99)
-@example([7], 98)
-@example([], 0)
-@example(list(range(1, 101)), 0)
-def test_percentiles_are_by_nearest_rank_over_all_pods(waits, at_once):
-    everyone = sorted([0] * at_once + waits)
-    found = Waits.of(len(everyone), waits)
-    assert (found.count, found.late_count) == (len(everyone), len(waits))
-    assert found.max_ns == max(everyone, default=0)
+@given(late, st.integers(0, 200), st.integers(0, 5))
+@example([7], 99, 0)
+@example([7], 98, 0)
+@example([], 0, 0)
+@example([], 99, 1)
+@example([], 98, 2)
+@example([], 0, 1)
+@example(list(range(1, 101)), 0, 0)
+def test_percentiles_are_by_nearest_rank_over_all_pods_and_an_unended_wait_is_the_longest(waits, at_once, unended_count):
+    everyone = [*sorted([0] * at_once + waits), *[None] * unended_count]
+    found = Waits.of(len(everyone), waits, unended_count)
+    assert (found.count, found.late_count, found.unended_count) == (len(everyone), len(waits) + unended_count, unended_count)
+    assert found.max_ns == max(waits, default=0)
     for per_cent, answer in ((50, found.p50_ns), (90, found.p90_ns), (99, found.p99_ns)):
         rank = math.ceil(Fraction(per_cent * len(everyone), 100))
         assert answer == (everyone[rank - 1] if rank else 0)
@@ -38,7 +42,7 @@ def test_one_late_pod_in_a_hundred_is_beyond_the_99th_percentile_and_two_are_not
     assert Waits.of(100, [9]).p99_ns == 0
     assert Waits.of(100, [9, 8]).p99_ns == 8
     assert Waits.of(100, [9, 8]).max_ns == 9
-    assert Waits.of(1, [5]) == Waits(1, 1, 5, 5, 5, 5)
+    assert Waits.of(1, [5]) == Waits(count=1, late_count=1, p50_ns=5, p90_ns=5, p99_ns=5, max_ns=5)
 
 
 # --- levels --------------------------------------------------------------------------------------------------------------
@@ -114,27 +118,39 @@ def test_rates_of_calls_don_t_depend_on_when_the_run_began(start, counts):
 # --- subnets -------------------------------------------------------------------------------------------------------------
 
 
+def peaks_of(*samples):
+    """Find the extremes of a subnet that looks like `samples` at 0, 1, 2 … ns."""
+    peaks = SubnetPeaks()
+    for time_ns, sample in enumerate(samples):
+        peaks.record(time_ns, "a", levels(sample))
+    return peaks
+
+
 def test_a_subnet_is_summed_up_by_its_worst_moments_the_first_if_several_are_equal():
-    samples = [
+    peaks = peaks_of(
         subnet(10, 90, free_prefixes=5, stranded=0),
         subnet(60, 40, free_prefixes=0, stranded=30, reserved=20),
         subnet(55, 40, free_prefixes=0, stranded=30, reserved=5),
-    ]
-    assert SubnetSummary.of(128, [0, 1, 2], samples) == SubnetSummary(
+    )
+    assert peaks.summary("a", 128) == SubnetSummary(
         size=128,
         taken_peak=60,
+        taken_peak_ns=1,
         free_least=40,
         free_least_ns=1,
         free_prefixes_least=0,
         free_prefixes_least_ns=1,
+        untaken_at_fewest_prefixes=60,
         stranded_peak=30,
         stranded_peak_ns=1,
         stranded_per_cent=50,
     )
+    peaks.restart(9)
+    assert (peaks.summary("a", 128).taken_peak, peaks.summary("a", 128).taken_peak_ns, peaks.taken_peak) == (55, 9, 55)
 
 
 def test_a_full_subnet_strands_no_addresses():
-    full = SubnetSummary.of(16, [0], [subnet(11, 0, free_prefixes=0)])
+    full = peaks_of(subnet(11, 0, free_prefixes=0)).summary("a", 16)
     assert (full.free_least, full.stranded_peak, full.stranded_per_cent) == (0, 0, 0)
 
 
@@ -150,12 +166,12 @@ def test_a_run_has_a_summary():
     recorder.addresses(7, 25)
     recorder.addresses(8, 25)
     recorder.addresses(9, 24)
-    recorder.for_node_ns += [4]
-    recorder.for_address_ns += [5, 6]
-    recorder.to_start_ns += [9, 6]
+    recorder.for_node.ended_ns += [4]
+    recorder.for_address.ended_ns += [5, 6]
+    recorder.to_start.ended_ns += [9, 6]
     summary = result_of(recorder, 2 * MINUTE, 15).summary
     assert (summary.pods, summary.pods_running, summary.pods_waiting) == (15, 5, 1)
-    assert (summary.pods_pending, summary.pods_done, summary.pods_refused) == (2, 3, 4)
+    assert (summary.pods_pending, summary.pods_done, summary.pods_refused, summary.pods_unserved) == (2, 3, 4, 7)
     assert (summary.nodes_peak, summary.nodes_mean) == (3, 2.0)
     assert (summary.addresses_peak, summary.addresses_peak_ns, summary.addresses_mean) == (25, 7, 15.0)
     assert (summary.addresses_warm_peak, summary.addresses_warm_mean) == (9, 4.5)
@@ -173,8 +189,9 @@ def test_a_run_has_a_summary():
 
 def test_the_subnets_peak_is_of_all_subnets_at_one_instant():
     recorder = Recorder({"a": 256, "b": 256})
-    for time_ns, a, b in ((0, 9, 1), (1, 1, 8)):
-        recorder.sample(FleetSample(time_ns, *[0] * 12), {"a": subnet(a), "b": subnet(b)}, {}, {})
+    recorder.sample(FleetSample(0, *[0] * 12), {"a": subnet(), "b": subnet()}, {}, {})
+    for time_ns, name, taken in ((0, "a", 9), (0, "b", 1), (1, "a", 1), (1, "b", 8)):
+        recorder.subnet_peaks.record(time_ns, name, levels(subnet(taken)))
     assert result_of(recorder, 1).summary.subnet_addresses_peak == 10
 
 

@@ -18,21 +18,32 @@ DURATION_S, SAMPLE_S, RETRY_S, COOLDOWN_S = 40, 10, 3, 7
 # --- percentiles -----------------------------------------------------------------------------------------------------------------
 
 
-def waits_by_definition(everyone):
-    """A percentile is the shortest time within which at least that share of all pods was served."""
+def waits_by_definition(everyone, waiting_ns=0):
+    """A percentile is the shortest time within which at least that share of all pods was served; a wait of None did not end."""
+    ended = [wait for wait in everyone if wait is not None]
 
     def percentile(per_cent):
-        shares = ((wait, 100 * sum(each <= wait for each in everyone)) for wait in sorted(everyone))
-        return next((wait for wait, share in shares if share >= per_cent * len(everyone)), 0)
+        shares = ((wait, 100 * sum(each <= wait for each in ended)) for wait in sorted(ended))
+        return next((wait for wait, share in shares if share >= per_cent * len(everyone)), None if everyone else 0)
 
-    late = sum(wait > 0 for wait in everyone)
-    return Waits(len(everyone), late, percentile(50), percentile(90), percentile(99), max(everyone, default=0))
+    return Waits(
+        count=len(everyone),
+        late_count=sum(wait != 0 for wait in everyone),
+        unended_count=everyone.count(None),
+        p50_ns=percentile(50),
+        p90_ns=percentile(90),
+        p99_ns=percentile(99),
+        max_ns=max(ended, default=0),
+        waiting_ns=waiting_ns,
+    )
 
 
 @pytest.mark.parametrize("count", range(5))
 def test_the_percentiles_of_few_pods_are_as_defined(count):
-    for everyone in itertools.product(range(4), repeat=count):
-        assert Waits.of(count, [wait for wait in everyone if wait]) == Waits.of(count, everyone) == waits_by_definition(everyone)
+    for everyone in map(list, itertools.product([0, 1, 2, 3, None], repeat=count)):
+        ended, unended_count = [wait for wait in everyone if wait is not None], everyone.count(None)
+        late = [wait for wait in ended if wait]
+        assert Waits.of(count, late, unended_count) == Waits.of(count, ended, unended_count) == waits_by_definition(everyone)
 
 
 # --- whole runs ------------------------------------------------------------------------------------------------------------------
@@ -117,16 +128,18 @@ class OneNode:
         }
 
     def waits(self):
-        """For a node, for an address and from creation to the address, in nanoseconds; a pod that never got there waited to its end."""
-        for_node, for_address, to_start = [], [], []
-        for pod in self.pods:
-            end = DURATION_S if pod.deleted is None else min(pod.deleted, DURATION_S)
-            seat = end if pod.seat is None else pod.seat
-            served = end if pod.served is None else pod.served
-            for_node.append((seat - pod.created) * S)
-            for_address.append((served - seat) * S)
-            to_start.append((served - pod.created) * S)
-        return [waits_by_definition(each) for each in (for_node, for_address, to_start)]
+        """For a node, for an address (of the pods with a node) and from creation to the address, in nanoseconds."""
+        kinds = (
+            [(pod, pod.created, pod.seat) for pod in self.pods],
+            [(pod, pod.seat, pod.served) for pod in self.pods if pod.seat is not None],
+            [(pod, pod.created, pod.served) for pod in self.pods],
+        )
+        found = []
+        for kind in kinds:
+            everyone = [None if end is None else (end - begin) * S for _, begin, end in kind]
+            still = [(DURATION_S - begin) * S for pod, begin, end in kind if end is None and not pod.gone]
+            found.append(waits_by_definition(everyone, max(still, default=0)))
+        return found
 
 
 LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 5, 35, None)]

@@ -64,7 +64,7 @@ def test_a_trunk_goes_with_its_node():
     fleet = Fleet(scenario)
     (member,) = fleet.members
     assert fleet.ec2.subnet_space(fleet.subnet_ids["a"]).taken == 11
-    assert fleet._terminate(member, 0)
+    assert fleet._autoscaler.terminate(member, 0)
     assert fleet.ec2.subnet_space(fleet.subnet_ids["a"]).taken == 0
     assert fleet._trunks.attach(member, 0)
     assert fleet.ec2.subnet_space(fleet.subnet_ids["a"]).taken == 0

@@ -215,7 +215,7 @@ def test_an_infinite_lifetime_is_cut_off():
             del chance
             return math.inf
 
-    assert CronJob("c", 3600.0, 1, Endless()).pods(0, HOUR) == (PodRun("c-0", 0, MAX_NS),)
+    assert CronJob("c", 3600.0, 1, Endless()).pods(0, HOUR) == (PodRun("c-0", 1, MAX_NS + 1, runs_fully=True),)
 
 
 def test_the_latest_deletion_is_accepted():

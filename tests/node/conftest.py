@@ -111,6 +111,7 @@ class World:
         """Give the node's cards other variables, which ipamd itself reads only at its start."""
         for card in self.node._loop.cards:
             card.settings, card.last_calm = self.settings.with_variables(variables), None
+            card.calm_ranges.clear()
 
     def assign(self, *names, network_card=0):
         return [self.node.assign(key(name), self.now_ns, PodRef("default", name), network_card=network_card) for name in names]

@@ -3,7 +3,7 @@
 import pytest
 
 from vpcipam.errors import PoolExhausted
-from vpcipam.warmpool import ALWAYS_CALM
+from vpcipam.warmpool import ALWAYS_CALM, calm
 
 S = 1_000_000_000
 ROLE = "kubernetes.io/role/cni"
@@ -329,3 +329,20 @@ def test_no_tick_changes_the_pool_while_the_assigned_count_is_calm(world):
 def test_an_ipv6_node_is_calm_with_any_assigned_count(world):
     here = world("m5.large", {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}, ipv6=True)
     assert here.node.calm(0) == ALWAYS_CALM
+
+
+@pytest.mark.parametrize("variables", [{}, {"WARM_IP_TARGET": "2"}, {"ENABLE_PREFIX_DELEGATION": "true", "WARM_IP_TARGET": "28"}], ids=str)
+def test_the_calm_range_is_that_of_the_present_pool_even_if_its_shape_comes_again(world, variables):
+    here = world("t3.medium", variables)
+    shapes, pods = [], []
+    for count in (1, 9, 3, 9, 1):
+        while len(pods) != count:
+            if len(pods) < count:
+                pods.append(f"p{len(shapes)}")
+                here.assign(pods[-1])
+            else:
+                here.unassign(pods.pop())
+            here.settle()
+            shapes.append(here.node.datastores[0].shape)
+            assert here.node.calm(here.now_ns) == calm(here.node.view(here.now_ns), here.settings)
+    assert 1 < len(set(shapes)) < len(shapes)

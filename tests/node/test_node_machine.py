@@ -17,7 +17,7 @@ from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.testing.strategies import TWO_CARDS_TYPE, instance_types
 from vpcipam.testing.strategies import variables as some_variables
-from vpcipam.warmpool import free_eni, grow, shrink
+from vpcipam.warmpool import calm, free_eni, grow, shrink
 
 S = 1_000_000_000
 REFUSABLE = (
@@ -258,6 +258,13 @@ class NodeMachine(RuleBasedStateMachine):
             assert stats.prefix_count == sum(cidr.endswith("/28") for _, cidr in cidrs)
             used = {each.cidr for _, each in datastore.assignments()}
             assert stats.free_prefix_count == sum(cidr.endswith("/28") and cidr not in used for _, cidr in cidrs)
+
+    @invariant()
+    def the_calm_range_is_that_of_the_view(self):
+        if hasattr(self, "node"):
+            for card in self.node._loop.cards:
+                remembered = self.node._loop._calm_and_view(card, self.now_ns)[0]
+                assert remembered == calm(self.node.view(self.now_ns, card.index), card.settings)
 
     @invariant()
     def no_eni_has_more_cidrs_than_slots(self):

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vpcipam.action import Action, ActionKind
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.events import CidrAdded
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import InstanceLimits
+from vpcipam.node.pace import Pace
 
 S = 1_000_000_000
 CREATE_AND_ATTACH_S = 1 + 3 + 1 + 4 + 1 + 1  # at the end, the subnet's tags
@@ -306,3 +308,19 @@ def test_stats_do_not_wait_for_a_thread_in_the_control_loop(slow):
         assert holding.result(30)
         assert threads.submit(slow.node.stats, end_ns).result(30).total_count > 3
     assert [action.kind.value for action in slow.node.tick(end_ns)] == ["create-eni"]
+
+
+@given(
+    anchor_ns=st.integers(0, 30).map(lambda each: each * S),
+    actions=st.lists(st.tuples(st.sampled_from(ActionKind), st.integers(0, 60 * S)), max_size=2),
+    cleanup_ns=st.none() | st.integers(0, 100 * S),
+    after_ns=st.integers(0, 100 * S),
+)
+def test_the_next_comparison_and_clean_up_are_at_the_first_ticks_at_which_they_are_due(anchor_ns, actions, cleanup_ns, after_ns):
+    pace = Pace(anchor_ns=anchor_ns, cleanup_ns=cleanup_ns)
+    pace.note(Action(at_ns, kind, 0, None, (), "") for kind, at_ns in actions)
+    ticks = [anchor_ns + number * 5 * S for number in range(1, 60)]
+    later = [tick_ns for tick_ns in ticks if tick_ns > after_ns]
+    assert pace.next_tick(after_ns) == later[0]
+    assert pace.next_reconcile(after_ns) == next(tick_ns for tick_ns in later if pace.reconcile_due(tick_ns))
+    assert pace.next_cleanup(after_ns) == next((tick_ns for tick_ns in later if pace.cleanup_due(tick_ns)), None)

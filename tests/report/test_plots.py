@@ -14,7 +14,7 @@ import matplotlib as mpl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from recordings import MINUTE, S, long_run, recorded, result_of, subnet
+from recordings import MINUTE, S, long_run, look, recorded, result_of, subnet
 
 import vpcipam
 from vpcipam.errors import InvalidArgument, MissingExtra
@@ -206,7 +206,9 @@ def test_the_subnets_with_the_most_stranded_addresses_are_drawn(words, tmp_path)
     names = [f"s{number}" for number in range(6)]
     recorder = Recorder(dict.fromkeys(names, 256))
     for time_ns in (0, MINUTE):
-        recorder.sample(FleetSample(time_ns, *[0] * 12), {name: subnet(stranded=number) for number, name in enumerate(names)}, {}, {})
+        subnets = {name: subnet(stranded=number) for number, name in enumerate(names)}
+        recorder.sample(FleetSample(time_ns, *[0] * 12), subnets, {}, {})
+        look(recorder, time_ns, subnets)
         for name in names:
             recorder.strip(time_ns, name, bytes(16))
     found = words(plot_result, result_of(recorder, MINUTE), folder=tmp_path)
@@ -226,14 +228,14 @@ def test_a_comparison_names_each_run_and_its_figures(run, words, tmp_path):
     quiet = result_of(recorded(({"addresses_attached": 12},), ({},)), MINUTE)
     found = words(plot_comparison, {"busy": run, "quiet": quiet}, folder=tmp_path)
     assert {"busy", "quiet", "pod addresses, mean", "99 % start within", "web, 1 d; web, 1 min"} <= {*found}
-    assert {" 90", " 12", " 0.2 %", " 0.0 %", " 0 s"} <= {*found}
+    assert {" 90", " 12", " 4", " 0", " 0 s"} <= {*found}
     assert {" 40 s"} <= {*words(plot_comparison, {"a": waited(), "b": quiet}, folder=tmp_path)}
 
 
 def waited():
     """A run in which the only pod waits for 40 s."""
     recorder = recorded(({},), ({},))
-    recorder.to_start_ns.append(40 * S)
+    recorder.to_start.ended_ns.append(40 * S)
     return result_of(recorder, MINUTE, 1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vpcipam.cli.command import FILE, Output
+from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.toml.table import parse_toml
@@ -52,7 +53,10 @@ def _read_scenario(file: str, seed: int | None, trace: str | None, changes: dict
         if any(f"{path}.".startswith("workload.") and not path.startswith("workload.trace.") for path in changes):
             raise ScenarioError("--trace replaces the workload, so --set can only change keys of workload.trace; leave out one of the two")
         changes = {"workload": [{"kind": "trace", "name": "trace", "file": str(Path(trace).resolve())}], **changes}
-    return Scenario.load(file, changes)
+    if file != STDIN:
+        return Scenario.load(file, changes)
+    with open_text(file) as stdin:
+        return Scenario.load(stdin, changes)
 
 
 def parse_change(text: str) -> tuple[str, object]:

@@ -1,15 +1,18 @@
 """The results of searches for people."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted, span
 from vpcipam.fleet.sweep import SweepResult
-from vpcipam.fleet.tune import TuneResult
+from vpcipam.fleet.tune import Candidate, TuneResult
+from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Cell, Page
 
 _WAIT = "99 % wait"
+_UNSERVED = "unserved"
 _FIGURES = {
     "addresses": "addresses_peak",
     "mean": "addresses_mean",
@@ -33,12 +36,21 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
             rows.append([*row, trial.error or ""])
             continue
         figures = [f"{getattr(trial.summary, each):,}" for each in _FIGURES.values()]
-        rows.append([*row, *figures, f"{sum(trial.summary.calls.values()):,}", span(trial.summary.to_start.p99_ns)])
-    numbers = [*_FIGURES, "calls", _WAIT]
+        rows.append(
+            [
+                *row,
+                *figures,
+                f"{sum(trial.summary.calls.values()):,}",
+                wait_text(trial.summary.to_start.p99_ns),
+                f"{trial.summary.pods_unserved:,}",
+            ]
+        )
+    numbers = [*_FIGURES, "calls", _WAIT, _UNSERVED]
     page.table([*heads, *numbers], rows, numbers=numbers, fold=heads)
     page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")
     page.line("in subnets: the most taken, with primary IPs and other users", "dim")
     page.line("calls: to EC2 in all; worst min: the most in a minute", "dim")
+    page.line("unserved: pods that never had an address; their waits count as longer than all others", "dim")
 
 
 def _as_toml(value: object) -> str:
@@ -47,35 +59,67 @@ def _as_toml(value: object) -> str:
 
 
 def show_tune(page: "Page", name: str, result: TuneResult) -> None:
-    """Write the best combination, the command that sets it, and the candidates."""
+    """Write the best combination, the commands that set it, and the candidates beside the present settings."""
     spec = result.spec
     bounds = [
         *([f"99 % of pods wait {span(spec.p99_wait_ns)} or less"] if spec.p99_wait_ns is not None else []),
         *([f"{spec.calls_per_minute:,g} calls a minute or fewer"] if spec.calls_per_minute is not None else []),
     ]
     page.line(f"{name} · least {spec.goal}, where {' and '.join(bounds) or 'nothing is bounded'}", "bold")
-    page.line(f"{len(result.candidates)} of {result.count} combinations, each with {counted(len(spec.seeds), 'seed')}")
+    page.line(
+        f"{len(result.candidates)} of {result.count} combinations and the present settings, each with {counted(len(spec.seeds), 'seed')}"
+    )
     page.line()
-    if result.best is not None:
-        page.line(result.best.kubectl, whole=True)
+    if result.best is not None and result.baseline is not None:
+        _best(page, result.best, result.baseline, spec.goal)
         page.line()
-    names = list(spec.settings)
-    cost = spec.goal.partition("-")[0]
-    shown = [each for each in result.candidates if each.on_front or each.fits][:_MOST_ROWS] or result.candidates[:_MOST_ROWS]
-    rows = [
-        (
-            *(each.settings[name] for name in names),
-            f"{each.cost:,}",
-            span(each.p99_wait_ns),
-            f"{each.calls_per_minute:,}",
-            "yes" if each.fits else "",
-            "*" if each.on_front else "",
-        )
-        for each in shown
-    ]
-    page.table([*names, cost, _WAIT, "calls/min", "fits", "front"], rows, numbers=[cost, _WAIT, "calls/min"], fold=names)
-    page.line("front: every cheaper combination makes pods wait longer. Each figure is that of the worst seed.", "dim")
+    _candidates(page, result)
     if spec.p99_wait_ns is None:
         page.line("The table [tune] has no p99_wait, so the best combination can make pods wait.")
     for settings, error in result.failures:
-        page.line(f"could not be run: {', '.join(f'{key}={value}' for key, value in settings.items())}: {error}")
+        page.line(f"could not be run: {_assignments(settings)}: {error}")
+
+
+def _best(page: "Page", best: Candidate, now: Candidate, goal: str) -> None:
+    """Write what to set, what that saves, and how far it was confirmed."""
+    saved = f", {100 * best.saves / now.cost:.0f} % less" if now.cost and best.saves > 0 else ""
+    page.line(f"best: {_assignments(best.settings)}: {best.cost:,} {goal} instead of {now.cost:,}{saved}", "bold green")
+    if best.confirmation is not None:
+        seeds, costs, waits = best.confirmation.seeds, best.confirmation.cost, best.confirmation.p99_wait_ns
+        page.line(
+            f"confirmed with seeds {', '.join(map(str, seeds))}: {costs[0]:,} to {costs[1]:,} {goal}, "
+            f"99 % wait {wait_text(waits[0])} to {wait_text(waits[1])}"
+        )
+    for note in best.notes:
+        page.line(note, "yellow")
+    page.line()
+    for way, text in (("kubectl", best.kubectl), ("Helm values", best.helm), ("EKS add-on", best.addon)):
+        page.line(f"{way}:", "dim")
+        page.line(text, whole=True)
+
+
+def _candidates(page: "Page", result: TuneResult) -> None:
+    """Write the present settings, then what fits or is on the front, then the reasons of those that don't fit."""
+    names, cost = list(result.spec.settings), result.spec.goal.partition("-")[0]
+    chosen = [each for each in result.candidates if each.on_front or each.fits] or [*result.candidates]
+    shown = chosen[:_MOST_ROWS]
+    rows: list[list[Cell]] = []
+    marks: dict[str, str] = {}
+    for each in ([result.baseline] if result.baseline is not None else []) + shown:
+        values = [each.settings.get(name, "now") for name in names]
+        why = "" if each is result.baseline else ",".join(marks.setdefault(text, str(len(marks) + 1)) for text in each.objections)
+        figures = [f"{each.cost:,}", f"{each.saves:,}", wait_text(each.p99_wait_ns), f"{each.unserved:,}", f"{each.calls_per_minute:,}"]
+        fits = "" if each is result.baseline else "yes" if each.fits else f"no: {why}"
+        rows.append([*values, *figures, fits, "*" if each.on_front else ""])
+    numbers = [cost, "saves", _WAIT, _UNSERVED, "calls/min"]
+    page.table([*names, *numbers, "fits", "front"], rows, numbers=numbers, fold=names)
+    for text, mark in marks.items():
+        page.line(f"{mark}: {text}", "dim")
+    page.line(
+        f"{len(shown)} of {len(result.candidates)} are shown: those that fit, and the front. Each figure is that of the worst seed.", "dim"
+    )
+    page.line("front: every cheaper combination makes pods wait longer", "dim")
+
+
+def _assignments(settings: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())

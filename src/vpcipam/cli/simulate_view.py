@@ -7,6 +7,7 @@ from vpcipam._units import counted, number, span
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
 from vpcipam.fleet.summary import Waits, totals
+from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Cell, Page
@@ -46,9 +47,13 @@ def _head(page: "Page", result: FleetResult) -> None:
         ("wait for an address", summary.pods_waiting),
         ("wait for a node", summary.pods_pending),
         ("are done", summary.pods_done),
-        ("never had an address", summary.pods_refused),
+        ("were deleted or rejected without an address", summary.pods_refused),
     )
     page.line(f"At the end {', '.join(f'{number(count)} {what}' for what, count in ends if count) or 'there is no pod'}.")
+    if summary.pods_unserved:
+        page.line(f"{number(summary.pods_unserved)} of {counted(summary.pods, 'pod')} never had an address.", "bold red")
+    if summary.measured_from_ns:
+        page.line(f"Waits are those of the pods that come from {clock(summary.measured_from_ns)} on; peaks and means begin then, too.")
 
 
 # --- over time -----------------------------------------------------------------------------------------------------------
@@ -104,17 +109,17 @@ def _figure(value: float) -> str:
 
 def _waits(page: "Page", result: FleetResult) -> None:
     summary = result.summary
-    waits = (("for a node", summary.for_node), ("for an address", summary.for_address), ("to start", summary.to_start))
+    waits = (("a node", summary.for_node), ("an address", summary.for_address), ("the start", summary.to_start))
     if not summary.to_start.late_count:
         page.line("No pod waits.", "green")
         return
-    heads = ("pods wait", "late", "50 % within", "90 %", "99 %", "all")
+    heads = ("wait for", "late", "50 % within", "90 %", "99 %", "longest", "unended")
     page.table(heads, [(label, *_wait_texts(wait)) for label, wait in waits], numbers=heads[1:])
 
 
 def _wait_texts(wait: Waits) -> tuple[str, ...]:
-    share = 100 * wait.late_count / wait.count
-    return f"{share:.1f} %", *map(span, (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns))
+    share = 100 * wait.late_count / max(1, wait.count)
+    return f"{share:.1f} %", *map(wait_text, (wait.p50_ns, wait.p90_ns, wait.p99_ns, wait.max_ns)), number(wait.unended_count)
 
 
 def _calls(page: "Page", result: FleetResult) -> None:

@@ -58,12 +58,17 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Out
 
 
 def _finding(result: TuneResult) -> str | None:
+    tried = len(result.candidates) + len(result.failures)
+    if tried < result.count:
+        return unfinished(tried, result.count)
     if not result.complete:
-        return unfinished(len(result.candidates) + len(result.failures), result.count)
+        return "interrupted before the best combination was confirmed; run it again"
     if result.failures and not result.candidates:
         return f"no combination can be run: {result.failures[0][1]}"
     if result.best is None:
-        return "no combination is within the bounds: allow more waiting or calls, or list other values"
+        return (
+            "no combination is within the bounds, serves the pods and gives no warning: allow more waiting or calls, or list other values"
+        )
     return None
 
 
@@ -73,6 +78,7 @@ def _draw(result: TuneResult, path: str) -> None:
     points = [
         _Point(each.cost, each.p99_wait_ns / NS_PER_S, ", ".join(f"{name}={value}" for name, value in each.settings.items()), each.on_front)
         for each in result.candidates
+        if each.p99_wait_ns is not None
     ]
     label = {"calls": "calls to EC2", "addresses-mean": "pod addresses attached, mean"}.get(result.spec.goal, "addresses, at most")
     plot_tradeoff(points, path, x_label=label, y_label="wait of 99 % of pods, s")
@@ -83,6 +89,7 @@ def _document(name: str, result: TuneResult) -> dict[str, Any]:
         "scenario": name,
         "minimise": result.spec.goal,
         "count": result.count,
+        "baseline": None if result.baseline is None else attrs.asdict(result.baseline),
         "best": None if result.best is None else _candidate(result.best),
         "candidates": [_candidate(each) for each in result.candidates],
         "failures": [{"settings": dict(settings), "error": error} for settings, error in result.failures],
@@ -90,4 +97,5 @@ def _document(name: str, result: TuneResult) -> dict[str, Any]:
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
-    return {**attrs.asdict(candidate), "kubectl": candidate.kubectl}
+    commands = {"kubectl": candidate.kubectl, "helm": candidate.helm, "addon": candidate.addon}
+    return {**attrs.asdict(candidate), "fits": candidate.fits, **commands}

@@ -1,7 +1,7 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -16,9 +16,31 @@ from vpcipam.stats import EniStats, PoolStats
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
+class _Cooling(NamedTuple):
+    """The cooldowns on one ENI; see `EniStats`."""
+
+    address_count: int = 0
+    until_ns: int | None = None
+    idle_cidrs: frozenset[int] = frozenset()
+    stale_cidrs: frozenset[int] = frozenset()
+
+
+_NONE_COOLS = _Cooling()
+
+
+def _is_prefix(cidr: Cidr) -> bool:
+    return cidr.prefix_length != AddressMode.SECONDARY_IP.prefix_length
+
+
 @attrs.define(eq=False)
 class Eni:
-    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately."""
+    """An ENI in the datastore. Its single addresses and its prefixes are two groups of the pool, which are counted separately.
+
+    Attributes:
+        cidrs: its CIDRs by first address.
+        prefix_count: how many of them are prefixes.
+        counted: what `stats` was made of; empty if it was not made yet.
+    """
 
     eni_id: str
     device_number: int
@@ -28,15 +50,47 @@ class Eni:
     excluded: bool
     subnet_id: str | None
     added_ns: int
-    cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)  # by first address
+    cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
+    prefix_count: int = attrs.field(init=False, default=0)
+    _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
+    counted: tuple[object, ...] = attrs.field(init=False, default=())
+    stats: EniStats = attrs.field(init=False)
+
+    def add(self, cidr: Cidr) -> None:
+        """Add a CIDR."""
+        prefix_count = self.prefix_count + _is_prefix(cidr)
+        self.cidrs[cidr.first] = cidr
+        self.prefix_count = prefix_count
+        self._texts = None
+
+    def prefix_count_without(self, base: int) -> int:
+        """Count its prefixes without one CIDR, given by its first address, which may be absent."""
+        return self.prefix_count - (base in self.cidrs and _is_prefix(self.cidrs[base]))
+
+    def remove(self, base: int, prefix_count: int) -> None:
+        """Remove a CIDR, if it is there, after which `prefix_count` prefixes remain. This needs no memory."""
+        self.cidrs.pop(base, None)
+        self.prefix_count = prefix_count
+        self._texts = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its CIDRs as text, ascending. Complexity: O(1) until they change."""
+        if self._texts is None:
+            self._texts = tuple([str(self.cidrs[base]) for base in sorted(self.cidrs)])
+        return self._texts
+
+    def missing(self, wanted: Mapping[str, Cidr]) -> tuple[str, ...]:
+        """Return the texts of those CIDRs that it does not have."""
+        return tuple([text for text, cidr in wanted.items() if self.cidrs.get(cidr.first) != cidr])
+
+    def cidr_count(self, mode: AddressMode) -> int:
+        """The number of its CIDRs of a mode."""
+        return len(self.cidrs) - self.prefix_count if mode is AddressMode.SECONDARY_IP else self.prefix_count
 
     def group(self, *, prefix: bool) -> int:
         """Return the pool's group of its prefixes or of its single addresses."""
         return 2 * self.device_number + prefix
-
-    def group_of(self, mode: AddressMode) -> int:
-        """Return the pool's group of its CIDRs of a mode."""
-        return self.group(prefix=mode is not AddressMode.SECONDARY_IP)
 
 
 class Attached:
@@ -45,9 +99,12 @@ class Attached:
     Invariants, numbered as those of `Datastore`:
 
     4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
+    6. What is kept beside the ENIs and their CIDRs (counts, texts, orders) equals a recount.
 
     Attributes:
         revision: a number that grows with every change of the ENIs, their CIDRs or the mode.
+        has_trunk: whether one of the ENIs is the trunk.
+        eni_ids: the ids of the ENIs, ascending by device number.
     """
 
     def __init__(self, pool: Pool, mode: AddressMode, network_card: int) -> None:
@@ -55,9 +112,12 @@ class Attached:
         self.mode = mode
         self.network_card = network_card
         self.revision = 0
+        self.has_trunk = False
+        self.eni_ids: tuple[str, ...] = ()
         self.enis: dict[str, Eni] = {}
         self.by_device: dict[int, Eni] = {}
         self.eni_of_block: dict[int, Eni] = {}
+        self._in_order: tuple[Eni, ...] = ()
 
     # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
@@ -79,14 +139,23 @@ class Attached:
         self.revision += 1
         try:
             self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
+            self._set_order(tuple([self.by_device[number] for number in sorted(self.by_device)]))
         except BaseException:
             self.enis.pop(eni.eni_id, None)
             self.by_device.pop(eni.device_number, None)
             raise
 
+    def _set_order(self, enis: tuple[Eni, ...]) -> None:
+        """Set the ENIs in order, and what follows from them, as the last step of a change: all or, with a MemoryError, nothing."""
+        has_trunk, eni_ids = any(eni.trunk for eni in enis), tuple([eni.eni_id for eni in enis])
+        self._in_order = enis
+        self.has_trunk = has_trunk
+        self.eni_ids = eni_ids
+
     def remove_eni(self, eni: Eni) -> None:
         """Remove an ENI that has no CIDRs left."""
         self.revision += 1
+        self._set_order(tuple([each for each in self._in_order if each is not eni]))
         del self.enis[eni.eni_id], self.by_device[eni.device_number]
 
     def eni(self, eni_id: str) -> Eni:
@@ -102,9 +171,9 @@ class Attached:
                 f"the datastore of network card {self.network_card} has no ENI {eni_id!r}: add it, or see eni_ids for those it has"
             ) from None
 
-    def in_order(self) -> list[Eni]:
+    def in_order(self) -> tuple[Eni, ...]:
         """Return the ENIs, ascending by device number."""
-        return [self.by_device[number] for number in sorted(self.by_device)]
+        return self._in_order
 
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
         """Stop or resume taking new addresses from an ENI."""
@@ -143,7 +212,7 @@ class Attached:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
         try:
-            eni.cidrs[cidr.first] = cidr
+            eni.add(cidr)
             self.eni_of_block[cidr.first] = eni
             self._open_or_close_block(eni, cidr)
             self.revision += 1
@@ -155,8 +224,9 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
+        prefix_count = eni.prefix_count_without(base)  # before the changes, since it can run out of memory
         self.pool.remove_block(base)
-        eni.cidrs.pop(base, None)  # it is absent if `add_cidr` failed
+        eni.remove(base, prefix_count)  # the CIDR is absent if `add_cidr` failed
         self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
@@ -191,16 +261,17 @@ class Attached:
     def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool) -> tuple[str, ...]:
         """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
         pool, cidrs = self.pool, eni.cidrs
-        empty = [
-            base for base in cidrs if not (pool.block_assigned_count(base) or (cooled_only and pool.block_cooling_count(base, now_ns)))
-        ]
+        empty = sorted([base for base in cidrs if not pool.block_assigned_count(base)], reverse=True)
+        cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if pool.cooling_count(now_ns) else set()
+        if cooled_only:
+            empty = [base for base in empty if base not in cooling]
+        if cooling or self._may_have_closed(eni):
+            empty.sort(key=lambda base: ((2 if base in cooling else 0) if pool.is_closed(base) else 1, base in cooling))
+        return tuple([str(cidrs[base]) for base in empty])
 
-        def order(base: int) -> tuple[int, bool, int]:
-            cools = pool.block_cooling_count(base, now_ns) > 0
-            rank = (2 if cools else 0) if pool.is_closed(base) else 1
-            return rank, cools, -base
-
-        return tuple(str(cidrs[base]) for base in sorted(empty, key=order))
+    def _may_have_closed(self, eni: Eni) -> bool:
+        """Tell whether an ENI has CIDRs of two kinds or of the other mode, or is excluded; if not, all its blocks are open."""
+        return eni.excluded or eni.cidr_count(self.mode) < len(eni.cidrs)
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)
@@ -226,53 +297,78 @@ class Attached:
 
     def stats(self, now_ns: int) -> PoolStats:
         """Return the counts over all ENIs."""
-        total = assigned = cooling = prefixes = free_prefixes = pods = 0
-        for eni in self.enis.values():
-            eni_total, eni_assigned = self._total_and_assigned(eni)
-            total += eni_total
-            assigned += eni_assigned
-            cooling += 0 if eni.excluded else self.pool.group_cooling_count(eni.group_of(self.mode), now_ns)
-            pods += self._pod_count(eni)
-            prefix_group = eni.group(prefix=True)
-            prefixes += self.pool.group_block_count(prefix_group)
-            free_prefixes += self.pool.group_empty_block_count(prefix_group)
+        cooling = 0
+        if self.pool.cooling_count(now_ns):  # also ends the cooldowns that are over, and refuses an invalid time
+            by_prefix = self.mode is not AddressMode.SECONDARY_IP
+            groups = [eni.group(prefix=by_prefix) for eni in self._in_order if not eni.excluded]
+            cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
+        return self._sum([self._count(eni, _NONE_COOLS) for eni in self._in_order], cooling)
+
+    def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
+        """Return what `stats` and `eni_stats` do."""
+        self.pool.cooling_count(now_ns)  # likewise
+        enis = self.eni_stats(now_ns)
+        return self._sum(enis, sum([eni.cooling_count for eni in enis])), enis
+
+    def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
+        """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
+        total = assigned = pods = prefixes = free_prefixes = 0
+        for eni, counts in zip(self._in_order, enis, strict=True):
+            total += counts.total_count
+            assigned += counts.assigned_count
+            pods += counts.pod_count
+            prefixes += eni.prefix_count
+            free_prefixes += counts.free_prefix_count
         return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
-
-    def total_and_assigned(self) -> tuple[int, int]:
-        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
-        counts = [self._total_and_assigned(eni) for eni in self.enis.values()]
-        return sum(total for total, _ in counts), sum(assigned for _, assigned in counts)
-
-    def _total_and_assigned(self, eni: Eni) -> tuple[int, int]:
-        group = eni.group_of(self.mode)
-        assigned = self.pool.group_assigned_count(group)
-        return assigned if eni.excluded else self.pool.group_total_count(group), assigned
-
-    def _pod_count(self, eni: Eni) -> int:
-        return sum(self.pool.group_assigned_count(eni.group(prefix=prefix)) for prefix in (False, True))
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
-        cooling_counts: Counter[Eni] = Counter()
-        cooling_until_ns: dict[Eni, int] = {}
-        cooling_empty: dict[Eni, set[int]] = {}  # the CIDRs without a pod where an address cools
-        for address, until_ns in self.pool.cooling_items():  # ascending by end, so the last end on each ENI remains
-            place = self.place_of(address) if until_ns > now_ns else None
-            if place is not None:
-                eni, cidr = place
-                cooling_counts[eni] += cidr.prefix_length == self.mode.prefix_length
-                cooling_until_ns[eni] = until_ns
-                if not self.pool.block_assigned_count(cidr.first):
-                    cooling_empty.setdefault(eni, set()).add(cidr.first)
-        return tuple(
-            self._count(eni, cooling_counts[eni], cooling_until_ns.get(eni), cooling_empty.get(eni, set())) for eni in self.in_order()
-        )
+        cooling = self._cooling(now_ns)
+        return tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
 
-    def _count(self, eni: Eni, cooling_count: int, cooling_until_ns: int | None, cooling_empty: set[int]) -> EniStats:
-        pool, group = self.pool, eni.group_of(self.mode)
-        groups = (eni.group(prefix=False), eni.group(prefix=True))
-        total, assigned = self._total_and_assigned(eni)
-        cooling_stale_count = sum(pool.is_closed(base) for base in cooling_empty)
+    def total_and_assigned(self) -> tuple[int, int]:
+        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
+        total = assigned = 0
+        by_prefix = self.mode is not AddressMode.SECONDARY_IP
+        for eni in self._in_order:
+            assigned_here = self.pool.group_assigned_count(eni.group(prefix=by_prefix))
+            total += assigned_here if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot
+            assigned += assigned_here
+        return total, assigned
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a revision."""
+        enis = [(eni.eni_id, eni.primary, eni.trunk, eni.efa, eni.excluded, len(eni.cidrs), eni.prefix_count) for eni in self._in_order]
+        return (self.mode.value, *enis)
+
+    @property
+    def prefix_count(self) -> int:
+        """The number of prefixes on all ENIs."""
+        return sum([eni.prefix_count for eni in self._in_order])
+
+    def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
+        """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
+        pool = self.pool
+        prefixes = eni.prefix_count
+        singles = len(eni.cidrs) - prefixes
+        single_pods = pool.group_assigned_count(eni.group(prefix=False)) if singles else 0
+        prefix_pods = free_prefixes = 0
+        if prefixes:
+            group = eni.group(prefix=True)
+            prefix_pods, free_prefixes = pool.group_assigned_count(group), pool.group_empty_block_count(group)
+        counted = (singles, single_pods, prefixes, prefix_pods, free_prefixes, cooling, eni.excluded, self.mode)
+        if counted != eni.counted:
+            eni.stats, eni.counted = self._eni_stats(eni, single_pods, prefix_pods, free_prefixes, cooling), counted
+        return eni.stats
+
+    def _eni_stats(self, eni: Eni, single_pods: int, prefix_pods: int, free_prefixes: int, cooling: _Cooling) -> EniStats:
+        slots = len(eni.cidrs)
+        free_singles = slots - eni.prefix_count - single_pods
+        if self.mode is AddressMode.SECONDARY_IP:
+            assigned, idle, stale = single_pods, free_singles, free_prefixes
+        else:
+            assigned, idle, stale = prefix_pods, free_prefixes, free_singles
         return EniStats(
             eni_id=eni.eni_id,
             device_number=eni.device_number,
@@ -282,18 +378,36 @@ class Attached:
             excluded=eni.excluded,
             subnet_id=eni.subnet_id,
             added_ns=eni.added_ns,
-            slot_count=len(eni.cidrs),
-            total_count=total,
+            slot_count=slots,
+            total_count=assigned if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot,
             assigned_count=assigned,
-            cooling_count=0 if eni.excluded else cooling_count,
-            pod_count=self._pod_count(eni),
-            free_prefix_count=pool.group_empty_block_count(groups[1]),
-            idle_cidr_count=0 if eni.excluded else pool.group_empty_block_count(group),
-            stale_cidr_count=sum(pool.group_empty_block_count(each) for each in groups if eni.excluded or each != group),
-            cooling_until_ns=cooling_until_ns,
-            cooling_idle_cidr_count=len(cooling_empty) - cooling_stale_count,
-            cooling_stale_cidr_count=cooling_stale_count,
+            cooling_count=0 if eni.excluded else cooling.address_count,
+            pod_count=single_pods + prefix_pods,
+            free_prefix_count=free_prefixes,
+            idle_cidr_count=0 if eni.excluded else idle,
+            stale_cidr_count=idle + stale if eni.excluded else stale,
+            cooling_until_ns=cooling.until_ns,
+            cooling_idle_cidr_count=len(cooling.idle_cidrs),
+            cooling_stale_cidr_count=len(cooling.stale_cidrs),
         )
+
+    def _cooling(self, now_ns: int) -> dict[Eni, _Cooling]:
+        """Count the cooldowns that are not over, by ENI."""
+        found: dict[Eni, _Cooling] = {}
+        pool, length = self.pool, self.mode.prefix_length
+        for address, until_ns in pool.cooling_items():  # ascending by end, so the last end on each ENI remains
+            base = pool.block_of(address) if until_ns > now_ns else None
+            eni = None if base is None else self.eni_of_block.get(base)
+            if base is None or eni is None or base not in eni.cidrs:  # the last two: a change of the CIDR was interrupted
+                continue
+            count, _, idle, stale = found.get(eni, _NONE_COOLS)
+            if not pool.block_assigned_count(base):
+                if pool.is_closed(base):
+                    stale |= {base}
+                else:
+                    idle |= {base}
+            found[eni] = _Cooling(count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale)
+        return found
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""
@@ -304,3 +418,10 @@ class Attached:
             assert blocks[base] == (cidr.size, eni.group(prefix=cidr.size > 1)), "invariant 4"  # noqa: S101  # likewise
             closed = eni.excluded or cidr.prefix_length != self.mode.prefix_length
             assert self.pool.is_closed(base) == closed, "invariant 4"  # noqa: S101  # likewise
+        for eni in self.enis.values():
+            prefix_count = self.pool.group_block_count(eni.group(prefix=True))
+            assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise
+            assert eni.texts == tuple(map(str, sorted(eni.cidrs.values()))), "invariant 6"  # noqa: S101  # likewise
+        assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101
+        assert self.eni_ids == tuple(eni.eni_id for eni in self._in_order), "invariant 6"  # noqa: S101  # likewise
+        assert self.has_trunk == any(eni.trunk for eni in self.enis.values()), "invariant 6"  # noqa: S101  # likewise

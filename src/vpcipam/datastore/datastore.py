@@ -5,7 +5,7 @@ from typing import cast
 
 from vpcipam._arguments import require_type
 from vpcipam._units import NS_PER_S
-from vpcipam.address import AddressMode, Cidr, parse_address
+from vpcipam.address import AddressMode, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.counts import Counts
 from vpcipam.datastore.restart import Recovery
@@ -45,6 +45,7 @@ class Datastore(Counts):
     3. Every sandbox's address lies in a CIDR of an ENI of the datastore.
     4. Each block of the pool is a CIDR. It is open if and only if its ENI is not excluded and the CIDR has the size of the mode.
     5. No sandbox gets an address in quarantine, and no sandbox in quarantine gets another address.
+    6. What is kept beside the ENIs and their CIDRs (counts, texts, orders) equals a recount.
     """
 
     def __init__(
@@ -382,13 +383,13 @@ class Datastore(Counts):
     def eni_ids(self) -> tuple[str, ...]:
         """The ids of the ENIs, ascending by device number."""
         with self._lock:
-            return tuple(eni.eni_id for eni in self._attached.in_order())
+            return self._attached.eni_ids
 
     @property
     def has_trunk(self) -> bool:
         """Whether one of the ENIs is the trunk."""
         with self._lock:
-            return any(eni.trunk for eni in self._attached.enis.values())
+            return self._attached.has_trunk
 
     def __contains__(self, eni_id: str) -> bool:
         """Tell whether the datastore has an ENI of that id."""
@@ -456,42 +457,6 @@ class Datastore(Counts):
             eni = self._attached.eni(eni_id)
             bases = [self._attached.cidr(eni, cidr).first]
             return self._sandboxes.remove_cidrs(eni, bases, now_ns, force=force, refusal=CidrInUse, what=f"{cidr} on {eni_id}")
-
-    def cidrs(self, eni_id: str) -> tuple[str, ...]:
-        """Return the CIDRs of an ENI, ascending.
-
-        Raises:
-            UnknownEni: the datastore has no ENI of that id.
-        """
-        with self._lock:
-            return tuple(str(cidr) for _, cidr in sorted(self._attached.eni(eni_id).cidrs.items()))
-
-    def overlapping(self, cidr: str) -> tuple[tuple[str, str], ...]:
-        """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address.
-
-        Raises:
-            InvalidCidr: it is not a CIDR, or is off its grid.
-
-        Complexity: O(CIDRs); for a single address O(log CIDRs).
-        """
-        parsed = Cidr.parse(cidr)
-        with self._lock:
-            return self._attached.overlapping(parsed)
-
-    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
-        """Return an ENI's CIDRs without pods, those to release first in front; with `cooled_only`, only those where no address cools.
-
-        The order is: CIDRs that give no new addresses; CIDRs that give some, first those where no address cools; last, CIDRs that give no
-        new addresses and where one cools, since a pool check waits for that cooldown. Among equals, higher addresses come first, because
-        `lowest` and `packed` placement fill the lower ones. ipamd uses no order.
-
-        Raises:
-            UnknownEni: the datastore has no ENI of that id.
-        """
-        with self._lock:
-            eni = self._attached.eni(eni_id)
-            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
-            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only)
 
     def _check(self) -> None:
         """Assert the invariants, by recount. For tests."""

@@ -1,5 +1,6 @@
 """The upper half of the datastore: the sandboxes of one network card. It keeps the pool, the journal and the quarantine in step."""
 
+import contextlib
 import operator
 from collections.abc import Collection, Iterable, Iterator
 from typing import cast
@@ -192,7 +193,8 @@ class Sandboxes:
     def _withdraw(self, key: SandboxKey) -> None:
         """Undo an assignment that is not recorded, if there is one."""
         if self.pool.address_of(key) is not None:
-            self.pool.revoke(key)
+            with contextlib.suppress(KeyError):  # plain pools that are interrupted in their own change may lack a part of it
+                self.pool.revoke(key)
 
     def _record_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
         """Record the address that the pool has just given to a sandbox, and emit the event; revoke it if that fails before the record."""
@@ -315,7 +317,8 @@ class Sandboxes:
         Returns:
             The assignments of the evicted sandboxes, ascending by address.
         """
-        items = [item for base in bases for item in self.pool.block_items(base)]
+        busy = [base for base in bases if self.pool.block_assigned_count(base)]
+        items = [item for base in busy for item in self.pool.block_items(base)]
         held = [(key, address) for key, address in items if isinstance(key, SandboxKey)]
         if items and not force:
             withheld_count = len(items) - len(held)
@@ -327,7 +330,8 @@ class Sandboxes:
         evicted = self.release(held, now_ns, evicted=True)
         for base in bases:
             cidr = str(eni.cidrs[base])
-            self.quarantine.release_block(base)
+            if base in busy:
+                self.quarantine.release_block(base)
             self._attached.remove_cidr(eni, base)
             self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, cidr, force))
         return evicted

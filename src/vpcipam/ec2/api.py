@@ -5,7 +5,7 @@ of the call in Unix nanoseconds. A model needs it for throttling and delays; an 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import attrs
 
@@ -205,6 +205,21 @@ class SubnetSpace:
     largest_free: int
     free_prefix_count: int
     stranded: int
+
+
+class SubnetLevels(NamedTuple):
+    """How full a subnet is, as `SubnetSpace` says."""
+
+    taken: int
+    free: int
+    reserved: int
+    free_prefix_count: int
+    stranded: int
+
+    @property
+    def untaken(self) -> int:
+        """The addresses that are not taken."""
+        return self.free + self.reserved
 
 
 @attrs.frozen

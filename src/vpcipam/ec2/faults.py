@@ -252,6 +252,8 @@ class FaultInjector:
 
     def due_removals(self, now_ns: int) -> tuple[TakenAddress, ...]:
         """Return the administrator's removals that are due by now, each once, in the order of their times."""
+        if not self._taken:
+            return ()
         due = []
         while self._taken and self._taken[-1].at_ns <= now_ns:
             due.append(self._taken.pop())

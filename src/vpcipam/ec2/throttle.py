@@ -105,11 +105,15 @@ class BucketLevel:
         """Return the number of whole tokens at `now_ns`, without taking any."""
         return self._parts_at(now_ns) // self.bucket.refill_period_ns
 
-    def take(self, now_ns: int) -> None:
-        """Take a token; `tokens` must be 1 or more."""
-        self._parts = self._parts_at(now_ns) - self.bucket.refill_period_ns
+    def take(self, now_ns: int) -> bool:
+        """Take a token; tell whether there was one."""
+        parts = self._parts_at(now_ns) - self.bucket.refill_period_ns
+        if parts < 0:
+            return False
+        self._parts = parts
         if self._latest_ns is None or now_ns > self._latest_ns:
             self._latest_ns = now_ns
+        return True
 
     def _parts_at(self, now_ns: int) -> int:
         if self._latest_ns is None or now_ns <= self._latest_ns:
@@ -141,11 +145,11 @@ class BucketLevels:
 
         Complexity: O(1).
         """
-        levels = self._levels_of(action, filtered=filtered)
-        if any(level.tokens(now_ns) == 0 for level in levels):
+        own, *shared = self._levels_of(action, filtered=filtered)
+        if (shared and not shared[0].tokens(now_ns)) or not own.take(now_ns):
             self._throttled_counts[action] += 1
             return False
-        for level in levels:
+        for level in shared:
             level.take(now_ns)
         return True
 

@@ -27,11 +27,15 @@ cdef class Scheduler:
 
 @cython.locals(
     created_ns="long long[::1]", deleted_ns="long long[::1]", deletions="long long[::1]", names=list, keys=list, homes=list,
-    pending=dict, event=tuple, member=Member,
+    postponed="unsigned char[::1]", event=tuple, member=Member,
     arrived="long long", deleted="long long", number="long long",
     arrival_ns="long long", deletion_ns="long long", now_ns="long long", event_ns="long long",
 )
 cpdef run_until(long long end_ns, list events, object ledger, Scheduler scheduler, object handler)
+
+
+@cython.locals(keys=list, homes=list, member=Member)
+cpdef delete_served(long long number, long long now_ns, object ledger, Scheduler scheduler, object handler)
 
 
 @cython.locals(count="long long", member=Member)

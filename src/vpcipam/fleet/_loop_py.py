@@ -197,7 +197,7 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
         handler: called for every event in `events`, and for what a pod needs beyond getting or releasing an address.
     """
     created_ns, deleted_ns, deletions = ledger.created_ns, ledger.deleted_ns, ledger.deletions
-    names, keys, homes, pending, bound_to = ledger.names, ledger.keys, ledger.homes, ledger.pending, ledger.bound_to
+    names, keys, homes, bound_to, postponed = ledger.names, ledger.keys, ledger.homes, ledger.bound_to, ledger.postponed
     make_key = tuple.__new__  # twice as fast as SandboxKey(…)
     arrived, deleted = ledger.arrived_count, ledger.deleted_count
     arrival_ns, deletion_ns = created_ns[arrived], deleted_ns[deleted]
@@ -205,7 +205,7 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
         now_ns = min(arrival_ns, deletion_ns)
         event = events[0]
         event_ns = event[0]
-        if event_ns < now_ns or (event_ns == now_ns and event[1] < DELETE):
+        if event_ns < now_ns or (event_ns == now_ns and event[1] <= DELETE):
             if event_ns >= end_ns:
                 return
             handler.handle(heappop(events))
@@ -218,35 +218,47 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
             ledger.deleted_count = deleted
             deletion_ns = deleted_ns[deleted]
             member = homes[number]
-            key, keys[number] = keys[number], None
-            if member is None or (member.waiting and number in member.waiting):
+            if postponed[number]:
+                ledger.skipped_count += 1
+            elif member is None or (member.waiting and number in member.waiting):
+                keys[number] = None
                 handler.delete_unserved(number, member, now_ns)
-                continue
-            homes[number] = None
-            member.pool.unassign(key, now_ns)
-            member.released_ns = now_ns
-            scheduler.move(member, member.pod_count - 1)
-            if not member.pod_count or member.waiting or pending:
-                handler.after_deletion(member, now_ns)
-        else:
-            number = arrived
-            arrived += 1
-            ledger.arrived_count = arrived
-            arrival_ns = created_ns[arrived]
-            key = keys[number] = make_key(SandboxKey, ("aws-cni", names[number], "eth0"))
-            name = None if bound_to is None else bound_to[number]
-            member = scheduler.take() if name is None else handler.bind(name)
-            if member is None:
-                handler.wait_for_node(number, name, now_ns)
-                continue
-            homes[number] = member
-            try:
-                member.pool.assign(key, now_ns)
-            except PoolExhausted:
-                handler.wait_for_address(member, number, now_ns)
-                continue
+            else:
+                delete_served(number, now_ns, ledger, scheduler, handler)
+            continue
+        number = arrived
+        arrived += 1
+        ledger.arrived_count = arrived
+        arrival_ns = created_ns[arrived]
+        key = keys[number] = make_key(SandboxKey, ("aws-cni", names[number], "eth0"))
+        name = None if bound_to is None else bound_to[number]
+        member = scheduler.take() if name is None else handler.bind(name)
+        if member is None:
+            handler.wait_for_node(number, name, now_ns)
+            continue
+        homes[number] = member
+        try:
+            member.pool.assign(key, now_ns)
+        except PoolExhausted:
+            handler.wait_for_address(member, number, now_ns)
+            continue
         if not member.low <= member.pod_count <= member.high or member.waiting:
             handler.wake_at_next_tick(member, now_ns)
+
+
+def delete_served(number: int, now_ns: int, ledger: Ledger, scheduler: Scheduler, handler: PodHandler) -> None:
+    """Delete a pod that has an address."""
+    keys, homes = ledger.keys, ledger.homes
+    member: Member = homes[number]
+    key, keys[number] = keys[number], None
+    homes[number] = None
+    member.pool.unassign(key, now_ns)
+    member.released_ns = now_ns
+    scheduler.move(member, member.pod_count - 1)
+    if not member.pod_count or member.waiting or ledger.pending:
+        handler.after_deletion(member, now_ns)
+    if not member.low <= member.pod_count <= member.high or member.waiting:
+        handler.wake_at_next_tick(member, now_ns)
 
 
 def count_cooling(members: list[Member], now_ns: int) -> int:

@@ -13,21 +13,24 @@ STRIP_COUNT = 96
 class Ec2Sampler:
     """Records the calls since it was made, and the space of the subnets."""
 
-    def __init__(self, ec2: Ec2Model, subnet_ids: Mapping[str, str], scenario: Scenario) -> None:
+    def __init__(self, ec2: Ec2Model, subnet_ids: Mapping[str, str], scenario: Scenario, recorder: Recorder) -> None:
+        names = {subnet_id: name for name, subnet_id in subnet_ids.items()}
+        ec2.watch_subnets(lambda now_ns, subnet_id, levels: recorder.subnet_peaks.record(now_ns, names[subnet_id], levels))
+        self._recorder = recorder
         self._ec2 = ec2
         self._subnet_ids = subnet_ids
         self._duration_ns = scenario.duration_ns
         self._sample_ns = scenario.sample_ns
         self._calls_before = ec2.call_counts
 
-    def record(self, recorder: Recorder, sample: FleetSample) -> None:
+    def record(self, sample: FleetSample) -> None:
         """Record a sample of the fleet with what EC2 shows at its time."""
         counts = {action: count - self._calls_before.get(action, 0) for action, count in self._ec2.call_counts.items()}
         calls = {action: count for action, count in counts.items() if count}
-        recorder.sample(sample, sample_subnets(self._ec2, self._subnet_ids), calls, self._ec2.throttled_counts)
+        self._recorder.sample(sample, sample_subnets(self._ec2, self._subnet_ids), calls, self._ec2.throttled_counts)
         if self._strip_due(sample.time_ns):
             for name, subnet_id in self._subnet_ids.items():
-                recorder.strip(sample.time_ns, name, self._ec2.subnet_strip(subnet_id))
+                self._recorder.strip(sample.time_ns, name, self._ec2.subnet_strip(subnet_id))
 
     def _strip_due(self, now_ns: int) -> bool:
         strip_ns = max(1, self._duration_ns // STRIP_COUNT)

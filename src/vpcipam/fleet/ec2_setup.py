@@ -38,6 +38,8 @@ def make_recorder(scenario: Scenario) -> Recorder:
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
     """Occupy addresses at random places outside the reservations, with an ENI that no node has."""
+    if not spec.occupied_count:
+        return
     cidr = Cidr.parse(spec.cidr)
     kept = {*reserved_addresses(cidr)}
     ranges = [Cidr.parse(each.cidr) for each in spec.reservations]
@@ -45,7 +47,5 @@ def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:
         address for address in range(cidr.first, cidr.last + 1) if address not in kept and not any(address in each for each in ranges)
     ]
     chance = Random(f"{spec.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
-    taken = sorted(chance.sample(usable, spec.occupied_count))
-    if taken:
-        first, *others = (address_text(address, 4) for address in taken)
-        ec2.create_network_interface(subnet_id=subnet_id, private_ip=first, secondary_ips=others, description="others", now_ns=0)
+    first, *others = (address_text(address, 4) for address in sorted(chance.sample(usable, spec.occupied_count)))
+    ec2.create_network_interface(subnet_id=subnet_id, private_ip=first, secondary_ips=others, description="others", now_ns=0)

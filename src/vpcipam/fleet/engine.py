@@ -5,23 +5,25 @@ Order at one instant: booted nodes start, started nodes join, nodes look at thei
 again, empty nodes go, and a sample is taken.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush
 
-from vpcipam._chance import seed_of_member
-from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
+from vpcipam._units import NS_PER_S, S_PER_HOUR
 from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
+from vpcipam.fleet.autoscaler import Autoscaler
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
-from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
-from vpcipam.fleet.scenario import Scenario, node_name
+from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
-from vpcipam.node import Node
+from vpcipam.fleet.waits import WaitLog
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -30,28 +32,36 @@ Progress = Callable[[int, int], None]
 
 EVENTS_PER_WINDOW = 128
 """About how many events `Fleet.run` handles between two yields."""
-_LAUNCH_RETRY_NS = MINUTE_NS
 _START_RETRY_NS = 10 * NS_PER_S
-_SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the Kubernetes cluster autoscaler looks at nodes this often (its --scan-interval)
+_MOST_TICKS_OF_SETUP = 100  # a node adds an ENI or more with each
 
 # Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
 START, READY, WAKE = range(DELETE)
-RETRY, SCALE_DOWN, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 5)
+RETRY, SCALE_DOWN, SCALE_UP, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 6)
 
 
 def simulate(
-    scenario: Scenario, *, progress: Progress | None = None, observer: Observer | None = None, tickless: bool = True
+    scenario: Scenario | str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    observer: Observer | None = None,
+    tickless: bool = True,
 ) -> FleetResult:
     """Run a scenario.
 
     Args:
-        scenario: what to run.
+        scenario: what to run, or the path of its TOML file.
         progress: called from time to time.
         observer: called with the actions of each tick that has any.
         tickless: tick a node only when a tick can do something; False ticks every 5 s, with the same result.
 
+    Raises:
+        ScenarioError: the file can't be read, or is no scenario.
+
     Complexity: O(1) for a pod that finds an address, amortised; O(ENIs) for each tick of a node.
     """
+    if not isinstance(scenario, Scenario):
+        scenario = Scenario.load(scenario)
     fleet = Fleet(scenario, observer=observer, tickless=tickless)
     for now_ns in fleet.run():
         if progress is not None:
@@ -74,43 +84,65 @@ class Fleet:
         self.scenario = scenario
         self.ec2, self.subnet_ids = set_up_ec2(scenario)
         self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
-        self.members: list[Member] = []
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
-        self._live_counts = [0 for _ in scenario.groups]
-        self._made_counts = [0 for _ in scenario.groups]
-        self._booting_room = 0
-        self._launch_again_ns = 0
-        self._by_name: dict[str, Member] = {}
         self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
         self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
+        self._autoscaler = Autoscaler(
+            scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
+        )
+        self.members = self._autoscaler.members
+        self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
+        self._unserved_at_start: set[int] = set()
+        self._sets_up = True
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
             START: self._start,
             READY: self._ready,
             WAKE: self._wake,
+            DELETE: self._delete_postponed,
             RETRY: self._retry,
             SCALE_DOWN: self._scale_down,
+            SCALE_UP: self._scale_up,
             SAMPLE: self._sample,
         }
         self._set_up_nodes()
-        self._ec2_sampler = Ec2Sampler(self.ec2, self.subnet_ids, scenario)
+        self._ec2_sampler = Ec2Sampler(self.ec2, self.subnet_ids, scenario, self._recorder)
 
     def _set_up_nodes(self) -> None:
         """Start the initial nodes and fill their pools, instantly and without counting the calls."""
         for number, group in enumerate(self.scenario.groups):
             for _ in range(group.count):
-                if self._launch(number, 0, boots=False):
-                    self._start(len(self.members) - 1, 0)
-                    if (member := self.members[-1]).node.asks_for_trunk(0):
+                member = self._autoscaler.launch(number, 0)
+                if member is not None:
+                    self._start(member.number, 0)
+                    if member.node.asks_for_trunk(0):
                         self._after_tick(member, member.node.reconcile(0), 0)
+        self._serve_standing_pods()
+        self._sets_up = False
         self.ec2.set_conditions(self.scenario.ec2.conditions(self.scenario.seed))
+
+    def _serve_standing_pods(self) -> None:
+        """Give nodes and addresses to the pods that are there from the start, as far as possible."""
+        run_until(1, self._events, self.ledger, self._scheduler, self)
+        for member in self.members:
+            for _ in range(_MOST_TICKS_OF_SETUP):
+                if not member.waiting:
+                    break
+                actions = member.node.tick(0)
+                if not actions:
+                    break
+                self._after_tick(member, actions, 0)
+                self._try_all(member, 0, [*member.waiting.items()])
+        if not self.scenario.warm_up_ns:
+            waiting = (number for member in self.members for number in member.waiting)
+            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._early}
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -146,15 +178,36 @@ class Fleet:
             self._rejected.remove(number)
             return
         self.refused_count += 1
-        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
         if member is None:
+            self._drop(number, self._recorder.for_node)
             waiting = self._early if number in self._early else self.ledger.pending
-            self._recorder.for_node_ns.append(now_ns - waiting.pop(number))
+            del waiting[number]
             return
-        self._recorder.for_address_ns.append(now_ns - self._stop_waiting(member, number))
+        self._drop(number, self._recorder.for_address)
+        self._stop_waiting(member, number)
         self.ledger.homes[number] = None
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
+
+    def _delete_postponed(self, number: int, now_ns: int) -> None:
+        """Delete a pod that had to wait, at the end of its run."""
+        self.ledger.skipped_count -= 1
+        delete_served(number, now_ns, self.ledger, self._scheduler, self)
+
+    def _drop(self, number: int, log: WaitLog) -> None:
+        """Record that a pod will never have an address; `log` has the waits of the kind that did not end."""
+        if self._is_measured(number):
+            log.dropped_count += 1
+            self._recorder.to_start.dropped_count += 1
+
+    def _is_measured(self, number: int) -> bool:
+        """Return whether a pod's waits count: those of pods that come after the warm-up, or were to be there from the start but waited."""
+        return number >= self._first_measured or number in self._unserved_at_start
+
+    def _end_wait(self, number: int, log: WaitLog, wait_ns: int) -> None:
+        """Record that a pod's wait has ended."""
+        if self._is_measured(number):
+            log.ended_ns.append(wait_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
         """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
@@ -162,13 +215,13 @@ class Fleet:
             self._place_pending(now_ns)
         self._plan_retry(member, now_ns)
         if not member.pod_count:
-            self._plan_scale_down(member, now_ns)
+            self._autoscaler.plan_scale_down(member, now_ns)
 
     # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
     def bind(self, name: str) -> Member | None:
         """Bind a pod to the node called `name`. Return None if the node does not exist yet, is gone, is not ready or is full."""
-        member = self._by_name.get(name)
+        member = self._autoscaler.by_name.get(name)
         if member is None or member.gone or not member.ready or member.pod_count >= member.room:
             return None
         self._scheduler.move(member, member.pod_count + 1)
@@ -176,14 +229,16 @@ class Fleet:
 
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
+        self.ledger.postpone(number)
         if name is None:
             self.ledger.pending[number] = now_ns
-            self._scale_up(now_ns)
+            self._scale_up(0, now_ns)
             return
-        member = self._by_name.get(name)
+        member = self._autoscaler.by_name.get(name)
         if member is None or member.gone or member.ready:
             self._rejected.add(number)
             self.refused_count += 1
+            self._drop(number, self._recorder.for_node)
         else:
             self._early[number] = now_ns
 
@@ -214,7 +269,7 @@ class Fleet:
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
         self.ledger.homes[number] = member
-        self._recorder.for_node_ns.append(now_ns - since_ns)
+        self._end_wait(number, self._recorder.for_node, now_ns - since_ns)
         if not self._try(member, number, now_ns):
             self.wait_for_address(member, number, now_ns)
 
@@ -226,12 +281,16 @@ class Fleet:
             member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
-        self._recorder.to_start_ns.append(now_ns - self.ledger.created_ns[number])
+        self._end_wait(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
+        end_ns = self.ledger.end_of_run(number, now_ns)
+        if end_ns is not None:
+            self._push(end_ns, DELETE, number)
         self.wake_at_next_tick(member, now_ns)
         return True
 
     def wait_for_address(self, member: Member, number: int, now_ns: int) -> None:
         """Let a pod wait for an address on its node."""
+        self.ledger.postpone(number)
         if member.waiting is NO_PODS:
             member.waiting = {}
         member.waiting[number] = now_ns
@@ -270,12 +329,16 @@ class Fleet:
         if member.retry_ns != now_ns:
             return
         member.retry_ns = NEVER_NS
-        for pod, since_ns in self._retries[number].due(now_ns):
-            if not self._try(member, pod, now_ns):
-                break  # the others would fail too
-            self._stop_waiting(member, pod)
-            self._recorder.for_address_ns.append(now_ns - since_ns)
+        self._try_all(member, now_ns, self._retries[number].due(now_ns))
         self._plan_retry(member, now_ns)
+
+    def _try_all(self, member: Member, now_ns: int, pods: Iterable[tuple[int, int]]) -> None:
+        """Try some waiting pods of a node, each with the time since which it waits."""
+        for pod, since_ns in pods:
+            if not self._try(member, pod, now_ns):
+                return  # the others would fail too
+            self._stop_waiting(member, pod)
+            self._end_wait(pod, self._recorder.for_address, now_ns - since_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
@@ -319,54 +382,19 @@ class Fleet:
     def _count(self, member: Member, now_ns: int) -> None:
         """Count what a node has attached, and update the fleet's counts."""
         datastore = member.datastore
-        stats = datastore.stats(now_ns)
-        eni_count = len(datastore.eni_ids)
-        self.address_count += stats.total_count - member.address_count
+        address_count, eni_count, prefix_count = datastore.total_count, len(datastore.eni_ids), datastore.prefix_count
+        self.address_count += address_count - member.address_count
         self.eni_count += eni_count - member.eni_count
-        self.prefix_count += stats.prefix_count - member.prefix_count
-        member.address_count, member.eni_count, member.prefix_count = stats.total_count, eni_count, stats.prefix_count
+        self.prefix_count += prefix_count - member.prefix_count
+        member.address_count, member.eni_count, member.prefix_count = address_count, eni_count, prefix_count
         member.revision = datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
-    # --- launches and terminations ----------------------------------------------------------------------------------------------
+    # --- nodes that come and go ------------------------------------------------------------------------------------------------
 
-    def _launch(self, group_number: int, now_ns: int, *, boots: bool) -> bool:
-        """Launch an instance; its ipamd starts when the instance has booted. Return whether EC2 launched it."""
-        group = self.scenario.groups[group_number]
-        count = self._made_counts[group_number]
-        subnet_id = self.subnet_ids[group.subnets[count % len(group.subnets)]]
-        ec2 = self.ec2
-        try:
-            instance = ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
-        except Ec2Error as error:
-            self._recorder.event(now_ns, group.name, f"EC2 launches no node: {error}")
-            return False
-        name = node_name(group.name, count)
-        node = Node(
-            group.instance_type,
-            group.settings,
-            ec2,
-            subnet_id=subnet_id,
-            instance_id=instance.instance_id,
-            pod_subnet_id=None if group.pod_subnet is None else self.subnet_ids[group.pod_subnet],
-            max_pods=group.max_pods,
-            max_pods_by=group.max_pods_by,
-            name=name,
-            placement=group.placement,
-            seed=seed_of_member(self.scenario.seed, len(self.members)),
-            cooldown_aware_targets=group.cooldown_aware_targets,
-            hold_cooling_cidrs=group.hold_cooling_cidrs,
-            policy=group.policy,
-        )
-        member = Member(len(self.members), name, group, node)
-        self.members.append(member)
-        self._by_name[name] = member
-        self._made_counts[group_number] += 1
-        self._live_counts[group_number] += 1
-        self._booting_room += member.room
-        if boots:
-            self._push(now_ns + max(group.boot_ns, 1), START, member.number)
-        return True
+    def _boot(self, member: Member, now_ns: int) -> None:
+        """Start a launched node's ipamd when the instance has booted; at once during the set-up."""
+        self._push(now_ns if self._sets_up else now_ns + max(member.group.boot_ns, 1), START, member.number)
 
     def _start(self, number: int, now_ns: int) -> None:
         """Start a node's ipamd, then attach the trunk ENI that it asks for; try again later what EC2 refuses."""
@@ -386,64 +414,31 @@ class Fleet:
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""
         member = self.members[number]
-        self._booting_room -= member.room
+        self._autoscaler.booting_room -= member.room
         member.ready = True
         self._scheduler.add(member)
         if self._early:
             self._place_early(member, now_ns)
         self._place_pending(now_ns)
         if not member.pod_count:
-            self._plan_scale_down(member, now_ns)
+            self._autoscaler.plan_scale_down(member, now_ns)
 
-    def _scale_up(self, now_ns: int) -> None:
-        """Launch nodes for the pending pods that no node, booting or ready, has room for."""
-        while len(self.ledger.pending) > self._booting_room and now_ns >= self._launch_again_ns:
-            for number, group in enumerate(self.scenario.groups):
-                if self._live_counts[number] < group.max_count and group.pods_per_node:
-                    break
-            else:
-                return
-            if not self._launch(number, now_ns, boots=True):
-                self._launch_again_ns = now_ns + _LAUNCH_RETRY_NS
-
-    def _plan_scale_down(self, member: Member, now_ns: int) -> None:
-        if member.group.min_count < member.group.max_count:
-            member.scale_down_ns = now_ns + member.group.scale_down_after_ns
-            self._push(member.scale_down_ns, SCALE_DOWN, member.number)
+    def _scale_up(self, number: int, now_ns: int) -> None:
+        """Launch nodes for pending pods."""
+        del number
+        for member in self._autoscaler.scale_up(len(self.ledger.pending), now_ns):
+            self._boot(member, now_ns)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
-        """Terminate a node that has been empty for long enough, if its group may shrink."""
-        member = self.members[number]
-        place = self.scenario.groups.index(member.group)
-        if member.scale_down_ns != now_ns or member.pod_count:
-            return
-        busy_ns = member.node.busy_until(now_ns)
-        if self._live_counts[place] <= member.group.min_count:
-            member.scale_down_ns = now_ns + max(member.group.scale_down_after_ns, _SCALE_DOWN_INTERVAL_NS)
-        elif busy_ns is not None:
-            member.scale_down_ns = busy_ns
-        elif self._terminate(member, now_ns):
-            self._live_counts[place] -= 1
-            return
-        else:
-            member.scale_down_ns = now_ns + _SCALE_DOWN_INTERVAL_NS
-        self._push(member.scale_down_ns, SCALE_DOWN, number)
+        """Terminate a node if it is empty."""
+        member = self._autoscaler.scale_down(number, now_ns)
+        if member is not None:
+            self.address_count -= member.address_count
+            self.eni_count -= member.eni_count
+            self.prefix_count -= member.prefix_count
 
-    def _terminate(self, member: Member, now_ns: int) -> bool:
-        """Terminate a node. Return whether EC2 did so."""
-        instance_id = member.node.instance_id
-        assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
-        try:
-            self.ec2.terminate_instance(instance_id, now_ns=now_ns)
-        except Ec2Error:
-            return False
-        self._scheduler.remove(member)
-        self.address_count -= member.address_count
-        self.eni_count -= member.eni_count
-        self.prefix_count -= member.prefix_count
-        member.wake_ns = member.scale_down_ns = NEVER_NS
-        member.gone = True
-        return True
+    def _wake_autoscaler(self, time_ns: int, number: int | None) -> None:
+        self._push(time_ns, *((SCALE_UP, 0) if number is None else (SCALE_DOWN, number)))
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
@@ -453,11 +448,14 @@ class Fleet:
         return self.ledger.arrived_count - self.ledger.gone_count - self.refused_count - self.waiting_count - self.pending_count
 
     def _sample(self, number: int, now_ns: int) -> None:
-        """Record a sample, and schedule the next one."""
+        """Record a sample, and schedule the next one. The warm-up ends with a sample of its own."""
+        scenario = self.scenario
+        if now_ns == scenario.warm_up_ns:
+            self._recorder.measure_from(now_ns, self.address_count)
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
-            nodes=sum(self._live_counts),
+            nodes=sum(self._autoscaler.live_counts),
             pods_running=running,
             pods_waiting=self.waiting_count,
             pods_pending=self.pending_count,
@@ -470,22 +468,25 @@ class Fleet:
             enis=self.eni_count,
             prefixes=self.prefix_count,
         )
-        self._ec2_sampler.record(self._recorder, sample)
-        self._scale_up(now_ns)
-        if now_ns + self.scenario.sample_ns < self.scenario.duration_ns:
-            self._push(now_ns + self.scenario.sample_ns, SAMPLE, number)
+        self._ec2_sampler.record(sample)
+        next_ns = now_ns - now_ns % scenario.sample_ns + scenario.sample_ns
+        if now_ns < scenario.warm_up_ns < next_ns:
+            next_ns = scenario.warm_up_ns
+        if next_ns < scenario.duration_ns:
+            self._push(next_ns, SAMPLE, number)
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
-        end_ns = self.scenario.duration_ns
-        recorder = self._recorder
-        for number, since_ns in (*self.ledger.pending.items(), *self._early.items()):
-            recorder.for_node_ns.append(end_ns - since_ns)
-            recorder.to_start_ns.append(end_ns - self.ledger.created_ns[number])
-        for member in self.members:
-            recorder.for_address_ns += [end_ns - since_ns for since_ns in member.waiting.values()]
-            recorder.to_start_ns += [end_ns - self.ledger.created_ns[number] for number in member.waiting]
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, len(self.ledger.names))
+        end_ns, recorder = self.scenario.duration_ns, self._recorder
+        for_node = {**self.ledger.pending, **self._early}
+        for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
+        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if self._is_measured(number)]
+        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if self._is_measured(number)]
+        waiting = filter(self._is_measured, (*for_node, *for_address))
+        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[number] for number in waiting]
+        count = len(self.ledger.names)
+        measured_count = count - self._first_measured + len(self._unserved_at_start)
+        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=measured_count)
 
     def _check(self) -> None:
         """Assert the invariants between two events."""

@@ -39,7 +39,10 @@ class Ledger:
         deleted_ns: the times of `deletions`; the last entry is `NEVER_NS`.
         pending: pods without a node, each with the time at which it began to wait.
         arrived_count: pods created so far.
-        deleted_count: pods deleted so far.
+        run_ns: for each pod that runs fully, how long; 0 for the others. None if there are only others.
+        postponed: for each pod, whether its deletion comes later than in `deletions`, since it waited.
+        deleted_count: how many of `deletions` are past.
+        skipped_count: how many of these have not happened, since they are postponed.
         unserved_count: pods deleted so far that never had an address.
     """
 
@@ -48,7 +51,8 @@ class Ledger:
         self.homes: list[Any] = [None] * len(pods)
         self.keys: list[Any] = [None] * len(pods)
         self.pending: dict[int, int] = {}
-        self.arrived_count = self.deleted_count = self.unserved_count = 0
+        self.arrived_count = self.deleted_count = self.skipped_count = self.unserved_count = 0
+        self.postponed = bytearray(len(pods))
         nodes = list(map(itemgetter(3), pods))
         self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
         self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
@@ -57,8 +61,19 @@ class Ledger:
         self.deletions = array("q", order)
         self.deleted_ns = array("q", [*map(ends_ns.__getitem__, order), NEVER_NS])
         self.names = list(map(itemgetter(0), pods))
+        fully = [(deleted_ns or created_ns) - created_ns if runs_fully else 0 for _, created_ns, deleted_ns, _, runs_fully in pods]
+        self.run_ns = array("q", fully) if any(fully) else None
+
+    def postpone(self, number: int) -> None:
+        """Postpone the deletion of a pod that begins to wait, if it runs fully."""
+        if self.run_ns is not None and self.run_ns[number]:
+            self.postponed[number] = 1
+
+    def end_of_run(self, number: int, served_ns: int) -> int | None:
+        """Return when a pod that waited until `served_ns` is deleted; None if its wait postpones nothing."""
+        return None if self.run_ns is None or not self.postponed[number] else served_ns + self.run_ns[number]
 
     @property
     def gone_count(self) -> int:
         """Pods deleted so far that had an address."""
-        return self.deleted_count - self.unserved_count
+        return self.deleted_count - self.skipped_count - self.unserved_count

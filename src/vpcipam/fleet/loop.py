@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from vpcipam.pool import USING_EXTENSION
 
-__all__ = ["ARRIVE", "DELETE", "NO_PODS", "Event", "Member", "Scheduler", "count_cooling", "run_until"]
+__all__ = ["ARRIVE", "DELETE", "NO_PODS", "Event", "Member", "Scheduler", "count_cooling", "delete_served", "run_until"]
 
 if TYPE_CHECKING or not USING_EXTENSION:
-    from vpcipam.fleet._loop_py import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
+    from vpcipam.fleet._loop_py import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until
 else:
-    from vpcipam.fleet._loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, run_until
+    from vpcipam.fleet._loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until

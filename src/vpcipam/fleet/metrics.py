@@ -11,7 +11,9 @@ from vpcipam.fleet import export
 from vpcipam.fleet.export import Columns, columns_of, digits
 from vpcipam.fleet.narrative import EventFinder, FleetEvent, Notes, by_time
 from vpcipam.fleet.samples import FleetSample, SubnetSample
+from vpcipam.fleet.subnet_peaks import SubnetPeaks
 from vpcipam.fleet.summary import Summary, Waits, totals
+from vpcipam.fleet.waits import WaitLog
 
 __all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits"]
 
@@ -108,7 +110,8 @@ class Recorder:
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
 
     Attributes:
-        for_node_ns, for_address_ns, to_start_ns: waits of pods: for a node, for an address on it, from creation to the address.
+        for_node, for_address, to_start: waits: for a node, for an address on it, from creation to the address.
+        subnet_peaks: what is taken and free in the subnets at every instant.
         addresses_peak: the most attached pod addresses, and when.
     """
 
@@ -121,14 +124,20 @@ class Recorder:
         self._call_totals: list[Mapping[str, int]] = []
         self._throttled_totals: list[Mapping[str, int]] = []
         self._notes = Notes()
-        self.for_node_ns: list[int] = []
-        self.for_address_ns: list[int] = []
-        self.to_start_ns: list[int] = []
+        self.for_node, self.for_address, self.to_start = WaitLog(), WaitLog(), WaitLog()
+        self.subnet_peaks = SubnetPeaks()
         self.addresses_peak = (0, 0)
+        self._measured_from_ns = 0
 
     def event(self, time_ns: int, subject: str, text: str) -> None:
         """Record a message. A repeated message becomes one event."""
         self._notes.add(time_ns, subject, text)
+
+    def measure_from(self, time_ns: int, address_count: int) -> None:
+        """Forget the peaks so far. `address_count` pod addresses are attached now."""
+        self._measured_from_ns = time_ns
+        self.addresses_peak = address_count, time_ns
+        self.subnet_peaks.restart(time_ns)
 
     def addresses(self, time_ns: int, count: int) -> None:
         """Record the number of attached pod addresses."""
@@ -157,15 +166,21 @@ class Recorder:
         """Record the untaken addresses of each /28 of a subnet."""
         self._strips[subnet].append((time_ns, free_counts))
 
-    def result(self, scenario: str, seed: int, duration_ns: int, pod_count: int) -> FleetResult:
-        """Return the result. The last sample must be the one at the end."""
+    def result(self, scenario: str, seed: int, duration_ns: int, *, pod_count: int, measured_count: int) -> FleetResult:
+        """Return the result. The last sample must be the one at the end; `measured_count` pods were created after the warm-up."""
         calls, throttled = _per_interval(self._call_totals), _per_interval(self._throttled_totals)
         summary = Summary.of(
             self._samples,
-            self._subnets,
-            self._subnet_sizes,
+            pods=pod_count,
+            measured_from_ns=self._measured_from_ns,
             addresses_peak=self.addresses_peak,
-            waits=(Waits.of(pod_count, self.for_node_ns), Waits.of(pod_count, self.for_address_ns), Waits.of(pod_count, self.to_start_ns)),
+            subnet_addresses_peak=self.subnet_peaks.taken_peak,
+            subnets={name: self.subnet_peaks.summary(name, size) for name, size in self._subnet_sizes.items()},
+            waits=(
+                self.for_node.summary(measured_count),
+                self.for_address.summary(measured_count - self.for_node.unended_count),
+                self.to_start.summary(measured_count),
+            ),
             calls=calls,
             throttled=throttled,
         )

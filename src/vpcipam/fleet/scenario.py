@@ -3,10 +3,11 @@
 docs/scenarios.md lists the keys.
 """
 
+import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 import attrs
 
@@ -19,7 +20,16 @@ from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
 from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
-from vpcipam.fleet.toml.misfits import MAX_SEED, group_misfits, subnet_misfits, time_misfits, whole_misfits, word_misfits, workload_misfits
+from vpcipam.fleet.toml.misfits import (
+    MAX_SEED,
+    group_misfits,
+    subnet_misfits,
+    time_misfits,
+    warm_up_misfits,
+    whole_misfits,
+    word_misfits,
+    workload_misfits,
+)
 from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_extremes
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
@@ -84,6 +94,8 @@ class Scenario:
         vpc_cidrs: the CIDRs of the VPC that contains the subnets.
         scheduling: which node gets a pod: the one with the smallest share of its `max_pods` in use, or the fullest one with room.
         sample_ns: the time between two samples.
+        warm_up_ns: how long to run before anything is measured: peaks, means and rates leave this time out, and waits the pods that were
+            created in it. Must be shorter than the duration.
         retry_ns: how long the kubelet waits before it tries again to give a pod an address.
         document: the document of the scenario, for `with_changes` and searches; None if it was made in Python.
 
@@ -100,6 +112,7 @@ class Scenario:
     seed: int = 0
     scheduling: Scheduling = "least-allocated"
     sample_ns: int = MINUTE_NS
+    warm_up_ns: int = 0
     retry_ns: int = 10 * NS_PER_S
     ec2: Ec2Behaviour = PERFECT_EC2
     document: ScenarioDocument | None = attrs.field(default=None, repr=False, eq=False)
@@ -111,6 +124,7 @@ class Scenario:
             word_misfits("ec2.address_choice", self.ec2.address_choice, get_args(AddressChoice)),
             whole_misfits("seed", self.seed, high=MAX_SEED),
             time_misfits(self.duration_ns, self.sample_ns, self.retry_ns),
+            warm_up_misfits(self.warm_up_ns, self.duration_ns),
             subnet_misfits(self.subnets, self.vpc_cidrs),
             group_misfits(self.groups, self.subnets),
             workload_misfits(self.workload, self.groups, self.duration_ns),
@@ -118,24 +132,25 @@ class Scenario:
             raise ScenarioError(f"{key}: {message}")
 
     @classmethod
-    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> "Scenario":
+    def load(cls, path: str | os.PathLike[str] | TextIO, changes: Mapping[str, object] | None = None) -> "Scenario":
         """Read a scenario from a TOML file; file names in it are relative to its folder.
 
         Args:
-            path: the file.
+            path: the file, or an open one; file names in an open one are relative to the current folder.
             changes: keys to set before the document is read, as for `with_changes`; a file that a change replaces need not exist.
 
         Raises:
             ScenarioError: the file can't be read, or a key is invalid.
         """
+        named = path if isinstance(path, str | os.PathLike) else None
+        source = str(getattr(path, "name", "scenario")) if named is None else os.fspath(named)
         try:
-            with Path(path).open(encoding="utf-8-sig") as file:
-                text = file.read(_LONGEST + 1)
+            text = _read_text(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"{path}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
+            raise ScenarioError(f"{source}: {file_trouble(error)}; a scenario is a TOML file, see examples/scenarios") from None
         if len(text) > _LONGEST:
-            raise ScenarioError(f"{path}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
-        return cls.from_toml(text, folder=Path(path).parent, source=str(path), changes=changes)
+            raise ScenarioError(f"{source}: it is longer than {_LONGEST:,} characters; a scenario is a TOML file, see examples/scenarios")
+        return cls.from_toml(text, folder="." if named is None else Path(named).parent, source=source, changes=changes)
 
     @classmethod
     def from_toml(
@@ -146,10 +161,13 @@ class Scenario:
         Raises:
             ScenarioError: it is not TOML, or a key is invalid.
         """
+        if not isinstance(text, str):
+            raise ScenarioError(f"{source}: TOML is a text, not {type(text).__name__}; Scenario.load reads a file")
         try:
             document = parse_toml(text)
         except ValueError as error:
-            raise ScenarioError(f"{source}: {error}") from None
+            hint = "; Scenario.load reads a file" if text.endswith(".toml") and "\n" not in text else ""
+            raise ScenarioError(f"{source}: {error}{hint}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":
@@ -179,6 +197,16 @@ class Scenario:
 # --- reading -------------------------------------------------------------------------------------------------------------------
 
 
+def _read_text(path: str | os.PathLike[str] | TextIO) -> str:
+    """Read a file, at most one character more than a scenario may have."""
+    if isinstance(path, str | os.PathLike):
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return file.read(_LONGEST + 1)
+    if isinstance(path, type) or not hasattr(path, "read"):
+        raise ScenarioError(f"a scenario is loaded from a path or an open file, not from {type(path).__name__} ({path!r:.60})")
+    return path.read(_LONGEST + 1)
+
+
 def _read(document: ScenarioDocument) -> Scenario:
     """Read a document. Workloads in its `known` are not read again."""
     folder, source = document.folder, document.source
@@ -200,6 +228,7 @@ def _read(document: ScenarioDocument) -> Scenario:
         "vpc_cidrs": top.texts("vpc_cidrs", ()) or wanted_vpc_cidrs(Cidr.parse(subnet.cidr) for subnet in subnets),
         "scheduling": top.text("scheduling", "least-allocated", among=SCHEDULINGS),
         "sample_ns": top.nanoseconds("sample", 60, low=SHORTEST_S),
+        "warm_up_ns": top.nanoseconds("warm_up", 0),
         "retry_ns": top.nanoseconds("retry", 10, low=SHORTEST_S),
         "ec2": _ec2(top.table("ec2")),
         "document": attrs.evolve(document, known=dict(zip(texts, parts, strict=True))),

@@ -5,41 +5,11 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from vpcipam._units import MINUTE_NS
-from vpcipam.fleet.samples import FleetSample, SubnetSample
+from vpcipam.fleet.samples import FleetSample
+from vpcipam.fleet.subnet_peaks import SubnetSummary
+from vpcipam.fleet.waits import Waits
 
-
-@attrs.frozen
-class Waits:
-    """How long pods waited. A pod that did not wait counts as 0; one that still waits counts with its time so far.
-
-    Attributes:
-        count: all pods.
-        late_count: pods that waited.
-        p50_ns, p90_ns, p99_ns: percentiles over all pods, by nearest rank.
-    """
-
-    count: int = 0
-    late_count: int = 0
-    p50_ns: int = 0
-    p90_ns: int = 0
-    p99_ns: int = 0
-    max_ns: int = 0
-
-    @classmethod
-    def of(cls, count: int, late_ns: Sequence[int]) -> "Waits":
-        """Summarise the waits of `count` pods; pods without an entry in `late_ns`, or with a 0 there, did not wait.
-
-        >>> Waits.of(100, [5_000_000_000, 7_000_000_000]).p99_ns
-        5000000000
-        """
-        late = sorted(filter(None, late_ns))
-        at_once = count - len(late)
-
-        def percentile(per_cent: int) -> int:
-            rank = -(-count * per_cent // 100)
-            return late[rank - at_once - 1] if rank > at_once else 0
-
-        return cls(count, len(late), percentile(50), percentile(90), percentile(99), late[-1] if late else 0)
+__all__ = ["CallSummary", "SubnetSummary", "Summary", "Waits", "mean", "rounded", "totals", "worst_minute"]
 
 
 @attrs.frozen
@@ -48,10 +18,10 @@ class CallSummary:
 
     Attributes:
         total: all calls.
-        at_start: calls at the start, when all nodes are set up. The rates exclude them.
+        at_start: calls at the start, when all nodes are set up, and during the warm-up. The rates exclude them.
         per_minute: the mean rate of the other calls, rounded to hundredths.
         worst_minute: the highest rate in calls per minute, rounded to tenths. Each sample has a rate, over the shortest span that ends with
-            it, begins with another sample, and is a minute or longer. In a run's first minute, the calls so far count as a whole minute's.
+            it, begins with another sample, and is a minute or longer. In the first minute, the calls so far count as a whole minute's.
         worst_minute_ns: when the span with the highest rate ended.
         throttled: calls that EC2 answered with RequestLimitExceeded.
     """
@@ -73,66 +43,32 @@ class CallSummary:
 
 
 @attrs.frozen
-class SubnetSummary:
-    """One subnet over time. If a figure occurs at several instants, its time is the first of them.
-
-    Attributes:
-        size: all its addresses, including the five that EC2 keeps.
-        free_least: the fewest free addresses.
-        stranded_peak: the most stranded addresses; see `SubnetSample`.
-        stranded_per_cent: the share of stranded addresses in the untaken ones at that time, rounded down.
-    """
-
-    size: int
-    taken_peak: int
-    free_least: int
-    free_least_ns: int
-    free_prefixes_least: int
-    free_prefixes_least_ns: int
-    stranded_peak: int
-    stranded_peak_ns: int
-    stranded_per_cent: int
-
-    @classmethod
-    def of(cls, size: int, times_ns: Sequence[int], samples: Sequence[SubnetSample]) -> "SubnetSummary":
-        """Summarise a subnet."""
-        fewest = _place_of_least([each.free for each in samples])
-        fewest_prefixes = _place_of_least([each.free_prefixes for each in samples])
-        most_stranded = _place_of_least([-each.stranded for each in samples])
-        worst = samples[most_stranded]
-        return cls(
-            size=size,
-            taken_peak=max(each.taken for each in samples),
-            free_least=samples[fewest].free,
-            free_least_ns=times_ns[fewest],
-            free_prefixes_least=samples[fewest_prefixes].free_prefixes,
-            free_prefixes_least_ns=times_ns[fewest_prefixes],
-            stranded_peak=worst.stranded,
-            stranded_peak_ns=times_ns[most_stranded],
-            stranded_per_cent=100 * worst.stranded // worst.untaken if worst.untaken else 0,
-        )
-
-
-@attrs.frozen
 class Summary:
     """A run in figures. Means are weighted by time and rounded to tenths: a sample stands for the time until the next one.
 
     Attributes:
+        measured_from_ns: the end of the warm-up. Peaks, means, rates of calls and waits leave out what was before; a pod that was created
+            before has no wait.
         pods: all pods of the workload. At the end each is running, waiting, pending, done or refused.
-        addresses_peak: the most pod addresses attached at any instant, and when; all other peaks are taken from the samples.
+        pods_unserved: pods that never had an address in the run: those that are waiting, pending or refused at the end.
+        addresses_peak: the most pod addresses attached at any instant, and when. `subnets` and `subnet_addresses_peak` count every instant
+            too; the other peaks are taken from the samples.
         subnet_addresses_peak: the most addresses taken in all subnets together, including primary IPs and addresses of others.
-        for_node, for_address, to_start: waits for a node with room, for an address on it, and from creation to the address.
+        for_node, for_address, to_start: waits for a node with room, for an address on it, and from creation to the address. `for_address`
+            counts the pods that got a node.
         calls: to EC2, by action.
         calls_worst_minute: `worst_minute` of all actions together; see `CallSummary`.
         call_rates: by action, and `all` for all together.
     """
 
+    measured_from_ns: int
     pods: int
     pods_running: int
     pods_waiting: int
     pods_pending: int
     pods_done: int
     pods_refused: int
+    pods_unserved: int
     nodes_peak: int
     nodes_mean: float
     addresses_peak: int
@@ -162,10 +98,12 @@ class Summary:
     def of(
         cls,
         samples: Sequence[FleetSample],
-        subnets: Mapping[str, Sequence[SubnetSample]],
-        sizes: Mapping[str, int],
         *,
+        pods: int,
+        measured_from_ns: int,
         addresses_peak: tuple[int, int],
+        subnet_addresses_peak: int,
+        subnets: Mapping[str, SubnetSummary],
         waits: tuple[Waits, Waits, Waits],
         calls: Mapping[str, Sequence[int]],
         throttled: Mapping[str, Sequence[int]],
@@ -173,35 +111,42 @@ class Summary:
         """Summarise a run.
 
         Args:
-            samples: at least one.
-            subnets: by name, at the times of the samples.
-            sizes: of the subnets.
+            samples: at least one that is not before `measured_from_ns`.
+            pods: the number of all pods.
+            measured_from_ns: earlier samples are left out.
             addresses_peak: the most pod addresses, and when.
+            subnet_addresses_peak: the most addresses taken in all subnets together.
+            subnets: by name.
             waits: for a node, for an address, to the start.
             calls: by action, in the interval that ends with each sample.
             throttled: the throttled calls among them.
         """
-        times_ns = [sample.time_ns for sample in samples]
-        columns = dict(zip(FleetSample._fields, zip(*samples, strict=True), strict=True))
+        first = next(place for place, sample in enumerate(samples) if sample.time_ns >= measured_from_ns)
+        measured = samples[first:]
+        times_ns = [sample.time_ns for sample in measured]
+        columns = dict(zip(FleetSample._fields, zip(*measured, strict=True), strict=True))
         last = samples[-1]
         for_node, for_address, to_start = waits
         lost = {action: sum(counts) for action, counts in throttled.items()}
-        all_calls = CallSummary.of(times_ns, totals(calls, len(samples)), sum(lost.values()))
+        since = {action: (sum(counts[: first + 1]), *counts[first + 1 :]) for action, counts in calls.items()}
+        all_calls = CallSummary.of(times_ns, totals(since, len(measured)), sum(lost.values()))
         levels: dict[str, float] = {}
         for name in ("nodes", "addresses_assigned", "addresses_cooling", "addresses_warm", "enis", "prefixes"):
             levels[f"{name}_peak"] = max(columns[name])
             levels[f"{name}_mean"] = mean(times_ns, columns[name])
         return cls(
-            pods=to_start.count,
+            measured_from_ns=measured_from_ns,
+            pods=pods,
             pods_running=last.pods_running,
             pods_waiting=last.pods_waiting,
             pods_pending=last.pods_pending,
             pods_done=last.pods_done,
             pods_refused=last.pods_refused,
+            pods_unserved=last.pods_waiting + last.pods_pending + last.pods_refused,
             addresses_peak=addresses_peak[0],
             addresses_peak_ns=addresses_peak[1],
             addresses_mean=mean(times_ns, columns["addresses_attached"]),
-            subnet_addresses_peak=max(sum(each.taken for each in at_once) for at_once in zip(*subnets.values(), strict=True)),
+            subnet_addresses_peak=subnet_addresses_peak,
             for_node=for_node,
             for_address=for_address,
             to_start=to_start,
@@ -209,10 +154,10 @@ class Summary:
             calls_worst_minute=all_calls.worst_minute,
             call_rates={
                 "all": all_calls,
-                **{action: CallSummary.of(times_ns, counts, lost.get(action, 0)) for action, counts in calls.items()},
+                **{action: CallSummary.of(times_ns, counts, lost.get(action, 0)) for action, counts in since.items()},
             },
             throttled=lost,
-            subnets={name: SubnetSummary.of(sizes[name], times_ns, each) for name, each in subnets.items()},
+            subnets=subnets,
             **levels,  # type: ignore[arg-type]  # peaks are whole numbers, means are not
         )
 
@@ -266,7 +211,3 @@ def rounded(dividend: int, divisor: int, digits: int) -> float:
     """
     scale: int = 10**digits
     return (2 * scale * dividend + divisor) // (2 * divisor) / scale
-
-
-def _place_of_least(values: Sequence[int]) -> int:
-    return min(range(len(values)), key=values.__getitem__)

@@ -1,117 +1,27 @@
-"""Find the settings that need the fewest addresses or calls within bounds on waiting and on calls per minute."""
+"""Find the settings that need the fewest addresses or calls within bounds on waiting and on calls per minute.
 
-from collections.abc import Callable, Mapping, Sequence
+The present settings are the baseline. A recommendation serves every pod that they serve, gives no warning, and is confirmed with seeds that
+the search did not use.
+"""
+
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import attrs
 
-from vpcipam.errors import ScenarioError, SettingsError
-from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
+from vpcipam.errors import SettingsError
+from vpcipam.fleet.candidates import Candidate, Judge, Spread, length_of, with_front
+from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
-from vpcipam.fleet.sweep import Changes, Progress, SweepResult, grid, some_of, sweep
-from vpcipam.fleet.toml.table import Table
+from vpcipam.fleet.sweep import Changes, Progress, Trial, some_of, sweep
+from vpcipam.fleet.tune_spec import GOALS, TuneSpec
 
-GOALS: Mapping[str, Callable[[Summary], float]] = {
-    "addresses-peak": lambda summary: summary.addresses_peak,
-    "addresses-mean": lambda summary: summary.addresses_mean,
-    "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
-    "calls": lambda summary: sum(summary.calls.values()),
-}
-"""What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in subnets, or calls to EC2."""
+__all__ = ["GOALS", "Candidate", "Spread", "TuneResult", "TuneSpec", "tune"]
 
-
-@attrs.frozen
-class TuneSpec:
-    """What to search for.
-
-    Attributes:
-        settings: variables of aws-node, each with the values to try, as texts; all groups get them, since a cluster has one DaemonSet.
-        goal: what to minimise, one of `GOALS`.
-        p99_wait_ns: the longest allowed wait from a pod's creation to its address, for 99 % of pods; None for any wait.
-        calls_per_minute: the most calls to EC2 in the worst minute; None for any number.
-        seeds: each combination is run with all of these, and judged by its worst run.
-        trials: how many combinations to try, drawn at random; 0 for all.
-    """
-
-    settings: Mapping[str, tuple[str, ...]]
-    goal: str = "addresses-mean"
-    p99_wait_ns: int | None = None
-    calls_per_minute: float | None = None
-    seeds: tuple[int, ...] = (0,)
-    trials: int = 0
-
-    @property
-    def combinations(self) -> tuple[Changes, ...]:
-        """All combinations of the values."""
-        return grid({name: list(values) for name, values in self.settings.items()})
-
-    @property
-    def trial_count(self) -> int:
-        """How many runs the search takes."""
-        count = len(self.combinations)
-        return len(self.seeds) * (min(self.trials, count) if self.trials else count)
-
-    @classmethod
-    def read(cls, scenario: Scenario) -> "TuneSpec":
-        """Read the table `tune` of a scenario's document.
-
-        Raises:
-            ScenarioError: the table is missing or invalid.
-        """
-        document = scenario.document or ScenarioDocument({})
-        if "tune" not in document.content:
-            raise ScenarioError(f"{document.source}: tune: is missing; add this table, see docs/tuning.md")
-        table = Table(f"{document.source}: ", document.content).table("tune")
-        inner = table.table("settings")
-        settings: dict[str, tuple[str, ...]] = {}
-        for name, values in inner.items():
-            if not isinstance(values, list) or not values:
-                raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
-            settings[name] = tuple(inner.made(name, lambda name=name, each=each: setting_text(name, each)) for each in values)  # type: ignore[misc]  # those of this round
-        if not settings:
-            raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
-        seeds = table.take("seeds", [scenario.seed])
-        if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-            raise table.refusal("seeds", f"must be a list of whole numbers that are 0 or more, not {seeds!r}")
-        spec = cls(
-            settings=settings,
-            goal=table.text("minimise", "addresses-mean", among=GOALS),
-            p99_wait_ns=table.nanoseconds("p99_wait") if "p99_wait" in table else None,
-            calls_per_minute=table.number("calls_per_minute") if "calls_per_minute" in table else None,
-            seeds=tuple(seeds),
-            trials=table.integer("trials", 0),
-        )
-        table.finish(["p99_wait", "calls_per_minute"])
-        return spec
-
-
-@attrs.frozen
-class Candidate:
-    """One combination of settings, with the figures of its worst seed.
-
-    Attributes:
-        settings: variables and their values.
-        cost: the value to minimise.
-        p99_wait_ns, calls_per_minute: the values that have bounds.
-        unserved: pods that never had an address.
-        fits: whether both bounds are kept.
-        on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that
-            are equal in both, only the first is on the front.
-    """
-
-    settings: Mapping[str, str]
-    cost: float
-    p99_wait_ns: int
-    calls_per_minute: float
-    unserved: int
-    fits: bool
-    on_front: bool = False
-
-    @property
-    def kubectl(self) -> str:
-        """The command that sets this combination on a cluster."""
-        return "kubectl set env daemonset aws-node -n kube-system " + " ".join(f"{name}={value}" for name, value in self.settings.items())
+NOW: Mapping[str, str] = {}
+"""The combination that changes nothing."""
+_MOST_CONFIRMATIONS = 5
 
 
 @attrs.frozen
@@ -119,25 +29,24 @@ class TuneResult:
     """The result of a search.
 
     Attributes:
+        baseline: the settings that the scenario has now; None if they could not be run.
         candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
+        complete: whether the search was not interrupted.
         failures: combinations that could not be run, each with the reason, such as settings with which no node ever becomes ready.
     """
 
     spec: TuneSpec
+    baseline: Candidate | None
     candidates: tuple[Candidate, ...]
     count: int
+    complete: bool
     failures: tuple[tuple[Mapping[str, str], str], ...] = ()
 
     @property
-    def complete(self) -> bool:
-        """Whether all combinations were tried."""
-        return len(self.candidates) + len(self.failures) == self.count
-
-    @property
     def best(self) -> Candidate | None:
-        """The cheapest combination within the bounds, None if there is none."""
-        return next((each for each in self.candidates if each.fits), None)
+        """The cheapest combination to which nothing objects, with other seeds either; None if there is none."""
+        return next((each for each in self.candidates if each.fits and each.confirmation is not None), None)
 
     @property
     def front(self) -> tuple[Candidate, ...]:
@@ -160,20 +69,104 @@ def tune(
         spec: what to search for; None to read it from the scenario's document.
         executor: runs the trials; see `vpcipam.fleet.sweep.sweep`.
         workers: the number of processes if `executor` is None.
-        progress: called after each trial.
+        progress: called after each trial. More confirmations than the first raise the number of all trials.
 
     Raises:
         ScenarioError: the table `tune` of the document is missing or invalid.
     """
     spec = TuneSpec.read(scenario) if spec is None else spec
-    combinations = spec.combinations
-    if spec.trials:
-        combinations = some_of(combinations, spec.trials, scenario.seed)
-    refusals = {place: reason for place, settings in enumerate(combinations) if (reason := _why_never_started(scenario, settings))}
-    runnable = [settings for place, settings in enumerate(combinations) if place not in refusals]
-    points = [_point(scenario, settings, seed) for settings in runnable for seed in spec.seeds]
-    found = sweep(scenario, points, executor=executor, workers=workers, progress=progress)
-    return _judge(spec, runnable, found, tuple((combinations[place], reason) for place, reason in refusals.items()))
+    return _Search(scenario, spec, _Runner(scenario, executor, workers, progress, spec.trial_count)).result()
+
+
+@attrs.define
+class _Runner:
+    """Runs combinations with seeds.
+
+    Attributes:
+        interrupted: whether a run was interrupted (Ctrl-C).
+        errors: the first error of each combination that failed, by its settings.
+    """
+
+    scenario: Scenario
+    executor: Executor | None
+    workers: int | None
+    progress: Progress | None
+    planned: int
+    done: int = 0
+    interrupted: bool = False
+    errors: dict[tuple[tuple[str, str], ...], str] = attrs.field(factory=dict)
+
+    def run(self, combinations: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[dict[int, Summary] | None]:
+        """Run each combination with each seed. Return the figures by seed, None for a combination that failed or was interrupted."""
+        points = [_point(self.scenario, settings, seed) for settings in combinations for seed in seeds]
+        found = sweep(self.scenario, points, executor=self.executor, workers=self.workers, progress=self._tell)
+        self.done += len(points)
+        self.interrupted |= not found.complete
+        trials = {trial.number: trial for trial in found.trials}
+        runs = []
+        for place, settings in enumerate(combinations):
+            numbers = range(place * len(seeds), (place + 1) * len(seeds))
+            runs.append(self._figures(settings, dict(zip(seeds, map(trials.get, numbers), strict=True))))
+        return runs
+
+    def _figures(self, settings: Mapping[str, str], trials: Mapping[int, Trial | None]) -> dict[int, Summary] | None:
+        figures = {}
+        for seed, trial in trials.items():
+            if trial is not None and trial.error is not None:
+                self.errors.setdefault(tuple(settings.items()), trial.error)
+            if trial is not None and trial.summary is not None:
+                figures[seed] = trial.summary
+        return figures if len(figures) == len(trials) else None
+
+    def _tell(self, done: int, count: int) -> None:
+        self.planned = max(self.planned, self.done + count)
+        if self.progress is not None:
+            self.progress(self.done + done, self.planned)
+
+
+@attrs.define
+class _Search:
+    scenario: Scenario
+    spec: TuneSpec
+    runner: _Runner
+
+    def result(self) -> TuneResult:
+        combinations = self.spec.combinations
+        if self.spec.trials:
+            combinations = some_of(combinations, self.spec.trials, self.scenario.seed)
+        refusals = {place: reason for place, settings in enumerate(combinations) if (reason := _why_never_started(self.scenario, settings))}
+        failures = [(dict(combinations[place]), reason) for place, reason in refusals.items()]
+        runnable = [settings for place, settings in enumerate(combinations) if place not in refusals]
+        present, *runs = self.runner.run([NOW, *runnable], self.spec.seeds)
+        errors = self.runner.errors
+        if present is None:
+            lost = [(dict(settings), errors[()]) for settings in runnable if () in errors]
+            return TuneResult(self.spec, None, (), len(combinations), not self.runner.interrupted, (*failures, *lost))
+        judge = Judge(self.scenario, self.spec, present)
+        candidates = [judge.candidate(settings, each) for settings, each in zip(runnable, runs, strict=True) if each is not None]
+        candidates.sort(key=lambda each: (each.cost, length_of(each.p99_wait_ns), each.calls_per_minute))
+        failures += [(dict(settings), errors[key]) for settings in runnable if (key := tuple(settings.items())) in errors]
+        judged = self._confirm(judge, with_front(candidates))
+        complete = not self.runner.interrupted
+        return TuneResult(self.spec, judge.candidate(NOW, present), judged, len(combinations), complete, tuple(failures))
+
+    def _confirm(self, judge: Judge, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Run the best combination with other seeds; if it fails there, the next best, and so on."""
+        confirmed = list(candidates)
+        fitting = [place for place, each in enumerate(candidates) if each.fits][:_MOST_CONFIRMATIONS]
+        seeds = self.spec.confirm_seeds
+        present = self.runner.run([NOW], seeds)[0] if fitting else None
+        if present is None:
+            return tuple(confirmed)
+        judge = attrs.evolve(judge, baseline={**judge.baseline, **present})
+        for place in fitting:
+            (runs,) = self.runner.run([candidates[place].settings], seeds)
+            if runs is None:
+                break
+            confirmed[place] = judge.confirmed(candidates[place], runs)
+            if confirmed[place].fits:
+                break
+        return tuple(confirmed)
 
 
 def _why_never_started(scenario: Scenario, settings: Mapping[str, str]) -> str | None:
@@ -191,45 +184,3 @@ def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Change
     for group in scenario.groups:
         point |= {f"group.{group.name}.settings.{name}": value for name, value in settings.items()}
     return point
-
-
-def _judge(
-    spec: TuneSpec, combinations: Sequence[Changes], found: SweepResult, refused: tuple[tuple[Mapping[str, str], str], ...]
-) -> TuneResult:
-    by_number = {trial.number: trial for trial in found.trials}
-    candidates, failures = [], [*refused]
-    for place, settings in enumerate(combinations):
-        numbers = range(place * len(spec.seeds), (place + 1) * len(spec.seeds))
-        trials = [by_number[number] for number in numbers if number in by_number]
-        errors = [trial.error for trial in trials if trial.error is not None]
-        if errors:
-            failures.append((settings, errors[0]))
-        elif len(trials) == len(spec.seeds):
-            candidates.append(_candidate(spec, settings, [trial.summary for trial in trials if trial.summary is not None]))
-    candidates.sort(key=lambda each: (each.cost, each.p99_wait_ns, each.calls_per_minute))
-    return TuneResult(spec, _with_front(candidates), len(combinations) + len(refused), tuple(failures))
-
-
-def _candidate(spec: TuneSpec, settings: Mapping[str, str], summaries: Sequence[Summary]) -> Candidate:
-    wait_ns = max(summary.to_start.p99_ns for summary in summaries)
-    rate = max(summary.calls_worst_minute for summary in summaries)
-    fits = (spec.p99_wait_ns is None or wait_ns <= spec.p99_wait_ns) and (spec.calls_per_minute is None or rate <= spec.calls_per_minute)
-    return Candidate(
-        settings=dict(settings),
-        cost=max(GOALS[spec.goal](summary) for summary in summaries),
-        p99_wait_ns=wait_ns,
-        calls_per_minute=rate,
-        unserved=max(summary.pods_refused + summary.pods_pending + summary.pods_waiting for summary in summaries),
-        fits=fits,
-    )
-
-
-def _with_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Mark the front. The candidates must be sorted by cost, then by wait."""
-    marked = []
-    least_ns: int | None = None
-    for each in candidates:
-        better = least_ns is None or each.p99_wait_ns < least_ns
-        least_ns = each.p99_wait_ns if better else least_ns
-        marked.append(attrs.evolve(each, on_front=better))
-    return tuple(marked)

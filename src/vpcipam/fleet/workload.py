@@ -4,16 +4,17 @@ import itertools
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from statistics import NormalDist
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import attrs
 
 from vpcipam._arguments import require_integer
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument
+from vpcipam.fleet.cron import due_ns
 
 MAX_S = 36_500.0 * S_PER_DAY
 """The longest time in a workload: a hundred years."""
@@ -49,18 +50,30 @@ def _count(low: int = 0) -> Callable[[object, "attrs.Attribute[int]", int], None
     return validate
 
 
+LifetimeOf = Literal["run", "creation"]
+"""When a pod's lifetime begins: when it has its address, or when it is created."""
+
+
+def _lifetime_of(instance: object, attribute: "attrs.Attribute[LifetimeOf]", value: LifetimeOf) -> None:
+    if value not in get_args(LifetimeOf):
+        raise InvalidArgument(f"{attribute.name} of {type(instance).__name__} must be 'run' or 'creation', not {value!r}")
+
+
 class PodRun(NamedTuple):
     """One pod, from creation to deletion, in nanoseconds since the start of the scenario. A tuple, because a run can have millions.
 
     Attributes:
+        created_ns: 0 if the pod is there from the start.
         deleted_ns: later than `created_ns`; None if the pod stays.
         node: the node that it is bound to; None if the scheduler chooses.
+        runs_fully: whether its lifetime begins when it has its address, so that a wait postpones its deletion, as that of a job's pod.
     """
 
     name: str
     created_ns: int
     deleted_ns: int | None
     node: str | None = None
+    runs_fully: bool = False
 
 
 class Workload(Protocol):
@@ -234,6 +247,7 @@ class Arrivals:
         wave: how the rate changes over the day.
         burst: pods that arrive together; there are `per_hour` / `burst` bursts an hour on average.
         standing: pods that exist at the start; their lifetimes begin then.
+        lifetime_of: `run` if a pod's lifetime begins when it has its address, `creation` if when it is created.
     """
 
     name: str
@@ -242,6 +256,7 @@ class Arrivals:
     wave: Wave = Wave()
     burst: int = attrs.field(default=1, validator=_count(1))
     standing: int = attrs.field(default=0, validator=_count())
+    lifetime_of: LifetimeOf = attrs.field(default="run", validator=_lifetime_of)
 
     def expected_count(self, duration_ns: int) -> int:
         """Estimate the number of pods."""
@@ -252,7 +267,7 @@ class Arrivals:
         require_feasible(self, duration_ns)
         chance = Random(f"{self.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
         times = [*itertools.repeat(0, self.standing), *self._times(chance, duration_ns)]
-        return _with_lifetimes(self.name, times, self.lifetime, chance)
+        return _with_lifetimes(self, times, seed)
 
     def _times(self, chance: Random, duration_ns: int) -> Iterator[int]:
         """Draw times at the peak rate, and drop some to follow the wave (thinning)."""
@@ -288,8 +303,8 @@ class Deployment:
 
     Example:
         >>> Deployment("web", 1, roll_interval_s=60, max_surge=1, ready_s=5).pods(0, 100 * NS_PER_S)
-        (PodRun(name='web-0-0', created_ns=0, deleted_ns=65000000000, node=None),
-         PodRun(name='web-1-0', created_ns=60000000000, deleted_ns=None, node=None))
+        (PodRun(name='web-0-0', created_ns=0, deleted_ns=65000000000, node=None, runs_fully=False),
+         PodRun(name='web-1-0', created_ns=60000000000, deleted_ns=None, node=None, runs_fully=False))
     """
 
     name: str
@@ -336,20 +351,33 @@ class Deployment:
 
 @attrs.frozen
 class CronJob:
-    """Pods that start together at regular intervals.
+    """Pods that start together at regular intervals, or on a schedule.
 
     Attributes:
-        interval_s: the time between two runs, 1 ns or more.
+        interval_s: the time between two runs, 1 ns or more; None if there is a schedule.
         count: the pods of each run.
-        first_s: when the first run starts.
+        first_s: when the first run starts; 0 with a schedule.
+        schedule: in cron's syntax, as in a Kubernetes CronJob. A scenario starts at midnight, on Monday, 1 January.
         lifetime: how long each pod stays.
+        lifetime_of: as for `Arrivals`.
     """
 
     name: str
-    interval_s: float = attrs.field(validator=_number(MAX_S, low=SHORTEST_S))
+    interval_s: float | None = attrs.field(validator=attrs.validators.optional(_number(MAX_S, low=SHORTEST_S)))
     count: int = attrs.field(validator=_count())
     lifetime: Lifetime
     first_s: float = attrs.field(default=0.0, validator=_number(MAX_S))
+    lifetime_of: LifetimeOf = attrs.field(default="run", validator=_lifetime_of)
+    schedule: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Check that there is either an interval or a schedule."""
+        if (self.interval_s is None) == (self.schedule is None):
+            raise InvalidArgument("a CronJob needs either interval_s or a schedule")
+        if self.schedule is not None:
+            if self.first_s:
+                raise InvalidArgument("first_s of a CronJob goes with interval_s; a schedule says itself when the first run is")
+            due_ns(self.schedule, 1)
 
     def expected_count(self, duration_ns: int) -> int:
         """Return the number of pods."""
@@ -358,24 +386,33 @@ class CronJob:
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
         """Return the pods of all runs, with drawn lifetimes."""
         require_feasible(self, duration_ns)
-        chance = Random(f"{self.name}/{seed}")  # noqa: S311 - chances of a simulation, by seed
-        times = [time_ns for time_ns in self._begins_ns(duration_ns) for _ in range(self.count)]
-        return _with_lifetimes(self.name, times, self.lifetime, chance)
+        # A run that is due at the start is not there from the start.
+        begins_ns = [max(time_ns, 1) for time_ns in self._begins_ns(duration_ns) if duration_ns > 1]
+        times = [time_ns for time_ns in begins_ns for _ in range(self.count)]
+        return _with_lifetimes(self, times, seed)
 
-    def _begins_ns(self, duration_ns: int) -> range:
+    def _begins_ns(self, duration_ns: int) -> Sequence[int]:
+        if self.interval_s is None:
+            assert self.schedule is not None, "else it has an interval"  # noqa: S101  # for the type checker
+            return due_ns(self.schedule, duration_ns)
         return range(round(self.first_s * NS_PER_S), duration_ns, round(self.interval_s * NS_PER_S))
 
 
 # --- helpers of all generators ---------------------------------------------------------------------------------------------------
 
 
-def _with_lifetimes(name: str, times: list[int], lifetime: Lifetime, chance: Random) -> tuple[PodRun, ...]:
-    """Make pods that are created at given times, with drawn lifetimes from 1 ns to `MAX_S`."""
-    draw = lifetime.draw
+def _with_lifetimes(generator: "Arrivals | CronJob", times: list[int], seed: int) -> tuple[PodRun, ...]:
+    """Make pods that are created at given times, with drawn lifetimes from 1 ns to `MAX_S`.
+
+    Lifetimes have random numbers of their own, so a longer duration adds pods but changes none.
+    """
+    name, draw = generator.name, generator.lifetime.draw
+    chance = Random(f"{name}/{seed}/lifetimes")  # noqa: S311 - chances of a simulation, by seed
     # A wide log-normal draws huge lifetimes, even infinite ones, which int() refuses: limit them first.
     ends = [time_ns + (int(min(draw(chance), MAX_S) * NS_PER_S) or 1) for time_ns in times]
     names = [f"{name}-{number}" for number in range(len(times))]
-    return in_order(map(PodRun._make, zip(names, times, ends, itertools.repeat(None), strict=False)))
+    runs_fully = generator.lifetime_of == "run"
+    return in_order(map(PodRun._make, zip(names, times, ends, itertools.repeat(None), itertools.repeat(runs_fully), strict=False)))
 
 
 Generator = Arrivals | Deployment | CronJob
@@ -404,7 +441,7 @@ def in_order(runs: Iterable[PodRun]) -> tuple[PodRun, ...]:
     if len({run[0] for run in ordered}) != len(ordered):
         ((twice, _),) = Counter(run.name for run in ordered).most_common(1)
         raise InvalidArgument(f"two pods are called {twice!r}; each needs a name of its own")
-    for name, created_ns, deleted_ns, _ in ordered:
+    for name, created_ns, deleted_ns, *_ in ordered:
         if created_ns < 0 or (deleted_ns is not None and not created_ns < deleted_ns <= 2 * MAX_NS):
             times = f"created at {created_ns} ns and deleted at {deleted_ns} ns"
             bounds = f"at 0 or later, and deleted after that, at {2 * MAX_NS} ns at most"

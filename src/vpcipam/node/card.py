@@ -49,13 +49,15 @@ class Card:
     change the datastore first, so that no pod gets an address that goes away, and then EC2. `apply` changes only the datastore.
 
     Attributes:
+        index: the card's index.
         settings: those that apply to this card.
         released: the CIDRs released within the last 60 s.
         provisioner: the EC2 side, set when the node starts.
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         others: the node's other cards. EC2 may give this card addresses that another card has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
-        last_calm: the card's state at the last call of the policy's `calm`, and the result; None before the first call.
+        calm_ranges: the results of the policy's `calm`, by the shape of the datastore and the number of unmanaged ENIs.
+        last_calm: the datastore's revision and the number of unmanaged ENIs at the last look, and the calm range; None before the first.
     """
 
     datastore: Datastore
@@ -64,17 +66,14 @@ class Card:
     excluded_subnets: frozenset[str] = frozenset()
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
-    last_calm: tuple[tuple[int, int], Calm] | None = None
+    index: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.datastore.network_card, takes_self=True))
+    calm_ranges: dict[tuple[tuple[object, ...], int], Calm] = attrs.field(init=False, factory=dict)
+    last_calm: tuple[int, int, Calm] | None = None
     released: ReleasedCidrs = attrs.field(
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )
     _attachments: dict[str, Attachment] = attrs.field(init=False, factory=dict)  # by ENI
     _to_confirm: CidrsToConfirm = attrs.field(init=False, factory=CidrsToConfirm)
-
-    @property
-    def index(self) -> int:
-        """The card's index."""
-        return self.datastore.network_card
 
     # --- growing -------------------------------------------------------------------------------------------------------------
 
@@ -244,7 +243,7 @@ class Card:
         moved = {
             eni_id
             for eni_id, attachment in self._attachments.items()
-            if eni_id in attached and attachment_of(attached[eni_id]).device_index != attachment.device_index
+            if (eni := attached.get(eni_id)) is not None and attachment_of(eni).device_index != attachment.device_index
         }
         ignore = {*self.released.current(now_ns), *self._own_cidrs(attached)}
         return differences(self.datastore, attached, moved=moved, ignore=ignore)
@@ -316,8 +315,7 @@ class Card:
 
     def _add_cidrs(self, eni_id: str, cidrs: Iterable[str], kind: ActionKind, reason: str, now_ns: int) -> list[Action]:
         """Add those CIDRs of an ENI that the datastore does not have yet."""
-        known = set(self.datastore.cidrs(eni_id))
-        new = tuple(cidr for cidr in cidrs if cidr not in known)
+        new = self.datastore.missing_cidrs(eni_id, cidrs)
         self._to_confirm.note_added(new)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
         cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()

@@ -25,12 +25,15 @@ from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool
+from vpcipam.node.pool_check import Forecast, check_pool, wishes
 from vpcipam.node.provisioner import Provisioner
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view
 from vpcipam.settings import Settings
 from vpcipam.warmpool import NEVER_CALM, Calm, Grow, PoolView, WarmPolicy, release_slots
+
+_CALM_RANGE_COUNT = 16
+"""A card remembers the calm ranges of so many shapes. Under IP targets a pool has few shapes, and changes between them with every pod."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -72,6 +75,7 @@ class ControlLoop:
     mode: AddressMode = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.settings.address_mode(self.limits), takes_self=True)
     )
+    _provisions: bool = attrs.field(init=False, default=attrs.Factory(lambda self: self.settings.provisioning_enabled, takes_self=True))
     _provisioner: Provisioner = attrs.field(init=False)
     _settling: bool = attrs.field(init=False, default=False)
     _finished: list[Action] = attrs.field(init=False, factory=list)  # not yet returned by a tick
@@ -111,12 +115,18 @@ class ControlLoop:
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
         """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        state = (card.datastore.revision, self.membership.unmanaged_count(card.index))
-        if card.last_calm is not None and card.last_calm[0] == state:
-            return card.last_calm[1], None
-        view = self.view(card, now_ns)
-        calm = self.policy.calm(view, card.settings)
-        card.last_calm = state, calm
+        revision, unmanaged_count, last = card.datastore.revision, self.membership.unmanaged_count(card.index), card.last_calm
+        if last is not None and last[0] == revision and last[1] == unmanaged_count:
+            return last[2], None
+        shape, view = (card.datastore.shape, unmanaged_count), None
+        calm = card.calm_ranges.get(shape)
+        if calm is None:
+            view = self.view(card, now_ns)
+            calm = self.policy.calm(view, card.settings)
+            if len(card.calm_ranges) >= _CALM_RANGE_COUNT:
+                card.calm_ranges.clear()
+            card.calm_ranges[shape] = calm
+        card.last_calm = revision, unmanaged_count, calm
         return calm, view
 
     def busy_until(self, now_ns: int) -> int | None:
@@ -183,7 +193,7 @@ class ControlLoop:
         """
         released = [action for card in self.cards for action in (*card.leave_own_cidrs(calls.now_ns), *self._release_stale(card, calls))]
         filled: list[Action] = []
-        if self.settings.provisioning_enabled:
+        if self._provisions:
             self._provisioner.share_security_groups((eni_id for card in self.cards for eni_id in card.datastore.eni_ids), calls)
             if self.mode is AddressMode.IPV6:
                 filled += add_enis_to_empty_cards(self.cards, calls) if self._attaches else []
@@ -262,7 +272,7 @@ class ControlLoop:
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif self.busy_until(now_ns) is None:
-            if self.settings.provisioning_enabled and self.pace.may_check_pool(now_ns):
+            if self._provisions and self.pace.may_check_pool(now_ns):
                 self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
             if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
@@ -293,7 +303,9 @@ class ControlLoop:
         if view is None:
             card.surplus_since_ns = None
             return
-        check = check_pool(card, view, self.policy, now_ns, may_grow=self._may_grow(calls.now_ns), may_shrink=may_shrink)
+        wanted = wishes(card, view, self.policy)
+        may_grow = wanted.grow is not None and self._may_grow(calls.now_ns)
+        check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
         card.surplus_since_ns = check.surplus_since_ns
         outcomes: list[Outcome] = []
         if check.grow is not None:
@@ -301,7 +313,7 @@ class ControlLoop:
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
-        if self._attaches and not any(each is card for each, _ in self.pending):
+        if self._attaches and not (self.pending and any(each is card for each, _ in self.pending)):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
             spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:
@@ -316,7 +328,7 @@ class ControlLoop:
 
     def settle(self, now_ns: int) -> None:
         """Record every outcome that is due by `now_ns`."""
-        if self._settling:  # called from `on_event` while an outcome is recorded
+        if not self.pending or self._settling:  # the latter: called from `on_event` while an outcome is recorded
             return
         self._settling = True
         try:
@@ -335,8 +347,8 @@ class ControlLoop:
     def _note(self, actions: Iterable[Action]) -> None:
         """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
         self.pace.note(actions)
-        unconfirmed = any(card.has_unconfirmed_cidrs for card in self.cards)
-        self.in_doubt = self.in_doubt or unconfirmed or not all(action.done for action in actions)
+        if not self.in_doubt:
+            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards) or not all(action.done for action in actions)
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -426,13 +438,29 @@ class ControlLoop:
             return self.pace.next_tick(now_ns) if include_reconcile and missing else None
         if self.pending:
             return self.pending[0][1].at_ns
+        others = [self._next_reconcile(now_ns)] if include_reconcile else []
+        if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
+            others.append(cleanup_ns)
+        before_ns = min(others, default=None)
+        pools = self._next_pool_action(now_ns, before_ns) if self._provisions else None
+        return before_ns if pools is None else pools
+
+    def _next_reconcile(self, now_ns: int) -> int:
+        """The first tick after `now_ns` at which `_reconcile_due` is true."""
+        missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+        return self.pace.next_tick(now_ns) if missing else self.pace.next_reconcile(now_ns)
+
+    def _next_pool_action(self, now_ns: int, before_ns: int | None) -> int | None:
+        """The first tick after `now_ns` whose pool check changes something, None if there is none before another time."""
         cards = self._forecasts(now_ns)
-        ahead = self.pace.turning_points().union(*(card.turning_points(now_ns) for card in cards))
-        times = {self.pace.next_tick(now_ns), *(self.pace.next_tick(time_ns - 1) for time_ns in ahead if time_ns > now_ns)}
+        first_ns = self.pace.next_tick(now_ns)
+        if not cards or any(card.would_act(first_ns) for card in cards):
+            return first_ns if cards and (before_ns is None or first_ns < before_ns) else None
+        times = {self.pace.next_tick(time_ns - 1) for card in cards for time_ns in card.turning_points(now_ns) if time_ns > first_ns}
         for time_ns in sorted(times):
-            if (include_reconcile and self._reconcile_due(time_ns)) or (include_cleanup and self.pace.cleanup_due(time_ns)):
-                return time_ns
-            if self.settings.provisioning_enabled and any(card.would_act(time_ns) for card in cards):
+            if before_ns is not None and time_ns >= before_ns:
+                return None
+            if any(card.would_act(time_ns) for card in cards):
                 return time_ns
         return None
 
@@ -444,5 +472,5 @@ class ControlLoop:
             if view is None and card.surplus_since_ns is not None:
                 view = self.view(card, now_ns)
             if view is not None:
-                forecasts.append(Forecast(card, view, self.policy, self.pace, self._attaches))
+                forecasts.append(Forecast(card, view, self.policy, self.pace, attaches=self._attaches))
         return forecasts

@@ -62,7 +62,7 @@ def pod_cidrs(eni: NetworkInterface, mode: AddressMode) -> tuple[str, ...]:
     """The CIDRs of an ENI that pods can use: all but its primary IP. In IPv6 mode ipamd uses only the first /80."""
     if mode is AddressMode.IPV6:
         return () if is_trunk(eni) else eni.ipv6_prefixes[:1]
-    return (*(f"{address}/32" for address in eni.secondary_ips), *eni.ipv4_prefixes)
+    return (*[f"{address}/32" for address in eni.secondary_ips], *eni.ipv4_prefixes)
 
 
 def node_tags(instance_id: str, cluster_name: str) -> tuple[tuple[str, str], ...]:

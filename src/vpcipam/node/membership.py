@@ -29,7 +29,7 @@ class Membership:
 
     def unmanaged_count(self, network_card: int) -> int:
         """The number of unmanaged ENIs on a card."""
-        return sum(card == network_card for card in self._unmanaged.values())
+        return list(self._unmanaged.values()).count(network_card) if self._unmanaged else 0
 
     def is_gone(self, shown: Iterable[NetworkInterface]) -> bool:
         """Tell whether an unmanaged ENI is no longer shown, so that there is room again."""

@@ -100,14 +100,17 @@ class Pace:
     def next_tick(self, after_ns: int) -> int:
         """The first tick after a time."""
         anchor_ns = self.anchor_ns  # read once: the control loop may move it in another thread
-        ticks = (max(after_ns, anchor_ns) - anchor_ns) // TICK_INTERVAL_NS + 1
-        return anchor_ns + ticks * TICK_INTERVAL_NS
+        since_ns = after_ns - anchor_ns
+        return anchor_ns + TICK_INTERVAL_NS if since_ns < 0 else after_ns + TICK_INTERVAL_NS - since_ns % TICK_INTERVAL_NS
 
-    def turning_points(self) -> set[int]:
-        """The times at which the result of a method above changes."""
-        times = {
-            self._out_of_addresses_ns + OUT_OF_ADDRESSES_PAUSE_NS,
-            self._last_decrease_ns + DECREASE_INTERVAL_NS,
-            self._last_action_ns + RECONCILE_INTERVAL_NS + 1,
-        }
-        return times if self.cleanup_ns is None else times | {self.cleanup_ns}
+    def next_reconcile(self, after_ns: int) -> int:
+        """The first tick after a time at which `reconcile_due` is true."""
+        return self.next_tick(max(after_ns, self._last_action_ns + RECONCILE_INTERVAL_NS))
+
+    def next_cleanup(self, after_ns: int) -> int | None:
+        """The first tick after a time at which `cleanup_due` is true, None for never."""
+        return None if self.cleanup_ns is None else self.next_tick(max(after_ns, self.cleanup_ns - 1))
+
+    def turning_points(self) -> tuple[int, int]:
+        """The times at which the results of `may_grow` and `may_shrink` change."""
+        return self._out_of_addresses_ns + OUT_OF_ADDRESSES_PAUSE_NS, self._last_decrease_ns + DECREASE_INTERVAL_NS

@@ -24,62 +24,83 @@ class PoolCheck:
     surplus_since_ns: int | None
 
 
-def check_pool(card: Card, view: PoolView, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool) -> PoolCheck:
-    """Decide whether a card's pool grows or shrinks. It shrinks only once a surplus has lasted for the policy's `release_delay_ns`."""
-    growth = policy.grow(view, card.settings)
-    surplus = policy.shrink(view, card.settings) if growth is None else None
-    since_ns = None
-    if surplus is not None and policy.release_delay_ns:
-        since_ns = now_ns if card.surplus_since_ns is None else card.surplus_since_ns
-        may_shrink = may_shrink and now_ns - since_ns >= policy.release_delay_ns
-    return PoolCheck(growth if may_grow else None, surplus if may_shrink else None, since_ns)
-
-
 @attrs.frozen
-class Forecast:
-    """Predicts later pool checks of a card from its view now.
+class Wishes:
+    """What a policy decides about a card's pool, regardless of pauses and intervals."""
 
-    Attributes:
-        attaches: the node may add ENIs and slots, and free ENIs.
+    grow: Grow | None
+    shrink: Shrink | None
+
+
+def wishes(card: Card, view: PoolView, policy: WarmPolicy) -> Wishes:
+    """Ask the policy whether a card's pool should grow or shrink."""
+    growth = policy.grow(view, card.settings)
+    return Wishes(growth, policy.shrink(view, card.settings) if growth is None else None)
+
+
+def check_pool(
+    wanted: Wishes, surplus_since_ns: int | None, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool
+) -> PoolCheck:
+    """Decide whether a card's pool grows or shrinks now. It shrinks only once a surplus has lasted for the policy's `release_delay_ns`.
+
+    Args:
+        wanted: what the policy wants.
+        surplus_since_ns: the card's `surplus_since_ns`.
+        policy: the policy.
+        now_ns: the time of the check.
+        may_grow: whether the node may grow now.
+        may_shrink: whether the node may shrink now.
     """
+    since_ns = None
+    if wanted.shrink is not None and policy.release_delay_ns:
+        since_ns = now_ns if surplus_since_ns is None else surplus_since_ns
+        may_shrink = may_shrink and now_ns - since_ns >= policy.release_delay_ns
+    return PoolCheck(wanted.grow if may_grow else None, wanted.shrink if may_shrink else None, since_ns)
 
-    card: Card
-    view: PoolView
-    policy: WarmPolicy
-    pace: Pace
-    attaches: bool
+
+class Forecast:
+    """Predicts later pool checks of a card from its view now."""
+
+    def __init__(self, card: Card, view: PoolView, policy: WarmPolicy, pace: Pace, *, attaches: bool) -> None:
+        """Make a forecast; `attaches` tells whether the node may add ENIs and slots, and free ENIs."""
+        self._card = card
+        self._view = view
+        self._policy = policy
+        self._pace = pace
+        self._attaches = attaches
+        stale = any(eni.cooling_stale_cidr_count for eni in view.enis)
+        self._every_cooldown_counts = stale or view.cooldown_aware or view.hold_cooling_cidrs
+        self._wishes = wishes(card, view, policy)
 
     def turning_points(self, now_ns: int) -> Iterable[int]:
-        """The times at which a rule about an ENI's age, a surplus or a cooldown can change its answer."""
-        yield from (eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in self.view.enis)
-        if self.card.surplus_since_ns is not None:
-            yield self.card.surplus_since_ns + self.policy.release_delay_ns
+        """The times at which a pause, or a rule about an ENI's age, a surplus or a cooldown can change its answer."""
+        yield from self._pace.turning_points()
+        yield from (eni.added_ns + MINIMUM_ENI_LIFETIME_NS for eni in self._view.enis)
+        if self._card.surplus_since_ns is not None:
+            yield self._card.surplus_since_ns + self._policy.release_delay_ns
         if self._every_cooldown_counts:
-            yield from (cooling.until_ns for cooling in self.card.datastore.cooldowns(now_ns))
+            yield from (cooling.until_ns for cooling in self._card.datastore.cooldowns(now_ns))
         else:  # only the last cooldown on an ENI counts
-            yield from (eni.cooling_until_ns for eni in self.view.enis if eni.cooling_until_ns is not None)
+            yield from (eni.cooling_until_ns for eni in self._view.enis if eni.cooling_until_ns is not None)
 
     def would_act(self, time_ns: int) -> bool:
         """Tell whether a pool check at a time changes something, even if only `Card.surplus_since_ns`."""
-        view, card = self._view_at(time_ns), self.card
-        may_grow = self.attaches and self.pace.may_grow(time_ns)
-        check = check_pool(card, view, self.policy, time_ns, may_grow=may_grow, may_shrink=self.pace.may_shrink(time_ns))
+        view, card, wanted = self._view, self._card, self._wishes
+        if self._every_cooldown_counts:
+            view = self._view_at(time_ns)
+            wanted = wishes(card, view, self._policy)
+        may_grow = self._attaches and self._pace.may_grow(time_ns)
+        may_shrink = self._pace.may_shrink(time_ns)
+        check = check_pool(wanted, card.surplus_since_ns, self._policy, time_ns, may_grow=may_grow, may_shrink=may_shrink)
         return (
             (check.grow is not None and not check.grow.blocked)
             or check.shrink is not None
             or check.surplus_since_ns != card.surplus_since_ns
-            or (self.attaches and self.policy.free_eni(view, card.settings, time_ns) is not None)
+            or (self._attaches and self._policy.free_eni(view, card.settings, time_ns) is not None)
         )
-
-    @property
-    def _every_cooldown_counts(self) -> bool:
-        stale = any(eni.cooling_stale_cidr_count for eni in self.view.enis)
-        return stale or self.view.cooldown_aware or self.view.hold_cooling_cidrs
 
     def _view_at(self, time_ns: int) -> PoolView:
         """The view at a later time, if cooldowns end and nothing else happens until then."""
-        if not self._every_cooldown_counts:
-            return self.view
-        enis = self.card.datastore.eni_stats(time_ns)
+        enis = self._card.datastore.eni_stats(time_ns)
         cooling = sum(eni.cooling_count for eni in enis)
-        return attrs.evolve(self.view, enis=enis, stats=attrs.evolve(self.view.stats, cooling_count=cooling))
+        return attrs.evolve(self._view, enis=enis, stats=attrs.evolve(self._view.stats, cooling_count=cooling))

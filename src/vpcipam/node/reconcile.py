@@ -52,8 +52,10 @@ def differences(
     gained, lost = [], []
     for eni_id in datastore.eni_ids:
         if eni_id in attached and eni_id not in moved:
-            shown = dict.fromkeys(pod_cidrs(attached[eni_id], datastore.mode))
-            known = dict.fromkeys(datastore.cidrs(eni_id))
+            texts, held = pod_cidrs(attached[eni_id], datastore.mode), datastore.cidrs(eni_id)
+            if texts == held:  # mostly; both ascend
+                continue
+            shown, known = dict.fromkeys(texts), dict.fromkeys(held)
             gained.append(CidrChange(eni_id, tuple(cidr for cidr in shown if cidr not in known and cidr not in ignore)))
             lost.append(CidrChange(eni_id, tuple(cidr for cidr in known if cidr not in shown)))
     return Differences(

@@ -46,6 +46,7 @@ def pool_view(
     hold_cooling_cidrs: bool = False,
 ) -> PoolView:
     """Make the `PoolView` of a network card. See `PoolView` for the arguments."""
+    stats, enis = datastore.pool_and_eni_stats(now_ns)
     return PoolView(
         mode=datastore.mode,
         slots_per_eni=limits.slots_per_eni,
@@ -54,8 +55,8 @@ def pool_view(
         trunk_expected=is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
         custom_networking=settings.custom_network_cfg,
         max_pods=max_pods,
-        stats=datastore.stats(now_ns),
-        enis=datastore.eni_stats(now_ns),
+        stats=stats,
+        enis=enis,
         cooldown_aware=cooldown_aware,
         hold_cooling_cidrs=hold_cooling_cidrs,
         network_card=datastore.network_card,

@@ -52,7 +52,7 @@ from vpcipam.pool.blocks cimport (
     remove,
     take_bit,
 )
-from vpcipam.pool.bounds cimport bounded
+from vpcipam.pool.bounds cimport bounded, bounded_address
 from vpcipam.pool.free_tree cimport (
     FreeTree,
     lowest_bit,
@@ -246,7 +246,7 @@ cdef class AddressPool:
         cdef bint is_listed
         cdef Block* block
         cdef Group* counts
-        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
+        base = bounded_address("base", base)
         length = bounded("size", size, 1, BLOCK_SIZE_MAX)
         number = bounded("group", group, 0, GROUP_MAX)
         if base + length - 1 > ADDRESS_MAX:
@@ -392,7 +392,7 @@ cdef class AddressPool:
     def block_of(self, address, /):
         """Return the base of the block that covers an address, or None."""
         cdef int64_t offset
-        cdef int32_t index = self._covering(refuse.bounded("address", address, 0, ADDRESS_MAX), &offset)
+        cdef int32_t index = self._covering(bounded_address("address", address), &offset)
         return None if index == NONE else self._bases[index]
 
     # Assignments
@@ -409,7 +409,7 @@ cdef class AddressPool:
         cdef int32_t place
         cdef int64_t now
         cdef Py_hash_t key_hash
-        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        address = bounded_address("address", address)
         now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
         key_hash = hash_of(key)
         place = self._find(key, key_hash)
@@ -541,7 +541,7 @@ cdef class AddressPool:
         cdef int64_t until
         cdef int32_t index
         cdef int32_t place
-        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        address = bounded_address("address", address)
         until = bounded("until_ns", until_ns, 0, UNTIL_MAX_NS)
         index = self._covering(address, &offset)
         if index == NONE:
@@ -674,7 +674,7 @@ cdef class AddressPool:
     # Arguments
 
     cdef int32_t _checked_block(self, object base) except -1:
-        base = refuse.bounded("base", base, 0, ADDRESS_MAX)
+        base = bounded_address("base", base)
         index = self._block_at.get(base)
         if index is None:
             raise refuse.unknown_block(base)
@@ -708,7 +708,7 @@ cdef class AddressPool:
     cdef int32_t _place_of(self, object address) except -2:
         cdef int64_t offset = 0
         cdef int32_t index
-        address = refuse.bounded("address", address, 0, ADDRESS_MAX)
+        address = bounded_address("address", address)
         index = self._covering(address, &offset)
         return self._place_at(index, offset, address)
 

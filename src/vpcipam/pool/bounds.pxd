@@ -45,3 +45,12 @@ cdef inline int64_t bounded_in_python(str name, object value, int64_t low, int64
     from vpcipam import _pool_refusals as refuse
 
     return refuse.bounded(name, value, low, high)
+
+
+cdef inline object bounded_address(str name, object value):
+    """Return an address as an int; refuse what is not within 0 … ADDRESS_MAX."""
+    if small_int(value) >= 0:
+        return value
+    from vpcipam import _pool_refusals as refuse
+
+    return refuse.bounded(name, value, 0, refuse.ADDRESS_MAX)

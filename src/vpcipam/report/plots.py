@@ -12,6 +12,7 @@ from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
 from vpcipam.fleet.summary import rounded, totals
+from vpcipam.fleet.waits import Waits, wait_text
 from vpcipam.report.page import (
     BLACK,
     BLUE,
@@ -197,6 +198,8 @@ def _seconds(result: FleetResult, places: Sequence[int]) -> list[float]:
 def _second_line(result: FleetResult) -> str:
     summary = result.summary
     started = f"{100 * (summary.to_start.count - summary.to_start.late_count) // max(1, summary.to_start.count)} % of pods start at once"
+    if summary.pods_unserved:
+        started += f", {summary.pods_unserved:,} never had an address"
     return f"{span(result.duration_ns)}, seed {result.seed}; {started}; {summary.call_rates['all'].total:,} calls to EC2"
 
 
@@ -240,13 +243,21 @@ def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods that wait")
     tick_counts(axes, 4)
-    most_start = f"within {span(waits.p99_ns)}" if waits.p99_ns else "at once"
-    late = (
-        f"{100 * waits.late_count / max(1, waits.count):.1f} % of pods wait; 99 % start {most_start}, the last after {span(waits.max_ns)}"
-    )
-    axes.set_title(late if waits.late_count else "No pod waits")
+    axes.set_title(_wait_title(waits))
     labels = ((most * 0.2, "for an address", ORANGE, "", for_address), (most * 0.75, "for a node", PURPLE, "\\\\\\\\", for_node))
     side_labels(axes, [(height, name, colour, hatch) for height, name, colour, hatch, counts in labels if any(counts)])
+
+
+def _wait_title(waits: Waits) -> str:
+    """Say how long pods waited, and how many never had an address."""
+    if not waits.late_count:
+        return "No pod waits"
+    late = f"{100 * waits.late_count / waits.count:.1f} % of pods wait"
+    if waits.p99_ns is not None:
+        late += "; 99 % start " + (f"within {span(waits.p99_ns)}" if waits.p99_ns else "at once")
+    if waits.unended_count:
+        return f"{late}; {waits.unended_count:,} never had an address"
+    return f"{late}, the last after {span(waits.max_ns)}"
 
 
 def _draw_calls(axes: "Axes", result: FleetResult) -> None:
@@ -333,9 +344,8 @@ def _mark_periods(axes: "Axes", result: FleetResult, name: str) -> None:
 def _subnet_title(result: FleetResult, name: str) -> str:
     summary = result.summary.subnets[name]
     if not summary.free_prefixes_least:
-        place = next(place for place, sample in enumerate(result.subnet_samples[name]) if not sample.free_prefixes)
-        untaken = result.subnet_samples[name][place].untaken
-        return f"Subnet {name}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken:,} addresses are free"
+        untaken = f"{summary.untaken_at_fewest_prefixes:,} addresses are free"
+        return f"Subnet {name}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken}"
     return f"Subnet {name}: at least {summary.free_prefixes_least:,} /28s and {summary.free_least:,} addresses stay free"
 
 
@@ -356,19 +366,16 @@ class _Bar:
 
 def _wait_bar(result: FleetResult) -> _Bar:
     waits = result.summary.to_start
-    return _Bar(waits.p99_ns / NS_PER_S, span(waits.p99_ns))
-
-
-def _late_bar(result: FleetResult) -> _Bar:
-    share = 100 * result.summary.to_start.late_count / max(1, result.summary.to_start.count)
-    return _Bar(share, f"{share:.1f} %")
+    # A wait that is not reached has no length; draw it as long as the run.
+    length_ns = result.duration_ns if waits.p99_ns is None else waits.p99_ns
+    return _Bar(length_ns / NS_PER_S, wait_text(waits.p99_ns))
 
 
 _BARS: tuple[tuple[str, Callable[[FleetResult], _Bar]], ...] = (
     ("pod addresses, mean", lambda result: _Bar(result.summary.addresses_mean, f"{result.summary.addresses_mean:,.0f}")),
     ("subnet addresses, peak", lambda result: _Bar(result.summary.subnet_addresses_peak, f"{result.summary.subnet_addresses_peak:,}")),
     ("calls to EC2", lambda result: _Bar(result.summary.call_rates["all"].total, f"{result.summary.call_rates['all'].total:,}")),
-    ("pods that wait", _late_bar),
+    ("never had an address", lambda result: _Bar(result.summary.pods_unserved, f"{result.summary.pods_unserved:,}")),
     ("99 % start within", _wait_bar),
     (
         "calls, worst minute",

@@ -238,6 +238,7 @@ def workloads() -> st.SearchStrategy[Workload]:
         wave=st.builds(Wave, st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 24)),
         burst=st.integers(1, 5),
         standing=st.integers(0, 5),
+        lifetime_of=st.sampled_from(["run", "creation"]),
     )
     deployments = st.builds(
         Deployment,
@@ -255,6 +256,7 @@ def workloads() -> st.SearchStrategy[Workload]:
         count=st.integers(0, 5),
         lifetime=lifetimes(),
         first_s=st.sampled_from([0.0, 3.5, 1e6]),
+        lifetime_of=st.sampled_from(["run", "creation"]),
     )
     single: st.SearchStrategy[Workload] = st.one_of(arrivals, deployments, cron_jobs)
     return single | st.builds(lambda parts: CombinedWorkload(tuple(parts)), st.tuples(arrivals, cron_jobs))
@@ -266,11 +268,13 @@ def pod_runs(draw: st.DrawFn, duration_s: int, nodes: Sequence[str] = ()) -> tup
     found = []
     for clump in range(draw(st.integers(1, 8))):
         begin = draw(st.integers(0, duration_s - 1))
+        runs_fully = draw(st.booleans())
         for number in range(draw(st.integers(1, 12))):
             created_ns = begin * NS_PER_S + draw(st.sampled_from([0, 0, 1, NS_PER_S // 2]))
             lifetime = draw(st.sampled_from([1, *(each * NS_PER_S for each in (1, 5, 30, 35, 61, 300, 900)), None]))
             node = draw(st.sampled_from([None, None, *nodes])) if nodes else None
-            found.append(PodRun(f"p{clump}-{number}", created_ns, None if lifetime is None else created_ns + lifetime, node))
+            deleted_ns = None if lifetime is None else created_ns + lifetime
+            found.append(PodRun(f"p{clump}-{number}", created_ns, deleted_ns, node, deleted_ns is not None and runs_fully))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from vpcipam.ec2.api import AssignedAddresses
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.records import EniRecord, address_texts, prefix_texts
 from vpcipam.ec2.state.rules import allocate_for_eni, claim_for_eni, find_holders, require_room, require_within
-from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
+from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressCounts, AddressSet
 
 
 class AddressActions(Actions):
@@ -110,7 +110,7 @@ def _at_least_one(call: Call, addresses: Iterable[str], prefixes: Iterable[str])
 
 def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet) -> AddressSet:
     """Add addresses to an ENI, by count or by name; the other of the two is empty."""
-    if named == AddressSet():
+    if named is NO_ADDRESSES:
         require_room(call, eni, counts)
         added = allocate_for_eni(call, eni.subnet, counts)
     else:

@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
@@ -12,6 +12,9 @@ from vpcipam.ec2.state.account import Account, Records
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.subnet_rules import AddressChoice
 from vpcipam.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from vpcipam.ec2.over_time.subnet_watch import SubnetWatch
 
 _Value = TypeVar("_Value")
 _View_co = TypeVar("_View_co", covariant=True)
@@ -51,6 +54,7 @@ class Actions:
         self._seed = operator.index(seed)
         self._account = Account()
         self._interceptor = None if conditions is None else CallInterceptor(conditions, self._account)
+        self._subnet_watch: SubnetWatch | None = None
         self._present = Snapshot(Views(self._account.enis), Views(self._account.instances), Views(self._account.subnets))
         self._call_counts: Counter[str] = Counter()
         self._metadata_read_count = 0
@@ -65,6 +69,8 @@ class Actions:
 
     def _done(self, call: Call, answer: _Value) -> _Value:
         """Finish a call that has changed something, and return its answer."""
+        if self._subnet_watch is not None:
+            self._subnet_watch.look(call.now_ns)
         if self._interceptor is not None:
             self._interceptor.after_call(call, answer)
         return answer

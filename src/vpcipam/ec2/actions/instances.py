@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 
-import attrs
-
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filters import INSTANCE_FILTERS, Filters, tagged_matching
-from vpcipam.ec2.state.records import InstanceRecord
+from vpcipam.ec2.state.records import InstanceRecord, without_tags
 from vpcipam.ec2.state.rules import allocate_for_new_eni
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
@@ -113,8 +111,10 @@ class InstanceActions(Actions):
         call = Call(METADATA_ACTION, now_ns)
         if self._interceptor is not None:
             self._interceptor.before_call(call)
-        instance = self._instance(call, instance_id)
-        enis = tuple(attrs.evolve(eni, tags=()) if eni.tags else eni for eni in instance.network_interfaces)
+        if self._visible(call) is self._present:
+            enis = tuple([eni.untagged_view() for eni in self._account.instances.find(call, instance_id).enis()])
+        else:
+            enis = tuple([without_tags(eni) for eni in self._instance(call, instance_id).network_interfaces])
         return enis if self._interceptor is None else self._interceptor.metadata_answer(instance_id, enis)
 
     def _instance(self, call: Call, instance_id: str) -> Instance:

@@ -5,16 +5,15 @@ from collections.abc import Iterable
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import Subnet, SubnetCidrReservation, SubnetSpace
 from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.over_time.subnet_watch import SubnetWatch, SubnetWatcher
 from vpcipam.ec2.state.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
 from vpcipam.ec2.state.records import ReservationRecord, SubnetRecord
 from vpcipam.ec2.state.rules import holds, require_reservable
 from vpcipam.ec2.state.subnet import SubnetAddresses
 from vpcipam.ec2.subnet_rules import (
     IPV4_PREFIX_LENGTHS,
-    PREFIX_SIZE,
     RESERVATION_TYPES,
     SUBNET_IPV6_PREFIX_LENGTH,
-    reserved_addresses,
 )
 from vpcipam.errors import InvalidArgument
 
@@ -157,18 +156,19 @@ class SubnetActions(Actions):
         Complexity: O(addresses), 64 at a time.
         """
         space = self._subnet_addresses(subnet_id).ipv4
-        kept = len(reserved_addresses(space.cidr))
-        untaken, free_prefix_count = space.untaken_count, space.free_prefix_count
         return SubnetSpace(
             total=space.cidr.size,
-            kept=kept,
-            taken=space.cidr.size - kept - untaken,
-            free=space.free_count,
-            reserved=untaken - space.free_count,
+            kept=space.kept_count,
             largest_free=space.longest_free_run,
-            free_prefix_count=free_prefix_count,
-            stranded=untaken - PREFIX_SIZE * free_prefix_count,
+            **space.levels()._asdict(),
         )
+
+    def watch_subnets(self, watcher: SubnetWatcher) -> None:
+        """Call `watcher` for every subnet now, and for each subnet whose IPv4 addresses a call has changed, at the end of that call.
+
+        There is one watcher; a new one replaces it.
+        """
+        self._subnet_watch = SubnetWatch(self._account, watcher)
 
     def subnet_strip(self, subnet_id: str) -> bytes:
         """Count the untaken addresses of each /28 of a subnet, in ascending order: one byte of 0 to 16 for each.

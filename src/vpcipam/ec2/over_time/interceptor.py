@@ -61,6 +61,8 @@ class CallInterceptor:
         if throttled:
             raise call.refusal(ErrorCode.REQUEST_LIMIT_EXCEEDED, "Request limit exceeded.")
         self._injection = self.faults.next_call(call.action, call.now_ns)
+        if self._injection is NO_INJECTION:
+            return
         if self._injection.removes_address:
             self._remove_some_address(self._injection.number)
             self._record(call.now_ns)

@@ -10,7 +10,7 @@ import attrs
 from vpcipam.address import AddressMode, Cidr, parse_address
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.state.records import Tags, sorted_tags
-from vpcipam.ec2.state.subnet import AddressSet
+from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressSet
 from vpcipam.errors import InvalidAddress, InvalidCidr
 
 EFA_ONLY = "efa-only"
@@ -82,15 +82,15 @@ class Call:
     ) -> AddressSet:
         """Parse named addresses and prefixes; InvalidParameterValue if one is not an address, a /28 or a /80, or is named twice."""
         if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
-            return AddressSet()
+            return NO_ADDRESSES
         named = AddressSet(
-            tuple(self.address(text, 4) for text in addresses),
-            tuple(self._prefix(text, AddressMode.PREFIX) for text in prefixes),
-            tuple(self.address(text, 6) for text in ipv6_addresses),
-            tuple(self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes),
+            tuple([self.address(text, 4) for text in addresses]),
+            tuple([self._prefix(text, AddressMode.PREFIX) for text in prefixes]),
+            tuple([self.address(text, 6) for text in ipv6_addresses]),
+            tuple([self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes]),
         )
         for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
-            if len(set(values)) < len(values):
+            if len(values) > 1 and len(set(values)) < len(values):
                 raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
 

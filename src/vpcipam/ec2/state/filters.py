@@ -4,6 +4,7 @@ A resource matches if, for every filter, it has at least one of the given values
 characters, `?` matches one, and a backslash makes either of them literal (EC2: "Filter your resources").
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
@@ -32,6 +33,8 @@ def tagged_matching(
     call: Call, shown: Iterable[_TaggedShown], readers: Mapping[str, _Reader[_TaggedShown]], filters: Filters
 ) -> tuple[_TaggedShown, ...]:
     """Return the items that match all filters, as `matching` does, with the filters `tag:KEY` and `tag-key` too."""
+    if not filters:
+        return tuple(shown)
     of_tags: dict[str, _Reader[_TaggedShown]] = {name: _tag_reader(name.removeprefix(_TAG)) for name in filters if name.startswith(_TAG)}
     return matching(call, shown, {**readers, "tag-key": lambda item: (key for key, _ in item.tags), **of_tags}, filters)
 
@@ -57,6 +60,11 @@ def _reader(call: Call, readers: Mapping[str, _Reader[_Shown]], name: str) -> _R
 def _test(call: Call, name: str, values: tuple[str, ...]) -> Callable[[str], bool]:
     if not values:
         raise call.invalid(f"The filter '{name}' has no values")
+    return _matcher(values)
+
+
+@functools.lru_cache(maxsize=64)  # every node looks for its leaked ENIs with the same filters
+def _matcher(values: tuple[str, ...]) -> Callable[[str], bool]:
     exact = frozenset(value for value in values if not _SPECIAL.search(value))
     patterns = [re.compile(_expression(value), re.DOTALL) for value in values if value not in exact]
     return lambda value: value in exact or any(pattern.fullmatch(value) for pattern in patterns)

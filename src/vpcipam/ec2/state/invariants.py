@@ -3,6 +3,8 @@
 from collections import Counter
 from itertools import pairwise
 
+import attrs
+
 from vpcipam.ec2.state.account import Account
 from vpcipam.ec2.state.records import InstanceRecord, SubnetRecord
 from vpcipam.ec2.state.rules import holds
@@ -20,7 +22,7 @@ def check(account: Account) -> None:
     5. No network card has more ENIs than the type allows.
     6. No attached ENI has more addresses than the type allows, nor prefixes if the type takes none.
     7. Every instance has its primary ENI.
-    8. The cached public value of an ENI is up to date.
+    8. The cached public values of an ENI, with and without tags, are up to date.
     9. Reservations lie in their subnet and do not overlap, and `SubnetAddresses` has the same ones.
     10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
 
@@ -39,6 +41,7 @@ def check(account: Account) -> None:
         _check_limits(instance)
     for eni in account.enis.values():
         _hold(8, eni.view() == eni.fresh_view(), eni.eni_id)
+        _hold(8, eni.untagged_view() == attrs.evolve(eni.fresh_view(), tags=()), eni.eni_id)
     _check_trunks(account)
 
 

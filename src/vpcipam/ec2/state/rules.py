@@ -6,7 +6,7 @@ from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.errors import NO_ROOM_FOR_SECONDARY, ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, Call
 from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, address_texts, prefix_texts
-from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
+from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressCounts, AddressSet
 from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
 from vpcipam.limits import InstanceLimits
@@ -15,7 +15,6 @@ UNATTACHED_IPV6_LIMIT = 1024
 """The most IPv6 addresses of an unattached ENI. The limit is the model's own, far above that of any type; a /64 alone would not limit a
 call."""
 
-_NO_ADDRESSES = AddressSet()
 _NO_COUNTS = AddressCounts()
 
 # --- addresses of a subnet -----------------------------------------------------------------------------------------------
@@ -26,7 +25,7 @@ def allocate_for_new_eni(
     subnet: SubnetRecord,
     *,
     private_ip: int | None = None,
-    named: AddressSet = _NO_ADDRESSES,
+    named: AddressSet = NO_ADDRESSES,
     counts: AddressCounts = _NO_COUNTS,
 ) -> AddressSet:
     """Take the addresses of a new ENI, or refuse the call with CreateNetworkInterface's codes. The first address is the primary IP."""
@@ -178,14 +177,15 @@ def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
     """
     if eni.interface_type == EFA_ONLY:
         raise call.invalid(f"{eni.eni_id} is an EFA-only network interface, which takes no IP addresses")
+    counts = eni.counts
     if eni.instance is None:
-        if eni.counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
+        if counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
         return
     limits = eni.instance.limits
     if wanted.has_prefixes:
         _require_prefix_support(call, limits)
-    if eni.counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or eni.counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
+    if counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
         raise call.refusal(
             ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED,
             f"Number of private addresses will exceed limit: an ENI of {limits.instance_type} takes {limits.ipv4_per_eni} IPv4 and "

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from vpcipam._chance import Scatter
 from vpcipam.address import Cidr
+from vpcipam.ec2.api import SubnetLevels
 from vpcipam.ec2.state.grid import Grid
 from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
 from vpcipam.errors import AlreadyAllocated, NoFreeRun, PoolExhausted
@@ -76,11 +77,17 @@ class _PrefixSpace:
 
 
 class Ipv4Space(_PrefixSpace):
-    """The IPv4 addresses of a subnet; a prefix is a /28, a cell is one address."""
+    """The IPv4 addresses of a subnet; a prefix is a /28, a cell is one address.
+
+    Attributes:
+        kept_count: the addresses that EC2 keeps for itself.
+    """
 
     def __init__(self, cidr: Cidr, scatter: Scatter) -> None:
         super().__init__(cidr, 1, PREFIX_SIZE, scatter)
-        for address in reserved_addresses(cidr):
+        kept = reserved_addresses(cidr)
+        self.kept_count = len(kept)
+        for address in kept:
             self._grid.claim(address)
 
     @property
@@ -102,6 +109,17 @@ class Ipv4Space(_PrefixSpace):
     def longest_free_run(self) -> int:
         """The length of the longest run of untaken addresses."""
         return self._grid.taken.longest_free_run()
+
+    def levels(self) -> SubnetLevels:
+        """Count the addresses in each state. Complexity: O(1)."""
+        untaken, free, prefixes = self.untaken_count, self.free_count, self.free_prefix_count
+        return SubnetLevels(
+            taken=self.cidr.size - self.kept_count - untaken,
+            free=free,
+            reserved=untaken - free,
+            free_prefix_count=prefixes,
+            stranded=untaken - PREFIX_SIZE * prefixes,
+        )
 
     def free_counts(self) -> bytes:
         """Count the untaken addresses of each /28."""

@@ -3,8 +3,9 @@
 Addresses are integers here. `vpcipam.ec2.state.records` has the ENI of each address.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 import attrs
 
@@ -71,6 +72,38 @@ class AddressSet:
         return AddressSet(*(mine + others for mine, others in zip(self.kinds, other.kinds, strict=True)))
 
 
+NO_ADDRESSES = AddressSet()
+
+
+class _Undo:
+    """What was taken since the outermost `with` on it began. A `with` that raises an error releases what was taken in it.
+
+    A class, since a generator of `contextlib` would cost more than what most calls do within.
+    """
+
+    def __init__(self, scatter: Scatter) -> None:
+        self._scatter = scatter
+        self._taken: list[tuple[Callable[[int], None], int]] = []
+        self._marks: list[tuple[int, int]] = []  # of each `with`: how much was taken and drawn before it
+
+    def add(self, release: Callable[[int], None], address: int) -> None:
+        """Note what was taken, and how to release it."""
+        self._taken.append((release, address))
+
+    def __enter__(self) -> None:
+        self._marks.append((len(self._taken), self._scatter.draw_count))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        taken_count, draw_count = self._marks.pop()
+        if kind is not None:
+            while len(self._taken) > taken_count:
+                release, address = self._taken.pop()
+                release(address)
+            self._scatter.draw_count = draw_count
+        if not self._marks:
+            self._taken.clear()
+
+
 class SubnetAddresses:
     """The free, taken and reserved addresses of one subnet.
 
@@ -92,8 +125,7 @@ class SubnetAddresses:
         self.ipv4 = Ipv4Space(cidr, self._scatter)
         self.ipv6 = None if ipv6_cidr is None else Ipv6Space(ipv6_cidr, self._scatter)
         self._reservations: dict[Cidr, bool] = {}
-        self._undo: list[tuple[Callable[[int], None], int]] = []
-        self._depth = 0
+        self._undo = _Undo(self._scatter)
 
     @property
     def free_count(self) -> int:
@@ -127,24 +159,9 @@ class SubnetAddresses:
         del self._reservations[cidr]
         self._apply_reservations()
 
-    @contextlib.contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
+    def all_or_nothing(self) -> AbstractContextManager[None]:
         """If the `with` block raises an error, release everything that it allocated or claimed, and undo its random draws."""
-        mark = len(self._undo)
-        draw_count = self._scatter.draw_count
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
-            while len(self._undo) > mark:
-                release, address = self._undo.pop()
-                release(address)
-            self._scatter.draw_count = draw_count
-            raise
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self._undo.clear()
+        return self._undo
 
     def allocate(self, counts: AddressCounts) -> AddressSet:
         """Take IPv4 addresses, then /28s, then IPv6 addresses, then /80s; all or nothing.
@@ -174,10 +191,10 @@ class SubnetAddresses:
             for space, addresses, prefixes in self._by_space(wanted):
                 for address in addresses:
                     space.claim_address(address)
-                    self._undo.append((space.release_address, address))
+                    self._undo.add(space.release_address, address)
                 for prefix in prefixes:
                     space.claim_prefix(prefix)
-                    self._undo.append((space.release_prefix, prefix))
+                    self._undo.add(space.release_prefix, prefix)
 
     def release(self, held: AddressSet) -> None:
         """Release what `allocate` or `claim` took."""
@@ -200,7 +217,9 @@ class SubnetAddresses:
         addresses = []
         for _ in range(address_count):
             addresses.append(space.take_address())
-            self._undo.append((space.release_address, addresses[-1]))
+            self._undo.add(space.release_address, addresses[-1])
+        if not prefix_count:
+            return tuple(addresses), ()
         # Counted only now, since the single addresses can break a prefix. The count includes reserved prefixes that EC2 does not pick.
         free_count = space.free_prefix_count
         if prefix_count > free_count:
@@ -211,7 +230,7 @@ class SubnetAddresses:
                 prefixes.append(space.take_prefix())
             except NoFreeRun:
                 raise _too_few_prefixes(space.cidr, len(prefixes), prefix_count) from None
-            self._undo.append((space.release_prefix, prefixes[-1]))
+            self._undo.add(space.release_prefix, prefixes[-1])
         return tuple(addresses), tuple(prefixes)
 
 

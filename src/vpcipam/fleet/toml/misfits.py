@@ -46,6 +46,12 @@ def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Mi
         yield "sample", f"would be taken more than {MAX_SAMPLE_COUNT:,} times within the duration; give a longer sample time"
 
 
+def warm_up_misfits(warm_up_ns: int, duration_ns: int) -> Iterator[Misfit]:
+    """Check how long nothing is measured."""
+    if type(warm_up_ns) is not int or not 0 <= warm_up_ns < duration_ns:
+        yield "warm_up", f"must be a whole number of nanoseconds, 0 or more and shorter than the duration, not {warm_up_ns!r}"
+
+
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
     """Check subnets, their reservations, and the CIDRs of their VPC."""
     if not subnets or not vpc_cidrs:

@@ -229,16 +229,15 @@ def changed(document: Mapping[str, Any], changes: Mapping[str, object]) -> Mappi
     Raises:
         ScenarioError: a path leads through a missing table, a value that is not a table, or one of several tables with the same name.
     """
-    for path in changes:
-        document = _edited(document, path.split("."), _without_rivals, path)
     for path, value in changes.items():
-        document = _edited(document, path.split("."), lambda table, key, value=value: {**table, key: value}, path)  # type: ignore[misc] # the value of this round
+        above, _, key = path.rpartition(".")
+        rivals = {each for pair in _RIVALS if key in pair for each in pair if each != key and f"{above}.{each}" not in changes}
+
+        def edit(table: Mapping[str, Any], key: str, value: object = value, rivals: set[str] = rivals) -> dict[str, Any]:
+            return {**{each: other for each, other in table.items() if each not in rivals}, key: value}
+
+        document = _edited(document, path.split("."), edit, path)
     return document
-
-
-def _without_rivals(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    rivals = {each for pair in _RIVALS if key in pair for each in pair if each != key}
-    return {each: value for each, value in table.items() if each not in rivals}
 
 
 def _edited(

@@ -1,6 +1,7 @@
 """Read the workloads of a scenario: traces and generators."""
 
 from pathlib import Path
+from typing import get_args
 
 from vpcipam.fleet.toml.table import Table
 from vpcipam.fleet.trace import COLUMNS, UNITS_NS, TraceFormat, read_trace
@@ -15,6 +16,7 @@ from vpcipam.fleet.workload import (
     FixedLifetime,
     FixedWorkload,
     Lifetime,
+    LifetimeOf,
     LogNormalLifetime,
     Wave,
     Workload,
@@ -40,13 +42,7 @@ def read_workload(table: Table, folder: str) -> Workload:
     elif kind == "deployment":
         workload = _deployment(table)
     else:
-        workload = CronJob(
-            name=_name(table, "cron"),
-            interval_s=table.seconds("interval", low=SHORTEST_S),
-            count=table.integer("count"),
-            lifetime=_lifetime(table.table("lifetime"), folder),
-            first_s=table.seconds("first", 0),
-        )
+        workload = _cron(table, folder)
     table.finish()
     return workload
 
@@ -74,16 +70,34 @@ def _trace(table: Table, folder: str) -> FixedWorkload:
 
 def _arrivals(table: Table, folder: str) -> Arrivals:
     wave = table.table("wave")
+    lifetime, lifetime_of = _lifetime(table.table("lifetime"), folder)
     arrivals = Arrivals(
         name=_name(table, "pod"),
         per_hour=table.number("per_hour", high=MAX_PER_HOUR),
-        lifetime=_lifetime(table.table("lifetime"), folder),
+        lifetime=lifetime,
+        lifetime_of=lifetime_of,
         wave=Wave(wave.number("amplitude", 0.0, high=1.0), wave.number("peak_hour", 14.0, high=24.0)),
         burst=table.integer("burst", 1, low=1),
         standing=table.integer("standing", 0),
     )
     wave.finish()
     return arrivals
+
+
+def _cron(table: Table, folder: str) -> CronJob:
+    if "schedule" in table and "interval" in table:
+        raise table.refusal("schedule", "can't be combined with interval; give one of the two")
+    schedule = table.optional_text("schedule")
+    if schedule is not None and "first" in table:
+        raise table.refusal("first", "goes with interval; a schedule says itself when the first run is")
+    lifetime, lifetime_of = _lifetime(table.table("lifetime"), folder)
+    name, count = _name(table, "cron"), table.integer("count")
+    interval_s = table.seconds("interval", low=SHORTEST_S) if schedule is None else None
+    first_s = table.seconds("first", 0)
+    return table.made(
+        "schedule",
+        lambda: CronJob(name, interval_s, count, lifetime, first_s, lifetime_of, schedule),
+    )
 
 
 def _deployment(table: Table) -> Deployment:
@@ -100,7 +114,8 @@ def _deployment(table: Table) -> Deployment:
     )
 
 
-def _lifetime(table: Table, folder: str) -> Lifetime:
+def _lifetime(table: Table, folder: str) -> tuple[Lifetime, LifetimeOf]:
+    lifetime_of: LifetimeOf = table.text("of", "run", among=get_args(LifetimeOf))  # type: ignore[assignment] # it is one of them
     kind = table.text("kind", among=LIFETIMES)
     lifetime: Lifetime
     if kind == "fixed":
@@ -116,7 +131,7 @@ def _lifetime(table: Table, folder: str) -> Lifetime:
         runs = _trace(table, folder).runs
         lifetime = table.made("file", lambda: EmpiricalLifetime.from_runs(runs))
     table.finish()
-    return lifetime
+    return lifetime, lifetime_of
 
 
 def _log_normal(table: Table) -> LogNormalLifetime:

@@ -1,0 +1,148 @@
+"""The nodes of a fleet: launched for pods without a node, terminated when empty, as the Kubernetes cluster autoscaler does."""
+
+from collections.abc import Callable, Mapping
+
+from vpcipam._chance import seed_of_member
+from vpcipam._units import MINUTE_NS, NS_PER_S
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.fleet.ledger import NEVER_NS
+from vpcipam.fleet.loop import Member, Scheduler
+from vpcipam.fleet.metrics import Recorder
+from vpcipam.fleet.scenario import Scenario, node_name
+from vpcipam.node import Node
+
+_LAUNCH_RETRY_NS = MINUTE_NS
+_SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the cluster autoscaler looks at nodes this often (its --scan-interval)
+
+
+class Autoscaler:
+    """Launches and terminates instances of the groups, within their bounds.
+
+    Args:
+        scenario: the groups.
+        ec2: where the instances are.
+        subnet_ids: by name.
+        recorder: told when EC2 launches no node.
+        scheduler: told when a node is gone.
+        wake: schedules a look at a node that is empty (with the node's number) or at pods without a node (with None).
+
+    Attributes:
+        members: all nodes of the run, in the order of their launches.
+        by_name: the same, by name.
+        live_counts: the nodes of each group that are not terminated.
+        booting_room: how many pods the nodes can take that are not ready yet.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        ec2: Ec2Model,
+        subnet_ids: Mapping[str, str],
+        *,
+        recorder: Recorder,
+        scheduler: Scheduler,
+        wake: Callable[[int, int | None], None],
+    ) -> None:
+        self.members: list[Member] = []
+        self.by_name: dict[str, Member] = {}
+        self.live_counts = [0 for _ in scenario.groups]
+        self.booting_room = 0
+        self._scenario = scenario
+        self._ec2 = ec2
+        self._subnet_ids = subnet_ids
+        self._recorder = recorder
+        self._scheduler = scheduler
+        self._wake = wake
+        self._made_counts = [0 for _ in scenario.groups]
+        self._launch_again_ns = 0
+
+    def launch(self, group_number: int, now_ns: int) -> Member | None:
+        """Launch an instance of a group. Return its node, whose ipamd is not started yet; None if EC2 refuses."""
+        group = self._scenario.groups[group_number]
+        count = self._made_counts[group_number]
+        subnet_id = self._subnet_ids[group.subnets[count % len(group.subnets)]]
+        try:
+            instance = self._ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
+        except Ec2Error as error:
+            self._recorder.event(now_ns, group.name, f"EC2 launches no node: {error}")
+            return None
+        name = node_name(group.name, count)
+        node = Node(
+            group.instance_type,
+            group.settings,
+            self._ec2,
+            subnet_id=subnet_id,
+            instance_id=instance.instance_id,
+            pod_subnet_id=None if group.pod_subnet is None else self._subnet_ids[group.pod_subnet],
+            max_pods=group.max_pods,
+            max_pods_by=group.max_pods_by,
+            name=name,
+            placement=group.placement,
+            seed=seed_of_member(self._scenario.seed, len(self.members)),
+            cooldown_aware_targets=group.cooldown_aware_targets,
+            hold_cooling_cidrs=group.hold_cooling_cidrs,
+            policy=group.policy,
+        )
+        member = Member(len(self.members), name, group, node)
+        self.members.append(member)
+        self.by_name[name] = member
+        self._made_counts[group_number] += 1
+        self.live_counts[group_number] += 1
+        self.booting_room += member.room
+        return member
+
+    def scale_up(self, pending_count: int, now_ns: int) -> list[Member]:
+        """Launch nodes for the pending pods that no node, booting or ready, has room for. If EC2 refuses, try again in a minute."""
+        launched: list[Member] = []
+        while pending_count > self.booting_room and now_ns >= self._launch_again_ns:
+            for number, group in enumerate(self._scenario.groups):
+                if self.live_counts[number] < group.max_count and group.pods_per_node:
+                    break
+            else:
+                break
+            member = self.launch(number, now_ns)
+            if member is None:
+                self._launch_again_ns = now_ns + _LAUNCH_RETRY_NS
+                self._wake(self._launch_again_ns, None)
+            else:
+                launched.append(member)
+        return launched
+
+    def plan_scale_down(self, member: Member, now_ns: int) -> None:
+        """Note that a node is empty from now on."""
+        if member.group.min_count < member.group.max_count:
+            member.scale_down_ns = now_ns + member.group.scale_down_after_ns
+            self._wake(member.scale_down_ns, member.number)
+
+    def scale_down(self, number: int, now_ns: int) -> Member | None:
+        """Terminate a node that has been empty for long enough, if its group may shrink. Return it if it is gone."""
+        member = self.members[number]
+        group = self._scenario.groups.index(member.group)
+        if member.scale_down_ns != now_ns or member.pod_count:
+            return None
+        busy_ns = member.node.busy_until(now_ns)
+        if self.live_counts[group] <= member.group.min_count:
+            member.scale_down_ns = now_ns + max(member.group.scale_down_after_ns, _SCALE_DOWN_INTERVAL_NS)
+        elif busy_ns is not None:
+            member.scale_down_ns = busy_ns
+        elif self.terminate(member, now_ns):
+            self.live_counts[group] -= 1
+            return member
+        else:
+            member.scale_down_ns = now_ns + _SCALE_DOWN_INTERVAL_NS
+        self._wake(member.scale_down_ns, number)
+        return None
+
+    def terminate(self, member: Member, now_ns: int) -> bool:
+        """Terminate a node. Return whether EC2 did so."""
+        instance_id = member.node.instance_id
+        assert instance_id is not None, "it was launched"  # noqa: S101  # for the type checker
+        try:
+            self._ec2.terminate_instance(instance_id, now_ns=now_ns)
+        except Ec2Error:
+            return False
+        self._scheduler.remove(member)
+        member.wake_ns = member.scale_down_ns = NEVER_NS
+        member.gone = True
+        return True

@@ -1,0 +1,101 @@
+"""What a search for settings is for: the table `tune` of a scenario."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from vpcipam.errors import ScenarioError
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
+from vpcipam.fleet.summary import Summary
+from vpcipam.fleet.sweep import Changes, grid
+from vpcipam.fleet.toml.table import Table
+
+GOALS: Mapping[str, Callable[[Summary], float]] = {
+    "addresses-peak": lambda summary: summary.addresses_peak,
+    "addresses-mean": lambda summary: summary.addresses_mean,
+    "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
+    "calls": lambda summary: sum(summary.calls.values()),
+}
+"""What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in subnets, or calls to EC2."""
+
+
+@attrs.frozen
+class TuneSpec:
+    """What to search for.
+
+    Attributes:
+        settings: variables of aws-node, each with the values to try, as texts; all groups get them, since a cluster has one DaemonSet.
+        goal: what to minimise, one of `GOALS`.
+        p99_wait_ns: the longest allowed wait from a pod's creation to its address, for 99 % of pods; None for any wait.
+        calls_per_minute: the most calls to EC2 in the worst minute; None for any number.
+        seeds: each combination is run with all of these, and judged by its worst run.
+        trials: how many combinations to try, drawn at random; 0 for all.
+        confirm_seeds: the best combination is run with these too, and must keep the bounds; none of `seeds`.
+    """
+
+    settings: Mapping[str, tuple[str, ...]]
+    goal: str = "addresses-mean"
+    p99_wait_ns: int | None = None
+    calls_per_minute: float | None = None
+    seeds: tuple[int, ...] = (0,)
+    trials: int = 0
+    confirm_seeds: tuple[int, ...] = attrs.field()
+
+    @confirm_seeds.default
+    def _other_seeds(self) -> tuple[int, ...]:
+        """Return three seeds after those of the search."""
+        return tuple(range(max(self.seeds) + 1, max(self.seeds) + 4))
+
+    @property
+    def combinations(self) -> tuple[Changes, ...]:
+        """All combinations of the values."""
+        return grid({name: list(values) for name, values in self.settings.items()})
+
+    @property
+    def trial_count(self) -> int:
+        """How many runs the search takes, with those of the present settings and the first confirmation."""
+        count = len(self.combinations)
+        return len(self.seeds) * (1 + (min(self.trials, count) if self.trials else count)) + 2 * len(self.confirm_seeds)
+
+    @classmethod
+    def read(cls, scenario: Scenario) -> "TuneSpec":
+        """Read the table `tune` of a scenario's document.
+
+        Raises:
+            ScenarioError: the table is missing or invalid.
+        """
+        document = scenario.document or ScenarioDocument({})
+        if "tune" not in document.content:
+            raise ScenarioError(f"{document.source}: tune: is missing; add this table, see docs/tuning.md")
+        table = Table(f"{document.source}: ", document.content).table("tune")
+        inner = table.table("settings")
+        settings: dict[str, tuple[str, ...]] = {}
+        for name, values in inner.items():
+            if not isinstance(values, list) or not values:
+                raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
+            settings[name] = tuple(inner.made(name, lambda name=name, each=each: setting_text(name, each)) for each in values)  # type: ignore[misc]  # those of this round
+        if not settings:
+            raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
+        seeds = _seeds(table, "seeds", (scenario.seed,))
+        others = tuple(range(max(seeds) + 1, max(seeds) + 4))
+        confirm_seeds = _seeds(table, "confirm_seeds", others)
+        if set(confirm_seeds) & set(seeds):
+            raise table.refusal("confirm_seeds", "must not repeat a seed of the search")
+        spec = cls(
+            settings=settings,
+            goal=table.text("minimise", "addresses-mean", among=GOALS),
+            p99_wait_ns=table.nanoseconds("p99_wait") if "p99_wait" in table else None,
+            calls_per_minute=table.number("calls_per_minute") if "calls_per_minute" in table else None,
+            seeds=seeds,
+            trials=table.integer("trials", 0),
+            confirm_seeds=confirm_seeds,
+        )
+        table.finish(["p99_wait", "calls_per_minute"])
+        return spec
+
+
+def _seeds(table: Table, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    seeds = table.take(key, [*default])
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise table.refusal(key, f"must be a list of whole numbers that are 0 or more, not {seeds!r}")
+    return tuple(seeds)
