@@ -164,8 +164,14 @@ def test_a_violation_tells_its_story():
         "    at 2 s: restarted with no sandboxes",
         "    at 3 s: b got 10.0.0.1",
     ]
-    shown = [EniDetached(0, "eni-0"), RangeRemoved(0, "10.0.0.0/30"), AssignDenied(0, "a"), Restarted(0, {"a": A})]
-    assert [*map(str, shown)] == ["eni-0 detached", "10.0.0.0/30 removed", "a got no address", "restarted with a: 10.0.0.1"]
+    shown = [EniAttached(0, "eni-0"), EniDetached(0, "eni-0"), RangeRemoved(0, "10.0.0.0/30"), AssignDenied(0, "a"), Restarted(0, {"a": A})]
+    assert [*map(str, shown)] == [
+        "eni-0 attached",
+        "eni-0 detached",
+        "10.0.0.0/30 removed",
+        "a got no address",
+        "restarted with a: 10.0.0.1",
+    ]
 
 
 def test_only_the_first_violation_counts():
