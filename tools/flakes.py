@@ -6,6 +6,7 @@ Each run has its own PYTHONHASHSEED and its own Hypothesis seed. The second half
 of the machine show it. Writes build/verification/flakes.json. Exits 1 if any test failed in any run.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -42,10 +43,21 @@ def run(number: int, tests: Sequence[str]) -> set[str]:
     return failed
 
 
+def at_least_one(text: str) -> int:
+    """Read a number of runs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number, 1 or more, not {text}")
+    return int(text)
+
+
 def main(arguments: list[str]) -> int:
     """Run the suite, write the counts, and list what failed."""
-    count = int(arguments[0]) if arguments else 10
-    run_tests = partial(run, tests=arguments[1:] or ["tests"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=at_least_one, nargs="?", default=10, help="10 by default")
+    parser.add_argument("tests", nargs="*", default=["tests"], help="files or tests; the whole suite by default")
+    options = parser.parse_args(arguments)
+    count = options.runs
+    run_tests = partial(run, tests=options.tests)
     begun = time.monotonic()
     alone = [run_tests(number) for number in range(1, count - count // 2 + 1)]
     with ThreadPoolExecutor(2) as two:

@@ -10,6 +10,7 @@ Two builds of the extension modules, in temporary copies, so that the builds in 
 First, a planted fault of each kind must end a process. Otherwise the flags have no effect here and a clean run would mean nothing.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -202,6 +203,7 @@ def check() -> dict[str, object]:
 
 def main() -> int:
     """Check, write the figures, and return the exit status."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         figures = check()
     except SanitizeError as error:

@@ -261,7 +261,9 @@ def main(names: Sequence[str]) -> int:
     """Plant the faults and report; return 1 if a test that should catch its fault doesn't."""
     begin_s = time.monotonic()
     bugs = read_bugs()
-    if found := [*misfits(bugs), *(f"{name}: no fault has this name" for name in set(names) - {bug.name for bug in bugs})]:
+    if unknown := sorted(set(names) - {bug.name for bug in bugs}):
+        raise SystemExit(f"no fault is named {', '.join(unknown)}; the names stand in {LIST}")
+    if found := misfits(bugs):
         raise SystemExit("\n".join((f"{LIST} must be mended:", *found)))
     wanted = [bug for bug in bugs if not names or bug.name in names]
     console = Console()

@@ -30,7 +30,7 @@ class Counted:
         close = CheckedAllocator.close
 
         def counted_close(checked):
-            self.counts["programs"] += 1
+            self.counts["programs"] += bool(checked.calls)  # not those that only show that the factory makes new ones
             self.counts["calls"] += len(checked.calls)
             self.counts["restarts"] += sum(call.method == "restart" for call in checked.calls)
             self.counts["kills"] += sum(call.comment == "killed" for call in checked.calls)

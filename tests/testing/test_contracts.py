@@ -1,12 +1,14 @@
 """The contract checker: each promise kept, and each broken."""
 
+import ipaddress
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from vpcipam import Datastore, PoolStats, SandboxKey
 from vpcipam.address import AddressMode
-from vpcipam.errors import PoolExhausted
+from vpcipam.errors import InvalidAddress, InvalidArgument, PoolExhausted
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.limits import instance_limits
 from vpcipam.pool import AddressPool
@@ -38,14 +40,25 @@ def broken(*events, **options):
     return None if violation is None else violation.promise
 
 
-@pytest.mark.parametrize("value", [0x0A000001, A, "10.0.0.1/32", address_of(A), AssignReturned(0, "a", A)])
+FORMS = [0x0A000001, A, "10.0.0.1/32", address_of(A), AssignReturned(0, "a", A)]
+FORMS += [ipaddress.ip_interface("10.0.0.1/24"), ipaddress.ip_network("10.0.0.1/32")]
+
+
+@pytest.mark.parametrize("value", FORMS)
 def test_an_address_is_read_in_every_form(value):
     assert str(address_of(value)) == A
 
 
-@pytest.mark.parametrize("value", [None, "nonsense", "10.0.0.0/31", -1])
+def test_a_small_number_can_be_an_ipv6_address():
+    assert str(address_of(1, 6)) == "::1"
+    assert str(address_of(A, 6)) == A
+
+
+@pytest.mark.parametrize(
+    "value", [None, "nonsense", "10.0.0.0/31", "10.0.0.1/24", -1, True, 1.5, b"1234", ipaddress.ip_network("10.0.0.0/31")]
+)
 def test_what_is_no_address_is_refused(value):
-    with pytest.raises(ValueError, match="does not appear"):
+    with pytest.raises(InvalidAddress, match="it must be a number, a text such as"):
         address_of(value)
 
 
@@ -93,6 +106,10 @@ def test_what_is_no_address_is_refused(value):
         ([*GIVEN_BACK, Crashed(100, ("b",)), Restarted(100, {}), AssignDenied(161, "c")], Promise.NO_LEAK),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(31, "b", A)], Promise.COOLDOWN),
         ([AssignReturned(0, "a", A), Crashed(1), Restarted(2, {}, ("a",)), AssignReturned(32, "b", A)], None),
+        # a second crash, in the restart, and a call meanwhile
+        ([Crashed(1, ("a",)), Crashed(2), Restarted(3, {"a": A})], None),
+        ([AssignReturned(0, "a", A), Crashed(1, ("a",)), Crashed(2), Restarted(3, {}), AssignReturned(31, "b", A)], None),
+        ([*GIVEN_BACK, Crashed(100), AssignDenied(140, "c"), Restarted(150, {})], None),
         ([RangeAdded(0, "eni-0", "10.0.0.0/31"), Crashed(1), RangeAdded(1, "eni-0", "10.0.0.0/31"), Restarted(2, {})], None),
     ],
 )
@@ -116,10 +133,11 @@ def test_each_eni_has_slots_of_its_own():
 def test_a_cooldown_outlives_its_range_if_promised():
     on = RangeAdded(0, "eni-0", "10.0.0.0/31")
     off = RangeRemoved(1, "10.0.0.0/31")
-    events = [on, AssignReturned(0, "a", A), off, on, AssignReturned(5, "b", A)]
+    back = RangeAdded(1, "eni-0", "10.0.0.0/31")
+    events = [on, AssignReturned(0, "a", A), off, back, AssignReturned(5, "b", A)]
     assert broken(*events) is None
     assert broken(*events, cooldown_outlives_range=True) == Promise.COOLDOWN
-    detached = [on, AssignReturned(0, "a", A), EniDetached(1, "eni-0"), on, AssignReturned(5, "b", A)]
+    detached = [on, AssignReturned(0, "a", A), EniDetached(1, "eni-0"), back, AssignReturned(5, "b", A)]
     assert broken(*detached, cooldown_outlives_range=True) == Promise.COOLDOWN
 
 
@@ -146,8 +164,14 @@ def test_a_violation_tells_its_story():
         "    at 2 s: restarted with no sandboxes",
         "    at 3 s: b got 10.0.0.1",
     ]
-    shown = [EniDetached(0, "eni-0"), RangeRemoved(0, "10.0.0.0/30"), AssignDenied(0, "a"), Restarted(0, {"a": A})]
-    assert [*map(str, shown)] == ["eni-0 detached", "10.0.0.0/30 removed", "a got no address", "restarted with a: 10.0.0.1"]
+    shown = [EniAttached(0, "eni-0"), EniDetached(0, "eni-0"), RangeRemoved(0, "10.0.0.0/30"), AssignDenied(0, "a"), Restarted(0, {"a": A})]
+    assert [*map(str, shown)] == [
+        "eni-0 attached",
+        "eni-0 detached",
+        "10.0.0.0/30 removed",
+        "a got no address",
+        "restarted with a: 10.0.0.1",
+    ]
 
 
 def test_only_the_first_violation_counts():
@@ -186,25 +210,27 @@ def test_the_events_of_a_datastore_are_translated():
     checker = ContractChecker(cooldown_ns=30, limits=EniLimits((2,), 2))
     journal = MemoryJournal()
     seen = []
+    clock = [1]
 
     def on_event(event):
-        seen.extend(contract_events(event, 7))
+        seen.extend(contract_events(event, clock[-1]))
 
-    def opened():
+    def opened(now_ns):
+        clock.append(now_ns)
         store = Datastore(mode=AddressMode.SECONDARY_IP, cooldown_ns=30, journal=journal, on_event=on_event)
-        store.add_eni("eni-0", device_number=0, now_ns=1)
+        store.add_eni("eni-0", device_number=0, now_ns=now_ns)
         store.add_cidr("eni-0", "10.0.0.1/32")
         return store
 
     web, db = (SandboxKey("aws-cni", name, "eth0") for name in ("web", "db"))
-    store = opened()
+    store = opened(1)
     store.assign(web, 2)
     with pytest.raises(PoolExhausted):
         store.assign(db, 3)
     store.unassign(web, 4)
     store.assign(web, 40)
     seen.append(Crashed(41))
-    store = opened()
+    store = opened(42)
     store.restore(42)
     seen.append(Restarted(42, {(0, web): "10.0.0.1"}))
     store.remove_eni("eni-0", force=True, now_ns=43)
@@ -212,6 +238,33 @@ def test_the_events_of_a_datastore_are_translated():
         *("EniAttached", "RangeAdded", "AssignReturned", "AssignDenied", "UnassignReturned", "AssignReturned", "Crashed"),
         *("EniAttached", "RangeAdded", "AssignReturned", "Restarted", "UnassignReturned", "RangeRemoved", "EniDetached"),
     ]
-    assert seen[1].now_ns == 7
+    assert seen[1].now_ns == 1
     assert [checker.observe(event) for event in seen] == [None] * len(seen)
     assert contract_events(PoolStats, 0) == ()
+
+
+def test_a_log_must_be_in_order():
+    log = [AssignReturned(0, "a", A), AssignReturned(40, "b", B), UnassignReturned(1, "a"), AssignReturned(35, "c", A)]
+    with pytest.raises(InvalidArgument, match=r"in the order of their times: a gave .* at 0\.000000001 s comes after b got"):
+        first_violation(log, cooldown_ns=30)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        (lambda: AssignReturned(0.5, "a", A), "now_ns must be an int"),
+        (lambda: Crashed(0, "web"), "not as the text 'web'"),
+        (lambda: Restarted(0, {}, "web"), "not as the text 'web'"),
+        (lambda: Restarted(0, None), "held must be Mapping"),
+        (lambda: first_violation(["x"], cooldown_ns=0), "event must be ContractEvent"),
+        (lambda: first_violation([], cooldown_ns="30s"), "cooldown_ns must be an int"),
+        (lambda: first_violation([], cooldown_ns=0, limits="m5.large"), "limits must be EniLimits"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(wrong, what):
+    with pytest.raises(TypeError, match=what):
+        wrong()
+
+
+def test_sandboxes_in_flight_can_be_in_a_list():
+    assert first_violation([Crashed(1, ["a"]), Restarted(2, {"a": A})], cooldown_ns=0) is None

@@ -205,7 +205,7 @@ def test_both_outcomes_of_a_killed_call_are_right():
         "allocator.kill_in_assign('a', 0, now_ns=0)  # killed",
         "allocator.kill_in_assign('a', 1, now_ns=0)  # killed",
         "allocator.kill_in_unassign('a', 0, now_ns=0)  # killed",
-        "allocator.kill_in_unassign('b', 0, now_ns=0)  # refused: KeyError",
+        "allocator.kill_in_unassign('b', 0, now_ns=0)  # raised KeyError",
         "allocator.kill_in_unassign('a', 5, now_ns=0)",
     ]
     assert not checked.checker.held
@@ -322,7 +322,21 @@ def test_a_program_is_runnable_python():
 
 @pytest.mark.parametrize("factory", [lambda: None, Simple().assign, types.SimpleNamespace()])
 def test_a_factory_without_a_name_is_a_gap(factory):
-    assert str(Program(factory, {}, ())).startswith("make_allocator = ...  # your factory\n")
+    assert str(Program(factory, {}, ())).startswith("make_allocator = ...  # your factory: ")
+
+
+def test_what_a_program_cannot_import_is_a_gap_or_a_comment():
+    class Local(Simple):
+        pass
+
+    class LocalError(Exception):
+        pass
+
+    script = type("Script", (Simple,), {"__module__": "__main__"})
+    assert "# Script is in the script that ran: copy it here, or import it\n" in str(Program(script, {}, ()))
+    gaps = str(Program(Local, {"refusals": (LocalError,)}, ()))
+    assert "Local can't be imported\nRefusal0 = ...  # your exception: " in gaps
+    assert "CheckedAllocator(make_allocator, refusals=(Refusal0,))" in gaps
 
 
 def test_a_program_gets_shorter():

@@ -135,6 +135,8 @@ def main() -> int:
     if options.input is not None:
         if not options.target:
             parser.error("--input needs --target")
+        if not options.input.is_file():
+            parser.error(f"--input: there is no file {options.input}")
         return repeat(targets[0], options.input)
     if find_spec("atheris") is None:
         parser.error("atheris is not installed; it has wheels for Linux and Python 3.11 to 3.14")

@@ -23,11 +23,15 @@ vpcipam.testing.checked.ConformanceError: cooldown: db got 10.0.0.1 at 0 s, but 
 """
 
 import asyncio
+import contextlib
 import inspect
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from vpcipam.errors import VpcIpamError
+import attrs
+
+from vpcipam.errors import InvalidAddress, InvalidCidr, VpcIpamError
 from vpcipam.testing.contracts import (
     AssignDenied,
     AssignReturned,
@@ -41,11 +45,12 @@ from vpcipam.testing.contracts import (
     Restarted,
     UnassignReturned,
     Violation,
+    address_of,
 )
 from vpcipam.testing.killing import Killed
 
 REFUSALS: tuple[type[Exception], ...] = (LookupError, ValueError, RuntimeError, OSError, VpcIpamError)
-"""The exceptions that mean "no", unless a caller names others. Others, such as TypeError, are faults of the allocator."""
+"""The exceptions that mean "no", unless a caller names others. Others, such as TypeError and NotImplementedError, are faults."""
 RANGE_ENI = "eni-0"
 """The ENI of the ranges that an allocator has from the beginning."""
 
@@ -89,6 +94,28 @@ class ConformanceError(AssertionError):
         self.program = program
 
 
+class RunningEventLoop(RuntimeError):
+    """Coroutines can't be awaited here, because an event loop runs in this thread."""
+
+
+def cidr_texts(where: str, cidrs: Iterable[object]) -> tuple[str, ...]:
+    """Return CIDRs as texts."""
+    if isinstance(cidrs, str) or not isinstance(cidrs, Iterable):
+        raise TypeError(f"{where} must be a list or tuple of CIDRs, not {cidrs!r}")
+    try:
+        return tuple(str(ipaddress.ip_network(cidr)) for cidr in cidrs)  # type: ignore[arg-type]  # it raises for anything else
+    except ValueError as error:
+        raise InvalidCidr(f"{where}: {error}") from None
+
+
+def refusal_classes(refusals: object) -> tuple[type[Exception], ...]:
+    """Return one exception class or several as a tuple."""
+    classes = refusals if isinstance(refusals, tuple | list) else (refusals,)
+    if not all(isinstance(each, type) and issubclass(each, Exception) for each in classes):
+        raise TypeError(f"refusals must be exception classes, not {refusals!r}")
+    return tuple(classes)
+
+
 class Call(NamedTuple):
     """One call of a program."""
 
@@ -111,6 +138,8 @@ class CheckedAllocator:
         allocator: the allocator itself.
         checker: what is known about it.
         calls: the calls so far.
+        assigned: whether an assign ever succeeded.
+        first_denial: why the first assign failed; empty if none did.
     """
 
     def __init__(
@@ -118,10 +147,10 @@ class CheckedAllocator:
         factory: Callable[[], Any],
         *,
         cooldown_ns: int,
-        ranges: Iterable[str] = (),
+        ranges: Iterable[object] = (),
         limits: EniLimits | None = None,
         cooldown_outlives_range: bool = False,
-        refusals: tuple[type[Exception], ...] = REFUSALS,
+        refusals: type[Exception] | tuple[type[Exception], ...] = REFUSALS,
     ) -> None:
         """Create an allocator.
 
@@ -135,9 +164,25 @@ class CheckedAllocator:
         """
         self.checker = ContractChecker(cooldown_ns=cooldown_ns, limits=limits, cooldown_outlives_range=cooldown_outlives_range)
         self.calls: list[Call] = []
-        self._refusals = refusals
+        self.assigned = False
+        self.first_denial = ""
+        self._refusals = refusal_classes(refusals)
         self._runner: asyncio.Runner | None = None
+        if not callable(factory):
+            raise TypeError(f"factory must be a class or a function that returns a new allocator, not {factory!r}")
+        given = cidr_texts("ranges", ranges)
         self.allocator = self._finished(factory())
+        try:
+            self._begin(given)
+        except BaseException:
+            self.close_after_failure()
+            raise
+
+    def _begin(self, ranges: Iterable[str]) -> None:
+        if not (self.can("assign") and self.can("unassign")):
+            raise TypeError(f"the factory returned {self.allocator!r}, which has no methods assign and unassign")
+        if self.can("kill_after") and not self.can("restart"):
+            raise TypeError("an allocator with kill_after needs restart too: otherwise it is never killed")
         self._events()
         for cidr in ranges:
             if self.can("add_range"):
@@ -155,10 +200,15 @@ class CheckedAllocator:
 
     def _assign(self, key: str, now_ns: int) -> IpAddress | None:
         refused, answer = self._attempt("assign", key, now_ns=now_ns)
-        if refused or answer is None:
+        return self._take_answer(key, None if refused else answer, now_ns)
+
+    def _take_answer(self, key: str, answer: object, now_ns: int) -> IpAddress | None:
+        if answer is None:
+            self.first_denial = self.first_denial or "it returned None"
             self._observe(AssignDenied(now_ns, key))
             return None
-        event = AssignReturned(now_ns, key, answer)
+        event = AssignReturned(now_ns, key, self._address(f"assign({key!r})", answer))
+        self.assigned = True
         self._note(str(event.address))
         self._observe(event)
         return event.address
@@ -206,11 +256,22 @@ class CheckedAllocator:
         in_flight: tuple[str, ...] = ()
         self._call("kill_after", writes)
         try:
-            self._assign(key, now_ns) if method == "assign" else self._unassign(key, now_ns)
-        except Killed:
-            self._note("killed")
-            self._events()
+            answer = self._call(method, key, now_ns=now_ns)
+        except (Killed, Exception) as error:  # an error can be the kill too, as a client of a dead server sees it
+            if isinstance(error, RunningEventLoop):
+                raise
+            self._note("killed" if isinstance(error, Killed) else f"raised {type(error).__name__}")
+            events: Iterable[ContractEvent] = ()
+            with contextlib.suppress(Killed, Exception):  # a dead process may say nothing
+                events = self._own_events()
+            self._observe_own(events)
             in_flight = (key,) if would_change else ()
+        else:
+            self._events()
+            if method == "assign":
+                self._take_answer(key, answer, now_ns)
+            else:
+                self._observe(UnassignReturned(now_ns, key))
         self._call("kill_after", None)
         self._restart(now_ns, in_flight)
 
@@ -221,22 +282,33 @@ class CheckedAllocator:
         self._events()
         for cidr, eni_id in ranges.items():
             self._observe(RangeAdded(now_ns, eni_id, cidr))
-        self._observe(Restarted(now_ns, held))
+        if not isinstance(held, Mapping):
+            raise TypeError(f"restart() must return a mapping of sandboxes to addresses, not {held!r}")
+        self._observe(Restarted(now_ns, {key: self._address(f"restart(), {key!r}", address) for key, address in held.items()}))
 
     def check_stats(self, *, now_ns: int) -> None:
         """Compare the allocator's count of assigned addresses with the checker's."""
         self.calls.append(Call("check_stats", (), now_ns))
         stats = self._call("stats", now_ns=now_ns)
-        count = stats["assigned_count"] if isinstance(stats, Mapping) else stats.assigned_count
+        count = stats.get("assigned_count") if isinstance(stats, Mapping) else getattr(stats, "assigned_count", None)
+        if not isinstance(count, int):
+            raise TypeError(f"stats() must return an object or a mapping with assigned_count, a number, not {stats!r}")
         if count != len(self.checker.held):
             raise ConformanceError(f"stats: assigned_count is {count}, but {len(self.checker.held)} sandboxes hold an address")
 
     def close(self) -> None:
         """End the allocator and, if it is asynchronous, its event loop."""
-        if self.can("close"):
-            self._call("close")
-        if self._runner is not None:
-            self._runner.close()
+        try:
+            if self.can("close"):
+                self._call("close")
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+    def close_after_failure(self) -> None:
+        """Close, but ignore errors: they would hide the failure."""
+        with contextlib.suppress(Exception):
+            self.close()
 
     # --- calls ---
 
@@ -245,6 +317,10 @@ class CheckedAllocator:
         try:
             answer = self._call(method, *arguments, now_ns=now_ns)
         except self._refusals as refusal:
+            if isinstance(refusal, NotImplementedError | RunningEventLoop):
+                raise
+            if method == "assign":
+                self.first_denial = self.first_denial or f"it raised {refusal!r}"
             self._note(f"refused: {type(refusal).__name__}")
             self._events()
             return True, None
@@ -261,16 +337,46 @@ class CheckedAllocator:
         """Wait for an answer that is a coroutine."""
         if not inspect.iscoroutine(answer):
             return answer
+        if _loop_is_running():
+            answer.close()
+            message = "an allocator with coroutines can't be checked in a running event loop"
+            raise RunningEventLoop(
+                f"{message}: call `await asyncio.to_thread(assert_conforms, …)`, or check it in a test that is no coroutine"
+            )
         self._runner = self._runner or asyncio.Runner()
         return self._runner.run(answer)
 
     def _events(self) -> None:
-        """Take in what the allocator did by itself."""
-        if self.can("take_events"):
-            for event in self._call("take_events"):
-                self._observe(event)
+        """Take in what the allocator did by itself, not earlier than what is already known."""
+        self._observe_own(self._own_events())
+
+    def _own_events(self) -> Iterable[ContractEvent]:
+        events = self._call("take_events") if self.can("take_events") else ()
+        if not isinstance(events, list | tuple) or not all(isinstance(event, ContractEvent) for event in events):
+            raise TypeError(f"take_events() must return a list or tuple of contract events, not {events!r}")
+        return events
+
+    def _observe_own(self, events: Iterable[ContractEvent]) -> None:
+        for event in events:
+            self._observe(attrs.evolve(event, now_ns=max(event.now_ns, self.checker.now_ns)))
+
+    def _address(self, where: str, answer: object) -> IpAddress:
+        """Read an address. A number has the IP version of the ranges."""
+        versions = {cidr.version for cidr in self.checker.ranges}
+        try:
+            return address_of(answer, 6 if versions == {6} else None)
+        except InvalidAddress as error:
+            raise InvalidAddress(f"{where}: {error}") from None
 
     def _observe(self, event: ContractEvent) -> None:
         violation = self.checker.observe(event)
         if violation is not None:
             raise ConformanceError(str(violation), violation)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

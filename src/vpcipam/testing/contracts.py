@@ -23,19 +23,45 @@ from typing import Any
 import attrs
 
 from vpcipam import events as datastore_events
+from vpcipam._arguments import integer_field, require_integer, require_type
 from vpcipam._units import NS_PER_S
+from vpcipam.errors import InvalidAddress, InvalidArgument
 from vpcipam.limits import InstanceLimits
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def address_of(value: object) -> IpAddress:
-    """Read an address: a number, a text such as `10.0.0.5` or `10.0.0.5/32`, an `ipaddress` object, or an object with an `address`."""
-    value = getattr(value, "address", value)
-    if isinstance(value, str):
-        value = value.removesuffix("/32").removesuffix("/128")
-    return ipaddress.ip_address(value)  # type: ignore[arg-type]  # it raises for anything else
+_ADDRESS_FORMS = "a number, a text such as '10.0.0.5' or '10.0.0.5/32', an ipaddress object, or an object with an attribute address"
+
+
+def address_of(value: object, version: int | None = None) -> IpAddress:
+    """Read an address: a number, a text such as `10.0.0.5` or `10.0.0.5/32`, an `ipaddress` object, or an object with an `address`.
+
+    Args:
+        value: the address.
+        version: the IP version of a number; None if its size decides.
+
+    Raises:
+        InvalidAddress: the value is no address, or a network of several.
+    """
+    found = value if isinstance(value, IpNetwork) else getattr(value, "address", value)
+    if isinstance(found, ipaddress.IPv4Interface | ipaddress.IPv6Interface):
+        return found.ip
+    try:
+        if isinstance(found, int) and not isinstance(found, bool):
+            return ipaddress.IPv6Address(found) if version == 6 else ipaddress.ip_address(found)
+        if isinstance(found, str | IpAddress | IpNetwork):
+            return ipaddress.ip_address(str(found).removesuffix("/32").removesuffix("/128"))
+    except ValueError:
+        pass
+    raise InvalidAddress(f"{value!r} is not an address: it must be {_ADDRESS_FORMS}")
+
+
+def _keys(keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    if isinstance(keys, str):
+        raise TypeError(f"name sandboxes in a tuple, as in ({keys!r},), not as the text {keys!r}")
+    return tuple(keys)
 
 
 def _time(now_ns: int) -> str:
@@ -54,7 +80,7 @@ class ContractEvent:
         now_ns: when, in nanoseconds.
     """
 
-    now_ns: int
+    now_ns: int = attrs.field(validator=integer_field(0))
 
 
 @attrs.frozen
@@ -138,13 +164,14 @@ class Crashed(ContractEvent):
         in_flight: the sandboxes whose assign or unassign had not returned; both outcomes are right.
     """
 
-    in_flight: tuple[Hashable, ...] = ()
+    in_flight: tuple[Hashable, ...] = attrs.field(default=(), converter=_keys)
 
     def __str__(self) -> str:
         return "the process crashed"
 
 
 def _addresses(held: Mapping[Any, object]) -> dict[Hashable, IpAddress]:
+    require_type("held", held, Mapping, "pass the address of each sandbox that holds one, such as {'web': '10.0.0.5'}")
     return {key: address_of(address) for key, address in held.items()}
 
 
@@ -158,7 +185,7 @@ class Restarted(ContractEvent):
     """
 
     held: Mapping[Hashable, IpAddress] = attrs.field(converter=_addresses)
-    released: tuple[Hashable, ...] = ()
+    released: tuple[Hashable, ...] = attrs.field(default=(), converter=_keys)
 
     def __str__(self) -> str:
         return "restarted with " + (", ".join(f"{key}: {address}" for key, address in self.held.items()) or "no sandboxes")
@@ -237,6 +264,9 @@ class ContractChecker:
             cooldown_outlives_range: whether an address that comes back with a new range still cools. A node promises this, a datastore
                 does not.
         """
+        require_integer("cooldown_ns", cooldown_ns, 0)
+        if limits is not None:
+            require_type("limits", limits, EniLimits, 'pass EniLimits.of(instance_limits("m5.large")), for example')
         self.cooldown_ns = cooldown_ns
         self.limits = limits
         self.cooldown_outlives_range = cooldown_outlives_range
@@ -247,14 +277,22 @@ class ContractChecker:
         self._holders: dict[IpAddress, Hashable] = {}  # the inverse of `held`
         self._cards: dict[str, int] = {}  # of each ENI
         self._free_at: dict[IpAddress, int] = {}  # of each address that was given back
-        self._in_flight: frozenset[Hashable] = frozenset()
-        self._crashed_ns = 0
+        self._in_flight: dict[Hashable, int] = {}  # when the process crashed in the call of a sandbox
+        self._is_down = False
         self._strays_free_at = 0  # when an address is free at the latest that an assign in flight took for nobody
         self._knows_ranges = False
 
     def observe(self, event: ContractEvent) -> Violation | None:
-        """Take an event in, and return the first violation so far."""
+        """Take an event in, and return the first violation so far.
+
+        Raises:
+            InvalidArgument: the event is earlier than the one before.
+        """
+        require_type("event", event, ContractEvent, "pass AssignReturned, UnassignReturned and so on")
         if self.violation is None:
+            if event.now_ns < self.now_ns:
+                message = f"events must be in the order of their times: {event} at {_time(event.now_ns)} comes after {self.events[-1]}"
+                raise InvalidArgument(f"{message} at {_time(self.now_ns)}")
             self.events.append(event)
             try:
                 getattr(self, f"_{type(event).__name__}")(event)
@@ -262,6 +300,11 @@ class ContractChecker:
                 promise, message, subjects = broken.args
                 self.violation = Violation(promise, message, tuple(self._about(subjects)))
         return self.violation
+
+    @property
+    def now_ns(self) -> int:
+        """The time of the last event."""
+        return self.events[-1].now_ns if self.events else 0
 
     def _about(self, subjects: tuple[object, ...]) -> Iterable[ContractEvent]:
         """Select the events about some keys, addresses and ENIs, and all crashes. The last event is the one that broke the promise."""
@@ -309,8 +352,8 @@ class ContractChecker:
         return any(address in cidr for cidr in self.ranges)
 
     def _AssignDenied(self, event: AssignDenied) -> None:  # noqa: N802
-        if event.key in self.held:
-            return  # an allocator may refuse to assign twice
+        if event.key in self.held or self._is_down:
+            return  # an allocator may refuse to assign twice, and while it restarts
         for address, free_at in self._free_at.items():
             if max(free_at, self._strays_free_at) + self.cooldown_ns < event.now_ns and (
                 not self._knows_ranges or self._in_a_range(address)
@@ -373,8 +416,8 @@ class ContractChecker:
     def _Crashed(self, event: Crashed) -> None:  # noqa: N802
         self.ranges.clear()
         self._cards.clear()
-        self._in_flight = frozenset(event.in_flight)
-        self._crashed_ns = event.now_ns
+        self._in_flight = dict.fromkeys(event.in_flight, event.now_ns) | self._in_flight  # the crash before was perhaps in a restart
+        self._is_down = True
 
     def _Restarted(self, event: Restarted) -> None:  # noqa: N802
         if any(key not in self.held and key not in event.held for key in self._in_flight):
@@ -383,7 +426,7 @@ class ContractChecker:
             self._release(key, event.now_ns)
         for key, address in [*self.held.items()]:
             if key in self._in_flight and key not in event.held:
-                self._release(key, self._crashed_ns)
+                self._release(key, self._in_flight[key])
             elif event.held.get(key) != address:
                 message = f"{key} held {address} before the crash, and holds {event.held.get(key, 'nothing')} now"
                 raise _BrokenError(Promise.DURABILITY, message, (key, address))
@@ -393,7 +436,8 @@ class ContractChecker:
                     message = f"{key} holds {address} after the restart, and held nothing before the crash"
                     raise _BrokenError(Promise.DURABILITY, message, (key, address))
                 self._hold(event.now_ns, key, address)
-        self._in_flight = frozenset()
+        self._in_flight = {}
+        self._is_down = False
 
 
 def first_violation(

@@ -1,12 +1,13 @@
 """Random programs against any allocator: a Hypothesis state machine, and one call that runs it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from vpcipam._arguments import require_integer
 from vpcipam._units import NS_PER_S
-from vpcipam.errors import MissingExtra
-from vpcipam.testing.checked import CheckedAllocator, ConformanceError
+from vpcipam.errors import InvalidArgument, MissingExtra
+from vpcipam.testing.checked import CheckedAllocator, ConformanceError, cidr_texts, refusal_classes
 from vpcipam.testing.program import Program
 
 try:
@@ -53,15 +54,27 @@ class AllocatorMachine(RuleBasedStateMachine):
     """The other arguments of `CheckedAllocator`."""
     more_ranges: ClassVar[tuple[str, ...]] = MORE_RANGES
     """The CIDRs that programs add."""
+    on_end: ClassVar[list[Callable[[CheckedAllocator], None]]] = []
+    """What to call at the end of each program."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now_ns = 0
-        self.checked = CheckedAllocator(self.factory[0], **self.options)
+        self._has_failed = False
+        try:
+            self.checked = CheckedAllocator(self.factory[0], **self.options)
+        except ConformanceError as error:
+            raise ConformanceError(error.message, error.violation, Program(self.factory[0], self.options, ())) from None
 
     def teardown(self) -> None:
         """Close the allocator."""
-        self.checked.close()
+        for each in self.on_end:
+            each(self.checked)
+        if self._has_failed:
+            self.checked.close_after_failure()
+        else:
+            with self._with_program():
+                self.checked.close()
 
     @property
     def program(self) -> Program:
@@ -74,8 +87,10 @@ class AllocatorMachine(RuleBasedStateMachine):
         try:
             yield
         except ConformanceError as error:
+            self._has_failed = True
             raise ConformanceError(error.message, error.violation, self.program) from None
         except Exception as error:
+            self._has_failed = True
             error.add_note(str(self.program))
             raise
 
@@ -177,7 +192,7 @@ class AllocatorMachine(RuleBasedStateMachine):
 def allocator_machine(
     factory: Callable[[], Any],
     *,
-    more_ranges: tuple[str, ...] = MORE_RANGES,
+    more_ranges: Iterable[object] = MORE_RANGES,
     **options: Any,  # noqa: ANN401  # whatever `CheckedAllocator` takes
 ) -> type[AllocatorMachine]:
     """Return the machine for an allocator, a class. Its `TestCase` runs under unittest and pytest.
@@ -188,7 +203,12 @@ def allocator_machine(
         options: the other arguments of `CheckedAllocator`; the cooldown is 30 s by default.
     """
     given = {"cooldown_ns": DEFAULT_COOLDOWN_NS} | options
-    return type("AllocatorMachine", (AllocatorMachine,), {"factory": (factory,), "more_ranges": more_ranges, "options": given})
+    if "ranges" in given:
+        given["ranges"] = cidr_texts("ranges", given["ranges"])
+    if "refusals" in given:
+        given["refusals"] = refusal_classes(given["refusals"])
+    more = cidr_texts("more_ranges", more_ranges)
+    return type("AllocatorMachine", (AllocatorMachine,), {"factory": (factory,), "more_ranges": more, "options": given, "on_end": []})
 
 
 def assert_conforms(
@@ -209,13 +229,20 @@ def assert_conforms(
         options: the other arguments of `allocator_machine`, such as `cooldown_ns`.
 
     Raises:
-        ConformanceError: a promise is broken. The message has the shortest program that Hypothesis found.
+        ConformanceError: a promise is broken, and the message has a short program; or no assign of any program succeeded.
+        InvalidArgument: an argument is wrong, or the factory returns the same object each time.
         Exception: the allocator raised it, and it is no refusal. A note has the program.
     """
+    for name, value in (("max_examples", max_examples), ("step_count", step_count)):
+        if value is not None:
+            require_integer(name, value, 1)
+    machine = allocator_machine(factory, **options)
+    _refuse_one_for_all(machine)
+    denials = _Denials()
     profile = hypothesis.settings()
     program_count = max_examples or profile.max_examples
     for start in range(0, program_count, BATCH_SIZE):
-        machine = allocator_machine(factory, **options)
+        machine = type("AllocatorMachine", (machine,), {"on_end": [denials.count]})
         batch_seed = _batch_seed(seed, start // BATCH_SIZE, repeats=profile.derandomize)
         settings = hypothesis.settings(
             max_examples=min(program_count - start, BATCH_SIZE),
@@ -234,11 +261,43 @@ def assert_conforms(
             failure = error
             break
     else:
+        denials.check()
         return
     shortest = failure.program.shortened()
     found, _ = shortest.run()
     failure = failure if found is None else found
     raise ConformanceError(failure.message, failure.violation, shortest)
+
+
+def _refuse_one_for_all(machine: type[AllocatorMachine]) -> None:
+    """Refuse a factory that returns the same object twice: one program would go on where the other has ended."""
+    first, second = (_opened_and_closed(machine) for _ in range(2))
+    if first is second:
+        raise InvalidArgument("the factory returns the same object each time, and each program needs a new allocator")
+
+
+def _opened_and_closed(machine: type[AllocatorMachine]) -> object:
+    checked = machine().checked
+    checked.close_after_failure()  # the programs find errors of `close`
+    return checked.allocator
+
+
+class _Denials:
+    """Whether any assign of any program succeeded, and why the first did not."""
+
+    def __init__(self) -> None:
+        self.assigned = False
+        self.first = ""
+
+    def count(self, checked: CheckedAllocator) -> None:
+        """Take in a program at its end."""
+        self.assigned = self.assigned or checked.assigned
+        self.first = self.first or checked.first_denial
+
+    def check(self) -> None:
+        """Fail if all were refused."""
+        if self.first and not self.assigned:
+            raise ConformanceError(f"no assign ever returned an address, so nothing was checked; the first time, {self.first}")
 
 
 def _batch_seed(seed: int | None, batch: int, *, repeats: bool) -> int | str | None:

@@ -10,12 +10,14 @@ from vpcipam.testing.checked import Call, CheckedAllocator, ConformanceError
 from vpcipam.testing.contracts import EniLimits, Promise
 
 
-def _import(thing: object) -> tuple[str | None, str]:
-    """Return the line that imports something, None if there is no need to, and its name. A lambda, for one, is a gap to fill."""
+def _import(thing: object, gap: str = "make_allocator", what: str = "your factory") -> tuple[str | None, str]:
+    """Return the line that imports something, None if there is no need to, and its name. A lambda, for one, is a `gap` to fill."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if isinstance(thing, types.MethodType) or not isinstance(module, str) or not isinstance(name, str) or not name.isidentifier():
-        return "make_allocator = ...  # your factory", "make_allocator"
-    return (None if module in {"__main__", "builtins"} else f"from {module} import {name}"), name
+        return f"{gap} = ...  # {what}: {name if isinstance(name, str) else repr(thing)} can't be imported", gap
+    if module == "__main__":
+        return f"# {name} is in the script that ran: copy it here, or import it", name
+    return (None if module == "builtins" else f"from {module} import {name}"), name
 
 
 @attrs.frozen
@@ -39,7 +41,7 @@ class Program:
         arguments = [name]
         for option, value in self.options.items():
             if option == "refusals":
-                found = [_import(each) for each in value]
+                found = [_import(each, f"Refusal{number}", "your exception") for number, each in enumerate(value)]
                 imports += [each for each, _ in found]
                 arguments.append(f"refusals=({', '.join(each for _, each in found)},)")
             else:
@@ -52,16 +54,20 @@ class Program:
 
     def run(self) -> "tuple[ConformanceError | None, Program]":
         """Run the calls on a new allocator. Return the failure, None if there is none, and the program up to it, with its results."""
-        checked = CheckedAllocator(self.factory, **self.options)
-        error = None
+        try:
+            checked = CheckedAllocator(self.factory, **self.options)
+        except ConformanceError as broken:
+            return broken, attrs.evolve(self, calls=())
         try:
             for call in self.calls:
                 getattr(checked, call.method)(*call.arguments, now_ns=call.now_ns)
-        except ConformanceError as broken:
-            error = broken
-        finally:
-            checked.close()
-        return error, attrs.evolve(self, calls=tuple(checked.calls))
+        except BaseException as error:
+            checked.close_after_failure()
+            if not isinstance(error, ConformanceError):
+                raise
+            return error, attrs.evolve(self, calls=tuple(checked.calls))
+        checked.close()
+        return None, attrs.evolve(self, calls=tuple(checked.calls))
 
     def simpler(self) -> "Iterator[Program]":
         """Yield programs to try instead, the simplest first."""
