@@ -69,7 +69,7 @@ def test_a_datastore_that_does_less_than_promised_is_found():
             super().open()
 
     class WithOldRanges(store):
-        stats = restart = None  # each would tell, too
+        stats = restart = kill_after = None  # each would tell, too
 
         def remove_range(self, cidr, now_ns):
             """Keep it."""
