@@ -112,6 +112,12 @@ def test_replicas_for_which_there_is_no_address_at_the_start_wait(warm_up_ns, co
     assert (summary.to_start.count, summary.to_start.unended_count) == (count, count)
 
 
+def test_the_set_up_ends_even_if_a_node_always_has_something_to_do(monkeypatch):
+    monkeypatch.setattr("vpcipam.fleet.engine._MOST_TICKS_OF_SETUP", 1)
+    fleet = Fleet(standing(27, count=1, maximum=1))  # an m5.large attaches an ENI of 9 addresses with each tick
+    assert (fleet.running_count, fleet.waiting_count) == (18, 9)
+
+
 def test_a_job_that_is_due_at_the_start_comes_after_it():
     summary = simulate(standing(0, workload=CronJob("job", 1000.0, 30, FixedLifetime(60.0)))).summary
     assert (summary.to_start.count, summary.pods_done) == (30, 30)

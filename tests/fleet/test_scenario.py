@@ -418,6 +418,7 @@ def test_a_key_of_very_many_parts_takes_no_quadratic_memory():
     ("text", "wanted"),
     [
         ("duration = ", "Invalid value"),
+        ("x = " + "[" * 101 + "]" * 101, "the document is nested too deeply"),
         ("x = " + "[" * 5_000, "the document is nested too deeply"),
         ("a." * 5_000 + "b = 1", "the document is nested too deeply"),
         ("a." * 100 + "b = 1", "the document is nested too deeply"),

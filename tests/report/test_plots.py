@@ -20,9 +20,10 @@ import vpcipam
 from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample
+from vpcipam.fleet.waits import Waits
 from vpcipam.report import page, plots
 from vpcipam.report.page import apart
-from vpcipam.report.plots import plot_comparison, plot_result, plot_tradeoff
+from vpcipam.report.plots import _wait_title, plot_comparison, plot_result, plot_tradeoff
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -237,6 +238,20 @@ def waited():
     recorder = recorded(({},), ({},))
     recorder.to_start.ended_ns.append(40 * S)
     return result_of(recorder, MINUTE, 1)
+
+
+@pytest.mark.parametrize(
+    ("waits", "title"),
+    [
+        (Waits.of(100, []), "No pod waits"),
+        (Waits.of(100, [40 * S]), "1.0 % of pods wait; 99 % start at once, the last after 40 s"),
+        (Waits.of(10, [40 * S]), "10.0 % of pods wait; 99 % start within 40 s, the last after 40 s"),
+        (Waits.of(100, [40 * S], unended_count=1), "2.0 % of pods wait; 99 % start within 40 s; 1 never had an address"),
+        (Waits.of(100, [40 * S], unended_count=2), "3.0 % of pods wait; 2 never had an address"),
+    ],
+)
+def test_the_title_of_the_waits_says_what_the_run_shows(waits, title):
+    assert _wait_title(waits) == title
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])

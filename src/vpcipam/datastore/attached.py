@@ -422,6 +422,6 @@ class Attached:
             prefix_count = self.pool.group_block_count(eni.group(prefix=True))
             assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise
             assert eni.texts == tuple(map(str, sorted(eni.cidrs.values()))), "invariant 6"  # noqa: S101  # likewise
-        assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101
+        assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101  # likewise
         assert self.eni_ids == tuple(eni.eni_id for eni in self._in_order), "invariant 6"  # noqa: S101  # likewise
         assert self.has_trunk == any(eni.trunk for eni in self.enis.values()), "invariant 6"  # noqa: S101  # likewise

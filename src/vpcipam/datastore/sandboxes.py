@@ -284,9 +284,8 @@ class Sandboxes:
         cidr = self._attached.add_cidr(eni, text)
         try:
             self.withhold(quarantined)
-            self.quarantine.withhold_all(
-                0
-            )  # the time is unknown; at time 0 every cooldown still runs: cooling addresses are withheld later
+            # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
+            self.quarantine.withhold_all(0)
             elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
             for address in elsewhere:
                 self.cool(address, self.cooling_elsewhere[address])

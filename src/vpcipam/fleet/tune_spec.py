@@ -43,8 +43,7 @@ class TuneSpec:
 
     @confirm_seeds.default
     def _other_seeds(self) -> tuple[int, ...]:
-        """Return three seeds after those of the search."""
-        return tuple(range(max(self.seeds) + 1, max(self.seeds) + 4))
+        return _later_seeds(self.seeds)
 
     @property
     def combinations(self) -> tuple[Changes, ...]:
@@ -77,8 +76,7 @@ class TuneSpec:
         if not settings:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = _seeds(table, "seeds", (scenario.seed,))
-        others = tuple(range(max(seeds) + 1, max(seeds) + 4))
-        confirm_seeds = _seeds(table, "confirm_seeds", others)
+        confirm_seeds = _seeds(table, "confirm_seeds", _later_seeds(seeds))
         if set(confirm_seeds) & set(seeds):
             raise table.refusal("confirm_seeds", "must not repeat a seed of the search")
         spec = cls(
@@ -92,6 +90,11 @@ class TuneSpec:
         )
         table.finish(["p99_wait", "calls_per_minute"])
         return spec
+
+
+def _later_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Return three seeds that a search has not used."""
+    return tuple(range(max(seeds) + 1, max(seeds) + 4))
 
 
 def _seeds(table: Table, key: str, default: tuple[int, ...]) -> tuple[int, ...]:

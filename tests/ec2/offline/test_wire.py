@@ -1,5 +1,7 @@
 """Requests and answers survive the wire, for every action: ours are read by botocore, and botocore's by us."""
 
+from types import SimpleNamespace
+
 import hypothesis.strategies as st
 import pytest
 from botocore.awsrequest import AWSRequest
@@ -170,3 +172,8 @@ def test_botocore_reads_an_error_as_it_was_written(code, message):
     answer = parsed(write_error(code, message, "r-9"), SERVICE.operation_model("DescribeSubnets"), 400)
     assert answer["Error"] == {"Code": code, "Message": message}
     assert answer["ResponseMetadata"]["RequestId"] == "r-9"
+
+
+def test_an_action_without_parameters_reads_none():
+    operation = SimpleNamespace(name="DescribeNothing", input_shape=None)
+    assert read_request("Action=DescribeNothing&Version=2016-11-15", operation) == {}
