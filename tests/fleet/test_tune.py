@@ -10,11 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recordings import recorded, result_of
 
-from vpcipam.errors import ScenarioError
+from vpcipam.errors import InvalidArgument, ScenarioError
 from vpcipam.fleet.candidates import length_of, with_front
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import Trial, some_of
+from vpcipam.fleet.toml.misfits import MAX_SEED
 from vpcipam.fleet.tune import GOALS, Candidate, TuneSpec, tune
 from vpcipam.fleet.waits import Waits
 from vpcipam.settings import Settings
@@ -97,7 +98,7 @@ def test_missing_keys_have_defaults():
         ),
         ("[tune]\nseeds = [-1]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seeds: must be a list of whole numbers"),
         ("[tune]\nconfirm_seeds = []\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.confirm_seeds: must be a list of whole numbers"),
-        ("[tune]\nconfirm_seeds = [0]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.confirm_seeds: must not repeat a seed"),
+        ("[tune]\nconfirm_seeds = [0]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.confirm_seeds: .*must not repeat a seed"),
         ("[tune]\nseeds = []\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seeds: must be a list of whole numbers"),
         ("[tune]\nseed = [1]\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.seed: there is no such key; did you mean seeds\?"),
         ("[tune]\np99_wait = 'soon'\n[tune.settings]\nWARM_IP_TARGET = [1]", r"tune\.p99_wait: must be a duration"),
@@ -302,6 +303,41 @@ def test_if_the_present_settings_fail_no_combination_is_judged(scenario):
 
     result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1",)}, seeds=(1, 2)), executor=Failing())
     assert (result.baseline, result.candidates, result.failures) == (None, (), (({"WARM_IP_TARGET": "1"}, "no"),))
+
+
+@pytest.mark.parametrize("seeds", [(0,), (3, 4), (MAX_SEED,), (MAX_SEED - 3,), (MAX_SEED, 0, 2)])
+def test_a_search_is_confirmed_with_seeds_that_it_does_not_use_and_that_a_scenario_takes(scenario, seeds):
+    spec = TuneSpec({"WARM_IP_TARGET": ("1",)}, seeds=seeds)
+    assert len(set(spec.confirm_seeds)) == 3
+    assert not set(spec.confirm_seeds) & set(seeds)
+    for seed in spec.confirm_seeds:
+        assert scenario.with_changes({"seed": seed}).seed == seed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": ()}, "seeds of a TuneSpec must not be empty"),
+        ({"confirm_seeds": ()}, "confirm_seeds of a TuneSpec must not be empty"),
+        ({"seeds": (1, 2), "confirm_seeds": (2,)}, "must not repeat a seed of the search"),
+    ],
+)
+def test_seeds_that_confirm_nothing_are_refused(options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        TuneSpec({"WARM_IP_TARGET": ("1",)}, **options)
+
+
+def test_an_interrupt_ends_the_whole_search(scenario):
+    told = []
+
+    def interrupt(done, count):
+        del count
+        told.append(done)
+        if done == 9:  # of the 10 before the confirmation
+            raise KeyboardInterrupt
+
+    result = tune(scenario, executor=AtOnce(), progress=interrupt)
+    assert (told[-1], result.best, result.complete) == (9, None, False)
 
 
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (14, False), (17, True)])

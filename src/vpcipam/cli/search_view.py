@@ -1,6 +1,6 @@
 """The results of searches for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted, span
@@ -86,16 +86,19 @@ def _best(page: "Page", best: Candidate, now: Candidate, goal: str) -> None:
     page.line(f"best: {_assignments(best.settings)}: {best.cost:,} {goal} instead of {now.cost:,}{saved}", "bold green")
     if best.confirmation is not None:
         seeds, costs, waits = best.confirmation.seeds, best.confirmation.cost, best.confirmation.p99_wait_ns
-        page.line(
-            f"confirmed with seeds {', '.join(map(str, seeds))}: {costs[0]:,} to {costs[1]:,} {goal}, "
-            f"99 % wait {wait_text(waits[0])} to {wait_text(waits[1])}"
-        )
+        cost, wait = _between(f"{each:,}" for each in costs), _between(map(wait_text, waits))
+        page.line(f"confirmed with seeds {', '.join(map(str, seeds))}: {cost} {goal}, 99 % of pods wait {wait}")
     for note in best.notes:
         page.line(note, "yellow")
     page.line()
     for way, text in (("kubectl", best.kubectl), ("Helm values", best.helm), ("EKS add-on", best.addon)):
         page.line(f"{way}:", "dim")
         page.line(text, whole=True)
+
+
+def _between(texts: Iterable[str]) -> str:
+    """Write the lowest and the highest value, once if they are equal."""
+    return " to ".join(dict.fromkeys(texts))
 
 
 def _candidates(page: "Page", result: TuneResult) -> None:

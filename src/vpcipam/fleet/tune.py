@@ -155,7 +155,7 @@ class _Search:
         confirmed = list(candidates)
         fitting = [place for place, each in enumerate(candidates) if each.fits][:_MOST_CONFIRMATIONS]
         seeds = self.spec.confirm_seeds
-        present = self.runner.run([NOW], seeds)[0] if fitting else None
+        present = self.runner.run([NOW], seeds)[0] if fitting and not self.runner.interrupted else None
         if present is None:
             return tuple(confirmed)
         judge = attrs.evolve(judge, baseline={**judge.baseline, **present})

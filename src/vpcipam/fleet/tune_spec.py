@@ -1,13 +1,15 @@
 """What a search for settings is for: the table `tune` of a scenario."""
 
 from collections.abc import Callable, Mapping
+from itertools import count, islice
 
 import attrs
 
-from vpcipam.errors import ScenarioError
+from vpcipam.errors import InvalidArgument, ScenarioError
 from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
 from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.sweep import Changes, grid
+from vpcipam.fleet.toml.misfits import MAX_SEED
 from vpcipam.fleet.toml.table import Table
 
 GOALS: Mapping[str, Callable[[Summary], float]] = {
@@ -17,6 +19,13 @@ GOALS: Mapping[str, Callable[[Summary], float]] = {
     "calls": lambda summary: sum(summary.calls.values()),
 }
 """What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in subnets, or calls to EC2."""
+
+
+def _some_seeds(spec: "TuneSpec", attribute: "attrs.Attribute[tuple[int, ...]]", seeds: tuple[int, ...]) -> None:
+    if not seeds:
+        raise InvalidArgument(f"{attribute.name} of a TuneSpec must not be empty")
+    if attribute.name == "confirm_seeds" and set(seeds) & set(spec.seeds):
+        raise InvalidArgument("confirm_seeds of a TuneSpec must not repeat a seed of the search")
 
 
 @attrs.frozen
@@ -31,19 +40,22 @@ class TuneSpec:
         seeds: each combination is run with all of these, and judged by its worst run.
         trials: how many combinations to try, drawn at random; 0 for all.
         confirm_seeds: the best combination is run with these too, and must keep the bounds; none of `seeds`.
+
+    Raises:
+        InvalidArgument: there are no seeds, or a seed of `confirm_seeds` is among `seeds`.
     """
 
     settings: Mapping[str, tuple[str, ...]]
     goal: str = "addresses-mean"
     p99_wait_ns: int | None = None
     calls_per_minute: float | None = None
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = attrs.field(default=(0,), validator=_some_seeds)
     trials: int = 0
-    confirm_seeds: tuple[int, ...] = attrs.field()
+    confirm_seeds: tuple[int, ...] = attrs.field(validator=_some_seeds)
 
     @confirm_seeds.default
     def _other_seeds(self) -> tuple[int, ...]:
-        return _later_seeds(self.seeds)
+        return _later_seeds(self.seeds) if self.seeds else ()
 
     @property
     def combinations(self) -> tuple[Changes, ...]:
@@ -53,8 +65,9 @@ class TuneSpec:
     @property
     def trial_count(self) -> int:
         """How many runs the search takes, with those of the present settings and the first confirmation."""
-        count = len(self.combinations)
-        return len(self.seeds) * (1 + (min(self.trials, count) if self.trials else count)) + 2 * len(self.confirm_seeds)
+        combinations = len(self.combinations)
+        tried = min(self.trials, combinations) if self.trials else combinations
+        return len(self.seeds) * (1 + tried) + 2 * len(self.confirm_seeds)
 
     @classmethod
     def read(cls, scenario: Scenario) -> "TuneSpec":
@@ -77,24 +90,18 @@ class TuneSpec:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = _seeds(table, "seeds", (scenario.seed,))
         confirm_seeds = _seeds(table, "confirm_seeds", _later_seeds(seeds))
-        if set(confirm_seeds) & set(seeds):
-            raise table.refusal("confirm_seeds", "must not repeat a seed of the search")
-        spec = cls(
-            settings=settings,
-            goal=table.text("minimise", "addresses-mean", among=GOALS),
-            p99_wait_ns=table.nanoseconds("p99_wait") if "p99_wait" in table else None,
-            calls_per_minute=table.number("calls_per_minute") if "calls_per_minute" in table else None,
-            seeds=seeds,
-            trials=table.integer("trials", 0),
-            confirm_seeds=confirm_seeds,
-        )
+        goal = table.text("minimise", "addresses-mean", among=GOALS)
+        wait_ns = table.nanoseconds("p99_wait") if "p99_wait" in table else None
+        rate = table.number("calls_per_minute") if "calls_per_minute" in table else None
+        trials = table.integer("trials", 0)
         table.finish(["p99_wait", "calls_per_minute"])
-        return spec
+        return table.made("confirm_seeds", lambda: cls(settings, goal, wait_ns, rate, seeds, trials, confirm_seeds))
 
 
 def _later_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return three seeds that a search has not used."""
-    return tuple(range(max(seeds) + 1, max(seeds) + 4))
+    """Return three seeds that a search has not used: those after its largest, or from 0 on if there are no three."""
+    first = max(seeds) + 1 if max(seeds) <= MAX_SEED - 3 else 0
+    return tuple(islice((seed for seed in count(first) if seed not in seeds), 3))
 
 
 def _seeds(table: Table, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
