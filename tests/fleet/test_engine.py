@@ -341,6 +341,15 @@ def test_pods_that_wait_for_nodes_of_their_own_get_them_one_by_one():
     assert (fleet.refused_count, fleet.result().summary.for_node.max_ns) == (1, 24 * S)
 
 
+def test_a_node_that_pods_bound_to_it_have_filled_is_followed_by_another():
+    runs = [("a", S, None), *((f"p{number}", 2 * S, None, "g-0000") for number in range(9))]
+    fleet = Fleet(fleet_of(runs, 120, count=0, maximum=2, boot_ns=20 * S, max_pods=11))
+    for _ in fleet.run():
+        fleet._check()
+    assert [member.pod_count for member in fleet.members] == [9, 1]
+    assert fleet.result().summary.for_node.max_ns == 40 * S
+
+
 def test_a_refused_termination_is_tried_again():
     throttle = Throttle(actions={"TerminateInstances": TokenBucket(1, 1, 25 * S)})
     runs = [(f"p{number}", S, 100 * S) for number in range(20)]

@@ -420,6 +420,7 @@ class Fleet:
         if self._early:
             self._place_early(member, now_ns)
         self._place_pending(now_ns)
+        self._scale_up(0, now_ns)
         if not member.pod_count:
             self._autoscaler.plan_scale_down(member, now_ns)
 
