@@ -306,7 +306,7 @@ class Attached:
 
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do."""
-        self.pool.cooling_count(now_ns)  # likewise
+        self.pool.cooling_count(now_ns)  # ends the cooldowns that are over, and refuses an invalid time
         enis = self.eni_stats(now_ns)
         return self._sum(enis, sum([eni.cooling_count for eni in enis])), enis
 
