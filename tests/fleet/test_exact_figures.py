@@ -118,9 +118,15 @@ def test_only_pods_that_come_after_the_warm_up_have_a_wait():
     assert (later.to_start.count, later.to_start.late_count, later.pods) == (4, 0, 9)
 
 
-@pytest.mark.parametrize("warm_up_ns", [-1, 100 * S, 0.5, True])
-def test_a_warm_up_is_shorter_than_the_run(warm_up_ns):
-    with pytest.raises(ScenarioError, match="warm_up: must be a whole number of nanoseconds, 0 or more and shorter than the duration"):
+@pytest.mark.parametrize(
+    ("warm_up_ns", "message"),
+    [
+        *((each, f"warm_up: must be a whole number of nanoseconds, 0 or more, not {each}") for each in (-1, 0.5, True)),
+        (100 * S, "warm_up: takes 1 min 40 s, but the whole run takes 1 min 40 s; it must be shorter than the duration"),
+    ],
+)
+def test_a_warm_up_is_shorter_than_the_run(warm_up_ns, message):
+    with pytest.raises(ScenarioError, match=message):
         of_pods(warm_up_ns=warm_up_ns)
 
 

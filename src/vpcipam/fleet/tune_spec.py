@@ -24,8 +24,9 @@ GOALS: Mapping[str, Callable[[Summary], float]] = {
 def _some_seeds(spec: "TuneSpec", attribute: "attrs.Attribute[tuple[int, ...]]", seeds: tuple[int, ...]) -> None:
     if not seeds:
         raise InvalidArgument(f"{attribute.name} of a TuneSpec must not be empty")
-    if attribute.name == "confirm_seeds" and set(seeds) & set(spec.seeds):
-        raise InvalidArgument("confirm_seeds of a TuneSpec must not repeat a seed of the search")
+    repeated = set(seeds) & set(spec.seeds) if attribute.name == "confirm_seeds" else None
+    if repeated:
+        raise InvalidArgument(f"confirm_seeds repeats {min(repeated)}, a seed of the search; give others")
 
 
 @attrs.frozen

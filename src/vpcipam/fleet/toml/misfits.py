@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations
 
+from vpcipam._units import span
 from vpcipam.address import Cidr
 from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, reserved_addresses
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
@@ -48,8 +49,10 @@ def time_misfits(duration_ns: int, sample_ns: int, retry_ns: int) -> Iterator[Mi
 
 def warm_up_misfits(warm_up_ns: int, duration_ns: int) -> Iterator[Misfit]:
     """Check how long nothing is measured."""
-    if type(warm_up_ns) is not int or not 0 <= warm_up_ns < duration_ns:
-        yield "warm_up", f"must be a whole number of nanoseconds, 0 or more and shorter than the duration, not {warm_up_ns!r}"
+    if type(warm_up_ns) is not int or warm_up_ns < 0:
+        yield "warm_up", f"must be a whole number of nanoseconds, 0 or more, not {warm_up_ns!r}"
+    elif warm_up_ns >= duration_ns:
+        yield "warm_up", f"takes {span(warm_up_ns)}, but the whole run takes {span(duration_ns)}; it must be shorter than the duration"
 
 
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
