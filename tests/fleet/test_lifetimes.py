@@ -9,7 +9,7 @@ from fleet_worlds import S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpcipam.errors import InvalidArgument, ScenarioError
+from vpcipam.errors import InvalidArgument, MissingExtra, ScenarioError
 from vpcipam.fleet.cron import FIRST_DAY, due_ns
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
@@ -188,8 +188,14 @@ def test_a_cron_job_has_an_interval_or_a_schedule(options):
 
 def test_without_cronsim_a_schedule_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cronsim", None)
-    with pytest.raises(InvalidArgument, match="needs cronsim: pip install"):
+    with pytest.raises(MissingExtra, match="needs cronsim: pip install"):
         due_ns("@hourly", HOUR)
+
+
+@pytest.mark.parametrize("schedule", [5, b"@hourly", ["@hourly"]])
+def test_a_schedule_is_a_text(schedule):
+    with pytest.raises(TypeError, match="schedule must be a text in cron's syntax, not"):
+        CronJob("c", None, 1, FixedLifetime(1.0), schedule=schedule)
 
 
 CRON = """

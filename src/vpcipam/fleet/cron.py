@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from vpcipam._units import NS_PER_S
-from vpcipam.errors import InvalidArgument
+from vpcipam.errors import InvalidArgument, MissingExtra
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 """The start of a scenario: midnight, a Monday, the first of January."""
@@ -26,7 +26,9 @@ def due_ns(schedule: str, duration_ns: int) -> list[int]:
     """Return when a schedule is due within a duration from `FIRST_DAY` on.
 
     Raises:
-        InvalidArgument: it is no schedule, it is due more than `MAX_RUN_COUNT` times, or cronsim is not installed.
+        InvalidArgument: it is no schedule, or it is due more than `MAX_RUN_COUNT` times.
+        MissingExtra: cronsim is not installed.
+        TypeError: it is no text.
 
     >>> [time_ns // 60_000_000_000 for time_ns in due_ns("*/20 * * * *", 3_600_000_000_000)]
     [0, 20, 40]
@@ -34,7 +36,9 @@ def due_ns(schedule: str, duration_ns: int) -> list[int]:
     try:
         from cronsim import CronSim, CronSimError  # noqa: PLC0415  # an extra
     except ImportError:
-        raise InvalidArgument("a schedule in cron's syntax needs cronsim: pip install 'vpcipam[cli]'") from None
+        raise MissingExtra("a schedule in cron's syntax needs cronsim: pip install 'vpcipam[cli]'") from None
+    if not isinstance(schedule, str):
+        raise TypeError(f"schedule must be a text in cron's syntax, not {type(schedule).__name__} ({schedule!r})")
     fields = _MACROS.get(schedule, schedule)
     wrong = f"schedule is {schedule!r}, which is not cron's syntax (minute hour day month weekday, as in */15 8-18 * * 1-5)"
     if len(fields.split()) != _FIELD_COUNT:
