@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import attrs
+
 from vpcipam._chance import seed_of_member
 from vpcipam._units import MINUTE_NS, NS_PER_S
 from vpcipam.ec2.api import Ec2Error
@@ -16,6 +18,7 @@ _LAUNCH_RETRY_NS = MINUTE_NS
 _SCALE_DOWN_INTERVAL_NS = 10 * NS_PER_S  # the cluster autoscaler looks at nodes this often (its --scan-interval)
 
 
+@attrs.define(eq=False)
 class Autoscaler:
     """Launches and terminates instances of the groups, within their bounds.
 
@@ -34,28 +37,18 @@ class Autoscaler:
         booting_room: how many pods the nodes can take that are not ready yet.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        ec2: Ec2Model,
-        subnet_ids: Mapping[str, str],
-        *,
-        recorder: Recorder,
-        scheduler: Scheduler,
-        wake: Callable[[int, int | None], None],
-    ) -> None:
-        self.members: list[Member] = []
-        self.by_name: dict[str, Member] = {}
-        self.live_counts = [0 for _ in scenario.groups]
-        self.booting_room = 0
-        self._scenario = scenario
-        self._ec2 = ec2
-        self._subnet_ids = subnet_ids
-        self._recorder = recorder
-        self._scheduler = scheduler
-        self._wake = wake
-        self._made_counts = [0 for _ in scenario.groups]
-        self._launch_again_ns = 0
+    _scenario: Scenario
+    _ec2: Ec2Model
+    _subnet_ids: Mapping[str, str]
+    _recorder: Recorder = attrs.field(kw_only=True)
+    _scheduler: Scheduler = attrs.field(kw_only=True)
+    _wake: Callable[[int, int | None], None] = attrs.field(kw_only=True)
+    members: list[Member] = attrs.field(init=False, factory=list)
+    by_name: dict[str, Member] = attrs.field(init=False, factory=dict)
+    live_counts: list[int] = attrs.field(init=False, default=attrs.Factory(lambda self: [0] * len(self._scenario.groups), takes_self=True))
+    booting_room: int = attrs.field(init=False, default=0)
+    _made_counts: list[int] = attrs.field(init=False, default=attrs.Factory(lambda self: [0] * len(self._scenario.groups), takes_self=True))
+    _launch_again_ns: int = attrs.field(init=False, default=0)
 
     def launch(self, group_number: int, now_ns: int) -> Member | None:
         """Launch an instance of a group. Return its node, whose ipamd is not started yet; None if EC2 refuses."""
