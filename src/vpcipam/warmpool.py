@@ -207,7 +207,7 @@ class WarmPolicy(Protocol):
         ...
 
     def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
-        """Decide which ENI to free, None for none."""
+        """Decide which ENI to free, None for none. A node asks only if an ENI besides the primary one has no pods."""
         ...
 
     def calm(self, view: PoolView, settings: Settings) -> Calm:

@@ -25,7 +25,7 @@ from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.outlook import NEVER_NS, Outlook, look_at
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool, next_action, next_turn, wishes
+from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wishes
 from vpcipam.node.provisioner import Provisioner, launch
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view, why_no_eni
@@ -318,7 +318,7 @@ class ControlLoop:
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
-        if self._attaches and not (self.pending and any(each is card for each, _ in self.pending)):
+        if self._attaches and may_free_eni(view) and not (self.pending and any(each is card for each, _ in self.pending)):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
             spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:

@@ -59,6 +59,11 @@ def check_pool(
     return PoolCheck(wanted.grow if may_grow else None, wanted.shrink if may_shrink else None, since_ns)
 
 
+def may_free_eni(view: PoolView) -> bool:
+    """Tell whether to ask the policy which ENI to free: only if an ENI besides the primary one has no pods."""
+    return 0 in [eni.pod_count for eni in view.enis if not eni.primary]
+
+
 class Forecast:
     """Predicts later pool checks of a card from its view now."""
 
@@ -89,7 +94,7 @@ class Forecast:
             (check.grow is not None and not check.grow.blocked)
             or check.shrink is not None
             or check.surplus_since_ns != card.surplus_since_ns
-            or (self._attaches and self._policy.free_eni(view, card.settings, time_ns) is not None)
+            or (self._attaches and may_free_eni(view) and self._policy.free_eni(view, card.settings, time_ns) is not None)
         )
 
     def _view_at(self, time_ns: int) -> PoolView:
