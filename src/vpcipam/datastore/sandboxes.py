@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 
 from vpcipam._pool_refusals import out_of_range
-from vpcipam.address import address_text, parse_address
+from vpcipam.address import Cidr, address_text, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.withheld import Quarantine, Withheld
 from vpcipam.errors import CidrInUse, EniInUse, InvalidAddress, PoolExhausted, UnknownKey
@@ -283,6 +283,15 @@ class Sandboxes:
         """Add a CIDR; withhold its addresses in quarantine, and cool those that were cooling before it was here, or on another card."""
         cidr = self._attached.add_cidr(eni, text)
         try:
+            if cooling or quarantined or self.cooling_elsewhere or self.quarantine.entries:
+                self._record_cooling(self._cool_new(eni, cidr, cooling, quarantined))
+        finally:
+            if self._on_event is not None and cidr.first in eni.cidrs:
+                self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
+
+    def _cool_new(self, eni: Eni, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> list[Cooling]:
+        """Withhold and cool addresses of a new CIDR; return the cooldowns from another card that the journal must record."""
+        try:
             self.withhold(quarantined)
             # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
             self.quarantine.withhold_all(0)
@@ -296,10 +305,7 @@ class Sandboxes:
             raise
         for address in elsewhere:
             del self.cooling_elsewhere[address]
-        try:
-            self._record_cooling(here)
-        finally:
-            self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
+        return here
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""
@@ -326,13 +332,15 @@ class Sandboxes:
                 if withheld_count
                 else f"{what} has {len(held)} pods: unassign them, or force the removal if EC2 no longer has it"
             )
-        evicted = self.release(held, now_ns, evicted=True)
+        self.check_time(now_ns)
+        evicted = self.release(held, now_ns, evicted=True) if held else ()
         for base in bases:
-            cidr = str(eni.cidrs[base])
+            cidr = eni.cidrs[base]
             if base in busy:
                 self.quarantine.release_block(base)
             self._attached.remove_cidr(eni, base)
-            self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, cidr, force))
+            if self._on_event is not None:
+                self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, str(cidr), force))
         return evicted
 
     # --- cooldowns -----------------------------------------------------------------------------------------------------------

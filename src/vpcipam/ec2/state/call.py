@@ -89,9 +89,10 @@ class Call:
             tuple([self.address(text, 6) for text in ipv6_addresses]),
             tuple([self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes]),
         )
-        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
-            if len(values) > 1 and len(set(values)) < len(values):
-                raise self.invalid(f"{', '.join(texts)}: one is named twice")
+        if sum(map(len, named.kinds)) > 1:
+            for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
+                if len(set(values)) < len(values):
+                    raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
 
     def _prefix(self, text: str, mode: AddressMode) -> int:
