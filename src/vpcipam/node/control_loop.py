@@ -247,7 +247,7 @@ class ControlLoop:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.outlook = None
-        seen, attaches = look_at(card.datastore for card in self.cards), self._attaches  # first, since other threads may change them
+        seen, attaches = look_at(self.cards), self._attaches  # first, since other threads may change them
         looks: list[tuple[Card, PoolView]] = []
         self.settle(now_ns)
         if self.mode is AddressMode.IPV6:
@@ -449,7 +449,7 @@ class ControlLoop:
         """
         outlook, attaches = self.outlook, self._attaches
         if outlook is None or not outlook.is_current():
-            outlook = Outlook(look_at(card.datastore for card in self.cards))
+            outlook = Outlook(look_at(self.cards))
         wake_ns = self._find_wakeup(now_ns, *kinds)
         outlook.wakeups[kinds] = now_ns, wake_ns
         self.outlook = outlook

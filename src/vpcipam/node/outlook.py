@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from vpcipam.datastore import Datastore
+from vpcipam.node.card import Card
 
 NEVER_NS = 1 << 127
 """A time later than any that a caller gives."""
@@ -13,9 +14,9 @@ Seen = tuple[tuple[Datastore, int], ...]
 """Datastores, each with its `change_count` at a look."""
 
 
-def look_at(datastores: Iterable[Datastore]) -> Seen:
-    """Note what the datastores are like now. A caller does so before it looks at them closely, since other threads may change them."""
-    return tuple([(datastore, datastore.change_count) for datastore in datastores])
+def look_at(cards: Iterable[Card]) -> Seen:
+    """Note what the cards' datastores are like now. Do so before a closer look, since other threads may change them meanwhile."""
+    return tuple([(card.datastore, card.datastore.change_count) for card in cards])
 
 
 @attrs.define

@@ -113,7 +113,8 @@ class Ipv4Space(_PrefixSpace):
 
     def levels(self) -> SubnetLevels:
         """Count the addresses in each state: the value from last time if nothing has changed. Complexity: O(1)."""
-        untaken, free, prefixes = counts = self.untaken_count, self.free_count, self.free_prefix_count
+        taken_cells, open_cells = self._grid.taken, self._grid.open
+        untaken, free, prefixes = counts = taken_cells.free_count, open_cells.free_count, taken_cells.free_run_count(PREFIX_SIZE)
         if self._levels is None or self._levels[0] != counts:
             taken = self.cidr.size - self.kept_count - untaken
             self._levels = counts, SubnetLevels(taken, free, untaken - free, prefixes, untaken - PREFIX_SIZE * prefixes)
