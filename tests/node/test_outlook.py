@@ -120,12 +120,10 @@ def test_a_clock_that_steps_back_sees_no_later_look(world):
     assert here.node.next_wakeup(now_ns - 200 * S, include_reconcile=False) == before
 
 
-def test_an_outlook_says_nothing_about_times_before_and_after_it():
-    known = Outlook((), 10, 20)
-    assert [known.is_quiet(time_ns) for time_ns in (9, 10, 19, 20)] == [False, True, True, False]
-    known.wakeups[True, False] = 10, 20
-    assert [known.wakeup(time_ns, (True, False)) for time_ns in (9, 10, 19, 20)] == [None, 20, 20, None]
-    assert known.wakeup(10, (True, True)) is None
+def test_a_span_ends_before_its_second_time():
+    known = Outlook(())
+    assert [known.covers(time_ns, (10, 20)) for time_ns in (9, 10, 19, 20)] == [False, True, True, False]
+    assert not known.covers(10, known.quiet)
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["tick", "next_wakeup"])

@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 
 from vpcipam._pool_refusals import out_of_range
-from vpcipam.address import Cidr, address_text, parse_address
+from vpcipam.address import address_text, parse_address
 from vpcipam.datastore.attached import Attached, Eni
 from vpcipam.datastore.withheld import Quarantine, Withheld
 from vpcipam.errors import CidrInUse, EniInUse, InvalidAddress, PoolExhausted, UnknownKey
@@ -278,31 +278,29 @@ class Sandboxes:
 
     def add_cidr(self, eni: Eni, text: str, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
         """Add a CIDR; withhold its addresses in quarantine, and cool those that were cooling before it was here, or on another card."""
+        elsewhere: list[int] = []
+        here: list[Cooling] = []
         cidr = self._attached.add_cidr(eni, text)
         try:
-            if cooling or quarantined or self.cooling_elsewhere or self.quarantine.entries:
-                self._record_cooling(self._cool_new(eni, cidr, cooling, quarantined))
-        finally:
-            if self._on_event is not None and cidr.first in eni.cidrs:
-                self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
-
-    def _cool_new(self, eni: Eni, cidr: Cidr, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> list[Cooling]:
-        """Withhold and cool addresses of a new CIDR; return the cooldowns from another card that the journal must record."""
-        try:
-            self.withhold(quarantined)
-            # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
-            self.quarantine.withhold_all(0)
-            elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
-            for address in elsewhere:
-                self.cool(address, self.cooling_elsewhere[address])
-            here = self._cool_here(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+            if cooling or quarantined or self.cooling_elsewhere or self.quarantine:
+                self.withhold(quarantined)
+                # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
+                self.quarantine.withhold_all(0)
+                elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
+                for address in elsewhere:
+                    self.cool(address, self.cooling_elsewhere[address])
+                here = self._cool_here(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
         except BaseException:  # without its cooldowns, the CIDR would give addresses too early
             self.quarantine.release_block(cidr.first)
             self._attached.remove_cidr(eni, cidr.first)
             raise
         for address in elsewhere:
             del self.cooling_elsewhere[address]
-        return here
+        try:
+            self._record_cooling(here)
+        finally:
+            if self._on_event is not None:
+                self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""

@@ -262,7 +262,7 @@ class ControlLoop:
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
         if not actions and not self.pending:
-            self.outlook = Outlook(seen, now_ns, self._quiet_until(now_ns, looks))
+            self.outlook = Outlook(seen, (now_ns, self._quiet_until(now_ns, looks)))
             if attaches != self._attaches:  # set by another thread, which may have dropped the outlook before
                 self.outlook = None
         return actions
@@ -448,7 +448,7 @@ class ControlLoop:
             kinds: whether a comparison with EC2, and a search for leaked ENIs, count as doing something.
         """
         outlook, attaches = self.outlook, self._attaches
-        if outlook is None or not outlook.is_current():
+        if outlook is None or not outlook.covers(now_ns, (now_ns, NEVER_NS)):
             outlook = Outlook(look_at(self.cards))
         wake_ns = self._find_wakeup(now_ns, *kinds)
         outlook.wakeups[kinds] = now_ns, wake_ns
@@ -492,9 +492,9 @@ class ControlLoop:
             calm = self.policy.calm(self.view(card, now_ns), card.settings)
             assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
         known = self.outlook or Outlook(())
-        for kinds in known.wakeups:
-            assert known.wakeup(now_ns, kinds) in {None, self._find_wakeup(now_ns, *kinds)}, "the next wakeup"  # noqa: S101  # likewise
-        if known.is_quiet(now_ns):
+        for kinds, span in known.wakeups.items():
+            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, *kinds), "the next wakeup"  # noqa: S101  # likewise
+        if known.covers(now_ns, known.quiet):
             assert not self.pending and not self._reconcile_due(now_ns) and not self.pace.cleanup_due(now_ns), "a quiet tick"  # noqa: S101, PT018  # likewise
             checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
             assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise

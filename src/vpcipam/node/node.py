@@ -16,7 +16,7 @@ from vpcipam.journal.protocol import Journal, Restored
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
-from vpcipam.node.outlook import NEVER_NS
+from vpcipam.node.outlook import NEVER_NS, NO_TIME
 from vpcipam.node.pods import Pods
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import SandboxKey
@@ -363,7 +363,7 @@ class Node(Pods):
             NodeError: the node is not started.
         """
         outlook = self._loop.outlook  # without the lock: it is replaced, and never changed, when something happens
-        if outlook is not None and outlook.is_quiet(now_ns):
+        if outlook is not None and outlook.covers(now_ns, outlook.quiet):
             return ()
         self._require_started()
         with self._lock:
@@ -441,10 +441,10 @@ class Node(Pods):
         """
         kinds = include_reconcile, include_reconcile if include_cleanup is None else include_cleanup
         outlook = self._loop.outlook  # as in `tick`
-        wake_ns = None if outlook is None else outlook.wakeup(now_ns, kinds)
-        if wake_ns is None:
+        known = NO_TIME if outlook is None else outlook.wakeups.get(kinds, NO_TIME)
+        if outlook is None or not outlook.covers(now_ns, known):
             self._require_started()
             with self._lock:
                 self._loop.settle(now_ns)
-                wake_ns = self._loop.next_wakeup(now_ns, kinds)
-        return None if wake_ns == NEVER_NS else wake_ns
+                known = now_ns, self._loop.next_wakeup(now_ns, kinds)
+        return None if known[1] == NEVER_NS else known[1]

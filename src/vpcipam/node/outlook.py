@@ -9,7 +9,11 @@ from vpcipam.node.card import Card
 
 NEVER_NS = 1 << 127
 """A time later than any that a caller gives."""
-_UNKNOWN = NEVER_NS, 0
+NO_TIME = NEVER_NS, NEVER_NS
+"""A span without any time in it."""
+
+Span = tuple[int, int]
+"""The times from the first one on, and before the second one."""
 Seen = tuple[tuple[Datastore, int], ...]
 """Datastores, each with its `change_count` at a look."""
 
@@ -23,35 +27,24 @@ def look_at(cards: Iterable[Card]) -> Seen:
 class Outlook:
     """The results of one look at the pools of a node. They hold until the control loop does something, or a datastore changes.
 
-    Each call of the control loop that can change anything drops the outlook; `is_current` notices what others change.
+    Each call of the control loop that can change anything drops the outlook; `covers` notices what others change.
 
     Attributes:
         seen: the datastores at the look.
-        quiet_from_ns: ticks from this time on do nothing.
-        quiet_until_ns: the end of that time, exclusive.
-        wakeups: the results of `next_wakeup` so far, by its arguments: when it was asked, and what it returned, `NEVER_NS` for never.
+        quiet: when ticks do nothing.
+        wakeups: the results of `next_wakeup` so far, by its arguments: from when it was asked to what it returned, `NEVER_NS` for never.
+            The first tick after some time that does something is also the first one after each time in between.
     """
 
     seen: Seen
-    quiet_from_ns: int = 0
-    quiet_until_ns: int = 0
-    wakeups: dict[tuple[bool, bool], tuple[int, int]] = attrs.field(init=False, factory=dict)
+    quiet: Span = NO_TIME
+    wakeups: dict[tuple[bool, bool], Span] = attrs.field(init=False, factory=dict)
 
-    def is_current(self) -> bool:
-        """Tell whether the datastores are as they were at the look."""
+    def covers(self, now_ns: int, span: Span) -> bool:
+        """Tell whether a time is in a span, and the datastores are as they were at the look."""
+        if not span[0] <= now_ns < span[1]:
+            return False
         for datastore, change_count in self.seen:  # noqa: SIM110  # `all` would take twice as long
             if datastore.change_count != change_count:
                 return False
         return True
-
-    def is_quiet(self, now_ns: int) -> bool:
-        """Tell whether a tick at a time does nothing."""
-        return self.quiet_from_ns <= now_ns < self.quiet_until_ns and self.is_current()
-
-    def wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int | None:
-        """Return what `next_wakeup` returns; None if that is unknown.
-
-        The first tick after some time that does something is also the first one after each time in between.
-        """
-        asked_ns, wake_ns = self.wakeups.get(kinds, _UNKNOWN)
-        return wake_ns if asked_ns <= now_ns < wake_ns and self.is_current() else None
