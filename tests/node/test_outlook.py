@@ -2,7 +2,10 @@
 
 import pytest
 
+from vpcipam.datastore import Datastore
+from vpcipam.node.calm_ranges import CalmRanges
 from vpcipam.node.outlook import Outlook
+from vpcipam.warmpool import Calm
 
 S = 1_000_000_000
 IP_TARGETS = {"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "20"}
@@ -142,3 +145,18 @@ def test_a_mark_set_while_a_node_looks_is_not_missed(world, monkeypatch, asks):
     else:
         here.tick()
     assert here.node._loop.outlook is None
+
+
+def test_calm_ranges_of_many_shapes_do_not_fill_the_memory():
+    store, ranges = Datastore(), CalmRanges()
+    store.add_eni("eni-0", device_number=0, now_ns=0)
+    for number in range(100):
+        assert ranges.find(store, 0) is None
+        ranges.add(Calm(number, number))
+        assert ranges.find(store, 0) == Calm(number, number)
+        assert ranges.find(store, 1) is None
+        store.add_cidr("eni-0", f"10.0.0.{number}/32")
+    assert len(ranges._by_shape) <= 16
+    for number in (99, 98):
+        store.remove_cidr("eni-0", f"10.0.0.{number}/32", now_ns=0)
+    assert ranges.find(store, 0) == Calm(98, 98)
