@@ -15,6 +15,7 @@ from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.autoscaler import Autoscaler
+from vpcipam.fleet.binder import Binder
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
@@ -89,14 +90,14 @@ class Fleet:
         self._observer = observer
         self._tickless = tickless
         self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
-        self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
-        self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
         self._autoscaler = Autoscaler(
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
         self.members = self._autoscaler.members
+        self._binder = Binder(self.ledger, self._scheduler, self._autoscaler.by_name)
+        self.bind = self._binder.bind  # called by the loop
         self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
         self._unserved_at_start: set[int] = set()
         self._sets_up = True
@@ -142,7 +143,7 @@ class Fleet:
                 self._try_all(member, 0, [*member.waiting.items()])
         if not self.scenario.warm_up_ns:
             waiting = (number for member in self.members for number in member.waiting)
-            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._early}
+            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._binder.early}
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -174,14 +175,13 @@ class Fleet:
     def delete_unserved(self, number: int, member: Member | None, now_ns: int) -> None:
         """Delete a pod that never had an address."""
         self.ledger.unserved_count += 1
-        if number in self._rejected:
-            self._rejected.remove(number)
+        if number in self._binder.rejected:
+            self._binder.rejected.remove(number)
             return
         self.refused_count += 1
         if member is None:
             self._drop(number, self._recorder.for_node)
-            waiting = self._early if number in self._early else self.ledger.pending
-            del waiting[number]
+            self._binder.forget(number)
             return
         self._drop(number, self._recorder.for_address)
         self._stop_waiting(member, number)
@@ -219,52 +219,32 @@ class Fleet:
 
     # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
-    def bind(self, name: str) -> Member | None:
-        """Bind a pod to the node called `name`. Return None if the node does not exist yet, is gone, is not ready or is full."""
-        member = self._autoscaler.by_name.get(name)
-        if member is None or member.gone or not member.ready or member.pod_count >= member.room:
-            return None
-        self._scheduler.move(member, member.pod_count + 1)
-        return member
-
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
         self.ledger.postpone(number)
-        if name is None:
-            self.ledger.pending[number] = now_ns
-            self._scale_up(0, now_ns)
-            return
-        member = self._autoscaler.by_name.get(name)
-        if member is None or member.gone or member.ready:
-            self._rejected.add(number)
+        if not self._binder.wait(number, name, now_ns):
             self.refused_count += 1
             self._drop(number, self._recorder.for_node)
-        else:
-            self._early[number] = now_ns
+        elif name is None:
+            self._scale_up(0, now_ns)
 
     @property
     def pending_count(self) -> int:
         """Pods that wait for a node."""
-        return len(self.ledger.pending) + len(self._early)
+        return len(self.ledger.pending) + len(self._binder.early)
 
     def _place_early(self, member: Member, now_ns: int) -> None:
         """Bind the pods that waited for this node to be ready."""
-        bound_to = self.ledger.bound_to
-        assert bound_to is not None, "else no pod would wait for a node of its own"  # noqa: S101  # for the type checker
-        for number, since_ns in list(self._early.items()):
-            if bound_to[number] == member.name:
-                del self._early[number]
-                if self.bind(member.name) is None:
-                    self.wait_for_node(number, member.name, now_ns)
-                else:
-                    self._place(member, number, since_ns, now_ns)
+        for number, since_ns in self._binder.take_early(member.name):
+            if self.bind(member.name) is None:
+                self.wait_for_node(number, member.name, now_ns)
+            else:
+                self._place(member, number, since_ns, now_ns)
 
     def _place_pending(self, now_ns: int) -> None:
         """Bind pending pods while nodes have room, the oldest first."""
-        pending = self.ledger.pending
-        while pending and (member := self._scheduler.take()) is not None:
-            number = next(iter(pending))
-            self._place(member, number, pending.pop(number), now_ns)
+        while (taken := self._binder.take_pending()) is not None:
+            self._place(*taken, now_ns)
 
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
@@ -417,7 +397,7 @@ class Fleet:
         self._autoscaler.booting_room -= member.room
         member.ready = True
         self._scheduler.add(member)
-        if self._early:
+        if self._binder.early:
             self._place_early(member, now_ns)
         self._place_pending(now_ns)
         self._scale_up(0, now_ns)
@@ -479,7 +459,7 @@ class Fleet:
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
         end_ns, recorder = self.scenario.duration_ns, self._recorder
-        for_node = {**self.ledger.pending, **self._early}
+        for_node = {**self.ledger.pending, **self._binder.early}
         for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
         recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if self._is_measured(number)]
         recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if self._is_measured(number)]
