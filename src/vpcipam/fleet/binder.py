@@ -1,11 +1,18 @@
 """Binds pods to nodes, and keeps the pods that no node takes yet."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import ClassVar
 
 import attrs
 
+from vpcipam.fleet.demand import Demand, PodCount, ZoneDemand
+from vpcipam.fleet.group_nodes import Zones
 from vpcipam.fleet.ledger import Ledger
 from vpcipam.fleet.loop import Member, Scheduler
+from vpcipam.fleet.spread import Spread, open_zones
+from vpcipam.fleet.zone_scheduler import ZoneScheduler
 
 
 @attrs.define(eq=False)
@@ -20,8 +27,10 @@ class Binder:
     Attributes:
         early: pods bound to a node that is not ready yet, each with the time at which it began to wait.
         rejected: pods that their node has rejected and that are not deleted yet.
+        scales_at_once: whether each pending pod calls the autoscaler; else those that arrive at one instant call it together.
     """
 
+    scales_at_once: ClassVar[bool] = True
     _ledger: Ledger
     _scheduler: Scheduler
     _by_name: Mapping[str, Member]
@@ -65,10 +74,101 @@ class Binder:
                 del self.early[number]
                 yield number, since_ns
 
+    def choose_node(self, number: int) -> Member | None:
+        """Choose a node for a pod that is not bound by name, and count the pod there. Return None if no node can take it."""
+        del number
+        return self._scheduler.take()
+
+    def leave_zone(self, number: int, member: Member) -> None:
+        """Note that a pod leaves its node."""
+
     def take_pending(self) -> tuple[Member, int, int] | None:
         """Bind the oldest pending pod. Return its node, its number and the time at which it began to wait; None if no node has room."""
         pending = self._ledger.pending
-        if not pending or (member := self._scheduler.take()) is None:
+        number = next(iter(pending), None)
+        if number is None or (member := self.choose_node(number)) is None:
             return None
-        number = next(iter(pending))
         return member, number, pending.pop(number)
+
+    def demand(self, booting_rooms: Mapping[Zones, int]) -> Demand:
+        """Return which nodes the pending pods need, beside those that are booting."""
+        return PodCount(len(self._ledger.pending), sum(booting_rooms.values()))
+
+    def why_pending(self, number: int) -> str | None:
+        """Return why a pod waits although some nodes have room; None if none has."""
+        del number
+        return None
+
+
+@attrs.define(eq=False)
+class SpreadBinder(Binder):
+    """Binds pods of which some are spread over zones. Pending pods of one spread are alike: if the oldest does not fit, none does.
+
+    Attributes:
+        spreads: how each pod is spread.
+    """
+
+    scales_at_once: ClassVar[bool] = False
+    _scheduler: ZoneScheduler
+    spreads: Sequence[Spread | None]
+    _queues: dict[Spread | None, deque[int]] = attrs.field(init=False, factory=dict)  # of pending pods, and of some that are deleted
+
+    def choose_node(self, number: int) -> Member | None:
+        """Choose a node for a pod within its spread constraints, and count the pod there."""
+        spread = self.spreads[number]
+        return self._scheduler.take() if spread is None else self._scheduler.take_for(spread)
+
+    def leave_zone(self, number: int, member: Member) -> None:
+        """Count a pod that is spread no longer in the zone of its node."""
+        spread = self.spreads[number]
+        if spread is not None:
+            self._scheduler.leave(spread, member)
+
+    def wait(self, number: int, name: str | None, now_ns: int) -> bool:
+        """Queue a pod behind those with the same constraints."""
+        if name is None:
+            self._queues.setdefault(self.spreads[number], deque()).append(number)
+        return super(SpreadBinder, self).wait(number, name, now_ns)  # noqa: UP008  # attrs makes the class anew, for its slots
+
+    def take_pending(self) -> tuple[Member, int, int] | None:
+        """Bind the oldest pending pod that a node can take.
+
+        Complexity: O(spreads of pending pods · zones).
+        """
+        pending = self._ledger.pending
+        if not pending or not self._scheduler.has_room():
+            return None
+        for queue in sorted(self._pending_queues(), key=itemgetter(0)):
+            if (member := self.choose_node(queue[0])) is not None:
+                number = queue.popleft()
+                return member, number, pending.pop(number)
+        return None
+
+    def _pending_queues(self) -> list[deque[int]]:
+        """Return the queues with pods, after removing those that were deleted from their heads."""
+        for spread, queue in list(self._queues.items()):
+            while queue and queue[0] not in self._ledger.pending:
+                queue.popleft()
+            if not queue:
+                del self._queues[spread]
+        return list(self._queues.values())
+
+    def demand(self, booting_rooms: Mapping[Zones, int]) -> Demand:
+        """Return which nodes the pending pods need, zone by zone."""
+        spreads = map(self.spreads.__getitem__, self._ledger.pending)
+        return ZoneDemand(spreads, booting_rooms, self._scheduler.counts, self._scheduler.domains)
+
+    def why_pending(self, number: int) -> str | None:
+        """Return why a pod waits although some nodes have room; None if none has."""
+        spread = self.spreads[number]
+        if spread is None or spread.hard is None or not self._scheduler.has_room():
+            return None
+        zones = open_zones(spread.hard, self._scheduler.counts.get(spread.pods, {}), self._scheduler.domains)
+        return f"pods wait for a node with room in {', '.join(zones)}: max_skew {spread.hard.max_skew} allows no other zone"
+
+
+def make_binder(ledger: Ledger, scheduler: Scheduler, by_name: Mapping[str, Member]) -> Binder:
+    """Make the binder of a run, for the scheduler of `make_scheduler`."""
+    if ledger.spreads is None or not isinstance(scheduler, ZoneScheduler):
+        return Binder(ledger, scheduler, by_name)
+    return SpreadBinder(ledger=ledger, scheduler=scheduler, by_name=by_name, spreads=ledger.spreads)

@@ -15,16 +15,17 @@ from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.autoscaler import Autoscaler
-from vpcipam.fleet.binder import Binder
+from vpcipam.fleet.binder import make_binder
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
-from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, count_cooling, delete_served, run_until
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
 from vpcipam.fleet.waits import WaitLog
+from vpcipam.fleet.zone_scheduler import make_scheduler
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -84,23 +85,24 @@ class Fleet:
         """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario
         self.ec2, self.subnet_ids = set_up_ec2(scenario)
-        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
+        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns), has_zones=bool(scenario.zones))
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
-        self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
+        self._scheduler = make_scheduler(scenario, self.ledger)
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
         self._autoscaler = Autoscaler(
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
         self.members = self._autoscaler.members
-        self._binder = Binder(self.ledger, self._scheduler, self._autoscaler.by_name)
-        self.bind = self._binder.bind  # called by the loop
+        self._binder = make_binder(self.ledger, self._scheduler, self._autoscaler.by_name)
+        self.bind, self.choose_node, self.leave_zone = self._binder.bind, self._binder.choose_node, self._binder.leave_zone  # for the loop
         self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
         self._unserved_at_start: set[int] = set()
         self._sets_up = True
+        self._scale_up_ns = -1  # when nodes are launched for pods that arrived together
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -185,6 +187,7 @@ class Fleet:
             return
         self._drop(number, self._recorder.for_address)
         self._stop_waiting(member, number)
+        self.leave_zone(number, member)
         self.ledger.homes[number] = None
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
@@ -192,6 +195,7 @@ class Fleet:
     def _delete_postponed(self, number: int, now_ns: int) -> None:
         """Delete a pod that had to wait, at the end of its run."""
         self.ledger.skipped_count -= 1
+        self.leave_zone(number, self.ledger.homes[number])
         delete_served(number, now_ns, self.ledger, self._scheduler, self)
 
     def _drop(self, number: int, log: WaitLog) -> None:
@@ -226,7 +230,14 @@ class Fleet:
             self.refused_count += 1
             self._drop(number, self._recorder.for_node)
         elif name is None:
-            self._scale_up(0, now_ns)
+            self._explain_pending(number, now_ns)
+            self._scale_up_for_new_pod(now_ns)
+
+    def _explain_pending(self, number: int, now_ns: int) -> None:
+        """Record why a pod waits for a node although some have room."""
+        why = self._binder.why_pending(number)
+        if why is not None:
+            self._recorder.event(now_ns, self.scenario.name, why)
 
     @property
     def pending_count(self) -> int:
@@ -394,7 +405,7 @@ class Fleet:
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""
         member = self.members[number]
-        self._autoscaler.booting_room -= member.room
+        self._autoscaler.joined(member)
         member.ready = True
         self._scheduler.add(member)
         if self._binder.early:
@@ -407,8 +418,16 @@ class Fleet:
     def _scale_up(self, number: int, now_ns: int) -> None:
         """Launch nodes for pending pods."""
         del number
-        for member in self._autoscaler.scale_up(len(self.ledger.pending), now_ns):
+        for member in self._autoscaler.scale_up(self._binder.demand(self._autoscaler.booting_rooms), now_ns):
             self._boot(member, now_ns)
+
+    def _scale_up_for_new_pod(self, now_ns: int) -> None:
+        """Launch nodes for a pod that begins to wait: at once, or when all pods of this instant have arrived."""
+        if self._binder.scales_at_once:
+            self._scale_up(0, now_ns)
+        elif self._scale_up_ns != now_ns:
+            self._scale_up_ns = now_ns
+            self._push(now_ns, SCALE_UP, 0)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
         """Terminate a node if it is empty."""
@@ -436,7 +455,7 @@ class Fleet:
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
-            nodes=sum(self._autoscaler.live_counts),
+            nodes=self._autoscaler.live_count,
             pods_running=running,
             pods_waiting=self.waiting_count,
             pods_pending=self.pending_count,
