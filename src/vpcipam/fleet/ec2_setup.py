@@ -36,7 +36,9 @@ def make_recorder(scenario: Scenario) -> Recorder:
         if group.settings.address_mode(group.instance_type) is AddressMode.PREFIX
         for name in group.all_pod_subnets or group.subnets
     }
-    return Recorder({spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}, prefix_subnets=prefix_subnets)
+    sizes = {spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}
+    zone_of = {spec.name: spec.zone for spec in scenario.subnets if spec.zone is not None}
+    return Recorder(sizes, prefix_subnets=prefix_subnets, zone_of=zone_of)
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:

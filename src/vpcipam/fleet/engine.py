@@ -6,7 +6,6 @@ again, empty nodes go, and a sample is taken.
 """
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush
 
@@ -20,12 +19,13 @@ from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
 from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, count_cooling, delete_served, run_until
+from vpcipam.fleet.measured_waits import MeasuredWaits
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
-from vpcipam.fleet.waits import WaitLog
 from vpcipam.fleet.zone_scheduler import make_scheduler
+from vpcipam.fleet.zone_summary import sample_zones
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -99,8 +99,7 @@ class Fleet:
         self.members = self._autoscaler.members
         self._binder = make_binder(self.ledger, self._scheduler, self._autoscaler.by_name)
         self.bind, self.choose_node, self.leave_zone = self._binder.bind, self._binder.choose_node, self._binder.leave_zone  # for the loop
-        self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
-        self._unserved_at_start: set[int] = set()
+        self._waits = MeasuredWaits(self.ledger, self._recorder, scenario.warm_up_ns)
         self._sets_up = True
         self._scale_up_ns = -1  # when nodes are launched for pods that arrived together
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
@@ -145,7 +144,7 @@ class Fleet:
                 self._try_all(member, 0, [*member.waiting.items()])
         if not self.scenario.warm_up_ns:
             waiting = (number for member in self.members for number in member.waiting)
-            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._binder.early}
+            self._waits.include((*waiting, *self.ledger.pending, *self._binder.early))
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -182,10 +181,10 @@ class Fleet:
             return
         self.refused_count += 1
         if member is None:
-            self._drop(number, self._recorder.for_node)
+            self._waits.drop(number, self._recorder.for_node)
             self._binder.forget(number)
             return
-        self._drop(number, self._recorder.for_address)
+        self._waits.drop(number, self._recorder.for_address)
         self._stop_waiting(member, number)
         self.leave_zone(number, member)
         self.ledger.homes[number] = None
@@ -197,21 +196,6 @@ class Fleet:
         self.ledger.skipped_count -= 1
         self.leave_zone(number, self.ledger.homes[number])
         delete_served(number, now_ns, self.ledger, self._scheduler, self)
-
-    def _drop(self, number: int, log: WaitLog) -> None:
-        """Record that a pod will never have an address; `log` has the waits of the kind that did not end."""
-        if self._is_measured(number):
-            log.dropped_count += 1
-            self._recorder.to_start.dropped_count += 1
-
-    def _is_measured(self, number: int) -> bool:
-        """Return whether a pod's waits count: those of pods that come after the warm-up, or were to be there from the start but waited."""
-        return number >= self._first_measured or number in self._unserved_at_start
-
-    def _end_wait(self, number: int, log: WaitLog, wait_ns: int) -> None:
-        """Record that a pod's wait has ended."""
-        if self._is_measured(number):
-            log.ended_ns.append(wait_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
         """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
@@ -228,7 +212,7 @@ class Fleet:
         self.ledger.postpone(number)
         if not self._binder.wait(number, name, now_ns):
             self.refused_count += 1
-            self._drop(number, self._recorder.for_node)
+            self._waits.drop(number, self._recorder.for_node)
         elif name is None:
             self._explain_pending(number, now_ns)
             self._scale_up_for_new_pod(now_ns)
@@ -260,7 +244,7 @@ class Fleet:
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
         self.ledger.homes[number] = member
-        self._end_wait(number, self._recorder.for_node, now_ns - since_ns)
+        self._waits.end(number, self._recorder.for_node, now_ns - since_ns)
         if not self._try(member, number, now_ns):
             self.wait_for_address(member, number, now_ns)
 
@@ -272,7 +256,7 @@ class Fleet:
             member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
-        self._end_wait(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
+        self._waits.end(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
         end_ns = self.ledger.end_of_run(number, now_ns)
         if end_ns is not None:
             self._push(end_ns, DELETE, number)
@@ -329,7 +313,7 @@ class Fleet:
             if not self._try(member, pod, now_ns):
                 return  # the others would fail too
             self._stop_waiting(member, pod)
-            self._end_wait(pod, self._recorder.for_address, now_ns - since_ns)
+            self._waits.end(pod, self._recorder.for_address, now_ns - since_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
@@ -469,6 +453,7 @@ class Fleet:
             prefixes=self.prefix_count,
         )
         self._ec2_sampler.record(sample)
+        self._recorder.zones(sample_zones(self.members, scenario.zones))
         next_ns = now_ns - now_ns % scenario.sample_ns + scenario.sample_ns
         if now_ns < scenario.warm_up_ns < next_ns:
             next_ns = scenario.warm_up_ns
@@ -477,16 +462,12 @@ class Fleet:
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
-        end_ns, recorder = self.scenario.duration_ns, self._recorder
-        for_node = {**self.ledger.pending, **self._binder.early}
+        scenario = self.scenario
         for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
-        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if self._is_measured(number)]
-        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if self._is_measured(number)]
-        waiting = filter(self._is_measured, (*for_node, *for_address))
-        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[number] for number in waiting]
-        count = len(self.ledger.names)
-        measured_count = count - self._first_measured + len(self._unserved_at_start)
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=measured_count)
+        self._waits.stop({**self.ledger.pending, **self._binder.early}, for_address, scenario.duration_ns)
+        return self._recorder.result(
+            scenario.name, scenario.seed, scenario.duration_ns, pod_count=len(self.ledger.names), measured_count=self._waits.count
+        )
 
     def _check(self) -> None:
         """Assert the invariants between two events."""
