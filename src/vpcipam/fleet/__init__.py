@@ -3,7 +3,7 @@
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.metrics import FleetEvent, FleetResult, FleetSample, SubnetSample, Summary, Waits, ZoneSample
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Reservation, Scenario, SubnetSpec
-from vpcipam.fleet.spread import Spread, SpreadConstraint
+from vpcipam.fleet.spread import SpreadConstraint, TopologySpread
 
 __all__ = [
     "Ec2Behaviour",
@@ -14,11 +14,11 @@ __all__ = [
     "NodeGroup",
     "Reservation",
     "Scenario",
-    "Spread",
     "SpreadConstraint",
     "SubnetSample",
     "SubnetSpec",
     "Summary",
+    "TopologySpread",
     "Waits",
     "ZoneSample",
     "simulate",

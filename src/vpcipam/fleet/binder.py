@@ -11,7 +11,7 @@ from vpcipam.fleet.demand import Demand, PodCount, ZoneDemand
 from vpcipam.fleet.group_nodes import Zones
 from vpcipam.fleet.ledger import Ledger
 from vpcipam.fleet.loop import Member, Scheduler
-from vpcipam.fleet.spread import Spread, open_zones
+from vpcipam.fleet.spread import TopologySpread, open_zones
 from vpcipam.fleet.zone_scheduler import ZoneScheduler
 
 
@@ -110,8 +110,10 @@ class SpreadBinder(Binder):
 
     scales_at_once: ClassVar[bool] = False
     _scheduler: ZoneScheduler
-    spreads: Sequence[Spread | None]
-    _queues: dict[Spread | None, deque[int]] = attrs.field(init=False, factory=dict)  # of pending pods, and of some that are deleted
+    spreads: Sequence[TopologySpread | None]
+    _queues: dict[TopologySpread | None, deque[int]] = attrs.field(
+        init=False, factory=dict
+    )  # of pending pods, and of some that are deleted
 
     def choose_node(self, number: int) -> Member | None:
         """Choose a node for a pod within its spread constraints, and count the pod there."""
@@ -164,7 +166,8 @@ class SpreadBinder(Binder):
         if spread is None or spread.hard is None or not self._scheduler.has_room():
             return None
         zones = open_zones(spread.hard, self._scheduler.counts.get(spread.pods, {}), self._scheduler.domains)
-        return f"pods wait for a node with room in {', '.join(zones)}: max_skew {spread.hard.max_skew} allows no other zone"
+        where, skew = ", ".join(zones), spread.hard.max_skew
+        return f"pods of {spread.pods} wait for a node with room in zone {where}: max_skew {skew} allows no other zone"
 
 
 def make_binder(ledger: Ledger, scheduler: Scheduler, by_name: Mapping[str, Member]) -> Binder:

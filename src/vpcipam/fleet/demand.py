@@ -7,9 +7,9 @@ from typing import Protocol
 import attrs
 
 from vpcipam.fleet.group_nodes import GroupNodes, Zones
-from vpcipam.fleet.spread import Spread, open_zones
+from vpcipam.fleet.spread import TopologySpread, open_zones
 
-_NO_POD = Spread("", ())
+_NO_POD = TopologySpread("", ())
 
 
 class Demand(Protocol):
@@ -56,7 +56,11 @@ class ZoneDemand:
     """
 
     def __init__(
-        self, pods: Iterable[Spread | None], rooms: Mapping[Zones, int], counts: Mapping[str, Mapping[str, int]], domains: Iterable[str]
+        self,
+        pods: Iterable[TopologySpread | None],
+        rooms: Mapping[Zones, int],
+        counts: Mapping[str, Mapping[str, int]],
+        domains: Iterable[str],
     ) -> None:
         self._pods = iter(pods)
         self._rooms = dict(rooms)
@@ -69,7 +73,7 @@ class ZoneDemand:
     def next_group(self, growing: Iterable[GroupNodes]) -> GroupNodes | None:
         """Return the first group that can grow and has an open zone for the oldest pod without room."""
         groups = tuple(growing)
-        hopeless = set[Spread | None]()
+        hopeless = set[TopologySpread | None]()
         while (spread := self._unplaced) is not _NO_POD:
             if spread not in hopeless and not self._place(spread):
                 for group in groups:
@@ -83,7 +87,7 @@ class ZoneDemand:
         """Count the room of a new node."""
         self._rooms[zones] = self._rooms.get(zones, 0) + room
 
-    def _place(self, spread: Spread | None) -> bool:
+    def _place(self, spread: TopologySpread | None) -> bool:
         """Let a pod take room on a booting node. Return False if it finds none."""
         for zones, room in self._rooms.items():
             if room and (zone := self._zone_in(spread, zones)) is not None:
@@ -94,11 +98,11 @@ class ZoneDemand:
                 return True
         return False
 
-    def _zone_in(self, spread: Spread | None, zones: Zones) -> str | None:
+    def _zone_in(self, spread: TopologySpread | None, zones: Zones) -> str | None:
         """Return the first of some zones in which a new node could take a pod."""
         return next(self._open(spread, zones), None)
 
-    def _open(self, spread: Spread | None, zones: Zones) -> Iterator[str]:
+    def _open(self, spread: TopologySpread | None, zones: Zones) -> Iterator[str]:
         for zone in zones:
             if spread is None or zone in open_zones(spread.hard, self._counts.get(spread.pods, {}), {**self._domains, zone: None}):
                 yield zone

@@ -221,7 +221,7 @@ class Fleet:
         """Record why a pod waits for a node although some have room."""
         why = self._binder.why_pending(number)
         if why is not None:
-            self._recorder.event(now_ns, self.scenario.name, why)
+            self._recorder.event(now_ns, "fleet", why)
 
     @property
     def pending_count(self) -> int:

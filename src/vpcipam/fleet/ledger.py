@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
-from vpcipam.fleet.spread import Spread
+from vpcipam.fleet.spread import TopologySpread
 from vpcipam.fleet.workload import PodRun
 
 NEVER_NS = (1 << 63) - 1
@@ -57,7 +57,7 @@ class Ledger:
         self.postponed = bytearray(len(pods))
         nodes = list(map(itemgetter(3), pods))
         self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
-        self.spreads: list[Spread | None] | None = _spreads_of(pods) if has_zones else None
+        self.spreads: list[TopologySpread | None] | None = _spreads_of(pods) if has_zones else None
         self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
         ends_ns = list(map(itemgetter(2), pods))
         order = sorted([number for number, end_ns in enumerate(ends_ns) if end_ns is not None], key=ends_ns.__getitem__)
@@ -82,7 +82,7 @@ class Ledger:
         return self.deleted_count - self.skipped_count - self.unserved_count
 
 
-def _spreads_of(pods: Sequence[PodRun]) -> list[Spread | None] | None:
+def _spreads_of(pods: Sequence[PodRun]) -> list[TopologySpread | None] | None:
     """Return how each pod is spread; None if no pod is. A pod that is bound to a node is not spread."""
     spreads = [run.spread if run.node is None else None for run in pods]
     return None if spreads.count(None) == len(spreads) else spreads

@@ -68,7 +68,7 @@ Its other default constraint, over `kubernetes.io/hostname`, is not simulated (p
 
 
 @attrs.frozen
-class Spread:
+class TopologySpread:
     """The constraints of a pod, and the name of the set of pods that count together: the pods that the label selectors match.
 
     Raises:

@@ -15,7 +15,7 @@ from vpcipam._arguments import require_integer
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.cron import due_ns
-from vpcipam.fleet.spread import DEFAULT_CONSTRAINTS, Spread, SpreadConstraint
+from vpcipam.fleet.spread import DEFAULT_CONSTRAINTS, SpreadConstraint, TopologySpread
 
 MAX_S = 36_500.0 * S_PER_DAY
 """The longest time in a workload: a hundred years."""
@@ -76,7 +76,7 @@ class PodRun(NamedTuple):
     deleted_ns: int | None
     node: str | None = None
     runs_fully: bool = False
-    spread: Spread | None = None
+    spread: TopologySpread | None = None
 
 
 class Workload(Protocol):
@@ -356,11 +356,11 @@ class Deployment:
             ]
         return in_order(run for run in runs if run.created_ns < duration_ns)
 
-    def _spread_of(self, number: int) -> Spread | None:
+    def _spread_of(self, number: int) -> TopologySpread | None:
         """Return how the pods of a roll-out are spread; number 0 stands for the pods that are there from the start."""
         if self.spread is None:
-            return Spread(f"{self.name}-{number}", DEFAULT_CONSTRAINTS)
-        return Spread(self.name, self.spread) if self.spread else None
+            return TopologySpread(f"{self.name}-{number}", DEFAULT_CONSTRAINTS)
+        return TopologySpread(self.name, self.spread) if self.spread else None
 
     def _begins_ns(self, duration_ns: int) -> range:
         """Return when roll-outs begin."""

@@ -10,7 +10,7 @@ from vpcipam.fleet.ledger import Ledger
 from vpcipam.fleet.loop import Member, Scheduler
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.spec import NodeGroup
-from vpcipam.fleet.spread import MAX_SCORE, Spread, open_zones, zone_scores
+from vpcipam.fleet.spread import MAX_SCORE, TopologySpread, open_zones, zone_scores
 
 SPREAD_WEIGHT = 2
 """The weight of a zone's score; that of the node's share of pods has the weight 1 (kube-scheduler: default_plugins.go)."""
@@ -75,7 +75,7 @@ class ZoneScheduler(Scheduler):
         """Choose a node for a pod that is not spread, and count the pod on it. Return None if no node has room."""
         return self._take_best(dict.fromkeys(self._zones, 0))
 
-    def take_for(self, spread: Spread) -> Member | None:
+    def take_for(self, spread: TopologySpread) -> Member | None:
         """Choose a node for a pod, and count the pod on it and in its zone. Return None if no node can take the pod."""
         counts = self.counts.get(spread.pods, {})
         zones = [zone for zone in open_zones(spread.hard, counts, self.domains) if self._has_room(zone)]
@@ -86,7 +86,7 @@ class ZoneScheduler(Scheduler):
             self.counts[spread.pods] = counts
         return member
 
-    def leave(self, spread: Spread, member: Member) -> None:
+    def leave(self, spread: TopologySpread, member: Member) -> None:
         """Count a pod no longer that `take_for` placed on this node. The pod's place on the node is freed by `move`."""
         counts, zone = self.counts[spread.pods], _zone(member)
         counts[zone] -= 1

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
-from vpcipam.fleet.spread import MAX_SKEW, ZONE_KEY, Spread, SpreadConstraint, WhenUnsatisfiable
+from vpcipam.fleet.spread import MAX_SKEW, ZONE_KEY, SpreadConstraint, TopologySpread, WhenUnsatisfiable
 from vpcipam.fleet.toml.table import Table
 from vpcipam.fleet.trace import COLUMNS, UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.workload import (
@@ -130,7 +130,7 @@ def _spread(table: Table) -> tuple[SpreadConstraint, ...] | None:
         min_domains = inner.integer("min_domains", 1, low=1, high=MAX_SKEW)
         inner.finish()
         constraints.append(inner.made("min_domains", lambda made=(max_skew, when, min_domains): SpreadConstraint(*made)))  # type: ignore[misc] # those of this round
-    table.made("spread", lambda: Spread("", tuple(constraints)))
+    table.made("spread", lambda: TopologySpread("", tuple(constraints)))
     return tuple(constraints)
 
 
