@@ -289,23 +289,19 @@ def _draw_calls(axes: "Axes", result: FleetResult) -> None:
 
 def _draw_zones(axes: "Axes", result: FleetResult) -> None:
     times_ns = [each.time_ns for each in result.samples]
-    most, labels = 1, []
+    most = max(1, *(each.pods_running for samples in result.zone_samples.values() for each in samples))
+    labels: list[tuple[float, str, str, str]] = []
     for (zone, samples), (colour, dashes) in zip(result.zone_samples.items(), _LINES, strict=False):
         running = [each.pods_running for each in samples]
         places = _thinned(times_ns, running)
-        drawn = [running[place] for place in places]
-        axes.step(_seconds(result, places), drawn, where="post", color=colour, linestyle=dashes, lw=1)
-        most = max(most, *drawn)
-        labels.append((zone, colour))
+        axes.step(_seconds(result, places), [running[place] for place in places], where="post", color=colour, linestyle=dashes, lw=1)
+        labels.append((most * (1 - len(labels) / len(_LINES)), f"zone {zone}", colour, ""))  # from the top, in the order of the zones
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods running")
     tick_counts(axes, 4)
     means = ", ".join(f"{zone} {figures.pods_running_mean:,.0f}" for zone, figures in result.summary.zones.items())
     axes.set_title(f"Pods by zone, on average: {means}")
-    side_labels(
-        axes,
-        [(most * (0.9 - 0.8 * place / max(1, len(labels))), f"zone {zone}", colour, "") for place, (zone, colour) in enumerate(labels)],
-    )
+    side_labels(axes, labels)
 
 
 # --- a subnet ------------------------------------------------------------------------------------------------------------------
