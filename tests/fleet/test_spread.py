@@ -15,7 +15,7 @@ DOMAINS = [domains for size in range(4) for domains in itertools.combinations(ZO
 
 def keeps_the_skew(max_skew, min_domains, counts, domains, zone):
     """Return whether a pod may go to a zone: its pods would exceed those of the zone with the fewest by `max_skew` at most."""
-    fewest = 0 if len(domains) < min_domains else sorted(counts[each] for each in domains)[0]
+    fewest = 0 if len(domains) < min_domains else min(counts[each] for each in domains)
     after = {**counts, zone: counts[zone] + 1}
     return after[zone] - fewest <= max_skew
 

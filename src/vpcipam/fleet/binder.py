@@ -1,6 +1,6 @@
 """Binds pods to nodes, and keeps the pods that no node takes yet."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import ClassVar
@@ -156,9 +156,13 @@ class SpreadBinder(Binder):
         return list(self._queues.values())
 
     def demand(self, booting_rooms: Mapping[Zones, int]) -> Demand:
-        """Return which nodes the pending pods need, zone by zone."""
+        """Return which nodes the pending pods need, zone by zone.
+
+        Nodes that are ready count too: a pod can take a place there when others of its spread have gone to other zones.
+        """
         spreads = map(self.spreads.__getitem__, self._ledger.pending)
-        return ZoneDemand(spreads, booting_rooms, self._scheduler.counts, self._scheduler.domains)
+        ready = Counter({(zone,): room for zone, room in self._scheduler.rooms.items()})
+        return ZoneDemand(spreads, ready + Counter(booting_rooms), self._scheduler.counts, self._scheduler.domains)
 
     def why_pending(self, number: int) -> str | None:
         """Return why a pod waits although some nodes have room; None if none has."""

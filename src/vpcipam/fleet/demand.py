@@ -42,7 +42,7 @@ class PodCount:
 
 
 class ZoneDemand:
-    """Demand of pods that are spread over zones: each pod in turn takes room on a booting node, or needs a node in an open zone.
+    """Demand of pods that are spread over zones: each pod in turn takes room on a node, or needs a new one in an open zone.
 
     The autoscaler does not know in which zone a group with several zones launches its next node. It takes the zone that the pod needs, as
     the cluster autoscaler simulates an upcoming node with the zone of a template (aws_manager.go: getAsgTemplate). If the node joins
@@ -50,7 +50,7 @@ class ZoneDemand:
 
     Args:
         pods: the spreads of the pending pods, the oldest first; None for a pod that is not spread.
-        rooms: the room of booting nodes, by the zones of their groups.
+        rooms: the room of booting nodes and of those that are ready, by the zones of their groups.
         counts: the pods of each spread that are on a node, by zone.
         domains: the zones that have nodes.
     """
@@ -88,7 +88,7 @@ class ZoneDemand:
         self._rooms[zones] = self._rooms.get(zones, 0) + room
 
     def _place(self, spread: TopologySpread | None) -> bool:
-        """Let a pod take room on a booting node. Return False if it finds none."""
+        """Let a pod take room on a node. Return False if it finds none."""
         for zones, room in self._rooms.items():
             if room and (zone := self._zone_in(spread, zones)) is not None:
                 self._rooms[zones] -= 1

@@ -34,6 +34,7 @@ class ZoneScheduler(Scheduler):
 
     1. Each zone has a scheduler of its own, with the nodes of this zone.
     2. `counts` has the pods of each spread that are on a node, by zone; no count is 0.
+    3. `rooms` has how many more pods the nodes of each zone can take.
 
     Complexity: O(zones) for each choice, amortised.
     """
@@ -49,6 +50,7 @@ class ZoneScheduler(Scheduler):
         self._node_counts = dict.fromkeys(self._zones, 0)
         self._draw = Random(seed).random  # noqa: S311  # a simulation, seeded
         self.counts: dict[str, dict[str, int]] = {}
+        self.rooms = dict.fromkeys(self._zones, 0)
 
     @property
     def domains(self) -> list[str]:
@@ -59,26 +61,30 @@ class ZoneScheduler(Scheduler):
         """Let a node take pods."""
         zone = _zone(member)
         self._node_counts[zone] += 1
+        self.rooms[zone] += member.room - member.pod_count
         self._zones[zone].add(member)
 
     def remove(self, member: Member) -> None:
         """Let a node take no more pods."""
         zone = _zone(member)
         self._node_counts[zone] -= 1
+        self.rooms[zone] -= member.room - member.pod_count
         self._zones[zone].remove(member)
 
     def move(self, member: Member, pod_count: int) -> None:
         """Set the number of pods on a node."""
-        self._zones[_zone(member)].move(member, pod_count)
+        zone = _zone(member)
+        self.rooms[zone] -= pod_count - member.pod_count
+        self._zones[zone].move(member, pod_count)
 
     def take(self) -> Member | None:
         """Choose a node for a pod that is not spread, and count the pod on it. Return None if no node has room."""
-        return self._take_best(dict.fromkeys(self._zones, 0))
+        return self._take_best({zone: 0 for zone, room in self.rooms.items() if room})
 
     def take_for(self, spread: TopologySpread) -> Member | None:
         """Choose a node for a pod, and count the pod on it and in its zone. Return None if no node can take the pod."""
         counts = self.counts.get(spread.pods, {})
-        zones = [zone for zone in open_zones(spread.hard, counts, self.domains) if self._has_room(zone)]
+        zones = [zone for zone in open_zones(spread.hard, counts, self.domains) if self.rooms[zone]]
         member = self._take_best(zone_scores(spread.soft, counts, zones))
         if member is not None:
             zone = _zone(member)
@@ -97,19 +103,14 @@ class ZoneScheduler(Scheduler):
 
     def has_room(self) -> bool:
         """Return whether any node has room."""
-        return any(map(self._has_room, self._zones))
+        return any(self.rooms.values())
 
-    def _has_room(self, zone: str) -> bool:
-        return self._zones[zone].best_rank() < len(self.shares)
-
-    def _take_best(self, zone_scores: Mapping[str, int]) -> Member | None:
-        """Take the node with the highest score in these zones."""
+    def _take_best(self, scores: Mapping[str, int]) -> Member | None:
+        """Take the node with the highest score in these zones, all of which have room. Return None if there is no zone."""
         best, nodes = -1.0, dict[str, int]()
-        for zone, zone_score in zone_scores.items():
+        for zone, zone_score in scores.items():
             scheduler = self._zones[zone]
             rank = scheduler.best_rank()
-            if rank == len(self.shares):
-                continue
             score = SPREAD_WEIGHT * zone_score + self._share_scores[rank]
             if score > best:
                 best, nodes = score, {}
@@ -117,7 +118,9 @@ class ZoneScheduler(Scheduler):
                 nodes[zone] = scheduler.node_count(rank)
         if not nodes:
             return None
-        return self._zones[self._one_of(nodes)].take()
+        chosen = self._one_of(nodes)
+        self.rooms[chosen] -= 1
+        return self._zones[chosen].take()
 
     def _one_of(self, nodes: Mapping[str, int]) -> str:
         """Choose a zone at random, by the number of its nodes."""
@@ -129,8 +132,10 @@ class ZoneScheduler(Scheduler):
 
     def _check(self) -> None:
         """Assert the invariants."""
-        for scheduler in self._zones.values():
+        for zone, scheduler in self._zones.items():
             scheduler._check()  # noqa: SLF001  # its own invariants
+            nodes_with_room = any(scheduler.node_count(rank) for rank in range(len(self.shares)))
+            assert (self.rooms[zone] > 0) is nodes_with_room, "invariant 3"  # noqa: S101  # a _check asserts
         assert all(count > 0 for counts in self.counts.values() for count in counts.values()), "invariant 2"  # noqa: S101  # a _check asserts
 
 
