@@ -172,7 +172,7 @@ def _subnets(page: "Page", result: FleetResult) -> None:
         )
         for name, subnet in result.summary.subnets.items()
     ]
-    page.table(heads, rows, numbers=heads[-4:], fold={"subnet"} if result.summary.zones else ())
+    page.table(heads, rows, numbers=heads[-4:])
     page.line("stranded: free addresses in /28s that are taken in part, which no prefix can use", "dim")
 
 
