@@ -14,6 +14,7 @@ from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.spread import SpreadConstraint, TopologySpread
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, Deployment, FixedLifetime, FixedWorkload, PodRun
 from vpcipam.node import Node
+from vpcipam.node.interfaces import DESCRIPTION_PREFIX
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 
@@ -58,10 +59,11 @@ class WatchedFleet(Fleet):
         zone_of = {subnet.subnet_id: subnet.availability_zone for subnet in self.ec2.subnets}
         by_instance = {member.node.instance_id: member for member in self.members}
         for eni in self.ec2.describe_network_interfaces(now_ns=0):
-            if eni.attachment is not None:
-                member = by_instance[eni.attachment.instance_id]
-                assert zone_of[eni.subnet_id] == eni.availability_zone == member.zone
-        for spread in SPREADS:
+            # One that is not attached was created for the node that its description names.
+            instance_id = eni.description.removeprefix(DESCRIPTION_PREFIX) if eni.attachment is None else eni.attachment.instance_id
+            if instance_id in by_instance:
+                assert zone_of[eni.subnet_id] == eni.availability_zone == by_instance[instance_id].zone
+        for spread in (*SPREADS, HARD):
             if spread is not None and self.ledger.spreads is not None:
                 assert self._scheduler.counts.get(spread.pods, {}) == dict(self.recount(spread))
 
@@ -213,6 +215,20 @@ def test_a_deleted_pod_lets_one_in_that_waited_for_the_skew():
     fleet = ended(zonal(runs, *groups, duration_s=60))
     assert fleet.recount(HARD) == {"a": 2, "b": 1}
     assert fleet.result().summary.pods_pending == 0
+
+
+def test_a_pod_that_is_deleted_without_an_address_leaves_its_zone():
+    # A t3.small has three addresses until its first tick, at 5 s.
+    runs = [PodRun(f"web{number}", S, 2 * S if number == 3 else None, spread=HARD) for number in range(4)]
+    fleet = ended(zonal(runs, group("a", "a", 1), duration_s=4))
+    assert fleet.refused_count == 1
+    assert fleet._scheduler.counts == {"web": {"a": 3}}
+
+
+def test_a_pod_whose_deletion_is_postponed_leaves_its_zone_then():
+    runs = [PodRun(f"web{number}", S, 3 * S, runs_fully=True, spread=HARD) for number in range(4)]
+    fleet = ended(zonal(runs, group("a", "a", 1), duration_s=60))
+    assert (fleet.result().summary.pods_done, fleet._scheduler.counts) == (4, {})
 
 
 @pytest.mark.parametrize("deleted_s", [10, 200])

@@ -126,6 +126,10 @@ class Scheduler:
             self._best += 1
         return self._best
 
+    def has_room(self) -> bool:
+        """Return whether any node has room."""
+        return self.best_rank() < len(self._rows)
+
     def node_count(self, rank: int) -> int:
         """Return how many nodes with room have a rank."""
         return len(self._rows[rank])

@@ -85,8 +85,7 @@ class Binder:
     def take_pending(self) -> tuple[Member, int, int] | None:
         """Bind the oldest pending pod. Return its node, its number and the time at which it began to wait; None if no node has room."""
         pending = self._ledger.pending
-        number = next(iter(pending), None)
-        if number is None or (member := self.choose_node(number)) is None:
+        if not pending or not self._scheduler.has_room() or (member := self.choose_node(number := next(iter(pending)))) is None:
             return None
         return member, number, pending.pop(number)
 
@@ -111,9 +110,7 @@ class SpreadBinder(Binder):
     scales_at_once: ClassVar[bool] = False
     _scheduler: ZoneScheduler
     spreads: Sequence[TopologySpread | None]
-    _queues: dict[TopologySpread | None, deque[int]] = attrs.field(
-        init=False, factory=dict
-    )  # of pending pods, and of some that are deleted
+    _queues: dict[TopologySpread | None, deque[int]] = attrs.field(init=False, factory=dict)  # pending pods, and some deleted ones
 
     def choose_node(self, number: int) -> Member | None:
         """Choose a node for a pod within its spread constraints, and count the pod there."""

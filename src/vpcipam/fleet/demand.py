@@ -74,7 +74,7 @@ class ZoneDemand:
         """Return the first group that can grow and has an open zone for the oldest pod without room."""
         groups = tuple(growing)
         hopeless = set[TopologySpread | None]()
-        while (spread := self._unplaced) is not _NO_POD:
+        while groups and (spread := self._unplaced) is not _NO_POD:
             if spread not in hopeless and not self._place(spread):
                 for group in groups:
                     if self._zone_in(spread, group.zones) is not None:
