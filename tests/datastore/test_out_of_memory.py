@@ -151,3 +151,55 @@ def test_a_restore_without_memory_can_be_repeated():
             store.restore(10)
             assert state(store) == state(done)
     assert count > 50
+
+
+def entries(store, name):
+    return [entry for entry in store.quarantined if entry.key == key(name)]
+
+
+def accept(store, name):
+    for entry in entries(store, name):
+        store.accept_quarantined(entry, 20)
+
+
+def release(store, name):
+    for entry in entries(store, name):
+        store.release_quarantined(entry, 20)
+
+
+def unassign_quarantined(store):
+    if entries(store, "b"):
+        store.unassign(key("b"), 20)
+
+
+DECISIONS = {
+    "accept_quarantined": lambda store: accept(store, "b"),
+    "accept_all_quarantined": lambda store: store.accept_all_quarantined(20),
+    "release_quarantined": lambda store: release(store, "b"),
+    "release_quarantined, elsewhere": lambda store: release(store, "elsewhere"),
+    "unassign": unassign_quarantined,
+}
+
+
+def with_quarantine():
+    """Two entries that fit after their CIDR came back, and one that fits nowhere."""
+    journal = WholeJournal()
+    journal.record(
+        tuple(Assigned(key(name), address, POD, 0) for name, address in (("b", "10.0.2.2"), ("c", "10.0.2.3"), ("elsewhere", "10.9.9.9")))
+    )
+    store = node(["10.0.0.0/28"], cooldown_ns=30, journal=journal)
+    store.restore(10)
+    store.add_cidr("eni-0", "10.0.2.0/28")
+    return store
+
+
+@pytest.mark.parametrize("call", DECISIONS.values(), ids=DECISIONS)
+def test_a_decision_about_quarantine_can_be_repeated_after_it_had_no_memory(call):
+    done, count = with_quarantine(), 0
+    call(done)
+    for store in failures(with_quarantine, call):
+        count += 1
+        if state(store) != state(done):
+            call(store)
+            assert state(store) == state(done)
+    assert count

@@ -10,6 +10,7 @@ from vpcipam.journal.protocol import Assigned, Cooling, MemoryJournal
 
 HELD = Assigned(key("web"), "10.0.0.3", None, 0)
 LOST = Assigned(key("db"), "10.0.9.3", None, 0)  # in quarantine, since its CIDR is absent
+OTHER = Assigned(key("six"), "2001:db8::3", None, 0)  # in quarantine too, but it names no address that the pool could withhold
 WAITS = Cooling("10.0.0.5", 900, 0)
 MIDDLE = {
     "add_eni": (Attached, "_set_order", lambda store: store.add_eni("eni-new", device_number=9, now_ns=0)),
@@ -41,7 +42,7 @@ def fail_once(monkeypatch, owner, name):
 def stopped():
     """A datastore before its restart."""
     journal = MemoryJournal()
-    journal.record((HELD, LOST), (WAITS,))
+    journal.record((HELD, LOST, OTHER), (WAITS,))
     return node(["10.0.0.0/28", "10.0.0.16/28"], journal=journal)
 
 

@@ -171,10 +171,6 @@ class Attached:
                 f"the datastore of network card {self.network_card} has no ENI {eni_id!r}: add it, or see eni_ids for those it has"
             ) from None
 
-    def in_order(self) -> tuple[Eni, ...]:
-        """Return the ENIs, ascending by device number."""
-        return self._in_order
-
     def set_excluded(self, eni: Eni, *, excluded: bool) -> None:
         """Stop or resume taking new addresses from an ENI."""
         before = eni.excluded

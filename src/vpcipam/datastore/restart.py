@@ -1,6 +1,7 @@
 """Restarts of one network card: restores the entries of its journal, or puts them in quarantine until somebody decides."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from vpcipam.address import address_text, parse_address
 from vpcipam.datastore.sandboxes import Held, Sandboxes
@@ -80,7 +81,8 @@ class Recovery:
             self._put_in_quarantine(Quarantined(entry, str(error)), now_ns)
             return False
         self._sandboxes.make_assignment(entry.key)
-        self._sandboxes.complete_assign(entry.key, now_ns, entry.pod)
+        self._sandboxes.set_pod(entry.key, entry.pod)
+        self._sandboxes.emit_assigned(entry.key, now_ns, entry.pod, picked=False)
         return True
 
     def _put_in_quarantine(self, entry: Quarantined, now_ns: int) -> None:
@@ -139,15 +141,21 @@ class Recovery:
         address = self._quarantine.number(entry)
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
         cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
+        ended = QuarantineEnded(now_ns, self._network_card, entry, accepted=False)
+
+        def finish() -> None:
+            self._quarantine.remove([entry])
+            if address is not None and cools:
+                self._sandboxes.cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.get(address, 0)))
+                self._sandboxes.cooling_elsewhere.pop(address, None)
+
         journal = self._journal  # None if the entry came from another card's journal, and this card has none
         if journal is not None and not entry.elsewhere and isinstance(entry.entry, Assigned):
             journal.record_unassign(((entry.entry.key, cooling),))  # this records the cooldown, even if `cools` is False
         elif journal is not None:
             journal.record(cooling=(cooling,) if cools else (), dropped=_problems_of(entry))
-        self._quarantine.remove(entry)
-        if address is not None and cools:
-            self._sandboxes.cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.pop(address, 0)))
-        self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=False))
+        _finish(finish)
+        self._sandboxes.emit(ended)
 
     def accept(self, entries: Iterable[Quarantined], now_ns: int) -> tuple[Assignment, ...]:
         """Give the sandbox of each entry the address of the entry, all or none, and record that in one write."""
@@ -163,11 +171,15 @@ class Recovery:
                 )
             accepted.append((entry, key, address))
         try:
-            for _, key, address in accepted:
+            for entry, key, address in accepted:
                 withheld = self._pool.key_of(address)
                 if withheld is not None:
                     self._pool.revoke(withheld)
                 self._pool.assign_at(key, address, now_ns)
+                self._sandboxes.set_pod(key, _pod_of(entry))
+            assignments = tuple(self._sandboxes.assignment(key) for _, key, _ in accepted)
+            ended = [QuarantineEnded(now_ns, self._network_card, entry, accepted=True) for entry, _, _ in accepted]
+            finish = partial(self._quarantine.remove, [entry for entry, _, _ in accepted])
             self._record_accepted(accepted, now_ns)
         except BaseException:
             for _, key, address in accepted:
@@ -175,12 +187,12 @@ class Recovery:
                     self._pool.revoke(key)
                 self._quarantine.withhold(address, now_ns)
             raise
-        for entry, key, address in accepted:
-            self._quarantine.remove(entry)
+        _finish(finish)
+        for (entry, key, address), event in zip(accepted, ended, strict=True):
             self._sandboxes.cooling_elsewhere.pop(address, None)  # the sandbox holds the address now, so an older cooldown no longer counts
-            self._sandboxes.emit(QuarantineEnded(now_ns, self._network_card, entry, accepted=True))
-            self._sandboxes.complete_assign(key, now_ns, _pod_of(entry))
-        return tuple(self._sandboxes.assignment(key) for _, key, _ in accepted)
+            self._sandboxes.emit(event)
+            self._sandboxes.emit_assigned(key, now_ns, _pod_of(entry), picked=False)
+        return assignments
 
     def _record_accepted(self, accepted: Iterable[tuple[Quarantined, SandboxKey, int]], now_ns: int) -> None:
         """Record the entries that this card's journal does not have as assignments."""
@@ -219,6 +231,18 @@ class Recovery:
             if other != entry and (other.key == key or self._quarantine.number(other) == address):
                 raise DatastoreError(f"it can't be accepted while another entry contradicts it: {other}. Release that one first")
         return key, address
+
+
+def _finish(step: Callable[[], None]) -> None:
+    """Do what is left of a change that the journal already has. If memory runs out, do it again, so that it is never half done.
+
+    The step is made before the journal's write, since making it takes memory, too.
+    """
+    try:
+        step()
+    except MemoryError:
+        step()
+        raise
 
 
 def _pod_of(entry: Quarantined) -> PodRef | None:

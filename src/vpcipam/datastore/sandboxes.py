@@ -138,7 +138,7 @@ class Sandboxes:
                 if self.pool.address_of(key) is None:
                     new.append(key)
                     self._pick_address(key, now_ns)
-                    self._set_pod(key, pod)
+                    self.set_pod(key, pod)
             assignments = tuple(self.assignment(key) for key in pods)
             if self._journal is not None and new:
                 self._journal.record(tuple(Assigned(key, self.assignment(key).address, pods[key], now_ns) for key in new))
@@ -154,7 +154,7 @@ class Sandboxes:
                 raise PoolExhausted(f"{reason}; the {given_count} given to others in the same call were taken back") from None
             raise
         for key in new:
-            self._emit_assigned(key, now_ns, pods[key])
+            self.emit_assigned(key, now_ns, pods[key])
         return assignments
 
     def assign_at(self, key: SandboxKey, address: int, now_ns: int, pod: PodRef | None) -> Assignment:
@@ -200,24 +200,21 @@ class Sandboxes:
         """Record the address that the pool has just given to a sandbox, and emit the event; revoke it if that fails before the record."""
         try:
             assignment = self.assignment(key)
-            self._set_pod(key, pod)
+            self.set_pod(key, pod)
             if self._journal is not None:
                 self._journal.record((Assigned(key, assignment.address, pod, now_ns),))
         except BaseException:
             self.pool.revoke(key)
             raise
-        self._emit_assigned(key, now_ns, pod, picked=picked)
+        self.emit_assigned(key, now_ns, pod, picked=picked)
 
-    def complete_assign(self, key: SandboxKey, now_ns: int, pod: PodRef | None) -> None:
-        """Store the pod of an assignment that the journal has, and emit its event."""
-        self._set_pod(key, pod)
-        self._emit_assigned(key, now_ns, pod, picked=False)
-
-    def _set_pod(self, key: SandboxKey, pod: PodRef | None) -> None:
+    def set_pod(self, key: SandboxKey, pod: PodRef | None) -> None:
+        """Store the pod of a sandbox that has an address."""
         if pod is not None:
             self.pool.set_note(key, pod)
 
-    def _emit_assigned(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
+    def emit_assigned(self, key: SandboxKey, now_ns: int, pod: PodRef | None, *, picked: bool = True) -> None:
+        """Emit the event of an assignment that is recorded."""
         if self._on_event is not None:
             self.emit(AddressAssigned(now_ns, self._attached.network_card, key, self.assignment(key), pod, picked))
 

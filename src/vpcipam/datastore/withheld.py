@@ -1,6 +1,7 @@
 """The quarantine of one datastore. Its addresses are withheld in the pool, so that no sandbox gets one."""
 
 import contextlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vpcipam.address import address_text, parse_address
@@ -71,11 +72,14 @@ class Quarantine:
         if address is not None:
             self.withhold(address, now_ns)
 
-    def remove(self, entry: Quarantined) -> None:
-        """Remove an entry, and release its address if no other entry names it."""
-        address = self._addresses.pop(entry)
-        if address is not None and not self.names(address):
-            self._release(address)
+    def remove(self, entries: Iterable[Quarantined]) -> None:
+        """Remove those entries that are still there, and release the address of each if no other entry names it."""
+        for entry in entries:
+            if entry in self._addresses:
+                address = self._addresses[entry]
+                if address is not None and self.is_last_on_its_address(entry):
+                    self._release(address)
+                del self._addresses[entry]
 
     def is_last_on_its_address(self, entry: Quarantined) -> bool:
         """Tell whether no other entry names the same address."""
