@@ -8,9 +8,10 @@ from fleet_worlds import CUSTOM_NETWORKING, SPREADS, S, run_whole, zonal_scenari
 from hypothesis import given, settings
 
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.samples import ZoneSample
-from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
+from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.spread import SpreadConstraint, TopologySpread
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, Deployment, FixedLifetime, FixedWorkload, PodRun
 from vpcipam.node import Node
@@ -314,6 +315,20 @@ def test_a_zone_whose_subnet_is_full_is_passed_over_by_a_launch():
     assert zones.total() == 9
     assert zones["a"] < 3 < zones["b"] <= zones["c"] + 1
     assert any("EC2 launches no node: RunInstances: InsufficientFreeAddressesInSubnet" in event.text for event in fleet.result().events)
+
+
+def test_a_throttled_launch_is_not_tried_in_the_other_zones():
+    throttle = Throttle(actions={"RunInstances": TokenBucket(1, 1, 50 * S)})
+    runs = [PodRun(f"p{number}", S, None) for number in range(18)]
+    result = simulate(zonal(runs, group(count=0, maximum=2), ec2=Ec2Behaviour(None, throttle), duration_s=200))
+    assert (result.summary.calls["RunInstances"], result.summary.throttled) == (3, {"RunInstances": 1})
+    assert result.summary.pods_running == 18
+
+
+def test_a_pod_that_waits_while_no_node_has_room_does_not_blame_the_skew():
+    result = simulate(zonal(Deployment("web", 40, spread=(SpreadConstraint(1),)), group()))
+    assert result.summary.pods_pending == 40 - 27
+    assert [event.kind for event in result.events if event.kind == "note"] == []
 
 
 def test_pods_of_one_instant_call_the_autoscaler_together():
