@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Tests start hundreds of processes. Where this is set, each of them compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 # pdoc does not find the modules by itself, since the package imports them on demand.

@@ -1,5 +1,6 @@
 """Shared by all tests: hypothesis profiles, the twin pools as a fixture, and imports of helper modules."""
 
+import gc
 import importlib
 import os
 import sys
@@ -17,11 +18,27 @@ settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadl
 settings.register_profile(
     "quick", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True, derandomize="HYPOTHESIS_SEED" not in os.environ
 )
-settings.register_profile("ci", max_examples=120, stateful_step_count=25, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=50, stateful_step_count=25, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
 # `make mutants` only asks whether a test fails. Shrinking would take longer than all tests of a room.
 settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+settings.load_profile(PROFILE)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests marked `nightly`, unless that profile is asked for."""
+    if PROFILE != "nightly":
+        left_out = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish():
+    """Take everything that the collection made out of the garbage collector, which otherwise goes through it again and again."""
+    gc.collect()
+    gc.freeze()
+
 
 # Without the extension the tests of the compiled twin fail. VPCIPAM_NO_EXTENSION leaves them out.
 TWINS = (

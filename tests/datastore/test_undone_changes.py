@@ -26,14 +26,14 @@ class Broken(Exception):
     """What goes wrong."""
 
 
-def fail_once(monkeypatch, owner, name):
+def fail_once(monkeypatch, owner, name, error=Broken):
     """Let a step fail the first time."""
     step, calls = getattr(owner, name), []
 
     def failing(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 1:
-            raise Broken
+            raise error
         return step(*arguments, **options)
 
     monkeypatch.setattr(owner, name, failing)
@@ -68,3 +68,18 @@ def test_a_change_that_fails_in_the_middle_is_undone_and_can_be_repeated(call, m
     change(store)
     change(other)
     assert state(store) == state(other) != before
+
+
+def test_a_release_that_the_journal_has_is_finished_even_if_memory_runs_out(monkeypatch):
+    store, other = stopped(), stopped()
+    for each in (store, other):
+        each.restore(10)
+        each.add_cidr("eni-0", "10.0.9.0/28")
+    lost = next(entry for entry in store.quarantined if entry.key == LOST.key)
+    other.release_quarantined(lost, 20)
+    fail_once(monkeypatch, Sandboxes, "cool", MemoryError)
+    with pytest.raises(MemoryError):
+        store.release_quarantined(lost, 20)
+    store._check()
+    assert state(store) == state(other)
+    assert [each.address for each in store.cooldowns(20)] == ["10.0.9.3", "10.0.0.5"]

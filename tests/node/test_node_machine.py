@@ -282,7 +282,7 @@ class NodeMachine(RuleBasedStateMachine):
         self.world.ec2.allow()
         self.node.terminating = False
         end_ns = self.now_ns + 420 * S
-        grew = set()
+        grew, refused = set(), set()
         while True:
             wakeup_ns = self.node.next_wakeup(self.now_ns)
             if wakeup_ns is None or wakeup_ns > end_ns:
@@ -291,6 +291,7 @@ class NodeMachine(RuleBasedStateMachine):
             actions = self.node.tick(wakeup_ns)
             self.note(actions)
             grew.update(action.network_card for action in actions if action.grew)
+            refused.update(action.network_card for action in actions if action.out_of_addresses)
         self.note(self.node.reconcile(self.now_ns))
         self.world.check_agreement()
         # A card that flaps keeps the node from reconciling, so missing or surplus addresses on any card can stay unnoticed.
@@ -298,7 +299,8 @@ class NodeMachine(RuleBasedStateMachine):
         for card, settings_of_card in enumerate(card.settings for card in self.node._loop.cards):
             view = self.node.view(self.now_ns, card)
             growth = grow(view, settings_of_card)
-            assert growth is None or not self.ec2_could_give(view, growth) or flaps, growth
+            waits = refused - {card}  # one pause serves all cards, so a card whose subnet is full keeps the others from growing
+            assert growth is None or not self.ec2_could_give(view, growth) or flaps or waits, growth
             if settings_of_card.ip_targets_defined and growth is None and not flaps:
                 assert shrink(view, settings_of_card) is None
                 spare = free_eni(view, settings_of_card, self.now_ns)
@@ -434,4 +436,4 @@ class RestartingMachine(NodeMachine):
 @pytest.mark.parametrize("machine", [NodeMachine, TwoCardsMachine, RestartingMachine])
 def test_a_node_keeps_its_promises(world, machine):
     machine = type("Machine", (machine,), {"world_class": world})
-    run_state_machine_as_test(machine, settings=settings())
+    run_state_machine_as_test(machine, settings=settings(max_examples=max(20, settings().max_examples // 5)))

@@ -72,6 +72,19 @@ def check_limit(limits, pod_eni, prefixes, custom):
     assert answer.subnet_ips == answer.total_ips + answer.eni_count
 
 
+def check_growth(types, pod_eni, prefixes, custom):
+    settings = having(pod_eni=pod_eni, prefixes=prefixes, custom=custom, WARM_IP_TARGET=str(NEVER_CAPPED))
+    for limits in types:
+        formula = expected(limits, pod_eni=pod_eni, prefixes=prefixes, custom=custom)
+        if formula is None:
+            continue
+        enis, unit, trunk = formula
+        answer = plan(limits, 0, settings, max_pods=NEVER_CAPPED)
+        assert answer.total_ips == enis * (limits.ipv4_per_eni - 1) * unit
+        assert answer.eni_count == enis + trunk + custom == limits.eni_limit
+        assert answer.subnet_ips == answer.total_ips + limits.eni_limit
+
+
 def test_every_type_has_the_published_max_pods():
     for limits, prefixes, custom in itertools.product(all_instance_limits(), (False, True), (False, True)):
         assert max_pods(limits, prefixes, custom) == published_max_pods(limits, prefixes=prefixes, custom=custom)
@@ -84,23 +97,21 @@ def test_every_kind_of_type_has_the_limit_of_the_formula(pod_eni, prefixes, cust
         check_limit(limits, pod_eni, prefixes, custom)
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 @pytest.mark.parametrize(("pod_eni", "prefixes", "custom"), OPTIONS)
 def test_every_type_has_the_limit_of_the_formula(pod_eni, prefixes, custom):
     for limits in all_instance_limits():
         check_limit(limits, pod_eni, prefixes, custom)
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 @pytest.mark.parametrize(("pod_eni", "prefixes", "custom"), OPTIONS)
 def test_every_kind_of_type_grows_to_the_formula(pod_eni, prefixes, custom):
-    settings = having(pod_eni=pod_eni, prefixes=prefixes, custom=custom, WARM_IP_TARGET=str(NEVER_CAPPED))
-    for limits in kinds():
-        formula = expected(limits, pod_eni=pod_eni, prefixes=prefixes, custom=custom)
-        if formula is None:
-            continue
-        enis, unit, trunk = formula
-        answer = plan(limits, 0, settings, max_pods=NEVER_CAPPED)
-        assert answer.total_ips == enis * (limits.ipv4_per_eni - 1) * unit
-        assert answer.eni_count == enis + trunk + custom == limits.eni_limit
-        assert answer.subnet_ips == answer.total_ips + limits.eni_limit
+    check_growth(kinds(), pod_eni, prefixes, custom)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("pod_eni", "prefixes", "custom"), OPTIONS)
+def test_the_smallest_kinds_of_types_grow_to_the_formula(pod_eni, prefixes, custom):
+    few = sorted(kinds(), key=lambda limits: limits.eni_limit * limits.ipv4_per_eni)[:20]
+    check_growth(few, pod_eni, prefixes, custom)

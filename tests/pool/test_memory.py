@@ -9,8 +9,8 @@ import pytest
 
 from vpcipam.errors import PoolExhausted
 
-FEW = 500
-MANY = {"cython": 200_000, "python": 20_000}  # each round makes five changes or more, so the first is a million of them
+FEW = 200
+MANY = {"cython": 200_000, "python": 10_000}  # each round makes five changes or more, so the first is a million of them
 NOISE_BYTES = 10 * FEW  # the smallest object takes more than ten bytes, so a leak of one per round is seen
 
 

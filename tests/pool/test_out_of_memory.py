@@ -116,8 +116,11 @@ def busy_offsets():
     return pool
 
 
-@pytest.mark.parametrize("sustained", [False, True], ids=["one allocation", "all further allocations"])
-@pytest.mark.parametrize("placement", ["lowest", "spread", "random"])
+@pytest.mark.parametrize(
+    ("placement", "sustained"),
+    [("lowest", False), ("spread", False), ("random", False), ("spread", True)],
+    ids=["lowest", "spread", "random", "spread, all further allocations"],
+)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_a_call_without_memory_changes_nothing_and_can_be_repeated(call, placement, sustained):
     gc.collect()

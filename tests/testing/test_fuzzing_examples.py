@@ -40,7 +40,7 @@ def fails(factory, **options):
         ("TwoWrites", {Promise.COOLDOWN}, 3),
     ],
 )
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(1, 20))])
 def test_every_seed_finds_the_fault(name, promises, most_calls, seed):
     error = fails(example("faulty", name), seed=seed, **QUICK)
     assert error.violation.promise in promises
