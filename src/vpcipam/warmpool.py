@@ -185,7 +185,8 @@ NEVER_CALM = Calm(0, -1)
 class WarmPolicy(Protocol):
     """How a node sizes its pool. Implementations have no state.
 
-    At each pool check a node calls `grow`, then `shrink` if `grow` returned None, and then `free_eni`.
+    At each pool check a node calls `grow`, `shrink` if `grow` returned None, and `free_eni`. The time may change a decision only when a
+    cooldown ends, an ENI is a minute old or a surplus has lasted `release_delay_ns`: between these a node does not ask again.
     """
 
     @property
