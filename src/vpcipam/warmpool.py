@@ -178,8 +178,7 @@ class Calm:
         return self.low <= assigned_count <= self.high
 
 
-ALWAYS_CALM = Calm(0, 1 << 62)
-NEVER_CALM = Calm(0, -1)
+ALWAYS_CALM, NEVER_CALM = Calm(0, 1 << 62), Calm(0, -1)
 
 
 class WarmPolicy(Protocol):
