@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import attrs
+import hypothesis.strategies as st
 import pytest
-from fleet_worlds import S, run_whole
+from fleet_worlds import S, run_whole, zonal_scenarios
 from hypothesis import example, given, settings
 
 from vpcipam.ec2.latency import Latencies, Latency
@@ -15,7 +16,7 @@ from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.ledger import NEVER_NS
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.summary import Waits
-from vpcipam.fleet.workload import FixedWorkload, PodRun
+from vpcipam.fleet.workload import FixedWorkload, PodRun, in_order
 from vpcipam.node import Node
 from vpcipam.settings import Settings
 from vpcipam.testing.strategies import scenarios
@@ -391,3 +392,72 @@ def test_a_launch_that_ec2_refuses_is_tried_again_a_minute_later():
     assert launched < result.summary.calls["RunInstances"] <= launched + 4  # at 1, 61, 121 and 181 s
     assert result.summary.pods_pending > 0
     assert result.summary.for_node.waiting_ns == 199 * S
+
+
+# --- what happens at one instant -------------------------------------------------------------------------------------------------
+
+
+class NothingForTheDead(Fleet):
+    """A fleet that refuses to give a pod a node or an address at or after the time at which it is due for deletion."""
+
+    def look(self, number, now_ns):
+        deleted_ns = self.scenario.workload.runs[number].deleted_ns
+        assert (self.ledger.postponed[number] and self.ledger.run_ns) or deleted_ns is None or now_ns < deleted_ns
+
+    def _place(self, member, number, since_ns, now_ns):
+        self.look(number, now_ns)
+        super()._place(member, number, since_ns, now_ns)
+
+    def _try(self, member, number, now_ns):
+        self.look(number, now_ns)
+        return super()._try(member, number, now_ns)
+
+
+def with_ties(scenario, step_s):
+    """Move the times of pods to multiples of a time, so that many fall on one instant, and let no wait postpone a deletion."""
+
+    def tied(time_ns):
+        return None if time_ns is None else time_ns - time_ns % (step_s * S)
+
+    runs = (
+        run._replace(created_ns=tied(run.created_ns), deleted_ns=tied(run.deleted_ns), runs_fully=False)
+        for run in scenario.workload.runs
+        if run.deleted_ns is None or tied(run.deleted_ns) > tied(run.created_ns)
+    )
+    return attrs.evolve(scenario, workload=FixedWorkload(in_order(runs)))
+
+
+FULL = fleet_of([(f"p{number}", 10 * S, 190 * S) for number in range(5)], 600, max_pods=5)
+"""A node with room for 3 pods, and 5 pods that come and go together."""
+
+
+@HEAVY
+@given(scenario=scenarios() | zonal_scenarios(), step_s=st.sampled_from([30, 60, 300]))
+@example(FULL, 10)
+@example(attrs.evolve(FULL, groups=(attrs.evolve(FULL.groups[0], count=0, min_count=0, max_count=3, boot_ns=180 * S),)), 10)
+def test_a_pod_due_for_deletion_gets_neither_a_node_nor_an_address(scenario, step_s):
+    fleet = NothingForTheDead(with_ties(scenario, step_s))
+    for _ in fleet.run():
+        fleet._check()
+
+
+def test_pods_deleted_together_do_not_pass_through_a_full_node():
+    summary = simulate(FULL).summary
+    assert (summary.pods_done, summary.pods_refused, summary.pods_unserved) == (3, 2, 2)
+    assert (summary.for_node.unended_count, summary.for_node.max_ns) == (2, 0)
+
+
+def test_a_node_that_is_ready_when_pods_are_deleted_takes_none_of_them():
+    boots = {"count": 0, "minimum": 0, "maximum": 1, "boot_ns": 90 * S, "max_pods": 5}
+    runs = [("bound", 10 * S, 100 * S, "g-0000"), ("free", 10 * S, 100 * S), ("late", 20 * S, 300 * S)]
+    summary = simulate(fleet_of(runs, 200, **boots)).summary
+    assert (summary.pods_running, summary.pods_done, summary.pods_refused) == (1, 0, 2)
+    assert (summary.for_node.unended_count, summary.for_node.max_ns) == (2, 80 * S)
+
+
+def test_an_arriving_pod_comes_after_a_pending_one():
+    runs = [("a", S, 50 * S), ("b", 2 * S, None), ("c", 50 * S, None)]
+    fleet = Fleet(fleet_of(runs, 100, max_pods=3))
+    for _ in fleet.run():
+        pass
+    assert [home is not None for home in fleet.ledger.homes] == [False, True, False]

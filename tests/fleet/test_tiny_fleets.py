@@ -3,7 +3,9 @@
 import itertools
 
 import attrs
+import hypothesis.strategies as st
 import pytest
+from hypothesis import example, given
 
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
@@ -61,7 +63,7 @@ class NaivePod:
 
 
 class OneNode:
-    """One node with one address and `room` seats, second by second: deletions, then arrivals, then the kubelet's tries."""
+    """One node with one address and `room` seats, second by second: all deletions, then pending pods, arrivals, the kubelet's tries."""
 
     def __init__(self, pods, room):
         self.pods, self.room = [NaivePod(*pod) for pod in pods], room
@@ -70,12 +72,12 @@ class OneNode:
 
     def run(self):
         for now in range(DURATION_S):
-            for pod in self.pods:
-                if pod.deleted == now:
-                    self.delete(pod, now)
-            for pod in self.pods:
-                if pod.created == now:
-                    self.bind(pod, now)
+            for pod in filter(lambda pod, now=now: pod.deleted == now, self.pods):
+                self.delete(pod, now)
+            for pod in [pod for pod in self.here(now - 1) if pod.seat is None]:
+                self.bind(pod, now)
+            for pod in filter(lambda pod, now=now: pod.created == now, self.pods):
+                self.bind(pod, now)
             for pod in self.waiting():
                 if now > pod.seat and (now - pod.seat) % RETRY_S == 0:
                     self.serve(pod, now)
@@ -94,9 +96,6 @@ class OneNode:
         pod.gone = True
         if pod.served is not None:
             self.cools_until = now + COOLDOWN_S
-        for other in self.here(now - 1):
-            if other.seat is None:
-                self.bind(other, now)
 
     def bind(self, pod, now):
         if sum(each.seat is not None for each in self.here(now)) < self.room:
@@ -142,31 +141,55 @@ class OneNode:
         return found
 
 
-LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 5, 35, None)]
+LIVES = [(created, None if life is None else created + life) for created in (1, 4) for life in (1, 2, 5, 35, None)]
+
+
+def sorted_by_creation(lives):
+    return sorted(lives, key=lambda life: life[0])
+
+
 CASES = [(), *((each,) for each in LIVES), *itertools.combinations_with_replacement(LIVES, 2)]
+
+
+def run_both(case, room):
+    """Run pods, each with its times of creation and deletion in seconds, in the simulator and by the definitions."""
+    settings = Settings().with_variables({"MAX_ENI": "1", "IP_COOLDOWN_PERIOD": str(COOLDOWN_S)})
+    group = NodeGroup("g", "t3.nano", 1, settings, ("a",), 1, 1, max_pods=room + 2)
+    runs = tuple(PodRun(f"p{number}", at * S, None if end is None else end * S) for number, (at, end) in enumerate(case))
+    scenario = Scenario(
+        "tiny",
+        DURATION_S * S,
+        (SubnetSpec("a", "10.0.0.0/24"),),
+        (group,),
+        FixedWorkload(runs),
+        ("10.0.0.0/16",),
+        sample_ns=SAMPLE_S * S,
+        retry_ns=RETRY_S * S,
+    )
+    return simulate(scenario), OneNode(case, room).run()
+
+
+def agree(case, room):
+    result, naive = run_both(case, room)
+    assert [{name: getattr(sample, name) for name in naive.samples[0]} for sample in result.samples] == naive.samples, case
+    summary = result.summary
+    assert [summary.for_node, summary.for_address, summary.to_start] == naive.waits(), case
+    assert summary.pods == len(case)
+    for name in ("pods_running", "pods_waiting", "pods_pending", "pods_done", "pods_refused"):
+        assert getattr(summary, name) == naive.samples[-1][name], (name, case)
 
 
 @pytest.mark.parametrize("room", [1, 2])
 def test_a_run_of_at_most_two_pods_is_as_the_definitions_say(room):
-    settings = Settings().with_variables({"MAX_ENI": "1", "IP_COOLDOWN_PERIOD": str(COOLDOWN_S)})
-    group = NodeGroup("g", "t3.nano", 1, settings, ("a",), 1, 1, max_pods=room + 2)
     for case in CASES:
-        runs = tuple(PodRun(f"p{number}", at * S, None if end is None else end * S) for number, (at, end) in enumerate(case))
-        scenario = Scenario(
-            "tiny",
-            DURATION_S * S,
-            (SubnetSpec("a", "10.0.0.0/24"),),
-            (group,),
-            FixedWorkload(runs),
-            ("10.0.0.0/16",),
-            sample_ns=SAMPLE_S * S,
-            retry_ns=RETRY_S * S,
-        )
-        result = simulate(scenario)
-        naive = OneNode(case, room).run()
-        assert [{name: getattr(sample, name) for name in naive.samples[0]} for sample in result.samples] == naive.samples, case
-        summary = result.summary
-        assert [summary.for_node, summary.for_address, summary.to_start] == naive.waits(), case
-        assert summary.pods == len(case)
-        for name in ("pods_running", "pods_waiting", "pods_pending", "pods_done", "pods_refused"):
-            assert getattr(summary, name) == naive.samples[-1][name], (name, case)
+        agree(case, room)
+
+
+@given(
+    lives=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([9, 12, 20, None])), max_size=7).map(sorted_by_creation),
+    room=st.integers(1, 4),
+)
+@example(lives=[(1, 9)] * 4, room=2)
+@example(lives=[(1, 9), (1, 12), (2, 9), (3, 9), (3, None)], room=1)
+def test_a_run_of_pods_that_are_deleted_together_is_as_the_definitions_say(lives, room):
+    agree(lives, room)

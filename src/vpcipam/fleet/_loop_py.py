@@ -15,8 +15,11 @@ from vpcipam.fleet.spec import NodeGroup
 from vpcipam.node import Node
 from vpcipam.sandbox import SandboxKey
 
-DELETE, ARRIVE = 3, 4
-"""The kinds of pods' events. Events at one instant are handled in the order of their kinds."""
+DELETE, ARRIVE = 2, 5
+"""The kinds of pods' events. Events at one instant are handled in the order of their kinds.
+
+The engine has kinds between these two: all deletions of an instant come before a waiting pod gets a node, and arrivals come after that.
+"""
 
 Event = tuple[int, int, int]
 """An event: time in nanoseconds, kind, and number. Events are handled in the order of these tuples."""
@@ -203,7 +206,7 @@ class PodHandler(Protocol):
         ...
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Give the place and the address of a deleted pod to pods that wait for them."""
+        """Plan to give the place and the address of a deleted pod to pods that wait for them, after all deletions of this instant."""
         ...
 
     def wake_at_next_tick(self, member: Member, now_ns: int) -> None:
@@ -233,7 +236,7 @@ def run_until(  # noqa: C901, PLR0912, PLR0915  # calls of smaller functions wou
         now_ns = min(arrival_ns, deletion_ns)
         event = events[0]
         event_ns = event[0]
-        if event_ns < now_ns or (event_ns == now_ns and event[1] <= DELETE):
+        if event_ns < now_ns or (event_ns == now_ns and (event[1] <= DELETE or (deletion_ns != now_ns and event[1] < ARRIVE))):
             if event_ns >= end_ns:
                 return
             handler.handle(heappop(events))

@@ -1,8 +1,8 @@
 """Run a fleet through time: a discrete-event simulation of nodes, pods and EC2.
 
 A node ticks only when a tick can do something (`Node.calm`, `Node.next_wakeup`), at the same instants as if every node ticked every 5 s.
-Order at one instant: booted nodes start, started nodes join, nodes look at their pools; then pods are deleted, pods arrive, kubelets try
-again, empty nodes go, and a sample is taken.
+Order at one instant: booted nodes start, nodes look at their pools; then pods are deleted, started nodes join, pending pods get nodes, pods
+arrive, kubelets try again, empty nodes go, and a sample is taken. So a pod that is due for deletion gets neither a node nor an address.
 """
 
 import os
@@ -38,7 +38,8 @@ _START_RETRY_NS = 10 * NS_PER_S
 _MOST_TICKS_OF_SETUP = 100  # a node adds an ENI or more with each
 
 # Event kinds, besides DELETE and ARRIVE of pods. At equal times the lower one comes first.
-START, READY, WAKE = range(DELETE)
+START, WAKE = range(DELETE)
+READY, PLACE = range(DELETE + 1, ARRIVE)
 RETRY, SCALE_DOWN, SCALE_UP, SAMPLE, END = range(ARRIVE + 1, ARRIVE + 6)
 
 
@@ -102,13 +103,15 @@ class Fleet:
         self._waits = MeasuredWaits(self.ledger, self._recorder, scenario.warm_up_ns)
         self._sets_up = True
         self._scale_up_ns = -1  # when nodes are launched for pods that arrived together
+        self._place_ns = -1  # when pending pods get the places of deleted ones
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
             START: self._start,
-            READY: self._ready,
             WAKE: self._wake,
             DELETE: self._delete_postponed,
+            READY: self._ready,
+            PLACE: self._place_freed,
             RETRY: self._retry,
             SCALE_DOWN: self._scale_down,
             SCALE_UP: self._scale_up,
@@ -198,9 +201,10 @@ class Fleet:
         delete_served(number, now_ns, self.ledger, self._scheduler, self)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
-        """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
-        if self.ledger.pending:
-            self._place_pending(now_ns)
+        """Plan to give a deleted pod's place to a pending pod, and the next try of waiting pods, which may get its address later."""
+        if self.ledger.pending and self._place_ns != now_ns:
+            self._place_ns = now_ns
+            self._push(now_ns, PLACE, 0)
         self._plan_retry(member, now_ns)
         if not member.pod_count:
             self._autoscaler.plan_scale_down(member, now_ns)
@@ -240,6 +244,11 @@ class Fleet:
         """Bind pending pods while nodes have room, the oldest first."""
         while (taken := self._binder.take_pending()) is not None:
             self._place(*taken, now_ns)
+
+    def _place_freed(self, number: int, now_ns: int) -> None:
+        """Bind pending pods to the places of the pods that were deleted at this instant."""
+        del number
+        self._place_pending(now_ns)
 
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
