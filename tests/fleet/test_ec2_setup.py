@@ -112,7 +112,7 @@ CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": True}
     ],
 )
 def test_a_missing_28_is_an_event_only_for_subnets_that_nodes_take_prefixes_from(changes, told):
-    recorder = make_recorder(scenario(**{f"group__workers__{key}": value for key, value in changes.items()}))
+    recorder = make_recorder(scenario(**{f"group__workers__{key}": value for key, value in changes.items()}), {})
     full = dict.fromkeys(("a", "b"), subnet(free_prefixes=0))
     recorder.sample(fleet(0), full, {}, {})
     look(recorder, 0, full)

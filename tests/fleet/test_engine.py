@@ -16,7 +16,7 @@ from vpcipam.fleet.engine import Fleet, simulate
 from vpcipam.fleet.ledger import NEVER_NS
 from vpcipam.fleet.scenario import Ec2Behaviour, NodeGroup, Scenario, SubnetSpec
 from vpcipam.fleet.summary import Waits
-from vpcipam.fleet.workload import FixedWorkload, PodRun, in_order
+from vpcipam.fleet.workload import CombinedWorkload, CronJob, Deployment, FixedLifetime, FixedWorkload, PodRun, in_order
 from vpcipam.node import Node
 from vpcipam.settings import Settings
 from vpcipam.testing.strategies import scenarios
@@ -68,6 +68,11 @@ def test_what_sets_max_pods_limits_pods_and_addresses(by, pods, attached):
     result = simulate(fleet_of(runs, 300, instance_type="m5a.4xlarge", max_pods_by=by))
     assert result.summary.pods_running == pods
     assert result.samples[-1].addresses_attached == attached
+
+
+def notes(result):
+    """The messages of the event loop."""
+    return [str(event) for event in result.events if event.kind == "note"]
 
 
 class Recounting(Fleet):
@@ -272,7 +277,8 @@ def test_an_empty_node_is_terminated_after_its_calls_to_ec2(end_s, monkeypatch):
 
 def test_a_launch_refused_by_a_full_subnet_is_an_event():
     result = simulate(fleet_of([("p", S, None)], 300, count=20, cidr="10.0.0.0/28"))
-    assert any("EC2 launches no node" in event.text for event in result.events)
+    text = "EC2 launches no node: RunInstances: InsufficientFreeAddressesInSubnet: subnet a has no free address for a primary IP"
+    assert any(note.startswith(f"00:00 g: {text} (") for note in notes(result))
 
 
 def test_a_node_whose_ipamd_does_not_start_is_started_again(monkeypatch):
@@ -297,6 +303,24 @@ def test_a_pod_bound_to_a_node_runs_there_or_is_rejected():
         pass
     assert [member.pod_count for member in fleet.members] == [9, 1]
     assert fleet.refused_count == 1
+    assert notes(fleet.result()) == ["00:00:01 g-0000: a pod bound to this node is rejected (OutOfpods): the node is full"]
+
+
+def test_a_pod_bound_to_a_node_that_is_not_there_is_rejected_with_the_reason():
+    runs = [("a", S, 20 * S), *((f"p{number}", (90 + number) * S, None, "g-0000") for number in range(3)), ("q", 1, None, "g-0000")]
+    result = simulate(fleet_of(runs, 120, count=0, minimum=0, maximum=1, scale_down_after_ns=S, boot_ns=10 * S))
+    assert notes(result) == [
+        "00:00 g-0000: a pod bound to this node is rejected: the node is not launched yet",
+        "00:01:30 g-0000: a pod bound to this node is rejected: the node is terminated (3 times, the last at 00:01:32)",
+    ]
+    assert result.summary.pods_refused == 4
+
+
+def test_a_pod_that_waited_for_its_node_to_be_ready_can_be_rejected_too():
+    runs = [(f"p{number}", S + number, None, "g-0000") for number in range(10)] + [("free", 1, None)]
+    result = simulate(fleet_of(runs, 60, count=0, minimum=0, maximum=1, boot_ns=10 * S, max_pods=11))
+    again = " (2 times, the last at 00:00:10)" if result.summary.pods_refused == 2 else ""
+    assert notes(result) == [f"00:00:10 g-0000: a pod bound to this node is rejected (OutOfpods): the node is full{again}"]
 
 
 def test_a_pod_bound_to_a_node_waits_until_it_is_ready():
@@ -461,3 +485,29 @@ def test_an_arriving_pod_comes_after_a_pending_one():
     for _ in fleet.run():
         pass
     assert [home is not None for home in fleet.ledger.homes] == [False, True, False]
+
+
+# --- the end of a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_due_exactly_at_the_end_is_left_out():
+    result = simulate(fleet_of([("a", S, 60 * S), ("b", 60 * S - 1, None), ("c", 60 * S, None)], 60))
+    assert (result.summary.pods, result.summary.pods_running, result.summary.pods_done) == (2, 2, 0)
+    assert result.samples[-1].time_ns == 60 * S
+
+
+def cron(name, first_s):
+    return CronJob(name, 3600.0, 2, FixedLifetime(60), first_s=first_s)
+
+
+@pytest.mark.parametrize(
+    ("workload", "idle"),
+    [
+        (cron("j", 60), ["j"]),
+        (cron("j", 59), []),
+        (CombinedWorkload((cron("early", 0), FixedWorkload(()), cron("late", 61), Deployment("web", 0))), ["2", "late", "web"]),
+    ],
+)
+def test_a_workload_without_pods_is_named(workload, idle):
+    result = simulate(attrs.evolve(fleet_of([], 60), workload=workload))
+    assert notes(result) == [f"00:00 fleet: workload {name} makes no pods before the end of the run at 00:01" for name in idle]

@@ -127,9 +127,9 @@ def test_a_repeated_message_of_the_event_loop_is_one_event():
     for subject in ("x", "y", "z"):
         notes.add(MINUTE, subject, "three")
     assert [(str(event), event.until_ns, event.kind) for event in notes.events()] == [
-        ("00:00 w-1, and w-2: no room (3 times until 00:02)", 2 * MINUTE, "note"),
+        ("00:00 w-1, and w-2: no room (3 times, the last at 00:02)", 2 * MINUTE, "note"),
         ("00:01 w-9: once", MINUTE, "note"),
-        ("00:01 x, and 2 others: three (3 times until 00:01)", MINUTE, "note"),
+        ("00:01 x, and 2 others: three (3 times, the last at 00:01)", MINUTE, "note"),
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_message_is_told_with_its_number_its_times_and_its_subjects(steps):
     for event, (text, added) in zip(events, told.items(), strict=True):
         times, subjects = zip(*added, strict=True)
         assert (event.time_ns, event.until_ns) == (times[0], times[-1])
-        again = f" ({len(added)} times until {clock(times[-1])})" if len(added) > 1 else ""
+        again = f" ({len(added)} times, the last at {clock(times[-1])})" if len(added) > 1 else ""
         assert event.text == text + again
         others = list(dict.fromkeys(subjects))[1:]
         assert event.subject == subjects[0] + ("" if not others else f", and {others[0] if len(others) == 1 else f'{len(others)} others'}")

@@ -142,6 +142,11 @@ def ended(scenario):
     return fleet
 
 
+def notes(result):
+    """The messages of the event loop."""
+    return [str(event) for event in result.events if event.kind == "note"]
+
+
 def pods_by_zone(fleet):
     return Counter(home.zone for home in fleet.ledger.homes if home is not None)
 
@@ -188,8 +193,36 @@ def test_a_pod_within_the_skew_waits_though_another_zone_has_room():
     assert fleet.recount(HARD) == {"a": 3, "b": 2, "c": 3}
     result = fleet.result()
     assert (result.summary.pods_running, result.summary.pods_pending) == (8, 4)
-    (note,) = (event for event in result.events if event.kind == "note")
-    assert str(note).startswith("00:00 fleet: pods of web wait for a node with room in zone b: max_skew 1 allows no other zone")
+    text = "pods of web begin to wait for a node with room in zone b: max_skew 1 allows no other zone"
+    assert notes(result) == [f"00:00 fleet: {text} (4 times, the last at 00:00)"]
+
+
+def constrained(*runs, max_skew, min_domains):
+    spread = TopologySpread("web", (SpreadConstraint(max_skew, min_domains=min_domains),))
+    return [PodRun(f"web{number}", *times, spread=spread) for number, times in enumerate(runs)]
+
+
+def test_pods_that_no_zone_may_take_wait_because_of_min_domains():
+    runs = constrained(*[(S, None)] * 5, max_skew=2, min_domains=3)
+    result = simulate(zonal(runs, group("a", "a", 1), group("b", "b", 1)))
+    assert (result.summary.pods_running, result.summary.pods_pending) == (4, 1)
+    text = "fewer than min_domains 3 zones have nodes, and each of these zones is at max_skew 2"
+    assert notes(result) == [f"00:00:01 fleet: pods of web begin to wait for a node in another zone: {text}"]
+
+
+def test_min_domains_is_named_where_it_leaves_a_zone_without_room():
+    runs = constrained(*[(S, None)] * 6, max_skew=3, min_domains=3)
+    result = simulate(zonal(runs, group("a", "a", 1), group("b", "b", 1, host_network_pods=9)))
+    assert (result.summary.pods_running, result.summary.pods_pending) == (5, 1)
+    why = "max_skew 3 allows no other zone, since fewer than min_domains 3 zones have nodes"
+    assert notes(result) == [f"00:00:01 fleet: pods of web begin to wait for a node with room in zone b: {why}"]
+
+
+def test_pods_that_get_a_node_before_the_run_begins_are_not_said_to_wait():
+    small = group("b", "b", 1, maximum=3, host_network_pods=9)  # two pods a node
+    result = simulate(zonal(Deployment("web", 9, spread=(SpreadConstraint(1),)), group("a", "a", 1), small))
+    assert (result.samples[0].nodes, result.samples[0].pods_running + result.samples[0].pods_waiting) == (3, 9)
+    assert notes(result) == []
 
 
 def test_with_schedule_anyway_no_pod_waits_while_a_node_has_room():
@@ -314,7 +347,10 @@ def test_a_zone_whose_subnet_is_full_is_passed_over_by_a_launch():
     zones = Counter(member.zone for member in fleet.members)
     assert zones.total() == 9
     assert zones["a"] < 3 < zones["b"] <= zones["c"] + 1
-    assert any("EC2 launches no node: RunInstances: InsufficientFreeAddressesInSubnet" in event.text for event in fleet.result().events)
+    (note,) = notes(fleet.result())
+    assert note.startswith(
+        "00:00:01 g: EC2 launches no node in zone a: RunInstances: InsufficientFreeAddressesInSubnet: subnet s-a has no "
+    )
 
 
 def test_a_throttled_launch_is_not_tried_in_the_other_zones():

@@ -72,7 +72,8 @@ class Autoscaler:
             try:
                 return self._launch_in(zone, nodes, now_ns)
             except Ec2Error as error:
-                self._recorder.event(now_ns, nodes.group.name, f"EC2 launches no node: {error}")
+                where = "" if zone is None else f" in zone {zone}"
+                self._recorder.event(now_ns, nodes.group.name, f"EC2 launches no node{where}: {error}")
                 if error.code != ErrorCode.INSUFFICIENT_FREE_ADDRESSES:
                     break
         return None

@@ -45,20 +45,21 @@ class Binder:
         self._scheduler.move(member, member.pod_count + 1)
         return member
 
-    def wait(self, number: int, name: str | None, now_ns: int) -> bool:
-        """Queue a pod until a node has room, or until the node `name` is ready.
-
-        Return False if the node rejects the pod ("OutOfpods") because it is missing or full.
-        """
+    def wait(self, number: int, name: str | None, now_ns: int) -> str | None:
+        """Queue a pod until a node has room, or until the node `name` is ready. Return None, or why the pod is rejected instead."""
         if name is None:
             self._ledger.pending[number] = now_ns
-            return True
+            return None
         member = self._by_name.get(name)
-        if member is None or member.gone or member.ready:
-            self.rejected.add(number)
-            return False
-        self.early[number] = now_ns
-        return True
+        if member is not None and not member.gone and not member.ready:
+            self.early[number] = now_ns
+            return None
+        self.rejected.add(number)
+        if member is None:
+            return "a pod bound to this node is rejected: the node is not launched yet"
+        if member.gone:
+            return "a pod bound to this node is rejected: the node is terminated"
+        return "a pod bound to this node is rejected (OutOfpods): the node is full"
 
     def forget(self, number: int) -> None:
         """Forget a pod that is deleted before it had a node."""
@@ -123,7 +124,7 @@ class SpreadBinder(Binder):
         if spread is not None:
             self._scheduler.leave(spread, member)
 
-    def wait(self, number: int, name: str | None, now_ns: int) -> bool:
+    def wait(self, number: int, name: str | None, now_ns: int) -> str | None:
         """Queue a pod behind those with the same constraints."""
         if name is None:
             self._queues.setdefault(self.spreads[number], deque()).append(number)
@@ -166,9 +167,14 @@ class SpreadBinder(Binder):
         spread = self.spreads[number]
         if spread is None or spread.hard is None or not self._scheduler.has_room():
             return None
-        zones = open_zones(spread.hard, self._scheduler.counts.get(spread.pods, {}), self._scheduler.domains)
-        where, skew = ", ".join(zones), spread.hard.max_skew
-        return f"pods of {spread.pods} wait for a node with room in zone {where}: max_skew {skew} allows no other zone"
+        domains, skew, fewest = self._scheduler.domains, spread.hard.max_skew, spread.hard.min_domains
+        zones = open_zones(spread.hard, self._scheduler.counts.get(spread.pods, {}), domains)
+        what = f"pods of {spread.pods} begin to wait for a node"
+        few = f"fewer than min_domains {fewest} zones have nodes"
+        if not zones:  # with enough domains, the zone with the fewest pods is always open
+            return f"{what} in another zone: {few}, and each of these zones is at max_skew {skew}"
+        why = f"max_skew {skew} allows no other zone" + (f", since {few}" if len(domains) < fewest else "")
+        return f"{what} with room in zone {', '.join(zones)}: {why}"
 
 
 def make_binder(ledger: Ledger, scheduler: Scheduler, by_name: Mapping[str, Member]) -> Binder:

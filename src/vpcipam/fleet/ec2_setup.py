@@ -1,5 +1,6 @@
 """EC2 at the start of a scenario: the VPC, the subnets, and their occupied addresses."""
 
+from collections.abc import Mapping
 from random import Random
 
 from vpcipam.address import AddressMode, Cidr, address_text
@@ -28,8 +29,8 @@ def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
     return ec2, subnet_ids
 
 
-def make_recorder(scenario: Scenario) -> Recorder:
-    """Make the recorder of a run, with the sizes of the subnets, and the subnets that nodes take prefixes from."""
+def make_recorder(scenario: Scenario, subnet_ids: Mapping[str, str]) -> Recorder:
+    """Make the recorder of a run: it knows the subnets' ids and sizes, and the subnets that nodes take prefixes from."""
     prefix_subnets = {
         name
         for group in scenario.groups
@@ -38,7 +39,7 @@ def make_recorder(scenario: Scenario) -> Recorder:
     }
     sizes = {spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}
     zone_of = {spec.name: spec.zone for spec in scenario.subnets if spec.zone is not None}
-    return Recorder(sizes, prefix_subnets=prefix_subnets, zone_of=zone_of)
+    return Recorder(sizes, prefix_subnets=prefix_subnets, zone_of=zone_of, subnet_ids=subnet_ids)
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:

@@ -22,8 +22,10 @@ from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, count_coo
 from vpcipam.fleet.measured_waits import MeasuredWaits
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
+from vpcipam.fleet.samples import clock
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
+from vpcipam.fleet.workload import draw_pods
 from vpcipam.fleet.zone_scheduler import make_scheduler
 from vpcipam.fleet.zone_summary import sample_zones
 
@@ -86,14 +88,18 @@ class Fleet:
         """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario
         self.ec2, self.subnet_ids = set_up_ec2(scenario)
-        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns), has_zones=bool(scenario.zones))
+        pods, idle_workloads = draw_pods(scenario.workload, scenario.seed, scenario.duration_ns)
+        self.ledger = Ledger(pods, has_zones=bool(scenario.zones))
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
         self._scheduler = make_scheduler(scenario, self.ledger)
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
-        self._recorder = make_recorder(scenario)
+        self._recorder = make_recorder(scenario, self.subnet_ids)
+        for name in idle_workloads:
+            text = f"workload {name} makes no pods before the end of the run at {clock(scenario.duration_ns)}"
+            self._recorder.event(0, "fleet", text)
         self._autoscaler = Autoscaler(
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
@@ -145,6 +151,8 @@ class Fleet:
                     break
                 self._after_tick(member, actions, 0)
                 self._try_all(member, 0, [*member.waiting.items()])
+        for number in self.ledger.pending:
+            self._explain_pending(number, 0)
         if not self.scenario.warm_up_ns:
             waiting = (number for member in self.members for number in member.waiting)
             self._waits.include((*waiting, *self.ledger.pending, *self._binder.early))
@@ -152,7 +160,7 @@ class Fleet:
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[int]:
-        """Run to the end. Yields the simulated time after each window of events."""
+        """Run up to the end, not including events due exactly then. Yields the simulated time after each window of events."""
         until_ns, window_ns = self.scenario.duration_ns, self._window_ns()
         self._push(0, SAMPLE, 0)
         with no_garbage_collection():
@@ -214,11 +222,14 @@ class Fleet:
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
         self.ledger.postpone(number)
-        if not self._binder.wait(number, name, now_ns):
+        rejection = self._binder.wait(number, name, now_ns)
+        if rejection is not None:
+            self._recorder.event(now_ns, str(name), rejection)
             self.refused_count += 1
             self._waits.drop(number, self._recorder.for_node)
         elif name is None:
-            self._explain_pending(number, now_ns)
+            if not self._sets_up:  # else it may get a node before the run begins
+                self._explain_pending(number, now_ns)
             self._scale_up_for_new_pod(now_ns)
 
     def _explain_pending(self, number: int, now_ns: int) -> None:

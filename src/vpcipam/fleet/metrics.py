@@ -1,5 +1,6 @@
 """The recorder of a run, and its result."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from vpcipam.fleet.waits import WaitLog
 
 __all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits", "ZoneSample"]
 
+_SUBNET_ID = re.compile(r"\bsubnet-[0-9a-f]+\b")
 SCHEMA_VERSION = 1
 """Version of the document and the tables. It grows when a name is removed or changes its meaning, not when one is added."""
 
@@ -114,6 +116,7 @@ class Recorder:
         subnet_sizes: the addresses of each subnet; at least one.
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
         zone_of: the zone of each subnet; empty in a fleet without zones.
+        subnet_ids: the id that EC2 gave each subnet. Messages that have such an id are recorded with the subnet's name.
 
     Attributes:
         for_node, for_address, to_start: waits: for a node, for an address on it, from creation to the address.
@@ -122,11 +125,17 @@ class Recorder:
     """
 
     def __init__(
-        self, subnet_sizes: Mapping[str, int], *, prefix_subnets: Iterable[str] | None = None, zone_of: Mapping[str, str] | None = None
+        self,
+        subnet_sizes: Mapping[str, int],
+        *,
+        prefix_subnets: Iterable[str] | None = None,
+        zone_of: Mapping[str, str] | None = None,
+        subnet_ids: Mapping[str, str] | None = None,
     ) -> None:
         self._subnet_sizes = dict(subnet_sizes)
         self._prefix_subnets = set(subnet_sizes if prefix_subnets is None else prefix_subnets)
         self._zone_of = dict(zone_of or {})
+        self._subnet_names = {subnet_id: name for name, subnet_id in (subnet_ids or {}).items()}
         self._zones: dict[str, list[ZoneSample]] = {zone: [] for zone in self._zone_of.values()}
         self._samples: list[FleetSample] = []
         self._subnets: dict[str, list[SubnetSample]] = {name: [] for name in subnet_sizes}
@@ -141,7 +150,11 @@ class Recorder:
 
     def event(self, time_ns: int, subject: str, text: str) -> None:
         """Record a message. A repeated message becomes one event."""
-        self._notes.add(time_ns, subject, text)
+        self._notes.add(time_ns, subject, _SUBNET_ID.sub(self._subnet_in_words, text))
+
+    def _subnet_in_words(self, found: re.Match[str]) -> str:
+        name = self._subnet_names.get(found[0])
+        return found[0] if name is None else f"subnet {name}"
 
     def measure_from(self, time_ns: int, address_count: int) -> None:
         """Forget the peaks so far. `address_count` pod addresses are attached now."""

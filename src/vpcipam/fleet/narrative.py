@@ -95,7 +95,7 @@ class Notes:
         for text, note in self._open.items():
             first, *others = note.subjects
             also = f", and {len(others)} others" if len(others) > 1 else f", and {others[0]}" if others else ""
-            again = f" ({note.count:,} times until {clock(note.until_ns)})" if note.count > 1 else ""
+            again = f" ({note.count:,} times, the last at {clock(note.until_ns)})" if note.count > 1 else ""
             yield FleetEvent(note.time_ns, note.until_ns, f"{first}{also}", "note", f"{text}{again}")
 
 

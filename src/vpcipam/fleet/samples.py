@@ -9,7 +9,8 @@ class FleetSample(NamedTuple):
     """All nodes at one instant.
 
     Attributes:
-        time_ns: the time since the start of the scenario. Scenarios start at midnight.
+        time_ns: the time since the start of the scenario. Scenarios start at midnight. The last sample has the time of the
+            end, and shows the state just before it: what is due exactly at the end is left out.
         pods_waiting: pods on a node that have no address yet.
         pods_pending: pods that have no node yet.
         pods_done: pods that had an address and were deleted.

@@ -102,6 +102,7 @@ class Scenario:
     """A fleet, its workload, and how long to simulate it.
 
     Attributes:
+        duration_ns: how long it runs: up to, not including, this time.
         vpc_cidrs: the CIDRs of the VPC that contains the subnets.
         scheduling: which node gets a pod: the one with the smallest share of its `max_pods` in use, or the fullest one with room.
         sample_ns: the time between two samples.

@@ -83,7 +83,10 @@ class Workload(Protocol):
     """A source of pods."""
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """Return all pods created within a duration, by creation time, then name. Names are unique. The same seed gives the same pods."""
+        """Return all pods created before the end of a duration, by creation time, then name. The same seed gives the same pods.
+
+        Names are unique. A pod that would be created exactly at the end is left out.
+        """
         ...
 
 
@@ -94,7 +97,7 @@ class FixedWorkload:
     runs: tuple[PodRun, ...]
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
-        """Return the pods created within the duration; the seed has no effect."""
+        """Return the pods created before the end of the duration; the seed has no effect."""
         del seed
         return in_order(run for run in self.runs if run.created_ns < duration_ns)
 
@@ -107,7 +110,11 @@ class CombinedWorkload:
 
     def pods(self, seed: int, duration_ns: int) -> tuple[PodRun, ...]:
         """Return the pods of all parts."""
-        return in_order(itertools.chain.from_iterable(part.pods(seed + 7919 * place, duration_ns) for place, part in enumerate(self.parts)))
+        return in_order(itertools.chain.from_iterable(self.pods_by_part(seed, duration_ns)))
+
+    def pods_by_part(self, seed: int, duration_ns: int) -> list[tuple[PodRun, ...]]:
+        """Return the pods of each part."""
+        return [part.pods(seed + 7919 * place, duration_ns) for place, part in enumerate(self.parts)]
 
 
 # --- how long a pod stays ------------------------------------------------------------------------------------------------------
@@ -440,6 +447,18 @@ def _with_lifetimes(generator: "Arrivals | CronJob", times: list[int], seed: int
 
 
 Generator = Arrivals | Deployment | CronJob
+
+
+def draw_pods(workload: Workload, seed: int, duration_ns: int) -> tuple[tuple[PodRun, ...], list[str]]:
+    """Return the pods of a workload, and which of its parts make none: the name of each, or its position from 1 if it has no name."""
+    if isinstance(workload, CombinedWorkload):
+        parts, by_part = workload.parts, workload.pods_by_part(seed, duration_ns)
+        pods = in_order(itertools.chain.from_iterable(by_part))
+    else:
+        pods = workload.pods(seed, duration_ns)
+        parts, by_part = (workload,), [pods]
+    names = [part.name if isinstance(part, Generator) else str(place) for place, part in enumerate(parts, 1)]
+    return pods, [name for name, those in zip(names, by_part, strict=True) if not those]
 
 
 def require_feasible(generator: Generator, duration_ns: int) -> None:
