@@ -56,6 +56,7 @@ ALSO_COPY = ["docs", "examples", "tools", "README.md", "CHANGELOG.md", "CONTRIBU
 UNFIT = [  # tests that notice mutmut itself: the methods that it adds to classes, and what it allocates in each call
     "tests/pool/test_pool_module.py",
     "tests/datastore/test_collector.py",
+    "tests/datastore/test_out_of_memory.py",
 ]
 MEMORY_BYTES = 4 << 30  # of each process: a mutant may fill a list for ever
 KILLING_EXIT_CODES = {1, 3, 24, -24, 36, 152, 255, -9, -11}  # mutmut's: failed, out of time, crashed
