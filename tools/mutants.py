@@ -46,7 +46,10 @@ ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in s
     "warmpool": (["warmpool.py", "policies.py"], ["tests/warmpool", "tests/test_policies.py"]),
     "node": (["node/*.py"], ["tests/node"]),
     "limits": (["limits/*.py"], ["tests/limits"]),
-    "ec2": (["ec2/state/*.py", "ec2/subnet_rules.py"], ["tests/ec2/state", "tests/ec2/actions", "tests/ec2/test_agreement.py"]),
+    "ec2": (
+        ["ec2/state/*.py", "ec2/subnet_rules.py"],
+        ["tests/ec2/state", "tests/ec2/actions", "tests/ec2/over_time", "tests/ec2/test_agreement.py"],
+    ),
     "settings": (["settings/*.py"], ["tests/settings"]),
     "planner": (["planner/*.py"], ["tests/planner"]),
     "fleet": (["fleet/tune.py", "fleet/summary.py"], ["tests/fleet/test_tune.py", "tests/fleet/test_summary.py"]),
