@@ -97,6 +97,7 @@ class ContractState:
         cooldown_ns: int,
         limits: EniLimits | None = None,
         cooldown_outlives_range: bool = False,
+        slack_ns: int = 0,
         show_time: Callable[[int], str] = time_text,
     ) -> None:
         """Start with an allocator that has nothing.
@@ -106,6 +107,7 @@ class ContractState:
             limits: what the instance type allows; None if there are no ENIs to count.
             cooldown_outlives_range: whether an address that comes back with a new range still cools. A node promises this, a datastore
                 does not.
+            slack_ns: how much later than its time an event can be, because times are rounded down.
             show_time: writes a time for a message.
         """
         require_integer("cooldown_ns", cooldown_ns, 0)
@@ -114,6 +116,7 @@ class ContractState:
         self.cooldown_ns = cooldown_ns
         self.limits = limits
         self.cooldown_outlives_range = cooldown_outlives_range
+        self.slack_ns = slack_ns
         self.held: dict[Hashable, IpAddress] = {}
         self.ranges: dict[IpNetwork, str] = {}
         self._time = show_time
@@ -136,6 +139,11 @@ class ContractState:
         self._breaches = []
         getattr(self, f"_{type(event).__name__}")(event)
         return tuple(self._breaches)
+
+    def cool(self, address: IpAddress, until_ns: int) -> None:
+        """Let an address that was given back cool until another time, for example because the allocator reports it."""
+        if address in self._free_at:
+            self._free_at[address] = until_ns
 
     def forget_cooled(self, now_ns: int) -> None:
         """Forget the addresses whose cooldown is over. Leaks and double releases of them are then no longer noticed."""
@@ -166,10 +174,10 @@ class ContractState:
         self._hold(event.key, event.address)
 
     def _check_free(self, now_ns: int, key: Hashable, address: IpAddress) -> None:
-        free_at = self._free_at.get(address, now_ns)
+        free_at = self._free_at.get(address, 0)
         if address in self._holders:
             self._break(Promise.ONE_HOLDER, f"{key} got {address}, but {self._holders[address]} holds it", address)
-        elif now_ns < free_at:
+        elif now_ns + self.slack_ns < free_at:
             message = f"{key} got {address} at {self._time(now_ns)}, but it cools until {self._time(free_at)}"
             self._break(Promise.COOLDOWN, message, address)
         elif address in self._primaries:
