@@ -39,7 +39,7 @@ from vpcipam.contracts.events import (
     address_of,
     time_text,
 )
-from vpcipam.contracts.state import Breach, ContractState, EniLimits, Promise
+from vpcipam.contracts.state import Breach, ContractState, EniLimits, Promise, address_number
 
 __all__ = [
     "AssignDenied",
@@ -65,6 +65,7 @@ __all__ = [
     "UnassignReturned",
     "UnassignUndone",
     "Violation",
+    "address_number",
     "address_of",
     "contract_events",
     "first_violation",

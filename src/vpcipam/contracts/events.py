@@ -26,6 +26,8 @@ def address_of(value: object, version: int | None = None) -> IpAddress:
     Raises:
         InvalidAddress: the value is no address, or a network of several.
     """
+    if type(value) is ipaddress.IPv4Address or type(value) is ipaddress.IPv6Address:
+        return value  # a log has many, so this is fast
     found = value if isinstance(value, IpNetwork) else getattr(value, "address", value)
     if isinstance(found, ipaddress.IPv4Interface | ipaddress.IPv6Interface):
         return found.ip

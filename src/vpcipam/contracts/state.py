@@ -1,6 +1,7 @@
 """The rules: what an allocator has by its events, and which promises an event breaks."""
 
 import enum
+import ipaddress
 from collections.abc import Callable, Hashable
 
 import attrs
@@ -78,6 +79,25 @@ class EniLimits:
         return cls(limits.network_cards, limits.slots_per_eni)
 
 
+_IPV6 = 1 << 128
+
+
+def address_number(address: IpAddress) -> int:
+    """Return a number that no other address of either IP version has."""
+    return int(address) if address.version == 4 else int(address) | _IPV6
+
+
+def _numbers(cidr: IpNetwork) -> range:
+    """Return the numbers of the addresses of a CIDR."""
+    first = address_number(cidr.network_address)
+    return range(first, first + cidr.num_addresses)
+
+
+def _address(number: int) -> IpAddress:
+    """Return the address of a number."""
+    return ipaddress.IPv6Address(number ^ _IPV6) if number & _IPV6 else ipaddress.IPv4Address(number)
+
+
 class ContractState:
     """What an allocator has, and the rules. It keeps no events, so its memory grows with what the allocator has, not with time.
 
@@ -121,11 +141,12 @@ class ContractState:
         self.ranges: dict[IpNetwork, str] = {}
         self._time = show_time
         self._breaches: list[Breach] = []
-        self._holders: dict[IpAddress, Hashable] = {}  # the inverse of `held`
+        # By address, as `_number` writes it: the hash of an address object takes as long as all else that an assign needs.
+        self._holders: dict[int, Hashable] = {}  # the inverse of `held`
         self._cards: dict[str, int] = {}  # of each ENI
-        self._primaries: dict[IpAddress, str] = {}  # the ENI of each primary address
-        self._range_starts: dict[tuple[int, int], set[int]] = {}  # by IP version and number of host bits
-        self._free_at: dict[IpAddress, int] = {}  # of each address that was given back
+        self._primaries: dict[int, str] = {}  # the ENI of each primary address
+        self._range_starts: dict[int, set[int]] = {}  # the first numbers of ranges, by the number of host bits
+        self._free_at: dict[int, int] = {}  # of each address that was given back
         self._in_flight: dict[Hashable, int] = {}  # when the process crashed in the call of a sandbox
         self._presumed_gone: dict[Hashable, IpAddress] = {}  # what the last restart released
         self._is_down = False
@@ -142,12 +163,13 @@ class ContractState:
 
     def cool(self, address: IpAddress, until_ns: int) -> None:
         """Let an address that was given back cool until another time, for example because the allocator reports it."""
-        if address in self._free_at:
-            self._free_at[address] = until_ns
+        number = address_number(address)
+        if number in self._free_at:
+            self._free_at[number] = until_ns
 
     def forget_cooled(self, now_ns: int) -> None:
         """Forget the addresses whose cooldown is over. Leaks and double releases of them are then no longer noticed."""
-        self._free_at = {address: free_at for address, free_at in self._free_at.items() if now_ns < free_at}
+        self._free_at = {number: free_at for number, free_at in self._free_at.items() if now_ns < free_at}
 
     @property
     def cooling_count(self) -> int:
@@ -156,7 +178,7 @@ class ContractState:
 
     def holder_of(self, address: IpAddress) -> Hashable | None:
         """Return the sandbox that holds an address, or None."""
-        return self._holders.get(address)
+        return self._holders.get(address_number(address))
 
     def _break(self, promise: Promise, message: str, *subjects: object) -> None:
         self._breaches.append(Breach(promise, message, subjects))
@@ -170,45 +192,47 @@ class ContractState:
         if before is not None:
             self._break(Promise.DURABILITY, f"{event.key} holds {before}, and got {event.address} too", event.key)
             self._release(event.key, event.now_ns)
-        self._check_free(event.now_ns, event.key, event.address)
-        self._hold(event.key, event.address)
+        number = address_number(event.address)
+        self._check_free(event.now_ns, event.key, event.address, number)
+        self._hold(event.key, event.address, number)
 
-    def _check_free(self, now_ns: int, key: Hashable, address: IpAddress) -> None:
-        free_at = self._free_at.get(address, 0)
-        if address in self._holders:
-            self._break(Promise.ONE_HOLDER, f"{key} got {address}, but {self._holders[address]} holds it", address)
+    def _check_free(self, now_ns: int, key: Hashable, address: IpAddress, number: int) -> None:
+        free_at = self._free_at.get(number, 0)
+        if number in self._holders:
+            self._break(Promise.ONE_HOLDER, f"{key} got {address}, but {self._holders[number]} holds it", address)
         elif now_ns + self.slack_ns < free_at:
             message = f"{key} got {address} at {self._time(now_ns)}, but it cools until {self._time(free_at)}"
             self._break(Promise.COOLDOWN, message, address)
-        elif address in self._primaries:
-            message = f"{key} got {address}, which is the primary address of {self._primaries[address]}"
+        elif number in self._primaries:
+            message = f"{key} got {address}, which is the primary address of {self._primaries[number]}"
             self._break(Promise.OWN_RANGE, message, address)
-        elif self._knows_ranges and not self._in_a_range(address):
+        elif self._knows_ranges and not self._in_a_range(number):
             self._break(Promise.OWN_RANGE, f"{key} got {address}, which is in no range of the allocator", address)
 
-    def _hold(self, key: Hashable, address: IpAddress) -> None:
-        robbed = self._holders.get(address)
+    def _hold(self, key: Hashable, address: IpAddress, number: int) -> None:
+        robbed = self._holders.get(number)
         if robbed is not None:
             del self.held[robbed]
         elif self._count is not None:
             self._count += 1
         self.held[key] = address
-        self._holders[address] = key
-        self._free_at.pop(address, None)
+        self._holders[number] = key
+        self._free_at.pop(number, None)
 
-    def _in_a_range(self, address: IpAddress) -> bool:
-        number = int(address)
-        return any(
-            version == address.version and number >> bits << bits in starts for (version, bits), starts in self._range_starts.items()
-        )
+    def _in_a_range(self, number: int) -> bool:
+        for bits, starts in self._range_starts.items():  # noqa: SIM110 - any() takes longer, and this is needed for each assign
+            if number >> bits << bits in starts:
+                return True
+        return False
 
     def _AssignDenied(self, event: AssignDenied) -> None:  # noqa: N802
         if event.key in self.held or self._is_down:
             return  # an allocator may refuse to assign twice, and while it restarts
-        for address, free_at in self._free_at.items():
+        for number, free_at in self._free_at.items():
             if max(free_at, self._strays_free_at) + self.cooldown_ns < event.now_ns and (
-                not self._knows_ranges or self._in_a_range(address)
+                not self._knows_ranges or self._in_a_range(number)
             ):
+                address = _address(number)
                 self._break(Promise.NO_LEAK, f"{event.key} got no address, but {address} is free since {self._time(free_at)}", address)
                 return
 
@@ -217,32 +241,33 @@ class ContractState:
         if address is None or self.held.get(event.key) == address:
             self._release(event.key, event.now_ns)
             return
+        number = address_number(address)
+        holder = self._holders.get(number)
         if event.key in self.held:
             message = f"{event.key} gave {address} back, but held {self.held[event.key]}"
             self._break(Promise.DURABILITY, message, event.key, address)
-        elif address in self._holders:
-            message = f"{event.key} gave {address} back, but {self._holders[address]} holds it"
-            self._break(Promise.ONE_RELEASE, message, address)
-        elif address in self._free_at:
+        elif holder is not None:
+            self._break(Promise.ONE_RELEASE, f"{event.key} gave {address} back, but {holder} holds it", address)
+        elif number in self._free_at:
             self._break(Promise.ONE_RELEASE, f"{event.key} gave {address} back, which was given back before", address)
         elif self._sees_all:
             self._break(Promise.ONE_RELEASE, f"{event.key} gave {address} back, which nobody held", address)
-        for key in (event.key, self._holders.get(address)):
+        for key in (event.key, holder):
             self._release(key, event.now_ns)
-        self._free_at[address] = event.now_ns + self.cooldown_ns
+        self._free_at[number] = event.now_ns + self.cooldown_ns
         self._count = None
 
     def _UnassignUndone(self, event: UnassignUndone) -> None:  # noqa: N802
         if self.held.get(event.key) != event.address:
-            self._hold(event.key, event.address)
+            self._hold(event.key, event.address, address_number(event.address))
 
     def _UnassignRefused(self, event: UnassignRefused) -> None:  # noqa: N802
         gone = self._presumed_gone.pop(event.key, None)
         if event.key in self.held:
             message = f"{event.key} holds {self.held[event.key]}, but the allocator does not know the sandbox"
             self._break(Promise.DURABILITY, message, event.key)
-        elif gone in self._holders:
-            message = f"{event.key} held {gone} until now, but the restart gave it up, and {self._holders[gone]} holds it"
+        elif gone is not None and (holder := self.holder_of(gone)) is not None:
+            message = f"{event.key} held {gone} until now, but the restart gave it up, and {holder} holds it"
             self._break(Promise.ONE_HOLDER, message, gone)
         elif gone is not None:
             self._break(Promise.DURABILITY, f"{event.key} held {gone} until now, but the restart gave it up", event.key, gone)
@@ -250,8 +275,9 @@ class ContractState:
     def _release(self, key: Hashable, now_ns: int) -> None:
         address = self.held.pop(key, None)
         if address is not None:
-            del self._holders[address]
-            self._free_at[address] = now_ns + self.cooldown_ns
+            number = address_number(address)
+            del self._holders[number]
+            self._free_at[number] = now_ns + self.cooldown_ns
             if self._count is not None:
                 self._count -= 1
 
@@ -271,11 +297,11 @@ class ContractState:
         self._cards.pop(event.eni_id, None)
         for cidr in [cidr for cidr, eni_id in self.ranges.items() if eni_id == event.eni_id]:
             self._remove(cidr, event.now_ns)
-        self._primaries = {address: eni_id for address, eni_id in self._primaries.items() if eni_id != event.eni_id}
+        self._primaries = {number: eni_id for number, eni_id in self._primaries.items() if eni_id != event.eni_id}
         self._count = self._count if self._sees_all else None  # it can have had ranges and sandboxes that no event tells of
 
     def _PrimaryAddressReported(self, event: PrimaryAddressReported) -> None:  # noqa: N802
-        self._primaries[event.address] = event.eni_id
+        self._primaries[address_number(event.address)] = event.eni_id
 
     def _RangeAdded(self, event: RangeAdded) -> None:  # noqa: N802
         self._knows_ranges = self._knows_ranges or self._sees_all or self._is_down
@@ -283,7 +309,7 @@ class ContractState:
             if cidr.version == event.cidr.version and cidr.overlaps(event.cidr):
                 message = f"{event.cidr} on {event.eni_id} overlaps {cidr} on {eni_id}"
                 self._break(Promise.ONE_HOLDER, message, event.eni_id, eni_id)
-        self._starts_like(event.cidr).add(int(event.cidr.network_address))
+        self._starts_like(event.cidr).add(address_number(event.cidr.network_address))
         self.ranges[event.cidr] = event.eni_id
         if event.eni_id not in self._cards:
             self._EniAttached(EniAttached(event.now_ns, event.eni_id))
@@ -294,18 +320,19 @@ class ContractState:
 
     def _starts_like(self, cidr: IpNetwork) -> set[int]:
         """Return where ranges of this size start, so that an address is found without going through all ranges."""
-        return self._range_starts.setdefault((cidr.version, cidr.max_prefixlen - cidr.prefixlen), set())
+        return self._range_starts.setdefault(cidr.max_prefixlen - cidr.prefixlen, set())
 
     def _RangeRemoved(self, event: RangeRemoved) -> None:  # noqa: N802
         self._remove(event.cidr, event.now_ns)
 
     def _remove(self, cidr: IpNetwork, now_ns: int) -> None:
         self.ranges.pop(cidr, None)
-        self._starts_like(cidr).discard(int(cidr.network_address))
+        self._starts_like(cidr).discard(address_number(cidr.network_address))
         for key in [key for key, address in self.held.items() if address in cidr]:
             self._release(key, now_ns)
         if not self.cooldown_outlives_range:
-            self._free_at = {address: free_at for address, free_at in self._free_at.items() if address not in cidr}
+            numbers = _numbers(cidr)
+            self._free_at = {number: free_at for number, free_at in self._free_at.items() if number not in numbers}
 
     # --- crashes ---
 
@@ -343,8 +370,9 @@ class ContractState:
                 if self._sees_all and key not in self._in_flight and key not in self._presumed_gone:
                     message = f"{key} holds {address} after the restart, and held nothing before the crash"
                     self._break(Promise.DURABILITY, message, key, address)
-                self._check_free(event.now_ns, key, address)
-                self._hold(key, address)
+                number = address_number(address)
+                self._check_free(event.now_ns, key, address, number)
+                self._hold(key, address, number)
         self._in_flight = {}
         self._is_down = False
         self._sees_all = True
@@ -375,3 +403,7 @@ class ContractState:
                 )
                 self._break(Promise.COUNTS, message)
             self._count = assigned
+
+    def expects_counts(self, assigned: int, total: int | None, cooling: int, *, is_exact: bool) -> bool:
+        """Tell whether a `CountsReported` would change nothing and break nothing, so that a caller need not make one."""
+        return (total is None or assigned + cooling <= total) and (not is_exact or self._count == assigned)

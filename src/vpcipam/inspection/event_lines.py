@@ -44,6 +44,7 @@ EVENTS: Mapping[str, type[ContractEvent]] = {each.__name__: each for each in _CL
 
 _FIELDS = {each: frozenset(field.name for field in attrs.fields(each)) for each in _CLASSES}
 _LONGEST_TEXT = 512
+_MOST = 2**63 - 1
 
 
 def _plain(value: object) -> object:
@@ -125,8 +126,14 @@ def _require_cidr(name: str, value: object) -> None:
     ipaddress.ip_network(str(value))
 
 
+def _require_number(name: str, value: object) -> None:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise TypeError(f"{name} must be a whole number from 0 to {_MOST}")
+
+
 _CHECKS: tuple[tuple[str, Callable[[str, object], None]], ...] = (
     *((name, _require_text) for name in ("key", "eni_id", "address")),
     *((name, _require_texts) for name in ("in_flight", "released")),
+    *((name, _require_number) for name in ("now_ns", "network_card", "assigned_count", "total_count", "cooling_count")),
     ("cidr", _require_cidr),
 )

@@ -1,4 +1,4 @@
-"""Read `ipamd.log` and `plugin.log` of every release, as text or JSON.
+r"""Read `ipamd.log` and `plugin.log` of every release, as text or JSON.
 
 >>> line = parse_line("2019-11-07T10:00:01.204Z [INFO]\tDeleted ENI(eni-1)'s IP 10.0.0.5 from datastore")
 >>> line.level, line.when_ns

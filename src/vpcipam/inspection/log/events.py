@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from vpcipam._units import NS_PER_S
-from vpcipam.inspection.log.wording import Classified
+from vpcipam.inspection.log.wording import Classified, Wording
 
 
 @attrs.frozen
@@ -207,10 +207,6 @@ def _sandbox(values: Mapping[str, str]) -> str:
     return "/".join(part.strip('",') for part in parts)
 
 
-def _count(text: str) -> int:
-    return max(0, int(text or 0))
-
-
 def _as_cidr(text: str) -> str:
     """Give an address without a mask the mask of one address."""
     if "/" in text:
@@ -223,13 +219,25 @@ def _assigned(found: Classified) -> LogEvent:
     return AssignLine(_sandbox(values), values.get("ip", ""), _SEVERAL.search(values.get("metadata", "")) is not None)
 
 
+Counts = tuple[int, int | None, int, int | None]
+
+
+def pool_counts(wording: Wording, values: Mapping[str, str] | re.Match[str]) -> Counts | None:
+    """Return how many addresses are assigned, how many there are, how many cool, and of which card; None if the line has no counts."""
+    fields = wording.fields
+    if "assigned" not in fields:
+        return None
+    return (
+        int(values["assigned"]),
+        int(values["total"]) if "total" in fields else None,
+        int(values["cooldown"]) if "cooldown" in fields else 0,
+        int(values["card"]) if "card" in fields else None,
+    )
+
+
 def _pool(found: Classified) -> LogEvent:
-    values = found.values
-    card = _count(values["card"]) if values.get("card") else None
-    is_prefixes = "total" not in values
-    total = None if is_prefixes else _count(values["total"])
-    is_exact = found.wording.kind in {"assign-stats", "unassign-stats"}
-    return PoolLine(_count(values["assigned"]), total, _count(values.get("cooldown", "")), card, is_exact)
+    counts = pool_counts(found.wording, found.values)
+    return OtherLine(found.wording.kind, found.values) if counts is None else PoolLine(*counts, is_exact=found.wording.kind != "pool")
 
 
 def _reconcile(found: Classified) -> LogEvent:
@@ -249,8 +257,7 @@ _MAKERS: dict[str, Callable[[Classified], LogEvent]] = {
     "unassigned": lambda found: UnassignLine(_sandbox(found.values), found.values["ip"], is_cleared=False),
     "unknown-sandbox": lambda found: UnknownSandboxLine(_sandbox(found.values)),
     "cooldown": lambda found: CooldownLine(found.values["ip"], duration_ns(found.values["duration"])),
-    "assign-stats": _pool,
-    "unassign-stats": _pool,
+    **dict.fromkeys(("pool", "assign-stats", "unassign-stats"), _pool),
     "cidr-added": lambda found: CidrLine(found.values["eni"], _as_cidr(found.values.get("cidr") or found.values["ip"]), is_added=True),
     "cidr-removed": lambda found: CidrLine(found.values["eni"], _as_cidr(found.values.get("cidr") or found.values["ip"]), is_added=False),
     "eni-added": lambda found: EniLine(found.values["eni"], is_added=True),
@@ -270,8 +277,6 @@ def read_event(found: Classified) -> LogEvent:
     maker = _MAKERS.get(kind)
     if maker is not None:
         return maker(found)
-    if kind == "pool" and "assigned" in found.values:
-        return _pool(found)
     if kind in _FAILURES:
         return _error(found)
     if kind.startswith("reconcile-"):

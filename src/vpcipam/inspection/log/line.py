@@ -5,17 +5,19 @@ import functools
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import MINUTE_NS, NS_PER_S
 from vpcipam.errors import LogError
 
 _JSON = re.compile(r'\{"level":"([a-z]+)","ts":"([^"\\]*)","caller":"([^"\\]*)","msg":"([^"\\]*(?:\\.[^"\\]*)*)"\}\s*')
 _TEXT = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,18}Z) \[([A-Z]+)\]\s+(.*)", re.DOTALL)
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)")
+_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+_REST = re.compile(r"(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})")
+_FRACTION_AT = len("2021-10-20T18:32:18")
 _LOGFMT = re.compile(r'(?:time="[^"]*" )?level=\w+ (?:ts=\S+ )?msg=')
 _CUT_MESSAGE = re.compile(r'"msg":"([^"\\]*(?:\\.[^"\\]*)*)\\?"?')
 _ONLY_DOTS = re.compile(r"[\s.…]*[.…][\s.…]*")
@@ -60,17 +62,24 @@ class LogLine:
         return NS_PER_S if "." not in self.time else 1_000_000
 
 
-@functools.lru_cache(maxsize=256)
-def _minute_s(minute: str, zone: str) -> int | None:
+@functools.lru_cache(maxsize=1_024)
+def _second_ns(text: str) -> int | None:
+    """Read a time without its fraction and zone, as if it were UTC."""
     try:
-        local = datetime.strptime(minute, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
-        if zone != "Z":
-            digits = zone.replace(":", "")
-            offset = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:5]))
-            local += -offset if digits[0] == "+" else offset
-    except (ValueError, OverflowError):
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * NS_PER_S if _SECOND.fullmatch(text) else None
+    except ValueError:
         return None
-    return int(local.timestamp())
+
+
+@functools.lru_cache(maxsize=2_048)
+def _rest_ns(text: str) -> int | None:
+    """Read the fraction and the zone of a time, as what they add to the time."""
+    found = _REST.fullmatch(text)
+    if found is None:
+        return None
+    fraction, zone = found.groups()
+    offset_minutes = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[-2:])) * (-1 if zone[0] == "+" else 1)
+    return offset_minutes * MINUTE_NS + int((fraction or "").ljust(9, "0"))
 
 
 def time_ns(text: str) -> int | None:
@@ -79,14 +88,12 @@ def time_ns(text: str) -> int | None:
     >>> time_ns("2021-10-20T18:32:18.997Z"), time_ns("2021-10-20T20:32:18.997+0200"), time_ns("")
     (1634754738997000000, 1634754738997000000, None)
     """
-    found = _TIME.fullmatch(text)
-    if found is None:
+    second_ns = _second_ns(text[:_FRACTION_AT])
+    rest_ns = _rest_ns(text[_FRACTION_AT:])
+    if second_ns is None or rest_ns is None:
         return None
-    minute, second, fraction, zone = found.groups()
-    minute_s = _minute_s(minute, zone)
-    if minute_s is None or minute_s < 0 or int(second) > 60:
-        return None
-    return (minute_s + int(second)) * NS_PER_S + int((fraction or "0").ljust(9, "0"))
+    found_ns = second_ns + rest_ns
+    return found_ns if found_ns >= 0 else None
 
 
 def parse_line(line: bytes | str) -> LogLine:

@@ -5,8 +5,9 @@ text with `{fields}`. `1.5.0-1.8.0` is a range with both ends, `1.9.0-` goes on 
 ranges. A line that begins with blanks continues the line before.
 """
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -21,6 +22,7 @@ _NUMBERS = {
     *("assigned", "available", "cooldown", "cur", "curMax", "device", "free", "max", "maxENI", "maxPods", "minIP", "n", "new", "old"),
     *("over", "perENI", "prefixes", "short", "tagged", "target", "total", "trunk", "unmanaged", "warmENI", "warmIP", "warmPrefix", "card"),
 }
+_COUNTS = {"assigned", "cooldown", "total", "card", "prefixes"}
 _WITH_BLANKS = {
     *("err", "proto", "protos", "struct", "structs", "json", "metadata", "reply", "msg", "time", "pool", "ips", "cidrs", "enis", "sgs"),
     *("imds", "ec2", "tag", "node", "code"),
@@ -66,10 +68,10 @@ class Wording:
         """The releases that write it, for people."""
         return ", ".join(_span_text(first, last) for first, last in self.spans)
 
-    @property
-    def fields(self) -> tuple[str, ...]:
+    @functools.cached_property
+    def fields(self) -> frozenset[str]:
         """The names of its fields."""
-        return tuple(re.findall(r"\{(\w+)\}", self.template))
+        return frozenset(re.findall(r"\{(\w+)\}", self.template))
 
 
 def _span_text(first: Release, last: Release) -> str:
@@ -125,37 +127,52 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _group(name: str) -> str:
-    values = r"-?[0-9]{1,18}" if name in _NUMBERS else ".*" if name in _WITH_BLANKS else r"\S*"
+    values = (r"[0-9]{1,18}" if name in _COUNTS else r"-?[0-9]{1,18}") if name in _NUMBERS else ".*" if name in _WITH_BLANKS else r"\S*"
     return f"(?P<{name}>{values})"
 
 
-_Candidate = tuple[re.Pattern[str], Wording]
+_Candidate = tuple[str, Callable[[str], re.Match[str] | None], Wording]
 
 
 def _index() -> dict[str, list[_Candidate]]:
-    """Sort the wordings by their first fixed words, at most three, the most specific first."""
+    """Sort the wordings by their first word, the most specific first.
+
+    A candidate has the fixed text at its beginning, its pattern, and itself.
+    """
     index: dict[str, list[_Candidate]] = {}
     for wording in sorted(WORDINGS, key=lambda wording: len(re.sub(r"\{\w+\}", "", wording.template)), reverse=True):
         fixed, field, _ = wording.template.partition("{")
-        words = fixed.split(" ")[: -1 if field else None]
-        index.setdefault(" ".join(words[:3]), []).append((_pattern(wording.template), wording))
+        word, blank, _ = fixed.partition(" ")
+        index.setdefault(word if blank or not field else "", []).append((fixed.rstrip(), _pattern(wording.template).fullmatch, wording))
     return index
 
 
 _INDEX = _index()
+_NONE: list[_Candidate] = []
 
 
-def classify(message: str) -> Classified | None:
-    """Find the wording of a message; None if it has none that is known. Messages of more than 65,536 characters have none.
+def match_wording(message: str) -> tuple[Wording, re.Match[str]] | None:
+    """Find the wording of a message, and the match of its fields; None if it has none that is known, or more than 65,536 characters.
 
     Complexity: O(length of the message).
     """
     if len(message) > _LONGEST:
         return None
-    words = message.rstrip().split(" ", 3)[:3]
-    for count in range(len(words), -1, -1):
-        for pattern, wording in _INDEX.get(" ".join(words[:count]), ()):
-            match = pattern.fullmatch(message)
-            if match is not None:
-                return Classified(wording, {name: value or "" for name, value in match.groupdict().items()})
+    for candidates in (_INDEX.get(message.partition(" ")[0].rstrip(), _NONE), _INDEX[""]):
+        for fixed, fullmatch, wording in candidates:
+            if message.startswith(fixed):
+                match = fullmatch(message)
+                if match is not None:
+                    return wording, match
     return None
+
+
+def classify(message: str) -> Classified | None:
+    """Find the wording of a message, and its fields; None if it has none that is known, or more than 65,536 characters."""
+    found = match_wording(message)
+    return None if found is None else classified(*found)
+
+
+def classified(wording: Wording, match: re.Match[str]) -> Classified:
+    """Make the result of `classify` from that of `match_wording`."""
+    return Classified(wording, match.groupdict(""))
