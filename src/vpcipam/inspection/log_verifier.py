@@ -51,7 +51,7 @@ from vpcipam.limits import instance_limits
 
 DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 _STEP_BACK_NS = 5 * NS_PER_S
-_IN_FLIGHT_NS = 5 * NS_PER_S
+_IN_FLIGHT_LINES = 20  # a call that ended writes more lines
 _FIRST_WITH_CHECKPOINT = (1, 7, 0)
 _FIRST_WITH_CARDS = (1, 20, 0)
 _MOST_RESTARTS = 100
@@ -114,7 +114,7 @@ class LogVerifier:
         self._has_cards = False
         self._undoes_assign = False
         self._cleared: dict[str, IpAddress] = {}  # by sandbox, between the two lines of an unassign
-        self._changed: deque[tuple[int, str]] = deque(maxlen=256)  # when which sandbox got or gave back an address
+        self._changed: deque[tuple[str, int, str]] = deque(maxlen=_IN_FLIGHT_LINES)  # where which sandbox got or gave back an address
         self._passed_over: dict[str, int] = {}  # by the beginning of the message
         self._unwanted: set[bytes] = set()
         self._wanted = _beginnings(self._HANDLERS.keys() - _ENDS_OF_START)
@@ -136,6 +136,7 @@ class LogVerifier:
             if reader.loses:
                 reader.loses = False
                 self._line = number
+                self._tell(line)
                 self._gap("lines before this one can't be read")
             found = match_wording(line.message)
             if found is None:
@@ -225,10 +226,10 @@ class LogVerifier:
         if len(self.versions) < _MOST_RESTARTS:
             self.versions[event.version[:80]] = None
         self._moment(f"ipamd {event.version[:80]} starts")
-        in_flight = tuple({key for when_ns, key in self._changed if when_ns >= self._changed[-1][0] - _IN_FLIGHT_NS})
+        in_flight = tuple({key for source, line, key in self._changed if source != self._source or line >= self._line - _IN_FLIGHT_LINES})
         self._changed.clear()
         self._feed(Crashed(now_ns, in_flight))
-        self._start = _Start(self._source, self._line, event.version[:80])
+        self._start = _Start(self._source, self._line, event.version[:80], in_flight)
 
     def _on_checkpoint(self, wording: Wording, _match: re.Match[str]) -> None:
         self._when()
@@ -272,7 +273,7 @@ class LogVerifier:
         for key in missing:
             self._by_container.pop(_middle(key), None)
         for key, address in held.items():
-            if self._cleared.get(key) == address:
+            if key in start.in_flight and key not in state.held:
                 self._feed(UnassignUndone(self._when(), key, address))  # its removal was not recorded before the restart
         self._cleared.clear()
         self._feed(Restarted(self._when(), held, tuple(released)))
@@ -312,7 +313,7 @@ class LogVerifier:
         if len(self._by_container) >= 2 * MOST_HELD:
             self._by_container.clear()
         self._by_container[_middle(key)] = key
-        self._changed.append((now_ns, key))
+        self._changed.append((self._source, self._line, key))
 
     def _on_unassigned(self, wording: Wording, match: re.Match[str]) -> None:
         event = _event(wording, match, UnassignLine)
@@ -339,7 +340,7 @@ class LogVerifier:
             self._undoes_assign = False
             state.cool(address, self._when())  # the sandbox never had it
         self._by_container.pop(_middle(key), None)
-        self._changed.append((self._when(), key))
+        self._changed.append((self._source, self._line, key))
 
     def _on_unknown(self, wording: Wording, match: re.Match[str]) -> None:
         now_ns = self._when()
@@ -474,7 +475,8 @@ class LogVerifier:
 class _Start:
     """A start that is under way: what is restored, and what is given up."""
 
-    def __init__(self, source: str, line: int, version: str) -> None:
+    def __init__(self, source: str, line: int, version: str, in_flight: tuple[str, ...]) -> None:
+        self.in_flight = frozenset(in_flight)
         self.source = source
         self.line = line
         self.version = version

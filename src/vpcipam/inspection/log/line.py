@@ -21,6 +21,7 @@ _FRACTION_AT = len("2021-10-20T18:32:18")
 _LOGFMT = re.compile(r'(?:time="[^"]*" )?level=\w+ (?:ts=\S+ )?msg=')
 _CUT_MESSAGE = re.compile(r'"msg":"([^"\\]*(?:\\.[^"\\]*)*)\\?"?')
 _ONLY_DOTS = re.compile(r"[\s.…]*[.…][\s.…]*")
+_MATTERING = ("Starting L-IPAMD", "AssignPod", "assignPod", "UnassignPod", "unassignPod", "UnAssign")
 _MOST_OBJECTS = 64
 _DECODER = json.JSONDecoder()
 
@@ -184,7 +185,7 @@ def _trouble(text: str, cut: re.Match[str] | None) -> str:
 
 def _may_matter(cut: re.Match[str] | None) -> bool:
     """Whether a line that is cut off can have been one that changes who holds which address."""
-    return cut is not None and (re.match(r"\S*(?:ssign|Starting)", cut[1]) is not None or len(cut[1]) < len("unassignPodIPAddressUnsafe"))
+    return cut is not None and any(cut[1].startswith(word) or word.startswith(cut[1]) for word in _MATTERING)
 
 
 def _objects(text: str) -> Iterator[str | dict[str, Any]]:

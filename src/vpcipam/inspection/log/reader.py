@@ -141,8 +141,8 @@ class LogReader:
         line_count: the number of lines so far.
         found_count: how many of them are lines of a log.
         skips: what was skipped.
-        unwanted: the first 16 bytes of messages that the caller does not want. Such lines are counted and not yielded, which takes a third of
-            the time. The caller can exchange it at any time.
+        unwanted: the first 16 bytes of messages that the caller does not want. Such lines are counted and not yielded, which takes a third
+            of the time. The caller can exchange it at any time.
         form: the form of the last line.
         loses: what was skipped since the last line can have been about an assign, an unassign or a start. The caller sets it back.
     """

@@ -127,7 +127,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _group(name: str) -> str:
-    values = (r"[0-9]{1,18}" if name in _COUNTS else r"-?[0-9]{1,18}") if name in _NUMBERS else ".*" if name in _WITH_BLANKS else r"\S*"
+    values = (r"[0-9]{1,18}" if name in _COUNTS else r"-?[0-9]{1,18}") if name in _NUMBERS else ".*?" if name in _WITH_BLANKS else r"\S*"
     return f"(?P<{name}>{values})"
 
 

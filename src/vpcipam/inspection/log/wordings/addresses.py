@@ -35,8 +35,7 @@ TABLE = r"""
 1.5.0- Trying to allocate {n} IP addresses on ENI {eni}
 1.15.4- Trying to allocate {n} IP addresses on new ENI
 1.0.0-1.3.4 Successfully allocated ip addess {struct} on eni {eni}
-1.4.0-1.19.3 Successfully allocated IP address {struct} on ENI {eni}
-1.19.4- Successfully allocated IP address {structs} on ENI {eni}
+1.4.0- Successfully allocated IP address {structs} on ENI {eni}
 1.6.2- Allocated {n} private IP addresses
 1.9.0- Allocated {n} private IP prefixes
 1.10.0- Allocated {n} private IPv6 prefix(es)

@@ -4,7 +4,7 @@ TABLE = r"""
 [start]
 1.0.0- Starting L-IPAMD {version}  ...
 [ready]
-1.6.0-1.6.4 Serving RPC Handler on
+1.6.0-1.6.4 Serving RPC Handler on {addr}
 1.7.0-1.22.4 Serving RPC Handler version {version} on {addr}
 1.23.0- Serving RPC Handler version {version} on unix:{socket}
 [init-started]

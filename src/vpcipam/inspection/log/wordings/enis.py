@@ -8,8 +8,7 @@ TABLE = r"""
 1.0.0-1.3.4 Found eni: {eni}, mac {mac}, device {device}
 1.4.0- Found ENI: {eni}, MAC {mac}, device {device}
 [eni-added]
-1.0.0-1.6.0 DataStore Add an ENI
-1.6.1-1.12.6 DataStore Add an ENI {eni}
+1.0.0-1.12.6 DataStore Add an ENI {eni}
 1.13.0- DataStore add an ENI {eni}
 [eni-created]
 1.0.0-1.3.4 Created a new eni: {eni}

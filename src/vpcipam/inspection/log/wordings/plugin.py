@@ -44,8 +44,7 @@ TABLE = r"""
 1.7.0- Container {container} not found
 1.13.0- Could not teardown pod using prevResult: ContainerID({container}) Netns({netns}) IfName({ifname}) PodNamespace({ns})
     PodName({pod})
-1.7.0-1.19.6 Container {container} did not have a valid IP {ip}
-1.20.0- Container {container} did not have a valid IP {protos}
+1.7.0- Container {container} did not have a valid IP {protos}
 [plugin-del-failed]
 1.0.0-1.5.7 Error received from DelNetwork grpc call for pod {pod} namespace {ns} container {container}: {err}
 1.7.0- Error received from DelNetwork gRPC call for container {container}: {err}
