@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
 
 EXAMPLES = (
-    "vpcipam verify /var/log/aws-routed-eni/ipamd.log",
-    "vpcipam verify ipamd-2026-01-10T01-28-11.140.log.gz ipamd.log --type m5.large --timeline",
-    "kubectl exec -n kube-system aws-node-4x2kq -c aws-node -- cat /host/var/log/aws-routed-eni/ipamd.log | vpcipam verify - --json",
+    "vpcipam verify examples/ipamd.log --timeline",
+    "gzip -c examples/ipamd.log | vpcipam verify - --json",
+    "vpcipam verify examples/ipamd.log --type m5.large --cooldown 30",
 )
 _MOST_SHOWN = 10
 _MOST_COOLDOWN_S = 86_400
