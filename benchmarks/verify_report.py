@@ -18,7 +18,7 @@ LINES = 1_000_000
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _ADD = (
     "Received AddNetwork for NS /var/run/netns/cni-{pod:032x}, Sandbox {pod:064x}, ifname eth0",
-    'AddNetworkRequest: K8S_POD_NAME:"web-{pod}" K8S_POD_NAMESPACE:"default" K8S_POD_INFRA_CONTAINER_ID:"{pod:064x}" ContainerID:"{pod:064x}"',
+    'AddNetworkRequest: K8S_POD_NAME:"web-{pod}" K8S_POD_NAMESPACE:"default" K8S_POD_INFRA_CONTAINER_ID:"{pod:064x}" IfName:"eth0"',
     "AssignPodIPv4Address: IP address pool stats: total 29, assigned {held}",
     "New IP from CIDR pool- {address}",
     "assignPodIPAddressUnsafe: Assign IP {address} to sandbox aws-cni/{pod:064x}/eth0",

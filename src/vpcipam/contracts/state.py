@@ -157,9 +157,10 @@ class ContractState:
 
     def take(self, event: ContractEvent) -> tuple[Breach, ...]:
         """Take an event in, and return the promises that it breaks."""
-        self._breaches = []
-        getattr(self, f"_{type(event).__name__}")(event)
-        return tuple(self._breaches)
+        if self._breaches:
+            self._breaches = []
+        getattr(self, _METHODS[type(event)])(event)
+        return tuple(self._breaches) if self._breaches else ()
 
     def cool(self, address: IpAddress, until_ns: int) -> None:
         """Let an address that was given back cool until another time, for example because the allocator reports it."""
@@ -187,9 +188,9 @@ class ContractState:
 
     def _AssignReturned(self, event: AssignReturned) -> None:  # noqa: N802  # named after the event
         before = self.held.get(event.key)
-        if before == event.address:
-            return
         if before is not None:
+            if before == event.address:
+                return
             self._break(Promise.DURABILITY, f"{event.key} holds {before}, and got {event.address} too", event.key)
             self._release(event.key, event.now_ns)
         number = address_number(event.address)
@@ -407,3 +408,6 @@ class ContractState:
     def expects_counts(self, assigned: int, total: int | None, cooling: int, *, is_exact: bool) -> bool:
         """Tell whether a `CountsReported` would change nothing and break nothing, so that a caller need not make one."""
         return (total is None or assigned + cooling <= total) and (not is_exact or self._count == assigned)
+
+
+_METHODS = {event: f"_{event.__name__}" for event in ContractEvent.__subclasses__()}

@@ -49,12 +49,12 @@ class EventVerifier:
             try:
                 if raw is None:
                     raise LogError("it is too long")  # noqa: TRY301 - it is skipped like the others
-                if not raw.strip():
-                    continue
                 event = read_event_line(raw)
                 if event.now_ns < now_ns:
                     raise LogError("it is earlier than the event before")  # noqa: TRY301 - likewise
             except LogError as error:
+                if raw is not None and not raw.strip():
+                    continue
                 self.skips.add(self.line_count, str(error), (raw or b"").decode("utf-8", "replace"))
                 record.take(source, self.line_count, Gap(now_ns))
                 continue

@@ -245,9 +245,9 @@ class Record:
             steps = self._steps
             key = event.key  # type: ignore[attr-defined] # of both classes
             address = event.address or self.state.held.get(key)  # type: ignore[attr-defined] # likewise
-            name = None if address is None else address_number(address)
-            steps[name] = (*steps.get(name, ())[-_STEPS_PER_SUBJECT:], entry)
-            steps[key] = (*steps.get(key, ())[-_STEPS_PER_SUBJECT:], entry)
+            for name in (key, None if address is None else address_number(address)):
+                before = steps.get(name)
+                steps[name] = (entry,) if before is None else (*before[-_STEPS_PER_SUBJECT:], entry)
         elif kind is Crashed or kind is Restarted or kind is Gap:
             self._restarts.append(entry)
         elif kind is not CountsReported and (eni_id := getattr(event, "eni_id", None)) is not None:
