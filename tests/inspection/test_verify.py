@@ -174,6 +174,11 @@ def test_ranges_that_leave_take_their_sandboxes_along(new):
     assert [moment.text for moment in check(new.data).timeline if "eni" in moment.text] == ["eni-0a leaves the pool"]
 
 
+def test_a_range_that_is_added_again_is_no_overlap(new):
+    new.start([f"{A}/32", f"{A}/32"])
+    assert broken(new) == []
+
+
 def test_an_eni_that_leaves_by_force_is_in_the_timeline(new):
     new.start()
     new.write("eni-forced", eni="eni-1", n=3)
@@ -281,6 +286,17 @@ def test_a_start_can_follow_a_start(new):
     assert found.answer is Answer.KEPT
     assert len(found.restarts) == 3
     assert found.releases[:2] == ("v1.18.0", "v1.18.1")
+
+
+def test_a_start_ends_with_a_gap(new):
+    new.assign("c1", A)
+    new.wait(60_000)
+    new.write("start", version="v1.18.0")
+    new.ms = 0
+    new.write("ready")
+    new.assign("c2", A)
+    found = check(new.data)
+    assert (found.answer, found.restarts) == (Answer.KEPT, ())
 
 
 # --- the checkpoint ---
@@ -569,6 +585,12 @@ def test_lines_that_are_no_events_are_a_gap():
     assert found.unseen == ("Lines that are no events were skipped; events can be missing there.",)
 
 
+def test_a_log_that_begins_like_events_is_a_log(new):
+    new.assign("c1", A)
+    found = check(b'{"event":"Ga\n{"event":"other"}\n' + new.data)
+    assert (found.sources[0].kind, found.sources[0].skipped_count) == ("ipamd.log", 2)
+
+
 def test_a_restart_is_part_of_the_story():
     story = [AssignReturned(0, "a", A), Crashed(1), Restarted(2, {"a": A}), EniAttached(2, "eni-0"), AssignReturned(3, "b", A)]
     steps = check(events(*story)).violations[0].steps
@@ -596,6 +618,14 @@ def test_the_memory_is_bounded(monkeypatch):
         check(log.data)
 
 
+def test_few_sandboxes_are_remembered_for_long():
+    again = [AssignReturned(0, "a", A)] * 1_100
+    found = check(events(*again, AssignReturned(0, "b", A)))
+    assert [step.place.line for step in found.violations[0].steps] == [1_096, 1_097, 1_098, 1_099, 1_100, 1_101][
+        -len(found.violations[0].steps) :
+    ]
+
+
 def test_the_number_of_cidrs_is_bounded(monkeypatch):
     monkeypatch.setattr(verification, "MOST_RANGES", 2)
     with pytest.raises(LogError, match="more than 2 CIDRs at once"):
@@ -608,15 +638,19 @@ def test_what_is_remembered_of_sandboxes_is_bounded(monkeypatch):
     monkeypatch.setattr(log_verifier, "_MOST_RESTARTS", 1)
     log = LogWriter()
     for number in range(9):
+        log.assign(f"b{number}", f"10.0.1.{number}")
         log.assign(f"c{number}", f"10.0.0.{number}")
         log.write("cleared", key=f"aws-cni/c{number}/eth0", ip=f"10.0.0.{number}")
         log.raw(f"other{number}")
+    log.lines += ["...", log.lines[-1], "...", log.lines[-1]]
     for release in ("v1.18.0", "v1.18.1"):
+        log.idle()
         log.write("start", version=release)
         log.write("recovery-done")
     for code in ("AuthFailure", "UnauthorizedOperation"):
         log.write("ec2-failed", beginning="Failed to CreateNetwork", err=f"{code}: no\n\tstatus code: 403", subnet="s")
     found = check(log.data)
+    assert "There are 1 more gaps." not in found.unseen
     assert (len(found.restarts), found.releases[0], list(found.ec2_errors)) == (1, "v1.18.0", ["AuthFailure"])
 
 

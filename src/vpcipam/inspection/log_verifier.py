@@ -3,7 +3,7 @@
 import functools
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, TypeVar
 
 from vpcipam._units import NS_PER_S, counted
@@ -45,7 +45,8 @@ from vpcipam.inspection.log.events import (
 )
 from vpcipam.inspection.log.line import LogLine
 from vpcipam.inspection.log.reader import BEGINNING, LogReader
-from vpcipam.inspection.log.wording import WORDINGS, Release, Wording, classified, match_wording, release_of, release_text
+from vpcipam.inspection.log.wording import WORDINGS, Release, Wording, classified, implied_releases, match_wording, release_of
+from vpcipam.inspection.log_restart import StartUnderWay, stable_part
 from vpcipam.inspection.verification import MOST_HELD, Moment, Place, Record, Restart, date_text, refuse_many
 from vpcipam.limits import instance_limits
 
@@ -119,7 +120,7 @@ class LogVerifier:
         self._unwanted: set[bytes] = set()
         self._wanted = _beginnings(self._HANDLERS.keys() - _ENDS_OF_START)
         self._by_container: dict[str, str] = {}
-        self._start: _Start | None = None  # a start that is under way
+        self._start: StartUnderWay | None = None  # a start that is under way
 
     def read(self, reader: LogReader, source: str) -> None:
         """Take all lines of a log in.
@@ -229,7 +230,7 @@ class LogVerifier:
         in_flight = tuple({key for source, line, key in self._changed if source != self._source or line >= self._line - _IN_FLIGHT_LINES})
         self._changed.clear()
         self._feed(Crashed(now_ns, in_flight))
-        self._start = _Start(self._source, self._line, event.version[:80], in_flight)
+        self._start = StartUnderWay(self._source, self._line, event.version[:80], in_flight)
 
     def _on_checkpoint(self, wording: Wording, _match: re.Match[str]) -> None:
         self._when()
@@ -247,7 +248,7 @@ class LogVerifier:
 
     def _drop(self, key: str) -> None:
         if self._start is not None and len(self._start.dropped) < MOST_HELD:
-            self._start.dropped.add(_middle(key))
+            self._start.dropped.add(stable_part(key))
 
     def _on_ready(self, _wording: Wording, _match: re.Match[str]) -> None:
         self._when()
@@ -262,16 +263,16 @@ class LogVerifier:
         held: dict[str, IpAddress] = {}
         for restored, address in start.restored.items():
             holder = state.holder_of(address)
-            key = str(holder) if holder is not None and _middle(str(holder)) == _middle(restored) else restored
+            key = str(holder) if holder is not None and stable_part(str(holder)) == stable_part(restored) else restored
             held[key] = address
-            self._by_container[_middle(key)] = key
+            self._by_container[stable_part(key)] = key
         before = [str(key) for key in state.held]
         missing = [key for key in before if key not in held]
         is_old = self._release is not None and self._release < _FIRST_WITH_CHECKPOINT
         may_lose = is_old or start.lacks_checkpoint or not (held or start.has_checkpoint)
-        released = [key for key in missing if may_lose or _middle(key) in start.dropped]
+        released = [key for key in missing if may_lose or stable_part(key) in start.dropped]
         for key in missing:
-            self._by_container.pop(_middle(key), None)
+            self._by_container.pop(stable_part(key), None)
         for key, address in held.items():
             if key in start.in_flight and key not in state.held:
                 self._feed(UnassignUndone(self._when(), key, address))  # its removal was not recorded before the restart
@@ -312,7 +313,7 @@ class LogVerifier:
             self._feed(AssignReturned(now_ns, key, address))
         if len(self._by_container) >= 2 * MOST_HELD:
             self._by_container.clear()
-        self._by_container[_middle(key)] = key
+        self._by_container[stable_part(key)] = key
         self._changed.append((self._source, self._line, key))
 
     def _on_unassigned(self, wording: Wording, match: re.Match[str]) -> None:
@@ -329,7 +330,7 @@ class LogVerifier:
         if not event.is_cleared and self._cleared.pop(key, None) == address:
             return  # the second line of the same unassign
         holder = state.holder_of(address)
-        if key not in state.held and holder is not None and _middle(str(holder)) == _middle(key):
+        if key not in state.held and holder is not None and stable_part(str(holder)) == stable_part(key):
             key = str(holder)
         if event.is_cleared:
             if len(self._cleared) >= _MOST_CLEARED:
@@ -339,7 +340,7 @@ class LogVerifier:
         if self._undoes_assign:
             self._undoes_assign = False
             state.cool(address, self._when())  # the sandbox never had it
-        self._by_container.pop(_middle(key), None)
+        self._by_container.pop(stable_part(key), None)
         self._changed.append((self._source, self._line, key))
 
     def _on_unknown(self, wording: Wording, match: re.Match[str]) -> None:
@@ -347,7 +348,7 @@ class LogVerifier:
         event = _event(wording, match, UnknownSandboxLine)
         key = event.key
         if key.startswith("_migrated-from-cri/"):
-            key = self._by_container.get(_middle(key), key)
+            key = self._by_container.get(stable_part(key), key)
         if not self._has_cards:
             self._feed(UnassignRefused(now_ns, key))
 
@@ -375,10 +376,7 @@ class LogVerifier:
     # --- counts, ENIs, CIDRs ---
 
     def _on_pool(self, wording: Wording, match: re.Match[str]) -> None:
-        counts = pool_counts(wording, match)
-        if counts is None:
-            return
-        assigned_count, total_count, cooling_count, network_card = counts
+        assigned_count, total_count, cooling_count, network_card = pool_counts(wording, match)
         self._has_cards = self._has_cards or bool(network_card)
         is_exact = wording.kind != "pool" and not self._has_cards and self._start is None
         if not self.record.state.expects_counts(assigned_count, total_count, cooling_count, is_exact=is_exact):
@@ -435,19 +433,10 @@ class LogVerifier:
                 self.ec2_errors[event.code] += 1
             self._moment(f"EC2 refuses: {event.code}")
 
-    # --- releases ---
-
-    def releases(self) -> Iterator[str]:
-        """Yield the versions that the log names, and the releases that write all its wordings."""
-        yield from self.versions
-        if not self.wordings:
-            return
-        low = max(min(first for first, _ in wording.spans) for wording in self.wordings)
-        high = min(max(last for _, last in wording.spans) for wording in self.wordings)
-        if low <= high:
-            yield f"by the wordings {release_text(low)}" + (f" to {release_text(high)}" if low < high else "")
-        else:
-            yield f"by the wordings several, from {release_text(high)} or older to {release_text(low)} or newer"
+    def releases(self) -> tuple[str, ...]:
+        """Return the versions that the log names, and the releases that write all its wordings."""
+        implied = implied_releases(self.wordings)
+        return (*self.versions, *([f"by the wordings {implied}"] if implied else []))
 
     # The method for each kind of line. It gets the event and the classified message.
     _HANDLERS: ClassVar[Mapping[str, Callable[..., None]]] = {
@@ -470,26 +459,6 @@ class LogVerifier:
         "instance": _on_instance,
         **dict.fromkeys(("eni-failed", "eni-free-failed", "ec2-unassign-failed", "ec2-failed", "reconcile-failed"), _on_error),
     }
-
-
-class _Start:
-    """A start that is under way: what is restored, and what is given up."""
-
-    def __init__(self, source: str, line: int, version: str, in_flight: tuple[str, ...]) -> None:
-        self.in_flight = frozenset(in_flight)
-        self.source = source
-        self.line = line
-        self.version = version
-        self.restored: dict[str, IpAddress] = {}
-        self.dropped: set[str] = set()
-        self.has_checkpoint = False
-        self.lacks_checkpoint = False
-
-
-def _middle(key: str) -> str:
-    """Return the part of a key that stays the same in a restart: the container, before 1.7.0 the pod."""
-    parts = key.split("/", 2)
-    return parts[1] if len(parts) == 3 else key
 
 
 _Event = (

@@ -197,7 +197,7 @@ def _result(
         violation_count=violation_count,
         sources=tuple(reports),
         counts=dict(sorted(counts.items())),
-        releases=tuple(log.releases()),
+        releases=log.releases(),
         restarts=tuple(log.restarts),
         ec2_errors=dict(log.ec2_errors.most_common()),
         unseen=tuple(_unseen(log, reports, has_limits=has_limits)),

@@ -222,11 +222,9 @@ def _assigned(found: Classified) -> LogEvent:
 Counts = tuple[int, int | None, int, int | None]
 
 
-def pool_counts(wording: Wording, values: Mapping[str, str] | re.Match[str]) -> Counts | None:
-    """Return how many addresses are assigned, how many there are, how many cool, and of which card; None if the line has no counts."""
+def pool_counts(wording: Wording, values: Mapping[str, str] | re.Match[str]) -> Counts:
+    """Return how many addresses are assigned, how many there are, how many cool, and of which card, by a line with counts."""
     fields = wording.fields
-    if "assigned" not in fields:
-        return None
     return (
         int(values["assigned"]),
         int(values["total"]) if "total" in fields else None,
@@ -236,8 +234,7 @@ def pool_counts(wording: Wording, values: Mapping[str, str] | re.Match[str]) -> 
 
 
 def _pool(found: Classified) -> LogEvent:
-    counts = pool_counts(found.wording, found.values)
-    return OtherLine(found.wording.kind, found.values) if counts is None else PoolLine(*counts, is_exact=found.wording.kind != "pool")
+    return PoolLine(*pool_counts(found.wording, found.values), is_exact=found.wording.kind != "pool")
 
 
 def _reconcile(found: Classified) -> LogEvent:

@@ -59,8 +59,7 @@ class _Gunzip:
             except zlib.error as error:
                 raise LogError(f"the gzipped data is damaged ({error}); what comes before the damage was read") from None
             data = self._member.unconsumed_tail
-            if unpacked:
-                yield unpacked
+            yield unpacked
             if self._member.eof:
                 data = self._member.unused_data.lstrip(b"\0")
                 if data:

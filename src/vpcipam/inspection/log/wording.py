@@ -7,7 +7,7 @@ ranges. A line that begins with blanks continues the line before.
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -176,3 +176,14 @@ def classify(message: str) -> Classified | None:
 def classified(wording: Wording, match: re.Match[str]) -> Classified:
     """Make the result of `classify` from that of `match_wording`."""
     return Classified(wording, match.groupdict(""))
+
+
+def implied_releases(wordings: Collection[Wording]) -> str:
+    """Return which releases write all of some wordings, for people; empty if there are no wordings."""
+    if not wordings:
+        return ""
+    low = max(min(first for first, _ in wording.spans) for wording in wordings)
+    high = min(max(last for _, last in wording.spans) for wording in wordings)
+    if low > high:
+        return f"several, from {release_text(high)} or older to {release_text(low)} or newer"
+    return _span_text(low, high)
