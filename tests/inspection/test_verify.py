@@ -677,6 +677,17 @@ def test_lines_that_matter_to_nothing_are_left_out(new):
     assert found.counts["reconcile-done"] == 100
 
 
+def test_a_line_that_ends_a_start_is_not_left_out(new):
+    new.assign("c1", A)
+    for _ in range(300):
+        new.write("add-received", beginning="Received")
+    new.write("start", version="v1.18.0")
+    new.assign("c1", A)
+    new.write("add-received", beginning="Received")
+    new.assign("c2", A)
+    assert broken(new) == [Promise.ONE_HOLDER]
+
+
 # --- any allocator ---
 
 
