@@ -1,6 +1,6 @@
 r"""Verify logs: ipamd's own, and the events of any allocator, against the promises of an allocator.
 
->>> log = b"2019-11-07T10:00:00Z [INFO]\\tAssignPodIPv4Address: Assign IP 10.0.0.5 to pod (name {}, namespace default container {})\\n"
+>>> log = b"2019-11-07T10:00:00Z [INFO]\tAssignPodIPv4Address: Assign IP 10.0.0.5 to pod (name {}, namespace default container {})\n"
 >>> twice = log.replace(b"{}", b"web") + log.replace(b"{}", b"db")
 >>> found = verify([LogSource("ipamd.log", [twice])])
 >>> found.answer.value, found.violations[0].promise.value, str(found.violations[0].place)
