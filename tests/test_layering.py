@@ -17,7 +17,7 @@ ROOMS = """
     _pool_refusals pool
     stats limits settings
     journal quarantine restoration events
-    datastore
+    datastore contracts
     warmpool policies
     ec2
     action node

@@ -16,6 +16,7 @@ from vpcipam.errors import (
     InvalidAddress,
     InvalidArgument,
     InvalidCidr,
+    LogError,
     ManifestError,
     ScenarioError,
     SettingsError,
@@ -28,6 +29,9 @@ from vpcipam.fleet.toml.workload_reader import KINDS, LIFETIMES
 from vpcipam.fleet.trace import UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.tune import TuneSpec
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, PodRun
+from vpcipam.inspection import Answer, LogSource, verify
+from vpcipam.inspection.event_lines import EVENTS
+from vpcipam.inspection.log import WORDINGS
 from vpcipam.limits import format_row, load_limits, max_pods, parse_row
 from vpcipam.settings import VARIABLES, Settings, explain
 
@@ -154,7 +158,30 @@ def read_words(data: bytes) -> None:
     read_instance({"LaunchTime": text})
 
 
+def read_logs(data: bytes) -> None:
+    """Verify a log, in two pieces; the answer can be written as JSON. The first byte says where the pieces part."""
+    cut = data[0] if data else 0
+    try:
+        found = verify([LogSource("ipamd.log", [data[1:cut], data[max(cut, 1) :]])])
+    except LogError as refusal:
+        require("\n" not in str(refusal), "a refusal takes several lines")
+        return
+    json.dumps(found.to_dict())
+    require((found.answer is Answer.BROKEN) == bool(found.violations), "the answer and the violations disagree")
+    require(all(violation.steps for violation in found.violations), "a violation has no steps")
+
+
 TARGETS = (
+    Target(
+        "logs",
+        read_logs,
+        (
+            *(wording.template for wording in WORDINGS if wording.kind in {"assigned", "cleared", "unassigned", "start", "cidr-added"}),
+            *('{"level":"info","ts":"2025-01-01T00:00:00.000Z","caller":"a/b.go:1","msg":"', "2019-11-07T10:00:01Z [INFO]\t", '"}\n'),
+            *EVENTS,
+            *('{"event":"', '"now_ns":1', '"key":"a"', '"address":"10.0.0.5"', "\x1f\x8b"),
+        ),
+    ),
     Target("settings", read_settings, (*VARIABLES, *_KUBERNETES)),
     Target("scenario", read_scenario, (*_SCENARIO_KEYS, *KINDS, *LIFETIMES, *ACTIONS, "WARM_IP_TARGET")),
     Target("trace", read_pods, ("pod", "created", "deleted", "node", "scheduled", "2026-01-01T00:00:00+00:00", "\x1f\x08")),
