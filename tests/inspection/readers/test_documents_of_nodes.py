@@ -107,8 +107,9 @@ def enis(addresses, **eni):
     return {"ENIs": {"eni-1": {"ID": "eni-1", "AvailableIPv4Cidrs": {"10.0.0.0/28": {"IPAddresses": addresses}}} | eni}}
 
 
-def test_an_empty_time_is_none(read):
-    (fact,) = read(enis({"10.0.0.5": held("c1")})).enis
+@pytest.mark.parametrize("time", ["", NEVER, "2026-13-01T00:00:00Z", "yesterday", 7])
+def test_an_unreadable_time_is_none(read, time):
+    (fact,) = read(enis({"10.0.0.5": held("c1", AssignedTime=time)})).enis
     (state,) = fact.value.held
     assert (state.assigned_ns, state.unassigned_ns) == (None, None)
     assert fact.value.cidrs[0].is_prefix
@@ -158,6 +159,17 @@ def test_an_eni_in_which_the_text_breaks_off_is_marked(read):
     (fact,) = evidence.enis
     assert fact.value.cut
     assert [each.cidr for each in fact.value.cidrs] == ["10.0.0.5/32", "10.0.0.6/32"]
+
+
+def test_an_eni_without_its_id_counts_under_its_name(read):
+    (fact,) = read({"ENIs": {"eni-1": {"AvailableIPv4Cidrs": {}}}}).enis
+    assert fact.value.eni_id == "eni-1"
+
+
+def test_what_is_never_shown_is_told_once_for_each_kind(read):
+    told = read(checkpoint(ENTRY), checkpoint(ENTRY)).cannot_show
+    assert len(told) == len(set(told)) == 3
+    assert {kind for kind, _ in told} == {"ipamd's checkpoint (ipam.json)"}
 
 
 def test_what_shapes_never_show_is_told(read):

@@ -33,7 +33,6 @@ def _read_instance(collector: Collector, item: Item, path: str) -> None:
     collector.instances.append(collector.fact(instance, path))
     _note_unreadable(collector, instance.instance_id or "an instance", instance.unreadable, path)
     for eni in instance.network_interfaces:
-        _note_unreadable(collector, eni.eni_id or "an ENI", eni.unreadable, path)
         _note_addresses(collector, eni, path)
 
 

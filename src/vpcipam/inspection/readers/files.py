@@ -42,6 +42,7 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_NAME = 200
 _SIZE_IN_BUNDLE = 1 << 18  # counts as the size of a packed file in an archive, whose own is unknown
+_ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
 _IN_BUNDLE = "is an archive within a bundle, which is not opened; give it by itself"
 _NO_FILE = "is no regular file but a link, a device or the like"
 _TOO_MANY = f"there are more than {MOST_FILES:,} entries; the rest is not read"
@@ -269,6 +270,9 @@ def _open_entry(inner: str, name: str, archive: zipfile.ZipFile, entry: zipfile.
         return
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         yield OpenFile(inner, name, None, _NO_FILE)
+        return
+    if entry.flag_bits & _ENCRYPTED:
+        yield OpenFile(inner, name, None, "is encrypted")
         return
     try:
         with archive.open(entry) as content:

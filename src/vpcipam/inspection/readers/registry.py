@@ -25,7 +25,7 @@ _LOG = re.compile(
 )
 _YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_BARE_NAME = re.compile(r'\s*"([a-z0-9][a-z0-9.-]{0,252})"\s*')
+_BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
 _ENVELOPES = ("data", "response", "result", "body", "output")
 _LOGS_ARE_ELSEWHERE = "is a log; logs are not read here"
 _LEVELS = 3  # of lists and envelopes around a document
@@ -222,9 +222,7 @@ def _has_dumps(text: str) -> bool:
 
 def _read_bare_name(collector: Collector, text: str) -> None:
     """Read what /v1/eni-configs answers from v1.8 on: a name in quotes."""
-    found = _BARE_NAME.fullmatch(text)
-    if found is not None:
-        kubectl_text.add_eni_config_name(collector, found[1])
+    kubectl_text.add_eni_config_name(collector, text.strip().strip('"'))
 
 
 def _skip_log(collector: Collector, text: str) -> None:
