@@ -10,6 +10,7 @@ MODULES = {
     "trace": "readers",
     "instance_types": "readers",
     "words": "readers",
+    "evidence": "readers",
     "command": "command",
     "ipam_json": "journals",
     "sqlite": "journals",

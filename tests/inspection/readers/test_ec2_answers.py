@@ -8,6 +8,7 @@ import pytest
 from vpcipam.ec2.api import SubnetCidrReservation
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.inspection.readers import registry
 from vpcipam.node import Node
 from vpcipam.settings import Settings
 
@@ -92,6 +93,16 @@ def test_single_items_are_read_however_they_are_wrapped(read, item, kind, wrap):
 
 def test_items_that_are_wrapped_too_often_are_skipped(read, skipped):
     assert skipped(read([[[[SUBNET]]]])) == [("file-0, line 1", "no reader recognises it")]
+
+
+def test_a_list_or_a_text_of_unknown_items_is_given_up(read, skipped, monkeypatch):
+    monkeypatch.setattr(registry, "MOST_UNKNOWN", 3)
+    known = read([{"a": 1}, {"a": 1}, SUBNET, {"a": 1}, {"a": 1}, {"a": 1}, SUBNET])
+    assert len(known.subnets) == 1
+    assert skipped(known) == [("file-0, line 1, [5]", "no reader recognises 3 items in a row")]
+    rows = read('{"a": 1}\n' * 3 + json.dumps(SUBNET))
+    assert rows.subnets == ()
+    assert skipped(rows)[-1] == ("file-0, line 3", "no reader recognises 3 documents in a row")
 
 
 def test_pages_in_a_row_are_read_and_the_next_token_is_remarked(read):

@@ -1,11 +1,13 @@
 """JSON in texts that people copied, cut and shortened."""
 
 import json
+import time
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from vpcipam.inspection.readers import scraps
 from vpcipam.inspection.readers.scraps import MOST_LEVELS, Noise, Scrap, Trouble, find_json
 
 JSON_VALUES = st.recursive(
@@ -123,6 +125,29 @@ def test_equal_troubles_are_counted():
 
 def test_a_huge_number_is_no_value():
     assert values('{"a": 1, "b": ' + "9" * 100_000 + "}") == [{"a": 1}]
+
+
+def test_a_wrong_escape_ends_a_document():
+    assert values('{"a": 1, "b": "\\q", "c": 2}') == [{"a": 1}]
+
+
+@given(st.lists(DOCUMENTS | st.just("{'a': 1, x"), max_size=6))
+def test_many_failures_of_the_strict_parser_change_nothing(documents):
+    text = "\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents)
+    expected = list(find_json(text))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scraps, "_MOST_FAILURES", 0)
+        assert list(find_json(text)) == expected
+
+
+@pytest.mark.parametrize("text", ['{"a\\q', '{"a\n', "{{", "['", '{"a": {"b": 1,\n...\n', "[[", '{"a":[', "{'a': 1, x\n"])
+def test_hostile_repetitions_take_time_in_proportion_to_their_length(text):
+    begin = time.process_time()
+    list(find_json(text * 2_000))
+    short_s = time.process_time() - begin
+    begin = time.process_time()
+    list(find_json(text * 20_000))
+    assert time.process_time() - begin < 40 * short_s + 0.5
 
 
 def test_nesting_is_bounded():

@@ -28,6 +28,8 @@ _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
 _ENVELOPES = ("data", "response", "result", "body", "output")
 _LOGS_ARE_ELSEWHERE = "is a log; logs are not read here"
+MOST_UNKNOWN = 1_000
+"""The most documents in a row that no reader recognises, before the rest is skipped."""
 _LEVELS = 3  # of lists and envelopes around a document
 
 
@@ -95,13 +97,25 @@ def read_value(collector: Collector, value: object, path: str = "", level: int =
     if level >= _LEVELS:
         return False
     if isinstance(value, list):
-        found = [read_value(collector, each, below(path, number), level + 1) for number, each in enumerate(value)]
-        return any(found)
+        return _read_items(collector, value, path, level)
     if isinstance(value, Mapping):
         inner = [name for name in _ENVELOPES if isinstance(value.get(name), Mapping | list)]
         found = [read_value(collector, value[name], below(path, name), level + 1) for name in inner]
         return any(found)
     return False
+
+
+def _read_items(collector: Collector, items: list[Any], path: str, level: int) -> bool:
+    """Read the items of a list; give up if many of them in a row are of no known kind."""
+    found = unknown = 0
+    for number, each in enumerate(items):
+        recognised = read_value(collector, each, below(path, number), level + 1)
+        found += recognised
+        unknown = 0 if recognised else unknown + 1
+        if unknown == MOST_UNKNOWN:
+            collector.skip("the rest of a list", f"no reader recognises {MOST_UNKNOWN:,} items in a row", below(path, number))
+            break
+    return found > 0
 
 
 def _read_scrap(collector: Collector, scrap: Scrap) -> bool:
@@ -140,15 +154,23 @@ def read_text(collector: Collector, text: str) -> None:
 
 
 def _read_json(collector: Collector, text: str) -> None:
-    found: list[Scrap | Noise] = list(find_json(text))
-    recognised = [_read_scrap(collector, each) for each in found if isinstance(each, Scrap)]
-    for noise in (each for each in found if isinstance(each, Noise)):
+    unknown = 0
+    noises = []
+    for each in find_json(text):
+        if isinstance(each, Noise):
+            noises.append(each)
+            continue
+        unknown = 0 if _read_scrap(collector, each) else unknown + 1
+        if unknown == MOST_UNKNOWN:
+            collector.skip("the rest of the text", f"no reader recognises {MOST_UNKNOWN:,} documents in a row", line=each.line)
+            break
+    for noise in noises:
         collector.skip(
             noise.text,
             "is no JSON" + (f", nor is what follows ({counted(noise.count - 1, 'line')})" if noise.count > 1 else ""),
             line=noise.line,
         )
-    if not recognised and not found:
+    if not text.strip():
         collector.skip("the whole text", "it is empty")
 
 

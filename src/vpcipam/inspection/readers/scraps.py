@@ -20,7 +20,8 @@ _MOST_BEFORE = 300
 _LONGEST_NOISE = 200
 _BLANK = " \t\r\n,;"
 _FILLED = re.compile(r"[^\s,;]")
-_OPENING = re.compile(r"[{\[]")
+_MOST_FAILURES = 1_000  # of the strict parser in a text; each takes time in proportion to the text before it
+_OPENING = re.compile(r"\{\s*+[\"'}.…]|\[\s*+[\[{\"'\d.…TFNtfn-]")
 _NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
 _SPACE = re.compile(r"[\s,]*")
 _NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,4})?(?![\w.])")
@@ -29,6 +30,7 @@ _WORDS = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS = {"True": True, "False": False, "None": None}
 _ELISION = re.compile(r"\.\.\.|…")
 _ELIDED_OBJECT = re.compile(r"(?:\.\.\.|…)[^\n{}\[\]\"']*[}\]]")
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SINGLE_QUOTED = re.compile(r"'([^'\n\\]*)'")
 _PYTHON_TIME = re.compile(r"datetime\.datetime\([^()\n]{0,200}(?:\([^()\n]{0,60}\))?\)")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]*")
@@ -95,26 +97,33 @@ def below(path: str, name: str | int) -> str:
 
 
 class _Lines:
-    """The line numbers of a text. Complexity: O(distance) from one question to the next if offsets ascend."""
+    """The line numbers of a text. Complexity: O(distance) from one question to the next."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._known = (0, 1)
+        self._offset = 0
+        self._line = 1
 
     def at(self, offset: int) -> int:
         """Return the line of an offset, from 1."""
-        known, line = self._known if self._known[0] <= offset else (0, 1)
-        self._known = (offset, line + self._text.count("\n", known, offset))
-        return self._known[1]
+        if offset >= self._offset:
+            self._line += self._text.count("\n", self._offset, offset)
+        else:
+            self._line -= self._text.count("\n", offset, self._offset)
+        self._offset = offset
+        return self._line
 
 
 def find_json(text: str) -> Iterator[Scrap | Noise]:
     """Yield the JSON objects and lists of a text, and the lines between them, in their order. Complexity: O(length)."""
     lines = _Lines(text)
-    noise_from = position = 0
+    noise_from = position = failures = 0
     while found := _OPENING.search(text, position):
         start = found.start()
-        scrap, position = _read(text, start, lines)
+        scrap, position = _read_strictly(text, start, lines) if failures < _MOST_FAILURES else (None, start)
+        if position == start:
+            failures += 1
+            scrap, position = _read_patiently(text, start, lines)
         if scrap is not None:
             yield from _noise(text, noise_from, start, lines)
             yield scrap
@@ -143,28 +152,33 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_mapping)
-_LOOSE = json.JSONDecoder(strict=False)  # it takes line breaks in texts
 
 
-def _read(text: str, start: int, lines: _Lines) -> tuple[Scrap | None, int]:
-    """Read what begins at an offset; return it and where to go on. None if it is no JSON."""
-    line = lines.at(start)
-    before = text[max(text.rfind("\n", 0, start) + 1, start - _MOST_BEFORE) : start]
+def _read_strictly(text: str, start: int, lines: _Lines) -> tuple[Scrap | None, int]:
+    """Read the JSON at an offset; return it and where to go on, which is the same offset if it is no JSON."""
     try:
         value, end = _STRICT.raw_decode(text, start)
     except (ValueError, RecursionError, _RepeatedNameError):
-        pass
-    else:
-        return (Scrap(line, value, before), end) if _has_objects(value) else (None, end)
+        return None, start
+    return (_scrap(text, start, lines, value) if _has_objects(value) else None), end
+
+
+def _read_patiently(text: str, start: int, lines: _Lines) -> tuple[Scrap | None, int]:
     parser = _PatientParser(text, start, lines)
     value = parser.parse()
     if not _has_objects(value):
         return None, parser.position if parser.too_deep else start + 1
-    if parser.cut_path is None:
-        return Scrap(line, value, before, tuple(parser.troubles.values())), parser.position
-    following = _NEXT_DOCUMENT.search(text, parser.position)
-    end = len(text) if parser.too_deep or following is None else following.start()
-    return Scrap(line, value, before, tuple(parser.troubles.values()), parser.cut_path), end
+    end = parser.position
+    if parser.cut_path is not None:
+        following = None if parser.too_deep else _NEXT_DOCUMENT.search(text, end)
+        end = len(text) if following is None else following.start()
+    troubles = tuple(parser.troubles.values())
+    return attrs.evolve(_scrap(text, start, lines, value), troubles=troubles, cut_path=parser.cut_path), end
+
+
+def _scrap(text: str, start: int, lines: _Lines, value: Any) -> Scrap:  # noqa: ANN401 - any JSON
+    begin = max(start - _MOST_BEFORE, text.rfind("\n", max(0, start - _MOST_BEFORE), start) + 1, 0)
+    return Scrap(lines.at(start), value, text[begin:start])
 
 
 def _has_objects(value: Any) -> bool:  # noqa: ANN401 - any JSON
@@ -300,8 +314,12 @@ class _PatientParser:
             self._note("a text in single quotes is no JSON; it is read as a text")
             self.position = found.end()
             return found[1]
+        quoted = _QUOTED.match(self.text, self.position)
         try:
-            value, self.position = _LOOSE.raw_decode(self.text, self.position)
+            value = json.loads(quoted[0], strict=False) if quoted else None  # line breaks may stand in it
         except ValueError:
-            raise _StopError("a text in quotes has no end, or a wrong escape; the rest is not read") from None
+            quoted = None
+        if quoted is None:
+            raise _StopError("a text in quotes has no end, or a wrong escape; the rest is not read")
+        self.position = quoted.end()
         return str(value)
