@@ -144,6 +144,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
     [
         (b"\x7fELF\0\0", "is binary, no text"),
         (b"", "it is empty"),
+        (b" ;,\n", "it is empty"),
         (b"hello", "is no JSON"),
         (b"\x1f\x8b\x08broken", "can't be unpacked: "),
         (gzip.compress(SUBNET)[:-20], "can't be unpacked: Compressed file ended"),

@@ -14,7 +14,7 @@ from vpcipam._units import counted
 from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
-from vpcipam.inspection.readers.scraps import Noise, Scrap, below, find_json
+from vpcipam.inspection.readers.scraps import BLANK, Noise, Scrap, below, find_json
 from vpcipam.settings import Settings
 from vpcipam.settings.documents import MAX_LENGTH, parse_documents
 from vpcipam.settings.manifest import has_variables, read_parsed, without_terminal
@@ -170,7 +170,7 @@ def _read_json(collector: Collector, text: str) -> None:
             "is no JSON" + (f", nor is what follows ({counted(noise.count - 1, 'line')})" if noise.count > 1 else ""),
             line=noise.line,
         )
-    if not text.strip():
+    if not text.strip(BLANK):
         collector.skip("the whole text", "it is empty")
 
 

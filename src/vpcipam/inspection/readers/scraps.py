@@ -6,6 +6,7 @@ stops where the text was shortened or breaks off, because nobody knows where the
 
 import json
 import re
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,9 @@ MOST_LEVELS = 60
 
 _MOST_BEFORE = 300
 _LONGEST_NOISE = 200
-_BLANK = " \t\r\n,;"
-_FILLED = re.compile(r"[^\s,;]")
+BLANK = string.whitespace + ",;"
+"""The characters between documents that say nothing."""
+_FILLED = re.compile(f"[^{re.escape(BLANK)}]")
 _MOST_FAILURES = 1_000  # of the strict parser in a text; each takes time in proportion to the text before it
 _OPENING = re.compile(r"\{\s*+[\"'}.…]|\[\s*+[\[{\"'\d.…TFNtfn-]")
 _NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
@@ -135,7 +137,7 @@ def _noise(text: str, start: int, end: int, lines: _Lines) -> Iterator[Noise]:
     first = _FILLED.search(text, start, end)
     if first:
         begin = first.start()
-        end = begin + len(text[begin:end].rstrip(_BLANK))
+        end = begin + len(text[begin:end].rstrip(BLANK))
         until = text.find("\n", begin, end)
         yield Noise(lines.at(begin), text[begin : end if until < 0 else until][:_LONGEST_NOISE].strip(), 1 + text.count("\n", begin, end))
 
