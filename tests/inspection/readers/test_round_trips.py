@@ -1,5 +1,9 @@
 """A node of ours, written as each release of ipamd shows it, and read again: the same state, or what that shape can't show."""
 
+import io
+import json
+import tarfile
+
 import hypothesis.strategies as st
 from hypothesis import given
 from node_answers import RELEASES, cards, checkpoint_of, enis_answer, parts
@@ -70,6 +74,29 @@ def test_several_cards_are_told_apart_and_each_has_a_checkpoint(read, others, fi
     assert {(each.address, each.network_card, each.key) for each in evidence.held_addresses()} == {
         (address, index, key) for index, card in by_card.items() for address, (_, key, _, _) in card.held().items()
     }
+
+
+def bundle_of(card, release, *names):
+    """An archive of a node with its answer of /v1/enis or its checkpoint."""
+    archive = io.BytesIO()
+    contents = {"enis.json": json.dumps(enis_answer({0: card}, release)).encode(), "ipam.json": checkpoint_of(card, release)}
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(contents[name])
+            tar.addfile(entry, io.BytesIO(contents[name]))
+    return archive.getvalue()
+
+
+@given(cards())
+def test_a_checkpoint_is_joined_within_its_bundle_only(read, card):
+    together = read(bundle_of(card, "v1.23.0", "enis.json", "ipam.json"))
+    assert {each.address: each.key for each in together.held_addresses()} == {
+        address: key for address, (_, key, _, _) in card.held().items()
+    }
+    apart = read(bundle_of(card, "v1.23.0", "enis.json"), bundle_of(card, "v1.23.0", "ipam.json")).held_addresses()
+    assert all((each.key is None) == (each.eni_id is not None) for each in apart)
+    assert len(apart) == 2 * len(card.held())
 
 
 @given(cards(mode=AddressMode.IPV6), st.sampled_from(["v1.10.0", "v1.19.6", "v1.22.0"]))
