@@ -90,9 +90,9 @@ def bundle_of(card, release, *names):
 
 @given(cards())
 def test_a_checkpoint_is_joined_within_its_bundle_only(read, card):
-    together = read(bundle_of(card, "v1.23.0", "enis.json", "ipam.json"))
-    assert {each.address: each.key for each in together.held_addresses()} == {
-        address: key for address, (_, key, _, _) in card.held().items()
+    together = read(bundle_of(card, "v1.23.0", "enis.json", "ipam.json")).held_addresses()
+    assert {(each.address, each.eni_id, each.key) for each in together} == {
+        (address, eni_id, key) for address, (eni_id, key, _, _) in card.held().items()
     }
     apart = read(bundle_of(card, "v1.23.0", "enis.json"), bundle_of(card, "v1.23.0", "ipam.json")).held_addresses()
     assert all((each.key is None) == (each.eni_id is not None) for each in apart)
