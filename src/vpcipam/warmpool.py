@@ -178,14 +178,14 @@ class Calm:
         return self.low <= assigned_count <= self.high
 
 
-ALWAYS_CALM = Calm(0, 1 << 62)
-NEVER_CALM = Calm(0, -1)
+ALWAYS_CALM, NEVER_CALM = Calm(0, 1 << 62), Calm(0, -1)
 
 
 class WarmPolicy(Protocol):
     """How a node sizes its pool. Implementations have no state.
 
-    At each pool check a node calls `grow`, then `shrink` if `grow` returned None, and then `free_eni`.
+    At each pool check a node calls `grow`, `shrink` if `grow` returned None, and `free_eni`. The time may change a decision only when a
+    cooldown ends, an ENI is a minute old or a surplus has lasted `release_delay_ns`: between these a node does not ask again.
     """
 
     @property
@@ -207,7 +207,7 @@ class WarmPolicy(Protocol):
         ...
 
     def free_eni(self, view: PoolView, settings: Settings, now_ns: int) -> FreeEni | None:
-        """Decide which ENI to free, None for none."""
+        """Decide which ENI to free, None for none. A node asks only if an ENI besides the primary one has no pods."""
         ...
 
     def calm(self, view: PoolView, settings: Settings) -> Calm:

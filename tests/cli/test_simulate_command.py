@@ -155,6 +155,31 @@ def test_the_docs_show_what_the_command_prints(cli):
     assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
 
 
+ZONES = """
+name = "zonal"
+duration = "10 min"
+subnet = [{name = "pods-a", cidr = "10.0.0.0/24", zone = "us-east-1a"}, {name = "pods-b", cidr = "10.0.1.0/24", zone = "us-east-1b"}]
+group = [{name = "workers", instance_type = "m5.large", count = 3}]
+workload = [{kind = "deployment", name = "web", replicas = 12, spread = [{max_skew = 1}]}]
+"""
+
+
+@pytest.mark.parametrize("name", ["pods-a", "production-private-pods-of-zone-a"])
+def test_the_report_shows_zones(cli, tmp_path, name):
+    path = tmp_path / "zonal.toml"
+    path.write_text(ZONES.replace('"pods-a"', f'"{name}"'))
+    lines = cli("simulate", str(path)).out.splitlines()
+    assert all(len(line) <= 80 for line in lines) or name != "pods-a"
+    (zone,) = (line.split() for line in lines if line.startswith("us-east-1a"))
+    assert zone == ["us-east-1a", "2", "2.0", "6", "6.0", "0", "36", "34.2"]
+    (subnet,) = (line.split() for line in lines if line.startswith(f"{name} "))
+    assert subnet[1:3] == ["us-east-1a", "256"]
+
+
+def test_the_report_of_a_fleet_without_zones_has_no_zones(cli, scenario):
+    assert "zone" not in cli("simulate", scenario).out
+
+
 def test_a_scenario_can_come_from_stdin(cli, scenario):
     told = cli("simulate", "-", "--json", stdin=Path(scenario).read_text(encoding="utf-8")).document
     read = cli("simulate", scenario, "--json").document

@@ -31,6 +31,7 @@ BREAKAGES = {
     "a closed block of an ENI in reach": (4, lambda store: store._pool.close_block(0x0A000010)),
     "a wrong number of prefixes": (6, lambda store: setattr(store._attached.enis["eni-1"], "prefix_count", 2)),
     "an old text": (6, lambda store: setattr(store._attached.enis["eni-1"], "_texts", ())),
+    "old counts of an ENI": (6, lambda store: setattr(store._attached.enis["eni-1"], "stats", store.eni_stats(0)[0])),
     "a trunk that nobody has": (6, lambda store: setattr(store._attached, "has_trunk", True)),
     "ids of ENIs that are gone": (6, lambda store: setattr(store._attached, "eni_ids", ("eni-0", "eni-1", "eni-2"))),
     "another order of ENIs": (6, lambda store: setattr(store._attached, "_in_order", store._attached._in_order[::-1])),

@@ -483,8 +483,27 @@ def test_the_revision_grows_only_with_changes_of_enis_and_cidrs():
         lambda: store.remove_cidr("eni-1", "10.0.0.0/28", now_ns=0),
         lambda: store.remove_eni("eni-1", now_ns=0),
     ):
+        before = store.change_count
         change()
         assert store.revision > seen[-1]
+        assert store.change_count > before
         seen.append(store.revision)
     store.stats(0)
     assert store.revision == seen[-1]
+
+
+def test_the_change_count_grows_with_changes_of_sandboxes_too_but_not_when_a_cooldown_ends():
+    store = node([])
+    store.add_cidr("eni-0", "10.0.0.0/28")
+    for change in (
+        lambda: store.assign(key("web"), 0),
+        lambda: store.unassign(key("web"), 0),
+        lambda: store.assign_at(key("web"), "10.0.0.5", 0),
+        lambda: store.remove_cidr("eni-0", "10.0.0.0/28", force=True, now_ns=0),
+    ):
+        before = store.change_count
+        change()
+        assert store.change_count > before
+    before = store.change_count
+    assert store.cooling_count(10**12) == 0
+    assert store.change_count == before

@@ -12,6 +12,7 @@ from vpcipam.sandbox import PodRef
 pytestmark = [
     pytest.mark.skipif(not USING_EXTENSION, reason="only the compiled pools are as before after a MemoryError"),
     pytest.mark.filterwarnings("ignore::vpcipam.events.EventWarning"),  # the callback's own MemoryError
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a generator that has no memory to be closed
 ]
 
 POD = PodRef("default", "web")

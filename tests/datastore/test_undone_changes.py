@@ -70,6 +70,14 @@ def test_a_change_that_fails_in_the_middle_is_undone_and_can_be_repeated(call, m
     assert state(store) == state(other) != before
 
 
+def test_an_address_released_from_quarantine_cools_even_if_its_cidr_comes_later():
+    store = stopped()
+    store.restore(10)
+    store.release_quarantined(next(entry for entry in store.quarantined if entry.key == LOST.key), 20)
+    store.add_cidr("eni-0", "10.0.9.0/28")
+    assert [each.address for each in store.cooldowns(20)] == ["10.0.9.3", "10.0.0.5"]
+
+
 def test_a_release_that_the_journal_has_is_finished_even_if_memory_runs_out(monkeypatch):
     store, other = stopped(), stopped()
     for each in (store, other):

@@ -134,6 +134,7 @@ WITH_A_KEY_TOO_MANY = {
     "workload: arrivals": toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "fixed", time = 1}\nzz = 1'),
     "workload.wave": toml(workload='kind = "arrivals"\nper_hour = 1\nlifetime = {kind = "fixed", time = 1}\nwave = {zz = 1}'),
     "workload: deployment": toml(workload=f"{WORKLOAD}\nzz = 1"),
+    "workload.spread": toml(workload=f"{WORKLOAD}\nspread = [{{max_skew = 1, zz = 1}}]"),
     "workload: cron": toml(workload='kind = "cron"\ninterval = 1\ncount = 1\nlifetime = {kind = "fixed", time = 1}\nzz = 1'),
     **{
         f"lifetime: {kind}": toml(workload=f'kind = "arrivals"\nper_hour = 1\nlifetime = {{kind = "{kind}", {needed}, zz = 1}}')
@@ -781,13 +782,21 @@ def test_changes_add_up():
 
 # For each key that has a rival: the path of its table, a value, and the tables of a scenario that sets it.
 OF_GROUP, OF_LIFETIME = "group.w.", "workload.a.lifetime."
-RIVAL_VALUES = {"max_pods": (OF_GROUP, 9), "max_pods_by": (OF_GROUP, "ami"), "p90": (OF_LIFETIME, "9 min"), "sigma": (OF_LIFETIME, 0.5)}
+RIVAL_VALUES = {
+    "max_pods": (OF_GROUP, 9),
+    "max_pods_by": (OF_GROUP, "ami"),
+    "pod_subnet": (OF_GROUP, "a"),
+    "pod_subnets": (OF_GROUP, ["a"]),
+    "p90": (OF_LIFETIME, "9 min"),
+    "sigma": (OF_LIFETIME, 0.5),
+}
+CUSTOM_NETWORKING = "settings = { AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true }\n"
 
 
 def with_rival(key):
     path, value = RIVAL_VALUES[key]
     line = f"{key} = {json.dumps(value)}"
-    group = 'name = "w"\ninstance_type = "m5a.4xlarge"\ncount = 1\n' + (line if path == OF_GROUP else "")
+    group = 'name = "w"\ninstance_type = "m5a.4xlarge"\ncount = 1\n' + CUSTOM_NETWORKING + (line if path == OF_GROUP else "")
     lifetime = 'kind = "log-normal", median = "5 min"' + (f", {line}" if path == OF_LIFETIME else "")
     return read(group=group, workload=f'kind = "arrivals"\nname = "a"\nper_hour = 5\nlifetime = {{{lifetime}}}')
 

@@ -188,7 +188,7 @@ def with_workload(scenario, workload):
 def _cluster():
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -206,3 +206,22 @@ def test_dask_gives_the_same_results_even_when_a_worker_dies(scenario, cluster):
 
     result = sweep(scenario, points, executor=cluster.get_executor(), progress=kill_one)
     assert result == sweep(scenario, points, executor=AtOnce())
+
+
+ZONES = """
+duration = "5 min"
+subnet = [{name = "a", cidr = "10.0.0.0/24", zone = "a"}, {name = "b", cidr = "10.0.1.0/24", zone = "b"}]
+group = [{name = "w", instance_type = "t3.small", count = 4, zones = ["a"]}]
+workload = [{kind = "deployment", name = "web", replicas = 12, spread = [{max_skew = 1}]}]
+[sweep]
+"group.w.zones" = [["a"], ["a", "b"]]
+"workload.web.spread.1.max_skew" = [1, 4]
+"""
+
+
+def test_a_sweep_can_change_zones_and_spread_constraints():
+    scenario = Scenario.from_toml(ZONES)
+    result = sweep(scenario, read_sweep(scenario), executor=AtOnce())
+    zones = [{zone: figures.nodes_peak for zone, figures in trial.summary.zones.items()} for trial in result.trials]
+    assert zones == [{"a": 4, "b": 0}] * 2 + [{"a": 2, "b": 2}] * 2
+    assert "zones" in result.trials[0].summary.to_dict()

@@ -482,3 +482,43 @@ def test_the_trial_count_is_that_of_the_combinations_drawn_times_the_seeds(count
     spec = TuneSpec(axes, seeds=tuple(range(seed_count)), trials=trials)
     drawn = spec.combinations if not trials else some_of(spec.combinations, trials, 0)
     assert spec.trial_count == (len(drawn) + 1) * seed_count + 2 * 3
+
+
+# --- zones -----------------------------------------------------------------------------------------------------------------------
+
+ZONES = """
+duration = "20 min"
+subnet = [{name = "a", cidr = "10.0.0.0/24", zone = "a"}, {name = "c", cidr = "10.0.1.0/27", zone = "c"}]
+group = [{name = "w", instance_type = "m5.large", count = 2, settings = {WARM_IP_TARGET = 2}}]
+workload = [{kind = "deployment", name = "web", replicas = 20, roll_interval = "10 min", spread = [{max_skew = 1}]}]
+"""
+
+
+def zonal_candidates(text=ZONES, **bounds):
+    spec = TuneSpec({"WARM_IP_TARGET": ("1", "4", "15")}, "fullest-subnet", seeds=(1,), **bounds)
+    result = tune(Scenario.from_toml(text), spec, executor=AtOnce())
+    return result, {each.settings["WARM_IP_TARGET"]: each for each in result.candidates}
+
+
+def test_the_fullest_subnet_decides_in_zones():
+    result, found = zonal_candidates()
+    for each in (result.baseline, *result.candidates):
+        changes = {f"group.w.settings.{name}": value for name, value in each.settings.items()}
+        subnets = simulate(Scenario.from_toml(ZONES).with_changes({**changes, "seed": 1})).summary.subnets
+        assert each.cost == subnets["c"].taken_per_cent > subnets["a"].taken_per_cent
+        assert each.cost == round(100 * subnets["c"].taken_peak / 27, 1)
+    assert found["1"].cost < found["4"].cost < found["15"].cost == 100
+    assert result.best is found["1"]
+
+
+def test_a_combination_that_empties_the_subnet_of_a_zone_is_not_recommended():
+    _, found = zonal_candidates()
+    assert found["15"].objections == ("subnet c in zone c has no free address left at times",)
+    assert found["1"].fits
+    without_zones = ZONES.replace(', zone = "a"', "").replace(', zone = "c"', "").replace(", spread = [{max_skew = 1}]", "")
+    assert zonal_candidates(without_zones)[1]["15"].objections == ()
+
+
+def test_a_subnet_that_is_empty_now_is_no_objection():
+    full = ZONES.replace("WARM_IP_TARGET = 2", "WARM_IP_TARGET = 15")
+    assert zonal_candidates(full)[1]["15"].objections == ()

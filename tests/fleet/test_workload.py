@@ -291,7 +291,8 @@ def test_standing_pods_exist_from_the_start():
 
 
 def test_a_deployment_without_an_interval_is_never_rolled_out():
-    assert Deployment("web", 2).pods(0, HOUR) == (PodRun("web-0-0", 0, None), PodRun("web-0-1", 0, None))
+    runs = Deployment("web", 2, spread=()).pods(0, HOUR)
+    assert runs == (PodRun("web-0-0", 0, None), PodRun("web-0-1", 0, None))
 
 
 def test_a_roll_out_with_a_surge_creates_pods_before_it_deletes_others():

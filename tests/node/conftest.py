@@ -5,6 +5,7 @@ import pytest
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.node import Node
+from vpcipam.node.calm_ranges import CalmRanges
 from vpcipam.node.interfaces import INSTANCE_TAG, is_primary, pod_cidrs
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
@@ -110,8 +111,8 @@ class World:
     def change_settings(self, variables):
         """Give the node's cards other variables, which ipamd itself reads only at its start."""
         for card in self.node._loop.cards:
-            card.settings, card.last_calm = self.settings.with_variables(variables), None
-            card.calm_ranges.clear()
+            card.settings, card.calm_ranges = self.settings.with_variables(variables), CalmRanges()
+        self.node._loop.outlook = None
 
     def assign(self, *names, network_card=0):
         return [self.node.assign(key(name), self.now_ns, PodRef("default", name), network_card=network_card) for name in names]

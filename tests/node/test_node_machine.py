@@ -17,7 +17,7 @@ from vpcipam.node.interfaces import NO_MANAGE_TAG, SUBNET_ROLE_TAG
 from vpcipam.sandbox import SandboxKey
 from vpcipam.testing.strategies import TWO_CARDS_TYPE, instance_types
 from vpcipam.testing.strategies import variables as some_variables
-from vpcipam.warmpool import calm, free_eni, grow, shrink
+from vpcipam.warmpool import free_eni, grow, shrink
 
 S = 1_000_000_000
 REFUSABLE = (
@@ -140,6 +140,11 @@ class NodeMachine(RuleBasedStateMachine):
         self.note(self.node.tick(self.now_ns))
 
     @precondition(lambda self: self.usable)
+    @rule(reconcile=st.booleans(), cleanup=st.booleans())
+    def somebody_asks_when_it_wakes(self, reconcile, cleanup):
+        self.node.next_wakeup(self.now_ns, include_reconcile=reconcile, include_cleanup=cleanup)
+
+    @precondition(lambda self: self.usable)
     @rule()
     def the_node_reconciles(self):
         self.note(self.node.reconcile(self.now_ns))
@@ -260,11 +265,9 @@ class NodeMachine(RuleBasedStateMachine):
             assert stats.free_prefix_count == sum(cidr.endswith("/28") and cidr not in used for _, cidr in cidrs)
 
     @invariant()
-    def the_calm_range_is_that_of_the_view(self):
+    def what_the_node_remembers_is_true(self):
         if hasattr(self, "node"):
-            for card in self.node._loop.cards:
-                remembered = self.node._loop._calm_and_view(card, self.now_ns)[0]
-                assert remembered == calm(self.node.view(self.now_ns, card.index), card.settings)
+            self.node._loop._check(self.now_ns)
 
     @invariant()
     def no_eni_has_more_cidrs_than_slots(self):

@@ -623,6 +623,32 @@ def test_counts_of_blocks_groups_and_pool(build):
     assert pool.group_cooling_count(1, 10) == pool.block_cooling_count(100, 10) == 0
 
 
+def test_changes_of_keys_and_new_cooldowns_are_counted_but_no_end_of_one(build):
+    pool = build((100, 8), cooldown_ns=10)
+    changes = [
+        lambda: pool.assign("a", 0),
+        lambda: pool.assign_at("b", 105, 0),
+        lambda: pool.unassign("a", 0),
+        lambda: pool.revoke("b"),
+        lambda: pool.cool_at(106, 5),
+        lambda: pool.cool_at(106, 20),
+        lambda: pool.assign_entry("c", 30),
+        lambda: pool.unassign("c", 30),
+        lambda: pool.assign("d", 30),
+        lambda: pool.remove_block(100, force=True, now_ns=30),
+    ]
+    for change in changes:
+        before = pool.change_count
+        change()
+        assert pool.change_count > before
+    before = pool.change_count
+    assert pool.cooling_count(50) == 0
+    pool.add_block(100, 8)
+    assert pool.change_count == before
+    assert pool.assign("e", 50) == pool.assign("e", 51)
+    assert pool.change_count == before + 1
+
+
 def test_a_group_without_blocks_counts_nothing(build):
     pool = build((100, 2, 1))
     calls = (

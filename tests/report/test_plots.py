@@ -19,7 +19,7 @@ from recordings import MINUTE, S, long_run, look, recorded, result_of, subnet
 import vpcipam
 from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet.metrics import Recorder
-from vpcipam.fleet.samples import FleetSample
+from vpcipam.fleet.samples import FleetSample, ZoneSample
 from vpcipam.fleet.waits import Waits
 from vpcipam.report import page, plots
 from vpcipam.report.page import apart
@@ -214,6 +214,21 @@ def test_the_subnets_with_the_most_stranded_addresses_are_drawn(words, tmp_path)
             recorder.strip(time_ns, name, bytes(16))
     found = words(plot_result, result_of(recorder, MINUTE), folder=tmp_path)
     assert [text[:10] for text in found if text.startswith("Subnet ")] == ["Subnet s5:", "Subnet s4:", "Subnet s3:", "Subnet s2:"]
+
+
+def test_the_pods_of_each_zone_are_drawn(words, tmp_path):
+    recorder = Recorder({"x": 256, "y": 256}, zone_of={"x": "a", "y": "b"})
+    for place in range(3):
+        sample = FleetSample(place * MINUTE, *(0 for _ in FleetSample._fields[1:]))
+        recorder.sample(sample, {"x": subnet(), "y": subnet()}, {}, {})
+        recorder.zones({"a": ZoneSample(1, 5, 0, 9, 1, 0), "b": ZoneSample(2, place, 0, 9, 1, 0)})
+        look(recorder, place * MINUTE, {"x": subnet(), "y": subnet()})
+        for name in "xy":
+            recorder.strip(place * MINUTE, name, bytes(16))
+    texts = words(plot_result, result_of(recorder, 2 * MINUTE), folder=tmp_path)
+    assert "Pods by zone, on average: a 5, b 0" in texts
+    assert {"zone a", "zone b", "pods running"} <= set(texts)
+    assert any(text.startswith("Subnet x in zone a: ") for text in texts)
 
 
 def test_a_run_of_one_instant_is_drawn(tmp_path):

@@ -29,6 +29,9 @@ def show_result(page: "Page", result: FleetResult) -> None:
     page.line()
     _calls(page, result)
     page.line()
+    if result.summary.zones:
+        _zones(page, result)
+        page.line()
     _subnets(page, result)
     if result.events:
         page.line()
@@ -137,11 +140,31 @@ def _calls(page: "Page", result: FleetResult) -> None:
     page.table(heads, rows, numbers=heads[1:])
 
 
+def _zones(page: "Page", result: FleetResult) -> None:
+    heads = ("zone", "nodes", "mean", "pods running", "mean", "waiting", "addresses", "mean")
+    rows: list[tuple[Cell, ...]] = [
+        (
+            zone,
+            number(figures.nodes_peak),
+            f"{figures.nodes_mean:,.1f}",
+            number(figures.pods_running_peak),
+            f"{figures.pods_running_mean:,.1f}",
+            (number(figures.pods_waiting_peak), "yellow" if figures.pods_waiting_peak else ""),
+            number(figures.addresses_attached_peak),
+            f"{figures.addresses_attached_mean:,.1f}",
+        )
+        for zone, figures in result.summary.zones.items()
+    ]
+    page.table(heads, rows, numbers=heads[1:])
+    page.line("each with its peak and mean; waiting: for an address, at the most", "dim")
+
+
 def _subnets(page: "Page", result: FleetResult) -> None:
-    heads = ("subnet", "addresses", "fewest free", "fewest /28s", "stranded")
+    heads = ("subnet", *(("zone",) if result.summary.zones else ()), "addresses", "fewest free", "fewest /28s", "stranded")
     rows: list[tuple[Cell, ...]] = [
         (
             name,
+            *(() if subnet.zone is None else (subnet.zone,)),
             number(subnet.size),
             (_at(subnet.free_least, subnet.free_least_ns), "" if subnet.free_least else "yellow"),
             (_at(subnet.free_prefixes_least, subnet.free_prefixes_least_ns), "" if subnet.free_prefixes_least else "yellow"),
@@ -149,7 +172,7 @@ def _subnets(page: "Page", result: FleetResult) -> None:
         )
         for name, subnet in result.summary.subnets.items()
     ]
-    page.table(heads, rows, numbers=heads[1:])
+    page.table(heads, rows, numbers=heads[-4:])
     page.line("stranded: free addresses in /28s that are taken in part, which no prefix can use", "dim")
 
 

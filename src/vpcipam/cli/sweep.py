@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import attrs
 import click
 
 from vpcipam.cli.command import Output, OutputCommand
@@ -54,7 +53,7 @@ def _document(name: str, result: SweepResult) -> dict[str, Any]:
                 "number": trial.number,
                 "changes": dict(trial.changes),
                 "error": trial.error,
-                "summary": None if trial.summary is None else attrs.asdict(trial.summary),
+                "summary": None if trial.summary is None else trial.summary.to_dict(),
             }
             for trial in result.trials
         ],

@@ -39,7 +39,8 @@ class Eni:
     Attributes:
         cidrs: its CIDRs by first address.
         prefix_count: how many of them are prefixes.
-        counted: what `stats` was made of; empty if it was not made yet.
+        single_group, prefix_group: the groups of the pool that have its single addresses and its prefixes.
+        counted: the counts of the pool that `stats` was made of; empty if it was not made since the last change of the ENI.
     """
 
     eni_id: str
@@ -53,7 +54,9 @@ class Eni:
     cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
     prefix_count: int = attrs.field(init=False, default=0)
     _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
-    counted: tuple[object, ...] = attrs.field(init=False, default=())
+    single_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number, takes_self=True))
+    prefix_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number + 1, takes_self=True))
+    counted: tuple[()] | tuple[int, int, int, _Cooling] = attrs.field(init=False, default=())
     stats: EniStats = attrs.field(init=False)
 
     def add(self, cidr: Cidr) -> None:
@@ -61,7 +64,7 @@ class Eni:
         prefix_count = self.prefix_count + _is_prefix(cidr)
         self.cidrs[cidr.first] = cidr
         self.prefix_count = prefix_count
-        self._texts = None
+        self.note_change()
 
     def prefix_count_without(self, base: int) -> int:
         """Count its prefixes without one CIDR, given by its first address, which may be absent."""
@@ -71,7 +74,12 @@ class Eni:
         """Remove a CIDR, if it is there, after which `prefix_count` prefixes remain. This needs no memory."""
         self.cidrs.pop(base, None)
         self.prefix_count = prefix_count
+        self.note_change()
+
+    def note_change(self) -> None:
+        """Drop what was made of its CIDRs, its exclusion, or the mode."""
         self._texts = None
+        self.counted = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -88,9 +96,9 @@ class Eni:
         """The number of its CIDRs of a mode."""
         return len(self.cidrs) - self.prefix_count if mode is AddressMode.SECONDARY_IP else self.prefix_count
 
-    def group(self, *, prefix: bool) -> int:
-        """Return the pool's group of its prefixes or of its single addresses."""
-        return 2 * self.device_number + prefix
+    def group(self, mode: AddressMode) -> int:
+        """Return the pool's group of its CIDRs of a mode."""
+        return self.single_group if mode is AddressMode.SECONDARY_IP else self.prefix_group
 
 
 class Attached:
@@ -203,7 +211,7 @@ class Attached:
         """Add a CIDR to an ENI."""
         cidr = self._parse_slot(text)
         try:
-            self.pool.add_block(cidr.first, cidr.size, eni.group(prefix=cidr.size > 1))
+            self.pool.add_block(cidr.first, cidr.size, eni.prefix_group if _is_prefix(cidr) else eni.single_group)
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
@@ -280,6 +288,7 @@ class Attached:
     def _open_or_close(self, enis: Iterable[Eni]) -> None:
         self.revision += 1
         for eni in enis:
+            eni.note_change()
             for cidr in eni.cidrs.values():
                 self._open_or_close_block(eni, cidr)
 
@@ -295,8 +304,7 @@ class Attached:
         """Return the counts over all ENIs."""
         cooling = 0
         if self.pool.cooling_count(now_ns):  # also ends the cooldowns that are over, and refuses an invalid time
-            by_prefix = self.mode is not AddressMode.SECONDARY_IP
-            groups = [eni.group(prefix=by_prefix) for eni in self._in_order if not eni.excluded]
+            groups = [eni.group(self.mode) for eni in self._in_order if not eni.excluded]
             cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
         return self._sum([self._count(eni, _NONE_COOLS) for eni in self._in_order], cooling)
 
@@ -325,9 +333,8 @@ class Attached:
     def total_and_assigned(self) -> tuple[int, int]:
         """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
         total = assigned = 0
-        by_prefix = self.mode is not AddressMode.SECONDARY_IP
         for eni in self._in_order:
-            assigned_here = self.pool.group_assigned_count(eni.group(prefix=by_prefix))
+            assigned_here = self.pool.group_assigned_count(eni.group(self.mode))
             total += assigned_here if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot
             assigned += assigned_here
         return total, assigned
@@ -345,15 +352,12 @@ class Attached:
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
-        pool = self.pool
-        prefixes = eni.prefix_count
-        singles = len(eni.cidrs) - prefixes
-        single_pods = pool.group_assigned_count(eni.group(prefix=False)) if singles else 0
+        pool, prefixes = self.pool, eni.prefix_count
+        single_pods = pool.group_assigned_count(eni.single_group) if len(eni.cidrs) > prefixes else 0
         prefix_pods = free_prefixes = 0
         if prefixes:
-            group = eni.group(prefix=True)
-            prefix_pods, free_prefixes = pool.group_assigned_count(group), pool.group_empty_block_count(group)
-        counted = (singles, single_pods, prefixes, prefix_pods, free_prefixes, cooling, eni.excluded, self.mode)
+            prefix_pods, free_prefixes = pool.group_assigned_count(eni.prefix_group), pool.group_empty_block_count(eni.prefix_group)
+        counted = single_pods, prefix_pods, free_prefixes, cooling
         if counted != eni.counted:
             eni.stats, eni.counted = self._eni_stats(eni, single_pods, prefix_pods, free_prefixes, cooling), counted
         return eni.stats
@@ -411,13 +415,14 @@ class Attached:
         cidrs = {cidr.first: (eni, cidr) for eni in self.enis.values() for cidr in eni.cidrs.values()}
         assert blocks.keys() == cidrs.keys() == self.eni_of_block.keys(), "invariant 4"  # noqa: S101  # a _check asserts
         for base, (eni, cidr) in cidrs.items():
-            assert blocks[base] == (cidr.size, eni.group(prefix=cidr.size > 1)), "invariant 4"  # noqa: S101  # likewise
+            assert blocks[base] == (cidr.size, 2 * eni.device_number + _is_prefix(cidr)), "invariant 4"  # noqa: S101  # likewise
             closed = eni.excluded or cidr.prefix_length != self.mode.prefix_length
             assert self.pool.is_closed(base) == closed, "invariant 4"  # noqa: S101  # likewise
         for eni in self.enis.values():
-            prefix_count = self.pool.group_block_count(eni.group(prefix=True))
+            prefix_count = self.pool.group_block_count(eni.prefix_group)
             assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise
             assert eni.texts == tuple(map(str, sorted(eni.cidrs.values()))), "invariant 6"  # noqa: S101  # likewise
+            assert not eni.counted or eni.stats == self._eni_stats(eni, *eni.counted), "invariant 6"  # noqa: S101  # likewise
         assert self._in_order == tuple(sorted(self.enis.values(), key=lambda eni: eni.device_number)), "invariant 6"  # noqa: S101  # likewise
         assert self.eni_ids == tuple(eni.eni_id for eni in self._in_order), "invariant 6"  # noqa: S101  # likewise
         assert self.has_trunk == any(eni.trunk for eni in self.enis.values()), "invariant 6"  # noqa: S101  # likewise

@@ -361,6 +361,11 @@ class Datastore(Counts):
         return self._attached.revision
 
     @property
+    def change_count(self) -> int:
+        """A number that grows with every change of the `revision`, of a sandbox's address, or of a cooldown, except when one ends."""
+        return self._attached.revision + self._pool.change_count
+
+    @property
     def sandbox_count(self) -> int:
         """The number of addresses that sandboxes hold or that are withheld in quarantine, in any CIDR. Complexity: O(1)."""
         return self._pool.assigned_count

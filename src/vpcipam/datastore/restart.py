@@ -141,13 +141,14 @@ class Recovery:
         address = self._quarantine.number(entry)
         cools = address is not None and self._quarantine.is_last_on_its_address(entry) and self._sandboxes.is_free(address)
         cooling = Cooling(entry.address or "", now_ns + self._pool.cooldown_ns, now_ns)
+        until_ns = max(cooling.until_ns, self._sandboxes.cooling_elsewhere.get(address, 0)) if address is not None else 0
         ended = QuarantineEnded(now_ns, self._network_card, entry, accepted=False)
 
         def finish() -> None:
             self._quarantine.remove([entry])
             if address is not None and cools:
-                self._sandboxes.cool(address, max(cooling.until_ns, self._sandboxes.cooling_elsewhere.get(address, 0)))
                 self._sandboxes.cooling_elsewhere.pop(address, None)
+                self._sandboxes.cool(address, until_ns)
 
         journal = self._journal  # None if the entry came from another card's journal, and this card has none
         if journal is not None and not entry.elsewhere and isinstance(entry.entry, Assigned):

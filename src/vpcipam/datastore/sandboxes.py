@@ -278,15 +278,18 @@ class Sandboxes:
 
     def add_cidr(self, eni: Eni, text: str, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined]) -> None:
         """Add a CIDR; withhold its addresses in quarantine, and cool those that were cooling before it was here, or on another card."""
+        elsewhere: list[int] = []
+        here: list[Cooling] = []
         cidr = self._attached.add_cidr(eni, text)
         try:
-            self.withhold(quarantined)
-            # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
-            self.quarantine.withhold_all(0)
-            elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
-            for address in elsewhere:
-                self.cool(address, self.cooling_elsewhere[address])
-            here = self._cool_here(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
+            if cooling or quarantined or self.cooling_elsewhere or self.quarantine:
+                self.withhold(quarantined)
+                # The time is unknown. At time 0 every cooldown still runs, so cooling addresses are withheld later.
+                self.quarantine.withhold_all(0)
+                elsewhere = [address for address in self.cooling_elsewhere if address in cidr]
+                for address in elsewhere:
+                    self.cool(address, self.cooling_elsewhere[address])
+                here = self._cool_here(each for each in cooling if (number := self._number(each)) is not None and number in cidr)
         except BaseException:  # without its cooldowns, the CIDR would give addresses too early
             self.quarantine.release_block(cidr.first)
             self._attached.remove_cidr(eni, cidr.first)
@@ -296,7 +299,8 @@ class Sandboxes:
         try:
             self._record_cooling(here)
         finally:
-            self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
+            if self._on_event is not None:
+                self.emit(CidrAdded(self._attached.network_card, eni.eni_id, str(cidr)))
 
     def withhold(self, quarantined: Iterable[Quarantined]) -> None:
         """Withhold addresses that another card has in quarantine, if they are in a CIDR here. That card has emitted the event."""
@@ -323,13 +327,15 @@ class Sandboxes:
                 if withheld_count
                 else f"{what} has {len(held)} pods: unassign them, or force the removal if EC2 no longer has it"
             )
-        evicted = self.release(held, now_ns, evicted=True)
+        self.check_time(now_ns)
+        evicted = self.release(held, now_ns, evicted=True) if held else ()
         for base in bases:
-            cidr = str(eni.cidrs[base])
+            cidr = eni.cidrs[base]
             if base in busy:
                 self.quarantine.release_block(base)
             self._attached.remove_cidr(eni, base)
-            self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, cidr, force))
+            if self._on_event is not None:
+                self.emit(CidrRemoved(now_ns, self._attached.network_card, eni.eni_id, str(cidr), force))
         return evicted
 
     # --- cooldowns -----------------------------------------------------------------------------------------------------------

@@ -42,6 +42,10 @@ class Quarantine:
         """The entries, in the order in which they were added."""
         return tuple(self._addresses)
 
+    def __bool__(self) -> bool:
+        """Tell whether there is an entry."""
+        return bool(self._addresses)
+
     def of_key(self, key: SandboxKey) -> tuple[Quarantined, ...]:
         """Return the entries that name a sandbox."""
         return tuple(entry for entry in self._addresses if entry.key == key)

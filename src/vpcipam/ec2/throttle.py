@@ -145,13 +145,15 @@ class BucketLevels:
 
         Complexity: O(1).
         """
-        own, *shared = self._levels_of(action, filtered=filtered)
-        if (shared and not shared[0].tokens(now_ns)) or not own.take(now_ns):
+        levels = self._levels_of(action, filtered=filtered)
+        if len(levels) == 1:
+            admitted = levels[0].take(now_ns)
+        else:
+            own, shared = levels
+            admitted = shared.tokens(now_ns) > 0 and own.take(now_ns) and shared.take(now_ns)
+        if not admitted:
             self._throttled_counts[action] += 1
-            return False
-        for level in shared:
-            level.take(now_ns)
-        return True
+        return admitted
 
     def _levels_of(self, action: str, *, filtered: bool) -> tuple[BucketLevel, ...]:
         key = action, filtered

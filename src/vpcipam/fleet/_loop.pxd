@@ -9,7 +9,7 @@ cdef class Member:
     cdef public bint ready, gone
     cdef public list ranks, row
     cdef public dict waiting
-    cdef public object name, group, node, datastore, pool
+    cdef public object name, group, node, zone, datastore, pool
 
 
 cdef class Scheduler:
@@ -17,8 +17,12 @@ cdef class Scheduler:
     cdef list _rows
     cdef long long _best
     cdef object _random
+    cdef readonly list shares
 
-    @cython.locals(member=Member, row=list)
+    @cython.locals(rows=list)
+    cpdef long long best_rank(self)
+
+    @cython.locals(member=Member, row=list, rank="long long")
     cpdef Member take(self)
 
     @cython.locals(row=list, last=Member, rank="long long")

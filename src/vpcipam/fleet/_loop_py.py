@@ -31,6 +31,7 @@ class Member:
 
     Attributes:
         number: its place among all nodes of the run, from 0 on.
+        zone: its availability zone; None in a fleet without zones.
         datastore: the datastore of the node's first network card, which holds all its pods.
         pool: the pool of that datastore.
         low, high: no tick changes the pool while the number of assigned addresses is between these two; see `Node.calm`.
@@ -48,11 +49,12 @@ class Member:
         ranks, row, seat: see `Scheduler`.
     """
 
-    def __init__(self, number: int, name: str, group: NodeGroup, node: Node) -> None:
+    def __init__(self, number: int, name: str, group: NodeGroup, node: Node, zone: str | None = None) -> None:
         self.number = number
         self.name = name
         self.group = group
         self.node = node
+        self.zone = zone
         self.datastore = node.datastores[0]
         self.pool = self.datastore.sole_pool()
         self.cooldown_ns = self.pool.cooldown_ns
@@ -78,6 +80,9 @@ class Scheduler:
     These are the scoring strategies of NodeResourcesFit. Among nodes with the same score it takes one at random, as kube-scheduler's
     selectHost does.
 
+    Attributes:
+        shares: by rank, the share of `max_pods` that is in use.
+
     Invariants:
 
     1. A node with room is in the row of its rank, at its seat; a full node is in no row. Rank 0 is the best score.
@@ -96,7 +101,8 @@ class Scheduler:
         """
         kinds = {(group.kubelet_max_pods, group.kubelet_max_pods - group.pods_per_node) for group in groups}
         scores = {Fraction(taken, most) for most, others in kinds for taken in range(others, most)}
-        rank_of = {score: rank for rank, score in enumerate(sorted(scores, reverse=most_allocated))}
+        self.shares = sorted(scores, reverse=most_allocated)
+        rank_of = {score: rank for rank, score in enumerate(self.shares)}
         self._ranks = {(most, others): [rank_of[Fraction(taken, most)] for taken in range(others, most)] for most, others in kinds}
         self._rows: list[list[Member]] = [[] for _ in scores]
         self._best = len(scores)
@@ -113,14 +119,27 @@ class Scheduler:
         member.room = 0
         self.move(member, member.pod_count)
 
-    def take(self) -> Member | None:
-        """Choose a node and count a pod on it. Return None if no node has room."""
+    def best_rank(self) -> int:
+        """Return the rank of the nodes that `take` would choose from; the number of ranks if no node has room."""
         rows = self._rows
         while self._best < len(rows) and not rows[self._best]:
             self._best += 1
-        if self._best == len(rows):
+        return self._best
+
+    def has_room(self) -> bool:
+        """Return whether any node has room."""
+        return self.best_rank() < len(self._rows)
+
+    def node_count(self, rank: int) -> int:
+        """Return how many nodes with room have a rank."""
+        return len(self._rows[rank])
+
+    def take(self) -> Member | None:
+        """Choose a node and count a pod on it. Return None if no node has room."""
+        rank = self.best_rank()
+        if rank == len(self._rows):
             return None
-        row = rows[self._best]
+        row = self._rows[rank]
         member = row[int(self._random() * len(row))]
         self.move(member, member.pod_count + 1)
         return member
@@ -163,6 +182,14 @@ class PodHandler(Protocol):
         """Bind a pod to the named node. Return None if that node takes no pods."""
         ...
 
+    def choose_node(self, number: int) -> Member | None:
+        """Choose a node for a pod that is spread over zones, and count the pod there. Return None if none can take it."""
+        ...
+
+    def leave_zone(self, number: int, member: Member) -> None:
+        """Count a pod that was spread over zones no longer; it is deleted from this node."""
+        ...
+
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Let a pod wait for a node."""
         ...
@@ -184,7 +211,7 @@ class PodHandler(Protocol):
         ...
 
 
-def run_until(  # noqa: C901  # calls of smaller functions would cost more than an event
+def run_until(  # noqa: C901, PLR0912, PLR0915  # calls of smaller functions would cost more than an event
     end_ns: int, events: list[Event], ledger: Ledger, scheduler: Scheduler, handler: PodHandler
 ) -> None:
     """Handle all events before a time, in order.
@@ -198,6 +225,7 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
     """
     created_ns, deleted_ns, deletions = ledger.created_ns, ledger.deleted_ns, ledger.deletions
     names, keys, homes, bound_to, postponed = ledger.names, ledger.keys, ledger.homes, ledger.bound_to, ledger.postponed
+    spreads = ledger.spreads
     make_key = tuple.__new__  # twice as fast as SandboxKey(…)
     arrived, deleted = ledger.arrived_count, ledger.deleted_count
     arrival_ns, deletion_ns = created_ns[arrived], deleted_ns[deleted]
@@ -224,6 +252,8 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
                 keys[number] = None
                 handler.delete_unserved(number, member, now_ns)
             else:
+                if spreads is not None and spreads[number] is not None:
+                    handler.leave_zone(number, member)
                 delete_served(number, now_ns, ledger, scheduler, handler)
             continue
         number = arrived
@@ -232,7 +262,10 @@ def run_until(  # noqa: C901  # calls of smaller functions would cost more than 
         arrival_ns = created_ns[arrived]
         key = keys[number] = make_key(SandboxKey, ("aws-cni", names[number], "eth0"))
         name = None if bound_to is None else bound_to[number]
-        member = scheduler.take() if name is None else handler.bind(name)
+        if spreads is not None and spreads[number] is not None:
+            member = handler.choose_node(number)
+        else:
+            member = scheduler.take() if name is None else handler.bind(name)
         if member is None:
             handler.wait_for_node(number, name, now_ns)
             continue

@@ -1,13 +1,17 @@
 """The nodes of a fleet: launched for pods without a node, terminated when empty, as the Kubernetes cluster autoscaler does."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from vpcipam._chance import seed_of_member
 from vpcipam._units import MINUTE_NS, NS_PER_S
 from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.fleet.demand import Demand
+from vpcipam.fleet.group_nodes import GroupNodes, Zones
 from vpcipam.fleet.ledger import NEVER_NS
 from vpcipam.fleet.loop import Member, Scheduler
 from vpcipam.fleet.metrics import Recorder
@@ -33,8 +37,7 @@ class Autoscaler:
     Attributes:
         members: all nodes of the run, in the order of their launches.
         by_name: the same, by name.
-        live_counts: the nodes of each group that are not terminated.
-        booting_room: how many pods the nodes can take that are not ready yet.
+        booting_rooms: how many pods the nodes can take that are not ready yet, by the zones of their groups.
     """
 
     _scenario: Scenario
@@ -45,29 +48,53 @@ class Autoscaler:
     _wake: Callable[[int, int | None], None] = attrs.field(kw_only=True)
     members: list[Member] = attrs.field(init=False, factory=list)
     by_name: dict[str, Member] = attrs.field(init=False, factory=dict)
-    live_counts: list[int] = attrs.field(init=False, default=attrs.Factory(lambda self: [0] * len(self._scenario.groups), takes_self=True))
-    booting_room: int = attrs.field(init=False, default=0)
-    _made_counts: list[int] = attrs.field(init=False, default=attrs.Factory(lambda self: [0] * len(self._scenario.groups), takes_self=True))
+    booting_rooms: Counter[Zones] = attrs.field(init=False, factory=Counter)
+    _groups: tuple[GroupNodes, ...] = attrs.field(init=False)
     _launch_again_ns: int = attrs.field(init=False, default=0)
 
+    def __attrs_post_init__(self) -> None:
+        """Begin without nodes."""
+        specs = {spec.name: spec for spec in self._scenario.subnets}
+        self._groups = tuple(GroupNodes.of(number, group, specs) for number, group in enumerate(self._scenario.groups))
+
+    @property
+    def live_count(self) -> int:
+        """The nodes that are not terminated."""
+        return sum(nodes.live_count for nodes in self._groups)
+
     def launch(self, group_number: int, now_ns: int) -> Member | None:
-        """Launch an instance of a group. Return its node, whose ipamd is not started yet; None if EC2 refuses."""
-        group = self._scenario.groups[group_number]
-        count = self._made_counts[group_number]
-        subnet_id = self._subnet_ids[group.subnets[count % len(group.subnets)]]
-        try:
-            instance = self._ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
-        except Ec2Error as error:
-            self._recorder.event(now_ns, group.name, f"EC2 launches no node: {error}")
-            return None
-        name = node_name(group.name, count)
+        """Launch an instance of a group. Return its node, whose ipamd is not started yet; None if EC2 refuses.
+
+        If the subnet of a zone is full, another zone of the group is tried.
+        """
+        nodes = self._groups[group_number]
+        for zone in nodes.zones_to_try():
+            try:
+                return self._launch_in(zone, nodes, now_ns)
+            except Ec2Error as error:
+                self._recorder.event(now_ns, nodes.group.name, f"EC2 launches no node: {error}")
+                if error.code != ErrorCode.INSUFFICIENT_FREE_ADDRESSES:
+                    break
+        return None
+
+    def _launch_in(self, zone: str | None, nodes: GroupNodes, now_ns: int) -> Member:
+        """Launch an instance in a zone.
+
+        Raises:
+            Ec2Error: EC2 refuses.
+        """
+        group = nodes.group
+        subnet_id = self._subnet_ids[nodes.subnet_in(zone)]
+        pod_subnet = nodes.pod_subnet_in(zone)
+        instance = self._ec2.launch_instance(group.instance_type, subnet_id, now_ns=now_ns)
+        name = node_name(group.name, nodes.made_count)
         node = Node(
             group.instance_type,
             group.settings,
             self._ec2,
             subnet_id=subnet_id,
             instance_id=instance.instance_id,
-            pod_subnet_id=None if group.pod_subnet is None else self._subnet_ids[group.pod_subnet],
+            pod_subnet_id=None if pod_subnet is None else self._subnet_ids[pod_subnet],
             max_pods=group.max_pods,
             max_pods_by=group.max_pods_by,
             name=name,
@@ -77,30 +104,38 @@ class Autoscaler:
             hold_cooling_cidrs=group.hold_cooling_cidrs,
             policy=group.policy,
         )
-        member = Member(len(self.members), name, group, node)
+        member = Member(len(self.members), name, group, node, zone)
         self.members.append(member)
         self.by_name[name] = member
-        self._made_counts[group_number] += 1
-        self.live_counts[group_number] += 1
-        self.booting_room += member.room
+        nodes.launched(zone)
+        self.booting_rooms[nodes.zones] += member.room
         return member
 
-    def scale_up(self, pending_count: int, now_ns: int) -> list[Member]:
-        """Launch nodes for the pending pods that no node, booting or ready, has room for. If EC2 refuses, try again in a minute."""
+    def joined(self, member: Member) -> None:
+        """Note that a node is ready."""
+        self.booting_rooms[self._nodes_of(member).zones] -= member.room
+
+    def scale_up(self, demand: Demand, now_ns: int) -> list[Member]:
+        """Launch the nodes that pending pods need. If EC2 refuses, try again in a minute."""
         launched: list[Member] = []
-        while pending_count > self.booting_room and now_ns >= self._launch_again_ns:
-            for number, group in enumerate(self._scenario.groups):
-                if self.live_counts[number] < group.max_count and group.pods_per_node:
-                    break
-            else:
+        while now_ns >= self._launch_again_ns:
+            nodes = demand.next_group(self._growing())
+            if nodes is None:
                 break
-            member = self.launch(number, now_ns)
+            member = self.launch(nodes.number, now_ns)
             if member is None:
                 self._launch_again_ns = now_ns + _LAUNCH_RETRY_NS
                 self._wake(self._launch_again_ns, None)
             else:
+                demand.launched(nodes.zones, member.room)
                 launched.append(member)
         return launched
+
+    def _growing(self) -> Iterator[GroupNodes]:
+        return (nodes for nodes in self._groups if nodes.can_grow)
+
+    def _nodes_of(self, member: Member) -> GroupNodes:
+        return self._groups[self._scenario.groups.index(member.group)]
 
     def plan_scale_down(self, member: Member, now_ns: int) -> None:
         """Note that a node is empty from now on."""
@@ -111,16 +146,16 @@ class Autoscaler:
     def scale_down(self, number: int, now_ns: int) -> Member | None:
         """Terminate a node that has been empty for long enough, if its group may shrink. Return it if it is gone."""
         member = self.members[number]
-        group = self._scenario.groups.index(member.group)
+        nodes = self._nodes_of(member)
         if member.scale_down_ns != now_ns or member.pod_count:
             return None
         busy_ns = member.node.busy_until(now_ns)
-        if self.live_counts[group] <= member.group.min_count:
+        if nodes.live_count <= member.group.min_count:
             member.scale_down_ns = now_ns + max(member.group.scale_down_after_ns, _SCALE_DOWN_INTERVAL_NS)
         elif busy_ns is not None:
             member.scale_down_ns = busy_ns
         elif self.terminate(member, now_ns):
-            self.live_counts[group] -= 1
+            nodes.terminated(member.zone)
             return member
         else:
             member.scale_down_ns = now_ns + _SCALE_DOWN_INTERVAL_NS

@@ -141,6 +141,18 @@ class Judge:
         more = max(self._left_out(summary, self.baseline[seed]) for seed, summary in runs.items())
         if more:
             yield f"{counted(more, 'more pod')} than now never had an address"
+        yield from self._exhausted(runs)
+
+    def _exhausted(self, runs: Mapping[int, Summary]) -> Iterator[str]:
+        """Say which subnets of zones have no free address left at some time, although they have some now.
+
+        A node can't take addresses of another zone, so free ones elsewhere don't help.
+        """
+        for name, subnet in next(iter(runs.values())).subnets.items():
+            if subnet.zone is not None and any(
+                not summary.subnets[name].free_least and self.baseline[seed].subnets[name].free_least for seed, summary in runs.items()
+            ):
+                yield f"subnet {name} in zone {subnet.zone} has no free address left at times"
 
     def _left_out(self, after: Summary, before: Summary) -> int:
         """Count the pods that lost their addresses by the change.

@@ -8,6 +8,9 @@ from vpcipam.ec2.subnet_rules import reserved_addresses
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
+ONLY_ZONE = "us-east-1a"
+"""The zone of all subnets of a scenario without zones."""
+
 
 def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
     """Make the scenario's model of EC2, not yet with latency or throttling. Return the model, and the ids of its subnets by name."""
@@ -18,7 +21,7 @@ def set_up_ec2(scenario: Scenario) -> tuple[Ec2Model, dict[str, str]]:
         ec2.associate_vpc_cidr_block(vpc.vpc_id, cidr)
     subnet_ids = {}
     for spec in scenario.subnets:
-        subnet_ids[spec.name] = ec2.create_subnet(vpc.vpc_id, spec.cidr).subnet_id
+        subnet_ids[spec.name] = ec2.create_subnet(vpc.vpc_id, spec.cidr, availability_zone=spec.zone or ONLY_ZONE).subnet_id
         _occupy(ec2, subnet_ids[spec.name], spec, scenario.seed)
         for each in spec.reservations:
             ec2.create_subnet_cidr_reservation(subnet_ids[spec.name], each.cidr, reservation_type=each.kind)
@@ -31,9 +34,11 @@ def make_recorder(scenario: Scenario) -> Recorder:
         name
         for group in scenario.groups
         if group.settings.address_mode(group.instance_type) is AddressMode.PREFIX
-        for name in (group.subnets if group.pod_subnet is None else (group.pod_subnet,))
+        for name in group.all_pod_subnets or group.subnets
     }
-    return Recorder({spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}, prefix_subnets=prefix_subnets)
+    sizes = {spec.name: Cidr.parse(spec.cidr).size for spec in scenario.subnets}
+    zone_of = {spec.name: spec.zone for spec in scenario.subnets if spec.zone is not None}
+    return Recorder(sizes, prefix_subnets=prefix_subnets, zone_of=zone_of)
 
 
 def _occupy(ec2: Ec2Model, subnet_id: str, spec: SubnetSpec, seed: int) -> None:

@@ -6,7 +6,6 @@ again, empty nodes go, and a sample is taken.
 """
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappush
 
@@ -15,15 +14,18 @@ from vpcipam.action import Action
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import NodeError, PoolExhausted
 from vpcipam.fleet.autoscaler import Autoscaler
+from vpcipam.fleet.binder import make_binder
 from vpcipam.fleet.ec2_samples import Ec2Sampler
 from vpcipam.fleet.ec2_setup import make_recorder, set_up_ec2
 from vpcipam.fleet.ledger import NEVER_NS, Ledger, no_garbage_collection
-from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, Scheduler, count_cooling, delete_served, run_until
+from vpcipam.fleet.loop import ARRIVE, DELETE, NO_PODS, Event, Member, count_cooling, delete_served, run_until
+from vpcipam.fleet.measured_waits import MeasuredWaits
 from vpcipam.fleet.metrics import FleetResult, FleetSample
 from vpcipam.fleet.retries import Retries
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.trunks import TrunkController
-from vpcipam.fleet.waits import WaitLog
+from vpcipam.fleet.zone_scheduler import make_scheduler
+from vpcipam.fleet.zone_summary import sample_zones
 
 Observer = Callable[[Member, tuple[Action, ...]], None]
 """Called with a node and the actions of one of its ticks."""
@@ -83,23 +85,23 @@ class Fleet:
         """Set up EC2 and the nodes that exist at the start."""
         self.scenario = scenario
         self.ec2, self.subnet_ids = set_up_ec2(scenario)
-        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns))
+        self.ledger = Ledger(scenario.workload.pods(scenario.seed, scenario.duration_ns), has_zones=bool(scenario.zones))
         self.refused_count = self.waiting_count = 0
         self.address_count = self.eni_count = self.prefix_count = 0
         self._observer = observer
         self._tickless = tickless
-        self._scheduler = Scheduler(scenario.groups, most_allocated=scenario.scheduling == "most-allocated", seed=scenario.seed)
-        self._rejected: set[int] = set()  # pods that were rejected by their node and are not deleted yet
-        self._early: dict[int, int] = {}  # pods bound to a node that is not ready yet: when each began to wait
+        self._scheduler = make_scheduler(scenario, self.ledger)
         self._retries: dict[int, Retries] = {}  # by node, once a pod has waited there
         self._recorder = make_recorder(scenario)
         self._autoscaler = Autoscaler(
             scenario, self.ec2, self.subnet_ids, recorder=self._recorder, scheduler=self._scheduler, wake=self._wake_autoscaler
         )
         self.members = self._autoscaler.members
-        self._first_measured = bisect_left(self.ledger.created_ns, max(scenario.warm_up_ns, 1))
-        self._unserved_at_start: set[int] = set()
+        self._binder = make_binder(self.ledger, self._scheduler, self._autoscaler.by_name)
+        self.bind, self.choose_node, self.leave_zone = self._binder.bind, self._binder.choose_node, self._binder.leave_zone  # for the loop
+        self._waits = MeasuredWaits(self.ledger, self._recorder, scenario.warm_up_ns)
         self._sets_up = True
+        self._scale_up_ns = -1  # when nodes are launched for pods that arrived together
         self._trunks = TrunkController(self.ec2, self._recorder, scenario.seed)
         self._events: list[Event] = [(NEVER_NS, END, 0)]  # a heap, never empty
         self._handlers = {
@@ -142,7 +144,7 @@ class Fleet:
                 self._try_all(member, 0, [*member.waiting.items()])
         if not self.scenario.warm_up_ns:
             waiting = (number for member in self.members for number in member.waiting)
-            self._unserved_at_start = {*waiting, *self.ledger.pending, *self._early}
+            self._waits.include((*waiting, *self.ledger.pending, *self._binder.early))
 
     # --- the loop ------------------------------------------------------------------------------------------------------------
 
@@ -174,17 +176,17 @@ class Fleet:
     def delete_unserved(self, number: int, member: Member | None, now_ns: int) -> None:
         """Delete a pod that never had an address."""
         self.ledger.unserved_count += 1
-        if number in self._rejected:
-            self._rejected.remove(number)
+        if number in self._binder.rejected:
+            self._binder.rejected.remove(number)
             return
         self.refused_count += 1
         if member is None:
-            self._drop(number, self._recorder.for_node)
-            waiting = self._early if number in self._early else self.ledger.pending
-            del waiting[number]
+            self._waits.drop(number, self._recorder.for_node)
+            self._binder.forget(number)
             return
-        self._drop(number, self._recorder.for_address)
+        self._waits.drop(number, self._recorder.for_address)
         self._stop_waiting(member, number)
+        self.leave_zone(number, member)
         self.ledger.homes[number] = None
         self._scheduler.move(member, member.pod_count - 1)
         self.after_deletion(member, now_ns)
@@ -192,22 +194,8 @@ class Fleet:
     def _delete_postponed(self, number: int, now_ns: int) -> None:
         """Delete a pod that had to wait, at the end of its run."""
         self.ledger.skipped_count -= 1
+        self.leave_zone(number, self.ledger.homes[number])
         delete_served(number, now_ns, self.ledger, self._scheduler, self)
-
-    def _drop(self, number: int, log: WaitLog) -> None:
-        """Record that a pod will never have an address; `log` has the waits of the kind that did not end."""
-        if self._is_measured(number):
-            log.dropped_count += 1
-            self._recorder.to_start.dropped_count += 1
-
-    def _is_measured(self, number: int) -> bool:
-        """Return whether a pod's waits count: those of pods that come after the warm-up, or were to be there from the start but waited."""
-        return number >= self._first_measured or number in self._unserved_at_start
-
-    def _end_wait(self, number: int, log: WaitLog, wait_ns: int) -> None:
-        """Record that a pod's wait has ended."""
-        if self._is_measured(number):
-            log.ended_ns.append(wait_ns)
 
     def after_deletion(self, member: Member, now_ns: int) -> None:
         """Give a deleted pod's place to a pending pod, and plan the next try of waiting pods, which may get its address later."""
@@ -219,57 +207,44 @@ class Fleet:
 
     # --- pods that wait for a node ---------------------------------------------------------------------------------------------
 
-    def bind(self, name: str) -> Member | None:
-        """Bind a pod to the node called `name`. Return None if the node does not exist yet, is gone, is not ready or is full."""
-        member = self._autoscaler.by_name.get(name)
-        if member is None or member.gone or not member.ready or member.pod_count >= member.room:
-            return None
-        self._scheduler.move(member, member.pod_count + 1)
-        return member
-
     def wait_for_node(self, number: int, name: str | None, now_ns: int) -> None:
         """Queue a pod until a node has room, or until the node `name` is ready. Reject it ("OutOfpods") if `name` is missing or full."""
         self.ledger.postpone(number)
-        if name is None:
-            self.ledger.pending[number] = now_ns
-            self._scale_up(0, now_ns)
-            return
-        member = self._autoscaler.by_name.get(name)
-        if member is None or member.gone or member.ready:
-            self._rejected.add(number)
+        if not self._binder.wait(number, name, now_ns):
             self.refused_count += 1
-            self._drop(number, self._recorder.for_node)
-        else:
-            self._early[number] = now_ns
+            self._waits.drop(number, self._recorder.for_node)
+        elif name is None:
+            self._explain_pending(number, now_ns)
+            self._scale_up_for_new_pod(now_ns)
+
+    def _explain_pending(self, number: int, now_ns: int) -> None:
+        """Record why a pod waits for a node although some have room."""
+        why = self._binder.why_pending(number)
+        if why is not None:
+            self._recorder.event(now_ns, "fleet", why)
 
     @property
     def pending_count(self) -> int:
         """Pods that wait for a node."""
-        return len(self.ledger.pending) + len(self._early)
+        return len(self.ledger.pending) + len(self._binder.early)
 
     def _place_early(self, member: Member, now_ns: int) -> None:
         """Bind the pods that waited for this node to be ready."""
-        bound_to = self.ledger.bound_to
-        assert bound_to is not None, "else no pod would wait for a node of its own"  # noqa: S101  # for the type checker
-        for number, since_ns in list(self._early.items()):
-            if bound_to[number] == member.name:
-                del self._early[number]
-                if self.bind(member.name) is None:
-                    self.wait_for_node(number, member.name, now_ns)
-                else:
-                    self._place(member, number, since_ns, now_ns)
+        for number, since_ns in self._binder.take_early(member.name):
+            if self.bind(member.name) is None:
+                self.wait_for_node(number, member.name, now_ns)
+            else:
+                self._place(member, number, since_ns, now_ns)
 
     def _place_pending(self, now_ns: int) -> None:
         """Bind pending pods while nodes have room, the oldest first."""
-        pending = self.ledger.pending
-        while pending and (member := self._scheduler.take()) is not None:
-            number = next(iter(pending))
-            self._place(member, number, pending.pop(number), now_ns)
+        while (taken := self._binder.take_pending()) is not None:
+            self._place(*taken, now_ns)
 
     def _place(self, member: Member, number: int, since_ns: int, now_ns: int) -> None:
         """Put a pending pod on this node, and try to give the pod an address."""
         self.ledger.homes[number] = member
-        self._end_wait(number, self._recorder.for_node, now_ns - since_ns)
+        self._waits.end(number, self._recorder.for_node, now_ns - since_ns)
         if not self._try(member, number, now_ns):
             self.wait_for_address(member, number, now_ns)
 
@@ -281,7 +256,7 @@ class Fleet:
             member.pool.assign(self.ledger.keys[number], now_ns)
         except PoolExhausted:
             return False
-        self._end_wait(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
+        self._waits.end(number, self._recorder.to_start, now_ns - self.ledger.created_ns[number])
         end_ns = self.ledger.end_of_run(number, now_ns)
         if end_ns is not None:
             self._push(end_ns, DELETE, number)
@@ -338,7 +313,7 @@ class Fleet:
             if not self._try(member, pod, now_ns):
                 return  # the others would fail too
             self._stop_waiting(member, pod)
-            self._end_wait(pod, self._recorder.for_address, now_ns - since_ns)
+            self._waits.end(pod, self._recorder.for_address, now_ns - since_ns)
 
     # --- ticks of nodes ------------------------------------------------------------------------------------------------------
 
@@ -414,10 +389,10 @@ class Fleet:
     def _ready(self, number: int, now_ns: int) -> None:
         """Let a node take pods."""
         member = self.members[number]
-        self._autoscaler.booting_room -= member.room
+        self._autoscaler.joined(member)
         member.ready = True
         self._scheduler.add(member)
-        if self._early:
+        if self._binder.early:
             self._place_early(member, now_ns)
         self._place_pending(now_ns)
         self._scale_up(0, now_ns)
@@ -427,8 +402,16 @@ class Fleet:
     def _scale_up(self, number: int, now_ns: int) -> None:
         """Launch nodes for pending pods."""
         del number
-        for member in self._autoscaler.scale_up(len(self.ledger.pending), now_ns):
+        for member in self._autoscaler.scale_up(self._binder.demand(self._autoscaler.booting_rooms), now_ns):
             self._boot(member, now_ns)
+
+    def _scale_up_for_new_pod(self, now_ns: int) -> None:
+        """Launch nodes for a pod that begins to wait: at once, or when all pods of this instant have arrived."""
+        if self._binder.scales_at_once:
+            self._scale_up(0, now_ns)
+        elif self._scale_up_ns != now_ns:
+            self._scale_up_ns = now_ns
+            self._push(now_ns, SCALE_UP, 0)
 
     def _scale_down(self, number: int, now_ns: int) -> None:
         """Terminate a node if it is empty."""
@@ -456,7 +439,7 @@ class Fleet:
         cooling, running = count_cooling(self.members, now_ns), self.running_count
         sample = FleetSample(
             time_ns=now_ns,
-            nodes=sum(self._autoscaler.live_counts),
+            nodes=self._autoscaler.live_count,
             pods_running=running,
             pods_waiting=self.waiting_count,
             pods_pending=self.pending_count,
@@ -470,6 +453,7 @@ class Fleet:
             prefixes=self.prefix_count,
         )
         self._ec2_sampler.record(sample)
+        self._recorder.zones(sample_zones(self.members, scenario.zones))
         next_ns = now_ns - now_ns % scenario.sample_ns + scenario.sample_ns
         if now_ns < scenario.warm_up_ns < next_ns:
             next_ns = scenario.warm_up_ns
@@ -478,16 +462,12 @@ class Fleet:
 
     def result(self) -> FleetResult:
         """Return the result, after the end of the run."""
-        end_ns, recorder = self.scenario.duration_ns, self._recorder
-        for_node = {**self.ledger.pending, **self._early}
+        scenario = self.scenario
         for_address = {number: since_ns for member in self.members for number, since_ns in member.waiting.items()}
-        recorder.for_node.waiting_ns = [end_ns - since_ns for number, since_ns in for_node.items() if self._is_measured(number)]
-        recorder.for_address.waiting_ns = [end_ns - since_ns for number, since_ns in for_address.items() if self._is_measured(number)]
-        waiting = filter(self._is_measured, (*for_node, *for_address))
-        recorder.to_start.waiting_ns = [end_ns - self.ledger.created_ns[number] for number in waiting]
-        count = len(self.ledger.names)
-        measured_count = count - self._first_measured + len(self._unserved_at_start)
-        return recorder.result(self.scenario.name, self.scenario.seed, end_ns, pod_count=count, measured_count=measured_count)
+        self._waits.stop({**self.ledger.pending, **self._binder.early}, for_address, scenario.duration_ns)
+        return self._recorder.result(
+            scenario.name, scenario.seed, scenario.duration_ns, pod_count=len(self.ledger.names), measured_count=self._waits.count
+        )
 
     def _check(self) -> None:
         """Assert the invariants between two events."""

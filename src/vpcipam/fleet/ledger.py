@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
+from vpcipam.fleet.spread import TopologySpread
 from vpcipam.fleet.workload import PodRun
 
 NEVER_NS = (1 << 63) - 1
@@ -34,6 +35,7 @@ class Ledger:
             processor's cache when the address is assigned.
         created_ns: when each pod is created; the last entry is `NEVER_NS`.
         bound_to: the name of the node that each pod must go to, or None. `bound_to` itself is None if no pod is bound.
+        spreads: how each pod is spread over zones, or None. `spreads` itself is None in a fleet without zones, or if no pod is spread.
         homes: the `Member` that each pod is on; None before the pod gets a node and after its deletion.
         deletions: the pods that are deleted, in the order of their deletions.
         deleted_ns: the times of `deletions`; the last entry is `NEVER_NS`.
@@ -47,7 +49,7 @@ class Ledger:
     """
 
     @no_garbage_collection()
-    def __init__(self, pods: Sequence[PodRun]) -> None:
+    def __init__(self, pods: Sequence[PodRun], *, has_zones: bool = False) -> None:
         self.homes: list[Any] = [None] * len(pods)
         self.keys: list[Any] = [None] * len(pods)
         self.pending: dict[int, int] = {}
@@ -55,13 +57,14 @@ class Ledger:
         self.postponed = bytearray(len(pods))
         nodes = list(map(itemgetter(3), pods))
         self.bound_to: list[str | None] | None = None if nodes.count(None) == len(nodes) else nodes
+        self.spreads: list[TopologySpread | None] | None = _spreads_of(pods) if has_zones else None
         self.created_ns = array("q", [*map(itemgetter(1), pods), NEVER_NS])
         ends_ns = list(map(itemgetter(2), pods))
         order = sorted([number for number, end_ns in enumerate(ends_ns) if end_ns is not None], key=ends_ns.__getitem__)
         self.deletions = array("q", order)
         self.deleted_ns = array("q", [*map(ends_ns.__getitem__, order), NEVER_NS])
         self.names = list(map(itemgetter(0), pods))
-        fully = [(deleted_ns or created_ns) - created_ns if runs_fully else 0 for _, created_ns, deleted_ns, _, runs_fully in pods]
+        fully = [(deleted_ns or created_ns) - created_ns if runs_fully else 0 for _, created_ns, deleted_ns, _, runs_fully, _ in pods]
         self.run_ns = array("q", fully) if any(fully) else None
 
     def postpone(self, number: int) -> None:
@@ -77,3 +80,9 @@ class Ledger:
     def gone_count(self) -> int:
         """Pods deleted so far that had an address."""
         return self.deleted_count - self.skipped_count - self.unserved_count
+
+
+def _spreads_of(pods: Sequence[PodRun]) -> list[TopologySpread | None] | None:
+    """Return how each pod is spread; None if no pod is. A pod that is bound to a node is not spread."""
+    spreads = [run.spread if run.node is None else None for run in pods]
+    return None if spreads.count(None) == len(spreads) else spreads

@@ -10,12 +10,12 @@ from vpcipam.errors import InvalidArgument
 from vpcipam.fleet import export
 from vpcipam.fleet.export import Columns, columns_of, digits
 from vpcipam.fleet.narrative import EventFinder, FleetEvent, Notes, by_time
-from vpcipam.fleet.samples import FleetSample, SubnetSample
+from vpcipam.fleet.samples import FleetSample, SubnetSample, ZoneSample
 from vpcipam.fleet.subnet_peaks import SubnetPeaks
 from vpcipam.fleet.summary import Summary, Waits, totals
 from vpcipam.fleet.waits import WaitLog
 
-__all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits"]
+__all__ = ["SCHEMA_VERSION", "FleetEvent", "FleetResult", "FleetSample", "Recorder", "SubnetSample", "Summary", "Waits", "ZoneSample"]
 
 SCHEMA_VERSION = 1
 """Version of the document and the tables. It grows when a name is removed or changes its meaning, not when one is added."""
@@ -28,6 +28,7 @@ class FleetResult:
     Attributes:
         subnet_samples: by subnet, at the times of `samples`.
         calls, throttled: by action, in each interval that ends with a sample.
+        zone_samples: by zone, at the times of `samples`; empty in a fleet without zones.
         strips: by subnet, pairs of a sample's time and one byte for each /28: the number of its untaken addresses, 0 to 16.
     """
 
@@ -42,6 +43,7 @@ class FleetResult:
     throttled: Mapping[str, tuple[int, ...]]
     strips: Mapping[str, tuple[tuple[int, bytes], ...]]
     events: tuple[FleetEvent, ...]
+    zone_samples: Mapping[str, tuple[ZoneSample, ...]] = attrs.field(factory=dict)
 
     def columns(self) -> Columns:
         """Return the samples as columns, with the calls and throttled calls since the previous sample."""
@@ -49,18 +51,13 @@ class FleetResult:
         return columns_of((*FleetSample._fields, "calls", "throttled"), ((*sample, calls, lost) for sample, calls, lost in rows))
 
     def tables(self) -> dict[str, Columns]:
-        """Return all tables: `samples`, `subnets`, `calls`, `strips` and `events`. Times count from the start."""
+        """Return all tables: `samples`, `subnets`, `zones` if there are any, `calls`, `strips`, `events`. Times count from the start."""
         times_ns = [sample.time_ns for sample in self.samples]
+        zones = {"zones": _by_name(times_ns, "zone", ZoneSample._fields, self.zone_samples)} if self.zone_samples else {}
         return {
             "samples": self.columns(),
-            "subnets": columns_of(
-                ("time_ns", "subnet", *SubnetSample._fields),
-                (
-                    (time_ns, name, *sample)
-                    for name, samples in self.subnet_samples.items()
-                    for time_ns, sample in zip(times_ns, samples, strict=True)
-                ),
-            ),
+            "subnets": _by_name(times_ns, "subnet", SubnetSample._fields, self.subnet_samples),
+            **zones,
             "calls": columns_of(("time_ns", "action", "calls", "throttled"), self._call_rows(times_ns)),
             "strips": columns_of(
                 ("time_ns", "subnet", "free_per_slash_28"),
@@ -78,13 +75,13 @@ class FleetResult:
                     yield time_ns, action, count, lost_count
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON values, with the tables as columns."""
+        """Return the result as JSON values, with the tables as columns. A fleet without zones has nothing about zones."""
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario,
             "seed": self.seed,
             "duration_ns": self.duration_ns,
-            "summary": attrs.asdict(self.summary),
+            "summary": self.summary.to_dict(),
             **self.tables(),
             "events": [attrs.asdict(event) for event in self.events],
         }
@@ -102,12 +99,21 @@ class FleetResult:
         return export.write_csv(folder, self.tables())
 
 
+def _by_name(
+    times_ns: Sequence[int], what: str, fields: Sequence[str], series: Mapping[str, Sequence[SubnetSample] | Sequence[ZoneSample]]
+) -> Columns:
+    """Return the samples of subnets or zones as one table."""
+    rows = ((time_ns, name, *sample) for name, samples in series.items() for time_ns, sample in zip(times_ns, samples, strict=True))
+    return columns_of(("time_ns", what, *fields), rows)
+
+
 class Recorder:
     """Records a run for the event loop.
 
     Args:
         subnet_sizes: the addresses of each subnet; at least one.
         prefix_subnets: the subnets that nodes take prefixes from; None for all.
+        zone_of: the zone of each subnet; empty in a fleet without zones.
 
     Attributes:
         for_node, for_address, to_start: waits: for a node, for an address on it, from creation to the address.
@@ -115,9 +121,13 @@ class Recorder:
         addresses_peak: the most attached pod addresses, and when.
     """
 
-    def __init__(self, subnet_sizes: Mapping[str, int], *, prefix_subnets: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, subnet_sizes: Mapping[str, int], *, prefix_subnets: Iterable[str] | None = None, zone_of: Mapping[str, str] | None = None
+    ) -> None:
         self._subnet_sizes = dict(subnet_sizes)
         self._prefix_subnets = set(subnet_sizes if prefix_subnets is None else prefix_subnets)
+        self._zone_of = dict(zone_of or {})
+        self._zones: dict[str, list[ZoneSample]] = {zone: [] for zone in self._zone_of.values()}
         self._samples: list[FleetSample] = []
         self._subnets: dict[str, list[SubnetSample]] = {name: [] for name in subnet_sizes}
         self._strips: dict[str, list[tuple[int, bytes]]] = {name: [] for name in subnet_sizes}
@@ -162,6 +172,11 @@ class Recorder:
         for name, subnet in subnets.items():
             self._subnets[name].append(subnet)
 
+    def zones(self, samples: Mapping[str, ZoneSample]) -> None:
+        """Record what is in each zone at the time of the latest sample."""
+        for zone, sample in samples.items():
+            self._zones[zone].append(sample)
+
     def strip(self, time_ns: int, subnet: str, free_counts: bytes) -> None:
         """Record the untaken addresses of each /28 of a subnet."""
         self._strips[subnet].append((time_ns, free_counts))
@@ -175,7 +190,7 @@ class Recorder:
             measured_from_ns=self._measured_from_ns,
             addresses_peak=self.addresses_peak,
             subnet_addresses_peak=self.subnet_peaks.taken_peak,
-            subnets={name: self.subnet_peaks.summary(name, size) for name, size in self._subnet_sizes.items()},
+            subnets={name: self.subnet_peaks.summary(name, size, self._zone_of.get(name)) for name, size in self._subnet_sizes.items()},
             waits=(
                 self.for_node.summary(measured_count),
                 self.for_address.summary(measured_count - self.for_node.unended_count),
@@ -183,6 +198,7 @@ class Recorder:
             ),
             calls=calls,
             throttled=throttled,
+            zones=self._zones,
         )
         return FleetResult(
             scenario=scenario,
@@ -196,6 +212,7 @@ class Recorder:
             throttled=throttled,
             strips={name: tuple(each) for name, each in self._strips.items()},
             events=by_time(self._events(throttled)),
+            zone_samples={zone: tuple(each) for zone, each in self._zones.items()},
         )
 
     def _events(self, throttled: Mapping[str, Sequence[int]]) -> Iterable[FleetEvent]:

@@ -63,6 +63,17 @@ class SubnetSample(NamedTuple):
         return 100 * self.untaken // (self.taken + self.untaken)
 
 
+class ZoneSample(NamedTuple):
+    """The nodes of one zone at one instant; see `FleetSample`. Pods without a node are in no zone."""
+
+    nodes: int
+    pods_running: int
+    pods_waiting: int
+    addresses_attached: int
+    enis: int
+    prefixes: int
+
+
 def clock(time_ns: int) -> str:
     """Format a time since the start as a time of day. The start is midnight. From the second day on, the day is shown too.
 

@@ -19,10 +19,21 @@ from vpcipam.ec2.latency import TYPICAL_LATENCIES, Latencies, Latency
 from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, AddressChoice
 from vpcipam.ec2.throttle import Throttle, TokenBucket
 from vpcipam.errors import InvalidArgument, ScenarioError, file_trouble
-from vpcipam.fleet.spec import PERFECT_EC2, Ec2Behaviour, NodeGroup, Reservation, SubnetSpec, ipv4_block, node_name, wanted_vpc_cidrs
+from vpcipam.fleet.spec import (
+    PERFECT_EC2,
+    Ec2Behaviour,
+    NodeGroup,
+    Reservation,
+    SubnetSpec,
+    ipv4_block,
+    node_name,
+    wanted_vpc_cidrs,
+    zones_of,
+)
 from vpcipam.fleet.toml.misfits import (
     MAX_SEED,
     group_misfits,
+    spread_misfits,
     subnet_misfits,
     time_misfits,
     warm_up_misfits,
@@ -128,8 +139,14 @@ class Scenario:
             subnet_misfits(self.subnets, self.vpc_cidrs),
             group_misfits(self.groups, self.subnets),
             workload_misfits(self.workload, self.groups, self.duration_ns),
+            spread_misfits(self.workload, self.zones),
         ):
             raise ScenarioError(f"{key}: {message}")
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The availability zones of the subnets, in their order; empty if no subnet has one."""
+        return zones_of(self.subnets)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | TextIO, changes: Mapping[str, object] | None = None) -> "Scenario":
@@ -247,7 +264,13 @@ def _subnet(table: Table) -> SubnetSpec:
     for inner in table.tables("reservations"):
         reservations.append(Reservation(inner.text("cidr"), inner.text("kind", "prefix", among=RESERVATION_TYPES)))
         inner.finish()
-    subnet = SubnetSpec(table.text("name"), table.text("cidr"), tuple(reservations), table.number("occupied_share", 0.0, high=1.0))
+    subnet = SubnetSpec(
+        name=table.text("name"),
+        cidr=table.text("cidr"),
+        reservations=tuple(reservations),
+        occupied_share=table.number("occupied_share", 0.0, high=1.0),
+        zone=table.optional_text("zone"),
+    )
     table.made("cidr", lambda: ipv4_block(subnet.cidr))
     table.finish()
     return subnet
@@ -258,15 +281,18 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
     instance_type = table.text("instance_type")
     settings = _settings(table, folder)
     count = table.integer("count")
+    zones = table.texts("zones", ())
     group = NodeGroup(
         name=name,
         instance_type=instance_type,
         count=count,
         settings=settings,
-        subnets=table.texts("subnets", [subnet.name for subnet in subnets]),
+        subnets=table.texts("subnets", [subnet.name for subnet in subnets if not zones or subnet.zone in zones]),
+        zones=zones,
         min_count=table.integer("min_count", count),
         max_count=table.integer("max_count", count),
         pod_subnet=table.optional_text("pod_subnet"),
+        pod_subnets=table.texts("pod_subnets", ()),
         max_pods=table.integer("max_pods", None),
         max_pods_by=table.optional_text("max_pods_by", among=MaxPodsBy),
         host_network_pods=table.integer("host_network_pods", 2),

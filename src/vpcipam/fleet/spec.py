@@ -27,16 +27,18 @@ class Reservation:
 
 @attrs.frozen
 class SubnetSpec:
-    """A subnet of the fleet's VPC. All subnets are in one availability zone.
+    """A subnet of the fleet's VPC.
 
     Attributes:
         occupied_share: the share of its usable addresses that are taken before the start, 0 to 1; single addresses at random places.
+        zone: its availability zone. Either all subnets of a scenario have one, or none; then all are in the same zone.
     """
 
     name: str
     cidr: str
     reservations: tuple[Reservation, ...] = ()
     occupied_share: float = 0.0
+    zone: str | None = None
 
     @property
     def occupied_count(self) -> int:
@@ -51,10 +53,13 @@ class NodeGroup:
 
     Attributes:
         count: nodes at the start.
-        subnets: the names of their subnets; nodes are launched in them in turn.
+        subnets: the names of their subnets. A node is launched in the zone where the group has the fewest; in a zone with several subnets,
+            in these in turn.
         min_count: the fewest nodes: above it, a node that is empty for `scale_down_after_ns` is terminated.
         max_count: the most nodes: below it, a node is launched for pods that no node has room for.
         pod_subnet: the name of the ENIConfig's subnet, for custom networking; None for the node's own.
+        pod_subnets: the names of the subnets of several ENIConfigs, one for each zone of the nodes, instead of `pod_subnet`.
+        zones: the zones of `subnets`, if they are to be checked; empty if not.
         max_pods: the kubelet's limit; None for what `max_pods_by` sets.
         host_network_pods: pods on a node that need no VPC address but count for `max_pods` (aws-node and kube-proxy).
         placement, cooldown_aware_targets, hold_cooling_cidrs, policy: see `vpcipam.node.Node`.
@@ -79,11 +84,18 @@ class NodeGroup:
     boot_ns: int = MINUTE_NS
     scale_down_after_ns: int = 10 * MINUTE_NS
     max_pods_by: MaxPodsBy | None = attrs.field(default=None, converter=attrs.converters.optional(MaxPodsBy))
+    pod_subnets: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
 
     @cached_property  # it checks the settings, and each launch of a node asks for it
     def kubelet_max_pods(self) -> int:
         """The kubelet's limit."""
         return resolve_max_pods(instance_limits(self.instance_type), self.settings, self.max_pods, self.max_pods_by)[0]
+
+    @property
+    def all_pod_subnets(self) -> tuple[str, ...]:
+        """The names of the ENIConfigs' subnets; empty without custom networking."""
+        return self.pod_subnets if self.pod_subnet is None else (self.pod_subnet,)
 
     @property
     def pods_per_node(self) -> int:
@@ -114,6 +126,15 @@ class Ec2Behaviour:
             return None
         latencies = None if self.latencies is None else attrs.evolve(self.latencies, metadata=INSTANT)
         return Conditions(self.throttle, latencies, seed=seed)
+
+
+def zones_of(subnets: Iterable[SubnetSpec]) -> tuple[str, ...]:
+    """Return the zones of some subnets, in the order in which they are first named.
+
+    >>> zones_of([SubnetSpec("x", "10.0.0.0/24", zone="b"), SubnetSpec("y", "10.0.1.0/24", zone="a"), SubnetSpec("z", "10.0.2.0/24")])
+    ('b', 'a')
+    """
+    return tuple(dict.fromkeys(subnet.zone for subnet in subnets if subnet.zone is not None))
 
 
 PERFECT_EC2 = Ec2Behaviour()

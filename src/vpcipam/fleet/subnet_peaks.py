@@ -2,7 +2,12 @@
 
 import attrs
 
+from vpcipam.address import Cidr
 from vpcipam.ec2.api import SubnetLevels
+from vpcipam.ec2.subnet_rules import reserved_addresses
+from vpcipam.fleet.figures import rounded
+
+_KEPT_COUNT = len(reserved_addresses(Cidr.parse("10.0.0.0/28")))  # of every subnet
 
 
 @attrs.frozen
@@ -15,6 +20,7 @@ class SubnetSummary:
         untaken_at_fewest_prefixes: the addresses that were not taken when the fewest /28s were free.
         stranded_peak: the most stranded addresses; see `SubnetSample`.
         stranded_per_cent: the share of stranded addresses in the untaken ones at that time, rounded down.
+        zone: its availability zone; None in a fleet without zones.
     """
 
     size: int
@@ -28,6 +34,12 @@ class SubnetSummary:
     stranded_peak: int
     stranded_peak_ns: int
     stranded_per_cent: int
+    zone: str | None = None
+
+    @property
+    def taken_per_cent(self) -> float:
+        """The share of the addresses that can be taken which were taken at the peak, rounded to tenths."""
+        return rounded(100 * self.taken_peak, self.size - _KEPT_COUNT, 1)
 
 
 class _Extremes:
@@ -77,7 +89,7 @@ class SubnetPeaks:
         self.taken_peak = self._taken
         self._extremes = {name: _Extremes(now_ns, levels) for name, levels in self._latest.items()}
 
-    def summary(self, name: str, size: int) -> SubnetSummary:
+    def summary(self, name: str, size: int, zone: str | None = None) -> SubnetSummary:
         """Summarise a subnet that was recorded at least once."""
         extremes = self._extremes[name]
         stranded_ns, worst = extremes.stranded
@@ -93,4 +105,5 @@ class SubnetPeaks:
             stranded_peak=worst.stranded,
             stranded_peak_ns=stranded_ns,
             stranded_per_cent=100 * worst.stranded // worst.untaken if worst.untaken else 0,
+            zone=zone,
         )

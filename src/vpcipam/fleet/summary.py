@@ -1,15 +1,18 @@
 """The figures of a run: levels over time, waits, calls, subnets."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
 from vpcipam._units import MINUTE_NS
-from vpcipam.fleet.samples import FleetSample
+from vpcipam.fleet.figures import mean, rounded
+from vpcipam.fleet.samples import FleetSample, ZoneSample
 from vpcipam.fleet.subnet_peaks import SubnetSummary
 from vpcipam.fleet.waits import Waits
+from vpcipam.fleet.zone_summary import ZoneSummary
 
-__all__ = ["CallSummary", "SubnetSummary", "Summary", "Waits", "mean", "rounded", "totals", "worst_minute"]
+__all__ = ["CallSummary", "SubnetSummary", "Summary", "Waits", "ZoneSummary", "mean", "rounded", "totals", "worst_minute"]
 
 
 @attrs.frozen
@@ -59,6 +62,7 @@ class Summary:
         calls: to EC2, by action.
         calls_worst_minute: `worst_minute` of all actions together; see `CallSummary`.
         call_rates: by action, and `all` for all together.
+        zones: by name; empty in a fleet without zones.
     """
 
     measured_from_ns: int
@@ -93,6 +97,11 @@ class Summary:
     call_rates: Mapping[str, CallSummary]
     throttled: Mapping[str, int]
     subnets: Mapping[str, SubnetSummary]
+    zones: Mapping[str, ZoneSummary] = attrs.field(factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON values. A fleet without zones has nothing about zones."""
+        return attrs.asdict(self, filter=lambda field, value: bool(value) or field.name not in {"zone", "zones"})
 
     @classmethod
     def of(
@@ -107,6 +116,7 @@ class Summary:
         waits: tuple[Waits, Waits, Waits],
         calls: Mapping[str, Sequence[int]],
         throttled: Mapping[str, Sequence[int]],
+        zones: Mapping[str, Sequence[ZoneSample]],
     ) -> "Summary":
         """Summarise a run.
 
@@ -120,6 +130,7 @@ class Summary:
             waits: for a node, for an address, to the start.
             calls: by action, in the interval that ends with each sample.
             throttled: the throttled calls among them.
+            zones: the samples of each zone, at the times of `samples`.
         """
         first = next(place for place, sample in enumerate(samples) if sample.time_ns >= measured_from_ns)
         measured = samples[first:]
@@ -158,6 +169,7 @@ class Summary:
             },
             throttled=lost,
             subnets=subnets,
+            zones={zone: ZoneSummary.of(times_ns, each[first:]) for zone, each in zones.items()},
             **levels,  # type: ignore[arg-type]  # peaks are whole numbers, means are not
         )
 
@@ -189,25 +201,3 @@ def worst_minute(times_ns: Sequence[int], counts: Sequence[int]) -> tuple[float,
         if rate > most:
             most, most_ns = rate, times_ns[place]
     return most, most_ns
-
-
-def mean(times_ns: Sequence[int], values: Sequence[int]) -> float:
-    """Average values that each hold until the next time, rounded to tenths.
-
-    >>> mean([0, 10, 40], [2, 4, 100])
-    3.5
-    """
-    if len(values) == 1:
-        return float(values[0])
-    total = sum(value * (after - before) for value, before, after in zip(values, times_ns, times_ns[1:], strict=False))
-    return rounded(total, times_ns[-1] - times_ns[0], 1)
-
-
-def rounded(dividend: int, divisor: int, digits: int) -> float:
-    """Divide exactly, then round halves up: the same on every machine.
-
-    >>> rounded(1, 8, 2)
-    0.13
-    """
-    scale: int = 10**digits
-    return (2 * scale * dividend + divisor) // (2 * divisor) / scale

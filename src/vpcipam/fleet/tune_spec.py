@@ -16,9 +16,11 @@ GOALS: Mapping[str, Callable[[Summary], float]] = {
     "addresses-peak": lambda summary: summary.addresses_peak,
     "addresses-mean": lambda summary: summary.addresses_mean,
     "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
+    "fullest-subnet": lambda summary: max(subnet.taken_per_cent for subnet in summary.subnets.values()),
     "calls": lambda summary: sum(summary.calls.values()),
 }
-"""What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in subnets, or calls to EC2."""
+"""What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in all subnets, the share in per cent that is
+taken of the fullest subnet, or calls to EC2."""
 
 
 def _some_seeds(spec: "TuneSpec", attribute: "attrs.Attribute[tuple[int, ...]]", seeds: tuple[int, ...]) -> None:

@@ -15,6 +15,7 @@ from vpcipam._arguments import require_integer
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.cron import due_ns
+from vpcipam.fleet.spread import DEFAULT_CONSTRAINTS, SpreadConstraint, TopologySpread
 
 MAX_S = 36_500.0 * S_PER_DAY
 """The longest time in a workload: a hundred years."""
@@ -67,6 +68,7 @@ class PodRun(NamedTuple):
         deleted_ns: later than `created_ns`; None if the pod stays.
         node: the node that it is bound to; None if the scheduler chooses.
         runs_fully: whether its lifetime begins when it has its address, so that a wait postpones its deletion, as that of a job's pod.
+        spread: how it is spread over zones; has no effect in a fleet without zones, or on a pod that is bound to a node.
     """
 
     name: str
@@ -74,6 +76,7 @@ class PodRun(NamedTuple):
     deleted_ns: int | None
     node: str | None = None
     runs_fully: bool = False
+    spread: TopologySpread | None = None
 
 
 class Workload(Protocol):
@@ -284,6 +287,10 @@ class Arrivals:
             time_s -= log(1 - draw()) * gap_s
 
 
+def _constraints(constraints: Iterable[SpreadConstraint]) -> tuple[SpreadConstraint, ...]:
+    return tuple(constraints)
+
+
 @attrs.frozen
 class Deployment:
     """Replicas that exist from the start. Each roll-out replaces all of them, batch by batch.
@@ -300,11 +307,15 @@ class Deployment:
         max_surge: how many pods more than `replicas` there can be, 0 or more.
         max_unavailable: how far the number of ready pods can fall below `replicas`, 0 or more; must not be 0 if `max_surge` is 0.
         ready_s: how long a new pod takes to become ready, above 0.
+        spread: the topology spread constraints of its pods; None for the scheduler's default. Constraints that you give count the pods of
+            all roll-outs together, as a selector of the deployment's labels does; the default counts those of one roll-out, since it
+            selects the pods of a ReplicaSet (podtopologyspread/common.go: buildDefaultConstraints).
 
     Example:
-        >>> Deployment("web", 1, roll_interval_s=60, max_surge=1, ready_s=5).pods(0, 100 * NS_PER_S)
-        (PodRun(name='web-0-0', created_ns=0, deleted_ns=65000000000, node=None, runs_fully=False),
-         PodRun(name='web-1-0', created_ns=60000000000, deleted_ns=None, node=None, runs_fully=False))
+        >>> for pod in Deployment("web", 1, roll_interval_s=60, max_surge=1, ready_s=5).pods(0, 100 * NS_PER_S):
+        ...     print(pod.name, pod.created_ns, pod.deleted_ns)
+        web-0-0 0 65000000000
+        web-1-0 60000000000 None
     """
 
     name: str
@@ -313,9 +324,11 @@ class Deployment:
     max_surge: int = attrs.field(default=1, validator=_count())
     max_unavailable: int = attrs.field(default=0, validator=_count())
     ready_s: float = attrs.field(default=10.0, validator=_number(MAX_S, low=SHORTEST_S))
+    spread: tuple[SpreadConstraint, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_constraints))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a roll-out that could never begin."""
+        """Refuse a roll-out that could never begin, and spread constraints that contradict each other."""
+        self._spread_of(0)
         if not self.max_surge and not self.max_unavailable:
             raise InvalidArgument("max_surge and max_unavailable of a Deployment must not both be 0: no pod could be replaced")
 
@@ -330,14 +343,24 @@ class Deployment:
         begins_ns = self._begins_ns(duration_ns)
         ready_ns = round(self.ready_s * NS_PER_S)
         batch = self.max_surge + self.max_unavailable
+        spreads = [self._spread_of(number) for number in range(1 + len(begins_ns) if self.replicas else 0)]
         runs = []
         for replica in range(self.replicas):
             made_ns = replica // batch * ready_ns
             gone_ns = (replica - self.max_unavailable + batch) // batch * ready_ns
             made = [0, *(begin_ns + made_ns for begin_ns in begins_ns)]
             gone = [*(begin_ns + gone_ns for begin_ns in begins_ns), None]
-            runs += [PodRun(f"{self.name}-{number}-{replica}", *times) for number, times in enumerate(zip(made, gone, strict=True))]
+            runs += [
+                PodRun(f"{self.name}-{number}-{replica}", *times, None, False, spread)  # noqa: FBT003  # the fields of a tuple
+                for number, (times, spread) in enumerate(zip(zip(made, gone, strict=True), spreads, strict=True))
+            ]
         return in_order(run for run in runs if run.created_ns < duration_ns)
+
+    def _spread_of(self, number: int) -> TopologySpread | None:
+        """Return how the pods of a roll-out are spread; number 0 stands for the pods that are there from the start."""
+        if self.spread is None:
+            return TopologySpread(f"{self.name}-{number}", DEFAULT_CONSTRAINTS)
+        return TopologySpread(self.name, self.spread) if self.spread else None
 
     def _begins_ns(self, duration_ns: int) -> range:
         """Return when roll-outs begin."""
@@ -412,7 +435,8 @@ def _with_lifetimes(generator: "Arrivals | CronJob", times: list[int], seed: int
     ends = [time_ns + (int(min(draw(chance), MAX_S) * NS_PER_S) or 1) for time_ns in times]
     names = [f"{name}-{number}" for number in range(len(times))]
     runs_fully = generator.lifetime_of == "run"
-    return in_order(map(PodRun._make, zip(names, times, ends, itertools.repeat(None), itertools.repeat(runs_fully), strict=False)))
+    others = map(itertools.repeat, (None, runs_fully, None))
+    return in_order(map(PodRun._make, zip(names, times, ends, *others, strict=False)))
 
 
 Generator = Arrivals | Deployment | CronJob

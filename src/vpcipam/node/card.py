@@ -11,6 +11,7 @@ from vpcipam.ec2.api import Attachment, Ec2Error, NetworkInterface
 from vpcipam.errors import CidrInUse, EniInUse, JournalError, NodeError
 from vpcipam.journal.protocol import Cooling
 from vpcipam.node.calls import SET_UP_BACKOFF, Backoff, Calls
+from vpcipam.node.calm_ranges import CalmRanges
 from vpcipam.node.interfaces import attachment_of, is_primary, is_trunk, pod_cidrs
 from vpcipam.node.provisioner import Provisioner, SlotGrant
 from vpcipam.node.reconcile import Differences, differences
@@ -18,7 +19,7 @@ from vpcipam.node.released_cidrs import CidrsToConfirm, ReleasedCidrs
 from vpcipam.node.view import add_eni
 from vpcipam.quarantine import Quarantined
 from vpcipam.settings import Settings
-from vpcipam.warmpool import Calm, FreeEni, Grow, Shrink, SlotRequest
+from vpcipam.warmpool import FreeEni, Grow, Shrink, SlotRequest
 
 _USED_MEANWHILE = "pods were given addresses there meanwhile"
 
@@ -56,8 +57,7 @@ class Card:
         excluded_subnets: the subnets tagged kubernetes.io/role/cni=0; ENIs in them give no new addresses.
         others: the node's other cards. EC2 may give this card addresses that another card has just released, or has lost without notice.
         surplus_since_ns: when the current surplus was first seen, None if the last pool check saw none.
-        calm_ranges: the results of the policy's `calm`, by the shape of the datastore and the number of unmanaged ENIs.
-        last_calm: the datastore's revision and the number of unmanaged ENIs at the last look, and the calm range; None before the first.
+        calm_ranges: the results of the policy's `calm`.
     """
 
     datastore: Datastore
@@ -67,8 +67,7 @@ class Card:
     others: tuple["Card", ...] = ()
     surplus_since_ns: int | None = None
     index: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.datastore.network_card, takes_self=True))
-    calm_ranges: dict[tuple[tuple[object, ...], int], Calm] = attrs.field(init=False, factory=dict)
-    last_calm: tuple[int, int, Calm] | None = None
+    calm_ranges: CalmRanges = attrs.field(init=False, factory=CalmRanges)
     released: ReleasedCidrs = attrs.field(
         init=False, default=attrs.Factory(lambda self: ReleasedCidrs(self.datastore.journal), takes_self=True)
     )

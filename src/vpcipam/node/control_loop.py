@@ -6,7 +6,6 @@ the outcome until EC2's answer is due, and `settle` then calls `Card.record`, wh
 
 from collections import deque
 from collections.abc import Iterable
-from typing import cast
 
 import attrs
 
@@ -15,7 +14,7 @@ from vpcipam._units import NS_PER_S
 from vpcipam.action import AT_START, Action, ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
-from vpcipam.ec2.api import Ec2Api, Ec2Error, InstanceLauncher, NetworkInterface
+from vpcipam.ec2.api import Ec2Api, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
@@ -24,16 +23,14 @@ from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
+from vpcipam.node.outlook import NEVER_NS, Outlook, look_at
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool, wishes
-from vpcipam.node.provisioner import Provisioner
+from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wishes
+from vpcipam.node.provisioner import Provisioner, launch
 from vpcipam.node.reconcile import Differences
-from vpcipam.node.view import is_trunk_missing, pool_view
+from vpcipam.node.view import is_trunk_missing, pool_view, why_no_eni
 from vpcipam.settings import Settings
 from vpcipam.warmpool import NEVER_CALM, Calm, Grow, PoolView, WarmPolicy, release_slots
-
-_CALM_RANGE_COUNT = 16
-"""A card remembers the calm ranges of so many shapes. Under IP targets a pool has few shapes, and changes between them with every pod."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -51,6 +48,7 @@ class ControlLoop:
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
         mode: what its slots hold.
+        outlook: what is known about the next ticks, None if nothing is. Whatever changes something here drops it.
     """
 
     limits: InstanceLimits
@@ -72,6 +70,7 @@ class ControlLoop:
     pace: Pace = attrs.Factory(Pace)
     in_doubt: bool = True
     pending: deque[tuple[Card, Outcome]] = attrs.Factory(deque)
+    outlook: Outlook | None = attrs.field(init=False, default=None)
     mode: AddressMode = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.settings.address_mode(self.limits), takes_self=True)
     )
@@ -115,18 +114,12 @@ class ControlLoop:
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
         """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        revision, unmanaged_count, last = card.datastore.revision, self.membership.unmanaged_count(card.index), card.last_calm
-        if last is not None and last[0] == revision and last[1] == unmanaged_count:
-            return last[2], None
-        shape, view = (card.datastore.shape, unmanaged_count), None
-        calm = card.calm_ranges.get(shape)
+        unmanaged_count, view = self.membership.unmanaged_count(card.index), None
+        calm = card.calm_ranges.find(card.datastore, unmanaged_count)
         if calm is None:
             view = self.view(card, now_ns)
             calm = self.policy.calm(view, card.settings)
-            if len(card.calm_ranges) >= _CALM_RANGE_COUNT:
-                card.calm_ranges.clear()
-            card.calm_ranges[shape] = calm
-        card.last_calm = revision, unmanaged_count, calm
+            card.calm_ranges.add(calm)
         return calm, view
 
     def busy_until(self, now_ns: int) -> int | None:
@@ -156,7 +149,7 @@ class ControlLoop:
             The calls so far, for `fill` to continue, and what was done.
         """
         if self.instance_id is None:
-            self.instance_id = self._launch(now_ns)
+            self.instance_id = launch(self.ec2, self.limits, self.subnet_id, now_ns)
         calls = self._calls(now_ns)
         attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
         self.cards = tuple(card for card in self.cards if self.membership.manages_card(attached, card.index, self.instance_id))
@@ -203,12 +196,6 @@ class ControlLoop:
         self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
         return [*released, *filled]
 
-    def _launch(self, now_ns: int) -> str:
-        if not hasattr(self.ec2, "launch_instance"):
-            raise NodeError("this EC2 can't launch instances: give the instance_id of a running one")
-        launcher = cast("InstanceLauncher", self.ec2)
-        return launcher.launch_instance(self.limits, self.subnet_id, now_ns=now_ns).instance_id
-
     def _find_primary_eni(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
         """Read what is attached until it includes the primary ENI: EC2 may be late to show a new instance."""
         for _ in calls.tries(METADATA_BACKOFF):
@@ -251,44 +238,66 @@ class ControlLoop:
         if growth is not None and self._may_grow(calls.now_ns):
             actions += card.record(self._grow(card, growth, calls))
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
-            why = "; ".join(action.error for action in actions if action.error) or self._why_no_eni(card, calls.now_ns)
+            why = "; ".join(action.error for action in actions if action.error) or why_no_eni(self.view(card, calls.now_ns))
             raise NodeError(f"node {self.name} got no ENI for custom networking: {why}")
         return actions
-
-    def _why_no_eni(self, card: Card, now_ns: int) -> str:
-        """Why a card has no ENI for pods, though EC2 refused none."""
-        view = self.view(card, now_ns)
-        if view.trunk_takes_eni:
-            return (
-                f"it can have {view.eni_limit} ENIs, and ENABLE_POD_ENI keeps the last one for the trunk; turn it off, or allow more ENIs"
-            )
-        return "its type or MAX_ENI leaves no room for one"
 
     # --- ticks --------------------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
+        self.outlook = None
+        seen, attaches = look_at(self.cards), self._attaches  # first, since other threads may change them
+        looks: list[tuple[Card, PoolView]] = []
         self.settle(now_ns)
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif self.busy_until(now_ns) is None:
             if self._provisions and self.pace.may_check_pool(now_ns):
-                self._update_pools(now_ns)
+                looks = self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
             if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
                 self._finished += self.reconcile(now_ns)
             if self.pace.cleanup_due(now_ns):
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
+        if not actions and not self.pending:
+            self.outlook = Outlook(seen, (now_ns, self._quiet_until(now_ns, looks)))
+            if attaches != self._attaches:  # set by another thread, which may have dropped the outlook before
+                self.outlook = None
         return actions
 
-    def _update_pools(self, now_ns: int) -> None:
+    def _quiet_until(self, now_ns: int, looks: Iterable[tuple[Card, PoolView]]) -> int:
+        """The time before which a tick does nothing, if one has just done nothing: the first at which a decision can be another.
+
+        Args:
+            now_ns: the time of that tick.
+            looks: what it has seen of the cards that are not calm.
+        """
+        if is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings):
+            return now_ns  # each tick looks for the trunk
+        if self.mode is AddressMode.IPV6:
+            return NEVER_NS
+        times = [self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns]
+        if not self.pace.may_check_pool(now_ns):
+            times.append(self.pace.pool_check_due_ns)
+        return min(*times, next_turn(looks, self.policy, self.pace, now_ns))
+
+    def _update_pools(self, now_ns: int) -> list[tuple[Card, PoolView]]:
+        """Check the pools, and return the views of the cards that are not calm."""
         calls = self._calls(now_ns)
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
+        looks = []
         for card in self.cards:
-            self._update_pool(card, calls, now_ns, may_shrink=may_shrink)
+            view = self._view_unless_calm(card, now_ns)
+            if view is None:
+                card.surplus_since_ns = None
+            else:
+                looks.append((card, view))
+                self._update_pool(card, view, calls, now_ns, may_shrink=may_shrink)
         self.in_doubt = self.in_doubt or calls.uncertain
         self.pace.note_calls(now_ns, calls.now_ns)
+        return looks
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
         """Ask EC2 for more. An out-of-addresses answer stops the other cards at once."""
@@ -298,11 +307,7 @@ class ControlLoop:
             self.pace.pause_growth(pause_ns)
         return outcomes
 
-    def _update_pool(self, card: Card, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
-        view = self._view_unless_calm(card, now_ns)
-        if view is None:
-            card.surplus_since_ns = None
-            return
+    def _update_pool(self, card: Card, view: PoolView, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
         wanted = wishes(card, view, self.policy)
         may_grow = wanted.grow is not None and self._may_grow(calls.now_ns)
         check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
@@ -313,7 +318,7 @@ class ControlLoop:
         elif check.shrink is not None:
             outcomes += card.shrink(check.shrink, calls)
         self.queue(card, outcomes, now_ns)
-        if self._attaches and not (self.pending and any(each is card for each, _ in self.pending)):
+        if self._attaches and may_free_eni(view) and not (self.pending and any(each is card for each, _ in self.pending)):
             after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
             spare = self.policy.free_eni(after, card.settings, now_ns)
             if spare is not None:
@@ -330,6 +335,7 @@ class ControlLoop:
         """Record every outcome that is due by `now_ns`."""
         if not self.pending or self._settling:  # the latter: called from `on_event` while an outcome is recorded
             return
+        self.outlook = None
         self._settling = True
         try:
             while self.pending and self.pending[0][1].at_ns <= now_ns:
@@ -354,6 +360,7 @@ class ControlLoop:
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with the metadata, and adopt or drop what EC2 confirms; see `Node.reconcile`."""
+        self.outlook = None
         if self.busy_until(now_ns) is not None:
             return ()
         if self.mode is AddressMode.IPV6:
@@ -422,6 +429,7 @@ class ControlLoop:
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
+        self.outlook = None
         self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS + self._cleanup_delay_ns()
         return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
 
@@ -429,40 +437,43 @@ class ControlLoop:
 
     def pass_over(self, now_ns: int) -> None:
         """Skip the ticks before `now_ns`, as if each had found nothing to do; see `Node.pass_over`."""
+        self.outlook = None
         self.pace.pass_over(now_ns)
 
-    def next_wakeup(self, now_ns: int, *, include_reconcile: bool, include_cleanup: bool) -> int | None:
-        """The time of the next tick that will do something, None for never; see `Node.next_wakeup`."""
+    def next_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
+        """The time of the next tick that will do something, `NEVER_NS` for never; see `Node.next_wakeup`.
+
+        Args:
+            now_ns: the time.
+            kinds: whether a comparison with EC2, and a search for leaked ENIs, count as doing something.
+        """
+        outlook, attaches = self.outlook, self._attaches
+        if outlook is None or not outlook.covers(now_ns, (now_ns, NEVER_NS)):
+            outlook = Outlook(look_at(self.cards))
+        wake_ns = self._find_wakeup(now_ns, *kinds)
+        outlook.wakeups[kinds] = now_ns, wake_ns
+        self.outlook = outlook
+        if attaches != self._attaches:  # as in `tick`
+            self.outlook = None
+        return wake_ns
+
+    def _find_wakeup(self, now_ns: int, include_reconcile: bool, include_cleanup: bool) -> int:  # noqa: FBT001  # the arguments of `next_wakeup`
         if self.mode is AddressMode.IPV6:
             missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
-            return self.pace.next_tick(now_ns) if include_reconcile and missing else None
+            return self.pace.next_tick(now_ns) if include_reconcile and missing else NEVER_NS
         if self.pending:
             return self.pending[0][1].at_ns
-        others = [self._next_reconcile(now_ns)] if include_reconcile else []
+        times = [next_action(self._forecasts(now_ns), self.pace, now_ns)] if self._provisions else [NEVER_NS]
+        if include_reconcile:
+            times.append(self._next_reconcile(now_ns))
         if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
-            others.append(cleanup_ns)
-        before_ns = min(others, default=None)
-        pools = self._next_pool_action(now_ns, before_ns) if self._provisions else None
-        return before_ns if pools is None else pools
+            times.append(cleanup_ns)
+        return min(times)
 
     def _next_reconcile(self, now_ns: int) -> int:
         """The first tick after `now_ns` at which `_reconcile_due` is true."""
         missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
         return self.pace.next_tick(now_ns) if missing else self.pace.next_reconcile(now_ns)
-
-    def _next_pool_action(self, now_ns: int, before_ns: int | None) -> int | None:
-        """The first tick after `now_ns` whose pool check changes something, None if there is none before another time."""
-        cards = self._forecasts(now_ns)
-        first_ns = self.pace.next_tick(now_ns)
-        if not cards or any(card.would_act(first_ns) for card in cards):
-            return first_ns if cards and (before_ns is None or first_ns < before_ns) else None
-        times = {self.pace.next_tick(time_ns - 1) for card in cards for time_ns in card.turning_points(now_ns) if time_ns > first_ns}
-        for time_ns in sorted(times):
-            if before_ns is not None and time_ns >= before_ns:
-                return None
-            if any(card.would_act(time_ns) for card in cards):
-                return time_ns
-        return None
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
         """A forecast for each card on which a pool check can change something, even if it only notes that a surplus has ended."""
@@ -474,3 +485,16 @@ class ControlLoop:
             if view is not None:
                 forecasts.append(Forecast(card, view, self.policy, self.pace, attaches=self._attaches))
         return forecasts
+
+    def _check(self, now_ns: int) -> None:
+        """Assert that what is remembered for this time equals the result of a new look. For tests."""
+        for card in self.cards:
+            calm = self.policy.calm(self.view(card, now_ns), card.settings)
+            assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
+        known = self.outlook or Outlook(())
+        for kinds, span in known.wakeups.items():
+            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, *kinds), "the next wakeup"  # noqa: S101  # likewise
+        if known.covers(now_ns, known.quiet):
+            assert not self.pending and not self._reconcile_due(now_ns) and not self.pace.cleanup_due(now_ns), "a quiet tick"  # noqa: S101, PT018  # likewise
+            checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
+            assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise

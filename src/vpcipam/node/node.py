@@ -16,6 +16,7 @@ from vpcipam.journal.protocol import Journal, Restored
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node.control_loop import ControlLoop
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
+from vpcipam.node.outlook import NEVER_NS, NO_TIME
 from vpcipam.node.pods import Pods
 from vpcipam.restoration import Restoration
 from vpcipam.sandbox import SandboxKey
@@ -220,6 +221,7 @@ class Node(Pods):
     @cordoned.setter
     def cordoned(self, cordoned: bool) -> None:
         self._loop.cordoned = cordoned
+        self._loop.outlook = None
 
     @property
     def terminating(self) -> bool:
@@ -229,6 +231,7 @@ class Node(Pods):
     @terminating.setter
     def terminating(self, terminating: bool) -> None:
         self._loop.terminating = terminating
+        self._loop.outlook = None
 
     def stats(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolStats:
         """Count the addresses of one card."""
@@ -359,6 +362,9 @@ class Node(Pods):
         Raises:
             NodeError: the node is not started.
         """
+        outlook = self._loop.outlook  # without the lock: it is replaced, and never changed, when something happens
+        if outlook is not None and outlook.covers(now_ns, outlook.quiet):
+            return ()
         self._require_started()
         with self._lock:
             return self._publish(self._loop.tick(now_ns))
@@ -433,8 +439,12 @@ class Node(Pods):
         Raises:
             NodeError: the node is not started.
         """
-        self._require_started()
-        with self._lock:
-            self._loop.settle(now_ns)
-            cleanup = include_reconcile if include_cleanup is None else include_cleanup
-            return self._loop.next_wakeup(now_ns, include_reconcile=include_reconcile, include_cleanup=cleanup)
+        kinds = include_reconcile, include_reconcile if include_cleanup is None else include_cleanup
+        outlook = self._loop.outlook  # as in `tick`
+        known = NO_TIME if outlook is None else outlook.wakeups.get(kinds, NO_TIME)
+        if outlook is None or not outlook.covers(now_ns, known):
+            self._require_started()
+            with self._lock:
+                self._loop.settle(now_ns)
+                known = now_ns, self._loop.next_wakeup(now_ns, kinds)
+        return None if known[1] == NEVER_NS else known[1]

@@ -79,7 +79,7 @@ class Pace:
 
     def may_check_pool(self, now_ns: int) -> bool:
         """Tell whether the last calls that took time ended at least one tick ago."""
-        return now_ns >= self.busy_until_ns + TICK_INTERVAL_NS
+        return now_ns >= self.pool_check_due_ns
 
     def may_grow(self, now_ns: int) -> bool:
         """Tell whether the pause after an out-of-addresses answer is over."""
@@ -89,9 +89,19 @@ class Pace:
         """Tell whether the pool last shrank long enough ago."""
         return now_ns - self._last_decrease_ns >= DECREASE_INTERVAL_NS
 
+    @property
+    def pool_check_due_ns(self) -> int:
+        """From when on `may_check_pool` is true."""
+        return self.busy_until_ns + TICK_INTERVAL_NS
+
+    @property
+    def reconcile_due_ns(self) -> int:
+        """From when on `reconcile_due` is true."""
+        return self._last_action_ns + RECONCILE_INTERVAL_NS + 1
+
     def reconcile_due(self, now_ns: int) -> bool:
         """Tell whether the last pool action was long enough ago."""
-        return now_ns - self._last_action_ns > RECONCILE_INTERVAL_NS
+        return now_ns >= self.reconcile_due_ns
 
     def cleanup_due(self, now_ns: int) -> bool:
         """Tell whether it is time to search for leaked ENIs."""

@@ -8,8 +8,9 @@ import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.address import AddressMode
-from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet, Tagger
+from vpcipam.ec2.api import Ec2Api, Ec2Error, ErrorCode, InstanceLauncher, NetworkInterface, Subnet, Tagger
 from vpcipam.errors import NodeError
+from vpcipam.limits import InstanceLimits
 from vpcipam.node.calls import DELETE_BACKOFF, DETACH_BACKOFF, METADATA_BACKOFF, TAG_BACKOFF, Backoff, Calls
 from vpcipam.node.interfaces import (
     CREATED_TAG,
@@ -351,3 +352,15 @@ def _insist(calls: Calls, call: Callable[[int], None], backoff: Backoff, *, done
     except Ec2Error as error:
         if error.code != done:
             raise
+
+
+def launch(ec2: Ec2Api, limits: InstanceLimits, subnet_id: str, now_ns: int) -> str:
+    """Launch an instance, and return its id.
+
+    Raises:
+        NodeError: the client can't launch instances.
+        Ec2Error: EC2 refused the call.
+    """
+    if not hasattr(ec2, "launch_instance"):
+        raise NodeError("this EC2 can't launch instances: give the instance_id of a running one")
+    return cast("InstanceLauncher", ec2).launch_instance(limits, subnet_id, now_ns=now_ns).instance_id

@@ -61,3 +61,10 @@ def pool_view(
         hold_cooling_cidrs=hold_cooling_cidrs,
         network_card=datastore.network_card,
     )
+
+
+def why_no_eni(view: PoolView) -> str:
+    """Why a card has no ENI for pods, though EC2 refused none."""
+    if view.trunk_takes_eni:
+        return f"it can have {view.eni_limit} ENIs, and ENABLE_POD_ENI keeps the last one for the trunk; turn it off, or allow more ENIs"
+    return "its type or MAX_ENI leaves no room for one"

@@ -161,7 +161,7 @@ cdef class AddressPool:
     cdef int64_t _cooldown_ns
     cdef int64_t _assigned_count
     cdef int64_t _cooling_count
-    cdef uint64_t _changes  # how many times a key was added or removed
+    cdef uint64_t _changes  # see `change_count`
     cdef size_t _found_slot  # where the last `_find` ended: the slot of the key, or the empty slot for it
     cdef int32_t _first_cooling
     cdef int32_t _last_cooling
@@ -551,6 +551,7 @@ cdef class AddressPool:
             place = self._make_place(index, offset, address)
             take_bit(&self._blocks[index], offset)
             self._cool(place, until)
+            self._changes += 1
             self._update_block(&self._blocks[index])
         elif self._places[place].state == ASSIGNED:
             raise refuse.address_held(address, <object>key_at(<PyObject*>self._held, place))
@@ -558,6 +559,7 @@ cdef class AddressPool:
             self._unlink(place)
             self._count_cooling(&self._blocks[index], -1)
             self._cool(place, until)
+            self._changes += 1
 
     def cooling_until(self, address, /):
         """Return when the cooldown of an address ends, or None if it does not cool. The end can be in the past, and the block removed."""
@@ -610,6 +612,11 @@ cdef class AddressPool:
     def assigned_count(self):
         """The number of assigned addresses."""
         return self._assigned_count
+
+    @property
+    def change_count(self):
+        """A number that grows with every change of a key's address and every `cool_at`, but not when a cooldown ends."""
+        return self._changes
 
     def cooling_count(self, now_ns, /):
         """Count the addresses in blocks that still cool at `now_ns`."""

@@ -188,7 +188,7 @@ class AddressPool(Generic[K]):
         self._holders: dict[int, list[_Use[K]]] = {}  # by hash of the key
         self._cooling: list[tuple[int, int, int]] = []  # (until_ns, order, address), ascending
         self._cooldown_order = 0
-        self._changes = 0  # how many times a key was added or removed
+        self._changes = 0  # see `change_count`
         self._total_count = self._assigned_count = self._in_block_cooling_count = 0
         self._locked = False
 
@@ -519,6 +519,7 @@ class AddressPool(Generic[K]):
             use = self._uses[wanted] = _Use(wanted, block)
             block.take(wanted - block.base)
             self._cool(use, until)
+            self._changes += 1
             self._rerank(block)
         elif use.holder is not None:
             raise refuse.address_held(wanted, use.holder[1])
@@ -526,6 +527,7 @@ class AddressPool(Generic[K]):
             self._cooling.pop(bisect_left(self._cooling, (use.until_ns, use.order)))
             self._count_cooling(block, -1)
             self._cool(use, until)
+            self._changes += 1
 
     def cooling_until(self, address: SupportsIndex, /) -> int | None:
         """Return when the cooldown of an address ends, or None if it does not cool. The end can be in the past, and the block removed.
@@ -575,6 +577,11 @@ class AddressPool(Generic[K]):
     def assigned_count(self) -> int:
         """The number of assigned addresses."""
         return self._assigned_count
+
+    @property
+    def change_count(self) -> int:
+        """A number that grows with every change of a key's address and every `cool_at`, but not when a cooldown ends."""
+        return self._changes
 
     def cooling_count(self, now_ns: SupportsIndex, /) -> int:
         """Count the addresses in blocks that still cool at `now_ns`.

@@ -86,7 +86,8 @@ def plot_result(result: FleetResult, path: str | Path) -> None:
         OSError: the file can't be written.
     """
     subnets = sorted(result.strips, key=lambda name: -result.summary.subnets[name].stranded_peak)[:SUBNETS]
-    heights = [2.1, 1.2, 1.2, *(1.5 for _ in subnets)]
+    zones = [1.2] if result.zone_samples else []
+    heights = [2.1, 1.2, 1.2, *zones, *(1.5 for _ in subnets)]
     with canvas(path, height=sum(heights) + 0.55 * len(heights) + 0.9) as figure:
         axes = stack(figure, heights)
         headline(
@@ -95,8 +96,10 @@ def plot_result(result: FleetResult, path: str | Path) -> None:
         _draw_addresses(axes[0], result)
         _draw_waiting(axes[1], result)
         _draw_calls(axes[2], result)
+        if zones:
+            _draw_zones(axes[3], result)
         for place, name in enumerate(subnets):
-            _draw_subnet(axes[3 + place], result, name)
+            _draw_subnet(axes[3 + len(zones) + place], result, name)
         for each in axes:
             time_axis(each, result.duration_ns, labelled=each is axes[-1])
 
@@ -284,6 +287,23 @@ def _draw_calls(axes: "Axes", result: FleetResult) -> None:
     side_labels(axes, [(most * 0.75, "all calls", GREEN, ""), *([(most * 0.2, "throttled", VERMILLION, "xxxx")] if any(lost) else [])])
 
 
+def _draw_zones(axes: "Axes", result: FleetResult) -> None:
+    times_ns = [each.time_ns for each in result.samples]
+    most = max(1, *(each.pods_running for samples in result.zone_samples.values() for each in samples))
+    labels: list[tuple[float, str, str, str]] = []
+    for (zone, samples), (colour, dashes) in zip(result.zone_samples.items(), _LINES, strict=False):
+        running = [each.pods_running for each in samples]
+        places = _thinned(times_ns, running)
+        axes.step(_seconds(result, places), [running[place] for place in places], where="post", color=colour, linestyle=dashes, lw=1)
+        labels.append((most * (1 - len(labels) / len(_LINES)), f"zone {zone}", colour, ""))  # from the top, in the order of the zones
+    axes.set_ylim(0, most * 1.08)
+    axes.set_ylabel("pods running")
+    tick_counts(axes, 4)
+    means = ", ".join(f"{zone} {figures.pods_running_mean:,.0f}" for zone, figures in result.summary.zones.items())
+    axes.set_title(f"Pods by zone, on average: {means}")
+    side_labels(axes, labels)
+
+
 # --- a subnet ------------------------------------------------------------------------------------------------------------------
 
 _FREE_COLOURS = colour_steps("#12344D", [VERMILLION, ORANGE, "#FBE3B0"], 15, "#F7F7F7")
@@ -343,10 +363,11 @@ def _mark_periods(axes: "Axes", result: FleetResult, name: str) -> None:
 
 def _subnet_title(result: FleetResult, name: str) -> str:
     summary = result.summary.subnets[name]
+    where = name if summary.zone is None else f"{name} in zone {summary.zone}"
     if not summary.free_prefixes_least:
         untaken = f"{summary.untaken_at_fewest_prefixes:,} addresses are free"
-        return f"Subnet {name}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken}"
-    return f"Subnet {name}: at least {summary.free_prefixes_least:,} /28s and {summary.free_least:,} addresses stay free"
+        return f"Subnet {where}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken}"
+    return f"Subnet {where}: at least {summary.free_prefixes_least:,} /28s and {summary.free_least:,} addresses stay free"
 
 
 # --- several runs --------------------------------------------------------------------------------------------------------------

@@ -97,6 +97,8 @@ class Settings:
     # For `origin_of`: the names that the document, mapping or changes set; the shipped manifest set the others.
     _own: frozenset[str] = attrs.field(default=frozenset(), eq=False, repr=False)
     _document: str = attrs.field(default="", eq=False, repr=False)
+    # By instance type: a fleet checks the same settings several times for each node, and each check would read all texts again.
+    _diagnosed: dict[InstanceLimits | None, tuple[Diagnostic, ...]] = attrs.field(init=False, factory=dict, eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
 
@@ -288,11 +290,16 @@ class Settings:
             raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
+        if limits not in self._diagnosed:
+            self._diagnosed[limits] = self._find_diagnostics(limits)
+        return self._diagnosed[limits]
+
+    def _find_diagnostics(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
         texts = self.variables
         refusals = list(entry_point_refusals(texts))
-        refused = {found.variable for found in refusals}
-        single = [found for found in diagnose_variables(texts) if found.variable not in refused]
-        found = [*self._reading, *refusals, *single, *_refusals(self, limits)]
+        single = [found for found in diagnose_variables(texts) if found.variable not in {each.variable for each in refusals}]
+        contradictions = [never_starts(variable, "ipamd", *why) for variable, *why in _contradictions(self, limits)]
+        found = [*self._reading, *refusals, *single, *contradictions]
         found += [*_likely_mistakes(self, texts), *_trunk_remarks(self, limits)]
         found += () if limits is None else _type_mismatches(self, limits)
         return sort_diagnostics(found)
@@ -331,13 +338,8 @@ def _parse_all(texts: Mapping[str, str]) -> dict[str, Value]:
 # --- combinations --------------------------------------------------------------------------------------------------------
 
 
-def _refusals(settings: Settings, limits: InstanceLimits | None) -> Iterator[Diagnostic]:
-    """Find combinations with which ipamd refuses to start."""
-    for variable, reason, suggestion in _contradictions(settings, limits):
-        yield never_starts(variable, "ipamd", reason, suggestion)
-
-
 def _contradictions(settings: Settings, limits: InstanceLimits | None) -> Iterator[tuple[str, str, str]]:
+    """Find combinations with which ipamd refuses to start: variable, reason, suggestion."""
     if settings.enable_ipv4 and settings.enable_ipv6:
         yield "ENABLE_IPv6", "IPv4 and IPv6 are both on; ipamd has no dual stack", "set ENABLE_IPv4 or ENABLE_IPv6 to false"
     if not settings.enable_ipv4 and not settings.enable_ipv6:

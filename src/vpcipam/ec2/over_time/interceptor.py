@@ -33,6 +33,7 @@ class CallInterceptor:
         self.buckets = None if conditions.throttle is None else BucketLevels(conditions.throttle)
         self.stopwatch = Stopwatch(conditions.latencies or Latencies(), conditions.seed)
         self.faults = FaultInjector(conditions.faults)
+        self._has_faults = bool(conditions.faults.faults or conditions.faults.taken)
         self._account = account
         self._injection = NO_INJECTION
         self._answers: dict[str, tuple[NetworkInterface, ...]] = {}
@@ -48,10 +49,8 @@ class CallInterceptor:
             Ec2Error: RequestLimitExceeded if no token is left, or the code of a fault.
             Crash: a fault kills the caller.
         """
-        for removal in self.faults.due_removals(call.now_ns):
-            if removal.eni_id in self._account.enis:
-                self._account.remove_cidr_of_eni(self._account.enis[removal.eni_id], removal.cidr)
-                self._record(removal.at_ns)
+        if self._has_faults:
+            self._remove_due_addresses(call.now_ns)
         throttled = (
             self.buckets is not None
             and call.action != METADATA_ACTION
@@ -60,6 +59,8 @@ class CallInterceptor:
         self.stopwatch.add(call.action, throttled=throttled)
         if throttled:
             raise call.refusal(ErrorCode.REQUEST_LIMIT_EXCEEDED, "Request limit exceeded.")
+        if not self._has_faults:
+            return
         self._injection = self.faults.next_call(call.action, call.now_ns)
         if self._injection is NO_INJECTION:
             return
@@ -108,6 +109,12 @@ class CallInterceptor:
     def _record(self, at_ns: int) -> None:
         if self._snapshots is not None:
             self._snapshots.record(at_ns)
+
+    def _remove_due_addresses(self, now_ns: int) -> None:
+        for removal in self.faults.due_removals(now_ns):
+            if removal.eni_id in self._account.enis:
+                self._account.remove_cidr_of_eni(self._account.enis[removal.eni_id], removal.cidr)
+                self._record(removal.at_ns)
 
     def _remove_some_address(self, number: int) -> None:
         """Remove a secondary IP or a prefix from some attached ENI that has one."""

@@ -89,9 +89,10 @@ class Call:
             tuple([self.address(text, 6) for text in ipv6_addresses]),
             tuple([self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes]),
         )
-        for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
-            if len(values) > 1 and len(set(values)) < len(values):
-                raise self.invalid(f"{', '.join(texts)}: one is named twice")
+        if sum(map(len, named.kinds)) > 1:
+            for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
+                if len(set(values)) < len(values):
+                    raise self.invalid(f"{', '.join(texts)}: one is named twice")
         return named
 
     def _prefix(self, text: str, mode: AddressMode) -> int:
@@ -102,15 +103,15 @@ class Call:
 
     def exactly_one(self, **wanted: int | Sequence[str]) -> None:
         """Check that one of several parameters is given (InvalidParameterCombination); an empty list or a count of 0 is not given."""
-        self.at_most_one(**wanted)
-        if not any(wanted.values()):
+        if self.at_most_one(**wanted) is None:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
 
-    def at_most_one(self, **wanted: int | Sequence[str]) -> None:
-        """Check that at most one of several parameters is given (InvalidParameterCombination)."""
+    def at_most_one(self, **wanted: int | Sequence[str]) -> str | None:
+        """Return which of several parameters is given, None for none; InvalidParameterCombination for more than one."""
         used = [name for name, value in wanted.items() if value]
         if len(used) > 1:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{' and '.join(used)} can't be used in one call")
+        return used[0] if used else None
 
     def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
         """Check and sort tags, pairs of key and value; if a key is given twice, its last value counts. See `tag_key` and `tag_count`."""

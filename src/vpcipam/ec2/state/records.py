@@ -125,10 +125,6 @@ class EniRecord:
     _untagged_view: NetworkInterface | None = None
 
     @property
-    def _kinds(self) -> tuple[set[int], set[int], set[int], set[int]]:
-        return self.secondary_ips, self.prefixes, self.ipv6_addresses, self.ipv6_prefixes
-
-    @property
     def _primary(self) -> tuple[int, ...]:
         return () if self.private_ip is None else (self.private_ip,)
 
@@ -157,7 +153,12 @@ class EniRecord:
 
     def has(self, addresses: AddressSet) -> bool:
         """Tell whether it has all of these as secondary addresses and prefixes."""
-        return all(held.issuperset(wanted) for held, wanted in zip(self._kinds, addresses.kinds, strict=True))
+        return (
+            self.secondary_ips.issuperset(addresses.addresses)
+            and self.prefixes.issuperset(addresses.prefixes)
+            and self.ipv6_addresses.issuperset(addresses.ipv6_addresses)
+            and self.ipv6_prefixes.issuperset(addresses.ipv6_prefixes)
+        )
 
     def slots(self) -> dict[Cidr, AddressSet]:
         """Return its secondary IPs, /28s, IPv6 addresses and /80s, in this order, each as a CIDR with its address set."""
@@ -170,16 +171,18 @@ class EniRecord:
 
     def add(self, addresses: AddressSet) -> None:
         """Add secondary addresses and prefixes."""
-        for held, new in zip(self._kinds, addresses.kinds, strict=True):
-            if new:
-                held.update(new)
+        self.secondary_ips.update(addresses.addresses)
+        self.prefixes.update(addresses.prefixes)
+        self.ipv6_addresses.update(addresses.ipv6_addresses)
+        self.ipv6_prefixes.update(addresses.ipv6_prefixes)
         self.touch()
 
     def remove(self, addresses: AddressSet) -> None:
         """Remove secondary addresses and prefixes that it has."""
-        for held, gone in zip(self._kinds, addresses.kinds, strict=True):
-            if gone:
-                held.difference_update(gone)
+        self.secondary_ips.difference_update(addresses.addresses)
+        self.prefixes.difference_update(addresses.prefixes)
+        self.ipv6_addresses.difference_update(addresses.ipv6_addresses)
+        self.ipv6_prefixes.difference_update(addresses.ipv6_prefixes)
         self.touch()
 
     def set_attachment(self, instance: "InstanceRecord | None", attachment: Attachment | None) -> None:

@@ -85,6 +85,7 @@ class Ipv4Space(_PrefixSpace):
 
     def __init__(self, cidr: Cidr, scatter: Scatter) -> None:
         super().__init__(cidr, 1, PREFIX_SIZE, scatter)
+        self._levels: tuple[tuple[int, int, int], SubnetLevels] | None = None  # the counts that they were made of
         kept = reserved_addresses(cidr)
         self.kept_count = len(kept)
         for address in kept:
@@ -111,15 +112,13 @@ class Ipv4Space(_PrefixSpace):
         return self._grid.taken.longest_free_run()
 
     def levels(self) -> SubnetLevels:
-        """Count the addresses in each state. Complexity: O(1)."""
-        untaken, free, prefixes = self.untaken_count, self.free_count, self.free_prefix_count
-        return SubnetLevels(
-            taken=self.cidr.size - self.kept_count - untaken,
-            free=free,
-            reserved=untaken - free,
-            free_prefix_count=prefixes,
-            stranded=untaken - PREFIX_SIZE * prefixes,
-        )
+        """Count the addresses in each state: the value from last time if nothing has changed. Complexity: O(1)."""
+        taken_cells, open_cells = self._grid.taken, self._grid.open
+        untaken, free, prefixes = counts = taken_cells.free_count, open_cells.free_count, taken_cells.free_run_count(PREFIX_SIZE)
+        if self._levels is None or self._levels[0] != counts:
+            taken = self.cidr.size - self.kept_count - untaken
+            self._levels = counts, SubnetLevels(taken, free, untaken - free, prefixes, untaken - PREFIX_SIZE * prefixes)
+        return self._levels[1]
 
     def free_counts(self) -> bytes:
         """Count the untaken addresses of each /28."""

@@ -11,7 +11,7 @@ from vpcipam._units import span
 from vpcipam.address import Cidr
 from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, reserved_addresses
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
-from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name
+from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name, zones_of
 from vpcipam.fleet.toml.table import MAX_COUNT, nearest
 from vpcipam.fleet.workload import MAX_NS, Arrivals, CombinedWorkload, CronJob, Deployment, FixedWorkload, Workload, require_feasible
 from vpcipam.limits import instance_limits, unknown_type_text
@@ -60,6 +60,7 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
     if not subnets or not vpc_cidrs:
         yield "subnet", "there must be at least one, and at least one CIDR of the VPC"
     yield from _repeated("subnet", [subnet.name for subnet in subnets])
+    yield from _zoneless_misfits(subnets)
     for subnet in subnets:
         key = f"subnet.{subnet.name}"
         yield from _unreadable(f"{key}.cidr", [subnet.cidr], ipv4_block)
@@ -89,6 +90,17 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
             yield "vpc_cidrs", f"subnet {cidr} lies in none of {', '.join(vpc_cidrs)}"
 
 
+def _zoneless_misfits(subnets: Iterable[SubnetSpec]) -> Iterator[Misfit]:
+    """Check that all subnets have a zone, or none."""
+    with_zone = next((subnet for subnet in subnets if subnet.zone is not None), None)
+    for subnet in subnets:
+        if subnet.zone == "":
+            yield f"subnet.{subnet.name}.zone", "must not be empty; leave it out of all subnets for a fleet without zones"
+        if subnet.zone is None and with_zone is not None:
+            message = f"is missing, but subnet {with_zone.name!r} is in zone {with_zone.zone!r}; give a zone to all subnets, or to none"
+            yield f"subnet.{subnet.name}.zone", message
+
+
 def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
     """Check groups, and the subnets that they name."""
     if not groups:
@@ -96,7 +108,14 @@ def group_misfits(groups: tuple[NodeGroup, ...], subnets: tuple[SubnetSpec, ...]
     yield from _repeated("group", [group.name for group in groups])
     names = [subnet.name for subnet in subnets]
     for group in groups:
-        for key, message in chain(_type_misfits(group), _choice_misfits(group, names), _number_misfits(group), _mode_misfits(group)):
+        for key, message in chain(
+            _type_misfits(group),
+            _zone_misfits(group, subnets),
+            _choice_misfits(group, names),
+            _pod_zone_misfits(group, subnets),
+            _number_misfits(group),
+            _mode_misfits(group),
+        ):
             yield f"group.{group.name}.{key}", message
 
 
@@ -130,17 +149,61 @@ def _choice_misfits(group: NodeGroup, names: list[str]) -> Iterator[Misfit]:
         yield "subnets", "is empty; leave it out for all subnets"
     if group.max_pods is not None and group.max_pods_by is not None:
         yield "max_pods_by", f"has no effect beside max_pods = {group.max_pods}; leave one of the two out"
-    for key, chosen in (("subnets", group.subnets), ("pod_subnet", (group.pod_subnet,))):
+    if group.pod_subnet is not None and group.pod_subnets:
+        yield "pod_subnets", f"has no effect beside pod_subnet = {group.pod_subnet!r}; leave one of the two out"
+    for key, chosen in (("subnets", group.subnets), (_pod_key(group), group.all_pod_subnets)):
         for each in chosen:
-            if each is not None and each not in names:
+            if each not in names:
                 yield key, f"there is no subnet {each!r}; there are {', '.join(names)}{nearest(each, names)}"
     yield from word_misfits("placement", group.placement, PLACEMENTS)
     yield from whole_misfits("count", group.count, high=MAX_GROUP_COUNT)
 
 
+def _pod_key(group: NodeGroup) -> str:
+    """Return the key that names the subnets of the group's ENIConfigs."""
+    return "pod_subnet" if group.pod_subnet is not None else "pod_subnets"
+
+
+def _zone_misfits(group: NodeGroup, subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
+    """Check the zones that a group names."""
+    known = zones_of(subnets)
+    zone_of = {subnet.name: subnet.zone for subnet in subnets}
+    own = {zone_of.get(name) for name in group.subnets}
+    for zone in group.zones:
+        if not known:
+            yield "zones", "has no effect, since no subnet has a zone; give each subnet a zone, or leave it out"
+        elif zone not in known:
+            yield "zones", f"there is no subnet in zone {zone!r}; there are zones {', '.join(known)}{nearest(zone, known)}"
+        elif zone not in own:
+            yield "zones", f"none of the group's subnets is in zone {zone!r}; add one to subnets, or leave the zone out"
+    for name in group.subnets:
+        if group.zones and name in zone_of and zone_of[name] not in group.zones:
+            yield "subnets", f"{name!r} is in zone {zone_of[name]!r}, and zones = {', '.join(group.zones)}; change one of the two"
+
+
+def _pod_zone_misfits(group: NodeGroup, subnets: tuple[SubnetSpec, ...]) -> Iterator[Misfit]:
+    """Check that each zone with nodes has the subnet of one ENIConfig, if there is one anywhere."""
+    key = _pod_key(group)
+    zone_of = {subnet.name: subnet.zone for subnet in subnets}
+    own = dict.fromkeys(zone_of.get(name) for name in group.subnets)
+    pods = [zone_of.get(name) for name in group.all_pod_subnets]
+    for name, zone in zip(group.all_pod_subnets, pods, strict=True):
+        if zone not in own:
+            yield key, f"{name!r} is in zone {zone!r}, where the group has no nodes; the ENIs of a node are in its zone"
+        if pods.count(zone) > 1:
+            yield key, f"there is more than one in {_zone_text(zone)}; a node has one ENIConfig, so keep one of them"
+    for zone in own if pods else ():
+        if zone not in pods:
+            yield key, f"there is none in {_zone_text(zone)}, where the group has nodes; pod_subnets names one for each zone"
+
+
+def _zone_text(zone: str | None) -> str:
+    return "the only zone" if zone is None else f"zone {zone!r}"
+
+
 def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:
-    if group.pod_subnet is not None and not group.settings.custom_network_cfg:
-        yield "pod_subnet", "has no effect without custom networking; set AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG to true, or leave it out"
+    if group.all_pod_subnets and not group.settings.custom_network_cfg:
+        yield _pod_key(group), "has no effect without custom networking; set AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG to true, or leave it out"
     if group.settings.enable_ipv6:
         yield "settings.ENABLE_IPv6", "IPv6 is not simulated: each node has one /80, so no pool grows or runs out; set it to false"
     if group.settings.enable_multi_nic and len(instance_limits(group.instance_type).network_cards) > 1:
@@ -162,6 +225,13 @@ def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration
     for part in parts:
         if isinstance(part, FixedWorkload):
             yield from _trace_misfits(part, groups, duration_ns)
+
+
+def spread_misfits(workload: Workload, zones: tuple[str, ...]) -> Iterator[Misfit]:
+    """Check that there are zones if a deployment is to be spread over them."""
+    for part in workload.parts if isinstance(workload, CombinedWorkload) else (workload,):
+        if isinstance(part, Deployment) and part.spread and not zones:
+            yield "workload", f"spread of {part.name!r} has no effect, since no subnet has a zone; give each subnet a zone, or leave it out"
 
 
 def _trace_misfits(trace: FixedWorkload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:

@@ -24,7 +24,7 @@ _MOST_LEVELS = 100
 _PART_OF_KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _DEEP_KEY = re.compile(rf"(?<![\w-]){_PART_OF_KEY}(?:[ \t]*+\.[ \t]*+{_PART_OF_KEY}){{{_MOST_LEVELS}}}")
 _TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
-_RIVALS = (("max_pods", "max_pods_by"), ("p90", "sigma"))  # a table has one of a pair at most
+_RIVALS = (("max_pods", "max_pods_by"), ("p90", "sigma"), ("pod_subnet", "pod_subnets"))  # a table has one of a pair at most
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
 MAX_COUNT = 10**9

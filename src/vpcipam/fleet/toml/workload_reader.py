@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from vpcipam.fleet.spread import MAX_SKEW, ZONE_KEY, SpreadConstraint, TopologySpread, WhenUnsatisfiable
 from vpcipam.fleet.toml.table import Table
 from vpcipam.fleet.trace import COLUMNS, UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.workload import (
@@ -102,6 +103,7 @@ def _cron(table: Table, folder: str) -> CronJob:
 
 def _deployment(table: Table) -> Deployment:
     replicas = table.integer("replicas")
+    spread = _spread(table)
     surge, unavailable = table.part_of("max_surge", replicas, "25%", up=True), table.part_of("max_unavailable", replicas, "25%", up=False)
     return Deployment(
         name=_name(table, "deployment"),
@@ -111,7 +113,25 @@ def _deployment(table: Table) -> Deployment:
         # Kubernetes: if both round to 0, one pod may be unavailable.
         max_unavailable=unavailable or int(not surge),
         ready_s=table.seconds("ready", 10, low=SHORTEST_S),
+        spread=spread,
     )
+
+
+def _spread(table: Table) -> tuple[SpreadConstraint, ...] | None:
+    """Read the topology spread constraints of a deployment; None if the key is missing."""
+    if "spread" not in table:
+        table.take("spread", None)
+        return None
+    constraints = []
+    for inner in table.tables("spread"):
+        inner.text("topology_key", ZONE_KEY, among=(ZONE_KEY,))
+        max_skew = inner.integer("max_skew", low=1, high=MAX_SKEW)
+        when: WhenUnsatisfiable = inner.text("when_unsatisfiable", "DoNotSchedule", among=get_args(WhenUnsatisfiable))  # type: ignore[assignment] # it is one of them
+        min_domains = inner.integer("min_domains", 1, low=1, high=MAX_SKEW)
+        inner.finish()
+        constraints.append(inner.made("min_domains", lambda made=(max_skew, when, min_domains): SpreadConstraint(*made)))  # type: ignore[misc] # those of this round
+    table.made("spread", lambda: TopologySpread("", tuple(constraints)))
+    return tuple(constraints)
 
 
 def _lifetime(table: Table, folder: str) -> tuple[Lifetime, LifetimeOf]:
