@@ -25,6 +25,8 @@ from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.survey import survey
 
+STDIN_NAME = "stdin"
+
 EXAMPLES = (
     "kubectl get nodes,pods --all-namespaces -o yaml | vpcipam inspect -",
     "vpcipam inspect --ec2 --region eu-central-1 --instance-id i-0123456789abcdef0",
@@ -98,7 +100,7 @@ def _show_files(files: tuple[str, ...]) -> Output:
         raise click.UsageError("stdin (-) can be read only once")
     total = sum(os.path.getsize(file) for file in files if os.path.isfile(file))  # noqa: PTH113, PTH202 - importing pathlib costs every run
     with show_progress(total, lambda length: f"{length / 1e6:,.1f} MB") as progress:
-        evidence = read_files([("stdin", open_bytes()) if file == STDIN else file for file in files], progress=progress)
+        evidence = read_files([(STDIN_NAME, open_bytes()) if file == STDIN else file for file in files], progress=progress)
     if not evidence.documents:
         raise EvidenceError(
             f"nothing in {_listed(files)} is recognised{_first_reason(evidence)}; docs/inspecting.md lists what can be read"
@@ -107,6 +109,8 @@ def _show_files(files: tuple[str, ...]) -> Output:
 
 
 def _listed(files: tuple[str, ...]) -> str:
+    if files == (STDIN,):
+        return STDIN_NAME
     return files[0] if len(files) == 1 else f"{len(files)} files"
 
 

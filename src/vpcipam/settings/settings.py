@@ -382,12 +382,8 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
     if settings.provisioning_disabled_by is not None:
         yield Diagnostic(settings.provisioning_disabled_by, "info", "the node neither grows nor shrinks; no warm target has an effect")
     if settings.enable_imds_only_mode and not settings.manage_untagged_eni:
-        yield Diagnostic(
-            "MANAGE_UNTAGGED_ENI",
-            "warning",
-            "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed",
-            "remove it, or set ENABLE_IMDS_ONLY_MODE to false",
-        )
+        message = "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed"
+        yield Diagnostic("MANAGE_UNTAGGED_ENI", "warning", message, "remove it, or set ENABLE_IMDS_ONLY_MODE to false")
 
 
 def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:

@@ -231,6 +231,11 @@ def test_yaml_documents_are_read_and_one_that_is_broken_spares_the_others(read, 
     assert places[1] == ("file-0, line 21", "no reader recognises it")
 
 
+@pytest.mark.parametrize("before", ["", "# comment\n", "\n\n# a\n  # b: {\n\n---\n", "%YAML 1.1\n---\n", "---\n# c\n"])
+def test_comments_may_come_before_yaml(read, before):
+    assert [each.name for each in values(read(before + NODE_YAML).nodes)] == ["node-1"]
+
+
 def test_a_cut_last_line_of_yaml_is_skipped(read, skipped):
     evidence = read(NODE_YAML + "  conditions: [{\n")
     assert values(evidence.nodes)[0].max_pods == 29

@@ -24,6 +24,7 @@ _LOG = re.compile(
     r'\{"level":"|time="|[\[{]?"?(?:level|ts|caller)":"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*\s+\[(?:DEBUG|INFO|WARN|ERROR|TRACE|CRITICAL)\]'
 )
 _YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)")
+_COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+\s*")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
 _ENVELOPES = ("data", "response", "result", "body", "output")
@@ -148,9 +149,15 @@ def read_text(collector: Collector, text: str) -> None:
             read(collector, text)
             return
     begin = without_terminal(text)
-    if begin.lstrip()[:1] not in ("{", "[") and _YAML.match(begin.lstrip()) and _read_yaml(collector, text, begin):
+    if _is_yaml(begin) and _read_yaml(collector, text, begin):
         return
     _read_json(collector, text)
+
+
+def _is_yaml(text: str) -> bool:
+    """Tell whether a text seems to be YAML; comments may come first."""
+    comments = _COMMENTS.match(text)
+    return _YAML.match(text, comments.end() if comments else 0) is not None
 
 
 def _read_json(collector: Collector, text: str) -> None:
