@@ -31,6 +31,7 @@ _ENVELOPES = ("data", "response", "result", "body", "output")
 _LOGS_ARE_ELSEWHERE = "is a log; logs are not read here"
 MOST_UNKNOWN = 1_000
 """The most documents in a row that no reader recognises, before the rest is skipped."""
+_TERMINAL_LENGTH = 100_000  # of the text in which lines of a terminal may come first; going through lines takes memory for each
 _LEVELS = 3  # of lists and envelopes around a document
 
 
@@ -148,7 +149,8 @@ def read_text(collector: Collector, text: str) -> None:
         if recognise(text):
             read(collector, text)
             return
-    begin = without_terminal(text)
+    head = text[:_TERMINAL_LENGTH]
+    begin = text[len(head) - len(without_terminal(head)) :]
     if _is_yaml(begin) and _read_yaml(collector, text, begin):
         return
     _read_json(collector, text)
