@@ -102,11 +102,6 @@ class Ipv4Space(_PrefixSpace):
         return self._grid.taken.free_run_count(PREFIX_SIZE)
 
     @property
-    def untaken_count(self) -> int:
-        """The number of addresses that are not taken, inside and outside reservations."""
-        return self._grid.taken.free_count
-
-    @property
     def longest_free_run(self) -> int:
         """The length of the longest run of untaken addresses."""
         return self._grid.taken.longest_free_run()
