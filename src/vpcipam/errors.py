@@ -46,6 +46,10 @@ class LogError(InvalidArgument):
     """A log can't be read, or is none. The message says what it is instead, if that can be told, and what to give."""
 
 
+class EvidenceError(InvalidArgument):
+    """A file to inspect can't be read, or is too large. What is wrong within a file is no error: `Evidence.skipped` lists it."""
+
+
 class ScenarioError(InvalidArgument):
     """A fleet scenario is invalid. The message names the key and the values that it takes."""
 

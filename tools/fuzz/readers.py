@@ -10,6 +10,7 @@ from fuzz.target import Target, folder, require, text_of
 from vpcipam import plan
 from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
 from vpcipam.address import Cidr, address_text, parse_address
+from vpcipam.cli.evidence_view import evidence_document
 from vpcipam.cli.scenarios import parse_change
 from vpcipam.ec2.answers import read_instance
 from vpcipam.errors import (
@@ -29,7 +30,7 @@ from vpcipam.fleet.toml.workload_reader import KINDS, LIFETIMES
 from vpcipam.fleet.trace import UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.tune import TuneSpec
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, PodRun
-from vpcipam.inspection import Answer, LogSource, verify
+from vpcipam.inspection import Answer, LogSource, read_files, verify
 from vpcipam.inspection.event_lines import EVENTS
 from vpcipam.inspection.log import WORDINGS
 from vpcipam.limits import format_row, load_limits, max_pods, parse_row
@@ -171,6 +172,15 @@ def read_logs(data: bytes) -> None:
     require(all(violation.steps for violation in found.violations), "a violation has no steps")
 
 
+def read_evidence(data: bytes) -> None:
+    """Read a file of a real node; whatever it is, it is recognised, or something is listed as skipped."""
+    evidence = read_files([("fuzz", io.BytesIO(data))])
+    require(evidence.documents or evidence.skipped, "a file is neither recognised nor skipped")
+    require(all(str(each.source).isprintable() for each in evidence.skipped), "a place has characters that a terminal would obey")
+    evidence.held_addresses()
+    json.dumps(evidence_document(evidence), allow_nan=False)
+
+
 TARGETS = (
     Target(
         "logs",
@@ -192,6 +202,35 @@ TARGETS = (
             *("InstanceTypes", "InstanceType", "NetworkInfo", "NetworkCards", "NetworkCardIndex", "MaximumNetworkInterfaces", "BareMetal"),
             *("Ipv4AddressesPerInterface", "Ipv6AddressesPerInterface", "Ipv6Supported", "Hypervisor", "nitro", "VCpuInfo", "DefaultVCpus"),
             *("DefaultNetworkCardIndex", "EfaSupported", "NaN", "Infinity", "1e999"),
+        ),
+    ),
+    Target(
+        "evidence",
+        read_evidence,
+        (
+            *(
+                "ENIs",
+                "ENIIPPools",
+                "AvailableIPv4Cidrs",
+                "IPAddresses",
+                "IPAMKey",
+                "networkName",
+                "containerID",
+                "Assigned",
+                "allocations",
+            ),
+            *(
+                "NetworkInterfaces",
+                "Reservations",
+                "Instances",
+                "Subnets",
+                "InstanceTypes",
+                "SubnetIpv4CidrReservations",
+                "eni-1",
+                "10.0.0.5/32",
+            ),
+            *("kind", "items", "Node", "Pod", "Event", "ENIConfig", "status", "capacity", "pods", 'awscni_x{a="b"} 1', "...", "True", "'"),
+            *("Name: x", "Capacity:", "ustar", "PK\x03\x04", "PK\x05\x06", "\x1f\x08", "---", "- "),
         ),
     ),
     Target("words", read_words, ("10.0.0.0/28", "2001:db8::/80", "::ffff:1.2.3.4", "%eth0", "m5.large", "\t", "nitro"), longest=256),

@@ -11,6 +11,7 @@ MODULES = {
     "instance_types": "readers",
     "words": "readers",
     "logs": "readers",
+    "evidence": "readers",
     "command": "command",
     "ipam_json": "journals",
     "sqlite": "journals",
