@@ -60,6 +60,7 @@ UNFIT = [  # tests that notice mutmut itself: the methods that it adds to classe
     "tests/pool/test_pool_module.py",
     "tests/datastore/test_collector.py",
     "tests/datastore/test_out_of_memory.py",
+    "tests/datastore/test_wrong_arguments.py",
 ]
 MEMORY_BYTES = 4 << 30  # of each process: a mutant may fill a list for ever
 KILLING_EXIT_CODES = {1, 3, 24, -24, 36, 152, 255, -9, -11}  # mutmut's: failed, out of time, crashed
