@@ -12,13 +12,13 @@ import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from recordings import MINUTE, fleet, long_run, recorded, result_of, subnet
+from recordings import MINUTE, fleet, long_run, look, recorded, result_of, subnet
 
 import vpcipam
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.export import columns_of, digits, to_json, write_csv
-from vpcipam.fleet.metrics import SCHEMA_VERSION
+from vpcipam.fleet.metrics import SCHEMA_VERSION, Recorder
 from vpcipam.fleet.samples import FleetSample, SubnetSample
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.testing.strategies import scenarios
@@ -212,3 +212,11 @@ def test_the_bytes_depend_neither_on_the_process_nor_on_the_order_of_sets():
         done = subprocess.run([sys.executable, "-c", code, SCENARIO], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
         found.add(done.stdout.strip())
     assert found == {hashlib.sha256(simulate(Scenario.from_toml(SCENARIO)).to_json().encode()).hexdigest()}
+
+
+def test_messages_name_subnets_as_the_scenario_does_and_leave_other_ids_alone():
+    recorder = Recorder({"a": 256}, subnet_ids={"a": "subnet-0a"})
+    recorder.sample(fleet(0), {"a": subnet()}, {}, {})
+    look(recorder, 0, {"a": subnet()})
+    recorder.event(0, "g", "RunInstances: subnet-0a is full, subnet-0ab is not")
+    assert [event.text for event in result_of(recorder, 0).events] == ["RunInstances: subnet a is full, subnet-0ab is not"]
