@@ -98,6 +98,22 @@ def test_no_combination_within_the_bounds_is_a_finding(cli, scenario):
     assert "kubectl" not in answer.out
 
 
+def test_present_settings_that_are_best_are_kept(cli, tmp_path):
+    path = tmp_path / "kept.toml"
+    path.write_text(
+        TEXT.replace("count = 2}", "count = 2, settings = {WARM_IP_TARGET = 8}}").replace(
+            "WARM_IP_TARGET = [1, 8]", "WARM_IP_TARGET = [8, 9]"
+        )
+    )
+    answer = cli("tune", str(path))
+    assert answer.code == 0
+    assert "the present settings are best: change nothing" in answer.out
+    assert "kubectl" not in answer.out
+    document = cli("tune", str(path), "--json").document
+    assert (document["best"], document["present_is_best"]) == (None, True)
+    assert document["reason"] == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+
+
 def test_tune_draws_the_trade_off(cli, scenario, tmp_path):
     picture = tmp_path / "front.svg"
     answer = cli("tune", scenario, "--plot", str(picture))

@@ -187,6 +187,7 @@ def test_a_combination_that_cannot_be_run_is_listed_with_its_reason(scenario):
     result = tune(scenario, spec, executor=Failing())
     assert result.complete
     assert (result.candidates, result.failures, result.best, result.front) == ((), (({"WARM_IP_TARGET": "1"}, "no"),), None, ())
+    assert (result.present_is_best, result.reason) == (False, "no combination can be run: no")
 
 
 def test_an_interrupted_search_judges_the_combinations_run_with_every_seed(scenario, monkeypatch):
@@ -343,6 +344,7 @@ def test_an_interrupt_ends_the_whole_search(scenario):
 
     result = tune(scenario, executor=AtOnce(), progress=interrupt)
     assert (told[-1], result.best, result.complete) == (9, None, False)
+    assert (result.present_is_best, result.reason) == (False, "the search was interrupted")
 
 
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (14, False), (17, True)])
@@ -468,10 +470,70 @@ def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bou
     ]
     assert ranks == sorted(ranks)
     kept = [each for each in result.candidates if keeps(each.settings["WARM_IP_TARGET"], seeds)]
-    best = next((each for each in kept if keeps(each.settings["WARM_IP_TARGET"], [7])), None)
+    present_keeps = keeps(None, [*seeds, 7])
+    worthwhile = [each for each in kept if each.saves > 0] if present_keeps else kept
+
+    def holds(value):
+        return keeps(value, [7]) and (not present_keeps or figures[value, 7].cost < figures[None, 7].cost)
+
+    best = next((each for each in worthwhile if holds(each.settings["WARM_IP_TARGET"])), None)
     assert result.best is best
-    assert [each for each in result.candidates if each.confirmation] == (kept if best is None else kept[: kept.index(best) + 1])
+    assert result.present_is_best == (present_keeps and best is None)
+    assert [each for each in result.candidates if each.confirmation] == (
+        worthwhile if best is None else worthwhile[: worthwhile.index(best) + 1]
+    )
     assert result.front == tuple(each for each in result.candidates if each.on_front)
+
+
+KEPT = Figures(cost=2, wait_ns=1, rate=0, refused=0, waiting=0, waiting_ns=0)
+
+
+def judged(scenario, now, now_later, new, new_later, wait_bound=1):
+    """Judge one combination by figures of the present settings and of itself, with the seed of the search and with another."""
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=wait_bound, seeds=(0,), confirm_seeds=(7,))
+    return tune(scenario, spec, executor=Answering({(None, 0): now, (None, 7): now_later, ("3", 0): new, ("3", 7): new_later}))
+
+
+CHEAPER, DEARER, SLOW = attrs.evolve(KEPT, cost=1), attrs.evolve(KEPT, cost=3), attrs.evolve(KEPT, wait_ns=2)
+
+
+@pytest.mark.parametrize(
+    ("new", "new_later"), [(KEPT, KEPT), (DEARER, CHEAPER), (CHEAPER, KEPT), (CHEAPER, DEARER), (SLOW, KEPT), (CHEAPER, SLOW)]
+)
+def test_nothing_is_recommended_that_is_not_better_than_present_settings_that_keep_the_bounds(scenario, new, new_later):
+    result = judged(scenario, KEPT, KEPT, new, new_later)
+    assert (result.best, result.present_is_best) == (None, True)
+    assert result.reason == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+
+
+def test_what_is_better_is_recommended(scenario):
+    result = judged(scenario, KEPT, KEPT, CHEAPER, CHEAPER)
+    assert (result.best, result.present_is_best) == (result.candidates[0], False)
+    assert result.reason == "it is better than the present settings in addresses-mean"
+
+
+@pytest.mark.parametrize(
+    ("now", "now_later", "reason"),
+    [
+        (SLOW, KEPT, "with the present settings, the wait of 99 % of pods is less than 1 s"),
+        (KEPT, SLOW, "with the present settings and with other seeds, the wait of 99 % of pods is less than 1 s"),
+        (
+            attrs.evolve(KEPT, wait_ns=None, waiting=7),
+            KEPT,
+            "the present settings leave 7 pods without an address; with the present settings, the wait of 99 % of pods is not reached",
+        ),
+    ],
+)
+def test_what_keeps_the_bounds_is_recommended_if_the_present_settings_do_not_even_if_it_costs_more(scenario, now, now_later, reason):
+    result = judged(scenario, now, now_later, DEARER, DEARER)
+    assert (result.best, result.present_is_best) == (result.candidates[0], False)
+    assert result.reason == reason
+
+
+def test_if_nothing_keeps_the_bounds_nothing_is_best(scenario):
+    result = judged(scenario, SLOW, SLOW, SLOW, SLOW)
+    assert (result.best, result.present_is_best) == (None, False)
+    assert result.reason == "no combination is within the bounds, serves the pods and gives no warning"
 
 
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed_count=st.integers(1, 3), trials=st.integers(0, 70))

@@ -73,6 +73,10 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
     if result.best is not None and result.baseline is not None:
         _best(page, result.best, result.baseline, spec.goal)
         page.line()
+    elif result.present_is_best:
+        page.line("the present settings are best: change nothing", "bold green")
+        page.line(f"{result.reason[0].upper()}{result.reason[1:]}.")
+        page.line()
     _candidates(page, result)
     if spec.p99_wait_ns is None:
         page.line("The table [tune] has no p99_wait, so the best combination can make pods wait.")

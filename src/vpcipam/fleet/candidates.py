@@ -12,6 +12,8 @@ from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.tune_spec import GOALS, TuneSpec
 from vpcipam.fleet.waits import wait_text
 
+_OTHER_SEEDS = "with other seeds, "
+
 
 @attrs.frozen
 class Spread:
@@ -79,6 +81,22 @@ class Candidate:
         return not self.objections
 
     @property
+    def breach(self) -> str:
+        """How the present settings break the bounds, as a sentence; only for the baseline, and only if it does not fit."""
+        left_out = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
+        without = f"the present settings leave {counted(left_out, 'pod')} without an address"
+        excesses = [f"with the present settings{' and ' if text.startswith(_OTHER_SEEDS) else ', '}{text}" for text in self.objections]
+        return "; ".join([without, *excesses] if left_out else excesses)
+
+    def improves(self, present: "Candidate | None") -> bool:
+        """Whether to change to it: it fits, with other seeds too, and the present settings don't, or cost more with both kinds of seeds."""
+        if not self.fits or self.confirmation is None:
+            return False
+        if present is None or not present.fits:
+            return True
+        return self.saves > 0 and present.confirmation is not None and self.confirmation.cost[1] < present.confirmation.cost[1]
+
+    @property
     def kubectl(self) -> str:
         """The command that sets this combination on a cluster."""
         return "kubectl set env daemonset aws-node -n kube-system " + " ".join(f"{name}={value}" for name, value in self.settings.items())
@@ -126,7 +144,7 @@ class Judge:
 
     def confirmed(self, candidate: Candidate, runs: Mapping[int, Summary]) -> Candidate:
         """Judge a combination again by its runs with other seeds."""
-        excesses = tuple(f"with other seeds, {excess}" for excess in self._excesses(runs))
+        excesses = tuple(f"{_OTHER_SEEDS}{excess}" for excess in self._excesses(runs))
         confirmation = Spread.of(self.spec.goal, runs)
         return attrs.evolve(candidate, objections=(*candidate.objections, *excesses), confirmation=confirmation)
 

@@ -1,7 +1,7 @@
 """Find the settings that need the fewest addresses or calls within bounds on waiting and on calls per minute.
 
 The present settings are the baseline. A recommendation serves every pod that they serve, gives no warning, and is confirmed with seeds that
-the search did not use.
+the search did not use. If the present settings keep the bounds, it also costs less than they do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,8 @@ class TuneResult:
     """The result of a search.
 
     Attributes:
-        baseline: the settings that the scenario has now; None if they could not be run.
+        baseline: the settings that the scenario has now; None if they could not be run. If they keep the bounds, or a combination does, they
+            are run with the seeds of the confirmation too.
         candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
         complete: whether the search was not interrupted.
@@ -45,8 +46,36 @@ class TuneResult:
 
     @property
     def best(self) -> Candidate | None:
-        """The cheapest combination to which nothing objects, with other seeds either; None if there is none."""
-        return next((each for each in self.candidates if each.fits and each.confirmation is not None), None)
+        """The combination to change to; None if the present settings are the best, or none can be recommended.
+
+        It is the cheapest one to which nothing objects, with other seeds either. If the present settings keep the bounds, it costs less than
+        they do, both with the seeds of the search and with the others.
+        """
+        return next((each for each in self.candidates if each.improves(self.baseline)), None)
+
+    @property
+    def present_is_best(self) -> bool:
+        """Whether there is nothing to change: the present settings keep the bounds, and no combination that does costs less.
+
+        False after an interrupt, and if no combination could be run.
+        """
+        kept = self.baseline is not None and self.baseline.fits
+        return kept and self.complete and bool(self.candidates) and self.best is None
+
+    @property
+    def reason(self) -> str:
+        """Why `best` is recommended, or why nothing is."""
+        if self.baseline is not None and not self.baseline.fits and self.best is not None:
+            return self.baseline.breach
+        if self.best is not None:
+            return f"it is better than the present settings in {self.spec.goal}"
+        if self.present_is_best:
+            return f"the present settings keep the bounds, and no combination that does is better in {self.spec.goal}"
+        if not self.complete:
+            return "the search was interrupted"
+        if self.failures and not self.candidates:
+            return f"no combination can be run: {self.failures[0][1]}"
+        return "no combination is within the bounds, serves the pods and gives no warning"
 
     @property
     def front(self) -> tuple[Candidate, ...]:
@@ -146,27 +175,30 @@ class _Search:
         candidates = [judge.candidate(settings, each) for settings, each in zip(runnable, runs, strict=True) if each is not None]
         candidates.sort(key=lambda each: (each.cost, length_of(each.p99_wait_ns), each.calls_per_minute))
         failures += [(dict(settings), errors[key]) for settings in runnable if (key := tuple(settings.items())) in errors]
-        judged = self._confirm(judge, with_front(candidates))
+        baseline, judged = self._confirm(judge, judge.candidate(NOW, present), with_front(candidates))
         complete = not self.runner.interrupted
-        return TuneResult(self.spec, judge.candidate(NOW, present), judged, len(combinations), complete, tuple(failures))
+        return TuneResult(self.spec, baseline, judged, len(combinations), complete, tuple(failures))
 
-    def _confirm(self, judge: Judge, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        """Run the best combination with other seeds; if it fails there, the next best, and so on."""
+    def _confirm(self, judge: Judge, baseline: Candidate, candidates: Sequence[Candidate]) -> tuple[Candidate, tuple[Candidate, ...]]:
+        """Run the present settings and the best combination with other seeds; if it is no improvement there, the next best, and so on."""
         confirmed = list(candidates)
-        fitting = [place for place, each in enumerate(candidates) if each.fits][:_MOST_CONFIRMATIONS]
+        fitting = [place for place, each in enumerate(candidates) if each.fits]
         seeds = self.spec.confirm_seeds
-        present = self.runner.run([NOW], seeds)[0] if fitting and not self.runner.interrupted else None
+        wanted = bool(fitting) or (bool(candidates) and baseline.fits)
+        present = self.runner.run([NOW], seeds)[0] if wanted and not self.runner.interrupted else None
         if present is None:
-            return tuple(confirmed)
+            return baseline, tuple(confirmed)
         judge = attrs.evolve(judge, baseline={**judge.baseline, **present})
-        for place in fitting:
+        baseline = judge.confirmed(baseline, present)
+        worthwhile = [place for place in fitting if not baseline.fits or candidates[place].saves > 0]
+        for place in worthwhile[:_MOST_CONFIRMATIONS]:
             (runs,) = self.runner.run([candidates[place].settings], seeds)
             if runs is None:
                 break
             confirmed[place] = judge.confirmed(candidates[place], runs)
-            if confirmed[place].fits:
+            if confirmed[place].improves(baseline):
                 break
-        return tuple(confirmed)
+        return baseline, tuple(confirmed)
 
 
 def _why_never_started(scenario: Scenario, settings: Mapping[str, str]) -> str | None:
