@@ -488,10 +488,11 @@ def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bou
 KEPT = Figures(cost=2, wait_ns=1, rate=0, refused=0, waiting=0, waiting_ns=0)
 
 
-def judged(scenario, now, now_later, new, new_later, wait_bound=1):
+def judged(scenario, present, combination):
     """Judge one combination by figures of the present settings and of itself, with the seed of the search and with another."""
-    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=wait_bound, seeds=(0,), confirm_seeds=(7,))
-    return tune(scenario, spec, executor=Answering({(None, 0): now, (None, 7): now_later, ("3", 0): new, ("3", 7): new_later}))
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=1, seeds=(0,), confirm_seeds=(7,))
+    figures = {(value, seed): run for value, runs in ((None, present), ("3", combination)) for seed, run in zip((0, 7), runs, strict=True)}
+    return tune(scenario, spec, executor=Answering(figures))
 
 
 CHEAPER, DEARER, SLOW = attrs.evolve(KEPT, cost=1), attrs.evolve(KEPT, cost=3), attrs.evolve(KEPT, wait_ns=2)
@@ -501,13 +502,13 @@ CHEAPER, DEARER, SLOW = attrs.evolve(KEPT, cost=1), attrs.evolve(KEPT, cost=3), 
     ("new", "new_later"), [(KEPT, KEPT), (DEARER, CHEAPER), (CHEAPER, KEPT), (CHEAPER, DEARER), (SLOW, KEPT), (CHEAPER, SLOW)]
 )
 def test_nothing_is_recommended_that_is_not_better_than_present_settings_that_keep_the_bounds(scenario, new, new_later):
-    result = judged(scenario, KEPT, KEPT, new, new_later)
+    result = judged(scenario, (KEPT, KEPT), (new, new_later))
     assert (result.best, result.present_is_best) == (None, True)
     assert result.reason == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
 
 
 def test_what_is_better_is_recommended(scenario):
-    result = judged(scenario, KEPT, KEPT, CHEAPER, CHEAPER)
+    result = judged(scenario, (KEPT, KEPT), (CHEAPER, CHEAPER))
     assert (result.best, result.present_is_best) == (result.candidates[0], False)
     assert result.reason == "it is better than the present settings in addresses-mean"
 
@@ -525,13 +526,13 @@ def test_what_is_better_is_recommended(scenario):
     ],
 )
 def test_what_keeps_the_bounds_is_recommended_if_the_present_settings_do_not_even_if_it_costs_more(scenario, now, now_later, reason):
-    result = judged(scenario, now, now_later, DEARER, DEARER)
+    result = judged(scenario, (now, now_later), (DEARER, DEARER))
     assert (result.best, result.present_is_best) == (result.candidates[0], False)
     assert result.reason == reason
 
 
 def test_if_nothing_keeps_the_bounds_nothing_is_best(scenario):
-    result = judged(scenario, SLOW, SLOW, SLOW, SLOW)
+    result = judged(scenario, (SLOW, SLOW), (SLOW, SLOW))
     assert (result.best, result.present_is_best) == (None, False)
     assert result.reason == "no combination is within the bounds, serves the pods and gives no warning"
 

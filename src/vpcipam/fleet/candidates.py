@@ -89,12 +89,11 @@ class Candidate:
         return "; ".join([without, *excesses] if left_out else excesses)
 
     def improves(self, present: "Candidate | None") -> bool:
-        """Whether to change to it: it fits, with other seeds too, and the present settings don't, or cost more with both kinds of seeds."""
-        if not self.fits or self.confirmation is None:
-            return False
-        if present is None or not present.fits:
-            return True
-        return self.saves > 0 and present.confirmation is not None and self.confirmation.cost[1] < present.confirmation.cost[1]
+        """Whether it fits and the present settings don't, or cost more. Once both were confirmed, they cost more with those seeds too."""
+        if not self.fits or present is None or not present.fits:
+            return self.fits
+        ours, theirs = self.confirmation, present.confirmation
+        return self.saves > 0 and (ours is None or theirs is None or ours.cost[1] < theirs.cost[1])
 
     @property
     def kubectl(self) -> str:

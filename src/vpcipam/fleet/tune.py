@@ -29,8 +29,8 @@ class TuneResult:
     """The result of a search.
 
     Attributes:
-        baseline: the settings that the scenario has now; None if they could not be run. If they keep the bounds, or a combination does, they
-            are run with the seeds of the confirmation too.
+        baseline: the settings that the scenario has now; None if they could not be run. If they fit, or a combination does, they are run
+            with the seeds of the confirmation too.
         candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
         complete: whether the search was not interrupted.
@@ -48,10 +48,10 @@ class TuneResult:
     def best(self) -> Candidate | None:
         """The combination to change to; None if the present settings are the best, or none can be recommended.
 
-        It is the cheapest one to which nothing objects, with other seeds either. If the present settings keep the bounds, it costs less than
-        they do, both with the seeds of the search and with the others.
+        It is the cheapest one to which nothing objects, with other seeds either. If the present settings keep the bounds, it costs less,
+        both with the seeds of the search and with the others.
         """
-        return next((each for each in self.candidates if each.improves(self.baseline)), None)
+        return next((each for each in self.candidates if each.confirmation is not None and each.improves(self.baseline)), None)
 
     @property
     def present_is_best(self) -> bool:
@@ -190,7 +190,7 @@ class _Search:
             return baseline, tuple(confirmed)
         judge = attrs.evolve(judge, baseline={**judge.baseline, **present})
         baseline = judge.confirmed(baseline, present)
-        worthwhile = [place for place in fitting if not baseline.fits or candidates[place].saves > 0]
+        worthwhile = [place for place in fitting if candidates[place].improves(baseline)]
         for place in worthwhile[:_MOST_CONFIRMATIONS]:
             (runs,) = self.runner.run([candidates[place].settings], seeds)
             if runs is None:
