@@ -10,10 +10,11 @@ import sys
 
 import pytest
 
+from vpcipam.cli.search_view import _COSTS
 from vpcipam.cli.tables import Page
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import read_sweep, sweep
-from vpcipam.fleet.tune import tune
+from vpcipam.fleet.tune import GOALS, tune
 
 TEXT = """
 name = "jobs"
@@ -112,6 +113,62 @@ def test_present_settings_that_are_best_are_kept(cli, tmp_path):
     document = cli("tune", str(path), "--json").document
     assert (document["best"], document["present_is_best"]) == (None, True)
     assert document["reason"] == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+
+
+FULL = """
+name = "full"
+duration = "20 min"
+subnet = [{name = "a", cidr = "10.0.0.0/24", zone = "a"}, {name = "c", cidr = "10.0.1.0/27", zone = "c"}]
+group = [{name = "w", instance_type = "m5.large", count = 2, settings = {WARM_IP_TARGET = 4}}]
+workload = [{kind = "deployment", name = "web", replicas = 20, roll_interval = "10 min", spread = [{max_skew = 1}]}]
+[tune]
+minimise = "fullest-subnet"
+[tune.settings]
+WARM_IP_TARGET = [1, 3]
+"""
+
+
+def table_row(out, first):
+    """The cells of the row of the table that begins with a text."""
+    return next(line.split() for line in out.splitlines() if re.match(rf"{first}\s+[\d.]+ ", line))
+
+
+def test_tune_writes_shares_of_the_fullest_subnet_in_per_cent_and_its_fewest_free_addresses(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "full.toml"
+    path.write_text(FULL)
+    result = tune(Scenario.load(path), workers=1)
+    best, now = result.best, result.baseline
+    out = cli("tune", str(path), "--workers", "1").out
+    worst = best.confirmation
+    assert worst.cost[1] > best.cost
+    head = f"{best.cost} % of the fullest subnet taken (with other seeds up to {worst.cost[1]} %), instead of {now.cost} %"
+    assert f"best: WARM_IP_TARGET=1: {head}\n" in out
+    free, before = worst.free_least[0], now.confirmation.free_least[0]
+    assert free < best.free_least
+    assert f"fewest free addresses in the fullest subnet, with any seed: {free} instead of {min(before, now.free_least)}\n" in out
+    assert table_row(out, "now")[-1] == "yes"
+
+
+def test_tune_says_how_the_present_settings_break_a_bound(cli, scenario, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    changes = ["--set", "group.workers.settings.WARM_IP_TARGET=1", "--workers", "1"]
+    out = cli("tune", scenario, *changes).out
+    result = tune(Scenario.load(scenario, {"group.workers.settings.WARM_IP_TARGET": 1}), workers=1)
+    best, now = result.best, result.baseline
+    assert now.objections
+    assert best.cost > now.cost
+    head = next(line for line in out.splitlines() if line.startswith("best: "))
+    assert head.startswith(f"best: WARM_IP_TARGET=8: {best.cost} addresses on average")
+    assert head.endswith(f", instead of {now.cost}; {now.breach}")
+    assert table_row(out, "now")[-2] == "no:"
+    worst = best.confirmation.cost[1]
+    assert (f"(with other seeds up to {worst})" in head) == (worst > best.cost)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_every_goal_has_words(goal):
+    assert goal in _COSTS
 
 
 def test_tune_draws_the_trade_off(cli, scenario, tmp_path):

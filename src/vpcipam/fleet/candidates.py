@@ -9,10 +9,11 @@ import attrs
 from vpcipam._units import counted
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
-from vpcipam.fleet.tune_spec import GOALS, TuneSpec
+from vpcipam.fleet.tune_spec import GOALS, TuneSpec, fullest_subnet
 from vpcipam.fleet.waits import wait_text
 
 _OTHER_SEEDS = "with other seeds, "
+_NOT_REACHED = f"pods is {wait_text(None)}"
 
 
 @attrs.frozen
@@ -23,6 +24,7 @@ class Spread:
         cost: the value to minimise.
         p99_wait_ns: a wait of None is not reached, and longer than all others; see `Waits`.
         unserved: pods that never had an address.
+        free_least: the fewest free addresses of the fullest subnet.
     """
 
     seeds: tuple[int, ...]
@@ -30,6 +32,7 @@ class Spread:
     p99_wait_ns: tuple[int | None, int | None]
     calls_per_minute: tuple[float, float]
     unserved: tuple[int, int]
+    free_least: tuple[int, int]
 
     @classmethod
     def of(cls, goal: str, runs: Mapping[int, Summary]) -> "Spread":
@@ -38,12 +41,14 @@ class Spread:
         waits = sorted((summary.to_start.p99_ns for summary in runs.values()), key=length_of)
         rates = [summary.calls_worst_minute for summary in runs.values()]
         unserved = [summary.pods_unserved for summary in runs.values()]
+        free = [fullest_subnet(summary).free_least for summary in runs.values()]
         return cls(
             seeds=tuple(runs),
             cost=(min(costs), max(costs)),
             p99_wait_ns=(waits[0], waits[-1]),
             calls_per_minute=(min(rates), max(rates)),
             unserved=(min(unserved), max(unserved)),
+            free_least=(min(free), max(free)),
         )
 
 
@@ -57,6 +62,7 @@ class Candidate:
         saves: how much lower the cost is than that of the present settings.
         p99_wait_ns, calls_per_minute: the values that have bounds; a wait of None is not reached, see `Waits`.
         unserved: pods that never had an address.
+        free_least: the fewest free addresses of the fullest subnet at any time.
         objections: why the combination is not recommended; none if it keeps the bounds, serves the pods and gives no warning.
         notes: what the change takes besides the variables, such as new nodes.
         on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that are equal
@@ -70,6 +76,7 @@ class Candidate:
     p99_wait_ns: int | None
     calls_per_minute: float
     unserved: int
+    free_least: int
     objections: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     on_front: bool = False
@@ -82,11 +89,12 @@ class Candidate:
 
     @property
     def breach(self) -> str:
-        """How the present settings break the bounds, as a sentence; only for the baseline, and only if it does not fit."""
+        """The first way in which the present settings break the bounds, as a sentence; only for a baseline that does not fit."""
+        first = self.objections[0]
         left_out = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
-        without = f"the present settings leave {counted(left_out, 'pod')} without an address"
-        excesses = [f"with the present settings{' and ' if text.startswith(_OTHER_SEEDS) else ', '}{text}" for text in self.objections]
-        return "; ".join([without, *excesses] if left_out else excesses)
+        if first.endswith(_NOT_REACHED) and left_out:
+            return f"the present settings leave {counted(left_out, 'pod')} without an address"
+        return f"with the present settings{' and ' if first.startswith(_OTHER_SEEDS) else ', '}{first}"
 
     def improves(self, present: "Candidate | None") -> bool:
         """Whether it fits and the present settings don't, or cost more. Once both were confirmed, they cost more with those seeds too."""
@@ -137,6 +145,7 @@ class Judge:
             p99_wait_ns=spread.p99_wait_ns[1],
             calls_per_minute=spread.calls_per_minute[1],
             unserved=spread.unserved[1],
+            free_least=spread.free_least[0],
             objections=(*self._excesses(runs), *_warnings(self.scenario, settings)),
             notes=tuple(_notes(self.scenario, settings)),
         )

@@ -7,16 +7,22 @@ import attrs
 
 from vpcipam.errors import InvalidArgument, ScenarioError
 from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
-from vpcipam.fleet.summary import Summary
+from vpcipam.fleet.summary import SubnetSummary, Summary
 from vpcipam.fleet.sweep import Changes, grid
 from vpcipam.fleet.toml.misfits import MAX_SEED
 from vpcipam.fleet.toml.table import Table
+
+
+def fullest_subnet(summary: Summary) -> SubnetSummary:
+    """Return the subnet with the largest share taken at its peak; of several, one with the fewest free addresses."""
+    return max(summary.subnets.values(), key=lambda subnet: (subnet.taken_per_cent, -subnet.free_least))
+
 
 GOALS: Mapping[str, Callable[[Summary], float]] = {
     "addresses-peak": lambda summary: summary.addresses_peak,
     "addresses-mean": lambda summary: summary.addresses_mean,
     "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
-    "fullest-subnet": lambda summary: max(subnet.taken_per_cent for subnet in summary.subnets.values()),
+    "fullest-subnet": lambda summary: fullest_subnet(summary).taken_per_cent,
     "calls": lambda summary: sum(summary.calls.values()),
 }
 """What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in all subnets, the share in per cent that is
