@@ -66,6 +66,44 @@ def test_a_sweep_shows_booleans_as_the_scenario_has_them(cli, tmp_path):
     assert [line.split()[0] for line in shown.splitlines() if line.startswith(("true", "false"))] == ["true", "false"]
 
 
+def test_a_sweep_over_zones_shows_every_figure_whole(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = tmp_path / "zones.toml"
+    path.write_text(FULL.replace("[tune]", '[sweep]\n"group.w.zones" = [["a", "c"]]\n"workload.web.spread.1.max_skew" = [5]\n[tune]'))
+    lines = cli("sweep", str(path), "--workers", "1").out.splitlines()
+    assert lines[2].endswith("  unserved")
+    assert lines[4].startswith("a c    5  ")
+    assert lines[4].endswith("  0")
+    assert len(lines[2]) == len(lines[4])
+
+
+def test_a_list_is_shown_as_its_values(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "lists.toml"
+    zones = TEXT.replace("subnet = [", 'subnet = [{name = "other", cidr = "10.0.1.0/24"}, ')
+    path.write_text(
+        zones.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', '"group.workers.subnets" = [["pods", "other"], ["pods"]]')
+    )
+    rows = [line.split("  ")[0] for line in cli("sweep", str(path), "--workers", "1").out.splitlines() if line.startswith("pods")]
+    assert rows == ["pods other", "pods"]
+
+
+@pytest.mark.parametrize("width", range(10, 60))
+@pytest.mark.parametrize(("words", "head"), [("a b c", "zones"), ("alpha beta", "x"), ("", "m")])
+def test_no_cell_is_cut_off_however_narrow_the_page(monkeypatch, width, words, head):
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = Page()
+    page.table(
+        (head, "max_skew", "n", "unserved"), [(words, "1", "1234567", "12,345,678")], numbers={"n", "unserved"}, fold={head, "max_skew"}
+    )
+    lines = page.render().splitlines()
+    assert lines[0].endswith("  unserved")
+    assert lines[2].endswith("  1         1234567  12,345,678")
+    assert len(lines[0]) == len(lines[1]) == len(lines[2])
+    shown = [lines[2].removesuffix("  1         1234567  12,345,678"), *lines[3:]]
+    assert " ".join(shown).split() == words.split()
+
+
 def test_tune_says_that_nothing_bounds_the_wait(cli, scenario, tmp_path):
     path = tmp_path / "unbounded.toml"
     path.write_text(TEXT.replace('p99_wait = "12 s"', ""))

@@ -40,7 +40,7 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     heads = [key.rpartition(".")[2] for key in keys]
     rows: list[list[Cell]] = []
     for trial in result.trials:
-        row: list[Cell] = [_as_toml(trial.changes.get(key, "")) for key in keys]
+        row: list[Cell] = [_value_text(trial.changes.get(key, "")) for key in keys]
         if trial.summary is None:
             rows.append([*row, trial.error or ""])
             continue
@@ -62,8 +62,10 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     page.line("unserved: pods that never had an address; their waits count as longer than all others", "dim")
 
 
-def _as_toml(value: object) -> str:
-    """Write a value; a boolean as TOML writes it."""
+def _value_text(value: object) -> str:
+    """Write a value; a boolean as TOML writes it, and the values of a list one after the other."""
+    if isinstance(value, list):
+        return " ".join(map(_value_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
