@@ -92,6 +92,12 @@ def test_missing_keys_have_defaults():
             "[tune.settings]\nWARM_IP_TARGET = [1.5]",
             r"tune\.settings\.WARM_IP_TARGET: WARM_IP_TARGET must be a text, a whole number, true or false, not float",
         ),
+        ("[tune.settings]\nWARM_IP_TARGET = [1, 'a']", r"tune\.settings\.WARM_IP_TARGET: ipamd does not accept 'a' \(int\); it keeps"),
+        ("[tune.settings]\nWARM_IP_TARGET = [-1]", r"tune\.settings\.WARM_IP_TARGET: ipamd does not accept -1 \(int\)"),
+        (
+            "[tune.settings]\nENABLE_PREFIX_DELEGATION = ['maybe']",
+            r"tune\.settings\.ENABLE_PREFIX_DELEGATION: ipamd does not accept 'maybe' \(bool\)",
+        ),
         (
             "[tune]\nminimise = 'cost'\n[tune.settings]\nWARM_IP_TARGET = [1]",
             r"tune\.minimise: is 'cost'; it must be one of addresses-peak",
@@ -110,6 +116,13 @@ def test_missing_keys_have_defaults():
 def test_an_invalid_search_is_refused_by_its_key(table, message):
     with pytest.raises(ScenarioError, match=message):
         TuneSpec.read(Scenario.from_toml(BASE + table))
+
+
+def test_a_value_that_cannot_be_simulated_is_refused_by_its_key(scenario):
+    spec = TuneSpec({"ENABLE_IPv6": ("false", "true"), "ENABLE_IPv4": ("false",), "ENABLE_PREFIX_DELEGATION": ("true",)})
+    with pytest.raises(ScenarioError, match=r"tune\.settings\.ENABLE_IPv6: IPv6 is not simulated") as caught:
+        tune(scenario, spec, executor=AtOnce())
+    assert "group." not in str(caught.value)
 
 
 def test_every_combination_is_judged_by_its_worst_seed(scenario, result):

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from vpcipam.errors import SettingsError
+from vpcipam.errors import ScenarioError, SettingsError
 from vpcipam.fleet.candidates import Candidate, Judge, Spread, length_of, with_front
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
@@ -101,7 +101,7 @@ def tune(
         progress: called after each trial. More confirmations than the first raise the number of all trials.
 
     Raises:
-        ScenarioError: the table `tune` of the document is missing or invalid.
+        ScenarioError: the table `tune` of the document is missing or invalid, or has a value that can't be simulated.
     """
     spec = TuneSpec.read(scenario) if spec is None else spec
     return _Search(scenario, spec, _Runner(scenario, executor, workers, progress, spec.trial_count)).result()
@@ -128,7 +128,10 @@ class _Runner:
     def run(self, combinations: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[dict[int, Summary] | None]:
         """Run each combination with each seed. Return the figures by seed, None for a combination that failed or was interrupted."""
         points = [_point(self.scenario, settings, seed) for settings in combinations for seed in seeds]
-        found = sweep(self.scenario, points, executor=self.executor, workers=self.workers, progress=self._tell)
+        try:
+            found = sweep(self.scenario, points, executor=self.executor, workers=self.workers, progress=self._tell)
+        except ScenarioError as error:
+            raise ScenarioError(_in_tune(str(error), self.scenario, combinations)) from None
         self.done += len(points)
         self.interrupted |= not found.complete
         trials = {trial.number: trial for trial in found.trials}
@@ -209,6 +212,14 @@ def _why_never_started(scenario: Scenario, settings: Mapping[str, str]) -> str |
         except SettingsError as error:
             return str(error)
     return None
+
+
+def _in_tune(refusal: str, scenario: Scenario, combinations: Sequence[Mapping[str, str]]) -> str:
+    """Name the path of a variable in the table `tune`, from where a group got it."""
+    for name in {name for settings in combinations for name in settings}:
+        for group in scenario.groups:
+            refusal = refusal.replace(f"group.{group.name}.settings.{name}: ", f"tune.settings.{name}: ")
+    return refusal
 
 
 def _point(scenario: Scenario, settings: Mapping[str, str], seed: int) -> Changes:

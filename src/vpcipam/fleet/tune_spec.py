@@ -1,12 +1,12 @@
 """What a search for settings is for: the table `tune` of a scenario."""
 
 from collections.abc import Callable, Mapping
-from itertools import count, islice
+from itertools import count, islice, product
 
 import attrs
 
 from vpcipam.errors import InvalidArgument, ScenarioError
-from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text, why_unread
 from vpcipam.fleet.summary import SubnetSummary, Summary
 from vpcipam.fleet.sweep import Changes, grid
 from vpcipam.fleet.toml.misfits import MAX_SEED
@@ -95,6 +95,9 @@ class TuneSpec:
             if not isinstance(values, list) or not values:
                 raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
             settings[name] = tuple(inner.made(name, lambda name=name, each=each: setting_text(name, each)) for each in values)  # type: ignore[misc]  # those of this round
+            for (value, text), group in product(zip(values, settings[name], strict=True), scenario.groups):
+                if (unread := why_unread(group.settings.with_variables({name: text}), name, value)) is not None:
+                    raise inner.refusal(name, unread)
         if not settings:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = _seeds(table, "seeds", (scenario.seed,))
