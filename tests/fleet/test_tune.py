@@ -285,6 +285,23 @@ def test_a_change_of_mode_needs_new_nodes():
     assert other.notes == ()
 
 
+CUSTOM = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
+
+
+def test_custom_networking_that_the_present_settings_do_not_have_needs_eni_configs_and_new_nodes():
+    (only,) = found(f"{CUSTOM} = [true]").candidates
+    assert any("needs new nodes, an ENIConfig for each zone, and ENI_CONFIG_LABEL_DEF or an annotation" in note for note in only.notes)
+    assert any("has no pod_subnets" in note for note in only.notes)
+
+
+def test_custom_networking_that_the_present_settings_have_needs_no_note_and_its_end_needs_new_nodes():
+    text = JAMMED.replace("count = 4}", f'count = 4, pod_subnet = "a", settings = {{{CUSTOM} = true}}}}')
+    (same,) = found(f"{CUSTOM} = [true]", text).candidates
+    assert same.notes == ()
+    (other,) = found(f"{CUSTOM} = [false]", text.replace(', pod_subnet = "a"', "")).candidates
+    assert other.notes[0] == "group workers: needs new nodes, since custom networking ends; replace the present nodes"
+
+
 def test_the_change_is_told_for_a_daemonset_for_helm_and_for_the_add_on():
     each = attrs.evolve(candidate(1, 1), settings={"WARM_IP_TARGET": "2", "MINIMUM_IP_TARGET": "8"})
     assert each.kubectl == "kubectl set env daemonset aws-node -n kube-system WARM_IP_TARGET=2 MINIMUM_IP_TARGET=8"
@@ -358,6 +375,21 @@ def test_an_interrupt_ends_the_whole_search(scenario):
     result = tune(scenario, executor=AtOnce(), progress=interrupt)
     assert (told[-1], result.best, result.complete) == (9, None, False)
     assert (result.present_is_best, result.reason) == (False, "the search was interrupted")
+
+
+@pytest.mark.parametrize(("stop", "seeds"), [(1, (1,)), (2, (1, 2))])
+def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were_run(scenario, monkeypatch, stop, seeds):
+    monkeypatch.setattr("vpcipam.fleet.sweep.as_completed", iter)
+
+    def interrupt(done, count):
+        del count
+        if done == stop:
+            raise KeyboardInterrupt
+
+    result = tune(scenario, executor=AtOnce(), progress=interrupt)
+    means = [simulate(scenario.with_changes({"seed": seed})).summary.addresses_mean for seed in seeds]
+    assert result.baseline.cost == max(means)
+    assert (result.candidates, result.best, result.present_is_best, result.complete) == ((), None, False, False)
 
 
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (14, False), (17, True)])

@@ -227,5 +227,15 @@ def _notes(scenario: Scenario, settings: Mapping[str, str]) -> Iterator[str]:
         modes = [group.settings.address_mode(group.instance_type) for group in (before, after)]
         if modes[0] != modes[1]:
             yield f"group {before.name}: needs new nodes, since {modes[0].label} become {modes[1].label}; present nodes keep theirs"
+        custom = [group.settings.custom_network_cfg for group in (before, after)]
+        if custom == [False, True]:
+            yield (
+                f"group {before.name}: custom networking needs new nodes, an ENIConfig for each zone, and "
+                "ENI_CONFIG_LABEL_DEF or an annotation of the nodes to pick it; replace the present nodes"
+            )
+        elif custom == [True, False]:
+            yield f"group {before.name}: needs new nodes, since custom networking ends; replace the present nodes"
+        if custom[1] and not before.all_pod_subnets:
+            yield f"group {before.name}: has no pod_subnets, so it was simulated with the pods in the nodes' own subnets"
         if before.kubelet_max_pods != after.kubelet_max_pods:
             yield f"group {before.name}: max pods is {after.kubelet_max_pods} instead of {before.kubelet_max_pods}, on new nodes only"

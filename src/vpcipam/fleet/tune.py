@@ -30,7 +30,7 @@ class TuneResult:
 
     Attributes:
         baseline: the settings that the scenario has now; None if they could not be run. If they fit, or a combination does, they are run
-            with the seeds of the confirmation too.
+            with the seeds of the confirmation too. After an interrupt, these are the figures of the seeds that were done.
         candidates: the combinations that were run with every seed, by cost, then by wait; the lowest first.
         count: how many combinations were planned.
         complete: whether the search was not interrupted.
@@ -114,6 +114,7 @@ class _Runner:
     Attributes:
         interrupted: whether a run was interrupted (Ctrl-C).
         errors: the first error of each combination that failed, by its settings.
+        unfinished: the figures by seed of each combination that was not run with every seed, by its settings.
     """
 
     scenario: Scenario
@@ -124,6 +125,7 @@ class _Runner:
     done: int = 0
     interrupted: bool = False
     errors: dict[tuple[tuple[str, str], ...], str] = attrs.field(factory=dict)
+    unfinished: dict[tuple[tuple[str, str], ...], dict[int, Summary]] = attrs.field(factory=dict)
 
     def run(self, combinations: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[dict[int, Summary] | None]:
         """Run each combination with each seed. Return the figures by seed, None for a combination that failed or was interrupted."""
@@ -148,7 +150,10 @@ class _Runner:
                 self.errors.setdefault(tuple(settings.items()), trial.error)
             if trial is not None and trial.summary is not None:
                 figures[seed] = trial.summary
-        return figures if len(figures) == len(trials) else None
+        if len(figures) == len(trials):
+            return figures
+        self.unfinished[tuple(settings.items())] = figures
+        return None
 
     def _tell(self, done: int, count: int) -> None:
         self.planned = max(self.planned, self.done + count)
@@ -173,7 +178,9 @@ class _Search:
         errors = self.runner.errors
         if present is None:
             lost = [(dict(settings), errors[()]) for settings in runnable if () in errors]
-            return TuneResult(self.spec, None, (), len(combinations), not self.runner.interrupted, (*failures, *lost))
+            some = {} if () in errors else self.runner.unfinished[()]
+            baseline = Judge(self.scenario, self.spec, some).candidate(NOW, some) if some else None
+            return TuneResult(self.spec, baseline, (), len(combinations), not self.runner.interrupted, (*failures, *lost))
         judge = Judge(self.scenario, self.spec, present)
         candidates = [judge.candidate(settings, each) for settings, each in zip(runnable, runs, strict=True) if each is not None]
         candidates.sort(key=lambda each: (each.cost, length_of(each.p99_wait_ns), each.calls_per_minute))
