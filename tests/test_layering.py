@@ -17,7 +17,7 @@ ROOMS = """
     _pool_refusals pool
     stats limits settings
     journal quarantine restoration events
-    datastore
+    datastore contracts
     warmpool policies
     ec2
     action node
@@ -71,6 +71,8 @@ ALLOWED = {
     "pool": {"environment": "VPCIPAM_NO_EXTENSION picks the twin"},
     "limits": {"files": "the table of instance types"},
     "settings": {"files": "a manifest, given by its path"},
+    "inspection.readers": {"files": "nothing of its own: it wraps streams"},
+    "inspection.readers.files": {"files": "files and archives, given by their paths"},
     "journal": {"files": "the journals", "processes": "locks name the process that holds them, and refuse in a forked child"},
     "ec2.boto": {"clock": "waits between attempts", "chance": "jitter of the waits, and tokens; all can be given"},
     "fleet.scenario": {"files": "a scenario, given by its path"},

@@ -45,6 +45,7 @@ NAMES = {
     "vpcipam.fleet.tune": "GOALS TuneResult TuneSpec tune",
     "vpcipam.fleet.workload": "Arrivals CombinedWorkload CronJob Deployment EmpiricalLifetime ExponentialLifetime FixedLifetime "
     "FixedWorkload Lifetime LogNormalLifetime PodRun Wave Workload",
+    "vpcipam.inspection": "DocumentRead Evidence Fact HeldAddress Releases Skipped Source read_files",
     "vpcipam.inspection.audit": "RULES audit",
     "vpcipam.inspection.finding": "Finding Severity",
     "vpcipam.inspection.observed": "ObservedNode",

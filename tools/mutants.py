@@ -46,7 +46,10 @@ ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in s
     "warmpool": (["warmpool.py", "policies.py"], ["tests/warmpool", "tests/test_policies.py"]),
     "node": (["node/*.py"], ["tests/node"]),
     "limits": (["limits/*.py"], ["tests/limits"]),
-    "ec2": (["ec2/state/*.py", "ec2/subnet_rules.py"], ["tests/ec2/state", "tests/ec2/actions", "tests/ec2/test_agreement.py"]),
+    "ec2": (
+        ["ec2/state/*.py", "ec2/subnet_rules.py"],
+        ["tests/ec2/state", "tests/ec2/actions", "tests/ec2/over_time", "tests/ec2/test_agreement.py"],
+    ),
     "settings": (["settings/*.py"], ["tests/settings"]),
     "planner": (["planner/*.py"], ["tests/planner"]),
     "fleet": (["fleet/tune.py", "fleet/summary.py"], ["tests/fleet/test_tune.py", "tests/fleet/test_summary.py"]),
@@ -56,6 +59,8 @@ ALSO_COPY = ["docs", "examples", "tools", "README.md", "CHANGELOG.md", "CONTRIBU
 UNFIT = [  # tests that notice mutmut itself: the methods that it adds to classes, and what it allocates in each call
     "tests/pool/test_pool_module.py",
     "tests/datastore/test_collector.py",
+    "tests/datastore/test_out_of_memory.py",
+    "tests/datastore/test_wrong_arguments.py",
 ]
 MEMORY_BYTES = 4 << 30  # of each process: a mutant may fill a list for ever
 KILLING_EXIT_CODES = {1, 3, 24, -24, 36, 152, 255, -9, -11}  # mutmut's: failed, out of time, crashed

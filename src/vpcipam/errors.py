@@ -42,6 +42,14 @@ class TraceError(InvalidArgument):
     """A trace of pods can't be read: the file, its columns or one of its rows. The message names the line."""
 
 
+class LogError(InvalidArgument):
+    """A log can't be read, or is none. The message says what it is instead, if that can be told, and what to give."""
+
+
+class EvidenceError(InvalidArgument):
+    """A file to inspect can't be read, or is too large. What is wrong within a file is no error: `Evidence.skipped` lists it."""
+
+
 class ScenarioError(InvalidArgument):
     """A fleet scenario is invalid. The message names the key and the values that it takes."""
 

@@ -119,6 +119,7 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
     """Examples run with vpcipam and a kubectl that prints the manifest on the path, and with the example files in the folder."""
     shutil.copy(manifest, tmp_path / "aws-node.yaml")
     shutil.copytree(Path(manifest).parent / "scenarios", tmp_path / "examples" / "scenarios")
+    shutil.copy(Path(manifest).parent / "ipamd.log", tmp_path / "examples")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"
     tuned.write_text(tuned.read_text().replace('duration = "4 h"', 'duration = "20 min"'))  # 16 combinations of it are run
     for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):

@@ -207,14 +207,16 @@ def test_examples_run_as_written(cli, account, manifest, example):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "give --ec2 and --instance-id ID"),
+        ((), "give files, or --ec2 and --instance-id ID"),
         (("--instance-id", "i-1"), "say what to read"),
         (("--ec2",), "needs --instance-id ID"),
         (("--ec2", "--instance-id", ""), "needs --instance-id ID"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "0"), "--max-pods"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "9", "--max-pods-by", "ami"), "--max-pods and --max-pods-by exclude each other"),
         (("--ec2", "--instance-id", "i-1", "--set", "X"), "NAME=VALUE"),
-        (("node.json",), "unexpected extra argument"),
+        (("node.json", "--ec2"), "give files, or --ec2 with its options, not both"),
+        (("node.json", "--set", "WARM_IP_TARGET=1"), "a manifest can be one of the files"),
+        (("-", "-"), "stdin (-) can be read only once"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(cli, account, arguments, said):

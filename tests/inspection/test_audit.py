@@ -572,6 +572,6 @@ def test_the_documentation_has_all_rules_and_no_other():
     root = Path(__file__).parents[2]
     sources = "".join((root / "src/vpcipam/inspection" / name).read_text() for name in ("eni_rules.py", "capacity_rules.py"))
     ids = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', sources))
-    table = (root / "docs/inspecting.md").read_text().partition("| --- | --- |")[2].partition("\n\n")[0]
+    table = (root / "docs/inspecting.md").read_text().partition("## The rules")[2].partition("| --- | --- |")[2].partition("\n\n")[0]
     told = {name for row in table.splitlines() for name in re.findall(r"`([a-z0-9-]+)`", row.rpartition(" | ")[0])}
     assert told == ids

@@ -22,6 +22,8 @@ _COMMANDS = (
     "plan m5.large --pods 3 --set {word} --json",
     "plan m5.large --pods {word} --json",
     "plan {word} --pods 3 --max-pods-by {word}",
+    "verify {file} --json --type m5.large",
+    "verify {file} --timeline",
     "simulate {file} --set {word} --set duration=1 --json",
 )
 

@@ -10,12 +10,14 @@ from fuzz.target import Target, folder, require, text_of
 from vpcipam import plan
 from vpcipam._units import MINUTE_NS, NS_PER_S, S_PER_HOUR
 from vpcipam.address import Cidr, address_text, parse_address
+from vpcipam.cli.evidence_view import evidence_document
 from vpcipam.cli.scenarios import parse_change
 from vpcipam.ec2.answers import read_instance
 from vpcipam.errors import (
     InvalidAddress,
     InvalidArgument,
     InvalidCidr,
+    LogError,
     ManifestError,
     ScenarioError,
     SettingsError,
@@ -28,6 +30,9 @@ from vpcipam.fleet.toml.workload_reader import KINDS, LIFETIMES
 from vpcipam.fleet.trace import UNITS_NS, TraceFormat, read_trace
 from vpcipam.fleet.tune import TuneSpec
 from vpcipam.fleet.workload import Arrivals, CombinedWorkload, CronJob, Deployment, PodRun
+from vpcipam.inspection import Answer, LogSource, read_files, verify
+from vpcipam.inspection.event_lines import EVENTS
+from vpcipam.inspection.log import WORDINGS
 from vpcipam.limits import format_row, load_limits, max_pods, parse_row
 from vpcipam.settings import VARIABLES, Settings, explain
 
@@ -154,7 +159,39 @@ def read_words(data: bytes) -> None:
     read_instance({"LaunchTime": text})
 
 
+def read_logs(data: bytes) -> None:
+    """Verify a log, in two pieces; the answer can be written as JSON. The first byte says where the pieces part."""
+    cut = data[0] if data else 0
+    try:
+        found = verify([LogSource("ipamd.log", [data[1:cut], data[max(cut, 1) :]])])
+    except LogError as refusal:
+        require("\n" not in str(refusal), "a refusal takes several lines")
+        return
+    json.dumps(found.to_dict())
+    require((found.answer is Answer.BROKEN) == bool(found.violations), "the answer and the violations disagree")
+    require(all(violation.steps for violation in found.violations), "a violation has no steps")
+
+
+def read_evidence(data: bytes) -> None:
+    """Read a file of a real node; whatever it is, it is recognised, or something is listed as skipped."""
+    evidence = read_files([("fuzz", io.BytesIO(data))])
+    require(evidence.documents or evidence.skipped, "a file is neither recognised nor skipped")
+    require(all(str(each.source).isprintable() for each in evidence.skipped), "a place has characters that a terminal would obey")
+    evidence.held_addresses()
+    json.dumps(evidence_document(evidence), allow_nan=False)
+
+
 TARGETS = (
+    Target(
+        "logs",
+        read_logs,
+        (
+            *(wording.template for wording in WORDINGS if wording.kind in {"assigned", "cleared", "unassigned", "start", "cidr-added"}),
+            *('{"level":"info","ts":"2025-01-01T00:00:00.000Z","caller":"a/b.go:1","msg":"', "2019-11-07T10:00:01Z [INFO]\t", '"}\n'),
+            *EVENTS,
+            *('{"event":"', '"now_ns":1', '"key":"a"', '"address":"10.0.0.5"', "\x1f\x8b"),
+        ),
+    ),
     Target("settings", read_settings, (*VARIABLES, *_KUBERNETES)),
     Target("scenario", read_scenario, (*_SCENARIO_KEYS, *KINDS, *LIFETIMES, *ACTIONS, "WARM_IP_TARGET")),
     Target("trace", read_pods, ("pod", "created", "deleted", "node", "scheduled", "2026-01-01T00:00:00+00:00", "\x1f\x08")),
@@ -165,6 +202,35 @@ TARGETS = (
             *("InstanceTypes", "InstanceType", "NetworkInfo", "NetworkCards", "NetworkCardIndex", "MaximumNetworkInterfaces", "BareMetal"),
             *("Ipv4AddressesPerInterface", "Ipv6AddressesPerInterface", "Ipv6Supported", "Hypervisor", "nitro", "VCpuInfo", "DefaultVCpus"),
             *("DefaultNetworkCardIndex", "EfaSupported", "NaN", "Infinity", "1e999"),
+        ),
+    ),
+    Target(
+        "evidence",
+        read_evidence,
+        (
+            *(
+                "ENIs",
+                "ENIIPPools",
+                "AvailableIPv4Cidrs",
+                "IPAddresses",
+                "IPAMKey",
+                "networkName",
+                "containerID",
+                "Assigned",
+                "allocations",
+            ),
+            *(
+                "NetworkInterfaces",
+                "Reservations",
+                "Instances",
+                "Subnets",
+                "InstanceTypes",
+                "SubnetIpv4CidrReservations",
+                "eni-1",
+                "10.0.0.5/32",
+            ),
+            *("kind", "items", "Node", "Pod", "Event", "ENIConfig", "status", "capacity", "pods", 'awscni_x{a="b"} 1', "...", "True", "'"),
+            *("Name: x", "Capacity:", "ustar", "PK\x03\x04", "PK\x05\x06", "\x1f\x08", "---", "- "),
         ),
     ),
     Target("words", read_words, ("10.0.0.0/28", "2001:db8::/80", "::ffff:1.2.3.4", "%eth0", "m5.large", "\t", "nitro"), longest=256),

@@ -10,6 +10,8 @@ MODULES = {
     "trace": "readers",
     "instance_types": "readers",
     "words": "readers",
+    "logs": "readers",
+    "evidence": "readers",
     "command": "command",
     "ipam_json": "journals",
     "sqlite": "journals",

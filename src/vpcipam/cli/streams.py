@@ -3,15 +3,27 @@
 import io
 import os
 import sys
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from vpcipam.errors import ManifestError
 
 STDIN = "-"
 """The file name that means stdin."""
 
+_CLOSED = "can't read stdin: it is closed; give a file, or pipe one into the command"
 _PLAIN = str.maketrans({"·": "-", "×": "x", "−": "-", "–": "-", "—": "-", "≥": ">=", "≤": "<=", "→": "->", "…": "...", "█": "#", "▒": "+"})
 """Replacements for characters that the output's encoding does not have."""
+
+
+def open_bytes() -> BinaryIO:
+    """Return stdin as bytes.
+
+    Raises:
+        ManifestError: It is closed.
+    """
+    if sys.stdin is None:
+        raise ManifestError(_CLOSED)
+    return sys.stdin.buffer
 
 
 def open_text(file: str) -> TextIO:
@@ -24,7 +36,7 @@ def open_text(file: str) -> TextIO:
     if file != STDIN:
         return open(file, encoding="utf-8-sig")  # noqa: PTH123 - importing pathlib costs every run of the command
     if sys.stdin is None:
-        raise ManifestError("can't read stdin: it is closed; give a file, or pipe one into the command")
+        raise ManifestError(_CLOSED)
     return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
 
 

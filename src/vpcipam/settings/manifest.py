@@ -6,10 +6,10 @@ This module recognises what a document is; each kind is read by a module of its 
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from vpcipam.errors import ManifestError
 from vpcipam.settings.addons import (
@@ -21,6 +21,7 @@ from vpcipam.settings.addons import (
     read_addon,
     read_cluster_config,
 )
+from vpcipam.settings.diagnostics import Diagnostic
 from vpcipam.settings.documents import parse_documents, read_text, shown
 from vpcipam.settings.helm_values import CHART, is_chart_values, is_of_another_chart, read_chart_values
 from vpcipam.settings.introspection import DOCUMENT as INTROSPECTION
@@ -32,6 +33,7 @@ _GIVE = (
     "give the aws-node DaemonSet, its `env` list, Helm values or EKS add-on configuration with `env` or `extraEnv`, "
     "eksctl's ClusterConfig, or the output of `kubectl set env --list` or `kubectl describe`"
 )
+_IPV4_IS_ON = Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"')
 _MOST_SHOWN = 10
 _LONGEST_COMMAND = 500
 
@@ -71,14 +73,37 @@ def read_manifest(source: str | os.PathLike[str] | TextIO) -> ManifestVariables:
     """
     text = read_text(source)
     try:
-        return _choose(_search(_without_terminal(text))).read()
+        return _read(_search(without_terminal(text)))
     except ManifestError as error:
         if isinstance(source, os.PathLike):
             raise ManifestError(f"{os.fspath(source)}: {error}") from error
         raise
 
 
-def _without_terminal(text: str) -> str:
+def read_parsed(documents: Iterable[object]) -> ManifestVariables:
+    """Read the variables of the aws-node container from documents that are parsed already.
+
+    Raises:
+        ManifestError: They don't have exactly one aws-node container.
+    """
+    return _read(_search_documents(documents, _Search()))
+
+
+def _read(search: _Search) -> ManifestVariables:
+    """Read the only source; note an IP version that it leaves open."""
+    found = _choose(search).read()
+    if "ENABLE_IPv4" in found.texts or "ENABLE_IPv6" in found.texts:
+        return found
+    return evolve(found, diagnostics=(*found.diagnostics, _IPV4_IS_ON))
+
+
+def has_variables(document: object) -> bool:
+    """Tell whether a parsed document has variables of the aws-node container."""
+    search = _search_documents((document,), _Search())
+    return bool(search.sources or search.answers)
+
+
+def without_terminal(text: str) -> str:
     """Cut off the lines of a terminal that come before the output."""
     start = 0
     for line in text.splitlines(keepends=True):
@@ -98,8 +123,12 @@ def _search(text: str) -> _Search:
             else:
                 search.containers.append(shown(dump.container))
         return search
-    for document in parse_documents(text):
-        for item in _flatten(document):
+    return _search_documents(parse_documents(text), search)
+
+
+def _search_documents(documents: Iterable[object], search: _Search) -> _Search:
+    for document in documents:
+        for item in flatten(document):
             if isinstance(item, Mapping):
                 _search_mapping(search, item)
             elif isinstance(item, list):
@@ -138,7 +167,7 @@ def _listed(names: list[str]) -> str:
 # --- shapes --------------------------------------------------------------------------------------------------------------
 
 
-def _flatten(document: object) -> Iterator[object]:
+def flatten(document: object) -> Iterator[object]:
     """Yield the items of a List with their kind, or the document itself if it is no List."""
     if isinstance(document, Mapping) and isinstance(document.get("items"), list):
         kind = document.get("kind", "List")

@@ -6,7 +6,7 @@ start can be read too, so that all errors show at once; `Settings.check` refuses
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import attrs
 
@@ -18,6 +18,9 @@ from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.settings.diagnostics import Diagnostic, diagnose_variables, never_starts, sort_diagnostics
 from vpcipam.settings.entry_point import entry_point_refusals
 from vpcipam.settings.variables import MAX_COOLDOWN_S, MAX_INT, SHIPPED, VARIABLE_OF_SETTING, Value, explain, variable_text
+
+if TYPE_CHECKING:
+    from vpcipam.settings.reading import ManifestVariables
 
 Origin = Literal["file", "manifest", "default"]
 
@@ -128,11 +131,12 @@ class Settings:
         """
         from vpcipam.settings.manifest import read_manifest  # noqa: PLC0415 - most settings don't come from a manifest
 
-        found = read_manifest(source)
-        notes = found.diagnostics
-        if "ENABLE_IPv4" not in found.texts and "ENABLE_IPv6" not in found.texts:
-            notes += (Diagnostic("ENABLE_IPv4", "info", "is not set; it is taken as on, as in the shipped manifest", 'set it to "true"'),)
-        return cls._read(found.texts, notes, found.own, found.document)
+        return cls.from_manifest(read_manifest(source))
+
+    @classmethod
+    def from_manifest(cls, found: "ManifestVariables") -> "Settings":
+        """Make the settings of variables that `vpcipam.settings.manifest` has read, as `from_daemonset` does."""
+        return cls._read(found.texts, found.diagnostics, found.own, found.document)
 
     @classmethod
     def _read(cls, texts: Mapping[str, str], reading: tuple[Diagnostic, ...], own: frozenset[str], document: str = "") -> "Settings":
@@ -364,11 +368,8 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
             "set WARM_IP_TARGET too",
         )
     if not settings.warm_eni_target and not settings.enable_prefix_delegation and not settings.ip_targets_defined:
-        yield Diagnostic(
-            "WARM_ENI_TARGET",
-            "info",
-            "is 0: the node grows only when its last free address is taken, so that now and then a pod waits for a new ENI",
-        )
+        message = "is 0: the node grows only when its last free address is taken, so that now and then a pod waits for a new ENI"
+        yield Diagnostic("WARM_ENI_TARGET", "info", message)
     if not settings.ip_cooldown_period_s:
         yield Diagnostic(
             "IP_COOLDOWN_PERIOD",
@@ -381,12 +382,8 @@ def _likely_mistakes(settings: Settings, texts: Mapping[str, str]) -> Iterator[D
     if settings.provisioning_disabled_by is not None:
         yield Diagnostic(settings.provisioning_disabled_by, "info", "the node neither grows nor shrinks; no warm target has an effect")
     if settings.enable_imds_only_mode and not settings.manage_untagged_eni:
-        yield Diagnostic(
-            "MANAGE_UNTAGGED_ENI",
-            "warning",
-            "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed",
-            "remove it, or set ENABLE_IMDS_ONLY_MODE to false",
-        )
+        message = "has no effect in IMDS-only mode, which reads no tags of ENIs: all of them are managed"
+        yield Diagnostic("MANAGE_UNTAGGED_ENI", "warning", message, "remove it, or set ENABLE_IMDS_ONLY_MODE to false")
 
 
 def _unused_targets(settings: Settings, texts: Mapping[str, str]) -> Iterator[Diagnostic]:

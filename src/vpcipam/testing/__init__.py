@@ -7,8 +7,7 @@ stream of events, and needs no Hypothesis. The rest needs the extra `[testing]`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vpcipam.testing.checked import Allocator, Call, CheckedAllocator, ConformanceError
-from vpcipam.testing.contracts import (
+from vpcipam.contracts import (
     AssignDenied,
     AssignReturned,
     ContractChecker,
@@ -26,6 +25,7 @@ from vpcipam.testing.contracts import (
     contract_events,
     first_violation,
 )
+from vpcipam.testing.checked import Allocator, Call, CheckedAllocator, ConformanceError
 from vpcipam.testing.killing import KillableStorage, Killed
 from vpcipam.testing.program import Program
 

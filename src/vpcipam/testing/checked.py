@@ -31,8 +31,7 @@ from typing import Any, NamedTuple, Protocol
 
 import attrs
 
-from vpcipam.errors import InvalidAddress, InvalidCidr, VpcIpamError
-from vpcipam.testing.contracts import (
+from vpcipam.contracts import (
     AssignDenied,
     AssignReturned,
     ContractChecker,
@@ -47,6 +46,7 @@ from vpcipam.testing.contracts import (
     Violation,
     address_of,
 )
+from vpcipam.errors import InvalidAddress, InvalidCidr, VpcIpamError
 from vpcipam.testing.killing import Killed
 
 REFUSALS: tuple[type[Exception], ...] = (LookupError, ValueError, RuntimeError, OSError, VpcIpamError)

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
+from vpcipam.contracts import EniLimits, Promise
 from vpcipam.testing.checked import Call, CheckedAllocator, ConformanceError
-from vpcipam.testing.contracts import EniLimits, Promise
 
 
 def _import(thing: object, gap: str = "make_allocator", what: str = "your factory") -> tuple[str | None, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from vpcipam._units import NS_PER_S
+from vpcipam.contracts import AssignReturned, ContractEvent, Crashed, Promise, Restarted, UnassignReturned
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Effect, Fault, Faults
 from vpcipam.ec2.latency import INSTANT, TYPICAL_LATENCIES, Latencies, Latency
@@ -37,7 +38,6 @@ from vpcipam.limits import InstanceLimits
 from vpcipam.limits import instance_types as all_instance_types
 from vpcipam.policies import AzureCnsPolicy, CiliumEniPolicy, HysteresisPolicy
 from vpcipam.settings import Settings
-from vpcipam.testing.contracts import AssignReturned, ContractEvent, Crashed, Promise, Restarted, UnassignReturned
 from vpcipam.warmpool import IpamdPolicy, WarmPolicy
 
 try:

@@ -1,0 +1,1 @@
+"""What ipamd and its plugin write, by release: a table a subject, as text."""

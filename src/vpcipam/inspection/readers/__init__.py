@@ -1,0 +1,111 @@
+"""Reads files from real nodes, clusters and accounts into `Evidence`."""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from vpcipam.errors import file_trouble
+from vpcipam.inspection.evidence import Evidence, Source
+from vpcipam.inspection.readers.collector import Collector
+from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total_size
+from vpcipam.inspection.readers.registry import read_lines, read_text
+
+MOST_DOCUMENT_BYTES = 32 << 20
+"""The largest document of JSON that is read; texts that are read line by line have no bound."""
+MOST_OBJECTS = 1_000_000
+"""The most objects and lists in a document, since each takes memory."""
+LONGEST_LINE = 1 << 20
+
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+__all__ = ["MOST_DOCUMENT_BYTES", "read_files"]
+
+
+def read_files(
+    files: Iterable[str | os.PathLike[str] | tuple[str, BinaryIO]], *, progress: Callable[[int, int], object] | None = None
+) -> Evidence:
+    """Read files, folders, and archives (tar, tar.gz, zip) of real nodes, clusters and accounts. Files are recognised by their content.
+
+    Whatever can't be read within a file is in `Evidence.skipped`.
+
+    Args:
+        files: paths, or binary streams with their names. The files of a folder or an archive count as those of one node.
+        progress: is called with the bytes that were read so far and those of all files, as they are on disk.
+
+    Raises:
+        EvidenceError: a file can't be opened.
+    """
+    sources = [_source(each) for each in files]
+    collector = Collector()
+    total = 0 if progress is None else total_size(sources)
+    done = 0
+
+    def count(length: int) -> None:
+        nonlocal done
+        done += length
+        if progress is not None:
+            progress(min(done, total), total)
+
+    for file in open_all(sources, count):
+        collector.source = Source(file.name, bundle=file.bundle)
+        if file.stream is None:
+            collector.skip("the whole file", file.trouble)
+            continue
+        try:
+            _read_file(collector, file, file.stream)
+        except FAILURES as error:
+            collector.skip("the rest of the file", f"can't be read: {file_trouble(error)}")
+    return collector.evidence()
+
+
+def _source(file: str | os.PathLike[str] | tuple[str, BinaryIO]) -> tuple[str, os.PathLike[str] | BinaryIO]:
+    if isinstance(file, tuple):
+        return file
+    return os.fspath(file), _Path(file)
+
+
+class _Path(os.PathLike[str]):
+    """A path that was given as text."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
+def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) -> None:
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if file.head.startswith(mark)), "utf-8-sig")
+    if encoding == "utf-8-sig" and b"\0" in file.head:
+        collector.skip("the whole file", "is binary, no text")
+        return
+    head = file.head.decode(encoding, "replace")
+    if read_lines(collector, head, lambda: _lines(collector, stream, encoding)):
+        return
+    data = stream.read(MOST_DOCUMENT_BYTES + 1)
+    if len(data) > MOST_DOCUMENT_BYTES:
+        collector.skip("the whole file", f"a document of more than {MOST_DOCUMENT_BYTES >> 20} MiB is not read; give it in parts")
+        return
+    text = data.decode(encoding, "replace")
+    if text.count("{") + text.count("[") > MOST_OBJECTS:
+        collector.skip("the whole file", f"it has more than {MOST_OBJECTS:,} objects and lists; give it in parts")
+        return
+    broken = text.count("\ufffd")
+    if broken:
+        collector.skip("single characters", f"{broken:,} of them are not UTF-8; they are read as \ufffd")
+    read_text(collector, text)
+
+
+def _lines(collector: Collector, stream: io.BufferedReader, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers; a line that is too long is skipped."""
+    text = io.TextIOWrapper(stream, encoding, "replace", newline="\n")
+    number = 0
+    while line := text.readline(LONGEST_LINE):
+        number += 1
+        if len(line) < LONGEST_LINE:
+            yield number, line
+            continue
+        collector.skip(line, f"a line of {LONGEST_LINE:,} characters or more is not read", line=number)
+        while line and not line.endswith("\n"):
+            line = text.readline(LONGEST_LINE)

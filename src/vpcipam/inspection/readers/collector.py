@@ -1,0 +1,203 @@
+"""Collects facts while files are read. Each reader gets a `Collector` and adds what a document shows."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import attrs
+
+from vpcipam._units import NS_PER_S
+from vpcipam.address import address_text, parse_address
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
+from vpcipam.errors import InvalidAddress
+from vpcipam.inspection.evidence import (
+    CardState,
+    CniNode,
+    DocumentRead,
+    EniConfig,
+    EniState,
+    EventObject,
+    Evidence,
+    Fact,
+    KubeletLimits,
+    MetricSample,
+    NodeObject,
+    NodePod,
+    PodObject,
+    Skipped,
+    Source,
+)
+from vpcipam.inspection.releases import ANY_RELEASE, Releases
+from vpcipam.journal.protocol import Assigned
+from vpcipam.limits import InstanceLimits
+from vpcipam.settings import Settings
+from vpcipam.settings.documents import kind_of, shown
+
+MOST_SKIPPED = 10_000
+"""The most skipped parts that are listed. Later ones are counted."""
+
+_Value = TypeVar("_Value")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = "0001-01-01T00:00:00Z"  # as Go writes a time that was never set
+
+
+@attrs.define
+class Collector:
+    """Facts so far, and where the reader is.
+
+    Attributes:
+        source: the document that is being read.
+        cut_path: the path of the object in which that document breaks off; None if it is whole.
+        before: what stands before the document on its line.
+    """
+
+    source: Source = attrs.field(factory=lambda: Source(""))
+    cut_path: str | None = None
+    before: str = ""
+    cards: list[Fact[CardState]] = attrs.field(factory=list)
+    enis: list[Fact[EniState]] = attrs.field(factory=list)
+    node_pods: list[Fact[NodePod]] = attrs.field(factory=list)
+    allocations: list[Fact[Assigned]] = attrs.field(factory=list)
+    network_interfaces: list[Fact[NetworkInterface]] = attrs.field(factory=list)
+    instances: list[Fact[Instance]] = attrs.field(factory=list)
+    subnets: list[Fact[Subnet]] = attrs.field(factory=list)
+    reservations: list[Fact[SubnetCidrReservation]] = attrs.field(factory=list)
+    instance_types: list[Fact[InstanceLimits]] = attrs.field(factory=list)
+    settings: list[Fact[Settings]] = attrs.field(factory=list)
+    nodes: list[Fact[NodeObject]] = attrs.field(factory=list)
+    pods: list[Fact[PodObject]] = attrs.field(factory=list)
+    events: list[Fact[EventObject]] = attrs.field(factory=list)
+    eni_configs: list[Fact[EniConfig]] = attrs.field(factory=list)
+    cni_nodes: list[Fact[CniNode]] = attrs.field(factory=list)
+    kubelet_limits: list[Fact[KubeletLimits]] = attrs.field(factory=list)
+    metrics: list[Fact[MetricSample]] = attrs.field(factory=list)
+    _documents: dict[tuple[object, ...], DocumentRead] = attrs.field(factory=dict)
+    _skipped: list[Skipped] = attrs.field(factory=list)
+    _unlisted_count: int = 0
+
+    def fact(self, value: _Value, path: str = "", line: int | None = None) -> Fact[_Value]:
+        """Return a value with its source: a path in the current document, or a line of the current file."""
+        return Fact(value, self._place(path, line))
+
+    def document(
+        self,
+        kind: str,
+        *,
+        releases: Releases = ANY_RELEASE,
+        cannot_show: Iterable[str] = (),
+        remarks: Iterable[str] = (),
+        path: str = "",
+    ) -> None:
+        """Note what the current document is. Equal ones in one file count as one entry."""
+        told = tuple(remarks)
+        if releases.is_empty:
+            told += ("no release writes all that is in it, so it was put together from several, or by hand",)
+        key = (self.source.file, kind, releases, tuple(cannot_show), told)
+        known = self._documents.get(key)
+        if known is None:
+            self._documents[key] = DocumentRead(self._place(path), kind, 1, *key[2:])
+        else:
+            self._documents[key] = attrs.evolve(known, count=known.count + 1)
+
+    def skip(self, what: str, why: str, path: str = "", line: int | None = None) -> None:
+        """Note a part that is not read."""
+        if len(self._skipped) >= MOST_SKIPPED:
+            self._unlisted_count += 1
+            return
+        self._skipped.append(Skipped(self._place(path, line), shown(what), why))
+
+    def is_cut(self, path: str) -> bool:
+        """Tell whether the text breaks off within the value at a path."""
+        cut = self.cut_path
+        return cut is not None and cut.startswith(path) and cut[len(path) : len(path) + 1] in ("", ".", "[")
+
+    def evidence(self) -> Evidence:
+        """Return what was collected."""
+        skipped = tuple(self._skipped)
+        if self._unlisted_count:
+            last = skipped[-1].source
+            skipped += (Skipped(last, "more parts", f"{self._unlisted_count:,} more parts were skipped; only the first are listed"),)
+        found = {name: tuple(getattr(self, name)) for name, _ in _FACTS}
+        return Evidence(documents=tuple(self._documents.values()), skipped=skipped, **found)
+
+    def _place(self, path: str, line: int | None = None) -> Source:
+        return attrs.evolve(self.source, path=self.source.path + path, line=self.source.line if line is None else line)
+
+
+_FACTS = tuple((field.name, field) for field in attrs.fields(Collector) if field.name in {each.name for each in attrs.fields(Evidence)})
+
+
+# --- members of documents ------------------------------------------------------------------------------------------------
+
+
+def member(item: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401 - whatever is there
+    """Return a member of a member, None if it is missing or on the way to it is no mapping."""
+    found: Any = item
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def text_at(item: Mapping[str, Any], *names: str) -> str:
+    """Return a text, empty if it is missing or no text."""
+    found = member(item, *names)
+    return found if isinstance(found, str) else ""
+
+
+def flag_at(item: Mapping[str, Any], *names: str) -> bool | None:
+    """Return a boolean, None if it is missing or none."""
+    found = member(item, *names)
+    return found if isinstance(found, bool) else None
+
+
+def count_at(item: Mapping[str, Any], *names: str) -> int | None:
+    """Return a whole number of at most 64 bits, 0 or more, also where it is written as text; None for anything else."""
+    found = member(item, *names)
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 19:
+        return int(found)
+    return found if type(found) is int and 0 <= found < 1 << 63 else None
+
+
+def mappings(value: object) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the mappings of a list, with their numbers; empty for anything else."""
+    return [(number, each) for number, each in enumerate(value) if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def pairs(value: object) -> tuple[tuple[str, str], ...]:
+    """Return the names and texts of a mapping, sorted."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return tuple(sorted((name, each) for name, each in items if isinstance(name, str) and isinstance(each, str)))
+
+
+def address_at(text: object) -> str | None:
+    """Return an address as the library writes it; None if it is unreadable, such as `10.x.x.x`."""
+    if not isinstance(text, str):
+        return None
+    try:
+        version = 6 if ":" in text else 4
+        return address_text(parse_address(text, version), version)
+    except InvalidAddress:
+        return None
+
+
+def time_ns_at(text: object) -> int | None:
+    """Return a time in Unix nanoseconds; None if it is unreadable, or Go's time that was never set.
+
+    >>> time_ns_at("1970-01-01T00:00:01.5Z"), time_ns_at("0001-01-01T00:00:00Z"), time_ns_at("")
+    (1500000000, None, None)
+    """
+    found = _TIME.fullmatch(text) if isinstance(text, str) and text != _NEVER else None
+    if found is None:
+        return None
+    try:
+        whole = datetime.fromisoformat(found[1] + ("+00:00" if found[3] == "Z" else found[3]))
+    except ValueError:
+        return None
+    return (whole - _EPOCH) // timedelta(seconds=1) * NS_PER_S + int((found[2] or "").ljust(9, "0"))
+
+
+def unreadable(value: object) -> str:
+    """Show a value that can't be read: a text as it is, anything else by its kind."""
+    return repr(shown(value)) if isinstance(value, str) else kind_of(value)

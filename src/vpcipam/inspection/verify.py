@@ -1,0 +1,248 @@
+r"""Verify logs: ipamd's own, and the events of any allocator, against the promises of an allocator.
+
+>>> log = b"2019-11-07T10:00:00Z [INFO]\tAssignPodIPv4Address: Assign IP 10.0.0.5 to pod (name {}, namespace default container {})\n"
+>>> twice = log.replace(b"{}", b"web") + log.replace(b"{}", b"db")
+>>> found = verify([LogSource("ipamd.log", [twice])])
+>>> found.answer.value, found.violations[0].promise.value, str(found.violations[0].place)
+('broken', 'one holder', 'ipamd.log:2')
+>>> found.violations[0].message
+'default/db/db got 10.0.0.5, but default/web/web holds it'
+"""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from vpcipam._units import counted
+from vpcipam.contracts import EniLimits
+from vpcipam.errors import LogError
+from vpcipam.inspection.event_lines import EVENTS
+from vpcipam.inspection.event_verifier import EventVerifier
+from vpcipam.inspection.log.line import find_lines
+from vpcipam.inspection.log.reader import LogReader
+from vpcipam.inspection.log_verifier import LogVerifier
+from vpcipam.inspection.verification import MOST_MOMENTS, MOST_VIOLATIONS, Answer, SourceReport, Verification, date_text
+
+_HEAD = 1 << 16
+
+
+@attrs.frozen
+class LogSource:
+    """A log to verify.
+
+    Attributes:
+        name: for messages.
+        chunks: its content in pieces, such as `read_chunks(file)`.
+    """
+
+    name: str
+    chunks: Iterable[bytes]
+
+
+@attrs.frozen
+class _Opened:
+    """A log whose first lines were looked at."""
+
+    name: str
+    chunks: Iterator[bytes]
+    is_events: bool
+    first_ns: int
+
+
+def _open(source: LogSource) -> _Opened:
+    chunks = iter(source.chunks)
+    head = b""
+    taken = []
+    trouble: LogError | None = None
+    try:
+        while len(head) < _HEAD and (chunk := next(chunks, None)) is not None:
+            taken.append(chunk)
+            head += chunk
+    except LogError as error:
+        trouble = error
+    rest = chunks if trouble is None else _raising(trouble)
+    is_events, first_ns = _look_at(head[:_HEAD])
+    return _Opened(source.name, itertools.chain(taken, rest), is_events, first_ns)
+
+
+def _raising(error: LogError) -> Iterator[bytes]:
+    """Raise the error of a file again, behind what was read of it."""
+    yield b""
+    raise error
+
+
+def _look_at(head: bytes) -> tuple[bool, int]:
+    """Tell whether a file has events, and the time of its first line that has one."""
+    for raw in head.splitlines():
+        text = raw.decode("utf-8", "replace")
+        if text.startswith("{") and '"event"' in text and _is_event(text):
+            return True, 0
+        for line in find_lines(text).lines:
+            if line.when_ns is not None:
+                return False, line.when_ns
+    return False, 0
+
+
+def _is_event(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("event") in EVENTS
+
+
+def verify(sources: Iterable[LogSource], *, cooldown_ns: int | None = None, limits: EniLimits | None = None) -> Verification:
+    """Verify the logs of one node.
+
+    All `ipamd.log` files, such as the rotated ones, are read as one, in the order of their first times. Each file of events is judged by
+    itself. Files are recognised by their content.
+
+    Args:
+        sources: the logs.
+        cooldown_ns: how long an address must rest. None for what the log says, and 30 s where it does not.
+        limits: what the instance type allows. None for the limits of the type that the log names.
+
+    Raises:
+        LogError: no line of a file can be read, or it is of more than one node.
+
+    Complexity: O(lines); the memory does not grow with them.
+    """
+    opened = sorted(map(_open, sources), key=lambda each: (each.is_events, each.first_ns))
+    if not opened:
+        raise LogError("no log is given; give an ipamd.log or a file of events")
+    log = LogVerifier(cooldown_ns=cooldown_ns, limits=limits)
+    reports = []
+    judges: list[LogVerifier | EventVerifier] = [log]
+    for each in opened:
+        if each.is_events:
+            events = EventVerifier(cooldown_ns=cooldown_ns, limits=limits)
+            judges.append(events)
+            reports.append(_read_events(events, each))
+        else:
+            reports.append(_read_log(log, each))
+    log.finish()
+    return _result(log, judges, reports, has_limits=limits is not None)
+
+
+def _read_events(events: EventVerifier, source: _Opened) -> SourceReport:
+    try:
+        events.read(source.chunks, source.name)
+    except LogError as error:
+        raise LogError(f"{source.name}: {error}") from None
+    return SourceReport(
+        name=source.name,
+        kind="events",
+        line_count=events.line_count,
+        found_count=sum(events.counts.values()),
+        skipped=tuple(events.skips.first),
+        skipped_count=events.skips.count,
+        first_ns=events.first_ns,
+        last_ns=events.last_ns,
+        trouble=events.trouble,
+    )
+
+
+def _read_log(log: LogVerifier, source: _Opened) -> SourceReport:
+    reader = LogReader(source.chunks)
+    before = log.plugin_count
+    try:
+        log.read(reader, source.name)
+    except LogError as error:
+        raise LogError(f"{source.name}: {error}") from None
+    if not reader.found_count:
+        raise LogError(f"{source.name}: {_no_log(reader)}")
+    return SourceReport(
+        name=source.name,
+        kind="plugin.log" if log.plugin_count > before else "ipamd.log",
+        line_count=reader.line_count,
+        found_count=reader.found_count,
+        skipped=tuple(reader.skips.first),
+        skipped_count=reader.skips.count,
+        first_ns=log.first_ns,
+        last_ns=log.last_ns,
+        trouble=reader.trouble,
+    )
+
+
+def _no_log(reader: LogReader) -> str:
+    if reader.trouble:
+        return reader.trouble
+    if not reader.skips.first:
+        return "it is empty; give an ipamd.log, which is in /var/log/aws-routed-eni on a node"
+    first = reader.skips.first[0]
+    if first.reason == "a container's own output":
+        return "these are the lines of the containers; give ipamd.log, which is in /var/log/aws-routed-eni on the node"
+    return f"no line is one of ipamd.log, plugin.log or a file of events; line {first.line} is {first.reason}"
+
+
+def _result(
+    log: LogVerifier, judges: Sequence[LogVerifier | EventVerifier], reports: Sequence[SourceReport], *, has_limits: bool
+) -> Verification:
+    records = [judge.record for judge in judges]
+    violations = list(itertools.chain.from_iterable(record.violations for record in records))
+    violation_count = sum(record.violation_count for record in records)
+    counts: Counter[str] = Counter()
+    for wording, count in log.wordings.items():
+        counts[wording.kind] += count
+    for judge in judges:
+        if isinstance(judge, EventVerifier):
+            counts.update(judge.counts)
+    enough = Answer.KEPT if any(judge.assign_count for judge in judges) else Answer.NOT_ENOUGH
+    return Verification(
+        answer=Answer.BROKEN if violation_count else enough,
+        violations=tuple(violations[:MOST_VIOLATIONS]),
+        violation_count=violation_count,
+        sources=tuple(reports),
+        counts=dict(sorted(counts.items())),
+        releases=log.releases(),
+        restarts=tuple(log.restarts),
+        ec2_errors=dict(log.ec2_errors.most_common()),
+        unseen=tuple(_unseen(log, reports, has_limits=has_limits)),
+        timeline=tuple(itertools.chain.from_iterable(record.timeline for record in records))[:MOST_MOMENTS],
+    )
+
+
+def _unseen(log: LogVerifier, reports: Sequence[SourceReport], *, has_limits: bool) -> Iterator[str]:
+    """Yield what the logs can't show."""
+    for report in reports:
+        if report.trouble:
+            yield f"{report.name} ends early: {report.trouble}."
+    if all(report.kind == "events" for report in reports):
+        if any(report.skipped_count for report in reports):
+            yield "Lines that are no events were skipped; events can be missing there."
+        return
+    if not log.assign_count:
+        yield "No line assigns an address that can be read, so there is nothing to check. ipamd writes these lines at level info."
+    if not log.restart_count:
+        yield (
+            "No start of ipamd is in the log. Which addresses, CIDRs and ENIs there were before its first line is unknown, so only changes"
+            " since then are checked."
+        )
+    for gap in log.gaps[:5]:
+        yield f"{gap.place}: a gap: {gap.text}. Nothing from before it is compared with what comes after."
+    if log.gap_count > 5:
+        yield f"There are {log.gap_count - 5} more gaps."
+    yield from _unseen_details(log, has_limits=has_limits)
+
+
+def _unseen_details(log: LogVerifier, *, has_limits: bool) -> Iterator[str]:
+    if log.unreadable_count:
+        yield f"{counted(log.unreadable_count, 'line has an address', 'lines have addresses')} that can't be read."
+    if log.undated_count:
+        yield f"{counted(log.undated_count, 'line has', 'lines have')} no time; the time of the line before is taken."
+    if log.assign_count and not log.is_cooldown_known:
+        yield "The log does not say how long an address cools, so 30 s is assumed. IP_COOLDOWN_PERIOD can set another time."
+    if log.unknown_type:
+        yield f"The instance type {log.unknown_type} is not in the table, so its limits are not checked."
+    elif not has_limits and log.record.state.limits is None:
+        yield "The log does not name the instance type, so its limits are not checked."
+
+
+def period_text(report: SourceReport) -> str:
+    """Write from when until when a log is."""
+    if report.first_ns is None or report.last_ns is None:
+        return "no times"
+    return f"{date_text(report.first_ns)} to {date_text(report.last_ns)}"
