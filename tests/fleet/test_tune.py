@@ -136,6 +136,7 @@ def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
         assert candidate.p99_wait_ns == (None if None in waits else max(waits))
         assert candidate.calls_per_minute == max(summary.calls_worst_minute for summary in summaries)
         assert candidate.unserved == max(summary.pods_unserved for summary in summaries)
+        assert candidate.free_least == min(summary.subnets["a"].free_least for summary in summaries)
         within = candidate.p99_wait_ns is not None and candidate.p99_wait_ns <= 12_000_000_000 and candidate.calls_per_minute <= 30
         assert candidate.fits <= within
         assert any("wait of 99 %" in text or "calls in the worst minute" in text for text in candidate.objections) >= (not within)
