@@ -2,6 +2,7 @@
 
 import shlex
 from io import StringIO
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -575,6 +576,19 @@ def test_what_keeps_the_bounds_is_recommended_if_the_present_settings_do_not_eve
     result = judged(scenario, (now, now_later), (DEARER, DEARER))
     assert (result.best, result.present_is_best) == (result.candidates[0], False)
     assert result.reason == reason
+
+
+def test_the_fewest_free_addresses_are_those_of_the_worst_seed(scenario):
+    ((name, subnet),) = EMPTY.subnets.items()
+
+    def with_free(count):
+        return SimpleNamespace(summary=attrs.evolve(EMPTY, subnets={name: attrs.evolve(subnet, free_least=count)}))
+
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, seeds=(0, 1), confirm_seeds=(7, 8))
+    figures = {(value, seed): with_free(count) for value in (None, "3") for seed, count in ((0, 5), (1, 4), (7, 9), (8, 6))}
+    result = tune(scenario, spec, executor=Answering(figures))
+    assert (result.baseline.free_least, result.candidates[0].free_least) == (4, 4)
+    assert result.baseline.confirmation.free_least == (6, 9)
 
 
 def test_if_nothing_keeps_the_bounds_nothing_is_best(scenario):
