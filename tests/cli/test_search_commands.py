@@ -10,10 +10,11 @@ import sys
 
 import pytest
 
+from vpcipam.cli.search_view import _COSTS
 from vpcipam.cli.tables import Page
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import read_sweep, sweep
-from vpcipam.fleet.tune import tune
+from vpcipam.fleet.tune import GOALS, tune
 
 TEXT = """
 name = "jobs"
@@ -65,6 +66,44 @@ def test_a_sweep_shows_booleans_as_the_scenario_has_them(cli, tmp_path):
     assert [line.split()[0] for line in shown.splitlines() if line.startswith(("true", "false"))] == ["true", "false"]
 
 
+def test_a_sweep_over_zones_shows_every_figure_whole(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = tmp_path / "zones.toml"
+    path.write_text(FULL.replace("[tune]", '[sweep]\n"group.w.zones" = [["a", "c"]]\n"workload.web.spread.1.max_skew" = [5]\n[tune]'))
+    lines = cli("sweep", str(path), "--workers", "1").out.splitlines()
+    assert lines[2].endswith("  unserved")
+    assert lines[4].startswith("a c    5  ")
+    assert lines[4].endswith("  0")
+    assert len(lines[2]) == len(lines[4])
+
+
+def test_a_list_is_shown_as_its_values(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "lists.toml"
+    zones = TEXT.replace("subnet = [", 'subnet = [{name = "other", cidr = "10.0.1.0/24"}, ')
+    path.write_text(
+        zones.replace('"group.workers.settings.WARM_IP_TARGET" = [1, 4]', '"group.workers.subnets" = [["pods", "other"], ["pods"]]')
+    )
+    rows = [line.split("  ")[0] for line in cli("sweep", str(path), "--workers", "1").out.splitlines() if line.startswith("pods")]
+    assert rows == ["pods other", "pods"]
+
+
+@pytest.mark.parametrize("width", range(10, 60))
+@pytest.mark.parametrize(("words", "head"), [("a b c", "zones"), ("alpha beta", "x"), ("", "m")])
+def test_no_cell_is_cut_off_however_narrow_the_page(monkeypatch, width, words, head):
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = Page()
+    page.table(
+        (head, "max_skew", "n", "unserved"), [(words, "1", "1234567", "12,345,678")], numbers={"n", "unserved"}, fold={head, "max_skew"}
+    )
+    lines = page.render().splitlines()
+    assert lines[0].endswith("  unserved")
+    assert lines[2].endswith("  1         1234567  12,345,678")
+    assert len(lines[0]) == len(lines[1]) == len(lines[2])
+    shown = [lines[2].removesuffix("  1         1234567  12,345,678"), *lines[3:]]
+    assert " ".join(shown).split() == words.split()
+
+
 def test_tune_says_that_nothing_bounds_the_wait(cli, scenario, tmp_path):
     path = tmp_path / "unbounded.toml"
     path.write_text(TEXT.replace('p99_wait = "12 s"', ""))
@@ -96,6 +135,78 @@ def test_no_combination_within_the_bounds_is_a_finding(cli, scenario):
     answer = cli("tune", scenario, "--set", "tune.calls_per_minute=0")
     assert "no combination is within the bounds" in answer.finding
     assert "kubectl" not in answer.out
+
+
+def test_present_settings_that_are_best_are_kept(cli, tmp_path):
+    path = tmp_path / "kept.toml"
+    path.write_text(
+        TEXT.replace("count = 2}", "count = 2, settings = {WARM_IP_TARGET = 8}}").replace(
+            "WARM_IP_TARGET = [1, 8]", "WARM_IP_TARGET = [8, 9]"
+        )
+    )
+    answer = cli("tune", str(path))
+    assert answer.code == 0
+    assert "the present settings are best: change nothing" in answer.out
+    assert "kubectl" not in answer.out
+    document = cli("tune", str(path), "--json").document
+    assert (document["best"], document["present_is_best"]) == (None, True)
+    assert document["reason"] == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+
+
+FULL = """
+name = "full"
+duration = "20 min"
+subnet = [{name = "a", cidr = "10.0.0.0/24", zone = "a"}, {name = "c", cidr = "10.0.1.0/27", zone = "c"}]
+group = [{name = "w", instance_type = "m5.large", count = 2, settings = {WARM_IP_TARGET = 4}}]
+workload = [{kind = "deployment", name = "web", replicas = 20, roll_interval = "10 min", spread = [{max_skew = 1}]}]
+[tune]
+minimise = "fullest-subnet"
+[tune.settings]
+WARM_IP_TARGET = [1, 3]
+"""
+
+
+def table_row(out, first):
+    """The cells of the row of the table that begins with a text."""
+    return next(line.split() for line in out.splitlines() if re.match(rf"{first}\s+[\d.]+ ", line))
+
+
+def test_tune_writes_shares_of_the_fullest_subnet_in_per_cent_and_its_fewest_free_addresses(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "full.toml"
+    path.write_text(FULL)
+    result = tune(Scenario.load(path), workers=1)
+    best, now = result.best, result.baseline
+    out = cli("tune", str(path), "--workers", "1").out
+    worst = best.confirmation
+    assert worst.cost[1] > best.cost
+    head = f"{best.cost} % of the fullest subnet taken (with other seeds up to {worst.cost[1]} %), instead of {now.cost} %"
+    assert f"best: WARM_IP_TARGET=1: {head}\n" in out
+    free, before = worst.free_least[0], now.confirmation.free_least[0]
+    assert free < best.free_least
+    assert f"fewest free addresses in the fullest subnet, with any seed: {free} instead of {min(before, now.free_least)}\n" in out
+    assert table_row(out, "now")[-1] == "yes"
+
+
+def test_tune_says_how_the_present_settings_break_a_bound(cli, scenario, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    changes = ["--set", "group.workers.settings.WARM_IP_TARGET=1", "--workers", "1"]
+    out = cli("tune", scenario, *changes).out
+    result = tune(Scenario.load(scenario, {"group.workers.settings.WARM_IP_TARGET": 1}), workers=1)
+    best, now = result.best, result.baseline
+    assert now.objections
+    assert best.cost > now.cost
+    head = next(line for line in out.splitlines() if line.startswith("best: "))
+    assert head.startswith(f"best: WARM_IP_TARGET=8: {best.cost} addresses on average")
+    assert head.endswith(f", instead of {now.cost}; {now.breach}")
+    assert table_row(out, "now")[-2] == "no:"
+    worst = best.confirmation.cost[1]
+    assert (f"(with other seeds up to {worst})" in head) == (worst > best.cost)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_every_goal_has_words(goal):
+    assert goal in _COSTS
 
 
 def test_tune_draws_the_trade_off(cli, scenario, tmp_path):

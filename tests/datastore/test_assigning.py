@@ -441,3 +441,21 @@ def test_an_ipv6_node_gives_addresses_from_its_prefix():
     assert store.assign(key("new"), 29).address == "2001:db8::1"
     assert store.assign(key("newer"), 30).address == "2001:db8::"
     store._check()
+
+
+def test_of_two_idle_addresses_the_one_that_does_not_cool_is_removed_first():
+    store = singles([5, 6])
+    store.assign_at(key("a"), "10.0.0.6", 0)
+    store.unassign(key("a"), 0)
+    assert store.removable_cidrs("eni-0", 1) == ("10.0.0.5/32", "10.0.0.6/32")
+    assert store.removable_cidrs("eni-0", 100) == ("10.0.0.6/32", "10.0.0.5/32")
+
+
+def test_every_idle_prefix_where_an_address_cools_is_counted():
+    store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28"])
+    for number, address in enumerate(("10.0.0.1", "10.0.0.17", "10.0.0.18")):
+        store.assign_at(key(str(number)), address, 0)
+    for number in range(3):
+        store.unassign(key(str(number)), 0)
+    (eni,) = store.eni_stats(1)
+    assert (eni.cooling_idle_cidr_count, eni.idle_cidr_count, eni.cooling_count) == (2, 3, 3)

@@ -705,3 +705,12 @@ def test_what_is_gone_must_be_named_by_keys(gone):
     store = Datastore(mode=AddressMode.SECONDARY_IP, journal=MemoryJournal())
     with pytest.raises(TypeError, match="each of gone must be SandboxKey, not"):
         store.restore(0, gone=gone)
+
+
+def test_no_problem_is_dropped_with_an_entry_of_another_card():
+    journal = Kept(problems=[problem("web", "10.0.0.5")])
+    store, _ = restored(journal, 5)
+    store.add_cidr("eni-0", "10.0.9.5/32", quarantined=[Quarantined(held("moved", "10.0.9.5"), "another card's")])
+    (other,) = (entry for entry in store.quarantined if entry.elsewhere)
+    store.release_quarantined(other, 1)
+    assert (addresses(store), len(journal.problems)) == ({}, 1)

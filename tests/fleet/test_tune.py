@@ -2,6 +2,7 @@
 
 import shlex
 from io import StringIO
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -92,6 +93,12 @@ def test_missing_keys_have_defaults():
             "[tune.settings]\nWARM_IP_TARGET = [1.5]",
             r"tune\.settings\.WARM_IP_TARGET: WARM_IP_TARGET must be a text, a whole number, true or false, not float",
         ),
+        ("[tune.settings]\nWARM_IP_TARGET = [1, 'a']", r"tune\.settings\.WARM_IP_TARGET: ipamd does not accept 'a' \(int\); it keeps"),
+        ("[tune.settings]\nWARM_IP_TARGET = [-1]", r"tune\.settings\.WARM_IP_TARGET: ipamd does not accept -1 \(int\)"),
+        (
+            "[tune.settings]\nENABLE_PREFIX_DELEGATION = ['maybe']",
+            r"tune\.settings\.ENABLE_PREFIX_DELEGATION: ipamd does not accept 'maybe' \(bool\)",
+        ),
         (
             "[tune]\nminimise = 'cost'\n[tune.settings]\nWARM_IP_TARGET = [1]",
             r"tune\.minimise: is 'cost'; it must be one of addresses-peak",
@@ -112,6 +119,13 @@ def test_an_invalid_search_is_refused_by_its_key(table, message):
         TuneSpec.read(Scenario.from_toml(BASE + table))
 
 
+def test_a_value_that_cannot_be_simulated_is_refused_by_its_key(scenario):
+    spec = TuneSpec({"ENABLE_IPv6": ("false", "true"), "ENABLE_IPv4": ("false",), "ENABLE_PREFIX_DELEGATION": ("true",)})
+    with pytest.raises(ScenarioError, match=r"tune\.settings\.ENABLE_IPv6: IPv6 is not simulated") as caught:
+        tune(scenario, spec, executor=AtOnce())
+    assert "group." not in str(caught.value)
+
+
 def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
     assert result.complete
     assert len(result.candidates) == 4
@@ -123,6 +137,7 @@ def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
         assert candidate.p99_wait_ns == (None if None in waits else max(waits))
         assert candidate.calls_per_minute == max(summary.calls_worst_minute for summary in summaries)
         assert candidate.unserved == max(summary.pods_unserved for summary in summaries)
+        assert candidate.free_least == min(summary.subnets["a"].free_least for summary in summaries)
         within = candidate.p99_wait_ns is not None and candidate.p99_wait_ns <= 12_000_000_000 and candidate.calls_per_minute <= 30
         assert candidate.fits <= within
         assert any("wait of 99 %" in text or "calls in the worst minute" in text for text in candidate.objections) >= (not within)
@@ -165,7 +180,7 @@ def test_a_search_can_draw_combinations_at_random(scenario):
 
 
 def candidate(cost, wait):
-    return Candidate({}, cost, 0.0, wait, 0.0, 0)
+    return Candidate({}, cost, 0.0, wait, 0.0, 0, 0)
 
 
 def test_the_front_has_the_combinations_that_no_other_beats():
@@ -187,6 +202,7 @@ def test_a_combination_that_cannot_be_run_is_listed_with_its_reason(scenario):
     result = tune(scenario, spec, executor=Failing())
     assert result.complete
     assert (result.candidates, result.failures, result.best, result.front) == ((), (({"WARM_IP_TARGET": "1"}, "no"),), None, ())
+    assert (result.present_is_best, result.reason) == (False, "no combination can be run: no")
 
 
 def test_an_interrupted_search_judges_the_combinations_run_with_every_seed(scenario, monkeypatch):
@@ -271,6 +287,23 @@ def test_a_change_of_mode_needs_new_nodes():
     assert other.notes == ()
 
 
+CUSTOM = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
+
+
+def test_custom_networking_that_the_present_settings_do_not_have_needs_eni_configs_and_new_nodes():
+    (only,) = found(f"{CUSTOM} = [true]").candidates
+    assert any("needs new nodes, an ENIConfig for each zone, and ENI_CONFIG_LABEL_DEF or an annotation" in note for note in only.notes)
+    assert any("has no pod_subnets" in note for note in only.notes)
+
+
+def test_custom_networking_that_the_present_settings_have_needs_no_note_and_its_end_needs_new_nodes():
+    text = JAMMED.replace("count = 4}", f'count = 4, pod_subnet = "a", settings = {{{CUSTOM} = true}}}}')
+    (same,) = found(f"{CUSTOM} = [true]", text).candidates
+    assert same.notes == ()
+    (other,) = found(f"{CUSTOM} = [false]", text.replace(', pod_subnet = "a"', "")).candidates
+    assert other.notes[0] == "group workers: needs new nodes, since custom networking ends; replace the present nodes"
+
+
 def test_the_change_is_told_for_a_daemonset_for_helm_and_for_the_add_on():
     each = attrs.evolve(candidate(1, 1), settings={"WARM_IP_TARGET": "2", "MINIMUM_IP_TARGET": "8"})
     assert each.kubectl == "kubectl set env daemonset aws-node -n kube-system WARM_IP_TARGET=2 MINIMUM_IP_TARGET=8"
@@ -343,6 +376,22 @@ def test_an_interrupt_ends_the_whole_search(scenario):
 
     result = tune(scenario, executor=AtOnce(), progress=interrupt)
     assert (told[-1], result.best, result.complete) == (9, None, False)
+    assert (result.present_is_best, result.reason) == (False, "the search was interrupted")
+
+
+@pytest.mark.parametrize(("stop", "seeds"), [(1, (1,)), (2, (1, 2))])
+def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were_run(scenario, monkeypatch, stop, seeds):
+    monkeypatch.setattr("vpcipam.fleet.sweep.as_completed", iter)
+
+    def interrupt(done, count):
+        del count
+        if done == stop:
+            raise KeyboardInterrupt
+
+    result = tune(scenario, executor=AtOnce(), progress=interrupt)
+    means = [simulate(scenario.with_changes({"seed": seed})).summary.addresses_mean for seed in seeds]
+    assert result.baseline.cost == max(means)
+    assert (result.candidates, result.best, result.present_is_best, result.complete) == ((), None, False, False)
 
 
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (14, False), (17, True)])
@@ -468,10 +517,84 @@ def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bou
     ]
     assert ranks == sorted(ranks)
     kept = [each for each in result.candidates if keeps(each.settings["WARM_IP_TARGET"], seeds)]
-    best = next((each for each in kept if keeps(each.settings["WARM_IP_TARGET"], [7])), None)
+    present_keeps = keeps(None, [*seeds, 7])
+    worthwhile = [each for each in kept if each.saves > 0] if present_keeps else kept
+
+    def holds(value):
+        return keeps(value, [7]) and (not present_keeps or figures[value, 7].cost < figures[None, 7].cost)
+
+    best = next((each for each in worthwhile if holds(each.settings["WARM_IP_TARGET"])), None)
     assert result.best is best
-    assert [each for each in result.candidates if each.confirmation] == (kept if best is None else kept[: kept.index(best) + 1])
+    assert result.present_is_best == (present_keeps and best is None)
+    assert [each for each in result.candidates if each.confirmation] == (
+        worthwhile if best is None else worthwhile[: worthwhile.index(best) + 1]
+    )
     assert result.front == tuple(each for each in result.candidates if each.on_front)
+
+
+KEPT = Figures(cost=2, wait_ns=1, rate=0, refused=0, waiting=0, waiting_ns=0)
+
+
+def judged(scenario, present, combination):
+    """Judge one combination by figures of the present settings and of itself, with the seed of the search and with another."""
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=1, seeds=(0,), confirm_seeds=(7,))
+    figures = {(value, seed): run for value, runs in ((None, present), ("3", combination)) for seed, run in zip((0, 7), runs, strict=True)}
+    return tune(scenario, spec, executor=Answering(figures))
+
+
+CHEAPER, DEARER, SLOW = attrs.evolve(KEPT, cost=1), attrs.evolve(KEPT, cost=3), attrs.evolve(KEPT, wait_ns=2)
+
+
+@pytest.mark.parametrize(
+    ("new", "new_later"), [(KEPT, KEPT), (DEARER, CHEAPER), (CHEAPER, KEPT), (CHEAPER, DEARER), (SLOW, KEPT), (CHEAPER, SLOW)]
+)
+def test_nothing_is_recommended_that_is_not_better_than_present_settings_that_keep_the_bounds(scenario, new, new_later):
+    result = judged(scenario, (KEPT, KEPT), (new, new_later))
+    assert (result.best, result.present_is_best) == (None, True)
+    assert result.reason == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+
+
+def test_what_is_better_is_recommended(scenario):
+    result = judged(scenario, (KEPT, KEPT), (CHEAPER, CHEAPER))
+    assert (result.best, result.present_is_best) == (result.candidates[0], False)
+    assert result.reason == "it is better than the present settings in addresses-mean"
+
+
+@pytest.mark.parametrize(
+    ("now", "now_later", "reason"),
+    [
+        (SLOW, KEPT, "with the present settings, the wait of 99 % of pods is less than 1 s"),
+        (KEPT, SLOW, "with the present settings and with other seeds, the wait of 99 % of pods is less than 1 s"),
+        (
+            attrs.evolve(KEPT, wait_ns=None, waiting=7),
+            KEPT,
+            "the present settings leave 7 pods without an address",
+        ),
+    ],
+)
+def test_what_keeps_the_bounds_is_recommended_if_the_present_settings_do_not_even_if_it_costs_more(scenario, now, now_later, reason):
+    result = judged(scenario, (now, now_later), (DEARER, DEARER))
+    assert (result.best, result.present_is_best) == (result.candidates[0], False)
+    assert result.reason == reason
+
+
+def test_the_fewest_free_addresses_are_those_of_the_worst_seed(scenario):
+    ((name, subnet),) = EMPTY.subnets.items()
+
+    def with_free(count):
+        return SimpleNamespace(summary=attrs.evolve(EMPTY, subnets={name: attrs.evolve(subnet, free_least=count)}))
+
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, seeds=(0, 1), confirm_seeds=(7, 8))
+    figures = {(value, seed): with_free(count) for value in (None, "3") for seed, count in ((0, 5), (1, 4), (7, 9), (8, 6))}
+    result = tune(scenario, spec, executor=Answering(figures))
+    assert (result.baseline.free_least, result.candidates[0].free_least) == (4, 4)
+    assert result.baseline.confirmation.free_least == (6, 9)
+
+
+def test_if_nothing_keeps_the_bounds_nothing_is_best(scenario):
+    result = judged(scenario, (SLOW, SLOW), (SLOW, SLOW))
+    assert (result.best, result.present_is_best) == (None, False)
+    assert result.reason == "no combination is within the bounds, serves the pods and gives no warning"
 
 
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed_count=st.integers(1, 3), trials=st.integers(0, 70))
@@ -507,6 +630,7 @@ def test_the_fullest_subnet_decides_in_zones():
         subnets = simulate(Scenario.from_toml(ZONES).with_changes({**changes, "seed": 1})).summary.subnets
         assert each.cost == subnets["c"].taken_per_cent > subnets["a"].taken_per_cent
         assert each.cost == round(100 * subnets["c"].taken_peak / 27, 1)
+        assert each.free_least == subnets["c"].free_least
     assert found["1"].cost < found["4"].cost < found["15"].cost == 100
     assert result.best is found["1"]
 

@@ -21,6 +21,15 @@ _FIGURES = {
     "worst min": "calls_worst_minute",
 }
 _MOST_ROWS = 20
+_PER_CENT = " %"
+_COSTS = {
+    "addresses-peak": ("", "addresses at the peak"),
+    "addresses-mean": ("", "addresses on average"),
+    "subnet-addresses": ("", "addresses taken from the subnets at the peak"),
+    "fullest-subnet": (_PER_CENT, "of the fullest subnet taken"),
+    "calls": ("", "calls to EC2"),
+}
+"""How the value to minimise is written: its unit, and what it counts."""
 
 
 def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
@@ -31,7 +40,7 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     heads = [key.rpartition(".")[2] for key in keys]
     rows: list[list[Cell]] = []
     for trial in result.trials:
-        row: list[Cell] = [_as_toml(trial.changes.get(key, "")) for key in keys]
+        row: list[Cell] = [_value_text(trial.changes.get(key, "")) for key in keys]
         if trial.summary is None:
             rows.append([*row, trial.error or ""])
             continue
@@ -53,8 +62,10 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     page.line("unserved: pods that never had an address; their waits count as longer than all others", "dim")
 
 
-def _as_toml(value: object) -> str:
-    """Write a value; a boolean as TOML writes it."""
+def _value_text(value: object) -> str:
+    """Write a value; a boolean as TOML writes it, and the values of a list one after the other."""
+    if isinstance(value, list):
+        return " ".join(map(_value_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -73,6 +84,10 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
     if result.best is not None and result.baseline is not None:
         _best(page, result.best, result.baseline, spec.goal)
         page.line()
+    elif result.present_is_best:
+        page.line("the present settings are best: change nothing", "bold green")
+        page.line(f"{result.reason[0].upper()}{result.reason[1:]}.")
+        page.line()
     _candidates(page, result)
     if spec.p99_wait_ns is None:
         page.line("The table [tune] has no p99_wait, so the best combination can make pods wait.")
@@ -82,12 +97,21 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
 
 def _best(page: "Page", best: Candidate, now: Candidate, goal: str) -> None:
     """Write what to set, what that saves, and how far it was confirmed."""
-    saved = f", {100 * best.saves / now.cost:.0f} % less" if now.cost and best.saves > 0 else ""
-    page.line(f"best: {_assignments(best.settings)}: {best.cost:,} {goal} instead of {now.cost:,}{saved}", "bold green")
-    if best.confirmation is not None:
-        seeds, costs, waits = best.confirmation.seeds, best.confirmation.cost, best.confirmation.p99_wait_ns
-        cost, wait = _between(f"{each:,}" for each in costs), _between(map(wait_text, waits))
-        page.line(f"confirmed with seeds {', '.join(map(str, seeds))}: {cost} {goal}, 99 % of pods wait {wait}")
+    unit, words = _COSTS[goal]
+    later = best.confirmation
+    saved = f", {100 * best.saves / now.cost:.0f} % less" if now.cost and best.saves > 0 and unit != _PER_CENT else ""
+    worse = f" (with other seeds up to {later.cost[1]:,}{unit})" if later is not None and later.cost[1] > best.cost else ""
+    why = "" if now.fits else f"; {now.breach}"
+    page.line(
+        f"best: {_assignments(best.settings)}: {best.cost:,}{unit} {words}{worse}, instead of {now.cost:,}{unit}{saved}{why}", "bold green"
+    )
+    if later is not None:
+        cost, wait = _between(f"{each:,}{unit}" for each in later.cost), _between(map(wait_text, later.p99_wait_ns))
+        page.line(f"confirmed with seeds {', '.join(map(str, later.seeds))}: {cost} {words}, 99 % of pods wait {wait}")
+    if goal == "fullest-subnet":
+        least = [*([] if later is None else [later.free_least[0]]), best.free_least]
+        before = [*([] if now.confirmation is None else [now.confirmation.free_least[0]]), now.free_least]
+        page.line(f"fewest free addresses in the fullest subnet, with any seed: {min(least):,} instead of {min(before):,}")
     for note in best.notes:
         page.line(note, "yellow")
     page.line()
@@ -110,9 +134,9 @@ def _candidates(page: "Page", result: TuneResult) -> None:
     marks: dict[str, str] = {}
     for each in ([result.baseline] if result.baseline is not None else []) + shown:
         values = [each.settings.get(name, "now") for name in names]
-        why = "" if each is result.baseline else ",".join(marks.setdefault(text, str(len(marks) + 1)) for text in each.objections)
+        why = ",".join(marks.setdefault(text, str(len(marks) + 1)) for text in each.objections)
         figures = [f"{each.cost:,}", f"{each.saves:,}", wait_text(each.p99_wait_ns), f"{each.unserved:,}", f"{each.calls_per_minute:,}"]
-        fits = "" if each is result.baseline else "yes" if each.fits else f"no: {why}"
+        fits = "yes" if each.fits else f"no: {why}"
         rows.append([*values, *figures, fits, "*" if each.on_front else ""])
     numbers = [cost, "saves", _WAIT, _UNSERVED, "calls/min"]
     page.table([*names, *numbers, "fits", "front"], rows, numbers=numbers, fold=names)

@@ -1,5 +1,6 @@
 """Pages for people, laid out by rich: in colour on a terminal, plain elsewhere."""
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -105,22 +106,38 @@ class Page:
         width = self.width
         with self._console.capture() as capture:
             for part, whole in self._parts:
-                self._console.width = max(width, self._least_width(part))
+                self._console.width = self._fit(part, width) if isinstance(part, Table) else width
                 self._console.print(part, soft_wrap=whole)
         self._console.width = width
         return "".join(line.rstrip(" ") + "\n" for line in capture.get().splitlines())
 
-    def _least_width(self, part: RenderableType) -> int:
-        """Return the width that a table needs for no column to be cut off; 0 for other parts."""
-        if not isinstance(part, Table):
-            return 0
+    def _fit(self, table: Table, width: int) -> int:
+        """Narrow the columns whose cells may fold, if a table is too wide. Return the width that it takes, or `width` if it fits.
+
+        Left to itself, rich takes from all these columns, also from one that is as narrow as it can be, and then cuts off the last column.
+        """
         options = self._console.options.update(width=sys.maxsize)
-        width = 0
-        for column in part.columns:
+        least: list[int] = []
+        most: list[int] = []
+        for column in table.columns:
             measured = [Measurement.get(self._console, options, each) for each in (column.header, *column.cells)]
+            most.append(max(column.min_width or 0, *(each.maximum for each in measured)))
             folded = max(column.min_width or 0, min(_NARROWEST, max(each.minimum for each in measured)))
-            width += max(each.maximum for each in measured) if column.no_wrap else folded
-        return width + (part.padding[1] + (part.box is not None)) * (len(part.columns) - 1)
+            least.append(most[-1] if column.no_wrap else folded)
+        gaps = (table.padding[1] + (table.box is not None)) * (len(most) - 1)
+        if sum(most) + gaps <= width:
+            return width
+        room = max(width - gaps, sum(least))
+        level = max(most)
+        while sum(map(_clamped, itertools.repeat(level), least, most)) > room:
+            level -= 1
+        for column, low, high in zip(table.columns, least, most, strict=True):
+            column.width = _clamped(level, low, high)
+        return room + gaps
+
+
+def _clamped(value: int, low: int, high: int) -> int:
+    return max(low, min(value, high))
 
 
 def _text(cell: Cell) -> Text:

@@ -63,13 +63,9 @@ def _finding(result: TuneResult) -> str | None:
         return unfinished(tried, result.count)
     if not result.complete:
         return "interrupted before the best combination was confirmed; run it again"
-    if result.failures and not result.candidates:
-        return f"no combination can be run: {result.failures[0][1]}"
-    if result.best is None:
-        return (
-            "no combination is within the bounds, serves the pods and gives no warning: allow more waiting or calls, or list other values"
-        )
-    return None
+    if result.best is not None or result.present_is_best:
+        return None
+    return result.reason if not result.candidates else f"{result.reason}: allow more waiting or calls, or list other values"
 
 
 def _draw(result: TuneResult, path: str) -> None:
@@ -91,6 +87,8 @@ def _document(name: str, result: TuneResult) -> dict[str, Any]:
         "count": result.count,
         "baseline": None if result.baseline is None else attrs.asdict(result.baseline),
         "best": None if result.best is None else _candidate(result.best),
+        "present_is_best": result.present_is_best,
+        "reason": result.reason,
         "candidates": [_candidate(each) for each in result.candidates],
         "failures": [{"settings": dict(settings), "error": error} for settings, error in result.failures],
     }

@@ -9,8 +9,11 @@ import attrs
 from vpcipam._units import counted
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.summary import Summary
-from vpcipam.fleet.tune_spec import GOALS, TuneSpec
+from vpcipam.fleet.tune_spec import GOALS, TuneSpec, fullest_subnet
 from vpcipam.fleet.waits import wait_text
+
+_OTHER_SEEDS = "with other seeds, "
+_NOT_REACHED = f"pods is {wait_text(None)}"
 
 
 @attrs.frozen
@@ -21,6 +24,7 @@ class Spread:
         cost: the value to minimise.
         p99_wait_ns: a wait of None is not reached, and longer than all others; see `Waits`.
         unserved: pods that never had an address.
+        free_least: the fewest free addresses of the fullest subnet.
     """
 
     seeds: tuple[int, ...]
@@ -28,6 +32,7 @@ class Spread:
     p99_wait_ns: tuple[int | None, int | None]
     calls_per_minute: tuple[float, float]
     unserved: tuple[int, int]
+    free_least: tuple[int, int]
 
     @classmethod
     def of(cls, goal: str, runs: Mapping[int, Summary]) -> "Spread":
@@ -36,12 +41,14 @@ class Spread:
         waits = sorted((summary.to_start.p99_ns for summary in runs.values()), key=length_of)
         rates = [summary.calls_worst_minute for summary in runs.values()]
         unserved = [summary.pods_unserved for summary in runs.values()]
+        free = [fullest_subnet(summary).free_least for summary in runs.values()]
         return cls(
             seeds=tuple(runs),
             cost=(min(costs), max(costs)),
             p99_wait_ns=(waits[0], waits[-1]),
             calls_per_minute=(min(rates), max(rates)),
             unserved=(min(unserved), max(unserved)),
+            free_least=(min(free), max(free)),
         )
 
 
@@ -55,6 +62,7 @@ class Candidate:
         saves: how much lower the cost is than that of the present settings.
         p99_wait_ns, calls_per_minute: the values that have bounds; a wait of None is not reached, see `Waits`.
         unserved: pods that never had an address.
+        free_least: the fewest free addresses of the fullest subnet at any time.
         objections: why the combination is not recommended; none if it keeps the bounds, serves the pods and gives no warning.
         notes: what the change takes besides the variables, such as new nodes.
         on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that are equal
@@ -68,6 +76,7 @@ class Candidate:
     p99_wait_ns: int | None
     calls_per_minute: float
     unserved: int
+    free_least: int
     objections: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     on_front: bool = False
@@ -77,6 +86,22 @@ class Candidate:
     def fits(self) -> bool:
         """Whether nothing speaks against it."""
         return not self.objections
+
+    @property
+    def breach(self) -> str:
+        """The first way in which the present settings break the bounds, as a sentence; only for a baseline that does not fit."""
+        first = self.objections[0]
+        left_out = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
+        if first.endswith(_NOT_REACHED) and left_out:
+            return f"the present settings leave {counted(left_out, 'pod')} without an address"
+        return f"with the present settings{' and ' if first.startswith(_OTHER_SEEDS) else ', '}{first}"
+
+    def improves(self, present: "Candidate | None") -> bool:
+        """Whether it fits and the present settings don't, or cost more. Once both were confirmed, they cost more with those seeds too."""
+        if not self.fits or present is None or not present.fits:
+            return self.fits
+        ours, theirs = self.confirmation, present.confirmation
+        return self.saves > 0 and (ours is None or theirs is None or ours.cost[1] < theirs.cost[1])
 
     @property
     def kubectl(self) -> str:
@@ -120,13 +145,14 @@ class Judge:
             p99_wait_ns=spread.p99_wait_ns[1],
             calls_per_minute=spread.calls_per_minute[1],
             unserved=spread.unserved[1],
+            free_least=spread.free_least[0],
             objections=(*self._excesses(runs), *_warnings(self.scenario, settings)),
             notes=tuple(_notes(self.scenario, settings)),
         )
 
     def confirmed(self, candidate: Candidate, runs: Mapping[int, Summary]) -> Candidate:
         """Judge a combination again by its runs with other seeds."""
-        excesses = tuple(f"with other seeds, {excess}" for excess in self._excesses(runs))
+        excesses = tuple(f"{_OTHER_SEEDS}{excess}" for excess in self._excesses(runs))
         confirmation = Spread.of(self.spec.goal, runs)
         return attrs.evolve(candidate, objections=(*candidate.objections, *excesses), confirmation=confirmation)
 
@@ -201,5 +227,15 @@ def _notes(scenario: Scenario, settings: Mapping[str, str]) -> Iterator[str]:
         modes = [group.settings.address_mode(group.instance_type) for group in (before, after)]
         if modes[0] != modes[1]:
             yield f"group {before.name}: needs new nodes, since {modes[0].label} become {modes[1].label}; present nodes keep theirs"
+        custom = [group.settings.custom_network_cfg for group in (before, after)]
+        if custom == [False, True]:
+            yield (
+                f"group {before.name}: custom networking needs new nodes, an ENIConfig for each zone, and "
+                "ENI_CONFIG_LABEL_DEF or an annotation of the nodes to pick it; replace the present nodes"
+            )
+        elif custom == [True, False]:
+            yield f"group {before.name}: needs new nodes, since custom networking ends; replace the present nodes"
+        if custom[1] and not before.all_pod_subnets:
+            yield f"group {before.name}: has no pod_subnets, so it was simulated with the pods in the nodes' own subnets"
         if before.kubelet_max_pods != after.kubelet_max_pods:
             yield f"group {before.name}: max pods is {after.kubelet_max_pods} instead of {before.kubelet_max_pods}, on new nodes only"

@@ -315,13 +315,23 @@ def _settings(table: Table, folder: str) -> Settings:
     values = dict(inner.items())
     changed_to = {name: inner.made(name, lambda name=name: setting_text(name, values[name])) for name in values}  # type: ignore[misc] # the name of this round
     settings = settings.with_variables(changed_to)
-    refused = {found.variable for found in settings.diagnostics if found.level == "error"}
-    for name, text in changed_to.items():
-        # ipamd would log it and use its default; in a scenario nobody would notice. What stops the node is refused with its group.
-        variable = explain(name)
-        if variable.acts_on_addresses and variable.parse(text) is None and name not in refused:
-            raise inner.refusal(name, f"ipamd does not accept {values[name]!r} ({variable.kind}); it {variable.effect}")
+    for name in changed_to:
+        if (unread := why_unread(settings, name, values[name])) is not None:
+            raise inner.refusal(name, unread)
     return settings
+
+
+def why_unread(settings: Settings, name: str, value: object) -> str | None:
+    """Say that ipamd does not accept the value that `settings` got for a variable that acts on addresses; None if it does.
+
+    ipamd would log it and use its default; in a scenario nobody would notice. What stops the node is refused with its group.
+    """
+    variable = explain(name)
+    if not variable.acts_on_addresses or variable.parse(settings.variables[name]) is not None:
+        return None
+    if any(found.level == "error" and found.variable == name for found in settings.diagnostics):
+        return None
+    return f"ipamd does not accept {value!r} ({variable.kind}); it {variable.effect}"
 
 
 def setting_text(name: str, value: object) -> str:

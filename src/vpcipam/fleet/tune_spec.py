@@ -1,22 +1,28 @@
 """What a search for settings is for: the table `tune` of a scenario."""
 
 from collections.abc import Callable, Mapping
-from itertools import count, islice
+from itertools import count, islice, product
 
 import attrs
 
 from vpcipam.errors import InvalidArgument, ScenarioError
-from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text
-from vpcipam.fleet.summary import Summary
+from vpcipam.fleet.scenario import Scenario, ScenarioDocument, setting_text, why_unread
+from vpcipam.fleet.summary import SubnetSummary, Summary
 from vpcipam.fleet.sweep import Changes, grid
 from vpcipam.fleet.toml.misfits import MAX_SEED
 from vpcipam.fleet.toml.table import Table
+
+
+def fullest_subnet(summary: Summary) -> SubnetSummary:
+    """Return the subnet with the largest share taken at its peak; of several, one with the fewest free addresses."""
+    return max(summary.subnets.values(), key=lambda subnet: (subnet.taken_per_cent, -subnet.free_least))
+
 
 GOALS: Mapping[str, Callable[[Summary], float]] = {
     "addresses-peak": lambda summary: summary.addresses_peak,
     "addresses-mean": lambda summary: summary.addresses_mean,
     "subnet-addresses": lambda summary: summary.subnet_addresses_peak,
-    "fullest-subnet": lambda summary: max(subnet.taken_per_cent for subnet in summary.subnets.values()),
+    "fullest-subnet": lambda summary: fullest_subnet(summary).taken_per_cent,
     "calls": lambda summary: sum(summary.calls.values()),
 }
 """What to minimise: the peak or mean of attached pod addresses, the peak of addresses taken in all subnets, the share in per cent that is
@@ -89,6 +95,9 @@ class TuneSpec:
             if not isinstance(values, list) or not values:
                 raise inner.refusal(name, f"must be a list of values to try, not {values!r}")
             settings[name] = tuple(inner.made(name, lambda name=name, each=each: setting_text(name, each)) for each in values)  # type: ignore[misc]  # those of this round
+            for (value, text), group in product(zip(values, settings[name], strict=True), scenario.groups):
+                if (unread := why_unread(group.settings.with_variables({name: text}), name, value)) is not None:
+                    raise inner.refusal(name, unread)
         if not settings:
             raise table.refusal("settings", "lists no variable to try, as in WARM_IP_TARGET = [1, 2, 5]")
         seeds = _seeds(table, "seeds", (scenario.seed,))
