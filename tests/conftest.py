@@ -22,13 +22,12 @@ settings.register_profile("ci", max_examples=50, stateful_step_count=25, deadlin
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
 # `make mutants` only asks whether a test fails. Shrinking would take longer than all tests of a room.
 settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
-settings.load_profile(PROFILE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests marked `nightly`, unless that profile is asked for."""
-    if PROFILE != "nightly":
+    """Leave out the tests marked `nightly`, unless `-m` names them."""
+    if "nightly" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

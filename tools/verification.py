@@ -11,6 +11,7 @@ suite is: `ci` unless given.
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,11 +46,13 @@ class Search:
     def words(self, minutes: float) -> list[str]:
         """Return the command for a share of the time."""
         numbers = {"minutes": round(minutes, 1), "seconds": round(60 * minutes), "tenfold": round(10 * minutes)}
-        return self.command.format_map(numbers).split()
+        return shlex.split(self.command.format_map(numbers))
 
 
 SEARCHES = {
-    "suite": Search("the suite, thorough tests too", "python -m pytest -q -p count_searches --numprocesses auto tests"),
+    "suite": Search(
+        "the suite, with its longest tests", "python -m pytest -q -m 'nightly or not nightly' -p count_searches --numprocesses auto tests"
+    ),
     "soak": Search("random programs against our own allocators, with kills", "python tests/testing/soak.py {minutes}"),
     "flakes": Search("the quick suite again and again", "make flakes RUNS=10"),
     "seeded-bugs": Search("planted faults: does the suite find them?", "make seeded-bugs"),

@@ -274,7 +274,7 @@ class ControlLoop:
             now_ns: the time of that tick.
             looks: what it has seen of the cards that are not calm.
         """
-        if is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings):
+        if self._trunk_missing:
             return now_ns  # each tick looks for the trunk
         if self.mode is AddressMode.IPV6:
             return NEVER_NS
@@ -425,7 +425,11 @@ class ControlLoop:
 
     def _reconcile_due(self, now_ns: int) -> bool:
         """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""
-        return self.pace.reconcile_due(now_ns) or is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+        return self.pace.reconcile_due(now_ns) or self._trunk_missing
+
+    @property
+    def _trunk_missing(self) -> bool:
+        return is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
@@ -450,30 +454,25 @@ class ControlLoop:
         outlook, attaches = self.outlook, self._attaches
         if outlook is None or not outlook.covers(now_ns, (now_ns, NEVER_NS)):
             outlook = Outlook(look_at(self.cards))
-        wake_ns = self._find_wakeup(now_ns, *kinds)
+        wake_ns = self._find_wakeup(now_ns, kinds)
         outlook.wakeups[kinds] = now_ns, wake_ns
         self.outlook = outlook
         if attaches != self._attaches:  # as in `tick`
             self.outlook = None
         return wake_ns
 
-    def _find_wakeup(self, now_ns: int, include_reconcile: bool, include_cleanup: bool) -> int:  # noqa: FBT001  # the arguments of `next_wakeup`
+    def _find_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
+        include_reconcile, include_cleanup = kinds
         if self.mode is AddressMode.IPV6:
-            missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
-            return self.pace.next_tick(now_ns) if include_reconcile and missing else NEVER_NS
+            return self.pace.next_tick(now_ns) if include_reconcile and self._trunk_missing else NEVER_NS
         if self.pending:
             return self.pending[0][1].at_ns
         times = [next_action(self._forecasts(now_ns), self.pace, now_ns)] if self._provisions else [NEVER_NS]
         if include_reconcile:
-            times.append(self._next_reconcile(now_ns))
+            times.append(self.pace.next_tick(now_ns) if self._trunk_missing else self.pace.next_reconcile(now_ns))
         if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
             times.append(cleanup_ns)
         return min(times)
-
-    def _next_reconcile(self, now_ns: int) -> int:
-        """The first tick after `now_ns` at which `_reconcile_due` is true."""
-        missing = is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
-        return self.pace.next_tick(now_ns) if missing else self.pace.next_reconcile(now_ns)
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
         """A forecast for each card on which a pool check can change something, even if it only notes that a surplus has ended."""
@@ -493,8 +492,8 @@ class ControlLoop:
             assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
         known = self.outlook or Outlook(())
         for kinds, span in known.wakeups.items():
-            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, *kinds), "the next wakeup"  # noqa: S101  # likewise
+            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
         if known.covers(now_ns, known.quiet):
-            assert not self.pending and not self._reconcile_due(now_ns) and not self.pace.cleanup_due(now_ns), "a quiet tick"  # noqa: S101, PT018  # likewise
             checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
-            assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise
+            due = self.pending or self._reconcile_due(now_ns) or self.pace.cleanup_due(now_ns)
+            assert not (due or any(each.would_act(now_ns) for each in checks)), "a quiet tick"  # noqa: S101  # likewise
