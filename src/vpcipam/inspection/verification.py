@@ -241,11 +241,10 @@ class Record:
         self.now_ns = event.now_ns
         entry = self._number, (source, line), event
         kind = type(event)
-        if kind is AssignReturned or kind is UnassignReturned:
+        if isinstance(event, (AssignReturned, UnassignReturned)):
             steps = self._steps
-            key = event.key  # type: ignore[attr-defined] # of both classes
-            address = event.address or self.state.held.get(key)  # type: ignore[attr-defined] # likewise
-            for name in (key, None if address is None else address_number(address)):
+            address = event.address or self.state.held.get(event.key)
+            for name in (event.key, None if address is None else address_number(address)):
                 before = steps.get(name)
                 steps[name] = (entry,) if before is None else (*before[-_STEPS_PER_SUBJECT:], entry)
         elif kind is Crashed or kind is Restarted or kind is Gap:
