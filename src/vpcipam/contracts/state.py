@@ -142,7 +142,7 @@ class ContractState:
         self.ranges: dict[IpNetwork, str] = {}
         self._time = show_time
         self._breaches: list[Breach] = []
-        # By address, as `_number` writes it: the hash of an address object takes as long as all else that an assign needs.
+        # By address, as `address_number` writes it: the hash of an address object takes as long as all else that an assign needs.
         self._holders: dict[int, Hashable] = {}  # the inverse of `held`
         self._cards: dict[str, int] = {}  # of each ENI
         self._primaries: dict[int, str] = {}  # the ENI of each primary address

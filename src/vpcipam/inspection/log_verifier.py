@@ -55,7 +55,6 @@ DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 _STEP_BACK_NS = 5 * NS_PER_S
 _IN_FLIGHT_LINES = 20  # a call that ended writes more lines
 _FIRST_WITH_CHECKPOINT = (1, 7, 0)
-_FIRST_WITH_CARDS = (1, 20, 0)
 _MOST_LISTED = 100
 _ENDS_OF_START = frozenset({"ready", "init-done", "add-received", "del-received", "reconcile-start"})
 _MOST_REMEMBERED = 10_000
