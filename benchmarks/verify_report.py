@@ -90,7 +90,6 @@ def measure(name: str, data: bytes) -> Verification:
 
 def main(lines: int) -> None:
     """Measure an ipamd.log and a file of events."""
-    before = 0
     for name, made in (("ipamd.log", busy_node(lines)), ("events", event_lines(lines))):
         data = "".join(made).encode()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

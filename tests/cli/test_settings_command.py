@@ -310,9 +310,10 @@ def test_a_byte_order_mark_on_stdin_is_ignored(cli):
     assert cli("settings", "-", stdin=b"\xef\xbb\xbfenv:\n  WARM_IP_TARGET: 1\n").code == 0
 
 
-def test_a_closed_stdin_is_refused(capsys, monkeypatch):
+@pytest.mark.parametrize("command", ["settings", "inspect", "verify"])
+def test_a_closed_stdin_is_refused(command, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
-    assert main(["settings", "-"]) == 1
+    assert main([command, "-"]) == 1
     assert "it is closed" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ import pytest
 from vpcipam.contracts import (
     AssignReturned,
     ContractChecker,
+    ContractEvent,
     ContractState,
     CountsReported,
     Crashed,
@@ -21,6 +22,7 @@ from vpcipam.contracts import (
     UnassignUndone,
     address_of,
 )
+from vpcipam.contracts import events as event_module
 
 A, B = "10.0.0.1", "10.0.0.2"
 V6 = "2001:db8::1"
@@ -171,3 +173,9 @@ def test_a_checker_tells_the_story_of_a_refused_unassign():
     for event in (AssignReturned(0, "a", A), AssignReturned(0, "b", B), UnassignRefused(1, "a")):
         violation = checker.observe(event)
     assert [str(event) for event in violation.events] == ["a got 10.0.0.1", "a is unknown to the allocator"]
+
+
+def test_every_event_is_listed_and_has_its_rules():
+    defined = {each for each in vars(event_module).values() if isinstance(each, type) and issubclass(each, ContractEvent)}
+    assert {*event_module.EVENT_CLASSES} == defined - {ContractEvent}
+    assert {*event_module.EVENT_CLASSES} == {*ContractState._HANDLERS}

@@ -288,6 +288,68 @@ def test_a_start_can_follow_a_start(new):
     assert found.releases[:2] == ("v1.18.0", "v1.18.1")
 
 
+@pytest.mark.parametrize("restored", [{}, {"c1": A}], ids=["before it restores", "while it restores"])
+def test_a_start_that_does_not_end_loses_nothing(new, restored):
+    new.start([f"{A}/32", f"{B}/32"])
+    for container, address in (("c1", A), ("c2", B)):
+        new.assign(container, address)
+    new.idle()
+    new.write("start", version="v1.18.0")
+    for container, address in restored.items():
+        new.assign(container, address)
+    found = check(new.data)  # the log can be over here
+    assert (found.answer, found.restarts[-1].restored_count, found.restarts[-1].missing_count) == (Answer.KEPT, len(restored), 0)
+    assert found.timeline[-1].text == "the start of v1.18.0 does not end"
+    new.wait(5_000)
+    new.start([f"{A}/32", f"{B}/32"], restored={"c1": A, "c2": B})
+    assert broken(new) == []
+    new.idle()
+    new.start([f"{A}/32", f"{B}/32"], restored={"c1": A})
+    assert broken(new) == [Promise.DURABILITY]
+
+
+def test_a_call_before_a_start_that_does_not_end_stays_in_flight(new):
+    new.start()
+    new.assign("c1", A)
+    new.idle()
+    new.unassign("c1", A)
+    new.write("start", version="v1.18.0")
+    new.idle(1_000)
+    new.start(restored={"c1": A})
+    assert broken(new) == []
+
+
+def test_what_a_start_restored_is_not_in_flight(new):
+    new.start()
+    new.assign("c1", A)
+    new.idle()
+    new.start(restored={"c1": A})
+    new.start()
+    assert broken(new) == [Promise.DURABILITY]
+
+
+def test_an_unassign_after_a_step_back_counts_once(new):
+    new.start()
+    new.assign("c1", A)
+    new.wait(60_000)
+    new.assign("c2", B)
+    new.ms = 0
+    new.unassign("c1", A)
+    assert broken(new) == []
+    assert [each[:16] for each in check(new.data).unseen if "a gap" in each] == ["0.log:6: a gap: "]
+
+
+def test_an_assign_that_is_undone_is_forgotten_in_a_gap(new):
+    new.assign("c1", A)
+    new.wait(60_000)
+    new.write("checkpoint-failed", beginning="Failed to update", err="no space left")
+    new.ms = 0
+    new.assign("c2", A)
+    new.unassign("c2", A)
+    new.assign("c3", A)
+    assert broken(new) == [Promise.COOLDOWN]
+
+
 def test_a_start_ends_with_a_gap(new):
     new.assign("c1", A)
     new.wait(60_000)
@@ -375,7 +437,7 @@ def test_lines_without_a_time_take_the_one_before(new):
     new.lines[2:] = [line.replace(new.time, "") for line in new.lines[2:]]
     found = check(new.data)
     assert found.violation_count == 1
-    assert "1 line has no time; the time of the line before is taken." in found.unseen
+    assert "2 lines have no time; the time of the line before is taken." in found.unseen
 
 
 @pytest.mark.parametrize("cut", ["...", '{"level":"info","ts":"2025-01-01T00:00:00.000Z","caller":"a","msg":"unassignPodIPAdd'])
@@ -634,8 +696,8 @@ def test_the_number_of_cidrs_is_bounded(monkeypatch):
 
 def test_what_is_remembered_of_sandboxes_is_bounded(monkeypatch):
     monkeypatch.setattr(log_verifier, "MOST_HELD", 2)
-    monkeypatch.setattr(log_verifier, "_MOST_CLEARED", 2)
-    monkeypatch.setattr(log_verifier, "_MOST_RESTARTS", 1)
+    monkeypatch.setattr(log_verifier, "_MOST_REMEMBERED", 2)
+    monkeypatch.setattr(log_verifier, "_MOST_LISTED", 1)
     log = LogWriter()
     for number in range(9):
         log.assign(f"b{number}", f"10.0.1.{number}")

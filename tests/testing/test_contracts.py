@@ -8,11 +8,7 @@ from hypothesis import given
 
 from vpcipam import Datastore, PoolStats, SandboxKey
 from vpcipam.address import AddressMode
-from vpcipam.errors import InvalidAddress, InvalidArgument, PoolExhausted
-from vpcipam.journal.protocol import MemoryJournal
-from vpcipam.limits import instance_limits
-from vpcipam.pool import AddressPool
-from vpcipam.testing.contracts import (
+from vpcipam.contracts import (
     AssignDenied,
     AssignReturned,
     ContractChecker,
@@ -29,6 +25,10 @@ from vpcipam.testing.contracts import (
     contract_events,
     first_violation,
 )
+from vpcipam.errors import InvalidAddress, InvalidArgument, PoolExhausted
+from vpcipam.journal.protocol import MemoryJournal
+from vpcipam.limits import instance_limits
+from vpcipam.pool import AddressPool
 
 A, B = "10.0.0.1", "10.0.0.2"
 LIMITS = EniLimits((2, 1), 2)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import Phase, settings
 
 import vpcipam.testing
+from vpcipam.contracts import address_of
 from vpcipam.testing import (
     Call,
     CheckedAllocator,
@@ -23,7 +24,6 @@ from vpcipam.testing import (
     assert_conforms,
     machine,
 )
-from vpcipam.testing.contracts import address_of
 
 S = 1_000_000_000
 A = address_of("10.0.0.0")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
 
+from vpcipam.contracts import Crashed, first_violation
 from vpcipam.ec2.faults import Faults
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.scenario import NodeGroup, Scenario, SubnetSpec
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.settings import Settings
 from vpcipam.testing import strategies
-from vpcipam.testing.contracts import Crashed, first_violation
 
 
 @given(strategies.instance_types(), strategies.instance_types(small=True))

@@ -1,6 +1,5 @@
 """`vpcipam inspect`: what a real node has and what is wrong with it, or what files of real nodes show."""
 
-import os
 import time
 
 import attrs
@@ -13,8 +12,8 @@ from vpcipam.cli.evidence_view import evidence_document, show_evidence
 from vpcipam.cli.inspect_view import show_node
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.progress import show_progress
-from vpcipam.cli.streams import STDIN, open_bytes
+from vpcipam.cli.progress import show_progress, total_size
+from vpcipam.cli.streams import STDIN, stdin_bytes
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import EvidenceError
 from vpcipam.inspection.audit import audit
@@ -98,9 +97,8 @@ def command(
 def _show_files(files: tuple[str, ...]) -> Output:
     if files.count(STDIN) > 1:
         raise click.UsageError("stdin (-) can be read only once")
-    total = sum(os.path.getsize(file) for file in files if os.path.isfile(file))  # noqa: PTH113, PTH202 - importing pathlib costs every run
-    with show_progress(total, lambda length: f"{length / 1e6:,.1f} MB") as progress:
-        evidence = read_files([(STDIN_NAME, open_bytes()) if file == STDIN else file for file in files], progress=progress)
+    with show_progress(total_size(files), lambda length: f"{length / 1e6:,.1f} MB") as progress:
+        evidence = read_files([(STDIN_NAME, stdin_bytes()) if file == STDIN else file for file in files], progress=progress)
     if not evidence.documents:
         raise EvidenceError(
             f"nothing in {_listed(files)} is recognised{_first_reason(evidence)}; docs/inspecting.md lists what can be read"

@@ -1,8 +1,9 @@
 """A progress bar on stderr, if that is a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def is_watched() -> bool:
@@ -28,3 +29,8 @@ def show_progress(total: int, text: Callable[[int], str] = str) -> Iterator[Call
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total, done=text(0))
         yield lambda done, _total: bar.update(task, completed=done, done=text(done))
+
+
+def total_size(files: Iterable[str]) -> int:
+    """Return the bytes of all regular files. Pipes, folders and files that are missing count as none."""
+    return sum(path.stat().st_size for path in map(Path, files) if path.is_file())

@@ -15,7 +15,7 @@ _PLAIN = str.maketrans({"·": "-", "×": "x", "−": "-", "–": "-", "—": "-"
 """Replacements for characters that the output's encoding does not have."""
 
 
-def open_bytes() -> BinaryIO:
+def stdin_bytes() -> BinaryIO:
     """Return stdin as bytes.
 
     Raises:

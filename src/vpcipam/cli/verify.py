@@ -1,9 +1,9 @@
 """`vpcipam verify`: whether what logs tell keeps the promises of an allocator."""
 
-import os
-import sys
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -11,10 +11,9 @@ import click
 from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types
-from vpcipam.cli.progress import show_progress
-from vpcipam.cli.streams import STDIN
+from vpcipam.cli.progress import show_progress, total_size
+from vpcipam.cli.streams import STDIN, stdin_bytes
 from vpcipam.contracts import EniLimits
-from vpcipam.errors import LogError
 from vpcipam.inspection.log.reader import read_chunks
 from vpcipam.inspection.verification import Answer, LogViolation, Verification, date_text
 from vpcipam.inspection.verify import LogSource, period_text, verify
@@ -62,8 +61,8 @@ def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int
     if logs.count(STDIN) > 1:
         raise click.UsageError("stdin can be read only once; give - only once")
     with ExitStack() as stack:
-        files = [_open(name, stack) for name in logs]
-        moved = stack.enter_context(show_progress(sum(map(_size, files)), lambda done: f"{number(done >> 20)} MiB"))
+        files = [stdin_bytes() if log == STDIN else stack.enter_context(Path(log).open("rb")) for log in logs]
+        moved = stack.enter_context(show_progress(total_size(logs), lambda done: f"{number(done >> 20)} MiB"))
         sources = [LogSource(name, chunks) for name, chunks in zip(_names(logs), _watched(files, moved), strict=True)]
         found = verify(sources, cooldown_ns=cooldown_ns, limits=limits)
     return Output(
@@ -75,24 +74,8 @@ def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int
 
 def _names(logs: tuple[str, ...]) -> list[str]:
     """Return the names of the files without their folders, if they differ so."""
-    names = ["stdin" if log == STDIN else os.path.basename(log) for log in logs]  # noqa: PTH119 - importing pathlib costs every run
+    names = ["stdin" if log == STDIN else Path(log).name for log in logs]
     return names if len({*names}) == len(names) else list(logs)
-
-
-def _open(name: str, stack: ExitStack) -> BinaryIO:
-    if name != STDIN:
-        return stack.enter_context(open(name, "rb"))  # noqa: PTH123 - importing pathlib costs every run of the command
-    if sys.stdin is None:
-        raise LogError("can't read stdin: it is closed; give a file, or pipe one into the command")
-    return sys.stdin.buffer
-
-
-def _size(file: BinaryIO) -> int:
-    """Return the size of a file; 0 for a pipe."""
-    try:
-        return os.fstat(file.fileno()).st_size
-    except OSError:
-        return 0
 
 
 def _watched(files: list[BinaryIO], moved: Callable[[int, int], None] | None) -> Iterator[Iterator[bytes]]:
@@ -105,7 +88,7 @@ def _watched(files: list[BinaryIO], moved: Callable[[int, int], None] | None) ->
             moved(sum(done.values()), 0)
 
     for place, file in enumerate(files):
-        yield read_chunks(file, lambda position, place=place: move(place, position))  # type: ignore[misc] # the default binds the place
+        yield read_chunks(file, functools.partial(move, place))
 
 
 def _summary(found: Verification) -> str | None:

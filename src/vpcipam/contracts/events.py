@@ -239,3 +239,22 @@ class Gap(ContractEvent):
 
     def __str__(self) -> str:
         return "events are missing"
+
+
+EVENT_CLASSES: tuple[type[ContractEvent], ...] = (
+    AssignReturned,
+    AssignDenied,
+    UnassignReturned,
+    UnassignUndone,
+    UnassignRefused,
+    EniAttached,
+    EniDetached,
+    PrimaryAddressReported,
+    RangeAdded,
+    RangeRemoved,
+    Crashed,
+    Restarted,
+    Gap,
+    CountsReported,
+)
+"""The classes of all events."""

@@ -2,7 +2,8 @@
 
 import enum
 import ipaddress
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from typing import ClassVar
 
 import attrs
 
@@ -141,7 +142,7 @@ class ContractState:
         self.ranges: dict[IpNetwork, str] = {}
         self._time = show_time
         self._breaches: list[Breach] = []
-        # By address, as `_number` writes it: the hash of an address object takes as long as all else that an assign needs.
+        # By address, as `address_number` writes it: the hash of an address object takes as long as all else that an assign needs.
         self._holders: dict[int, Hashable] = {}  # the inverse of `held`
         self._cards: dict[str, int] = {}  # of each ENI
         self._primaries: dict[int, str] = {}  # the ENI of each primary address
@@ -159,7 +160,7 @@ class ContractState:
         """Take an event in, and return the promises that it breaks."""
         if self._breaches:
             self._breaches = []
-        getattr(self, _METHODS[type(event)])(event)
+        self._HANDLERS[type(event)](self, event)
         return tuple(self._breaches) if self._breaches else ()
 
     def cool(self, address: IpAddress, until_ns: int) -> None:
@@ -186,7 +187,7 @@ class ContractState:
 
     # --- sandboxes ---
 
-    def _AssignReturned(self, event: AssignReturned) -> None:  # noqa: N802  # named after the event
+    def _on_assign_returned(self, event: AssignReturned) -> None:
         before = self.held.get(event.key)
         if before is not None:
             if before == event.address:
@@ -221,12 +222,9 @@ class ContractState:
         self._free_at.pop(number, None)
 
     def _in_a_range(self, number: int) -> bool:
-        for bits, starts in self._range_starts.items():  # noqa: SIM110 - any() takes longer, and this is needed for each assign
-            if number >> bits << bits in starts:
-                return True
-        return False
+        return any(number >> bits << bits in starts for bits, starts in self._range_starts.items())
 
-    def _AssignDenied(self, event: AssignDenied) -> None:  # noqa: N802
+    def _on_assign_denied(self, event: AssignDenied) -> None:
         if event.key in self.held or self._is_down:
             return  # an allocator may refuse to assign twice, and while it restarts
         for number, free_at in self._free_at.items():
@@ -237,7 +235,7 @@ class ContractState:
                 self._break(Promise.NO_LEAK, f"{event.key} got no address, but {address} is free since {self._time(free_at)}", address)
                 return
 
-    def _UnassignReturned(self, event: UnassignReturned) -> None:  # noqa: N802
+    def _on_unassign_returned(self, event: UnassignReturned) -> None:
         address = event.address
         if address is None or self.held.get(event.key) == address:
             self._release(event.key, event.now_ns)
@@ -258,11 +256,11 @@ class ContractState:
         self._free_at[number] = event.now_ns + self.cooldown_ns
         self._count = None
 
-    def _UnassignUndone(self, event: UnassignUndone) -> None:  # noqa: N802
+    def _on_unassign_undone(self, event: UnassignUndone) -> None:
         if self.held.get(event.key) != event.address:
             self._hold(event.key, event.address, address_number(event.address))
 
-    def _UnassignRefused(self, event: UnassignRefused) -> None:  # noqa: N802
+    def _on_unassign_refused(self, event: UnassignRefused) -> None:
         gone = self._presumed_gone.pop(event.key, None)
         if event.key in self.held:
             message = f"{event.key} holds {self.held[event.key]}, but the allocator does not know the sandbox"
@@ -284,7 +282,7 @@ class ContractState:
 
     # --- ENIs and ranges ---
 
-    def _EniAttached(self, event: EniAttached) -> None:  # noqa: N802
+    def _on_eni_attached(self, event: EniAttached) -> None:
         self._cards[event.eni_id] = event.network_card
         if self.limits is not None:
             count = [*self._cards.values()].count(event.network_card)
@@ -294,17 +292,17 @@ class ContractState:
                 message = f"network card {event.network_card} has {count} ENIs, and the type allows {allowed}"
                 self._break(Promise.LIMITS, message, *self._cards)
 
-    def _EniDetached(self, event: EniDetached) -> None:  # noqa: N802
+    def _on_eni_detached(self, event: EniDetached) -> None:
         self._cards.pop(event.eni_id, None)
         for cidr in [cidr for cidr, eni_id in self.ranges.items() if eni_id == event.eni_id]:
             self._remove(cidr, event.now_ns)
         self._primaries = {number: eni_id for number, eni_id in self._primaries.items() if eni_id != event.eni_id}
         self._count = self._count if self._sees_all else None  # it can have had ranges and sandboxes that no event tells of
 
-    def _PrimaryAddressReported(self, event: PrimaryAddressReported) -> None:  # noqa: N802
+    def _on_primary_address_reported(self, event: PrimaryAddressReported) -> None:
         self._primaries[address_number(event.address)] = event.eni_id
 
-    def _RangeAdded(self, event: RangeAdded) -> None:  # noqa: N802
+    def _on_range_added(self, event: RangeAdded) -> None:
         self._knows_ranges = self._knows_ranges or self._sees_all or self._is_down
         for cidr, eni_id in self.ranges.items():
             if cidr.version == event.cidr.version and cidr.overlaps(event.cidr):
@@ -313,7 +311,7 @@ class ContractState:
         self._starts_like(event.cidr).add(address_number(event.cidr.network_address))
         self.ranges[event.cidr] = event.eni_id
         if event.eni_id not in self._cards:
-            self._EniAttached(EniAttached(event.now_ns, event.eni_id))
+            self._on_eni_attached(EniAttached(event.now_ns, event.eni_id))
         count = [*self.ranges.values()].count(event.eni_id)
         if self.limits is not None and count > self.limits.slots_per_eni:
             message = f"{event.eni_id} has {count} ranges, and the type has {self.limits.slots_per_eni} slots per ENI"
@@ -323,7 +321,7 @@ class ContractState:
         """Return where ranges of this size start, so that an address is found without going through all ranges."""
         return self._range_starts.setdefault(cidr.max_prefixlen - cidr.prefixlen, set())
 
-    def _RangeRemoved(self, event: RangeRemoved) -> None:  # noqa: N802
+    def _on_range_removed(self, event: RangeRemoved) -> None:
         self._remove(event.cidr, event.now_ns)
 
     def _remove(self, cidr: IpNetwork, now_ns: int) -> None:
@@ -337,7 +335,7 @@ class ContractState:
 
     # --- crashes ---
 
-    def _Crashed(self, event: Crashed) -> None:  # noqa: N802
+    def _on_crashed(self, event: Crashed) -> None:
         self._clear_attached()
         self._in_flight = dict.fromkeys(event.in_flight, event.now_ns) | self._in_flight  # the crash before was perhaps in a restart
         self._presumed_gone = {}
@@ -349,7 +347,7 @@ class ContractState:
         self._range_starts.clear()
         self._cards.clear()
 
-    def _Restarted(self, event: Restarted) -> None:  # noqa: N802
+    def _on_restarted(self, event: Restarted) -> None:
         if any(key not in self.held and key not in event.held for key in self._in_flight):
             self._strays_free_at = event.now_ns + self.cooldown_ns
         for key in event.released:
@@ -381,7 +379,7 @@ class ContractState:
 
     # --- what an observer knows ---
 
-    def _Gap(self, _event: Gap) -> None:  # noqa: N802
+    def _on_gap(self, _event: Gap) -> None:
         self._clear_attached()
         self.held.clear()
         self._holders.clear()
@@ -392,7 +390,7 @@ class ContractState:
         self._sees_all = False
         self._count = None
 
-    def _CountsReported(self, event: CountsReported) -> None:  # noqa: N802
+    def _on_counts_reported(self, event: CountsReported) -> None:
         assigned, total = event.assigned_count, event.total_count
         if total is not None and assigned + event.cooling_count > total:
             cooling = f" and {event.cooling_count} cool" if event.cooling_count else ""
@@ -409,5 +407,19 @@ class ContractState:
         """Tell whether a `CountsReported` would change nothing and break nothing, so that a caller need not make one."""
         return (total is None or assigned + cooling <= total) and (not is_exact or self._count == assigned)
 
-
-_METHODS = {event: f"_{event.__name__}" for event in ContractEvent.__subclasses__()}
+    _HANDLERS: ClassVar[Mapping[type[ContractEvent], Callable[..., None]]] = {
+        AssignReturned: _on_assign_returned,
+        AssignDenied: _on_assign_denied,
+        UnassignReturned: _on_unassign_returned,
+        UnassignUndone: _on_unassign_undone,
+        UnassignRefused: _on_unassign_refused,
+        EniAttached: _on_eni_attached,
+        EniDetached: _on_eni_detached,
+        PrimaryAddressReported: _on_primary_address_reported,
+        RangeAdded: _on_range_added,
+        RangeRemoved: _on_range_removed,
+        Crashed: _on_crashed,
+        Restarted: _on_restarted,
+        Gap: _on_gap,
+        CountsReported: _on_counts_reported,
+    }

@@ -14,33 +14,11 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from vpcipam.contracts import (
-    AssignDenied,
-    AssignReturned,
-    ContractEvent,
-    CountsReported,
-    Crashed,
-    EniAttached,
-    EniDetached,
-    Gap,
-    IpAddress,
-    IpNetwork,
-    PrimaryAddressReported,
-    RangeAdded,
-    RangeRemoved,
-    Restarted,
-    UnassignRefused,
-    UnassignReturned,
-    UnassignUndone,
-    address_of,
-)
+from vpcipam.contracts import ContractEvent, IpAddress, IpNetwork, address_of
+from vpcipam.contracts.events import EVENT_CLASSES
 from vpcipam.errors import LogError
 
-_CLASSES: tuple[type[ContractEvent], ...] = (
-    *(AssignDenied, AssignReturned, CountsReported, Crashed, EniAttached, EniDetached, Gap, PrimaryAddressReported, RangeAdded),
-    *(RangeRemoved, Restarted, UnassignRefused, UnassignReturned, UnassignUndone),
-)
-EVENTS: Mapping[str, type[ContractEvent]] = {each.__name__: each for each in _CLASSES}
+EVENTS: Mapping[str, type[ContractEvent]] = dict(sorted((each.__name__, each) for each in EVENT_CLASSES))
 """The class of each event, by its name in a line."""
 
 _DECODE = json.JSONDecoder().raw_decode
@@ -91,17 +69,15 @@ def read_event_line(line: bytes | str) -> ContractEvent:
     if kind is None:
         raise LogError(f"event must be one of {', '.join(EVENTS)}, not {str(name)[:80]!r}")
     checks = _CHECKS_OF[kind]
+    unknown = document.keys() - checks
+    if unknown:
+        raise LogError(f"{kind.__name__} has no {min(unknown)[:80]!r}; it has {', '.join(sorted(checks))}")
     try:
         for field, value in document.items():
-            check = checks.get(field)
-            if check is None:
-                raise LogError(f"{kind.__name__} has no {field[:80]!r}; it has {', '.join(sorted(checks))}")  # noqa: TRY301 - named below
-            check(field, value)
+            checks[field](field, value)
         if "address" in document:
             document["address"] = _read_address(document["address"])
         return kind(**document)
-    except LogError:
-        raise
     except (ValueError, TypeError) as error:
         raise LogError(f"{kind.__name__}: {str(error)[:300]}") from None
 
@@ -141,5 +117,5 @@ _CHECKS: Mapping[str, Callable[[str, object], None]] = {
     **dict.fromkeys(("now_ns", "network_card", "assigned_count", "total_count", "cooling_count"), _require_number),
     "cidr": _require_cidr,
 }
-_CHECKS_OF = {each: {field.name: _CHECKS.get(field.name, _accept) for field in attrs.fields(each)} for each in _CLASSES}
+_CHECKS_OF = {each: {field.name: _CHECKS.get(field.name, _accept) for field in attrs.fields(each)} for each in EVENT_CLASSES}
 """The fields of each class, and how each is checked."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from vpcipam.contracts import AssignReturned, ContractState, EniLimits, Gap
+from vpcipam.contracts import AssignReturned, ContractEvent, ContractState, EniLimits, Gap
 from vpcipam.errors import LogError
 from vpcipam.inspection.event_lines import read_event_line
 from vpcipam.inspection.log.reader import RawLines, SkipList
@@ -47,11 +47,7 @@ class EventVerifier:
         for raw in raw_lines:
             self.line_count += 1
             try:
-                if raw is None:
-                    raise LogError("it is too long")  # noqa: TRY301 - it is skipped like the others
-                event = read_event_line(raw)
-                if event.now_ns < now_ns:
-                    raise LogError("it is earlier than the event before")  # noqa: TRY301 - likewise
+                event = _read(raw, now_ns)
             except LogError as error:
                 if raw is not None and not raw.strip():
                     continue
@@ -64,3 +60,13 @@ class EventVerifier:
             record.take(source, self.line_count, event)
         self.last_ns = None if self.first_ns is None else now_ns
         self.trouble = raw_lines.trouble
+
+
+def _read(raw: bytes | None, before_ns: int) -> ContractEvent:
+    """Read a line, None for one that is too long. The event before it is of `before_ns`."""
+    if raw is None:
+        raise LogError("it is too long")
+    event = read_event_line(raw)
+    if event.now_ns < before_ns:
+        raise LogError("it is earlier than the event before")
+    return event

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 class StartUnderWay:
     """A start that is under way: what is restored, and what is given up."""
 
-    def __init__(self, source: str, line: int, version: str, in_flight: tuple[str, ...]) -> None:
-        self.in_flight = frozenset(in_flight)
+    def __init__(self, source: str, line: int, version: str, in_flight: frozenset[str]) -> None:
+        self.in_flight = in_flight
         self.source = source
         self.line = line
         self.version = version

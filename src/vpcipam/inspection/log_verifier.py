@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 from vpcipam._units import NS_PER_S, counted
 from vpcipam.contracts import (
     AssignReturned,
+    ContractEvent,
     ContractState,
     CountsReported,
     Crashed,
@@ -54,10 +55,9 @@ DEFAULT_COOLDOWN_NS = 30 * NS_PER_S
 _STEP_BACK_NS = 5 * NS_PER_S
 _IN_FLIGHT_LINES = 20  # a call that ended writes more lines
 _FIRST_WITH_CHECKPOINT = (1, 7, 0)
-_FIRST_WITH_CARDS = (1, 20, 0)
-_MOST_RESTARTS = 100
+_MOST_LISTED = 100
 _ENDS_OF_START = frozenset({"ready", "init-done", "add-received", "del-received", "reconcile-start"})
-_MOST_CLEARED = 10_000
+_MOST_REMEMBERED = 10_000
 _PASSED_OVER_BEFORE = 100
 
 _parse_address = functools.lru_cache(maxsize=4_096)(parse_address)
@@ -102,7 +102,6 @@ class LogVerifier:
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.is_cooldown_known = cooldown_ns is not None
-        self.has_start = False
         self.unknown_type = ""
         self._given_cooldown = cooldown_ns is not None
         self._given_limits = limits is not None
@@ -159,7 +158,7 @@ class LogVerifier:
         count = self._passed_over.get(beginning, 0) + 1
         if count == _PASSED_OVER_BEFORE and not beginning.startswith(self._wanted) and not beginning.startswith("{"):
             self._unwanted.add(beginning.encode())
-        if count > 1 or len(self._passed_over) < _MOST_CLEARED:
+        if count > 1 or len(self._passed_over) < _MOST_REMEMBERED:
             self._passed_over[beginning] = count
 
     @property
@@ -169,8 +168,7 @@ class LogVerifier:
 
     def finish(self) -> None:
         """End with the last line."""
-        if self._start is not None:
-            self._end_start()
+        self._abandon_start()
 
     def _when(self) -> int:
         """Return the time of the line. It is read only if it matters, since reading takes long."""
@@ -198,11 +196,11 @@ class LogVerifier:
 
     def _gap(self, why: str) -> None:
         self.gap_count += 1
-        if len(self.gaps) < _MOST_RESTARTS:
+        if len(self.gaps) < _MOST_LISTED:
             self.gaps.append(Moment(Place(self._source, self._line), self._now_ns, why))
         self._moment(f"a gap: {why}")
         self._start = None
-        self.has_start = False
+        self._undoes_assign = False
         self._cleared.clear()
         self._by_container.clear()
         self._changed.clear()
@@ -211,7 +209,7 @@ class LogVerifier:
     def _moment(self, text: str) -> None:
         self.record.note_moment(self._source, self._line, self._when(), text)
 
-    def _feed(self, event: "_Event") -> None:
+    def _feed(self, event: ContractEvent) -> None:
         self.record.take(self._source, self._line, event)
 
     # --- starts ---
@@ -220,17 +218,18 @@ class LogVerifier:
     def _on_start(self, wording: Wording, match: re.Match[str]) -> None:
         now_ns = self._when()
         event = _event(wording, match, StartLine)
+        in_flight = {key for source, line, key in self._changed if source != self._source or line >= self._line - _IN_FLIGHT_LINES}
         if self._start is not None:
-            self._end_start()
+            in_flight |= self._start.in_flight
+            self._abandon_start()
         self._release = release_of(event.version)
         self._has_cards = False
-        if len(self.versions) < _MOST_RESTARTS:
+        if len(self.versions) < _MOST_LISTED:
             self.versions[event.version[:80]] = None
         self._moment(f"ipamd {event.version[:80]} starts")
-        in_flight = tuple({key for source, line, key in self._changed if source != self._source or line >= self._line - _IN_FLIGHT_LINES})
         self._changed.clear()
-        self._feed(Crashed(now_ns, in_flight))
-        self._start = StartUnderWay(self._source, self._line, event.version[:80], in_flight)
+        self._feed(Crashed(now_ns, tuple(in_flight)))
+        self._start = StartUnderWay(self._source, self._line, event.version[:80], frozenset(in_flight))
 
     def _on_checkpoint(self, wording: Wording, _match: re.Match[str]) -> None:
         self._when()
@@ -255,6 +254,18 @@ class LogVerifier:
         if self._start is not None:
             self._end_start()
 
+    def _abandon_start(self) -> None:
+        """Leave a start that did not end, because the daemon started again or the log is over. What it would have restored is unknown."""
+        start, self._start = self._start, None
+        if start is not None:
+            self._note_start(start, f"the start of {start.version} does not end", len(start.restored), 0)
+
+    def _note_start(self, start: StartUnderWay, text: str, restored_count: int, missing_count: int) -> None:
+        self.restart_count += 1
+        self._moment(text)
+        if len(self.restarts) < _MOST_LISTED:
+            self.restarts.append(Restart(Place(start.source, start.line), self._when(), start.version, restored_count, missing_count))
+
     def _end_start(self) -> None:
         """Compare what the daemon restored with what the sandboxes held before."""
         start, self._start = self._start, None
@@ -278,13 +289,8 @@ class LogVerifier:
                 self._feed(UnassignUndone(self._when(), key, address))  # its removal was not recorded before the restart
         self._cleared.clear()
         self._feed(Restarted(self._when(), held, tuple(released)))
-        self.has_start = True
-        self.restart_count += 1
         text = f"ipamd has restored {counted(len(held), 'sandbox', 'sandboxes')}"
-        self._moment(text + (f"; {len(missing)} are missing" if missing else ""))
-        if len(self.restarts) < _MOST_RESTARTS:
-            place = Place(start.source, start.line)
-            self.restarts.append(Restart(place, self._when(), start.version, len(held), len(missing)))
+        self._note_start(start, text + (f"; {len(missing)} are missing" if missing else ""), len(held), len(missing))
 
     # --- sandboxes ---
 
@@ -311,12 +317,14 @@ class LogVerifier:
             self._feed(UnassignUndone(now_ns, key, address))
         else:
             self._feed(AssignReturned(now_ns, key, address))
+        if self._start is None:
+            self._changed.append((self._source, self._line, key))
         if len(self._by_container) >= 2 * MOST_HELD:
             self._by_container.clear()
         self._by_container[stable_part(key)] = key
-        self._changed.append((self._source, self._line, key))
 
     def _on_unassigned(self, wording: Wording, match: re.Match[str]) -> None:
+        now_ns = self._when()
         event = _event(wording, match, UnassignLine)
         address = self._address(event.address)
         if address is None:
@@ -333,13 +341,13 @@ class LogVerifier:
         if key not in state.held and holder is not None and stable_part(str(holder)) == stable_part(key):
             key = str(holder)
         if event.is_cleared:
-            if len(self._cleared) >= _MOST_CLEARED:
+            if len(self._cleared) >= _MOST_REMEMBERED:
                 self._cleared.clear()
             self._cleared[event.key] = address
-        self._feed(UnassignReturned(self._when(), key, address))
+        self._feed(UnassignReturned(now_ns, key, address))
         if self._undoes_assign:
             self._undoes_assign = False
-            state.cool(address, self._when())  # the sandbox never had it
+            state.cool(address, now_ns)  # the sandbox never had it
         self._by_container.pop(stable_part(key), None)
         self._changed.append((self._source, self._line, key))
 
@@ -429,7 +437,7 @@ class LogVerifier:
     def _on_error(self, wording: Wording, match: re.Match[str]) -> None:
         event = _event(wording, match, ErrorLine)
         if event.code:
-            if event.code in self.ec2_errors or len(self.ec2_errors) < _MOST_RESTARTS:
+            if event.code in self.ec2_errors or len(self.ec2_errors) < _MOST_LISTED:
                 self.ec2_errors[event.code] += 1
             self._moment(f"EC2 refuses: {event.code}")
 
@@ -438,7 +446,7 @@ class LogVerifier:
         implied = implied_releases(self.wordings)
         return (*self.versions, *([f"by the wordings {implied}"] if implied else []))
 
-    # The method for each kind of line. It gets the event and the classified message.
+    # The method for each kind of line. It gets the wording of the line and the match of its fields.
     _HANDLERS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "start": _on_start,
         "recovery-done": _on_checkpoint,
@@ -459,23 +467,6 @@ class LogVerifier:
         "instance": _on_instance,
         **dict.fromkeys(("eni-failed", "eni-free-failed", "ec2-unassign-failed", "ec2-failed", "reconcile-failed"), _on_error),
     }
-
-
-_Event = (
-    AssignReturned
-    | CountsReported
-    | Crashed
-    | EniAttached
-    | EniDetached
-    | Gap
-    | PrimaryAddressReported
-    | RangeAdded
-    | RangeRemoved
-    | Restarted
-    | UnassignRefused
-    | UnassignReturned
-    | UnassignUndone
-)
 
 
 def _beginnings(kinds: Iterable[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from vpcipam.contracts import (
     address_number,
 )
 from vpcipam.errors import LogError
-from vpcipam.inspection.log.reader import Skipped
+from vpcipam.inspection.log.reader import SkippedLine
 
 MOST_VIOLATIONS = 100
 MOST_MOMENTS = 500
@@ -157,7 +157,7 @@ class SourceReport:
     kind: str
     line_count: int
     found_count: int
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedLine, ...]
     skipped_count: int
     first_ns: int | None
     last_ns: int | None
@@ -224,7 +224,6 @@ class Record:
         self.violations: list[LogViolation] = []
         self.violation_count = 0
         self.timeline: list[Moment] = []
-        self.moment_count = 0
         self.now_ns = 0
         self._steps: dict[object, tuple[_Entry, ...]] = {}
         self._restarts: deque[_Entry] = deque(maxlen=_STEPS_PER_SUBJECT)
@@ -241,11 +240,10 @@ class Record:
         self.now_ns = event.now_ns
         entry = self._number, (source, line), event
         kind = type(event)
-        if kind is AssignReturned or kind is UnassignReturned:
+        if isinstance(event, (AssignReturned, UnassignReturned)):
             steps = self._steps
-            key = event.key  # type: ignore[attr-defined] # of both classes
-            address = event.address or self.state.held.get(key)  # type: ignore[attr-defined] # likewise
-            for name in (key, None if address is None else address_number(address)):
+            address = event.address or self.state.held.get(event.key)
+            for name in (event.key, None if address is None else address_number(address)):
                 before = steps.get(name)
                 steps[name] = (entry,) if before is None else (*before[-_STEPS_PER_SUBJECT:], entry)
         elif kind is Crashed or kind is Restarted or kind is Gap:
@@ -263,7 +261,6 @@ class Record:
 
     def note_moment(self, source: str, line: int, now_ns: int, text: str) -> None:
         """Add to the timeline. The same thing again only counts."""
-        self.moment_count += 1
         if self.timeline and self.timeline[-1].text == text:
             last = self.timeline[-1]
             self.timeline[-1] = attrs.evolve(last, count=last.count + 1)

@@ -25,7 +25,7 @@ from vpcipam.inspection.log.events import (
     read_event,
 )
 from vpcipam.inspection.log.line import Form, LogLine, parse_line
-from vpcipam.inspection.log.reader import LogReader, Skipped
+from vpcipam.inspection.log.reader import LogReader, SkippedLine
 from vpcipam.inspection.log.wording import WORDINGS, Classified, Wording, classify
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "OtherLine",
     "PoolLine",
     "ReconcileLine",
-    "Skipped",
+    "SkippedLine",
     "StartLine",
     "UnassignLine",
     "Wording",

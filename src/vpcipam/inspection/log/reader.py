@@ -1,7 +1,7 @@
 """Read a log of any size in constant memory: plain or gzipped, JSON or text, with dirt."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import BinaryIO
 
 import attrs
@@ -100,7 +100,7 @@ class RawLines:
 
 
 @attrs.frozen
-class Skipped:
+class SkippedLine:
     """Something that was skipped.
 
     Attributes:
@@ -118,14 +118,14 @@ class SkipList:
     """What was skipped: the first 20 places, and how many there are."""
 
     def __init__(self) -> None:
-        self.first: list[Skipped] = []
+        self.first: list[SkippedLine] = []
         self.count = 0
 
     def add(self, line: int, reason: str, text: str) -> None:
         """Add a place."""
         self.count += 1
         if len(self.first) < _MOST_SKIPS_KEPT:
-            self.first.append(Skipped(line, reason, text[:_SHOWN]))
+            self.first.append(SkippedLine(line, reason, text[:_SHOWN]))
 
 
 def _is_single(raw: bytes) -> bool:
@@ -140,9 +140,8 @@ class LogReader:
         line_count: the number of lines so far.
         found_count: how many of them are lines of a log.
         skips: what was skipped.
-        unwanted: the first 16 bytes of messages that the caller does not want. Such lines are counted and not yielded, which takes a third
-            of the time. The caller can exchange it at any time.
-        form: the form of the last line.
+        unwanted: the first 16 bytes of messages that the caller does not want. Such lines are counted and not yielded, which is
+            quicker. The caller can exchange it at any time.
         loses: what was skipped since the last line can have been about an assign, an unassign or a start. The caller sets it back.
     """
 
@@ -151,8 +150,7 @@ class LogReader:
         self.line_count = 0
         self.found_count = 0
         self.skips = SkipList()
-        self.unwanted: frozenset[bytes] | set[bytes] = frozenset()
-        self.form: Form | None = None
+        self.unwanted: Set[bytes] = frozenset()
         self.loses = False
         self._pending: LogLine | None = None  # a text line, whose next lines can continue it
         self._pending_number = 0
@@ -176,7 +174,6 @@ class LogReader:
                 continue
             if self._pending is not None:
                 yield from self._flush()
-            self.form = Form.JSON
             self.found_count += 1
             yield self.line_count, line
         yield from self._flush()
@@ -199,7 +196,6 @@ class LogReader:
 
     def _lines(self, found: FoundLines) -> Iterator[tuple[int, LogLine]]:
         for line in found.lines:
-            self.form = line.form
             if line.form is Form.TEXT:
                 self._pending, self._pending_number = line, self.line_count
             else:
