@@ -176,14 +176,12 @@ def test_a_document_has_a_bound(read, monkeypatch):
     assert read(b"{" * 11).skipped[0].why == "it has more than 10 objects and lists; give it in parts"
 
 
-def test_a_file_that_unpacks_to_far_more_than_its_size_is_not_read_on(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(files, "ALWAYS_UNPACKED", 1 << 17)
-    monkeypatch.setattr(files, "MOST_UNPACKED", 1)
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_not_read_on(tmp_path, read):
     bomb = gzip.compress(b" " * (10 << 20))
     evidence = read_files([file_of(tmp_path, bomb)])
-    assert evidence.skipped[0].why.startswith("can't be read: it unpacks to more than 1 times its size")
+    assert evidence.skipped[0].why.startswith("can't be read: it unpacks to more than 100 times its size")
     zipped = read(zip_of(("a", b" " * (10 << 20)), ("b", SUBNET)))
-    assert [each.why.rpartition(": ")[2] for each in zipped.skipped] == ["the archive unpacks to more than 1 times its size"] * 2
+    assert [each.why.rpartition(": ")[2] for each in zipped.skipped] == ["the archive unpacks to more than 100 times its size"] * 2
 
 
 def test_links_devices_and_the_like_in_archives_are_skipped(read):

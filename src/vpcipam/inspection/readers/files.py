@@ -20,16 +20,14 @@ from typing import BinaryIO, cast
 import attrs
 
 from vpcipam._units import counted
+from vpcipam._unpacking import GZIP_MAGIC, MOST_UNPACKED, UNPACKS_TOO_FAR, most_unpacked
 from vpcipam.errors import EvidenceError, file_trouble
 from vpcipam.settings.documents import shown
 
 MOST_FILES = 20_000
 """The most files of a folder or an archive that are read."""
-MOST_UNPACKED = 200
-"""How many times its size a packed file may unpack to, beside `ALWAYS_UNPACKED`. Logs unpack to 10 to 50 times their size."""
-ALWAYS_UNPACKED = 64 << 20
 MOST_FROM_STREAM = 64 << 20
-"""The largest zip archive that is read from a stream, in bytes; it has to be in memory."""
+"""The largest zip archive that is read from a stream, in bytes; it has to be in memory. Counts as the size of a gzip file from a stream."""
 HEAD_LENGTH = 1 << 16
 """The first bytes of a file, by which it is recognised."""
 
@@ -39,9 +37,8 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR_SIZE = 20
 _TAR_MAGIC_AT = 257
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_NAME = 200
-_SIZE_IN_BUNDLE = 1 << 18  # counts as the size of a packed file in an archive, whose own is unknown
+_SIZE_IN_BUNDLE = 1 << 20  # counts as the size of a packed file in an archive, whose header can claim any
 _ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
 _IN_BUNDLE = "is an archive within a bundle, which is not opened; give it by itself"
 _NO_FILE = "is no regular file but a link, a device or the like"
@@ -72,11 +69,10 @@ class OpenFile:
 class _Bounded(io.RawIOBase):
     """The bytes of a stream, of which the first were read before. It refuses more bytes than a bound, and tells how many were read."""
 
-    def __init__(self, head: bytes, rest: BinaryIO, most: float, message: str, on_bytes: OnBytes) -> None:
+    def __init__(self, head: bytes, rest: BinaryIO, most: float, on_bytes: OnBytes) -> None:
         self._head = head
         self._rest = rest
         self._left = most
-        self._message = message
         self._on_bytes = on_bytes
 
     def readable(self) -> bool:
@@ -87,14 +83,14 @@ class _Bounded(io.RawIOBase):
         self._head = self._head[len(data) :]
         self._left -= len(data)
         if self._left < 0:
-            raise EvidenceError(self._message)
+            raise EvidenceError(UNPACKS_TOO_FAR)
         self._on_bytes(len(data))
         buffer[: len(data)] = data
         return len(data)
 
 
-def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf, message: str = "") -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(head, rest, most, message, on_bytes), HEAD_LENGTH)
+def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf) -> io.BufferedReader:
+    return io.BufferedReader(_Bounded(head, rest, most, on_bytes), HEAD_LENGTH)
 
 
 def _ignore(_length: int) -> None:
@@ -163,16 +159,15 @@ def _open_stream(name: str, bundle: str, file: BinaryIO, size: int | None, on_by
         yield from _open_zip(name, bundle, file, head, size)
         return
     stream = _opened(head, file, on_bytes)
-    if head.startswith(_GZIP_MAGIC):
-        message = f"it unpacks to more than {MOST_UNPACKED} times its size; unpack it first if it is what it seems"
-        most = ALWAYS_UNPACKED + MOST_UNPACKED * (MOST_FROM_STREAM if size is None else size)
+    if head.startswith(GZIP_MAGIC):
+        most = most_unpacked(MOST_FROM_STREAM if size is None else size)
         unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb"))
         try:
             head = unpacked.read(HEAD_LENGTH)
         except FAILURES as error:
             yield OpenFile(name, bundle, None, f"can't be unpacked: {file_trouble(error)}")
             return
-        stream = _opened(head, unpacked, _ignore, most, message)
+        stream = _opened(head, unpacked, _ignore, most)
     if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
         yield from _open_tar(name, bundle, stream)
     else:
@@ -199,7 +194,9 @@ class _CarefulTarInfo(tarfile.TarInfo):
         return found
 
 
-_HEADERS_OF_NAMES = (*(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),)
+_HEADERS_OF_NAMES = frozenset(
+    (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+)
 
 
 def _open_tar(name: str, bundle: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
@@ -242,7 +239,7 @@ def _open_zip(name: str, bundle: str, file: BinaryIO, head: bytes, size: int | N
     try:
         _check_directory(file, size)
         with zipfile.ZipFile(file) as archive:
-            budget = _Budget(ALWAYS_UNPACKED + MOST_UNPACKED * size)
+            budget = _Budget(most_unpacked(size))
             for count, entry in enumerate(archive.infolist()):
                 inner = _inner(name, entry.filename)
                 if count >= MOST_FILES:
