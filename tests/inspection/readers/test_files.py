@@ -155,12 +155,22 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
         (b"PK\x05\x06PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06" + b"\0" * 18, "can't be read: the directory of the zip archive is too large"),
         (b'{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
         (b"2026-01-01T00:00:00Z [INFO] started", "is a log; vpcipam verify reads logs"),
+        (b"2026-01-01T00:00:00.123Z [INFO]\tstarted", "is a log; vpcipam verify reads logs"),
+        (b'vel":"info","ts":"","caller":"","msg":"cut"}\n\n{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
+        (b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}', "is a log; vpcipam verify reads logs"),
+        (b'time="2026-01-01T00:00:00Z" level=info msg="verify refuses the output of a container"', "is no JSON"),
     ],
 )
 def test_a_file_with_nothing_to_read_is_skipped_with_the_reason(read, content, why):
     evidence = read(content)
     assert evidence.documents == ()
     assert evidence.skipped[0].why.startswith(why)
+
+
+def test_a_log_line_within_a_document_makes_it_no_log(read):
+    event = {"kind": "Event", "metadata": {}, "message": '{"level":"info","ts":"","caller":"","msg":"x"}'}
+    assert len(read(json.dumps(event)).events) == 1
+    assert len(read(f"kind: Event\nmetadata: {{}}\nmessage: '{event['message']}'\n").events) == 1
 
 
 def test_characters_that_are_not_utf_8_are_counted(read):
