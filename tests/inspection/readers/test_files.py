@@ -298,7 +298,7 @@ def test_metrics_are_read_line_by_line(read, skipped):
     assert [place for place, _ in skipped(evidence)] == ["file-0, line 7", "file-0, line 8", "file-0, line 9"]
     (document,) = evidence.documents
     assert document.releases == Releases("v1.9.0")
-    assert document.remarks == ("1 samples of other programs are left out",)
+    assert document.remarks == ("1 sample of another program is left out",)
 
 
 def test_metrics_have_bounds(read, skipped, monkeypatch):
