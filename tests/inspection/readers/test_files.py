@@ -7,6 +7,7 @@ import os
 import stat
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import hypothesis.strategies as st
 import pytest
@@ -103,6 +104,18 @@ def test_a_folder_is_read_in_the_order_of_names_without_links(tmp_path):
     assert subnets(read_files([folder + "/"])) == [(f"{folder}/{name}", folder + "/") for name in ("b", "a/y", "a/z")]
 
 
+@pytest.mark.parametrize("content", [SUBNET, gzip.compress(SUBNET), zip_of(("a", SUBNET))])
+def test_a_pipe_that_is_given_by_itself_is_read(tmp_path, content):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, content)
+        sizes = []
+        evidence = read_files([pipe], progress=lambda done, total: sizes.append((done, total)))
+    assert len(evidence.subnets) == 1
+    assert {*sizes} <= {(0, 0)}
+
+
 def test_files_packed_in_an_archive_are_read(read):
     assert subnets(read(tar_of(("a.gz", gzip.compress(SUBNET))))) == [("file-0/a.gz", "file-0")]
 
@@ -124,9 +137,8 @@ def test_progress_counts_the_bytes_on_disk(tmp_path):
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(EvidenceError, match="nowhere: there is no such file"):
         read_files([tmp_path / "nowhere"])
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(EvidenceError, match="it is no regular file"):
-        read_files([tmp_path / "pipe"])
+    with pytest.raises(EvidenceError, match="it is a device or a socket"):
+        read_files([os.devnull])
     (tmp_path / "folder").mkdir()
     paths = [file_of(tmp_path, SUBNET), file_of(tmp_path / "folder", SUBNET)]
 

@@ -13,7 +13,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -97,36 +97,35 @@ def _ignore(_length: int) -> None:
     pass
 
 
-def open_all(sources: "list[tuple[str, os.PathLike[str] | BinaryIO]]", on_bytes: OnBytes = _ignore) -> Iterator[OpenFile]:
+def open_all(sources: Sequence[tuple[str, Path | BinaryIO]], on_bytes: OnBytes) -> Iterator[OpenFile]:
     """Open files, folders and archives one after the other; each stream is valid until the next one is asked for.
 
     Args:
         sources: each with its name.
-        on_bytes: is called with the number of bytes, packed or not, that were read since the last call.
+        on_bytes: is called with the number of bytes that were read since the last call; of packed files, the packed ones.
 
     Raises:
         EvidenceError: A source can't be opened.
     """
     for name, source in sources:
-        if not isinstance(source, os.PathLike):
+        if not isinstance(source, Path):
             yield from _open_stream(name, "", source, None, on_bytes)
             continue
-        path = Path(source)
         try:
-            if path.is_dir():
-                yield from _open_folder(name, path, on_bytes)
+            if source.is_dir():
+                yield from _open_folder(name, source, on_bytes)
                 continue
-            if not path.is_file():
-                raise EvidenceError(f"can't read {name}: {'it is no regular file' if path.exists() else 'there is no such file'}")
-            with path.open("rb") as file:
-                yield from _open_stream(name, "", file, path.stat().st_size, on_bytes)
+            if not (source.is_file() or source.is_fifo()):
+                raise EvidenceError(f"can't read {name}: {'it is a device or a socket' if source.exists() else 'there is no such file'}")
+            with source.open("rb") as file:
+                yield from _open_stream(name, "", file, source.stat().st_size if source.is_file() else None, on_bytes)
         except OSError as error:
             raise EvidenceError(f"can't read {name}: {file_trouble(error)}") from error
 
 
-def total_size(sources: "list[tuple[str, os.PathLike[str] | BinaryIO]]") -> int:
+def total_size(sources: Sequence[tuple[str, Path | BinaryIO]]) -> int:
     """Return the number of bytes of all files, as far as they are known."""
-    paths = [Path(source) for _, source in sources if isinstance(source, os.PathLike)]
+    paths = [source for _, source in sources if isinstance(source, Path)]
     return sum(file.stat().st_size for path in paths for file in ([path] if path.is_file() else _files_below(path)))
 
 
