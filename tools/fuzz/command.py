@@ -24,6 +24,8 @@ _COMMANDS = (
     "plan {word} --pods 3 --max-pods-by {word}",
     "verify {file} --json --type m5.large",
     "verify {file} --timeline",
+    "inspect {file} --json",
+    "inspect {file}",
     "simulate {file} --set {word} --set duration=1 --json",
 )
 

@@ -13,6 +13,7 @@ from typing import Protocol, TextIO, cast
 import attrs
 
 from vpcipam._units import NS_PER_S
+from vpcipam._unpacking import GZIP_MAGIC, UNPACKS_TOO_FAR, most_unpacked
 from vpcipam.errors import TraceError, file_trouble
 from vpcipam.fleet.workload import MAX_NS, FixedWorkload, PodRun
 
@@ -28,8 +29,6 @@ _USUAL_HEADERS = {
 }
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _LONGEST_LINE = 1 << 20
-_MOST_UNPACKED = 100  # times the size of a gzipped file, which is far more than rows of different pods give
-_ALWAYS_UNPACKED = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_UNIT_NS = 1_000
 COLUMNS = tuple(_USUAL_HEADERS)
@@ -214,7 +213,7 @@ def _date(text: str) -> datetime | None:
 
 def _is_packed(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _opened(path: Path) -> TextIO:
@@ -225,7 +224,7 @@ def _opened(path: Path) -> TextIO:
 
 def _longest_text(path: Path) -> float:
     """Return how many characters a file may have. A small gzipped file can unpack to any length; another one has its own."""
-    return _ALWAYS_UNPACKED + _MOST_UNPACKED * path.stat().st_size if _is_packed(path) else math.inf
+    return most_unpacked(path.stat().st_size) if _is_packed(path) else math.inf
 
 
 def _lines(file: TextIO, longest: float) -> Iterator[str]:
@@ -236,7 +235,7 @@ def _lines(file: TextIO, longest: float) -> Iterator[str]:
             raise csv.Error(f"a line has {_LONGEST_LINE:,} characters or more")
         length += len(line)
         if length > longest:
-            raise csv.Error(f"it unpacks to more than {_MOST_UNPACKED} times its size; unpack it first if it is a trace")
+            raise csv.Error(UNPACKS_TOO_FAR)
         yield line
 
 

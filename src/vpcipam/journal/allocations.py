@@ -21,7 +21,7 @@ class RepeatedMembers(dict[str, object]):
 
 
 def parse_allocation(place: str, text: str, value: object) -> Assigned | Problem:
-    """Read an allocation, whose fields have ipamd's names. Releases of ipamd before v1.9 wrote neither a time nor metadata.
+    """Read an allocation, whose fields have ipamd's names. Releases of ipamd before v1.11 wrote neither a time nor metadata.
 
     Args:
         place: where it is, see `Problem.place`.

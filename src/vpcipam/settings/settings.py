@@ -97,8 +97,6 @@ class Settings:
     # For `origin_of`: the names that the document, mapping or changes set; the shipped manifest set the others.
     _own: frozenset[str] = attrs.field(default=frozenset(), eq=False, repr=False)
     _document: str = attrs.field(default="", eq=False, repr=False)
-    # By instance type: a fleet checks the same settings several times for each node, and each check would read all texts again.
-    _diagnosed: dict[InstanceLimits | None, tuple[Diagnostic, ...]] = attrs.field(init=False, factory=dict, eq=False, repr=False)
 
     # --- where settings come from ----------------------------------------------------------------------------------------
 
@@ -290,11 +288,6 @@ class Settings:
             raise SettingsError("; ".join(f"{found.variable}: {found.message} ({found.suggestion})" for found in errors))
 
     def _diagnose(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
-        if limits not in self._diagnosed:
-            self._diagnosed[limits] = self._find_diagnostics(limits)
-        return self._diagnosed[limits]
-
-    def _find_diagnostics(self, limits: InstanceLimits | None) -> tuple[Diagnostic, ...]:
         texts = self.variables
         refusals = list(entry_point_refusals(texts))
         single = [found for found in diagnose_variables(texts) if found.variable not in {each.variable for each in refusals}]

@@ -151,9 +151,9 @@ def test_redacted_answers_are_read_and_what_is_unreadable_is_listed(read, skippe
     del instance["LaunchTime"], instance["InstanceType"], instance["SubnetId"], instance["State"]
     evidence = read({"NetworkInterfaces": [eni]}, {"Reservations": [{"Instances": [instance]}]}, {"Subnets": [{"SubnetId": "s"}]})
     assert [(each.what, each.why) for each in evidence.skipped] == [
-        ("eni-1", "1 of its addresses are unreadable, such as x.x.x.x"),
+        ("eni-1", "1 address is unreadable, such as x.x.x.x"),
         ("i-1", "these members are missing or unreadable: NetworkInterfaces.Status, InstanceType, SubnetId and 3 more"),
-        ("eni-1", "1 of its addresses are unreadable, such as x.x.x.x"),
+        ("eni-1", "1 address is unreadable, such as x.x.x.x"),
         ("s", "these members are missing or unreadable: VpcId, AvailabilityZone, CidrBlock and 1 more"),
     ]
     assert len(evidence.instances) == 1

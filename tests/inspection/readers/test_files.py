@@ -7,6 +7,7 @@ import os
 import stat
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import hypothesis.strategies as st
 import pytest
@@ -103,6 +104,18 @@ def test_a_folder_is_read_in_the_order_of_names_without_links(tmp_path):
     assert subnets(read_files([folder + "/"])) == [(f"{folder}/{name}", folder + "/") for name in ("b", "a/y", "a/z")]
 
 
+@pytest.mark.parametrize("content", [SUBNET, gzip.compress(SUBNET), zip_of(("a", SUBNET))])
+def test_a_pipe_that_is_given_by_itself_is_read(tmp_path, content):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, content)
+        sizes = []
+        evidence = read_files([pipe], progress=lambda done, total: sizes.append((done, total)))
+    assert len(evidence.subnets) == 1
+    assert {*sizes} <= {(0, 0)}
+
+
 def test_files_packed_in_an_archive_are_read(read):
     assert subnets(read(tar_of(("a.gz", gzip.compress(SUBNET))))) == [("file-0/a.gz", "file-0")]
 
@@ -124,9 +137,8 @@ def test_progress_counts_the_bytes_on_disk(tmp_path):
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(EvidenceError, match="nowhere: there is no such file"):
         read_files([tmp_path / "nowhere"])
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(EvidenceError, match="it is no regular file"):
-        read_files([tmp_path / "pipe"])
+    with pytest.raises(EvidenceError, match="it is a device or a socket"):
+        read_files([os.devnull])
     (tmp_path / "folder").mkdir()
     paths = [file_of(tmp_path, SUBNET), file_of(tmp_path / "folder", SUBNET)]
 
@@ -155,12 +167,22 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
         (b"PK\x05\x06PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06" + b"\0" * 18, "can't be read: the directory of the zip archive is too large"),
         (b'{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
         (b"2026-01-01T00:00:00Z [INFO] started", "is a log; vpcipam verify reads logs"),
+        (b"2026-01-01T00:00:00.123Z [INFO]\tstarted", "is a log; vpcipam verify reads logs"),
+        (b'vel":"info","ts":"","caller":"","msg":"cut"}\n\n{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
+        (b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}', "is a log; vpcipam verify reads logs"),
+        (b'time="2026-01-01T00:00:00Z" level=info msg="verify refuses the output of a container"', "is no JSON"),
     ],
 )
 def test_a_file_with_nothing_to_read_is_skipped_with_the_reason(read, content, why):
     evidence = read(content)
     assert evidence.documents == ()
     assert evidence.skipped[0].why.startswith(why)
+
+
+def test_a_log_line_within_a_document_makes_it_no_log(read):
+    event = {"kind": "Event", "metadata": {}, "message": '{"level":"info","ts":"","caller":"","msg":"x"}'}
+    assert len(read(json.dumps(event)).events) == 1
+    assert len(read(f"kind: Event\nmetadata: {{}}\nmessage: '{event['message']}'\n").events) == 1
 
 
 def test_characters_that_are_not_utf_8_are_counted(read):
@@ -176,14 +198,12 @@ def test_a_document_has_a_bound(read, monkeypatch):
     assert read(b"{" * 11).skipped[0].why == "it has more than 10 objects and lists; give it in parts"
 
 
-def test_a_file_that_unpacks_to_far_more_than_its_size_is_not_read_on(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(files, "ALWAYS_UNPACKED", 1 << 17)
-    monkeypatch.setattr(files, "MOST_UNPACKED", 1)
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_not_read_on(tmp_path, read):
     bomb = gzip.compress(b" " * (10 << 20))
     evidence = read_files([file_of(tmp_path, bomb)])
-    assert evidence.skipped[0].why.startswith("can't be read: it unpacks to more than 1 times its size")
+    assert evidence.skipped[0].why.startswith("can't be read: it unpacks to more than 100 times its size")
     zipped = read(zip_of(("a", b" " * (10 << 20)), ("b", SUBNET)))
-    assert [each.why.rpartition(": ")[2] for each in zipped.skipped] == ["the archive unpacks to more than 1 times its size"] * 2
+    assert [each.why.rpartition(": ")[2] for each in zipped.skipped] == ["the archive unpacks to more than 100 times its size"] * 2
 
 
 def test_links_devices_and_the_like_in_archives_are_skipped(read):
@@ -290,7 +310,7 @@ def test_metrics_are_read_line_by_line(read, skipped):
     assert [place for place, _ in skipped(evidence)] == ["file-0, line 7", "file-0, line 8", "file-0, line 9"]
     (document,) = evidence.documents
     assert document.releases == Releases("v1.9.0")
-    assert document.remarks == ("1 samples of other programs are left out",)
+    assert document.remarks == ("1 sample of another program is left out",)
 
 
 def test_metrics_have_bounds(read, skipped, monkeypatch):

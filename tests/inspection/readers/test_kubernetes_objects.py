@@ -188,6 +188,19 @@ def test_the_variables_of_aws_node_are_read_with_the_release_of_its_image(read):
     assert {str(each.releases) for each in evidence.documents if each.kind.startswith("variables")} == {"v1.20.4"}
 
 
+@pytest.mark.parametrize(
+    ("image", "releases"),
+    [
+        ("10.20.30.40:5000/amazon-k8s-cni:v1.20.4", "v1.20.4"),
+        (f"602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon-k8s-cni:v1.20.4@sha256:{'0' * 64}", "v1.20.4"),
+        (f"10.20.30.40:5000/amazon-k8s-cni@sha256:{'0' * 64}", "any"),
+    ],
+)
+def test_the_release_comes_from_the_tag_of_the_image(read, image, releases):
+    pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "aws-node", "image": image, "env": []}]}}
+    assert [str(each.releases) for each in read(pod).documents if each.kind.startswith("variables")] == [releases]
+
+
 def test_variables_that_stand_wrongly_are_skipped(read, skipped):
     broken = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "aws-node", "env": 7}]}}
     evidence = read(broken, {"containers": [{"name": "aws-node", "env": 7}]})

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import attrs
 
+from vpcipam._unpacking import GZIP_MAGIC
 from vpcipam.errors import LogError
 from vpcipam.inspection.log.line import Form, FoundLines, LogLine, fast_json, find_lines
 
@@ -22,7 +23,7 @@ _SHOWN = 60
 
 
 def read_chunks(file: BinaryIO, moved: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
-    """Yield the content of a file in pieces. Gzip is recognised by its first bytes.
+    """Yield the content of a file in pieces. Gzip is recognised by its first bytes, and may unpack to any length: no reader keeps it.
 
     Args:
         file: the file, from its beginning. It need not be seekable.
@@ -34,7 +35,7 @@ def read_chunks(file: BinaryIO, moved: Callable[[int], object] = lambda _: None)
     position = 0
     unpack: _Gunzip | None = None
     while chunk := file.read(CHUNK):
-        if not position and chunk[:2] == b"\x1f\x8b":
+        if not position and chunk.startswith(GZIP_MAGIC):
             unpack = _Gunzip()
         position += len(chunk)
         if unpack is None:

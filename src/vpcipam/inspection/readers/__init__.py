@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from vpcipam.errors import file_trouble
@@ -36,7 +37,7 @@ def read_files(
     Raises:
         EvidenceError: a file can't be opened.
     """
-    sources = [_source(each) for each in files]
+    sources = [each if isinstance(each, tuple) else (os.fspath(each), Path(each)) for each in files]
     collector = Collector()
     total = 0 if progress is None else total_size(sources)
     done = 0
@@ -57,22 +58,6 @@ def read_files(
         except FAILURES as error:
             collector.skip("the rest of the file", f"can't be read: {file_trouble(error)}")
     return collector.evidence()
-
-
-def _source(file: str | os.PathLike[str] | tuple[str, BinaryIO]) -> tuple[str, os.PathLike[str] | BinaryIO]:
-    if isinstance(file, tuple):
-        return file
-    return os.fspath(file), _Path(file)
-
-
-class _Path(os.PathLike[str]):
-    """A path that was given as text."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
-
-    def __fspath__(self) -> str:
-        return self._path
 
 
 def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) -> None:

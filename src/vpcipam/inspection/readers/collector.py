@@ -1,13 +1,11 @@
 """Collects facts while files are read. Each reader gets a `Collector` and adds what a document shows."""
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
 
-from vpcipam._units import NS_PER_S
+from vpcipam._units import counted
 from vpcipam.address import address_text, parse_address
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import InvalidAddress
@@ -28,6 +26,7 @@ from vpcipam.inspection.evidence import (
     Skipped,
     Source,
 )
+from vpcipam.inspection.log.line import time_ns
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits
@@ -38,9 +37,6 @@ MOST_SKIPPED = 10_000
 """The most skipped parts that are listed. Later ones are counted."""
 
 _Value = TypeVar("_Value")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER = "0001-01-01T00:00:00Z"  # as Go writes a time that was never set
 
 
 @attrs.define
@@ -118,15 +114,16 @@ class Collector:
         skipped = tuple(self._skipped)
         if self._unlisted_count:
             last = skipped[-1].source
-            skipped += (Skipped(last, "more parts", f"{self._unlisted_count:,} more parts were skipped; only the first are listed"),)
-        found = {name: tuple(getattr(self, name)) for name, _ in _FACTS}
+            told = counted(self._unlisted_count, "more part was", "more parts were")
+            skipped += (Skipped(last, "more parts", f"{told} skipped; only the first are listed"),)
+        found = {name: tuple(getattr(self, name)) for name in _FACTS}
         return Evidence(documents=tuple(self._documents.values()), skipped=skipped, **found)
 
     def _place(self, path: str, line: int | None = None) -> Source:
         return attrs.evolve(self.source, path=self.source.path + path, line=self.source.line if line is None else line)
 
 
-_FACTS = tuple((field.name, field) for field in attrs.fields(Collector) if field.name in {each.name for each in attrs.fields(Evidence)})
+_FACTS = {field.name for field in attrs.fields(Collector)} & {field.name for field in attrs.fields(Evidence)}
 
 
 # --- members of documents ------------------------------------------------------------------------------------------------
@@ -182,20 +179,13 @@ def address_at(text: object) -> str | None:
         return None
 
 
-def time_ns_at(text: object) -> int | None:
-    """Return a time in Unix nanoseconds; None if it is unreadable, or Go's time that was never set.
+def time_ns_at(item: Mapping[str, Any], *names: str) -> int | None:
+    """Return a time in Unix nanoseconds; None if it is missing or unreadable. Go writes the year 1 for a time that was never set.
 
-    >>> time_ns_at("1970-01-01T00:00:01.5Z"), time_ns_at("0001-01-01T00:00:00Z"), time_ns_at("")
+    >>> time_ns_at({"at": "1970-01-01T00:00:01.5Z"}, "at"), time_ns_at({"at": "0001-01-01T00:00:00Z"}, "at"), time_ns_at({}, "at")
     (1500000000, None, None)
     """
-    found = _TIME.fullmatch(text) if isinstance(text, str) and text != _NEVER else None
-    if found is None:
-        return None
-    try:
-        whole = datetime.fromisoformat(found[1] + ("+00:00" if found[3] == "Z" else found[3]))
-    except ValueError:
-        return None
-    return (whole - _EPOCH) // timedelta(seconds=1) * NS_PER_S + int((found[2] or "").ljust(9, "0"))
+    return time_ns(text_at(item, *names))
 
 
 def unreadable(value: object) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
+
+from vpcipam._units import counted
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
 from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation
 from vpcipam.errors import InvalidArgument
@@ -15,6 +18,7 @@ Item = Mapping[str, Any]
 
 _MOST_NAMES = 3
 _NO_POD = "which pods and sandboxes use addresses: EC2 does not know"
+_NO_TAGS = "tags of ENIs: DescribeInstances leaves them out"
 _NO_RESERVATIONS = "which addresses are free: DescribeSubnets gives a number; ENIs and CIDR reservations are in other answers"
 
 
@@ -80,23 +84,45 @@ def _note_unreadable(collector: Collector, what: str, members: "list[str] | tupl
 def _note_addresses(collector: Collector, eni: NetworkInterface, path: str) -> None:
     texts = [text for text in (*eni.single_ips, *eni.ipv6_addresses) if text and address_at(text) is None]
     if texts:
-        collector.skip(eni.eni_id or "an ENI", f"{len(texts)} of its addresses are unreadable, such as {shown(texts[0])}", path)
+        collector.skip(
+            eni.eni_id or "an ENI", f"{counted(len(texts), 'address is', 'addresses are')} unreadable, such as {shown(texts[0])}", path
+        )
 
 
 # --- answers -------------------------------------------------------------------------------------------------------------
 
-_Reader = Callable[[Collector, Item, str], None]
 
-_LISTS: dict[str, tuple[str, str, str, _Reader, str]] = {
-    "NetworkInterfaces": ("EC2's ENIs (DescribeNetworkInterfaces)", "an ENI", "NetworkInterfaceId", _read_eni, _NO_POD),
-    "Subnets": ("EC2's subnets (DescribeSubnets)", "a subnet", "SubnetId", _read_subnet, _NO_RESERVATIONS),
-    "InstanceTypes": ("EC2's instance types (DescribeInstanceTypes)", "an instance type", "InstanceType", _read_type, ""),
+@attrs.frozen
+class _Kind:
+    """A kind of items.
+
+    Attributes:
+        answer: what an answer with such items is, in words.
+        item: what one item is.
+        read: reads one item.
+        cannot_show: what such an answer never has.
+    """
+
+    answer: str
+    item: str
+    read: Callable[[Collector, Item, str], None]
+    cannot_show: tuple[str, ...] = ()
+
+
+_ENIS = _Kind("EC2's ENIs (DescribeNetworkInterfaces)", "an ENI", _read_eni, (_NO_POD,))
+_SUBNETS = _Kind("EC2's subnets (DescribeSubnets)", "a subnet", _read_subnet, (_NO_RESERVATIONS,))
+_TYPES = _Kind("EC2's instance types (DescribeInstanceTypes)", "an instance type", _read_type)
+_INSTANCES = _Kind("EC2's instances (DescribeInstances)", "an instance", _read_instance, (_NO_TAGS, _NO_POD))
+_RESERVATIONS = _Kind("EC2's CIDR reservations (GetSubnetCidrReservations)", "a reservation", _read_reservation)
+_LISTS = {
+    "NetworkInterfaces": _ENIS,
+    "Subnets": _SUBNETS,
+    "InstanceTypes": _TYPES,
+    "Instances": _INSTANCES,
+    "SubnetIpv4CidrReservations": _RESERVATIONS,
+    "SubnetIpv6CidrReservations": _RESERVATIONS,
 }
-_INSTANCES = "EC2's instances (DescribeInstances)"
-_NO_TAGS = "tags of ENIs: DescribeInstances leaves them out"
-_RESERVATIONS = "EC2's CIDR reservations (GetSubnetCidrReservations)"
-_RESERVATION_LISTS = ("SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations")
-"""Each list of an answer: what the answer is, what an item is, the member that each item has, its reader, and what it can't show."""
+_RESERVATIONS_OF_INSTANCES = "Reservations"  # its items have a list of instances each
 
 
 def is_launch_template(value: object) -> bool:
@@ -115,69 +141,56 @@ def is_ec2_answer(value: object) -> bool:
     """Recognise an answer of EC2, or one item of it."""
     if not isinstance(value, Mapping) or is_launch_template(value) or "kind" in value:
         return False
-    lists = (*_LISTS, "Reservations", *_RESERVATION_LISTS)
-    return any(isinstance(value.get(name), list) for name in lists) or _reader_of_item(value) is not None
+    return any(isinstance(value.get(name), list) for name in (*_LISTS, _RESERVATIONS_OF_INSTANCES)) or _kind_of_item(value) is not None
 
 
-def _reader_of_item(value: Item) -> tuple[str, _Reader, str] | None:
-    """Return what a single item is, its reader, and what it can't show; None if it is no item."""
+def _kind_of_item(value: Item) -> _Kind | None:
+    """Return the kind of a single item; None if it is no item."""
     if "InstanceId" in value and ("State" in value or "Placement" in value or "InstanceType" in value):
-        return _INSTANCES, _read_instance, _NO_TAGS
-    if isinstance(value.get("Instances"), list):
-        return (
-            _INSTANCES,
-            lambda collector, item, path: _read_list(collector, item, path, "Instances", ("an instance", _read_instance)),
-            _NO_TAGS,
-        )
+        return _INSTANCES
     if "SubnetCidrReservationId" in value:
-        return _RESERVATIONS, _read_reservation, ""
+        return _RESERVATIONS
     if "NetworkInterfaceId" in value and ("PrivateIpAddresses" in value or "InterfaceType" in value or "Status" in value):
-        kind, _, _, read, cannot = _LISTS["NetworkInterfaces"]
-        return kind, read, cannot
+        return _ENIS
     if "SubnetId" in value and "CidrBlock" in value:
-        kind, _, _, read, cannot = _LISTS["Subnets"]
-        return kind, read, cannot
-    if "InstanceType" in value and "NetworkInfo" in value:
-        kind, _, _, read, cannot = _LISTS["InstanceTypes"]
-        return kind, read, cannot
-    return None
+        return _SUBNETS
+    return _TYPES if "InstanceType" in value and "NetworkInfo" in value else None
 
 
 def read_ec2_answer(collector: Collector, value: Item, path: str) -> None:
     """Read all lists of an answer, or one item."""
-    single = _reader_of_item(value)
+    single = _kind_of_item(value)
     if single is not None:
-        kind, read, cannot = single
-        if collector.is_cut(path):
-            collector.skip(kind, "the text breaks off within it", path)
-        else:
-            read(collector, value, path)
-        collector.document(kind, cannot_show=filter(None, (cannot,)), path=path)
+        _read_item(collector, value, path, single)
+        collector.document(single.answer, cannot_show=single.cannot_show, path=path)
         return
-    remarks = ("it has a NextToken, so this is not the last page",) if value.get("NextToken") else ()
-    for name, (kind, item_name, _, read, cannot) in _LISTS.items():
+    kinds = []
+    for name, kind in _LISTS.items():
         if isinstance(value.get(name), list):
-            _read_list(collector, value, path, name, (item_name, read))
-            collector.document(kind, cannot_show=filter(None, (cannot,)), remarks=remarks, path=path)
-    if isinstance(value.get("Reservations"), list):
-        for number, reservation in mappings(value["Reservations"]):
-            place = below(below(path, "Reservations"), number)
-            _read_list(collector, reservation, place, "Instances", ("an instance", _read_instance))
-        collector.document(_INSTANCES, cannot_show=(_NO_TAGS, _NO_POD), remarks=remarks, path=path)
-    if any(isinstance(value.get(name), list) for name in _RESERVATION_LISTS):
-        for name in _RESERVATION_LISTS:
-            _read_list(collector, value, path, name, ("a reservation", _read_reservation))
-        collector.document(_RESERVATIONS, remarks=remarks, path=path)
+            _read_list(collector, value, path, name, kind)
+            kinds.append(kind)
+    if isinstance(value.get(_RESERVATIONS_OF_INSTANCES), list):
+        for number, reservation in mappings(value[_RESERVATIONS_OF_INSTANCES]):
+            place = below(below(path, _RESERVATIONS_OF_INSTANCES), number)
+            _read_list(collector, reservation, place, "Instances", _INSTANCES)
+        kinds.append(_INSTANCES)
+    remarks = ("it has a NextToken, so this is not the last page",) if value.get("NextToken") else ()
+    for kind in dict.fromkeys(kinds):
+        collector.document(kind.answer, cannot_show=kind.cannot_show, remarks=remarks, path=path)
 
 
-def _read_list(collector: Collector, value: Item, path: str, name: str, of: tuple[str, _Reader]) -> None:
-    item_name, read = of
+def _read_list(collector: Collector, value: Item, path: str, name: str, kind: _Kind) -> None:
     items = value.get(name)
     for number, item in enumerate(items if isinstance(items, list) else ()):
         place = below(below(path, name), number)
-        if not isinstance(item, Mapping):
-            collector.skip(item_name, f"must be an object, not {kind_of(item)}", place)
-        elif collector.is_cut(place):
-            collector.skip(item_name, "the text breaks off within it", place)
+        if isinstance(item, Mapping):
+            _read_item(collector, item, place, kind)
         else:
-            read(collector, item, place)
+            collector.skip(kind.item, f"must be an object, not {kind_of(item)}", place)
+
+
+def _read_item(collector: Collector, item: Item, path: str, kind: _Kind) -> None:
+    if collector.is_cut(path):
+        collector.skip(kind.item, "the text breaks off within it", path)
+    else:
+        kind.read(collector, item, path)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 
+from vpcipam._units import counted
 from vpcipam.inspection.evidence import MetricSample
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
@@ -48,7 +49,7 @@ def read_exposition(collector: Collector, lines: Iterable[tuple[int, str]]) -> N
             found[match[1], labels] = (number, MetricSample(match[1], labels, finite))
     collector.metrics += [collector.fact(sample, line=number) for number, sample in found.values()]
     releases = Releases("v1.9.0") if any(name == _PER_CIDR for name, _ in found) else ANY_RELEASE
-    remarks = (f"{others:,} samples of other programs are left out",) if others else ()
+    remarks = (f"{counted(others, 'sample of another program is', 'samples of other programs are')} left out",) if others else ()
     collector.document(KIND, releases=releases, cannot_show=_CANNOT_SHOW, remarks=remarks)
 
 

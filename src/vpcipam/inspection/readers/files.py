@@ -13,23 +13,21 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import attrs
 
 from vpcipam._units import counted
+from vpcipam._unpacking import GZIP_MAGIC, MOST_UNPACKED, UNPACKS_TOO_FAR, most_unpacked
 from vpcipam.errors import EvidenceError, file_trouble
 from vpcipam.settings.documents import shown
 
 MOST_FILES = 20_000
 """The most files of a folder or an archive that are read."""
-MOST_UNPACKED = 200
-"""How many times its size a packed file may unpack to, beside `ALWAYS_UNPACKED`. Logs unpack to 10 to 50 times their size."""
-ALWAYS_UNPACKED = 64 << 20
 MOST_FROM_STREAM = 64 << 20
-"""The largest zip archive that is read from a stream, in bytes; it has to be in memory."""
+"""The largest zip archive that is read from a stream, in bytes; it has to be in memory. Counts as the size of a gzip file from a stream."""
 HEAD_LENGTH = 1 << 16
 """The first bytes of a file, by which it is recognised."""
 
@@ -39,9 +37,8 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR_SIZE = 20
 _TAR_MAGIC_AT = 257
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_NAME = 200
-_SIZE_IN_BUNDLE = 1 << 18  # counts as the size of a packed file in an archive, whose own is unknown
+_SIZE_IN_BUNDLE = 1 << 20  # counts as the size of a packed file in an archive, whose header can claim any
 _ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
 _IN_BUNDLE = "is an archive within a bundle, which is not opened; give it by itself"
 _NO_FILE = "is no regular file but a link, a device or the like"
@@ -72,11 +69,10 @@ class OpenFile:
 class _Bounded(io.RawIOBase):
     """The bytes of a stream, of which the first were read before. It refuses more bytes than a bound, and tells how many were read."""
 
-    def __init__(self, head: bytes, rest: BinaryIO, most: float, message: str, on_bytes: OnBytes) -> None:
+    def __init__(self, head: bytes, rest: BinaryIO, most: float, on_bytes: OnBytes) -> None:
         self._head = head
         self._rest = rest
         self._left = most
-        self._message = message
         self._on_bytes = on_bytes
 
     def readable(self) -> bool:
@@ -87,50 +83,49 @@ class _Bounded(io.RawIOBase):
         self._head = self._head[len(data) :]
         self._left -= len(data)
         if self._left < 0:
-            raise EvidenceError(self._message)
+            raise EvidenceError(UNPACKS_TOO_FAR)
         self._on_bytes(len(data))
         buffer[: len(data)] = data
         return len(data)
 
 
-def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf, message: str = "") -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(head, rest, most, message, on_bytes), HEAD_LENGTH)
+def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf) -> io.BufferedReader:
+    return io.BufferedReader(_Bounded(head, rest, most, on_bytes), HEAD_LENGTH)
 
 
 def _ignore(_length: int) -> None:
     pass
 
 
-def open_all(sources: "list[tuple[str, os.PathLike[str] | BinaryIO]]", on_bytes: OnBytes = _ignore) -> Iterator[OpenFile]:
+def open_all(sources: Sequence[tuple[str, Path | BinaryIO]], on_bytes: OnBytes) -> Iterator[OpenFile]:
     """Open files, folders and archives one after the other; each stream is valid until the next one is asked for.
 
     Args:
         sources: each with its name.
-        on_bytes: is called with the number of bytes, packed or not, that were read since the last call.
+        on_bytes: is called with the number of bytes that were read since the last call; of packed files, the packed ones.
 
     Raises:
         EvidenceError: A source can't be opened.
     """
     for name, source in sources:
-        if not isinstance(source, os.PathLike):
+        if not isinstance(source, Path):
             yield from _open_stream(name, "", source, None, on_bytes)
             continue
-        path = Path(source)
         try:
-            if path.is_dir():
-                yield from _open_folder(name, path, on_bytes)
+            if source.is_dir():
+                yield from _open_folder(name, source, on_bytes)
                 continue
-            if not path.is_file():
-                raise EvidenceError(f"can't read {name}: {'it is no regular file' if path.exists() else 'there is no such file'}")
-            with path.open("rb") as file:
-                yield from _open_stream(name, "", file, path.stat().st_size, on_bytes)
+            if not (source.is_file() or source.is_fifo()):
+                raise EvidenceError(f"can't read {name}: {'it is a device or a socket' if source.exists() else 'there is no such file'}")
+            with source.open("rb") as file:
+                yield from _open_stream(name, "", file, source.stat().st_size if source.is_file() else None, on_bytes)
         except OSError as error:
             raise EvidenceError(f"can't read {name}: {file_trouble(error)}") from error
 
 
-def total_size(sources: "list[tuple[str, os.PathLike[str] | BinaryIO]]") -> int:
+def total_size(sources: Sequence[tuple[str, Path | BinaryIO]]) -> int:
     """Return the number of bytes of all files, as far as they are known."""
-    paths = [Path(source) for _, source in sources if isinstance(source, os.PathLike)]
+    paths = [source for _, source in sources if isinstance(source, Path)]
     return sum(file.stat().st_size for path in paths for file in ([path] if path.is_file() else _files_below(path)))
 
 
@@ -163,16 +158,15 @@ def _open_stream(name: str, bundle: str, file: BinaryIO, size: int | None, on_by
         yield from _open_zip(name, bundle, file, head, size)
         return
     stream = _opened(head, file, on_bytes)
-    if head.startswith(_GZIP_MAGIC):
-        message = f"it unpacks to more than {MOST_UNPACKED} times its size; unpack it first if it is what it seems"
-        most = ALWAYS_UNPACKED + MOST_UNPACKED * (MOST_FROM_STREAM if size is None else size)
+    if head.startswith(GZIP_MAGIC):
+        most = most_unpacked(MOST_FROM_STREAM if size is None else size)
         unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb"))
         try:
             head = unpacked.read(HEAD_LENGTH)
         except FAILURES as error:
             yield OpenFile(name, bundle, None, f"can't be unpacked: {file_trouble(error)}")
             return
-        stream = _opened(head, unpacked, _ignore, most, message)
+        stream = _opened(head, unpacked, _ignore, most)
     if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
         yield from _open_tar(name, bundle, stream)
     else:
@@ -199,7 +193,9 @@ class _CarefulTarInfo(tarfile.TarInfo):
         return found
 
 
-_HEADERS_OF_NAMES = (*(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),)
+_HEADERS_OF_NAMES = frozenset(
+    (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+)
 
 
 def _open_tar(name: str, bundle: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
@@ -242,7 +238,7 @@ def _open_zip(name: str, bundle: str, file: BinaryIO, head: bytes, size: int | N
     try:
         _check_directory(file, size)
         with zipfile.ZipFile(file) as archive:
-            budget = _Budget(ALWAYS_UNPACKED + MOST_UNPACKED * size)
+            budget = _Budget(most_unpacked(size))
             for count, entry in enumerate(archive.infolist()):
                 inner = _inner(name, entry.filename)
                 if count >= MOST_FILES:

@@ -261,8 +261,8 @@ def _read_address(shape: _Shape, name: str, item: object, path: str) -> AddressS
         held=held,
         key=SandboxKey(network_name, container_id, if_name) if container_id else None,
         pod=PodRef(*names) if held and any(names) else None,
-        assigned_ns=time_ns_at(item.get("AssignedTime")),
-        unassigned_ns=time_ns_at(item.get("UnassignedTime")),
+        assigned_ns=time_ns_at(item, "AssignedTime"),
+        unassigned_ns=time_ns_at(item, "UnassignedTime"),
     )
 
 
@@ -273,7 +273,7 @@ def _read_old_address(shape: _Shape, address: str, item: Mapping[str, Any], path
         return None
     shape.narrow(before="v1.7.0")
     shape.since("v1.5.0", there="UnassignedTime" in item)
-    return AddressState(address=address, held=held, unassigned_ns=time_ns_at(item.get("UnassignedTime")))
+    return AddressState(address=address, held=held, unassigned_ns=time_ns_at(item, "UnassignedTime"))
 
 
 # --- /v1/pods, /v1/eni-configs ---------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def _read_settings(collector: Collector, item: Item, path: str) -> None:
     releases = ANY_RELEASE
     for _, container in _containers(item):
         if container.get("name") == CONTAINER:
-            releases = Releases.exactly(text_at(container, "image").rpartition(":")[2])
+            releases = Releases.exactly(text_at(container, "image").rpartition("/")[2])  # the registry can be an IP address
     collector.document(f"variables of {CONTAINER} ({item['kind']})", releases=releases, path=path)
 
 

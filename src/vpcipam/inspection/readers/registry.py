@@ -5,13 +5,16 @@ A reader of documents has a test for one JSON or YAML value, and a function that
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import attrs
 
 from vpcipam._units import counted
-from vpcipam.errors import ManifestError, MissingExtra
+from vpcipam.errors import LogError, ManifestError, MissingExtra
+from vpcipam.inspection.event_lines import read_event_line
+from vpcipam.inspection.log.line import parse_line
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.scraps import BLANK, Noise, Scrap, below, find_json
@@ -20,9 +23,6 @@ from vpcipam.settings.documents import MAX_LENGTH, parse_documents
 from vpcipam.settings.manifest import has_variables, read_parsed, without_terminal
 from vpcipam.settings.text_dumps import read_dumps
 
-_LOG = re.compile(
-    r'\{"level":"|time="|[\[{]?"?(?:level|ts|caller)":"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*\s+\[(?:DEBUG|INFO|WARN|ERROR|TRACE|CRITICAL)\]'
-)
 _YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)")
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+\s*")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -32,6 +32,7 @@ _LOGS_ARE_ELSEWHERE = "is a log; vpcipam verify reads logs"
 MOST_UNKNOWN = 1_000
 """The most documents in a row that no reader recognises, before the rest is skipped."""
 _TERMINAL_LENGTH = 100_000  # of the text in which lines of a terminal may come first; going through lines takes memory for each
+_LINES_OF_LOG = 20  # of a text, by which a log is recognised
 _LEVELS = 3  # of lists and envelopes around a document
 
 
@@ -139,8 +140,16 @@ def _read_scrap(collector: Collector, scrap: Scrap) -> bool:
 
 
 def is_log(head: str) -> bool:
-    """Recognise a log by its first lines."""
-    return any(_LOG.match(line) for line in head.splitlines()[:20])
+    """Recognise what `vpcipam verify` reads, a log or a file of events, by its first lines. One line without dirt is enough."""
+    return any(map(_is_log_line, head.splitlines()[:_LINES_OF_LOG]))
+
+
+def _is_log_line(line: str) -> bool:
+    for read in (parse_line, read_event_line):
+        with suppress(LogError):
+            read(line)
+            return True
+    return False
 
 
 def read_text(collector: Collector, text: str) -> None:
@@ -222,16 +231,12 @@ def _parse_yaml(collector: Collector, document: str) -> list[Any]:
         return parse_documents(document, "the document")
     except ManifestError:
         shorter, _, last = document.rstrip().rpartition("\n")
-        if not shorter:
-            raise
-        try:
-            values = parse_documents(shorter, "the document")
-        except ManifestError:
-            values = None
-        if values is None:
-            raise
-        collector.skip(last, "is no YAML; the text seems to break off in it")
-        return values
+        if shorter:
+            with suppress(ManifestError):
+                values = parse_documents(shorter, "the document")
+                collector.skip(last, "is no YAML; the text seems to break off in it")
+                return values
+        raise
 
 
 def _read_dumps(collector: Collector, text: str) -> None:

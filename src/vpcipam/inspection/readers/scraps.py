@@ -7,7 +7,7 @@ stops where the text was shortened or breaks off, because nobody knows where the
 import json
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -36,6 +36,7 @@ _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SINGLE_QUOTED = re.compile(r"'([^'\n\\]*)'")
 _PYTHON_TIME = re.compile(r"datetime\.datetime\([^()\n]{0,200}(?:\([^()\n]{0,60}\))?\)")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]*")
+_Container = dict[str, Any] | list[Any]
 
 
 @attrs.frozen
@@ -66,7 +67,7 @@ class Scrap:
     """
 
     line: int
-    value: Any
+    value: dict[str, Any] | list[Any]
     before: str = ""
     troubles: tuple[Trouble, ...] = ()
     cut_path: str | None = None
@@ -178,12 +179,12 @@ def _read_patiently(text: str, start: int, lines: _Lines) -> tuple[Scrap | None,
     return attrs.evolve(_scrap(text, start, lines, value), troubles=troubles, cut_path=parser.cut_path), end
 
 
-def _scrap(text: str, start: int, lines: _Lines, value: Any) -> Scrap:  # noqa: ANN401 - any JSON
+def _scrap(text: str, start: int, lines: _Lines, value: _Container) -> Scrap:
     begin = max(start - _MOST_BEFORE, text.rfind("\n", max(0, start - _MOST_BEFORE), start) + 1, 0)
     return Scrap(lines.at(start), value, text[begin:start])
 
 
-def _has_objects(value: Any) -> bool:  # noqa: ANN401 - any JSON
+def _has_objects(value: _Container) -> bool:
     """Tell whether a value can be a document; `[INFO]` and `[1/3]` in a log are none."""
     return bool(value) if isinstance(value, dict) else any(isinstance(each, dict | list) and each for each in value)
 
@@ -204,8 +205,8 @@ class _PatientParser:
         self._lines = lines
         self._path: list[str | int] = []
 
-    def parse(self) -> Any:  # noqa: ANN401 - any JSON
-        root: Any = {} if self.text[self.position] == "{" else []
+    def parse(self) -> _Container:
+        root: _Container = {} if self.text[self.position] == "{" else []
         try:
             self._fill(root)
         except _StopError as stop:
@@ -237,7 +238,7 @@ class _PatientParser:
             return _StopError("the text breaks off here")
         return _StopError(message)
 
-    def _fill(self, container: Any) -> None:  # noqa: ANN401 - a dict or a list
+    def _fill(self, container: _Container) -> None:
         if len(self._path) >= MOST_LEVELS:
             self.too_deep = True
             raise _StopError(f"it is nested more than {MOST_LEVELS} levels deep; the rest is not read")
@@ -264,7 +265,7 @@ class _PatientParser:
         self.position = found.end()
 
     def _member(self, container: dict[str, Any], found: str) -> None:
-        if found not in ('"', "'") or not found:
+        if found not in ('"', "'"):
             raise self._stop("a name in quotes is missing here; the rest is not read")
         name = self._text()
         if self._skip() != ":":
@@ -274,19 +275,19 @@ class _PatientParser:
         if name in container:
             self._note("this name stands twice in its object; the last one counts")
 
-        def put(value: Any) -> None:  # noqa: ANN401 - any JSON
+        def put(value: object) -> None:
             container[name] = value
 
         self._value(put)
         self._path.pop()
 
-    def _value(self, put: Any) -> None:  # noqa: ANN401 - a function of any JSON
+    def _value(self, put: Callable[[object], None]) -> None:
         found = self._skip()
         if found in ("{", "["):
-            value: Any = {} if found == "{" else []
+            value: _Container = {} if found == "{" else []
             put(value)  # before it is filled, so that it remains if the text breaks off
             self._fill(value)
-        elif found in ('"', "'") and found:
+        elif found in ('"', "'"):
             put(self._text())
         elif number := _NUMBER.match(self.text, self.position):
             self.position = number.end()
