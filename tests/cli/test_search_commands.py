@@ -150,7 +150,7 @@ def test_present_settings_that_are_best_are_kept(cli, tmp_path):
     assert "kubectl" not in answer.out
     document = cli("tune", str(path), "--json").document
     assert (document["best"], document["present_is_best"]) == (None, True)
-    assert document["reason"] == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+    assert document["reason"] == "the present settings keep the bounds, and no combination that does costs less"
 
 
 FULL = """
