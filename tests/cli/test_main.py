@@ -101,19 +101,35 @@ def test_another_missing_module_is_an_internal_error(failing, capsys):
 # --- interrupts, faults --------------------------------------------------------------------------------------------------
 
 
-def test_an_interrupt_is_quiet(failing, capsys):
+def test_an_interrupt_is_told_in_one_line(failing, capsys):
     failing(KeyboardInterrupt())
     assert main([]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "vpcipam: interrupted\n")
 
 
-def test_an_interrupt_within_a_command_is_quiet(cli, monkeypatch):
-    def interrupt(_name, _more):
+ARGUMENTS = {
+    "limits": ("m5.large",),
+    "max-pods": ("m5.large",),
+    "settings": ("FILE",),
+    "plan": ("m5.large",),
+    "simulate": ("FILE",),
+    "sweep": ("FILE",),
+    "tune": ("FILE",),
+    "inspect": ("FILE",),
+    "verify": ("FILE",),
+    "completion": ("bash",),
+}
+
+
+@pytest.mark.parametrize("command", vpcipam.cli.app._COMMANDS)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_interrupt_within_any_command_is_told_in_one_line(cli, monkeypatch, command, options):
+    def interrupt(_command, _context):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vpcipam.cli.limits.find_type", interrupt)
-    answer = cli("limits", "m5.large")
-    assert (answer.code, answer.out, answer.err) == (130, "", "")
+    monkeypatch.setattr("click.Command.invoke", interrupt)
+    answer = cli(command, *ARGUMENTS[command], *options)
+    assert (answer.code, answer.out, answer.err) == (130, "", "vpcipam: interrupted\n")
 
 
 def test_an_internal_error_asks_for_a_report_in_one_line(failing, capsys):

@@ -150,7 +150,7 @@ def test_present_settings_that_are_best_are_kept(cli, tmp_path):
     assert "kubectl" not in answer.out
     document = cli("tune", str(path), "--json").document
     assert (document["best"], document["present_is_best"]) == (None, True)
-    assert document["reason"] == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+    assert document["reason"] == "the present settings keep the bounds, and no combination that does costs less"
 
 
 FULL = """
@@ -240,6 +240,32 @@ def test_the_header_of_a_column_is_never_broken_within_a_word():
     assert page.render().splitlines()[0].split() == ["AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "n"]
 
 
+@pytest.mark.parametrize(
+    ("stop", "undone"),
+    [
+        (2, "1 of 2 combinations are done and shown; run it again for all"),
+        (4, "the best combination was not confirmed; run it again"),
+    ],
+)
+def test_an_interrupted_tune_shows_what_is_done(cli, scenario, monkeypatch, stop, undone):
+    def stopped(loaded, spec, *, workers, progress):
+        del workers, progress
+
+        def interrupt(done, _count):
+            if done == stop:  # of the present settings, the two combinations and the confirmations
+                raise KeyboardInterrupt
+
+        return tune(loaded, spec, workers=1, progress=interrupt)
+
+    monkeypatch.setattr("vpcipam.fleet.sweep.as_completed", iter)  # which gives what is already done in any order
+    monkeypatch.setattr("vpcipam.cli.tune.tune", stopped)
+    table, document = cli("tune", scenario), cli("tune", scenario, "--json")
+    for answer in (table, document):
+        assert (answer.code, answer.err) == (130, f"vpcipam: interrupted: {undone}\n")
+    assert table.out.startswith("jobs · ")
+    assert len(json.loads(document.out)["candidates"]) == (1 if stop == 2 else 2)
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_sweep_shows_the_finished_trials(tmp_path):
     path = tmp_path / "long.toml"
@@ -258,7 +284,7 @@ def test_an_interrupted_sweep_shows_the_finished_trials(tmp_path):
                 os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes at once
                 interrupted = True
         os.close(ours)
-        assert process.wait(timeout=60) == 1
+        assert process.wait(timeout=60) == 130
         out.seek(0)
         done = len(json.load(out)["trials"])
     assert 0 < done < 1000

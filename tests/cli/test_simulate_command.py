@@ -233,13 +233,13 @@ def test_no_progress_is_shown_without_a_terminal_or_with_quiet(cli, scenario, mo
     assert cli("simulate", scenario, "--quiet").err == ""
 
 
-def test_an_interrupt_ends_the_run_silently_with_130(cli, scenario, monkeypatch):
+def test_an_interrupt_ends_the_run_with_130(cli, scenario, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vpcipam.cli.simulate.simulate", interrupt)
     answer = cli("simulate", scenario)
-    assert (answer.code, answer.out, answer.err) == (130, "", "")
+    assert (answer.code, answer.out, answer.err) == (130, "", "vpcipam: interrupted\n")
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -252,7 +252,7 @@ def test_ctrl_c_ends_a_long_run_with_130(environment, scenario):
         assert process.poll() is None, "the run is too short to be interrupted"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "")
+    assert (process.returncode, out, err) == (130, "", "vpcipam: interrupted\n")
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------------

@@ -475,6 +475,11 @@ class Figures:
         young = wait_bound is not None and self.refused <= now.refused and self.waiting_ns <= wait_bound
         return wait_kept and (rate_bound is None or self.rate <= rate_bound) and (self.unserved <= now.unserved or young)
 
+    def left_out(self, wait_bound):
+        """The pods that never had an address, but for those that just came."""
+        young = wait_bound is not None and not self.refused and self.waiting_ns <= wait_bound
+        return 0 if young else self.unserved
+
 
 def is_beaten(each, others):
     """Whether another is better in cost or wait and at least as good in the other, or is equal in both and comes before it."""
@@ -518,14 +523,22 @@ def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bou
     assert ranks == sorted(ranks)
     kept = [each for each in result.candidates if keeps(each.settings["WARM_IP_TARGET"], seeds)]
     present_keeps = keeps(None, [*seeds, 7])
-    worthwhile = [each for each in kept if each.saves > 0] if present_keeps else kept
 
-    def holds(value):
-        return keeps(value, [7]) and (not present_keeps or figures[value, 7].cost < figures[None, 7].cost)
+    def left_out(value, seeds):
+        return max(figures[value, seed].left_out(bounds[0]) for seed in seeds)
 
-    best = next((each for each in worthwhile if holds(each.settings["WARM_IP_TARGET"])), None)
+    def mends(value, seeds):
+        return not present_keeps or left_out(value, seeds) < left_out(None, [*seeds, 7])
+
+    def holds(each):
+        value = each.settings["WARM_IP_TARGET"]
+        cheaper = each.saves > 0 and figures[value, 7].cost < figures[None, 7].cost
+        return keeps(value, [7]) and (mends(value, [*seeds, 7]) or cheaper)
+
+    worthwhile = [each for each in kept if mends(each.settings["WARM_IP_TARGET"], seeds) or each.saves > 0]
+    best = next(filter(holds, worthwhile), None)
     assert result.best is best
-    assert result.present_is_best == (present_keeps and best is None)
+    assert result.present_is_best == (present_keeps and not left_out(None, [*seeds, 7]) and best is None)
     assert [each for each in result.candidates if each.confirmation] == (
         worthwhile if best is None else worthwhile[: worthwhile.index(best) + 1]
     )
@@ -535,9 +548,9 @@ def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bou
 KEPT = Figures(cost=2, wait_ns=1, rate=0, refused=0, waiting=0, waiting_ns=0)
 
 
-def judged(scenario, present, combination):
+def judged(scenario, present, combination, p99_wait_ns=1):
     """Judge one combination by figures of the present settings and of itself, with the seed of the search and with another."""
-    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=1, seeds=(0,), confirm_seeds=(7,))
+    spec = TuneSpec({"WARM_IP_TARGET": ("3",)}, p99_wait_ns=p99_wait_ns, seeds=(0,), confirm_seeds=(7,))
     figures = {(value, seed): run for value, runs in ((None, present), ("3", combination)) for seed, run in zip((0, 7), runs, strict=True)}
     return tune(scenario, spec, executor=Answering(figures))
 
@@ -551,13 +564,13 @@ CHEAPER, DEARER, SLOW = attrs.evolve(KEPT, cost=1), attrs.evolve(KEPT, cost=3), 
 def test_nothing_is_recommended_that_is_not_better_than_present_settings_that_keep_the_bounds(scenario, new, new_later):
     result = judged(scenario, (KEPT, KEPT), (new, new_later))
     assert (result.best, result.present_is_best) == (None, True)
-    assert result.reason == "the present settings keep the bounds, and no combination that does is better in addresses-mean"
+    assert result.reason == "the present settings keep the bounds, and no combination that does costs less"
 
 
 def test_what_is_better_is_recommended(scenario):
     result = judged(scenario, (KEPT, KEPT), (CHEAPER, CHEAPER))
     assert (result.best, result.present_is_best) == (result.candidates[0], False)
-    assert result.reason == "it is better than the present settings in addresses-mean"
+    assert result.reason == "it costs less than the present settings"
 
 
 @pytest.mark.parametrize(
@@ -576,6 +589,42 @@ def test_what_keeps_the_bounds_is_recommended_if_the_present_settings_do_not_eve
     result = judged(scenario, (now, now_later), (DEARER, DEARER))
     assert (result.best, result.present_is_best) == (result.candidates[0], False)
     assert result.reason == reason
+
+
+LEAVES_ONE, LEAVES_TWO = attrs.evolve(KEPT, refused=1), attrs.evolve(KEPT, refused=2)
+JUST_CAME = attrs.evolve(KEPT, waiting=2, waiting_ns=1)
+LEAVE = "the present settings leave 2 pods without an address"
+
+
+@pytest.mark.parametrize("bound_ns", [None, 1])
+@pytest.mark.parametrize(
+    ("present", "new", "reason"),
+    [
+        ((LEAVES_TWO, LEAVES_TWO), (DEARER, DEARER), LEAVE),
+        ((LEAVES_TWO, KEPT), (DEARER, DEARER), LEAVE),
+        ((KEPT, LEAVES_TWO), (DEARER, DEARER), LEAVE),
+        ((LEAVES_TWO, LEAVES_TWO), (LEAVES_ONE, LEAVES_ONE), LEAVE),
+        ((LEAVES_TWO, KEPT), (attrs.evolve(LEAVES_TWO, cost=1), CHEAPER), "it costs less than the present settings"),
+    ],
+)
+def test_what_serves_pods_that_the_present_settings_leave_out_is_recommended_or_what_costs_less(scenario, bound_ns, present, new, reason):
+    result = judged(scenario, present, new, bound_ns)
+    assert result.baseline.objections
+    assert (result.best, result.reason) == (result.candidates[0], reason)
+
+
+@pytest.mark.parametrize("bound_ns", [None, 1])
+@pytest.mark.parametrize("new", [(LEAVES_TWO, LEAVES_TWO), (LEAVES_ONE, LEAVES_TWO)])
+def test_what_leaves_out_as_many_pods_as_the_present_settings_and_costs_as_much_is_not_recommended(scenario, bound_ns, new):
+    result = judged(scenario, (LEAVES_TWO, LEAVES_TWO), new, bound_ns)
+    assert (result.best, result.present_is_best) == (None, False)
+    assert result.reason == f"{LEAVE}, and no combination within the bounds leaves fewer or costs less"
+
+
+def test_pods_that_have_waited_within_the_bound_at_the_end_are_not_left_out(scenario):
+    assert judged(scenario, (JUST_CAME, JUST_CAME), (DEARER, DEARER)).present_is_best
+    assert judged(scenario, (JUST_CAME, JUST_CAME), (DEARER, DEARER), None).reason == LEAVE
+    assert judged(scenario, (LEAVES_TWO, LEAVES_TWO), (JUST_CAME, JUST_CAME)).reason == LEAVE
 
 
 def test_the_fewest_free_addresses_are_those_of_the_worst_seed(scenario):

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"the command line needs the package {error.name}; install vpcipam[cli]")
         return ExitCode.REFUSED
     except KeyboardInterrupt:
+        complain("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         abandon_stdout()

@@ -50,7 +50,7 @@ class _LazyGroup(click.Group):
 def app(context: click.Context) -> None:
     """Work out what the AWS VPC CNI does with IP addresses on EKS nodes.
 
-    Every command takes --json. Exit codes: 0 success, 1 a finding or a refusal (one line on stderr), 2 bad usage.
+    Every command takes --json. Exit codes: 0 success, 1 a finding or a refusal (one line on stderr), 2 bad usage, 130 Ctrl-C.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

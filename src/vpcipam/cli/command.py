@@ -26,12 +26,15 @@ class Output:
         show: The answer for people: a text, or a function that writes it on a page.
         notes: Lines for people that are not part of the answer; they go to stderr.
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
+        interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
+            exit code 130. A command with nothing to show after Ctrl-C lets the KeyboardInterrupt pass.
     """
 
     document: Any
     show: "str | Callable[[Page], None]"
     notes: tuple[str, ...] = ()
     finding: str | None = None
+    interruption: str | None = None
 
 
 class OutputCommand(click.Command):
@@ -51,6 +54,9 @@ class OutputCommand(click.Command):
         if not as_json:
             for line in output.notes:
                 note(line)
+        if output.interruption is not None:
+            complain(f"interrupted: {output.interruption}")
+            return ExitCode.INTERRUPTED
         if output.finding is None:
             return ExitCode.SUCCESS
         complain(output.finding)

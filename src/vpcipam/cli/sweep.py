@@ -35,13 +35,13 @@ def command(scenario: Scenario, *, workers: int | None) -> Output:
     return Output(
         document=_document(scenario.name, result),
         show=lambda page: show_sweep(page, scenario.name, result),
-        finding=unfinished(len(result.trials), result.count),
+        interruption=None if result.complete else unfinished(len(result.trials), result.count, "trials"),
     )
 
 
-def unfinished(done: int, count: int) -> str | None:
-    """Return the finding of an interrupted search; None if it is complete."""
-    return None if done == count else f"interrupted: {done} of {count} trials are done and shown; run it again for all"
+def unfinished(done: int, count: int, what: str) -> str:
+    """Say how much of a search Ctrl-C let finish."""
+    return f"{done} of {count} {what} are done and shown; run it again for all"
 
 
 def _document(name: str, result: SweepResult) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class _Point:
 def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Output:
     """Find the best of the settings that the scenario's table [tune] lists, and print the command that applies them.
 
-    Ctrl-C ends the search and shows the trials that are done.
+    Ctrl-C ends the search and shows the combinations that are done.
     """
     spec = TuneSpec.read(scenario)
     if plot is not None:
@@ -53,16 +53,19 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Out
         document=_document(scenario.name, result),
         show=lambda page: show_tune(page, scenario.name, result),
         notes=tuple(notes),
-        finding=_finding(result),
+        finding=_finding(result) if result.complete else None,
+        interruption=None if result.complete else _interruption(result),
     )
 
 
-def _finding(result: TuneResult) -> str | None:
+def _interruption(result: TuneResult) -> str:
     tried = len(result.candidates) + len(result.failures)
     if tried < result.count:
-        return unfinished(tried, result.count)
-    if not result.complete:
-        return "interrupted before the best combination was confirmed; run it again"
+        return unfinished(tried, result.count, "combinations")
+    return "the best combination was not confirmed; run it again"
+
+
+def _finding(result: TuneResult) -> str | None:
     if result.best is not None or result.present_is_best:
         return None
     return result.reason if not result.candidates else f"{result.reason}: allow more waiting or calls, or list other values"

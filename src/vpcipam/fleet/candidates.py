@@ -14,6 +14,7 @@ from vpcipam.fleet.waits import wait_text
 
 _OTHER_SEEDS = "with other seeds, "
 _NOT_REACHED = f"pods is {wait_text(None)}"
+_NEVER_SERVED = "never had an address"
 
 
 @attrs.frozen
@@ -63,7 +64,10 @@ class Candidate:
         p99_wait_ns, calls_per_minute: the values that have bounds; a wait of None is not reached, see `Waits`.
         unserved: pods that never had an address.
         free_least: the fewest free addresses of the fullest subnet at any time.
-        objections: why the combination is not recommended; none if it keeps the bounds, serves the pods and gives no warning.
+        left_out: the same with any seed, those of the confirmation included, but without pods that wait at the end and have not waited
+            longer than the bound.
+        objections: why the combination is not recommended; none if it keeps the bounds, serves the pods that the present settings serve and
+            gives no warning. Those of the present settings say which bounds they break, and that they leave pods out.
         notes: what the change takes besides the variables, such as new nodes.
         on_front: whether no other combination is better in cost or wait and at least as good in the other. Of combinations that are equal
             in both, only one is on it.
@@ -77,6 +81,7 @@ class Candidate:
     calls_per_minute: float
     unserved: int
     free_least: int
+    left_out: int = 0
     objections: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     on_front: bool = False
@@ -91,14 +96,20 @@ class Candidate:
     def breach(self) -> str:
         """The first way in which the present settings break the bounds, as a sentence; only for a baseline that does not fit."""
         first = self.objections[0]
-        left_out = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
-        if first.endswith(_NOT_REACHED) and left_out:
-            return f"the present settings leave {counted(left_out, 'pod')} without an address"
+        unserved = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
+        if first.endswith((_NOT_REACHED, _NEVER_SERVED)) and unserved:
+            return f"the present settings leave {counted(unserved, 'pod')} without an address"
         return f"with the present settings{' and ' if first.startswith(_OTHER_SEEDS) else ', '}{first}"
 
+    def mends(self, present: "Candidate") -> bool:
+        """Whether it fits and the present settings don't. If they only leave pods out, it must leave out fewer."""
+        if not self.fits or present.fits:
+            return False
+        return self.left_out <= present.left_out or not all(each.endswith(_NEVER_SERVED) for each in present.objections)
+
     def improves(self, present: "Candidate | None") -> bool:
-        """Whether it fits and the present settings don't, or cost more. Once both were confirmed, they cost more with those seeds too."""
-        if not self.fits or present is None or not present.fits:
+        """Whether it mends the present settings, or fits and costs less; once both were confirmed, with those seeds too."""
+        if not self.fits or present is None or self.mends(present):
             return self.fits
         ours, theirs = self.confirmation, present.confirmation
         return self.saves > 0 and (ours is None or theirs is None or ours.cost[1] < theirs.cost[1])
@@ -146,27 +157,32 @@ class Judge:
             calls_per_minute=spread.calls_per_minute[1],
             unserved=spread.unserved[1],
             free_least=spread.free_least[0],
-            objections=(*self._excesses(runs), *_warnings(self.scenario, settings)),
+            left_out=self._left_out(runs),
+            objections=(*self._excesses(settings, runs), *_warnings(self.scenario, settings)),
             notes=tuple(_notes(self.scenario, settings)),
         )
 
     def confirmed(self, candidate: Candidate, runs: Mapping[int, Summary]) -> Candidate:
         """Judge a combination again by its runs with other seeds."""
-        excesses = tuple(f"{_OTHER_SEEDS}{excess}" for excess in self._excesses(runs))
-        confirmation = Spread.of(self.spec.goal, runs)
-        return attrs.evolve(candidate, objections=(*candidate.objections, *excesses), confirmation=confirmation)
+        excesses = tuple(f"{_OTHER_SEEDS}{excess}" for excess in self._excesses(candidate.settings, runs))
+        return attrs.evolve(
+            candidate,
+            left_out=max(candidate.left_out, self._left_out(runs)),
+            objections=(*candidate.objections, *excesses),
+            confirmation=Spread.of(self.spec.goal, runs),
+        )
 
-    def _excesses(self, runs: Mapping[int, Summary]) -> Iterator[str]:
-        """Say which bounds some runs exceed, and how many pods they leave without an address."""
+    def _excesses(self, settings: Mapping[str, str], runs: Mapping[int, Summary]) -> Iterator[str]:
+        """Say which bounds some runs exceed, and how many pods they leave out: all, or with other settings, how many more than now."""
         spec, spread = self.spec, Spread.of(self.spec.goal, runs)
         wait_ns, rate = spread.p99_wait_ns[1], spread.calls_per_minute[1]
         if spec.p99_wait_ns is not None and length_of(wait_ns) > spec.p99_wait_ns:
             yield f"the wait of 99 % of pods is {wait_text(wait_ns)}"
         if spec.calls_per_minute is not None and rate > spec.calls_per_minute:
             yield f"there are {rate:,g} calls in the worst minute"
-        more = max(self._left_out(summary, self.baseline[seed]) for seed, summary in runs.items())
-        if more:
-            yield f"{counted(more, 'more pod')} than now never had an address"
+        left_out = self._left_out(runs, self.baseline if settings else None)
+        if left_out:
+            yield f"{counted(left_out, 'more pod')} than now {_NEVER_SERVED}" if settings else f"{counted(left_out, 'pod')} {_NEVER_SERVED}"
         yield from self._exhausted(runs)
 
     def _exhausted(self, runs: Mapping[int, Summary]) -> Iterator[str]:
@@ -180,17 +196,25 @@ class Judge:
             ):
                 yield f"subnet {name} in zone {subnet.zone} has no free address left at times"
 
-    def _left_out(self, after: Summary, before: Summary) -> int:
-        """Count the pods that lost their addresses by the change.
+    def _left_out(self, runs: Mapping[int, Summary], before: Mapping[int, Summary] | None = None) -> int:
+        """Count the pods that never had an address in the worst run; with the runs `before` a change, how many more than in these."""
+        return max(
+            self._left_out_of(after, 0, 0)
+            if before is None
+            else self._left_out_of(after, before[seed].pods_unserved, before[seed].pods_refused)
+            for seed, after in runs.items()
+        )
 
-        A pod that waits at the end may get one within the bound, so those that have not waited longer don't count.
+    def _left_out_of(self, after: Summary, unserved_before: int, refused_before: int) -> int:
+        """Count the pods of a run that are left out.
+
+        A pod that waits at the end may get an address within the bound, so those that have not waited longer don't count.
         """
-        more = max(0, after.pods_unserved - before.pods_unserved)
         bound_ns = self.spec.p99_wait_ns
         all_measured = after.to_start.unended_count == after.pods_unserved
-        if bound_ns is not None and all_measured and after.pods_refused <= before.pods_refused and after.to_start.waiting_ns <= bound_ns:
+        if bound_ns is not None and all_measured and after.pods_refused <= refused_before and after.to_start.waiting_ns <= bound_ns:
             return 0
-        return more
+        return max(0, after.pods_unserved - unserved_before)
 
 
 def length_of(wait_ns: int | None) -> float:

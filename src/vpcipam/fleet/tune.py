@@ -1,7 +1,7 @@
 """Find the settings that need the fewest addresses or calls within bounds on waiting and on calls per minute.
 
 The present settings are the baseline. A recommendation serves every pod that they serve, gives no warning, and is confirmed with seeds that
-the search did not use. If the present settings keep the bounds, it also costs less than they do.
+the search did not use. If the present settings keep the bounds and leave no pod without an address, it also costs less than they do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,13 +49,13 @@ class TuneResult:
         """The combination to change to; None if the present settings are the best, or none can be recommended.
 
         It is the cheapest one to which nothing objects, with other seeds either. If the present settings keep the bounds, it costs less,
-        both with the seeds of the search and with the others.
+        both with the seeds of the search and with the others. If they only leave pods without an address, it costs less or leaves fewer.
         """
         return next((each for each in self.candidates if each.confirmation is not None and each.improves(self.baseline)), None)
 
     @property
     def present_is_best(self) -> bool:
-        """Whether there is nothing to change: the present settings keep the bounds, and no combination that does costs less.
+        """Whether there is nothing to change: the present settings keep the bounds and serve all pods, and no such combination costs less.
 
         False after an interrupt, and if no combination could be run.
         """
@@ -65,16 +65,16 @@ class TuneResult:
     @property
     def reason(self) -> str:
         """Why `best` is recommended, or why nothing is."""
-        if self.baseline is not None and not self.baseline.fits and self.best is not None:
-            return self.baseline.breach
-        if self.best is not None:
-            return f"it is better than the present settings in {self.spec.goal}"
+        if self.baseline is not None and self.best is not None:
+            return self.baseline.breach if self.best.mends(self.baseline) else "it costs less than the present settings"
         if self.present_is_best:
-            return f"the present settings keep the bounds, and no combination that does is better in {self.spec.goal}"
+            return "the present settings keep the bounds, and no combination that does costs less"
         if not self.complete:
             return "the search was interrupted"
         if self.failures and not self.candidates:
             return f"no combination can be run: {self.failures[0][1]}"
+        if self.baseline is not None and any(each.fits and not each.improves(self.baseline) for each in self.candidates):
+            return f"{self.baseline.breach}, and no combination within the bounds leaves fewer or costs less"
         return "no combination is within the bounds, serves the pods and gives no warning"
 
     @property
