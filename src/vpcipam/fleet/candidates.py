@@ -105,7 +105,7 @@ class Candidate:
         """Whether it fits and the present settings don't. If they only leave pods out, it must leave out fewer."""
         if not self.fits or present.fits:
             return False
-        return self.left_out <= present.left_out or not all(each.endswith(_NEVER_SERVED) for each in present.objections)
+        return self.left_out < present.left_out or not all(each.endswith(_NEVER_SERVED) for each in present.objections)
 
     def improves(self, present: "Candidate | None") -> bool:
         """Whether it mends the present settings, or fits and costs less; once both were confirmed, with those seeds too."""
