@@ -1,7 +1,8 @@
 """Read a log of any size in constant memory: plain or gzipped, JSON or text, with dirt."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import BinaryIO
 
 import attrs
@@ -151,7 +152,7 @@ class LogReader:
         self.line_count = 0
         self.found_count = 0
         self.skips = SkipList()
-        self.unwanted: Set[bytes] = frozenset()
+        self.unwanted: AbstractSet[bytes] = frozenset()
         self.loses = False
         self._pending: LogLine | None = None  # a text line, whose next lines can continue it
         self._pending_number = 0
