@@ -36,6 +36,8 @@ from vpcipam.settings.documents import kind_of, shown
 
 MOST_SKIPPED = 10_000
 """The most skipped parts that are listed. Later ones are counted."""
+CUT = "the text breaks off within it"
+"""Why a part isn't read whose end is missing: what is left of it could say something that the whole doesn't."""
 
 _Value = TypeVar("_Value")
 

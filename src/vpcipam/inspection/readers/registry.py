@@ -22,7 +22,7 @@ from vpcipam.settings.documents import MAX_LENGTH, parse_documents
 from vpcipam.settings.manifest import has_variables, read_parsed, without_terminal
 from vpcipam.settings.text_dumps import read_dumps
 
-_YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)")
+_YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)|([\"'])\d+\1:(?:\s|$)")
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+\s*")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
