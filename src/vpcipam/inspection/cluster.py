@@ -23,6 +23,7 @@ from vpcipam.inspection.evidence import (
 )
 from vpcipam.inspection.ipamd_files import IpamdFiles, ipamd_files
 from vpcipam.inspection.log.line import time_ns
+from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.observed_files import observe
 from vpcipam.inspection.survey import NodeSurvey, survey
@@ -56,6 +57,7 @@ class NodeCase:
         has_checkpoint: a checkpoint was read, even if it is empty.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
+        log_signs: troubles that its logs tell of.
         settings: the variables of its aws-node container; None if no document shows them, or if several contradict each other.
         assumed_settings: `settings` are not read from it, but assumed.
         max_pods_by: what sets the kubelet's max-pods if no node object tells the number.
@@ -82,6 +84,7 @@ class NodeCase:
     has_checkpoint: bool = False
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
+    log_signs: tuple[Fact[LogSign], ...] = ()
     settings: Fact[Settings] | None = None
     assumed_settings: bool = False
     max_pods_by: MaxPodsBy | str | None = None
@@ -338,6 +341,7 @@ class _Join:
             has_checkpoint=files.has_checkpoint,
             node_pods=files.node_pods,
             metrics=files.metrics,
+            log_signs=files.log_signs,
             settings=settings,
             assumed_settings=assumed,
             max_pods_by=self._assumptions.max_pods_by,

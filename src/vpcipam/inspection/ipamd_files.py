@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 
 from vpcipam.inspection.evidence import CardState, EniState, Evidence, Fact, HeldAddress, MetricSample, NodePod
+from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.readers.ipam_json import KIND as CHECKPOINT
 from vpcipam.journal.protocol import Assigned
 
-_KINDS = ("enis", "cards", "allocations", "node_pods", "metrics")
+_KINDS = ("enis", "cards", "allocations", "node_pods", "metrics", "log_signs")
 _CLUES_OF_METRICS = ("eni", "cidr")
 
 
@@ -32,6 +33,7 @@ class IpamdFiles:
     allocations: tuple[Fact[Assigned], ...] = ()
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
+    log_signs: tuple[Fact[LogSign], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     has_checkpoint: bool = False
     latest_ns: int = 0
