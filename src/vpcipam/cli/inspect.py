@@ -64,7 +64,7 @@ def command(
     describe-…`, the output of `kubectl get … -o json` or `kubectl describe node`, or the log collector's bundle as a folder, tar.gz or zip.
     - is stdin. Files are recognised by their content. The command shows what each file is, what it has and what could not be read. It joins
     the files into nodes, checks these against the rules of EC2, ipamd and Kubernetes, and says which rules it could not check and which
-    file would allow it. Of ipamd's logs it reads the troubles; `vpcipam verify` checks who held which address when.
+    file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks them line by line.
 
     With --ec2, it reads a running instance, shows its ENIs, subnets and capacity, and checks them too, together with the files if there
     are any. It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does

@@ -90,12 +90,24 @@ def test_the_times_of_a_trouble_are_told():
         ((NO_ROOM,), "the node has all ENIs that it can have", "lower max-pods"),
         ((NO_ROOM, COOLING), "of 18 addresses, 16 are assigned, 2 cool down; all free ones were cooling", "raise WARM_IP_TARGET"),
         ((CORDONED, COOLING), "the node is cordoned", "uncordon the node"),
-        ((refused("UnauthorizedOperation"), CORDONED), "ipamd may not call EC2 (UnauthorizedOperation, 1 ×)", "attach AmazonEKS_CNI_Policy"),
+        (
+            (refused("UnauthorizedOperation"), CORDONED),
+            "ipamd may not call EC2 (UnauthorizedOperation, 1 ×)",
+            "attach AmazonEKS_CNI_Policy",
+        ),
         ((refused("InsufficientCidrBlocks"),) * 2, "no subnet has a free /28 (InsufficientCidrBlocks, 2 ×)", "reserve a range"),
-        ((refused("InvalidParameterValue", "no sufficient free Ipv4 addresses or prefixes"),), "no subnet has a free /28", "reserve a range"),
+        (
+            (refused("InvalidParameterValue", "no sufficient free Ipv4 addresses or prefixes"),),
+            "no subnet has a free /28",
+            "reserve a range",
+        ),
         ((refused("InvalidParameterValue", "no sufficient free addresses"),), "the subnet is full", "free addresses"),
         ((refused("InvalidParameterValue", "something else"),), "EC2 refuses its calls", "look the code up"),
-        ((refused("InsufficientFreeAddressesInSubnet"), refused("RequestLimitExceeded")), "EC2 throttles its calls", "the node tries again"),
+        (
+            (refused("InsufficientFreeAddressesInSubnet"), refused("RequestLimitExceeded")),
+            "EC2 throttles its calls",
+            "the node tries again",
+        ),
         ((refused("InsufficientFreeAddressesInSubnet"), CHECKPOINT), "the checkpoint can't be written", "free space"),
     ],
 )

@@ -15,7 +15,7 @@ _ROOM = "It takes room that pods don't get."
 
 
 def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
-    """The instance is running."""
+    """The instance is running (EC2: instance states)."""
     instance = survey.node.instance
     if instance.state != "running":
         message = f"is {instance.state}: what is shown may change soon"

@@ -85,7 +85,10 @@ def check_places(survey: NodeSurvey) -> Iterator[Finding]:
 
 
 def check_devices(survey: NodeSurvey) -> Iterator[Finding]:
-    """A card's device indexes differ and have no gaps, since ipamd takes the lowest free one; the primary ENI is device 0 of card 0."""
+    """A card's device indexes differ and have no gaps, since ipamd takes the lowest free one; the primary ENI is device 0 of card 0.
+
+    Source: docs/ipamd.md, "Attaching an ENI".
+    """
     if survey.primary is None:
         where, message = survey.node.instance.instance_id, "has no primary ENI, as far as EC2 shows"
         yield Finding("no-primary-eni", _FINDING, where, message, "no node starts without one; read the node again in a minute")

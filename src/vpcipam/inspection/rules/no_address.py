@@ -71,7 +71,13 @@ _ENTRIES = (
         _PAGE,
         Severity.NOTE,
     ),
-    RuleEntry("no-address-unexplained", "a pod got no address, and there is not enough in what was read to tell why", _NO_ADDRESS, _PAGE),
+    RuleEntry(
+        "no-address-unexplained",
+        "a pod got no address, and there is not enough in what was read to tell why",
+        _NO_ADDRESS,
+        _PAGE,
+        Severity.NOTE,
+    ),
 )
 _BY_CAUSE = {entry.rule.removeprefix("no-address-"): entry for entry in _ENTRIES}
 

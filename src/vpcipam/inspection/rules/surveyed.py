@@ -26,7 +26,6 @@ class SurveyRule:
 
         @functools.wraps(self.check)
         def check(node: NodeCase) -> Iterator[Finding]:
-            if node.survey is not None:
-                yield from self.check(node.survey)
+            yield from () if node.survey is None else self.check(node.survey)
 
         return Rule(check, self.entries, (EC2_ENIS, INSTANCE, SURVEY, *self.needs))
