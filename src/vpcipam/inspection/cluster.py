@@ -56,6 +56,7 @@ class NodeCase:
         cards: the counts of these datastores.
         held: the addresses that its sandboxes hold, by ipamd's ENIs and checkpoint.
         has_checkpoint: a checkpoint was read, even if it is empty.
+        has_log: a log of its ipamd was read.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
         log_signs: troubles that its logs tell of.
@@ -83,6 +84,7 @@ class NodeCase:
     allocations: tuple[Fact[Assigned], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     has_checkpoint: bool = False
+    has_log: bool = False
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
@@ -355,6 +357,7 @@ class _Join:
             allocations=files.allocations,
             held=files.held,
             has_checkpoint=files.has_checkpoint,
+            has_log=files.has_log,
             node_pods=files.node_pods,
             metrics=files.metrics,
             log_signs=files.log_signs,

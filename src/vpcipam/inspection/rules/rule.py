@@ -109,6 +109,7 @@ WHOLE_SUBNETS: Need[NodeCase] = Need(
 METRICS: Need[NodeCase] = Need(
     Missing("ipamd's metrics of the node", "curl http://localhost:61678/metrics on the node"), lambda node: bool(node.metrics)
 )
+LOG: Need[NodeCase] = Need(Missing("ipamd's log of the node", "/var/log/aws-routed-eni/ipamd.log on the node"), lambda node: node.has_log)
 PODS: Need[NodeCase] = Need(Missing("the pods on the node", "kubectl get pods --all-namespaces -o json"), lambda node: "pods" in node.kinds)
 
 PODS_OR_EVENTS: Need[NodeCase] = Need(
