@@ -1,13 +1,33 @@
 """All rules, and all kinds of findings by id. The table in docs/inspecting.md, SARIF and JSON are made from them."""
 
 from vpcipam.inspection.cluster import ClusterCase, NodeCase
-from vpcipam.inspection.rules import addresses, capacity, enis, logs, max_pods, no_address, owners, warm_targets
+from vpcipam.inspection.rules import (
+    addresses,
+    capacity,
+    counters,
+    datastore_limits,
+    enis,
+    free_blocks,
+    logs,
+    max_pods,
+    no_address,
+    owners,
+    prefixes,
+    starvation,
+    trunks,
+    warm_targets,
+)
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
 
 SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
 """The rules about what EC2 shows of one node, in the order in which their findings are listed."""
 
-CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = ()
+CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = (
+    *free_blocks.CLUSTER_RULES,
+    *counters.CLUSTER_RULES,
+    *prefixes.CLUSTER_RULES,
+    *trunks.CLUSTER_RULES,
+)
 """The rules about all that was read, in the order in which their findings are listed."""
 
 NODE_RULES: tuple[Rule[NodeCase], ...] = (
@@ -15,6 +35,11 @@ NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *logs.RULES,
     *(rule.about_node() for rule in SURVEY_RULES),
     *warm_targets.RULES,
+    *starvation.RULES,
+    *prefixes.RULES,
+    *trunks.RULES,
+    *datastore_limits.RULES,
+    *counters.RULES,
     *max_pods.RULES,
 )
 """The rules about one node, likewise."""
