@@ -88,10 +88,8 @@ SETTINGS: Need[NodeCase] = Need(
     Missing("the variables of the aws-node container", "kubectl -n kube-system get daemonset aws-node -o json"),
     lambda node: node.settings is not None,
 )
-READ_SETTINGS: Need[NodeCase] = Need(
-    Missing("the variables of the aws-node container, as read or given", "kubectl -n kube-system get daemonset aws-node -o json"),
-    lambda node: node.has_read_settings,
-)
+READ_SETTINGS: Need[NodeCase] = Need(SETTINGS.missing, lambda node: node.has_read_settings)
+"""Like `SETTINGS`, but assumed settings, and the few that introspection shows, don't count."""
 IPAMD_ENIS: Need[NodeCase] = Need(
     Missing("ipamd's ENIs of the node", "curl http://localhost:61679/v1/enis on the node"),
     lambda node: bool(node.enis or node.cards),
