@@ -124,9 +124,14 @@ def test_a_clock_that_steps_back_sees_no_later_look(world):
 
 
 def test_a_span_ends_before_its_second_time():
-    known = Outlook(())
-    assert [known.covers(time_ns, (10, 20)) for time_ns in (9, 10, 19, 20)] == [False, True, True, False]
-    assert not known.covers(10, known.quiet)
+    known = Outlook(7)
+    assert [known.covers(time_ns, (10, 20), 7) for time_ns in (9, 10, 19, 20)] == [False, True, True, False]
+    assert not known.covers(10, known.quiet, 7)
+
+
+def test_an_outlook_ends_with_the_next_change():
+    known = Outlook(7)
+    assert [known.covers(10, (10, 20), change_count) for change_count in (6, 7, 8)] == [False, True, False]
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["tick", "next_wakeup"])
@@ -136,7 +141,7 @@ def test_a_mark_set_while_a_node_looks_is_not_missed(world, monkeypatch, asks):
     inner = type(here.node._loop)._view_unless_calm
 
     def mark(self, card, now_ns):
-        self.terminating = not self.terminating  # another thread, which has just dropped the outlook
+        here.node.terminating = not here.node.terminating  # another thread
         return inner(self, card, now_ns)
 
     monkeypatch.setattr(type(here.node._loop), "_view_unless_calm", mark)
@@ -144,7 +149,8 @@ def test_a_mark_set_while_a_node_looks_is_not_missed(world, monkeypatch, asks):
         here.node.next_wakeup(here.now_ns, include_reconcile=False)
     else:
         here.tick()
-    assert here.node._loop.outlook is None
+    loop = here.node._loop
+    assert loop.outlook.change_count < loop.change_count
 
 
 def test_calm_ranges_of_many_shapes_do_not_fill_the_memory():

@@ -358,21 +358,25 @@ class Fleet:
         """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
         if actions and self._observer is not None:
             self._observer(member, actions)
-        self._trunks.explain_waiting(member, now_ns)
+        node = member.node
+        if member.waiting:
+            self._trunks.explain_waiting(member, now_ns)
         if member.revision != member.datastore.revision:
             self._count(member, now_ns)
-        node = member.node
-        calm = node.calm(now_ns)
-        member.low, member.high = calm.low, calm.high
         reconciles = node.in_doubt or node.asks_for_trunk(now_ns)
         wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
+        busy_ns = node.busy_until(now_ns)
+        if busy_ns is None or wake_ns is None or wake_ns > busy_ns:  # else it wakes before any pod could wake it
+            calm = node.calm(now_ns)
+            member.low, member.high = calm.low, calm.high
         if not self._tickless:  # a busy node wakes before its next tick
             tick_ns = node.next_tick(now_ns)
             wake_ns = tick_ns if wake_ns is None else min(wake_ns, tick_ns)
         if wake_ns is not None:
             member.wake_ns = wake_ns
             self._push(wake_ns, WAKE, member.number)
-        self._plan_retry(member, now_ns)
+        if member.waiting:
+            self._plan_retry(member, now_ns)
 
     def _count(self, member: Member, now_ns: int) -> None:
         """Count what a node has attached, and update the fleet's counts."""

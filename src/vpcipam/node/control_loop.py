@@ -5,7 +5,7 @@ the outcome until EC2's answer is due, and `settle` then calls `Card.record`, wh
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -23,9 +23,9 @@ from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
-from vpcipam.node.outlook import NEVER_NS, Outlook, look_at
+from vpcipam.node.outlook import NEVER_NS, Outlook
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wishes
+from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wish
 from vpcipam.node.provisioner import Provisioner, launch
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view, why_no_eni
@@ -48,6 +48,7 @@ class ControlLoop:
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
         mode: what its slots hold.
+        mark_count: how often `cordoned` and `terminating` were set. Any thread may set them: count after the change, not before.
         outlook: what is known about the next ticks, None if nothing is. Whatever changes something here drops it.
     """
 
@@ -65,6 +66,7 @@ class ControlLoop:
     policy: WarmPolicy
     cordoned: bool = False
     terminating: bool = False
+    mark_count: int = 0
     cards: tuple[Card, ...] = ()
     membership: Membership = attrs.Factory(lambda self: Membership.under(self.settings), takes_self=True)
     pace: Pace = attrs.Factory(Pace)
@@ -121,6 +123,14 @@ class ControlLoop:
             calm = self.policy.calm(view, card.settings)
             card.calm_ranges.add(calm)
         return calm, view
+
+    @property
+    def change_count(self) -> int:
+        """A number that grows with every change of a datastore, of `cordoned` and of `terminating`."""
+        count = self.mark_count
+        for card in self.cards:
+            count += card.datastore.change_count
+        return count
 
     def busy_until(self, now_ns: int) -> int | None:
         """When the EC2 calls under way end, None if there are none."""
@@ -236,7 +246,7 @@ class ControlLoop:
         actions: list[Action] = []
         growth = self.policy.grow(self.view(card, calls.now_ns), card.settings)
         if growth is not None and self._may_grow(calls.now_ns):
-            actions += card.record(self._grow(card, growth, calls))
+            actions += [action for outcome in self._grow(card, growth, calls) for action in card.record(outcome)]
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
             why = "; ".join(action.error for action in actions if action.error) or why_no_eni(self.view(card, calls.now_ns))
             raise NodeError(f"node {self.name} got no ENI for custom networking: {why}")
@@ -247,24 +257,22 @@ class ControlLoop:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.outlook = None
-        seen, attaches = look_at(self.cards), self._attaches  # first, since other threads may change them
+        change_count, pace = self.change_count, self.pace  # first, since other threads may change something
         looks: list[tuple[Card, PoolView]] = []
         self.settle(now_ns)
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
-        elif self.busy_until(now_ns) is None:
-            if self._provisions and self.pace.may_check_pool(now_ns):
+        elif now_ns >= pace.busy_until_ns:
+            if self._provisions and pace.may_check_pool(now_ns):
                 looks = self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
-            if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
+            if now_ns >= pace.busy_until_ns and (pace.reconcile_due(now_ns) or self._trunk_missing):
                 self._finished += self.reconcile(now_ns)
-            if self.pace.cleanup_due(now_ns):
+            if pace.cleanup_due(now_ns):
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
         if not actions and not self.pending:
-            self.outlook = Outlook(seen, (now_ns, self._quiet_until(now_ns, looks)))
-            if attaches != self._attaches:  # set by another thread, which may have dropped the outlook before
-                self.outlook = None
+            self.outlook = Outlook(change_count, (now_ns, self._quiet_until(now_ns, looks)))
         return actions
 
     def _quiet_until(self, now_ns: int, looks: Iterable[tuple[Card, PoolView]]) -> int:
@@ -295,9 +303,29 @@ class ControlLoop:
             else:
                 looks.append((card, view))
                 self._update_pool(card, view, calls, now_ns, may_shrink=may_shrink)
-        self.in_doubt = self.in_doubt or calls.uncertain
-        self.pace.note_calls(now_ns, calls.now_ns)
+        if looks:
+            self.in_doubt = self.in_doubt or calls.uncertain
+            self.pace.note_calls(now_ns, calls.now_ns)
         return looks
+
+    def _update_pool(self, card: Card, view: PoolView, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
+        wanted = wish(card, view, self.policy)
+        may_grow = isinstance(wanted, Grow) and self._may_grow(calls.now_ns)
+        decision, card.surplus_since_ns = check_pool(
+            wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink
+        )
+        outcomes: Sequence[Outcome] = ()
+        if isinstance(decision, Grow):
+            outcomes = self._grow(card, decision, calls)
+        elif decision is not None:
+            outcomes = card.shrink(decision, calls)
+        if outcomes:
+            self.queue(card, outcomes, now_ns)
+        if self._attaches and may_free_eni(view) and not any(each is card for each, _ in self.pending):
+            after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
+            spare = self.policy.free_eni(after, card.settings, now_ns)
+            if spare is not None:
+                self.queue(card, [card.free_eni(spare, calls)], now_ns)
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
         """Ask EC2 for more. An out-of-addresses answer stops the other cards at once."""
@@ -306,23 +334,6 @@ class ControlLoop:
         if pause_ns is not None:
             self.pace.pause_growth(pause_ns)
         return outcomes
-
-    def _update_pool(self, card: Card, view: PoolView, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
-        wanted = wishes(card, view, self.policy)
-        may_grow = wanted.grow is not None and self._may_grow(calls.now_ns)
-        check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
-        card.surplus_since_ns = check.surplus_since_ns
-        outcomes: list[Outcome] = []
-        if check.grow is not None:
-            outcomes = self._grow(card, check.grow, calls)
-        elif check.shrink is not None:
-            outcomes += card.shrink(check.shrink, calls)
-        self.queue(card, outcomes, now_ns)
-        if self._attaches and may_free_eni(view) and not (self.pending and any(each is card for each, _ in self.pending)):
-            after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
-            spare = self.policy.free_eni(after, card.settings, now_ns)
-            if spare is not None:
-                self.queue(card, [card.free_eni(spare, calls)], now_ns)
 
     # --- from EC2's answer to the datastore ---------------------------------------------------------------------------
 
@@ -333,15 +344,16 @@ class ControlLoop:
 
     def settle(self, now_ns: int) -> None:
         """Record every outcome that is due by `now_ns`."""
-        if not self.pending or self._settling:  # the latter: called from `on_event` while an outcome is recorded
+        pending = self.pending
+        if not pending or pending[0][1].at_ns > now_ns or self._settling:  # the last: called from `on_event` while one is recorded
             return
         self.outlook = None
         self._settling = True
         try:
-            while self.pending and self.pending[0][1].at_ns <= now_ns:
-                card, outcome = self.pending.popleft()
+            while pending and pending[0][1].at_ns <= now_ns:
+                card, outcome = pending.popleft()
                 try:
-                    actions = card.record([outcome])
+                    actions = card.record(outcome)
                 except BaseException:  # such as a JournalError: the datastore now lacks what EC2 has granted
                     self.in_doubt = True
                     raise
@@ -352,9 +364,13 @@ class ControlLoop:
 
     def _note(self, actions: Iterable[Action]) -> None:
         """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
-        self.pace.note(actions)
-        if not self.in_doubt:
-            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards) or not all(action.done for action in actions)
+        for action in actions:
+            self.pace.note(action)
+            if action.error is not None:
+                self.in_doubt = True
+        for card in self.cards:
+            if card.has_unconfirmed_cidrs:
+                self.in_doubt = True
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -423,13 +439,10 @@ class ControlLoop:
         trunk = tuple(eni for eni in shown if eni.interface_type == "trunk" and card_index(eni) == card.index)
         return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows it so", now_ns))
 
-    def _reconcile_due(self, now_ns: int) -> bool:
-        """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""
-        return self.pace.reconcile_due(now_ns) or self._trunk_missing
-
     @property
     def _trunk_missing(self) -> bool:
-        return is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+        """Whether each tick compares the node with EC2, because a trunk is missing, even if the type takes none."""
+        return self.settings.enable_pod_eni and is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
@@ -451,28 +464,30 @@ class ControlLoop:
             now_ns: the time.
             kinds: whether a comparison with EC2, and a search for leaked ENIs, count as doing something.
         """
-        outlook, attaches = self.outlook, self._attaches
-        if outlook is None or not outlook.covers(now_ns, (now_ns, NEVER_NS)):
-            outlook = Outlook(look_at(self.cards))
+        if self.pending:
+            return self.pending[0][1].at_ns
+        outlook, change_count = self.outlook, self.change_count
+        if outlook is None or change_count != outlook.change_count:
+            outlook = Outlook(change_count)
         wake_ns = self._find_wakeup(now_ns, kinds)
         outlook.wakeups[kinds] = now_ns, wake_ns
         self.outlook = outlook
-        if attaches != self._attaches:  # as in `tick`
-            self.outlook = None
         return wake_ns
 
     def _find_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
+        """The result of `next_wakeup` if no outcome is pending."""
         include_reconcile, include_cleanup = kinds
+        pace = self.pace
         if self.mode is AddressMode.IPV6:
-            return self.pace.next_tick(now_ns) if include_reconcile and self._trunk_missing else NEVER_NS
-        if self.pending:
-            return self.pending[0][1].at_ns
-        times = [next_action(self._forecasts(now_ns), self.pace, now_ns)] if self._provisions else [NEVER_NS]
+            return pace.next_tick(now_ns) if include_reconcile and self._trunk_missing else NEVER_NS
+        wake_ns = NEVER_NS
+        if self._provisions and (forecasts := self._forecasts(now_ns)):
+            wake_ns = next_action(forecasts, pace, now_ns)
         if include_reconcile:
-            times.append(self.pace.next_tick(now_ns) if self._trunk_missing else self.pace.next_reconcile(now_ns))
-        if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
-            times.append(cleanup_ns)
-        return min(times)
+            wake_ns = min(wake_ns, pace.next_tick(now_ns) if self._trunk_missing else pace.next_reconcile(now_ns))
+        if include_cleanup and (cleanup_ns := pace.next_cleanup(now_ns)) is not None:
+            wake_ns = min(wake_ns, cleanup_ns)
+        return wake_ns
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
         """A forecast for each card on which a pool check can change something, even if it only notes that a surplus has ended."""
@@ -490,11 +505,12 @@ class ControlLoop:
         for card in self.cards:
             calm = self.policy.calm(self.view(card, now_ns), card.settings)
             assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
-        known = self.outlook or Outlook(())
+        known, change_count = self.outlook or Outlook(0), self.change_count
         for kinds, span in known.wakeups.items():
-            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
-        if known.covers(now_ns, known.quiet):
+            covered = known.covers(now_ns, span, change_count)
+            assert not covered or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
+        if known.covers(now_ns, known.quiet, change_count):
             checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
-            due = self.pending or self._reconcile_due(now_ns) or self.pace.cleanup_due(now_ns)
+            due = self.pending or self.pace.reconcile_due(now_ns) or self._trunk_missing or self.pace.cleanup_due(now_ns)
             assert not due, "a quiet tick"  # noqa: S101  # likewise
             assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise

@@ -1,7 +1,5 @@
 """The intervals and pauses of ipamd's control loop, and what they let a node do at a given time (docs/ipamd.md, "The control loop")."""
 
-from collections.abc import Iterable
-
 import attrs
 
 from vpcipam._units import NS_PER_S
@@ -54,13 +52,12 @@ class Pace:
         """Begin the pause after an out-of-addresses answer. There is one for all network cards."""
         self._out_of_addresses_ns = at_ns
 
-    def note(self, actions: Iterable[Action]) -> None:
-        """Note when actions changed the pool."""
-        for action in actions:
-            if action.grew:
-                self._last_action_ns = action.at_ns
-            elif action.kind is ActionKind.RELEASE_CIDRS:
-                self._last_decrease_ns = self._last_action_ns = action.at_ns
+    def note(self, action: Action) -> None:
+        """Note when an action changed the pool."""
+        if action.grew:
+            self._last_action_ns = action.at_ns
+        elif action.kind is ActionKind.RELEASE_CIDRS:
+            self._last_decrease_ns = self._last_action_ns = action.at_ns
 
     def note_reconcile(self, now_ns: int) -> None:
         """Note when the node last compared itself with EC2."""

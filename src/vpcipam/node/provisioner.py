@@ -81,11 +81,11 @@ class Provisioner:
             return SlotGrant(pod_cidrs(self._described(eni_id, calls), self.mode), complete=True)
 
     def _assign(self, eni_id: str, slot_count: int, calls: Calls) -> tuple[str, ...]:
+        assign = self.ec2.assign_private_ip_addresses
         if self.mode is AddressMode.PREFIX:
-            answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns))
-            return answer.prefixes
-        answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=slot_count, now_ns=now_ns))
-        return tuple(f"{address}/32" for address in answer.addresses)
+            return calls.do(lambda now_ns: assign(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns)).prefixes
+        answer = calls.do(lambda now_ns: assign(eni_id, secondary_ip_count=slot_count, now_ns=now_ns))
+        return tuple([f"{address}/32" for address in answer.addresses])
 
     def ipv6_prefix(self, eni_id: str, calls: Calls) -> str:
         """Return the first /80 of an ENI, as EC2 shows it; if there is none, get one (ipamd: assignIPv6Prefix).
@@ -108,8 +108,8 @@ class Provisioner:
         Raises:
             Ec2Error: EC2 refused a call. The prefixes may have been released by an earlier one.
         """
-        addresses = tuple(cidr.removesuffix("/32") for cidr in cidrs if cidr.endswith("/32"))
-        prefixes = tuple(cidr for cidr in cidrs if not cidr.endswith("/32"))
+        addresses = tuple([cidr[:-3] for cidr in cidrs if cidr.endswith("/32")])
+        prefixes = tuple([cidr for cidr in cidrs if not cidr.endswith("/32")]) if len(addresses) < len(cidrs) else ()
         if prefixes:
             calls.do(lambda now_ns: self.ec2.unassign_private_ip_addresses(eni_id, prefixes=prefixes, now_ns=now_ns))
         if addresses:

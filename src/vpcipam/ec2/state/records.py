@@ -21,7 +21,7 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
-from vpcipam.ec2.state.subnet import AddressCounts, AddressSet, SubnetAddresses
+from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
@@ -129,11 +129,14 @@ class EniRecord:
         return () if self.private_ip is None else (self.private_ip,)
 
     @property
-    def counts(self) -> AddressCounts:
-        """The number of its addresses of each kind, the primary one included."""
-        return AddressCounts(
-            len(self._primary) + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes)
-        )
+    def ipv4_count(self) -> int:
+        """The number of its IPv4 slots that are filled, that of the primary address included."""
+        return (self.private_ip is not None) + len(self.secondary_ips) + len(self.prefixes)
+
+    @property
+    def ipv6_count(self) -> int:
+        """The number of its IPv6 slots that are filled."""
+        return len(self.ipv6_addresses) + len(self.ipv6_prefixes)
 
     @property
     def is_in_use(self) -> bool:

@@ -174,12 +174,13 @@ class SubnetAddresses:
         """
         if self.ipv6 is None and counts.ipv6_count:
             raise NoFreeRun("the subnet has no IPv6 addresses")
-        if counts.addresses > self.free_count:
+        if counts.addresses > self.ipv4.free_count:
             raise PoolExhausted(f"{self.cidr} has {self.free_count} free addresses, {counts.addresses} are wanted")
-        with self.all_or_nothing():
-            ipv4 = self._take(self.ipv4, counts.addresses, counts.prefixes)
-            ipv6 = ((), ()) if self.ipv6 is None else self._take(self.ipv6, counts.ipv6_addresses, counts.ipv6_prefixes)
-            return AddressSet(*ipv4, *ipv6)
+        with self._undo:
+            addresses, prefixes = self._take(self.ipv4, counts.addresses, counts.prefixes)
+            if self.ipv6 is None:
+                return AddressSet(addresses, prefixes)
+            return AddressSet(addresses, prefixes, *self._take(self.ipv6, counts.ipv6_addresses, counts.ipv6_prefixes))
 
     def claim(self, wanted: AddressSet) -> None:
         """Take named addresses and prefixes, which must lie in this subnet; all or nothing.
@@ -216,8 +217,9 @@ class SubnetAddresses:
     def _take(self, space: Ipv4Space | Ipv6Space, address_count: int, prefix_count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         addresses = []
         for _ in range(address_count):
-            addresses.append(space.take_address())
-            self._undo.add(space.release_address, addresses[-1])
+            address = space.take_address()
+            self._undo.add(space.release_address, address)
+            addresses.append(address)
         if not prefix_count:
             return tuple(addresses), ()
         # Counted only now, since the single addresses can break a prefix. The count includes reserved prefixes that EC2 does not pick.
