@@ -157,12 +157,13 @@ def test_calm_ranges_of_many_shapes_do_not_fill_the_memory():
     store, ranges = Datastore(), CalmRanges()
     store.add_eni("eni-0", device_number=0, now_ns=0)
     for number in range(100):
-        assert ranges.find(store, 0) is None
-        ranges.add(Calm(number, number))
-        assert ranges.find(store, 0) == Calm(number, number)
-        assert ranges.find(store, 1) is None
+        assert ranges.find(number, (store.shape, 0)) is None
+        ranges.add(number, (store.shape, 0), Calm(number, number))
+        assert ranges.find(number, (store.shape, 0)) == ranges.latest == Calm(number, number)
+        assert ranges.find(number, (store.shape, 1)) is None
         store.add_cidr("eni-0", f"10.0.0.{number}/32")
     assert len(ranges._by_shape) <= 16
     for number in (99, 98):
         store.remove_cidr("eni-0", f"10.0.0.{number}/32", now_ns=0)
-    assert ranges.find(store, 0) == Calm(98, 98)
+    assert ranges.find(200, (store.shape, 0)) == ranges.latest == Calm(98, 98)
+    assert ranges.revision == 200

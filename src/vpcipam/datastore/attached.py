@@ -84,7 +84,12 @@ class Eni:
 
     def missing(self, wanted: Mapping[str, Cidr]) -> tuple[str, ...]:
         """Return the texts of those CIDRs that it does not have."""
-        return tuple([text for text, cidr in wanted.items() if self.cidrs.get(cidr.first) != cidr])
+        return tuple([text for text, cidr in wanted.items() if not self.has(cidr)])
+
+    def has(self, cidr: Cidr) -> bool:
+        """Tell whether it has a CIDR."""
+        held = self.cidrs.get(cidr.first)
+        return held is cidr or (held is not None and held == cidr)  # mostly the first
 
     def cidr_count(self, mode: AddressMode) -> int:
         """The number of its CIDRs of a mode."""
@@ -236,7 +241,7 @@ class Attached:
             UnknownCidr: the ENI has no such CIDR.
         """
         cidr = Cidr.parse(text)
-        if eni.cidrs.get(cidr.first) != cidr:
+        if not eni.has(cidr):
             raise UnknownCidr(f"{eni.eni_id} has no CIDR {text}: see cidrs({eni.eni_id!r}) for those it has")
         return cidr
 
@@ -316,13 +321,14 @@ class Attached:
 
     def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
         """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
-        total = assigned = pods = free_prefixes = 0
-        for counts in enis:
+        total = assigned = pods = prefixes = free_prefixes = 0
+        for eni, counts in zip(self._in_order, enis, strict=True):
             total += counts.total_count
             assigned += counts.assigned_count
             pods += counts.pod_count
+            prefixes += eni.prefix_count
             free_prefixes += counts.free_prefix_count
-        return PoolStats(total, assigned, cooling, total - assigned, self.prefix_count, free_prefixes, pods - assigned)
+        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
@@ -332,10 +338,18 @@ class Attached:
     @property
     def total_count(self) -> int:
         """The number of usable addresses of the mode. Unlike `stats`, this ends no cooldown."""
-        size, total = self.mode.addresses_per_slot, 0
+        singles, total = self.mode is AddressMode.SECONDARY_IP, 0
         for eni in self._in_order:
-            total += self.pool.group_assigned_count(eni.group(self.mode)) if eni.excluded else eni.cidr_count(self.mode) * size
+            if eni.excluded:
+                total += self.pool.group_assigned_count(eni.group(self.mode))
+            else:
+                total += len(eni.cidrs) - eni.prefix_count if singles else eni.prefix_count * self.mode.addresses_per_slot
         return total
+
+    @property
+    def prefix_count(self) -> int:
+        """The number of prefixes on all ENIs."""
+        return sum([eni.prefix_count for eni in self._in_order])
 
     @property
     def assigned_count(self) -> int:
@@ -346,12 +360,7 @@ class Attached:
     def shape(self) -> tuple[object, ...]:
         """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a revision."""
         enis = [(eni.eni_id, eni.primary, eni.trunk, eni.efa, eni.excluded, len(eni.cidrs), eni.prefix_count) for eni in self._in_order]
-        return (self.mode.value, *enis)
-
-    @property
-    def prefix_count(self) -> int:
-        """The number of prefixes on all ENIs."""
-        return sum([eni.prefix_count for eni in self._in_order])
+        return (self.mode.prefix_length, *enis)
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""

@@ -342,7 +342,7 @@ class Fleet:
         tick_ns = member.node.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
-            self._push(tick_ns, WAKE, member.number)
+            heappush(self._events, (tick_ns, WAKE, member.number))
 
     def _wake(self, number: int, now_ns: int) -> None:
         """Tick a node."""
@@ -365,16 +365,15 @@ class Fleet:
             self._count(member, now_ns)
         reconciles = node.in_doubt or node.asks_for_trunk(now_ns)
         wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
-        busy_ns = node.busy_until(now_ns)
-        if busy_ns is None or wake_ns is None or wake_ns > busy_ns:  # else it wakes before any pod could wake it
+        tick_ns = node.next_tick(now_ns)
+        if not self._tickless and (wake_ns is None or wake_ns > tick_ns):  # a busy node wakes before its next tick
+            wake_ns = tick_ns
+        if wake_ns is None or wake_ns > tick_ns:  # else it wakes before any pod can wake it
             calm = node.calm(now_ns)
             member.low, member.high = calm.low, calm.high
-        if not self._tickless:  # a busy node wakes before its next tick
-            tick_ns = node.next_tick(now_ns)
-            wake_ns = tick_ns if wake_ns is None else min(wake_ns, tick_ns)
         if wake_ns is not None:
             member.wake_ns = wake_ns
-            self._push(wake_ns, WAKE, member.number)
+            heappush(self._events, (wake_ns, WAKE, member.number))
         if member.waiting:
             self._plan_retry(member, now_ns)
 

@@ -110,18 +110,21 @@ class ControlLoop:
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
         """The view of a card; None if its pool is calm, because a pool check would then change nothing."""
         calm, view = self._calm_and_view(card, now_ns)
-        if card.datastore.sandbox_count in calm:
+        if calm.low <= card.datastore.sandbox_count <= calm.high:
             return None
         return view or self.view(card, now_ns)
 
     def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
         """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        unmanaged_count, view = self.membership.unmanaged_count(card.index), None
-        calm = card.calm_ranges.find(card.datastore, unmanaged_count)
+        revision, ranges = card.datastore.revision + self.membership.revision, card.calm_ranges
+        if revision == ranges.revision:
+            return ranges.latest, None
+        shape = card.datastore.shape, self.membership.unmanaged_count(card.index)
+        calm, view = ranges.find(revision, shape), None
         if calm is None:
             view = self.view(card, now_ns)
             calm = self.policy.calm(view, card.settings)
-            card.calm_ranges.add(calm)
+            ranges.add(revision, shape, calm)
         return calm, view
 
     @property
@@ -259,16 +262,17 @@ class ControlLoop:
         self.outlook = None
         change_count, pace = self.change_count, self.pace  # first, since other threads may change something
         looks: list[tuple[Card, PoolView]] = []
-        self.settle(now_ns)
+        if self.pending:
+            self.settle(now_ns)
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif now_ns >= pace.busy_until_ns:
-            if self._provisions and pace.may_check_pool(now_ns):
+            if self._provisions and now_ns >= pace.pool_check_due_ns:
                 looks = self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
-            if now_ns >= pace.busy_until_ns and (pace.reconcile_due(now_ns) or self._trunk_missing):
+            if now_ns >= pace.busy_until_ns and (now_ns >= pace.reconcile_due_ns or self._trunk_missing):
                 self._finished += self.reconcile(now_ns)
-            if pace.cleanup_due(now_ns):
+            if pace.cleanup_ns is not None and now_ns >= pace.cleanup_ns:
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
         if not actions and not self.pending:
@@ -287,13 +291,13 @@ class ControlLoop:
         if self.mode is AddressMode.IPV6:
             return NEVER_NS
         times = [self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns]
-        if not self.pace.may_check_pool(now_ns):
+        if now_ns < self.pace.pool_check_due_ns:
             times.append(self.pace.pool_check_due_ns)
         return min(*times, next_turn(looks, self.policy, self.pace, now_ns))
 
     def _update_pools(self, now_ns: int) -> list[tuple[Card, PoolView]]:
         """Check the pools, and return the views of the cards that are not calm."""
-        calls = self._calls(now_ns)
+        calls = Calls(self.ec2, now_ns, self.chance)
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         looks = []
         for card in self.cards:
@@ -339,7 +343,8 @@ class ControlLoop:
 
     def queue(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> None:
         """Queue outcomes, and record those already due."""
-        self.pending.extend((card, outcome) for outcome in outcomes)
+        for outcome in outcomes:
+            self.pending.append((card, outcome))
         self.settle(now_ns)
 
     def settle(self, now_ns: int) -> None:
@@ -381,7 +386,7 @@ class ControlLoop:
             return ()
         if self.mode is AddressMode.IPV6:
             return self._find_trunk(now_ns)
-        self.pace.note_reconcile(now_ns)
+        self.pace.put_off_reconcile(now_ns)
         calls = self._calls(now_ns)
         try:
             return tuple(self._reconcile(calls, now_ns))
@@ -452,11 +457,6 @@ class ControlLoop:
 
     # --- when to tick again -------------------------------------------------------------------------------------------
 
-    def pass_over(self, now_ns: int) -> None:
-        """Skip the ticks before `now_ns`, as if each had found nothing to do; see `Node.pass_over`."""
-        self.outlook = None
-        self.pace.pass_over(now_ns)
-
     def next_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
         """The time of the next tick that will do something, `NEVER_NS` for never; see `Node.next_wakeup`.
 
@@ -510,7 +510,7 @@ class ControlLoop:
             covered = known.covers(now_ns, span, change_count)
             assert not covered or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
         if known.covers(now_ns, known.quiet, change_count):
-            checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
-            due = self.pending or self.pace.reconcile_due(now_ns) or self._trunk_missing or self.pace.cleanup_due(now_ns)
-            assert not due, "a quiet tick"  # noqa: S101  # likewise
+            checks = self._forecasts(now_ns) if self._provisions and now_ns >= self.pace.pool_check_due_ns else []
+            due_ns = min(self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns)
+            assert now_ns < due_ns and not self.pending and not self._trunk_missing, "a quiet tick"  # noqa: S101, PT018  # likewise
             assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise

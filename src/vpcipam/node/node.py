@@ -263,7 +263,8 @@ class Node(Pods):
         Complexity: O(1) until ENIs or CIDRs change.
         """
         with self._lock:
-            self._loop.settle(now_ns)
+            if self._loop.pending:
+                self._loop.settle(now_ns)
             return self._loop.calm(self._card(network_card), now_ns)
 
     # --- start --------------------------------------------------------------------------------------------------------
@@ -367,9 +368,11 @@ class Node(Pods):
         outlook = loop.outlook  # without the lock: it is replaced, and never changed, when something happens
         if outlook is not None and outlook.covers(now_ns, outlook.quiet, loop.change_count):
             return ()
-        self._require_started()
+        if not self._started:
+            self._require_started()
         with self._lock:
-            return self._publish(loop.tick(now_ns))
+            actions = loop.tick(now_ns)
+            return self._publish(actions) if actions else actions
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with its instance's metadata, and adopt or drop what EC2 confirms (ipamd: nodeIPPoolReconcile).
@@ -423,7 +426,8 @@ class Node(Pods):
         ticks then act at the same instants as if no tick had been skipped.
         """
         with self._lock:
-            self._loop.pass_over(now_ns)
+            self._loop.outlook = None
+            self._loop.pace.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_cleanup: bool | None = None) -> int | None:
         """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.
@@ -446,9 +450,11 @@ class Node(Pods):
         outlook = loop.outlook  # as in `tick`
         known = NO_TIME if outlook is None else outlook.wakeups.get(kinds, NO_TIME)
         if outlook is None or not outlook.covers(now_ns, known, loop.change_count):
-            self._require_started()
+            if not self._started:
+                self._require_started()
             with self._lock:
-                loop.settle(now_ns)
+                if loop.pending:
+                    loop.settle(now_ns)
                 wake_ns = loop.next_wakeup(now_ns, kinds)
         else:
             wake_ns = known[1]
