@@ -4,7 +4,6 @@ import pytest
 
 from vpcipam.datastore import Datastore
 from vpcipam.node.calm_ranges import CalmRanges
-from vpcipam.node.outlook import Outlook
 from vpcipam.warmpool import Calm
 
 S = 1_000_000_000
@@ -121,17 +120,6 @@ def test_a_clock_that_steps_back_sees_no_later_look(world):
     before = here.node.next_wakeup(now_ns - 200 * S, include_reconcile=False)
     wakeups(here)
     assert here.node.next_wakeup(now_ns - 200 * S, include_reconcile=False) == before
-
-
-def test_a_span_ends_before_its_second_time():
-    known = Outlook(7)
-    assert [known.covers(time_ns, (10, 20), 7) for time_ns in (9, 10, 19, 20)] == [False, True, True, False]
-    assert not known.covers(10, known.quiet, 7)
-
-
-def test_an_outlook_ends_with_the_next_change():
-    known = Outlook(7)
-    assert [known.covers(10, (10, 20), change_count) for change_count in (6, 7, 8)] == [False, True, False]
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["tick", "next_wakeup"])

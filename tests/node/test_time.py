@@ -324,4 +324,6 @@ def test_the_next_comparison_and_clean_up_are_at_the_first_ticks_at_which_they_a
     later = [tick_ns for tick_ns in ticks if tick_ns > after_ns]
     assert pace.next_tick(after_ns) == later[0]
     assert pace.next_reconcile(after_ns) == next(tick_ns for tick_ns in later if tick_ns >= pace.reconcile_due_ns)
-    assert pace.next_cleanup(after_ns) == next((tick_ns for tick_ns in later if pace.cleanup_ns is not None and tick_ns >= pace.cleanup_ns), None)
+    assert pace.next_cleanup(after_ns) == next(
+        (tick_ns for tick_ns in later if pace.cleanup_ns is not None and tick_ns >= pace.cleanup_ns), None
+    )

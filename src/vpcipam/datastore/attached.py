@@ -60,10 +60,6 @@ class Eni:
         self.prefix_count = prefix_count
         self.note_change()
 
-    def prefix_count_without(self, base: int) -> int:
-        """Count its prefixes without one CIDR, given by its first address, which may be absent."""
-        return self.prefix_count - (base in self.cidrs and _is_prefix(self.cidrs[base]))
-
     def remove(self, base: int, prefix_count: int) -> None:
         """Remove a CIDR, if it is there, after which `prefix_count` prefixes remain. This needs no memory."""
         self.cidrs.pop(base, None)
@@ -229,9 +225,10 @@ class Attached:
     def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        prefix_count = eni.prefix_count_without(base)  # before the changes, since it can run out of memory
+        cidr = eni.cidrs.get(base)  # absent if `add_cidr` failed
+        prefix_count = eni.prefix_count - (cidr is not None and _is_prefix(cidr))  # before the changes: it can run out of memory
         self.pool.remove_block(base)
-        eni.remove(base, prefix_count)  # the CIDR is absent if `add_cidr` failed
+        eni.remove(base, prefix_count)
         self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:

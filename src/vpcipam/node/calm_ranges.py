@@ -29,9 +29,10 @@ class CalmRanges:
             self.revision, self.latest = revision, calm
         return calm
 
-    def add(self, revision: int, shape: Shape, calm: Calm) -> None:
-        """Keep a range, also as the latest."""
+    def add(self, revision: int, shape: Shape, calm: Calm) -> Calm:
+        """Keep a range, also as the latest, and return it."""
         if len(self._by_shape) >= _MOST:
             self._by_shape.clear()
         self._by_shape[shape] = calm
         self.revision, self.latest = revision, calm
+        return calm

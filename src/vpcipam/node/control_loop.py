@@ -105,27 +105,21 @@ class ControlLoop:
         """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
         if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the release delay, so every tick matters
             return NEVER_CALM
-        return self._calm_and_view(card, now_ns)[0]
+        return self._calm_range(card, now_ns)
+
+    def _calm_range(self, card: Card, now_ns: int) -> Calm:
+        """The range of assigned counts in which a pool check changes nothing, but for the end of a release delay."""
+        datastore, ranges = card.datastore, card.calm_ranges
+        revision = datastore.revision + self.membership.revision
+        if revision == ranges.revision:
+            return ranges.latest
+        shape = datastore.shape, self.membership.unmanaged_count(card.index)
+        return ranges.find(revision, shape) or ranges.add(revision, shape, self.policy.calm(self.view(card, now_ns), card.settings))
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
         """The view of a card; None if its pool is calm, because a pool check would then change nothing."""
-        calm, view = self._calm_and_view(card, now_ns)
-        if calm.low <= card.datastore.sandbox_count <= calm.high:
-            return None
-        return view or self.view(card, now_ns)
-
-    def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
-        """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        revision, ranges = card.datastore.revision + self.membership.revision, card.calm_ranges
-        if revision == ranges.revision:
-            return ranges.latest, None
-        shape = card.datastore.shape, self.membership.unmanaged_count(card.index)
-        calm, view = ranges.find(revision, shape), None
-        if calm is None:
-            view = self.view(card, now_ns)
-            calm = self.policy.calm(view, card.settings)
-            ranges.add(revision, shape, calm)
-        return calm, view
+        calm = self._calm_range(card, now_ns)
+        return None if calm.low <= card.datastore.sandbox_count <= calm.high else self.view(card, now_ns)
 
     @property
     def change_count(self) -> int:
@@ -260,10 +254,13 @@ class ControlLoop:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.outlook = None
-        change_count, pace = self.change_count, self.pace  # first, since other threads may change something
+        pace = self.pace
+        change_count: int | None = None
         looks: list[tuple[Card, PoolView]] = []
         if self.pending:
             self.settle(now_ns)
+        else:
+            change_count = self.change_count  # before the look, since other threads may change something meanwhile
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
         elif now_ns >= pace.busy_until_ns:
@@ -275,7 +272,7 @@ class ControlLoop:
             if pace.cleanup_ns is not None and now_ns >= pace.cleanup_ns:
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
-        if not actions and not self.pending:
+        if change_count is not None and not actions and not self.pending:
             self.outlook = Outlook(change_count, (now_ns, self._quiet_until(now_ns, looks)))
         return actions
 
@@ -504,12 +501,14 @@ class ControlLoop:
         """Assert that what is remembered for this time equals the result of a new look. For tests."""
         for card in self.cards:
             calm = self.policy.calm(self.view(card, now_ns), card.settings)
-            assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
-        known, change_count = self.outlook or Outlook(0), self.change_count
-        for kinds, span in known.wakeups.items():
-            covered = known.covers(now_ns, span, change_count)
-            assert not covered or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
-        if known.covers(now_ns, known.quiet, change_count):
+            assert self._calm_range(card, now_ns) == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
+        known = self.outlook
+        if known is None or known.change_count != self.change_count:
+            return
+        for kinds, (begin_ns, wake_ns) in known.wakeups.items():
+            covered = begin_ns <= now_ns < wake_ns
+            assert not covered or wake_ns == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
+        if known.quiet[0] <= now_ns < known.quiet[1]:
             checks = self._forecasts(now_ns) if self._provisions and now_ns >= self.pace.pool_check_due_ns else []
             due_ns = min(self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns)
             assert now_ns < due_ns and not self.pending and not self._trunk_missing, "a quiet tick"  # noqa: S101, PT018  # likewise

@@ -366,8 +366,12 @@ class Node(Pods):
         """
         loop = self._loop
         outlook = loop.outlook  # without the lock: it is replaced, and never changed, when something happens
-        if outlook is not None and outlook.covers(now_ns, outlook.quiet, loop.change_count):
-            return ()
+        if outlook is not None and outlook.quiet[0] <= now_ns < outlook.quiet[1]:
+            change_count = loop.mark_count  # as `ControlLoop.change_count`, whose call would be a third of a quiet tick
+            for card in loop.cards:
+                change_count += card.datastore.change_count
+            if change_count == outlook.change_count:
+                return ()
         if not self._started:
             self._require_started()
         with self._lock:
@@ -449,13 +453,13 @@ class Node(Pods):
         loop = self._loop
         outlook = loop.outlook  # as in `tick`
         known = NO_TIME if outlook is None else outlook.wakeups.get(kinds, NO_TIME)
-        if outlook is None or not outlook.covers(now_ns, known, loop.change_count):
+        if outlook is not None and known[0] <= now_ns < known[1] and loop.change_count == outlook.change_count:
+            wake_ns = known[1]
+        else:
             if not self._started:
                 self._require_started()
             with self._lock:
                 if loop.pending:
                     loop.settle(now_ns)
                 wake_ns = loop.next_wakeup(now_ns, kinds)
-        else:
-            wake_ns = known[1]
         return None if wake_ns == NEVER_NS else wake_ns

@@ -15,7 +15,7 @@ Span = tuple[int, int]
 class Outlook:
     """The results of one look at the pools of a node. They hold until the control loop does something, or its `change_count` grows.
 
-    Each call of the control loop that can change anything drops the outlook; `covers` notices what others change.
+    Each call of the control loop that can change anything drops the outlook. Its count tells of what others change.
 
     Attributes:
         change_count: that of the control loop before the look.
@@ -27,7 +27,3 @@ class Outlook:
     change_count: int
     quiet: Span = NO_TIME
     wakeups: dict[tuple[bool, bool], Span] = attrs.field(init=False, factory=dict)
-
-    def covers(self, now_ns: int, span: Span, change_count: int) -> bool:
-        """Tell whether a time is in a span, and nothing has changed since the look: the control loop has the same `change_count`."""
-        return span[0] <= now_ns < span[1] and change_count == self.change_count

@@ -59,9 +59,9 @@ class Pace:
         """Note when an action changed the pool."""
         if action.kind is ActionKind.RELEASE_CIDRS:
             self._last_decrease_ns = action.at_ns
-            self.put_off_reconcile(action.at_ns)
-        elif action.grew:
-            self.put_off_reconcile(action.at_ns)
+        elif not action.grew:
+            return
+        self.put_off_reconcile(action.at_ns)
 
     def put_off_reconcile(self, at_ns: int) -> None:
         """Note a pool action or a comparison with EC2; the next comparison is due when it is more than `RECONCILE_INTERVAL_NS` old."""

@@ -73,9 +73,7 @@ class Forecast:
             wanted = wish(card, view, self._policy)
         may_grow = self._attaches and self._pace.may_grow(time_ns)
         may_shrink = self._pace.may_shrink(time_ns)
-        decision, since_ns = check_pool(
-            wanted, card.surplus_since_ns, self._policy, time_ns, may_grow=may_grow, may_shrink=may_shrink
-        )
+        decision, since_ns = check_pool(wanted, card.surplus_since_ns, self._policy, time_ns, may_grow=may_grow, may_shrink=may_shrink)
         return (
             (decision is not None and not (isinstance(decision, Grow) and decision.blocked))
             or since_ns != card.surplus_since_ns
