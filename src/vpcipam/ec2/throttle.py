@@ -118,7 +118,7 @@ class BucketLevel:
         return True
 
     def _parts_at(self, now_ns: int) -> int:
-        if self._parts == self._full or now_ns <= self._latest_ns:
+        if now_ns <= self._latest_ns:
             return self._parts
         return min(self._full, self._parts + (now_ns - self._latest_ns) * self._rate)
 

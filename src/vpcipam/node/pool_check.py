@@ -9,7 +9,6 @@ from vpcipam.node.outlook import NEVER_NS
 from vpcipam.node.pace import Pace
 from vpcipam.warmpool import MINIMUM_ENI_LIFETIME_NS, Grow, PoolView, Shrink, WarmPolicy
 
-
 Decision = Grow | Shrink | None
 """What to add to a pool, or what to release from it, None for neither; freeing an ENI comes after it."""
 
