@@ -232,7 +232,7 @@ def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
     stats, unit, used = view.stats, view.mode.addresses_per_slot, view.out_of_use_count
     above = stats.total_count - max(used + settings.warm_ip_target, settings.minimum_ip_target)
     short, over = (0, above) if above > 0 else (-above, 0)
-    if not _counts_prefixes(view):
+    if unit == 1 or not _counts_slots(view):
         return short, over
     needed = max(ceil_div(used + settings.warm_ip_target, unit), ceil_div(settings.minimum_ip_target, unit))
     return ceil_div(short, unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed))
@@ -405,7 +405,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        if unit > 1 and not _counts_prefixes(view):
+        if not _counts_slots(view):
             return least, unit - 1  # with more, a whole prefix may be free, and it is released
         # Up to the minimum, rounded up to whole slots, nothing is released. Above it, free slots beyond WARM_IP_TARGET are released.
         if total <= _whole_slots(settings.minimum_ip_target, view):
@@ -431,12 +431,9 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
     return ceil_div(addresses, view.unit) * view.unit
 
 
-def _counts_prefixes(view: PoolView) -> bool:
-    """Tell whether IP targets are counted in prefixes. In prefix mode on cards above 0, ipamd counts addresses as if they were prefixes.
-
-    (ipamd: datastoreTargetState)
-    """
-    return view.mode is not AddressMode.SECONDARY_IP and not (view.mode is AddressMode.PREFIX and view.network_card > 0)
+def _counts_slots(view: PoolView) -> bool:
+    """Tell whether IP targets are counted in whole slots. In prefix mode on cards above 0 they are not (ipamd: datastoreTargetState)."""
+    return view.mode is not AddressMode.PREFIX or view.network_card == 0
 
 
 def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
@@ -453,7 +450,7 @@ def _shortage(view: PoolView, settings: Settings, short: int) -> str:
         text = f"available {available} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
     else:
         text = f"total {total} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
-    return f"{text}, {_prefixes(short)}" if _counts_prefixes(view) else text
+    return text if view.unit == 1 or not _counts_slots(view) else f"{text}, {_prefixes(short)}"
 
 
 def _surplus(view: PoolView, settings: Settings, over: int) -> str:
@@ -461,9 +458,9 @@ def _surplus(view: PoolView, settings: Settings, over: int) -> str:
     above = f"available {view.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
     if settings.minimum_ip_target:
         above += f", total {stats.total_count}, MINIMUM_IP_TARGET {settings.minimum_ip_target}"
-    if _counts_prefixes(view):
-        return f"{above}: {_prefixes(over)} over"
-    return f"{above}: {over} {'over' if view.unit == 1 else 'addresses over, which ipamd takes for prefixes on this card'}"
+    if not _counts_slots(view):
+        return f"{above}: {over} addresses over, which ipamd takes for prefixes on this card"
+    return f"{above}: {over if view.unit == 1 else _prefixes(over)} over"
 
 
 def _prefixes(count: int) -> str:

@@ -17,16 +17,16 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
+from vpcipam.node.calls import ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
 from vpcipam.node.outlook import NEVER_NS, Outlook
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
 from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wish
-from vpcipam.node.provisioner import Provisioner, launch
+from vpcipam.node.provisioner import Provisioner, find_primary_eni, launch
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view, why_no_eni
 from vpcipam.settings import Settings
@@ -157,8 +157,8 @@ class ControlLoop:
         """
         if self.instance_id is None:
             self.instance_id = launch(self.ec2, self.limits, self.subnet_id, now_ns)
-        calls = self._calls(now_ns)
-        attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
+        calls = Calls(self.ec2, now_ns, self.chance)
+        attached, primary_eni = find_primary_eni(self.instance_id, self._read_attached, calls)
         self.cards = tuple(card for card in self.cards if self.membership.manages_card(attached, card.index, self.instance_id))
         self._provisioner = Provisioner(
             ec2=self.ec2,
@@ -200,30 +200,15 @@ class ControlLoop:
             else:
                 filled += [action for card in self.cards for action in self._fill(card, calls)]
         self._note(filled)
-        self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
+        cleanup_ns = calls.now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
+        self.pace.begin(begin_ns, calls.now_ns, cleanup_ns)
         return [*released, *filled]
-
-    def _find_primary_eni(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
-        """Read what is attached until it includes the primary ENI: EC2 may be late to show a new instance."""
-        for _ in calls.tries(METADATA_BACKOFF):
-            attached = self._read_attached(instance_id, calls)
-            primary_eni = next((eni for eni in attached if is_primary(eni)), None)
-            if primary_eni is not None:
-                return attached, primary_eni
-        raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")
 
     def _read_attached(self, instance_id: str, calls: Calls) -> tuple[NetworkInterface, ...]:
         """Ask EC2 what is attached, or only the metadata in IMDS-only mode."""
         if self.settings.enable_imds_only_mode:
             return self.ec2.instance_metadata(instance_id, now_ns=calls.now_ns)
         return calls.do(lambda now_ns: self.ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns))
-
-    def _calls(self, now_ns: int) -> Calls:
-        return Calls(self.ec2, now_ns, self.chance)
-
-    def _first_cleanup(self, now_ns: int) -> int | None:
-        """When the first search for leaked ENIs is due, None for never (ipamd: cleanUpLeakedENIs)."""
-        return now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
 
     def _cleanup_delay_ns(self) -> int:
         return self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
@@ -370,9 +355,8 @@ class ControlLoop:
             self.pace.note(action)
             if action.error is not None:
                 self.in_doubt = True
-        for card in self.cards:
-            if card.has_unconfirmed_cidrs:
-                self.in_doubt = True
+        if not self.in_doubt:
+            self.in_doubt = True in [card.has_unconfirmed_cidrs for card in self.cards]
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -384,7 +368,7 @@ class ControlLoop:
         if self.mode is AddressMode.IPV6:
             return self._find_trunk(now_ns)
         self.pace.put_off_reconcile(now_ns)
-        calls = self._calls(now_ns)
+        calls = Calls(self.ec2, now_ns, self.chance)
         try:
             return tuple(self._reconcile(calls, now_ns))
         except Ec2Error as error:
@@ -450,7 +434,7 @@ class ControlLoop:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
         self.outlook = None
         self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS + self._cleanup_delay_ns()
-        return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
+        return delete_leaked_enis(self._provisioner, Calls(self.ec2, now_ns, self.chance), now_ns)
 
     # --- when to tick again -------------------------------------------------------------------------------------------
 

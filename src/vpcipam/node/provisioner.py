@@ -20,6 +20,7 @@ from vpcipam.node.interfaces import (
     created_tag_text,
     discovered_subnets,
     is_excluded,
+    is_primary,
     node_tags,
     pod_cidrs,
 )
@@ -364,3 +365,23 @@ def launch(ec2: Ec2Api, limits: InstanceLimits, subnet_id: str, now_ns: int) -> 
     if not hasattr(ec2, "launch_instance"):
         raise NodeError("this EC2 can't launch instances: give the instance_id of a running one")
     return cast("InstanceLauncher", ec2).launch_instance(limits, subnet_id, now_ns=now_ns).instance_id
+
+
+def find_primary_eni(
+    instance_id: str, read: Callable[[str, Calls], tuple[NetworkInterface, ...]], calls: Calls
+) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
+    """Read what is attached to an instance until it includes the primary ENI: EC2 may be late to show a new instance.
+
+    Returns:
+        All ENIs, and the primary one.
+
+    Raises:
+        NodeError: the last try did not show the primary ENI.
+        Ec2Error: EC2 refused to show what is attached.
+    """
+    for _ in calls.tries(METADATA_BACKOFF):
+        attached = read(instance_id, calls)
+        primary_eni = next((eni for eni in attached if is_primary(eni)), None)
+        if primary_eni is not None:
+            return attached, primary_eni
+    raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")

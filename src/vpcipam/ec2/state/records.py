@@ -4,7 +4,7 @@ Records are mutable and hold integers; the values of `vpcipam.ec2.api` that `vie
 cached until the ENI changes, since a fleet reads far more often than it writes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -313,14 +313,14 @@ def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
     return tuple(sorted(dict(tags).items()))
 
 
-def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
+def address_texts(addresses: Collection[int], version: int = 4) -> tuple[str, ...]:
     """Format addresses, ascending."""
-    return tuple([address_text(address, version) for address in sorted(addresses)])
+    return tuple([address_text(address, version) for address in sorted(addresses)]) if addresses else ()
 
 
-def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:
+def prefix_texts(prefixes: Collection[int], mode: AddressMode) -> tuple[str, ...]:
     """Format /28s or /80s, given by their first addresses, ascending."""
-    return tuple([str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes)])
+    return tuple([str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes)]) if prefixes else ()
 
 
 def _optional_text(cidr: Cidr | None) -> str | None:
