@@ -332,25 +332,20 @@ class Attached:
         cooling = self._cooling(now_ns)
         return tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
 
-    @property
-    def total_count(self) -> int:
-        """The number of usable addresses of the mode. Unlike `stats`, this ends no cooldown."""
-        singles, total = self.mode is AddressMode.SECONDARY_IP, 0
+    def sizes(self) -> tuple[int, int, int]:
+        """The numbers of usable addresses of the mode, of ENIs, and of prefixes. Unlike `stats`, this ends no cooldown."""
+        singles, total, prefixes = self.mode is AddressMode.SECONDARY_IP, 0, 0
         for eni in self._in_order:
+            prefixes += eni.prefix_count
             if eni.excluded:
                 total += self.pool.group_assigned_count(eni.group(self.mode))
             else:
                 total += len(eni.cidrs) - eni.prefix_count if singles else eni.prefix_count * self.mode.addresses_per_slot
-        return total
-
-    @property
-    def prefix_count(self) -> int:
-        """The number of prefixes on all ENIs."""
-        return sum([eni.prefix_count for eni in self._in_order])
+        return total, len(self._in_order), prefixes
 
     @property
     def assigned_count(self) -> int:
-        """The number of the assigned addresses among the `total_count`."""
+        """The number of the assigned addresses among the usable ones of the mode."""
         return sum([self.pool.group_assigned_count(eni.group(self.mode)) for eni in self._in_order])
 
     @property

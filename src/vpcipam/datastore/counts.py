@@ -30,17 +30,13 @@ class Counts:
         with self._lock:
             return self._attached.shape
 
-    @property
-    def total_count(self) -> int:
-        """The `total_count` of `stats`. It ends no cooldown, so it needs no time. Complexity: O(ENIs)."""
-        with self._lock:
-            return self._attached.total_count
+    def sizes(self) -> tuple[int, int, int]:
+        """Return the `total_count` of `stats`, the number of ENIs, and the `prefix_count`. It ends no cooldown, so it needs no time.
 
-    @property
-    def prefix_count(self) -> int:
-        """The `prefix_count` of `stats`. Complexity: O(ENIs)."""
+        Complexity: O(ENIs).
+        """
         with self._lock:
-            return self._attached.prefix_count
+            return self._attached.sizes()
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""

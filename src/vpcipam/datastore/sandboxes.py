@@ -170,7 +170,7 @@ class Sandboxes:
 
     def explain_exhausted(self, key: SandboxKey) -> str:
         """Explain why there is no address for a sandbox."""
-        total, assigned = self._attached.total_count, self._attached.assigned_count
+        total, assigned = self._attached.sizes()[0], self._attached.assigned_count
         cooling = f" and {total - assigned} cool down" if total > assigned else ""  # no address is free, so the others cool
         return f"no address is free for {key}: of {total} attached, {assigned} are in use{cooling}"
 

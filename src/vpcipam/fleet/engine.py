@@ -380,7 +380,7 @@ class Fleet:
     def _count(self, member: Member, now_ns: int) -> None:
         """Count what a node has attached, and update the fleet's counts."""
         datastore = member.datastore
-        address_count, eni_count, prefix_count = datastore.total_count, len(datastore.eni_ids), datastore.prefix_count
+        address_count, eni_count, prefix_count = datastore.sizes()
         self.address_count += address_count - member.address_count
         self.eni_count += eni_count - member.eni_count
         self.prefix_count += prefix_count - member.prefix_count

@@ -243,14 +243,10 @@ class Card:
             for eni_id, attachment in self._attachments.items()
             if (eni := attached.get(eni_id)) is not None and attachment_of(eni).device_index != attachment.device_index
         }
-        ignore = {*self.released.current(now_ns), *self._own_cidrs(attached)}
+        ignore = self.released.current(now_ns)
+        if self.settings.custom_network_cfg:  # ipamd would give the primary ENI's CIDRs to pods (upstream issue 1466)
+            ignore = {*ignore, *(cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode))}
         return differences(self.datastore, attached, moved=moved, ignore=ignore)
-
-    def _own_cidrs(self, attached: Mapping[str, NetworkInterface]) -> set[str]:
-        """The CIDRs of the primary ENI, if pods must not get addresses of it. ipamd would give them to pods (upstream issue 1466)."""
-        if not self.settings.custom_network_cfg:
-            return set()
-        return {cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode)}
 
     def leave_own_cidrs(self, now_ns: int) -> list[Action]:
         """Under custom networking, drop the primary ENI's CIDRs without a pod from the datastore; on EC2 they stay.
