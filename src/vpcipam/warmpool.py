@@ -313,10 +313,10 @@ def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None
     requests = []
     for eni in reversed(view.enis):
         idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
-        stale = eni.stale_cidr_count - eni.cooling_stale_cidr_count
+        count = idle + eni.stale_cidr_count - eni.cooling_stale_cidr_count
         over -= idle
-        if idle + stale:
-            requests.append(SlotRequest(eni.eni_id, idle + stale))
+        if count:
+            requests.append(SlotRequest(eni.eni_id, count))
     if not requests:
         return None
     why = reason or "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"

@@ -34,6 +34,7 @@ class Eni:
     Attributes:
         cidrs: its CIDRs by first address.
         prefix_count: how many of them are prefixes.
+        serial: tells it from all ENIs that the datastore has had before.
         single_group, prefix_group: the groups of the pool that have its single addresses and its prefixes.
         counted: the counts of the pool that `stats` was made of; empty if it was not made since the last change of the ENI.
     """
@@ -48,6 +49,7 @@ class Eni:
     added_ns: int
     cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
     prefix_count: int = attrs.field(init=False, default=0)
+    serial: int = attrs.field(init=False, default=0)
     _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
     single_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number, takes_self=True))
     prefix_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number + 1, takes_self=True))
@@ -115,6 +117,7 @@ class Attached:
         self.mode = mode
         self.network_card = network_card
         self.revision = 0
+        self._added_count = 0
         self.has_trunk = False
         self.eni_ids: tuple[str, ...] = ()
         self.enis: dict[str, Eni] = {}
@@ -140,6 +143,8 @@ class Attached:
     def add_eni(self, eni: Eni) -> None:
         """Add an ENI without CIDRs."""
         self.revision += 1
+        self._added_count += 1
+        eni.serial = self._added_count
         try:
             self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
             self._set_order(tuple([self.by_device[number] for number in sorted(self.by_device)]))
@@ -253,8 +258,8 @@ class Attached:
     def overlapping(self, cidr: Cidr) -> tuple[tuple[str, str], ...]:
         """Return the CIDRs that overlap this one, as pairs of ENI id and CIDR, ascending by device number, then address."""
         if cidr.size == 1:
-            base = self.pool.block_of(cidr.first) if cidr.version == self.mode.version else None
-            return () if base is None else ((self.eni_of_block[base].eni_id, str(self.eni_of_block[base].cidrs[base])),)
+            place = self.place_of(cidr.first) if cidr.version == self.mode.version else None
+            return () if place is None else ((place[0].eni_id, str(place[1])),)
         found = (
             (eni.device_number, other, eni.eni_id) for eni in self.enis.values() for other in eni.cidrs.values() if cidr.overlaps(other)
         )
@@ -319,12 +324,13 @@ class Attached:
     def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
         """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
         total = assigned = pods = prefixes = free_prefixes = 0
-        for eni, counts in zip(self._in_order, enis, strict=True):
+        for counts in enis:
             total += counts.total_count
             assigned += counts.assigned_count
             pods += counts.pod_count
-            prefixes += eni.prefix_count
             free_prefixes += counts.free_prefix_count
+        for eni in self._in_order:
+            prefixes += eni.prefix_count
         return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
@@ -349,10 +355,12 @@ class Attached:
         return sum([self.pool.group_assigned_count(eni.group(self.mode)) for eni in self._in_order])
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a revision."""
-        enis = [(eni.eni_id, eni.primary, eni.trunk, eni.efa, eni.excluded, len(eni.cidrs), eni.prefix_count) for eni in self._in_order]
-        return (self.mode.prefix_length, *enis)
+    def shape(self) -> tuple[int, ...]:
+        """The mode, and what each ENI is and how many CIDRs and prefixes it has, as numbers. It can come again, unlike a revision."""
+        shape = [self.mode.prefix_length]
+        for eni in self._in_order:
+            shape += eni.serial, eni.excluded, len(eni.cidrs), eni.prefix_count
+        return tuple(shape)
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""

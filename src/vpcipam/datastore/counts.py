@@ -25,8 +25,11 @@ class Counts:
             return self._attached.stats(now_ns)
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a `revision`. Complexity: O(ENIs)."""
+    def shape(self) -> tuple[int, ...]:
+        """The mode, the ENIs, and how many CIDRs of each kind they have, as numbers. It can come again, unlike a `revision`.
+
+        Complexity: O(ENIs).
+        """
         with self._lock:
             return self._attached.shape
 

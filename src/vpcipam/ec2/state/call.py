@@ -103,7 +103,8 @@ class Call:
 
     def exactly_one(self, **wanted: int | Sequence[str]) -> None:
         """Check that one of several parameters is given (InvalidParameterCombination); an empty list or a count of 0 is not given."""
-        if self.at_most_one(**wanted) is None:
+        if sum(map(bool, wanted.values())) != 1:
+            self.at_most_one(**wanted)
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
 
     def at_most_one(self, **wanted: int | Sequence[str]) -> str | None:
