@@ -428,7 +428,7 @@ class ControlLoop:
     @property
     def _trunk_missing(self) -> bool:
         """Whether each tick compares the node with EC2, because a trunk is missing, even if the type takes none."""
-        return self.settings.enable_pod_eni and is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
+        return is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""

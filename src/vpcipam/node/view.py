@@ -52,7 +52,7 @@ def pool_view(
         slots_per_eni=limits.slots_per_eni,
         eni_limit=settings.eni_limit(limits),
         unmanaged_eni_count=unmanaged_eni_count,
-        trunk_expected=settings.enable_pod_eni and is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
+        trunk_expected=is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
         custom_networking=settings.custom_network_cfg,
         max_pods=max_pods,
         stats=stats,
