@@ -33,6 +33,11 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name binary arguments by their parameter. Archives have the time of their making in them, and test ids must not change."""
+    return argname if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()) else None
+
+
 def pytest_collection_finish():
     """Take everything that the collection made out of the garbage collector, which otherwise goes through it again and again."""
     gc.collect()

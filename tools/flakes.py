@@ -3,7 +3,8 @@
     python tools/flakes.py [RUNS [TESTS…]]
 
 Each run has its own PYTHONHASHSEED and its own Hypothesis seed. The second half runs two at a time, so that tests that depend on the speed
-of the machine show it. Writes build/verification/flakes.json. Exits 1 if any test failed in any run.
+of the machine show it. Writes build/verification/flakes.json, and beside it the output of each run that fails. Exits 1 if any test failed
+in any run.
 """
 
 import argparse
@@ -39,6 +40,8 @@ def run(number: int, tests: Sequence[str]) -> set[str]:
     failed = failures(done.stdout)
     if done.returncode and not failed:
         failed = {f"pytest itself: exit code {done.returncode}"}
+    if failed:
+        RESULT.with_name(f"flakes-{number}.txt").write_text(done.stdout, encoding="utf-8")
     print(f"run {number}: {', '.join(sorted(failed)) or done.stdout.splitlines()[-1]}", flush=True)
     return failed
 
@@ -58,6 +61,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     count = options.runs
     run_tests = partial(run, tests=options.tests)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     alone = [run_tests(number) for number in range(1, count - count // 2 + 1)]
     with ThreadPoolExecutor(2) as two:
@@ -66,7 +70,6 @@ def main(arguments: list[str]) -> int:
     flaky = sorted(name for name, times in failed.items() if times < count)
     figures = {"runs": count, "flaky tests": len(flaky), "tests that always fail": len(failed) - len(flaky)}
     facts = {"name": "flakes", "seconds": round(time.monotonic() - begun), "python": platform.python_version()}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(facts | figures, indent=2) + "\n", encoding="utf-8")
     for name in sorted(failed):
         print(f"{failed[name]} of {count} runs: {name}")

@@ -16,6 +16,8 @@ def file_trouble(error: Exception) -> str:
     """Return the reason why a file can't be read or written. The caller puts the file's name before it."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
+    if isinstance(error, FileExistsError):
+        return "it is a file, and a folder is needed"
     return getattr(error, "strerror", None) or str(error)
 
 

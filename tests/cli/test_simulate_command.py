@@ -263,7 +263,10 @@ def test_an_unwritable_output_is_refused_before_the_run(cli, scenario, tmp_path,
     assert "ends in .svg or .png" in cli("simulate", scenario, "--plot", str(tmp_path / "web.pdf")).refusal
     assert "there is no folder" in cli("simulate", scenario, "--plot", str(tmp_path / "none" / "web.svg")).refusal
     (tmp_path / "file").write_text("")
-    assert cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal == f"can't read or write {tmp_path / 'file'}: File exists"
+    assert (
+        cli("simulate", scenario, "--csv", str(tmp_path / "file")).refusal
+        == f"can't read or write {tmp_path / 'file'}: it is a file, and a folder is needed"
+    )
     (tmp_path / "web.svg").mkdir()
     assert "web.svg is a folder" in cli("simulate", scenario, "--plot", str(tmp_path / "web.svg")).refusal
     monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)  # as for a user who is not root

@@ -171,7 +171,7 @@ def test_a_schedule_is_due_before_the_end_only():
 
 @pytest.mark.parametrize("schedule", ["", "* * * *", "* * * * * *", "61 * * * *", "0 0 30 2 *", "@reboot", "often", "*/0 * * * *"])
 def test_what_is_not_crons_syntax_is_refused(schedule):
-    with pytest.raises(InvalidArgument, match="is not cron's syntax"):
+    with pytest.raises(InvalidArgument, match="which cron does not take"):
         CronJob("c", None, 1, FixedLifetime(1.0), schedule=schedule)
 
 
@@ -220,7 +220,7 @@ def test_a_schedule_and_what_a_lifetime_is_of_can_be_read():
     [
         ('schedule = "*/5 * * * *", interval = 60', "schedule: can't be combined with interval"),
         ('schedule = "*/5 * * * *", first = 60', "first: goes with interval"),
-        ('schedule = "hourly"', "schedule: schedule is 'hourly', which is not cron's syntax"),
+        ('schedule = "hourly"', "schedule: schedule is 'hourly', which cron does not take"),
         ("first = 3", "interval: is missing"),
     ],
 )

@@ -80,6 +80,7 @@ REFUSED = [
     (toml(zones={"x": None, "y": "a"}), "subnet.x.zone: is missing, but subnet 'y' is in zone 'a'"),
     (toml(zones={"x": ""}), "subnet.x.zone: must not be empty; leave it out of all subnets for a fleet without zones"),
     (toml().replace('zone = "a"', "zone = 1", 1), "subnet.a1.zone: must be a text in quotes, not 1"),
+    (toml("zones = []"), "group.w.zones: needs at least one zone; leave the key out for the zones of all subnets"),
     (toml('zones = ["d"]'), "group.w.zones: there is no subnet in zone 'd'; there are zones a, b, c"),
     (toml('zones = ["us-east-1b"]', zones={"x": "us-east-1a"}), "'us-east-1b'; there are zones us-east-1a; did you mean us-east-1a?"),
     (toml('zones = ["a"]', zones={"x": None}), "group.w.zones: has no effect, since no subnet has a zone"),

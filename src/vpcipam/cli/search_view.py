@@ -23,13 +23,13 @@ _FIGURES = {
 _MOST_ROWS = 20
 _PER_CENT = " %"
 _COSTS = {
-    "addresses-peak": ("", "addresses at the peak"),
-    "addresses-mean": ("", "addresses on average"),
-    "subnet-addresses": ("", "addresses taken from the subnets at the peak"),
-    "fullest-subnet": (_PER_CENT, "of the fullest subnet taken"),
-    "calls": ("", "calls to EC2"),
+    "addresses-peak": ("", "fewest", "addresses at the peak"),
+    "addresses-mean": ("", "fewest", "addresses on average"),
+    "subnet-addresses": ("", "fewest", "addresses taken from the subnets at the peak"),
+    "fullest-subnet": (_PER_CENT, "least", "of the fullest subnet taken"),
+    "calls": ("", "fewest", "calls to EC2"),
 }
-"""How the value to minimise is written: its unit, and what it counts."""
+"""How the value to minimise is written: its unit, the word for a small value, and what it counts."""
 
 
 def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
@@ -76,7 +76,8 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
         *([f"99 % of pods wait {span(spec.p99_wait_ns)} or less"] if spec.p99_wait_ns is not None else []),
         *([f"{spec.calls_per_minute:,g} calls a minute or fewer"] if spec.calls_per_minute is not None else []),
     ]
-    page.line(f"{name} · least {spec.goal}, where {' and '.join(bounds) or 'nothing is bounded'}", "bold")
+    _, smallest, words = _COSTS[spec.goal]
+    page.line(f"{name} · {smallest} {words}, where {' and '.join(bounds) or 'nothing is bounded'}", "bold")
     page.line(
         f"{len(result.candidates)} of {result.count} combinations and the present settings, each with {counted(len(spec.seeds), 'seed')}"
     )
@@ -97,7 +98,7 @@ def show_tune(page: "Page", name: str, result: TuneResult) -> None:
 
 def _best(page: "Page", best: Candidate, now: Candidate, goal: str) -> None:
     """Write what to set, what that saves, and how far it was confirmed."""
-    unit, words = _COSTS[goal]
+    unit, _, words = _COSTS[goal]
     later = best.confirmation
     saved = f", {100 * best.saves / now.cost:.0f} % less" if now.cost and best.saves > 0 and unit != _PER_CENT else ""
     worse = f" (with other seeds up to {later.cost[1]:,}{unit})" if later is not None and later.cost[1] > best.cost else ""

@@ -17,7 +17,7 @@ from vpcipam.fleet.tune import Candidate, TuneResult, TuneSpec, tune
 
 EXAMPLES = (
     "vpcipam tune examples/scenarios/tune.toml",
-    "vpcipam tune examples/scenarios/tune.toml --set tune.p99_wait='5 s' --plot front.svg",
+    "vpcipam tune examples/scenarios/tune.toml --set tune.p99_wait='10 s' --plot front.svg",
 )
 
 

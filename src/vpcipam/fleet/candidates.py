@@ -12,7 +12,8 @@ from vpcipam.fleet.summary import Summary
 from vpcipam.fleet.tune_spec import GOALS, TuneSpec, fullest_subnet
 from vpcipam.fleet.waits import wait_text
 
-_OTHER_SEEDS = "with other seeds, "
+_WITH = "with "
+_OTHER_SEEDS = f"{_WITH}other seeds, "
 _NOT_REACHED = f"pods is {wait_text(None)}"
 _NEVER_SERVED = "never had an address"
 
@@ -99,7 +100,7 @@ class Candidate:
         unserved = self.unserved if self.confirmation is None else max(self.unserved, self.confirmation.unserved[1])
         if first.endswith((_NOT_REACHED, _NEVER_SERVED)) and unserved:
             return f"the present settings leave {counted(unserved, 'pod')} without an address"
-        return f"with the present settings{' and ' if first.startswith(_OTHER_SEEDS) else ', '}{first}"
+        return f"with the present settings{f' and {first.removeprefix(_WITH)}' if first.startswith(_OTHER_SEEDS) else f', {first}'}"
 
     def mends(self, present: "Candidate") -> bool:
         """Whether it fits and the present settings don't. If they only leave pods out, it must leave out fewer."""

@@ -40,7 +40,7 @@ def due_ns(schedule: str, duration_ns: int) -> list[int]:
     if not isinstance(schedule, str):
         raise TypeError(f"schedule must be a text in cron's syntax, not {type(schedule).__name__} ({schedule!r})")
     fields = _MACROS.get(schedule, schedule)
-    wrong = f"schedule is {schedule!r}, which is not cron's syntax (minute hour day month weekday, as in */15 8-18 * * 1-5)"
+    wrong = f"schedule is {schedule!r}, which cron does not take (minute hour day month weekday, as in */15 8-18 * * 1-5)"
     if len(fields.split()) != _FIELD_COUNT:
         raise InvalidArgument(f"{wrong}: it needs five fields, or one of {', '.join(_MACROS)}")
     try:

@@ -283,6 +283,8 @@ def _group(table: Table, subnets: tuple[SubnetSpec, ...], folder: str) -> NodeGr
     settings = _settings(table, folder)
     count = table.integer("count")
     zones = table.texts("zones", ())
+    if "zones" in table and not zones:
+        raise table.refusal("zones", "needs at least one zone; leave the key out for the zones of all subnets")
     group = NodeGroup(
         name=name,
         instance_type=instance_type,

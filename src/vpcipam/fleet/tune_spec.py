@@ -12,6 +12,8 @@ from vpcipam.fleet.sweep import Changes, grid
 from vpcipam.fleet.toml.misfits import MAX_SEED
 from vpcipam.fleet.toml.table import Table
 
+_CONFIRMATIONS = 8  # by the rule of succession, another seed then breaks what all these keep about once in ten
+
 
 def fullest_subnet(summary: Summary) -> SubnetSummary:
     """Return the subnet with the largest share taken at its peak; of several, one with the fewest free addresses."""
@@ -111,9 +113,9 @@ class TuneSpec:
 
 
 def _later_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return three seeds that a search has not used: those after its largest, or from 0 on if there are no three."""
-    first = max(seeds) + 1 if max(seeds) <= MAX_SEED - 3 else 0
-    return tuple(islice((seed for seed in count(first) if seed not in seeds), 3))
+    """Return seeds that a search has not used: those after its largest, or from 0 on if there are not enough."""
+    first = max(seeds) + 1 if max(seeds) <= MAX_SEED - _CONFIRMATIONS else 0
+    return tuple(islice((seed for seed in count(first) if seed not in seeds), _CONFIRMATIONS))
 
 
 def _seeds(table: Table, key: str, default: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """ipam.json and ipamd's introspection: what is read of them, what is refused, and what is skipped."""
 
+import json
+
 import pytest
 from node_answers import NEVER
 
@@ -159,6 +161,28 @@ def test_an_eni_in_which_the_text_breaks_off_is_marked(read):
     (fact,) = evidence.enis
     assert fact.value.cut
     assert [each.cidr for each in fact.value.cidrs] == ["10.0.0.5/32", "10.0.0.6/32"]
+
+
+@pytest.mark.parametrize("end", ['"networkName": "aws-cni"', '"networkName": "aws-cni", "containerID": "c1"', '"networkName": ""'])
+def test_an_address_in_which_the_text_breaks_off_is_not_read(read, skipped, end):
+    text = '{"ENIs": {"eni-1": {"ID": "eni-1", "AvailableIPv4Cidrs": {"10.0.0.5/32": {"IPAddresses": {"10.0.0.5": {"IPAMKey": {' + end
+    evidence = read(text)
+    assert evidence.enis[0].value.cidrs[0].addresses == ()
+    place = '.ENIs.eni-1.AvailableIPv4Cidrs["10.0.0.5/32"].IPAddresses["10.0.0.5"]'
+    assert skipped(evidence)[0] == (f"file-0, line 1, {place}", "the text breaks off within it")
+
+
+def test_a_pod_and_an_allocation_in_which_the_text_breaks_off_are_not_read(read):
+    pods = read('{"web-1_default_c1": {"IP": "10.0.0.5", "DeviceNumber": 0}, "web-2_default_c2": {"IP": "10.0.0.6", "DeviceNumber": 1')
+    assert [each.value.address for each in pods.node_pods] == ["10.0.0.5"]
+    allocations = read(json.dumps(checkpoint(ENTRY | {"allocationTimestamp": 1234}))[:-4])
+    assert allocations.allocations == ()
+
+
+def test_yaml_by_network_card_is_read(read):
+    for quote in ("'", '"'):
+        text = f"{quote}0{quote}:\n  ENIs:\n    eni-1:\n      ID: eni-1\n"
+        assert [each.value.network_card for each in read(text).enis] == [0]
 
 
 def test_an_eni_without_its_id_counts_under_its_name(read):

@@ -107,6 +107,10 @@ def test_an_ellipsis_before_another_bracket_ends_the_document():
         ('{"a": [{"b": 1}', {"a": [{"b": 1}]}, "the text breaks off here"),
         ('{"a": 1, "b":', {"a": 1}, "the text breaks off here"),
         ('{"a": 1, "b"', {"a": 1}, "the text breaks off here"),
+        ('{"a": 1, "b": 12', {"a": 1}, "the text breaks off here"),  # it was 123
+        ('{"a": 1, "b": 1.5', {"a": 1}, "the text breaks off here"),
+        ('{"a": 1, "b": tru', {"a": 1}, "the text breaks off here"),
+        ('{"a": 1, "b": 12…}', {"a": 1}, "no value of JSON stands here"),
     ],
 )
 def test_what_is_no_json_is_noted(text, value, message):

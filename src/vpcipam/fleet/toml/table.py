@@ -10,7 +10,7 @@ import attrs
 
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import ScenarioError, VpcIpamError
-from vpcipam.fleet.workload import MAX_S, SHORTEST_S
+from vpcipam.fleet.workload import MAX_S
 
 _Value = TypeVar("_Value")
 
@@ -118,7 +118,7 @@ class Table:
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         seconds = float(found[1]) * _UNITS_S[found[2]] if found is not None else value
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not low <= seconds <= MAX_S:
-            bound = f"{'a nanosecond' if low == SHORTEST_S else f'{low:g} s'} to {MAX_S / S_PER_DAY:g} d"
+            bound = f"{f'{low:.9f}'.rstrip('0').rstrip('.')} s to {MAX_S / S_PER_DAY:g} d"
             raise self.refusal(key, f'must be a duration from {bound}, such as "30 s", "5 min", "24 h" or "7 d", not {value!r}')
         return float(seconds)
 

@@ -9,7 +9,7 @@ from vpcipam._units import counted
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
 from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation
 from vpcipam.errors import InvalidArgument
-from vpcipam.inspection.readers.collector import Collector, address_at, mappings, member, text_at
+from vpcipam.inspection.readers.collector import CUT, Collector, address_at, mappings, member, text_at
 from vpcipam.inspection.readers.scraps import below
 from vpcipam.limits import InstanceLimits
 from vpcipam.settings.documents import kind_of, shown
@@ -191,6 +191,6 @@ def _read_list(collector: Collector, value: Item, path: str, name: str, kind: _K
 
 def _read_item(collector: Collector, item: Item, path: str, kind: _Kind) -> None:
     if collector.is_cut(path):
-        collector.skip(kind.item, "the text breaks off within it", path)
+        collector.skip(kind.item, CUT, path)
     else:
         kind.read(collector, item, path)

@@ -14,7 +14,7 @@ import attrs
 from vpcipam.address import Cidr
 from vpcipam.errors import InvalidCidr
 from vpcipam.inspection.evidence import AddressState, CardState, CidrState, EniConfig, EniState, NodePod
-from vpcipam.inspection.readers.collector import Collector, address_at, count_at, flag_at, member, text_at, time_ns_at, unreadable
+from vpcipam.inspection.readers.collector import CUT, Collector, address_at, count_at, flag_at, member, text_at, time_ns_at, unreadable
 from vpcipam.inspection.readers.scraps import below
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -238,6 +238,9 @@ def _read_cidr(shape: _Shape, cidr: Cidr, item: Mapping[str, Any], path: str) ->
 
 
 def _read_address(shape: _Shape, name: str, item: object, path: str) -> AddressState | None:
+    if shape.collector.is_cut(path):
+        shape.collector.skip(name, CUT, path)
+        return None
     address = address_at(name)
     if address is None or not isinstance(item, Mapping):
         shape.collector.skip(name, "is no address" if address is None else f"an address must be an object, not {unreadable(item)}", path)
@@ -282,6 +285,9 @@ def _read_old_address(shape: _Shape, address: str, item: Mapping[str, Any], path
 def read_pods(collector: Collector, value: Mapping[str, Any], path: str) -> None:
     """Read the pods of a node. Their names are in one text with their sandboxes."""
     for name, each in value.items():
+        if collector.is_cut(below(path, name)):
+            collector.skip(name, CUT, below(path, name))
+            continue
         found = _POD.fullmatch(name)
         address = address_at(each.get("IP"))
         if found is None or address is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vpcipam.inspection.readers.collector import Collector, mappings, member
+from vpcipam.inspection.readers.collector import CUT, Collector, mappings, member
 from vpcipam.inspection.readers.scraps import below
 from vpcipam.inspection.releases import Releases
 from vpcipam.journal.allocations import find_contradictions, parse_allocation
@@ -40,7 +40,10 @@ def read_checkpoint(collector: Collector, value: Mapping[str, Any], path: str) -
     parsed = []
     for number, entry in listed:
         place = below(where, number) if "allocations" in value else where
-        parsed.append((place, "", parse_allocation(place, "", entry)))
+        if collector.is_cut(place):
+            collector.skip("an allocation", CUT, place)
+        else:
+            parsed.append((place, "", parse_allocation(place, "", entry)))
     for (place, _, _), found in zip(parsed, find_contradictions(parsed), strict=True):
         if isinstance(found, Assigned):
             collector.allocations.append(collector.fact(found, place))

@@ -16,6 +16,7 @@ from vpcipam.inspection.evidence import (
     PodObject,
 )
 from vpcipam.inspection.readers.collector import (
+    CUT,
     Collector,
     address_at,
     count_at,
@@ -63,7 +64,7 @@ def read_objects(collector: Collector, value: Item, path: str) -> None:
         if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str):
             collector.skip("an item", "is no object of Kubernetes: it has no kind", place)
         elif collector.is_cut(place):
-            collector.skip(_named(item), "the text breaks off within it", place)
+            collector.skip(_named(item), CUT, place)
         else:
             kind = item["kind"]
             read = _READERS.get(kind)

@@ -26,8 +26,9 @@ _MOST_FAILURES = 1_000  # of the strict parser in a text; each takes time in pro
 _OPENING = re.compile(r"\{\s*+[\"'}.…]|\[\s*+[\[{\"'\d.…TFNtfn-]")
 _NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
 _SPACE = re.compile(r"[\s,]*")
-_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,4})?(?![\w.])")
+_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,4})?(?![\w.…]|\Z)")  # at the end of the text, digits can be missing
 _WORD = re.compile(r"[A-Za-z]{1,20}")
+_CUT_VALUE = re.compile(r"[\w.+-]*+\Z")
 _WORDS = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS = {"True": True, "False": False, "None": None}
 _ELISION = re.compile(r"\.\.\.|…")
@@ -234,7 +235,7 @@ class _PatientParser:
         return self.text[self.position : self.position + 1]
 
     def _stop(self, message: str) -> _StopError:
-        if self.position >= len(self.text):
+        if _CUT_VALUE.match(self.text, self.position):
             return _StopError("the text breaks off here")
         return _StopError(message)
 
