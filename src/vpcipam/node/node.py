@@ -263,8 +263,7 @@ class Node(Pods):
         Complexity: O(1) until ENIs or CIDRs change.
         """
         with self._lock:
-            if self._loop.pending:
-                self._loop.settle(now_ns)
+            self._loop.settle(now_ns)
             return self._loop.calm(self._card(network_card), now_ns)
 
     # --- start --------------------------------------------------------------------------------------------------------

@@ -79,11 +79,9 @@ class CallInterceptor:
         """
         self._record(call.now_ns)
         fault = self._injection.fault
-        if fault is None:
-            return
-        if fault.effect is Effect.LOSE_ANSWER:
+        if fault is not None and fault.effect is Effect.LOSE_ANSWER:
             raise _lost(call, fault, answer)
-        if fault.effect is Effect.CRASH_AFTER:
+        if fault is not None and fault.effect is Effect.CRASH_AFTER:
             raise Crash(call.action, took_effect=True)
 
     def snapshot(self, call: Call) -> Snapshot | None:
