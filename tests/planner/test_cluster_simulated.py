@@ -34,19 +34,20 @@ def subnets_of(zones, per_zone, length):
 
 
 @pytest.mark.parametrize(
-    ("instance_type", "nodes", "zones", "pods", "variables", "length"),
+    ("instance_type", "nodes", "pods", "variables", "where"),
     [
-        ("m5.xlarge", 30, 3, 25, {}, 24),
-        ("m5.xlarge", 30, 3, 25, TARGETS, 24),
-        ("m5.xlarge", 30, 3, 25, PREFIXES, 24),
-        ("m5.xlarge", 30, 3, 25, PREFIXES | TARGETS, 24),
-        ("t3.medium", 14, 2, 10, {}, 26),
-        ("t3.small", 9, 1, 11, PREFIXES, 25),
-        ("m5.large", 10, 2, 27, {}, 25),
-        ("c5.2xlarge", 4, 1, 1, TARGETS, 25),
+        ("m5.xlarge", 30, 25, {}, (3, 24)),
+        ("m5.xlarge", 30, 25, TARGETS, (3, 24)),
+        ("m5.xlarge", 30, 25, PREFIXES, (3, 24)),
+        ("m5.xlarge", 30, 25, PREFIXES | TARGETS, (3, 24)),
+        ("t3.medium", 14, 10, {}, (2, 26)),
+        ("t3.small", 9, 11, PREFIXES, (1, 25)),
+        ("m5.large", 10, 27, {}, (2, 25)),
+        ("c5.2xlarge", 4, 1, TARGETS, (1, 25)),
     ],
 )
-def test_a_fleet_settles_in_so_many_subnets_and_not_in_one_fewer(instance_type, nodes, zones, pods, variables, length):
+def test_a_fleet_settles_in_so_many_subnets_and_not_in_one_fewer(instance_type, nodes, pods, variables, where):
+    zones, length = where
     group = NodeGroup(instance_type=instance_type, nodes=nodes, pods=pods, settings=Settings().with_variables(variables))
     answer = plan_cluster([group], f"/{length}", zones=zones)
     per_zone, node = answer.subnets_per_zone_untagged, answer.groups[0].node

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from vpcipam.cli.manifests import complete_assignments, parse_assignments
-from vpcipam.settings import Settings, explain
+from vpcipam.settings import explain
 
 Assignments = tuple[tuple[str, str], ...]
 
@@ -32,18 +32,14 @@ def variant_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def settings_by_variant(settings: Settings, variants: tuple[Assignments, ...]) -> list[tuple[dict[str, str], Settings]]:
-    """Return the settings as given, then those of each variant, with the variables that it sets.
+def check_names(variables: dict[str, str]) -> None:
+    """Check the names of a variant's variables.
 
     Raises:
         InvalidArgument: No release reads a variable of that name. The message suggests the nearest name.
     """
-    found: list[tuple[dict[str, str], Settings]] = [({}, settings)]
-    for assignments in variants:
-        for name, _ in assignments:
-            explain(name)
-        found.append((dict(assignments), settings.with_variables(dict(assignments))))
-    return found
+    for name in variables:
+        explain(name)
 
 
 def variant_text(variables: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from vpcipam.planner.cluster import NAU_QUOTA, SCHEMA_VERSION, ClusterPlan, GroupPlan, Limit, plan_cluster
 from vpcipam.planner.cluster_groups import ADDRESSES_PER_LOAD_BALANCER, MOST_ZONES, ClusterSubnet, NodeGroup, Reserve
+from vpcipam.planner.cluster_toml import ClusterQuestion, read_cluster
 from vpcipam.planner.ec2_pace import CallPace, call_pace
 from vpcipam.planner.node import PODS_LIMIT, Decision, EniPlan, NodePlan, Stage, plan
 from vpcipam.planner.subnet_packing import SubnetCount
@@ -14,6 +15,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "CallPace",
     "ClusterPlan",
+    "ClusterQuestion",
     "ClusterSubnet",
     "Decision",
     "EniPlan",
@@ -27,4 +29,5 @@ __all__ = [
     "call_pace",
     "plan",
     "plan_cluster",
+    "read_cluster",
 ]

@@ -153,6 +153,21 @@ class ClusterPlan:
         """The subnets of all zones; None if subnets were given."""
         return self._total(self.subnets_per_zone)
 
+    @property
+    def subnets_total_untagged(self) -> int | None:
+        """The subnets of all zones if none is tagged; None as for one zone."""
+        return self._total(self.subnets_per_zone_untagged)
+
+    @property
+    def subnets_total_fragmented(self) -> int | None:
+        """The subnets of all zones if single addresses break as many /28s as they can; None as for one zone."""
+        return self._total(self.subnets_per_zone_fragmented)
+
+    @property
+    def subnets_per_zone_at_least(self) -> int | None:
+        """The bound for one zone: less than `subnets_per_zone` only in large cases that are too close to call."""
+        return _least(self.node_subnets_per_zone, self.pod_subnets_per_zone)
+
     def _total(self, per_zone: int | None) -> int | None:
         return None if per_zone is None else per_zone * self.zones
 
@@ -171,10 +186,10 @@ class ClusterPlan:
             "subnets_per_zone": self.subnets_per_zone,
             "node_subnets_per_zone": _count(self.node_subnets_per_zone),
             "pod_subnets_per_zone": _count(self.pod_subnets_per_zone),
-            "subnets_per_zone_at_least": _least(self.node_subnets_per_zone, self.pod_subnets_per_zone),
-            "subnets_total_untagged": self._total(self.subnets_per_zone_untagged),
+            "subnets_per_zone_at_least": self.subnets_per_zone_at_least,
+            "subnets_total_untagged": self.subnets_total_untagged,
             "subnets_per_zone_untagged": self.subnets_per_zone_untagged,
-            "subnets_total_fragmented": self._total(self.subnets_per_zone_fragmented),
+            "subnets_total_fragmented": self.subnets_total_fragmented,
             "subnets_per_zone_fragmented": self.subnets_per_zone_fragmented,
             "fits": self.fits,
             "fits_untagged": self.fits_untagged,
