@@ -201,3 +201,8 @@ def test_the_count_says_where_it_can_be_too_high():
     node = Demand(fixed=1, slots=42, slots_per_eni=14, eni_count=3, eni_limit=4, spreads=True)
     found = count_subnets([(node, 10_000)], capacity(24))
     assert found.least < found.count == 1_800
+
+
+def test_full_enis_leave_gaps_that_the_bound_knows():
+    node = Demand(fixed=1, slots=9, slots_per_eni=9, eni_limit=1, spreads=True)  # 10 addresses, of 13
+    assert least_subnets([(node, 11)], Capacity(13, 0)) == 11

@@ -30,7 +30,7 @@ EXAMPLES = (
     "vpcipam size m5.xlarge --nodes 120 --pods 25 --zones 3 --subnet /24",
     "vpcipam size m5.xlarge --nodes 120 --pods 25 --variant WARM_IP_TARGET=5,MINIMUM_IP_TARGET=20 --variant ENABLE_PREFIX_DELEGATION=true",
     "vpcipam size m5.large --nodes 60 --pods 20 --subnet /22 --headroom 20% --surge 10% --lose-zones 1 --load-balancers 2 --endpoints 5",
-    "vpcipam size m5.xlarge --nodes 10 --pods 25 --subnets a=10.0.0.0/24,b=10.0.1.0/24,c=10.0.2.0/25 --fail-if-short",
+    "vpcipam size m5.xlarge --nodes 6 --pods 25 --subnets a=10.0.0.0/24,b=10.0.1.0/24,c=10.0.2.0/25 --fail-if-short",
     "vpcipam size --cluster examples/clusters/mixed.toml",
     "vpcipam size m5.xlarge --nodes 120 --pods 25 --json",
 )

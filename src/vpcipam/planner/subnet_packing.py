@@ -362,8 +362,6 @@ class _Search:
     @staticmethod
     def _next(free: _Free, demand: Demand, node: _Open) -> Iterator[tuple[_Free, _Open | None]]:
         """Go through the places and sizes of a further ENI. It has no slots only if the node has none left to place."""
-        if not node.enis:
-            return
         for each, _ in free:
             for slots in range(min(node.slots, node.most, demand.most_slots(1, each)), 0 if node.slots else -1, -1):
                 left = _Open(node.slots - slots, node.enis - 1, slots)
