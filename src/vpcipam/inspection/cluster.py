@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import attrs
 
+from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import SettingsError, UnknownInstanceType
 from vpcipam.inspection.evidence import (
@@ -108,6 +109,21 @@ class NodeCase:
             return survey(self.observed, settings, max_pods=self.max_pods, max_pods_by=self.max_pods_by if self.max_pods is None else None)
         except SettingsError:
             return None
+
+    @property
+    def mode(self) -> AddressMode | None:
+        """What its slots hold; None if its type or its settings are unknown, or if ipamd refuses these settings on this type."""
+        if self.limits is None or self.settings is None:
+            return None
+        try:
+            return self.settings.value.address_mode(self.limits)
+        except SettingsError:
+            return None
+
+    @property
+    def has_read_settings(self) -> bool:
+        """Tell whether `settings` are whole, and read or given: neither assumed, nor those few that introspection shows."""
+        return self.settings is not None and not self.assumed_settings and not _is_partial(self.settings.value)
 
     @property
     def max_pods(self) -> int | None:
