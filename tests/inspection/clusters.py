@@ -357,7 +357,7 @@ def enis_answer(here, release=(1, 23, 0)):
             "RouteTableID": 254 if eni.primary else eni.device_number + 1,
             "SubnetID": eni.subnet_id,
         }
-    total, assigned = here.datastore.total_count, len(held)
+    (total, _, _), assigned = here.datastore.sizes(), len(held)
     return {"0": {"TotalIPs": total, "AssignedIPs": assigned, "ENIs": enis}}
 
 

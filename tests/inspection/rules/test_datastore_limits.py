@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpcipam.inspection import audit
+from vpcipam.inspection.cluster import NodeCase
+from vpcipam.inspection.rules.datastore_limits import check_datastore
 
 
 def faults(made, only=None):
@@ -69,6 +71,10 @@ def test_more_slots_than_an_eni_has():
     (answer,) = faults(made)
     assert (answer.rule, answer.where) == ("datastore-too-many-slots", eni_id)
     assert answer.message == "has 10 addresses and prefixes in ipamd's datastore, and an ENI of a m5.large takes 9"
+
+
+def test_without_limits_nothing_is_told():
+    assert list(check_datastore(NodeCase(name="n"))) == []
 
 
 def check_broken(seed, add, rule):

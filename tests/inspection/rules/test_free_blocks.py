@@ -52,6 +52,14 @@ def test_a_free_block_is_enough():
     assert told(documents(broken(spared=(9,)))) == []
 
 
+def test_enis_of_another_subnet_take_nothing():
+    made = broken(spared=(9,))
+    other = made.model.create_subnet(made.vpc_id, "10.0.8.0/24", availability_zone="us-east-1b").subnet_id
+    made.model.create_network_interface(subnet_id=other, now_ns=made.now_ns)
+    assert told(documents(made)) == []
+    assert RULE in audit(evidence(documents(made))).checked
+
+
 def test_secondary_ips_need_no_block():
     assert told(documents(broken(variables={}))) == []
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from vpcipam._units import NS_PER_S
 from vpcipam.inspection import audit
+from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.finding import Severity
-from vpcipam.inspection.rules.warm_targets import RULES
+from vpcipam.inspection.ipamd_pool import ipamd_pool
+from vpcipam.inspection.rules.warm_targets import RULES, check_warm_targets
 
 IDS = RULES[0].ids
 SHRINKING = ({"WARM_IP_TARGET": "2"}, {"WARM_IP_TARGET": "1", "MINIMUM_IP_TARGET": "4"}, {"WARM_IP_TARGET": "5", "IP_COOLDOWN_PERIOD": "5"})
@@ -101,7 +103,7 @@ def test_pods_on_each_eni_keep_addresses():
     assert answer.message.startswith(
         "has 27 addresses on 3 ENIs for 3 pods; by its settings, 18 on 2 would do for these pods. That is normal"
     )
-    assert answer.message.endswith("it had more pods before, and keeps eni-00000000000000003, as 1 pods have addresses on it")
+    assert answer.message.endswith("it had more pods before, and keeps eni-00000000000000003, which has 1 pod")
 
 
 def test_pods_in_each_prefix_keep_addresses():
@@ -164,6 +166,12 @@ def test_what_is_needed(lacking):
     assert told(made, without=(lacking,)) == []
 
 
+def test_a_surplus_is_found_without_ec2_and_a_shortage_is_not():
+    ec2 = ("network-interfaces", "instances")
+    assert [each.rule for each in told(documents(with_surplus({"WARM_IP_TARGET": "2"})), ec2)] == ["more-than-targets-ask"]
+    assert told(documents(with_shortage({"WARM_IP_TARGET": "3"})), ec2) == []
+
+
 def changed_eni(change):
     changed = documents(with_surplus({"WARM_IP_TARGET": "2"}))
     name = next(name for name in changed if name.endswith("enis.json"))
@@ -177,6 +185,11 @@ def test_what_cannot_be_judged_for_sure_is_left_alone():
     assert changed_eni(lambda enis: enis[0].pop("DeviceNumber")) == []
     assert changed_eni(lambda enis: enis[0]["AvailableIPv4Cidrs"].update({"10.0.9.0/28": {"IPAddresses": {}, "IsPrefix": True}})) == []
     assert changed_eni(list) != []
+
+
+def test_a_node_of_which_nothing_is_known_has_no_pool():
+    assert ipamd_pool(NodeCase(name="n")) is None
+    assert list(check_warm_targets(NodeCase(name="n"))) == []
 
 
 def test_more_pods_than_the_settings_allow_are_not_judged():

@@ -16,7 +16,7 @@ from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
 from vpcipam.planner import NodePlan, plan
 from vpcipam.settings import Settings
-from vpcipam.warmpool import free_eni, grow, shrink, why_kept
+from vpcipam.warmpool import free_eni, grow, shrink
 
 _PAGE = f"{INSPECTING}#is-this-normal"
 PATIENCE_NS = 300 * NS_PER_S
@@ -71,19 +71,17 @@ def _more(node: NodeCase, settings: Settings, pool: IpamdPool, asked: NodePlan, 
         )
         yield Finding("more-than-targets-ask", Severity.FINDING, node.name, message, _WHERE_TO_LOOK, node.name, sources)
     elif view.stats.total_count > asked.total_ips:
-        message = f"{_figures(pool, asked)}. {_why_more(settings, pool, asked, now_ns, decided=decided is not None)}"
+        message = f"{_figures(pool, asked)}. {_why_more(pool, asked, decided=decided is not None)}"
         yield Finding("warm-pool-explained", Severity.NOTE, node.name, message, "", node.name, sources)
 
 
-def _why_more(settings: Settings, pool: IpamdPool, asked: NodePlan, now_ns: int, *, decided: bool) -> str:
+def _why_more(pool: IpamdPool, asked: NodePlan, *, decided: bool) -> str:
     if decided:
         return "It gives back addresses every 30 s, and an ENI that is a minute old and on which no address cools"
     normal = "That is normal: it had more pods before, and"
-    if len(pool.view.enis) > asked.eni_count:
-        for eni in reversed(pool.view.enis):
-            why = None if eni.trunk else why_kept(eni, pool.view, settings, now_ns)
-            if why is not None and not eni.primary:
-                return f"{normal} keeps {eni.eni_id}, as {why}"
+    kept = [eni for eni in pool.view.enis if eni.pod_count and not eni.primary]
+    if kept and len(pool.view.enis) > asked.eni_count:
+        return f"{normal} keeps {kept[-1].eni_id}, which has {counted(kept[-1].pod_count, 'pod')}"
     return f"{normal} the pods of today are spread over its prefixes, so none that is too much is empty"
 
 
