@@ -22,7 +22,7 @@ class IpamdFiles:
     Attributes:
         bundle: the folder or archive of these files, empty for files that are given by themselves.
         place: the number of the node that their ENIs and addresses belong to; None if that is not known.
-        has_checkpoint: one of them is a checkpoint.
+        checkpoint_count: how many of them are checkpoints.
         latest_ns: the latest time in them; 0 if there is none.
     """
 
@@ -35,7 +35,7 @@ class IpamdFiles:
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
     held: tuple[HeldAddress, ...] = ()
-    has_checkpoint: bool = False
+    checkpoint_count: int = 0
     latest_ns: int = 0
 
 
@@ -63,7 +63,7 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
         files = IpamdFiles(bundle=bundle, place=place, **kinds)
         own = Evidence(enis=files.enis, allocations=files.allocations)
         names = {(fact_bundle, file) for fact_bundle, file in checkpoints if (fact_bundle, "" if fact_bundle else file) in members}
-        yield attrs.evolve(files, held=own.held_addresses(), has_checkpoint=bool(names), latest_ns=_latest_ns(files))
+        yield attrs.evolve(files, held=own.held_addresses(), checkpoint_count=len(names), latest_ns=_latest_ns(files))
 
 
 def _place(clues: Iterable[str], by_clue: Mapping[str, int]) -> int | None:
