@@ -30,12 +30,17 @@ def check_leaked(case: ClusterCase) -> Iterator[Finding]:
         live = case.now_ns is not None
         found = owners.leaked(
             eni,
-            made_for or "some instance",
+            _named(made_for, case),
             settings,
             case.latest_ns if case.now_ns is None else case.now_ns,
             at_least="" if live else "at least ",
         )
         yield attrs.evolve(found, node=names.get(made_for, ""), sources=(fact.source,))
+
+
+def _named(instance_id: str, case: ClusterCase) -> str:
+    alone = len(case.nodes) == 1 and case.nodes[0].instance_id == instance_id
+    return "this instance" if alone and instance_id else instance_id or "some instance"
 
 
 RULES = (Rule(check_leaked, next(rule.entries for rule in owners.RULES if rule.check is owners.check_leaked), (EC2_ANSWERS,)),)
