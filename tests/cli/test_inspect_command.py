@@ -19,6 +19,7 @@ from vpcipam.inspection.audit import audit
 from vpcipam.inspection.cluster import Assumptions
 from vpcipam.inspection.live import evidence_of
 from vpcipam.inspection.read_ec2 import read_node
+from vpcipam.inspection.rules.catalogue import CATALOGUE
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node import Node
@@ -120,9 +121,11 @@ def test_a_healthy_node_exits_with_0(cli, account):
     assert "9 addresses, with all ENIs and slots" in answer.out
     assert "1 of 3; room for 2 more" in answer.out
     assert "choice 1" in answer.out
-    (place,) = (number for number, line in enumerate(lines) if re.fullmatch(r"Not enough in this to check \d+ rules:", line))
-    assert re.fullmatch(r"No fault in this, as far as it goes: \d+ rules checked\.", lines[place - 2])
-    assert "  → kubectl get pods,events --all-namespaces -o json" in lines[place:]
+    told = re.search(
+        r"\nNo fault in this, as far as it goes: (\d+) rules checked\.\n\nNot enough in this to check (\d+) rules:\n", answer.out
+    )
+    assert int(told[1]) + int(told[2]) == len(CATALOGUE)
+    assert "  → kubectl get pods,events --all-namespaces -o json" in lines
     assert all(len(line) <= 80 for line in lines)
 
 

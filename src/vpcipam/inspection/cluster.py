@@ -59,6 +59,7 @@ class NodeCase:
         cards: the counts of these datastores.
         held: the addresses that its sandboxes hold, by ipamd's ENIs and checkpoint.
         checkpoint_count: how many checkpoints were read, each of one network card, even if they are empty.
+        has_log: a log of its ipamd was read.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
         log_signs: troubles that its logs tell of.
@@ -89,6 +90,7 @@ class NodeCase:
     allocations: tuple[Fact[Assigned], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     checkpoint_count: int = 0
+    has_log: bool = False
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
@@ -362,6 +364,7 @@ class _Join:
             allocations=files.allocations,
             held=files.held,
             checkpoint_count=files.checkpoint_count,
+            has_log=files.has_log,
             node_pods=files.node_pods,
             metrics=files.metrics,
             log_signs=files.log_signs,

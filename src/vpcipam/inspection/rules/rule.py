@@ -105,6 +105,7 @@ WHOLE_SUBNETS: Need[NodeCase] = Need(
 METRICS: Need[NodeCase] = Need(
     Missing("ipamd's metrics of the node", "curl http://localhost:61678/metrics on the node"), lambda node: bool(node.metrics)
 )
+LOG: Need[NodeCase] = Need(Missing("ipamd's log of the node", "/var/log/aws-routed-eni/ipamd.log on the node"), lambda node: node.has_log)
 PODS: Need[NodeCase] = Need(
     Missing("the pods on the node, of all namespaces", "kubectl get pods --all-namespaces -o json"),
     lambda node: bool(node.pods) and len(node.namespaces) > 1,
