@@ -1,7 +1,19 @@
 """All rules, and all kinds of findings by id. The table in docs/inspecting.md, SARIF and JSON are made from them."""
 
 from vpcipam.inspection.cluster import ClusterCase, NodeCase
-from vpcipam.inspection.rules import addresses, capacity, duplicates, enis, holders, leaks, logs, no_address, owners, reconciliation
+from vpcipam.inspection.rules import (
+    addresses,
+    capacity,
+    duplicates,
+    ec2_errors,
+    enis,
+    holders,
+    leaks,
+    logs,
+    no_address,
+    owners,
+    reconciliation,
+)
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
 
 SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
@@ -15,6 +27,7 @@ NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *reconciliation.RULES,
     *holders.RULES,
     *logs.RULES,
+    *ec2_errors.RULES,
     *(rule.about_node() for rule in SURVEY_RULES if rule.check is not owners.check_leaked),
 )
 """The rules about one node, likewise."""
