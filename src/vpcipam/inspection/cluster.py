@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import attrs
 
+from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import SettingsError, UnknownInstanceType
 from vpcipam.inspection.address_owners import AddressOwners
@@ -121,6 +122,21 @@ class NodeCase:
     def vpc_id(self) -> str:
         """Its VPC; empty if EC2 doesn't show it."""
         return next((fact.value.vpc_id for fact in self.network_interfaces if fact.value.vpc_id), "")
+
+    @property
+    def mode(self) -> AddressMode | None:
+        """What its slots hold; None if its type or its settings are unknown, or if ipamd refuses these settings on this type."""
+        if self.limits is None or self.settings is None:
+            return None
+        try:
+            return self.settings.value.address_mode(self.limits)
+        except SettingsError:
+            return None
+
+    @property
+    def has_read_settings(self) -> bool:
+        """Tell whether `settings` are whole, and read or given: neither assumed, nor those few that introspection shows."""
+        return self.settings is not None and not self.assumed_settings and not _is_partial(self.settings.value)
 
     @property
     def max_pods(self) -> int | None:

@@ -10,9 +10,11 @@ from vpcipam.inspection.rules import (
     holders,
     leaks,
     logs,
+    max_pods,
     no_address,
     owners,
     reconciliation,
+    warm_targets,
 )
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
 
@@ -29,6 +31,8 @@ NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *logs.RULES,
     *ec2_errors.RULES,
     *(rule.about_node() for rule in SURVEY_RULES if rule.check is not owners.check_leaked),
+    *warm_targets.RULES,
+    *max_pods.RULES,
 )
 """The rules about one node, likewise."""
 

@@ -88,6 +88,10 @@ SETTINGS: Need[NodeCase] = Need(
     Missing("the variables of the aws-node container", "kubectl -n kube-system get daemonset aws-node -o json"),
     lambda node: node.settings is not None,
 )
+READ_SETTINGS: Need[NodeCase] = Need(
+    Missing("the variables of the aws-node container, as read or given", "kubectl -n kube-system get daemonset aws-node -o json"),
+    lambda node: node.has_read_settings,
+)
 IPAMD_ENIS: Need[NodeCase] = Need(
     Missing("ipamd's ENIs of the node", "curl http://localhost:61679/v1/enis on the node"),
     lambda node: bool(node.enis or node.cards),
