@@ -245,7 +245,7 @@ def test_a_cidr_with_pods_is_removed_only_by_force():
 def test_a_forced_removal_tells_who_was_evicted_and_where():
     told = []
     store = Datastore(network_card=1, on_event=told.append)
-    store.add_eni("eni-0", device_number=0)
+    store.add_eni("eni-0", device_number=0, now_ns=0)
     store.add_cidr("eni-0", "10.0.0.5/32")
     store.assign(key("a"), 0)
     told.clear()
