@@ -6,13 +6,18 @@ from vpcipam.inspection.rules import (
     capacity,
     counters,
     datastore_limits,
+    duplicates,
+    ec2_errors,
     enis,
     free_blocks,
+    holders,
+    leaks,
     logs,
     max_pods,
     no_address,
     owners,
     prefixes,
+    reconciliation,
     starvation,
     trunks,
     warm_targets,
@@ -23,6 +28,8 @@ SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
 """The rules about what EC2 shows of one node, in the order in which their findings are listed."""
 
 CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = (
+    *duplicates.RULES,
+    *leaks.RULES,
     *free_blocks.CLUSTER_RULES,
     *counters.CLUSTER_RULES,
     *prefixes.CLUSTER_RULES,
@@ -32,8 +39,11 @@ CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = (
 
 NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *no_address.RULES,
+    *reconciliation.RULES,
+    *holders.RULES,
     *logs.RULES,
-    *(rule.about_node() for rule in SURVEY_RULES),
+    *ec2_errors.RULES,
+    *(rule.about_node() for rule in SURVEY_RULES if rule.check is not owners.check_leaked),
     *warm_targets.RULES,
     *starvation.RULES,
     *prefixes.RULES,
