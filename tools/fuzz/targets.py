@@ -7,6 +7,7 @@ from fuzz.target import Target
 MODULES = {
     "settings": "readers",
     "scenario": "readers",
+    "cluster": "readers",
     "trace": "readers",
     "instance_types": "readers",
     "words": "readers",
