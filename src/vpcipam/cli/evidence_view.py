@@ -6,6 +6,8 @@ import attrs
 
 from vpcipam._units import counted, number
 from vpcipam.address import Cidr
+from vpcipam.cli.node_drawing import show_pictures
+from vpcipam.cli.node_picture import pictures_of
 from vpcipam.inspection.evidence import EniState, Evidence, Source
 from vpcipam.settings import Settings
 
@@ -77,6 +79,7 @@ def show_evidence(page: "Page", evidence: Evidence) -> None:
     if evidence.enis:
         page.line()
         _enis(page, evidence)
+    show_pictures(page, pictures_of(evidence))
     _held(page, evidence)
     if evidence.skipped:
         page.line()

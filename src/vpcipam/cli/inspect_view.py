@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.cli.kubelet import max_pods_text
+from vpcipam.cli.node_drawing import show_picture
+from vpcipam.cli.node_picture import picture_of_survey
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
@@ -20,6 +22,8 @@ def show_node(page: "Page", surveyed: NodeSurvey, findings: tuple[Finding, ...],
     _head(page, surveyed, region, settings_given=settings_given)
     page.line()
     _enis(page, surveyed)
+    page.line()
+    show_picture(page, picture_of_survey(surveyed))
     page.line()
     _subnets(page, surveyed)
     page.line()
