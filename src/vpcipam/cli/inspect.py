@@ -58,7 +58,7 @@ def command(
     FILE is anything of a node, a cluster or an account: ipam.json, answers of ipamd's introspection, metrics, answers of `aws ec2
     describe-…`, the output of `kubectl get … -o json` or `kubectl describe node`, or the log collector's bundle as a folder, tar.gz or zip.
     - is stdin. Files are recognised by their content. The command shows what each file is, the release that it implies, what it has, what
-    could not be read, and what such files never show. It doesn't check them, and skips logs: `vpcipam verify` reads those.
+    could not be read, and what such files never show.
 
     With --ec2, it reads a running instance, shows its ENIs, subnets and capacity, and checks them against the rules of EC2 and ipamd.
     It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does not know.

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
+from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits
@@ -312,6 +313,7 @@ class Evidence:
         network_interfaces: ENIs as EC2 shows them.
         instance_types: limits as EC2 shows them.
         settings: the variables of the aws-node container.
+        log_signs: troubles that logs tell of; each has the first line that tells of it as its source.
     """
 
     documents: tuple[DocumentRead, ...] = ()
@@ -333,6 +335,7 @@ class Evidence:
     cni_nodes: tuple[Fact[CniNode], ...] = ()
     kubelet_limits: tuple[Fact[KubeletLimits], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
+    log_signs: tuple[Fact[LogSign], ...] = ()
 
     @property
     def cannot_show(self) -> tuple[tuple[str, str], ...]:

@@ -165,11 +165,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
         (zip_of(("a", SUBNET)).replace(b"PK\x01\x02", b"PK\x01\x07"), "can't be read: Bad magic number for central directory"),
         (b"PK\x05\x06" + b"\xff" * 18, "can't be read: the directory of the zip archive is too large"),
         (b"PK\x05\x06PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06" + b"\0" * 18, "can't be read: the directory of the zip archive is too large"),
-        (b'{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
-        (b"2026-01-01T00:00:00Z [INFO] started", "is a log; vpcipam verify reads logs"),
-        (b"2026-01-01T00:00:00.123Z [INFO]\tstarted", "is a log; vpcipam verify reads logs"),
-        (b'vel":"info","ts":"","caller":"","msg":"cut"}\n\n{"level":"info","msg":"x"}', "is a log; vpcipam verify reads logs"),
-        (b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}', "is a log; vpcipam verify reads logs"),
+        (b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}', "is a file of events; vpcipam verify reads those"),
         (b'time="2026-01-01T00:00:00Z" level=info msg="verify refuses the output of a container"', "is no JSON"),
     ],
 )
@@ -177,6 +173,19 @@ def test_a_file_with_nothing_to_read_is_skipped_with_the_reason(read, content, w
     evidence = read(content)
     assert evidence.documents == ()
     assert evidence.skipped[0].why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"level":"info","msg":"x"}',
+        b"2026-01-01T00:00:00Z [INFO] started",
+        b"2026-01-01T00:00:00.123Z [INFO]\tstarted",
+        b'vel":"info","ts":"","caller":"","msg":"cut"}\n\n{"level":"info","msg":"x"}',
+    ],
+)
+def test_a_log_is_recognised_by_one_of_its_first_lines(read, content):
+    assert [each.kind for each in read(content).documents] == ["ipamd.log"]
 
 
 def test_a_log_line_within_a_document_makes_it_no_log(read):

@@ -110,6 +110,7 @@ def _read_span(text: str) -> tuple[Release, Release]:
 
 WORDINGS = tuple(_read_tables((daemon.TABLE, enis.TABLE, addresses.TABLE, sandboxes.TABLE, pool.TABLE, ec2.TABLE, plugin.TABLE)))
 """All wordings."""
+_TEMPLATES = {wording.template for wording in WORDINGS}
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -123,6 +124,8 @@ def _pattern(template: str) -> re.Pattern[str]:
             text += f"(?: {_group(name)})?"  # an empty value at the end of a line loses the blank before it
         else:
             text += (" " if part.startswith(" ") else "") + _group(name)
+    if parts[-1].strip(".") and template.endswith(".") and template.removesuffix(".") not in _TEMPLATES:
+        text += "?"  # some builds between two releases don't write the dot
     return re.compile(text + r"\s*", re.DOTALL)
 
 

@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 from vpcipam.errors import file_trouble
 from vpcipam.inspection.evidence import Evidence, Source
+from vpcipam.inspection.log.reader import CHUNK
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total_size
+from vpcipam.inspection.readers.logs import is_log, read_log
 from vpcipam.inspection.readers.registry import read_lines, read_text
 
 MOST_DOCUMENT_BYTES = 32 << 20
@@ -66,6 +68,9 @@ def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) 
         collector.skip("the whole file", "is binary, no text")
         return
     head = file.head.decode(encoding, "replace")
+    if is_log(head):
+        read_log(collector, _chunks(stream, encoding))
+        return
     if read_lines(collector, head, lambda: _lines(collector, stream, encoding)):
         return
     data = stream.read(MOST_DOCUMENT_BYTES + 1)
@@ -80,6 +85,15 @@ def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) 
     if broken:
         collector.skip("single characters", f"{broken:,} of them are not UTF-8; they are read as \ufffd")
     read_text(collector, text)
+
+
+def _chunks(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:
+    """Yield the text in UTF-8, in pieces."""
+    if encoding == "utf-8-sig":
+        yield from iter(lambda: stream.read(CHUNK), b"")
+        return
+    text = io.TextIOWrapper(stream, encoding, "replace")
+    yield from (piece.encode() for piece in iter(lambda: text.read(CHUNK), ""))
 
 
 def _lines(collector: Collector, stream: io.BufferedReader, encoding: str) -> Iterator[tuple[int, str]]:

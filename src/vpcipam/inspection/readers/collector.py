@@ -27,6 +27,7 @@ from vpcipam.inspection.evidence import (
     Source,
 )
 from vpcipam.inspection.log.line import time_ns
+from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits
@@ -71,6 +72,7 @@ class Collector:
     cni_nodes: list[Fact[CniNode]] = attrs.field(factory=list)
     kubelet_limits: list[Fact[KubeletLimits]] = attrs.field(factory=list)
     metrics: list[Fact[MetricSample]] = attrs.field(factory=list)
+    log_signs: list[Fact[LogSign]] = attrs.field(factory=list)
     _documents: dict[tuple[object, ...], DocumentRead] = attrs.field(factory=dict)
     _skipped: list[Skipped] = attrs.field(factory=list)
     _unlisted_count: int = 0

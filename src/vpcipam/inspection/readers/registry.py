@@ -12,11 +12,10 @@ from typing import Any
 import attrs
 
 from vpcipam._units import counted
-from vpcipam.errors import LogError, ManifestError, MissingExtra
-from vpcipam.inspection.event_lines import read_event_line
-from vpcipam.inspection.log.line import parse_line
+from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
+from vpcipam.inspection.readers.logs import is_event_file
 from vpcipam.inspection.readers.scraps import BLANK, Noise, Scrap, below, find_json
 from vpcipam.settings import Settings
 from vpcipam.settings.documents import MAX_LENGTH, parse_documents
@@ -28,11 +27,10 @@ _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+\s*")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
 _ENVELOPES = ("data", "response", "result", "body", "output")
-_LOGS_ARE_ELSEWHERE = "is a log; vpcipam verify reads logs"
+_EVENTS_ARE_ELSEWHERE = "is a file of events; vpcipam verify reads those"
 MOST_UNKNOWN = 1_000
 """The most documents in a row that no reader recognises, before the rest is skipped."""
 _TERMINAL_LENGTH = 100_000  # of the text in which lines of a terminal may come first; going through lines takes memory for each
-_LINES_OF_LOG = 20  # of a text, by which a log is recognised
 _LEVELS = 3  # of lists and envelopes around a document
 
 
@@ -137,19 +135,6 @@ def _read_scrap(collector: Collector, scrap: Scrap) -> bool:
 
 
 # --- texts ---------------------------------------------------------------------------------------------------------------
-
-
-def is_log(head: str) -> bool:
-    """Recognise what `vpcipam verify` reads, a log or a file of events, by its first lines. One line without dirt is enough."""
-    return any(map(_is_log_line, head.splitlines()[:_LINES_OF_LOG]))
-
-
-def _is_log_line(line: str) -> bool:
-    for read in (parse_line, read_event_line):
-        with suppress(LogError):
-            read(line)
-            return True
-    return False
 
 
 def read_text(collector: Collector, text: str) -> None:
@@ -261,10 +246,6 @@ def _read_bare_name(collector: Collector, text: str) -> None:
     kubectl_text.add_eni_config_name(collector, text.strip().strip('"'))
 
 
-def _skip_log(collector: Collector, text: str) -> None:
-    collector.skip(text[:100], _LOGS_ARE_ELSEWHERE)
-
-
 _TEXT_READERS: tuple[tuple[Callable[[str], bool], Callable[[Collector, str], None]], ...] = (
     (lambda text: _BARE_NAME.fullmatch(text) is not None, _read_bare_name),
     (kubectl_text.is_described_node, kubectl_text.read_described_nodes),
@@ -274,8 +255,8 @@ _TEXT_READERS: tuple[tuple[Callable[[str], bool], Callable[[Collector, str], Non
 
 def read_lines(collector: Collector, head: str, lines: Callable[[], Iterable[tuple[int, str]]]) -> bool:
     """Read a text line by line if it is one of the kinds that can be long; return whether it is."""
-    if is_log(head):
-        _skip_log(collector, head)
+    if is_event_file(head):
+        collector.skip(head[:100], _EVENTS_ARE_ELSEWHERE)
         return True
     if exposition.is_exposition(head):
         exposition.read_exposition(collector, lines())

@@ -4,6 +4,8 @@ TABLE = r"""
 [cidr-added]
 1.0.0-1.8.0 Added ENI({eni})'s IP {ip} to datastore
 1.9.0- Added ENI({eni})'s IP/Prefix {cidr} to datastore
+[address-listed]
+1.0.0-1.6.0 Adding ENI({eni})'s IPv4 address {ip} to datastore
 [cidr-adding]
 1.9.0- Adding {cidr} to DS for {eni}
 [cidr-refused]

@@ -58,6 +58,10 @@ TABLE = r"""
 1.5.0-1.5.7 During ipamd init, failed to use pod IP {ip} returned from Kubelet {err}
 1.6.0-1.6.3 During ipamd init, failed to use pod IP {ip} returned from Kubernetes API Server {err}
 1.6.4 During ipamd init, failed to use pod IP {ip} returned from CRI {err}
+[local-pods]
+1.6.0-1.6.4 getLocalPodsWithRetry() found {n} local pods
+[pod-seen]
+1.0.0-1.7.10 Add/Update for Pod {pod} on my node, namespace = {ns}, IP = {ip}
 [checkpoint-read]
 1.7.0-1.12.5 Reading ipam state from CRI
 1.7.0-1.11.5 Reading ipam state from backing store
