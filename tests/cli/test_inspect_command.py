@@ -15,6 +15,8 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.inspection.audit import audit
+from vpcipam.inspection.cluster import Assumptions
+from vpcipam.inspection.live import evidence_of
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
@@ -86,13 +88,14 @@ def test_json_equals_the_library(cli, account):
     here.leak()
     document = cli("inspect", *here.options, "--json").document
     read_ns = document["read_ns"]
-    seen = survey(read_node(here.model, here.instance_id, now_ns=read_ns))
+    read = read_node(here.model, here.instance_id, now_ns=read_ns)
+    seen = survey(read)
     expected = {
         "source": "ec2",
         "region": "eu-west-1",
         "settings": "as-shipped",
         **seen.to_dict(),
-        "findings": [attrs.asdict(found) for found in audit(seen)],
+        **audit(evidence_of([read], "EC2 in eu-west-1"), observed=[read], assumptions=Assumptions(settings=Settings())).to_dict(),
     }
     for shown in (document, expected):
         del shown["instance"]["launched_ns"]
@@ -116,7 +119,8 @@ def test_a_healthy_node_exits_with_0(cli, account):
     assert "9 addresses, with all ENIs and slots" in answer.out
     assert "1 of 3; room for 2 more" in answer.out
     assert "choice 1" in answer.out
-    assert lines[-1] == "No rule is broken."
+    assert lines[lines.index("Not enough in this to check 12 rules:") - 2] == "No fault in this, as far as it goes: 32 rules checked."
+    assert lines[-1] == "  → kubectl get pods,events --all-namespaces -o json"
     assert all(len(line) <= 80 for line in lines)
 
 
@@ -209,12 +213,13 @@ def test_examples_run_as_written(cli, account, manifest, example):
     [
         ((), "give files, or --ec2 and --instance-id ID"),
         (("--instance-id", "i-1"), "say what to read"),
+        (("node.json", "--instance-id", "i-1"), "these options belong to --ec2"),
         (("--ec2",), "needs --instance-id ID"),
         (("--ec2", "--instance-id", ""), "needs --instance-id ID"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "0"), "--max-pods"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "9", "--max-pods-by", "ami"), "--max-pods and --max-pods-by exclude each other"),
         (("--ec2", "--instance-id", "i-1", "--set", "X"), "NAME=VALUE"),
-        (("node.json", "--ec2"), "give files, or --ec2 with its options, not both"),
+        (("node.json", "--ec2"), "needs --instance-id ID"),
         (("node.json", "--set", "WARM_IP_TARGET=1"), "a manifest can be one of the files"),
         (("-", "-"), "stdin (-) can be read only once"),
     ],

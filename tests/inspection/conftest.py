@@ -7,7 +7,7 @@ import pytest
 
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import PoolExhausted
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import audit_survey
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.node import Node
@@ -85,7 +85,7 @@ class Account:
         return survey(change(self.read()), settings, **options)
 
     def audit(self, variables=None, **options):
-        return audit(self.survey(variables, **options))
+        return audit_survey(self.survey(variables, **options))
 
 
 def changed_eni(position, **changes):

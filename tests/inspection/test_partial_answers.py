@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import audit_survey
 from vpcipam.inspection.survey import survey
 from vpcipam.settings import Settings
 
@@ -36,7 +36,7 @@ def test_what_is_shown_is_surveyed_as_in_the_whole(node, data):
     )
     subnets = tuple(subnet for subnet in read.subnets if data.draw(st.booleans()))
     part = survey(attrs.evolve(read, enis=shown, subnets=subnets), settings)
-    audit(part)
+    audit_survey(part)
     assert [each.eni for each in part.enis] == list(shown)
     for each in part.enis:
         full, eni = whole[each.eni.eni_id], each.eni

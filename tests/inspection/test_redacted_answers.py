@@ -9,7 +9,7 @@ from vpcipam.ec2.answers import read_instance, read_network_interface, read_subn
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import audit_survey
 from vpcipam.inspection.finding import Severity
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
@@ -90,7 +90,7 @@ def world(account):
 
 def test_one_redacted_part_does_not_end_the_run(world):
     here, client, read = world
-    before = {found.rule for found in audit(survey(read(), here.settings))}
+    before = {found.rule for found in audit_survey(survey(read(), here.settings))}
     tried, unnoticed = 0, []
     for asked, answer in list(client.answers.items()):
         into = ANSWERS[asked[0]]
@@ -100,7 +100,7 @@ def test_one_redacted_part_does_not_end_the_run(world):
             for change in CHANGES:
                 client.instead = {asked: changed(answer, path, change)}
                 seen = survey(read(), here.settings)
-                found = audit(seen)
+                found = audit_survey(seen)
                 seen.to_dict()
                 tried += 1
                 used = (
@@ -139,7 +139,7 @@ def test_a_redacted_address_takes_its_slot_and_is_one_finding(world):
     }
     seen = survey(read(), here.settings)
     assert seen.enis[0].slot_count == whole.enis[0].slot_count
-    (found,) = [each for each in set(audit(seen)) - set(audit(whole)) if each.severity is Severity.FINDING]
+    (found,) = [each for each in set(audit_survey(seen)) - set(audit_survey(whole)) if each.severity is Severity.FINDING]
     assert (found.rule, found.where) == ("invalid-cidr", seen.enis[0].eni.eni_id)
     assert "'x.x.x.x'" in found.message
 
@@ -166,4 +166,4 @@ def test_an_attachment_that_cannot_be_read_has_an_unknown_place(world):
     node = read()
     (eni,) = [eni for eni in node.enis if eni.unreadable]
     assert (eni.unreadable, eni.attachment.device_index) == (("Attachment.InstanceId",), -1)
-    assert "unreadable-answer" in {found.rule for found in audit(survey(node, Settings()))}
+    assert "unreadable-answer" in {found.rule for found in audit_survey(survey(node, Settings()))}

@@ -21,7 +21,7 @@ from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.server import ACTIONS, HttpResponse, Server
 from vpcipam.ec2.offline.wire import _request_name
 from vpcipam.errors import NotModelled, UnknownInstanceType
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import audit_survey
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.node.interfaces import CREATED_TAG, INSTANCE_TAG
@@ -168,7 +168,7 @@ def read_answers(data: bytes) -> None:
         return
     seen = survey(node, Settings())
     seen.to_dict()
-    for found in audit(seen):
+    for found in audit_survey(seen):
         require(str(found), "a finding says nothing")
 
 

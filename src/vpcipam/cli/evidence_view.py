@@ -69,23 +69,25 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of evidence
 # --- text ----------------------------------------------------------------------------------------------------------------
 
 
-def show_evidence(page: "Page", evidence: Evidence) -> None:
-    """Write what was read."""
+def show_evidence(page: "Page", evidence: Evidence, *, brief: bool = False) -> None:
+    """Write what was read; if `brief`, without tables of what it has and without what such documents never show."""
     _documents(page, evidence)
     page.line()
     page.facts((_NAMES[name], number(len(facts))) for name, facts in evidence.facts())
-    if evidence.nodes:
+    if evidence.nodes and not brief:
         page.line()
         _nodes(page, evidence)
-    if evidence.enis:
+    if evidence.enis and not brief:
         page.line()
         _enis(page, evidence)
     show_pictures(page, pictures_of(evidence))
-    _held(page, evidence)
+    if not brief:
+        _held(page, evidence)
     if evidence.skipped:
         page.line()
         _skipped(page, evidence)
-    _cannot_show(page, evidence)
+    if not brief:
+        _cannot_show(page, evidence)
 
 
 def _cannot_show(page: "Page", evidence: Evidence) -> None:

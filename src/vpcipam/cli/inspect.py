@@ -1,11 +1,12 @@
 """`vpcipam inspect`: what a real node has and what is wrong with it, or what files of real nodes show."""
 
 import time
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from vpcipam._units import counted
+from vpcipam.cli.audit_view import show_audit
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.evidence_view import evidence_document, show_evidence
@@ -16,13 +17,17 @@ from vpcipam.cli.progress import show_progress, total_size
 from vpcipam.cli.streams import STDIN, stdin_bytes
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import EvidenceError
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import Audit, audit
+from vpcipam.inspection.cluster import Assumptions
 from vpcipam.inspection.evidence import Evidence
-from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.survey import survey
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
 
 STDIN_NAME = "stdin"
 
@@ -57,44 +62,43 @@ def command(
 
     FILE is anything of a node, a cluster or an account: ipam.json, answers of ipamd's introspection, metrics, answers of `aws ec2
     describe-…`, the output of `kubectl get … -o json` or `kubectl describe node`, or the log collector's bundle as a folder, tar.gz or zip.
-    - is stdin. Files are recognised by their content. The command shows what each file is, the release that it implies, what it has, what
-    could not be read, and what such files never show.
+    - is stdin. Files are recognised by their content. The command shows what each file is, what it has and what could not be read. It joins
+    the files into nodes, checks these against the rules of EC2, ipamd and Kubernetes, and says which rules it could not check and which
+    file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks them line by line.
 
-    With --ec2, it reads a running instance, shows its ENIs, subnets and capacity, and checks them against the rules of EC2 and ipamd.
-    It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does not know.
-    The exit code is 1 if there is a finding; notes don't change it.
+    With --ec2, it reads a running instance, shows its ENIs, subnets and capacity, and checks them too, together with the files if there
+    are any. It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does
+    not know. The exit code is 1 if there is a finding; notes don't change it.
     """
-    if files:
-        of_ec2 = (from_ec2, instance_id, region, profile, daemonset, assignments, max_pods, max_pods_by)
-        if any(of_ec2):
-            raise click.UsageError("give files, or --ec2 with its options, not both; a manifest can be one of the files")
-        return _show_files(files)
-    if not from_ec2:
+    if not from_ec2 and not files:
         raise click.UsageError("say what to read: give files, or --ec2 and --instance-id ID to read a running instance from EC2")
-    if not instance_id:
+    if not from_ec2 and any((instance_id, region, profile, daemonset, assignments, max_pods, max_pods_by)):
+        raise click.UsageError("these options belong to --ec2; with files alone, a manifest can be one of the files")
+    if from_ec2 and not instance_id:
         raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
+    evidence = _read_files(files) if files else Evidence()
+    if not from_ec2:
+        return _output(evidence, audit(evidence), {"source": "files"}, f"in {_listed(files)}")
+    given = daemonset is not None or bool(assignments)
     settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
-    surveyed = survey(_read(session, instance_id), settings, max_pods=max_pods, max_pods_by=max_pods_by)
-    findings = audit(surveyed)
-    given = daemonset is not None or bool(assignments)
-    diagnostics = settings.diagnose(surveyed.node.limits)
-
+    nodes = (_read(session, str(instance_id)),)
+    assumptions = Assumptions(settings=settings, given_settings=given, max_pods=max_pods, max_pods_by=max_pods_by)
+    both = merged(evidence, evidence_of(nodes, f"EC2 in {session.region}"))
+    found = audit(both, observed=nodes, assumptions=assumptions)
+    head = {"source": "ec2", "region": session.region, "settings": "given" if given else "as-shipped"}
+    if files:
+        return _output(both, found, head | {"source": "ec2 and files"}, f"in EC2 and {_listed(files)}")
+    surveyed = survey(nodes[0], settings, max_pods=max_pods, max_pods_by=max_pods_by)
     return Output(
-        document={
-            "source": "ec2",
-            "region": session.region,
-            "settings": "given" if given else "as-shipped",
-            **surveyed.to_dict(),
-            "findings": [attrs.asdict(found) for found in findings],
-        },
-        show=lambda page: show_node(page, surveyed, findings, region=session.region, settings_given=given),
-        notes=tuple(str(found) for found in diagnostics if found.level != "info"),
-        finding=_summary(findings, instance_id),
+        document=head | surveyed.to_dict() | found.to_dict(),
+        show=lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
+        notes=tuple(str(each) for each in settings.diagnose(surveyed.node.limits) if each.level != "info"),
+        finding=_summary(found, f"on {instance_id}"),
     )
 
 
-def _show_files(files: tuple[str, ...]) -> Output:
+def _read_files(files: tuple[str, ...]) -> Evidence:
     if files.count(STDIN) > 1:
         raise click.UsageError("stdin (-) can be read only once")
     with show_progress(total_size(files), lambda length: f"{length / 1e6:,.1f} MB") as progress:
@@ -103,7 +107,18 @@ def _show_files(files: tuple[str, ...]) -> Output:
         raise EvidenceError(
             f"nothing in {_listed(files)} is recognised{_first_reason(evidence)}; docs/inspecting.md lists what can be read"
         )
-    return Output(document=evidence_document(evidence), show=lambda page: show_evidence(page, evidence))
+    return evidence
+
+
+def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str) -> Output:
+    """Return what was read and what was found in it."""
+
+    def show(page: "Page") -> None:
+        show_evidence(page, evidence, brief=bool(found.findings))
+        page.line()
+        show_audit(page, found)
+
+    return Output(document=evidence_document(evidence) | head | found.to_dict(), show=show, finding=_summary(found, where))
 
 
 def _listed(files: tuple[str, ...]) -> str:
@@ -126,10 +141,10 @@ def _read(session: Ec2Session, instance_id: str) -> ObservedNode:
         raise with_advice(error, session.region) from error
 
 
-def _summary(findings: tuple[Finding, ...], instance_id: str) -> str | None:
+def _summary(found: Audit, where: str) -> str | None:
     """Return the number of findings and the first one, on one line; None if there is none."""
-    wrong = [finding for finding in findings if finding.severity is Severity.FINDING]
+    wrong = found.faults
     if not wrong:
         return None
-    count = f"{counted(len(wrong), 'finding')} on {instance_id}"
+    count = f"{counted(len(wrong), 'finding')} {where}"
     return f"{count}: {wrong[0]}" if len(wrong) == 1 else f"{count}, the first: {wrong[0]}"

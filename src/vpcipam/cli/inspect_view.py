@@ -4,20 +4,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
+from vpcipam.cli.audit_view import show_audit
 from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.cli.node_drawing import show_picture
 from vpcipam.cli.node_picture import picture_of_survey
-from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.audit import Audit
 from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
 
-_STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
 
-
-def show_node(page: "Page", surveyed: NodeSurvey, findings: tuple[Finding, ...], *, region: str, settings_given: bool) -> None:
+def show_node(page: "Page", surveyed: NodeSurvey, audit: Audit, *, region: str, settings_given: bool) -> None:
     """Write a node and its findings."""
     _head(page, surveyed, region, settings_given=settings_given)
     page.line()
@@ -29,7 +28,7 @@ def show_node(page: "Page", surveyed: NodeSurvey, findings: tuple[Finding, ...],
     page.line()
     _capacity(page, surveyed)
     page.line()
-    _findings(page, findings)
+    show_audit(page, audit)
 
 
 def _head(page: "Page", surveyed: NodeSurvey, region: str, *, settings_given: bool) -> None:
@@ -111,15 +110,3 @@ def _card(card: CardSurvey) -> str:
     room = f"room for {card.eni_room} more" if card.eni_room else "no room for more"
     room += ", beside the expected trunk, which takes an address of the subnet too" if card.trunk_expected else ""
     return f"{card.eni_count} of {card.eni_limit}; {room}"
-
-
-def _findings(page: "Page", findings: tuple[Finding, ...]) -> None:
-    if not findings:
-        page.line("No rule is broken.", "bold")
-        return
-    wrong = sum(finding.severity is Severity.FINDING for finding in findings)
-    counts = [counted(count, word) for count, word in ((wrong, "finding"), (len(findings) - wrong, "note")) if count]
-    page.line(", ".join(counts), "bold")
-    for finding in findings:
-        head = f"{finding.severity}: {finding.rule} ({finding.where})"
-        page.remark(head, _STYLES[finding.severity], finding.message, finding.suggestion)

@@ -1,9 +1,11 @@
 """Read a real node and audit it by the rules of EC2 and ipamd. Read what files show. Verify logs against the promises."""
 
-from vpcipam.inspection.audit import audit
+from vpcipam.inspection.audit import Audit, audit, audit_survey
+from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
 from vpcipam.inspection.event_lines import event_line, read_event_line
 from vpcipam.inspection.evidence import DocumentRead, Evidence, Fact, HeldAddress, Skipped, Source
-from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
+from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
@@ -15,7 +17,10 @@ from vpcipam.inspection.verify import LogSource, verify
 
 __all__ = [
     "Answer",
+    "Assumptions",
+    "Audit",
     "CardSurvey",
+    "ClusterCase",
     "DocumentRead",
     "EniSurvey",
     "Evidence",
@@ -24,6 +29,8 @@ __all__ = [
     "HeldAddress",
     "LogSource",
     "LogViolation",
+    "Missing",
+    "NodeCase",
     "NodeSurvey",
     "ObservedNode",
     "Releases",
@@ -31,9 +38,14 @@ __all__ = [
     "Skipped",
     "Source",
     "SubnetSurvey",
+    "Unchecked",
     "Verification",
     "audit",
+    "audit_survey",
     "event_line",
+    "evidence_of",
+    "join",
+    "merged",
     "read_event_line",
     "read_files",
     "read_node",

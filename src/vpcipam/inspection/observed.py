@@ -21,6 +21,8 @@ class ObservedNode:
         subnets: the subnets of its VPC and of its ENIs, by id.
         enis_by_subnet: all ENIs, of any owner, in the subnets that its ENIs are in or that its ipamd may create ENIs in.
         read_ns: when it was read, Unix nanoseconds. Reading takes several calls: a change in between may show twice or not at all.
+        from_files: it was put together from files, which were written at an unknown time. `read_ns` is then the latest time that stands
+            in them, so ages are lower bounds; and `enis_by_subnet` may lack ENIs.
     """
 
     instance: Instance
@@ -30,6 +32,7 @@ class ObservedNode:
     subnets: tuple[Subnet, ...]
     enis_by_subnet: Mapping[str, tuple[NetworkInterface, ...]]
     read_ns: int
+    from_files: bool = False
 
     def subnet(self, subnet_id: str) -> Subnet | None:
         """Find a subnet, None if the source did not show it."""

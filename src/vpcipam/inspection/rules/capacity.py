@@ -1,18 +1,21 @@
-"""Rules about the instance and the room in its subnets. `vpcipam.inspection.audit` runs them all."""
+"""Rules about the instance and the room in its subnets. Each yields what it finds in a survey."""
 
 from collections.abc import Iterator
 
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, SETTINGS, SUBNETS, WHOLE_SUBNETS, RuleEntry
+from vpcipam.inspection.rules.surveyed import SurveyRule
 from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, NodeSurvey
 from vpcipam.node.interfaces import CLUSTER_TAG_PREFIX, SUBNET_EXCLUDED, SUBNET_ROLE_TAG
 
 _FINDING, _NOTE = Severity.FINDING, Severity.NOTE
+_ROOM = "It takes room that pods don't get."
 
 
 def check_instance(survey: NodeSurvey) -> Iterator[Finding]:
-    """The instance is running."""
+    """The instance is running (EC2: instance states)."""
     instance = survey.node.instance
     if instance.state != "running":
         message = f"is {instance.state}: what is shown may change soon"
@@ -63,7 +66,7 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
     It requests slots on the node's ENIs, then a new ENI. Room for one of these is enough.
     """
     for card in survey.cards:
-        refusals = list(_refusals(survey, card))
+        refusals = list(refusals_of(survey, card))
         if refusals and all(refusals):
             rule = "no-room-for-prefix" if survey.mode is AddressMode.PREFIX else "no-room-for-addresses"
             reasons = dict.fromkeys(refusal for refusal in refusals if refusal)
@@ -72,8 +75,8 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
             yield Finding(rule, _FINDING, f"card {card.network_card}", message, suggestion)
 
 
-def _refusals(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
-    """For each way to grow, yield why EC2 would refuse it; None if EC2 may grant it."""
+def refusals_of(survey: NodeSurvey, card: CardSurvey) -> Iterator[str | None]:
+    """For each way in which a card can grow, yield why EC2 would refuse it; None if EC2 may grant it. Nothing if it can't grow."""
     if card.growth is None:
         return
     enis = {each.eni.eni_id: each for each in survey.enis}
@@ -100,3 +103,81 @@ def _lacks_room(survey: NodeSurvey, subnet_id: str, slot_count: int, *, of_new_e
         return f"{subnet_id} has at most {bound} free /28s, and {purpose} would take {slot_count}" if lacks else None
     needed = slot_count * survey.mode.addresses_per_slot + single
     return f"{subnet_id} has {free} free addresses, and {purpose} would take {needed}" if free < needed else None
+
+
+RULES = (
+    SurveyRule(
+        check_instance,
+        (
+            RuleEntry(
+                "not-running",
+                "the instance isn't running",
+                "What is shown may change soon.",
+                f"{INSPECTING}#what-it-cant-know",
+                Severity.NOTE,
+            ),
+        ),
+    ),
+    SurveyRule(
+        check_capacity,
+        (
+            RuleEntry(
+                "no-pod-addresses",
+                "no ENI of the node, present or future, can give pods addresses",
+                "The pod can't start before it has an address.",
+                f"{IPAMD}#max-pods",
+            ),
+        ),
+        (SETTINGS,),
+    ),
+    SurveyRule(
+        check_excluded,
+        (
+            RuleEntry(
+                "excluded-subnet",
+                "a subnet whose tags keep pods from getting its addresses",
+                _ROOM,
+                f"{IPAMD}#subnet-discovery",
+                Severity.NOTE,
+            ),
+            RuleEntry(
+                "no-pod-subnet",
+                "the tags of the subnets allow no new ENI",
+                "The node can't grow, so pods wait once its addresses are taken.",
+                f"{IPAMD}#subnet-discovery",
+            ),
+        ),
+        (SETTINGS, SUBNETS),
+    ),
+    SurveyRule(
+        check_room,
+        (
+            RuleEntry(
+                "no-room-for-addresses",
+                "no subnet has room for the addresses that the node asks for next",
+                "The node can't grow, so pods wait once its addresses are taken.",
+                f"{IPAMD}#growing-the-pool",
+            ),
+            RuleEntry(
+                "no-room-for-prefix",
+                "no subnet has room for the /28s that the node asks for next",
+                "The node can't grow, so pods wait once its addresses are taken.",
+                f"{IPAMD}#growing-the-pool",
+            ),
+        ),
+        (SETTINGS, SUBNETS),
+    ),
+    SurveyRule(
+        check_unseen,
+        (
+            RuleEntry(
+                "unseen-addresses",
+                "addresses of a subnet that are neither free nor on an ENI: mostly CIDR reservations",
+                "Nodes and pods can't get them as single addresses.",
+                f"{INSPECTING}#what-it-cant-know",
+                Severity.NOTE,
+            ),
+        ),
+        (SUBNETS, WHOLE_SUBNETS),
+    ),
+)

@@ -1,0 +1,59 @@
+"""An audit for people: findings, and which rules could not be checked for want of which file."""
+
+from typing import TYPE_CHECKING
+
+from vpcipam._units import counted
+from vpcipam.inspection.audit import Audit
+from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
+
+_STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
+_MOST_FINDINGS = 100
+
+
+def show_audit(page: "Page", audit: Audit) -> None:
+    """Write what is wrong, and what could not be checked."""
+    _answer(page, audit)
+    several = len(audit.case.nodes) > 1
+    for finding in audit.findings[:_MOST_FINDINGS]:
+        on_node = f" on {finding.node}" if several and finding.node not in ("", finding.where) else ""
+        page.remark(
+            f"{finding.severity}: {finding.rule} ({finding.where}{on_node})", _STYLES[finding.severity], finding.message, finding.suggestion
+        )
+    if len(audit.findings) > _MOST_FINDINGS:
+        page.line(f"… and {len(audit.findings) - _MOST_FINDINGS:,} more; --json has them all", "dim")
+    if audit.unchecked:
+        page.line()
+        _unchecked(page, audit.unchecked)
+
+
+def _answer(page: "Page", audit: Audit) -> None:
+    """Write the answer in one line: "no fault in this" and "not enough in this" are different answers."""
+    findings: tuple[Finding, ...] = audit.findings
+    if findings:
+        wrong = len(audit.faults)
+        counts = [counted(count, word) for count, word in ((wrong, "finding"), (len(findings) - wrong, "note")) if count]
+        page.line(", ".join(counts), "bold")
+    elif not audit.checked:
+        page.line("Not enough in this: no rule could be checked.", "bold")
+    elif audit.unchecked:
+        page.line(f"No fault in this, as far as it goes: {counted(len(audit.checked), 'rule')} checked.", "bold")
+    else:
+        page.line("No rule is broken.", "bold")
+
+
+def _unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
+    """Write which facts are missing, for how many rules, and how to get them."""
+    rules: dict[Missing, dict[str, None]] = {}
+    nodes: dict[Missing, dict[str, None]] = {}
+    for each in unchecked:
+        for missing in each.missing:
+            rules.setdefault(missing, {})[each.rule] = None
+            nodes.setdefault(missing, {})[each.node] = None
+    page.line(f"Not enough in this to check {counted(len({each.rule for each in unchecked}), 'rule')}:", "bold")
+    for missing, needing in sorted(rules.items(), key=lambda item: -len(item[1])):
+        on = f" on {len(nodes[missing])} nodes" if len(nodes[missing]) > 1 else ""
+        page.line(f"{missing.what}{on}, for {counted(len(needing), 'rule')}", "dim")
+        page.indented(f"→ {missing.how}")

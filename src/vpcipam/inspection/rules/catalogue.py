@@ -1,0 +1,20 @@
+"""All rules, and all kinds of findings by id. The table in docs/inspecting.md, SARIF and JSON are made from them."""
+
+from vpcipam.inspection.cluster import ClusterCase, NodeCase
+from vpcipam.inspection.rules import addresses, capacity, enis, no_address, owners
+from vpcipam.inspection.rules.rule import Rule, RuleEntry
+
+SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
+"""The rules about what EC2 shows of one node, in the order in which their findings are listed."""
+
+CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = ()
+"""The rules about all that was read, in the order in which their findings are listed."""
+
+NODE_RULES: tuple[Rule[NodeCase], ...] = (*no_address.RULES, *(rule.about_node() for rule in SURVEY_RULES))
+"""The rules about one node, likewise."""
+
+RULES: tuple[Rule[ClusterCase] | Rule[NodeCase], ...] = (*CLUSTER_RULES, *NODE_RULES)
+"""All rules. The docstring of each check names its source."""
+
+CATALOGUE: dict[str, RuleEntry] = {entry.rule: entry for rule in RULES for entry in rule.entries}
+"""What there is to say about each kind of finding, by id."""

@@ -1,0 +1,191 @@
+"""Why a node has no address for a pod: the first cause that what was read shows."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vpcipam._units import counted, number, seconds_text
+from vpcipam.address import AddressMode
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.inspection.cluster import NodeCase
+from vpcipam.inspection.evidence import Source
+from vpcipam.inspection.pool_counts import PoolCounts, pool_counts
+from vpcipam.inspection.rules.capacity import refusals_of
+from vpcipam.inspection.rules.rule import EC2_ENIS, INSTANCE, IPAMD_ENIS, SETTINGS, SURVEY
+from vpcipam.inspection.survey import NodeSurvey
+from vpcipam.settings import Settings
+
+_NO_PERMISSION = "MissingIAMPermissions"
+_IPAMD_SILENT = ("127.0.0.1:50051", "connection refused", "Error received from AddNetwork gRPC call")
+_ERRORS = "awscni_aws_api_error_count"
+_GROWING = ("CreateNetworkInterface", "AttachNetworkInterface", "AssignPrivateIpAddresses", "AssignIpv6Addresses")
+_NO_PREFIX = frozenset({ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
+_FULL = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES})
+
+
+@attrs.frozen
+class Cause:
+    """A cause.
+
+    Attributes:
+        name: the id of the finding, without `no-address-`.
+        message: what goes before is: the pod got no address, because.
+    """
+
+    name: str
+    message: str
+    suggestion: str
+    sources: tuple[Source, ...] = ()
+
+
+def cause_of(node: NodeCase, messages: Iterable[str], failed_ns: int | None) -> Cause:
+    """Tell why pods of a node got no address.
+
+    Args:
+        node: the node.
+        messages: those of the events about these pods.
+        failed_ns: when the last one got none; None for the time at which the datastore was read.
+    """
+    settings = None if node.settings is None else node.settings.value
+    pool = pool_counts(node, failed_ns)
+    if pool is None or not pool.free:
+        denied = _denied(node)
+        if denied is not None:
+            return denied
+        if any(text in message for message in messages for text in _IPAMD_SILENT):
+            return Cause(
+                "ipamd-down",
+                "ipamd did not answer the CNI plugin",
+                "look at the aws-node pod of the node: kubectl -n kube-system get pods -o wide -l k8s-app=aws-node, then its logs",
+            )
+    if pool is None:
+        return _not_enough(node)
+    if pool.free:
+        return Cause(
+            "passing",
+            f"{counted(pool.free, 'address is', 'addresses are')} free now, {number(pool.held)} of {number(pool.total)} held",
+            "wait: the kubelet tries again; look at the CNI plugin's log (/var/log/aws-routed-eni/plugin.log) if it fails still",
+            _files(node),
+        )
+    return _empty(node, pool, settings, node.survey)
+
+
+def _empty(node: NodeCase, pool: PoolCounts, settings: Settings | None, surveyed: NodeSurvey | None) -> Cause:
+    """Tell why there is no free address, and no further one."""
+    if settings is not None and node.node is not None and node.node.value.cordoned and not settings.manage_enis_non_schedulable:
+        return Cause(
+            "cordoned",
+            f"the node is cordoned, so ipamd doesn't add to its {_figures(pool)}",
+            "uncordon the node, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true",
+            (node.node.source,),
+        )
+    if settings is not None and settings.provisioning_disabled_by is not None:
+        name = settings.provisioning_disabled_by
+        return Cause("growth-off", f"{name} keeps ipamd from adding to its {_figures(pool)}", f"set {name} to false", _files(node))
+    if surveyed is None or settings is None:
+        return _cooling(node, pool) if pool.cooling else _not_enough(node)
+    refusals = [each for card in surveyed.cards for each in refusals_of(surveyed, card)]
+    if not refusals:
+        return _at_limit(node, pool, surveyed)
+    if all(refusals):
+        return _refused(node, pool, surveyed, dict.fromkeys(filter(None, refusals)))
+    return _refused_by_ec2(node, pool) or (
+        _cooling(node, pool)
+        if pool.cooling
+        else Cause(
+            "passing",
+            f"the node has {_figures(pool)}, and EC2 has room for more, so it is growing or about to",
+            "wait: the kubelet tries again; if it fails still, look at ipamd's log and metrics for errors of EC2",
+            _files(node),
+        )
+    )
+
+
+def _at_limit(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey) -> Cause:
+    """The node asks for nothing more."""
+    card = next((card for card in surveyed.cards if card.trunk_expected and card.eni_count < card.eni_limit), None)
+    if card is not None:
+        return Cause(
+            "trunk-reserve",
+            f"the node has {_figures(pool)} on {card.eni_count} of {counted(card.eni_limit, 'ENI')}, and keeps the last for a trunk",
+            "check that the VPC resource controller runs, so that it creates the trunk; or set ENABLE_POD_ENI to false",
+            node.sources,
+        )
+    if pool.cooling:
+        return _cooling(node, pool)
+    limit, most = surveyed.address_limit, surveyed.max_pods
+    if pool.total >= most:
+        reason = f"that is its max-pods, {most}, at which ipamd stops"
+        suggestion = "host-network pods need no address: look for pods beyond max-pods, and for addresses that no pod holds"
+    else:
+        reason = f"its type, its settings and its subnets allow {number(limit)}, but its max-pods is {most}"
+        suggestion = f"lower max-pods to {limit + 2} (2 pods are on the host network), or take a larger type or prefix delegation"
+    return Cause("all-held", f"the node has {_figures(pool)}; {reason}", suggestion, _files(node))
+
+
+def _refused(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey, reasons: Iterable[str]) -> Cause:
+    prefix = surveyed.mode is AddressMode.PREFIX
+    suggestion = "free addresses, or tag another subnet of the zone kubernetes.io/role/cni=1"
+    if prefix:
+        suggestion += ", or reserve a range of whole /28s for prefixes: aws ec2 create-subnet-cidr-reservation --reservation-type prefix"
+    message = f"the node has {_figures(pool)}, and can't grow: {'; '.join(reasons)}"
+    return Cause("no-prefix" if prefix else "subnet-full", message, suggestion, node.sources)
+
+
+def _refused_by_ec2(node: NodeCase, pool: PoolCounts) -> Cause | None:
+    """Tell which error EC2 answers with, by ipamd's metrics."""
+    errors = [
+        (labels.get("api", ""), labels.get("error", ""), fact)
+        for fact in node.metrics
+        for labels in (dict(fact.value.labels),)
+        if fact.value.name == _ERRORS and fact.value.value and labels.get("api") in _GROWING
+    ]
+    if not errors:
+        return None
+    api, code, fact = max(errors, key=lambda each: each[2].value.value or 0)
+    name = "no-prefix" if code in _NO_PREFIX else "subnet-full" if code in _FULL else "ec2-refuses"
+    times = counted(int(fact.value.value or 0), "time")
+    message = f"the node has {_figures(pool)}, and EC2 answered {api} with {code} ({times} since ipamd started)"
+    return Cause(name, message, "look at ipamd's log for EC2's message", (fact.source,))
+
+
+def _cooling(node: NodeCase, pool: PoolCounts) -> Cause:
+    wait = f"; the next one in {seconds_text(pool.wait_ns)} s" if pool.wait_ns else ""
+    return Cause(
+        "cooling",
+        f"the node had {_figures(pool)}{wait}",
+        "raise WARM_IP_TARGET above the number of pods that end within a cooldown, or lower IP_COOLDOWN_PERIOD",
+        _files(node),
+    )
+
+
+def _denied(node: NodeCase) -> Cause | None:
+    """Tell which call ipamd may not make, by its event or by its metrics."""
+    advice = "attach AmazonEKS_CNI_Policy (for IPv6, one of your own) to the role of aws-node"
+    for event in node.events:
+        if event.value.reason == _NO_PERMISSION:
+            words = [word for word in event.value.message.replace(",", " ").split() if word.startswith("ec2:")]
+            call = words[0] if words else "EC2"
+            return Cause("permission", f"ipamd may not call {call} (event {_NO_PERMISSION})", advice, (event.source,))
+    for fact in node.metrics:
+        labels = dict(fact.value.labels)
+        if fact.value.name == _ERRORS and labels.get("error") == ErrorCode.UNAUTHORIZED and fact.value.value:
+            return Cause("permission", f"ipamd may not call ec2:{labels.get('api', '')} (by its metrics)", advice, (fact.source,))
+    return None
+
+
+def _not_enough(node: NodeCase) -> Cause:
+    missing = [need.missing for need in (IPAMD_ENIS, EC2_ENIS, INSTANCE, SETTINGS, SURVEY) if not need.is_met(node)]
+    what = " and ".join(each.what for each in missing) or "the end of /v1/enis, which is cut off"
+    return Cause("unexplained", f"not enough was read to tell why: {what} are missing", f"add {'; '.join(each.how for each in missing)}")
+
+
+def _figures(pool: PoolCounts) -> str:
+    """Write the counts of a pool without a free address."""
+    told = f"{counted(pool.total, 'address', 'addresses')}, {number(pool.held)} of them held"
+    return told + (f" and {number(pool.cooling)} cooling" if pool.cooling else "")
+
+
+def _files(node: NodeCase) -> tuple[Source, ...]:
+    """Where ipamd's ENIs were read; each file once."""
+    return tuple({fact.source.file: fact.source for fact in node.enis}.values())

@@ -1,0 +1,55 @@
+"""A healthy cluster gives no finding, at any instant: during a start, an attach, a cooldown, a release."""
+
+import random
+
+import attrs
+import pytest
+from clusters import documents, evidence, random_cluster
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcipam.inspection import audit
+from vpcipam.inspection.evidence import Evidence
+
+RELEASES = ((1, 22, 5), (1, 23, 0))
+
+
+@given(st.integers(0, 2**32), st.sampled_from(RELEASES))
+def test_a_healthy_cluster_gives_no_finding(seed, release):
+    found = audit(evidence(documents(random_cluster(seed), release=release)))
+    assert found.faults == ()
+    assert {each.rule for each in found.unchecked} == {"unseen-addresses"}
+
+
+@given(st.integers(0, 2**32), st.data())
+def test_no_part_of_a_healthy_cluster_gives_a_finding(seed, data):
+    made = documents(random_cluster(seed, steps=8))
+    chosen = data.draw(st.sets(st.sampled_from(sorted(made))))
+    read = evidence({name: made[name] for name in chosen})
+    found = audit(read)
+    assert found.faults == ()
+    if not chosen:
+        assert found.checked == frozenset()
+
+
+@given(st.integers(0, 2**32), st.randoms(use_true_random=False))
+def test_the_order_of_the_files_does_not_count(seed, shuffled: random.Random):
+    made = documents(random_cluster(seed, steps=8))
+    names = list(made)
+    shuffled.shuffle(names)
+    first, second = audit(evidence(made)), audit(evidence({name: made[name] for name in names}))
+    assert {attrs.evolve(each, sources=()) for each in first.findings} == {attrs.evolve(each, sources=()) for each in second.findings}
+    assert first.checked == second.checked
+
+
+def test_nothing_read_is_not_enough():
+    found = audit(Evidence())
+    assert (found.findings, found.checked) == ((), frozenset())
+    assert found.unchecked
+
+
+@pytest.mark.thorough
+def test_thousands_of_healthy_clusters_give_no_finding():
+    for seed in range(2_000):
+        found = audit(evidence(documents(random_cluster(seed))))
+        assert found.faults == (), seed

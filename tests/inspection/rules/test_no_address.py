@@ -1,0 +1,268 @@
+"""Why a pod has no address: each cause in a cluster of its own, by the files that a person has."""
+
+import pytest
+from clusters import Cluster, documents, event_object, evidence
+
+from vpcipam.inspection import audit
+from vpcipam.inspection.finding import Severity
+
+CONNECTION_REFUSED = (
+    'plugin type="aws-cni" name="aws-cni" failed (add): add cmd: Error received from AddNetwork gRPC call: rpc error: '
+    'code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:50051: connect: '
+    'connection refused"'
+)
+DENIED = "Unauthorized operation: failed to call ec2:CreateNetworkInterface due to missing permissions."
+
+
+def answers(cluster, *, made=None, without=()):
+    """What is said about pods without an address."""
+    made = made or documents(cluster)
+    found = audit(evidence({name: each for name, each in made.items() if name not in without and name.rpartition("/")[2] not in without}))
+    return [each for each in found.findings if each.rule.startswith("no-address-")]
+
+
+def answer(cluster, **options):
+    (found,) = answers(cluster, **options)
+    return found
+
+
+def waiting(instance_type="t3.small", variables=None, *, pods=1, cidr="10.0.0.0/20", fill=0):
+    """A cluster whose only node takes pods beyond its addresses."""
+    made = Cluster.make(instance_type, variables=variables, cidr=cidr)
+    here = made.nodes[0]
+    made.fill(here, leave=fill)
+    for _ in range(pods):
+        made.pod(here)
+    made.wait(5)
+    return made
+
+
+def full_subnet(variables=None, *, leave=2):
+    """A node in a subnet that others have filled."""
+    made = Cluster.make("m5.large", variables=variables, cidr="10.0.0.0/24")
+    (subnet,) = made.model.subnets
+    for _ in range(0, subnet.available_ip_address_count - leave, 10):
+        count = min(9, made.model.subnets[0].available_ip_address_count - leave - 1)
+        made.model.create_network_interface(subnet_id=made.subnet_id, secondary_ip_count=count, now_ns=made.now_ns)
+    return made
+
+
+def test_all_addresses_are_held():
+    made = waiting(pods=2)
+    found = answer(made)
+    assert (found.rule, found.severity) == ("no-address-all-held", Severity.FINDING)
+    assert found.where == "pods default/web-10, default/web-11"
+    assert found.node == made.nodes[0].name
+    assert found.message == (
+        "got no address: the node has 9 addresses, 9 of them held; its type, its settings and its subnets allow 9, but its max-pods is 11"
+    )
+    assert found.suggestion.startswith("lower max-pods to 11")
+    assert {source.file.rpartition("/")[2] for source in found.sources} == {"events.json", "enis.json"}
+
+
+def test_a_pod_that_waits_for_a_last_cause_is_told_without_an_event():
+    assert answer(waiting(), without=("events",)).rule == "no-address-all-held"
+
+
+def test_a_node_at_its_max_pods():
+    made = waiting()
+    changed = documents(made)
+    changed["nodes"]["items"][0]["status"]["capacity"]["pods"] = "9"
+    assert "that is its max-pods, 9, at which ipamd stops" in answer(made, made=changed).message
+
+
+def test_all_free_addresses_cool():
+    made = waiting()
+    here = made.nodes[0]
+    made.end(here, next(iter(here.pods)))
+    made.wait(1)
+    found = answer(made)
+    assert found.rule == "no-address-cooling"
+    assert found.message == "got no address: the node had 9 addresses, 8 of them held and 1 cooling; the next one in 29 s"
+
+
+def test_a_cooling_address_without_an_event_may_be_a_matter_of_seconds():
+    made = waiting()
+    here = made.nodes[0]
+    made.end(here, next(iter(here.pods)))
+    assert answers(made, without=("events",)) == []
+
+
+def test_cooling_is_told_by_ipamd_alone():
+    made = waiting()
+    here = made.nodes[0]
+    made.end(here, next(iter(here.pods)))
+    made.wait(1)
+    assert answer(made, without=("network-interfaces", "instances", "daemonset")).rule == "no-address-cooling"
+
+
+def test_the_subnet_is_full():
+    made = full_subnet()
+    made.fill(made.nodes[0])
+    found = answer(made)
+    assert found.rule == "no-address-subnet-full"
+    assert f"{made.subnet_id} has " in found.message
+    assert " free addresses, and a new ENI would take 10" in found.message
+
+
+def test_the_subnet_has_no_28():
+    made = Cluster.make("m5.large", variables={"ENABLE_PREFIX_DELEGATION": "true"}, cidr="10.0.0.0/24")
+    here = made.nodes[0]
+    (own,) = here.datastore.cidrs(here.datastore.eni_ids[0])
+    for number in range(1, 15):
+        if own != f"10.0.0.{number * 16}/28":
+            made.model.create_network_interface(subnet_id=made.subnet_id, private_ip=f"10.0.0.{number * 16 + 3}", now_ns=made.now_ns)
+    made.fill(here)
+    found = answer(made)
+    assert found.rule == "no-address-no-prefix"
+    assert "at most 0 free /28s" in found.message
+    assert "create-subnet-cidr-reservation" in found.suggestion
+
+
+def test_the_last_eni_is_kept_for_a_trunk():
+    made = waiting("m5.large", {"ENABLE_POD_ENI": "true"})
+    found = answer(made)
+    assert found.rule == "no-address-trunk-reserve"
+    assert "18 addresses, 18 of them held on 2 of 3 ENIs, and keeps the last for a trunk" in found.message
+
+
+def test_the_node_is_cordoned():
+    made = Cluster.make("m5.large")
+    here = made.nodes[0]
+    here.cordoned = here.node.cordoned = True
+    for _ in range(20):
+        made.pod(here)
+    made.wait(10)
+    found = answer(made)
+    assert found.rule == "no-address-cordoned"
+    assert "cordoned, so ipamd doesn't add to its" in found.message
+
+
+def test_a_variable_keeps_the_node_from_growing():
+    made = Cluster.make("m5.large", variables={"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"})
+    here = made.nodes[0]
+    made.pod(here)
+    changed = documents(made)
+    state = changed[f"{here.name}/enis.json"]["0"]["ENIs"]
+    assert all(not eni["AvailableIPv4Cidrs"] for eni in state.values())
+    assert answer(made, made=changed).rule == "no-address-growth-off"
+    assert answer(made, made=changed).suggestion == "set DISABLE_NETWORK_RESOURCE_PROVISIONING to false"
+
+
+def test_ipamd_may_not_call_ec2():
+    made = waiting()
+    changed = documents(made)
+    name = f"Pod kube-system/aws-node-{made.nodes[0].instance_id[-5:]}"
+    changed["events"]["items"].append(event_object(name, "MissingIAMPermissions", DENIED, made.now_ns))
+    found = answer(made, made=changed)
+    assert found.rule == "no-address-permission"
+    assert found.message == "got no address: ipamd may not call ec2:CreateNetworkInterface (event MissingIAMPermissions)"
+
+
+def with_errors(made, api, code):
+    changed = documents(made)
+    name = f"{made.nodes[0].name}/metrics.txt"
+    changed[name] += f'awscni_aws_api_error_count{{api="{api}",error="{code}"}} 4\n'
+    return changed
+
+
+def test_ipamd_may_not_call_ec2_by_its_metrics():
+    made = waiting()
+    found = answer(made, made=with_errors(made, "CreateNetworkInterface", "UnauthorizedOperation"))
+    assert found.rule == "no-address-permission"
+    assert "ec2:CreateNetworkInterface (by its metrics)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("InvalidParameterValue", "ec2-refuses"),
+        ("InsufficientFreeAddressesInSubnet", "subnet-full"),
+        ("InsufficientCidrBlocks", "no-prefix"),
+    ],
+)
+def test_ec2_refuses_what_a_growing_node_asks_for(code, rule):
+    made = Cluster.make("m5.large")
+    here = made.nodes[0]
+    while not here.waiting:
+        made.pod(here)
+    found = answer(made, made=with_errors(made, "AttachNetworkInterface", code))
+    assert found.rule == f"no-address-{rule}"
+    assert f"EC2 answered AttachNetworkInterface with {code} (4 times since ipamd started)" in found.message
+
+
+def test_a_growing_node_is_only_a_note():
+    made = Cluster.make("m5.large")
+    here = made.nodes[0]
+    while not here.waiting:
+        made.pod(here)
+    found = answer(made)
+    assert (found.rule, found.severity) == ("no-address-passing", Severity.NOTE)
+    assert "so it is growing or about to" in found.message
+
+
+def test_a_free_address_is_only_a_note():
+    made = Cluster.make("t3.small")
+    here = made.nodes[0]
+    made.pod(here)
+    pod = here.pods[next(iter(here.pods))]
+    changed = documents(made)
+    for each in changed["pods"]["items"]:
+        if each["metadata"]["name"] == pod.name:
+            each["status"] = {"phase": "Pending"}
+    here.failed_ns[pod] = made.now_ns
+    changed["events"] = documents(made)["events"]
+    found = answer(made, made=changed)
+    assert (found.rule, found.severity) == ("no-address-passing", Severity.NOTE)
+    assert "2 addresses are free now, 1 of 3 held" in found.message
+
+
+def test_ipamd_does_not_answer():
+    made = Cluster.make("t3.small")
+    here = made.nodes[0]
+    made.pod(here)
+    changed = documents(made)
+    changed["pods"]["items"][-1]["status"] = {"phase": "Pending"}
+    changed["events"]["items"].append(event_object("Pod default/web-1", "FailedCreatePodSandBox", CONNECTION_REFUSED, made.now_ns))
+    assert answer(made, made=changed, without=("enis.json",)).rule == "no-address-ipamd-down"
+
+
+def test_what_is_missing_is_named():
+    made = waiting()
+    found = answer(made, without=("enis.json", "ipam.json", "metrics.txt", "daemonset"))
+    assert (found.rule, found.severity) == ("no-address-unexplained", Severity.NOTE)
+    assert "ipamd's ENIs of the node and the variables of the aws-node container are missing" in found.message
+    assert "curl http://localhost:61679/v1/enis" in found.suggestion
+
+
+def test_pods_of_ended_events_are_left_out():
+    made = waiting()
+    changed = documents(made)
+    changed["pods"]["items"] = [each for each in changed["pods"]["items"] if each["status"]["phase"] == "Running"]
+    assert answers(made, made=changed) == []
+
+
+def test_without_pod_objects_events_are_enough():
+    assert answer(waiting(), without=("pods",)).rule == "no-address-all-held"
+
+
+def test_pods_with_branch_enis_and_pods_that_are_over_need_none():
+    made = waiting(pods=2)
+    changed = documents(made)
+    first, second = (each for each in changed["pods"]["items"] if each["status"]["phase"] == "Pending")
+    first["metadata"]["annotations"] = {"vpc.amazonaws.com/pod-eni": '[{"eniId":"eni-9","privateIp":"10.0.9.9","vlanId":1}]'}
+    second["status"]["phase"] = "Succeeded"
+    assert answers(made, made=changed) == []
+
+
+def test_addresses_of_excluded_enis_and_of_the_other_mode_are_no_use():
+    made = waiting()
+    changed = documents(made)
+    enis = changed[f"{made.nodes[0].name}/enis.json"]["0"]["ENIs"]
+    first, second, third = enis.values()
+    first["AvailableIPv4Cidrs"]["10.0.1.0/28"] = {"IPAddresses": {}, "IsPrefix": True}
+    second["AvailableIPv4Cidrs"]["10.0.1.99/32"] = {"IPAddresses": {}, "IsPrefix": False}
+    second["IsExcludedForPodIPs"] = True
+    assert "the node has 6 addresses, 6 of them held" in answer(made, made=changed).message
+    third["AvailableIPv4Cidrs"]["10.0.1.98/32"] = {"IPAddresses": {}, "IsPrefix": False}
+    assert "1 address is free now, 6 of 7 held" in answer(made, made=changed).message
