@@ -288,7 +288,7 @@ def test_many_nodes_are_counted(cli, written):
     out = cli("inspect", written("a", text)).out
     assert out.count("10.0.0.16/28 █") == 5
     assert out.count("1        0    15        0") == 30
-    assert "… and 25 more" in out
+    assert "… and 25 more nodes" in out
 
 
 NAMES_OF_NODES = ("secondary IPs", "two cards with prefixes", "IPv6")

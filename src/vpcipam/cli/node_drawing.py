@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from vpcipam.cli.tables import Page, Span
 
 MOST_DRAWN = 5
-"""The most nodes that are drawn; of the others only counts are shown."""
+"""The most nodes that are drawn."""
+MOST_COUNTED = 35
+"""The most nodes that are drawn or whose counts are shown."""
 
-_MOST_COUNTED = 30
 _SHAPES = {
     CellState.PRIMARY: ("P", "cyan"),
     CellState.HELD: ("█", "bold blue"),
@@ -37,10 +38,13 @@ def show_pictures(page: "Page", pictures: Pictures) -> None:
     for picture in pictures.nodes[:MOST_DRAWN]:
         page.line()
         show_picture(page, picture, legend=False)
-    rest = pictures.nodes[MOST_DRAWN:]
+    rest = pictures.nodes[MOST_DRAWN:MOST_COUNTED]
     if rest:
         page.line()
         _counts(page, rest)
+    more = pictures.more_count + len(pictures.nodes[MOST_COUNTED:])
+    if more:
+        page.line(f"… and {counted(more, 'more node')}", "dim")
     seen = {state for picture in pictures.nodes for state in picture.counts}
     _legend(page, seen)
     if pictures.elsewhere_count:
@@ -83,10 +87,8 @@ def _legend(page: "Page", seen: Iterable[CellState]) -> None:
 def _counts(page: "Page", pictures: tuple[NodePicture, ...]) -> None:
     heads = ("node", "ENIs", "held", "cooling", "free", "unknown")
     columns = (CellState.HELD, CellState.COOLING, CellState.FREE, CellState.UNKNOWN)
-    rows = [(each.title, str(len(each.rows)), *(number(each.counts[state]) for state in columns)) for each in pictures[:_MOST_COUNTED]]
+    rows = [(each.title, str(len(each.rows)), *(number(each.counts[state]) for state in columns)) for each in pictures]
     page.table(heads, rows, numbers={*heads[1:]}, fold={"node"})
-    if len(pictures) > _MOST_COUNTED:
-        page.line(f"… and {number(len(pictures) - _MOST_COUNTED)} more", "dim")
 
 
 # --- one node --------------------------------------------------------------------------------------------------------------

@@ -102,10 +102,12 @@ class Pictures:
     """The nodes in some files.
 
     Attributes:
+        more_count: the nodes without a picture.
         elsewhere_count: the ENIs that are on no instance, such as branch ENIs and those of load balancers.
     """
 
     nodes: tuple[NodePicture, ...]
+    more_count: int
     elsewhere_count: int
 
 
@@ -127,19 +129,23 @@ def _row_of_survey(each: EniSurvey, limit: int) -> EniRow:
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
-def pictures_of(evidence: Evidence) -> Pictures:
-    """Make the pictures of the nodes in files: one for each answer of ipamd, then one for each other instance whose ENIs EC2 shows."""
+def pictures_of(evidence: Evidence, most: int = 1_000) -> Pictures:
+    """Make the pictures of nodes in files: one for each answer of ipamd, then one for each other instance whose ENIs EC2 shows.
+
+    Args:
+        evidence: the facts of the files.
+        most: the most pictures that are made, since each takes memory.
+    """
     known = _Known(evidence)
     by_answer: dict[tuple[str, int], list[Fact[EniState]]] = {}
     for fact in evidence.enis:
         by_answer.setdefault((fact.source.file, fact.source.line), []).append(fact)
-    drawn: set[str] = set()
-    nodes = [_picture_of_answer(known, facts, drawn) for facts in by_answer.values()]
-    for instance_id, enis in known.by_instance.items():
-        if instance_id not in drawn:
-            rows = [_row_of_ec2(known, eni, bundle) for eni, bundle in enis]
-            nodes.append(NodePicture(known.title(instance_id, instance_id), _ordered(rows)))
-    return Pictures(tuple(nodes), known.elsewhere_count)
+    answers = [(known.instance_of(facts), facts) for facts in by_answer.values()]
+    of_answers = {instance_id for instance_id, _ in answers}
+    others = [instance_id for instance_id in known.by_instance if instance_id not in of_answers]
+    nodes = [_picture_of_answer(known, *answer) for answer in answers[:most]]
+    nodes += [_picture_of_instance(known, instance_id) for instance_id in others[: most - len(nodes)]]
+    return Pictures(tuple(nodes), len(answers) + len(others) - len(nodes), known.elsewhere_count)
 
 
 class _InUse:
@@ -192,6 +198,11 @@ class _Known:
             self.elsewhere_count += 1
         else:
             self.by_instance.setdefault(eni.attachment.instance_id, []).append((eni, bundle))
+
+    def instance_of(self, facts: list[Fact[EniState]]) -> str:
+        """Return the instance with the ENIs of an answer of ipamd, empty if EC2 shows none of them."""
+        shown = (self.interfaces.get(fact.value.eni_id) for fact in facts)
+        return next((eni.attachment.instance_id for eni in shown if eni and eni.attachment), "")
 
     def title(self, instance_id: str, otherwise: str) -> str:
         """Name a node by its instance and its type."""
@@ -249,16 +260,18 @@ def _row_of_ec2(known: _Known, eni: NetworkInterface, bundle: str) -> EniRow:
     return EniRow(card, device, eni.eni_id, kind, _slots(cidrs, eni.private_ip, known.slot_limit(attachment_of(eni).instance_id)))
 
 
-def _picture_of_answer(known: _Known, facts: list[Fact[EniState]], drawn: set[str]) -> NodePicture:
-    """Make the picture of a node from an answer of its ipamd, and from what EC2 shows of the same ENIs. Note its instance in `drawn`."""
+def _picture_of_instance(known: _Known, instance_id: str) -> NodePicture:
+    rows = [_row_of_ec2(known, eni, bundle) for eni, bundle in known.by_instance[instance_id]]
+    return NodePicture(known.title(instance_id, instance_id), _ordered(rows))
+
+
+def _picture_of_answer(known: _Known, instance_id: str, facts: list[Fact[EniState]]) -> NodePicture:
+    """Make the picture of a node from an answer of its ipamd, and from what EC2 shows of the same ENIs and of its others."""
     source = facts[0].source
-    shown = [known.interfaces[fact.value.eni_id] for fact in facts if fact.value.eni_id in known.interfaces]
-    instance_id = next((eni.attachment.instance_id for eni in shown if eni.attachment), "")
     times = [time for fact in facts for cidr in fact.value.cidrs for each in cidr.addresses for time in _times(each)]
     cooled_ns = max(times, default=0) - known.cooldown_ns(source.bundle)
     limit = known.slot_limit(instance_id, source.bundle)
     rows = [_row_of_state(known, fact, cooled_ns, limit) for fact in facts]
-    drawn.add(instance_id)
     in_answer = {fact.value.eni_id for fact in facts}
     rows += [_row_of_ec2(known, eni, bundle) for eni, bundle in known.by_instance.get(instance_id, ()) if eni.eni_id not in in_answer]
     return NodePicture(known.title(instance_id, source.bundle or source.file), _ordered(rows))
