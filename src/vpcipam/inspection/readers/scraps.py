@@ -7,6 +7,7 @@ stops where the text was shortened or breaks off, because nobody knows where the
 import json
 import re
 import string
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -182,8 +183,7 @@ def _read_patiently(text: str, start: int, lines: LineNumbers) -> tuple[Scrap | 
     if parser.cut_path is not None:
         following = None if parser.too_deep else _NEXT_DOCUMENT.search(text, end)
         end = len(text) if following is None else following.start()
-    troubles = tuple(parser.troubles.values())
-    return attrs.evolve(_scrap(text, start, lines, value), troubles=troubles, cut_path=parser.cut_path), end
+    return attrs.evolve(_scrap(text, start, lines, value), troubles=parser.troubles, cut_path=parser.cut_path), end
 
 
 def read_item(text: str, line: int) -> tuple[Scrap, int] | None:
@@ -219,7 +219,8 @@ class _PatientParser:
     def __init__(self, text: str, position: int, lines: LineNumbers) -> None:
         self.text = text
         self.position = position
-        self.troubles: dict[str, Trouble] = {}  # by message: a text in Python's notation has thousands of each kind
+        self._first: dict[str, Trouble] = {}  # by message: a text in Python's notation has thousands of each kind
+        self._counts: Counter[str] = Counter()
         self.cut_path: str | None = None
         self.too_deep = False
         self._lines = lines
@@ -234,6 +235,11 @@ class _PatientParser:
             self._note(str(stop))
         return root
 
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What is no JSON: the first place of each kind, with the number of places."""
+        return tuple(attrs.evolve(each, count=self._counts[message]) for message, each in self._first.items())
+
     def _where(self) -> str:
         path = ""
         for name in self._path:
@@ -241,11 +247,9 @@ class _PatientParser:
         return path
 
     def _note(self, message: str) -> None:
-        first = self.troubles.get(message)
-        if first is None:
-            self.troubles[message] = Trouble(self._lines.at(self.position), self._where(), message)
-        else:
-            self.troubles[message] = attrs.evolve(first, count=first.count + 1)
+        self._counts[message] += 1
+        if message not in self._first:
+            self._first[message] = Trouble(self._lines.at(self.position), self._where(), message)
 
     def _skip(self) -> str:
         """Skip spaces and commas; return the next character, empty at the end."""
