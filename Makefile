@@ -96,6 +96,7 @@ mutants: $(VENV)/dev ## See whether the tests notice small changes of the core: 
 	$(BIN)/python tools/mutants.py $(addprefix --room=,$(ROOM)) $(addprefix --sample=,$(SAMPLE)) $(addprefix --seed=,$(SEED)) $(if $(RESUME),--resume)
 
 figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from the commands beside them; takes minutes
+	$(BIN)/python tests/inspection/symptoms.py
 	$(BIN)/python tools/figures.py
 	$(BIN)/python tools/draw_layers.py
 

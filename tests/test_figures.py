@@ -8,7 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 FIGURES = runpy.run_path(str(REPOSITORY / "tools" / "figures.py"))
 COMPARE = runpy.run_path(str(REPOSITORY / "examples" / "compare.py"))
-PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
+PAGES = sorted((REPOSITORY / "docs").rglob("*.md"))
 
 CHEAP = ("hysteresis", "lowest", "0.3")
 """The values whose rows take some seconds. A table without one of them would take half a minute; `make figures` renews it."""

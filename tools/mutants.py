@@ -57,6 +57,7 @@ ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in s
 
 ALSO_COPY = ["docs", "examples", "tools", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"]  # some tests read them
 UNFIT = [  # tests that notice mutmut itself: the methods that it adds to classes, and what it allocates in each call
+    "tests/pool/test_out_of_memory.py",
     "tests/pool/test_pool_module.py",
     "tests/datastore/test_collector.py",
     "tests/datastore/test_out_of_memory.py",

@@ -889,3 +889,14 @@ def test_a_file_that_a_change_at_loading_replaces_need_not_exist(tmp_path):
     scenario = Scenario.load(path, {"workload.t.file": "pods.csv", "seed": 4})
     assert (scenario.seed, [run.name for run in scenario.workload.pods(0, scenario.duration_ns)]) == (4, ["a"])
     assert scenario.with_changes({"seed": 5}).workload == scenario.workload
+
+
+@pytest.mark.parametrize("path", ["name", "subnet.a.name", "group.workers.name", "workload.web.name"])
+def test_a_name_that_no_file_can_hold_is_refused(path):
+    scenario = Scenario.from_toml(
+        'name = "x"\nduration = "1 h"\n[[subnet]]\nname = "a"\ncidr = "10.0.0.0/24"\n[[group]]\nname = "workers"\n'
+        'instance_type = "m5.large"\ncount = 1\n[[workload]]\nkind = "deployment"\nname = "web"\nreplicas = 1\n'
+    )
+    with pytest.raises(ScenarioError, match="has a lone surrogate, which UTF-8 can't encode; give another name"):
+        scenario.with_changes({path: "a\udcc1"})
+    assert scenario.with_changes({path: "\U0001f600"})

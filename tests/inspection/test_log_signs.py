@@ -67,7 +67,7 @@ def brief(signs):
                 (
                     "ec2-refused",
                     "AttachmentLimitExceeded",
-                    "AttachmentLimitExceeded: Interface count 4 exceeds the limit status code: 400",
+                    "Interface count 4 exceeds the limit",
                     1,
                 )
             ],
@@ -86,8 +86,8 @@ def test_each_error_of_ec2_is_a_sign_of_its_own_with_its_last_text():
     ]
     signs = written(*lines, lines[0].replace(": a", ": c"))
     assert brief(signs) == [
-        ("ec2-refused", "UnauthorizedOperation", "UnauthorizedOperation: c", 2),
-        ("ec2-refused", "RequestExpired", "RequestExpired: b", 1),
+        ("ec2-refused", "UnauthorizedOperation", "c", 2),
+        ("ec2-refused", "RequestExpired", "b", 1),
     ]
     assert [(sign.first_line, sign.last_line) for sign in signs] == [(1, 3), (2, 2)]
 

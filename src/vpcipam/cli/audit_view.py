@@ -13,8 +13,8 @@ _STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
 _MOST_FINDINGS = 100
 
 
-def show_audit(page: "Page", audit: Audit) -> None:
-    """Write what is wrong, and what could not be checked."""
+def show_findings(page: "Page", audit: Audit) -> None:
+    """Write what is wrong."""
     _answer(page, audit)
     several = len(audit.case.nodes) > 1
     for finding in audit.findings[:_MOST_FINDINGS]:
@@ -24,9 +24,6 @@ def show_audit(page: "Page", audit: Audit) -> None:
         )
     if len(audit.findings) > _MOST_FINDINGS:
         page.line(f"… and {len(audit.findings) - _MOST_FINDINGS:,} more; --json has them all", "dim")
-    if audit.unchecked:
-        page.line()
-        _unchecked(page, audit.unchecked)
 
 
 def _answer(page: "Page", audit: Audit) -> None:
@@ -44,8 +41,11 @@ def _answer(page: "Page", audit: Audit) -> None:
         page.line("No rule is broken.", "bold")
 
 
-def _unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
-    """Write which facts are missing, for how many rules, and how to get them."""
+def show_unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
+    """Write which facts are missing, for how many rules, and how to get them. Nothing if all rules were checked."""
+    if not unchecked:
+        return
+    page.line()
     rules: dict[Missing, dict[str, None]] = {}
     nodes: dict[Missing, dict[str, None]] = {}
     for each in unchecked:

@@ -70,8 +70,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of evidence
 
 
 def show_evidence(page: "Page", evidence: Evidence, *, brief: bool = False) -> None:
-    """Write what was read; if `brief`, without tables of what it has and without what such documents never show."""
-    _documents(page, evidence)
+    """Write what was read; if `brief`, without remarks, tables of what it has, and what such documents never show."""
+    _documents(page, evidence, remarks=not brief)
     page.line()
     page.facts((_NAMES[name], number(len(facts))) for name, facts in evidence.facts())
     if evidence.nodes and not brief:
@@ -100,11 +100,13 @@ def _cannot_show(page: "Page", evidence: Evidence) -> None:
         last = kind
 
 
-def _documents(page: "Page", evidence: Evidence) -> None:
+def _documents(page: "Page", evidence: Evidence, *, remarks: bool) -> None:
     shown = evidence.documents[:_MOST_ROWS]
     rows = [(_file(each.source), each.kind + (f" × {each.count}" if each.count > 1 else ""), str(each.releases)) for each in shown]
     page.table(("file", "what it is", "releases"), rows, fold={"file", "what it is", "releases"})
     _more(page, len(evidence.documents), len(shown))
+    if not remarks:
+        return
     page.line("releases: those of the CNI plugin that write this shape", "dim")
     for each in shown:
         for remark in each.remarks:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.audit_view import show_audit
+from vpcipam.cli.audit_view import show_findings, show_unchecked
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.evidence_view import evidence_document, show_evidence
@@ -111,12 +111,13 @@ def _read_files(files: tuple[str, ...]) -> Evidence:
 
 
 def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str) -> Output:
-    """Return what was read and what was found in it."""
+    """Return what was found, what was read, and what could not be checked."""
 
     def show(page: "Page") -> None:
-        show_evidence(page, evidence, brief=bool(found.findings))
+        show_findings(page, found)
         page.line()
-        show_audit(page, found)
+        show_evidence(page, evidence, brief=bool(found.findings))
+        show_unchecked(page, found.unchecked)
 
     return Output(document=evidence_document(evidence) | head | found.to_dict(), show=show, finding=_summary(found, where))
 

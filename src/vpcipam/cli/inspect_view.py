@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vpcipam._units import NS_PER_S, counted, number
-from vpcipam.cli.audit_view import show_audit
+from vpcipam.cli.audit_view import show_findings, show_unchecked
 from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.cli.node_drawing import show_picture
 from vpcipam.cli.node_picture import picture_of_survey
@@ -28,7 +28,8 @@ def show_node(page: "Page", surveyed: NodeSurvey, audit: Audit, *, region: str, 
     page.line()
     _capacity(page, surveyed)
     page.line()
-    show_audit(page, audit)
+    show_findings(page, audit)
+    show_unchecked(page, audit.unchecked)
 
 
 def _head(page: "Page", surveyed: NodeSurvey, region: str, *, settings_given: bool) -> None:

@@ -33,6 +33,7 @@ from vpcipam.fleet.spec import (
 from vpcipam.fleet.toml.misfits import (
     MAX_SEED,
     group_misfits,
+    name_misfits,
     spread_misfits,
     subnet_misfits,
     time_misfits,
@@ -135,6 +136,7 @@ class Scenario:
             word_misfits("scheduling", self.scheduling, SCHEDULINGS),
             word_misfits("ec2.address_choice", self.ec2.address_choice, get_args(AddressChoice)),
             whole_misfits("seed", self.seed, high=MAX_SEED),
+            name_misfits(self.name, self.subnets, self.groups, self.workload),
             time_misfits(self.duration_ns, self.sample_ns, self.retry_ns),
             warm_up_misfits(self.warm_up_ns, self.duration_ns),
             subnet_misfits(self.subnets, self.vpc_cidrs),

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import attrs
 
+from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import SettingsError, UnknownInstanceType
 from vpcipam.inspection.evidence import (
@@ -55,6 +56,7 @@ class NodeCase:
         cards: the counts of these datastores.
         held: the addresses that its sandboxes hold, by ipamd's ENIs and checkpoint.
         has_checkpoint: a checkpoint was read, even if it is empty.
+        has_log: a log of its ipamd was read.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
         log_signs: troubles that its logs tell of.
@@ -82,6 +84,7 @@ class NodeCase:
     allocations: tuple[Fact[Assigned], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     has_checkpoint: bool = False
+    has_log: bool = False
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
@@ -106,6 +109,21 @@ class NodeCase:
             return survey(self.observed, settings, max_pods=self.max_pods, max_pods_by=self.max_pods_by if self.max_pods is None else None)
         except SettingsError:
             return None
+
+    @property
+    def mode(self) -> AddressMode | None:
+        """What its slots hold; None if its type or its settings are unknown, or if ipamd refuses these settings on this type."""
+        if self.limits is None or self.settings is None:
+            return None
+        try:
+            return self.settings.value.address_mode(self.limits)
+        except SettingsError:
+            return None
+
+    @property
+    def has_read_settings(self) -> bool:
+        """Tell whether `settings` are whole, and read or given: neither assumed, nor those few that introspection shows."""
+        return self.settings is not None and not self.assumed_settings and not _is_partial(self.settings.value)
 
     @property
     def max_pods(self) -> int | None:
@@ -339,6 +357,7 @@ class _Join:
             allocations=files.allocations,
             held=files.held,
             has_checkpoint=files.has_checkpoint,
+            has_log=files.has_log,
             node_pods=files.node_pods,
             metrics=files.metrics,
             log_signs=files.log_signs,

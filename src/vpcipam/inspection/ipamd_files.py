@@ -9,6 +9,7 @@ import attrs
 from vpcipam.inspection.evidence import CardState, EniState, Evidence, Fact, HeldAddress, MetricSample, NodePod
 from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.readers.ipam_json import KIND as CHECKPOINT
+from vpcipam.inspection.readers.logs import KIND as LOG
 from vpcipam.journal.protocol import Assigned
 
 _KINDS = ("enis", "cards", "allocations", "node_pods", "metrics", "log_signs")
@@ -23,6 +24,7 @@ class IpamdFiles:
         bundle: the folder or archive of these files, empty for files that are given by themselves.
         place: the number of the node that their ENIs and addresses belong to; None if that is not known.
         has_checkpoint: one of them is a checkpoint.
+        has_log: one of them is ipamd's log.
         latest_ns: the latest time in them; 0 if there is none.
     """
 
@@ -36,6 +38,7 @@ class IpamdFiles:
     log_signs: tuple[Fact[LogSign], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     has_checkpoint: bool = False
+    has_log: bool = False
     latest_ns: int = 0
 
 
@@ -52,9 +55,13 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
             source = fact.source
             facts = units.setdefault((source.bundle, "" if source.bundle else source.file), {})
             facts.setdefault(kind, []).append(fact)
-    checkpoints = {(each.source.bundle, each.source.file) for each in evidence.documents if each.kind == CHECKPOINT}
-    for bundle, file in sorted(checkpoints):
-        units.setdefault((bundle, "" if bundle else file), {})
+    documents: dict[tuple[str, str], set[str]] = {}
+    for each in evidence.documents:
+        if each.kind in (CHECKPOINT, LOG):  # which can be without a fact
+            unit = (each.source.bundle, "" if each.source.bundle else each.source.file)
+            documents.setdefault(unit, set()).add(each.kind)
+    for unit in sorted(documents):
+        units.setdefault(unit, {})
     groups: dict[tuple[str, int | None], list[tuple[str, str]]] = {}
     for unit, by_kind in units.items():
         groups.setdefault((unit[0], _place(_clues(by_kind), by_clue)), []).append(unit)
@@ -62,8 +69,10 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
         kinds: dict[str, Any] = {kind: tuple(fact for unit in members for fact in units[unit].get(kind, ())) for kind in _KINDS}
         files = IpamdFiles(bundle=bundle, place=place, **kinds)
         own = Evidence(enis=files.enis, allocations=files.allocations)
-        names = {(fact_bundle, file) for fact_bundle, file in checkpoints if (fact_bundle, "" if fact_bundle else file) in members}
-        yield attrs.evolve(files, held=own.held_addresses(), has_checkpoint=bool(names), latest_ns=_latest_ns(files))
+        read = {kind for unit in members for kind in documents.get(unit, ())}
+        yield attrs.evolve(
+            files, held=own.held_addresses(), has_checkpoint=CHECKPOINT in read, has_log=LOG in read, latest_ns=_latest_ns(files)
+        )
 
 
 def _place(clues: Iterable[str], by_clue: Mapping[str, int]) -> int | None:

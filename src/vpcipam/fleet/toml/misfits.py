@@ -55,6 +55,17 @@ def warm_up_misfits(warm_up_ns: int, duration_ns: int) -> Iterator[Misfit]:
         yield "warm_up", f"takes {span(warm_up_ns)}, but the whole run takes {span(duration_ns)}; it must be shorter than the duration"
 
 
+def name_misfits(name: str, subnets: tuple[SubnetSpec, ...], groups: tuple[NodeGroup, ...], workload: Workload) -> Iterator[Misfit]:
+    """Check that names can be written: seeds are drawn from them, and figures are saved with them."""
+    named = [("name", name), *(("subnet", each.name) for each in subnets), *(("group", each.name) for each in groups)]
+    named += [("workload", part.name) for part in _parts(workload) if isinstance(part, Arrivals | Deployment | CronJob)]
+    for key, text in named:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            yield key, f"{text!r} has a lone surrogate, which UTF-8 can't encode; give another name"
+
+
 def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) -> Iterator[Misfit]:
     """Check subnets, their reservations, and the CIDRs of their VPC."""
     if not subnets or not vpc_cidrs:
@@ -210,9 +221,13 @@ def _mode_misfits(group: NodeGroup) -> Iterator[Misfit]:
         yield "settings.ENABLE_MULTI_NIC", "only the default network card is simulated; set it to false"
 
 
+def _parts(workload: Workload) -> tuple[Workload, ...]:
+    return workload.parts if isinstance(workload, CombinedWorkload) else (workload,)
+
+
 def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration_ns: int) -> Iterator[Misfit]:
     """Check a workload as far as possible before its pods are made."""
-    parts = workload.parts if isinstance(workload, CombinedWorkload) else (workload,)
+    parts = _parts(workload)
     generators = [part for part in parts if isinstance(part, Arrivals | Deployment | CronJob)]
     for one, other in combinations([part.name for part in generators], 2):
         if _clash(one, other) or _clash(other, one):
@@ -229,7 +244,7 @@ def workload_misfits(workload: Workload, groups: tuple[NodeGroup, ...], duration
 
 def spread_misfits(workload: Workload, zones: tuple[str, ...]) -> Iterator[Misfit]:
     """Check that there are zones if a deployment is to be spread over them."""
-    for part in workload.parts if isinstance(workload, CombinedWorkload) else (workload,):
+    for part in _parts(workload):
         if isinstance(part, Deployment) and part.spread and not zones:
             yield "workload", f"spread of {part.name!r} has no effect, since no subnet has a zone; give each subnet a zone, or leave it out"
 

@@ -180,7 +180,12 @@ def _failure(wording: Wording, match: re.Match[str]) -> Sign | None:
     code = error_code(error)
     if wording.kind == "checkpoint-failed":
         return Sign("checkpoint-failed", text=_short(error))
-    return Sign("ec2-refused", code, _short(error)) if code else None
+    return Sign("ec2-refused", code, _short(_words(error, code))) if code else None
+
+
+def _words(error: str, code: str) -> str:
+    """Return EC2's own words, without what ipamd puts before them and without the request id."""
+    return error[error.rfind(f"{code}: ") + len(code) + 2 :].partition("status code: ")[0]
 
 
 def _cordoned(wording: Wording, _match: re.Match[str]) -> Sign | None:

@@ -13,6 +13,7 @@ from vpcipam.inspection.log.wording import match_wording
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 
+KIND = "ipamd.log"
 _LINES = 20  # of a text, by which a log is recognised
 _NEVER = ("who held which address before its first line", "which ENIs and addresses there are: only their changes")
 
@@ -56,7 +57,7 @@ def read_log(collector: Collector, chunks: Iterable[bytes]) -> None:
     span = f", {first} to {last}" if first else ""
     remarks = [f"{counted(reader.line_count, 'line')}{span}", *([f"at the end, {finder.counts}"] if finder.counts else [])]
     collector.document(
-        "plugin.log" if kinds == {True} else "ipamd.log",
+        "plugin.log" if kinds == {True} else KIND,
         releases=Releases.exactly(finder.versions[0]) if len(finder.versions) == 1 else ANY_RELEASE,
         cannot_show=_NEVER,
         remarks=remarks,

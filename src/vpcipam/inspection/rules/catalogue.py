@@ -1,7 +1,7 @@
 """All rules, and all kinds of findings by id. The table in docs/inspecting.md, SARIF and JSON are made from them."""
 
 from vpcipam.inspection.cluster import ClusterCase, NodeCase
-from vpcipam.inspection.rules import addresses, capacity, enis, no_address, owners
+from vpcipam.inspection.rules import addresses, capacity, enis, logs, max_pods, no_address, owners, warm_targets
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
 
 SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
@@ -10,7 +10,13 @@ SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
 CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = ()
 """The rules about all that was read, in the order in which their findings are listed."""
 
-NODE_RULES: tuple[Rule[NodeCase], ...] = (*no_address.RULES, *(rule.about_node() for rule in SURVEY_RULES))
+NODE_RULES: tuple[Rule[NodeCase], ...] = (
+    *no_address.RULES,
+    *logs.RULES,
+    *(rule.about_node() for rule in SURVEY_RULES),
+    *warm_targets.RULES,
+    *max_pods.RULES,
+)
 """The rules about one node, likewise."""
 
 RULES: tuple[Rule[ClusterCase] | Rule[NodeCase], ...] = (*CLUSTER_RULES, *NODE_RULES)

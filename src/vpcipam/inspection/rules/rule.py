@@ -88,6 +88,10 @@ SETTINGS: Need[NodeCase] = Need(
     Missing("the variables of the aws-node container", "kubectl -n kube-system get daemonset aws-node -o json"),
     lambda node: node.settings is not None,
 )
+READ_SETTINGS: Need[NodeCase] = Need(
+    Missing("the variables of the aws-node container, as read or given", "kubectl -n kube-system get daemonset aws-node -o json"),
+    lambda node: node.has_read_settings,
+)
 IPAMD_ENIS: Need[NodeCase] = Need(
     Missing("ipamd's ENIs of the node", "curl http://localhost:61679/v1/enis on the node"),
     lambda node: bool(node.enis or node.cards),
@@ -105,6 +109,7 @@ WHOLE_SUBNETS: Need[NodeCase] = Need(
 METRICS: Need[NodeCase] = Need(
     Missing("ipamd's metrics of the node", "curl http://localhost:61678/metrics on the node"), lambda node: bool(node.metrics)
 )
+LOG: Need[NodeCase] = Need(Missing("ipamd's log of the node", "/var/log/aws-routed-eni/ipamd.log on the node"), lambda node: node.has_log)
 PODS: Need[NodeCase] = Need(Missing("the pods on the node", "kubectl get pods --all-namespaces -o json"), lambda node: "pods" in node.kinds)
 
 PODS_OR_EVENTS: Need[NodeCase] = Need(

@@ -1,0 +1,128 @@
+"""What ipamd's log tells of troubles, as findings."""
+
+import io
+
+import pytest
+from log_texts import LogWriter
+
+from vpcipam.inspection import read_files
+from vpcipam.inspection.audit import audit
+from vpcipam.inspection.finding import Severity
+from vpcipam.inspection.rules.logs import RULES
+
+LATEST = (1, 21, 2)
+NO_ADDRESS = "DataStore has no available IP/Prefix addresses"
+CORDONED = "AWS CNI is on a non schedulable node, will not try to attach any new IPs or ENIs right now"
+NO_ROOM = "Skipping ENI allocation as the max ENI limit is already reached"
+COOLING = "IP stats for Network Card 0 - total IPs: 18, assigned IPs: 16, cooldown IPs: 2"
+CHECKPOINT = "Unable to update backing store: no space left"
+
+
+def refused(code, message="x"):
+    return f"Failed to allocate a private IP/Prefix addresses on ENI eni-1: {code}: {message}\n\tstatus code: 400, request id: 7"
+
+
+def findings(*messages, name="node/ipamd.log"):
+    log = LogWriter(LATEST)
+    for message in messages:
+        log.raw(message)
+        log.wait(1_000)
+    return audit(read_files([(name, io.BytesIO(log.data))])).findings
+
+
+EACH = {
+    "log-no-address": NO_ADDRESS,
+    "log-ec2-refused": refused("UnauthorizedOperation"),
+    "log-all-free-cool": COOLING,
+    "log-no-eni-room": NO_ROOM,
+    "log-node-cordoned": CORDONED,
+    "log-no-trunk-slot": "No slot available for a trunk ENI to be attached.",
+    "log-no-trunk": "Send AddNetworkReply: No trunk ENI found, cannot add a pod ENI",
+    "log-unknown-sandbox": "UnassignPodIPAddress: Failed to find sandbox aws-cni/c1/eth0",
+    "log-checkpoint-failed": CHECKPOINT,
+    "log-leaked-enis": "Found 3 leaked ENIs with the AWS CNI tag.",
+    "log-leaked-eni-stays": "Failed to clean up leaked ENI eni-1: no permission",
+    "log-primary-in-pool": ("Reconcile existing ENI eni-1 IP pool", "Adding ENI(eni-1)'s IPv4 address 10.0.0.5 to datastore"),
+    "log-pods-forgotten": (
+        "getLocalPodsWithRetry() found 0 local pods",
+        "Add/Update for Pod web-1 on my node, namespace = a, IP = 10.0.0.5",
+    ),
+}
+
+
+def test_each_rule_about_logs_has_a_line_here():
+    assert EACH.keys() == {rule_id for rule in RULES for rule_id in rule.ids}
+
+
+@pytest.mark.parametrize(("rule", "messages"), EACH.items())
+def test_a_line_gives_its_finding_and_no_other(rule, messages):
+    (finding,) = findings(*([messages] if isinstance(messages, str) else messages))
+    assert (finding.rule, finding.where) == (rule, "ipamd.log")
+    assert finding.sources[0].line == (1 if isinstance(messages, str) else 2)
+    assert "{" not in str(finding)
+
+
+def test_a_log_without_trouble_gives_no_finding_and_counts_as_checked():
+    log = LogWriter(LATEST)
+    log.start(["10.0.0.5/32"])
+    log.assign("c1", "10.0.0.5")
+    found = audit(read_files([("ipamd.log", io.BytesIO(log.data))]))
+    assert found.findings == ()
+    assert {*EACH} <= found.checked
+    assert not audit(read_files([("x", io.BytesIO(b'{"Subnets": []}'))])).checked & {*EACH}
+
+
+def test_the_times_of_a_trouble_are_told():
+    (finding,) = findings(CHECKPOINT, CHECKPOINT)
+    assert finding.message == "the checkpoint could not be written: no space left (2 times, 2025-01-01 00:00:00 to 2025-01-01 00:00:01)"
+    (finding,) = findings(CHECKPOINT)
+    assert finding.message.endswith("(1 time, 2025-01-01 00:00:00)")
+    log = LogWriter(LATEST)
+    log.raw(CHECKPOINT)
+    (finding,) = audit(read_files([("x", io.BytesIO(log.data.replace(b'"2025', b'"')))])).findings
+    assert finding.message.endswith("(1 time)")
+
+
+@pytest.mark.parametrize(
+    ("messages", "cause", "suggestion"),
+    [
+        ((), "had no free address for a pod; it doesn't tell why", "give the files of the node too"),
+        ((NO_ROOM,), "the node has all ENIs that it can have", "lower max-pods"),
+        ((NO_ROOM, COOLING), "of 18 addresses, 16 are assigned, 2 cool down; all free ones were cooling", "raise WARM_IP_TARGET"),
+        ((CORDONED, COOLING), "the node is cordoned", "uncordon the node"),
+        (
+            (refused("UnauthorizedOperation"), CORDONED),
+            "ipamd may not call EC2 (UnauthorizedOperation, 1 ×)",
+            "attach AmazonEKS_CNI_Policy",
+        ),
+        ((refused("InsufficientCidrBlocks"),) * 2, "no subnet has a free /28 (InsufficientCidrBlocks, 2 ×)", "reserve a range"),
+        (
+            (refused("InvalidParameterValue", "no sufficient free Ipv4 addresses or prefixes"),),
+            "no subnet has a free /28",
+            "reserve a range",
+        ),
+        ((refused("InvalidParameterValue", "no sufficient free addresses"),), "the subnet is full", "free addresses"),
+        ((refused("InvalidParameterValue", "something else"),), "EC2 refuses its calls", "look the code up"),
+        (
+            (refused("InsufficientFreeAddressesInSubnet"), refused("RequestLimitExceeded")),
+            "EC2 throttles its calls",
+            "the node tries again",
+        ),
+        ((refused("InsufficientFreeAddressesInSubnet"), CHECKPOINT), "the checkpoint can't be written", "free space"),
+    ],
+)
+def test_a_pod_without_an_address_has_one_cause(messages, cause, suggestion):
+    found = next(each for each in findings(*messages, NO_ADDRESS) if each.rule == "log-no-address")
+    assert found.message.startswith("had no free address for a pod")
+    assert cause in found.message
+    assert found.suggestion.startswith(suggestion)
+
+
+def test_what_comes_after_the_last_pod_without_an_address_is_no_cause():
+    found = next(each for each in findings(NO_ADDRESS, CORDONED) if each.rule == "log-no-address")
+    assert "it doesn't tell why" in found.message
+
+
+def test_errors_that_pass_are_notes():
+    severities = {code: findings(refused(code))[0].severity for code in ("RequestLimitExceeded", "AttachmentLimitExceeded", "NewCode")}
+    assert severities == {"RequestLimitExceeded": Severity.NOTE, "AttachmentLimitExceeded": Severity.FINDING, "NewCode": Severity.FINDING}
