@@ -17,7 +17,7 @@ import time
 import zipfile
 
 MIB = 1 << 20
-WHOLE = 8 * MIB - 64
+WHOLE = 4 * MIB - 64
 """A text of this length is read as a whole."""
 LONG = 9 * MIB
 """A text of this length is read item by item."""

@@ -16,7 +16,7 @@ from vpcipam.inspection.readers.logs import is_log, read_log
 from vpcipam.inspection.readers.long_lists import read_long_json
 from vpcipam.inspection.readers.registry import may_be_json, read_lines, read_text
 
-MOST_DOCUMENT_BYTES = 8 << 20
+MOST_DOCUMENT_BYTES = 4 << 20
 """The longest text that is read as a whole. Longer ones of JSON are read item by item, logs and metrics line by line."""
 MOST_OBJECTS = 1_000_000
 """The most objects and lists in a document, since each takes memory."""
