@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from vpcipam.fleet.scenario import Scenario as Scenario
     from vpcipam.limits import InstanceLimits as InstanceLimits, instance_limits as instance_limits, max_pods as max_pods
     from vpcipam.node import Node as Node
-    from vpcipam.planner import NodePlan as NodePlan, plan as plan
+    from vpcipam.planner import (
+        ClusterPlan as ClusterPlan,
+        NodeGroup as NodeGroup,
+        NodePlan as NodePlan,
+        Reserve as Reserve,
+        plan as plan,
+        plan_cluster as plan_cluster,
+    )
     from vpcipam.pool import USING_EXTENSION as USING_EXTENSION, AddressPool as AddressPool, BitmapPool as BitmapPool
     from vpcipam.sandbox import PodRef as PodRef, SandboxKey as SandboxKey
     from vpcipam.settings import Diagnostic as Diagnostic, Settings as Settings
@@ -54,7 +61,7 @@ _NAMES_BY_MODULE = {
     "fleet.scenario": "Scenario",
     "limits": "InstanceLimits instance_limits max_pods",
     "node": "Node",
-    "planner": "NodePlan plan",
+    "planner": "ClusterPlan NodeGroup NodePlan Reserve plan plan_cluster",
     "pool": "USING_EXTENSION AddressPool BitmapPool",
     "sandbox": "PodRef SandboxKey",
     "settings": "Diagnostic Settings",

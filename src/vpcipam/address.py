@@ -87,7 +87,8 @@ class Cidr(_Text):
         Traceback (most recent call last):
         vpcipam.errors.InvalidCidr: '10.0.0.3/28' lies off its grid: the /28 around it is 10.0.0.0/28
         """
-        _check_text(text)
+        if not isinstance(text, str):
+            raise _not_text(text)
         return _parse_cidr(text)
 
     @property
@@ -138,7 +139,8 @@ def parse_address(text: str, version: int) -> int:
     >>> parse_address("10.0.1.5", 4)
     167772421
     """
-    _check_text(text)
+    if not isinstance(text, str):
+        raise _not_text(text)
     plain = _plain_ipv4(text) if version == 4 else None
     if plain is not None:
         return plain
@@ -181,7 +183,6 @@ def _parse_cidr(text: str) -> Cidr:
     return Cidr(network.version, int(network.network_address), network.prefixlen)
 
 
-def _check_text(text: object) -> None:
+def _not_text(text: object) -> TypeError:
     # ipaddress also takes integers and bytes; it would turn 5 into 0.0.0.5
-    if not isinstance(text, str):
-        raise TypeError(f"an address or CIDR must be a str such as 10.0.1.16/28, not {type(text).__name__}")
+    return TypeError(f"an address or CIDR must be a str such as 10.0.1.16/28, not {type(text).__name__}")

@@ -229,10 +229,10 @@ def target_state(view: PoolView, settings: Settings) -> TargetState | None:
 
 def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
     """The two counts of `TargetState`, if an IP target is set."""
-    stats, unit, used = view.stats, view.unit, view.out_of_use_count
-    above = min(stats.total_count - used - settings.warm_ip_target, stats.total_count - settings.minimum_ip_target)
-    short, over = max(0, -above), max(0, above)
-    if unit == 1 or _counts_addresses_as_prefixes(view):
+    stats, unit, used = view.stats, view.mode.addresses_per_slot, view.out_of_use_count
+    above = stats.total_count - max(used + settings.warm_ip_target, settings.minimum_ip_target)
+    short, over = (0, above) if above > 0 else (-above, 0)
+    if unit == 1 or not _counts_slots(view):
         return short, over
     needed = max(ceil_div(used + settings.warm_ip_target, unit), ceil_div(settings.minimum_ip_target, unit))
     return ceil_div(short, unit), max(0, min(stats.free_prefix_count, stats.prefix_count - needed))
@@ -240,18 +240,27 @@ def _short_and_over(view: PoolView, settings: Settings) -> tuple[int, int]:
 
 def too_low(view: PoolView, settings: Settings) -> str | None:
     """Why the pool needs more addresses, None if it doesn't (ipamd: isDatastorePoolTooLow)."""
-    stats = view.stats
-    if view.mode is AddressMode.IPV6 or stats.total_count >= view.max_pods:
+    lack = _lack(view, settings)
+    return None if lack is None else lack[1]
+
+
+def _lack(view: PoolView, settings: Settings) -> tuple[int, str] | None:
+    """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded), and why; None if there are enough addresses."""
+    total = view.stats.total_count
+    if view.mode is AddressMode.IPV6 or total >= view.max_pods:
         return None
     if settings.ip_targets_defined:
         short, _ = _short_and_over(view, settings)
-        return _shortage(view, settings, short) if short else None
+        return (short, _shortage(view, settings, short)) if short else None
     name, target, unit = _warm_target(view, settings)
-    if view.available_count < target * unit:
-        return f"available {view.available_count} < {name} {target} × {unit} addresses"
-    if target == 0 and view.available_count == 0:
-        return f"available 0, though {name} is 0"
-    return None
+    available = view.available_count
+    if available < target * unit:
+        reason = f"available {available} < {name} {target} × {unit} addresses"
+    elif target == 0 and available == 0:
+        reason = f"available 0, though {name} is 0"
+    else:
+        return None
+    return max(1, target - view.stats.free_prefix_count) if view.mode is AddressMode.PREFIX else view.slots_per_eni, reason
 
 
 def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
@@ -273,20 +282,19 @@ def too_high(view: PoolView, settings: Settings) -> tuple[int, str] | None:
 
 def grow(view: PoolView, settings: Settings) -> Grow | None:
     """Decide what to add, None for nothing."""
-    reason = too_low(view, settings)
-    if reason is None:
-        return None
-    return request_slots(view, _wanted_slots(view, settings), reason)
+    lack = _lack(view, settings)
+    return None if lack is None else request_slots(view, *lack)
 
 
 def request_slots(view: PoolView, slot_count: int, reason: str) -> Grow:
     """Ask for slots on the ENIs that have free ones, or else on a new ENI."""
-    requests = tuple(
-        SlotRequest(eni.eni_id, min(view.slots_per_eni - eni.slot_count, slot_count))
+    most = view.slots_per_eni
+    requests = [
+        SlotRequest(eni.eni_id, min(most - eni.slot_count, slot_count))
         for eni in view.enis
-        if view.takes_slots(eni) and eni.slot_count < view.slots_per_eni
-    )
-    return Grow(requests, min(slot_count, view.slots_per_eni) if view.eni_room else 0, reason)
+        if eni.slot_count < most and view.takes_slots(eni)
+    ]
+    return Grow(tuple(requests), min(slot_count, most) if view.eni_room else 0, reason)
 
 
 def shrink(view: PoolView, settings: Settings) -> Shrink | None:
@@ -305,10 +313,10 @@ def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None
     requests = []
     for eni in reversed(view.enis):
         idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
-        stale = eni.stale_cidr_count - eni.cooling_stale_cidr_count
+        count = idle + eni.stale_cidr_count - eni.cooling_stale_cidr_count
         over -= idle
-        if idle + stale:
-            requests.append(SlotRequest(eni.eni_id, idle + stale))
+        if count:
+            requests.append(SlotRequest(eni.eni_id, count))
     if not requests:
         return None
     why = reason or "these CIDRs give no new addresses: of the other mode, or on an excluded ENI"
@@ -397,7 +405,7 @@ def _free_at_rest(view: PoolView, settings: Settings) -> tuple[int, int | None]:
     total, unit = view.stats.total_count, view.unit
     if settings.ip_targets_defined:
         least = settings.warm_ip_target if total >= settings.minimum_ip_target else total + 1
-        if _counts_addresses_as_prefixes(view):
+        if not _counts_slots(view):
             return least, unit - 1  # with more, a whole prefix may be free, and it is released
         # Up to the minimum, rounded up to whole slots, nothing is released. Above it, free slots beyond WARM_IP_TARGET are released.
         if total <= _whole_slots(settings.minimum_ip_target, view):
@@ -423,9 +431,9 @@ def _whole_slots(addresses: int, view: PoolView) -> int:
     return ceil_div(addresses, view.unit) * view.unit
 
 
-def _counts_addresses_as_prefixes(view: PoolView) -> bool:
-    """Tell whether ipamd counts addresses as if they were prefixes: in prefix mode on cards above 0 (ipamd: datastoreTargetState)."""
-    return view.mode is AddressMode.PREFIX and view.network_card > 0
+def _counts_slots(view: PoolView) -> bool:
+    """Tell whether IP targets are counted in whole slots. In prefix mode on cards above 0 they are not (ipamd: datastoreTargetState)."""
+    return view.mode is not AddressMode.PREFIX or view.network_card == 0
 
 
 def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
@@ -435,24 +443,14 @@ def _warm_target(view: PoolView, settings: Settings) -> tuple[str, int, int]:
     return "WARM_ENI_TARGET", settings.warm_eni_target, view.slots_per_eni
 
 
-def _wanted_slots(view: PoolView, settings: Settings) -> int:
-    """The number of slots to request at once (ipamd: tryAssignIPs, getPrefixesNeeded)."""
-    if settings.ip_targets_defined:
-        return _short_and_over(view, settings)[0]
-    if view.mode is AddressMode.PREFIX:
-        return max(1, settings.warm_prefix_target - view.stats.free_prefix_count)
-    return view.slots_per_eni
-
-
 def _shortage(view: PoolView, settings: Settings, short: int) -> str:
-    stats = view.stats
-    by_warm = settings.warm_ip_target - view.available_count
-    by_minimum = settings.minimum_ip_target - stats.total_count
+    available, total = view.available_count, view.stats.total_count
+    by_warm, by_minimum = settings.warm_ip_target - available, settings.minimum_ip_target - total
     if by_warm >= by_minimum:
-        text = f"available {view.available_count} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
+        text = f"available {available} < WARM_IP_TARGET {settings.warm_ip_target}: {by_warm} short"
     else:
-        text = f"total {stats.total_count} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
-    return text if view.unit == 1 or _counts_addresses_as_prefixes(view) else f"{text}, {_prefixes(short)}"
+        text = f"total {total} < MINIMUM_IP_TARGET {settings.minimum_ip_target}: {by_minimum} short"
+    return text if view.unit == 1 or not _counts_slots(view) else f"{text}, {_prefixes(short)}"
 
 
 def _surplus(view: PoolView, settings: Settings, over: int) -> str:
@@ -460,7 +458,7 @@ def _surplus(view: PoolView, settings: Settings, over: int) -> str:
     above = f"available {view.available_count}, WARM_IP_TARGET {settings.warm_ip_target}"
     if settings.minimum_ip_target:
         above += f", total {stats.total_count}, MINIMUM_IP_TARGET {settings.minimum_ip_target}"
-    if _counts_addresses_as_prefixes(view):
+    if not _counts_slots(view):
         return f"{above}: {over} addresses over, which ipamd takes for prefixes on this card"
     return f"{above}: {over if view.unit == 1 else _prefixes(over)} over"
 

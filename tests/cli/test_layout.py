@@ -17,6 +17,8 @@ VIEWS = {
     "plan-timeline": ("plan", "m5.large", "--pods", "40", "--timeline", "--set=WARM_IP_TARGET=2", "--set=MINIMUM_IP_TARGET=10"),
     "plan-prefixes": ("plan", "t3.small", "--pods", "17", "--set=ENABLE_PREFIX_DELEGATION=true", "--timeline"),
     "plan-ipv6": ("plan", "m5.large", "--pods", "200", "--nodes", "1000", *IPV6, "--timeline"),
+    "size": ("size", "m5.xlarge", "--nodes", "120", "--pods", "25", "--variant=ENABLE_PREFIX_DELEGATION=true"),
+    "size-details": ("size", "m5.xlarge", "--nodes", "120", "--pods", "25", "--lose-zones=1"),
     "plan-cards": ("plan", "c6in.32xlarge", "--pods", "100", "--nodes", "100000", "--set=ENABLE_MULTI_NIC=true"),
 }
 

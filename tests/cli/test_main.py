@@ -112,6 +112,7 @@ ARGUMENTS = {
     "max-pods": ("m5.large",),
     "settings": ("FILE",),
     "plan": ("m5.large",),
+    "size": ("m5.large",),
     "simulate": ("FILE",),
     "sweep": ("FILE",),
     "tune": ("FILE",),

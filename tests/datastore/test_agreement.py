@@ -205,7 +205,7 @@ class DatastoreAgreement(RuleBasedStateMachine):
         self.both("cooling_count", now_ns)
         if wrong_time is None:
             stats = self.store.stats(now_ns)
-            assert (self.store.total_count, self.store.prefix_count) == (stats.total_count, stats.prefix_count)
+            assert self.store.sizes() == (stats.total_count, len(self.store.eni_ids), stats.prefix_count)
             assert self.store.pool_and_eni_stats(now_ns) == (stats, self.store.eni_stats(now_ns))
 
     @rule(eni_id=eni_ids, wrong_time=st.sampled_from((None, None, None, *WRONG_TIMES)))

@@ -18,6 +18,7 @@ from vpcipam.errors import (
     UnknownCidr,
     UnknownEni,
 )
+from vpcipam.events import CidrRemoved, SandboxEvicted
 from vpcipam.warmpool import obstacle
 
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
@@ -239,6 +240,19 @@ def test_a_cidr_with_pods_is_removed_only_by_force():
     evicted = store.remove_cidr("eni-0", "10.0.0.0/28", force=True, now_ns=0)
     assert [(assignment.address, assignment.cidr) for assignment in evicted] == [("10.0.0.4", "10.0.0.0/28"), ("10.0.0.5", "10.0.0.0/28")]
     assert assigned(store) == {"10.0.0.17": "10.0.0.17"}
+
+
+def test_a_forced_removal_tells_who_was_evicted_and_where():
+    told = []
+    store = Datastore(network_card=1, on_event=told.append)
+    store.add_eni("eni-0", device_number=0, now_ns=0)
+    store.add_cidr("eni-0", "10.0.0.5/32")
+    store.assign(key("a"), 0)
+    told.clear()
+    store.remove_cidr("eni-0", "10.0.0.5/32", force=True, now_ns=0)
+    gone, removed = told
+    assert (type(gone), type(removed)) == (SandboxEvicted, CidrRemoved)
+    assert (removed.network_card, removed.eni_id, removed.cidr, removed.forced) == (1, "eni-0", "10.0.0.5/32", True)
 
 
 # --- exclusion -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ CALLS = {
     "unassign": lambda store: store.unassign(key("web"), 1),
     "stats": lambda store: store.stats(1),
     "eni_ids": lambda store: store.eni_ids,
-    "total_count": lambda store: store.total_count,
+    "sizes": lambda store: store.sizes(),
     "shape": lambda store: store.shape,
 }
 

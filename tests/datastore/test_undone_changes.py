@@ -16,7 +16,7 @@ MIDDLE = {
     "add_eni": (Attached, "_set_order", lambda store: store.add_eni("eni-new", device_number=9, now_ns=0)),
     "set_excluded": (Attached, "_open_or_close", lambda store: store.set_excluded("eni-0", excluded=True)),
     "set_mode": (Attached, "_open_or_close", lambda store: store.set_mode(AddressMode.SECONDARY_IP)),
-    "add_cidr": (Attached, "_open_or_close_block", lambda store: store.add_cidr("eni-0", "10.0.2.0/28")),
+    "add_cidr": (Attached, "_is_closed", lambda store: store.add_cidr("eni-0", "10.0.2.0/28")),
     "add_cidr with cooldowns": (Sandboxes, "withhold", lambda store: store.add_cidr("eni-0", "10.0.2.0/28")),
     "restore": (Sandboxes, "restore_cooldown", lambda store: store.restore(10)),
 }

@@ -200,3 +200,9 @@ def test_an_empty_run_has_a_summary(count):
     summary = result_of(recorded(*[({},)] * count), MINUTE).summary
     assert (summary.addresses_peak, summary.calls, summary.throttled, summary.calls_worst_minute) == (0, {}, {}, 0.0)
     assert summary.call_rates["all"].total == 0
+
+
+def test_a_summary_without_zones_is_written_without_them():
+    written = result_of(recorded(({},)), MINUTE).summary.to_dict()
+    assert "pods_unserved" in written
+    assert "zones" not in written

@@ -1,5 +1,7 @@
 """What the table says, and what is refused."""
 
+import re
+
 import attrs
 import pytest
 
@@ -254,3 +256,9 @@ def test_rows_hold_everything(own):
 def test_broken_rows_are_refused(row):
     with pytest.raises(InvalidArgument, match="not a row of the table"):
         parse_row(row)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("q" * 40, "q" * 40), ("q" * 41, "q" * 40 + "...")])
+def test_a_long_name_of_a_type_is_cut(name, shown):
+    with pytest.raises(UnknownInstanceType, match=f"unknown instance type '{re.escape(shown)}';"):
+        instance_limits(name)

@@ -224,6 +224,10 @@ def test_the_ami_and_karpenter_ignore_what_the_daemonset_says(limits, options, b
         assert found == sum_max_pods(limits, custom_networking=options["custom_networking"], by=by)
 
 
+def test_the_sum_has_the_defaults_of_max_pods():
+    assert sum_max_pods("m5.large").max_pods == max_pods("m5.large")
+
+
 def test_the_cap_hides_that_the_calculator_gives_bare_metal_no_prefixes():
     no_longer_listed = {"u-6tb1.metal", "u-9tb1.metal", "u-12tb1.metal"}  # 147 pods with secondary IPs, below the cap
     for limits in all_instance_limits():

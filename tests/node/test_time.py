@@ -318,9 +318,12 @@ def test_stats_do_not_wait_for_a_thread_in_the_control_loop(slow):
 )
 def test_the_next_comparison_and_clean_up_are_at_the_first_ticks_at_which_they_are_due(anchor_ns, actions, cleanup_ns, after_ns):
     pace = Pace(anchor_ns=anchor_ns, cleanup_ns=cleanup_ns)
-    pace.note(Action(at_ns, kind, 0, None, (), "") for kind, at_ns in actions)
+    for kind, at_ns in actions:
+        pace.note(Action(at_ns, kind, 0, None, (), ""))
     ticks = [anchor_ns + number * 5 * S for number in range(1, 60)]
     later = [tick_ns for tick_ns in ticks if tick_ns > after_ns]
     assert pace.next_tick(after_ns) == later[0]
-    assert pace.next_reconcile(after_ns) == next(tick_ns for tick_ns in later if pace.reconcile_due(tick_ns))
-    assert pace.next_cleanup(after_ns) == next((tick_ns for tick_ns in later if pace.cleanup_due(tick_ns)), None)
+    assert pace.next_reconcile(after_ns) == next(tick_ns for tick_ns in later if tick_ns >= pace.reconcile_due_ns)
+    assert pace.next_cleanup(after_ns) == next(
+        (tick_ns for tick_ns in later if pace.cleanup_ns is not None and tick_ns >= pace.cleanup_ns), None
+    )

@@ -244,6 +244,11 @@ def test_a_node_that_flaps_is_shown_at_its_larger_size(pods):
     assert {"create-eni", "free-eni"} <= {decision.action.kind.value for decision in answer.decisions}
 
 
+def test_settled_is_a_truth_value():
+    assert plan("t3.small", 0).settled is True
+    assert plan("t3.small", 3, having(WARM_ENI_TARGET="0")).settled is False
+
+
 @pytest.mark.parametrize("pods", [0, 1, 4, 5, 7, 8, 9])
 def test_a_node_that_flapped_can_still_settle(pods):
     answer = plan("t3.small", pods, having(WARM_ENI_TARGET="0"))

@@ -38,6 +38,12 @@ def test_a_trunk_that_is_not_managed_takes_the_room_of_two_enis():
     assert plan("m5.large", 9, with_groups(MANAGE_UNTAGGED_ENI="false")).limit_reason == reason
 
 
+def test_a_trunk_that_is_not_managed_is_shown_as_the_others_are():
+    trunk = plan("m5.large", 9, with_groups(MANAGE_UNTAGGED_ENI="false")).enis[-1]
+    assert (trunk.network_card, trunk.device_number, trunk.primary, trunk.trunk) == (0, 2, False, True)
+    assert (trunk.secondary_ips, trunk.prefixes, trunk.assigned_ips) == (0, 0, 0)
+
+
 def test_the_trunk_is_not_the_reason_where_the_kubelet_is():
     assert plan("m5.large", 20, with_groups(), max_pods=10).limit_reason == "max pods 10 − 2 host-network pods"
 

@@ -487,6 +487,13 @@ def test_cooldowns_with_one_end_are_ordered_by_beginning(build):
     assert [address for address, _ in pool.cooling_items()] == [103, 100, 102, 101]
 
 
+def test_cool_at_names_the_key_that_has_the_address(build):
+    pool = build((100, 1))
+    pool.assign("pod-a", 0)
+    with pytest.raises(AlreadyAssigned, match="address 100 is assigned to 'pod-a': unassign that key first"):
+        pool.cool_at(100, 50)
+
+
 def test_cool_at_restores_a_cooldown(build):
     pool = build((100, 2))
     pool.cool_at(100, 50)

@@ -13,6 +13,7 @@ from aws_node_documents import READ, daemonset, read
 from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.settings import Settings
 from vpcipam.settings.documents import MAX_LENGTH
+from vpcipam.settings.manifest import has_variables
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aws-node.yaml"
 
@@ -372,3 +373,16 @@ def test_a_damaged_document_is_read_or_refused(text, data):
         assert Settings.from_daemonset(damaged).document
     except ManifestError as refusal:
         assert "\n" not in str(refusal)  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize(
+    ("document", "has"),
+    [
+        ({"kind": "Pod", "spec": {"containers": [{"name": "aws-node", "env": [{"name": "WARM_IP_TARGET", "value": "1"}]}]}}, True),
+        ({"WARM_ENI_TARGET": 1, "WARM_IP_TARGET": 0, "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": False}, True),
+        ({"kind": "Pod", "spec": {"containers": [{"name": "web", "env": []}]}}, False),
+        ([], False),
+    ],
+)
+def test_variables_are_found_in_a_document_or_not(document, has):
+    assert has_variables(document) is has

@@ -1,7 +1,6 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import attrs
 
@@ -16,20 +15,16 @@ from vpcipam.stats import EniStats, PoolStats
 _DEVICE_NUMBER_MAX = GROUP_MAX // 2  # an ENI takes two groups of the pool; EC2's numbers stay below 100
 
 
-class _Cooling(NamedTuple):
-    """The cooldowns on one ENI; see `EniStats`."""
+_Cooling = tuple[int, int | None, int, int]
+"""The cooldowns on one ENI: `EniStats.cooling_count`, `.cooling_until_ns`, `.cooling_idle_cidr_count` and `.cooling_stale_cidr_count`."""
+_NONE_COOLS: _Cooling = 0, None, 0, 0
 
-    address_count: int = 0
-    until_ns: int | None = None
-    idle_cidrs: frozenset[int] = frozenset()
-    stale_cidrs: frozenset[int] = frozenset()
-
-
-_NONE_COOLS = _Cooling()
+_SINGLE_LENGTH = AddressMode.SECONDARY_IP.prefix_length
+_IPV4_SLOTS, _IPV6_SLOTS = ((4, 32), (4, 28)), ((6, 80),)  # IP version and prefix length of what fits a slot
 
 
 def _is_prefix(cidr: Cidr) -> bool:
-    return cidr.prefix_length != AddressMode.SECONDARY_IP.prefix_length
+    return cidr.prefix_length != _SINGLE_LENGTH
 
 
 @attrs.define(eq=False)
@@ -39,6 +34,7 @@ class Eni:
     Attributes:
         cidrs: its CIDRs by first address.
         prefix_count: how many of them are prefixes.
+        serial: tells it from all ENIs that the datastore has had before.
         single_group, prefix_group: the groups of the pool that have its single addresses and its prefixes.
         counted: the counts of the pool that `stats` was made of; empty if it was not made since the last change of the ENI.
     """
@@ -53,22 +49,18 @@ class Eni:
     added_ns: int
     cidrs: dict[int, Cidr] = attrs.field(init=False, factory=dict)
     prefix_count: int = attrs.field(init=False, default=0)
+    serial: int = attrs.field(init=False, default=0)
     _texts: tuple[str, ...] | None = attrs.field(init=False, default=None)
     single_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number, takes_self=True))
     prefix_group: int = attrs.field(init=False, default=attrs.Factory(lambda self: 2 * self.device_number + 1, takes_self=True))
     counted: tuple[()] | tuple[int, int, int, _Cooling] = attrs.field(init=False, default=())
     stats: EniStats = attrs.field(init=False)
 
-    def add(self, cidr: Cidr) -> None:
-        """Add a CIDR."""
-        prefix_count = self.prefix_count + _is_prefix(cidr)
+    def add(self, cidr: Cidr, prefix_count: int) -> None:
+        """Add a CIDR, after which it has `prefix_count` prefixes."""
         self.cidrs[cidr.first] = cidr
         self.prefix_count = prefix_count
         self.note_change()
-
-    def prefix_count_without(self, base: int) -> int:
-        """Count its prefixes without one CIDR, given by its first address, which may be absent."""
-        return self.prefix_count - (base in self.cidrs and _is_prefix(self.cidrs[base]))
 
     def remove(self, base: int, prefix_count: int) -> None:
         """Remove a CIDR, if it is there, after which `prefix_count` prefixes remain. This needs no memory."""
@@ -90,7 +82,12 @@ class Eni:
 
     def missing(self, wanted: Mapping[str, Cidr]) -> tuple[str, ...]:
         """Return the texts of those CIDRs that it does not have."""
-        return tuple([text for text, cidr in wanted.items() if self.cidrs.get(cidr.first) != cidr])
+        return tuple([text for text, cidr in wanted.items() if not self.has(cidr)])
+
+    def has(self, cidr: Cidr) -> bool:
+        """Tell whether it has a CIDR."""
+        held = self.cidrs.get(cidr.first)
+        return held is cidr or (held is not None and held == cidr)  # mostly the first
 
     def cidr_count(self, mode: AddressMode) -> int:
         """The number of its CIDRs of a mode."""
@@ -120,6 +117,7 @@ class Attached:
         self.mode = mode
         self.network_card = network_card
         self.revision = 0
+        self._added_count = 0
         self.has_trunk = False
         self.eni_ids: tuple[str, ...] = ()
         self.enis: dict[str, Eni] = {}
@@ -145,6 +143,8 @@ class Attached:
     def add_eni(self, eni: Eni) -> None:
         """Add an ENI without CIDRs."""
         self.revision += 1
+        self._added_count += 1
+        eni.serial = self._added_count
         try:
             self.enis[eni.eni_id] = self.by_device[eni.device_number] = eni
             self._set_order(tuple([self.by_device[number] for number in sorted(self.by_device)]))
@@ -210,27 +210,30 @@ class Attached:
     def add_cidr(self, eni: Eni, text: str) -> Cidr:
         """Add a CIDR to an ENI."""
         cidr = self._parse_slot(text)
+        first, is_prefix = cidr.first, _is_prefix(cidr)
         try:
-            self.pool.add_block(cidr.first, cidr.size, eni.prefix_group if _is_prefix(cidr) else eni.single_group)
+            self.pool.add_block(first, cidr.size, eni.prefix_group if is_prefix else eni.single_group)
         except OverlappingBlock:
             other_id, other = self.overlapping(cidr)[0]
             raise OverlappingCidr(f"{text} on {eni.eni_id} overlaps {other} on {other_id}: remove that CIDR first") from None
         try:
-            eni.add(cidr)
-            self.eni_of_block[cidr.first] = eni
-            self._open_or_close_block(eni, cidr)
+            eni.add(cidr, eni.prefix_count + is_prefix)
+            self.eni_of_block[first] = eni
+            if self._is_closed(eni, cidr):
+                self.pool.close_block(first)
             self.revision += 1
         except BaseException:
-            self.remove_cidr(eni, cidr.first)
+            self.remove_cidr(eni, first)
             raise
         return cidr
 
     def remove_cidr(self, eni: Eni, base: int) -> None:
         """Remove a CIDR, given by its first address, in which no sandbox has an address."""
         self.revision += 1
-        prefix_count = eni.prefix_count_without(base)  # before the changes, since it can run out of memory
+        cidr = eni.cidrs.get(base)  # absent if `add_cidr` failed
+        prefix_count = eni.prefix_count - (cidr is not None and _is_prefix(cidr))  # before the changes: it can run out of memory
         self.pool.remove_block(base)
-        eni.remove(base, prefix_count)  # the CIDR is absent if `add_cidr` failed
+        eni.remove(base, prefix_count)
         self.eni_of_block.pop(base, None)  # likewise
 
     def cidr(self, eni: Eni, text: str) -> Cidr:
@@ -240,7 +243,7 @@ class Attached:
             UnknownCidr: the ENI has no such CIDR.
         """
         cidr = Cidr.parse(text)
-        if eni.cidrs.get(cidr.first) != cidr:
+        if not eni.has(cidr):
             raise UnknownCidr(f"{eni.eni_id} has no CIDR {text}: see cidrs({eni.eni_id!r}) for those it has")
         return cidr
 
@@ -262,16 +265,20 @@ class Attached:
         )
         return tuple((eni_id, str(other)) for _, other, eni_id in sorted(found, key=lambda each: (each[0], each[1].first)))
 
-    def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool) -> tuple[str, ...]:
-        """Return the CIDRs of an ENI that have no pod, in the order in which to remove them."""
+    def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool, most: int | None) -> tuple[str, ...]:
+        """Return the CIDRs of an ENI that have no pod, in the order in which to remove them; no more than `most`."""
         pool, cidrs = self.pool, eni.cidrs
-        empty = sorted([base for base in cidrs if not pool.block_assigned_count(base)], reverse=True)
-        cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if pool.cooling_count(now_ns) else set()
+        pods_in, cools = pool.block_assigned_count, pool.cooling_count(now_ns)
+        empty = [base for base in cidrs if not pods_in(base)]
+        empty.sort(reverse=True)
+        cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if cools else ()
         if cooled_only:
             empty = [base for base in empty if base not in cooling]
-        if cooling or self._may_have_closed(eni):
+        if self._may_have_closed(eni):
             empty.sort(key=lambda base: ((2 if base in cooling else 0) if pool.is_closed(base) else 1, base in cooling))
-        return tuple([str(cidrs[base]) for base in empty])
+        elif cooling:
+            empty.sort(key=cooling.__contains__)
+        return tuple([str(cidrs[base]) for base in empty[:most]])
 
     def _may_have_closed(self, eni: Eni) -> bool:
         """Tell whether an ENI has CIDRs of two kinds or of the other mode, or is excluded; if not, all its blocks are open."""
@@ -279,9 +286,8 @@ class Attached:
 
     def _parse_slot(self, text: str) -> Cidr:
         cidr = Cidr.parse(text)
-        sizes = (80,) if self.mode is AddressMode.IPV6 else (32, 28)
-        if cidr.version != self.mode.version or cidr.prefix_length not in sizes:
-            wanted = " or ".join(f"/{length}" for length in sizes)
+        if (cidr.version, cidr.prefix_length) not in (_IPV6_SLOTS if self.mode is AddressMode.IPV6 else _IPV4_SLOTS):
+            wanted = "/80" if self.mode is AddressMode.IPV6 else "/32 or /28"
             raise InvalidCidr(f"{text!r} fits no slot of an ENI: in {self.mode.value} mode a slot takes an IPv{self.mode.version} {wanted}")
         return cidr
 
@@ -290,13 +296,14 @@ class Attached:
         for eni in enis:
             eni.note_change()
             for cidr in eni.cidrs.values():
-                self._open_or_close_block(eni, cidr)
+                if self._is_closed(eni, cidr):
+                    self.pool.close_block(cidr.first)
+                else:
+                    self.pool.open_block(cidr.first)
 
-    def _open_or_close_block(self, eni: Eni, cidr: Cidr) -> None:
-        if eni.excluded or cidr.prefix_length != self.mode.prefix_length:
-            self.pool.close_block(cidr.first)
-        else:
-            self.pool.open_block(cidr.first)
+    def _is_closed(self, eni: Eni, cidr: Cidr) -> bool:
+        """Tell whether a CIDR of an ENI gives no new addresses."""
+        return eni.excluded or cidr.prefix_length != self.mode.prefix_length
 
     # --- counts --------------------------------------------------------------------------------------------------------------
 
@@ -310,19 +317,20 @@ class Attached:
 
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do."""
-        self.pool.cooling_count(now_ns)  # ends the cooldowns that are over, and refuses an invalid time
-        enis = self.eni_stats(now_ns)
-        return self._sum(enis, sum([eni.cooling_count for eni in enis])), enis
+        cooling = self._cooling(now_ns) if self.pool.cooling_count(now_ns) else {}  # the count also ends the cooldowns that are over
+        enis = tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
+        return self._sum(enis, sum([eni.cooling_count for eni in enis]) if cooling else 0), enis
 
     def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
         """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
         total = assigned = pods = prefixes = free_prefixes = 0
-        for eni, counts in zip(self._in_order, enis, strict=True):
+        for counts in enis:
             total += counts.total_count
             assigned += counts.assigned_count
             pods += counts.pod_count
-            prefixes += eni.prefix_count
             free_prefixes += counts.free_prefix_count
+        for eni in self._in_order:
+            prefixes += eni.prefix_count
         return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
@@ -330,25 +338,29 @@ class Attached:
         cooling = self._cooling(now_ns)
         return tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
 
-    def total_and_assigned(self) -> tuple[int, int]:
-        """Count the usable addresses of the mode, and the assigned ones of these. Unlike `stats`, this ends no cooldown."""
-        total = assigned = 0
+    def sizes(self) -> tuple[int, int, int]:
+        """The numbers of usable addresses of the mode, of ENIs, and of prefixes. Unlike `stats`, this ends no cooldown."""
+        singles, total, prefixes = self.mode is AddressMode.SECONDARY_IP, 0, 0
         for eni in self._in_order:
-            assigned_here = self.pool.group_assigned_count(eni.group(self.mode))
-            total += assigned_here if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot
-            assigned += assigned_here
-        return total, assigned
+            prefixes += eni.prefix_count
+            if eni.excluded:
+                total += self.pool.group_assigned_count(eni.group(self.mode))
+            else:
+                total += len(eni.cidrs) - eni.prefix_count if singles else eni.prefix_count * self.mode.addresses_per_slot
+        return total, len(self._in_order), prefixes
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a revision."""
-        enis = [(eni.eni_id, eni.primary, eni.trunk, eni.efa, eni.excluded, len(eni.cidrs), eni.prefix_count) for eni in self._in_order]
-        return (self.mode.value, *enis)
+    def assigned_count(self) -> int:
+        """The number of the assigned addresses among the usable ones of the mode."""
+        return sum([self.pool.group_assigned_count(eni.group(self.mode)) for eni in self._in_order])
 
     @property
-    def prefix_count(self) -> int:
-        """The number of prefixes on all ENIs."""
-        return sum([eni.prefix_count for eni in self._in_order])
+    def shape(self) -> tuple[int, ...]:
+        """The mode, and what each ENI is and how many CIDRs and prefixes it has, as numbers. It can come again, unlike a revision."""
+        shape = [self.mode.prefix_length]
+        for eni in self._in_order:
+            shape += eni.serial, eni.excluded, len(eni.cidrs), eni.prefix_count
+        return tuple(shape)
 
     def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
         """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
@@ -359,54 +371,59 @@ class Attached:
             prefix_pods, free_prefixes = pool.group_assigned_count(eni.prefix_group), pool.group_empty_block_count(eni.prefix_group)
         counted = single_pods, prefix_pods, free_prefixes, cooling
         if counted != eni.counted:
-            eni.stats, eni.counted = self._eni_stats(eni, single_pods, prefix_pods, free_prefixes, cooling), counted
+            eni.stats, eni.counted = self._eni_stats(eni, *counted), counted
         return eni.stats
 
     def _eni_stats(self, eni: Eni, single_pods: int, prefix_pods: int, free_prefixes: int, cooling: _Cooling) -> EniStats:
-        slots = len(eni.cidrs)
+        slots, mode = len(eni.cidrs), self.mode
         free_singles = slots - eni.prefix_count - single_pods
-        if self.mode is AddressMode.SECONDARY_IP:
-            assigned, idle, stale = single_pods, free_singles, free_prefixes
+        if mode is AddressMode.SECONDARY_IP:
+            total, assigned, idle, stale = slots - eni.prefix_count, single_pods, free_singles, free_prefixes
         else:
-            assigned, idle, stale = prefix_pods, free_prefixes, free_singles
-        return EniStats(
-            eni_id=eni.eni_id,
-            device_number=eni.device_number,
-            primary=eni.primary,
-            trunk=eni.trunk,
-            efa=eni.efa,
-            excluded=eni.excluded,
-            subnet_id=eni.subnet_id,
-            added_ns=eni.added_ns,
-            slot_count=slots,
-            total_count=assigned if eni.excluded else eni.cidr_count(self.mode) * self.mode.addresses_per_slot,
-            assigned_count=assigned,
-            cooling_count=0 if eni.excluded else cooling.address_count,
-            pod_count=single_pods + prefix_pods,
-            free_prefix_count=free_prefixes,
-            idle_cidr_count=0 if eni.excluded else idle,
-            stale_cidr_count=idle + stale if eni.excluded else stale,
-            cooling_until_ns=cooling.until_ns,
-            cooling_idle_cidr_count=len(cooling.idle_cidrs),
-            cooling_stale_cidr_count=len(cooling.stale_cidrs),
+            total, assigned, idle, stale = eni.prefix_count * mode.addresses_per_slot, prefix_pods, free_prefixes, free_singles
+        cooling_count, cooling_until_ns, cooling_idle, cooling_stale = cooling
+        if eni.excluded:
+            total, cooling_count, idle, stale = assigned, 0, 0, idle + stale
+        return EniStats(  # by position, which takes half as long as by name
+            eni.eni_id,
+            eni.device_number,
+            eni.primary,
+            eni.trunk,
+            eni.efa,
+            eni.excluded,
+            eni.subnet_id,
+            eni.added_ns,
+            slots,
+            total,
+            assigned,
+            cooling_count,
+            single_pods + prefix_pods,
+            free_prefixes,
+            idle,
+            stale,
+            cooling_until_ns,
+            cooling_idle,
+            cooling_stale,
         )
 
     def _cooling(self, now_ns: int) -> dict[Eni, _Cooling]:
         """Count the cooldowns that are not over, by ENI."""
         found: dict[Eni, _Cooling] = {}
         pool, length = self.pool, self.mode.prefix_length
+        empty: set[int] = set()  # each CIDR without a pod counts once
         for address, until_ns in pool.cooling_items():  # ascending by end, so the last end on each ENI remains
             base = pool.block_of(address) if until_ns > now_ns else None
             eni = None if base is None else self.eni_of_block.get(base)
             if base is None or eni is None or base not in eni.cidrs:  # the last two: a change of the CIDR was interrupted
                 continue
             count, _, idle, stale = found.get(eni, _NONE_COOLS)
-            if not pool.block_assigned_count(base):
+            if base not in empty and not pool.block_assigned_count(base):
+                empty.add(base)
                 if pool.is_closed(base):
-                    stale |= {base}
+                    stale += 1
                 else:
-                    idle |= {base}
-            found[eni] = _Cooling(count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale)
+                    idle += 1
+            found[eni] = count + (eni.cidrs[base].prefix_length == length), until_ns, idle, stale
         return found
 
     def _check(self) -> None:
@@ -416,8 +433,7 @@ class Attached:
         assert blocks.keys() == cidrs.keys() == self.eni_of_block.keys(), "invariant 4"  # noqa: S101  # a _check asserts
         for base, (eni, cidr) in cidrs.items():
             assert blocks[base] == (cidr.size, 2 * eni.device_number + _is_prefix(cidr)), "invariant 4"  # noqa: S101  # likewise
-            closed = eni.excluded or cidr.prefix_length != self.mode.prefix_length
-            assert self.pool.is_closed(base) == closed, "invariant 4"  # noqa: S101  # likewise
+            assert self.pool.is_closed(base) == self._is_closed(eni, cidr), "invariant 4"  # noqa: S101  # likewise
         for eni in self.enis.values():
             prefix_count = self.pool.group_block_count(eni.prefix_group)
             assert eni.prefix_count == prefix_count, "invariant 6"  # noqa: S101  # likewise

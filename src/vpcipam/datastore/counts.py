@@ -25,22 +25,21 @@ class Counts:
             return self._attached.stats(now_ns)
 
     @property
-    def shape(self) -> tuple[object, ...]:
-        """The mode, and each ENI's kind and numbers of CIDRs. It can come again, unlike a `revision`. Complexity: O(ENIs)."""
+    def shape(self) -> tuple[int, ...]:
+        """The mode, the ENIs, and how many CIDRs of each kind they have, as numbers. It can come again, unlike a `revision`.
+
+        Complexity: O(ENIs).
+        """
         with self._lock:
             return self._attached.shape
 
-    @property
-    def total_count(self) -> int:
-        """The `total_count` of `stats`. It ends no cooldown, so it needs no time. Complexity: O(ENIs)."""
-        with self._lock:
-            return self._attached.total_and_assigned()[0]
+    def sizes(self) -> tuple[int, int, int]:
+        """Return the `total_count` of `stats`, the number of ENIs, and the `prefix_count`. It ends no cooldown, so it needs no time.
 
-    @property
-    def prefix_count(self) -> int:
-        """The `prefix_count` of `stats`. Complexity: O(ENIs)."""
+        Complexity: O(ENIs).
+        """
         with self._lock:
-            return self._attached.prefix_count
+            return self._attached.sizes()
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. Complexity: O(ENIs + cooling addresses)."""
@@ -108,8 +107,10 @@ class Counts:
         with self._lock:
             return self._attached.overlapping(parsed)
 
-    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False) -> tuple[str, ...]:
-        """Return an ENI's CIDRs without pods, those to release first in front; with `cooled_only`, only those where no address cools.
+    def removable_cidrs(self, eni_id: str, now_ns: int, *, cooled_only: bool = False, most: int | None = None) -> tuple[str, ...]:
+        """Return an ENI's CIDRs without pods, those to release first in front, and no more than `most`; None for all.
+
+        With `cooled_only`, return only those where no address cools.
 
         The order is: CIDRs that give no new addresses; CIDRs that give some, first those where no address cools; last, CIDRs that give no
         new addresses and where one cools, since a pool check waits for that cooldown. Among equals, higher addresses come first, because
@@ -120,5 +121,4 @@ class Counts:
         """
         with self._lock:
             eni = self._attached.eni(eni_id)
-            self._pool.cooling_count(now_ns)  # refuses an invalid time, even if nothing is removable
-            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only)
+            return self._attached.removable_cidrs(eni, now_ns, cooled_only=cooled_only, most=most)

@@ -424,7 +424,8 @@ class Datastore(Counts):
             try:
                 self._sandboxes.add_cidr(self._attached.eni(eni_id), cidr, cooling, quarantined)
             finally:
-                self._note_quarantine()
+                if quarantined:
+                    self._note_quarantine()
 
     def withhold(self, cooling: Iterable[Cooling], quarantined: Iterable[Quarantined] = ()) -> None:
         """Withhold addresses that another card of the node used, if they are in a CIDR of the datastore and no sandbox holds them.

@@ -170,7 +170,7 @@ class Sandboxes:
 
     def explain_exhausted(self, key: SandboxKey) -> str:
         """Explain why there is no address for a sandbox."""
-        total, assigned = self._attached.total_and_assigned()
+        total, assigned = self._attached.sizes()[0], self._attached.assigned_count
         cooling = f" and {total - assigned} cool down" if total > assigned else ""  # no address is free, so the others cool
         return f"no address is free for {key}: of {total} attached, {assigned} are in use{cooling}"
 
@@ -318,15 +318,17 @@ class Sandboxes:
             The assignments of the evicted sandboxes, ascending by address.
         """
         busy = [base for base in bases if self.pool.block_assigned_count(base)]
-        items = [item for base in busy for item in self.pool.block_items(base)]
-        held = [(key, address) for key, address in items if isinstance(key, SandboxKey)]
-        if items and not force:
-            withheld_count = len(items) - len(held)
-            raise refusal(
-                f"{what} has {withheld_count} addresses in quarantine: decide about them, or force the removal if EC2 no longer has it"
-                if withheld_count
-                else f"{what} has {len(held)} pods: unassign them, or force the removal if EC2 no longer has it"
-            )
+        held: list[Held] = []
+        if busy:
+            items = [item for base in busy for item in self.pool.block_items(base)]
+            held = [(key, address) for key, address in items if isinstance(key, SandboxKey)]
+            if not force:
+                withheld_count = len(items) - len(held)
+                raise refusal(
+                    f"{what} has {withheld_count} addresses in quarantine: decide about them, or force the removal if EC2 no longer has it"
+                    if withheld_count
+                    else f"{what} has {len(held)} pods: unassign them, or force the removal if EC2 no longer has it"
+                )
         self.check_time(now_ns)
         evicted = self.release(held, now_ns, evicted=True) if held else ()
         for base in bases:

@@ -14,6 +14,8 @@ from vpcipam._arguments import integer_field
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import actions_by_name, is_mutating, require_action
 
+_LONG_AGO_NS = -(1 << 127)
+"""Earlier than any time that a caller gives."""
 _PAGED_ACTIONS = frozenset({"DescribeInstances", "DescribeNetworkInterfaces"})
 _POSITIVE = integer_field(1, name=lambda instance, attribute: f"{attribute.name} of a {type(instance).__name__}")
 
@@ -99,26 +101,26 @@ class BucketLevel:
         self.bucket = bucket
         self._full = bucket.capacity * bucket.refill_period_ns
         self._parts = self._full
-        self._latest_ns: int | None = None
+        self._token, self._rate = bucket.refill_period_ns, bucket.refill_count
+        self._latest_ns = _LONG_AGO_NS
 
     def tokens(self, now_ns: int) -> int:
         """Return the number of whole tokens at `now_ns`, without taking any."""
-        return self._parts_at(now_ns) // self.bucket.refill_period_ns
+        return self._parts_at(now_ns) // self._token
 
     def take(self, now_ns: int) -> bool:
         """Take a token; tell whether there was one."""
-        parts = self._parts_at(now_ns) - self.bucket.refill_period_ns
+        parts = self._parts_at(now_ns) - self._token
         if parts < 0:
             return False
         self._parts = parts
-        if self._latest_ns is None or now_ns > self._latest_ns:
-            self._latest_ns = now_ns
+        self._latest_ns = max(now_ns, self._latest_ns)
         return True
 
     def _parts_at(self, now_ns: int) -> int:
-        if self._latest_ns is None or now_ns <= self._latest_ns:
+        if now_ns <= self._latest_ns:
             return self._parts
-        return min(self._full, self._parts + (now_ns - self._latest_ns) * self.bucket.refill_count)
+        return min(self._full, self._parts + (now_ns - self._latest_ns) * self._rate)
 
 
 class BucketLevels:
@@ -145,7 +147,7 @@ class BucketLevels:
 
         Complexity: O(1).
         """
-        levels = self._levels_of(action, filtered=filtered)
+        levels = self._levels.get((action, filtered)) or self._levels_of(action, filtered=filtered)
         if len(levels) == 1:
             admitted = levels[0].take(now_ns)
         else:

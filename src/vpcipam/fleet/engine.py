@@ -342,7 +342,7 @@ class Fleet:
         tick_ns = member.node.next_tick(now_ns)
         if tick_ns < member.wake_ns:
             member.wake_ns = tick_ns
-            self._push(tick_ns, WAKE, member.number)
+            heappush(self._events, (tick_ns, WAKE, member.number))
 
     def _wake(self, number: int, now_ns: int) -> None:
         """Tick a node."""
@@ -358,31 +358,31 @@ class Fleet:
         """Report a node's actions, update the fleet's counts, and schedule the node's next tick that can do something."""
         if actions and self._observer is not None:
             self._observer(member, actions)
-        self._trunks.explain_waiting(member, now_ns)
+        node = member.node
         if member.revision != member.datastore.revision:
             self._count(member, now_ns)
-        node = member.node
-        calm = node.calm(now_ns)
-        member.low, member.high = calm.low, calm.high
         reconciles = node.in_doubt or node.asks_for_trunk(now_ns)
         wake_ns = node.next_wakeup(now_ns, include_reconcile=reconciles, include_cleanup=True)
-        if not self._tickless:  # a busy node wakes before its next tick
-            tick_ns = node.next_tick(now_ns)
-            wake_ns = tick_ns if wake_ns is None else min(wake_ns, tick_ns)
+        tick_ns = node.next_tick(now_ns)
+        if wake_ns is None or wake_ns > tick_ns:  # else it wakes before any pod can wake it
+            calm = node.calm(now_ns)
+            member.low, member.high = calm.low, calm.high
+            wake_ns = wake_ns if self._tickless else tick_ns
         if wake_ns is not None:
             member.wake_ns = wake_ns
-            self._push(wake_ns, WAKE, member.number)
-        self._plan_retry(member, now_ns)
+            heappush(self._events, (wake_ns, WAKE, member.number))
+        if member.waiting:
+            self._trunks.explain_waiting(member, now_ns)
+            self._plan_retry(member, now_ns)
 
     def _count(self, member: Member, now_ns: int) -> None:
         """Count what a node has attached, and update the fleet's counts."""
-        datastore = member.datastore
-        address_count, eni_count, prefix_count = datastore.total_count, len(datastore.eni_ids), datastore.prefix_count
+        address_count, eni_count, prefix_count = member.datastore.sizes()
         self.address_count += address_count - member.address_count
         self.eni_count += eni_count - member.eni_count
         self.prefix_count += prefix_count - member.prefix_count
         member.address_count, member.eni_count, member.prefix_count = address_count, eni_count, prefix_count
-        member.revision = datastore.revision
+        member.revision = member.datastore.revision
         self._recorder.addresses(now_ns, self.address_count)
 
     # --- nodes that come and go ------------------------------------------------------------------------------------------------

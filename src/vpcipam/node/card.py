@@ -98,8 +98,10 @@ class Card:
 
         It begins at an out-of-addresses answer after which the card tries no other ENI.
         """
-        refusals = (each for each in outcomes if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each))
-        return next((refusal.at_ns for refusal in refusals), None)
+        for each in outcomes:
+            if isinstance(each, Action) and each.out_of_addresses and not self._moves_on(each):
+                return each.at_ns
+        return None
 
     def add_slots(self, eni_id: str, slot_count: int, reason: str, calls: Calls) -> Outcome:
         """Fill slots of an ENI on EC2."""
@@ -123,17 +125,13 @@ class Card:
         out = isinstance(error, Ec2Error) and error.out_of_addresses
         return Action(now_ns, kind, self.index, eni_id, (), reason, error=str(error), out_of_addresses=out)
 
-    def record(self, outcomes: Iterable[Outcome]) -> list[Action]:
-        """Put what EC2 granted into the datastore, and return all outcomes as actions."""
-        actions: list[Action] = []
-        for outcome in outcomes:
-            if isinstance(outcome, Action):
-                actions.append(outcome)
-            elif isinstance(outcome.grant, SlotGrant):
-                actions += self._record_slots(outcome.eni_id, outcome.grant, outcome.reason, outcome.at_ns)
-            else:
-                actions += self._record_eni(outcome.grant, outcome.reason, outcome.at_ns)
-        return actions
+    def record(self, outcome: Outcome) -> list[Action]:
+        """Put what EC2 granted into the datastore, and return the outcome as actions."""
+        if isinstance(outcome, Action):
+            return [outcome]
+        if isinstance(outcome.grant, SlotGrant):
+            return self._record_slots(outcome.eni_id, outcome.grant, outcome.reason, outcome.at_ns)
+        return self._record_eni(outcome.grant, outcome.reason, outcome.at_ns)
 
     def _record_slots(self, eni_id: str, grant: SlotGrant, reason: str, now_ns: int) -> list[Action]:
         """Add CIDRs of an ENI. If the grant is complete, also drop the CIDRs that the ENI no longer has."""
@@ -159,21 +157,22 @@ class Card:
 
     def _release(self, request: SlotRequest, decision: Shrink, calls: Calls) -> Action:
         now_ns, eni_id, reason = calls.now_ns, request.eni_id, decision.reason
-        wanted = self.datastore.removable_cidrs(eni_id, now_ns, cooled_only=decision.cooled_only)[: request.slot_count]
+        wanted = self.datastore.removable_cidrs(eni_id, now_ns, cooled_only=decision.cooled_only, most=request.slot_count)
         try:
             self.released.record(wanted, now_ns)
         except JournalError as failure:
             return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, (), reason, str(failure))
-        cidrs = tuple(cidr for cidr in wanted if self._remove_if_unused(eni_id, cidr, now_ns))
+        cidrs = tuple([cidr for cidr in wanted if self._remove_if_unused(eni_id, cidr, now_ns)])
         error = None if cidrs else _USED_MEANWHILE
         try:
             if cidrs:
                 self.provisioner.release(eni_id, cidrs, calls)
         except Ec2Error as refusal:
             error = str(refusal)
-        self.released.add(cidrs, calls.now_ns)
-        self._to_confirm.note_released(cidrs, calls.now_ns)
-        return Action(calls.now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
+        now_ns = calls.now_ns
+        self.released.add(cidrs, now_ns)
+        self._to_confirm.note_released(cidrs, now_ns)
+        return Action(now_ns, ActionKind.RELEASE_CIDRS, self.index, eni_id, cidrs, reason, error)
 
     def _remove_if_unused(self, eni_id: str, cidr: str, now_ns: int) -> bool:
         """Remove a CIDR from the datastore; False if another thread has just assigned an address of it."""
@@ -230,7 +229,7 @@ class Card:
             return [self._refused(ActionKind.ADD_CIDRS, eni_id, reason, error, calls.now_ns)]
         if prefix in self.datastore.cidrs(eni_id):
             return []
-        return self.record([Granted(calls.now_ns, eni_id, SlotGrant((prefix,)), reason)])
+        return self.record(Granted(calls.now_ns, eni_id, SlotGrant((prefix,)), reason))
 
     # --- what is attached ----------------------------------------------------------------------------------------------------
 
@@ -244,14 +243,10 @@ class Card:
             for eni_id, attachment in self._attachments.items()
             if (eni := attached.get(eni_id)) is not None and attachment_of(eni).device_index != attachment.device_index
         }
-        ignore = {*self.released.current(now_ns), *self._own_cidrs(attached)}
+        ignore = self.released.current(now_ns)
+        if self.settings.custom_network_cfg:  # ipamd would give the primary ENI's CIDRs to pods (upstream issue 1466)
+            ignore = {*ignore, *(cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode))}
         return differences(self.datastore, attached, moved=moved, ignore=ignore)
-
-    def _own_cidrs(self, attached: Mapping[str, NetworkInterface]) -> set[str]:
-        """The CIDRs of the primary ENI, if pods must not get addresses of it. ipamd would give them to pods (upstream issue 1466)."""
-        if not self.settings.custom_network_cfg:
-            return set()
-        return {cidr for eni in attached.values() if is_primary(eni) for cidr in pod_cidrs(eni, self.datastore.mode)}
 
     def leave_own_cidrs(self, now_ns: int) -> list[Action]:
         """Under custom networking, drop the primary ENI's CIDRs without a pod from the datastore; on EC2 they stay.
@@ -317,7 +312,7 @@ class Card:
         new = self.datastore.missing_cidrs(eni_id, cidrs)
         self._to_confirm.note_added(new)
         dropped = self._drop_elsewhere(eni_id, new, now_ns)
-        cooling, quarantined = self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()
+        cooling, quarantined = (self._cooldowns_elsewhere(now_ns), self._quarantined_elsewhere()) if self.others else ((), ())
         for cidr in new:
             self.datastore.add_cidr(eni_id, cidr, cooling=cooling, quarantined=quarantined)
         return [*dropped, Action(now_ns, kind, self.index, eni_id, new, reason)]

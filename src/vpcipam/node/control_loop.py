@@ -5,7 +5,7 @@ the outcome until EC2's answer is due, and `settle` then calls `Card.record`, wh
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -17,16 +17,16 @@ from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Ec2Error, NetworkInterface
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
-from vpcipam.node.calls import METADATA_BACKOFF, ONE_TRY, SET_UP_BACKOFF, Calls
+from vpcipam.node.calls import ONE_TRY, SET_UP_BACKOFF, Calls
 from vpcipam.node.card import Card, Outcome
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index, is_primary
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, card_index
 from vpcipam.node.ipv6 import add_enis_to_empty_cards, drop_excluded_enis, give_prefixes
 from vpcipam.node.leaked_enis import delete_leaked_enis
 from vpcipam.node.membership import Membership
-from vpcipam.node.outlook import NEVER_NS, Outlook, look_at
+from vpcipam.node.outlook import NEVER_NS, Outlook
 from vpcipam.node.pace import CLEANUP_DELAY_MAX_S, CLEANUP_INTERVAL_NS, Pace
-from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wishes
-from vpcipam.node.provisioner import Provisioner, launch
+from vpcipam.node.pool_check import Forecast, check_pool, may_free_eni, next_action, next_turn, wish
+from vpcipam.node.provisioner import Provisioner, find_primary_eni, launch
 from vpcipam.node.reconcile import Differences
 from vpcipam.node.view import is_trunk_missing, pool_view, why_no_eni
 from vpcipam.settings import Settings
@@ -48,6 +48,7 @@ class ControlLoop:
         in_doubt: see `Node.in_doubt`.
         pending: outcomes that are not due yet, in the order of their times.
         mode: what its slots hold.
+        mark_count: how often `cordoned` and `terminating` were set. Any thread may set them: count after the change, not before.
         outlook: what is known about the next ticks, None if nothing is. Whatever changes something here drops it.
     """
 
@@ -65,6 +66,7 @@ class ControlLoop:
     policy: WarmPolicy
     cordoned: bool = False
     terminating: bool = False
+    mark_count: int = 0
     cards: tuple[Card, ...] = ()
     membership: Membership = attrs.Factory(lambda self: Membership.under(self.settings), takes_self=True)
     pace: Pace = attrs.Factory(Pace)
@@ -103,24 +105,29 @@ class ControlLoop:
         """The range of assigned counts in which no tick changes a card's pool; see `Node.calm`."""
         if card.surplus_since_ns is not None:  # a tick that sees no surplus ends the release delay, so every tick matters
             return NEVER_CALM
-        return self._calm_and_view(card, now_ns)[0]
+        return self._calm_range(card, now_ns)
+
+    def _calm_range(self, card: Card, now_ns: int) -> Calm:
+        """The range of assigned counts in which a pool check changes nothing, but for the end of a release delay."""
+        datastore, ranges = card.datastore, card.calm_ranges
+        revision = datastore.revision + self.membership.revision
+        if revision == ranges.revision:
+            return ranges.latest
+        shape = datastore.shape, self.membership.unmanaged_count(card.index)
+        return ranges.find(revision, shape) or ranges.add(revision, shape, self.policy.calm(self.view(card, now_ns), card.settings))
 
     def _view_unless_calm(self, card: Card, now_ns: int) -> PoolView | None:
         """The view of a card; None if its pool is calm, because a pool check would then change nothing."""
-        calm, view = self._calm_and_view(card, now_ns)
-        if card.datastore.sandbox_count in calm:
-            return None
-        return view or self.view(card, now_ns)
+        calm = self._calm_range(card, now_ns)
+        return None if calm.low <= card.datastore.sandbox_count <= calm.high else self.view(card, now_ns)
 
-    def _calm_and_view(self, card: Card, now_ns: int) -> tuple[Calm, PoolView | None]:
-        """The calm range of a card's pool, and the card's view; None for the view if the range was already known."""
-        unmanaged_count, view = self.membership.unmanaged_count(card.index), None
-        calm = card.calm_ranges.find(card.datastore, unmanaged_count)
-        if calm is None:
-            view = self.view(card, now_ns)
-            calm = self.policy.calm(view, card.settings)
-            card.calm_ranges.add(calm)
-        return calm, view
+    @property
+    def change_count(self) -> int:
+        """A number that grows with every change of a datastore, of `cordoned` and of `terminating`."""
+        count = self.mark_count
+        for card in self.cards:
+            count += card.datastore.change_count
+        return count
 
     def busy_until(self, now_ns: int) -> int | None:
         """When the EC2 calls under way end, None if there are none."""
@@ -150,8 +157,8 @@ class ControlLoop:
         """
         if self.instance_id is None:
             self.instance_id = launch(self.ec2, self.limits, self.subnet_id, now_ns)
-        calls = self._calls(now_ns)
-        attached, primary_eni = self._find_primary_eni(self.instance_id, calls)
+        calls = Calls(self.ec2, now_ns, self.chance)
+        attached, primary_eni = find_primary_eni(self.instance_id, self._read_attached, calls)
         self.cards = tuple(card for card in self.cards if self.membership.manages_card(attached, card.index, self.instance_id))
         self._provisioner = Provisioner(
             ec2=self.ec2,
@@ -193,30 +200,15 @@ class ControlLoop:
             else:
                 filled += [action for card in self.cards for action in self._fill(card, calls)]
         self._note(filled)
-        self.pace.begin(begin_ns, calls.now_ns, self._first_cleanup(calls.now_ns))
+        cleanup_ns = calls.now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
+        self.pace.begin(begin_ns, calls.now_ns, cleanup_ns)
         return [*released, *filled]
-
-    def _find_primary_eni(self, instance_id: str, calls: Calls) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
-        """Read what is attached until it includes the primary ENI: EC2 may be late to show a new instance."""
-        for _ in calls.tries(METADATA_BACKOFF):
-            attached = self._read_attached(instance_id, calls)
-            primary_eni = next((eni for eni in attached if is_primary(eni)), None)
-            if primary_eni is not None:
-                return attached, primary_eni
-        raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")
 
     def _read_attached(self, instance_id: str, calls: Calls) -> tuple[NetworkInterface, ...]:
         """Ask EC2 what is attached, or only the metadata in IMDS-only mode."""
         if self.settings.enable_imds_only_mode:
             return self.ec2.instance_metadata(instance_id, now_ns=calls.now_ns)
         return calls.do(lambda now_ns: self.ec2.describe_network_interfaces(instance_id=instance_id, now_ns=now_ns))
-
-    def _calls(self, now_ns: int) -> Calls:
-        return Calls(self.ec2, now_ns, self.chance)
-
-    def _first_cleanup(self, now_ns: int) -> int | None:
-        """When the first search for leaked ENIs is due, None for never (ipamd: cleanUpLeakedENIs)."""
-        return now_ns + self._cleanup_delay_ns() if self.settings.leaked_eni_cleanup_enabled else None
 
     def _cleanup_delay_ns(self) -> int:
         return self.chance.below(CLEANUP_DELAY_MAX_S) * NS_PER_S
@@ -236,7 +228,7 @@ class ControlLoop:
         actions: list[Action] = []
         growth = self.policy.grow(self.view(card, calls.now_ns), card.settings)
         if growth is not None and self._may_grow(calls.now_ns):
-            actions += card.record(self._grow(card, growth, calls))
+            actions += [action for outcome in self._grow(card, growth, calls) for action in card.record(outcome)]
         if self.settings.custom_network_cfg and not card.datastore.stats(calls.now_ns).total_count:
             why = "; ".join(action.error for action in actions if action.error) or why_no_eni(self.view(card, calls.now_ns))
             raise NodeError(f"node {self.name} got no ENI for custom networking: {why}")
@@ -247,24 +239,26 @@ class ControlLoop:
     def tick(self, now_ns: int) -> tuple[Action, ...]:
         """Check the pools once, and return what has finished since the last tick; see `Node.tick`."""
         self.outlook = None
-        seen, attaches = look_at(self.cards), self._attaches  # first, since other threads may change them
+        pace = self.pace
+        change_count: int | None = None
         looks: list[tuple[Card, PoolView]] = []
-        self.settle(now_ns)
+        if self.pending:
+            self.settle(now_ns)
+        else:
+            change_count = self.change_count  # before the look, since other threads may change something meanwhile
         if self.mode is AddressMode.IPV6:
             self._finished += self.reconcile(now_ns)
-        elif self.busy_until(now_ns) is None:
-            if self._provisions and self.pace.may_check_pool(now_ns):
+        elif now_ns >= pace.busy_until_ns:
+            if self._provisions and now_ns >= pace.pool_check_due_ns:
                 looks = self._update_pools(now_ns)
             # Reconcile as soon as the pool's calls end. Otherwise a node whose calls EC2 keeps refusing would never reconcile.
-            if self.busy_until(now_ns) is None and self._reconcile_due(now_ns):
+            if now_ns >= pace.busy_until_ns and (now_ns >= pace.reconcile_due_ns or self._trunk_missing):
                 self._finished += self.reconcile(now_ns)
-            if self.pace.cleanup_due(now_ns):
+            if pace.cleanup_ns is not None and now_ns >= pace.cleanup_ns:
                 self._finished += self.delete_leaked_enis(now_ns)
         actions, self._finished = tuple(self._finished), []
-        if not actions and not self.pending:
-            self.outlook = Outlook(seen, (now_ns, self._quiet_until(now_ns, looks)))
-            if attaches != self._attaches:  # set by another thread, which may have dropped the outlook before
-                self.outlook = None
+        if change_count is not None and not actions and not self.pending:
+            self.outlook = Outlook(change_count, (now_ns, self._quiet_until(now_ns, looks)))
         return actions
 
     def _quiet_until(self, now_ns: int, looks: Iterable[tuple[Card, PoolView]]) -> int:
@@ -279,13 +273,13 @@ class ControlLoop:
         if self.mode is AddressMode.IPV6:
             return NEVER_NS
         times = [self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns]
-        if not self.pace.may_check_pool(now_ns):
+        if now_ns < self.pace.pool_check_due_ns:
             times.append(self.pace.pool_check_due_ns)
         return min(*times, next_turn(looks, self.policy, self.pace, now_ns))
 
     def _update_pools(self, now_ns: int) -> list[tuple[Card, PoolView]]:
         """Check the pools, and return the views of the cards that are not calm."""
-        calls = self._calls(now_ns)
+        calls = Calls(self.ec2, now_ns, self.chance)
         may_shrink = self.pace.may_shrink(now_ns)  # decided once: every card may shrink in the same tick
         looks = []
         for card in self.cards:
@@ -295,9 +289,29 @@ class ControlLoop:
             else:
                 looks.append((card, view))
                 self._update_pool(card, view, calls, now_ns, may_shrink=may_shrink)
-        self.in_doubt = self.in_doubt or calls.uncertain
-        self.pace.note_calls(now_ns, calls.now_ns)
+        if looks:
+            self.in_doubt = self.in_doubt or calls.uncertain
+            self.pace.note_calls(now_ns, calls.now_ns)
         return looks
+
+    def _update_pool(self, card: Card, view: PoolView, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
+        wanted = wish(card, view, self.policy)
+        may_grow = isinstance(wanted, Grow) and self._may_grow(calls.now_ns)
+        decision, card.surplus_since_ns = check_pool(
+            wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink
+        )
+        outcomes: Sequence[Outcome] = ()
+        if isinstance(decision, Grow):
+            outcomes = self._grow(card, decision, calls)
+        elif decision is not None:
+            outcomes = card.shrink(decision, calls)
+        if outcomes:
+            self.queue(card, outcomes, now_ns)
+        if self._attaches and may_free_eni(view) and not any(each is card for each, _ in self.pending):
+            after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
+            spare = self.policy.free_eni(after, card.settings, now_ns)
+            if spare is not None:
+                self.queue(card, [card.free_eni(spare, calls)], now_ns)
 
     def _grow(self, card: Card, decision: Grow, calls: Calls) -> list[Outcome]:
         """Ask EC2 for more. An out-of-addresses answer stops the other cards at once."""
@@ -307,41 +321,26 @@ class ControlLoop:
             self.pace.pause_growth(pause_ns)
         return outcomes
 
-    def _update_pool(self, card: Card, view: PoolView, calls: Calls, now_ns: int, *, may_shrink: bool) -> None:
-        wanted = wishes(card, view, self.policy)
-        may_grow = wanted.grow is not None and self._may_grow(calls.now_ns)
-        check = check_pool(wanted, card.surplus_since_ns, self.policy, now_ns, may_grow=may_grow, may_shrink=may_shrink)
-        card.surplus_since_ns = check.surplus_since_ns
-        outcomes: list[Outcome] = []
-        if check.grow is not None:
-            outcomes = self._grow(card, check.grow, calls)
-        elif check.shrink is not None:
-            outcomes += card.shrink(check.shrink, calls)
-        self.queue(card, outcomes, now_ns)
-        if self._attaches and may_free_eni(view) and not (self.pending and any(each is card for each, _ in self.pending)):
-            after = attrs.evolve(view, enis=card.datastore.eni_stats(now_ns)) if outcomes else view
-            spare = self.policy.free_eni(after, card.settings, now_ns)
-            if spare is not None:
-                self.queue(card, [card.free_eni(spare, calls)], now_ns)
-
     # --- from EC2's answer to the datastore ---------------------------------------------------------------------------
 
     def queue(self, card: Card, outcomes: Iterable[Outcome], now_ns: int) -> None:
         """Queue outcomes, and record those already due."""
-        self.pending.extend((card, outcome) for outcome in outcomes)
+        for outcome in outcomes:
+            self.pending.append((card, outcome))
         self.settle(now_ns)
 
     def settle(self, now_ns: int) -> None:
         """Record every outcome that is due by `now_ns`."""
-        if not self.pending or self._settling:  # the latter: called from `on_event` while an outcome is recorded
+        pending = self.pending
+        if not pending or pending[0][1].at_ns > now_ns or self._settling:  # the last: called from `on_event` while one is recorded
             return
         self.outlook = None
         self._settling = True
         try:
-            while self.pending and self.pending[0][1].at_ns <= now_ns:
-                card, outcome = self.pending.popleft()
+            while pending and pending[0][1].at_ns <= now_ns:
+                card, outcome = pending.popleft()
                 try:
-                    actions = card.record([outcome])
+                    actions = card.record(outcome)
                 except BaseException:  # such as a JournalError: the datastore now lacks what EC2 has granted
                     self.in_doubt = True
                     raise
@@ -352,9 +351,12 @@ class ControlLoop:
 
     def _note(self, actions: Iterable[Action]) -> None:
         """Remember what was done, and whether a reconcile has something to look at: a failure, or a CIDR that came back."""
-        self.pace.note(actions)
+        for action in actions:
+            self.pace.note(action)
+            if action.error is not None:
+                self.in_doubt = True
         if not self.in_doubt:
-            self.in_doubt = any(card.has_unconfirmed_cidrs for card in self.cards) or not all(action.done for action in actions)
+            self.in_doubt = True in [card.has_unconfirmed_cidrs for card in self.cards]
 
     # --- reconcile and clean-up ---------------------------------------------------------------------------------------
 
@@ -365,8 +367,8 @@ class ControlLoop:
             return ()
         if self.mode is AddressMode.IPV6:
             return self._find_trunk(now_ns)
-        self.pace.note_reconcile(now_ns)
-        calls = self._calls(now_ns)
+        self.pace.put_off_reconcile(now_ns)
+        calls = Calls(self.ec2, now_ns, self.chance)
         try:
             return tuple(self._reconcile(calls, now_ns))
         except Ec2Error as error:
@@ -423,26 +425,18 @@ class ControlLoop:
         trunk = tuple(eni for eni in shown if eni.interface_type == "trunk" and card_index(eni) == card.index)
         return tuple(card.apply(Differences(trunk, (), (), ()), "the metadata shows it so", now_ns))
 
-    def _reconcile_due(self, now_ns: int) -> bool:
-        """Tell whether a comparison with EC2 is due: at every tick while a trunk is missing, even if the type takes none."""
-        return self.pace.reconcile_due(now_ns) or self._trunk_missing
-
     @property
     def _trunk_missing(self) -> bool:
+        """Whether each tick compares the node with EC2, because a trunk is missing, even if the type takes none."""
         return is_trunk_missing(self.cards[DEFAULT_NETWORK_CARD].datastore, self.settings)
 
     def delete_leaked_enis(self, now_ns: int) -> tuple[Action, ...]:
         """Delete the leaked ENIs of the VPC; see `Node.delete_leaked_enis`."""
         self.outlook = None
         self.pace.cleanup_ns = now_ns + CLEANUP_INTERVAL_NS + self._cleanup_delay_ns()
-        return delete_leaked_enis(self._provisioner, self._calls(now_ns), now_ns)
+        return delete_leaked_enis(self._provisioner, Calls(self.ec2, now_ns, self.chance), now_ns)
 
     # --- when to tick again -------------------------------------------------------------------------------------------
-
-    def pass_over(self, now_ns: int) -> None:
-        """Skip the ticks before `now_ns`, as if each had found nothing to do; see `Node.pass_over`."""
-        self.outlook = None
-        self.pace.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
         """The time of the next tick that will do something, `NEVER_NS` for never; see `Node.next_wakeup`.
@@ -451,28 +445,30 @@ class ControlLoop:
             now_ns: the time.
             kinds: whether a comparison with EC2, and a search for leaked ENIs, count as doing something.
         """
-        outlook, attaches = self.outlook, self._attaches
-        if outlook is None or not outlook.covers(now_ns, (now_ns, NEVER_NS)):
-            outlook = Outlook(look_at(self.cards))
+        if self.pending:
+            return self.pending[0][1].at_ns
+        outlook, change_count = self.outlook, self.change_count
+        if outlook is None or change_count != outlook.change_count:
+            outlook = Outlook(change_count)
         wake_ns = self._find_wakeup(now_ns, kinds)
         outlook.wakeups[kinds] = now_ns, wake_ns
         self.outlook = outlook
-        if attaches != self._attaches:  # as in `tick`
-            self.outlook = None
         return wake_ns
 
     def _find_wakeup(self, now_ns: int, kinds: tuple[bool, bool]) -> int:
+        """The result of `next_wakeup` if no outcome is pending."""
         include_reconcile, include_cleanup = kinds
+        pace = self.pace
         if self.mode is AddressMode.IPV6:
-            return self.pace.next_tick(now_ns) if include_reconcile and self._trunk_missing else NEVER_NS
-        if self.pending:
-            return self.pending[0][1].at_ns
-        times = [next_action(self._forecasts(now_ns), self.pace, now_ns)] if self._provisions else [NEVER_NS]
+            return pace.next_tick(now_ns) if include_reconcile and self._trunk_missing else NEVER_NS
+        wake_ns = NEVER_NS
+        if self._provisions and (forecasts := self._forecasts(now_ns)):
+            wake_ns = next_action(forecasts, pace, now_ns)
         if include_reconcile:
-            times.append(self.pace.next_tick(now_ns) if self._trunk_missing else self.pace.next_reconcile(now_ns))
-        if include_cleanup and (cleanup_ns := self.pace.next_cleanup(now_ns)) is not None:
-            times.append(cleanup_ns)
-        return min(times)
+            wake_ns = min(wake_ns, pace.next_tick(now_ns) if self._trunk_missing else pace.next_reconcile(now_ns))
+        if include_cleanup and (cleanup_ns := pace.next_cleanup(now_ns)) is not None:
+            wake_ns = min(wake_ns, cleanup_ns)
+        return wake_ns
 
     def _forecasts(self, now_ns: int) -> list[Forecast]:
         """A forecast for each card on which a pool check can change something, even if it only notes that a surplus has ended."""
@@ -489,12 +485,15 @@ class ControlLoop:
         """Assert that what is remembered for this time equals the result of a new look. For tests."""
         for card in self.cards:
             calm = self.policy.calm(self.view(card, now_ns), card.settings)
-            assert self._calm_and_view(card, now_ns)[0] == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
-        known = self.outlook or Outlook(())
-        for kinds, span in known.wakeups.items():
-            assert not known.covers(now_ns, span) or span[1] == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
-        if known.covers(now_ns, known.quiet):
-            checks = self._forecasts(now_ns) if self._provisions and self.pace.may_check_pool(now_ns) else []
-            due = self.pending or self._reconcile_due(now_ns) or self.pace.cleanup_due(now_ns)
-            assert not due, "a quiet tick"  # noqa: S101  # likewise
+            assert self._calm_range(card, now_ns) == calm, f"the calm range of card {card.index}"  # noqa: S101  # a _check asserts
+        known = self.outlook
+        if known is None or known.change_count != self.change_count:
+            return
+        for kinds, (begin_ns, wake_ns) in known.wakeups.items():
+            covered = begin_ns <= now_ns < wake_ns
+            assert not covered or wake_ns == self._find_wakeup(now_ns, kinds), "the next wakeup"  # noqa: S101  # likewise
+        if known.quiet[0] <= now_ns < known.quiet[1]:
+            checks = self._forecasts(now_ns) if self._provisions and now_ns >= self.pace.pool_check_due_ns else []
+            due_ns = min(self.pace.reconcile_due_ns, NEVER_NS if self.pace.cleanup_ns is None else self.pace.cleanup_ns)
+            assert now_ns < due_ns and not self.pending and not self._trunk_missing, "a quiet tick"  # noqa: S101, PT018  # likewise
             assert not any(each.would_act(now_ns) for each in checks), "a quiet tick"  # noqa: S101  # likewise

@@ -43,7 +43,7 @@ def give_prefixes(cards: Sequence[Card], name: str, calls: Calls) -> list[Action
     actions: list[Action] = []
     created = set()
     if not default.datastore.eni_ids:
-        actions += default.record([default.create_eni(1, _EXCLUDED, calls)])
+        actions += default.record(default.create_eni(1, _EXCLUDED, calls))
         if not actions[-1].done:
             raise NodeError(
                 f"node {name} got no ENI for its IPv6 pods, and a tag excludes the subnet of its primary ENI: {actions[-1].error}; "
@@ -63,4 +63,4 @@ def give_prefixes(cards: Sequence[Card], name: str, calls: Calls) -> list[Action
 def add_enis_to_empty_cards(cards: Iterable[Card], calls: Calls) -> list[Action]:
     """Create an ENI with a /80 on each card without ENIs (ipamd: createSecondaryIPv6ENIs)."""
     outcomes = [(card, card.create_eni(1, _EMPTY_CARD, calls)) for card in cards if not card.datastore.eni_ids]
-    return [action for card, outcome in outcomes for action in card.record([outcome])]
+    return [action for card, outcome in outcomes for action in card.record(outcome)]

@@ -16,10 +16,12 @@ class Membership:
     Attributes:
         manage_untagged: manage ENIs that have neither of ipamd's two tags.
         reads_tags: ipamd reads the tags of ENIs.
+        revision: a number that grows with every look at the tags, and whenever an ENI is set aside.
     """
 
     manage_untagged: bool
     reads_tags: bool = True
+    revision: int = attrs.field(init=False, default=0)
     _unmanaged: dict[str, int] = attrs.field(factory=dict)  # ENI: card
 
     @classmethod
@@ -45,11 +47,13 @@ class Membership:
         managed = {eni_id: eni for eni_id, eni in on_card.items() if self._is_managed(eni, instance_id)}
         others = {eni_id: card for eni_id, card in self._unmanaged.items() if card != network_card}
         self._unmanaged = others | dict.fromkeys(on_card.keys() - managed.keys(), network_card)
+        self.revision += 1
         return managed
 
     def set_aside(self, eni: NetworkInterface) -> None:
         """Count an ENI as not managed."""
         self._unmanaged[eni.eni_id] = attachment_of(eni).network_card_index
+        self.revision += 1
 
     def manages_card(self, attached: Iterable[NetworkInterface], network_card: int, instance_id: str) -> bool:
         """Tell whether ipamd manages a card: not if it has an EFA-only ENI and no managed ENI (ipamd: markUnmanagedNetworkCards)."""

@@ -113,6 +113,7 @@ class Node(Pods):
         if isinstance(policy, str):
             raise TypeError(f"policy must be a WarmPolicy, not a text: vpcipam.policies.policy_named({policy!r}) makes one")
         settings.check(limits)
+        self._takes_trunk = settings.takes_trunk(limits)
         kubelet_max_pods, self._max_pods_by = resolve_max_pods(limits, settings, max_pods, max_pods_by)
         self._placement = placement
         self._seed = seed
@@ -221,7 +222,7 @@ class Node(Pods):
     @cordoned.setter
     def cordoned(self, cordoned: bool) -> None:
         self._loop.cordoned = cordoned
-        self._loop.outlook = None
+        self._loop.mark_count += 1
 
     @property
     def terminating(self) -> bool:
@@ -231,7 +232,7 @@ class Node(Pods):
     @terminating.setter
     def terminating(self, terminating: bool) -> None:
         self._loop.terminating = terminating
-        self._loop.outlook = None
+        self._loop.mark_count += 1
 
     def stats(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> PoolStats:
         """Count the addresses of one card."""
@@ -251,7 +252,7 @@ class Node(Pods):
 
     def asks_for_trunk(self, now_ns: int) -> bool:
         """Tell whether its ipamd asks for a trunk ENI that its type takes and has room for (ipamd: tryEnableSecurityGroupsForPods)."""
-        return self._started and self.settings.takes_trunk(self.limits) and self.view(now_ns).trunk_has_room
+        return self._takes_trunk and self._started and self.view(now_ns).trunk_has_room
 
     def calm(self, now_ns: int, network_card: int = DEFAULT_NETWORK_CARD) -> Calm:
         """The range of assigned counts in which no tick changes a card's pool, as long as its ENIs and CIDRs don't change.
@@ -362,12 +363,19 @@ class Node(Pods):
         Raises:
             NodeError: the node is not started.
         """
-        outlook = self._loop.outlook  # without the lock: it is replaced, and never changed, when something happens
-        if outlook is not None and outlook.covers(now_ns, outlook.quiet):
-            return ()
-        self._require_started()
+        loop = self._loop
+        outlook = loop.outlook  # without the lock: it is replaced, and never changed, when something happens
+        if outlook is not None and outlook.quiet[0] <= now_ns < outlook.quiet[1]:
+            change_count = loop.mark_count  # as `ControlLoop.change_count`, whose call would be a third of a quiet tick
+            for card in loop.cards:
+                change_count += card.datastore.change_count
+            if change_count == outlook.change_count:
+                return ()
+        if not self._started:
+            self._require_started()
         with self._lock:
-            return self._publish(self._loop.tick(now_ns))
+            actions = loop.tick(now_ns)
+            return self._publish(actions) if actions else actions
 
     def reconcile(self, now_ns: int) -> tuple[Action, ...]:
         """Compare the node with its instance's metadata, and adopt or drop what EC2 confirms (ipamd: nodeIPPoolReconcile).
@@ -421,7 +429,8 @@ class Node(Pods):
         ticks then act at the same instants as if no tick had been skipped.
         """
         with self._lock:
-            self._loop.pass_over(now_ns)
+            self._loop.outlook = None
+            self._loop.pace.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_cleanup: bool | None = None) -> int | None:
         """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.
@@ -440,11 +449,16 @@ class Node(Pods):
             NodeError: the node is not started.
         """
         kinds = include_reconcile, include_reconcile if include_cleanup is None else include_cleanup
-        outlook = self._loop.outlook  # as in `tick`
+        loop = self._loop
+        outlook = loop.outlook  # as in `tick`
         known = NO_TIME if outlook is None else outlook.wakeups.get(kinds, NO_TIME)
-        if outlook is None or not outlook.covers(now_ns, known):
-            self._require_started()
+        if outlook is not None and known[0] <= now_ns < known[1] and loop.change_count == outlook.change_count:
+            wake_ns = known[1]
+        else:
+            if not self._started:
+                self._require_started()
             with self._lock:
-                self._loop.settle(now_ns)
-                known = now_ns, self._loop.next_wakeup(now_ns, kinds)
-        return None if known[1] == NEVER_NS else known[1]
+                if loop.pending:
+                    loop.settle(now_ns)
+                wake_ns = loop.next_wakeup(now_ns, kinds)
+        return None if wake_ns == NEVER_NS else wake_ns

@@ -9,39 +9,18 @@ from vpcipam.node.outlook import NEVER_NS
 from vpcipam.node.pace import Pace
 from vpcipam.warmpool import MINIMUM_ENI_LIFETIME_NS, Grow, PoolView, Shrink, WarmPolicy
 
-
-@attrs.frozen
-class PoolCheck:
-    """The result of a pool check; freeing an ENI comes after it.
-
-    Attributes:
-        grow: what to add, None for nothing.
-        shrink: what to release, None for nothing.
-        surplus_since_ns: what to remember as `Card.surplus_since_ns`.
-    """
-
-    grow: Grow | None
-    shrink: Shrink | None
-    surplus_since_ns: int | None
+Decision = Grow | Shrink | None
+"""What to add to a pool, or what to release from it, None for neither; freeing an ENI comes after it."""
 
 
-@attrs.frozen
-class Wishes:
-    """What a policy decides about a card's pool, regardless of pauses and intervals."""
-
-    grow: Grow | None
-    shrink: Shrink | None
-
-
-def wishes(card: Card, view: PoolView, policy: WarmPolicy) -> Wishes:
-    """Ask the policy whether a card's pool should grow or shrink."""
-    growth = policy.grow(view, card.settings)
-    return Wishes(growth, policy.shrink(view, card.settings) if growth is None else None)
+def wish(card: Card, view: PoolView, policy: WarmPolicy) -> Decision:
+    """Ask the policy whether a card's pool should grow or shrink, regardless of pauses and intervals."""
+    return policy.grow(view, card.settings) or policy.shrink(view, card.settings)
 
 
 def check_pool(
-    wanted: Wishes, surplus_since_ns: int | None, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool
-) -> PoolCheck:
+    wanted: Decision, surplus_since_ns: int | None, policy: WarmPolicy, now_ns: int, *, may_grow: bool, may_shrink: bool
+) -> tuple[Decision, int | None]:
     """Decide whether a card's pool grows or shrinks now. It shrinks only once a surplus has lasted for the policy's `release_delay_ns`.
 
     Args:
@@ -51,12 +30,16 @@ def check_pool(
         now_ns: the time of the check.
         may_grow: whether the node may grow now.
         may_shrink: whether the node may shrink now.
+
+    Returns:
+        The decision, and what to remember as `Card.surplus_since_ns`.
     """
-    since_ns = None
-    if wanted.shrink is not None and policy.release_delay_ns:
-        since_ns = now_ns if surplus_since_ns is None else surplus_since_ns
-        may_shrink = may_shrink and now_ns - since_ns >= policy.release_delay_ns
-    return PoolCheck(wanted.grow if may_grow else None, wanted.shrink if may_shrink else None, since_ns)
+    if not isinstance(wanted, Shrink):
+        return wanted if may_grow else None, None
+    if not policy.release_delay_ns:
+        return wanted if may_shrink else None, None
+    since_ns = now_ns if surplus_since_ns is None else surplus_since_ns
+    return wanted if may_shrink and now_ns - since_ns >= policy.release_delay_ns else None, since_ns
 
 
 def may_free_eni(view: PoolView) -> bool:
@@ -75,7 +58,7 @@ class Forecast:
         self._pace = pace
         self._attaches = attaches
         self._every_cooldown_counts = _every_cooldown_counts(view)
-        self._wishes = wishes(card, view, policy)
+        self._wish = wish(card, view, policy)
 
     def turning_points(self, now_ns: int) -> Iterable[int]:
         """The times at which a pool check can decide otherwise, some of them past."""
@@ -83,17 +66,16 @@ class Forecast:
 
     def would_act(self, time_ns: int) -> bool:
         """Tell whether a pool check at a time changes something, even if only `Card.surplus_since_ns`."""
-        view, card, wanted = self._view, self._card, self._wishes
+        view, card, wanted = self._view, self._card, self._wish
         if self._every_cooldown_counts:
             view = self._view_at(time_ns)
-            wanted = wishes(card, view, self._policy)
+            wanted = wish(card, view, self._policy)
         may_grow = self._attaches and self._pace.may_grow(time_ns)
         may_shrink = self._pace.may_shrink(time_ns)
-        check = check_pool(wanted, card.surplus_since_ns, self._policy, time_ns, may_grow=may_grow, may_shrink=may_shrink)
+        decision, since_ns = check_pool(wanted, card.surplus_since_ns, self._policy, time_ns, may_grow=may_grow, may_shrink=may_shrink)
         return (
-            (check.grow is not None and not check.grow.blocked)
-            or check.shrink is not None
-            or check.surplus_since_ns != card.surplus_since_ns
+            (decision is not None and not (isinstance(decision, Grow) and decision.blocked))
+            or since_ns != card.surplus_since_ns
             or (self._attaches and may_free_eni(view) and self._policy.free_eni(view, card.settings, time_ns) is not None)
         )
 
@@ -128,8 +110,6 @@ def _every_cooldown_counts(view: PoolView) -> bool:
 
 def next_action(forecasts: Collection[Forecast], pace: Pace, now_ns: int) -> int:
     """The first tick after `now_ns` whose pool check changes something, `NEVER_NS` for never."""
-    if not forecasts:
-        return NEVER_NS
     first_ns = pace.next_tick(now_ns)
     if any(each.would_act(first_ns) for each in forecasts):
         return first_ns

@@ -20,6 +20,7 @@ from vpcipam.node.interfaces import (
     created_tag_text,
     discovered_subnets,
     is_excluded,
+    is_primary,
     node_tags,
     pod_cidrs,
 )
@@ -81,11 +82,11 @@ class Provisioner:
             return SlotGrant(pod_cidrs(self._described(eni_id, calls), self.mode), complete=True)
 
     def _assign(self, eni_id: str, slot_count: int, calls: Calls) -> tuple[str, ...]:
+        assign = self.ec2.assign_private_ip_addresses
         if self.mode is AddressMode.PREFIX:
-            answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns))
-            return answer.prefixes
-        answer = calls.do(lambda now_ns: self.ec2.assign_private_ip_addresses(eni_id, secondary_ip_count=slot_count, now_ns=now_ns))
-        return tuple(f"{address}/32" for address in answer.addresses)
+            return calls.do(lambda now_ns: assign(eni_id, ipv4_prefix_count=slot_count, now_ns=now_ns)).prefixes
+        answer = calls.do(lambda now_ns: assign(eni_id, secondary_ip_count=slot_count, now_ns=now_ns))
+        return tuple([f"{address}/32" for address in answer.addresses])
 
     def ipv6_prefix(self, eni_id: str, calls: Calls) -> str:
         """Return the first /80 of an ENI, as EC2 shows it; if there is none, get one (ipamd: assignIPv6Prefix).
@@ -108,8 +109,8 @@ class Provisioner:
         Raises:
             Ec2Error: EC2 refused a call. The prefixes may have been released by an earlier one.
         """
-        addresses = tuple(cidr.removesuffix("/32") for cidr in cidrs if cidr.endswith("/32"))
-        prefixes = tuple(cidr for cidr in cidrs if not cidr.endswith("/32"))
+        addresses = tuple([cidr[:-3] for cidr in cidrs if cidr.endswith("/32")])
+        prefixes = tuple([cidr for cidr in cidrs if not cidr.endswith("/32")]) if len(addresses) < len(cidrs) else ()
         if prefixes:
             calls.do(lambda now_ns: self.ec2.unassign_private_ip_addresses(eni_id, prefixes=prefixes, now_ns=now_ns))
         if addresses:
@@ -364,3 +365,23 @@ def launch(ec2: Ec2Api, limits: InstanceLimits, subnet_id: str, now_ns: int) -> 
     if not hasattr(ec2, "launch_instance"):
         raise NodeError("this EC2 can't launch instances: give the instance_id of a running one")
     return cast("InstanceLauncher", ec2).launch_instance(limits, subnet_id, now_ns=now_ns).instance_id
+
+
+def find_primary_eni(
+    instance_id: str, read: Callable[[str, Calls], tuple[NetworkInterface, ...]], calls: Calls
+) -> tuple[tuple[NetworkInterface, ...], NetworkInterface]:
+    """Read what is attached to an instance until it includes the primary ENI: EC2 may be late to show a new instance.
+
+    Returns:
+        All ENIs, and the primary one.
+
+    Raises:
+        NodeError: the last try did not show the primary ENI.
+        Ec2Error: EC2 refused to show what is attached.
+    """
+    for _ in calls.tries(METADATA_BACKOFF):
+        attached = read(instance_id, calls)
+        primary_eni = next((eni for eni in attached if is_primary(eni)), None)
+        if primary_eni is not None:
+            return attached, primary_eni
+    raise NodeError(f"instance {instance_id} shows no primary ENI; start the node again if it was just launched, else check the id")

@@ -50,7 +50,8 @@ def differences(
         ignore: CIDRs that are not reported as gained.
     """
     gained, lost = [], []
-    for eni_id in datastore.eni_ids:
+    known_ids = datastore.eni_ids
+    for eni_id in known_ids:
         if eni_id in attached and eni_id not in moved:
             texts, held = pod_cidrs(attached[eni_id], datastore.mode), datastore.cidrs(eni_id)
             if texts == held:  # mostly; both ascend
@@ -59,8 +60,8 @@ def differences(
             gained.append(CidrChange(eni_id, tuple(cidr for cidr in shown if cidr not in known and cidr not in ignore)))
             lost.append(CidrChange(eni_id, tuple(cidr for cidr in known if cidr not in shown)))
     return Differences(
-        new=tuple(eni for eni_id, eni in attached.items() if eni_id not in datastore or eni_id in moved),
-        gained=tuple(change for change in gained if change.cidrs),
-        lost=tuple(change for change in lost if change.cidrs),
-        vanished=tuple(eni_id for eni_id in datastore.eni_ids if eni_id not in attached or eni_id in moved),
+        new=tuple([eni for eni_id, eni in attached.items() if eni_id not in known_ids or eni_id in moved]),
+        gained=tuple([change for change in gained if change.cidrs]),
+        lost=tuple([change for change in lost if change.cidrs]),
+        vanished=tuple([eni_id for eni_id in known_ids if eni_id not in attached or eni_id in moved]),
     )

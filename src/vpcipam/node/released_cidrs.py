@@ -65,7 +65,7 @@ class CidrsToConfirm:
 
     def note_added(self, cidrs: Collection[str]) -> None:
         """Note that the datastore has CIDRs that it may have had before."""
-        self._added_again.update(cidr for cidr in cidrs if cidr in self._due_ns)
+        self._added_again.update([cidr for cidr in cidrs if cidr in self._due_ns])
 
     @property
     def pending(self) -> bool:

@@ -21,7 +21,7 @@ class SubnetWatch:
     def look(self, now_ns: int) -> None:
         """Compare all subnets with the last look."""
         for subnet_id, subnet in self._account.subnets.items():
-            levels = subnet.addresses.ipv4.levels()
-            if self._latest.get(subnet_id) != levels:
+            levels, latest = subnet.addresses.ipv4.levels(), self._latest.get(subnet_id)
+            if levels is not latest and levels != latest:
                 self._latest[subnet_id] = levels
                 self._watcher(now_ns, subnet_id, levels)

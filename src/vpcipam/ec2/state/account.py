@@ -44,9 +44,10 @@ class Records(dict[str, _Value]):
 
     def find(self, call: Call, key: str) -> _Value:
         """Find a record or refuse the call."""
-        if key not in self:
-            raise self.missing(call, key)
-        return self[key]
+        try:
+            return self[key]
+        except KeyError:
+            raise self.missing(call, key) from None
 
     def missing(self, call: Call, key: str) -> Ec2Error:
         """Create the error that refuses an unknown id."""

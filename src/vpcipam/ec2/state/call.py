@@ -84,12 +84,12 @@ class Call:
         if not (addresses or prefixes or ipv6_addresses or ipv6_prefixes):
             return NO_ADDRESSES
         named = AddressSet(
-            tuple([self.address(text, 4) for text in addresses]),
-            tuple([self._prefix(text, AddressMode.PREFIX) for text in prefixes]),
-            tuple([self.address(text, 6) for text in ipv6_addresses]),
-            tuple([self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes]),
+            tuple([self.address(text) for text in addresses]),
+            tuple([self._prefix(text, AddressMode.PREFIX) for text in prefixes]) if prefixes else (),
+            tuple([self.address(text, 6) for text in ipv6_addresses]) if ipv6_addresses else (),
+            tuple([self._prefix(text, AddressMode.IPV6) for text in ipv6_prefixes]) if ipv6_prefixes else (),
         )
-        if sum(map(len, named.kinds)) > 1:
+        if len(addresses) + len(prefixes) + len(ipv6_addresses) + len(ipv6_prefixes) > 1:
             for texts, values in zip((addresses, prefixes, ipv6_addresses, ipv6_prefixes), named.kinds, strict=True):
                 if len(set(values)) < len(values):
                     raise self.invalid(f"{', '.join(texts)}: one is named twice")
@@ -103,7 +103,8 @@ class Call:
 
     def exactly_one(self, **wanted: int | Sequence[str]) -> None:
         """Check that one of several parameters is given (InvalidParameterCombination); an empty list or a count of 0 is not given."""
-        if self.at_most_one(**wanted) is None:
+        if sum(map(bool, wanted.values())) != 1:
+            self.at_most_one(**wanted)
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(wanted)} must be given")
 
     def at_most_one(self, **wanted: int | Sequence[str]) -> str | None:

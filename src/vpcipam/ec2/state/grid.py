@@ -68,15 +68,17 @@ class Grid:
             self.taken.allocate_at(cell)
         else:
             self.taken.allocate_run_at(cell, length)
-        for each in self._mirrored(cell, length):
-            self.open.allocate_at(each)
+        if self.open is not self.taken:
+            for each in self._mirrored(cell, length):
+                self.open.allocate_at(each)
 
     def release(self, address: int, length: int = 1) -> None:
         """Release a run of cells."""
         cell = self.cell(address)
         _release(self.taken, cell, length)
-        for each in self._mirrored(cell, length):
-            self.open.release(each)
+        if self.open is not self.taken:
+            for each in self._mirrored(cell, length):
+                self.open.release(each)
 
     def take(self, length: int = 1) -> int:
         """Take the next aligned run of cells that are neither taken nor withheld, and return its first address.
@@ -106,12 +108,11 @@ class Grid:
         return None
 
     def _mirrored(self, cell: int, length: int) -> Iterator[int]:
-        """Yield the cells of a run that change in `open` too: those that are not withheld."""
-        if self.open is not self.taken:
-            for each in range(cell, cell + length):
-                at = bisect_right(self._withheld, each, key=_start) - 1
-                if at < 0 or each not in self._withheld[at]:
-                    yield each
+        """Yield the cells of a run that change in `open` too, if it is another pool: those that are not withheld."""
+        for each in range(cell, cell + length):
+            at = bisect_right(self._withheld, each, key=_start) - 1
+            if at < 0 or each not in self._withheld[at]:
+                yield each
 
 
 def _start(cells: range) -> int:

@@ -71,7 +71,7 @@ def _check_ipv4(subnet: SubnetRecord) -> None:
 def _check_ipv6(subnet: SubnetRecord) -> None:
     space = subnet.addresses.ipv6
     if space is None:
-        _hold(2, not any(eni.counts.ipv6_count for eni in subnet.enis.values()), f"an IPv6 address in {subnet.subnet_id}, which has none")
+        _hold(2, not any(eni.ipv6_count for eni in subnet.enis.values()), f"an IPv6 address in {subnet.subnet_id}, which has none")
         return
     kept = set(space.kept_prefixes())
     prefixes = Counter(kept)
@@ -144,6 +144,6 @@ def _check_limits(instance: InstanceRecord) -> None:
         _hold(5, count <= limits.network_cards[card], f"{count} on card {card} of {instance.instance_id}, a {limits.instance_type}")
     for eni in instance.devices.values():
         where = f"{eni.eni_id} on {instance.instance_id}, a {limits.instance_type}"
-        _hold(6, eni.counts.ipv4_count <= limits.ipv4_per_eni and eni.counts.ipv6_count <= limits.ipv6_per_eni, where)
-        _hold(6, limits.supports_prefixes or not eni.counts.has_prefixes, where)
+        _hold(6, eni.ipv4_count <= limits.ipv4_per_eni and eni.ipv6_count <= limits.ipv6_per_eni, where)
+        _hold(6, limits.supports_prefixes or not (eni.prefixes or eni.ipv6_prefixes), where)
     _hold(7, instance.primary_place in instance.devices, instance.instance_id)

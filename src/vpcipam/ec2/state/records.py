@@ -4,7 +4,7 @@ Records are mutable and hold integers; the values of `vpcipam.ec2.api` that `vie
 cached until the ENI changes, since a fleet reads far more often than it writes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +21,7 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
-from vpcipam.ec2.state.subnet import AddressCounts, AddressSet, SubnetAddresses
+from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
 Tags = tuple[tuple[str, str], ...]
@@ -129,11 +129,14 @@ class EniRecord:
         return () if self.private_ip is None else (self.private_ip,)
 
     @property
-    def counts(self) -> AddressCounts:
-        """The number of its addresses of each kind, the primary one included."""
-        return AddressCounts(
-            len(self._primary) + len(self.secondary_ips), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes)
-        )
+    def ipv4_count(self) -> int:
+        """The number of its IPv4 slots that are filled, that of the primary address included."""
+        return (self.private_ip is not None) + len(self.secondary_ips) + len(self.prefixes)
+
+    @property
+    def ipv6_count(self) -> int:
+        """The number of its IPv6 slots that are filled."""
+        return len(self.ipv6_addresses) + len(self.ipv6_prefixes)
 
     @property
     def is_in_use(self) -> bool:
@@ -310,14 +313,14 @@ def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:
     return tuple(sorted(dict(tags).items()))
 
 
-def address_texts(addresses: Iterable[int], version: int = 4) -> tuple[str, ...]:
+def address_texts(addresses: Collection[int], version: int = 4) -> tuple[str, ...]:
     """Format addresses, ascending."""
-    return tuple([address_text(address, version) for address in sorted(addresses)])
+    return tuple([address_text(address, version) for address in sorted(addresses)]) if addresses else ()
 
 
-def prefix_texts(prefixes: Iterable[int], mode: AddressMode) -> tuple[str, ...]:
+def prefix_texts(prefixes: Collection[int], mode: AddressMode) -> tuple[str, ...]:
     """Format /28s or /80s, given by their first addresses, ascending."""
-    return tuple([str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes)])
+    return tuple([str(Cidr(mode.version, prefix, mode.prefix_length)) for prefix in sorted(prefixes)]) if prefixes else ()
 
 
 def _optional_text(cidr: Cidr | None) -> str | None:

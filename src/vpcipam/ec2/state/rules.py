@@ -44,7 +44,7 @@ def allocate_for_new_eni(
             raise call.refusal(ErrorCode.ADDRESS_IN_USE, f"[{_names(named)}]: the specified address is already in use.") from None
         if private_ip is None and pool.free_count == 0:
             raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, f"{subnet.subnet_id} has no free address for a primary IP")
-        ipv6 = _allocate(call, subnet, attrs.evolve(counts, addresses=0, prefixes=0))
+        ipv6 = allocate_for_eni(call, subnet, attrs.evolve(counts, addresses=0, prefixes=0))
         try:
             ipv4 = pool.allocate(AddressCounts((private_ip is None) + counts.addresses, counts.prefixes))
         except (PoolExhausted, NoFreeRun) as error:
@@ -55,7 +55,12 @@ def allocate_for_new_eni(
 def allocate_for_eni(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
     """Take addresses or prefixes for an existing ENI, or refuse the call with the codes of the Assign actions."""
     _require_ipv6(call, subnet, counts)
-    return _allocate(call, subnet, counts)
+    try:
+        return subnet.addresses.allocate(counts)
+    except PoolExhausted as error:
+        raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, str(error)) from None
+    except NoFreeRun as error:
+        raise call.refusal(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, str(error)) from None
 
 
 def claim_for_eni(call: Call, subnet: SubnetRecord, named: AddressSet) -> None:
@@ -110,15 +115,6 @@ def holds(whole: Cidr, part: Cidr) -> bool:
     return part.first in whole and part.last in whole
 
 
-def _allocate(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
-    try:
-        return subnet.addresses.allocate(counts)
-    except PoolExhausted as error:
-        raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, str(error)) from None
-    except NoFreeRun as error:
-        raise call.refusal(ErrorCode.INSUFFICIENT_CIDR_BLOCKS, str(error)) from None
-
-
 def _require_ipv6(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> None:
     if subnet.addresses.ipv6_cidr is None and counts.ipv6_count:
         raise call.invalid(f"{subnet.subnet_id} has no IPv6 CIDR to take addresses or prefixes from")
@@ -160,13 +156,13 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
 
 def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
     """Check an ENI's addresses against the limits of the instance type that it will be attached to."""
-    for count, limit in ((eni.counts.ipv4_count, limits.ipv4_per_eni), (eni.counts.ipv6_count, limits.ipv6_per_eni)):
+    for count, limit in ((eni.ipv4_count, limits.ipv4_per_eni), (eni.ipv6_count, limits.ipv6_per_eni)):
         if count > limit:
             raise call.refusal(
                 ErrorCode.ADDRESS_LIMIT_EXCEEDED,
                 f"Address count {count} on {eni.eni_id} exceeds the limit for {limits.instance_type} ({limit})",
             )
-    if eni.counts.has_prefixes:
+    if eni.prefixes or eni.ipv6_prefixes:
         _require_prefix_support(call, limits)
 
 
@@ -177,15 +173,14 @@ def require_room(call: Call, eni: EniRecord, wanted: AddressCounts) -> None:
     """
     if eni.interface_type == EFA_ONLY:
         raise call.invalid(f"{eni.eni_id} is an EFA-only network interface, which takes no IP addresses")
-    counts = eni.counts
     if eni.instance is None:
-        if counts.ipv6_addresses + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
+        if len(eni.ipv6_addresses) + wanted.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
             raise _too_many_ipv6(call)
         return
     limits = eni.instance.limits
     if wanted.has_prefixes:
         _require_prefix_support(call, limits)
-    if counts.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or counts.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
+    if eni.ipv4_count + wanted.ipv4_count > limits.ipv4_per_eni or eni.ipv6_count + wanted.ipv6_count > limits.ipv6_per_eni:
         raise call.refusal(
             ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED,
             f"Number of private addresses will exceed limit: an ENI of {limits.instance_type} takes {limits.ipv4_per_eni} IPv4 and "

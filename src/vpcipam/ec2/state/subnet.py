@@ -3,7 +3,7 @@
 Addresses are integers here. `vpcipam.ec2.state.records` has the ENI of each address.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 
@@ -174,12 +174,13 @@ class SubnetAddresses:
         """
         if self.ipv6 is None and counts.ipv6_count:
             raise NoFreeRun("the subnet has no IPv6 addresses")
-        if counts.addresses > self.free_count:
+        if counts.addresses > self.ipv4.free_count:
             raise PoolExhausted(f"{self.cidr} has {self.free_count} free addresses, {counts.addresses} are wanted")
-        with self.all_or_nothing():
-            ipv4 = self._take(self.ipv4, counts.addresses, counts.prefixes)
-            ipv6 = ((), ()) if self.ipv6 is None else self._take(self.ipv6, counts.ipv6_addresses, counts.ipv6_prefixes)
-            return AddressSet(*ipv4, *ipv6)
+        with self._undo:
+            addresses, prefixes = self._take(self.ipv4, counts.addresses, counts.prefixes)
+            if self.ipv6 is None:
+                return AddressSet(addresses, prefixes)
+            return AddressSet(addresses, prefixes, *self._take(self.ipv6, counts.ipv6_addresses, counts.ipv6_prefixes))
 
     def claim(self, wanted: AddressSet) -> None:
         """Take named addresses and prefixes, which must lie in this subnet; all or nothing.
@@ -187,8 +188,11 @@ class SubnetAddresses:
         Raises:
             AlreadyAllocated: one is kept by EC2, taken, or named twice.
         """
+        spaces: list[tuple[Ipv4Space | Ipv6Space, tuple[int, ...], tuple[int, ...]]] = [(self.ipv4, wanted.addresses, wanted.prefixes)]
+        if self.ipv6 is not None:
+            spaces.append((self.ipv6, wanted.ipv6_addresses, wanted.ipv6_prefixes))
         with self.all_or_nothing():
-            for space, addresses, prefixes in self._by_space(wanted):
+            for space, addresses, prefixes in spaces:
                 for address in addresses:
                     space.claim_address(address)
                     self._undo.add(space.release_address, address)
@@ -198,26 +202,26 @@ class SubnetAddresses:
 
     def release(self, held: AddressSet) -> None:
         """Release what `allocate` or `claim` took."""
-        for space, addresses, prefixes in self._by_space(held):
-            for address in addresses:
-                space.release_address(address)
-            for prefix in prefixes:
-                space.release_prefix(prefix)
+        for address in held.addresses:
+            self.ipv4.release_address(address)
+        for prefix in held.prefixes:
+            self.ipv4.release_prefix(prefix)
+        if self.ipv6 is not None:
+            for address in held.ipv6_addresses:
+                self.ipv6.release_address(address)
+            for prefix in held.ipv6_prefixes:
+                self.ipv6.release_prefix(prefix)
 
     def _apply_reservations(self) -> None:
         for space in (self.ipv4, self.ipv6) if self.ipv6 is not None else (self.ipv4,):
             space.reserve({cidr: for_prefixes for cidr, for_prefixes in self._reservations.items() if cidr.version == space.cidr.version})
 
-    def _by_space(self, addresses: AddressSet) -> Iterator[tuple[Ipv4Space | Ipv6Space, tuple[int, ...], tuple[int, ...]]]:
-        yield self.ipv4, addresses.addresses, addresses.prefixes
-        if self.ipv6 is not None:
-            yield self.ipv6, addresses.ipv6_addresses, addresses.ipv6_prefixes
-
     def _take(self, space: Ipv4Space | Ipv6Space, address_count: int, prefix_count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         addresses = []
         for _ in range(address_count):
-            addresses.append(space.take_address())
-            self._undo.add(space.release_address, addresses[-1])
+            address = space.take_address()
+            self._undo.add(space.release_address, address)
+            addresses.append(address)
         if not prefix_count:
             return tuple(addresses), ()
         # Counted only now, since the single addresses can break a prefix. The count includes reserved prefixes that EC2 does not pick.

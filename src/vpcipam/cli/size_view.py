@@ -1,0 +1,177 @@
+"""The subnets of a cluster for people: a table of the variants, and what the first one needs."""
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from vpcipam._units import NS_PER_S, counted, number, span
+from vpcipam.address import AddressMode
+from vpcipam.cli.variants import AS_GIVEN, variant_text
+from vpcipam.planner import NAU_QUOTA, ClusterPlan, GroupPlan, Limit
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
+
+_NONE = "-"
+
+
+@attrs.frozen
+class Row:
+    """The answer for a variant, and the variables that it sets."""
+
+    variables: dict[str, str]
+    answer: ClusterPlan
+
+
+def show_size(page: "Page", rows: list[Row]) -> None:
+    """Write the answers for the settings as given and for all variants, and details if there is no variant."""
+    first = rows[0].answer
+    _head(page, first)
+    page.line()
+    if len(first.groups) > 1:
+        _groups(page, first)
+        page.line()
+    _answers(page, rows)
+    page.line()
+    if len(rows) == 1:
+        _details(page, first)
+        page.line()
+    for index, row in enumerate(rows):
+        if index:
+            page.line(f"{_label(index)}: {variant_text(row.variables)}", whole=True)
+    for index, row in enumerate(rows):
+        _warnings(page, row.answer, f"{_label(index)}: " if len(rows) > 1 else "")
+
+
+def _label(index: int) -> str:
+    """What a table calls a variant: its variables would take too many columns."""
+    return f"variant {index}" if index else AS_GIVEN
+
+
+def _head(page: "Page", answer: ClusterPlan) -> None:
+    size = answer.subnet or counted(len(answer.subnets), "given subnet")
+    zones = counted(answer.zones, "zone")
+    if len(answer.groups) == 1:
+        (only,) = answer.groups
+        branches = f" and {number(only.node.branch_pods)} with security groups" if only.node.branch_pods else ""
+        what = f"{only.node.instance_type} · {counted(answer.nodes, 'node')} in {zones} · {only.node.pods} pods{branches} each"
+    else:
+        what = f"{counted(len(answer.groups), 'group')} · {counted(answer.nodes, 'node')} in {zones}"
+    page.line(f"{what} · {size}", "bold")
+    most = sum(each.most_nodes for each in answer.groups)
+    lost = answer.reserve.zones_lost
+    if most != answer.nodes or lost:
+        in_zone = sum(each.most_nodes_per_zone for each in answer.groups)
+        when = f" when {counted(lost, 'zone')} {'is' if lost == 1 else 'are'} lost" if lost else ""
+        page.line(f"Room for at most {counted(most, 'node')}, with headroom and surge; {number(in_zone)} of them in a zone{when}.")
+
+
+def _groups(page: "Page", answer: ClusterPlan) -> None:
+    """Write a line for each group."""
+    columns = ("group", "type", "nodes", "in a zone", "pods", "ENIs", "addresses", "/28s")
+    cells = [
+        (each.group.name, each.node.instance_type, *map(number, (each.group.nodes, each.most_nodes_per_zone, each.node.pods)), *_node(each))
+        for each in answer.groups
+    ]
+    page.table(columns, cells, numbers=columns[2:])
+
+
+def _node(each: GroupPlan) -> tuple[str, ...]:
+    """The cells of a node: its ENIs, addresses and prefixes."""
+    prefixes = each.node.prefix_count if each.node.mode is AddressMode.PREFIX else 0
+    return number(each.node.eni_count), number(each.node.subnet_ips), number(prefixes)
+
+
+_NODE_COLUMNS = ("ENIs", "addresses", "/28s")
+
+
+def _answers(page: "Page", rows: list[Row]) -> None:
+    """Write a line for each variant."""
+    first = rows[0].answer
+    heads = ("subnets", "per zone", "untagged") if first.subnet is not None else ("fits", "most nodes", "untagged")
+    alone = len(first.groups) == 1
+    columns = ("settings", *heads, *(_NODE_COLUMNS if alone else ("addresses",)), "bites first")
+    cells = [
+        (
+            _label(index),
+            *_figures(row.answer),
+            *(_node(row.answer.groups[0]) if alone else (_addresses(row.answer),)),
+            _bite(row.answer.bites[0]),
+        )
+        for index, row in enumerate(rows)
+    ]
+    page.table(columns, cells, numbers=columns[1:-1])
+    what = "subnets" if first.subnet is not None else "most nodes"
+    node = " ENIs, addresses, /28s: of a node." if alone else " addresses: of the fullest zone."
+    page.line(f"{what}: in all zones. untagged: if no subnet is tagged kubernetes.io/role/cni=1.{node}", "dim")
+
+
+def _addresses(answer: ClusterPlan) -> str:
+    """How many of its subnets' addresses the fullest zone takes."""
+    limit = next(each for each in answer.bites if each.name == "addresses")
+    return f"{number(limit.used)} of {number(limit.available)}"
+
+
+def _figures(answer: ClusterPlan) -> tuple[str, ...]:
+    if answer.subnet is not None:
+        return _text(answer.subnets_total), _text(answer.subnets_per_zone), _text(answer.subnets_total_untagged)
+    several = len(answer.groups) > 1
+    untagged = "yes" if answer.fits_untagged else "no"
+    return "yes" if answer.fits else "no", _text(answer.most_nodes), untagged if several else _text(answer.most_nodes_untagged)
+
+
+def _text(count: int | None) -> str:
+    return _NONE if count is None else number(count)
+
+
+_LABELS = {"addresses": "addresses", "prefixes": "/28s", "nau": "NAU", "pods": "pods"}
+
+
+def _bite(limit: Limit) -> str:
+    return f"{_LABELS[limit.name]} {limit.share:.0%}"
+
+
+def _details(page: "Page", answer: ClusterPlan) -> None:
+    pace = answer.pace
+    time = (
+        "no throttling"
+        if not pace.seconds
+        else f"{span(int(pace.seconds * NS_PER_S))} or more if all start at once ({pace.slowest_action})"
+    )
+    facts = [
+        (f"{_LABELS[each.name]} of {each.where}", f"{number(each.used)} of {number(each.available)}, {each.share:.1%}")
+        for each in answer.bites
+        if each.name != "nau"
+    ]
+    facts.append(("network address usage", f"{number(answer.nau)} of {number(NAU_QUOTA)} units of the VPC"))
+    facts.append(("EC2 calls of the nodes", f"{number(sum(pace.calls.values()))}; {time}"))
+    page.facts(facts)
+
+
+def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:
+    if (answer.subnets_per_zone, answer.most_nodes, answer.fits) != (
+        answer.subnets_per_zone_untagged,
+        answer.most_nodes_untagged,
+        answer.fits_untagged,
+    ):
+        page.line(f"{head}{_untagged_text(answer)}", "yellow")
+    if answer.subnets_total_fragmented not in {None, answer.subnets_total}:
+        worst = _text(answer.subnets_total_fragmented)
+        page.line(f"{head}Reserve the subnets' ranges for prefixes: {worst} subnets if each ENI's own address breaks a /28.", "yellow")
+    if answer.subnets_per_zone_at_least not in {None, answer.subnets_per_zone}:
+        page.line(f"{head}{_text(answer.subnets_per_zone_at_least)} subnets per zone might do; that is too close to call.", "yellow")
+    for each in answer.groups:
+        if each.node.pods_waiting:
+            who = f"{counted(each.node.pods_waiting, 'pod')} of each node of {each.group.name}"
+            page.line(f"{head}{who} would wait: {each.node.waiting_reason}.", "yellow")
+
+
+def _untagged_text(answer: ClusterPlan) -> str:
+    if answer.subnet is None:
+        reach = answer.most_nodes_untagged
+        without = "they are too few" if reach is None else f"they reach for {counted(reach, 'node')}"
+    elif answer.subnets_per_zone_untagged is None:
+        without = "a node does not fit into one subnet"
+    else:
+        without = f"it takes {_text(answer.subnets_total_untagged)}"
+    return f"Tag the subnets kubernetes.io/role/cni=1, so that a node's ENIs can be in several of its zone; without tags {without}."

@@ -1,0 +1,122 @@
+"""Read a cluster plan's question from TOML: groups of nodes, subnets, and what else these must have room for."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.planner.cluster import ClusterPlan, plan_cluster
+from vpcipam.planner.cluster_groups import ClusterSubnet, NodeGroup, Reserve
+from vpcipam.settings import Settings, explain
+
+_GROUP_KEYS = ("name", "instance_type", "nodes", "pods", "branch_pods", "settings", "max_pods", "max_pods_by")
+_RESERVE_KEYS = tuple(field.name for field in attrs.fields(Reserve))
+_KEYS = ("group", "subnet", "subnets", "zones", "reserve")
+
+
+@attrs.frozen
+class ClusterQuestion:
+    """What `plan_cluster` is asked.
+
+    Attributes:
+        groups: The groups of nodes.
+        subnets: The size of the subnets to count, or the subnets that there are; None if the document has neither.
+        zones: The number of zones; None if the document doesn't say.
+        reserve: What else there must be room for.
+    """
+
+    groups: tuple[NodeGroup, ...]
+    subnets: str | tuple[ClusterSubnet, ...] | None
+    zones: int | None
+    reserve: Reserve
+
+    def answer(self) -> ClusterPlan:
+        """Return the plan, with subnets of /24 if the document has none."""
+        return plan_cluster(self.groups, "/24" if self.subnets is None else self.subnets, zones=self.zones, reserve=self.reserve)
+
+
+def read_cluster(text: str, where: str = "the cluster") -> ClusterQuestion:
+    r"""Read a TOML document. `where` names it in error messages.
+
+    Raises:
+        InvalidArgument: It is not TOML, a key is unknown or missing, or a value is invalid. The message names the key.
+
+    >>> question = read_cluster('subnet = "/24"\ngroup = [{instance_type = "m5.xlarge", nodes = 120, pods = 25}]')
+    >>> question.answer().subnets_total
+    24
+    """
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise InvalidArgument(f"{where} is nested too deeply to be read") from None
+    except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
+        raise InvalidArgument(f"{where} is not TOML: {error}") from None
+    _refuse_unknown(where, document, _KEYS)
+    if "subnet" in document and "subnets" in document:
+        raise InvalidArgument(f"{where}: subnet and subnets exclude each other: give a size to count, or the subnets that there are")
+    if type(document.get("zones", 3)) is not int:
+        raise InvalidArgument(f"{where}: zones must be a whole number, not {document['zones']!r}")
+    groups = tuple(_group(f"{where}: group {place}", table) for place, table in enumerate(_tables(where, "group", document), 1))
+    return ClusterQuestion(groups, _subnets(where, document), document.get("zones"), _reserve(f"{where}: reserve", document))
+
+
+def _group(where: str, table: Mapping[str, Any]) -> NodeGroup:
+    _refuse_unknown(where, table, _GROUP_KEYS)
+    for key in ("instance_type", "nodes", "pods"):
+        if key not in table:
+            raise InvalidArgument(f"{where}: {key} is missing")
+    values = dict(table)
+    if not isinstance(values.get("name", ""), str):
+        raise InvalidArgument(f"{where}: name must be a text in quotes, not {values['name']!r}")
+    variables = values.pop("settings", {})
+    if not isinstance(variables, dict):
+        raise InvalidArgument(f"{where}: settings must be a table such as {{ WARM_IP_TARGET = 5 }}, not {variables!r}")
+    try:
+        for name in variables:
+            explain(name)
+        group = NodeGroup(**values, settings=Settings().with_variables(variables))
+        group.plan()  # refuses what the group itself does not check
+    except (VpcIpamError, TypeError) as error:
+        raise InvalidArgument(f"{where}: {error}") from error
+    return group
+
+
+def _subnets(where: str, document: Mapping[str, Any]) -> str | tuple[ClusterSubnet, ...] | None:
+    if "subnet" in document:
+        if not isinstance(document["subnet"], str):
+            raise InvalidArgument(f'{where}: subnet must be a size such as "/24", not {document["subnet"]!r}')
+        return document["subnet"]
+    if "subnets" not in document:
+        return None
+    texts = document["subnets"]
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise InvalidArgument(f'{where}: subnets must be a list of texts such as "a=10.0.0.0/24", not {texts!r}')
+    return tuple(ClusterSubnet.parse(each) for each in texts)
+
+
+def _reserve(where: str, document: Mapping[str, Any]) -> Reserve:
+    table = document.get("reserve", {})
+    if not isinstance(table, dict):
+        raise InvalidArgument(f"{where} must be a table, not {table!r}")
+    _refuse_unknown(where, table, _RESERVE_KEYS)
+    try:
+        return Reserve(**table)
+    except (VpcIpamError, TypeError) as error:
+        raise InvalidArgument(f"{where}: {error}") from error
+
+
+def _tables(where: str, key: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tables = document.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+        raise InvalidArgument(f"{where}: {key} must be a list of tables, each below a line [[{key}]]")
+    return tables
+
+
+def _refuse_unknown(where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise InvalidArgument(f"{where} has no key {key!r}; " + (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"))

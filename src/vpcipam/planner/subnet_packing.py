@@ -1,0 +1,426 @@
+"""How many subnets of a zone hold given nodes: every address in a subnet, every prefix a whole aligned /28.
+
+A subnet takes `p` prefixes and `s` single addresses if `p` is at most its number of whole /28s, and 16 × p + s at most the addresses that
+EC2 leaves. That is all, because a single address can lie in any /28 that is no prefix. (Whether EC2 puts it there is another question:
+`Capacity.fragmented` is the worst case.)
+
+`place` finds a placement, `least_subnets` a bound that no placement can beat, and `search_placement` settles small cases in which the two
+disagree.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import attrs
+
+from vpcipam._units import ceil_div
+from vpcipam.address import Cidr
+from vpcipam.ec2.subnet_rules import PREFIX_SIZE, reserved_addresses
+
+MOST_STEPS = 10_000
+"""The most ENIs that `search_placement` places and takes back: a fraction of a second."""
+_MOST_SEARCHED_ENIS = 400
+"""A search over more ENIs would end without an answer."""
+
+
+class Capacity(NamedTuple):
+    """What a subnet can hold: single addresses, and how many whole aligned /28s among them.
+
+    >>> Capacity.of("10.0.0.0/24")
+    Capacity(addresses=251, prefixes=14)
+    """
+
+    addresses: int
+    prefixes: int
+
+    @classmethod
+    def of(cls, cidr: str) -> "Capacity":
+        """Return what EC2 leaves of an empty subnet: all but five addresses, and but the first and the last /28."""
+        whole = Cidr.parse(cidr)
+        reserved = reserved_addresses(whole)
+        return cls(whole.size - len(reserved), whole.size // PREFIX_SIZE - len({address // PREFIX_SIZE for address in reserved}))
+
+    @property
+    def fragmented(self) -> "Capacity":
+        """The worst case: every single address breaks a /28 of its own, so that it counts as one (docs/fragmentation.md)."""
+        return Capacity(self.prefixes, self.prefixes)
+
+
+@attrs.frozen(kw_only=True)
+class Demand:
+    """What one node takes out of the subnets of its zone.
+
+    Attributes:
+        fixed: The single addresses in the node's own subnet: the primary IP of its first ENI, that of the trunk, and those of branch ENIs.
+        slots: The addresses or prefixes for pods.
+        slot_size: The addresses of a slot: 1, or 16 for a prefix.
+        slots_per_eni: The most slots of an ENI.
+        eni_count: The fewest ENIs that have slots, the first included: as many as the node has if all are in one subnet.
+        eni_limit: The most ENIs that have slots.
+        spreads: The ENIs beside the first can be in other subnets of the zone (subnet discovery). Otherwise all are in one subnet.
+    """
+
+    fixed: int
+    slots: int = 0
+    slot_size: int = 1
+    slots_per_eni: int = 1
+    eni_count: int = 1
+    eni_limit: int = 1
+    spreads: bool = False
+
+    @property
+    def addresses(self) -> int:
+        """The addresses of a node that is in one subnet."""
+        return self.fixed + self.eni_count - 1 + self.slots * self.slot_size
+
+    @property
+    def prefixes(self) -> int:
+        """The prefixes."""
+        return self.slots if self.slot_size > 1 else 0
+
+    @property
+    def fragmented(self) -> "Demand":
+        """The same for the capacity of a fragmented subnet, in which a prefix counts as one."""
+        return attrs.evolve(self, slot_size=1)
+
+    def fits(self, free: Capacity) -> int:
+        """Return how many such nodes fit, each as a whole."""
+        by_addresses = free.addresses // self.addresses
+        return min(by_addresses, free.prefixes // self.prefixes) if self.prefixes else by_addresses
+
+    def most_slots(self, eni_count: int, free: Capacity, *, fixed: int = 0) -> int:
+        """Return the most slots that so many ENIs can have in a subnet, beside `fixed` single addresses; below 0 if the ENIs don't fit."""
+        room = (free.addresses - fixed - eni_count) // self.slot_size
+        return min(eni_count * self.slots_per_eni, free.prefixes if self.slot_size > 1 else room, room)
+
+
+@attrs.frozen
+class Part:
+    """What a number of alike nodes have in one subnet.
+
+    Attributes:
+        demand: The index of their demand.
+        subnet: The index of the subnet.
+        node_count: How many nodes; 1 if a node is divided among subnets.
+        fixed: The addresses of `Demand.fixed` of each, the first ENI's primary IP included; 0 if they are elsewhere.
+        eni_count: The ENIs with slots of each, in this subnet.
+        slots: The slots of each, in this subnet.
+    """
+
+    demand: int
+    subnet: int
+    node_count: int
+    fixed: int
+    eni_count: int
+    slots: int
+
+
+Demands = Sequence[tuple[Demand, int]]
+"""Demands of nodes, each with the number of nodes."""
+
+
+@attrs.define
+class _Rest:
+    """What a node that is divided among subnets has still to place."""
+
+    slots: int
+    enis: int  # that it may still have
+    needs_first: bool  # whether its first ENI, with the fixed addresses, is still to place
+
+
+def place(demands: Demands, subnets: Sequence[Capacity], fresh: Capacity | None = None) -> tuple[Part, ...] | None:
+    """Find a place for every address.
+
+    Args:
+        demands: The nodes.
+        subnets: The subnets that there are.
+        fresh: What a further subnet holds; as many are added as are needed. None to add none.
+
+    Returns:
+        The parts; None if this procedure finds no place for all. It can miss one: see `search_placement`.
+
+    Complexity: O(subnets) for each demand, and O(1) more for each node that is divided.
+    """
+    filler = _Filler(list(subnets), fresh)
+    # What can't be divided comes first, the largest first; what can fills the gaps.
+    order = sorted(range(len(demands)), key=lambda index: (demands[index][0].spreads, -demands[index][0].addresses))
+    for index in order:
+        demand, count = demands[index]
+        if not (filler.spread(index, demand, count) if demand.spreads else filler.keep_whole(index, demand, count)):
+            return None
+    return tuple(filler.parts)
+
+
+class _Filler:
+    """Fills subnets in order."""
+
+    def __init__(self, free: list[Capacity], fresh: Capacity | None) -> None:
+        self._free = free
+        self._fresh = fresh
+        # An empty subnet by which to judge whether what is left of a divided node can still be placed.
+        self._typical = fresh or max(free, key=lambda each: (each.prefixes, each.addresses), default=Capacity(0, 0))
+        self.parts: list[Part] = []
+
+    def keep_whole(self, index: int, demand: Demand, count: int) -> bool:
+        """Put each node into one subnet."""
+        for subnet in range(len(self._free)):
+            count -= self._put_whole(index, demand, count, subnet)
+        while count:
+            if self._fresh is None or not demand.fits(self._fresh):
+                return False
+            self._free.append(self._fresh)
+            count -= self._put_whole(index, demand, count, len(self._free) - 1)
+        return True
+
+    def _put_whole(self, index: int, demand: Demand, count: int, subnet: int) -> int:
+        placed = min(count, demand.fits(self._free[subnet]))
+        if placed:
+            self._put(Part(index, subnet, placed, demand.fixed, demand.eni_count, demand.slots), demand)
+        return placed
+
+    def _put(self, part: Part, demand: Demand) -> None:
+        free = self._free[part.subnet]
+        singles = part.fixed + part.eni_count - (1 if part.fixed else 0)
+        prefixes = part.slots if demand.slot_size > 1 else 0
+        self._free[part.subnet] = Capacity(
+            free.addresses - part.node_count * (singles + part.slots * demand.slot_size), free.prefixes - part.node_count * prefixes
+        )
+        self.parts.append(part)
+
+    def spread(self, index: int, demand: Demand, count: int) -> bool:
+        """Fill one subnet after the other; the node that does not fit into one as a whole goes on in the next."""
+        rest: _Rest | None = None
+        subnet = 0
+        while count or rest is not None:
+            if subnet == len(self._free):
+                if self._fresh is None or self._free[subnet - 1 : subnet] == [self._fresh]:  # nothing of it fits into an empty one
+                    return False
+                self._free.append(self._fresh)
+            if rest is None:
+                count -= self._put_whole(index, demand, count, subnet)
+                if not count:
+                    break
+                rest = _Rest(demand.slots, demand.eni_limit, needs_first=True)
+                count -= 1
+            part = self._largest_part(demand, rest, subnet)
+            if part is not None:
+                eni_count, slots, fixed = part
+                self._put(Part(index, subnet, 1, fixed, eni_count, slots), demand)
+                rest = _Rest(rest.slots - slots, rest.enis - eni_count, needs_first=rest.needs_first and not fixed)
+            if not rest.slots and not rest.needs_first:
+                rest = None  # the subnet may have room for more
+            else:
+                subnet += 1
+        return True
+
+    def _largest_part(self, demand: Demand, rest: _Rest, subnet: int) -> tuple[int, int, int] | None:
+        """Choose how much of a divided node goes here: its ENIs, slots and fixed addresses. What then remains can still be placed."""
+        best: tuple[int, bool, int] | None = None
+        for takes_first in (True, False) if rest.needs_first else (False,):
+            fixed = demand.fixed - 1 if takes_first else 0
+            for eni_count in range(1, rest.enis + 1):
+                slots = min(rest.slots, demand.most_slots(eni_count, self._free[subnet], fixed=fixed))
+                if slots < 0 or (not slots and rest.slots):  # no room, or nothing gained
+                    continue
+                after = _Rest(rest.slots - slots, rest.enis - eni_count, needs_first=rest.needs_first and not takes_first)
+                whole = not after.slots and not after.needs_first
+                enough_enis = not whole or demand.eni_limit - after.enis >= demand.eni_count
+                key = slots, takes_first, -eni_count
+                if enough_enis and self._can_be_placed(demand, after) and (best is None or key > best):
+                    best = key
+        return None if best is None else (-best[2], best[0], demand.fixed if best[1] else 0)
+
+    def _can_be_placed(self, demand: Demand, rest: _Rest) -> bool:
+        """Tell whether empty subnets can hold the rest of a node, one ENI in each."""
+        in_one = max(0, demand.most_slots(1, self._typical))
+        if not rest.needs_first:
+            return rest.slots <= rest.enis * in_one
+        first = demand.most_slots(1, self._typical, fixed=demand.fixed - 1)
+        return rest.enis >= 1 and first >= 0 and rest.slots <= first + (rest.enis - 1) * in_one
+
+
+# --- bounds --------------------------------------------------------------------------------------------------------------
+
+
+def exceeds(demands: Demands, subnets: Iterable[Capacity]) -> bool:
+    """Tell whether the nodes need more addresses or /28s than all subnets have together, so that there can be no placement."""
+    total = [*subnets]
+    addresses = sum(count * demand.addresses for demand, count in demands)
+    prefixes = sum(count * demand.prefixes for demand, count in demands)
+    return addresses > sum(each.addresses for each in total) or prefixes > sum(each.prefixes for each in total)
+
+
+def least_subnets(demands: Demands, capacity: Capacity) -> int:
+    """Return a number of alike subnets that no placement can do with fewer of."""
+    addresses = sum(count * demand.addresses for demand, count in demands)
+    prefixes = sum(count * demand.prefixes for demand, count in demands)
+    bounds = [ceil_div(addresses, capacity.addresses) if addresses else 0, ceil_div(prefixes, capacity.prefixes) if prefixes else 0]
+    for demand, count in demands:
+        if not demand.spreads:
+            bounds.append(ceil_div(count, demand.fits(capacity)) if count else 0)
+        elif count and demand.slots:
+            bounds.append(_least_by_enis(demand, count, capacity))
+    return max(bounds)
+
+
+def _least_by_enis(demand: Demand, count: int, capacity: Capacity) -> int:
+    """Return the bound that follows from the most ENIs of all nodes together: few ENIs with many slots each can't fill every gap."""
+    best = max(range(1, demand.slots_per_eni * demand.eni_limit + 2), key=lambda enis: (demand.most_slots(enis, capacity), -enis))
+    full = demand.most_slots(best, capacity)
+    last = full - demand.most_slots(best - 1, capacity) if best > 1 else full
+    enis, slots = count * demand.eni_limit, count * demand.slots
+
+    def reach(subnets: int) -> int:
+        early = min(enis, subnets * (best - 1))
+        return early * demand.slots_per_eni + min(enis - early, subnets) * last
+
+    subnets = ceil_div(slots, full)
+    while reach(subnets) < slots:
+        subnets += 1
+    return subnets
+
+
+# --- search --------------------------------------------------------------------------------------------------------------
+
+_Free = tuple[tuple[Capacity, int], ...]
+"""What subnets have free, and how many have just that, sorted. Trying two alike subnets would find the same."""
+
+
+class _OutOfSteps(Exception):
+    """The search has taken `MOST_STEPS` steps."""
+
+
+def search_placement(demands: Demands, subnets: Sequence[Capacity]) -> bool | None:
+    """Try every placement. Return whether there is one; None if there are too many to try."""
+    if sum(count * (demand.eni_limit if demand.spreads else 1) for demand, count in demands) > _MOST_SEARCHED_ENIS:
+        return None
+    free = tuple(sorted(Counter(subnets).items()))
+    try:
+        return _Search([(demand, count) for demand, count in demands if count]).finds(free, 0, 0, None)
+    except _OutOfSteps:
+        return None
+
+
+class _Open(NamedTuple):
+    """A node that is being placed, ENI by ENI: its slots and ENIs still to place, of which none has more slots than `most`."""
+
+    slots: int
+    enis: int
+    most: int
+
+
+class _Search:
+    def __init__(self, demands: list[tuple[Demand, int]]) -> None:
+        self._demands = demands
+        self._failed: set[tuple[_Free, int, int, _Open | None]] = set()
+        self._step_count = 0
+
+    def finds(self, free: _Free, index: int, placed: int, node: _Open | None) -> bool:
+        """Tell whether the rest can be placed: of the demand `index` beyond `placed` nodes and an open one, and all later demands."""
+        if index == len(self._demands):
+            return True
+        demand, count = self._demands[index]
+        if placed == count:
+            return self.finds(free, index + 1, 0, None)
+        state = free, index, placed, node
+        if state in self._failed:
+            return False
+        self._step_count += 1
+        if self._step_count > MOST_STEPS:
+            raise _OutOfSteps
+        steps = (
+            self._whole(free, demand)
+            if not demand.spreads
+            else self._first(free, demand)
+            if node is None
+            else self._next(free, demand, node)
+        )
+        for after, left in steps:
+            done = left is None or (not left.slots and demand.eni_limit - left.enis >= demand.eni_count)
+            if self.finds(after, index, placed + 1, None) if done else self.finds(after, index, placed, left):
+                return True
+        self._failed.add(state)
+        return False
+
+    @staticmethod
+    def _whole(free: _Free, demand: Demand) -> Iterator[tuple[_Free, _Open | None]]:
+        """Go through the places of a node that is in one subnet."""
+        for each, _ in free:
+            if demand.fits(each):
+                yield _without(free, each, demand.addresses, demand.prefixes), None
+
+    @staticmethod
+    def _first(free: _Free, demand: Demand) -> Iterator[tuple[_Free, _Open | None]]:
+        """Go through the places and sizes of a node's first ENI."""
+        for each, _ in free:
+            for slots in range(min(demand.slots, demand.most_slots(1, each, fixed=demand.fixed - 1)), -1, -1):
+                left = _Open(demand.slots - slots, demand.eni_limit - 1, demand.slots_per_eni)
+                if left.slots <= left.enis * left.most:
+                    yield _without(free, each, *_taken(demand, demand.fixed, slots)), left
+
+    @staticmethod
+    def _next(free: _Free, demand: Demand, node: _Open) -> Iterator[tuple[_Free, _Open | None]]:
+        """Go through the places and sizes of a further ENI. It has no slots only if the node has none left to place."""
+        for each, _ in free:
+            for slots in range(min(node.slots, node.most, demand.most_slots(1, each)), 0 if node.slots else -1, -1):
+                left = _Open(node.slots - slots, node.enis - 1, slots)
+                if left.slots <= left.enis * left.most:
+                    yield _without(free, each, *_taken(demand, 1, slots)), left
+
+
+def _taken(demand: Demand, singles: int, slots: int) -> tuple[int, int]:
+    """Return the addresses and the prefixes of single addresses and slots."""
+    return singles + slots * demand.slot_size, slots if demand.slot_size > 1 else 0
+
+
+def _without(free: _Free, subnet: Capacity, addresses: int, prefixes: int) -> _Free:
+    counts = dict(free)
+    counts[subnet] -= 1
+    left = Capacity(subnet.addresses - addresses, subnet.prefixes - prefixes)
+    counts[left] = counts.get(left, 0) + 1
+    return tuple(sorted((each, count) for each, count in counts.items() if count))
+
+
+# --- answers -------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class SubnetCount:
+    """A number of alike subnets that suffices.
+
+    Attributes:
+        count: Every address has a place in so many.
+        least: No placement does with fewer. It equals `count` but in large cases that are close to call.
+    """
+
+    count: int
+    least: int
+
+
+def count_subnets(demands: Demands, capacity: Capacity) -> SubnetCount | None:
+    """Return how many alike subnets the nodes need; None if a node can't be placed in any number of them."""
+    placements = (place(demands, (), capacity), place(whole_demands(demands), (), capacity))
+    counts = [max((part.subnet + 1 for part in parts), default=0) for parts in placements if parts is not None]
+    if not counts:
+        return None
+    most = min(counts)
+    for fewer in range(least_subnets(demands, capacity), most):
+        found = search_placement(demands, (capacity,) * fewer)
+        if found is not False:
+            return SubnetCount(fewer if found else most, fewer)
+    return SubnetCount(most, most)
+
+
+def fits_into(demands: Demands, subnets: Sequence[Capacity]) -> bool:
+    """Tell whether the nodes fit into the subnets of a zone. If that is too close to call in a large case, say no."""
+    if exceeds(demands, subnets):
+        return False
+    if place(demands, subnets) is not None or place(whole_demands(demands), subnets) is not None:
+        return True
+    return search_placement(demands, subnets) is True
+
+
+def whole_demands(demands: Demands) -> Demands:
+    """Return the same demands with every node in one subnet."""
+    return [(attrs.evolve(demand, spreads=False), count) for demand, count in demands]

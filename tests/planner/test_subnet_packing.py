@@ -1,0 +1,208 @@
+"""Packing nodes into subnets: the capacity of a subnet, placements, bounds and the search, each against the EC2 model."""
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.planner import subnet_packing
+from vpcipam.planner.subnet_packing import (
+    Capacity,
+    Demand,
+    SubnetCount,
+    count_subnets,
+    exceeds,
+    fits_into,
+    least_subnets,
+    place,
+    search_placement,
+    whole_demands,
+)
+
+from placements import Zone, fewest_subnets, has_placement  # isort: skip
+
+
+def capacity(length):
+    return Capacity.of(f"10.0.0.0/{length}")
+
+
+# --- the capacity of a subnet --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", range(20, 28 + 1))
+def test_an_empty_subnet_of_the_model_holds_its_capacity_and_no_more(length):
+    zone = Zone(1, length)
+    (subnet_id,) = zone.cidrs
+    addresses, prefixes = capacity(length)
+    assert zone.ec2.subnets[0].available_ip_address_count == addresses
+    assert zone.add(subnet_id, 1, prefixes, in_prefixes=True)
+    assert zone.add(subnet_id, 1, 1, in_prefixes=True) is None
+    assert zone.add(subnet_id, addresses - 1 - 16 * prefixes, 0, in_prefixes=False)
+    assert zone.add(subnet_id, 1, 0, in_prefixes=False) is None
+
+
+@pytest.mark.parametrize("prefixes", range(3))
+def test_single_addresses_take_every_place_that_no_prefix_has(prefixes):
+    zone = Zone(1, 26)
+    (subnet_id,) = zone.cidrs
+    free = 59 - 16 * prefixes - 1
+    assert zone.add(subnet_id, 1, prefixes, in_prefixes=True)
+    assert zone.add(subnet_id, free + 1, 0, in_prefixes=False) is None
+    assert zone.add(subnet_id, free, 0, in_prefixes=False)
+
+
+def test_in_a_fragmented_subnet_a_single_address_costs_a_prefix():
+    ec2 = Ec2Model()
+    subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/25").subnet_id
+    for address in ("10.0.0.16", "10.0.0.40"):
+        eni = ec2.create_network_interface(subnet_id=subnet_id, private_ip=address, now_ns=0)
+    left = capacity(25).fragmented.addresses - 2
+    ec2.assign_private_ip_addresses(eni.eni_id, ipv4_prefix_count=left, now_ns=0)
+    with pytest.raises(Ec2Error):
+        ec2.assign_private_ip_addresses(eni.eni_id, ipv4_prefix_count=1, now_ns=0)
+
+
+# --- placements against every placement ----------------------------------------------------------------------------------
+
+
+@st.composite
+def demands(draw, length):
+    """Nodes that are small enough to try every placement of them."""
+    in_prefixes = length <= 26 and draw(st.booleans())
+    per_eni, limit = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    slots = draw(st.integers(1, min(per_eni * limit, 4 if in_prefixes else 10)))
+    return Demand(
+        fixed=draw(st.sampled_from((1, 1, 2, 4, 7))),
+        slots=slots,
+        slot_size=16 if in_prefixes else 1,
+        slots_per_eni=per_eni,
+        eni_count=draw(st.integers(-(-slots // per_eni), limit)),
+        eni_limit=limit,
+        spreads=draw(st.booleans()),
+    )
+
+
+@st.composite
+def clusters(draw):
+    length = draw(st.sampled_from((28, 28, 27, 26, 26, 25)))
+    return length, draw(st.lists(st.tuples(demands(length), st.integers(1, 3)), min_size=1, max_size=2))
+
+
+def by_node(groups):
+    return [
+        (each.fixed, each.slots, each.slot_size > 1, each.slots_per_eni, each.eni_count, each.eni_limit, each.spreads)
+        for each, count in groups
+        for _ in range(count)
+    ]
+
+
+TIGHT = Demand(fixed=1, slots=2, slot_size=1, slots_per_eni=3, eni_count=1, eni_limit=2, spreads=True)
+
+
+@given(clusters())
+@example((28, [(TIGHT, 7)]))  # 21 addresses in two subnets of 11: divided, the seventh node takes 4
+@example((26, [(attrs.evolve(TIGHT, slot_size=16, slots=1), 2), (Demand(fixed=7), 3)]))
+def test_the_count_is_that_of_the_best_of_all_placements(cluster):
+    length, groups = cluster
+    found = count_subnets(groups, capacity(length))
+    if found is None or found.count <= 4:
+        best = fewest_subnets(by_node(groups), length, most=5 if found else 3)
+        assert found == (None if best is None else SubnetCount(best, best))
+
+
+@given(clusters(), st.integers(1, 3))
+def test_the_search_finds_what_there_is(cluster, subnet_count):
+    length, groups = cluster
+    found = search_placement(groups, [capacity(length)] * subnet_count)
+    assert found is None or found == has_placement(by_node(groups), subnet_count, length)
+
+
+@given(clusters())
+def test_no_placement_beats_the_bound(cluster):
+    length, groups = cluster
+    least = least_subnets(groups, capacity(length)) if place(groups, (), capacity(length)) is not None else 1
+    assert least <= 1 or not has_placement(by_node(groups), min(least - 1, 4), length)
+
+
+@given(clusters(), st.lists(st.sampled_from((28, 27, 26)), max_size=3))
+def test_a_placement_takes_no_more_than_there_is_and_all_that_is_wanted(cluster, lengths):
+    length, groups = cluster
+    for given_subnets, fresh in (([capacity(each) for each in lengths], None), ([], capacity(length))):
+        parts = place(groups, given_subnets, fresh)
+        if parts is None:
+            continue
+        subnets = given_subnets or [fresh] * max(part.subnet + 1 for part in parts)
+        for index, (demand, count) in enumerate(groups):
+            own = [part for part in parts if part.demand == index]
+            assert sum(part.node_count * part.slots for part in own) == count * demand.slots
+            assert sum(part.node_count for part in own if part.fixed) == count
+            assert {part.fixed for part in own} <= {0, demand.fixed}
+            assert all(part.slots <= part.eni_count * demand.slots_per_eni for part in own)
+            assert count * demand.eni_count <= sum(part.node_count * part.eni_count for part in own) <= count * demand.eni_limit
+            assert demand.spreads or all(part.slots == demand.slots for part in own)
+        for index, there in enumerate(subnets):
+            taken = [(groups[part.demand][0], part) for part in parts if part.subnet == index]
+            slots = sum(part.node_count * part.slots * demand.slot_size for demand, part in taken)
+            singles = sum(part.node_count * (part.fixed + part.eni_count - (part.fixed > 0)) for _, part in taken)
+            assert slots + singles <= there.addresses
+            assert sum(part.node_count * part.slots for demand, part in taken if demand.slot_size > 1) <= there.prefixes
+        assert not exceeds(groups, subnets)
+        assert fits_into(groups, subnets)
+
+
+# --- by hand -------------------------------------------------------------------------------------------------------------
+
+NODE = Demand(fixed=1, slots=3, slot_size=16, slots_per_eni=14, eni_limit=4, spreads=True)
+
+
+def test_divided_nodes_fill_what_whole_ones_leave():
+    assert count_subnets([(NODE, 40)], capacity(24)) == SubnetCount(9, 9)  # 120 /28s, 14 in each
+    assert count_subnets(whole_demands([(NODE, 40)]), capacity(24)) == SubnetCount(10, 10)  # 4 nodes in each
+
+
+def test_given_subnets_of_several_sizes_are_filled():
+    assert fits_into([(NODE, 9)], [capacity(24), capacity(24)])  # 27 of 28
+    assert not fits_into([(NODE, 10)], [capacity(24), capacity(24)])
+    assert not fits_into(whole_demands([(NODE, 9)]), [capacity(24), capacity(24)])
+    assert fits_into([(NODE, 10)], [capacity(24), capacity(24), capacity(26)])
+    assert not fits_into([(NODE, 1)], [])
+    assert fits_into([], [])
+
+
+def test_a_node_that_is_larger_than_a_subnet_can_still_be_divided():
+    node = Demand(fixed=1, slots=20, slots_per_eni=10, eni_count=2, eni_limit=3, spreads=True)
+    assert count_subnets([(node, 1)], capacity(28)) == SubnetCount(2, 2)
+    assert count_subnets([(attrs.evolve(node, spreads=False), 1)], capacity(28)) is None
+    assert count_subnets([(attrs.evolve(node, slots=31, slots_per_eni=15, eni_count=3), 1)], capacity(28)) is None
+    assert count_subnets([(attrs.evolve(node, fixed=12), 1)], capacity(28)) is None
+
+
+def test_enis_without_slots_can_be_in_another_subnet():
+    node = Demand(fixed=1, slots=1, slots_per_eni=1, eni_count=12, eni_limit=12, spreads=True)
+    assert count_subnets([(node, 1)], capacity(28)) == SubnetCount(2, 2)
+
+
+def test_no_nodes_need_no_subnet():
+    assert count_subnets([], capacity(24)) == count_subnets([(NODE, 0)], capacity(24)) == SubnetCount(0, 0)
+
+
+def test_a_search_that_would_take_too_long_is_given_up(monkeypatch):
+    node = Demand(fixed=1, slots=42, slots_per_eni=14, eni_count=3, eni_limit=4, spreads=True)
+    assert search_placement([(node, 1_000)], [capacity(24)] * 180) is None
+    assert search_placement([(TIGHT, 7)], [capacity(28)] * 2) is True
+    monkeypatch.setattr(subnet_packing, "MOST_STEPS", 3)
+    assert search_placement([(TIGHT, 7)], [capacity(28)] * 2) is None
+    assert not fits_into([(node, 1_000)], [capacity(24)] * 179)
+
+
+def test_the_count_says_where_it_can_be_too_high():
+    node = Demand(fixed=1, slots=42, slots_per_eni=14, eni_count=3, eni_limit=4, spreads=True)
+    found = count_subnets([(node, 10_000)], capacity(24))
+    assert found.least < found.count == 1_800
+
+
+def test_full_enis_leave_gaps_that_the_bound_knows():
+    node = Demand(fixed=1, slots=9, slots_per_eni=9, eni_limit=1, spreads=True)  # 10 addresses, of 13
+    assert least_subnets([(node, 11)], Capacity(13, 0)) == 11
