@@ -167,7 +167,9 @@ def test_an_unknown_type_is_refused(cli):
         ("m5.large", "--pods", "1", "--set", "X"),
         ("m5.large", "--pods", "1", "--set", "=5"),
         ("m5.large", "--pods", "1", "--set"),
-        ("m5.large", "m5.xlarge", "--pods", "1"),
+        ("m5.large", "m5.xlarge", "--pods", "1", "--timeline"),
+        ("m5.large", "--pods", "1", "--variant", "X"),
+        ("m5.large", "m5.xlarge", "--pods", "1", "--sort", "price"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(cli, arguments):

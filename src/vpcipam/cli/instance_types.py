@@ -1,5 +1,7 @@
 """Instance types as arguments: their names, completion, and `--types` for types newer than the table."""
 
+from fnmatch import fnmatchcase
+
 import click
 
 from vpcipam.cli.command import FILE
@@ -60,3 +62,20 @@ def find_type(name: str, more: dict[str, InstanceLimits]) -> InstanceLimits:
         raise UnknownInstanceType(
             f"{unknown_type_text(name)} `vpcipam limits --all` lists the types; --types FILE adds newer ones"
         ) from None
+
+
+def find_types(names: tuple[str, ...], more: dict[str, InstanceLimits]) -> list[InstanceLimits]:
+    """Look up instance types, each once; a name with * or ? stands for all types that it matches, by name.
+
+    Raises:
+        UnknownInstanceType: There is no such type, or none that a pattern matches.
+    """
+    found: dict[str, InstanceLimits] = {}
+    for name in names:
+        matching = [name]
+        if "*" in name or "?" in name:
+            matching = sorted(each for each in {*instance_types(), *more} if fnmatchcase(each, name))
+            if not matching:
+                raise UnknownInstanceType(f"no instance type matches {name!r}; `vpcipam limits --all` lists the types")
+        found |= {each: find_type(each, more) for each in matching}
+    return list(found.values())

@@ -8,18 +8,22 @@ import click
 
 from vpcipam._units import counted
 from vpcipam.cli.command import Output, OutputCommand
-from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
+from vpcipam.cli.comparison_view import show_comparison
+from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.plan_view import show_plan
 from vpcipam.cli.streams import STDIN
-from vpcipam.planner import PODS_LIMIT, NodePlan, plan
+from vpcipam.cli.variants import Assignments, check_names, variant_option
+from vpcipam.planner import PODS_LIMIT, SCHEMA_VERSION, SORT_KEYS, NodePlan, compare_plans, plan
 from vpcipam.settings import Diagnostic
 
 EXAMPLES = (
     "vpcipam plan m5.large --pods 20",
     "vpcipam plan m5.large --pods 40 --nodes 10 --daemonset aws-node.yaml",
     "vpcipam plan m5.large --pods 20 --set WARM_IP_TARGET=5 --set MINIMUM_IP_TARGET=10 --timeline",
+    "vpcipam plan m5.large m5.xlarge --pods 20 --variant WARM_IP_TARGET=5,MINIMUM_IP_TARGET=20",
+    "vpcipam plan 'm5.*' 'c5.*' --pods 60 --sort waste",
     "vpcipam plan m5.large --pods 15 --branch-pods 9 --set ENABLE_POD_ENI=true",
     "vpcipam plan c6i.4xlarge --pods 90 --set ENABLE_PREFIX_DELEGATION=true --json",
     "kubectl -n kube-system get daemonset aws-node -o yaml | vpcipam plan m5.large --pods 20 --daemonset - --fail-if-waiting",
@@ -27,7 +31,7 @@ EXAMPLES = (
 
 
 @click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="Compute a node's ENIs and addresses for its pods.")
-@click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
+@click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option(
     "--pods",
     metavar="N",
@@ -44,11 +48,13 @@ EXAMPLES = (
 )
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options
+@variant_option
+@click.option("--sort", type=click.Choice(list(SORT_KEYS)), help="Sort several plans, the best first; nodes with waiting pods come last.")
 @click.option("--timeline", is_flag=True, help="Show the node each time it changes.")
 @click.option("--fail-if-waiting", is_flag=True, help="Exit with 1 if pods wait for an address.")
 @types_option
 def command(
-    instance_type: str,
+    types: tuple[str, ...],
     *,
     pods: int,
     branch_pods: int,
@@ -57,6 +63,8 @@ def command(
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
     max_pods_by: str | None,
+    variants: tuple[Assignments, ...],
+    sort: str | None,
     timeline: bool,
     fail_if_waiting: bool,
     types_file: str | None,
@@ -64,12 +72,31 @@ def command(
     """Compute the steady state of a node of instance TYPE: its ENIs, addresses and EC2 calls, with reasons.
 
     Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds cluster totals.
+
+    With several TYPEs, a pattern such as 'm5.*', or a --variant, a table shows the plans side by side.
     """
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
-    limits = find_type(instance_type, read_types(types_file))
+    found = find_types(types, read_types(types_file))
     settings = node_settings(daemonset, assignments)
-    answer = plan(limits, pods, settings, nodes=nodes, max_pods=max_pods, max_pods_by=max_pods_by, branch_pods=branch_pods)
+    options: dict[str, Any] = {"nodes": nodes, "max_pods": max_pods, "max_pods_by": max_pods_by, "branch_pods": branch_pods}
+    if len(found) > 1 or variants:
+        if timeline:
+            raise click.UsageError("--timeline is for one TYPE without --variant")
+        wanted = [{}, *map(dict, variants)]
+        for variables in wanted:
+            check_names(variables)
+        plans = compare_plans(found, pods, wanted, settings, sort=sort, **options)
+        remarks = [each for variables in wanted for limits in found for each in settings.with_variables(variables).diagnose(limits)]
+        waiting = [why for each in plans if (why := _finding(each.plan))]
+        return Output(
+            document={"schema_version": SCHEMA_VERSION, "plans": [each.to_dict() for each in plans]},
+            show=lambda page: show_comparison(page, plans, wanted),
+            notes=tuple(dict.fromkeys(str(each) for each in remarks if each.level != "info")),
+            finding="; ".join(waiting) or None if fail_if_waiting else None,
+        )
+    (limits,) = found
+    answer = plan(limits, pods, settings, **options)
     diagnostics = settings.diagnose(limits)
 
     return Output(
