@@ -63,7 +63,7 @@ OUTSIDE = {
 }
 HARMLESS = {
     *("os.PathLike", "os.fspath", "os.fsdecode", "os.fsencode", "os.devnull", "threading.Lock", "threading.RLock", "random.Random"),
-    *("urllib.parse", "urllib.parse.parse_qsl", "concurrent.futures.Executor"),
+    *("urllib.parse", "urllib.parse.parse_qsl", "urllib.parse.quote", "concurrent.futures.Executor"),
 }
 
 # The rooms, and the modules, whose job it is.

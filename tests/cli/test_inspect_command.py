@@ -188,6 +188,54 @@ def test_the_limits_of_a_type_outside_the_table_come_from_ec2(cli, account):
     assert here.model.call_counts["DescribeInstanceTypes"] == 1
 
 
+def test_a_whole_cluster_is_read_by_its_tags(cli, account):
+    here = account()
+    eni_id = here.leak()
+    assert cli("inspect", "--ec2", "--cluster", "shop").refusal == (
+        "EC2 in eu-west-1 shows no instance of cluster shop; check --cluster, --region and --profile"
+    )
+    here.model.create_tags([here.instance_id], tags=(("kubernetes.io/cluster/shop", "owned"),), now_ns=0)
+    answer = cli("inspect", "--ec2", "--cluster", "shop")
+    assert answer.finding.startswith(f"1 finding in cluster shop: {eni_id}: was created for this instance, is attached to nothing")
+    assert "EC2 in eu-west-1" in answer.out
+    document = cli("inspect", "--ec2", "--cluster", "shop", "--json").document
+    assert (document["source"], document["settings"], document["found"]["instances"]) == ("ec2", "as-shipped", 1)
+    assert [found["rule"] for found in document["findings"]] == ["leaked-eni"]
+
+
+def test_files_and_ec2_are_checked_together(cli, account, tmp_path):
+    here = account()
+    eni_id = here.model.describe_network_interfaces(now_ns=0)[0].eni_id
+    file = tmp_path / "enis.json"
+    wrong = {
+        "ID": eni_id,
+        "IsPrimary": True,
+        "DeviceNumber": 0,
+        "AvailableIPv4Cidrs": {"10.0.9.9/32": {"IPAddresses": {}}},
+        "IPv6Cidrs": {},
+    }
+    file.write_text(json.dumps({"TotalIPs": 1, "AssignedIPs": 0, "ENIs": {eni_id: wrong}}))
+    answer = cli("inspect", str(file), *here.options)
+    assert answer.finding.startswith(f"1 finding in EC2 and {file}: {eni_id}: has 10.0.9.9 in ipamd's datastore, and EC2 does not show it")
+    assert cli("inspect", str(file), *here.options, "--json").document["source"] == "ec2 and files"
+
+
+@pytest.mark.parametrize("of_files", [True, False])
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_sarif_is_the_only_output(cli, account, tmp_path, of_files, as_json):
+    here = account()
+    here.leak()
+    file = tmp_path / "enis.json"
+    file.write_text(
+        json.dumps([{"NetworkInterfaceId": "eni-1", "Status": "available", "Description": "aws-K8S-i-1", "InterfaceType": "interface"}])
+    )
+    answer = cli("inspect", *((str(file),) if of_files else here.options), "--sarif", *as_json)
+    document = json.loads(answer.out)
+    assert document["version"] == "2.1.0"
+    assert [result["ruleId"] for result in document["runs"][0]["results"]] == ["leaked-eni"]
+    assert answer.code == 1
+
+
 def test_only_read_calls_are_made(cli, account):
     here = account()
     before = here.model.call_counts
@@ -206,6 +254,7 @@ def test_region_and_profile_are_passed_to_boto3(cli, account):
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run_as_written(cli, account, manifest, example):
     here = account("t3.small", PREFIXES if "PREFIX" in example else None)
+    here.model.create_tags([here.instance_id], tags=(("eks:cluster-name", "prod"),), now_ns=0)
     arguments = shlex.split(example.partition("vpcipam ")[2].replace("i-0123456789abcdef0", here.instance_id))
     assert cli(*arguments, stdin=Path(manifest).read_text()).code == 0
 
@@ -219,12 +268,14 @@ def test_examples_run_as_written(cli, account, manifest, example):
         ((), "give files, or --ec2 and --instance-id ID"),
         (("--instance-id", "i-1"), "say what to read"),
         (("node.json", "--instance-id", "i-1"), "these options belong to --ec2"),
-        (("--ec2",), "needs --instance-id ID"),
-        (("--ec2", "--instance-id", ""), "needs --instance-id ID"),
+        (("--ec2",), "needs either --instance-id ID, the node's instance, or --cluster NAME"),
+        (("--ec2", "--instance-id", ""), "needs either --instance-id ID"),
+        (("--ec2", "--instance-id", "i-1", "--cluster", "shop"), "needs either --instance-id ID"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "0"), "--max-pods"),
         (("--ec2", "--instance-id", "i-1", "--max-pods", "9", "--max-pods-by", "ami"), "--max-pods and --max-pods-by exclude each other"),
         (("--ec2", "--instance-id", "i-1", "--set", "X"), "NAME=VALUE"),
-        (("node.json", "--ec2"), "needs --instance-id ID"),
+        (("node.json", "--ec2"), "needs either --instance-id ID"),
+        (("node.json", "--cluster", "shop"), "these options belong to --ec2"),
         (("node.json", "--set", "WARM_IP_TARGET=1"), "a manifest can be one of the files"),
         (("-", "-"), "stdin (-) can be read only once"),
     ],

@@ -357,7 +357,7 @@ def enis_answer(here, release=(1, 23, 0)):
             "RouteTableID": 254 if eni.primary else eni.device_number + 1,
             "SubnetID": eni.subnet_id,
         }
-    total, assigned = here.datastore.total_count, len(held)
+    total, assigned = sum(Cidr.parse(text).size for eni_id in enis for text in here.datastore.cidrs(eni_id)), len(held)
     return {"0": {"TotalIPs": total, "AssignedIPs": assigned, "ENIs": enis}}
 
 

@@ -103,7 +103,7 @@ def test_files_of_ipamd_alone_are_one_node():
     made = loose(documents(cluster))
     (node,) = join(evidence({name: each for name, each in made.items() if name.endswith((".json", ".txt"))})).nodes
     assert node.name == "the node"
-    assert (len(node.held), node.has_checkpoint) == (1, True)
+    assert (len(node.held), node.checkpoint_count) == (1, 1)
     assert node.latest_ns == BEGIN_NS + 10**9
 
 
@@ -117,7 +117,7 @@ def test_files_belong_to_the_only_node_if_nothing_speaks_against_it():
     cluster = Cluster.make("t3.small")
     made = documents(cluster)
     (node,) = join(evidence(made, only=("nodes", "ipam.json"))).nodes
-    assert (node.name, node.has_checkpoint, node.held) == (cluster.nodes[0].name, True, ())
+    assert (node.name, node.checkpoint_count, node.held) == (cluster.nodes[0].name, 1, ())
 
 
 def test_files_of_another_node_do_not_belong_to_the_only_one():

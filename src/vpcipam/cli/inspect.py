@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from vpcipam._units import counted
@@ -14,7 +15,7 @@ from vpcipam.cli.inspect_view import show_node
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.progress import show_progress, total_size
-from vpcipam.cli.streams import STDIN, stdin_bytes
+from vpcipam.cli.streams import STDIN, stdin_bytes, to_json
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import EvidenceError
 from vpcipam.inspection.audit import Audit, audit
@@ -22,8 +23,10 @@ from vpcipam.inspection.cluster import Assumptions
 from vpcipam.inspection.evidence import Evidence
 from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.read_cluster import read_cluster
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
+from vpcipam.inspection.sarif import sarif_document
 from vpcipam.inspection.survey import survey
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ STDIN_NAME = "stdin"
 EXAMPLES = (
     "kubectl get nodes,pods --all-namespaces -o yaml | vpcipam inspect -",
     "vpcipam inspect --ec2 --region eu-central-1 --instance-id i-0123456789abcdef0",
+    "vpcipam inspect --ec2 --cluster prod --sarif",
     "vpcipam inspect --ec2 --profile prod --instance-id i-0123456789abcdef0 --set ENABLE_PREFIX_DELEGATION=true",
     "kubectl -n kube-system get ds aws-node -o yaml | vpcipam inspect --ec2 --instance-id i-0123456789abcdef0 --daemonset - --json",
 )
@@ -43,16 +47,20 @@ EXAMPLES = (
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=FILE)
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
+@click.option("--cluster", "cluster_name", metavar="NAME", help="Instead of one instance: all instances of a cluster, by their tags.")
 @click.option("--region", metavar="NAME", help="The instance's region. [default: the one that boto3 finds]")
 @click.option("--profile", metavar="NAME", help="A profile of your AWS configuration. [default: the one that boto3 finds]")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0 and nothing else.")
 @node_options
 def command(
     files: tuple[str, ...],
     *,
     from_ec2: bool,
     instance_id: str | None,
+    cluster_name: str | None,
     region: str | None,
     profile: str | None,
+    as_sarif: bool,
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
     max_pods: int | None,
@@ -66,34 +74,41 @@ def command(
     the files into nodes, checks these against the rules of EC2, ipamd and Kubernetes, and says which rules it could not check and which
     file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks them line by line.
 
-    With --ec2, it reads a running instance, shows its ENIs, subnets and capacity, and checks them too, together with the files if there
-    are any. It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and DescribeInstanceTypes for a type that it does
-    not know. The exit code is 1 if there is a finding; notes don't change it.
+    With --ec2, it reads a running instance, or with --cluster all instances of a cluster, shows ENIs, subnets and capacity, and checks
+    them too, together with the files if there are any. It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and
+    DescribeInstanceTypes for a type that it does not know. The exit code is 1 if there is a finding; notes don't change it.
     """
     if not from_ec2 and not files:
         raise click.UsageError("say what to read: give files, or --ec2 and --instance-id ID to read a running instance from EC2")
-    if not from_ec2 and any((instance_id, region, profile, daemonset, assignments, max_pods, max_pods_by)):
+    of_ec2 = (instance_id, cluster_name, region, profile, daemonset, assignments, max_pods, max_pods_by)
+    if not from_ec2 and any(of_ec2):
         raise click.UsageError("these options belong to --ec2; with files alone, a manifest can be one of the files")
-    if from_ec2 and not instance_id:
-        raise click.UsageError("--ec2 needs --instance-id ID, the node's instance")
+    if from_ec2 and bool(instance_id) is bool(cluster_name):
+        raise click.UsageError("--ec2 needs either --instance-id ID, the node's instance, or --cluster NAME")
     evidence = _read_files(files) if files else Evidence()
     if not from_ec2:
-        return _output(evidence, audit(evidence), {"source": "files"}, f"in {_listed(files)}")
+        found = audit(evidence)
+        return _output(evidence, found, {"source": "files"}, f"in {_listed(files)}", as_sarif=as_sarif)
     given = daemonset is not None or bool(assignments)
     settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
-    nodes = (_read(session, str(instance_id)),)
+    nodes = _read(session, instance_id or "", cluster_name or "")
     assumptions = Assumptions(settings=settings, given_settings=given, max_pods=max_pods, max_pods_by=max_pods_by)
     both = merged(evidence, evidence_of(nodes, f"EC2 in {session.region}"))
     found = audit(both, observed=nodes, assumptions=assumptions)
     head = {"source": "ec2", "region": session.region, "settings": "given" if given else "as-shipped"}
-    if files:
-        return _output(both, found, head | {"source": "ec2 and files"}, f"in EC2 and {_listed(files)}")
+    notes = tuple(str(each) for each in settings.diagnose(nodes[0].limits) if each.level != "info")
+    if files or cluster_name:
+        where = f"in {'EC2' if not files else f'EC2 and {_listed(files)}'}" if not cluster_name else f"in cluster {cluster_name}"
+        head |= {"source": "ec2 and files"} if files else {}
+        return attrs.evolve(_output(both, found, head, where, as_sarif=as_sarif), notes=notes)
     surveyed = survey(nodes[0], settings, max_pods=max_pods, max_pods_by=max_pods_by)
     return Output(
-        document=head | surveyed.to_dict() | found.to_dict(),
-        show=lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
-        notes=tuple(str(each) for each in settings.diagnose(surveyed.node.limits) if each.level != "info"),
+        document=sarif_document(found) if as_sarif else head | surveyed.to_dict() | found.to_dict(),
+        show=to_json(sarif_document(found))
+        if as_sarif
+        else lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
+        notes=notes,
         finding=_summary(found, f"on {instance_id}"),
     )
 
@@ -110,7 +125,7 @@ def _read_files(files: tuple[str, ...]) -> Evidence:
     return evidence
 
 
-def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str) -> Output:
+def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, *, as_sarif: bool) -> Output:
     """Return what was found, what was read, and what could not be checked."""
 
     def show(page: "Page") -> None:
@@ -119,6 +134,9 @@ def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str) 
         show_evidence(page, evidence, brief=bool(found.findings))
         show_unchecked(page, found.unchecked)
 
+    if as_sarif:
+        document = sarif_document(found)
+        return Output(document=document, show=to_json(document), finding=_summary(found, where))
     return Output(document=evidence_document(evidence) | head | found.to_dict(), show=show, finding=_summary(found, where))
 
 
@@ -135,11 +153,17 @@ def _first_reason(evidence: Evidence) -> str:
     return f": {first.source}: {first.what}: {first.why}"
 
 
-def _read(session: Ec2Session, instance_id: str) -> ObservedNode:
+def _read(session: Ec2Session, instance_id: str, cluster_name: str) -> tuple[ObservedNode, ...]:
+    now_ns = time.time_ns()
     try:
-        return read_node(session.ec2, instance_id, now_ns=time.time_ns(), find_limits=session.find_limits)
+        if instance_id:
+            return (read_node(session.ec2, instance_id, now_ns=now_ns, find_limits=session.find_limits),)
+        nodes = read_cluster(session.ec2, cluster_name, now_ns=now_ns, find_limits=session.find_limits)
     except Ec2Error as error:
         raise with_advice(error, session.region) from error
+    if not nodes:
+        raise EvidenceError(f"EC2 in {session.region} shows no instance of cluster {cluster_name}; check --cluster, --region and --profile")
+    return nodes
 
 
 def _summary(found: Audit, where: str) -> str | None:

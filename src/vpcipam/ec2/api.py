@@ -385,6 +385,15 @@ class Tagger(Protocol):
         """Add tags, pairs of key and value, to resources; an existing tag gets the new value."""
 
 
+class InstanceLister(Protocol):
+    """A client that can list instances. The model and `BotoEc2` can. A node never does."""
+
+    def describe_instances(
+        self, *, instance_ids: Iterable[str] = (), filters: Mapping[str, Iterable[str]] | None = None, now_ns: int
+    ) -> tuple[Instance, ...]:
+        """List the instances that match all filters, ordered by id: the named ones, or all."""
+
+
 class InstanceLauncher(Protocol):
     """A client that can launch instances. The model can; `BotoEc2` never launches any."""
 

@@ -252,6 +252,14 @@ class BotoEc2:
                     return instance
         raise Ec2Error(ErrorCode.INSTANCE_NOT_FOUND, f"The instance {instance_id!r} is terminated", "DescribeInstances")
 
+    def describe_instances(
+        self, *, instance_ids: Iterable[str] = (), filters: Mapping[str, Iterable[str]] | None = None, now_ns: int
+    ) -> tuple[Instance, ...]:
+        """List the instances that match all filters, ordered by id, without those that are terminated and without tags of ENIs."""
+        found = self._describe("describe_instances", "Reservations", names=("InstanceIds", instance_ids), filters=filters)
+        listed = [read_instance(item) for each in found for item in _items(each, "Instances", "DescribeInstances")]
+        return tuple(sorted((each for each in listed if each.state not in _GONE_STATES), key=lambda instance: instance.instance_id))
+
     def describe_subnets(self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, now_ns: int) -> tuple[Subnet, ...]:
         """List subnets, ordered by id: the named ones, those of a VPC, or all."""
         of_vpc = {} if vpc_id is None else {"vpc-id": (vpc_id,)}

@@ -7,9 +7,11 @@ from vpcipam.inspection.evidence import DocumentRead, Evidence, Fact, HeldAddres
 from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
 from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.read_cluster import read_cluster
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.releases import Releases
+from vpcipam.inspection.sarif import sarif_document
 from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, survey
 from vpcipam.inspection.verification import Answer, LogViolation, Verification
@@ -46,9 +48,11 @@ __all__ = [
     "evidence_of",
     "join",
     "merged",
+    "read_cluster",
     "read_event_line",
     "read_files",
     "read_node",
+    "sarif_document",
     "survey",
     "survey_subnets",
     "verify",

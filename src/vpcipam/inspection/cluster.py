@@ -9,6 +9,7 @@ import attrs
 from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import SettingsError, UnknownInstanceType
+from vpcipam.inspection.address_owners import AddressOwners
 from vpcipam.inspection.evidence import (
     CardState,
     EniState,
@@ -30,7 +31,7 @@ from vpcipam.inspection.observed_files import observe
 from vpcipam.inspection.survey import NodeSurvey, survey
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
-from vpcipam.node.interfaces import created_tag_ns
+from vpcipam.node.interfaces import created_tag_ns, is_primary
 from vpcipam.settings import Settings
 
 _Value = TypeVar("_Value")
@@ -50,12 +51,15 @@ class NodeCase:
         name: its name in Kubernetes, else its instance id, else the bundle of its files.
         observed: what EC2 shows of it, for the rules about EC2's answers.
         network_interfaces: its attached ENIs, as EC2 shows them.
+        shows_all_enis: these are all that it has, as far as can be told: DescribeInstances shows it, or the primary ENI is among them, and
+            no page of the answer is missing.
+        owners: the ENIs of all nodes and of others, by their addresses.
         limits: those of its type, as EC2 shows them, else by the library's table.
         limits_source: where EC2 shows them; None for the table.
         enis: the ENIs in its ipamd's datastores.
         cards: the counts of these datastores.
         held: the addresses that its sandboxes hold, by ipamd's ENIs and checkpoint.
-        has_checkpoint: a checkpoint was read, even if it is empty.
+        checkpoint_count: how many checkpoints were read, each of one network card, even if they are empty.
         has_log: a log of its ipamd was read.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
@@ -65,6 +69,7 @@ class NodeCase:
         max_pods_by: what sets the kubelet's max-pods if no node object tells the number.
         pods: the pods that were bound to it.
         kinds: the kinds of facts that were read at all, as `Evidence` names them: with `pods` in it, a pod that is missing is gone.
+        namespaces: the namespaces of all pods that were read, of other nodes too.
         events: the events about it and about its pods.
         subnets: the subnets of its VPC, or all that were read if its VPC is unknown; by id.
         reservations: the CIDR reservations of these subnets.
@@ -77,13 +82,15 @@ class NodeCase:
     node: Fact[NodeObject] | None = None
     observed: ObservedNode | None = None
     network_interfaces: tuple[Fact[NetworkInterface], ...] = ()
+    shows_all_enis: bool = False
+    owners: AddressOwners = attrs.field(factory=AddressOwners, repr=False)
     limits: InstanceLimits | None = None
     limits_source: Source | None = None
     enis: tuple[Fact[EniState], ...] = ()
     cards: tuple[Fact[CardState], ...] = ()
     allocations: tuple[Fact[Assigned], ...] = ()
     held: tuple[HeldAddress, ...] = ()
-    has_checkpoint: bool = False
+    checkpoint_count: int = 0
     has_log: bool = False
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
@@ -94,6 +101,7 @@ class NodeCase:
     given_max_pods: int | None = None
     pods: tuple[Fact[PodObject], ...] = ()
     kinds: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
     events: tuple[Fact[EventObject], ...] = ()
     subnets: Mapping[str, Fact[Subnet]] = attrs.field(factory=dict)
     reservations: tuple[Fact[SubnetCidrReservation], ...] = ()
@@ -109,6 +117,11 @@ class NodeCase:
             return survey(self.observed, settings, max_pods=self.max_pods, max_pods_by=self.max_pods_by if self.max_pods is None else None)
         except SettingsError:
             return None
+
+    @property
+    def vpc_id(self) -> str:
+        """Its VPC; empty if EC2 doesn't show it."""
+        return next((fact.value.vpc_id for fact in self.network_interfaces if fact.value.vpc_id), "")
 
     @property
     def mode(self) -> AddressMode | None:
@@ -151,6 +164,7 @@ class ClusterCase:
         subnets: by id, likewise.
         settings: the variables of the cluster's aws-node, if it has one set of them.
         latest_ns: the latest time that stands in any file; 0 if none does.
+        owners, kinds: as in `NodeCase`.
         now_ns: the time at which EC2 was read; None if only files were read.
     """
 
@@ -160,6 +174,8 @@ class ClusterCase:
     subnets: Mapping[str, Fact[Subnet]]
     settings: Fact[Settings] | None
     latest_ns: int
+    owners: AddressOwners = attrs.field(factory=AddressOwners, repr=False)
+    kinds: frozenset[str] = frozenset()
     now_ns: int | None = None
 
     def node_named(self, name: str) -> NodeCase | None:
@@ -235,6 +251,9 @@ class _Join:
         self._neighbours = _grouped(self._enis.values(), lambda eni: eni.subnet_id)
         self._settings_by_source = {fact.source: fact for fact in evidence.settings}
         self._kinds = frozenset(name for name, _ in evidence.facts())
+        self._namespaces = frozenset(pod.value.pod.namespace for pod in evidence.pods)
+        self._owners = AddressOwners(_enis_of(evidence))
+        self._partial = {document.source.file for document in evidence.documents if any("NextToken" in each for each in document.remarks)}
         self._places: list[_Place] = []
         self._by_instance: dict[str, _Place] = {}
 
@@ -258,6 +277,8 @@ class _Join:
             subnets=self._subnets,
             settings=self._shared_settings,
             latest_ns=latest_ns,
+            owners=self._owners,
+            kinds=self._kinds,
             now_ns=max(live_ns) if live_ns else None,
         )
 
@@ -350,13 +371,15 @@ class _Join:
             node=place.node,
             observed=observed,
             network_interfaces=enis,
+            shows_all_enis=self._shows_all_enis(place),
+            owners=self._owners,
             limits=limits,
             limits_source=limits_source,
             enis=files.enis,
             cards=files.cards,
             allocations=files.allocations,
             held=files.held,
-            has_checkpoint=files.has_checkpoint,
+            checkpoint_count=files.checkpoint_count,
             has_log=files.has_log,
             node_pods=files.node_pods,
             metrics=files.metrics,
@@ -367,11 +390,17 @@ class _Join:
             given_max_pods=self._assumptions.max_pods,
             pods=pods,
             kinds=self._kinds,
+            namespaces=self._namespaces,
             events=tuple(self._events(place, pods)),
             subnets=subnets,
             reservations=tuple(each for each in self._evidence.reservations if each.value.subnet_id in subnets),
             latest_ns=files.latest_ns,
         )
+
+    def _shows_all_enis(self, place: _Place) -> bool:
+        if any(fact.source.file in self._partial for fact in place.enis.values()):
+            return False
+        return place.instance is not None or any(is_primary(fact.value) for fact in place.enis.values())
 
     def _limits(self, place: _Place) -> tuple[InstanceLimits | None, Source | None]:
         live = self._live.get(place.instance_id)
@@ -424,6 +453,14 @@ class _Join:
         about |= dict.fromkeys(event.value.about for event in self._scheduled.get(name, ()))
         for each in about:
             yield from self._events_about.get(each, ())
+
+
+def _enis_of(evidence: Evidence) -> Iterator[NetworkInterface]:
+    """Yield the ENIs, those of DescribeInstances only where no other answer shows them."""
+    shown = {fact.value.eni_id for fact in evidence.network_interfaces}
+    for instance in evidence.instances:
+        yield from (eni for eni in instance.value.network_interfaces if eni.eni_id not in shown)
+    yield from (fact.value for fact in evidence.network_interfaces)
 
 
 def _is_partial(settings: Settings) -> bool:

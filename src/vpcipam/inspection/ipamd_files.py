@@ -23,7 +23,7 @@ class IpamdFiles:
     Attributes:
         bundle: the folder or archive of these files, empty for files that are given by themselves.
         place: the number of the node that their ENIs and addresses belong to; None if that is not known.
-        has_checkpoint: one of them is a checkpoint.
+        checkpoint_count: how many of them are checkpoints.
         has_log: one of them is ipamd's log.
         latest_ns: the latest time in them; 0 if there is none.
     """
@@ -37,7 +37,7 @@ class IpamdFiles:
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
     held: tuple[HeldAddress, ...] = ()
-    has_checkpoint: bool = False
+    checkpoint_count: int = 0
     has_log: bool = False
     latest_ns: int = 0
 
@@ -55,11 +55,11 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
             source = fact.source
             facts = units.setdefault((source.bundle, "" if source.bundle else source.file), {})
             facts.setdefault(kind, []).append(fact)
-    documents: dict[tuple[str, str], set[str]] = {}
+    documents: dict[tuple[str, str], Counter[str]] = {}
     for each in evidence.documents:
         if each.kind in (CHECKPOINT, LOG):  # which can be without a fact
             unit = (each.source.bundle, "" if each.source.bundle else each.source.file)
-            documents.setdefault(unit, set()).add(each.kind)
+            documents.setdefault(unit, Counter())[each.kind] += each.count
     for unit in sorted(documents):
         units.setdefault(unit, {})
     groups: dict[tuple[str, int | None], list[tuple[str, str]]] = {}
@@ -69,9 +69,9 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
         kinds: dict[str, Any] = {kind: tuple(fact for unit in members for fact in units[unit].get(kind, ())) for kind in _KINDS}
         files = IpamdFiles(bundle=bundle, place=place, **kinds)
         own = Evidence(enis=files.enis, allocations=files.allocations)
-        read = {kind for unit in members for kind in documents.get(unit, ())}
+        read = sum((documents.get(unit, Counter()) for unit in members), Counter())
         yield attrs.evolve(
-            files, held=own.held_addresses(), has_checkpoint=CHECKPOINT in read, has_log=LOG in read, latest_ns=_latest_ns(files)
+            files, held=own.held_addresses(), checkpoint_count=read[CHECKPOINT], has_log=read[LOG] > 0, latest_ns=_latest_ns(files)
         )
 
 

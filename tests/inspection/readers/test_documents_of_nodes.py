@@ -51,12 +51,17 @@ def test_a_checkpoint_may_have_null_for_its_list(read):
     assert (evidence.allocations, evidence.skipped) == ((), ())
 
 
-def test_entries_that_are_unreadable_or_contradict_each_other_are_skipped(read, skipped):
-    evidence = read(checkpoint(ENTRY, ENTRY | {"containerID": "c2"}, ENTRY | {"ipv4": "10.0.0.x", "containerID": "c3"}, 7))
-    assert evidence.allocations == ()
+def test_entries_that_contradict_each_other_are_all_kept(read, skipped):
+    evidence = read(checkpoint(ENTRY, ENTRY | {"containerID": "c2"}, ENTRY | {"ipv4": "10.0.0.6"}))
+    assert [each.value.address for each in evidence.allocations] == ["10.0.0.5", "10.0.0.5", "10.0.0.6"]
+    assert skipped(evidence) == []
+
+
+def test_entries_that_are_unreadable_or_repeated_are_skipped(read, skipped):
+    evidence = read(checkpoint(ENTRY, ENTRY, ENTRY | {"ipv4": "10.0.0.x", "containerID": "c3"}, 7))
+    assert len(evidence.allocations) == 1
     assert [why for _, why in skipped(evidence)] == [
-        "10.0.0.5 has 2 sandboxes",
-        "10.0.0.5 has 2 sandboxes",
+        "it says the same as .allocations[0]",
         "'10.0.0.x' is not an IP address",
         "must be an object, not a number",
     ]

@@ -171,6 +171,7 @@ def test_ipamd_may_not_call_ec2_by_its_metrics():
     found = answer(made, made=with_errors(made, "CreateNetworkInterface", "UnauthorizedOperation"))
     assert found.rule == "no-address-permission"
     assert "ec2:CreateNetworkInterface (by its metrics)" in found.message
+    assert answer(made, made=with_errors(made, "CreateTags", "UnauthorizedOperation")).rule == "no-address-all-held"
 
 
 @pytest.mark.parametrize(

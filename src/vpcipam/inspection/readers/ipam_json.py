@@ -29,7 +29,7 @@ def is_checkpoint(value: object) -> bool:
 
 
 def read_checkpoint(collector: Collector, value: Mapping[str, Any], path: str) -> None:
-    """Read the allocations. Those that contradict each other are skipped: nobody knows which is right."""
+    """Read the allocations, also those that contradict each other: the audit reports them."""
     entries = value.get("allocations", [value])
     where = below(path, "allocations") if "allocations" in value else path
     if entries is not None and not isinstance(entries, list):
@@ -47,6 +47,8 @@ def read_checkpoint(collector: Collector, value: Mapping[str, Any], path: str) -
     for (place, _, _), found in zip(parsed, find_contradictions(parsed), strict=True):
         if isinstance(found, Assigned):
             collector.allocations.append(collector.fact(found, place))
+        elif found.assigned is not None:
+            collector.allocations.append(collector.fact(found.assigned, place))
         else:
             collector.skip("an allocation", found.message, place)
     for number, entry in enumerate(entries if isinstance(entries, list) else ()):

@@ -1,19 +1,36 @@
 """All rules, and all kinds of findings by id. The table in docs/inspecting.md, SARIF and JSON are made from them."""
 
 from vpcipam.inspection.cluster import ClusterCase, NodeCase
-from vpcipam.inspection.rules import addresses, capacity, enis, logs, max_pods, no_address, owners, warm_targets
+from vpcipam.inspection.rules import (
+    addresses,
+    capacity,
+    duplicates,
+    ec2_errors,
+    enis,
+    holders,
+    leaks,
+    logs,
+    max_pods,
+    no_address,
+    owners,
+    reconciliation,
+    warm_targets,
+)
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
 
 SURVEY_RULES = (*enis.RULES, *addresses.RULES, *owners.RULES, *capacity.RULES)
 """The rules about what EC2 shows of one node, in the order in which their findings are listed."""
 
-CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = ()
+CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = (*duplicates.RULES, *leaks.RULES)
 """The rules about all that was read, in the order in which their findings are listed."""
 
 NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *no_address.RULES,
+    *reconciliation.RULES,
+    *holders.RULES,
     *logs.RULES,
-    *(rule.about_node() for rule in SURVEY_RULES),
+    *ec2_errors.RULES,
+    *(rule.about_node() for rule in SURVEY_RULES if rule.check is not owners.check_leaked),
     *warm_targets.RULES,
     *max_pods.RULES,
 )

@@ -169,8 +169,9 @@ def _denied(node: NodeCase) -> Cause | None:
             return Cause("permission", f"ipamd may not call {call} (event {_NO_PERMISSION})", advice, (event.source,))
     for fact in node.metrics:
         labels = dict(fact.value.labels)
-        if fact.value.name == _ERRORS and labels.get("error") == ErrorCode.UNAUTHORIZED and fact.value.value:
-            return Cause("permission", f"ipamd may not call ec2:{labels.get('api', '')} (by its metrics)", advice, (fact.source,))
+        denied = labels.get("error") == ErrorCode.UNAUTHORIZED and labels.get("api") in _GROWING
+        if fact.value.name == _ERRORS and denied and fact.value.value:
+            return Cause("permission", f"ipamd may not call ec2:{labels['api']} (by its metrics)", advice, (fact.source,))
     return None
 
 

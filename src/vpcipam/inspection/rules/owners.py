@@ -95,23 +95,34 @@ def _missing_trunk(survey: NodeSurvey) -> Finding:
 
 def check_leaked(survey: NodeSurvey) -> Iterator[Finding]:
     """ENIs that an ipamd created are attached to an instance (docs/ipamd.md, "Leaked ENIs")."""
-    for eni in survey.node.unattached:
-        count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
-        made_for = eni.tag(INSTANCE_TAG)
-        whose = "this instance" if made_for == survey.node.instance.instance_id else made_for or "some instance"
-        holds = f"was created for {whose}, is attached to nothing, and holds {count} address{'' if count == 1 else 'es'}"
-        made_ns = created_tag_ns(eni)
-        delete = f"aws ec2 delete-network-interface --network-interface-id {eni.eni_id}"
-        if made_ns is None:
-            message = f"{holds}; no {CREATED_TAG} tag tells its age"
-            yield Finding("leaked-eni", _FINDING, eni.eni_id, message, f"if it stays: {delete}")
-            continue
-        age_ns = survey.node.read_ns - made_ns
-        if age_ns < LEAKED_ENI_AGE_NS:
-            yield Finding("young-eni", _NOTE, eni.eni_id, f"{holds}; it is {age(age_ns)} old and may be about to be attached")
-            continue
-        suggestion = f"{_who_deletes(eni, survey.settings)}: {delete}"
-        yield Finding("leaked-eni", _FINDING, eni.eni_id, f"{holds}; it is {age(age_ns)} old", suggestion)
+    node = survey.node
+    for eni in node.unattached:
+        whose = "this instance" if eni.tag(INSTANCE_TAG) == node.instance.instance_id else eni.tag(INSTANCE_TAG) or "some instance"
+        yield leaked(eni, whose, survey.settings, node.read_ns, at_least="at least " if node.from_files else "")
+
+
+def leaked(eni: NetworkInterface, whose: str, settings: Settings, now_ns: int, *, at_least: str = "") -> Finding:
+    """Report an unattached ENI that an ipamd created.
+
+    Args:
+        eni: the ENI.
+        whose: the instance that it was created for.
+        settings: those of the nodes of this cluster.
+        now_ns: when it was read.
+        at_least: `at least ` if it was read then or later.
+    """
+    count = 1 + len(eni.secondary_ips) + len(eni.ipv4_prefixes) * AddressMode.PREFIX.addresses_per_slot
+    holds = f"was created for {whose}, is attached to nothing, and holds {counted(count, 'address', 'addresses')}"
+    made_ns = created_tag_ns(eni)
+    delete = f"aws ec2 delete-network-interface --network-interface-id {eni.eni_id}"
+    if made_ns is None:
+        message = f"{holds}; no {CREATED_TAG} tag tells its age"
+        return Finding("leaked-eni", _FINDING, eni.eni_id, message, f"if it stays: {delete}")
+    age_ns = now_ns - made_ns
+    message = f"{holds}; it is {at_least}{age(age_ns)} old"
+    if age_ns < LEAKED_ENI_AGE_NS:
+        return Finding("young-eni", _NOTE, eni.eni_id, f"{message} and may be about to be attached")
+    return Finding("leaked-eni", _FINDING, eni.eni_id, message, f"{_who_deletes(eni, settings)}: {delete}")
 
 
 def _who_deletes(eni: NetworkInterface, settings: Settings) -> str:

@@ -98,7 +98,7 @@ IPAMD_ENIS: Need[NodeCase] = Need(
 )
 CHECKPOINT: Need[NodeCase] = Need(
     Missing("ipamd's checkpoint of the node", "/var/run/aws-node/ipam.json on the node"),
-    lambda node: node.has_checkpoint,
+    lambda node: node.checkpoint_count > 0,
 )
 NODE_OBJECT: Need[NodeCase] = Need(Missing("the node object", "kubectl get node NAME -o json"), lambda node: node.node is not None)
 SUBNETS: Need[NodeCase] = Need(Missing("the subnets of the node's VPC", "aws ec2 describe-subnets"), lambda node: bool(node.subnets))
@@ -110,8 +110,14 @@ METRICS: Need[NodeCase] = Need(
     Missing("ipamd's metrics of the node", "curl http://localhost:61678/metrics on the node"), lambda node: bool(node.metrics)
 )
 LOG: Need[NodeCase] = Need(Missing("ipamd's log of the node", "/var/log/aws-routed-eni/ipamd.log on the node"), lambda node: node.has_log)
-PODS: Need[NodeCase] = Need(Missing("the pods on the node", "kubectl get pods --all-namespaces -o json"), lambda node: "pods" in node.kinds)
-
+PODS: Need[NodeCase] = Need(
+    Missing("the pods on the node, of all namespaces", "kubectl get pods --all-namespaces -o json"),
+    lambda node: bool(node.pods) and len(node.namespaces) > 1,
+)
+HELD: Need[NodeCase] = Need(
+    Missing("who holds addresses on the node", "/var/run/aws-node/ipam.json, and curl http://localhost:61679/v1/enis, on the node"),
+    lambda node: bool(node.enis or node.cards or node.checkpoint_count),
+)
 PODS_OR_EVENTS: Need[NodeCase] = Need(
     Missing("pods and their events", "kubectl get pods,events --all-namespaces -o json"),
     lambda node: bool(node.kinds & {"pods", "events"}),
@@ -120,8 +126,9 @@ PODS_OR_EVENTS: Need[NodeCase] = Need(
 # --- what rules about the cluster need -------------------------------------------------------------------------------------
 
 ALL_PODS: Need[ClusterCase] = Need(
-    Missing("the pods of the cluster", "kubectl get pods --all-namespaces -o json"), lambda case: bool(case.evidence.pods)
+    Missing("the pods of the cluster", "kubectl get pods --all-namespaces -o json"), lambda case: "pods" in case.kinds
 )
 EC2_ANSWERS: Need[ClusterCase] = Need(
-    Missing("EC2's ENIs", "aws ec2 describe-network-interfaces"), lambda case: bool(case.evidence.network_interfaces)
+    Missing("EC2's ENIs", "aws ec2 describe-network-interfaces"), lambda case: bool(case.kinds & {"network_interfaces", "instances"})
 )
+HELD_SOMEWHERE: Need[ClusterCase] = Need(HELD.missing, lambda case: any(map(HELD.is_met, case.nodes)))

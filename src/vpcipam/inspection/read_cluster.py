@@ -1,0 +1,81 @@
+"""Read the nodes of a cluster from EC2 with read-only calls: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets.
+
+The number of calls does not depend on the number of nodes, except for pages of 1,000 instances or ENIs.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import attrs
+
+from vpcipam.ec2.api import Ec2Api, Instance, InstanceLister, NetworkInterface
+from vpcipam.inspection.evidence import Fact, Source
+from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.observed_files import observe
+from vpcipam.limits import InstanceLimits, instance_limits
+from vpcipam.node.interfaces import CLUSTER_TAG
+
+_HERE = Source("")
+
+
+class ListingEc2(Ec2Api, InstanceLister, Protocol):
+    """EC2, or a model of it, that lists instances."""
+
+
+def read_cluster(
+    ec2: ListingEc2, name: str, *, now_ns: int, find_limits: Callable[[str], InstanceLimits] = instance_limits
+) -> tuple[ObservedNode, ...]:
+    """Read the instances of a cluster, all ENIs of their VPCs, and the subnets of these.
+
+    An instance belongs to the cluster if it has the tag `kubernetes.io/cluster/NAME`, or the tag `eks:cluster-name` or
+    `aws:eks:cluster-name` with the cluster's name, or an ENI that ipamd has tagged `cluster.k8s.amazonaws.com/name` with it.
+
+    Args:
+        ec2: EC2, or a model of it. Throttled calls are retried only if `ec2` itself retries them.
+        name: the name of the cluster.
+        now_ns: the time of the calls.
+        find_limits: looks up the limits of a type by name; by default in the library's table.
+
+    Returns:
+        The nodes by instance id; empty if there is none.
+
+    Raises:
+        Ec2Error: EC2 refused a call.
+        UnknownInstanceType: `find_limits` does not find a type.
+    """
+    tagged = ec2.describe_network_interfaces(filters={f"tag:{CLUSTER_TAG}": (name,)}, now_ns=now_ns)
+    instances = {instance.instance_id: instance for instance in _instances(ec2, name, now_ns)}
+    others = {eni.attachment.instance_id for eni in tagged if eni.attachment is not None} - instances.keys()
+    if others:
+        instances |= {each.instance_id: each for each in ec2.describe_instances(instance_ids=sorted(others), now_ns=now_ns)}
+    vpc_ids = sorted({instance.vpc_id for instance in instances.values()})
+    if not vpc_ids:
+        return ()
+    enis = ec2.describe_network_interfaces(filters={"vpc-id": vpc_ids}, now_ns=now_ns)
+    subnets = {each.subnet_id: Fact(each, _HERE) for vpc_id in vpc_ids for each in ec2.describe_subnets(vpc_id=vpc_id, now_ns=now_ns)}
+    by_subnet: dict[str, list[Fact[NetworkInterface]]] = {}
+    by_instance: dict[str, list[Fact[NetworkInterface]]] = {}
+    for eni in enis:
+        by_subnet.setdefault(eni.subnet_id, []).append(Fact(eni, _HERE))
+        if eni.attachment is not None:
+            by_instance.setdefault(eni.attachment.instance_id, []).append(Fact(eni, _HERE))
+    limits = {instance_type: find_limits(instance_type) for instance_type in {each.instance_type for each in instances.values()}}
+    nodes = (
+        observe(
+            instance_id,
+            instance=Fact(instance, _HERE),
+            enis=by_instance.get(instance_id, ()),
+            limits=limits[instance.instance_type],
+            neighbours=by_subnet,
+            subnets=subnets,
+            latest_ns=now_ns,
+        )
+        for instance_id, instance in sorted(instances.items())
+    )
+    return tuple(attrs.evolve(node, from_files=False) for node in nodes if node is not None)
+
+
+def _instances(ec2: ListingEc2, name: str, now_ns: int) -> Iterator[Instance]:
+    tags = {"tag-key": f"kubernetes.io/cluster/{name}", "tag:eks:cluster-name": name, "tag:aws:eks:cluster-name": name}
+    for tag, value in tags.items():
+        yield from ec2.describe_instances(filters={tag: (value,)}, now_ns=now_ns)
