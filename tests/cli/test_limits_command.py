@@ -119,3 +119,31 @@ def test_a_type_far_above_any_of_ec2_is_refused_before_it_is_planned_with(cli, t
     for command in (("limits", "x99.large"), ("plan", "x99.large", "--pods", "3")):
         refusal = cli(*command, "--types", str(path)).refusal
         assert "eni_limit of instance type 'x99.large' must be 1 to 128, not 100000000000" in refusal
+
+
+# --- filters -------------------------------------------------------------------------------------------------------------
+
+
+def names(cli, *arguments):
+    return [each["instance_type"] for each in cli("limits", *arguments, "--json").document]
+
+
+def test_patterns_and_families_stand_for_the_types_that_they_match(cli):
+    sizes = ["m5.12xlarge", "m5.16xlarge", "m5.24xlarge", "m5.2xlarge", "m5.4xlarge", "m5.8xlarge", "m5.large", "m5.metal", "m5.xlarge"]
+    assert names(cli, "m5.*") == names(cli, "--family=m5") == sizes
+    assert names(cli, "t3.small", "m5.l*", "--family", "m5") == ["t3.small", "m5.large", *(each for each in sizes if each != "m5.large")]
+    assert "no instance type matches 'zz.*'" in cli("limits", "--family=zz").refusal
+
+
+def test_types_are_filtered_by_pods_and_vcpus(cli):
+    assert names(cli, "m5.*", "--vcpus=2") == ["m5.large"]
+    assert names(cli, "m5.*", "--vcpus=2-8", "--min-pods=56") == ["m5.2xlarge", "m5.xlarge"]
+    assert names(cli, "m5.*", "--vcpus=2-8", "--min-pods=57") == []
+    assert cli("limits", "m5.*", "--vcpus=2-8", "--min-pods=57").out.startswith("type")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--vcpus=x", "m5.*"), ("--vcpus=8-4", "m5.*"), ("--min-pods=-1", "m5.*"), ("--all", "--family=m5"), ("--vcpus=2",)]
+)
+def test_wrong_filters_are_usage_errors(cli, arguments):
+    assert cli("limits", *arguments).usage_error

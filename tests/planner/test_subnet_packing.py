@@ -103,6 +103,7 @@ TIGHT = Demand(fixed=1, slots=2, slot_size=1, slots_per_eni=3, eni_count=1, eni_
 
 @given(clusters())
 @example((28, [(TIGHT, 7)]))  # 21 addresses in two subnets of 11: divided, the seventh node takes 4
+@example((28, [(attrs.evolve(TIGHT, slots=4, eni_count=2), 1), (attrs.evolve(TIGHT, slots_per_eni=1, eni_count=2), 4)]))  # full to the last
 @example((26, [(attrs.evolve(TIGHT, slot_size=16, slots=1), 2), (Demand(fixed=7), 3)]))
 def test_the_count_is_that_of_the_best_of_all_placements(cluster):
     length, groups = cluster
@@ -206,3 +207,25 @@ def test_the_count_says_where_it_can_be_too_high():
 def test_full_enis_leave_gaps_that_the_bound_knows():
     node = Demand(fixed=1, slots=9, slots_per_eni=9, eni_limit=1, spreads=True)  # 10 addresses, of 13
     assert least_subnets([(node, 11)], Capacity(13, 0)) == 11
+
+
+@given(demands(28) | demands(26), st.integers(1, 8), st.integers(8, 40), st.integers(0, 3))
+def test_the_bound_by_enis_is_that_of_the_best_number_of_enis_in_a_subnet(demand, count, addresses, prefixes):
+    there = Capacity(addresses, prefixes)
+    numbers = range(1, addresses + 1)
+    full = max(demand.most_slots(enis, there) for enis in numbers)
+    if demand.spreads and demand.slots <= demand.eni_limit * demand.most_slots(1, there):
+        least = subnet_packing._least_by_enis(demand, count, there)
+        assert least >= -(-count * demand.slots // full)
+
+        def reach(subnets):  # ENI by ENI, each where it adds most
+            held = [0] * subnets
+            for _ in range(count * demand.eni_limit):
+                gains = [demand.most_slots(enis + 1, there) - (demand.most_slots(enis, there) if enis else 0) for enis in held]
+                if max(gains) <= 0:
+                    break
+                held[gains.index(max(gains))] += 1
+            return sum(demand.most_slots(enis, there) for enis in held if enis)
+
+        assert reach(least) >= count * demand.slots
+        assert least == 1 or reach(least - 1) < count * demand.slots

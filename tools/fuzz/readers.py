@@ -34,6 +34,7 @@ from vpcipam.inspection import Answer, LogSource, read_files, verify
 from vpcipam.inspection.event_lines import EVENTS
 from vpcipam.inspection.log import WORDINGS
 from vpcipam.limits import format_row, load_limits, max_pods, parse_row
+from vpcipam.planner import read_cluster
 from vpcipam.settings import VARIABLES, Settings, explain
 
 _KUBERNETES = (
@@ -90,6 +91,18 @@ def read_scenario(data: bytes) -> None:
             read(scenario)
     if _is_small(scenario):
         simulate(scenario)
+
+
+def read_cluster_file(data: bytes) -> None:
+    """Read the groups of a cluster plan; a small cluster is planned."""
+    try:
+        question = read_cluster(text_of(data))
+    except InvalidArgument as refusal:
+        require("\n" not in str(refusal), "a refusal takes several lines")
+        return
+    if sum(group.nodes for group in question.groups) <= _MOST_PODS:
+        with contextlib.suppress(InvalidArgument):
+            json.dumps(question.answer().to_dict())
 
 
 def _is_small(scenario: Scenario) -> bool:
@@ -194,6 +207,11 @@ TARGETS = (
     ),
     Target("settings", read_settings, (*VARIABLES, *_KUBERNETES)),
     Target("scenario", read_scenario, (*_SCENARIO_KEYS, *KINDS, *LIFETIMES, *ACTIONS, "WARM_IP_TARGET")),
+    Target(
+        "cluster",
+        read_cluster_file,
+        ("group", "instance_type", "nodes", "pods", "subnet", "subnets", "zones", "reserve", "headroom", "/24"),
+    ),
     Target("trace", read_pods, ("pod", "created", "deleted", "node", "scheduled", "2026-01-01T00:00:00+00:00", "\x1f\x08")),
     Target(
         "instance_types",

@@ -6,6 +6,8 @@ import attrs
 
 from vpcipam._units import counted, number
 from vpcipam.address import Cidr
+from vpcipam.cli.node_drawing import MOST_COUNTED, show_pictures
+from vpcipam.cli.node_picture import pictures_of
 from vpcipam.inspection.evidence import EniState, Evidence, Source
 from vpcipam.settings import Settings
 
@@ -78,6 +80,7 @@ def show_evidence(page: "Page", evidence: Evidence, *, brief: bool = False) -> N
     if evidence.enis and not brief:
         page.line()
         _enis(page, evidence)
+    show_pictures(page, pictures_of(evidence, MOST_COUNTED))
     if not brief:
         _held(page, evidence)
     if evidence.skipped:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from vpcipam._units import NS_PER_S, counted, number
 from vpcipam.cli.audit_view import show_findings, show_unchecked
 from vpcipam.cli.kubelet import max_pods_text
+from vpcipam.cli.node_drawing import show_picture
+from vpcipam.cli.node_picture import picture_of_survey
 from vpcipam.inspection.audit import Audit
 from vpcipam.inspection.subnet_survey import SubnetSurvey
 from vpcipam.inspection.survey import CardSurvey, EniSurvey, NodeSurvey, slot_limit
@@ -19,6 +21,8 @@ def show_node(page: "Page", surveyed: NodeSurvey, audit: Audit, *, region: str, 
     _head(page, surveyed, region, settings_given=settings_given)
     page.line()
     _enis(page, surveyed)
+    page.line()
+    show_picture(page, picture_of_survey(surveyed))
     page.line()
     _subnets(page, surveyed)
     page.line()

@@ -60,6 +60,10 @@ class Page:
         """Add a paragraph; if `whole`, it stays on one line, however long, so that it can be copied."""
         self._parts.append((_text((text, style)), whole))
 
+    def spans(self, parts: Sequence[Span]) -> None:
+        """Add a line of texts with styles as it is laid out, blanks too. It must fit, and have nothing that a terminal would obey."""
+        self._parts.append((Text.assemble(*parts), False))
+
     def indented(self, text: str) -> None:
         """Add a paragraph that belongs to the line above."""
         self._parts.append((Padding(_text(text), (0, 0, 0, 2)), False))

@@ -8,6 +8,7 @@ EC2 leaves. That is all, because a single address can lie in any /28 that is no 
 disagree.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -266,7 +267,11 @@ def least_subnets(demands: Demands, capacity: Capacity) -> int:
 
 def _least_by_enis(demand: Demand, count: int, capacity: Capacity) -> int:
     """Return the bound that follows from the most ENIs of all nodes together: few ENIs with many slots each can't fill every gap."""
-    best = max(range(1, demand.slots_per_eni * demand.eni_limit + 2), key=lambda enis: (demand.most_slots(enis, capacity), -enis))
+    # More ENIs hold more slots until these fill the subnet; from then on, each takes room from them.
+    filling = bisect_left(
+        range(1, capacity.addresses + 1), x=True, key=lambda enis: demand.most_slots(enis, capacity) < enis * demand.slots_per_eni
+    )
+    best = max(range(max(1, filling), filling + 2), key=lambda enis: (demand.most_slots(enis, capacity), -enis))
     full = demand.most_slots(best, capacity)
     last = full - demand.most_slots(best - 1, capacity) if best > 1 else full
     enis, slots = count * demand.eni_limit, count * demand.slots

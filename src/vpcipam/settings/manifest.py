@@ -172,11 +172,15 @@ def flatten(document: object) -> Iterator[object]:
     if isinstance(document, Mapping) and isinstance(document.get("items"), list):
         kind = document.get("kind", "List")
         if isinstance(kind, str) and kind.endswith("List"):
-            for item in document["items"]:
-                of_kind = isinstance(item, Mapping) and "kind" not in item and kind != "List"
-                yield {"kind": kind.removesuffix("List"), **item} if of_kind else item
+            yield from (with_kind(item, kind) for item in document["items"])
             return
     yield document
+
+
+def with_kind(item: object, list_kind: object) -> object:
+    """Return an item of a list of some kind, such as `PodList`, with its own kind, which such items lack."""
+    of_kind = isinstance(item, Mapping) and "kind" not in item and isinstance(list_kind, str) and list_kind != "List"
+    return {"kind": str(list_kind).removesuffix("List"), **item} if of_kind and isinstance(item, Mapping) else item
 
 
 def _search_list(search: _Search, entries: list[Any]) -> None:

@@ -200,10 +200,11 @@ def test_characters_that_are_not_utf_8_are_counted(read):
     assert len(evidence.subnets) == 1
 
 
-def test_a_document_has_a_bound(read, monkeypatch):
+def test_a_text_has_a_bound_unless_it_is_json(read, monkeypatch):
     monkeypatch.setattr(readers, "MOST_DOCUMENT_BYTES", 1 << 20)
     monkeypatch.setattr(readers, "MOST_OBJECTS", 10)
-    assert read(SUBNET + b" " * (1 << 20)).skipped[0].why == "a document of more than 1 MiB is not read; give it in parts"
+    assert len(read(SUBNET + b" " * (1 << 20)).subnets) == 1
+    assert read(b"x" * (2 << 20)).skipped[0].why == "a text of more than 1 MiB is read only if it is JSON (-o json)"
     assert read(b"{" * 11).skipped[0].why == "it has more than 10 objects and lists; give it in parts"
 
 

@@ -109,3 +109,14 @@ def test_a_text_that_breaks_off_lacks_nothing(cluster):
     made[name] = text[: text.rindex('"AvailableIPv4Cidrs"') + 60]
     quiet = {"eni-unknown-to-ipamd", "address-unknown-to-ipamd", "only-in-checkpoint", "checkpoint-outside-pool", "not-in-checkpoint"}
     assert not quiet & found(made).keys()
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_lower_and_a_higher_device_number_differ(cluster, number):
+    made = documents(cluster)
+    second = list(enis_of(cluster, made))[1]
+    place = cluster.model.describe_network_interfaces(eni_ids=[second], now_ns=cluster.now_ns)[0].attachment.device_index
+    enis_of(cluster, made)[second]["DeviceNumber"] = number + (number == place)
+    assert found(made)["device-number-differs"].message == (
+        f"has device number {number + (number == place)} in ipamd's datastore, and {place} in EC2"
+    )

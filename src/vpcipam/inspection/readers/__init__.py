@@ -1,5 +1,6 @@
 """Reads files from real nodes, clusters and accounts into `Evidence`."""
 
+import codecs
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,13 +13,15 @@ from vpcipam.inspection.log.reader import CHUNK
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total_size
 from vpcipam.inspection.readers.logs import is_log, read_log
-from vpcipam.inspection.readers.registry import read_lines, read_text
+from vpcipam.inspection.readers.long_lists import read_long_json
+from vpcipam.inspection.readers.registry import may_be_json, read_lines, read_text
 
-MOST_DOCUMENT_BYTES = 32 << 20
-"""The largest document of JSON that is read; texts that are read line by line have no bound."""
+MOST_DOCUMENT_BYTES = 4 << 20
+"""The longest text that is read as a whole. Longer ones of JSON are read item by item, logs and metrics line by line."""
 MOST_OBJECTS = 1_000_000
 """The most objects and lists in a document, since each takes memory."""
 LONGEST_LINE = 1 << 20
+_REPLACEMENT = "\ufffd"
 
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -75,16 +78,43 @@ def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) 
         return
     data = stream.read(MOST_DOCUMENT_BYTES + 1)
     if len(data) > MOST_DOCUMENT_BYTES:
-        collector.skip("the whole file", f"a document of more than {MOST_DOCUMENT_BYTES >> 20} MiB is not read; give it in parts")
+        if may_be_json(head):
+            _read_long(collector, data, stream, encoding)
+        else:
+            collector.skip("the whole file", f"a text of more than {MOST_DOCUMENT_BYTES >> 20} MiB is read only if it is JSON (-o json)")
         return
     text = data.decode(encoding, "replace")
     if text.count("{") + text.count("[") > MOST_OBJECTS:
         collector.skip("the whole file", f"it has more than {MOST_OBJECTS:,} objects and lists; give it in parts")
         return
-    broken = text.count("\ufffd")
-    if broken:
-        collector.skip("single characters", f"{broken:,} of them are not UTF-8; they are read as \ufffd")
+    _note_broken(collector, text.count(_REPLACEMENT))
     read_text(collector, text)
+
+
+def _note_broken(collector: Collector, count: int) -> None:
+    if count:
+        collector.skip("single characters", f"{count:,} of them are not UTF-8; they are read as {_REPLACEMENT}")
+
+
+def _read_long(collector: Collector, begin: bytes, rest: io.BufferedReader, encoding: str) -> None:
+    """Read a long text of JSON, whose first bytes were read already."""
+    first = io.BytesIO(begin)
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    broken = 0
+
+    def read(length: int) -> str:
+        nonlocal broken
+        text = ""
+        while not text:  # a few bytes can be less than a character
+            data = first.read(length) or rest.read(length)
+            text = decoder.decode(data, final=not data)
+            if not data:
+                break
+        broken += text.count(_REPLACEMENT)
+        return text
+
+    read_long_json(collector, read)
+    _note_broken(collector, broken)
 
 
 def _chunks(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:

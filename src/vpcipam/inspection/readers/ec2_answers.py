@@ -125,6 +125,10 @@ _LISTS = {
 _RESERVATIONS_OF_INSTANCES = "Reservations"  # its items have a list of instances each
 
 
+LIST_NAMES = (*_LISTS, _RESERVATIONS_OF_INSTANCES)
+"""The members of answers that have lists of items."""
+
+
 def is_launch_template(value: object) -> bool:
     """Recognise data of a launch template: what ENIs shall be, not which there are."""
     if not isinstance(value, Mapping):
@@ -164,33 +168,34 @@ def read_ec2_answer(collector: Collector, value: Item, path: str) -> None:
         _read_item(collector, value, path, single)
         collector.document(single.answer, cannot_show=single.cannot_show, path=path)
         return
-    kinds = []
-    for name, kind in _LISTS.items():
-        if isinstance(value.get(name), list):
-            _read_list(collector, value, path, name, kind)
-            kinds.append(kind)
-    if isinstance(value.get(_RESERVATIONS_OF_INSTANCES), list):
-        for number, reservation in mappings(value[_RESERVATIONS_OF_INSTANCES]):
-            place = below(below(path, _RESERVATIONS_OF_INSTANCES), number)
-            _read_list(collector, reservation, place, "Instances", _INSTANCES)
-        kinds.append(_INSTANCES)
-    remarks = ("it has a NextToken, so this is not the last page",) if value.get("NextToken") else ()
-    for kind in dict.fromkeys(kinds):
+    names = [name for name in LIST_NAMES if isinstance(value.get(name), list)]
+    for name in names:
+        for number, item in enumerate(value[name]):
+            read_item_of(collector, name, item, below(below(path, name), number))
+    note_lists(collector, names, value, path)
+
+
+def note_lists(collector: Collector, names: list[str], others: Item, path: str = "") -> None:
+    """Note the lists of an answer, and what its other members say about them."""
+    remarks = ("it has a NextToken, so this is not the last page",) if others.get("NextToken") else ()
+    for kind in dict.fromkeys(_LISTS.get(name, _INSTANCES) for name in names):
         collector.document(kind.answer, cannot_show=kind.cannot_show, remarks=remarks, path=path)
 
 
-def _read_list(collector: Collector, value: Item, path: str, name: str, kind: _Kind) -> None:
-    items = value.get(name)
-    for number, item in enumerate(items if isinstance(items, list) else ()):
-        place = below(below(path, name), number)
-        if isinstance(item, Mapping):
-            _read_item(collector, item, place, kind)
-        else:
-            collector.skip(kind.item, f"must be an object, not {kind_of(item)}", place)
+def read_item_of(collector: Collector, name: str, item: object, path: str = "") -> None:
+    """Read an item of a list of an answer. Those of `Reservations` have a list of instances each."""
+    if name != _RESERVATIONS_OF_INSTANCES:
+        _read_item(collector, item, path, _LISTS[name])
+        return
+    instances = item.get("Instances") if isinstance(item, Mapping) else None
+    for number, instance in enumerate(instances if isinstance(instances, list) else ()):
+        _read_item(collector, instance, below(below(path, "Instances"), number), _INSTANCES)
 
 
-def _read_item(collector: Collector, item: Item, path: str, kind: _Kind) -> None:
-    if collector.is_cut(path):
+def _read_item(collector: Collector, item: object, path: str, kind: _Kind) -> None:
+    if not isinstance(item, Mapping):
+        collector.skip(kind.item, f"must be an object, not {kind_of(item)}", path)
+    elif collector.is_cut(path):
         collector.skip(kind.item, CUT, path)
     else:
         kind.read(collector, item, path)

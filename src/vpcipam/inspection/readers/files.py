@@ -43,6 +43,7 @@ _ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
 _IN_BUNDLE = "is an archive within a bundle, which is not opened; give it by itself"
 _NO_FILE = "is no regular file but a link, a device or the like"
 _TOO_MANY = f"there are more than {MOST_FILES:,} entries; the rest is not read"
+_UNPACKS_TOO_FAR = f"the archive unpacks to more than {MOST_UNPACKED} times its size"
 OnBytes = Callable[[int], object]
 FAILURES = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 
@@ -244,6 +245,9 @@ def _open_zip(name: str, bundle: str, file: BinaryIO, head: bytes, size: int | N
                 if count >= MOST_FILES:
                     yield OpenFile(inner, name, None, _TOO_MANY)
                     return
+                if budget.left < 0:  # each further entry could cost as much again
+                    yield OpenFile(inner, name, None, f"and what follows is not read: {_UNPACKS_TOO_FAR}")
+                    return
                 yield from _open_entry(inner, name, archive, entry, budget)
     except FAILURES as error:
         yield OpenFile(name, name, None, f"can't be read: {file_trouble(error)}")
@@ -258,7 +262,7 @@ class _Budget:
     def spend(self, length: int) -> None:
         self.left -= length
         if self.left < 0:
-            raise EvidenceError(f"the archive unpacks to more than {MOST_UNPACKED} times its size")
+            raise EvidenceError(_UNPACKS_TOO_FAR)
 
 
 def _open_entry(inner: str, name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> Iterator[OpenFile]:

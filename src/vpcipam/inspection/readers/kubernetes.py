@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -58,25 +59,36 @@ def read_objects(collector: Collector, value: Item, path: str) -> None:
     is_list = isinstance(value.get("items"), list)
     if is_list and not value["items"]:
         collector.document(f"{shown(value.get('kind', 'List'))} of Kubernetes, empty", path=path)
-    others: dict[str, int] = {}
+    others: Counter[str] = Counter()
     for number, item in enumerate(flatten(value)):
         place = below(below(path, "items"), number) if is_list else path
-        if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str):
-            collector.skip("an item", "is no object of Kubernetes: it has no kind", place)
-        elif collector.is_cut(place):
-            collector.skip(_named(item), CUT, place)
-        else:
-            kind = item["kind"]
-            read = _READERS.get(kind)
-            if read is not None:
-                read(collector, item, place)
-                collector.document(f"{kind} objects of Kubernetes", cannot_show=_CANNOT_SHOW.get(kind, ()), path=path)
-            if has_variables(item):
-                _read_settings(collector, item, place)
-            elif read is None:
-                others[kind] = others.get(kind, 0) + 1
+        read_object(collector, item, place, others, path)
+    skip_others(collector, others)
+
+
+def read_object(collector: Collector, item: object, path: str, others: "Counter[str]", document_path: str = "") -> None:
+    """Read one object. Objects that have nothing about addresses are counted in `others`, by kind."""
+    if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str):
+        collector.skip("an item", "is no object of Kubernetes: it has no kind", path)
+        return
+    if collector.is_cut(path):
+        collector.skip(_named(item), CUT, path)
+        return
+    kind = item["kind"]
+    read = _READERS.get(kind)
+    if read is not None:
+        read(collector, item, path)
+        collector.document(f"{kind} objects of Kubernetes", cannot_show=_CANNOT_SHOW.get(kind, ()), path=document_path)
+    if has_variables(item):
+        _read_settings(collector, item, path)
+    elif read is None:
+        others[kind] += 1
+
+
+def skip_others(collector: Collector, others: "Counter[str]") -> None:
+    """Note the objects that have nothing about addresses."""
     for kind, count in others.items():
-        collector.skip(f"{count} {kind}", "objects of this kind have nothing about pods' addresses", path)
+        collector.skip(f"{count} {kind}", "objects of this kind have nothing about pods' addresses")
 
 
 def _named(item: Item) -> str:

@@ -16,7 +16,7 @@ from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.logs import is_event_file
-from vpcipam.inspection.readers.scraps import BLANK, Noise, Scrap, below, find_json
+from vpcipam.inspection.readers.scraps import BLANK, OPENING, Noise, Scrap, below, find_json
 from vpcipam.settings import Settings
 from vpcipam.settings.documents import MAX_LENGTH, parse_documents
 from vpcipam.settings.manifest import has_variables, read_parsed, without_terminal
@@ -26,7 +26,7 @@ _YAML = re.compile(r"---|%YAML|- \S|[\"']?[A-Za-z_][\w./-]*[\"']?:(?:\s|$)|([\"'
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+\s*")
 _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
-_ENVELOPES = ("data", "response", "result", "body", "output")
+ENVELOPES = ("data", "response", "result", "body", "output")
 _EVENTS_ARE_ELSEWHERE = "is a file of events; vpcipam verify reads those"
 MOST_UNKNOWN = 1_000
 """The most documents in a row that no reader recognises, before the rest is skipped."""
@@ -100,7 +100,7 @@ def read_value(collector: Collector, value: object, path: str = "", level: int =
     if isinstance(value, list):
         return _read_items(collector, value, path, level)
     if isinstance(value, Mapping):
-        inner = [name for name in _ENVELOPES if isinstance(value.get(name), Mapping | list)]
+        inner = [name for name in ENVELOPES if isinstance(value.get(name), Mapping | list)]
         found = [read_value(collector, value[name], below(path, name), level + 1) for name in inner]
         return any(found)
     return False
@@ -148,6 +148,12 @@ def read_text(collector: Collector, text: str) -> None:
     if _is_yaml(begin) and _read_yaml(collector, text, begin):
         return
     _read_json(collector, text)
+
+
+def may_be_json(head: str) -> bool:
+    """Tell from the first characters of a long text whether it can be JSON; YAML that begins with a bracket is read as JSON."""
+    begin = without_terminal(head)
+    return OPENING.search(begin) is not None and not _is_yaml(begin)
 
 
 def _is_yaml(text: str) -> bool:

@@ -7,6 +7,7 @@ stops where the text was shortened or breaks off, because nobody knows where the
 import json
 import re
 import string
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,9 +24,9 @@ BLANK = string.whitespace + ",;"
 """The characters between documents that say nothing."""
 _FILLED = re.compile(f"[^{re.escape(BLANK)}]")
 _MOST_FAILURES = 1_000  # of the strict parser in a text; each takes time in proportion to the text before it
-_OPENING = re.compile(r"\{\s*+[\"'}.…]|\[\s*+[\[{\"'\d.…TFNtfn-]")
+OPENING = re.compile(r"\{\s*+[\"'}.…]|\[\s*+[\[{\"'\d.…TFNtfn-]")
 _NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
-_SPACE = re.compile(r"[\s,]*")
+SPACE = re.compile(r"[\s,]*")
 _NUMBER = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,4})?(?![\w.…]|\Z)")  # at the end of the text, digits can be missing
 _WORD = re.compile(r"[A-Za-z]{1,20}")
 _CUT_VALUE = re.compile(r"[\w.+-]*+\Z")
@@ -100,13 +101,13 @@ def below(path: str, name: str | int) -> str:
     return f"{path}.{name}" if _PLAIN_NAME.fullmatch(name) and len(name) < 60 else f'{path}["{shown(name)}"]'
 
 
-class _Lines:
+class LineNumbers:
     """The line numbers of a text. Complexity: O(distance) from one question to the next."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, offset: int = 0, line: int = 1) -> None:
         self._text = text
-        self._offset = 0
-        self._line = 1
+        self._offset = offset
+        self._line = line
 
     def at(self, offset: int) -> int:
         """Return the line of an offset, from 1."""
@@ -120,54 +121,60 @@ class _Lines:
 
 def find_json(text: str) -> Iterator[Scrap | Noise]:
     """Yield the JSON objects and lists of a text, and the lines between them, in their order. Complexity: O(length)."""
-    lines = _Lines(text)
+    lines = LineNumbers(text)
     noise_from = position = failures = 0
-    while found := _OPENING.search(text, position):
+    while found := OPENING.search(text, position):
         start = found.start()
         scrap, position = _read_strictly(text, start, lines) if failures < _MOST_FAILURES else (None, start)
         if position == start:
             failures += 1
             scrap, position = _read_patiently(text, start, lines)
         if scrap is not None:
-            yield from _noise(text, noise_from, start, lines)
+            noise = noise_between(text, noise_from, start, lines)
+            if noise is not None:
+                yield noise
             yield scrap
             noise_from = position
-    yield from _noise(text, noise_from, len(text), lines)
+    noise = noise_between(text, noise_from, len(text), lines)
+    if noise is not None:
+        yield noise
 
 
-def _noise(text: str, start: int, end: int, lines: _Lines) -> Iterator[Noise]:
+def noise_between(text: str, start: int, end: int, lines: LineNumbers) -> Noise | None:
+    """Return the lines between two offsets; None if they are blank."""
     first = _FILLED.search(text, start, end)
-    if first:
-        begin = first.start()
-        end = begin + len(text[begin:end].rstrip(BLANK))
-        until = text.find("\n", begin, end)
-        yield Noise(lines.at(begin), text[begin : end if until < 0 else until][:_LONGEST_NOISE].strip(), 1 + text.count("\n", begin, end))
+    if first is None:
+        return None
+    begin = first.start()
+    end = begin + len(text[begin:end].rstrip(BLANK))
+    until = text.find("\n", begin, end)
+    return Noise(lines.at(begin), text[begin : end if until < 0 else until][:_LONGEST_NOISE].strip(), 1 + text.count("\n", begin, end))
 
 
-class _RepeatedNameError(Exception):
+class RepeatedNameError(Exception):
     """An object has a name twice."""
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise _RepeatedNameError
+        raise RepeatedNameError
     return made
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_mapping)
+STRICT = json.JSONDecoder(object_pairs_hook=_mapping)
 
 
-def _read_strictly(text: str, start: int, lines: _Lines) -> tuple[Scrap | None, int]:
+def _read_strictly(text: str, start: int, lines: LineNumbers) -> tuple[Scrap | None, int]:
     """Read the JSON at an offset; return it and where to go on, which is the same offset if it is no JSON."""
     try:
-        value, end = _STRICT.raw_decode(text, start)
-    except (ValueError, RecursionError, _RepeatedNameError):
+        value, end = STRICT.raw_decode(text, start)
+    except (ValueError, RecursionError, RepeatedNameError):
         return None, start
     return (_scrap(text, start, lines, value) if _has_objects(value) else None), end
 
 
-def _read_patiently(text: str, start: int, lines: _Lines) -> tuple[Scrap | None, int]:
+def _read_patiently(text: str, start: int, lines: LineNumbers) -> tuple[Scrap | None, int]:
     parser = _PatientParser(text, start, lines)
     value = parser.parse()
     if not _has_objects(value):
@@ -176,11 +183,23 @@ def _read_patiently(text: str, start: int, lines: _Lines) -> tuple[Scrap | None,
     if parser.cut_path is not None:
         following = None if parser.too_deep else _NEXT_DOCUMENT.search(text, end)
         end = len(text) if following is None else following.start()
-    troubles = tuple(parser.troubles.values())
-    return attrs.evolve(_scrap(text, start, lines, value), troubles=troubles, cut_path=parser.cut_path), end
+    return attrs.evolve(_scrap(text, start, lines, value), troubles=parser.troubles, cut_path=parser.cut_path), end
 
 
-def _scrap(text: str, start: int, lines: _Lines, value: _Container) -> Scrap:
+def read_item(text: str, line: int) -> tuple[Scrap, int] | None:
+    """Read the object or list with which a text begins, as far as it goes; return it and its length, None if there is none.
+
+    Args:
+        text: the text.
+        line: the line of its first character.
+    """
+    if text[:1] not in ("{", "["):
+        return None
+    scrap, end = _read_patiently(text, 0, LineNumbers(text, 0, line))
+    return None if scrap is None else (scrap, end)
+
+
+def _scrap(text: str, start: int, lines: LineNumbers, value: _Container) -> Scrap:
     begin = max(start - _MOST_BEFORE, text.rfind("\n", max(0, start - _MOST_BEFORE), start) + 1, 0)
     return Scrap(lines.at(start), value, text[begin:start])
 
@@ -197,10 +216,11 @@ class _StopError(Exception):
 class _PatientParser:
     """Reads one value as far as it goes. Objects and lists are filled in place, so what was read before a stop remains."""
 
-    def __init__(self, text: str, position: int, lines: _Lines) -> None:
+    def __init__(self, text: str, position: int, lines: LineNumbers) -> None:
         self.text = text
         self.position = position
-        self.troubles: dict[str, Trouble] = {}  # by message: a text in Python's notation has thousands of each kind
+        self._first: dict[str, Trouble] = {}  # by message: a text in Python's notation has thousands of each kind
+        self._counts: Counter[str] = Counter()
         self.cut_path: str | None = None
         self.too_deep = False
         self._lines = lines
@@ -215,6 +235,11 @@ class _PatientParser:
             self._note(str(stop))
         return root
 
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What is no JSON: the first place of each kind, with the number of places."""
+        return tuple(attrs.evolve(each, count=self._counts[message]) for message, each in self._first.items())
+
     def _where(self) -> str:
         path = ""
         for name in self._path:
@@ -222,15 +247,13 @@ class _PatientParser:
         return path
 
     def _note(self, message: str) -> None:
-        first = self.troubles.get(message)
-        if first is None:
-            self.troubles[message] = Trouble(self._lines.at(self.position), self._where(), message)
-        else:
-            self.troubles[message] = attrs.evolve(first, count=first.count + 1)
+        self._counts[message] += 1
+        if message not in self._first:
+            self._first[message] = Trouble(self._lines.at(self.position), self._where(), message)
 
     def _skip(self) -> str:
         """Skip spaces and commas; return the next character, empty at the end."""
-        found = _SPACE.match(self.text, self.position)
+        found = SPACE.match(self.text, self.position)
         self.position = found.end() if found else self.position
         return self.text[self.position : self.position + 1]
 

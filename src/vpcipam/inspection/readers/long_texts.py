@@ -1,0 +1,310 @@
+"""Reads long texts of JSON item by item, so that only one item has to be in memory: answers of EC2 and lists of Kubernetes of any size.
+
+The strict parser of the standard library reads each item where it stands in a window of the text. An item on which it fails goes to the
+patient parser of `scraps`. What stands outside items has to be JSON.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Protocol
+
+import attrs
+
+from vpcipam._units import counted
+from vpcipam.inspection.evidence import Source
+from vpcipam.inspection.readers.collector import Collector
+from vpcipam.inspection.readers.scraps import (
+    OPENING,
+    SPACE,
+    STRICT,
+    LineNumbers,
+    Noise,
+    RepeatedNameError,
+    below,
+    noise_between,
+    read_item,
+)
+
+MOST_ITEM = 4 << 20
+"""The longest item that is read, in characters. An object of Kubernetes can have 1.5 MiB, an ENI or a subnet some KiB."""
+MOST_MEMBERS = 8 << 20
+"""The most characters of an object outside the items that are read one by one."""
+
+_CHUNK = 1 << 18
+_MOST_NOISES = 100
+_MOST_UNKNOWN = 1_000  # items or documents in a row, before the rest is skipped, as in `registry`
+_MOST_RESTARTS = 20  # after something that only looked like the beginning of a document
+_OVERLAP = 256  # characters that are searched again, since the beginning of a document can lie across two pieces
+_LEVELS = 3  # of lists and envelopes around a document, as in `registry`
+_BROKEN = "is no JSON; in a text that is longer than a document can be, what follows such a place is not read"
+
+
+class ItemLists(Protocol):
+    """What to do with the values of a long text.
+
+    Attributes:
+        names: the members whose lists are read item by item.
+        envelopes: the members that have a document in them.
+    """
+
+    names: frozenset[str]
+    envelopes: frozenset[str]
+
+    def read_item(self, name: str, item: object, before: dict[str, Any]) -> None:
+        """Read an item of a list: its name, the item, and the members of the object that stand before the list."""
+
+    def end(self, names: list[str], members: dict[str, Any]) -> None:
+        """Note what was read when an object with such lists ends: the names of its lists, and its other members."""
+
+    def read_value(self, value: object) -> bool:
+        """Read any other value; return whether a reader recognises it."""
+
+
+class _StopError(Exception):
+    """The rest of the text is not read."""
+
+
+class _Window:
+    """A text that is read in pieces. What stands before the position is dropped.
+
+    Attributes:
+        text: the piece in memory.
+        position: where to read on.
+    """
+
+    def __init__(self, read: Callable[[int], str]) -> None:
+        self.text = ""
+        self.position = 0
+        self._read = read
+        self._ended = False
+        self._line = 1
+        self._counted = 0
+        self._dropped = 0
+
+    @property
+    def line(self) -> int:
+        """The line of the position, from 1."""
+        self._line += self.text.count("\n", self._counted, self.position)
+        self._counted = self.position
+        return self._line
+
+    @property
+    def offset(self) -> int:
+        """The number of characters before the position."""
+        return self._dropped + self.position
+
+    def more(self) -> bool:
+        """Read on; return False at the end of the text. The pieces grow with what is not used yet, so that an item takes linear time."""
+        if self._ended:
+            return False
+        line = self.line
+        rest = self.text[self.position :]
+        piece = self._read(max(_CHUNK, len(rest)))
+        self._dropped += self.position
+        self.text, self.position, self._counted, self._line = rest + piece, 0, 0, line
+        self._ended = not piece
+        return not self._ended
+
+    def following(self) -> str:
+        """Skip spaces and commas; return the next character, empty at the end."""
+        while True:
+            found = SPACE.match(self.text, self.position)
+            self.position = found.end() if found else self.position
+            if self.position < len(self.text) or not self.more():
+                return self.text[self.position : self.position + 1]
+
+    def value(self) -> Any:  # noqa: ANN401 - any value of JSON
+        """Read the value at the position.
+
+        Raises:
+            ValueError: none is there, or it is longer than `MOST_ITEM`; the position stays.
+        """
+        while True:
+            try:
+                value, end = STRICT.raw_decode(self.text, self.position)
+            except (ValueError, RecursionError, RepeatedNameError) as error:
+                if len(self.text) - self.position >= MOST_ITEM or not self.more():
+                    raise ValueError(str(error)) from error
+            else:
+                if end < len(self.text) or not self.more():  # a number at the end of the window can go on
+                    self.position = end
+                    return value
+
+
+def read_long(collector: Collector, read: Callable[[int], str], lists: ItemLists) -> None:
+    """Read a long text.
+
+    Args:
+        collector: takes what is read.
+        read: returns the next characters of the text, at most so many; none at its end.
+        lists: what to do with the values.
+
+    Complexity: O(length) time; memory for an item, and for what the collector keeps.
+    """
+    file = collector.source
+    reader = _LongReader(collector, _Window(read), lists)
+    try:
+        reader.read()
+    except _StopError as stop:
+        collector.source = attrs.evolve(file, line=reader.window.line)
+        collector.skip("the rest of the file", str(stop))
+    finally:
+        collector.source = file
+    for noise in reader.noises:
+        more = f", nor is what follows ({counted(noise.count - 1, 'line')})" if noise.count > 1 else ""
+        collector.skip(noise.text, f"is no JSON{more}", line=noise.line)
+
+
+class _LongReader:
+    """Walks through the objects and lists of a long text down to the items."""
+
+    def __init__(self, collector: Collector, window: _Window, lists: ItemLists) -> None:
+        self.window = window
+        self.noises: list[Noise] = []
+        self._done = 0  # values that were read
+        self._collector = collector
+        self._lists = lists
+        self._file = self._begin = collector.source  # of the whole text, and where the current document begins
+
+    def read(self) -> None:
+        """Read the documents of the text one after the other, and note what stands between them."""
+        unknown = restarts = 0
+        while self._find_document():
+            self._begin = attrs.evolve(self._file, line=self.window.line)
+            done = self._done
+            try:
+                recognised = self._value(self.window.text[self.window.position], "", 0)
+            except _StopError:
+                restarts += 1
+                if self._done > done or restarts > _MOST_RESTARTS:
+                    raise
+                self.window.position += 1  # it only looked like a document
+                continue
+            unknown = 0 if recognised else unknown + 1
+            if not recognised:
+                self._collector.source = self._begin
+                self._collector.skip("an object or a list", "no reader recognises it")
+            if unknown == _MOST_UNKNOWN:
+                raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} documents in a row")
+
+    def _find_document(self) -> bool:
+        """Go to the next object or list; return whether there is one."""
+        window = self.window
+        while True:
+            found = OPENING.search(window.text, window.position)
+            if found is not None:
+                self._note_noise(found.start())
+                return True
+            self._note_noise(max(window.position, len(window.text) - _OVERLAP))
+            if not window.more():
+                self._note_noise(len(window.text))
+                return False
+
+    def _note_noise(self, end: int) -> None:
+        window = self.window
+        noise = noise_between(window.text, window.position, end, LineNumbers(window.text, window.position, window.line))
+        if noise is not None and len(self.noises) < _MOST_NOISES:
+            self.noises.append(noise)
+        window.position = end
+
+    def _place(self, path: str) -> Source:
+        return attrs.evolve(self._begin, path=path)
+
+    def _value(self, opening: str, path: str, level: int) -> bool:
+        """Read an object, or the items of a list. Return whether a reader recognises it."""
+        if opening == "{":
+            return self._object(path, level)
+        self.window.position += 1
+        return self._items(path, self._lists.read_value)
+
+    def _object(self, path: str, level: int) -> bool:
+        window, begin, place = self.window, self.window.offset, self._place(path)
+        window.position += 1
+        members: dict[str, Any] = {}
+        names: list[str] = []
+        recognised = False
+        while (found := window.following()) != "}":
+            name = self._name(found)
+            opening = window.following()
+            within = below(path, name)
+            if opening == "[" and name in self._lists.names:
+                window.position += 1
+                names.append(name)
+                self._items(within, lambda item, name=name: self._read_item(name, item, members))  # type: ignore[misc] # mypy #15459
+                begin = window.offset
+            elif opening in ("{", "[") and name in self._lists.envelopes and level < _LEVELS:
+                recognised = self._value(opening, within, level + 1) or recognised
+                begin = window.offset
+            else:
+                members[name] = self._other()
+                self._done += 1
+            if window.offset - begin > MOST_MEMBERS:
+                raise _StopError(f"an object has more than {MOST_MEMBERS >> 20} MiB outside the lists of EC2 and Kubernetes")
+        window.position += 1
+        self._collector.source = place
+        if names:
+            self._lists.end(names, members)
+            return True
+        return (bool(members) and self._lists.read_value(members)) or recognised
+
+    def _read_item(self, name: str, item: object, members: dict[str, Any]) -> bool:
+        self._lists.read_item(name, item, members)
+        return True
+
+    def _name(self, found: str) -> str:
+        if found != '"':
+            raise self._stop("a name in quotes is missing here")
+        name = str(self._other())
+        if self.window.following() != ":":
+            raise self._stop("a colon is missing here")
+        self.window.position += 1
+        return name
+
+    def _other(self) -> Any:  # noqa: ANN401 - any value of JSON
+        try:
+            return self.window.value()
+        except ValueError:
+            raise self._stop(f"a value {_BROKEN}") from None
+
+    def _stop(self, message: str) -> _StopError:
+        at_end = self.window.position >= len(self.window.text) and not self.window.more()
+        return _StopError("the text breaks off here" if at_end else message)
+
+    def _items(self, path: str, read: Callable[[object], bool]) -> bool:
+        """Read the items of a list, whose bracket was read; return whether a reader recognises one."""
+        recognised, unknown = False, 0
+        for number in count():
+            found = self.window.following()
+            if found == "]":
+                self.window.position += 1
+                break
+            if not found:
+                raise _StopError("the text breaks off here")
+            self._collector.source = self._place(below(path, number))
+            known = self._item(read)
+            self._done += 1
+            recognised, unknown = recognised or known, 0 if known else unknown + 1
+            if unknown == _MOST_UNKNOWN:
+                raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} items in a row")
+        return recognised
+
+    def _item(self, read: Callable[[object], bool]) -> bool:
+        window, collector = self.window, self._collector
+        try:
+            return read(window.value())
+        except ValueError:
+            pass
+        begin = window.position
+        patient = read_item(window.text[begin : begin + MOST_ITEM], window.line)
+        if patient is None:
+            raise self._stop(f"an item {_BROKEN}")
+        scrap, length = patient
+        collector.cut_path = scrap.cut_path
+        recognised = read(scrap.value)
+        for each in scrap.troubles:
+            collector.skip("a part of the text", each.message, each.path, each.line)
+        collector.cut_path = None
+        window.position = begin + length
+        if scrap.cut_path is not None:
+            raise _StopError("the item before it breaks off, so what follows can't be placed")
+        return recognised
