@@ -88,7 +88,7 @@ PARTS = {
     "no-cidr-blocks": (no_cidr_blocks, None),
     "subnet-full": (subnet_full, None),
     "few-pods": (few_pods, ("network-interfaces", "instances", "subnets", "nodes", "pods", "daemonset")),
-    "leaked-enis": (leaked_enis, ("network-interfaces", "subnets")),
+    "leaked-enis": (leaked_enis, ("network-interfaces", "instances", "subnets")),
 }
 
 

@@ -152,7 +152,7 @@ def _(world):
     return True
 
 
-@mutation("primary-ip-in-pool")
+@mutation("primary-ip-in-pool", "datastore-too-many-slots")
 def _(world):
     here = world.node()
     if here is None:
