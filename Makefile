@@ -38,7 +38,7 @@ demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 
 test-compiled: $(VENV)/dev ## Run the suite on the compiled pools
-	$(PYTEST)
+	$(PYTEST) $(COMPILED_OPTIONS)
 
 test-plain: $(VENV)/dev ## Run the suite on the plain pools
 	VPCIPAM_NO_EXTENSION=1 $(if $(PLAIN_PROFILE),HYPOTHESIS_PROFILE=$(PLAIN_PROFILE)) $(PYTEST) $(PLAIN_OPTIONS) $(if $(COVERAGE),--cov --cov-report=)

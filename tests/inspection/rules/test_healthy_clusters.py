@@ -50,7 +50,7 @@ def test_nothing_read_is_not_enough():
     assert found.unchecked
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 def test_thousands_of_healthy_clusters_give_no_finding():
     for seed in range(2_000):
         found = audit(evidence(documents(random_cluster(seed))))
