@@ -53,7 +53,7 @@ def leaked_enis():
     """A node, and ENIs of two nodes that are gone."""
     cluster = Cluster.make("t3.small", cidr="10.0.0.0/26")
     for number in (1, 2):
-        owner = f"i-0{number:016}"
+        owner = f"i-0abc{number:013}"
         tags = {CREATED_TAG: "2023-11-14T20:00:00Z", INSTANCE_TAG: owner}
         for _ in range(2):
             cluster.model.create_network_interface(
