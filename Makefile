@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
 # pdoc does not find the modules by itself, since the package imports them on demand.
 PUBLIC := $(filter-out vpcipam.cli vpcipam.py,$(addprefix vpcipam.,$(basename $(notdir $(wildcard src/vpcipam/[a-z]*)))))
-PUBLIC += $(addprefix vpcipam.testing.,machine plugin strategies)
+PUBLIC += $(addprefix vpcipam.testing.,artefacts machine plugin strategies)
 
 CYTHON := $(shell find src -name '*.pyx' -o -name '*.pxd')
 SOURCES := pyproject.toml setup.py $(CYTHON) $(wildcard $(patsubst %.pxd,%_py.py,$(CYTHON)))

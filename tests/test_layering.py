@@ -46,6 +46,7 @@ EXTRAS = {
     "report.page": {"matplotlib": "at import"},
     "testing.machine": {"hypothesis": "at import"},
     "testing.plugin": {"pytest": "at import"},
+    "testing.artefacts": {"hypothesis": "at import"},
     "testing.strategies": {"hypothesis": "at import"},
 }
 
