@@ -1,5 +1,6 @@
 """Contract events as JSON lines, so that the events of any allocator can be verified.
 
+>>> from vpcipam.contracts import AssignReturned
 >>> line = event_line(AssignReturned(5, "aws-cni/c1/eth0", "10.0.0.5"))
 >>> line
 '{"event":"AssignReturned","now_ns":5,"key":"aws-cni/c1/eth0","address":"10.0.0.5"}'
