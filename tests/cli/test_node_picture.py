@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster_answers import as_list, ec2_pages, node_value, object_of, pod_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_answers import checkpoint_text, enis_answer
 from random_nodes import S, random_nodes
@@ -26,6 +26,8 @@ from vpcipam.inspection.survey import survey
 
 P, H, C, F, U, E = CellState
 COOLDOWN_NS = 30 * S
+
+A_FEW = settings(max_examples=max(5, settings.default.max_examples // 4))  # each makes a node, and reads its files
 
 
 def read(*contents):
@@ -81,6 +83,7 @@ def addresses(cidr):
 # --- from files ------------------------------------------------------------------------------------------------------------
 
 
+@A_FEW
 @given(random_nodes(), st.sampled_from(["v1.11.0", "v1.22.0", "v1.23.0"]))
 def test_each_address_of_ipamd_has_one_cell_with_its_state(made, release):
     if len(made.cards) > 1:  # before v1.20 only the first one is shown
@@ -96,6 +99,7 @@ def device(eni):
     return eni.device_number
 
 
+@A_FEW
 @given(random_nodes())
 def test_ec2_adds_the_primary_addresses_and_the_type_the_empty_slots(made):
     node = picture(enis_answer(made, "v1.22.0"), *ec2_pages(made, "describe_instances"), *ec2_pages(made, "describe_instance_types"))
@@ -112,6 +116,7 @@ def test_ec2_adds_the_primary_addresses_and_the_type_the_empty_slots(made):
     assert node.title == f"{made.node.instance_id} · {made.node.limits.instance_type}"
 
 
+@A_FEW
 @given(random_nodes())
 def test_without_ipamd_the_addresses_of_pods_are_held_and_the_others_unknown(made):
     pods = as_list([object_of(each) for each in pod_values(made, "one")])
@@ -124,6 +129,7 @@ def test_without_ipamd_the_addresses_of_pods_are_held_and_the_others_unknown(mad
     assert picture(*ec2_pages(made, "describe_network_interfaces")).counts.keys() <= {P, U}
 
 
+@A_FEW
 @given(random_nodes())
 def test_a_survey_gives_the_same_cells_as_its_enis_in_a_file(made):
     surveyed = survey(read_node(made.model, made.node.instance_id, now_ns=made.now_ns, find_limits=lambda _: made.node.limits))
@@ -135,6 +141,7 @@ def test_a_survey_gives_the_same_cells_as_its_enis_in_a_file(made):
     assert [row.kind.partition(",")[0] for row in drawn.rows] == [row.kind for row in from_file.rows]
 
 
+@A_FEW
 @given(random_nodes(["secondary IPs", "prefixes"]))
 def test_an_address_that_documents_disagree_about_is_unknown(made):
     released = json.dumps(enis_answer(made, "v1.23.0")).replace('"networkName": "aws-cni"', '"networkName": ""')
@@ -162,6 +169,7 @@ def test_the_cooldown_is_that_of_the_settings():
     assert picture(answer, settings).counts[C] == 1
 
 
+@A_FEW
 @given(random_nodes(["secondary IPs"]))
 def test_a_node_object_alone_gives_the_type(made):
     node = picture(enis_answer(made, "v1.20.0"), object_of(node_value(made, ready=True, cordoned=False)))

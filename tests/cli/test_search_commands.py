@@ -26,6 +26,7 @@ workload = [{kind = "arrivals", name = "job", per_hour = 150, burst = 5, lifetim
 "group.workers.settings.WARM_IP_TARGET" = [1, 4]
 [tune]
 p99_wait = "12 s"
+confirm_seeds = [7, 8]
 [tune.settings]
 WARM_IP_TARGET = [1, 8]
 """
@@ -161,6 +162,7 @@ group = [{name = "w", instance_type = "m5.large", count = 2, settings = {WARM_IP
 workload = [{kind = "deployment", name = "web", replicas = 20, roll_interval = "10 min", spread = [{max_skew = 1}]}]
 [tune]
 minimise = "fullest-subnet"
+confirm_seeds = [1, 2, 3]
 [tune.settings]
 WARM_IP_TARGET = [1, 3]
 """
