@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from cluster_answers import as_list, as_typed_list, ec2_pages, object_of, pod_values, reserve
 from document_texts import SURROUNDINGS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from long_reading import long_read
 from random_nodes import random_nodes
 
 from vpcipam.inspection import readers
 from vpcipam.inspection.readers import long_texts, read_files
+
+A_FEW = settings(max_examples=max(6, settings.default.max_examples // 4))  # each makes whole nodes; by night there are thousands
 
 ENI = {
     "NetworkInterfaceId": "eni-1",
@@ -59,6 +61,7 @@ def account_texts(draw):
     return SURROUNDINGS[draw(st.sampled_from(sorted(SURROUNDINGS)))].replace("{}", text)
 
 
+@A_FEW
 @given(account_texts(), st.sampled_from([1, 7, 64, 4096]))
 def test_a_long_text_gives_what_it_gives_as_a_whole(read, text, chunk):
     whole, by_item = read(text), long_read(text, chunk)
@@ -69,6 +72,7 @@ def test_a_long_text_gives_what_it_gives_as_a_whole(read, text, chunk):
     assert {each.why.partition(",")[0] for each in by_item.skipped} == {each.why.partition(",")[0] for each in whole.skipped}
 
 
+@A_FEW
 @given(account_texts(), st.sampled_from([7, 64]), st.data())
 def test_a_long_text_that_breaks_off_keeps_what_stands_before(text, chunk, data):
     full = facts_of(long_read(text, chunk))

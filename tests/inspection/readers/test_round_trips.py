@@ -21,7 +21,7 @@ from cluster_answers import (
     without,
 )
 from document_texts import texts_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_answers import CHECKPOINT_RELEASES, RELEASES, checkpoint_text, enis_answer, held_count, parts, pods_answer, total_count
 from random_nodes import IPV4_NODES, NODES, random_nodes
@@ -29,6 +29,8 @@ from random_nodes import IPV4_NODES, NODES, random_nodes
 from vpcipam.address import Cidr, address_text
 from vpcipam.inspection.evidence import NodePod
 from vpcipam.inspection.releases import Releases
+
+A_FEW = settings(max_examples=max(6, settings.default.max_examples // 4))  # each makes whole nodes; by night there are thousands
 
 ANY = Releases()
 NEVER = Releases("v0.0.0", "v0.0.0")
@@ -151,6 +153,7 @@ def read_again(read, data, documents):
 
 
 @pytest.mark.parametrize("release", RELEASES)
+@A_FEW
 @given(data=st.data())
 def test_enis_show_the_node_except_what_the_release_lacks(read, release, data):
     made = data.draw(random_nodes(writable(release)))
@@ -162,6 +165,7 @@ def test_enis_show_the_node_except_what_the_release_lacks(read, release, data):
 
 
 @pytest.mark.parametrize("release", ["v1.7.0", "v1.11.0", "v1.20.3", "v1.23.0"])
+@A_FEW
 @given(data=st.data())
 def test_with_the_checkpoint_each_sandbox_is_known(read, release, data):
     made = data.draw(random_nodes(writable(release)))
@@ -190,6 +194,7 @@ def bundle_of(made, release, *names):
     return archive.getvalue()
 
 
+@A_FEW
 @given(random_nodes(["secondary IPs", "prefixes"]))
 def test_a_checkpoint_is_joined_within_its_bundle_only(read, made):
     together = read(bundle_of(made, "v1.23.0", "enis.json", "ipam.json")).held_addresses()
@@ -204,6 +209,7 @@ def test_a_checkpoint_is_joined_within_its_bundle_only(read, made):
 
 
 @pytest.mark.parametrize("release", CHECKPOINT_RELEASES)
+@A_FEW
 @given(data=st.data())
 def test_a_checkpoint_shows_the_sandboxes_of_its_card(read, release, data):
     made = data.draw(random_nodes(writable(release)))
@@ -221,6 +227,7 @@ def test_a_checkpoint_shows_the_sandboxes_of_its_card(read, release, data):
     assert document.releases.include(release)
 
 
+@A_FEW
 @given(random_nodes(IPV4_NODES), st.data())
 def test_the_pods_of_old_releases_are_those_of_the_first_card(read, made, data):
     evidence = read_again(read, data, [pods_answer(made) or {"AvailableCommands": []}])
@@ -231,6 +238,7 @@ def test_the_pods_of_old_releases_are_those_of_the_first_card(read, made, data):
     }
 
 
+@A_FEW
 @given(random_nodes())
 def test_metrics_are_those_of_the_node(read, made):
     evidence = read(made.metrics.text(made.now_ns))
@@ -245,6 +253,7 @@ def test_metrics_are_those_of_the_node(read, made):
 
 
 @pytest.mark.parametrize("action", EC2_ACTIONS)
+@A_FEW
 @given(data=st.data())
 def test_answers_of_ec2_show_the_account(read, action, data):
     made = data.draw(random_nodes())
@@ -265,6 +274,7 @@ def test_answers_of_ec2_show_the_account(read, action, data):
         assert values(evidence.instance_types) == [made.node.limits]
 
 
+@A_FEW
 @given(random_nodes(), st.data())
 def test_reservations_are_read(read, made, data):
     answer, reservations = reserve(made)
@@ -275,6 +285,7 @@ def test_reservations_are_read(read, made, data):
 
 
 @pytest.mark.parametrize("form", ["List", "lists", "stream"])
+@A_FEW
 @given(made=random_nodes(), data=st.data())
 def test_objects_of_kubernetes_are_read_in_every_list(read, form, made, data):
     node = node_value(made, ready=data.draw(st.booleans()), cordoned=data.draw(st.booleans()))
@@ -291,6 +302,7 @@ def test_objects_of_kubernetes_are_read_in_every_list(read, form, made, data):
     assert values(evidence.eni_configs) == [config]
 
 
+@A_FEW
 @given(random_nodes(), st.sampled_from([True, False]), st.booleans())
 def test_a_description_shows_the_node_and_the_names_of_its_pods(read, made, ready, cordoned):
     node = node_value(made, ready=ready, cordoned=cordoned)
@@ -301,6 +313,7 @@ def test_a_description_shows_the_node_and_the_names_of_its_pods(read, made, read
     assert values(evidence.pods) == shown_in_description(pods)
 
 
+@A_FEW
 @given(random_nodes(), random_nodes(), st.data())
 def test_all_documents_of_two_nodes_in_one_text_are_read(read, first, second, data):
     documents = [
@@ -321,6 +334,7 @@ def test_all_documents_of_two_nodes_in_one_text_are_read(read, first, second, da
 
 
 @pytest.mark.parametrize("release", RELEASES)
+@A_FEW
 @given(data=st.data())
 def test_a_text_that_breaks_off_invents_no_fact_of_enis(read, release, data):
     made = data.draw(random_nodes(writable(release)))
@@ -330,6 +344,7 @@ def test_a_text_that_breaks_off_invents_no_fact_of_enis(read, release, data):
     assert evidence.skipped
 
 
+@A_FEW
 @given(random_nodes(), st.data())
 def test_a_part_of_a_text_invents_no_other_fact(read, made, data):
     pods, enis = pod_values(made, "one"), made.model.describe_network_interfaces(now_ns=made.now_ns)
