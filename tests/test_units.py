@@ -3,6 +3,7 @@
 import pytest
 
 from vpcipam._units import counted, number, seconds_text
+from vpcipam.errors import file_trouble
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,10 @@ def test_numbers_have_thousands_separators(count, text):
 
 def test_nouns_follow_their_count():
     assert [counted(1, "pod"), counted(0, "pod"), counted(2, "prefix", "prefixes")] == ["1 pod", "0 pods", "2 prefixes"]
+
+
+def test_a_file_where_a_folder_is_needed_is_told_as_such(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(FileExistsError) as refused:
+        (tmp_path / "x").mkdir()
+    assert file_trouble(refused.value) == "it is a file, and a folder is needed"

@@ -1,12 +1,16 @@
 """What each rule says, and what it keeps quiet about."""
 
+import io
+import json
+
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam.inspection.audit import audit_survey
+from vpcipam.inspection.audit import audit, audit_survey
 from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import CLUSTER_TAG, INSTANCE_TAG, NO_MANAGE_TAG, SUBNET_ROLE_TAG
@@ -563,3 +567,13 @@ def test_findings_come_before_notes(account, rules):
 def test_a_finding_is_one_line():
     assert str(Finding("a-rule", Severity.NOTE, "eni-1", "is odd")) == "eni-1: is odd"
     assert str(Finding("a-rule", Severity.NOTE, "eni-1", "is odd", "look")) == "eni-1: is odd; look"
+
+
+def test_an_audit_is_written_with_the_reasons_of_its_findings():
+    line = b'{"level":"debug","ts":"","caller":"","msg":"DataStore has no available IP/Prefix addresses"}'
+    written = audit(read_files([("ipamd.log", io.BytesIO(line))])).to_dict()
+    (finding,) = json.loads(json.dumps(written))["findings"]
+    assert (finding["rule"], finding["page"]) == ("log-no-address", "docs/inspecting.md#logs")
+    assert finding["why"].endswith(".")
+    assert "log-no-address" in written["checked"]
+    assert written["unchecked"]

@@ -5,7 +5,6 @@ patient parser of `scraps`. What stands outside items has to be JSON.
 """
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any, Protocol
 
 import attrs
@@ -272,21 +271,21 @@ class _LongReader:
 
     def _items(self, path: str, read: Callable[[object], bool]) -> bool:
         """Read the items of a list, whose bracket was read; return whether a reader recognises one."""
-        recognised, unknown = False, 0
-        for number in count():
+        recognised, unknown, number = False, 0, 0
+        while True:
             found = self.window.following()
             if found == "]":
                 self.window.position += 1
-                break
+                return recognised
             if not found:
                 raise _StopError("the text breaks off here")
             self._collector.source = self._place(below(path, number))
+            number += 1
             known = self._item(read)
             self._done += 1
             recognised, unknown = recognised or known, 0 if known else unknown + 1
             if unknown == _MOST_UNKNOWN:
                 raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} items in a row")
-        return recognised
 
     def _item(self, read: Callable[[object], bool]) -> bool:
         window, collector = self.window, self._collector
