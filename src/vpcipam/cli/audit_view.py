@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
 _MOST_FINDINGS = 100
+_MOST_MISSING = 6
 
 
 def show_findings(page: "Page", audit: Audit) -> None:
@@ -42,7 +43,7 @@ def _answer(page: "Page", audit: Audit) -> None:
 
 
 def show_unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
-    """Write which facts are missing, for how many rules, and how to get them. Nothing if all rules were checked."""
+    """Write which facts are missing, those first that most rules need, and how to get them. Nothing if all rules were checked."""
     if not unchecked:
         return
     page.line()
@@ -53,7 +54,9 @@ def show_unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
             rules.setdefault(missing, {})[each.rule] = None
             nodes.setdefault(missing, {})[each.node] = None
     page.line(f"Not enough in this to check {counted(len({each.rule for each in unchecked}), 'rule')}:", "bold")
-    for missing, needing in sorted(rules.items(), key=lambda item: -len(item[1])):
+    for missing, needing in sorted(rules.items(), key=lambda item: -len(item[1]))[:_MOST_MISSING]:
         on = f" on {len(nodes[missing])} nodes" if len(nodes[missing]) > 1 else ""
         page.line(f"{missing.what}{on}, for {counted(len(needing), 'rule')}", "dim")
         page.indented(f"→ {missing.how}")
+    if len(rules) > _MOST_MISSING:
+        page.line(f"… and {len(rules) - _MOST_MISSING} more; --json has them all", "dim")

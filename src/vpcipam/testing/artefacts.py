@@ -51,13 +51,13 @@ def _by_eni(held: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {eni_id: held[place :: len(_ENI_IDS)] for place, eni_id in enumerate(_ENI_IDS)}
 
 
-def _checkpoint(held: tuple[str, ...], *, full: bool) -> Any:  # noqa: ANN401 - any JSON
+def _checkpoint(held: tuple[str, ...], *, full: bool) -> dict[str, Any]:
     more = {"allocationTimestamp": _TIME_NS, "metadata": {"k8sPodNamespace": "default", "k8sPodName": "web"}} if full else {}
     entries = [{"networkName": "aws-cni", "containerID": f"c{address}", "ifName": "eth0", "ipv4": address} | more for address in held]
     return {"version": "vpc-cni-ipam/1", "allocations": entries}
 
 
-def _oldest_enis(held: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON
+def _oldest_enis(held: tuple[str, ...]) -> dict[str, Any]:
     pools = {
         eni_id: {"Id": eni_id, "IsPrimary": False, "IPv4Addresses": {each: {"Assigned": True} for each in addresses}}
         for eni_id, addresses in _by_eni(held).items()
@@ -71,7 +71,7 @@ def _address(address: str, *, named: bool) -> dict[str, Any]:
     return {"Address": address, "IPAMKey": key, "IPAMMetadata": metadata, "AssignedTime": _TIME, "UnassignedTime": "0001-01-01T00:00:00Z"}
 
 
-def _enis(held: tuple[str, ...], *, by_card: bool, named: bool) -> Any:  # noqa: ANN401 - any JSON
+def _enis(held: tuple[str, ...], *, by_card: bool, named: bool) -> dict[str, Any]:
     later = {"RouteTableID": 254, "SubnetID": "subnet-1", "IsExcludedForPodIPs": False} if by_card else {}
     enis = {
         eni_id: {
@@ -90,7 +90,7 @@ def _enis(held: tuple[str, ...], *, by_card: bool, named: bool) -> Any:  # noqa:
     return {"0": datastore} if by_card else datastore
 
 
-def _pods(held: tuple[str, ...], kind: str) -> Any:  # noqa: ANN401 - any JSON
+def _pods(held: tuple[str, ...], kind: str) -> dict[str, Any]:
     items = [
         {
             "metadata": {"namespace": "default", "name": f"web-{place}"},

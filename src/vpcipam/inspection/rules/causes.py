@@ -10,14 +10,15 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Source
 from vpcipam.inspection.pool_counts import PoolCounts, pool_counts
+from vpcipam.inspection.rules.advice import ALLOW_CALLS, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
 from vpcipam.inspection.rules.capacity import refusals_of
+from vpcipam.inspection.rules.ec2_errors import API_ERRORS
 from vpcipam.inspection.rules.rule import EC2_ENIS, INSTANCE, IPAMD_ENIS, SETTINGS, SURVEY
 from vpcipam.inspection.survey import NodeSurvey
 from vpcipam.settings import Settings
 
 _NO_PERMISSION = "MissingIAMPermissions"
 _IPAMD_SILENT = ("127.0.0.1:50051", "connection refused", "Error received from AddNetwork gRPC call")
-_ERRORS = "awscni_aws_api_error_count"
 _GROWING = ("CreateNetworkInterface", "AttachNetworkInterface", "AssignPrivateIpAddresses", "AssignIpv6Addresses")
 _NO_PREFIX = frozenset({ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
 _FULL = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES})
@@ -76,7 +77,7 @@ def _empty(node: NodeCase, pool: PoolCounts, settings: Settings | None, surveyed
         return Cause(
             "cordoned",
             f"the node is cordoned, so ipamd doesn't add to its {_figures(pool)}",
-            "uncordon the node, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true",
+            UNCORDON,
             (node.node.source,),
         )
     if settings is not None and settings.provisioning_disabled_by is not None:
@@ -127,7 +128,7 @@ def _refused(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey, reasons: It
     prefix = surveyed.mode is AddressMode.PREFIX
     suggestion = "free addresses, or tag another subnet of the zone kubernetes.io/role/cni=1"
     if prefix:
-        suggestion += ", or reserve a range of whole /28s for prefixes: aws ec2 create-subnet-cidr-reservation --reservation-type prefix"
+        suggestion += f", or {RESERVE_PREFIXES}"
     message = f"the node has {_figures(pool)}, and can't grow: {'; '.join(reasons)}"
     return Cause("no-prefix" if prefix else "subnet-full", message, suggestion, node.sources)
 
@@ -138,7 +139,7 @@ def _refused_by_ec2(node: NodeCase, pool: PoolCounts) -> Cause | None:
         (labels.get("api", ""), labels.get("error", ""), fact)
         for fact in node.metrics
         for labels in (dict(fact.value.labels),)
-        if fact.value.name == _ERRORS and fact.value.value and labels.get("api") in _GROWING
+        if fact.value.name == API_ERRORS and fact.value.value and labels.get("api") in _GROWING
     ]
     if not errors:
         return None
@@ -154,24 +155,23 @@ def _cooling(node: NodeCase, pool: PoolCounts) -> Cause:
     return Cause(
         "cooling",
         f"the node had {_figures(pool)}{wait}",
-        "raise WARM_IP_TARGET above the number of pods that end within a cooldown, or lower IP_COOLDOWN_PERIOD",
+        RAISE_WARM_TARGET,
         _files(node),
     )
 
 
 def _denied(node: NodeCase) -> Cause | None:
     """Tell which call ipamd may not make, by its event or by its metrics."""
-    advice = "attach AmazonEKS_CNI_Policy (for IPv6, one of your own) to the role of aws-node"
     for event in node.events:
         if event.value.reason == _NO_PERMISSION:
             words = [word for word in event.value.message.replace(",", " ").split() if word.startswith("ec2:")]
             call = words[0] if words else "EC2"
-            return Cause("permission", f"ipamd may not call {call} (event {_NO_PERMISSION})", advice, (event.source,))
+            return Cause("permission", f"ipamd may not call {call} (event {_NO_PERMISSION})", ALLOW_CALLS, (event.source,))
     for fact in node.metrics:
         labels = dict(fact.value.labels)
         denied = labels.get("error") == ErrorCode.UNAUTHORIZED and labels.get("api") in _GROWING
-        if fact.value.name == _ERRORS and denied and fact.value.value:
-            return Cause("permission", f"ipamd may not call ec2:{labels['api']} (by its metrics)", advice, (fact.source,))
+        if fact.value.name == API_ERRORS and denied and fact.value.value:
+            return Cause("permission", f"ipamd may not call ec2:{labels['api']} (by its metrics)", ALLOW_CALLS, (fact.source,))
     return None
 
 

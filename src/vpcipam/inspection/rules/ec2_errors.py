@@ -7,7 +7,7 @@ from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.rules.rule import IPAMD, METRICS, Rule, RuleEntry
 
-_ERRORS = "awscni_aws_api_error_count"
+API_ERRORS = "awscni_aws_api_error_count"
 
 COUNTED = RuleEntry(
     "ec2-errors-counted",
@@ -22,7 +22,7 @@ def check_errors(node: NodeCase) -> Iterator[Finding]:
     """Ipamd counts the calls that EC2 refuses, by error code (docs/ipamd.md, "Prometheus metrics")."""
     for fact in node.metrics:
         labels = dict(fact.value.labels)
-        if fact.value.name == _ERRORS and fact.value.value:
+        if fact.value.name == API_ERRORS and fact.value.value:
             times = counted(int(fact.value.value), "time")
             message = f"got {labels.get('error') or 'an error'} from EC2 for {labels.get('api') or 'a call'}, {times} since ipamd started"
             suggestion = "look at ipamd's log for EC2's message (`vpcipam inspect ipamd.log`)"

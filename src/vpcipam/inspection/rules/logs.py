@@ -11,6 +11,7 @@ from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Fact
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.log.signs import LogSign
+from vpcipam.inspection.rules.advice import ALLOW_CALLS, FREE_DISK, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
 from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, LOG, Rule, RuleEntry
 
 _PAGE = f"{INSPECTING}#logs"
@@ -109,10 +110,10 @@ class _Refusal:
 
 _NO_BLOCK = _Refusal(
     "no subnet has a free /28",
-    "reserve a range of whole /28s for prefixes: aws ec2 create-subnet-cidr-reservation --reservation-type prefix",
+    RESERVE_PREFIXES,
 )
 _FULL = _Refusal("the subnet is full", "free addresses, add a subnet (kubernetes.io/role/cni=1), or lower the warm targets")
-_DENIED = _Refusal("ipamd may not call EC2", "attach AmazonEKS_CNI_Policy (for IPv6, one of your own) to the role of aws-node")
+_DENIED = _Refusal("ipamd may not call EC2", ALLOW_CALLS)
 _THROTTLED = _Refusal(
     "EC2 throttles its calls", "the node tries again; raise the warm targets, so that fewer calls are needed", passes=True
 )
@@ -193,21 +194,14 @@ def _why_none(sign: LogSign, signs: Sequence[LogSign]) -> tuple[str, str]:
     if cause.kind == "ec2-refused":
         refusal = _refusal(cause)
         return f"had no free address for a pod{figures}; {refusal.cause} ({cause.subject}, {number(cause.count)} ×)", refusal.suggestion
-    reason, suggestion = _REASONS[cause.kind]
-    return f"had no free address for a pod{figures}; {reason}", suggestion
+    return f"had no free address for a pod{figures}; {_REASONS[cause.kind]}", _TEXTS[cause.kind][1]
 
 
 _REASONS = {
-    "no-eni-room": (
-        "the node has all ENIs that it can have",
-        "lower max-pods to what `vpcipam plan` gives, or take a larger type or prefix delegation",
-    ),
-    "all-free-cool": (
-        "all free ones were cooling",
-        "raise WARM_IP_TARGET above the number of pods that end within a cooldown, or lower IP_COOLDOWN_PERIOD",
-    ),
-    "node-cordoned": ("the node is cordoned", "uncordon the node, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true"),
-    "checkpoint-failed": ("the checkpoint can't be written", "free space in /var/run/aws-node on the node"),
+    "no-eni-room": "the node has all ENIs that it can have",
+    "all-free-cool": "all free ones were cooling",
+    "node-cordoned": "the node is cordoned",
+    "checkpoint-failed": "the checkpoint can't be written",
 }
 _CAUSES = ("no-eni-room", "all-free-cool", "node-cordoned", "ec2-refused", "checkpoint-failed")
 """The signs of a cause; a later one says more."""
@@ -215,9 +209,12 @@ _CAUSES = ("no-eni-room", "all-free-cool", "node-cordoned", "ec2-refused", "chec
 _TEXTS = {
     "no-address": ("", ""),
     "ec2-refused": ("EC2 answered {subject}: {text}", ""),
-    "all-free-cool": ("all free addresses cooled down: {text}", "raise WARM_IP_TARGET above the number of pods that end within a cooldown"),
-    "no-eni-room": ("ipamd wanted a further ENI, and the node has all that it can have", "`vpcipam plan` shows what the type takes"),
-    "node-cordoned": ("ipamd added nothing, because the node was cordoned", "uncordon it, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true"),
+    "all-free-cool": ("all free addresses cooled down: {text}", RAISE_WARM_TARGET),
+    "no-eni-room": (
+        "ipamd wanted a further ENI, and the node has all that it can have",
+        "lower max-pods to what `vpcipam plan` gives, or take a larger type or prefix delegation",
+    ),
+    "node-cordoned": ("ipamd added nothing, because the node was cordoned", UNCORDON),
     "no-trunk-slot": ("there was no room for a trunk ENI", "replace the node: the trunk comes first on a new one; or lower MAX_ENI"),
     "no-trunk": (
         "a pod with security groups came, and there was no trunk ENI",
@@ -232,7 +229,7 @@ _TEXTS = {
         "update aws-node; restart the pods of the node, since two can have one address",
     ),
     "unknown-sandbox": ("ipamd did not know a sandbox that was deleted, such as {text}", ""),
-    "checkpoint-failed": ("the checkpoint could not be written: {text}", "free space in /var/run/aws-node on the node"),
+    "checkpoint-failed": ("the checkpoint could not be written: {text}", FREE_DISK),
     "leaked-enis": (
         "ipamd found {text} that ended nodes had left behind",
         "see whether nodes are terminated before they can detach their ENIs",

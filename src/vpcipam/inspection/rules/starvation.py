@@ -7,6 +7,7 @@ from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.ipamd_pool import ipamd_pool
 from vpcipam.inspection.pool_counts import pool_counts
+from vpcipam.inspection.rules.advice import RAISE_WARM_TARGET
 from vpcipam.inspection.rules.max_pods import MAX_PODS
 from vpcipam.inspection.rules.rule import INSTANCE, IPAMD, IPAMD_ENIS, READ_SETTINGS, Rule, RuleEntry
 from vpcipam.warmpool import grow
@@ -31,9 +32,7 @@ def check_cooling(node: NodeCase) -> Iterator[Finding]:
     message += f"{seconds_text(counts.wait_ns)} s, and ipamd asks for no more"
     logged = sum(fact.value.count for fact in node.log_signs if fact.value.kind == _SIGN)
     message += f". By its log, that was so {logged} times" if logged else ""
-    suggestion = (
-        "if pods end and start often, raise WARM_IP_TARGET above the number that end within a cooldown, or lower IP_COOLDOWN_PERIOD"
-    )
+    suggestion = f"if pods end and start often, {RAISE_WARM_TARGET}"
     sources = (node.enis[0].source, *(fact.source for fact in node.log_signs if fact.value.kind == _SIGN))
     yield Finding("all-free-cool", Severity.NOTE, node.name, message, suggestion, node.name, sources)
 

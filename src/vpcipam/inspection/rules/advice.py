@@ -1,0 +1,7 @@
+"""What to do about troubles that several rules find, each told once."""
+
+RAISE_WARM_TARGET = "raise WARM_IP_TARGET above the number of pods that end within a cooldown, or lower IP_COOLDOWN_PERIOD"
+UNCORDON = "uncordon the node, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true"
+ALLOW_CALLS = "attach AmazonEKS_CNI_Policy (for IPv6, one of your own) to the role of aws-node"
+RESERVE_PREFIXES = "reserve a range of whole /28s for prefixes: aws ec2 create-subnet-cidr-reservation --reservation-type prefix"
+FREE_DISK = "free space in /var/run/aws-node on the node"
