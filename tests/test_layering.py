@@ -42,6 +42,8 @@ EXTRAS = {
     "fleet.cron": {"cronsim": "lazily"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "ec2.offline.answering": {"botocore": "at import"},
+    "ec2.offline.catching": {"botocore": "at import", "aiobotocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},
     "ec2.serve.app": {"starlette": "at import"},
     "ec2.serve.endpoint": {"botocore": "at import"},

@@ -133,6 +133,7 @@ def test_a_signal_ends_the_server(number):
 @pytest.mark.parametrize(
     ("module", "missing"), [("app", "starlette.applications"), ("endpoint", "botocore.loaders"), ("running", "uvicorn")]
 )
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # runpy: the module is run a second time, on purpose
 def test_a_missing_extra_is_named(monkeypatch, module, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingExtra, match=r"pip install 'vpcipam\[serve\]'"):
