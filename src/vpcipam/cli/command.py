@@ -28,6 +28,8 @@ class Output:
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
         interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
             exit code 130. A command with nothing to show after Ctrl-C lets the KeyboardInterrupt pass.
+        one_line: Whether the document is written on one line, for a program that reads it while the command still runs.
+        run: What the command does beside writing its output, such as serving. It calls its argument when the output is to be written.
     """
 
     document: Any
@@ -35,6 +37,8 @@ class Output:
     notes: tuple[str, ...] = ()
     finding: str | None = None
     interruption: str | None = None
+    one_line: bool = False
+    run: "Callable[[Callable[[], None]], None] | None" = None
 
 
 class OutputCommand(click.Command):
@@ -49,11 +53,18 @@ class OutputCommand(click.Command):
         """Run the callback and write its output."""
         as_json = ctx.params.pop("as_json")
         output: Output = super().invoke(ctx)
-        write(to_json(output.document) if as_json else _text(output))
-        flush_stdout()  # so that the lines for stderr appear below the answer
-        if not as_json:
-            for line in output.notes:
-                note(line)
+
+        def show() -> None:
+            write(to_json(output.document, one_line=output.one_line) if as_json else _text(output))
+            flush_stdout()  # so that the lines for stderr appear below the answer
+            if not as_json:
+                for line in output.notes:
+                    note(line)
+
+        if output.run is None:
+            show()
+        else:
+            output.run(show)
         if output.interruption is not None:
             complain(f"interrupted: {output.interruption}")
             return ExitCode.INTERRUPTED
