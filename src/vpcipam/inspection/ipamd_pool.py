@@ -10,6 +10,7 @@ from vpcipam.datastore import Datastore
 from vpcipam.errors import DatastoreError, InvalidArgument, InvalidCidr, OutOfRange
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import AddressState, CidrState, EniState
+from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, pod_cidrs
 from vpcipam.node.view import pool_view
 from vpcipam.sandbox import SandboxKey
@@ -72,6 +73,9 @@ def states_of_ec2(node: NodeCase) -> list[EniState]:
             return []
         held = {address for pod in pods if pod.phase not in ("Succeeded", "Failed") for address in pod.addresses}
     if node.survey is None or node.mode is None or not node.shows_all_enis:
+        return []
+    texts = [text for each in node.survey.enis for text in pod_cidrs(each.eni, node.mode)]
+    if len(tuple(parse_valid(texts))) < len(texts):  # someone has redacted them
         return []
     states = [
         EniState(

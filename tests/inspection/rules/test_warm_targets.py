@@ -276,6 +276,12 @@ def test_a_page_of_enis_that_is_missing_spoils_the_pool():
     assert told(made, ("enis.json",)) == []
 
 
+def test_a_redacted_address_spoils_the_pool():
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    made["network-interfaces"]["NetworkInterfaces"][0]["PrivateIpAddresses"][-1]["PrivateIpAddress"] = "10.0.x.x"
+    assert told(made, ("enis.json",)) == []
+
+
 def test_a_holder_that_ec2_does_not_know_spoils_the_pool():
     made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
     next(each for each in made["pods"]["items"] if each["metadata"]["namespace"] == "default")["status"]["podIPs"] = [{"ip": "10.0.15.9"}]

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 
 from vpcipam._units import NS_PER_S, counted
+from vpcipam.errors import NodeError
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Source
 from vpcipam.inspection.finding import Finding, Missing, Severity
@@ -54,8 +55,11 @@ def _acts(node: NodeCase, settings: Settings) -> bool:
 
 
 def _planned(limits: InstanceLimits, pods: int, settings: Settings, max_pods: int | None) -> NodePlan | None:
-    """What the node has once it has settled with these pods; None if it never could have them by these settings."""
-    planned = _plan(limits, pods, settings, max_pods=max(max_pods or 1, pods + 2))
+    """What the node has once it has settled with these pods; None if it never could have them by these settings, or not start."""
+    try:
+        planned = _plan(limits, pods, settings, max_pods=max(max_pods or 1, pods + 2))
+    except NodeError:
+        return None
     return None if planned.pods_waiting else planned
 
 
