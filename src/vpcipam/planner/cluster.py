@@ -1,7 +1,7 @@
 """A cluster of node groups: the subnets that it needs, or how far given ones reach."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -10,9 +10,18 @@ from vpcipam._arguments import require_integer, require_type
 from vpcipam._units import ceil_div, counted
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
-from vpcipam.planner.cluster_groups import MOST_ZONES, ClusterSubnet, NodeGroup, Reserve, node_demands, node_nau, subnet_capacity
+from vpcipam.planner.cluster_groups import (
+    MOST_ZONES,
+    ClusterSubnet,
+    NodeGroup,
+    Reserve,
+    last_that_holds,
+    node_demands,
+    node_nau,
+    subnet_capacity,
+)
 from vpcipam.planner.ec2_pace import CallPace, call_pace
-from vpcipam.planner.node import PODS_LIMIT, NodePlan
+from vpcipam.planner.node import NodePlan
 from vpcipam.planner.subnet_packing import Capacity, Demands, SubnetCount, count_subnets, fits_into, whole_demands
 
 SCHEMA_VERSION = 1
@@ -359,10 +368,10 @@ class _Planner:
         others = self._reserve.demands
 
         def in_zone(capacities: Sequence[Capacity]) -> int:
-            return _last(lambda count: fits_into([(node, count), *others], capacities))
+            return last_that_holds(lambda count: fits_into([(node, count), *others], capacities))
 
         room = min(in_zone(capacities) for capacities in by_zone.values())
-        return _last(lambda nodes: self._in_one_zone(nodes) <= room)
+        return last_that_holds(lambda nodes: self._in_one_zone(nodes) <= room)
 
     # --- both ------------------------------------------------------------------------------------------------------------
 
@@ -395,12 +404,3 @@ class _Planner:
 
 def _by_share(limit: Limit) -> float:
     return limit.share
-
-
-def _last(holds: Callable[[int], bool]) -> int:
-    """Return the largest number up to `PODS_LIMIT` for which a condition holds that no larger number meets; 0 if not even 1 does."""
-    low, high = 0, PODS_LIMIT
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low
