@@ -28,7 +28,7 @@ EXAMPLES = (
     "vpcipam plan m5.large --pods 15 --branch-pods 9 --set ENABLE_POD_ENI=true",
     "vpcipam plan c6i.4xlarge --pods 90 --set ENABLE_PREFIX_DELEGATION=true --json",
     "kubectl -n kube-system get daemonset aws-node -o yaml | vpcipam plan m5.large --pods 20 --daemonset - --fail-if-waiting",
-    "vpcipam plan --from nodes.json pods.json subnets.json enis.json --variant ENABLE_PREFIX_DELEGATION=true --type m5.xlarge",
+    "vpcipam plan --from examples/present --variant ENABLE_PREFIX_DELEGATION=true --type m5.xlarge",
 )
 
 

@@ -226,6 +226,12 @@ def _pool_change(pool: PresentPool) -> list[str]:
         )
         texts.append(f"{where}: {ways}.")
     for each in pool.ranges:
-        what = each.cidr or f"a /{each.prefix_length}, once so many /28s are whole"
-        texts.append(f"{each.subnet_id}: reserve {what} for {counted(each.prefixes, 'prefix', 'prefixes')} (a CIDR reservation).")
+        prefixes = counted(each.prefixes, "prefix", "prefixes")
+        texts.append(
+            f"{each.subnet_id}: reserve {each.cidr} for {prefixes} (a CIDR reservation)."
+            if each.cidr
+            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a /{each.prefix_length}; no such range has so many whole /28s."
+            if pool.places_known
+            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a /{each.prefix_length} or more."
+        )
     return texts

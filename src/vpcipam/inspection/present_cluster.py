@@ -13,7 +13,7 @@ from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.limits import MaxPodsBy
 from vpcipam.node.interfaces import discovered_subnets, is_primary
-from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet, plan
+from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet
 from vpcipam.settings import Settings
 
 GROUP_LABELS = (
@@ -240,7 +240,7 @@ class _Reader:
         unseen = 0
         for node in hidden:
             shown = sum(each.size for fact in self._cases[node.name].network_interfaces for each in _addresses(fact.value))
-            unseen += max(0, (_need(node) if node.attached is None else node.attached) - shown)
+            unseen += max(0, (node.alone().plan().subnet_ips if node.attached is None else node.attached) - shown)
         if hidden and gap:
             taken = counted(gap, "taken address", "taken addresses")
             self._assumptions[
@@ -291,14 +291,6 @@ class _Reader:
     def _note(names: list[str], where: dict[str, None], what: str) -> None:
         if names:
             where[f"{_named(names)}: {what}"] = None
-
-
-def _need(node: PresentNode) -> int:
-    """What a node takes by the computation."""
-    by = None if node.max_pods is not None else node.provisioner
-    return plan(
-        node.instance_type, node.pods, node.settings, max_pods=node.max_pods, max_pods_by=by, branch_pods=node.branch_pods
-    ).subnet_ips
 
 
 def _labels(case: NodeCase) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ import attrs
 from vpcipam.address import IPV4_BITS, AddressMode, Cidr
 from vpcipam.ec2.subnet_rules import PREFIX_SIZE, reserved_addresses
 from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.planner.cluster_groups import NodeGroup
 from vpcipam.planner.subnet_packing import Capacity
 from vpcipam.settings import Settings
 
@@ -42,6 +43,18 @@ class PresentNode:
     subnet_ids: tuple[str, ...] = ()
     pod_subnet_ids: tuple[str, ...] = ()
     attached: int | None = None
+
+    def alone(self) -> NodeGroup:
+        """Return the node as a group of one."""
+        return NodeGroup(
+            instance_type=self.instance_type,
+            nodes=1,
+            pods=self.pods,
+            branch_pods=self.branch_pods,
+            settings=self.settings,
+            max_pods=self.max_pods,
+            max_pods_by=None if self.max_pods is not None else self.provisioner,
+        )
 
 
 @attrs.frozen(kw_only=True)

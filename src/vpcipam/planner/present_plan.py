@@ -10,7 +10,7 @@ from vpcipam._units import ceil_div
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits, MaxPodsBy
-from vpcipam.planner.cluster_groups import NodeGroup, last_that_holds, node_demands
+from vpcipam.planner.cluster_groups import last_that_holds, node_demands
 from vpcipam.planner.node import NodePlan
 from vpcipam.planner.present import PREFIX_LENGTH, PresentCluster, PresentNode, PresentSubnet
 from vpcipam.planner.subnet_packing import Capacity, Demand, exceeds, fits_into, place, whole_demands
@@ -216,20 +216,7 @@ class _Planned:
 
     @property
     def demands(self) -> tuple[Demand, Demand | None]:
-        return node_demands(_group(self.node), self.answer)
-
-
-def _group(node: PresentNode) -> NodeGroup:
-    by = None if node.max_pods is not None else node.provisioner
-    return NodeGroup(
-        instance_type=node.instance_type,
-        nodes=1,
-        pods=node.pods,
-        branch_pods=node.branch_pods,
-        settings=node.settings,
-        max_pods=node.max_pods,
-        max_pods_by=by,
-    )
+        return node_demands(self.node.alone(), self.answer)
 
 
 class _Planner:
@@ -261,7 +248,7 @@ class _Planner:
     def _answer(self, node: PresentNode) -> NodePlan:
         key = (node.instance_type, node.settings, node.pods, node.branch_pods, node.max_pods, node.provisioner)
         if key not in self._answers:
-            self._answers[key] = _group(node).plan()
+            self._answers[key] = node.alone().plan()
         return self._answers[key]
 
     # --- the change ------------------------------------------------------------------------------------------------------
