@@ -61,7 +61,8 @@ def show_present(page: "Page", cluster: PresentCluster, rows: list[Row]) -> None
     groups = counted(len(today.groups), "group")
     page.line(f"{counted(today.total('nodes'), 'node')} in {groups} · {counted(today.total('pods'), 'pod')} with a VPC address", "bold")
     if cluster.unbound_pods:
-        page.line(f"{counted(cluster.unbound_pods, 'more pod has', 'more pods have')} no node yet and are not counted.", "yellow")
+        more = counted(cluster.unbound_pods, "more pod has no node yet and is", "more pods have no node yet and are")
+        page.line(f"{more} not counted.", "yellow")
     page.line()
     _groups(page, today)
     page.line()

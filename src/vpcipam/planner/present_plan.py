@@ -368,7 +368,7 @@ class _Planner:
         beside = _Room(subnets, for_prefixes=room.for_prefixes, beside_nodes=True)
         new = [demand for each, demand in members if each.why_new]
         most = last_that_holds(lambda count: room.holds(_in_turn(sequence, count)))
-        turns = [each.node.pods for each, _ in members]
+        turns = [each.answer.pods_assigned for each, _ in members]
         return PresentPool(
             **head,
             others=sum(each.other_count for each in subnets),
@@ -442,7 +442,7 @@ def _sum_in_turn(numbers: Sequence[int], count: int) -> int:
 
 def _pods_when_full(planned: list[_Planned], first: PresentPool) -> int:
     """The pods of the cluster when it has grown as far as the subnets that run out first let it."""
-    turns = [each.node.pods for each in planned]
+    turns = [each.answer.pods_assigned for each in planned]
     return _sum_in_turn(turns, len(turns) * (first.most_nodes or 0) // first.nodes)
 
 
