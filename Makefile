@@ -21,7 +21,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs mutants
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types mypy stubtest bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs mutants
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,8 +70,12 @@ format: $(VENV)/dev ## Format and fix with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(VENV)/dev ## Run mypy --strict, and compare the stubs with the compiled modules
+types: mypy stubtest ## Run mypy --strict, and compare the stubs with the compiled modules
+
+mypy: $(VENV)/dev
 	$(BIN)/mypy
+
+stubtest: $(VENV)/dev
 	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
 bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured in the same run

@@ -23,4 +23,4 @@ extensions = cythonize(
 for extension in extensions:
     extension.optional = not REQUIRED  # set on the result, since cythonize() drops the flag
 
-setup(ext_modules=extensions)
+setup(ext_modules=extensions, options={"build_ext": {"parallel": os.cpu_count()}})

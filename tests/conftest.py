@@ -25,8 +25,16 @@ settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phas
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+ONCE = [Path(__file__).parent / room for room in ("ec2", "inspection", "limits", "planner", "prometheus", "report", "settings")]
+"""The rooms whose code hardly depends on the twin of the pools."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests marked `nightly`, unless `-m` names them."""
+    """Mark the tests of some rooms with `once`. Leave out the tests marked `nightly`, unless `-m` names them."""
+    for item in items:
+        if any(room in item.path.parents for room in ONCE):
+            item.add_marker("once")
     if "nightly" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=left_out)

@@ -48,7 +48,7 @@ def compared():
                         yield pytest.param(arguments[2:], value, (head[1:], row[1:]), id=f"{path.name}-{number}-{value}")
 
 
-@pytest.mark.thorough
+@pytest.mark.nightly
 @pytest.mark.parametrize(("arguments", "value", "shown"), [*compared()])
 def test_a_row_of_each_table_is_what_its_command_prints(arguments, value, shown, capsys, monkeypatch):
     monkeypatch.chdir(REPOSITORY)

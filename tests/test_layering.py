@@ -42,7 +42,12 @@ EXTRAS = {
     "fleet.cron": {"cronsim": "lazily"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "ec2.offline.answering": {"botocore": "at import"},
+    "ec2.offline.catching": {"botocore": "at import", "aiobotocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},
+    "ec2.serve.app": {"starlette": "at import"},
+    "ec2.serve.endpoint": {"botocore": "at import"},
+    "ec2.serve.running": {"starlette": "at import", "uvicorn": "at import"},
     "report.page": {"matplotlib": "at import"},
     "testing.machine": {"hypothesis": "at import"},
     "testing.plugin": {"pytest": "at import"},
@@ -64,7 +69,7 @@ OUTSIDE = {
 }
 HARMLESS = {
     *("os.PathLike", "os.fspath", "os.fsdecode", "os.fsencode", "os.devnull", "threading.Lock", "threading.RLock", "random.Random"),
-    *("urllib.parse", "urllib.parse.parse_qsl", "urllib.parse.quote", "concurrent.futures.Executor"),
+    *("urllib.parse", "urllib.parse.parse_qsl", "urllib.parse.quote", "urllib.parse.urlencode", "concurrent.futures.Executor"),
 }
 
 # The rooms, and the modules, whose job it is.
@@ -75,6 +80,8 @@ ALLOWED = {
     "inspection.readers": {"files": "nothing of its own: it wraps streams"},
     "inspection.readers.files": {"files": "files and archives, given by their paths"},
     "journal": {"files": "the journals", "processes": "locks name the process that holds them, and refuse in a forked child"},
+    "ec2.serve.app": {"network": "waits as long as a call takes"},
+    "ec2.serve.running": {"network": "listens", "processes": "signals end it"},
     "ec2.boto": {"clock": "waits between attempts", "chance": "jitter of the waits, and tokens; all can be given"},
     "fleet.scenario": {"files": "a scenario, given by its path"},
     "fleet.trace": {"files": "a trace, given by its path"},

@@ -312,6 +312,8 @@ def release_slots(view: PoolView, slot_count: int, reason: str) -> Shrink | None
     over, hold = slot_count, view.hold_cooling_cidrs
     requests = []
     for eni in reversed(view.enis):
+        if not (over or eni.stale_cidr_count):
+            continue
         idle = min(over, eni.idle_cidr_count - (eni.cooling_idle_cidr_count if hold else 0))
         count = idle + eni.stale_cidr_count - eni.cooling_stale_cidr_count
         over -= idle

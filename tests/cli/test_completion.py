@@ -22,12 +22,14 @@ def commands():
     return {name: app.get_command(context, name) for name in app.list_commands(context)}
 
 
-# Those that read EC2 are run in test_inspect_command.py, where a model answers.
+TUNED_FOR = 'duration = "1 h"'
+
+# Those that read EC2 are run in test_inspect_command.py, where a model answers; those that serve until a signal in test_serve_command.py.
 EXAMPLES = [
     pytest.param(example, id=example, marks=[pytest.mark.thorough] if example.startswith("vpcipam tune") else [])
     for command in commands().values()
     for example in command.examples
-    if "--ec2" not in example
+    if "--ec2" not in example and not example.startswith("vpcipam serve")
 ]
 
 
@@ -122,7 +124,7 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
         shutil.copytree(Path(manifest).parent / folder, tmp_path / "examples" / folder)
     shutil.copy(Path(manifest).parent / "ipamd.log", tmp_path / "examples")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"
-    tuned.write_text(tuned.read_text().replace('duration = "4 h"', 'duration = "20 min"'))  # 16 combinations of it are run
+    tuned.write_text(tuned.read_text().replace(TUNED_FOR, 'duration = "20 min"'))  # 16 combinations of it are run
     for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):
         path = tmp_path / "bin" / program
         path.parent.mkdir(exist_ok=True)
@@ -134,3 +136,7 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
     assert done.stdout or " > " in example  # which leaves nothing to see
     assert all(line.startswith(("warning: ", "= ", "wrote ", "drew ")) for line in done.stderr.splitlines())
     assert Path(tmp_path / "aws-node.yaml").exists()
+
+
+def test_the_scenario_to_tune_can_be_shortened(manifest):
+    assert TUNED_FOR in (Path(manifest).parent / "scenarios" / "tune.toml").read_text().splitlines()

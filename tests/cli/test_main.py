@@ -118,6 +118,7 @@ ARGUMENTS = {
     "tune": ("FILE",),
     "inspect": ("FILE",),
     "verify": ("FILE",),
+    "serve": (),
     "completion": ("bash",),
 }
 

@@ -8,11 +8,11 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-SLOW = ("thousand-nodes", "vpcipam sweep", "vpcipam tune")  # `simulate`, `sweep` and `tune` have tests of their own
+SLOW = ("thousand-nodes", "vpcipam sweep", "vpcipam tune")  # the examples of these commands run with shorter scenarios
 COMMANDS = [
-    pytest.param(command, id=command, marks=[pytest.mark.thorough] if any(each in command for each in SLOW) else [])
+    pytest.param(command, id=command, marks=[pytest.mark.nightly] if any(each in command for each in SLOW) else [])
     for command in re.findall(r"^\| `(vpcipam [^`]+)` \|", README, re.MULTILINE)
-    if "--ec2" not in command
+    if "--ec2" not in command and not command.startswith("vpcipam serve")  # `serve` runs until a signal
 ]
 
 

@@ -1,6 +1,7 @@
 """ENIs and CIDRs: adding, removing with and without force, excluding, and changing the mode."""
 
 import ipaddress
+from itertools import product
 
 import pytest
 from datastore_worlds import assigned, key, node, singles, snapshot
@@ -380,6 +381,25 @@ def test_removable_cidrs_are_ordered_quiet_stale_first_then_quiet_then_highest_a
     assert (eni.idle_cidr_count, eni.stale_cidr_count) == (0, 5)
 
 
+@pytest.mark.parametrize("mode", [AddressMode.SECONDARY_IP, AddressMode.PREFIX])
+@pytest.mark.parametrize(
+    "cidrs",
+    [
+        ["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/32", "10.0.0.33/32"],
+        ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32", "10.0.0.4/32"],
+        ["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28", "10.0.0.48/28"],
+    ],
+)
+def test_as_many_removable_cidrs_are_returned_as_are_asked_for_the_first_ones(cidrs, mode):
+    store = node(cidrs, mode=mode, cooldown_ns=30)
+    for cidr in (cidrs[0], cidrs[-1]):
+        store.assign_at(key("short"), cidr.partition("/")[0], 0)
+        store.unassign(key("short"), 0)
+    for cooled_only, now_ns, most in product((False, True), (29, 30), range(6)):
+        first = store.removable_cidrs("eni-0", now_ns, cooled_only=cooled_only)[:most]
+        assert store.removable_cidrs("eni-0", now_ns, cooled_only=cooled_only, most=most) == first
+
+
 def test_each_removable_cidr_is_removed_without_force():
     store = node(["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28"])
     store.assign_at(key("pod"), "10.0.0.20", 0)
@@ -390,6 +410,17 @@ def test_each_removable_cidr_is_removed_without_force():
 
 
 # --- cooldowns, ENI by ENI ------------------------------------------------------------------------------------------------
+
+
+def test_counts_of_one_instant_agree_while_addresses_cool():
+    store = node(["10.0.0.0/28"], ["10.0.0.16/28"], cooldown_ns=30)
+    for address, released_ns in (("10.0.0.1", 0), ("10.0.0.17", 5), ("10.0.0.18", 9)):
+        store.assign_at(key(address), address, 0)
+        store.unassign(key(address), released_ns)
+    for now_ns, cooling_count in ((9, 3), (30, 2), (35, 1), (39, 0)):
+        stats, enis = store.pool_and_eni_stats(now_ns)
+        assert stats.cooling_count == sum(eni.cooling_count for eni in enis) == cooling_count
+        assert (stats, enis) == (store.stats(now_ns), store.eni_stats(now_ns))
 
 
 def test_the_last_cooldown_of_an_eni_is_reported_until_it_ends():

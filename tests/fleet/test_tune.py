@@ -38,6 +38,7 @@ minimise = "addresses-mean"
 p99_wait = "12 s"
 calls_per_minute = 30
 seeds = [1, 2]
+confirm_seeds = [3, 4]
 [tune.settings]
 WARM_IP_TARGET = [1, 8]
 MINIMUM_IP_TARGET = [0, 20]
@@ -62,7 +63,7 @@ def test_the_search_is_read_from_the_document(scenario):
         30.0,
         (1, 2),
         0,
-        tuple(range(3, 11)),
+        (3, 4),
     )
 
 
@@ -72,7 +73,7 @@ def test_the_search_is_read_from_the_document(scenario):
         ("minimise", "addresses-peak", {"goal": "addresses-peak"}),
         ("p99_wait", "2 s", {"p99_wait_ns": 2_000_000_000}),
         ("calls_per_minute", 7, {"calls_per_minute": 7.0}),
-        ("seeds", [3], {"seeds": (3,), "confirm_seeds": tuple(range(4, 12))}),
+        ("seeds", [5], {"seeds": (5,)}),
         ("confirm_seeds", [9], {"confirm_seeds": (9,)}),
         ("trials", 2, {"trials": 2}),
         ("settings", {"MAX_ENI": [2]}, {"settings": {"MAX_ENI": ("2",)}}),
@@ -154,7 +155,7 @@ def test_the_best_is_the_cheapest_within_the_bounds(result):
     fitting = [each for each in result.candidates if each.fits]
     assert 0 < len(fitting) < 4
     assert result.best is fitting[0]
-    assert result.best.confirmation.seeds == tuple(range(3, 11))
+    assert result.best.confirmation.seeds == (3, 4)
     assert result.baseline.settings == {}
     assert result.best.saves == round(result.baseline.cost - result.best.cost, 2)
     assert result.best.kubectl == (
@@ -168,20 +169,21 @@ def test_if_no_combination_is_within_the_bounds_none_is_best(scenario):
 
 
 def test_without_bounds_the_cheapest_is_best(scenario):
-    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("8", "9")}, seeds=(1,)), executor=AtOnce())
+    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("8", "9")}, seeds=(1,), confirm_seeds=(6,)), executor=AtOnce())
     assert result.best is result.candidates[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("goal", GOALS)
 def test_each_goal_ranks_by_its_own_figure(scenario, goal):
-    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, goal, seeds=(1,)), executor=AtOnce())
+    result = tune(scenario, TuneSpec({"WARM_IP_TARGET": ("1", "8")}, goal, seeds=(1,), confirm_seeds=(6,)), executor=AtOnce())
     for candidate in result.candidates:
         changes = {f"group.{group}.settings.WARM_IP_TARGET": candidate.settings["WARM_IP_TARGET"] for group in ("small", "large")}
         assert candidate.cost == GOALS[goal](simulate(scenario.with_changes({**changes, "seed": 1})).summary)
 
 
 def test_a_search_can_draw_combinations_at_random(scenario):
-    result = tune(scenario, attrs.evolve(TuneSpec.read(scenario), trials=2, seeds=(1,)), executor=AtOnce())
+    result = tune(scenario, attrs.evolve(TuneSpec.read(scenario), trials=2, seeds=(1,), confirm_seeds=(6,)), executor=AtOnce())
     assert result.count == len(result.candidates) == 2
 
 
@@ -226,7 +228,7 @@ def test_an_interrupted_search_judges_the_combinations_run_with_every_seed(scena
 
 @pytest.mark.parametrize(("trials", "count"), [(0, 8), (3, 6), (9, 8)])
 def test_the_trial_count_is_the_number_of_runs_with_one_confirmation(scenario, trials, count):
-    assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count + 2 + 2 * 8
+    assert attrs.evolve(TuneSpec.read(scenario), trials=trials).trial_count == count + 2 + 2 * 2
 
 
 def test_progress_counts_every_run(scenario):
@@ -255,6 +257,7 @@ group = [{name = "workers", instance_type = "m5.large", count = 4}]
 workload = [{kind = "deployment", name = "web", replicas = 40, roll_interval = "5 min"}]
 [tune]
 p99_wait = "1 min"
+confirm_seeds = [1, 2]
 [tune.settings]
 """
 
@@ -400,7 +403,7 @@ def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were
     assert (result.candidates, result.best, result.present_is_best, result.complete) == ((), None, False, False)
 
 
-@pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (25, False), (26, True)])
+@pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (13, False), (14, True)])
 def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirmed):
     def interrupt(done, count):
         del count
@@ -419,9 +422,7 @@ A_FEW = settings(max_examples=max(2, settings.default.max_examples // 50), deadl
 @A_FEW
 @given(per_hour=st.integers(20, 300), burst=st.integers(1, 8), seed=st.integers(0, 1000), size=st.integers(25, 27))
 def test_what_is_recommended_holds_with_fresh_seeds_within_the_spread(per_hour, burst, seed, size):
-    text = (
-        BASE.replace("40 min", "20 min").replace("/24", f"/{size}").replace("150", str(per_hour)).replace("burst = 5", f"burst = {burst}")
-    )
+    text = BASE.replace("/24", f"/{size}").replace("150", str(per_hour)).replace("burst = 5", f"burst = {burst}")
     scenario = Scenario.from_toml(text)
     spec = TuneSpec({"WARM_IP_TARGET": ("1", "6")}, p99_wait_ns=20_000_000_000, seeds=(seed, seed + 1), confirm_seeds=(seed + 2, seed + 3))
     best = tune(scenario, spec, executor=AtOnce()).best

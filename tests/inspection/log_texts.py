@@ -99,3 +99,37 @@ class LogWriter:
     @property
     def data(self):
         return "".join(line + "\n" for line in self.lines).encode()
+
+
+# --- troubles -------------------------------------------------------------------------------------------------------------
+
+NO_ADDRESS = "DataStore has no available IP/Prefix addresses"
+CORDONED = "AWS CNI is on a non schedulable node, will not try to attach any new IPs or ENIs right now"
+NO_ROOM = "Skipping ENI allocation as the max ENI limit is already reached"
+COOLING = "IP stats for Network Card 0 - total IPs: 18, assigned IPs: 16, cooldown IPs: 2"
+CHECKPOINT = "Unable to update backing store: no space left"
+
+
+def refused(code, message="x"):
+    return f"Failed to allocate a private IP/Prefix addresses on ENI eni-1: {code}: {message}\n\tstatus code: 400, request id: 7"
+
+
+TROUBLES = {
+    "log-no-address": (NO_ADDRESS,),
+    "log-ec2-refused": (refused("UnauthorizedOperation"),),
+    "log-all-free-cool": (COOLING,),
+    "log-no-eni-room": (NO_ROOM,),
+    "log-node-cordoned": (CORDONED,),
+    "log-no-trunk-slot": ("No slot available for a trunk ENI to be attached.",),
+    "log-no-trunk": ("Send AddNetworkReply: No trunk ENI found, cannot add a pod ENI",),
+    "log-unknown-sandbox": ("UnassignPodIPAddress: Failed to find sandbox aws-cni/c1/eth0",),
+    "log-checkpoint-failed": (CHECKPOINT,),
+    "log-leaked-enis": ("Found 3 leaked ENIs with the AWS CNI tag.",),
+    "log-leaked-eni-stays": ("Failed to clean up leaked ENI eni-1: no permission",),
+    "log-primary-in-pool": ("Reconcile existing ENI eni-1 IP pool", "Adding ENI(eni-1)'s IPv4 address 10.0.0.5 to datastore"),
+    "log-pods-forgotten": (
+        "getLocalPodsWithRetry() found 0 local pods",
+        "Add/Update for Pod web-1 on my node, namespace = a, IP = 10.0.0.5",
+    ),
+}
+"""The lines by which each rule about logs knows its trouble."""

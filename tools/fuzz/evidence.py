@@ -105,7 +105,7 @@ def _mutated(choices: Choices) -> Any:  # noqa: ANN401 - any document
 def _change(holder: Any, key: Any, choices: Choices) -> None:  # noqa: ANN401 - a part of any document
     how = choices.number() % 5
     if how == 0:
-        holder[key] = choices.among(_VALUES)
+        holder[key] = copy.deepcopy(choices.among(_VALUES))
     elif how == 1:
         del holder[key]
     elif how == 2:

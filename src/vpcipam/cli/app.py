@@ -13,7 +13,7 @@ PROGRAM = "vpcipam"
 COMPLETE_VARIABLE = "_VPCIPAM_COMPLETE"
 """The shell's completion function sets this variable to ask for completions."""
 
-_COMMANDS = ("limits", "max-pods", "settings", "plan", "size", "simulate", "sweep", "tune", "inspect", "verify", "completion")
+_COMMANDS = ("limits", "max-pods", "settings", "plan", "size", "simulate", "sweep", "tune", "inspect", "verify", "serve", "completion")
 
 
 class _LazyGroup(click.Group):

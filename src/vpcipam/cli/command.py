@@ -34,6 +34,8 @@ class Output:
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
         interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
             exit code 130. A command with nothing to show after Ctrl-C lets the KeyboardInterrupt pass.
+        one_line: Whether the document is written on one line, for a program that reads it while the command still runs.
+        run: What the command does beside writing its output, such as serving. It calls its argument when the output is to be written.
     """
 
     document: Any
@@ -42,6 +44,8 @@ class Output:
     notes: tuple[str, ...] = ()
     finding: str | None = None
     interruption: str | None = None
+    one_line: bool = False
+    run: "Callable[[Callable[[], None]], None] | None" = None
 
 
 class OutputCommand(click.Command):
@@ -71,11 +75,18 @@ class OutputCommand(click.Command):
         if len(wanted) > 1:
             raise click.UsageError(f"{' and '.join(f'--{name}' for name in wanted)} exclude each other: give one", ctx)
         output: Output = super().invoke(ctx)
-        write(_written(output, *wanted))
-        flush_stdout()  # so that the lines for stderr appear below the answer
-        if not wanted or wanted == ["markdown"]:
-            for line in output.notes:
-                note(line)
+
+        def show() -> None:
+            write(_written(output, *wanted))
+            flush_stdout()  # so that the lines for stderr appear below the answer
+            if not wanted or wanted == ["markdown"]:
+                for line in output.notes:
+                    note(line)
+
+        if output.run is None:
+            show()
+        else:
+            output.run(show)
         if output.interruption is not None:
             complain(f"interrupted: {output.interruption}")
             return ExitCode.INTERRUPTED
@@ -95,7 +106,7 @@ class OutputCommand(click.Command):
 def _written(output: Output, form: str = "") -> str:
     """Write an answer as `json`, `csv` or `markdown`, or for people."""
     if form == "json":
-        return to_json(_versioned(output.document))
+        return to_json(_versioned(output.document), one_line=output.one_line)
     if form == "csv" and output.table is not None:
         return output.table.csv()
     if isinstance(output.show, str):

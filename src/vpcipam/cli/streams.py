@@ -90,8 +90,8 @@ def one_line(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(text.split()))
 
 
-def to_json(document: object) -> str:
+def to_json(document: object, *, one_line: bool = False) -> str:
     """Write a document as JSON in ASCII, which every encoding of stdout has."""
     import json  # noqa: PLC0415 - most runs don't need it
 
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(document, indent=None if one_line else 2) + "\n"

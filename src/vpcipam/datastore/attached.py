@@ -1,6 +1,7 @@
 """The lower half of the datastore: the ENIs of one network card and their CIDRs. Each CIDR is a block of the pool."""
 
 from collections.abc import Iterable, Mapping
+from itertools import filterfalse
 
 import attrs
 
@@ -268,17 +269,20 @@ class Attached:
     def removable_cidrs(self, eni: Eni, now_ns: int, *, cooled_only: bool, most: int | None) -> tuple[str, ...]:
         """Return the CIDRs of an ENI that have no pod, in the order in which to remove them; no more than `most`."""
         pool, cidrs = self.pool, eni.cidrs
-        pods_in, cools = pool.block_assigned_count, pool.cooling_count(now_ns)
-        empty = [base for base in cidrs if not pods_in(base)]
-        empty.sort(reverse=True)
-        cooling = {base for base in empty if pool.block_cooling_count(base, now_ns)} if cools else ()
-        if cooled_only:
-            empty = [base for base in empty if base not in cooling]
-        if self._may_have_closed(eni):
-            empty.sort(key=lambda base: ((2 if base in cooling else 0) if pool.is_closed(base) else 1, base in cooling))
-        elif cooling:
-            empty.sort(key=cooling.__contains__)
-        return tuple([str(cidrs[base]) for base in empty[:most]])
+        cools, may_have_closed = pool.cooling_count(now_ns), self._may_have_closed(eni)
+        closed: list[int] = []
+        cooled: list[int] = []
+        cooling: list[int] = []
+        closed_cooling: list[int] = []
+        for base in filterfalse(pool.block_assigned_count, sorted(cidrs, reverse=True)):
+            is_closed = may_have_closed and pool.is_closed(base)
+            if not (cools and pool.block_cooling_count(base, now_ns)):
+                (closed if is_closed else cooled).append(base)
+                if len(cooled) == most and not may_have_closed:
+                    break
+            elif not cooled_only:
+                (closed_cooling if is_closed else cooling).append(base)
+        return tuple([str(cidrs[base]) for base in [*closed, *cooled, *cooling, *closed_cooling][:most]])
 
     def _may_have_closed(self, eni: Eni) -> bool:
         """Tell whether an ENI has CIDRs of two kinds or of the other mode, or is excluded; if not, all its blocks are open."""
@@ -313,30 +317,15 @@ class Attached:
         if self.pool.cooling_count(now_ns):  # also ends the cooldowns that are over, and refuses an invalid time
             groups = [eni.group(self.mode) for eni in self._in_order if not eni.excluded]
             cooling = sum(self.pool.group_cooling_count(group, now_ns) for group in groups)
-        return self._sum([self._count(eni, _NONE_COOLS) for eni in self._in_order], cooling)
+        return self._count({}, cooling)[0]
 
     def pool_and_eni_stats(self, now_ns: int) -> tuple[PoolStats, tuple[EniStats, ...]]:
         """Return what `stats` and `eni_stats` do."""
-        cooling = self._cooling(now_ns) if self.pool.cooling_count(now_ns) else {}  # the count also ends the cooldowns that are over
-        enis = tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
-        return self._sum(enis, sum([eni.cooling_count for eni in enis]) if cooling else 0), enis
-
-    def _sum(self, enis: Iterable[EniStats], cooling: int) -> PoolStats:
-        """Add up the counts of all ENIs. They may leave out cooldowns, since the sum of these is given."""
-        total = assigned = pods = prefixes = free_prefixes = 0
-        for counts in enis:
-            total += counts.total_count
-            assigned += counts.assigned_count
-            pods += counts.pod_count
-            free_prefixes += counts.free_prefix_count
-        for eni in self._in_order:
-            prefixes += eni.prefix_count
-        return PoolStats(total, assigned, cooling, total - assigned, prefixes, free_prefixes, pods - assigned)
+        return self._count(self._cooling(now_ns) if self.pool.cooling_count(now_ns) else {})  # the count also ends cooldowns
 
     def eni_stats(self, now_ns: int) -> tuple[EniStats, ...]:
         """Return the counts of each ENI, ascending by device number. This ends no cooldown, so the time can lie in the future."""
-        cooling = self._cooling(now_ns)
-        return tuple([self._count(eni, cooling.get(eni, _NONE_COOLS)) for eni in self._in_order])
+        return self._count(self._cooling(now_ns))[1]
 
     def sizes(self) -> tuple[int, int, int]:
         """The numbers of usable addresses of the mode, of ENIs, and of prefixes. Unlike `stats`, this ends no cooldown."""
@@ -362,17 +351,33 @@ class Attached:
             shape += eni.serial, eni.excluded, len(eni.cidrs), eni.prefix_count
         return tuple(shape)
 
-    def _count(self, eni: Eni, cooling: _Cooling) -> EniStats:
-        """Return the counts of an ENI: the value from last time if nothing has changed. The pool is not asked about empty groups."""
-        pool, prefixes = self.pool, eni.prefix_count
-        single_pods = pool.group_assigned_count(eni.single_group) if len(eni.cidrs) > prefixes else 0
-        prefix_pods = free_prefixes = 0
-        if prefixes:
-            prefix_pods, free_prefixes = pool.group_assigned_count(eni.prefix_group), pool.group_empty_block_count(eni.prefix_group)
-        counted = single_pods, prefix_pods, free_prefixes, cooling
-        if counted != eni.counted:
-            eni.stats, eni.counted = self._eni_stats(eni, *counted), counted
-        return eni.stats
+    def _count(self, cooling: Mapping[Eni, _Cooling], cooling_count: int = 0) -> tuple[PoolStats, tuple[EniStats, ...]]:
+        """Return the counts over all ENIs and those of each ENI: the value from last time if nothing has changed there.
+
+        Args:
+            cooling: the cooldowns, by ENI.
+            cooling_count: what to add for cooldowns that are left out there.
+        """
+        pool, enis = self.pool, []
+        total = assigned = pods = prefixes = free_prefixes = 0
+        for eni in self._in_order:
+            prefix_count = eni.prefix_count
+            single_pods = pool.group_assigned_count(eni.single_group) if len(eni.cidrs) > prefix_count else 0
+            prefix_pods = empty_prefixes = 0
+            if prefix_count:  # the pool is not asked about empty groups
+                prefix_pods, empty_prefixes = pool.group_assigned_count(eni.prefix_group), pool.group_empty_block_count(eni.prefix_group)
+                prefixes += prefix_count
+                free_prefixes += empty_prefixes
+            counted = single_pods, prefix_pods, empty_prefixes, cooling.get(eni, _NONE_COOLS)
+            if counted != eni.counted:
+                eni.stats, eni.counted = self._eni_stats(eni, *counted), counted
+            counts = eni.stats
+            total += counts.total_count
+            assigned += counts.assigned_count
+            cooling_count += counts.cooling_count
+            pods += single_pods + prefix_pods
+            enis.append(counts)
+        return PoolStats(total, assigned, cooling_count, total - assigned, prefixes, free_prefixes, pods - assigned), tuple(enis)
 
     def _eni_stats(self, eni: Eni, single_pods: int, prefix_pods: int, free_prefixes: int, cooling: _Cooling) -> EniStats:
         slots, mode = len(eni.cidrs), self.mode

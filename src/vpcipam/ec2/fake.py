@@ -1,10 +1,11 @@
-"""An offline EC2 for boto3: a real client whose calls an `Ec2Model` answers within the process.
+"""An offline EC2 for boto3: real clients whose calls an `Ec2Model` answers within the process.
 
-It needs the extra `[ec2]` (boto3). Botocore validates and serializes every request, parses the answer and raises `ClientError`; its
-paginators and waiters work. Only the network is replaced: the client opens no socket, and it reads no credentials, configuration files or
-environment variables.
+`fake_client` makes a client, `fake_session` a session for clients and resources, and `offline_ec2` catches every client that anyone makes
+while it lasts. They need the extra `[ec2]` (boto3). Botocore validates and serializes every request, parses the answer and raises
+`ClientError`; its paginators and waiters work. Only the network is replaced: the client opens no socket. Those of `fake_client` and
+`fake_session` read no credentials, configuration files or environment variables.
 
-The client answers the actions of `vpcipam.ec2.offline.server.ACTIONS`. It raises `NotModelled` for any other action, and for a parameter
+A client answers the actions of `vpcipam.ec2.offline.server.ACTIONS`. It raises `NotModelled` for any other action, and for a parameter
 that affects addresses in EC2 but is not modelled. `NotModelled` is not a `ClientError`, so that code under test does not mistake it for an
 answer. Parameters that don't affect addresses (images, key pairs, user data, …) are ignored; each `ActionHandler` lists them as
 `ignores`.
@@ -14,32 +15,32 @@ A call with `DryRun=True` gets DryRunOperation. A repeated `ClientToken` gets th
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from vpcipam._units import NS_PER_S
-from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline.request import Region
-from vpcipam.ec2.offline.server import Server
 from vpcipam.errors import InvalidArgument, MissingExtra
 
 try:
     import boto3
     import botocore.session
     from botocore import UNSIGNED
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-    from botocore.compat import HTTPHeaders
     from botocore.config import Config
-    from botocore.exceptions import ReadTimeoutError
     from botocore.loaders import Loader
 except ImportError:
     raise MissingExtra("the offline EC2 needs boto3: pip install 'vpcipam[ec2]'") from None
 
+from vpcipam.ec2.offline.answering import Answering
+from vpcipam.ec2.offline.catching import offline_ec2
+
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+
+__all__ = ["Clock", "fake_client", "fake_session", "offline_ec2"]
 
 _SERVICE: Final = "ec2"
 _CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "aws_session_token": "offline"}
@@ -114,56 +115,97 @@ def fake_client(
         >>> ec2.subnets[0].available_ip_address_count
         218
     """
-    if service_name != _SERVICE:
-        raise InvalidArgument(f"only the service {_SERVICE!r} is modelled, not {service_name!r}")
-    client: EC2Client = _session().client(
-        _SERVICE,
-        region_name=region_name,
-        # This name never resolves (RFC 6761), so that even a bug here can't reach a server.
-        endpoint_url=f"https://ec2.{region_name}.offline.invalid",
-        verify=False,
-        config=_CONFIG if config is None else _CONFIG.merge(config),
-    )
-    server = Server(model, Region(region_name), now_ns or Clock())
-
-    def answer(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
-        operation = client.meta.service_model.operation_model(event_name.rpartition(".")[2])
-        try:
-            answered = server.answer(str(request.body), operation)
-        except Ec2Error as error:
-            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
-        return AWSResponse(request.url, answered.status_code, _headers(), _Raw(answered.body))
-
-    client.meta.events.register("before-send.ec2", answer)  # type: ignore[arg-type] # the stubs declare no handler that returns an answer
+    _require_ec2(service_name)
+    client: EC2Client = _session().client(_SERVICE, **_options(region_name, config))
+    Answering(model, now_ns or Clock()).answer_for(client)
     return client
 
 
-def _headers() -> HTTPHeaders:
-    headers = HTTPHeaders()
-    headers["Content-Type"] = "text/xml;charset=UTF-8"
-    return headers
+def fake_session(
+    model: Ec2Model,
+    *,
+    region_name: str = "us-east-1",
+    now_ns: Callable[[], int] | None = None,
+    config: Config | None = None,
+) -> "boto3.session.Session":
+    """Create a boto3 session whose EC2 clients and resources a model answers.
+
+    Args:
+        model: answers the calls; all clients of the session share it.
+        region_name: the region of the clients that name none.
+        now_ns: as for `fake_client`.
+        config: changes to the configuration of the clients that give none; see `fake_client`.
+
+    Raises:
+        InvalidArgument: (from `client` and `resource`) the service is not `ec2`.
+
+    Example:
+        >>> ec2 = fake_session(Ec2Model()).resource("ec2")
+        >>> subnet = ec2.create_vpc(CidrBlock="10.0.0.0/16").create_subnet(CidrBlock="10.0.1.0/24")
+        >>> subnet.create_network_interface(Ipv4PrefixCount=1).private_ip_address
+        '10.0.1.4'
+        >>> subnet.reload()
+        >>> subnet.available_ip_address_count
+        234
+    """
+    return boto3.session.Session(
+        botocore_session=_AnsweredSession(Answering(model, now_ns or Clock()), config), region_name=region_name, **_CREDENTIALS
+    )
+
+
+def _options(region_name: str, config: Config | None) -> dict[str, Any]:
+    """Return the options of a client that reaches nobody."""
+    return {
+        "region_name": region_name,
+        # This name never resolves (RFC 6761), so that even a bug here can't reach a server.
+        "endpoint_url": f"https://ec2.{region_name}.offline.invalid",
+        "verify": False,
+        "config": _CONFIG if config is None else _CONFIG.merge(config),
+    }
+
+
+_ALONE: dict[str, Any] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, _NO_FILE, None),
+    "credentials_file": (None, None, _NO_FILE, None),
+}
+"""Variables of a session that reads no environment and no file."""
+
+
+@functools.cache
+def _loader() -> Loader:
+    """Create the loader that all offline clients share, since loading the service description takes most of a client's set-up time."""
+    own_data = str(Path(boto3.__file__).parent / "data")  # boto3 would append it for each session
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH, own_data], include_default_search_paths=False)
 
 
 @functools.cache
 def _session() -> "boto3.session.Session":
-    """Create the session that all offline clients share, since loading the service description takes most of a client's set-up time."""
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, _NO_FILE, None),
-            "credentials_file": (None, None, _NO_FILE, None),
-        }
-    )
-    session.register_component("data_loader", Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
+    session = botocore.session.Session(session_vars=_ALONE)
+    session.register_component("data_loader", _loader())
     return boto3.session.Session(botocore_session=session, **_CREDENTIALS)
 
 
-class _Raw:
-    """An answer's body with the interface of the connection that botocore reads."""
+class _AnsweredSession(botocore.session.Session):
+    """A botocore session that reads nothing, and makes EC2 clients that a model answers."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, answering: Answering, config: Config | None) -> None:
+        super().__init__(session_vars=_ALONE)
+        self.register_component("data_loader", _loader())
+        self._answering = answering
+        self._client_config = config
 
-    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:  # noqa: ANN401  # ignored: the body comes in one piece
-        """Yield the body."""
-        yield self._body
+    def create_client(self, service_name: str, region_name: str | None = None, *_: Any, **options: Any) -> Any:  # noqa: ANN401 - as botocore's
+        """Create a client; what is given about endpoints, credentials and certificates is ignored."""
+        _require_ec2(service_name)
+        config = options.get("config")
+        region_name = region_name or self.get_config_variable("region")
+        made = {**_options(region_name, self._client_config if config is None else config), **_CREDENTIALS}
+        client = super().create_client(service_name, **made)
+        self._answering.answer_for(client)
+        return client
+
+
+def _require_ec2(service_name: str) -> None:
+    if service_name != _SERVICE:
+        raise InvalidArgument(f"only the service {_SERVICE!r} is modelled, not {service_name!r}")

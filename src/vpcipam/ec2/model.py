@@ -32,7 +32,7 @@ from vpcipam.ec2.actions.subnets import SubnetActions
 from vpcipam.ec2.actions.tags import TagActions
 from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
-from vpcipam.ec2.api import Instance, Subnet, Vpc
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
@@ -90,6 +90,21 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
     def instances(self) -> tuple[Instance, ...]:
         """All instances, ordered by id."""
         return tuple(instance.view() for instance in self._account.instances.values())
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return an instance, None if there is no such one; this is no call of EC2."""
+        record = self._account.instances.get(instance_id)
+        return None if record is None else record.view()
+
+    @property
+    def network_interfaces(self) -> tuple[NetworkInterface, ...]:
+        """All ENIs, ordered by id."""
+        return tuple(eni.view() for eni in self._account.enis.values())
+
+    @property
+    def subnet_cidr_reservations(self) -> tuple[SubnetCidrReservation, ...]:
+        """All subnet CIDR reservations, ordered by id."""
+        return tuple(reservation.view() for reservation in self._account.reservations.values())
 
     @property
     def call_counts(self) -> dict[str, int]:

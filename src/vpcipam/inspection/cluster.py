@@ -120,8 +120,15 @@ class NodeCase:
 
     @property
     def vpc_id(self) -> str:
-        """Its VPC; empty if EC2 doesn't show it."""
-        return next((fact.value.vpc_id for fact in self.network_interfaces if fact.value.vpc_id), "")
+        """Its VPC; empty if EC2 doesn't show it. An ENI other than the primary one can be in another VPC."""
+        shown = "" if self.instance is None else self.instance.value.vpc_id
+        by_primary = sorted(self.network_interfaces, key=lambda fact: not is_primary(fact.value))
+        return shown or next((fact.value.vpc_id for fact in by_primary if fact.value.vpc_id), "")
+
+    def owner_of(self, address: str) -> NetworkInterface | None:
+        """Find the ENI that has an address, in the VPCs of the node's ENIs; None if EC2 shows none."""
+        vpc_ids = dict.fromkeys((self.vpc_id, *(fact.value.vpc_id for fact in self.network_interfaces)))
+        return next(filter(None, (self.owners.of_address(vpc_id, address) for vpc_id in vpc_ids)), None)
 
     @property
     def mode(self) -> AddressMode | None:

@@ -1,6 +1,6 @@
 """A real node as it was read, before any rule is applied."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -37,3 +37,13 @@ class ObservedNode:
     def subnet(self, subnet_id: str) -> Subnet | None:
         """Find a subnet, None if the source did not show it."""
         return next((subnet for subnet in self.subnets if subnet.subnet_id == subnet_id), None)
+
+
+def placed(eni: NetworkInterface, subnets: Iterable[Subnet]) -> NetworkInterface:
+    """Return an ENI with the VPC and the zone of its subnet where it lacks its own: people redact them."""
+    if eni.vpc_id and eni.availability_zone:
+        return eni
+    own = next((subnet for subnet in subnets if subnet.subnet_id == eni.subnet_id), None)
+    if own is None:
+        return eni
+    return attrs.evolve(eni, vpc_id=eni.vpc_id or own.vpc_id, availability_zone=eni.availability_zone or own.availability_zone)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
 from vpcipam.inspection.evidence import Fact
-from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.observed import ObservedNode, placed
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary, place_of
 
@@ -36,7 +36,7 @@ def observe(
     seen = _instance(instance_id, attached, limits) if instance is None else instance.value
     of_vpc = {seen.vpc_id, *(eni.vpc_id for eni in attached)}
     known = tuple(fact.value for _, fact in sorted(subnets.items()) if fact.value.vpc_id in of_vpc)
-    candidates = (discovered_subnets(known, eni, cluster_name="") for eni in attached if is_primary(eni))
+    candidates = (discovered_subnets(known, placed(eni, known), cluster_name="") for eni in attached if is_primary(eni))
     wanted = sorted({eni.subnet_id for eni in attached} | {subnet.subnet_id for found in candidates for subnet in found})
     by_subnet = {subnet_id: _in_subnet(neighbours.get(subnet_id, ()), subnet_id, attached) for subnet_id in wanted}
     return ObservedNode(

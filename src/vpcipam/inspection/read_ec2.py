@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet
-from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.observed import ObservedNode, placed
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, discovered_subnets, is_primary, place_of
 
@@ -79,7 +79,7 @@ def _read_neighbours(
     ec2: Ec2Api, enis: tuple[NetworkInterface, ...], subnets: tuple[Subnet, ...], now_ns: int
 ) -> dict[str, tuple[NetworkInterface, ...]]:
     """Read all ENIs in the subnets of the node's ENIs and in those that its ipamd may use, whatever its CLUSTER_NAME, in one call."""
-    candidates = (discovered_subnets(subnets, eni, cluster_name="") for eni in enis if is_primary(eni))
+    candidates = (discovered_subnets(subnets, placed(eni, subnets), cluster_name="") for eni in enis if is_primary(eni))
     wanted = {eni.subnet_id for eni in enis} | {subnet.subnet_id for found in candidates for subnet in found}
     if not wanted:
         return {}

@@ -14,7 +14,7 @@ from vpcipam.address import AddressMode
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import DatastoreError, InvalidCidr, OutOfRange
-from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.observed import ObservedNode, placed
 from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node.interfaces import (
@@ -230,7 +230,7 @@ class _Surveyor:
             return None
         own = self._node.subnet(primary.subnet_id)
         if self._settings.enable_subnet_discovery:
-            found = discovered_subnets(self._node.subnets, primary, self._settings.cluster_name)
+            found = discovered_subnets(self._node.subnets, placed(primary, self._node.subnets), self._settings.cluster_name)
             return found if own is not None else found or None
         if own is None:
             return None

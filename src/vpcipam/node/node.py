@@ -428,9 +428,11 @@ class Node(Pods):
         Nothing is compared with EC2, so use it only if nobody else changes the instance's ENIs and the node is not in doubt. All later
         ticks then act at the same instants as if no tick had been skipped.
         """
-        with self._lock:
-            self._loop.outlook = None
-            self._loop.pace.pass_over(now_ns)
+        loop = self._loop
+        if loop.pace.reconcile_due_ns < now_ns:  # else no comparison is passed over
+            with self._lock:
+                loop.outlook = None
+                loop.pace.pass_over(now_ns)
 
     def next_wakeup(self, now_ns: int, *, include_reconcile: bool = True, include_cleanup: bool | None = None) -> int | None:
         """The time of the first tick after `now_ns` that will do something, if no pod comes or goes until then; None for never.

@@ -73,8 +73,6 @@ class Pace:
         While a trunk is missing, comparisons are due more often. Their times don't matter, because the comparison that finds the trunk
         sets the time from which the next one is due.
         """
-        if self.reconcile_due_ns >= now_ns:
-            return
         first_ns = self.next_tick(self.reconcile_due_ns - 1)
         if first_ns < now_ns:
             interval_ns = RECONCILE_INTERVAL_NS + TICK_INTERVAL_NS

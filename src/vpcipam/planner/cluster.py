@@ -28,7 +28,8 @@ SCHEMA_VERSION = 1
 """The version of the JSON objects of `to_dict`. It rises when a member changes its meaning or goes."""
 NAU_QUOTA = 64_000
 """The Network Address Usage units of a VPC, by default; AWS raises it to 256,000 at most (Amazon VPC, "Network Address Usage")."""
-# AWS names Network and Gateway Load Balancers and VPC endpoints "per AZ". An Application Load Balancer is not in its table and counts as much.
+# AWS names Network and Gateway Load Balancers and VPC endpoints "per AZ".
+# An Application Load Balancer is not in its table; it counts as much.
 _NAU_PER_ENDPOINT = 6
 
 

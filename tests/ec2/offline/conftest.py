@@ -2,7 +2,7 @@
 
 import pytest
 
-from vpcipam.ec2.pytest_fixtures import ec2_client, ec2_clock, ec2_model  # noqa: F401 - fixtures are found by their names
+from vpcipam.ec2.pytest_fixtures import ec2_client, ec2_clock, ec2_model, ec2_offline  # noqa: F401 - fixtures are found by their names
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_a_request_is_read_as_botocore_wrote_it(action):
     operation = SERVICE.operation_model(action)
 
     @given(values(operation.input_shape))
-    @settings(max_examples=15)
+    @settings(max_examples=8)
     def check(members):
         assert read_request(form(operation, members), operation) == members
 
@@ -138,7 +138,7 @@ def test_botocore_reads_an_answer_as_it_was_written(action):
     operation = SERVICE.operation_model(action)
 
     @given(values(operation.output_shape))
-    @settings(max_examples=15)
+    @settings(max_examples=8)
     def check(members):
         answer = parsed(write_answer(members, operation, "r-1"), operation)
         assert answer.pop("ResponseMetadata")["RequestId"] == "r-1"

@@ -133,6 +133,8 @@ TEXTS = {
     "a long item": lambda: filled("x", 3 * LONG, '{"NetworkInterfaces":["', '"]}'),
     "a long name": lambda: filled("x", LONG, '{"', '":1}'),
     "many long members": lambda: filled('"' + "a" * 1000 + '":"' + "b" * 1000 + '",', 3 * LONG, "{"),
+    "empty ENIs": lambda: filled("{},", WHOLE, '{"NetworkInterfaces":[', "{}]}"),
+    "empty pods": lambda: filled('{"kind":"Pod"},', WHOLE, '{"kind":"List","items":[', "{}]}"),
     "long in Python's notation": lambda: filled("{'kind':'Pod'},", LONG, '{"items":[', "1]}"),
     "long false beginnings": lambda: filled('{"a" 1}', LONG),
     "long false beginnings with much before": lambda: filled("1,", 3 * MIB, "[", "x") * 4,
@@ -145,6 +147,8 @@ TEXTS = {
     "long elisions": lambda: filled('{"a":{...}},', LONG, '{"NetworkInterfaces":['),
     "long repeated names": lambda: filled('"a":1,', LONG, '{"NetworkInterfaces":[{', '"b":1}]}'),
     "long empty ENIs": lambda: filled("{},", 6 * MIB, '{"NetworkInterfaces":[', "1]}") + " " * 3 * MIB,
+    "long elisions with ids": lambda: filled('{"NetworkInterfaceId":"e","a":{...}},', LONG, '{"NetworkInterfaces":['),
+    "long pods in Python's notation": lambda: filled("{'kind':'Pod','metadata':{'name':'a'}},", LONG, '{"items":[', "1]}"),
     "long numbers": lambda: filled("9", LONG, '{"NetworkInterfaces":['),
 }
 

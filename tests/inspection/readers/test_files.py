@@ -230,6 +230,10 @@ def test_links_devices_and_the_like_in_archives_are_skipped(read):
     assert [each.why for each in zipped.skipped] == [NO_FILE]
 
 
+def test_a_zip_entry_without_a_name_is_read(read):
+    assert subnets(read(zip_of((zipfile.ZipInfo(""), SUBNET)))) == [("file-0/", "file-0")]
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/../../b", "\x1b[31m" + "x" * 300])
 @pytest.mark.parametrize("pack", [tar_of, zip_of])
 def test_names_in_archives_lead_nowhere(read, tmp_path, monkeypatch, name, pack):

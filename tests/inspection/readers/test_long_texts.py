@@ -15,7 +15,7 @@ from long_reading import long_read
 from random_nodes import random_nodes
 
 from vpcipam.inspection import readers
-from vpcipam.inspection.readers import long_texts, read_files
+from vpcipam.inspection.readers import collector, long_texts, read_files
 
 A_FEW = settings(max_examples=max(6, settings.default.max_examples // 4))  # each makes whole nodes; by night there are thousands
 
@@ -216,3 +216,58 @@ def test_memory_grows_with_the_facts_and_not_with_the_text():
 @pytest.mark.parametrize(("kind", "most_mib"), [("pods", 64), ("enis", 160)])
 def test_memory_of_100_mib_is_that_of_its_facts(kind, most_mib):
     check(kind, 100, most_mib)
+
+
+# --- bounds ------------------------------------------------------------------------------------------------------------------
+
+
+def said(text, chunk=64):
+    return [each.why for each in long_read(text, chunk).skipped]
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [("{}", "NetworkInterfaces"), ('{"a":{...}}', "Subnets"), ("{'kind':'Pod'}", "items"), ("7", "Instances"), ("{}", "Reservations")],
+)
+def test_many_items_without_an_id_are_not_read_to_the_end(item, name):
+    text = f'{{"{name}":[' + f"{item}," * 1_001
+    assert said(text, 1 << 16)[-1] == "no reader recognises 1,000 items in a row"
+
+
+@pytest.mark.parametrize(
+    ("document", "said_of_it"),
+    [
+        ({"NetworkInterfaces": [{}] * 1_001}, "1,000 items in a row have no id"),
+        ({"kind": "List", "items": [{"kind": "Pod"}] * 1_001}, "1,000 items in a row have no name"),
+    ],
+)
+def test_nor_are_they_in_a_text_that_is_read_as_a_whole(document, said_of_it):
+    evidence = read_files([("file-0", io.BytesIO(json.dumps(document).encode()))])
+    assert evidence.skipped[-1].why == said_of_it
+    assert len(evidence.pods) + len(evidence.network_interfaces) == 1_000
+
+
+def test_items_that_are_no_json_are_bounded(monkeypatch):
+    monkeypatch.setattr(long_texts, "_MOST_PATIENT_ITEMS", 2)
+    monkeypatch.setattr(long_texts, "_MOST_FAILURES", 1)
+    text = '{"Subnets":[' + "{'SubnetId':'s'}," * 4 + "1]}"
+    evidence = long_read(text, 64)
+    assert len(evidence.subnets) == 3
+    assert evidence.skipped[-1].why == "too many items are no JSON (3 before it), and take long to read; give it as JSON"
+
+
+def test_an_item_in_pythons_notation_that_is_longer_than_most_is_read(monkeypatch):
+    monkeypatch.setattr(long_texts, "_SHORT", 16)
+    evidence = long_read("{'Subnets':[{'SubnetId':'" + "s" * 300 + "'}]}", 64)
+    assert [len(each.value.subnet_id) for each in evidence.subnets] == []
+    evidence = long_read("{\"Subnets\":[{'SubnetId':'" + "s" * 300 + "'}]}", 64)
+    assert [len(each.value.subnet_id) for each in evidence.subnets] == [300]
+
+
+def test_a_text_of_which_nothing_can_be_read_says_why():
+    assert said('{"NetworkInterfaces":[' + "," * 100) == ["the text breaks off here"]
+
+
+def test_the_end_of_reading_is_said_even_after_many_parts(monkeypatch):
+    monkeypatch.setattr(collector, "MOST_SKIPPED", 1)
+    assert "the text breaks off here" in said('{"Subnets":[{},{},{},')

@@ -147,10 +147,10 @@ def test_many_failures_of_the_strict_parser_change_nothing(documents):
 @pytest.mark.parametrize("text", ['{"a\\q', '{"a\n', "{{", "['", '{"a": {"b": 1,\n...\n', "[[", '{"a":[', "{'a': 1, x\n"])
 def test_hostile_repetitions_take_time_in_proportion_to_their_length(text):
     begin = time.process_time()
-    list(find_json(text * 2_000))
+    list(find_json(text * 1_000))
     short_s = time.process_time() - begin
     begin = time.process_time()
-    list(find_json(text * 20_000))
+    list(find_json(text * 10_000))
     assert time.process_time() - begin < 40 * short_s + 0.5
 
 

@@ -95,13 +95,13 @@ def check_broken(seed, add, rule):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40)
+@settings(max_examples=max(6, settings.default.max_examples // 4))
 def test_one_eni_too_many_is_found_and_nothing_else(seed):
     check_broken(seed, add_eni, "datastore-too-many-enis")
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40)
+@settings(max_examples=max(6, settings.default.max_examples // 4))
 def test_one_slot_too_many_is_found_and_nothing_else(seed):
     check_broken(seed, add_slots, "datastore-too-many-slots")
 

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from log_texts import LogWriter
+from log_texts import CHECKPOINT, COOLING, CORDONED, NO_ADDRESS, NO_ROOM, TROUBLES, LogWriter, refused
 
 from vpcipam.inspection import read_files
 from vpcipam.inspection.audit import audit
@@ -11,15 +11,6 @@ from vpcipam.inspection.finding import Severity
 from vpcipam.inspection.rules.logs import RULES
 
 LATEST = (1, 21, 2)
-NO_ADDRESS = "DataStore has no available IP/Prefix addresses"
-CORDONED = "AWS CNI is on a non schedulable node, will not try to attach any new IPs or ENIs right now"
-NO_ROOM = "Skipping ENI allocation as the max ENI limit is already reached"
-COOLING = "IP stats for Network Card 0 - total IPs: 18, assigned IPs: 16, cooldown IPs: 2"
-CHECKPOINT = "Unable to update backing store: no space left"
-
-
-def refused(code, message="x"):
-    return f"Failed to allocate a private IP/Prefix addresses on ENI eni-1: {code}: {message}\n\tstatus code: 400, request id: 7"
 
 
 def findings(*messages, name="node/ipamd.log"):
@@ -30,35 +21,15 @@ def findings(*messages, name="node/ipamd.log"):
     return audit(read_files([(name, io.BytesIO(log.data))])).findings
 
 
-EACH = {
-    "log-no-address": NO_ADDRESS,
-    "log-ec2-refused": refused("UnauthorizedOperation"),
-    "log-all-free-cool": COOLING,
-    "log-no-eni-room": NO_ROOM,
-    "log-node-cordoned": CORDONED,
-    "log-no-trunk-slot": "No slot available for a trunk ENI to be attached.",
-    "log-no-trunk": "Send AddNetworkReply: No trunk ENI found, cannot add a pod ENI",
-    "log-unknown-sandbox": "UnassignPodIPAddress: Failed to find sandbox aws-cni/c1/eth0",
-    "log-checkpoint-failed": CHECKPOINT,
-    "log-leaked-enis": "Found 3 leaked ENIs with the AWS CNI tag.",
-    "log-leaked-eni-stays": "Failed to clean up leaked ENI eni-1: no permission",
-    "log-primary-in-pool": ("Reconcile existing ENI eni-1 IP pool", "Adding ENI(eni-1)'s IPv4 address 10.0.0.5 to datastore"),
-    "log-pods-forgotten": (
-        "getLocalPodsWithRetry() found 0 local pods",
-        "Add/Update for Pod web-1 on my node, namespace = a, IP = 10.0.0.5",
-    ),
-}
-
-
 def test_each_rule_about_logs_has_a_line_here():
-    assert EACH.keys() == {rule_id for rule in RULES for rule_id in rule.ids}
+    assert TROUBLES.keys() == {rule_id for rule in RULES for rule_id in rule.ids}
 
 
-@pytest.mark.parametrize(("rule", "messages"), EACH.items())
+@pytest.mark.parametrize(("rule", "messages"), TROUBLES.items())
 def test_a_line_gives_its_finding_and_no_other(rule, messages):
-    (finding,) = findings(*([messages] if isinstance(messages, str) else messages))
+    (finding,) = findings(*messages)
     assert (finding.rule, finding.where) == (rule, "ipamd.log")
-    assert finding.sources[0].line == (1 if isinstance(messages, str) else 2)
+    assert finding.sources[0].line == len(messages)
     assert "{" not in str(finding)
 
 
@@ -68,8 +39,8 @@ def test_a_log_without_trouble_gives_no_finding_and_counts_as_checked():
     log.assign("c1", "10.0.0.5")
     found = audit(read_files([("ipamd.log", io.BytesIO(log.data))]))
     assert found.findings == ()
-    assert {*EACH} <= found.checked
-    assert not audit(read_files([("x", io.BytesIO(b'{"Subnets": []}'))])).checked & {*EACH}
+    assert {*TROUBLES} <= found.checked
+    assert not audit(read_files([("x", io.BytesIO(b'{"Subnets": []}'))])).checked & {*TROUBLES}
 
 
 def test_the_times_of_a_trouble_are_told():

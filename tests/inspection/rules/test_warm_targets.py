@@ -216,7 +216,7 @@ def check_surplus(seed):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40)
+@settings(max_examples=max(6, settings.default.max_examples // 4))
 def test_a_surplus_that_stays_is_found_and_nothing_else(seed):
     check_surplus(seed)
 
@@ -228,7 +228,7 @@ def check_shortage(seed):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40)
+@settings(max_examples=max(6, settings.default.max_examples // 4))
 def test_a_shortage_that_stays_is_found_and_nothing_else(seed):
     check_shortage(seed)
 

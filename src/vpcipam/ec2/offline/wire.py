@@ -25,6 +25,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _ENTITIES = {"\r": "&#13;"}  # an XML parser turns an unescaped carriage return into a line feed
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_INDEX = re.compile("[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
 _BOOLEANS = {"true": True, "false": False}
 _OF_EVERY_REQUEST = {"Action", "Version"}
@@ -107,6 +108,9 @@ class _FormReader:
         }
 
     def _list(self, node: Mapping[str, Any], shape: "ListShape", name: str) -> list[object]:
+        wrong = next((number for number in node if not _INDEX.fullmatch(number)), None)
+        if wrong is not None:
+            raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name}.{wrong}: the items of a list are numbered from 1")
         numbers = sorted((self._integer(number, name), number) for number in node)
         return [self._value(node[number], shape.member, _joined(name, number)) for _, number in numbers]
 

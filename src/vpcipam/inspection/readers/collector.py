@@ -36,6 +36,8 @@ from vpcipam.settings.documents import kind_of, shown
 
 MOST_SKIPPED = 10_000
 """The most skipped parts that are listed. Later ones are counted."""
+MOST_UNNAMED = 1_000
+"""The most items in a row without an id, before the rest of a list is skipped."""
 CUT = "the text breaks off within it"
 """Why a part isn't read whose end is missing: what is left of it could say something that the whole doesn't."""
 
@@ -101,9 +103,9 @@ class Collector:
         else:
             self._documents[key] = attrs.evolve(known, count=known.count + 1)
 
-    def skip(self, what: str, why: str, path: str = "", line: int | None = None) -> None:
-        """Note a part that is not read."""
-        if len(self._skipped) >= MOST_SKIPPED:
+    def skip(self, what: str, why: str, path: str = "", line: int | None = None, *, always: bool = False) -> None:
+        """Note a part that is not read; `always` lists it even if there are many."""
+        if len(self._skipped) >= MOST_SKIPPED and not always:
             self._unlisted_count += 1
             return
         self._skipped.append(Skipped(self._place(path, line), shown(what), why))

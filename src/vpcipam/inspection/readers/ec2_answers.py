@@ -9,7 +9,7 @@ from vpcipam._units import counted
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
 from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation
 from vpcipam.errors import InvalidArgument
-from vpcipam.inspection.readers.collector import CUT, Collector, address_at, mappings, member, text_at
+from vpcipam.inspection.readers.collector import CUT, MOST_UNNAMED, Collector, address_at, mappings, member, text_at
 from vpcipam.inspection.readers.scraps import below
 from vpcipam.limits import InstanceLimits
 from vpcipam.settings.documents import kind_of, shown
@@ -99,21 +99,23 @@ class _Kind:
     Attributes:
         answer: what an answer with such items is, in words.
         item: what one item is.
+        name: the member without which an item is nothing.
         read: reads one item.
         cannot_show: what such an answer never has.
     """
 
     answer: str
     item: str
+    name: str
     read: Callable[[Collector, Item, str], None]
     cannot_show: tuple[str, ...] = ()
 
 
-_ENIS = _Kind("EC2's ENIs (DescribeNetworkInterfaces)", "an ENI", _read_eni, (_NO_POD,))
-_SUBNETS = _Kind("EC2's subnets (DescribeSubnets)", "a subnet", _read_subnet, (_NO_RESERVATIONS,))
-_TYPES = _Kind("EC2's instance types (DescribeInstanceTypes)", "an instance type", _read_type)
-_INSTANCES = _Kind("EC2's instances (DescribeInstances)", "an instance", _read_instance, (_NO_TAGS, _NO_POD))
-_RESERVATIONS = _Kind("EC2's CIDR reservations (GetSubnetCidrReservations)", "a reservation", _read_reservation)
+_ENIS = _Kind("EC2's ENIs (DescribeNetworkInterfaces)", "an ENI", "NetworkInterfaceId", _read_eni, (_NO_POD,))
+_SUBNETS = _Kind("EC2's subnets (DescribeSubnets)", "a subnet", "SubnetId", _read_subnet, (_NO_RESERVATIONS,))
+_TYPES = _Kind("EC2's instance types (DescribeInstanceTypes)", "an instance type", "InstanceType", _read_type)
+_INSTANCES = _Kind("EC2's instances (DescribeInstances)", "an instance", "InstanceId", _read_instance, (_NO_TAGS, _NO_POD))
+_RESERVATIONS = _Kind("EC2's CIDR reservations (GetSubnetCidrReservations)", "a reservation", "SubnetCidrReservationId", _read_reservation)
 _LISTS = {
     "NetworkInterfaces": _ENIS,
     "Subnets": _SUBNETS,
@@ -170,8 +172,13 @@ def read_ec2_answer(collector: Collector, value: Item, path: str) -> None:
         return
     names = [name for name in LIST_NAMES if isinstance(value.get(name), list)]
     for name in names:
+        unnamed = 0
         for number, item in enumerate(value[name]):
-            read_item_of(collector, name, item, below(below(path, name), number))
+            place = below(below(path, name), number)
+            unnamed = 0 if read_item_of(collector, name, item, place) else unnamed + 1
+            if unnamed == MOST_UNNAMED:
+                collector.skip("the rest of the list", f"{MOST_UNNAMED:,} items in a row have no id", place)
+                break
     note_lists(collector, names, value, path)
 
 
@@ -182,14 +189,15 @@ def note_lists(collector: Collector, names: list[str], others: Item, path: str =
         collector.document(kind.answer, cannot_show=kind.cannot_show, remarks=remarks, path=path)
 
 
-def read_item_of(collector: Collector, name: str, item: object, path: str = "") -> None:
-    """Read an item of a list of an answer. Those of `Reservations` have a list of instances each."""
+def read_item_of(collector: Collector, name: str, item: object, path: str = "") -> bool:
+    """Read an item of a list of an answer; return whether it has an id. Those of `Reservations` have a list of instances each."""
     if name != _RESERVATIONS_OF_INSTANCES:
         _read_item(collector, item, path, _LISTS[name])
-        return
+        return isinstance(item, Mapping) and _LISTS[name].name in item
     instances = item.get("Instances") if isinstance(item, Mapping) else None
     for number, instance in enumerate(instances if isinstance(instances, list) else ()):
         _read_item(collector, instance, below(below(path, "Instances"), number), _INSTANCES)
+    return bool(instances)
 
 
 def _read_item(collector: Collector, item: object, path: str, kind: _Kind) -> None:

@@ -266,7 +266,7 @@ class _Budget:
 
 
 def _open_entry(inner: str, name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> Iterator[OpenFile]:
-    if entry.is_dir():
+    if entry.filename.endswith("/"):  # `is_dir` fails on an empty name
         return
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         yield OpenFile(inner, name, None, _NO_FILE)

@@ -18,6 +18,7 @@ from vpcipam.inspection.evidence import (
 )
 from vpcipam.inspection.readers.collector import (
     CUT,
+    MOST_UNNAMED,
     Collector,
     address_at,
     count_at,
@@ -60,20 +61,24 @@ def read_objects(collector: Collector, value: Item, path: str) -> None:
     if is_list and not value["items"]:
         collector.document(f"{shown(value.get('kind', 'List'))} of Kubernetes, empty", path=path)
     others: Counter[str] = Counter()
+    unnamed = 0
     for number, item in enumerate(flatten(value)):
         place = below(below(path, "items"), number) if is_list else path
-        read_object(collector, item, place, others, path)
+        unnamed = 0 if read_object(collector, item, place, others, path) else unnamed + 1
+        if unnamed == MOST_UNNAMED:
+            collector.skip("the rest of the list", f"{MOST_UNNAMED:,} items in a row have no name", place)
+            break
     skip_others(collector, others)
 
 
-def read_object(collector: Collector, item: object, path: str, others: "Counter[str]", document_path: str = "") -> None:
-    """Read one object. Objects that have nothing about addresses are counted in `others`, by kind."""
+def read_object(collector: Collector, item: object, path: str, others: "Counter[str]", document_path: str = "") -> bool:
+    """Read one object; return whether it has a name. Objects that have nothing about addresses are counted in `others`, by kind."""
     if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str):
         collector.skip("an item", "is no object of Kubernetes: it has no kind", path)
-        return
+        return False
     if collector.is_cut(path):
         collector.skip(_named(item), CUT, path)
-        return
+        return True
     kind = item["kind"]
     read = _READERS.get(kind)
     if read is not None:
@@ -83,6 +88,7 @@ def read_object(collector: Collector, item: object, path: str, others: "Counter[
         _read_settings(collector, item, path)
     elif read is None:
         others[kind] += 1
+    return bool(text_at(item, "metadata", "name"))
 
 
 def skip_others(collector: Collector, others: "Counter[str]") -> None:

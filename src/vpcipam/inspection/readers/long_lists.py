@@ -23,11 +23,10 @@ class _Lists(ItemLists):
         self._collector = collector
         self._others: Counter[str] = Counter()
 
-    def read_item(self, name: str, item: object, before: dict[str, Any]) -> None:
+    def read_item(self, name: str, item: object, before: dict[str, Any]) -> bool:
         if name == _ITEMS:
-            kubernetes.read_object(self._collector, with_kind(item, before.get("kind")), "", self._others)
-        else:
-            ec2_answers.read_item_of(self._collector, name, item)
+            return kubernetes.read_object(self._collector, with_kind(item, before.get("kind")), "", self._others)
+        return ec2_answers.read_item_of(self._collector, name, item)
 
     def end(self, names: list[str], members: dict[str, Any]) -> None:
         ec2_answers.note_lists(self._collector, [name for name in names if name != _ITEMS], members)

@@ -19,6 +19,7 @@ from vpcipam.inspection.readers.scraps import (
     LineNumbers,
     Noise,
     RepeatedNameError,
+    Scrap,
     below,
     noise_between,
     read_item,
@@ -31,9 +32,14 @@ MOST_MEMBERS = 8 << 20
 
 _CHUNK = 1 << 18
 _MOST_NOISES = 100
+_MOST_FAILURES = 100  # of the strict parser in a text; each takes time in proportion to the window
 _MOST_UNKNOWN = 1_000  # items or documents in a row, before the rest is skipped, as in `registry`
 _MOST_RESTARTS = 20  # after something that only looked like the beginning of a document
 _OVERLAP = 256  # characters that are searched again, since the beginning of a document can lie across two pieces
+_SHORT = 1 << 14
+_MOST_PATIENT = 4 << 20  # characters of items that are no JSON; the patient parser reads about a million in a second
+_MOST_PATIENT_ITEMS = 30_000
+_MOST_PATIENT_ITEM = 2 << 20
 _LEVELS = 3  # of lists and envelopes around a document, as in `registry`
 _BROKEN = "is no JSON; in a text that is longer than a document can be, what follows such a place is not read"
 
@@ -49,8 +55,8 @@ class ItemLists(Protocol):
     names: frozenset[str]
     envelopes: frozenset[str]
 
-    def read_item(self, name: str, item: object, before: dict[str, Any]) -> None:
-        """Read an item of a list: its name, the item, and the members of the object that stand before the list."""
+    def read_item(self, name: str, item: object, before: dict[str, Any]) -> bool:
+        """Read an item of a list: its name, the item, and the members of the object before the list. Return whether it has a name."""
 
     def end(self, names: list[str], members: dict[str, Any]) -> None:
         """Note what was read when an object with such lists ends: the names of its lists, and its other members."""
@@ -79,6 +85,7 @@ class _Window:
         self._line = 1
         self._counted = 0
         self._dropped = 0
+        self._failures = 0
 
     @property
     def line(self) -> int:
@@ -118,16 +125,34 @@ class _Window:
         Raises:
             ValueError: none is there, or it is longer than `MOST_ITEM`; the position stays.
         """
-        while True:
+        while self._failures < _MOST_FAILURES:
             try:
                 value, end = STRICT.raw_decode(self.text, self.position)
             except (ValueError, RecursionError, RepeatedNameError) as error:
                 if len(self.text) - self.position >= MOST_ITEM or not self.more():
+                    self._failures += 1
                     raise ValueError(str(error)) from error
             else:
                 if end < len(self.text) or not self.more():  # a number at the end of the window can go on
                     self.position = end
                     return value
+        while len(self.text) - self.position < MOST_ITEM and self.more():
+            pass
+        raise ValueError("the strict parser has failed too often")
+
+    def patient_value(self) -> tuple[Scrap, int] | None:
+        """Read the object or list at the position as far as it goes, after `value` has failed; return it and its length.
+
+        Most items are short, so a long piece of the window is taken only if a short one breaks off.
+        """
+        length = _SHORT
+        while True:
+            length = min(length, _MOST_PATIENT_ITEM)
+            piece = self.text[self.position : self.position + length]
+            found = read_item(piece, self.line)
+            if length >= _MOST_PATIENT_ITEM or (found is not None and found[0].cut_path is None):
+                return found
+            length *= 16
 
 
 def read_long(collector: Collector, read: Callable[[int], str], lists: ItemLists) -> None:
@@ -146,7 +171,7 @@ def read_long(collector: Collector, read: Callable[[int], str], lists: ItemLists
         reader.read()
     except _StopError as stop:
         collector.source = attrs.evolve(file, line=reader.window.line)
-        collector.skip("the rest of the file", str(stop))
+        collector.skip("the rest of the file", str(stop), always=True)
     finally:
         collector.source = file
     for noise in reader.noises:
@@ -161,6 +186,7 @@ class _LongReader:
         self.window = window
         self.noises: list[Noise] = []
         self._done = 0  # values that were read
+        self._patient_items = self._patient_length = 0  # those that are no JSON, and their characters
         self._collector = collector
         self._lists = lists
         self._file = self._begin = collector.source  # of the whole text, and where the current document begins
@@ -168,13 +194,15 @@ class _LongReader:
     def read(self) -> None:
         """Read the documents of the text one after the other, and note what stands between them."""
         unknown = restarts = 0
+        first: _StopError | None = None
         while self._find_document():
             self._begin = attrs.evolve(self._file, line=self.window.line)
             done = self._done
             try:
                 recognised = self._value(self.window.text[self.window.position], "", 0)
-            except _StopError:
+            except _StopError as stop:
                 restarts += 1
+                first = first or stop
                 if self._done > done or restarts > _MOST_RESTARTS:
                     raise
                 self.window.position += 1  # it only looked like a document
@@ -185,6 +213,8 @@ class _LongReader:
                 self._collector.skip("an object or a list", "no reader recognises it")
             if unknown == _MOST_UNKNOWN:
                 raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} documents in a row")
+        if first is not None and not self._done and not self.noises:  # nothing else is said about the text
+            raise first
 
     def _find_document(self) -> bool:
         """Go to the next object or list; return whether there is one."""
@@ -229,7 +259,7 @@ class _LongReader:
             if opening == "[" and name in self._lists.names:
                 window.position += 1
                 names.append(name)
-                self._items(within, lambda item, name=name: self._read_item(name, item, members))  # type: ignore[misc] # mypy #15459
+                self._items(within, lambda item, name=name: self._lists.read_item(name, item, members))  # type: ignore[misc] # mypy #15459
                 begin = window.offset
             elif opening in ("{", "[") and name in self._lists.envelopes and level < _LEVELS:
                 recognised = self._value(opening, within, level + 1) or recognised
@@ -245,10 +275,6 @@ class _LongReader:
             self._lists.end(names, members)
             return True
         return (bool(members) and self._lists.read_value(members)) or recognised
-
-    def _read_item(self, name: str, item: object, members: dict[str, Any]) -> bool:
-        self._lists.read_item(name, item, members)
-        return True
 
     def _name(self, found: str) -> str:
         if found != '"':
@@ -294,16 +320,19 @@ class _LongReader:
         except ValueError:
             pass
         begin = window.position
-        patient = read_item(window.text[begin : begin + MOST_ITEM], window.line)
+        patient = window.patient_value()
         if patient is None:
             raise self._stop(f"an item {_BROKEN}")
         scrap, length = patient
+        self._patient_items, self._patient_length = self._patient_items + 1, self._patient_length + length
         collector.cut_path = scrap.cut_path
         recognised = read(scrap.value)
         for each in scrap.troubles:
             collector.skip("a part of the text", each.message, each.path, each.line)
         collector.cut_path = None
         window.position = begin + length
+        if self._patient_items > _MOST_PATIENT_ITEMS or self._patient_length > _MOST_PATIENT:
+            raise _StopError(f"too many items are no JSON ({self._patient_items:,} before it), and take long to read; give it as JSON")
         if scrap.cut_path is not None:
             raise _StopError("the item before it breaks off, so what follows can't be placed")
         return recognised

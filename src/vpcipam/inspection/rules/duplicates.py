@@ -88,7 +88,7 @@ def check_enis(case: ClusterCase) -> Iterator[Finding]:
         if fact.value.branch_enis or node is None or not node.shows_all_enis:
             continue
         for address in fact.value.addresses:
-            yield from _judge(fact, address, case.owners.of_address(node.vpc_id, address), node, case)
+            yield from _judge(fact, address, node.owner_of(address), node, case)
 
 
 def _judge(fact: Fact[PodObject], address: str, eni: NetworkInterface | None, node: NodeCase, case: ClusterCase) -> Iterator[Finding]:
