@@ -242,7 +242,7 @@ def test_only_read_calls_are_made(cli, account):
     before = here.model.call_counts
     cli("inspect", *here.options)
     called = {action for action, count in here.model.call_counts.items() if count > before.get(action, 0)}
-    assert called == {"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSubnets"}
+    assert called == {"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSubnets", "GetSubnetCidrReservations"}
 
 
 def test_region_and_profile_are_passed_to_boto3(cli, account):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from vpcipam.cli.serve import EXAMPLES, _clock, _conditions
+from vpcipam.cli.serve_state import load
 from vpcipam.ec2.faults import Effect, Fault
 from vpcipam.ec2.latency import TYPICAL_LATENCIES
+from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.throttle import Throttle
 
 REPOSITORY = Path(__file__).parents[2]
@@ -120,6 +123,79 @@ def test_a_port_that_is_taken_is_refused(cli):
     assert refusal.startswith(f"can't listen on 127.0.0.1, port {port}: ")
     assert refusal.endswith("; give another --host or --port")
     assert "can't listen on nowhere.invalid" in cli("serve", "--host", "nowhere.invalid").refusal
+
+
+WORLD = """
+[[vpcs]]
+cidr = "10.0.0.0/16"
+
+[[subnets]]
+id = "subnet-a"
+cidr = "10.0.1.0/24"
+availability_zone = "eu-central-1b"
+"""
+
+
+def test_a_world_is_served_and_saved(serve, tmp_path):
+    (tmp_path / "world.toml").write_text(WORLD)
+    for files in (("world.toml", "one.json"), ("one.json", "two.json")):
+        running = serve("--port", "0", "--state", files[0], "--save", files[1], "--json")
+        document = json.loads(running.wait_for("\n"))
+        assert document["region"] == "eu-central-1"
+        assert "<subnetId>subnet-a</subnetId>" in read(f"{document['url']}/?Action=DescribeSubnets&Version=2016-11-15")
+        assert running.end() == 0
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
+
+
+def test_the_world_of_the_page_can_be_served():
+    page = (REPOSITORY / "docs" / "serving.md").read_text(encoding="utf-8")
+    model = Ec2Model.from_world(tomllib.loads(page.partition("```toml\n")[2].partition("```")[0]))
+    assert [eni.ipv4_prefixes for eni in model.instances[0].network_interfaces] == [(), ("10.0.1.16/28",)]
+
+
+def test_a_scenario_is_a_state():
+    model, notes = load((str(REPOSITORY / "examples" / "scenarios" / "reserved-prefixes.toml"),))
+    assert notes == ()
+    assert model.subnet_cidr_reservations
+    assert model.network_interfaces
+
+
+def test_answers_of_ec2_are_a_state():
+    folder = REPOSITORY / "examples" / "symptoms" / "few-pods" / "cluster"
+    model, notes = load(tuple(str(folder / f"{name}.json") for name in ("subnets", "instances", "network-interfaces")))
+    assert len(model.instances) > 1
+    assert len(notes) == 1
+    assert "its CIDRs are taken to be" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.json": "{"}, "a.json: it is not JSON: "),
+        ({"a.toml": "="}, "a.toml: it is not TOML: "),
+        ({"a.json": "[]"}, "a.json: it must be an object with lists such as vpcs and subnets, or an answer of EC2"),
+        ({"a.json": "[" * 100_000}, "a.json: it is not JSON: "),
+        ({"a.json": '{"vpcs": [{}]}'}, "a.json: vpcs[0]: cidr is missing"),
+        ({"a.json": '{"Subnets": []}'}, "a.json: there are no subnets"),
+        ({"a.json": '{"vpcs": []}', "b.json": '{"vpcs": []}'}, "a.json: give only one --state, or several answers of EC2"),
+        ({"a.json": '{"Subnets": []}', "b.json": '{"vpcs": []}'}, "b.json: give only one --state, or several answers of EC2"),
+        ({"a.toml": 'subnet = [{name = "a", cidr = "x"}]'}, "a.toml: "),
+    ],
+)
+def test_a_wrong_state_is_refused(cli, tmp_path, monkeypatch, files, message):
+    monkeypatch.chdir(tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert cli("serve", *(word for name in files for word in ("--state", name))).refusal.startswith(message)
+
+
+def test_a_missing_state_is_refused(cli, tmp_path):
+    assert "No such file" in cli("serve", "--state", str(tmp_path / "none.json")).refusal
+
+
+def test_a_file_that_can_not_be_saved_is_refused_at_once(cli, tmp_path):
+    for file in (tmp_path / "none" / "world.json", tmp_path):
+        assert cli("serve", "--save", str(file)).refusal.startswith(f"can't save to {file}: ")
 
 
 @pytest.mark.parametrize(

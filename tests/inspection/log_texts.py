@@ -122,6 +122,7 @@ TROUBLES = {
     "log-node-cordoned": (CORDONED,),
     "log-no-trunk-slot": ("No slot available for a trunk ENI to be attached.",),
     "log-no-trunk": ("Send AddNetworkReply: No trunk ENI found, cannot add a pod ENI",),
+    "log-no-checkpoint": ("backing store restore returned err open /var/run/aws-node/ipam.json: no such file or directory",),
     "log-unknown-sandbox": ("UnassignPodIPAddress: Failed to find sandbox aws-cni/c1/eth0",),
     "log-checkpoint-failed": (CHECKPOINT,),
     "log-leaked-enis": ("Found 3 leaked ENIs with the AWS CNI tag.",),

@@ -477,12 +477,27 @@ def test_a_node_without_an_eni_for_pods(account, rules):
     assert "no-pod-addresses" not in rules(here.audit())
 
 
-def test_addresses_of_reservations_are_a_note(account, rules):
+def test_addresses_of_reservations_that_are_not_known_are_a_note(account, rules):
     here = account()
     here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/28", reservation_type="prefix", now_ns=0)
-    found = here.audit()
+    assert here.audit() == ()
+    found = here.audit(change=lambda node: attrs.evolve(node, reservations=None))
     assert rules(found) == ["unseen-addresses?"]
-    assert found[0].message.startswith("has 16 addresses that are neither free nor on an ENI")
+    assert found[0].message == "has 16 addresses that are neither free nor on an ENI: mostly CIDR reservations"
+
+
+def test_addresses_that_are_nowhere_are_a_note_even_if_reservations_are_known(account, rules):
+    here = account()
+
+    def fewer(node):
+        (shown,) = node.subnets
+        return attrs.evolve(node, subnets=(attrs.evolve(shown, available_ip_address_count=shown.available_ip_address_count - 3),))
+
+    found = here.audit(change=fewer)
+    assert rules(found) == ["unseen-addresses?"]
+    assert (
+        found[0].message == "has 3 addresses that are neither free nor on an ENI nor in a CIDR reservation: EC2 has changed during the read"
+    )
 
 
 @pytest.mark.parametrize(("left", "enough"), [(3, False), (4, True)])

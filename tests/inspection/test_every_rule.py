@@ -213,7 +213,7 @@ def _(account, _):
     here = account()
     yield here.audit()
     here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/28", reservation_type="explicit", now_ns=0)
-    yield here.audit()
+    yield here.audit(change=changed(reservations=None))
 
 
 @world("no-room-for-addresses")

@@ -218,3 +218,14 @@ def test_a_file_of_events_is_left_to_verify(tmp_path):
     evidence = read(tmp_path, b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}\n')
     assert [each.why for each in evidence.skipped] == ["is a file of events; vpcipam verify reads those"]
     assert evidence.documents == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("backing store restore returned err open a: no such file", "it asks the container runtime for sandboxes (open a: no such file)"),
+        ("backing store doesn't exists, assuming bootstrap on a new node", "it knows no sandbox"),
+    ],
+)
+def test_a_start_without_a_checkpoint_is_a_sign(line, text):
+    assert brief(written(line)) == [("no-checkpoint", "", text, 1)]

@@ -79,7 +79,21 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_nodes(cluster):
         return {action: count - before.get(action, 0) for action, count in made.model.call_counts.items() if count > before.get(action, 0)}
 
     one = Cluster.make("t3.small", variables={"CLUSTER_NAME": "shop"})
-    assert calls(one) == calls(cluster) == {"DescribeInstances": 4, "DescribeNetworkInterfaces": 2, "DescribeSubnets": 1}
+    assert (
+        calls(one)
+        == calls(cluster)
+        == {
+            "DescribeInstances": 4,
+            "DescribeNetworkInterfaces": 2,
+            "DescribeSubnets": 1,
+            "GetSubnetCidrReservations": 1,
+        }
+    )
+
+
+def test_reservations_are_known_of_each_node(cluster):
+    made = cluster.model.create_subnet_cidr_reservation(cluster.subnet_id, "10.0.8.0/24", reservation_type="prefix", now_ns=0)
+    assert [node.reservations for node in read_cluster(cluster.model, "shop", now_ns=cluster.now_ns)] == [(made,)] * len(cluster.nodes)
 
 
 def test_through_boto3_it_is_the_same(cluster):

@@ -8,9 +8,12 @@ from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import UnknownInstanceType
+from vpcipam.inspection.live import evidence_of
 from vpcipam.inspection.read_ec2 import read_node
+from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.interfaces import SUBNET_ROLE_TAG
+from vpcipam.settings import Settings
 
 
 def test_a_node_is_read_with_its_enis_their_tags_and_subnets(account):
@@ -33,13 +36,13 @@ def test_a_node_is_read_with_its_enis_their_tags_and_subnets(account):
     assert node.read_ns == here.now_ns
 
 
-def test_reading_changes_nothing_and_takes_five_calls(account):
+def test_reading_changes_nothing_and_takes_a_few_calls(account):
     here = account(pods=3)
     here.leave()
     before, counts = here.model.describe_network_interfaces(now_ns=0), here.model.call_counts
     here.read()
     calls = {action: count - counts.get(action, 0) for action, count in here.model.call_counts.items() if count > counts.get(action, 0)}
-    assert calls == {"DescribeInstances": 1, "DescribeNetworkInterfaces": 3, "DescribeSubnets": 1}
+    assert calls == {"DescribeInstances": 1, "DescribeNetworkInterfaces": 3, "DescribeSubnets": 1, "GetSubnetCidrReservations": 1}
     assert here.model.describe_network_interfaces(now_ns=0) == before
 
 
@@ -146,3 +149,73 @@ def test_boto3_reads_the_same_as_the_model_shows(account, variables):
 def shown(node):
     """All but when ENIs were made, which EC2 does not tell, and the instance's own list of ENIs, which has no tags there."""
     return attrs.asdict(node, filter=lambda attribute, _: attribute.name not in ("created_ns", "network_interfaces"))
+
+
+# --- reservations ------------------------------------------------------------------------------------------------------------
+
+
+def refusing(here, code):
+    """EC2 that refuses to list reservations."""
+
+    class Refusing:
+        def __getattr__(self, name):
+            return getattr(here.model, name)
+
+        def get_subnet_cidr_reservations(self, _subnet_id, *, now_ns):  # noqa: ARG002 - EC2's signature
+            raise Ec2Error(code, "refused", "GetSubnetCidrReservations")
+
+    return Refusing()
+
+
+def test_reservations_of_the_subnets_are_read(account):
+    here = account()
+    made = here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/28", reservation_type="explicit", now_ns=0)
+    elsewhere = here.subnet("10.0.5.0/24")
+    here.model.create_subnet_cidr_reservation(elsewhere, "10.0.5.64/28", reservation_type="explicit", now_ns=0)
+    node = here.read()
+    assert node.reservations == (made,)
+    assert [fact.value for fact in evidence_of([node], "EC2").reservations] == [made]
+    over_wire = read_node(BotoEc2(fake_client("ec2", here.model)), here.instance_id, now_ns=here.now_ns)
+    assert over_wire.reservations == (made,)
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "AccessDenied"])
+def test_without_the_permission_reservations_are_unknown(account, code):
+    here = account()
+    node = read_node(refusing(here, code), here.instance_id, now_ns=here.now_ns)
+    assert node.reservations is None
+    assert evidence_of([node], "EC2").reservations == ()
+
+
+def test_a_subnet_that_is_gone_has_no_reservations_and_other_errors_are_raised(account):
+    here = account()
+    assert read_node(refusing(here, "InvalidSubnetID.NotFound"), here.instance_id, now_ns=here.now_ns).reservations == ()
+    with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
+        read_node(refusing(here, "RequestLimitExceeded"), here.instance_id, now_ns=here.now_ns)
+
+
+def bound(node):
+    (surveyed,) = survey(node, Settings()).subnets
+    return surveyed.free_prefix_bound, surveyed.unseen_count
+
+
+def test_a_reservation_for_prefixes_leaves_them_and_another_one_does_not(account):
+    here = account()
+    before, unseen = bound(here.read())
+    assert unseen == 0
+    here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/28", reservation_type="prefix", now_ns=0)
+    assert bound(here.read()) == (before, 0)
+    here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.128/27", reservation_type="explicit", now_ns=0)
+    assert bound(here.read()) == (before - 2, 0)
+    unknown = attrs.evolve(here.read(), reservations=None)
+    assert bound(unknown) == (before, 48)
+
+
+def test_free_addresses_bound_the_free_28s_if_no_reservation_is_unknown(account):
+    here = account()
+    here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/28", reservation_type="prefix", now_ns=0)
+    node = here.read()
+    (shown,) = node.subnets
+    few = attrs.evolve(node, subnets=(attrs.evolve(shown, available_ip_address_count=33),))
+    assert bound(few)[0] == 1 + 2
+    assert bound(attrs.evolve(few, reservations=None))[0] > 10

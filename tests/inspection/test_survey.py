@@ -241,12 +241,14 @@ def test_the_bound_on_prefixes_is_exact_without_reservations(account, wanted, sc
     assert subnet.free_count == space.free_count
 
 
-def test_addresses_of_a_reservation_count_as_unseen(account):
+def test_addresses_of_a_reservation_that_is_not_known_count_as_unseen(account):
     here = account(start=False)
     here.model.create_subnet_cidr_reservation(here.subnet_id, "10.0.0.64/26", reservation_type="explicit", now_ns=0)
-    (subnet,) = here.survey().subnets
+    (subnet,) = here.survey(change=lambda node: attrs.evolve(node, reservations=None)).subnets
     assert subnet.unseen_count == 64
     assert subnet.free_prefix_bound == 14
+    (subnet,) = here.survey().subnets
+    assert (subnet.unseen_count, subnet.free_prefix_bound) == (0, 10)
 
 
 @pytest.mark.parametrize(("cidr", "bound"), [("10.0.0.0/28", 0), ("10.0.0.0/27", 0), ("10.0.0.0/26", 2)])

@@ -72,8 +72,10 @@ def command(
     file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks them line by line.
 
     With --ec2, it reads a running instance, or with --cluster all instances of a cluster, shows ENIs, subnets and capacity, and checks
-    them too, together with the files if there are any. It calls DescribeInstances, DescribeNetworkInterfaces and DescribeSubnets, and
-    DescribeInstanceTypes for a type that it does not know. The exit code is 1 if there is a finding; notes don't change it.
+    them too, together with the files if there are any. It calls DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets and
+    GetSubnetCidrReservations, and DescribeInstanceTypes for a type that it does not know.
+
+    The exit code is 1 if there is a finding; notes don't change it.
     """
     if not from_ec2 and not files:
         raise click.UsageError("say what to read: give files, or --ec2 and --instance-id ID to read a running instance from EC2")

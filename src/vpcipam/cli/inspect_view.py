@@ -81,7 +81,7 @@ def _subnets(page: "Page", surveyed: NodeSurvey) -> None:
         for each in surveyed.subnets
     ]
     page.table(heads, rows, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
-    page.line("free /28s: an upper bound: EC2 does not report them, and CIDR reservations can hold any of them", "dim")
+    page.line("free /28s: an upper bound: EC2 does not report them, and a CIDR reservation that was not read can hold any of them", "dim")
 
 
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:

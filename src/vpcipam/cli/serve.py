@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.streams import to_json
 from vpcipam.errors import InvalidArgument, VpcIpamError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ EXAMPLES = (
     "vpcipam serve",
     "vpcipam serve --port 0 --ready-file url.txt",
     "vpcipam serve --port 0 --throttle --latency --faults refuse:CreateNetworkInterface:InsufficientFreeAddressesInSubnet=0.1",
-    "vpcipam serve --port 0 --json",
+    "vpcipam serve --port 0 --json --save world.json",
 )
 DEFAULT_PORT = 5510
 _NOT_CHECKED = "signatures are not checked: any credentials do, and whoever reaches the port can change everything"
@@ -33,7 +34,11 @@ class PortTaken(VpcIpamError):
 @click.option("--port", metavar="P", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="0 picks a free one.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--ready-file", metavar="FILE", type=FILE, help="Write the base URL to FILE once requests are answered.")
-@click.option("--region", metavar="NAME", default="us-east-1", show_default=True, help="The region in the answers.")
+@click.option(
+    "--state", "states", metavar="FILE", multiple=True, type=FILE, help="Start from a world, a scenario, or `aws ec2 describe-…`."
+)
+@click.option("--save", metavar="FILE", type=FILE, help="Write the world to FILE at the end, as JSON, for --state.")
+@click.option("--region", metavar="NAME", help="The region in the answers; by default that of the first subnet, else us-east-1.")
 @click.option("--throttle", is_flag=True, help="Throttle calls as EC2 documents.")
 @click.option("--latency", is_flag=True, help="Let calls take as long as they typically do.")
 @click.option(
@@ -52,7 +57,9 @@ def command(
     port: int,
     host: str,
     ready_file: str | None,
-    region: str,
+    states: tuple[str, ...],
+    save: str | None,
+    region: str | None,
     throttle: bool,
     latency: bool,
     faults: tuple[str, ...],
@@ -66,12 +73,16 @@ def command(
 
     The metadata of each instance is at /instance/ID/latest/. Ctrl-C or SIGTERM ends the server.
     """
-    from vpcipam.ec2.model import Ec2Model  # noqa: PLC0415 - only this command needs the model
+    from vpcipam.cli.serve_state import load, writable  # noqa: PLC0415 - only this command needs the model
     from vpcipam.ec2.offline.request import Region  # noqa: PLC0415 - likewise
     from vpcipam.ec2.serve.running import Runner, base_url, is_loopback, listen  # noqa: PLC0415 - likewise, and an extra
     from vpcipam.ec2.serve.service import Service  # noqa: PLC0415 - likewise
 
-    model = Ec2Model(conditions=_conditions(faults, throttle=throttle, latency=latency, seed=seed))
+    kept = None if save is None else writable(save)
+    model, notes = load(states)
+    model.set_conditions(_conditions(faults, throttle=throttle, latency=latency, seed=seed))
+    if region is None:
+        region = model.subnets[0].availability_zone[:-1] if model.subnets else "us-east-1"
     service = Service(
         model,
         Region(region),
@@ -101,9 +112,11 @@ def command(
         runner.run(on_ready)
         if ready is not None:
             ready.unlink(missing_ok=True)
+        if kept is not None:
+            _write_whole(kept, to_json(model.to_world()))
 
     warning = f"warning: {host} is not a loopback address, so others on the network can reach the server"
-    notes = (_NOT_CHECKED,) if is_loopback(host) else (warning, _NOT_CHECKED)
+    notes = (*notes, *(() if is_loopback(host) else (warning,)), _NOT_CHECKED)
     document = {"url": runner.url, "metadata_url": base_url(sockets[-1]), "region": region}
     show = f"EC2 in {region}: {runner.url}\nmetadata of an instance: {document['metadata_url']}/instance/ID/latest/\nCtrl-C ends it\n"
     return Output(document=document, show=show, notes=notes, one_line=True, run=serve)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from vpcipam.address import IPV6_BITS, Cidr
-from vpcipam.ec2.api import AssignedAddresses, Attachment, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import AssignedAddresses, Attachment, Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import InvalidCidr
 
 Structure = Mapping[str, Any]
@@ -174,6 +174,19 @@ def _read_time_ns(value: datetime | str) -> int:
 def device_order(eni: NetworkInterface) -> tuple[int, int]:
     """Return the network card and device index of an ENI as a sort key; an unattached one sorts first."""
     return (-1, -1) if eni.attachment is None else (eni.attachment.network_card_index, eni.attachment.device_index)
+
+
+def read_reservation(item: Structure) -> SubnetCidrReservation:
+    """Parse a CIDR reservation: an item of GetSubnetCidrReservations' lists. A member that is missing is empty."""
+    members = _Members(item)
+    return SubnetCidrReservation(
+        reservation_id=members.text("SubnetCidrReservationId"),
+        subnet_id=members.text("SubnetId"),
+        cidr=members.text("Cidr"),
+        reservation_type=members.text("ReservationType"),
+        description=members.text("Description", required=False),
+        tags=members.tags("Tags"),
+    )
 
 
 def read_subnet(item: Structure) -> Subnet:

@@ -394,6 +394,13 @@ class InstanceLister(Protocol):
         """List the instances that match all filters, ordered by id: the named ones, or all."""
 
 
+class ReservationLister(Protocol):
+    """A client that can list the CIDR reservations of a subnet. The model and `BotoEc2` can. A node never does."""
+
+    def get_subnet_cidr_reservations(self, subnet_id: str, *, now_ns: int) -> tuple[SubnetCidrReservation, ...]:
+        """List the reservations of a subnet, IPv4 and IPv6 ones, ordered by id."""
+
+
 class InstanceLauncher(Protocol):
     """A client that can launch instances. The model can; `BotoEc2` never launches any."""
 

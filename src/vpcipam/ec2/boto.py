@@ -19,9 +19,10 @@ from vpcipam.ec2.answers import (
     read_assigned_ipv6_prefixes,
     read_instance,
     read_network_interface,
+    read_reservation,
     read_subnet,
 )
-from vpcipam.ec2.api import AssignedAddresses, Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import AssignedAddresses, Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.ec2.errors import THROTTLED, Ec2Error, ErrorCode
 from vpcipam.errors import InvalidArgument, MissingExtra, OutOfRange
 from vpcipam.limits import InstanceLimits
@@ -265,6 +266,19 @@ class BotoEc2:
         of_vpc = {} if vpc_id is None else {"vpc-id": (vpc_id,)}
         items = self._describe("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
+
+    def get_subnet_cidr_reservations(self, subnet_id: str, *, now_ns: int) -> tuple[SubnetCidrReservation, ...]:
+        """List the reservations of a subnet, IPv4 and IPv6 ones, ordered by id."""
+        found: list[SubnetCidrReservation] = []
+        token = None
+        while True:
+            answer = self._call("get_subnet_cidr_reservations", repeatable=True, SubnetId=subnet_id, NextToken=token)
+            for name in ("SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations"):
+                if answer.get(name) is not None:
+                    found += map(read_reservation, _items(answer, name, "GetSubnetCidrReservations"))
+            token = answer.get("NextToken")
+            if not token:
+                return tuple(sorted(found, key=lambda each: each.reservation_id))
 
     def describe_instance_types(self, instance_types: Iterable[str] = ()) -> tuple[InstanceLimits, ...]:
         """List the limits of instance types from EC2, ordered by name: the named ones, such as types missing from the table, or all.

@@ -25,21 +25,19 @@ documentation is silent, the model does what users report, or else the least sur
   of security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
 """
 
-from vpcipam.ec2.actions.addresses import AddressActions
-from vpcipam.ec2.actions.instances import InstanceActions
-from vpcipam.ec2.actions.interfaces import InterfaceActions
-from vpcipam.ec2.actions.subnets import SubnetActions
-from vpcipam.ec2.actions.tags import TagActions
-from vpcipam.ec2.actions.trunks import TrunkActions
-from vpcipam.ec2.actions.vpcs import VpcActions
+from collections.abc import Mapping
+from typing import Any
+
+from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
+from vpcipam.ec2.worlds import read_world, write_world
 from vpcipam.errors import InvalidArgument
 
 
-class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
+class Ec2Model(EveryAction):
     """A model of EC2 for the calls of `vpcipam.ec2.api`. A refused call changes nothing but `call_counts`.
 
     Args:
@@ -64,6 +62,33 @@ class Ec2Model(VpcActions, SubnetActions, InterfaceActions, AddressActions, Trun
         held = self._account
         counts = f"{len(held.vpcs)} VPCs, {len(held.subnets)} subnets, {len(held.enis)} ENIs, {len(held.instances)} instances"
         return f"<Ec2Model: {counts}>"
+
+    @classmethod
+    def from_world(cls, world: Mapping[str, Any]) -> "Ec2Model":
+        """Create a model from a world: a document as `to_world` returns it, or one written by hand (docs/serving.md).
+
+        Raises:
+            WorldError: the document is no world.
+
+        Example:
+            >>> ec2 = Ec2Model.from_world({"vpcs": [{"cidr": "10.0.0.0/16"}], "subnets": [{"cidr": "10.0.1.0/24"}]})
+            >>> [subnet.available_ip_address_count for subnet in ec2.subnets]
+            [251]
+        """
+        model = cls()
+        read_world(model, model._account, world)
+        model._call_counts.clear()
+        return model
+
+    def to_world(self) -> dict[str, Any]:
+        """Return all that is in the account as a document for JSON; a model of that world gives the same answers to later calls.
+
+        Raises:
+            InvalidArgument: the model chooses addresses at random; the sequence of its choices is not part of a world.
+        """
+        if self._address_choice != "lowest":
+            raise InvalidArgument(f"only a model with address_choice 'lowest' has a world, not one with {self._address_choice!r}")
+        return write_world(self._account)
 
     def set_conditions(self, conditions: Conditions | None) -> None:
         """Replace the conditions; the token buckets start full. Call it after a setup that ran without conditions.

@@ -368,6 +368,7 @@ class _Join:
             neighbours=self._neighbours,
             subnets=self._subnets,
             latest_ns=latest_ns,
+            reservations=self._evidence.reservations,
         )
         vpc_id = "" if observed is None else observed.instance.vpc_id
         subnets = {key: fact for key, fact in self._subnets.items() if vpc_id in ("", fact.value.vpc_id)}

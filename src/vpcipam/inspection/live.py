@@ -18,12 +18,14 @@ def evidence_of(nodes: Iterable[ObservedNode], name: str) -> Evidence:
     found = tuple(nodes)
     enis = {eni.eni_id: eni for node in found for each in (node.unattached, *node.enis_by_subnet.values(), node.enis) for eni in each}
     subnets = {subnet.subnet_id: subnet for node in found for subnet in node.subnets}
+    reservations = {each.reservation_id: each for node in found for each in node.reservations or ()}
     source = Source(name)
     return Evidence(
         documents=(DocumentRead(source, "EC2 itself", len(found)),),
         network_interfaces=tuple(Fact(eni, source) for eni in enis.values()),
         instances=tuple(Fact(node.instance, source) for node in found),
         subnets=tuple(Fact(subnet, source) for subnet in subnets.values()),
+        reservations=tuple(Fact(each, source) for each in reservations.values()),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.limits import InstanceLimits
 
 
@@ -20,6 +20,7 @@ class ObservedNode:
             node's in the subnets of `enis_by_subnet`.
         subnets: the subnets of its VPC and of its ENIs, by id.
         enis_by_subnet: all ENIs, of any owner, in the subnets that its ENIs are in or that its ipamd may create ENIs in.
+        reservations: the CIDR reservations of the subnets in `enis_by_subnet`; None if they are not known.
         read_ns: when it was read, Unix nanoseconds. Reading takes several calls: a change in between may show twice or not at all.
         from_files: it was put together from files, which were written at an unknown time. `read_ns` is then the latest time that stands
             in them, so ages are lower bounds; and `enis_by_subnet` may lack ENIs.
@@ -33,6 +34,7 @@ class ObservedNode:
     enis_by_subnet: Mapping[str, tuple[NetworkInterface, ...]]
     read_ns: int
     from_files: bool = False
+    reservations: tuple[SubnetCidrReservation, ...] | None = None
 
     def subnet(self, subnet_id: str) -> Subnet | None:
         """Find a subnet, None if the source did not show it."""

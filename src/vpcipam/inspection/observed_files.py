@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.inspection.evidence import Fact
 from vpcipam.inspection.observed import ObservedNode, placed
 from vpcipam.limits import InstanceLimits
@@ -18,6 +18,7 @@ def observe(
     neighbours: Mapping[str, Sequence[Fact[NetworkInterface]]],
     subnets: Mapping[str, Fact[Subnet]],
     latest_ns: int,
+    reservations: Sequence[Fact[SubnetCidrReservation]] = (),
 ) -> ObservedNode | None:
     """Put a node together; None if its type or its ENIs are unknown.
 
@@ -29,6 +30,7 @@ def observe(
         neighbours: all ENIs that files show, by subnet.
         subnets: all subnets that files show, by id.
         latest_ns: the latest time that files show.
+        reservations: the CIDR reservations that files show; none says nothing, since files tell of no subnet that has none.
     """
     attached = tuple(sorted((fact.value for fact in enis if fact.value.attachment is not None), key=place_of))
     if limits is None or not attached:
@@ -48,6 +50,7 @@ def observe(
         enis_by_subnet=by_subnet,
         read_ns=latest_ns,
         from_files=True,
+        reservations=tuple(fact.value for fact in reservations if fact.value.subnet_id in by_subnet) or None,
     )
 
 

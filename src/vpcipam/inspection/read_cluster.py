@@ -1,25 +1,26 @@
-"""Read the nodes of a cluster from EC2 with read-only calls: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets.
+"""Read the nodes of a cluster from EC2 with read-only calls, as `read_ec2` does.
 
-The number of calls does not depend on the number of nodes, except for pages of 1,000 instances or ENIs.
+The number of calls does not depend on the number of nodes, except for pages of 1,000 instances or ENIs, but on that of their subnets.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import attrs
 
-from vpcipam.ec2.api import Ec2Api, Instance, InstanceLister, NetworkInterface
+from vpcipam.ec2.api import Instance, InstanceLister, NetworkInterface, SubnetCidrReservation
 from vpcipam.inspection.evidence import Fact, Source
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.observed_files import observe
+from vpcipam.inspection.read_ec2 import InspectedEc2, read_reservations
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.interfaces import CLUSTER_TAG
 
 _HERE = Source("")
 
 
-class ListingEc2(Ec2Api, InstanceLister, Protocol):
-    """EC2, or a model of it, that lists instances."""
+class ListingEc2(InspectedEc2, InstanceLister, Protocol):
+    """EC2, or a model of it, that lists instances and CIDR reservations."""
 
 
 def read_cluster(
@@ -60,7 +61,7 @@ def read_cluster(
         if eni.attachment is not None:
             by_instance.setdefault(eni.attachment.instance_id, []).append(Fact(eni, _HERE))
     limits = {instance_type: find_limits(instance_type) for instance_type in {each.instance_type for each in instances.values()}}
-    nodes = (
+    found = (
         observe(
             instance_id,
             instance=Fact(instance, _HERE),
@@ -72,7 +73,14 @@ def read_cluster(
         )
         for instance_id, instance in sorted(instances.items())
     )
-    return tuple(attrs.evolve(node, from_files=False) for node in nodes if node is not None)
+    nodes = [node for node in found if node is not None]
+    wanted = sorted({subnet_id for node in nodes for subnet_id in node.enis_by_subnet})
+    reservations = read_reservations(ec2, wanted, now_ns)
+    return tuple(attrs.evolve(node, from_files=False, reservations=_of_node(node, reservations)) for node in nodes)
+
+
+def _of_node(node: ObservedNode, reservations: Iterable[SubnetCidrReservation] | None) -> tuple[SubnetCidrReservation, ...] | None:
+    return None if reservations is None else tuple(each for each in reservations if each.subnet_id in node.enis_by_subnet)
 
 
 def _instances(ec2: ListingEc2, name: str, now_ns: int) -> Iterator[Instance]:

@@ -1,10 +1,11 @@
-"""Read a node from EC2 with read-only calls: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets."""
+"""Read a node from EC2 with read-only calls: DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets, GetSubnetCidrReservations."""
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import attrs
 
-from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode, NetworkInterface, Subnet
+from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode, NetworkInterface, ReservationLister, Subnet, SubnetCidrReservation
 from vpcipam.inspection.observed import ObservedNode, placed
 from vpcipam.limits import InstanceLimits, instance_limits
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, discovered_subnets, is_primary, place_of
@@ -12,10 +13,19 @@ from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, INSTANCE_TAG, discover
 _NO_SUBNET = {ErrorCode.SUBNET_NOT_FOUND, "InvalidSubnetId.Malformed"}
 
 
+_DENIED = {ErrorCode.UNAUTHORIZED, "AccessDenied", "AccessDeniedException"}
+
+
+class InspectedEc2(Ec2Api, ReservationLister, Protocol):
+    """EC2, or a model of it, that lists CIDR reservations."""
+
+
 def read_node(
-    ec2: Ec2Api, instance_id: str, *, now_ns: int, find_limits: Callable[[str], InstanceLimits] = instance_limits
+    ec2: InspectedEc2, instance_id: str, *, now_ns: int, find_limits: Callable[[str], InstanceLimits] = instance_limits
 ) -> ObservedNode:
-    """Read an instance, its ENIs, its subnets, all ENIs in these, and the leaked ENIs of the instance and in these subnets.
+    """Read an instance, its ENIs, its subnets, all ENIs and reservations in these, and the leaked ENIs of the instance and in them.
+
+    Without the permission for GetSubnetCidrReservations, the reservations stay unknown.
 
     Args:
         ec2: EC2, or a model of it. Throttled calls are retried only if `ec2` itself retries them.
@@ -46,7 +56,22 @@ def read_node(
         subnets=subnets,
         enis_by_subnet=neighbours,
         read_ns=now_ns,
+        reservations=read_reservations(ec2, neighbours, now_ns),
     )
+
+
+def read_reservations(ec2: ReservationLister, subnet_ids: Iterable[str], now_ns: int) -> tuple[SubnetCidrReservation, ...] | None:
+    """Read the CIDR reservations of subnets, with a call for each; None without the permission. An unknown subnet has none."""
+    found: list[SubnetCidrReservation] = []
+    for subnet_id in subnet_ids:
+        try:
+            found += ec2.get_subnet_cidr_reservations(subnet_id, now_ns=now_ns)
+        except Ec2Error as error:
+            if error.code in _DENIED:
+                return None
+            if error.code not in _NO_SUBNET:
+                raise
+    return tuple(found)
 
 
 def _attached(eni: NetworkInterface, instance_id: str) -> NetworkInterface:

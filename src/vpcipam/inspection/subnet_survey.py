@@ -21,9 +21,9 @@ class SubnetSurvey:
         node_eni_count: how many of the node's ENIs are in it.
         excluded: its tags keep it from giving pods addresses.
         candidate: ipamd may create ENIs in it.
-        free_prefix_bound: an upper bound on the free /28s: those without an address that is on an ENI or reserved by EC2. CIDR reservations
-            are not read, so some of these /28s may be reserved.
-        unseen_count: addresses that are neither free nor on an ENI, such as those of CIDR reservations.
+        free_prefix_bound: an upper bound on the free /28s: those without an address that is on an ENI or reserved by EC2, and in no
+            explicit reservation. Where the reservations are not known, some of these /28s may be reserved.
+        unseen_count: addresses that are neither free nor on an ENI nor in a known CIDR reservation.
     """
 
     subnet: Subnet
@@ -54,14 +54,24 @@ def survey_subnets(
 def _survey(node: ObservedNode, subnet: Subnet, cidr: Cidr, *, excluded: Collection[str], candidates: Collection[str]) -> SubnetSurvey:
     taken = [*_taken(node.enis_by_subnet.get(subnet.subnet_id, ()))]
     reserved = reserved_addresses(cidr)
-    used_count = sum(each.size for each in taken) + len(reserved)
+    known = None if node.reservations is None else [each for each in node.reservations if each.subnet_id == subnet.subnet_id]
+    kept = [(each, of.reservation_type) for of in known or () for each in parse_valid((of.cidr,)) if each.version == cidr.version]
+    inside = sum(each.size for each in taken for block, _ in kept if block.overlaps(each))
+    used_count = sum(each.size for each in taken) + len(reserved) + sum(block.size for block, _ in kept) - inside
+    unseen_count = max(0, cidr.size - used_count - subnet.available_ip_address_count)
+    of_prefixes = [block for block, kind in kept if kind == "prefix"]
+    explicit = [address for block, kind in kept if kind != "prefix" for address in range(block.first, block.last + 1, ADDRESSES_PER_PREFIX)]
+    bound = _untouched_prefix_count(cidr, taken, (*reserved, *explicit))
+    if known is not None or not unseen_count:  # so there is no other reservation
+        inner = sum(_untouched_prefix_count(block, taken, reserved) for block in of_prefixes)
+        bound = min(bound, inner + subnet.available_ip_address_count // ADDRESSES_PER_PREFIX)
     return SubnetSurvey(
         subnet=subnet,
         node_eni_count=sum(eni.subnet_id == subnet.subnet_id for eni in node.enis),
         excluded=subnet.subnet_id in excluded,
         candidate=subnet.subnet_id in candidates,
-        free_prefix_bound=_untouched_prefix_count(cidr, taken, reserved),
-        unseen_count=max(0, cidr.size - used_count - subnet.available_ip_address_count),
+        free_prefix_bound=bound,
+        unseen_count=unseen_count,
     )
 
 

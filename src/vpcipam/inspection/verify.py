@@ -21,7 +21,7 @@ from vpcipam.contracts import EniLimits
 from vpcipam.errors import LogError
 from vpcipam.inspection.event_lines import EVENTS
 from vpcipam.inspection.event_verifier import EventVerifier
-from vpcipam.inspection.log.line import find_lines
+from vpcipam.inspection.log.line import CONTAINER_OUTPUT, OF_CONTAINERS, find_lines
 from vpcipam.inspection.log.reader import LogReader
 from vpcipam.inspection.log_verifier import LogVerifier
 from vpcipam.inspection.verification import MOST_MOMENTS, MOST_VIOLATIONS, Answer, SourceReport, Verification, date_text
@@ -173,8 +173,8 @@ def _no_log(reader: LogReader) -> str:
     if not reader.skips.first:
         return "it is empty; give an ipamd.log, which is in /var/log/aws-routed-eni on a node"
     first = reader.skips.first[0]
-    if first.reason == "a container's own output":
-        return "these are the lines of the containers; give ipamd.log, which is in /var/log/aws-routed-eni on the node"
+    if first.reason == CONTAINER_OUTPUT:
+        return OF_CONTAINERS
     return f"no line is one of ipamd.log, plugin.log or a file of events; line {first.line} is {first.reason}"
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from vpcipam.errors import EvidenceError
-from vpcipam.inspection import readers
+from vpcipam.inspection import audit, readers
 from vpcipam.inspection.readers import exposition, files, read_files
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.releases import Releases
@@ -166,7 +166,8 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
         (b"PK\x05\x06" + b"\xff" * 18, "can't be read: the directory of the zip archive is too large"),
         (b"PK\x05\x06PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06" + b"\0" * 18, "can't be read: the directory of the zip archive is too large"),
         (b'{"event":"EniDetached","now_ns":1,"eni_id":"eni-1"}', "is a file of events; vpcipam verify reads those"),
-        (b'time="2026-01-01T00:00:00Z" level=info msg="verify refuses the output of a container"', "is no JSON"),
+        (b'time="2026-01-01T00:00:00Z" level=info msg="a"', "these are the lines of the containers; give ipamd.log"),
+        (b"\n==== START logs for container aws-node ====\n", "these are the lines of the containers; give ipamd.log"),
     ],
 )
 def test_a_file_with_nothing_to_read_is_skipped_with_the_reason(read, content, why):
@@ -248,7 +249,9 @@ def test_names_in_archives_lead_nowhere(read, tmp_path, monkeypatch, name, pack)
 
 def test_archives_in_archives_are_not_opened(read):
     evidence = read(tar_of(("a.tar", tar_of(("b", SUBNET), mode="w")), ("b.zip", zip_of(("b", SUBNET)))))
-    assert [each.why for each in evidence.skipped] == ["is an archive within a bundle, which is not opened; give it by itself"] * 2
+    assert [each.why for each in evidence.skipped] == [
+        "is an archive within an archive, which is not opened; unpack the outer one, and give the folder"
+    ] * 2
 
 
 @pytest.mark.parametrize("make", ["tar", "zip", "folder"])
@@ -262,7 +265,7 @@ def test_the_number_of_files_is_bounded(read, tmp_path, monkeypatch, make):
     else:
         evidence = read((tar_of if make == "tar" else zip_of)(*entries))
     assert len(evidence.subnets) == 2
-    assert [each.why for each in evidence.skipped] == ["there are more than 20,000 entries; the rest is not read"]
+    assert [each.why for each in evidence.skipped] == ["there are more than 10,000 entries; the rest is not read"]
 
 
 def test_a_tar_archive_that_breaks_off_keeps_what_came_before(read):
@@ -439,3 +442,56 @@ def test_any_document_of_known_names_gives_evidence_and_no_error(read, value):
     evidence = read(json.dumps(value))
     assert evidence.documents or evidence.skipped
     evidence.held_addresses()
+
+
+# --- folders of several nodes ------------------------------------------------------------------------------------------------
+
+CHECKPOINT = b'{"version":"vpc-cni-ipam/1","allocations":[{"networkName":"n","containerID":"%s","ifName":"i","ipv4":"10.0.0.5"}]}'
+
+
+def made_folder(tmp_path, files_of):
+    for name, content in files_of.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path
+
+
+def bundles(folder):
+    evidence = read_files([("all", folder)])
+    return {fact.value.key.container_id: fact.source.bundle for fact in evidence.allocations}, evidence
+
+
+def test_folders_of_nodes_are_a_bundle_each(tmp_path):
+    folder = made_folder(
+        tmp_path, {"a/ipamd/ipam.json": CHECKPOINT % b"a", "b/ipam.json": CHECKPOINT % b"b", "c/pods.json": b"", "subnets": SUBNET}
+    )
+    found, evidence = bundles(folder)
+    assert found == {"a": "all/a", "b": "all/b"}
+    assert subnets(evidence) == [("all/subnets", "all")]
+    assert [len(node.held) for node in audit(evidence).case.nodes] == [1, 1]
+
+
+def test_archives_in_a_folder_are_a_bundle_each(tmp_path):
+    packed = {
+        "a.tar.gz": tar_of(("ipamd/ipam.json", CHECKPOINT % b"a")),
+        "b.zip": zip_of(("ipam.json", CHECKPOINT % b"b"), ("c.zip", zip_of())),
+        "d/ipam.json": CHECKPOINT % b"d",
+    }
+    found, evidence = bundles(made_folder(tmp_path, packed))
+    assert found == {"a": "all/a.tar.gz", "b": "all/b.zip", "d": "all"}
+    assert [str(each.source.file) for each in evidence.skipped] == ["all/b.zip/c.zip"]
+
+
+@pytest.mark.parametrize("other", ["var_log/aws-routed-eni/ipamd.log", "ipamd/x", "cni/x"])
+def test_the_folders_of_one_bundle_are_one_node(tmp_path, other):
+    folder = made_folder(tmp_path, {"ipamd/ipam.json": CHECKPOINT % b"a", "x/ipam.json": CHECKPOINT % b"b", other: b"x"})
+    assert set(bundles(folder)[0].values()) == {"all"}
+
+
+def test_the_number_of_files_counts_those_in_archives_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_FILES", 3)
+    entries = [(f"f{number}", SUBNET) for number in range(2)]
+    evidence = bundles(made_folder(tmp_path, {"a.tar": tar_of(*entries), "b.zip": zip_of(*entries)}))[1]
+    assert len(evidence.subnets) == 3
+    assert len(evidence.skipped) == 1

@@ -76,11 +76,52 @@ class Account:
         self.instances: Records[InstanceRecord] = Records("instance", ErrorCode.INSTANCE_NOT_FOUND)
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
+        self._next_ids: dict[str, str] = {}
+        self._named: set[str] = set()
 
     def new_id(self, kind: str) -> str:
         """Return the next id of a kind: `eni-00000000000000001`, and so on."""
+        named = self._next_ids.pop(kind, None)
+        if named is not None:
+            return named
         self._last_numbers[kind] += 1
         return f"{kind}-{self._last_numbers[kind]:0{_ID_DIGITS}x}"
+
+    @property
+    def last_numbers(self) -> dict[str, int]:
+        """The number in the latest id of each kind."""
+        return dict(sorted(self._last_numbers.items()))
+
+    def reserve_number(self, kind: str, number: int) -> None:
+        """Let new ids of a kind begin after a number."""
+        self._last_numbers[kind] = max(number, self._last_numbers[kind])
+
+    def name_next(self, kind: str, name: str) -> bool:
+        """Let the next id of a kind be a given one; tell whether it is new."""
+        if name in self._named:
+            return False
+        self._named.add(name)
+        self._next_ids[kind] = name
+        return True
+
+    def sort(self) -> None:
+        """Order all records by id, as if they had been created in this order."""
+        tables: list[dict[str, Any]] = [
+            self.vpcs,
+            self.cidr_associations,
+            self.subnets,
+            self.reservations,
+            self.enis,
+            self.unattached_enis,
+            self.attachments,
+        ]
+        tables += [self.trunk_associations, self.instances]
+        tables += [vpc.subnets for vpc in self.vpcs.values()]
+        tables += [table for subnet in self.subnets.values() for table in (subnet.enis, subnet.reservations)]
+        for table in tables:
+            ordered = sorted(table.items())
+            table.clear()
+            table.update(ordered)
 
     def touch(self, record: SubnetRecord | InstanceRecord) -> None:
         """Note that a subnet or an instance was created, changed or deleted; `EniRecord.touch` does this for ENIs."""

@@ -18,6 +18,9 @@ _TEXT = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,18}Z) \[([A-Z]+)\]\s+(.*)", re.DO
 _SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _REST = re.compile(r"(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _FRACTION_AT = len("2021-10-20T18:32:18")
+CONTAINER_OUTPUT = "a container's own output"
+OF_CONTAINERS = "these are the lines of the containers; give ipamd.log, which is in /var/log/aws-routed-eni on the node"
+"""What to give instead of such lines."""
 _LOGFMT = re.compile(r'(?:time="[^"]*" )?level=\w+ (?:ts=\S+ )?msg=')
 _CUT_MESSAGE = re.compile(r'"msg":"([^"\\]*(?:\\.[^"\\]*)*)\\?"?')
 _ONLY_DOTS = re.compile(r"[\s.…]*[.…][\s.…]*")
@@ -173,13 +176,18 @@ def _search(text: str) -> FoundLines:
     return FoundLines((), _trouble(text, cut), text, loses=_may_matter(cut) or _ONLY_DOTS.fullmatch(text) is not None)
 
 
+def is_container_output(line: str) -> bool:
+    """Tell whether a line is one that `kubectl logs` or `kubectl cluster-info dump` writes of the containers of aws-node."""
+    return _LOGFMT.match(line) is not None or line.startswith("==== ")
+
+
 def _trouble(text: str, cut: re.Match[str] | None) -> str:
     if cut is not None or text.startswith('{"level"'):
         return "the line is cut off"
     if _ONLY_DOTS.fullmatch(text):
         return "lines were left out here"
-    if _LOGFMT.match(text) or text.startswith("==== "):
-        return "a container's own output"
+    if is_container_output(text):
+        return CONTAINER_OUTPUT
     return "no line of a log" if text else "an empty line"
 
 

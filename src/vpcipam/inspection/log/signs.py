@@ -188,6 +188,11 @@ def _words(error: str, code: str) -> str:
     return error[error.rfind(f"{code}: ") + len(code) + 2 :].partition("status code: ")[0]
 
 
+def _no_checkpoint(_wording: Wording, match: re.Match[str]) -> Sign:
+    error = match.groupdict().get("err")  # of releases that then ask the container runtime
+    return Sign("no-checkpoint", text=_short(f"it asks the container runtime for sandboxes ({error})") if error else "it knows no sandbox")
+
+
 def _cordoned(wording: Wording, _match: re.Match[str]) -> Sign | None:
     return Sign("node-cordoned") if "will not try to attach" in wording.template else None
 
@@ -227,6 +232,7 @@ _STATELESS: Mapping[str, Callable[[Wording, re.Match[str]], Sign | None]] = {
     **dict.fromkeys(
         ("eni-failed", "eni-free-failed", "ec2-unassign-failed", "ec2-failed", "reconcile-failed", "checkpoint-failed"), _failure
     ),
+    "no-checkpoint": _no_checkpoint,
     "node-cordoned": _cordoned,
     "no-eni-room": _no_eni_room,
     "trunk": _trunk,

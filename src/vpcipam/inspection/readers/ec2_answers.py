@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 
 from vpcipam._units import counted
-from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
-from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation
+from vpcipam.ec2.answers import read_instance, read_network_interface, read_reservation, read_subnet
+from vpcipam.ec2.api import NetworkInterface
 from vpcipam.errors import InvalidArgument
 from vpcipam.inspection.readers.collector import CUT, MOST_UNNAMED, Collector, address_at, mappings, member, text_at
 from vpcipam.inspection.readers.scraps import below
@@ -50,10 +50,7 @@ def _read_reservation(collector: Collector, item: Item, path: str) -> None:
     names = ("SubnetCidrReservationId", "SubnetId", "Cidr", "ReservationType")
     texts = [text_at(item, name) for name in names]
     _note_unreadable(collector, texts[0] or "a reservation", [name for name, text in zip(names, texts, strict=True) if not text], path)
-    tags = tuple(sorted((text_at(tag, "Key"), text_at(tag, "Value")) for _, tag in mappings(item.get("Tags"))))
-    reservation_id, subnet_id, cidr, kind = texts
-    reservation = SubnetCidrReservation(reservation_id, subnet_id, cidr, kind, text_at(item, "Description"), tags)
-    collector.reservations.append(collector.fact(reservation, path))
+    collector.reservations.append(collector.fact(read_reservation(item), path))
 
 
 def _read_type(collector: Collector, item: Item, path: str) -> None:

@@ -6,6 +6,7 @@ of files, on the size of a document, and on how much a packed file unpacks to.
 
 import gzip
 import io
+import itertools
 import math
 import os
 import stat
@@ -24,7 +25,7 @@ from vpcipam._unpacking import GZIP_MAGIC, MOST_UNPACKED, UNPACKS_TOO_FAR, most_
 from vpcipam.errors import EvidenceError, file_trouble
 from vpcipam.settings.documents import shown
 
-MOST_FILES = 20_000
+MOST_FILES = 10_000
 """The most files of a folder or an archive that are read."""
 MOST_FROM_STREAM = 64 << 20
 """The largest zip archive that is read from a stream, in bytes; it has to be in memory. Counts as the size of a gzip file from a stream."""
@@ -38,10 +39,14 @@ _ZIP64_LOCATOR_SIZE = 20
 _TAR_MAGIC_AT = 257
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _LONGEST_NAME = 200
-_SIZE_IN_BUNDLE = 1 << 20  # counts as the size of a packed file in an archive, whose header can claim any
+_SIZE_IN_ARCHIVE = 1 << 20  # counts as the size of a packed file in an archive, whose header can claim any
 _ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
-_IN_BUNDLE = "is an archive within a bundle, which is not opened; give it by itself"
+_IN_ARCHIVE = "is an archive within an archive, which is not opened; unpack the outer one, and give the folder"
 _NO_FILE = "is no regular file but a link, a device or the like"
+_OF_IPAMD = frozenset(("enis.json", "eni.out", "eni.output", "ipam.json", "ipamd.log"))
+"""Files that each bundle of a node has, as ipamd and the log collector name them."""
+_PARTS_OF_BUNDLE = frozenset(("ipamd", "var_log", "cni"))
+"""Folders within a bundle of the log collector."""
 _TOO_MANY = f"there are more than {MOST_FILES:,} entries; the rest is not read"
 _UNPACKS_TOO_FAR = f"the archive unpacks to more than {MOST_UNPACKED} times its size"
 OnBytes = Callable[[int], object]
@@ -140,23 +145,43 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _open_folder(name: str, folder: Path, on_bytes: OnBytes) -> Iterator[OpenFile]:
-    for count, path in enumerate(_files_below(folder)):
-        shown_name = f"{name.rstrip('/')}/{path.relative_to(folder).as_posix()}"
-        if count >= MOST_FILES:
-            yield OpenFile(shown_name, name, None, _TOO_MANY)
-            return
+    """Open the files of a folder, which is one bundle, or has one for each node: in archives, or in folders of its own."""
+    root = name.rstrip("/")
+    nodes = _folders_of_nodes(folder)
+    count = 0
+    for path in _files_below(folder):
+        within = path.relative_to(folder)
+        shown_name = f"{root}/{within.as_posix()}"
+        bundle = f"{root}/{within.parts[0]}" if within.parts[0] in nodes else name
         try:
             with path.open("rb") as file:
-                yield from _open_stream(shown_name, name, file, path.stat().st_size, on_bytes)
+                for each in _open_stream(shown_name, bundle, file, path.stat().st_size, on_bytes):
+                    count += 1
+                    if count > MOST_FILES:
+                        yield OpenFile(each.name, name, None, _TOO_MANY)
+                        return
+                    yield each
         except OSError as error:
-            yield OpenFile(shown_name, name, None, f"can't be read: {file_trouble(error)}")
+            count += 1
+            yield OpenFile(shown_name, bundle, None, f"can't be read: {file_trouble(error)}")
 
 
-def _open_stream(name: str, bundle: str, file: BinaryIO, size: int | None, on_bytes: OnBytes) -> Iterator[OpenFile]:
-    """Open a file that may be packed, or an archive. An archive in a bundle is not opened."""
+def _folders_of_nodes(folder: Path) -> set[str]:
+    """Return the folders in a folder that are a node's each: at least two have what ipamd shows, and none is a part of a single bundle."""
+    inner = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
+    if any(each.name in _PARTS_OF_BUNDLE for each in inner):
+        return set()
+    nodes = {each.name for each in inner if any(path.name in _OF_IPAMD for path in itertools.islice(_files_below(each), MOST_FILES))}
+    return nodes if len(nodes) > 1 else set()
+
+
+def _open_stream(
+    name: str, bundle: str, file: BinaryIO, size: int | None, on_bytes: OnBytes, *, in_archive: bool = False
+) -> Iterator[OpenFile]:
+    """Open a file that may be packed, or an archive, which is a bundle of its own. An archive in an archive is not opened."""
     head = file.read(HEAD_LENGTH)
     if head.startswith(_ZIP_MAGIC):
-        yield from _open_zip(name, bundle, file, head, size)
+        yield from [OpenFile(name, bundle, None, _IN_ARCHIVE)] if in_archive else _open_zip(name, file, head, size)
         return
     stream = _opened(head, file, on_bytes)
     if head.startswith(GZIP_MAGIC):
@@ -169,7 +194,7 @@ def _open_stream(name: str, bundle: str, file: BinaryIO, size: int | None, on_by
             return
         stream = _opened(head, unpacked, _ignore, most)
     if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
-        yield from _open_tar(name, bundle, stream)
+        yield from [OpenFile(name, bundle, None, _IN_ARCHIVE)] if in_archive else _open_tar(name, stream)
     else:
         yield OpenFile(name, bundle, stream, head=head)
 
@@ -199,10 +224,7 @@ _HEADERS_OF_NAMES = frozenset(
 )
 
 
-def _open_tar(name: str, bundle: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
-    if bundle:
-        yield OpenFile(name, bundle, None, _IN_BUNDLE)
-        return
+def _open_tar(name: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
     count = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_CarefulTarInfo) as archive:
@@ -218,7 +240,7 @@ def _open_tar(name: str, bundle: str, stream: io.BufferedReader) -> Iterator[Ope
                     yield OpenFile(inner, name, None, _NO_FILE)
                     continue
                 content = cast("BinaryIO", archive.extractfile(entry))
-                yield from _open_stream(inner, name, content, _SIZE_IN_BUNDLE, _ignore)
+                yield from _open_stream(inner, name, content, _SIZE_IN_ARCHIVE, _ignore, in_archive=True)
     except FAILURES as error:
         yield OpenFile(name, name, None, f"can't be read on after {counted(count, 'entry', 'entries')}: {file_trouble(error)}")
 
@@ -226,10 +248,7 @@ def _open_tar(name: str, bundle: str, stream: io.BufferedReader) -> Iterator[Ope
 # --- zip -----------------------------------------------------------------------------------------------------------------
 
 
-def _open_zip(name: str, bundle: str, file: BinaryIO, head: bytes, size: int | None) -> Iterator[OpenFile]:
-    if bundle:
-        yield OpenFile(name, bundle, None, _IN_BUNDLE)
-        return
+def _open_zip(name: str, file: BinaryIO, head: bytes, size: int | None) -> Iterator[OpenFile]:
     if size is None:
         data = head + file.read(MOST_FROM_STREAM)
         if len(data) > MOST_FROM_STREAM:
@@ -277,7 +296,7 @@ def _open_entry(inner: str, name: str, archive: zipfile.ZipFile, entry: zipfile.
     try:
         with archive.open(entry) as content:
             counted_content = _opened(b"", cast("BinaryIO", content), budget.spend)
-            yield from _open_stream(inner, name, cast("BinaryIO", counted_content), _SIZE_IN_BUNDLE, _ignore)
+            yield from _open_stream(inner, name, cast("BinaryIO", counted_content), _SIZE_IN_ARCHIVE, _ignore, in_archive=True)
     except FAILURES as error:
         yield OpenFile(inner, name, None, f"can't be unpacked: {shown(file_trouble(error))}")
 

@@ -13,6 +13,7 @@ import attrs
 
 from vpcipam._units import counted
 from vpcipam.errors import ManifestError, MissingExtra
+from vpcipam.inspection.log.line import OF_CONTAINERS, is_container_output
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.logs import is_event_file
@@ -256,6 +257,10 @@ _TEXT_READERS: tuple[tuple[Callable[[str], bool], Callable[[Collector, str], Non
     (lambda text: _BARE_NAME.fullmatch(text) is not None, _read_bare_name),
     (kubectl_text.is_described_node, kubectl_text.read_described_nodes),
     (_has_dumps, _read_dumps),
+    (
+        lambda text: is_container_output(text[:_TERMINAL_LENGTH].lstrip()),
+        lambda collector, _: collector.skip("the whole text", OF_CONTAINERS),
+    ),
 )
 
 

@@ -53,10 +53,12 @@ def _why_excluded(subnet: SubnetSurvey) -> str:
 
 
 def check_unseen(survey: NodeSurvey) -> Iterator[Finding]:
-    """Every address of a subnet is free, on an ENI, or reserved by EC2, except in CIDR reservations."""
+    """Every address of a subnet is free, on an ENI, in a CIDR reservation, or reserved by EC2 (EC2: subnet CIDR reservations)."""
     for subnet in survey.subnets:
         if subnet.unseen_count:
-            message = f"has {subnet.unseen_count} addresses that are neither free nor on an ENI: mostly CIDR reservations"
+            known = survey.node.reservations is not None
+            message = f"has {subnet.unseen_count} addresses that are neither free nor on an ENI"
+            message += " nor in a CIDR reservation: EC2 has changed during the read" if known else ": mostly CIDR reservations"
             yield Finding("unseen-addresses", _NOTE, subnet.subnet.subnet_id, message)
 
 
@@ -172,7 +174,7 @@ RULES = (
         (
             RuleEntry(
                 "unseen-addresses",
-                "addresses of a subnet that are neither free nor on an ENI: mostly CIDR reservations",
+                "addresses of a subnet that are neither free nor on an ENI nor in a CIDR reservation, if these could be read",
                 "Nodes and pods can't get them as single addresses.",
                 f"{INSPECTING}#what-it-cant-know",
                 Severity.NOTE,

@@ -67,6 +67,13 @@ _ENTRIES = {
             _PAGE,
         ),
         RuleEntry(
+            "log-no-checkpoint",
+            "by its log, ipamd found no checkpoint when it started",
+            "That is usual on a new node. On another one it can miss sandboxes, and give their addresses to other pods.",
+            f"{IPAMD}#checkpoint-and-restart",
+            _NOTE,
+        ),
+        RuleEntry(
             "log-unknown-sandbox",
             "by its log, sandboxes were deleted that ipamd did not know",
             "It is usual after a failed start of a pod. Many of them can mean that ipamd has lost its state.",
@@ -227,6 +234,10 @@ _TEXTS = {
     "pods-forgotten": (
         "ipamd found no pods when it started, and {text}",
         "update aws-node; restart the pods of the node, since two can have one address",
+    ),
+    "no-checkpoint": (
+        "ipamd found no checkpoint when it started, so {text}",
+        "if the node is not new, see that /var/run/aws-node on the node outlives the pod of aws-node",
     ),
     "unknown-sandbox": ("ipamd did not know a sandbox that was deleted, such as {text}", ""),
     "checkpoint-failed": ("the checkpoint could not be written: {text}", FREE_DISK),

@@ -1,0 +1,13 @@
+"""All actions of the model in one class."""
+
+from vpcipam.ec2.actions.addresses import AddressActions
+from vpcipam.ec2.actions.instances import InstanceActions
+from vpcipam.ec2.actions.interfaces import InterfaceActions
+from vpcipam.ec2.actions.subnets import SubnetActions
+from vpcipam.ec2.actions.tags import TagActions
+from vpcipam.ec2.actions.trunks import TrunkActions
+from vpcipam.ec2.actions.vpcs import VpcActions
+
+
+class EveryAction(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
+    """An account with every action."""

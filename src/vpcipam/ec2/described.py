@@ -1,0 +1,218 @@
+"""A world of the answers that `aws ec2 describe-…` gives about a real account."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from vpcipam.address import Cidr
+from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
+from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.worlds import WorldError
+from vpcipam.errors import InvalidArgument, InvalidCidr, UnknownInstanceType
+from vpcipam.limits import InstanceLimits, instance_limits
+
+ANSWERS: Final = frozenset(
+    {
+        *("Vpcs", "Subnets", "NetworkInterfaces", "Reservations", "InstanceTypes"),
+        *("SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations"),
+    }
+)
+"""The members by which an answer is recognised."""
+
+_VPC_LENGTH = 16
+_GONE = {"terminated", "shutting-down"}
+
+
+def world_of_answers(answers: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the world that answers of EC2 describe, and notes about what had to be assumed.
+
+    Raises:
+        WorldError: a member is missing or of the wrong type.
+    """
+    items: dict[str, list[Mapping[str, Any]]] = {name: [] for name in ANSWERS}
+    for answer in answers:
+        for name in ANSWERS & answer.keys():
+            values = answer[name]
+            if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+                raise WorldError(f"{name} must be a list of objects, as `aws ec2 describe-…` gives it")
+            items[name] += values
+    try:
+        return _Described(items).world()
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WorldError(f"an answer of EC2 lacks {error}, or has a value of the wrong type") from None
+    except (ValueError, InvalidArgument) as error:
+        raise error if isinstance(error, WorldError) else WorldError(f"an answer of EC2 can't be read: {error}") from None
+
+
+class _Described:
+    """The items of all answers."""
+
+    def __init__(self, items: Mapping[str, list[Mapping[str, Any]]]) -> None:
+        self._items = items
+        self._subnets = [read_subnet(item) for item in items["Subnets"]]
+        self._instances = [
+            instance
+            for reservation in items["Reservations"]
+            for instance in map(read_instance, reservation["Instances"])
+            if instance.state not in _GONE
+        ]
+        enis = {eni.eni_id: eni for instance in self._instances for eni in instance.network_interfaces}
+        enis |= {eni.eni_id: eni for eni in map(read_network_interface, items["NetworkInterfaces"])}
+        self._enis = list(enis.values())
+        limits = [InstanceLimits.from_describe_instance_types(item) for item in items["InstanceTypes"]]
+        self._types = {each.instance_type: each for each in limits}
+        self._notes: list[str] = []
+
+    def world(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        everything: list[Subnet | Instance | NetworkInterface] = [*self._subnets, *self._instances, *self._enis]
+        for each in everything:
+            if each.unreadable:
+                raise WorldError(f"an answer of EC2 lacks {', '.join(each.unreadable)}, or has a value of the wrong type")
+        if not self._subnets:
+            raise WorldError("there are no subnets; add the answer of `aws ec2 describe-subnets`")
+        world = {
+            "vpcs": self._vpcs(),
+            "subnets": [_without_none(_subnet(subnet)) for subnet in self._subnets],
+            "reservations": [_without_none(_reservation(item)) for item in self._reservations()],
+            "instances": [_without_none(self._instance(instance)) for instance in self._instances],
+            "network_interfaces": [_without_none(self._eni(eni)) for eni in self._enis if eni.subnet_id in self._subnet_ids],
+        }
+        left_out = len(self._enis) - len(world["network_interfaces"])
+        if left_out:
+            self._notes.append(f"{left_out} ENIs are left out: their subnets are in no answer")
+        if not self._enis:
+            self._notes.append("all addresses are free: no answer has network interfaces")
+        return world, tuple(self._notes)
+
+    @property
+    def _subnet_ids(self) -> set[str]:
+        return {subnet.subnet_id for subnet in self._subnets}
+
+    def _vpcs(self) -> list[dict[str, Any]]:
+        vpcs = {item["VpcId"]: _vpc(item) for item in self._items["Vpcs"]}
+        missing = {subnet.vpc_id: None for subnet in self._subnets if subnet.vpc_id not in vpcs}
+        for vpc_id in missing:
+            subnets = [subnet for subnet in self._subnets if subnet.vpc_id == vpc_id]
+            vpcs[vpc_id] = _assumed_vpc(vpc_id, subnets)
+            self._notes.append(f"{vpc_id} is in no answer; its CIDRs are taken to be {', '.join(vpcs[vpc_id]['cidrs'])}")
+        return list(vpcs.values())
+
+    def _reservations(self) -> list[Mapping[str, Any]]:
+        return [*self._items["SubnetIpv4CidrReservations"], *self._items["SubnetIpv6CidrReservations"]]
+
+    def _instance(self, instance: Instance) -> dict[str, Any]:
+        limits = self._types.get(instance.instance_type)
+        return {
+            "id": instance.instance_id,
+            "type": instance.instance_type if limits is None or _is_known(limits) else _without_none(_limits(limits)),
+            "subnet": instance.subnet_id,
+            "launched_ns": instance.launched_ns,
+            "tags": dict(instance.tags),
+        }
+
+    def _eni(self, eni: NetworkInterface) -> dict[str, Any]:
+        attachment = eni.attachment
+        if attachment is not None and attachment.instance_id not in {each.instance_id for each in self._instances}:
+            raise WorldError(
+                f"{eni.eni_id} is attached to {attachment.instance_id}, which is in no answer; add that of `aws ec2 describe-instances`"
+            )
+        return {
+            "id": eni.eni_id,
+            "subnet": eni.subnet_id,
+            "type": eni.interface_type if eni.interface_type in _TYPES else "interface",
+            "description": eni.description,
+            "private_ip": eni.private_ip or None,
+            "secondary_ips": list(eni.secondary_ips),
+            "ipv4_prefixes": list(eni.ipv4_prefixes),
+            "ipv6_addresses": list(eni.ipv6_addresses),
+            "ipv6_prefixes": list(eni.ipv6_prefixes),
+            "security_groups": list(eni.security_group_ids),
+            "source_dest_check": eni.source_dest_check,
+            "created_ns": eni.created_ns,
+            "tags": dict(eni.tags),
+            "attachment": None
+            if attachment is None
+            else {
+                "id": attachment.attachment_id,
+                "instance": attachment.instance_id,
+                "device_index": attachment.device_index,
+                "network_card_index": attachment.network_card_index,
+                "delete_on_termination": attachment.delete_on_termination,
+            },
+        }
+
+
+_TYPES = {"interface", "trunk", "efa", "efa-only"}
+
+
+def _is_known(limits: InstanceLimits) -> bool:
+    try:
+        return instance_limits(limits.instance_type) == limits
+    except UnknownInstanceType:
+        return False
+
+
+def _limits(limits: InstanceLimits) -> dict[str, Any]:
+    return {**attrs.asdict(limits), "network_cards": list(limits.network_cards)}
+
+
+def _without_none(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _tags(item: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
+
+
+def _vpc(item: Mapping[str, Any]) -> dict[str, Any]:
+    associations = [
+        each
+        for each in item.get("CidrBlockAssociationSet") or ()
+        if each.get("CidrBlockState", {}).get("State", "associated") == "associated"
+    ]
+    cidrs = {each["CidrBlock"]: each["AssociationId"] for each in associations}
+    ordered = sorted(cidrs, key=lambda cidr: cidr != item["CidrBlock"])  # the primary one first
+    ipv6 = [each["Ipv6CidrBlock"] for each in item.get("Ipv6CidrBlockAssociationSet") or ()]
+    named = {"cidrs": ordered, "association_ids": [cidrs[cidr] for cidr in ordered]} if cidrs else {"cidr": item["CidrBlock"]}
+    return {"id": item["VpcId"], **named, **({"ipv6_cidr": ipv6[0]} if ipv6 else {}), "tags": _tags(item)}
+
+
+def _assumed_vpc(vpc_id: str, subnets: Iterable[Subnet]) -> dict[str, Any]:
+    """Return a VPC whose CIDRs are the /16s of its subnets, and the /56 of its first IPv6 subnet."""
+    cidrs: list[str] = []
+    ipv6: list[str] = []
+    for subnet in subnets:
+        try:
+            cidrs.append(str(_wider(Cidr.parse(subnet.cidr), _VPC_LENGTH)))
+            ipv6 += [] if subnet.ipv6_cidr is None else [str(_wider(Cidr.parse(subnet.ipv6_cidr), 56))]
+        except InvalidCidr as error:
+            raise WorldError(f"{subnet.subnet_id}: {error}") from None
+    return {"id": vpc_id, "cidrs": list(dict.fromkeys(cidrs)), **({"ipv6_cidr": ipv6[0]} if ipv6 else {})}
+
+
+def _wider(cidr: Cidr, length: int) -> Cidr:
+    size = 1 << ((32 if cidr.version == 4 else 128) - length)
+    return Cidr(cidr.version, cidr.first - cidr.first % size, length)
+
+
+def _subnet(subnet: Subnet) -> dict[str, Any]:
+    return {
+        "id": subnet.subnet_id,
+        "vpc": subnet.vpc_id,
+        "cidr": subnet.cidr,
+        "ipv6_cidr": subnet.ipv6_cidr,
+        "availability_zone": subnet.availability_zone,
+        "tags": dict(subnet.tags),
+    }
+
+
+def _reservation(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": item["SubnetCidrReservationId"],
+        "subnet": item["SubnetId"],
+        "cidr": item["Cidr"],
+        "type": item["ReservationType"],
+        "description": item.get("Description"),
+        "tags": _tags(item),
+    }

@@ -1,0 +1,412 @@
+"""Worlds: all that is in an account, as a document of texts, numbers, lists and tables, which JSON and TOML can hold.
+
+Written by hand, a world needs only CIDRs and types: what has no id gets the next one, in the order of the document. docs/serving.md has the
+keys. A world is read by carrying out EC2's actions with the ids of the document, so that it obeys all rules of the model.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from vpcipam.ec2.actions.every import EveryAction
+from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation, TrunkAssociation
+from vpcipam.ec2.errors import Ec2Error
+from vpcipam.ec2.state.account import Account
+from vpcipam.ec2.state.records import EniRecord, InstanceRecord, Tags, VpcRecord, default_security_group, sorted_tags
+from vpcipam.errors import InvalidArgument, UnknownInstanceType
+from vpcipam.limits import InstanceLimits, instance_limits
+
+FORMAT: Final = "vpcipam-ec2/1"
+KINDS: Final = ("vpcs", "subnets", "reservations", "instances", "network_interfaces", "trunk_associations")
+"""The lists of a world."""
+
+_ID = re.compile("[a-z-]+-([0-9a-f]{1,17})")
+_HIGHEST_NEW_NUMBER = 1 << 40  # ids of the real EC2 are higher
+_REQUIRED: Any = object()
+_KIND_NAMES = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+class WorldError(InvalidArgument):
+    """A world can't be read: a key is unknown or has a wrong value, or the parts contradict each other or the rules of EC2."""
+
+
+# --- writing -------------------------------------------------------------------------------------------------------------
+
+
+def write_world(account: Account) -> dict[str, Any]:
+    """Return the world of an account. What it leaves out: calls so far, client tokens, and the past."""
+    return {
+        "format": FORMAT,
+        "last_numbers": account.last_numbers,
+        "vpcs": [_vpc_entry(vpc) for vpc in account.vpcs.values()],
+        "subnets": [
+            _entry(
+                id=subnet.subnet_id,
+                vpc=subnet.vpc_id,
+                cidr=str(subnet.addresses.cidr),
+                ipv6_cidr=None if subnet.addresses.ipv6_cidr is None else str(subnet.addresses.ipv6_cidr),
+                availability_zone=subnet.availability_zone,
+                tags=dict(subnet.tags),
+            )
+            for subnet in account.subnets.values()
+        ],
+        "reservations": [_reservation_entry(each.view()) for each in account.reservations.values()],
+        "instances": [_instance_entry(instance) for instance in account.instances.values()],
+        "network_interfaces": [_eni_entry(eni.view()) for eni in account.enis.values()],
+        "trunk_associations": [_trunk_entry(each.view()) for each in account.trunk_associations.values()],
+    }
+
+
+def _entry(**values: object) -> dict[str, Any]:
+    """Return an entry without what is empty."""
+    return {key: value for key, value in values.items() if value not in (None, "", {}, [], ())}
+
+
+def _vpc_entry(vpc: VpcRecord) -> dict[str, Any]:
+    return _entry(
+        id=vpc.vpc_id,
+        cidrs=[str(cidr) for cidr in vpc.cidrs.values()],
+        association_ids=list(vpc.cidrs),
+        ipv6_cidr=None if vpc.ipv6_cidr is None else str(vpc.ipv6_cidr),
+        tags=dict(vpc.tags),
+    )
+
+
+def _reservation_entry(each: SubnetCidrReservation) -> dict[str, Any]:
+    return _entry(
+        id=each.reservation_id,
+        subnet=each.subnet_id,
+        cidr=each.cidr,
+        type=each.reservation_type,
+        description=each.description,
+        tags=dict(each.tags),
+    )
+
+
+def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
+    name = instance.limits.instance_type
+    try:
+        known = instance_limits(name) == instance.limits
+    except UnknownInstanceType:
+        known = False
+    limits = {key: value for key, value in attrs.asdict(instance.limits).items() if value is not None}
+    return _entry(
+        id=instance.instance_id,
+        type=name if known else {**limits, "network_cards": list(instance.limits.network_cards)},
+        subnet=instance.subnet.subnet_id,
+        tags=dict(instance.tags),
+        launched_ns=instance.launched_ns,
+    )
+
+
+def _eni_entry(eni: NetworkInterface) -> dict[str, Any]:
+    attachment = eni.attachment
+    own_groups = eni.security_group_ids != (default_security_group(eni.vpc_id),)
+    return _entry(
+        id=eni.eni_id,
+        subnet=eni.subnet_id,
+        type="interface" if eni.interface_type == "branch" else eni.interface_type,
+        description=eni.description,
+        private_ip=eni.private_ip,
+        secondary_ips=list(eni.secondary_ips),
+        ipv4_prefixes=list(eni.ipv4_prefixes),
+        ipv6_addresses=list(eni.ipv6_addresses),
+        ipv6_prefixes=list(eni.ipv6_prefixes),
+        security_groups=list(eni.security_group_ids) if own_groups else [],
+        source_dest_check=None if eni.source_dest_check else False,
+        tags=dict(eni.tags),
+        created_ns=eni.created_ns,
+        attachment=None
+        if attachment is None
+        else {
+            "id": attachment.attachment_id,
+            "instance": attachment.instance_id,
+            "device_index": attachment.device_index,
+            "network_card_index": attachment.network_card_index,
+            "delete_on_termination": attachment.delete_on_termination,
+        },
+    )
+
+
+def _trunk_entry(each: TrunkAssociation) -> dict[str, Any]:
+    return _entry(
+        id=each.association_id,
+        trunk=each.trunk_eni_id,
+        branch=each.branch_eni_id,
+        vlan_id=each.vlan_id,
+        gre_key=each.gre_key,
+        tags=dict(each.tags),
+    )
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class _Entry:
+    """A table of a world; `finish` refuses the keys that nobody has taken."""
+
+    where: str
+    _values: dict[str, Any]
+    _taken: set[str] = attrs.field(factory=set)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def take(self, key: str, kind: type, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - of that kind
+        """Take a value; without a default it is required."""
+        self._taken.add(key)
+        value = self._values.get(key, default)
+        if value is _REQUIRED:
+            raise WorldError(f"{self.where}: {key} is missing")
+        if value is not default and kind is not object and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
+            raise WorldError(f"{self.where}: {key} must be {_KIND_NAMES[kind]}, not {value!r}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.take(key, list, [])
+        if not all(isinstance(value, str) for value in values):
+            raise WorldError(f"{self.where}: {key} must be a list of texts, not {values!r}")
+        return tuple(values)
+
+    def tags(self) -> Tags:
+        tags = self.take("tags", dict, {})
+        if not all(isinstance(value, str) for value in (*tags, *tags.values())):
+            raise WorldError(f"{self.where}: tags must be texts, not {tags!r}")
+        return sorted_tags(tags.items())
+
+    def identifier(self, kind: str, key: str = "id") -> str | None:
+        """Take an id of a kind, if there is one."""
+        value = self.take(key, str, None)
+        if value is not None and not (_ID.fullmatch(value) and value.rpartition("-")[0] == kind):
+            raise WorldError(f"{self.where}: {key} must be {kind}- and up to 17 hexadecimal digits, not {value!r}")
+        return value  # type: ignore[no-any-return] # a text, or None
+
+    def table(self, key: str) -> "_Entry | None":
+        values = self.take(key, dict, None)
+        return None if values is None else _Entry(f"{self.where}.{key}", values)
+
+    def finish(self) -> None:
+        unknown = [key for key in self._values if key not in self._taken]
+        if unknown:
+            raise WorldError(f"{self.where}: {unknown[0]} is no key here; the keys are {', '.join(sorted(self._taken))}")
+
+
+def read_world(model: EveryAction, account: Account, document: Mapping[str, Any]) -> None:
+    """Fill an empty model.
+
+    Raises:
+        WorldError: the document is no world.
+    """
+    _Reader(model, account, _Entry("the world", dict(document))).read()
+
+
+class _Reader:
+    """Carries out the actions that make a world."""
+
+    def __init__(self, model: EveryAction, account: Account, world: _Entry) -> None:
+        self._model = model
+        self._account = account
+        self._world = world
+        self._primary: dict[str, _Entry] = {}
+
+    def read(self) -> None:
+        found = self._world.take("format", str, FORMAT)
+        if found != FORMAT:
+            raise WorldError(f"the format is {found!r}; this version reads {FORMAT!r}")
+        numbers = self._world.take("last_numbers", dict, {})
+        lists = {kind: list(self._entries(kind)) for kind in KINDS}
+        self._world.finish()
+        for kind, number in numbers.items():
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 60:
+                raise WorldError(f"last_numbers: {kind} must be a whole number from 0, not {number!r}")
+        self._reserve_ids(lists)
+        self._find_primaries(lists["network_interfaces"])
+        for kind, make in zip(
+            KINDS, (self._vpc, self._subnet, self._reservation, self._instance, self._interface, self._trunk), strict=True
+        ):
+            for entry in lists[kind]:
+                self._carry_out(entry, make)
+        self._account.sort()
+        for kind, number in numbers.items():
+            self._account.reserve_number(kind, number)
+
+    def _entries(self, kind: str) -> Iterator[_Entry]:
+        for number, values in enumerate(self._world.take(kind, list, [])):
+            if not isinstance(values, dict):
+                raise WorldError(f"{kind}[{number}]: must be a table, not {values!r}")
+            yield _Entry(f"{kind}[{number}]", values)
+
+    def _reserve_ids(self, lists: Mapping[str, list[_Entry]]) -> None:
+        """Let no new id be one that the document names later."""
+        for entries in lists.values():
+            for entry in entries:
+                for name in (entry.take("id", str, None), *entry.take("association_ids", list, [])):
+                    found = _ID.fullmatch(name) if isinstance(name, str) else None
+                    if found and int(found[1], 16) < _HIGHEST_NEW_NUMBER:
+                        self._account.reserve_number(name.rpartition("-")[0], int(found[1], 16))
+
+    def _find_primaries(self, entries: list[_Entry]) -> None:
+        """Find the ENIs that instances are launched with: those at index 0 of the lowest network card that has one."""
+        for entry in entries:
+            place = entry.table("attachment")
+            if place is None or place.take("device_index", int) != 0:
+                continue
+            instance_id, card = place.take("instance", str), place.take("network_card_index", int, 0)
+            other = self._primary.get(instance_id)
+            if other is None or card < self._card_of(other):
+                self._primary[instance_id] = entry
+
+    @staticmethod
+    def _card_of(entry: _Entry) -> int:
+        place = entry.table("attachment")
+        assert place is not None, "it is a primary ENI"  # noqa: S101 - for the type checker
+        return int(place.take("network_card_index", int, 0))
+
+    def _carry_out(self, entry: _Entry, make: Any) -> None:  # noqa: ANN401 - one of the methods below
+        try:
+            make(entry)
+        except Ec2Error as error:
+            raise WorldError(f"{entry.where}: {error.code}: {error.message}") from None
+        except (UnknownInstanceType, TypeError) as error:
+            raise WorldError(f"{entry.where}: {error}") from None
+        except InvalidArgument as error:
+            raise error if isinstance(error, WorldError) else WorldError(f"{entry.where}: {error}") from None
+
+    def _name(self, entry: _Entry, kind: str, value: str | None) -> None:
+        """Let the next id of a kind be this one."""
+        if value is not None and not self._account.name_next(kind, value):
+            raise WorldError(f"{entry.where}: {value} exists already")
+
+    def _vpc(self, entry: _Entry) -> None:
+        cidrs = entry.texts("cidrs") or (entry.take("cidr", str),)
+        associations = entry.texts("association_ids")
+        if associations and len(associations) != len(cidrs):
+            raise WorldError(f"{entry.where}: association_ids must have as many items as cidrs")
+        vpc_id, ipv6_cidr, tags = entry.identifier("vpc"), entry.take("ipv6_cidr", str, None), entry.tags()
+        entry.finish()
+        self._name(entry, "vpc", vpc_id)
+        vpc = None
+        for number, cidr in enumerate(cidrs):
+            self._name(entry, "vpc-cidr-assoc", associations[number] if associations else None)
+            if vpc is None:
+                vpc = self._model.create_vpc(cidr, ipv6_cidr=ipv6_cidr)
+                self._account.set_tags(self._account.vpcs[vpc.vpc_id], tags)
+            else:
+                self._model.associate_vpc_cidr_block(vpc.vpc_id, cidr)
+
+    def _subnet(self, entry: _Entry) -> None:
+        only = next(iter(self._account.vpcs), "") if len(self._account.vpcs) == 1 else _REQUIRED
+        subnet_id, vpc_id = entry.identifier("subnet"), entry.take("vpc", str, only)
+        cidr, ipv6_cidr = entry.take("cidr", str), entry.take("ipv6_cidr", str, None)
+        zone, tags = entry.take("availability_zone", str, "us-east-1a"), entry.tags()
+        entry.finish()
+        if not re.fullmatch("[a-z]+(-[a-z0-9]+)+[a-f]", zone):
+            raise WorldError(f"{entry.where}: availability_zone must be like us-east-1a, not {zone!r}")
+        self._name(entry, "subnet", subnet_id)
+        made = self._model.create_subnet(vpc_id, cidr, availability_zone=zone, ipv6_cidr=ipv6_cidr)
+        self._account.set_tags(self._account.subnets[made.subnet_id], tags)
+
+    def _reservation(self, entry: _Entry) -> None:
+        reservation_id, subnet_id, cidr = entry.identifier("scr"), entry.take("subnet", str), entry.take("cidr", str)
+        kind, description, tags = entry.take("type", str), entry.take("description", str, ""), entry.tags()
+        entry.finish()
+        self._name(entry, "scr", reservation_id)
+        made = self._model.create_subnet_cidr_reservation(subnet_id, cidr, reservation_type=kind, description=description, now_ns=0)
+        self._account.set_tags(self._account.reservations[made.reservation_id], tags)
+
+    def _instance(self, entry: _Entry) -> None:
+        instance_id, subnet_id, tags = entry.identifier("i"), entry.take("subnet", str), entry.tags()
+        launched_ns = entry.take("launched_ns", int, 0)
+        own = entry.table("type") if isinstance(entry.take("type", object), dict) else None
+        limits = instance_limits(entry.take("type", str)) if own is None else _limits(own)
+        entry.finish()
+        primary = self._primary.get(instance_id) if instance_id is not None else None
+        private_ip = None
+        if primary is not None:
+            self._name(primary, "eni", primary.identifier("eni"))
+            place = primary.table("attachment")
+            assert place is not None, "it is a primary ENI"  # noqa: S101 - for the type checker
+            self._name(primary, "eni-attach", place.identifier("eni-attach"))
+            private_ip = primary.take("private_ip", str, None)
+        self._name(entry, "i", instance_id)
+        made = self._model.launch_instance(limits, subnet_id, private_ip=private_ip, now_ns=launched_ns)
+        self._account.set_tags(self._account.instances[made.instance_id], tags)
+
+    def _interface(self, entry: _Entry) -> None:
+        eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
+        subnet_id, kind, private_ip = entry.take("subnet", str), entry.take("type", str, "interface"), entry.take("private_ip", str, None)
+        description, tags, groups = entry.take("description", str, ""), entry.tags(), entry.texts("security_groups")
+        checked = entry.take("source_dest_check", bool, True)  # noqa: FBT003 - the default
+        held = {name: entry.texts(name) for name in ("secondary_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes")}
+        entry.finish()
+        instance_id = None if place is None else place.take("instance", str)
+        primary = instance_id is not None and self._primary.get(instance_id) is entry
+        if primary:
+            record = self._primary_of(entry, str(instance_id), subnet_id, kind)
+            if {eni_id, private_ip} - {None, record.eni_id, record.view().private_ip}:
+                raise WorldError(f"{entry.where}: it is a primary ENI, so give {instance_id} this id among the instances")
+            record.created_ns = created_ns
+        else:
+            self._name(entry, "eni", eni_id)
+            made = self._model.create_network_interface(subnet_id=subnet_id, interface_type=kind, private_ip=private_ip, now_ns=created_ns)
+            record = self._account.enis[made.eni_id]
+        self._hold(record, held)
+        if place is not None:
+            self._attach(record, place, primary=primary)
+        self._account.set_tags(record, tags)
+        record.description = description
+        record.source_dest_check = checked
+        record.touch()
+        if groups:
+            self._model.modify_network_interface_attribute(record.eni_id, security_group_ids=groups, now_ns=0)
+
+    def _primary_of(self, entry: _Entry, instance_id: str, subnet_id: str, kind: str) -> EniRecord:
+        """Return the primary ENI that an instance was launched with."""
+        instance = self._account.instances.get(instance_id)
+        if instance is None:
+            raise WorldError(f"{entry.where}: it is attached to {instance_id}, which is not among the instances")
+        record = instance.devices[instance.primary_place]
+        if record.subnet.subnet_id != subnet_id or self._card_of(entry) != instance.primary_place[0] or kind != record.interface_type:
+            raise WorldError(f"{entry.where}: it is not like the primary ENI of {instance_id}: another subnet, network card or type")
+        return record
+
+    def _hold(self, record: EniRecord, held: Mapping[str, tuple[str, ...]]) -> None:
+        for addresses, prefixes in ((held["secondary_ips"], ()), ((), held["ipv4_prefixes"])):
+            if addresses or prefixes:
+                self._model.assign_private_ip_addresses(record.eni_id, addresses=addresses, prefixes=prefixes, now_ns=0)
+        for addresses, prefixes in ((held["ipv6_addresses"], ()), ((), held["ipv6_prefixes"])):
+            if addresses or prefixes:
+                self._model.assign_ipv6_addresses(record.eni_id, addresses=addresses, prefixes=prefixes, now_ns=0)
+
+    def _attach(self, record: EniRecord, place: _Entry, *, primary: bool) -> None:
+        attachment_id, instance_id, index = place.identifier("eni-attach"), place.take("instance", str), place.take("device_index", int)
+        card, delete = place.take("network_card_index", int, 0), place.take("delete_on_termination", bool, primary)
+        place.finish()
+        if not primary:
+            self._name(place, "eni-attach", attachment_id)
+            self._model.attach_network_interface(record.eni_id, instance_id, device_index=index, network_card_index=card, now_ns=0)
+        attachment = record.attachment
+        assert attachment is not None, "it is attached now"  # noqa: S101 - for the type checker
+        self._model.modify_network_interface_attribute(
+            record.eni_id, attachment_id=attachment.attachment_id, delete_on_termination=delete, now_ns=0
+        )
+
+    def _trunk(self, entry: _Entry) -> None:
+        association_id, trunk, branch = entry.identifier("trunk-assoc"), entry.take("trunk", str), entry.take("branch", str)
+        vlan_id, gre_key, tags = entry.take("vlan_id", int, None), entry.take("gre_key", int, None), entry.tags()
+        entry.finish()
+        self._name(entry, "trunk-assoc", association_id)
+        made = self._model.associate_trunk_interface(branch, trunk, vlan_id=vlan_id, gre_key=gre_key, now_ns=0)
+        self._account.set_tags(self._account.trunk_associations[made.association_id], tags)
+
+
+def _limits(entry: _Entry) -> InstanceLimits:
+    """Read an instance type's limits, under the names of `InstanceLimits`."""
+    values = {field.name: entry.take(field.name, object, None) for field in attrs.fields(InstanceLimits) if field.name in entry}
+    entry.finish()
+    if isinstance(values.get("network_cards"), list):
+        values["network_cards"] = tuple(values["network_cards"])
+    return InstanceLimits(**values)

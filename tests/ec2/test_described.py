@@ -1,0 +1,148 @@
+"""Worlds of EC2's answers about an account."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from changes import World
+
+from vpcipam.ec2.described import world_of_answers
+from vpcipam.ec2.fake import fake_client
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.worlds import WorldError
+
+SYMPTOMS = Path(__file__).parents[2] / "examples" / "symptoms"
+READS = ("describe_vpcs", "describe_subnets", "describe_instances", "describe_network_interfaces")
+
+
+def answers_about(model):
+    """The answers of a real client, as the AWS CLI prints them."""
+    client = fake_client("ec2", model)
+    found = [getattr(client, method)() for method in READS]
+    found += [client.get_subnet_cidr_reservations(SubnetId=subnet.subnet_id) for subnet in model.subnets]
+    found.append(client.describe_instance_types(InstanceTypes=[each.instance_type for each in model.instances]))
+    return json.loads(json.dumps(found, default=lambda time: time.isoformat()))
+
+
+@pytest.fixture
+def model():
+    model = Ec2Model()
+    World(model, itertools.count(10**9).__next__)
+    (association,) = model.describe_trunk_interface_associations(now_ns=0)
+    model.disassociate_trunk_interface(association.association_id, now_ns=0)
+    efa = model.create_network_interface(subnet_id=model.subnets[0].subnet_id, interface_type="efa", now_ns=0)
+    model.create_tags([efa.eni_id], [("a", "b")], now_ns=0)
+    return model
+
+
+def test_an_account_is_rebuilt_from_its_answers(model):
+    world, notes = world_of_answers(answers_about(model))
+    again = Ec2Model.from_world(world)
+    again._check()
+    assert notes == ()
+    assert strip(answers_about(again)) == strip(answers_about(model))
+    assert again.subnets == model.subnets
+    assert again.vpcs == model.vpcs
+    assert again.subnet_cidr_reservations == model.subnet_cidr_reservations
+
+
+def strip(answers):
+    """Leave out when ENIs were made, which EC2 does not show, and the requests' ids."""
+    found = json.loads(json.dumps(answers))
+    for answer in found:
+        answer.pop("ResponseMetadata")
+        for eni in answer.get("NetworkInterfaces", []):
+            eni.get("Attachment", {}).pop("AttachTime", None)
+        for reservation in answer.get("Reservations", []):
+            for instance in reservation["Instances"]:
+                for eni in instance["NetworkInterfaces"]:
+                    eni["Attachment"].pop("AttachTime")
+    return found
+
+
+@pytest.mark.parametrize("folder", ["failed-to-assign", "few-pods/cluster", "leaked-enis", "no-cidr-blocks", "subnet-full/cluster"])
+def test_the_examples_of_symptoms_can_be_served(folder):
+    answers = [json.loads(path.read_text()) for path in sorted((SYMPTOMS / folder).glob("*.json")) if path.stem in NAMES]
+    world, _ = world_of_answers(answers)
+    model = Ec2Model.from_world(world)
+    model._check()
+    assert model.network_interfaces
+
+
+NAMES = {"subnets", "instances", "network-interfaces", "reservations", "instance-types"}
+
+
+def test_what_is_assumed_is_noted(model):
+    subnets = [each for each in answers_about(model) if "Subnets" in each]
+    world, notes = world_of_answers(subnets)
+    assert notes == (
+        "vpc-00000000000000001 is in no answer; its CIDRs are taken to be 10.0.0.0/16",
+        "all addresses are free: no answer has network interfaces",
+    )
+    assert Ec2Model.from_world(world).vpcs[0].ipv6_cidr == "2001:db8::/56"
+
+
+def test_enis_of_other_subnets_are_left_out(model):
+    answers = answers_about(model)
+    for answer in answers:
+        if "Subnets" in answer:
+            answer["Subnets"] = answer["Subnets"][1:]
+        answer.pop("Reservations", None)
+        answer.pop("SubnetIpv4CidrReservations", None)
+    _, notes = world_of_answers(answers)
+    assert notes == (f"{len(model.network_interfaces)} ENIs are left out: their subnets are in no answer",)
+
+
+def test_an_account_of_aws_has_more_than_the_model(model):
+    """Terminated instances, ENIs of load balancers, disassociated CIDRs, a VPC without associations."""
+    answers = answers_about(model)
+    instances = next(each for each in answers if "Reservations" in each)
+    gone = json.loads(json.dumps(instances["Reservations"][0]))
+    gone["Instances"][0] |= {"InstanceId": "i-9", "State": {"Name": "terminated"}, "NetworkInterfaces": []}
+    instances["Reservations"].append(gone)
+    enis = next(each for each in answers if "NetworkInterfaces" in each)["NetworkInterfaces"]
+    loose = next(each for each in enis if "Attachment" not in each)
+    loose |= {"Attachment": {"AttachmentId": "ela-attach-1", "DeviceIndex": 1}, "InterfaceType": "nat_gateway"}
+    first, second = next(each for each in answers if "Vpcs" in each)["Vpcs"]
+    first["CidrBlockAssociationSet"].append(
+        {"AssociationId": "vpc-cidr-assoc-9", "CidrBlock": "10.9.0.0/16", "CidrBlockState": {"State": "disassociated"}}
+    )
+    del second["CidrBlockAssociationSet"]
+    world, _ = world_of_answers(answers)
+    again = Ec2Model.from_world(world)
+    again._check()
+    assert again.subnets == model.subnets
+    assert len(again.instances) == 1
+    assert [vpc.cidrs for vpc in again.vpcs] == [vpc.cidrs for vpc in model.vpcs]
+
+
+WRONG = {
+    "no list": ({"Subnets": {}}, "Subnets must be a list of objects"),
+    "no subnets": ({"Vpcs": []}, "there are no subnets; add the answer of `aws ec2 describe-subnets`"),
+    "a member missing": ({"Subnets": [{}]}, "an answer of EC2 lacks SubnetId, "),
+    "no VPC id": ({"Subnets": [], "Vpcs": [{}]}, "there are no subnets"),
+    "a reservation without instances": ({"Reservations": [{}]}, "an answer of EC2 lacks 'Instances'"),
+    "a wrong type": ({"InstanceTypes": [{"InstanceType": "x"}]}, "an answer of EC2 can't be read: "),
+}
+
+
+@pytest.mark.parametrize(("answer", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_no_answer_is_refused(answer, message):
+    with pytest.raises(WorldError, match=f"^{message}"):
+        world_of_answers([answer])
+
+
+def test_an_eni_of_an_unknown_instance_is_refused(model):
+    answers = [each for each in answers_about(model) if "Reservations" not in each]
+    with pytest.raises(
+        WorldError, match=r"is attached to i-00000000000000001, which is in no answer; add that of `aws ec2 describe-instances`"
+    ):
+        world_of_answers(answers)
+
+
+def test_a_subnet_without_a_cidr_is_refused(model):
+    answers = [each for each in answers_about(model) if "Subnets" in each]
+    answers[0]["Subnets"][0]["CidrBlock"] = "x"
+    with pytest.raises(WorldError, match=r"^subnet-00000000000000001: "):
+        world_of_answers(answers)
