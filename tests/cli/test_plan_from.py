@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from vpcipam.inspection import present_cluster, read_files
+
 REPOSITORY = Path(__file__).parents[2]
 FILES = REPOSITORY / "examples" / "present"
 MAKER = runpy.run_path(str(REPOSITORY / "tests" / "planner" / "present_clusters.py"))
@@ -27,8 +29,9 @@ def words(answer):
     return " ".join(answer.out.split())
 
 
-def test_the_example_is_what_its_maker_writes():
-    assert {path.name: path.read_text() for path in FILES.iterdir()} == MAKER["example_files"]()
+def test_the_example_is_the_cluster_of_its_maker():
+    made = present_cluster(MAKER["example"]().evidence())
+    assert present_cluster(read_files([FILES])) == made
 
 
 def test_json_has_today_and_the_changes(plan_from):
