@@ -81,6 +81,7 @@ ALLOWED = {
     "inspection.readers.files": {"files": "files and archives, given by their paths"},
     "journal": {"files": "the journals", "processes": "locks name the process that holds them, and refuse in a forked child"},
     "ec2.serve.app": {"network": "waits as long as a call takes"},
+    "ec2.serve.page": {"files": "the page"},
     "ec2.serve.running": {"network": "listens", "processes": "signals end it"},
     "ec2.boto": {"clock": "waits between attempts", "chance": "jitter of the waits, and tokens; all can be given"},
     "fleet.scenario": {"files": "a scenario, given by its path"},

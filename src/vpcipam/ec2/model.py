@@ -35,6 +35,7 @@ from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
 from vpcipam.ec2.worlds import read_world, write_world
 from vpcipam.errors import InvalidArgument
+from vpcipam.limits import InstanceLimits
 
 
 class Ec2Model(EveryAction):
@@ -120,6 +121,10 @@ class Ec2Model(EveryAction):
         """Return an instance, None if there is no such one; this is no call of EC2."""
         record = self._account.instances.get(instance_id)
         return None if record is None else record.view()
+
+    def limits_of(self, instance: Instance) -> InstanceLimits:
+        """Return the limits of an instance's type; this is no call of EC2."""
+        return self._account.instance_types[instance.instance_type]
 
     @property
     def network_interfaces(self) -> tuple[NetworkInterface, ...]:

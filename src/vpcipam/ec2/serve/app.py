@@ -10,13 +10,14 @@ from typing import Final
 
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.offline.server import HttpResponse
+from vpcipam.ec2.serve.page import CONTENT_SECURITY_POLICY, page
 from vpcipam.ec2.serve.service import Service
 from vpcipam.errors import MissingExtra
 
 try:
     from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
     from starlette.types import Receive, Scope, Send
 except ImportError:
@@ -57,7 +58,9 @@ class _Pages:
         self._hang_up = hang_up
 
     async def ec2(self, request: Request) -> Response:
-        """Answer a call of EC2."""
+        """Answer a call of EC2, or show the page to whoever calls nothing."""
+        if request.method != "POST" and not request.scope["query_string"]:
+            return Response(page(), headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY}, media_type="text/html")
         body = b""
         if request.method == "POST":
             if request.headers.get("content-type", _FORM).partition(";")[0].strip().lower() != _FORM:
@@ -87,6 +90,11 @@ class _Pages:
         headers = {"Server": "EC2ws", **reply.headers}
         return Response(reply.text, reply.status_code, headers, "text/html" if reply.is_page else "text/plain")
 
+    async def live(self, request: Request) -> Response:
+        """Answer the page, which asks for changes."""
+        live = self._service.live(request.query_params.get("since", ""))
+        return Response(status_code=204) if live is None else JSONResponse(live, headers={"Cache-Control": "no-store"})
+
     def _refusal(self, status_code: int, code: str, message: str) -> Response:
         response = _xml(self._service.endpoint.refuse(status_code, code, message))
         response.headers["Connection"] = "close"
@@ -108,6 +116,7 @@ def create_app(service: Service, hang_up: Hangup) -> Starlette:
     return Starlette(
         routes=[
             Route("/", pages.ec2, methods=["GET", "POST"]),
+            Route("/live.json", pages.live),
             *(
                 Route(f"{below}/latest{rest}", pages.metadata, methods=_METHODS)
                 for below in ("", "/instance/{instance_id}")

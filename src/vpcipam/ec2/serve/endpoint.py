@@ -43,6 +43,7 @@ class LoggedCall:
         form: its parameters, without a signature, as a query string; cut if long.
         status_code: the HTTP status of the answer; 0 for an answer that was lost.
         code: EC2's error code; empty for a success.
+        answer: the body of the answer, cut if long.
     """
 
     number: int
@@ -51,6 +52,7 @@ class LoggedCall:
     form: str
     status_code: int
     code: str
+    answer: str
 
 
 @attrs.frozen
@@ -102,16 +104,21 @@ class Endpoint:
         except (Ec2Error, Crash) as error:  # the model lost the answer
             code = getattr(error, "code", type(error).__name__)
             response = None
-        status_code = 0 if response is None else response.status_code
-        shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
-        self.log.append(LoggedCall(self._call_count, self._now_ns(), action, shown, status_code, code))
+        self._note(action, text, response, code)
         return Reply(response, self._model.elapsed_ns - before_ns)
 
     def refuse(self, status_code: int, code: str, message: str) -> HttpResponse:
         """Refuse a request that is no call, such as one with too large a body."""
         self._call_count += 1
-        self.log.append(LoggedCall(self._call_count, self._now_ns(), "", "", status_code, code))
-        return self._refuse(status_code, code, message)
+        response = self._refuse(status_code, code, message)
+        self._note("", "", response, code)
+        return response
+
+    def _note(self, action: str, text: str, response: HttpResponse | None, code: str) -> None:
+        status_code = 0 if response is None else response.status_code
+        answer = b"" if response is None else response.body[:_LONGEST_ANSWER]
+        shown = text if len(text) <= _LONGEST_FORM else text[:_LONGEST_FORM] + "…"
+        self.log.append(LoggedCall(self._call_count, self._now_ns(), action, shown, status_code, code, answer.decode(errors="replace")))
 
     def _refuse(self, status_code: int, code: str, message: str) -> HttpResponse:
         return HttpResponse(status_code, write_error(code, message, f"00000000-0000-4000-8001-{self._call_count:012x}"))
@@ -141,7 +148,8 @@ class Endpoint:
         return action, urlencode({name: value for name, value in form.items() if not _is_signature(name)})
 
 
-_LONGEST_SHOWN = 300
+_LONGEST_FORM = 300
+_LONGEST_ANSWER = 2_000
 
 
 class _Malformed(Exception):

@@ -1,7 +1,7 @@
 """One served account: the EC2 endpoint and the metadata service of its instances, without HTTP."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -18,6 +18,7 @@ from vpcipam.ec2.serve.metadata import (
     TokenIssuer,
     read_ttl,
 )
+from vpcipam.ec2.serve.page import live_state
 
 _REASONS: Final = {
     400: "Bad Request",
@@ -83,6 +84,12 @@ class Service:
         self._tokens = TokenIssuer(token_key)
         self._imds_v1 = imds_v1
         self._instance_id = instance_id
+
+    def live(self, since: str) -> dict[str, Any] | None:
+        """Return what the page shows; None if nothing has changed since a version of it."""
+        calls = tuple(self.endpoint.log)
+        version = f"{calls[-1].number if calls else 0}.{self.model.metadata_read_count}"
+        return None if since == version else live_state(self.model, calls, self.region.name, version)
 
     def metadata(self, method: str, instance_id: str | None, path: str, headers: Mapping[str, str]) -> MetadataReply:
         """Answer a read of `/latest/` plus a path, or a request for a token.
