@@ -34,7 +34,7 @@ confirm_seeds = [2]
 [tune.settings]
 WARM_IP_TARGET = [1]
 """
-LOG = str(REPOSITORY / "examples" / "ipamd.log")
+LOG = str(REPOSITORY / "examples" / "symptoms" / "restart" / "ipamd.log")
 COMMANDS = {
     "limits": ("limits", "m5.large"),
     "max-pods": ("max-pods", "m5.large"),
@@ -55,7 +55,7 @@ COMMANDS = {
 }
 BARE_LISTS = {"limits", "max-pods of several"}
 """Their JSON is a list, as the public contract fixes it."""
-NO_CSV = {"simulate", "inspect", "verify", "completion"}
+NO_CSV = {"simulate", "completion"}
 NO_MARKDOWN = {"completion"}
 
 

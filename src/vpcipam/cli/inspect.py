@@ -7,7 +7,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.audit_view import show_findings, show_unchecked
+from vpcipam.cli.audit_view import findings_table, show_findings, show_unchecked
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.ec2_client import Ec2Session, with_advice
 from vpcipam.cli.evidence_files import listed, read_evidence
@@ -40,7 +40,9 @@ EXAMPLES = (
 )
 
 
-@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="Show what a real node has and what is wrong with it.")
+@click.command(
+    "inspect", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Show what a real node has and what is wrong with it."
+)
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=FILE)
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
@@ -107,6 +109,7 @@ def command(
         show=to_json(sarif_document(found))
         if as_sarif
         else lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
+        table=findings_table(found),
         notes=notes,
         finding=_summary(found, f"on {instance_id}"),
     )
@@ -123,8 +126,9 @@ def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, 
 
     if as_sarif:
         document = sarif_document(found)
-        return Output(document=document, show=to_json(document), finding=_summary(found, where))
-    return Output(document=evidence_document(evidence) | head | found.to_dict(), show=show, finding=_summary(found, where))
+        return Output(document=document, show=to_json(document), table=findings_table(found), finding=_summary(found, where))
+    document = evidence_document(evidence) | head | found.to_dict()
+    return Output(document=document, show=show, table=findings_table(found), finding=_summary(found, where))
 
 
 def _read(session: Ec2Session, instance_id: str, cluster_name: str) -> tuple[ObservedNode, ...]:
