@@ -22,7 +22,8 @@ documentation is silent, the model does what users report, or else the least sur
   publish how many branches a type allows, and the model does not limit them.
 - A terminated instance is deleted at once.
 - A public address of a subnet that maps one on launch is not modelled; the attribute only shows.
-- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, the rules of security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
+- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, the rules of
+  security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
 """
 
 from collections.abc import Mapping
