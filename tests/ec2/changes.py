@@ -128,7 +128,10 @@ CALLS = {
         _one(w.ec2._account.reservations, a, "scr-0"), now_ns=now_ns
     ),
     "RunInstances": lambda w, a, _, now_ns: w.ec2.launch_instance(NITRO, w.subnet(a), now_ns=now_ns),
-    "TerminateInstances": lambda w, a, _, now_ns: w.ec2.terminate_instance(_one(w.ec2._account.instances, a, "i-0"), now_ns=now_ns),
+    "TerminateInstances": lambda w, a, _, now_ns: w.ec2.terminate_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
+    "StopInstances": lambda w, a, _, now_ns: w.ec2.stop_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
+    "StartInstances": lambda w, a, _, now_ns: w.ec2.start_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
+    "RebootInstances": lambda w, a, _, now_ns: w.ec2.reboot_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "CreateNetworkInterface": lambda w, a, b, now_ns: w.ec2.create_network_interface(
         subnet_id=w.subnet(a), ipv4_prefix_count=b % 2, tags=[("k", str(b))], now_ns=now_ns
     ),

@@ -111,7 +111,9 @@ class Instance:
 
     Attributes:
         tags: pairs of key and value, sorted.
+        state: `running`, `stopped` or `terminated`; a terminated one has no ENIs, subnet or VPC.
         unreadable: as in `NetworkInterface`.
+        image_id, reservation_id, launch_index: how it was launched; `BotoEc2` does not read them, and equality ignores them.
     """
 
     instance_id: str
@@ -124,6 +126,9 @@ class Instance:
     state: str = "running"
     launched_ns: int = 0
     unreadable: tuple[str, ...] = ()
+    image_id: str = attrs.field(default="", eq=False)
+    reservation_id: str = attrs.field(default="", eq=False)
+    launch_index: int = attrs.field(default=0, eq=False)
 
     def free_device_index(self, network_card_index: int) -> int:
         """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""
@@ -133,6 +138,15 @@ class Instance:
             if eni.attachment is not None and eni.attachment.network_card_index == network_card_index
         }
         return next(index for index in range(len(taken) + 1) if index not in taken)
+
+
+@attrs.frozen
+class InstanceStateChange:
+    """What a call did to the state of an instance; both states are the same if it did nothing."""
+
+    instance_id: str
+    previous: str
+    current: str
 
 
 @attrs.frozen

@@ -56,6 +56,8 @@ class ErrorCode(enum.StrEnum):
     ENI_IN_USE = "InvalidNetworkInterface.InUse"
     CIDR_IN_USE = "InvalidCidrBlock.InUse"
     DEPENDENCY_VIOLATION = "DependencyViolation"
+    INCORRECT_INSTANCE_STATE = "IncorrectInstanceState"
+    INCORRECT_STATE = "IncorrectState"
     OPERATION_NOT_PERMITTED = "OperationNotPermitted"
     # The call was throttled, got no answer, was not authorized, or was a dry run.
     REQUEST_LIMIT_EXCEEDED = "RequestLimitExceeded"

@@ -301,9 +301,9 @@ def test_terminating_deletes_enis_with_delete_on_termination_and_detaches_the_re
 
 def test_a_terminated_or_unknown_instance_is_not_found(ec2, instance_id, eni_id, refused):
     ec2.terminate_instance(instance_id, now_ns=0)
+    with refused(ErrorCode.INSTANCE_NOT_FOUND, "The instance ID 'i-0' does not exist"):
+        ec2.terminate_instance("i-0", now_ns=0)
     for gone in (instance_id, "i-0"):
-        with refused(ErrorCode.INSTANCE_NOT_FOUND):
-            ec2.terminate_instance(gone, now_ns=0)
         with refused(ErrorCode.INSTANCE_NOT_FOUND):
             ec2.describe_instance(gone, now_ns=0)
         with refused(ErrorCode.INSTANCE_NOT_FOUND):

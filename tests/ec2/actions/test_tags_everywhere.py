@@ -99,7 +99,7 @@ def test_every_describe_with_filters_is_here():
         for name, method in inspect.getmembers(Ec2Model, inspect.isfunction)
         if "filters" in inspect.signature(method).parameters and name[0] != "_"
     }
-    assert found == {*Tagged([()] * 5).describes, "describe_tags", "describe_instance_types"}
+    assert found == {*Tagged([()] * 5).describes, "describe_tags", "describe_instance_types", "describe_instance_status"}
 
 
 changes = st.lists(

@@ -202,7 +202,12 @@ def check_enis(ec2, subnet_id):
     ec2.detach_network_interface(AttachmentId=attachment_id)
     ec2.delete_network_interface(NetworkInterfaceId=eni_id)
     ec2.delete_network_interface(NetworkInterfaceId=ipv6_id)
+    ec2.reboot_instances(InstanceIds=[instance_id])
+    ec2.stop_instances(InstanceIds=[instance_id])
+    ec2.start_instances(InstanceIds=[instance_id])
+    ec2.describe_instance_status(IncludeAllInstances=True)
     ec2.terminate_instances(InstanceIds=[instance_id])
+    ec2.describe_instances(InstanceIds=[instance_id])
 
 
 def check_trunks(ec2, subnet_id, branch_id):

@@ -19,6 +19,7 @@ from vpcipam.errors import NotModelled
 TABLES = {
     "DescribeAvailabilityZones": filter_tables.ZONE_FILTERS,
     "DescribeRegions": filter_tables.REGION_FILTERS,
+    "DescribeInstanceStatus": filter_tables.INSTANCE_STATUS_FILTERS,
     "DescribeInstanceTypes": filter_tables.INSTANCE_TYPE_FILTERS,
     "DescribeInstances": filter_tables.INSTANCE_FILTERS,
     "DescribeNetworkInterfaces": filter_tables.ENI_FILTERS,

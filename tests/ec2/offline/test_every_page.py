@@ -73,7 +73,9 @@ def test_a_token_of_another_action_is_refused(world, action):
 
 @pytest.mark.parametrize("action", FILTERED)
 def test_a_token_belongs_to_its_filters(world, action):
-    name = {"DescribeTags": "key", "DescribeInstanceTypes": "instance-type"}.get(action, "tag-key")
+    name = {"DescribeTags": "key", "DescribeInstanceTypes": "instance-type", "DescribeInstanceStatus": "instance-state-name"}.get(
+        action, "tag-key"
+    )
     filters = [{"Name": name, "Values": ["*"]}]
     _, token = call(world, action, MaxResults=5)
     with pytest.raises(Ec2Error, match=f"{action}: InvalidNextToken"):

@@ -1,6 +1,7 @@
 """All actions of the model in one class."""
 
 from vpcipam.ec2.actions.addresses import AddressActions
+from vpcipam.ec2.actions.instance_states import InstanceStateActions
 from vpcipam.ec2.actions.instances import InstanceActions
 from vpcipam.ec2.actions.interfaces import InterfaceActions
 from vpcipam.ec2.actions.subnets import SubnetActions
@@ -9,5 +10,7 @@ from vpcipam.ec2.actions.trunks import TrunkActions
 from vpcipam.ec2.actions.vpcs import VpcActions
 
 
-class EveryAction(VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, TagActions):
+class EveryAction(
+    VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, InstanceStateActions, TagActions
+):
     """An account with every action."""

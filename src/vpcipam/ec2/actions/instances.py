@@ -1,15 +1,18 @@
 """The actions on instances and instance types, and reading an instance's metadata."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import cast
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
-from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.state.call import Call, texts
+from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
+from vpcipam.ec2.state.call import Call, sorted_texts, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
+from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, take
 from vpcipam.ec2.state.records import InstanceRecord, without_tags
-from vpcipam.ec2.state.rules import allocate_for_new_eni
+from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
 
@@ -36,39 +39,84 @@ class InstanceActions(Actions):
                 `private_ip` that is taken; InvalidParameterValue for one that is not in the subnet.
             UnknownInstanceType: the name is not in the table; give an `InstanceLimits` instead.
         """
-        call = self._begin("RunInstances", now_ns)
-        limits = instance_limits(instance_type)
-        read_tags = call.tags(tags)
-        primary = None if private_ip is None else call.address(private_ip)
-        subnet = self._account.subnets.find(call, subnet_id)
-        addresses = allocate_for_new_eni(call, subnet, private_ip=primary)
-        instance = InstanceRecord(self._account.new_id("i"), limits, subnet, read_tags, call.now_ns)
-        self._account.add_instance(instance)
-        eni = self._account.create_eni(subnet, addresses, created_ns=call.now_ns)
-        self._account.attach(eni, instance, instance.primary_place, delete_on_termination=True, now_ns=call.now_ns)
-        return self._done(call, instance.view())
+        interface = LaunchInterface(subnet_id=subnet_id, private_ip=private_ip)
+        try:
+            (instance,) = self.launch_instances(instance_type, (interface,), tags=tags, now_ns=now_ns)
+        except LostAnswer as lost:
+            (answer,) = cast("tuple[Instance]", lost.answer)
+            raise LostAnswer(lost.code, lost.message, lost.action, answer) from None
+        return instance
 
-    def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:
-        """Terminate one instance; see `terminate_instances`."""
-        self.terminate_instances((instance_id,), now_ns=now_ns)
+    def launch_instances(
+        self,
+        instance_type: str | InstanceLimits,
+        interfaces: Iterable[LaunchInterface],
+        *,
+        min_count: int = 1,
+        max_count: int = 1,
+        image_id: str = "",
+        tags: Iterable[tuple[str, str]] = (),
+        now_ns: int,
+    ) -> tuple[Instance, ...]:
+        """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with the same new ENIs.
 
-    def terminate_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> None:
-        """Terminate instances, all or none: delete their ENIs with `delete_on_termination`, detach the others.
-
-        EC2 shows a terminated instance for about an hour; the model deletes it at once.
+        The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
+        the primary one's.
 
         Raises:
-            Ec2Error: InvalidInstanceID.NotFound if one is unknown or terminated.
+            Ec2Error: as for `launch_instance`; AttachmentLimitExceeded, InvalidInterface.IpAddressLimitExceeded and
+                InvalidParameterValue as for attaching; InvalidParameterCombination for named addresses of several instances, or subnets in
+                several zones.
+            UnknownInstanceType: as for `launch_instance`.
         """
-        call = self._begin("TerminateInstances", now_ns)
-        instances = [self._account.instances.find(call, instance_id) for instance_id in dict.fromkeys(texts(instance_ids))]
-        for instance in instances:
-            for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
-                eni = self._account.detach(attachment)
-                if attachment.delete_on_termination:
-                    self._account.delete_eni(eni)
-            self._account.delete_instance(instance)
-        self._done(call, None)
+        call = self._begin("RunInstances", now_ns)
+        limits = instance_limits(instance_type)
+        wanted = tuple(interfaces)
+        if not 1 <= min_count <= max_count:
+            raise call.invalid(
+                f"Value ({min_count}) for parameter minCount is invalid. It must be 1 to the value of maxCount, {max_count}."
+            )
+        read_tags = call.tags(tags)
+        eni_tags = [call.tags(each.tags) for each in wanted]
+        parts = [each.read(call) for each in wanted]
+        subnet = self._account.subnets.find(call, wanted[0].subnet_id or "")
+        subnets = [subnet if each.subnet_id is None else self._account.subnets.find(call, each.subnet_id) for each in wanted]
+        require_fitting(call, limits, subnets, wanted, parts)
+        if max_count > 1 and any(each.private_ip is not None or each.named.counts != AddressCounts() for each in parts):
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "Several instances can't have the same named addresses.")
+        taken: list[list[AddressSet]] = []
+        with ExitStack() as undo:
+            for its_subnet in dict.fromkeys(subnets):
+                undo.enter_context(its_subnet.addresses.all_or_nothing())
+            while len(taken) < max_count:
+                try:
+                    taken.append(take(call, subnets, parts))
+                except Ec2Error:
+                    if len(taken) < min_count:
+                        raise
+                    break
+        reservation_id = ""
+        launched = []
+        for index, addresses in enumerate(taken):
+            instance_id = self._account.new_id("i")
+            reservation_id = reservation_id or f"r-{instance_id.removeprefix('i-')}"
+            instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
+            self._account.add_instance(instance)
+            for each, its_subnet, its_tags, held in zip(wanted, subnets, eni_tags, addresses, strict=True):
+                eni = self._account.create_eni(
+                    its_subnet,
+                    held,
+                    interface_type=each.interface_type,
+                    description=each.description,
+                    tags=its_tags,
+                    created_ns=call.now_ns,
+                )
+                if each.security_group_ids:
+                    eni.security_group_ids = sorted_texts(each.security_group_ids)
+                place = each.place(limits)
+                self._account.attach(eni, instance, place, delete_on_termination=each.delete_on_termination, now_ns=call.now_ns)
+            launched.append(instance.view())
+        return self._done(call, tuple(launched))
 
     def describe_instance(self, instance_id: str, *, now_ns: int) -> Instance:
         """Return an instance with its ENIs (DescribeInstances).
@@ -79,14 +127,21 @@ class InstanceActions(Actions):
         call = self._begin("DescribeInstances", now_ns, filtered=False)
         return self._instance(call, instance_id)
 
-    def describe_instances(self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Instance, ...]:
+    def describe_instances(
+        self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, include_terminated: bool = False, now_ns: int
+    ) -> tuple[Instance, ...]:
         """List instances with their ENIs, ordered by id: the named ones or all. See `vpcipam.ec2.state.filter_tables`.
+
+        With `include_terminated`, as EC2 does, those too that were terminated in the last hour.
 
         Raises:
             Ec2Error: InvalidInstanceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeInstances", now_ns)
-        shown = self._named_or_all(call, self._visible(call).instances, instance_ids, self._account.instances)
+        visible = self._visible(call).instances
+        if include_terminated:
+            visible = dict(sorted((self._account.terminated_instances(call.now_ns) | dict(visible)).items()))
+        shown = self._named_or_all(call, visible, instance_ids, self._account.instances)
         return tagged_matching(call, shown, INSTANCE_FILTERS, filters or {})
 
     def describe_instance_types(

@@ -11,7 +11,7 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, sorted_texts, texts
 from vpcipam.ec2.state.filter_tables import ENI_FILTERS
 from vpcipam.ec2.state.filters import Filters, tagged_matching
-from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
+from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place, with_ipv6_of_subnet
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
@@ -73,11 +73,11 @@ class InterfaceActions(Actions):
             raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
-        if subnet.assign_ipv6_address_on_creation and interface_type != EFA_ONLY and not (counts.ipv6_count or named.counts.ipv6_count):
-            counts = attrs.evolve(counts, ipv6_addresses=1)
         groups = sorted_texts(security_group_ids)
         if interface_type != EFA_ONLY:
-            addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
+            addresses = allocate_for_new_eni(
+                call, subnet, private_ip=primary, named=named, counts=with_ipv6_of_subnet(subnet, named, counts)
+            )
         elif primary is None and named.counts == counts == AddressCounts():
             addresses = AddressSet()
         else:

@@ -1,67 +1,165 @@
 """Handlers of the actions on instances and instance types."""
 
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from vpcipam.ec2.api import Instance
+import attrs
+
+from vpcipam.ec2.api import Instance, InstanceStateChange
 from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
-from vpcipam.ec2.offline.views import instance_type_view, instance_view
+from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, instance_view, state_view
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.errors import UnknownInstanceType
 
 _LARGEST_PAGE_OF_TYPES = 100
 _DEFAULT_TYPE = "m1.small"
+_ENI = "network-interface"
 
 
 def _run(request: Request) -> Members:
-    if (request.get("MinCount"), request.get("MaxCount")) != (1, 1):
-        raise request.not_modelled("more than one instance in a call (MinCount and MaxCount other than 1)")
-    if "SubnetId" not in request.members:
-        raise request.refusal(ErrorCode.MISSING_INPUT, "No subnets found for the default VPC; give SubnetId.")
-    if any(each.get("ResourceType") == "network-interface" for each in request.get("TagSpecifications", ())):
-        raise request.not_modelled("tagging the primary ENI (tag it with CreateTags)")
+    given = request.get("NetworkInterfaces", ())
+    if given and any(name in request.members for name in ("SubnetId", "PrivateIpAddress", "SecurityGroupIds")):
+        message = (
+            "Network interfaces and an instance-level subnet, private address or security groups may not be specified on the same request"
+        )
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+    alone = {
+        "DeviceIndex": 0,
+        "SubnetId": request.get("SubnetId"),
+        "PrivateIpAddress": request.get("PrivateIpAddress"),
+        "Groups": request.get("SecurityGroupIds", ()),
+        "Ipv6AddressCount": request.get("Ipv6AddressCount", 0),
+        "Ipv6Addresses": request.get("Ipv6Addresses", ()),
+    }
+    interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
+    if interfaces[0].subnet_id is None:
+        interfaces[0] = attrs.evolve(interfaces[0], subnet_id=_default_subnet(request))
     try:
-        instance = request.model.launch_instance(
+        launched = request.model.launch_instances(
             request.get("InstanceType", _DEFAULT_TYPE),
-            request.get("SubnetId"),
-            tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu"}),
-            private_ip=request.get("PrivateIpAddress"),
+            interfaces,
+            min_count=request.get("MinCount"),
+            max_count=request.get("MaxCount"),
+            image_id=request.get("ImageId", ""),
+            tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu", _ENI}),
             now_ns=request.now_ns,
         )
     except UnknownInstanceType as error:
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid value for InstanceType: {error}") from None
-    return _reservation(instance, request.region)
+    return _show_launched(request, launched)
 
 
-def _reservation(instance: Instance, region: Region) -> Members:
+def _interface(request: Request, given: Members) -> LaunchInterface:
+    """Read a network interface of a launch."""
+    unknown = sorted(given.keys() - _INTERFACE_TAKES - _INTERFACE_IGNORES)
+    if unknown:
+        raise request.not_modelled(", ".join(f"NetworkInterfaces.{name}" for name in unknown))
+    items = given.get("PrivateIpAddresses", ())
+    primaries = [each["PrivateIpAddress"] for each in items if each.get("Primary", False)]
+    return LaunchInterface(
+        subnet_id=given.get("SubnetId"),
+        device_index=given.get("DeviceIndex", 0),
+        network_card_index=given.get("NetworkCardIndex"),
+        private_ip=given.get("PrivateIpAddress") or next(iter(primaries), None),
+        secondary_ips=[each["PrivateIpAddress"] for each in items if not each.get("Primary", False)],
+        secondary_ip_count=given.get("SecondaryPrivateIpAddressCount", 0),
+        ipv4_prefixes=[each["Ipv4Prefix"] for each in given.get("Ipv4Prefixes", ())],
+        ipv4_prefix_count=given.get("Ipv4PrefixCount", 0),
+        ipv6_addresses=[each["Ipv6Address"] for each in given.get("Ipv6Addresses", ())],
+        ipv6_address_count=given.get("Ipv6AddressCount", 0),
+        ipv6_prefixes=[each["Ipv6Prefix"] for each in given.get("Ipv6Prefixes", ())],
+        ipv6_prefix_count=given.get("Ipv6PrefixCount", 0),
+        interface_type=given.get("InterfaceType", "interface"),
+        description=given.get("Description", ""),
+        security_group_ids=tuple(given.get("Groups", ())),
+        tags=request.tags(_ENI, only_its_own=True),
+        delete_on_termination=given.get("DeleteOnTermination", True),
+    )
+
+
+def _default_subnet(request: Request) -> str:
+    """Return the default subnet of the named zone, else of the first zone that has one."""
+    zone = request.get("Placement", {}).get("AvailabilityZone")
+    found = [each for each in request.model.subnets if each.default_for_az and zone in (None, each.availability_zone)]
+    if found:
+        return min(found, key=lambda each: each.availability_zone).subnet_id
+    if any(vpc.is_default for vpc in request.model.vpcs):
+        raise request.refusal(ErrorCode.MISSING_INPUT, "No subnets found for the default VPC. Please specify a subnet.")
+    raise request.refusal(ErrorCode.VPC_NOT_SPECIFIED, "No default VPC for this user; give SubnetId, or call CreateDefaultVpc.")
+
+
+def _show_launched(request: Request, launched: Sequence[Instance]) -> Members:
+    """Show the instances of a launch as RunInstances does: `pending`."""
+    return _reservation([attrs.evolve(each, state="pending") for each in launched], request.region)
+
+
+def _reservation(instances: Sequence[Instance], region: Region) -> Members:
     return {
         "Groups": [],
-        "Instances": [instance_view(instance, region)],
+        "Instances": [instance_view(each, region) for each in instances],
         "OwnerId": region.owner_id,
-        "ReservationId": f"r-{instance.instance_id.partition('-')[2]}",
+        "ReservationId": instances[0].reservation_id,
     }
 
 
-def _terminate(request: Request) -> Members:
-    instance_ids = tuple(dict.fromkeys(request.texts("InstanceIds")))
-    request.model.terminate_instances(instance_ids, now_ns=request.now_ns)
-    return {
-        "TerminatingInstances": [
-            {
-                "InstanceId": instance_id,
-                "CurrentState": {"Code": 32, "Name": "shutting-down"},
-                "PreviousState": {"Code": 16, "Name": "running"},
-            }
-            for instance_id in instance_ids
-        ]
-    }
+_Change = Callable[..., "tuple[InstanceStateChange, ...]"]
+
+
+def _changing(member: str, between: str, method: Callable[[Ec2Model], _Change], *ignores: str) -> ActionHandler:
+    """Make the handler of an action that changes states: the answer shows the state between the previous and the next one."""
+
+    def answer(request: Request) -> Members:
+        changes = method(request.model)(request.texts("InstanceIds"), now_ns=request.now_ns)
+        return {
+            member: [
+                {
+                    "InstanceId": change.instance_id,
+                    "CurrentState": state_view(change.current if change.current == change.previous else between),
+                    "PreviousState": state_view(change.previous),
+                }
+                for change in changes
+            ]
+        }
+
+    return ActionHandler(answer, takes={"InstanceIds"}, ignores=ignores)
+
+
+def _reboot(request: Request) -> Members:
+    request.model.reboot_instances(request.texts("InstanceIds"), now_ns=request.now_ns)
+    return {}
 
 
 def _describe(request: Request) -> Members:
     instances = request.model.describe_instances(
-        instance_ids=request.texts("InstanceIds"), filters=request.filters(), now_ns=request.now_ns
+        instance_ids=request.texts("InstanceIds"), filters=request.filters(), include_terminated=True, now_ns=request.now_ns
     )
-    return paged(request, instances, into="Reservations", key=lambda each: each.instance_id, view=_reservation, names="InstanceIds")
+    page = paged(
+        request,
+        instances,
+        into="Reservations",
+        key=lambda each: each.instance_id,
+        view=lambda each, _: {"instance": each},
+        names="InstanceIds",
+    )
+    shown: list[Instance] = [each["instance"] for each in page["Reservations"]]
+    together = itertools.groupby(shown, key=lambda each: each.reservation_id)
+    return {**page, "Reservations": [_reservation(list(each), request.region) for _, each in together]}
+
+
+def _describe_status(request: Request) -> Members:
+    instances = request.model.describe_instance_status(
+        instance_ids=request.texts("InstanceIds"),
+        filters=request.filters(),
+        include_all_instances=request.get("IncludeAllInstances", False),
+        now_ns=request.now_ns,
+    )
+    return paged(
+        request, instances, into="InstanceStatuses", key=lambda each: each.instance_id, view=instance_status_view, names="InstanceIds"
+    )
 
 
 def _describe_types(request: Request) -> Members:
@@ -80,19 +178,37 @@ def _describe_types(request: Request) -> Members:
     )
 
 
+_INTERFACE_TAKES = {
+    *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
+    *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
+    *("InterfaceType", "Description", "Groups", "DeleteOnTermination"),
+}
+_INTERFACE_IGNORES = {"AssociatePublicIpAddress", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
+
 ACTIONS: Final = {
     "RunInstances": ActionHandler(
         _run,
-        takes={"InstanceType", "MinCount", "MaxCount", "SubnetId", "PrivateIpAddress", "TagSpecifications"},
+        takes={
+            *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
+            *("Ipv6AddressCount", "Ipv6Addresses", "Placement", "TagSpecifications"),
+        },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
-            *("DisableApiTermination", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile", "ImageId"),
-            *("InstanceInitiatedShutdownBehavior", "KeyName", "MaintenanceOptions", "MetadataOptions", "Monitoring", "Placement"),
-            *("PrivateDnsNameOptions", "SecurityGroupIds", "UserData"),
+            *("DisableApiTermination", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile"),
+            *("InstanceInitiatedShutdownBehavior", "KeyName", "MaintenanceOptions", "MetadataOptions", "Monitoring"),
+            *("PrivateDnsNameOptions", "UserData"),
         },
-        show=lambda request, instance: _reservation(instance, request.region),
+        show=_show_launched,
     ),
-    "TerminateInstances": ActionHandler(_terminate, takes={"InstanceIds"}, ignores={"Force", "SkipOsShutdown"}),
+    "TerminateInstances": _changing(
+        "TerminatingInstances", "shutting-down", lambda model: model.terminate_instances, "Force", "SkipOsShutdown"
+    ),
+    "StopInstances": _changing("StoppingInstances", "stopping", lambda model: model.stop_instances, "Force", "Hibernate", "SkipOsShutdown"),
+    "StartInstances": _changing("StartingInstances", "pending", lambda model: model.start_instances, "AdditionalInfo"),
+    "RebootInstances": ActionHandler(_reboot, takes={"InstanceIds"}),
+    "DescribeInstanceStatus": ActionHandler(
+        _describe_status, takes={"InstanceIds", "IncludeAllInstances", "Filters", *PAGE}, ignores={"IncludeManagedResources"}
+    ),
     "DescribeInstances": ActionHandler(_describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}),
     "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", "Filters", *PAGE}),
 }

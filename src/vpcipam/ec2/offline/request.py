@@ -83,8 +83,8 @@ class Request:
             raise self.missing(f"{name}.{member}")
         return tuple(item[member] for item in items)
 
-    def tags(self, resource_type: str, *, others: Container[str] = ()) -> tuple[tuple[str, str], ...]:
-        """Return the tags of the new resource; ignore those for the resource types in `others`, which the model does not have.
+    def tags(self, resource_type: str, *, others: Container[str] = (), only_its_own: bool = False) -> tuple[tuple[str, str], ...]:
+        """Return the tags of the new resource; ignore those for the resource types in `others`, or for all others.
 
         Raises:
             Ec2Error: InvalidParameterValue for tags of another resource type.
@@ -92,7 +92,7 @@ class Request:
         pairs: list[tuple[str, str]] = []
         for specification in self.get("TagSpecifications", ()):
             wanted = specification.get("ResourceType")
-            if wanted in others:
+            if wanted in others or (only_its_own and wanted != resource_type):
                 continue
             if wanted != resource_type:
                 raise self.refusal(

@@ -18,6 +18,7 @@ from vpcipam.ec2.api import (
 )
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE
 from vpcipam.ec2.state.names import mac_address, private_dns_name, region_of, subnet_arn, time_text, zone_id
 from vpcipam.limits import InstanceLimits
 
@@ -29,7 +30,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone),
         "Description": eni.description,
-        "Groups": [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in eni.security_group_ids],
+        "Groups": _groups(eni.security_group_ids),
         "InterfaceType": eni.interface_type,
         "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),
@@ -129,23 +130,49 @@ def _ipv6_associations(cidr: str | None, association_id: str | None, state: str)
     return [] if cidr is None else [ipv6_association_view(cidr, association_id, state)]
 
 
+def state_view(state: str) -> Members:
+    """Format the state of an instance."""
+    return {"Code": STATE_CODES[state], "Name": state}
+
+
 def instance_view(instance: Instance, region: Region) -> Members:
-    """Format an instance as DescribeInstances and RunInstances do."""
-    primary = instance.network_interfaces[0]
+    """Format an instance as DescribeInstances and RunInstances do; a terminated one has no address and no subnet."""
+    private_ip = instance.network_interfaces[0].private_ip if instance.network_interfaces else ""
+    groups = instance.network_interfaces[0].security_group_ids if instance.network_interfaces else ()
     return {
-        "AmiLaunchIndex": 0,
-        "ImageId": "ami-00000000000000000",
+        "AmiLaunchIndex": instance.launch_index,
+        "ImageId": instance.image_id or UNNAMED_IMAGE,
         "InstanceId": instance.instance_id,
         "InstanceType": instance.instance_type,
         "LaunchTime": time_text(instance.launched_ns),
         "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
-        "PrivateDnsName": private_dns_name(primary.private_ip, region_of(instance.availability_zone)),
-        "PrivateIpAddress": primary.private_ip,
-        "State": {"Code": 16, "Name": "running"},
-        "SubnetId": instance.subnet_id,
+        "PrivateDnsName": private_dns_name(private_ip, region_of(instance.availability_zone)) if private_ip else "",
+        "PrivateIpAddress": private_ip or None,
+        "SecurityGroups": _groups(groups),
+        "SourceDestCheck": instance.network_interfaces[0].source_dest_check if instance.network_interfaces else None,
+        "State": state_view(instance.state),
+        "SubnetId": instance.subnet_id or None,
         "Tags": tags_view(instance.tags) or None,
-        "VpcId": instance.vpc_id,
+        "VpcId": instance.vpc_id or None,
+    }
+
+
+def _groups(group_ids: Iterable[str]) -> list[Members]:
+    return [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in group_ids]
+
+
+def instance_status_view(instance: Instance, _region: Region) -> Members:
+    """Format an instance as DescribeInstanceStatus does: a running one passes its checks, for another they do not apply."""
+    passed = {"Details": [{"Name": "reachability", "Status": "passed"}], "Status": "ok"}
+    checks = passed if instance.state == "running" else {"Status": "not-applicable"}
+    return {
+        "AvailabilityZone": instance.availability_zone,
+        "AvailabilityZoneId": zone_id(instance.availability_zone),
+        "InstanceId": instance.instance_id,
+        "InstanceState": state_view(instance.state),
+        "InstanceStatus": checks,
+        "SystemStatus": checks,
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.api import Attachment
+from vpcipam.ec2.api import Attachment, Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.records import (
@@ -77,6 +77,7 @@ class Account:
         self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
         self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND)
+        self._terminated: dict[str, tuple[int, Instance]] = {}  # until when each is shown, in the order of termination
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
         self._next_ids: dict[str, str] = {}
@@ -317,6 +318,15 @@ class Account:
         """Delete an instance whose ENIs are detached."""
         del self.instances[instance.instance_id]
         self.touch(instance)
+
+    def add_terminated(self, instance: Instance, *, until_ns: int, now_ns: int) -> None:
+        """Show a terminated instance until a time, and forget those that are no longer shown."""
+        self._terminated = {key: each for key, each in self._terminated.items() if each[0] > now_ns}
+        self._terminated[instance.instance_id] = until_ns, instance
+
+    def terminated_instances(self, now_ns: int) -> dict[str, Instance]:
+        """Return the terminated instances that are still shown."""
+        return {key: instance for key, (until_ns, instance) in self._terminated.items() if until_ns > now_ns}
 
     def set_tags(self, record: TaggedRecord, tags: Tags) -> None:
         """Replace all tags of a resource."""

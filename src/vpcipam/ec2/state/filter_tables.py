@@ -203,6 +203,8 @@ def _of_primary(read: Reader[NetworkInterface]) -> Reader[Instance]:
 
 
 _ONLY_OF_ENIS = {"availability-zone-id", "interface-type"}
+UNNAMED_IMAGE = "ami-00000000000000000"
+"""The image of an instance that was launched without one."""
 _INTERFACE = "network-interface."
 _INTERFACE_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     **{name: read for name, read in ENI_FILTERS.items() if name not in _ASSOCIATION_FILTERS.keys() | _ONLY_OF_ENIS},
@@ -231,7 +233,10 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "instance.group-id": _of_primary(ENI_FILTERS["group-id"]),
     "ip-address": _nothing,
     "ipv6-address": _of_enis(ENI_FILTERS["ipv6-addresses.ipv6-address"]),
-    "launch-index": lambda _: ("0",),
+    "image-id": lambda instance: (instance.image_id or UNNAMED_IMAGE,),
+    "instance-state-code": lambda instance: (str(STATE_CODES[instance.state]),),
+    "launch-index": lambda instance: (str(instance.launch_index),),
+    "reservation-id": lambda instance: (instance.reservation_id,),
     "launch-time": lambda instance: (time_text(instance.launched_ns),),
     "operator.managed": _no,
     "operator.principal": _nothing,
@@ -244,6 +249,39 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "tag-key": tag_keys,
     "tenancy": lambda _: ("default",),
     "vpc-id": lambda instance: (instance.vpc_id,),
+}
+
+STATE_CODES: Mapping[str, int] = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+"""EC2's number of each state of an instance."""
+
+
+def _state_code(instance: Instance) -> Iterable[str]:
+    return (str(STATE_CODES[instance.state]),)
+
+
+def _reachability(instance: Instance) -> Iterable[str]:
+    return ("passed",) if instance.state == "running" else ()
+
+
+def _status(instance: Instance) -> Iterable[str]:
+    return ("ok" if instance.state == "running" else "not-applicable",)
+
+
+INSTANCE_STATUS_FILTERS: Mapping[str, Reader[Instance]] = {
+    **{name: INSTANCE_FILTERS[name] for name in ("availability-zone", "availability-zone-id", "instance-state-name")},
+    "event.code": _nothing,
+    "event.description": _nothing,
+    "event.instance-event-id": _nothing,
+    "event.not-after": _nothing,
+    "event.not-before": _nothing,
+    "event.not-before-deadline": _nothing,
+    "instance-state-code": _state_code,
+    "instance-status.reachability": _reachability,
+    "instance-status.status": _status,
+    "operator.managed": _no,
+    "operator.principal": _nothing,
+    "system-status.reachability": _reachability,
+    "system-status.status": _status,
 }
 
 INSTANCE_TYPE_FILTERS: Mapping[str, Reader[InstanceLimits]] = {

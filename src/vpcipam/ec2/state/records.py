@@ -286,6 +286,10 @@ class InstanceRecord:
     subnet: SubnetRecord
     tags: Tags
     launched_ns: int
+    image_id: str = ""
+    reservation_id: str = ""
+    launch_index: int = 0
+    state: str = "running"
     devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
 
     @property
@@ -311,7 +315,11 @@ class InstanceRecord:
             tags=self.tags,
             vpc_id=self.subnet.vpc_id,
             availability_zone=self.subnet.availability_zone,
+            state=self.state,
             launched_ns=self.launched_ns,
+            image_id=self.image_id,
+            reservation_id=self.reservation_id,
+            launch_index=self.launch_index,
         )
 
 

@@ -52,6 +52,13 @@ def allocate_for_new_eni(
     return ipv4 + ipv6 + named if private_ip is None else named + ipv4 + ipv6
 
 
+def with_ipv6_of_subnet(subnet: SubnetRecord, named: AddressSet, counts: AddressCounts) -> AddressCounts:
+    """Return the counts of a new ENI, with one IPv6 address if it asks for no IPv6 and its subnet assigns one on creation."""
+    if subnet.assign_ipv6_address_on_creation and not (counts.ipv6_count or named.counts.ipv6_count):
+        return attrs.evolve(counts, ipv6_addresses=1)
+    return counts
+
+
 def allocate_for_eni(call: Call, subnet: SubnetRecord, counts: AddressCounts) -> AddressSet:
     """Take addresses or prefixes for an existing ENI, or refuse the call with the codes of the Assign actions."""
     _require_ipv6(call, subnet, counts)

@@ -1,0 +1,120 @@
+"""The actions that stop, start, reboot and terminate instances, and describe their states."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.actions.base import Actions
+from vpcipam.ec2.api import Instance, InstanceStateChange
+from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.state.call import Call, texts
+from vpcipam.ec2.state.filter_tables import INSTANCE_STATUS_FILTERS
+from vpcipam.ec2.state.filters import Filters, matching
+from vpcipam.ec2.state.records import InstanceRecord
+
+TERMINATED_SHOWN_NS = 3600 * NS_PER_S
+"""How long a terminated instance is still described (Amazon EC2 User Guide, "Terminate Amazon EC2 instances": about an hour)."""
+
+
+class InstanceStateActions(Actions):
+    """The actions on the states of instances. A change takes no time: the next call sees an instance that has stopped, started or gone."""
+
+    def stop_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> tuple[InstanceStateChange, ...]:
+        """Stop instances, all or none; their ENIs stay attached and keep their addresses. A stopped one stays stopped.
+
+        Raises:
+            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound; IncorrectInstanceState for a terminated one.
+        """
+        return self._change(self._begin("StopInstances", now_ns), "stopped", instance_ids)
+
+    def start_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> tuple[InstanceStateChange, ...]:
+        """Start stopped instances, all or none. A running one stays running.
+
+        Raises:
+            Ec2Error: as for `stop_instances`.
+        """
+        return self._change(self._begin("StartInstances", now_ns), "running", instance_ids)
+
+    def reboot_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> None:
+        """Reboot running instances, all or none; no address depends on it.
+
+        Raises:
+            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound; IncorrectState for one that does not run.
+        """
+        call = self._begin("RebootInstances", now_ns)
+        for instance_id in _given(call, instance_ids):
+            instance = self._instance_or_gone(call, instance_id)
+            if instance.state != "running":
+                raise call.refusal(ErrorCode.INCORRECT_STATE, f"The instance '{instance_id}' is not in the 'running' state")
+        self._done(call, None)
+
+    def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:
+        """Terminate one instance; see `terminate_instances`."""
+        self.terminate_instances((instance_id,), now_ns=now_ns)
+
+    def terminate_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> tuple[InstanceStateChange, ...]:
+        """Terminate instances, all or none: delete their ENIs with `delete_on_termination`, detach the others.
+
+        A terminated instance has no ENIs and is still described for an hour. To terminate it again changes nothing.
+
+        Raises:
+            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound if one is unknown.
+        """
+        call = self._begin("TerminateInstances", now_ns)
+        found = [self._instance_or_gone(call, instance_id) for instance_id in _given(call, instance_ids)]
+        for instance in found:
+            if isinstance(instance, InstanceRecord):
+                self._terminate(instance, call.now_ns)
+        return self._done(call, tuple(InstanceStateChange(each.instance_id, each.state, "terminated") for each in found))
+
+    def describe_instance_status(
+        self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, include_all_instances: bool = False, now_ns: int
+    ) -> tuple[Instance, ...]:
+        """List the running instances, or all, ordered by id: the named ones or all.
+
+        Raises:
+            Ec2Error: InvalidInstanceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
+        """
+        call = self._begin("DescribeInstanceStatus", now_ns)
+        everything = dict(sorted((self._account.terminated_instances(call.now_ns) | dict(self._visible(call).instances)).items()))
+        named = self._named_or_all(call, everything, instance_ids, self._account.instances)
+        shown = [each for each in named if include_all_instances or each.state == "running"]
+        return matching(call, shown, INSTANCE_STATUS_FILTERS, filters or {})
+
+    def _terminate(self, instance: InstanceRecord, now_ns: int) -> None:
+        for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
+            eni = self._account.detach(attachment)
+            if attachment.delete_on_termination:
+                self._account.delete_eni(eni)
+        self._account.delete_instance(instance)
+        gone = attrs.evolve(instance.view(), state="terminated", subnet_id="", vpc_id="")
+        self._account.add_terminated(gone, until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
+
+    def _change(self, call: Call, state: str, instance_ids: Iterable[str]) -> tuple[InstanceStateChange, ...]:
+        found = [self._instance_or_gone(call, instance_id) for instance_id in _given(call, instance_ids)]
+        changed = []
+        for instance in found:
+            if not isinstance(instance, InstanceRecord):
+                message = f"The instance '{instance.instance_id}' is not in a state from which it can be {_DONE[state]}."
+                raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
+            changed.append(instance)
+        answer = tuple(InstanceStateChange(each.instance_id, each.state, state) for each in changed)
+        for each in changed:
+            each.state = state
+            self._account.touch(each)
+        return self._done(call, answer)
+
+    def _instance_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance:
+        gone = self._account.terminated_instances(call.now_ns).get(instance_id)
+        return gone if gone is not None else self._account.instances.find(call, instance_id)
+
+
+_DONE = {"stopped": "stopped", "running": "started"}
+
+
+def _given(call: Call, instance_ids: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(texts(instance_ids)))
+    if not names:
+        raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter InstanceId")
+    return names

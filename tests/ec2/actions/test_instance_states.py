@@ -1,0 +1,30 @@
+"""The states of instances: calls on none, and what a lost answer of a launch holds."""
+
+import pytest
+
+from vpcipam.ec2.api import ErrorCode, InstanceStateChange
+from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.errors import LostAnswer
+from vpcipam.ec2.faults import Fault, Faults
+from vpcipam.ec2.model import Ec2Model
+
+
+def test_a_call_on_no_instance_lacks_a_parameter(ec2, refused):
+    for call in (ec2.terminate_instances, ec2.stop_instances, ec2.start_instances, ec2.reboot_instances):
+        with refused(ErrorCode.MISSING_PARAMETER, "InstanceId"):
+            call([], now_ns=0)
+
+
+def test_a_change_of_state_tells_both(ec2, instance_id):
+    assert ec2.stop_instances([instance_id, instance_id], now_ns=0) == (InstanceStateChange(instance_id, "running", "stopped"),)
+    assert ec2.start_instances([instance_id], now_ns=0) == (InstanceStateChange(instance_id, "stopped", "running"),)
+    assert ec2.terminate_instances([instance_id], now_ns=0) == (InstanceStateChange(instance_id, "running", "terminated"),)
+    assert ec2.terminate_instances([instance_id], now_ns=1) == (InstanceStateChange(instance_id, "terminated", "terminated"),)
+
+
+def test_the_lost_answer_of_a_launch_is_the_instance():
+    ec2 = Ec2Model(conditions=Conditions(faults=Faults([Fault("lose-answer", "RunInstances", nth=1)])))
+    subnet_id = ec2.create_subnet(ec2.create_vpc("10.0.0.0/16").vpc_id, "10.0.0.0/24").subnet_id
+    with pytest.raises(LostAnswer) as caught:
+        ec2.launch_instance("m5.large", subnet_id, now_ns=0)
+    assert caught.value.answer == ec2.instances[0]

@@ -1,0 +1,198 @@
+"""The life of instances, as clients see it: launches of several, states, waiters, and what is left of a terminated one."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.fake import Clock, fake_client
+from vpcipam.ec2.model import Ec2Model
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def model():
+    ec2 = Ec2Model()
+    ec2.create_default_vpc()
+    return ec2
+
+
+@pytest.fixture
+def client(model, clock):
+    return fake_client("ec2", model, now_ns=clock)
+
+
+def code(call, **members):
+    with pytest.raises(ClientError) as caught:
+        call(**members)
+    return caught.value.response["Error"]["Code"]
+
+
+def launch(client, count=1, **members):
+    return client.run_instances(MinCount=count, MaxCount=count, InstanceType="m5.large", **members)
+
+
+def states(client, instance_ids):
+    shown = client.describe_instances(InstanceIds=instance_ids)["Reservations"]
+    return {each["InstanceId"]: each["State"]["Name"] for reservation in shown for each in reservation["Instances"]}
+
+
+def test_instances_are_launched_together_in_the_default_subnet(client, model):
+    answer = launch(client, 3, ImageId="ami-7", SecurityGroupIds=["sg-9"])
+    instances = answer["Instances"]
+    assert [(each["State"], each["AmiLaunchIndex"]) for each in instances] == [({"Code": 0, "Name": "pending"}, n) for n in range(3)]
+    assert {(each["SubnetId"], each["ImageId"]) for each in instances} == {(model.subnets[0].subnet_id, "ami-7")}
+    assert instances[0]["SecurityGroups"] == [{"GroupId": "sg-9", "GroupName": "9"}]
+    launch(client)
+    first, second = client.describe_instances()["Reservations"]
+    assert (len(first["Instances"]), len(second["Instances"])) == (3, 1)
+    assert first["ReservationId"] == answer["ReservationId"] != second["ReservationId"]
+    for name, value in (("reservation-id", answer["ReservationId"]), ("image-id", "ami-7")):
+        (found,) = client.describe_instances(Filters=[{"Name": name, "Values": [value]}])["Reservations"]
+        assert found == first
+    model._check()
+
+
+def test_a_launch_takes_the_room_that_there_is_from_the_least_count_on(client, model):
+    vpc_id = model.vpcs[0].vpc_id
+    small = model.create_subnet(vpc_id, "172.31.240.0/28").subnet_id
+    before = model.subnets
+    assert code(client.run_instances, MinCount=12, MaxCount=20, SubnetId=small) == "InsufficientFreeAddressesInSubnet"
+    assert (model.subnets, model.instances) == (before, ())
+    answer = client.run_instances(MinCount=2, MaxCount=20, SubnetId=small)
+    assert len(answer["Instances"]) == 11
+    assert answer["Instances"][0]["InstanceId"] == "i-00000000000000001"
+    assert code(client.run_instances, MinCount=2, MaxCount=1, SubnetId=small) == "InvalidParameterValue"
+    assert code(client.run_instances, MinCount=1, MaxCount=2, SubnetId=small, PrivateIpAddress="172.31.240.9") == (
+        "InvalidParameterCombination"
+    )
+    model._check()
+
+
+def test_a_launch_with_network_interfaces(client, model):
+    subnet_id = model.subnets[0].subnet_id
+    interfaces = [
+        {"DeviceIndex": 1, "SubnetId": subnet_id, "Ipv4PrefixCount": 2, "DeleteOnTermination": False, "Description": "pods"},
+        {
+            "DeviceIndex": 0,
+            "Groups": ["sg-1"],
+            "PrivateIpAddresses": [
+                {"PrivateIpAddress": "172.31.0.40", "Primary": True},
+                {"PrivateIpAddress": "172.31.0.41"},
+            ],
+        },
+    ]
+    tags = [{"ResourceType": "network-interface", "Tags": [{"Key": "a", "Value": "b"}]}]
+    (instance,) = launch(client, NetworkInterfaces=interfaces, TagSpecifications=tags)["Instances"]
+    primary, second = instance["NetworkInterfaces"]
+    assert [each["PrivateIpAddress"] for each in primary["PrivateIpAddresses"]] == ["172.31.0.40", "172.31.0.41"]
+    assert (primary["Attachment"]["DeleteOnTermination"], second["Attachment"]["DeleteOnTermination"]) == (True, False)
+    assert (len(second["Ipv4Prefixes"]), second["Description"]) == (2, "pods")
+    assert {eni.tags for eni in model.network_interfaces} == {(("a", "b"),)}
+    client.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    assert [eni.description for eni in model.network_interfaces] == ["pods"]
+    model._check()
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "expected"),
+    [
+        ([{"DeviceIndex": 1}], "InvalidParameterValue"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": 0}], "InvalidParameterValue"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "NetworkCardIndex": 4}], "InvalidParameterValue"),
+        ([{"DeviceIndex": n} for n in range(4)], "AttachmentLimitExceeded"),
+        ([{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 10}], "InvalidInterface.IpAddressLimitExceeded"),
+        ([{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 1, "Ipv4PrefixCount": 1}], "InvalidParameterCombination"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "InterfaceType": "x"}], "InvalidParameterValue"),
+        ([{"DeviceIndex": 0, "InterfaceType": "efa-only", "PrivateIpAddress": "172.31.0.9"}], "InvalidParameterCombination"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "SubnetId": "{other}"}], "InvalidParameterCombination"),
+        ([{"DeviceIndex": 0, "SubnetId": "subnet-0"}], "InvalidSubnetID.NotFound"),
+        (
+            [{"DeviceIndex": 0, "PrivateIpAddress": "172.31.0.9"}, {"DeviceIndex": 1, "PrivateIpAddress": "172.31.0.9"}],
+            "InvalidIPAddress.InUse",
+        ),
+        (
+            [{"DeviceIndex": 0, "PrivateIpAddress": "172.31.0.9", "PrivateIpAddresses": [{"PrivateIpAddress": "172.31.0.9"}]}],
+            "InvalidParameterValue",
+        ),
+    ],
+)
+def test_network_interfaces_that_do_not_fit_launch_nothing(client, model, interfaces, expected):
+    filled = [{name: model.subnets[1].subnet_id if value == "{other}" else value for name, value in each.items()} for each in interfaces]
+    before = model.subnets
+    assert code(launch, client=client, NetworkInterfaces=filled) == expected
+    assert (model.subnets, model.instances, model.network_interfaces) == (before, (), ())
+    assert launch(client)["Instances"][0]["InstanceId"] == "i-00000000000000001"
+
+
+def test_an_efa_only_interface_has_no_addresses_and_xen_no_prefixes(client):
+    both = [{"DeviceIndex": 0}, {"DeviceIndex": 1, "InterfaceType": "efa-only"}]
+    (instance,) = launch(client, NetworkInterfaces=both)["Instances"]
+    assert instance["NetworkInterfaces"][1]["PrivateIpAddresses"] == []
+    xen = {"MinCount": 1, "MaxCount": 1, "InstanceType": "m4.large"}
+    assert code(client.run_instances, NetworkInterfaces=[{"DeviceIndex": 0, "Ipv4PrefixCount": 1}], **xen) == "InvalidParameterValue"
+    assert code(client.run_instances, NetworkInterfaces=both, SubnetId="subnet-1", **xen) == "InvalidParameterCombination"
+
+
+def test_the_default_subnet_is_that_of_the_zone(client, model):
+    (instance,) = launch(client, Placement={"AvailabilityZone": "us-east-1c"})["Instances"]
+    assert instance["SubnetId"] == model.subnets[2].subnet_id
+    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1z"}) == "MissingInput"
+    assert code(launch, client=fake_client("ec2", Ec2Model())) == "VPCIdNotSpecified"
+
+
+def test_an_instance_stops_starts_and_reboots_and_every_waiter_ends(client, model):
+    (instance_id,) = (each["InstanceId"] for each in launch(client)["Instances"])
+    one = {"InstanceIds": [instance_id]}
+    client.get_waiter("instance_running").wait(**one)
+    client.get_waiter("instance_status_ok").wait(**one)
+    client.get_waiter("system_status_ok").wait(**one)
+    client.reboot_instances(**one)
+    held = model.network_interfaces
+    (change,) = client.stop_instances(**one)["StoppingInstances"]
+    assert (change["PreviousState"], change["CurrentState"]) == ({"Code": 16, "Name": "running"}, {"Code": 64, "Name": "stopping"})
+    client.get_waiter("instance_stopped").wait(**one)
+    assert model.network_interfaces == held
+    assert client.stop_instances(**one)["StoppingInstances"][0]["CurrentState"] == {"Code": 80, "Name": "stopped"}
+    assert code(client.reboot_instances, **one) == "IncorrectState"
+    assert client.describe_instance_status(**one)["InstanceStatuses"] == []
+    (status,) = client.describe_instance_status(**one, IncludeAllInstances=True)["InstanceStatuses"]
+    assert (status["InstanceState"]["Name"], status["InstanceStatus"]["Status"]) == ("stopped", "not-applicable")
+    (change,) = client.start_instances(**one)["StartingInstances"]
+    assert (change["PreviousState"]["Name"], change["CurrentState"]["Name"]) == ("stopped", "pending")
+    client.get_waiter("instance_running").wait(**one)
+    client.terminate_instances(**one)
+    client.get_waiter("instance_terminated").wait(**one)
+    model._check()
+
+
+def test_a_terminated_instance_is_shown_for_an_hour(client, clock, model):
+    gone, stays = (each["InstanceId"] for each in launch(client, 2)["Instances"])
+    (change,) = client.terminate_instances(InstanceIds=[gone])["TerminatingInstances"]
+    assert (change["PreviousState"]["Name"], change["CurrentState"]["Name"]) == ("running", "shutting-down")
+    (change,) = client.terminate_instances(InstanceIds=[gone])["TerminatingInstances"]
+    assert (change["PreviousState"]["Name"], change["CurrentState"]["Name"]) == ("terminated", "terminated")
+    assert states(client, [gone, stays]) == {gone: "terminated", stays: "running"}
+    (shown,) = client.describe_instances(InstanceIds=[gone])["Reservations"][0]["Instances"]
+    assert not {"PrivateIpAddress", "SubnetId", "VpcId"} & shown.keys()
+    assert (shown["NetworkInterfaces"], shown["State"]) == ([], {"Code": 48, "Name": "terminated"})
+    filters = [{"Name": "instance-state-code", "Values": ["48"]}]
+    assert client.describe_instances(Filters=filters)["Reservations"][0]["Instances"] == [shown]
+    assert code(client.stop_instances, InstanceIds=[stays, gone]) == "IncorrectInstanceState"
+    assert code(client.start_instances, InstanceIds=[gone]) == "IncorrectInstanceState"
+    assert states(client, [stays]) == {stays: "running"}
+    assert [each.instance_id for each in model.describe_instances(now_ns=0)] == [stays]
+    clock.advance(3599)
+    assert states(client, [gone]) == {gone: "terminated"}
+    clock.advance(1)
+    assert code(client.describe_instances, InstanceIds=[gone]) == "InvalidInstanceID.NotFound"
+    assert code(client.terminate_instances, InstanceIds=[gone]) == "InvalidInstanceID.NotFound"
+    assert clock.now_ns == 3600 * NS_PER_S
+
+
+def test_a_call_on_instances_names_one(client):
+    for call in (client.terminate_instances, client.stop_instances, client.start_instances, client.reboot_instances):
+        assert code(call, InstanceIds=[]) == "MissingParameter"
