@@ -120,7 +120,7 @@ def test_every_command_has_json_and_examples(cli, name):
 def test_examples_run_as_written(example, tmp_path, manifest, environment):
     """Examples run with vpcipam and a kubectl that prints the manifest on the path, and with the example files in the folder."""
     shutil.copy(manifest, tmp_path / "aws-node.yaml")
-    for folder in ("clusters", "scenarios"):
+    for folder in ("clusters", "present", "scenarios"):
         shutil.copytree(Path(manifest).parent / folder, tmp_path / "examples" / folder)
     shutil.copy(Path(manifest).parent / "ipamd.log", tmp_path / "examples")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"

@@ -93,6 +93,7 @@ def test_json_equals_the_library(cli, account):
     read = read_node(here.model, here.instance_id, now_ns=read_ns)
     seen = survey(read)
     expected = {
+        "schema_version": 1,
         "source": "ec2",
         "region": "eu-west-1",
         "settings": "as-shipped",

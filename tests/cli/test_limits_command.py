@@ -42,10 +42,10 @@ def test_all_lists_the_whole_table(cli):
 
 def test_the_table_shows_the_limits_for_pods(cli):
     out = cli("limits", "m5.large", "c4.large", "m5.metal").out.splitlines()
-    assert out[0].split() == ["type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods", "/28", "branch"]
-    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "nitro", "29", "110", "9"]
-    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "xen", "29", "none", "none"]
-    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "bare", "metal", "250", "250", "120"]
+    assert out[0].split() == ["type", "ENIs", "IPv4", "cards", "vCPUs", "arch", "platform", "pods", "pods", "/28", "branch"]
+    assert out[2].split() == ["m5.large", "3", "10", "1", "2", "x86", "nitro", "29", "110", "9"]
+    assert out[3].split() == ["c4.large", "3", "10", "1", "2", "x86", "xen", "29", "none", "none"]
+    assert out[4].split() == ["m5.metal", "15", "50", "1", "96", "x86", "metal", "250", "250", "120"]
 
 
 def test_an_unknown_type_is_refused_and_similar_names_suggested(cli):
@@ -147,3 +147,23 @@ def test_types_are_filtered_by_pods_and_vcpus(cli):
 )
 def test_wrong_filters_are_usage_errors(cli, arguments):
     assert cli("limits", *arguments).usage_error
+
+
+def test_the_architecture_filters_by_the_name_of_ec2_or_of_kubernetes(cli):
+    def found(*arguments):
+        return [each["instance_type"] for each in cli("limits", "m7i.large", "m7g.large", "mac2.metal", *arguments, "--json").document]
+
+    assert found("--arch=arm64") == ["m7g.large", "mac2.metal"]
+    assert found("--arch=x86_64") == found("--arch", "amd64") == ["m7i.large"]
+    assert "arm64" in cli("limits", "--all", "--arch=arm").usage_error
+
+
+def test_csv_has_values_and_markdown_a_table(cli):
+    lines = cli("limits", "m5.large", "c4.large", "u-6tb1.metal", "--csv").out.splitlines()
+    assert lines == [
+        "type,ENIs,IPv4,cards,vCPUs,arch,platform,pods,pods /28,branch",
+        "m5.large,3,10,1,2,x86_64,nitro,29,110,9",
+        "c4.large,3,10,1,2,x86_64,xen,29,,0",
+        "u-6tb1.metal,5,30,1,448,x86_64,metal,147,250,",
+    ]
+    assert cli("limits", "m5.large", "--markdown").out.splitlines()[2] == "| m5.large | 3 | 10 | 1 | 2 | x86 | nitro | 29 | 110 | 9 |"

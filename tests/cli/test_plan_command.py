@@ -26,6 +26,7 @@ def test_json_equals_the_library(cli, name, pods, changes):
     settings = Settings().with_variables(changes)
     document = cli("plan", name, "--pods", str(pods), *(f"--set={key}={text}" for key, text in changes.items()), "--json").document
     diagnostics = document.pop("diagnostics")
+    assert document.pop("schema_version") == 1
     assert document == json.loads(json.dumps(plan(name, pods, settings).to_dict()))
     assert diagnostics == [attrs.asdict(found) for found in settings.diagnose(name)]
 

@@ -100,7 +100,7 @@ def test_json_is_one_line_that_says_where_it_is(serve):
     running = serve("--port", "0", "--metadata-port", "0", "--json")
     line = running.wait_for("\n")
     document = json.loads(line)
-    assert set(document) == {"url", "metadata_url", "region"}
+    assert set(document) == {"schema_version", "url", "metadata_url", "region"}
     assert document["metadata_url"] != document["url"]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         read(f"{document['metadata_url']}/latest/meta-data/")

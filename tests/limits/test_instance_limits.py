@@ -27,6 +27,7 @@ def test_m5_large_is_as_ec2_says():
         "branch_eni_limit": 9,
         "slots_per_eni": 9,
         "supports_prefixes": True,
+        "architecture": "x86_64",
     }
 
 
@@ -115,6 +116,8 @@ def test_every_type_has_consistent_limits(found):
         ("c7i.metal", "c7i.metal-24xl or c7i.metal-48xl"),
         ("t3", "t3.nano or t3.large or t3.micro"),
         ("mm5.large", "m5.large"),
+        ("m5.lrg", "m5.large or m5.xlarge or m5.8xlarge"),
+        ("c5.huge", "c5.large or c5.xlarge or c5.9xlarge"),
         ("m5.large\t3", "m5.large"),
     ],
 )
@@ -262,3 +265,17 @@ def test_broken_rows_are_refused(row):
 def test_a_long_name_of_a_type_is_cut(name, shown):
     with pytest.raises(UnknownInstanceType, match=f"unknown instance type '{re.escape(shown)}';"):
         instance_limits(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "architecture"),
+    [
+        (("a1.large", "t4g.nano", "m6g.large", "c7gn.xlarge", "im4gn.large", "is4gen.large", "g5g.xlarge", "x2gd.large"), "arm64"),
+        (("i8ge.large", "hpc7g.4xlarge", "r9gd.metal-48xl", "c8gb.large"), "arm64"),
+        (("m5.large", "g4dn.xlarge", "g6e.xlarge", "gr6.4xlarge", "c7i-flex.large", "u7i-12tb.224xlarge", "t1.micro"), "x86_64"),
+        (("mac1.metal",), "x86_64_mac"),
+        (("mac2.metal", "mac2-m2pro.metal", "mac-m4.metal"), "arm64_mac"),
+    ],
+)
+def test_the_architecture_follows_from_the_name(names, architecture):
+    assert {instance_limits(name).architecture for name in names} == {architecture}

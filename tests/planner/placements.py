@@ -8,11 +8,12 @@ from vpcipam.ec2.model import Ec2Model
 class Zone:
     """Alike subnets of a model of EC2, and the ENIs in them."""
 
-    def __init__(self, subnet_count, length):
+    def __init__(self, subnet_count=0, length=28, cidrs=()):
         self.ec2 = Ec2Model()
         vpc = self.ec2.create_vpc("10.0.0.0/16")
         step = 1 << (32 - length)
-        cidrs = [Cidr(4, Cidr.parse("10.0.0.0/16").first + place * step, length) for place in range(subnet_count)]
+        alike = [Cidr(4, Cidr.parse("10.0.0.0/16").first + place * step, length) for place in range(subnet_count)]
+        cidrs = [*map(Cidr.parse, cidrs)] or alike
         self.cidrs = {self.ec2.create_subnet(vpc.vpc_id, str(cidr)).subnet_id: cidr for cidr in cidrs}
         self.taken = {subnet_id: {*range(cidr.first, cidr.first + 4), cidr.last} for subnet_id, cidr in self.cidrs.items()}
         self.enis = {}
@@ -38,18 +39,29 @@ class Zone:
         self.enis[eni.eni_id] = subnet_id, addresses
         return eni.eni_id
 
+    def take(self, subnet_id, address):
+        """Let somebody else have an address."""
+        self.ec2.create_network_interface(subnet_id=subnet_id, private_ip=address, now_ns=0)
+        self.taken[subnet_id].add(Cidr.parse(address).first)
+
     def remove(self, eni_id):
         subnet_id, addresses = self.enis.pop(eni_id)
         self.ec2.delete_network_interface(eni_id, now_ns=0)
         self.taken[subnet_id] -= addresses
 
     def _free_singles(self, subnet_id, count):
-        """Free addresses, of the first and the last /28 if these have some, since they can never be prefixes."""
+        """Free addresses, of the first and the last /28 and of broken ones if these have some, since they can't be prefixes."""
         cidr, taken = self.cidrs[subnet_id], self.taken[subnet_id]
+        broken = [each for each in range(cidr.first, cidr.last + 1) if not taken.isdisjoint(self._others(each))]
         edges = [*range(cidr.first, cidr.first + 16), *range(max(cidr.first + 16, cidr.last - 15), cidr.last + 1)]
-        order = [*edges, *range(cidr.last - 16, cidr.first + 15, -1)]
+        order = dict.fromkeys([*edges, *broken, *range(cidr.last - 16, cidr.first + 15, -1)])
         free = [address for address in order if address not in taken]
         return [address_text(address, 4) for address in free[:count]] if len(free) >= count else None
+
+    @staticmethod
+    def _others(address):
+        """The addresses of the same /28."""
+        return range(address // 16 * 16, address // 16 * 16 + 16)
 
     @property
     def state(self):
@@ -63,7 +75,11 @@ class Zone:
 
 def has_placement(nodes, subnet_count, length):
     """Try all placements of nodes: each is (fixed addresses, slots, whether prefixes, slots per ENI, fewest ENIs, most ENIs, spreads)."""
-    zone = Zone(subnet_count, length)
+    return place_all(Zone(subnet_count, length), nodes)
+
+
+def place_all(zone, nodes):
+    """Try all placements of nodes in a zone."""
     failed = set()
 
     def place(index, slots, enis, most):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted
+from vpcipam.cli.table import Table
 from vpcipam.inspection.audit import Audit
 from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 _STYLES = {Severity.FINDING: "bold red", Severity.NOTE: "dim"}
 _MOST_FINDINGS = 100
 _MOST_MISSING = 6
+
+
+def findings_table(audit: Audit) -> Table:
+    """Return a table with a line for each finding and note."""
+    heads = ("rule", "severity", "node", "where", "what", "what to do")
+    return Table(heads, ((each.rule, str(each.severity), each.node, each.where, each.message, each.suggestion) for each in audit.findings))
 
 
 def show_findings(page: "Page", audit: Audit) -> None:

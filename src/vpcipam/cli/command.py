@@ -1,6 +1,6 @@
-"""The base of all commands: they return an `Output`, take `--json`, and show examples in their help."""
+"""The base of all commands: they return an `Output`, take `--json`, `--markdown` and `--csv`, and show examples in their help."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import click
@@ -11,10 +11,15 @@ from vpcipam.cli.streams import complain, flush_stdout, note, to_json, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vpcipam.cli.table import Table
     from vpcipam.cli.tables import Page
 
 FILE = click.Path(readable=False)
 """The type of a file argument. The command opens the file itself, so that every unreadable file gives the same exit code."""
+
+
+SCHEMA_VERSION = 1
+"""The version of the JSON objects that have no version of their own. It rises when a member changes its meaning or goes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -22,8 +27,9 @@ class Output:
     """The result of a command.
 
     Attributes:
-        document: The answer for programs, as values that JSON can hold.
+        document: The answer for programs, as values that JSON can hold. An object without `schema_version` gets one.
         show: The answer for people: a text, or a function that writes it on a page.
+        table: The answer as one table, for `--csv`; None if the command has no such option.
         notes: Lines for people that are not part of the answer; they go to stderr.
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
         interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
@@ -34,6 +40,7 @@ class Output:
 
     document: Any
     show: "str | Callable[[Page], None]"
+    table: "Table | None" = None
     notes: tuple[str, ...] = ()
     finding: str | None = None
     interruption: str | None = None
@@ -42,22 +49,37 @@ class Output:
 
 
 class OutputCommand(click.Command):
-    """A command whose callback returns an `Output`; invoking it returns the exit code."""
+    """A command whose callback returns an `Output`; invoking it returns the exit code.
 
-    def __init__(self, *arguments: Any, examples: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - click's own arguments
+    Args:
+        examples: Lines for its help.
+        has_csv: Its output has a `table`.
+        has_pages: People see more than one line, so that it takes `--markdown`.
+    """
+
+    def __init__(self, *arguments: Any, examples: tuple[str, ...], has_csv: bool = False, has_pages: bool = True, **options: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*arguments, **options)
         self.examples = examples
-        self.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."))
+        formats = (
+            ("json", "Print one JSON document and nothing else.", True),
+            ("csv", "Print one table as CSV and nothing else.", has_csv),
+            ("markdown", "Print the answer as Markdown, for a ticket.", has_pages),
+        )
+        for name, text, wanted in formats:
+            if wanted:
+                self.params.append(click.Option([f"--{name}", f"as_{name}"], is_flag=True, help=text))
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the callback and write its output."""
-        as_json = ctx.params.pop("as_json")
+        wanted = [name for name in ("json", "csv", "markdown") if ctx.params.pop(f"as_{name}", False)]
+        if len(wanted) > 1:
+            raise click.UsageError(f"{' and '.join(f'--{name}' for name in wanted)} exclude each other: give one", ctx)
         output: Output = super().invoke(ctx)
 
         def show() -> None:
-            write(to_json(output.document, one_line=output.one_line) if as_json else _text(output))
+            write(_written(output, *wanted))
             flush_stdout()  # so that the lines for stderr appear below the answer
-            if not as_json:
+            if not wanted or wanted == ["markdown"]:
                 for line in output.notes:
                     note(line)
 
@@ -81,11 +103,29 @@ class OutputCommand(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-def _text(output: Output) -> str:
+def _written(output: Output, form: str = "") -> str:
+    """Write an answer as `json`, `csv` or `markdown`, or for people."""
+    if form == "json":
+        return to_json(_versioned(output.document), one_line=output.one_line)
+    if form == "csv" and output.table is not None:
+        return output.table.csv()
     if isinstance(output.show, str):
-        return output.show
-    from vpcipam.cli.tables import Page  # noqa: PLC0415 - it loads rich, which is slow and which JSON and plain texts do not need
+        return output.show if form != "markdown" or output.table is None else output.table.markdown()
+    if form == "markdown":
+        from vpcipam.cli.markdown import MarkdownPage  # noqa: PLC0415 - most runs don't need it
+
+        ticket = MarkdownPage()
+        output.show(cast("Page", ticket))
+        return ticket.render()
+    from vpcipam.cli.tables import Page  # noqa: PLC0415 - it loads rich, which is slow and which the other forms do not need
 
     page = Page()
     output.show(page)
     return page.render()
+
+
+def _versioned(document: Any) -> Any:  # noqa: ANN401 - any value that JSON can hold
+    """Add a version to an object that has none. SARIF has its own, and a list is fixed by the public contract."""
+    if not isinstance(document, dict) or not {"schema_version", "$schema"}.isdisjoint(document):
+        return document
+    return {"schema_version": SCHEMA_VERSION} | document

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vpcipam._units import number
+from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.cli.variants import AS_GIVEN, variant_text
 from vpcipam.planner import ComparedPlan
 
@@ -11,29 +12,36 @@ if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
 
 
-def show_comparison(page: "Page", plans: Sequence[ComparedPlan], variants: Sequence[Mapping[str, str]]) -> None:
-    """Write the table, and what it calls each of the variants."""
+_PROVISIONERS = {"managed-node-group": "managed", "ami": "AMI", "karpenter": "Karpenter"}
+
+
+def comparison_table(plans: Sequence[ComparedPlan], variants: Sequence[Mapping[str, str]]) -> Table:
+    """Return the table, with a line for each plan."""
     first = plans[0].plan
     several = len(variants) > 1
-    provisioners = {"managed-node-group": "managed", "ami": "AMI", "karpenter": "Karpenter"}
     heads = ("ENIs", "addresses", "free", "subnet", *((f"× {number(first.nodes)}",) if first.nodes > 1 else ()))
-    limits = ("limit", *provisioners.values(), "waste", "waits")
-    page.line(f"{number(first.pods)} pods on each node", "bold")
-    page.line()
-    rows = [
+    limits = ("limit", *_PROVISIONERS.values(), "waste", "waits")
+    rows: list[tuple[Cell, ...]] = [
         (
             each.plan.instance_type,
             *((_label(variants.index(each.variables)),) if several else ()),
-            *map(number, (each.plan.eni_count, each.plan.total_ips, each.plan.available_ips, each.plan.subnet_ips)),
-            *((number(each.plan.nodes * each.plan.subnet_ips),) if first.nodes > 1 else ()),
-            number(each.plan.pod_limit),
-            *(number(each.max_pods_by_provisioner[by]) for by in provisioners),
-            "-" if each.waste_per_pod is None else f"{each.waste_per_pod:.2f}",
-            number(each.plan.pods_waiting + each.plan.branch_pods_waiting),
+            *(each.plan.eni_count, each.plan.total_ips, each.plan.available_ips, each.plan.subnet_ips),
+            *((each.plan.nodes * each.plan.subnet_ips,) if first.nodes > 1 else ()),
+            each.plan.pod_limit,
+            *(each.max_pods_by_provisioner[by] for by in _PROVISIONERS),
+            None if each.waste_per_pod is None else Figure(each.waste_per_pod, f"{each.waste_per_pod:.2f}"),
+            each.plan.pods_waiting + each.plan.branch_pods_waiting,
         )
         for each in plans
     ]
-    page.table(("type", *(("settings",) if several else ()), *heads, *limits), rows, numbers=(*heads, *limits))
+    return Table(("type", *(("settings",) if several else ()), *heads, *limits), rows, numbers=(*heads, *limits))
+
+
+def show_comparison(page: "Page", plans: Sequence[ComparedPlan], variants: Sequence[Mapping[str, str]]) -> None:
+    """Write the table, and what it calls each of the variants."""
+    page.line(f"{number(plans[0].plan.pods)} pods on each node", "bold")
+    page.line()
+    page.add(comparison_table(plans, variants))
     page.line("subnet: addresses out of the subnets. limit: pods that the node can run. managed, AMI, Karpenter: max-pods.", "dim")
     page.line("waste: addresses per pod beyond its own. waits: pods without an address.", "dim")
     for index, variables in enumerate(variants):

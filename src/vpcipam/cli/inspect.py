@@ -7,15 +7,15 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.audit_view import show_findings, show_unchecked
+from vpcipam.cli.audit_view import findings_table, show_findings, show_unchecked
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.ec2_client import Ec2Session, with_advice
+from vpcipam.cli.evidence_files import listed, read_evidence
 from vpcipam.cli.evidence_view import evidence_document, show_evidence
 from vpcipam.cli.inspect_view import show_node
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.progress import show_progress, total_size
-from vpcipam.cli.streams import STDIN, stdin_bytes, to_json
+from vpcipam.cli.streams import to_json
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import EvidenceError
 from vpcipam.inspection.audit import Audit, audit
@@ -25,14 +25,11 @@ from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_cluster import read_cluster
 from vpcipam.inspection.read_ec2 import read_node
-from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.sarif import sarif_document
 from vpcipam.inspection.survey import survey
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
-
-STDIN_NAME = "stdin"
 
 EXAMPLES = (
     "kubectl get nodes,pods --all-namespaces -o yaml | vpcipam inspect -",
@@ -43,7 +40,9 @@ EXAMPLES = (
 )
 
 
-@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, short_help="Show what a real node has and what is wrong with it.")
+@click.command(
+    "inspect", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Show what a real node has and what is wrong with it."
+)
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=FILE)
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")
@@ -87,10 +86,10 @@ def command(
         raise click.UsageError("these options belong to --ec2; with files alone, a manifest can be one of the files")
     if from_ec2 and bool(instance_id) is bool(cluster_name):
         raise click.UsageError("--ec2 needs either --instance-id ID, the node's instance, or --cluster NAME")
-    evidence = _read_files(files) if files else Evidence()
+    evidence = read_evidence(files) if files else Evidence()
     if not from_ec2:
         found = audit(evidence)
-        return _output(evidence, found, {"source": "files"}, f"in {_listed(files)}", as_sarif=as_sarif)
+        return _output(evidence, found, {"source": "files"}, f"in {listed(files)}", as_sarif=as_sarif)
     given = daemonset is not None or bool(assignments)
     settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
@@ -101,7 +100,7 @@ def command(
     head = {"source": "ec2", "region": session.region, "settings": "given" if given else "as-shipped"}
     notes = tuple(str(each) for each in settings.diagnose(nodes[0].limits) if each.level != "info")
     if files or cluster_name:
-        where = f"in {'EC2' if not files else f'EC2 and {_listed(files)}'}" if not cluster_name else f"in cluster {cluster_name}"
+        where = f"in {'EC2' if not files else f'EC2 and {listed(files)}'}" if not cluster_name else f"in cluster {cluster_name}"
         head |= {"source": "ec2 and files"} if files else {}
         return attrs.evolve(_output(both, found, head, where, as_sarif=as_sarif), notes=notes)
     surveyed = survey(nodes[0], settings, max_pods=max_pods, max_pods_by=max_pods_by)
@@ -110,21 +109,10 @@ def command(
         show=to_json(sarif_document(found))
         if as_sarif
         else lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
+        table=findings_table(found),
         notes=notes,
         finding=_summary(found, f"on {instance_id}"),
     )
-
-
-def _read_files(files: tuple[str, ...]) -> Evidence:
-    if files.count(STDIN) > 1:
-        raise click.UsageError("stdin (-) can be read only once")
-    with show_progress(total_size(files), lambda length: f"{length / 1e6:,.1f} MB") as progress:
-        evidence = read_files([(STDIN_NAME, stdin_bytes()) if file == STDIN else file for file in files], progress=progress)
-    if not evidence.documents:
-        raise EvidenceError(
-            f"nothing in {_listed(files)} is recognised{_first_reason(evidence)}; docs/inspecting.md lists what can be read"
-        )
-    return evidence
 
 
 def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, *, as_sarif: bool) -> Output:
@@ -138,21 +126,9 @@ def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, 
 
     if as_sarif:
         document = sarif_document(found)
-        return Output(document=document, show=to_json(document), finding=_summary(found, where))
-    return Output(document=evidence_document(evidence) | head | found.to_dict(), show=show, finding=_summary(found, where))
-
-
-def _listed(files: tuple[str, ...]) -> str:
-    if files == (STDIN,):
-        return STDIN_NAME
-    return files[0] if len(files) == 1 else f"{len(files)} files"
-
-
-def _first_reason(evidence: Evidence) -> str:
-    if not evidence.skipped:
-        return ""
-    first = evidence.skipped[0]
-    return f": {first.source}: {first.what}: {first.why}"
+        return Output(document=document, show=to_json(document), table=findings_table(found), finding=_summary(found, where))
+    document = evidence_document(evidence) | head | found.to_dict()
+    return Output(document=document, show=show, table=findings_table(found), finding=_summary(found, where))
 
 
 def _read(session: Ec2Session, instance_id: str, cluster_name: str) -> tuple[ObservedNode, ...]:

@@ -6,6 +6,7 @@ import click
 
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
+from vpcipam.cli.table import Cell, Figure, Table, shown
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, all_instance_limits, max_pods
 
 EXAMPLES = (
@@ -13,8 +14,12 @@ EXAMPLES = (
     "vpcipam limits t3.small c6in.32xlarge p5.48xlarge",
     "vpcipam limits 'm5.*' 'c5.*' --min-pods 60 --vcpus 8-16",
     "vpcipam limits --family m5 --min-pods 60",
+    "vpcipam limits 'm7*.xlarge' --arch arm64 --csv",
     "vpcipam limits --all --json",
 )
+
+
+_ARCHITECTURES = {"arm64": ("arm64", "arm64_mac"), "x86_64": ("x86_64", "x86_64_mac"), "amd64": ("x86_64", "x86_64_mac")}
 
 
 def _vcpu_range(_context: click.Context, _parameter: click.Parameter, value: str | None) -> range | None:
@@ -27,12 +32,13 @@ def _vcpu_range(_context: click.Context, _parameter: click.Parameter, value: str
     return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
-@click.command("limits", cls=OutputCommand, examples=EXAMPLES, short_help="Show what EC2 allows an instance of a type.")
+@click.command("limits", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Show what EC2 allows an instance of a type.")
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
 @click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @click.option("--family", metavar="NAME", multiple=True, help="List the types of a family, such as m5. Repeatable.")
 @click.option("--min-pods", metavar="N", type=click.IntRange(0), help="Only types on which so many pods with a secondary IP run.")
 @click.option("--vcpus", metavar="N|LOW-HIGH", callback=_vcpu_range, help="Only types with so many vCPUs.")
+@click.option("--arch", type=click.Choice(list(_ARCHITECTURES)), help="Only types of this architecture, by EC2's or Kubernetes' name.")
 @types_option
 def command(
     types: tuple[str, ...],
@@ -41,6 +47,7 @@ def command(
     family: tuple[str, ...],
     min_pods: int | None,
     vcpus: range | None,
+    arch: str | None,
     types_file: str | None,
 ) -> Output:
     """Show the limits of each instance TYPE: ENIs, addresses, network cards, branch ENIs.
@@ -59,48 +66,47 @@ def command(
         found = [limits for limits in found if max_pods(limits) - HOST_NETWORK_PODS >= min_pods]
     if vcpus is not None:
         found = [limits for limits in found if limits.vcpus in vcpus]
-    return Output(document=[limits.to_dict() for limits in found], show=_show(found))
+    if arch is not None:
+        found = [limits for limits in found if limits.architecture in _ARCHITECTURES[arch]]
+    table = Table(_HEADS, map(_row, found), numbers={*_HEADS} - {"type", "arch", "platform"})
+    return Output(document=[limits.to_dict() for limits in found], show=_text(table), table=table)
 
 
 _LEGEND = (
-    "ENIs: the most on the default network card.\n"
+    "ENIs: the most on the default network card. IPv4: the addresses of an ENI.\n"
     "pods: max-pods with secondary IPs, as a managed node group sets it.\n"
     "pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI.\n"
     "branch: the most branch ENIs (security groups for pods); ?: unknown."
 )
-_HEADS = ("type", "ENIs", "IPv4/ENI", "cards", "vCPUs", "platform", "pods", "pods /28", "branch")
+_HEADS = ("type", "ENIs", "IPv4", "cards", "vCPUs", "arch", "platform", "pods", "pods /28", "branch")
 
 
-def _show(found: list[InstanceLimits]) -> str:
+def _text(table: Table) -> str:
     """Write a table of at most 80 columns without rich, which would take seconds for 1,400 rows."""
-    rows = [_HEADS, *map(_row, found)]
+    rows = [table.heads, *(tuple(shown(cell) for cell in row) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, tuple("-" * width for width in widths))
-    text = "\n".join(
-        " ".join(_align(head, text, width) for head, text, width in zip(_HEADS, row, widths, strict=True)).rstrip() for row in rows
-    )
+    aligned = [str.rjust if head in table.numbers else str.ljust for head in table.heads]
+    text = "\n".join(" ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)).rstrip() for row in rows)
     return f"{text}\n\n{_LEGEND}\n"
 
 
-def _row(limits: InstanceLimits) -> tuple[str, ...]:
+def _row(limits: InstanceLimits) -> tuple[Cell, ...]:
     return (
         limits.instance_type,
-        str(limits.eni_limit),
-        str(limits.ipv4_per_eni),
-        str(len(limits.network_cards)),
-        str(limits.vcpus),
-        limits.hypervisor or "bare metal",
-        str(max_pods(limits)),
-        str(max_pods(limits, prefix_delegation=True)) if limits.supports_prefixes else "none",
-        _branch_text(limits),
+        limits.eni_limit,
+        limits.ipv4_per_eni,
+        len(limits.network_cards),
+        limits.vcpus,
+        Figure(limits.architecture, "x86" if limits.architecture.startswith("x86") else "arm"),
+        limits.hypervisor or "metal",
+        max_pods(limits),
+        max_pods(limits, prefix_delegation=True) if limits.supports_prefixes else Figure(None, "none"),
+        _branch(limits),
     )
 
 
-def _branch_text(limits: InstanceLimits) -> str:
+def _branch(limits: InstanceLimits) -> Cell:
     if not limits.trunk_compatible:
-        return "none"
-    return "?" if limits.branch_eni_limit is None else str(limits.branch_eni_limit)
-
-
-def _align(head: str, text: str, width: int) -> str:
-    return text.ljust(width) if head in {"type", "platform"} else text.rjust(width)
+        return Figure(0, "none")
+    return Figure(None, "?") if limits.branch_eni_limit is None else limits.branch_eni_limit

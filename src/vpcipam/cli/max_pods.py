@@ -7,13 +7,14 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.command import SCHEMA_VERSION, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.kubelet import max_pods_by_option
+from vpcipam.cli.table import Span, Table
 from vpcipam.limits import ADDRESSES_PER_PREFIX, HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, MaxPodsSum, branch_pod_limit, sum_max_pods
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Page, Span
+    from vpcipam.cli.tables import Page
 
 EXAMPLES = (
     "vpcipam max-pods m5.large",
@@ -24,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, short_help="Compute how many pods a node can run.")
+@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Compute how many pods a node can run.")
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
@@ -60,8 +61,9 @@ def command(
     if len(answers) == 1:
         only = answers[0]
         notes = tuple(f"= {each['max_pods']} by {by}: {each['formula']}" for by, each in only["by_provisioner"].items())
-        return Output(document=only, show=f"{only['max_pods']}\n", notes=(*notes, _branch_text(only)))
-    return Output(document=answers, show=lambda page: _show(page, answers))
+        return Output(document=only, show=f"{only['max_pods']}\n", table=_table(answers), notes=(*notes, _branch_text(only)))
+    documents = [{"schema_version": SCHEMA_VERSION} | answer for answer in answers]
+    return Output(document=documents, show=lambda page: _show(page, answers), table=_table(answers))
 
 
 @attrs.frozen
@@ -127,9 +129,13 @@ def _formula(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> st
     )
 
 
-def _show(page: "Page", answers: list[dict[str, Any]]) -> None:
+def _table(answers: list[dict[str, Any]]) -> Table:
     heads = ("type", *MaxPodsBy)
-    page.table(heads, [(answer["instance_type"], *_numbers(answer)) for answer in answers], numbers=heads[1:])
+    return Table(heads, ((answer["instance_type"], *_numbers(answer)) for answer in answers), numbers=heads[1:])
+
+
+def _show(page: "Page", answers: list[dict[str, Any]]) -> None:
+    page.add(_table(answers))
     for answer in answers:
         page.line()
         page.line(answer["instance_type"], "bold")

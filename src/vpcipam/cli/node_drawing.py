@@ -8,7 +8,8 @@ from vpcipam._units import counted, number
 from vpcipam.cli.node_picture import CellState, EniRow, NodePicture, Pictures, Slot
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Page, Span
+    from vpcipam.cli.table import Span
+    from vpcipam.cli.tables import Page
 
 MOST_DRAWN = 5
 """The most nodes that are drawn."""

@@ -7,12 +7,13 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Output, OutputCommand
-from vpcipam.cli.comparison_view import show_comparison
+from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.comparison_view import comparison_table, show_comparison
 from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.plan_view import show_plan
+from vpcipam.cli.plan_from import plan_files
+from vpcipam.cli.plan_view import eni_table, show_plan
 from vpcipam.cli.streams import STDIN
 from vpcipam.cli.variants import Assignments, check_names, variant_option
 from vpcipam.planner import PODS_LIMIT, SCHEMA_VERSION, SORT_KEYS, NodePlan, compare_plans, plan
@@ -27,16 +28,24 @@ EXAMPLES = (
     "vpcipam plan m5.large --pods 15 --branch-pods 9 --set ENABLE_POD_ENI=true",
     "vpcipam plan c6i.4xlarge --pods 90 --set ENABLE_PREFIX_DELEGATION=true --json",
     "kubectl -n kube-system get daemonset aws-node -o yaml | vpcipam plan m5.large --pods 20 --daemonset - --fail-if-waiting",
+    "vpcipam plan --from examples/present --variant ENABLE_PREFIX_DELEGATION=true --type m5.xlarge",
 )
 
 
-@click.command("plan", cls=OutputCommand, examples=EXAMPLES, short_help="Compute a node's ENIs and addresses for its pods.")
-@click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
+@click.command("plan", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Compute a node's ENIs and addresses for its pods.")
+@click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
+@click.option(
+    "--from",
+    "files",
+    metavar="FILE…",
+    type=FILE,
+    multiple=True,
+    help="Instead of TYPE and --pods: plan the cluster that these files show, all that `vpcipam inspect` reads; - is stdin.",
+)
 @click.option(
     "--pods",
     metavar="N",
     type=click.IntRange(0, PODS_LIMIT),
-    required=True,
     help="The number of pods that need a VPC address; leave out host-network pods.",
 )
 @click.option(
@@ -45,6 +54,14 @@ EXAMPLES = (
     type=click.IntRange(0, PODS_LIMIT),
     default=0,
     help="The number of further pods, with security groups: each takes a branch ENI instead of an address of the pool (ENABLE_POD_ENI).",
+)
+@click.option(
+    "--type",
+    "other_types",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=complete_types,
+    help="With --from: answer for all nodes being of this type too. Repeatable.",
 )
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options
@@ -56,8 +73,10 @@ EXAMPLES = (
 def command(
     types: tuple[str, ...],
     *,
-    pods: int,
+    files: tuple[str, ...],
+    pods: int | None,
     branch_pods: int,
+    other_types: tuple[str, ...],
     nodes: int,
     daemonset: str | None,
     assignments: tuple[tuple[str, str], ...],
@@ -74,7 +93,30 @@ def command(
     Pods arrive one at a time, and the node settles after each, as with ipamd. Figures are for one node; --nodes adds cluster totals.
 
     With several TYPEs, a pattern such as 'm5.*', or a --variant, a table shows the plans side by side.
+
+    With --from, plan the cluster that files show: what its nodes take out of its subnets today, which subnet runs out first, and the same
+    for each --variant and --type, with what a migration needs.
     """
+    if files:
+        if pods is not None or branch_pods or nodes != 1 or sort is not None or timeline:
+            raise click.UsageError(
+                "--from takes pods and nodes from the files; leave out --pods, --branch-pods, --nodes, --sort, --timeline"
+            )
+        more = read_types(types_file)
+        return plan_files(
+            (*files, *types),
+            daemonset=daemonset,
+            assignments=assignments,
+            max_pods=max_pods,
+            max_pods_by=max_pods_by,
+            variants=[*map(dict, variants)],
+            types=find_types(other_types, more),
+            fail_if_waiting=fail_if_waiting,
+        )
+    if not types or pods is None:
+        raise click.UsageError("give a TYPE and --pods, or --from with files of a cluster")
+    if other_types:
+        raise click.UsageError("--type belongs to --from; give TYPE as an argument")
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
     found = find_types(types, read_types(types_file))
@@ -92,6 +134,7 @@ def command(
         return Output(
             document={"schema_version": SCHEMA_VERSION, "plans": [each.to_dict() for each in plans]},
             show=lambda page: show_comparison(page, plans, wanted),
+            table=comparison_table(plans, wanted),
             notes=tuple(dict.fromkeys(str(each) for each in remarks if each.level != "info")),
             finding="; ".join(waiting) or None if fail_if_waiting else None,
         )
@@ -100,6 +143,7 @@ def command(
     diagnostics = settings.diagnose(limits)
 
     return Output(
+        table=eni_table(answer, limits),
         document=_document(answer, diagnostics, timeline=timeline),
         show=lambda page: show_plan(page, answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),

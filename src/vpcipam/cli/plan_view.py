@@ -8,11 +8,12 @@ from vpcipam._units import counted, number
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.cli.kubelet import max_pods_text
+from vpcipam.cli.table import Cell, Figure, Span, Table
 from vpcipam.limits import InstanceLimits
 from vpcipam.planner import Decision, EniPlan, NodePlan, Stage
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Cell, Page, Span
+    from vpcipam.cli.tables import Page
 
 _LONGEST_BAR = 32
 _MOST_DECISIONS = 15
@@ -73,34 +74,51 @@ def _run_text(pods: int, assigned: int, one: str, several: str) -> str:
 # --- ENIs ----------------------------------------------------------------------------------------------------------------
 
 
-def _enis(page: "Page", plan: NodePlan, limits: InstanceLimits) -> None:
-    """Write a line for each ENI, with a bar of its addresses: used, free, and those that empty slots could hold."""
+def eni_table(plan: NodePlan, limits: InstanceLimits) -> Table:
+    """Return a table with a line for each ENI."""
     several_cards = len({eni.network_card for eni in plan.enis}) > 1
-    in_prefixes = plan.mode is not AddressMode.SECONDARY_IP
-    bars = plan.mode is not AddressMode.IPV6
-    slots_head = "prefixes" if in_prefixes else "addresses"
-    heads = (*(["card"] if several_cards else []), "ENI", slots_head, "pods", *([""] if bars else []))
+    slots_head = _slots_head(plan)
     rows: list[tuple[Cell, ...]] = [
         (
-            *([str(eni.network_card)] if several_cards else []),
+            *([eni.network_card] if several_cards else []),
             f"{eni.device_number}{' primary' if eni.primary else ' trunk' if eni.trunk else ''}",
-            "branch ENIs" if eni.trunk else f"{eni.prefixes if in_prefixes else eni.secondary_ips} of {limits.slots_per_eni}",
-            str(plan.branch_pods_assigned if eni.trunk else eni.assigned_ips),
-            *(["" if eni.trunk else _bar(page, plan, eni, limits)] if bars else []),
+            _slots(plan, eni, limits),
+            plan.branch_pods_assigned if eni.trunk else eni.assigned_ips,
         )
         for eni in plan.enis
     ]
-    page.table(heads, rows, numbers={"card", slots_head, "pods"})
-    if bars:
-        used, warm, empty = _signs(page)
-        page.line(f"{used} with a pod, {warm} attached and free, {empty} empty slot", "dim")
+    return Table((*(["card"] if several_cards else []), "ENI", slots_head, "pods"), rows, numbers={"card", slots_head, "pods"})
+
+
+def _slots_head(plan: NodePlan) -> str:
+    return "addresses" if plan.mode is AddressMode.SECONDARY_IP else "prefixes"
+
+
+def _slots(plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> Figure:
+    if eni.trunk:
+        return Figure(None, "branch ENIs")
+    count = eni.secondary_ips if plan.mode is AddressMode.SECONDARY_IP else eni.prefixes
+    return Figure(count, f"{count} of {limits.slots_per_eni}")
+
+
+def _enis(page: "Page", plan: NodePlan, limits: InstanceLimits) -> None:
+    """Write a line for each ENI, with a bar of its addresses: used, free, and those that empty slots could hold."""
+    table = eni_table(plan, limits)
+    if plan.mode is AddressMode.IPV6:
+        page.add(table)
+        return
+    bars: list[Cell] = ["" if eni.trunk else _bar(page, plan, eni, limits) for eni in plan.enis]
+    rows = ((*row, bar) for row, bar in zip(table.rows, bars, strict=True))
+    page.table((*table.heads, ""), rows, numbers=table.numbers)
+    used, warm, empty = _signs(page)
+    page.line(f"{used} with a pod, {warm} attached and free, {empty} empty slot", "dim")
 
 
 def _signs(page: "Page") -> tuple[str, str, str]:
     return ("█", "▒", "·") if page.fancy else ("#", "+", ".")
 
 
-def _bar(page: "Page", plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> "list[Span]":
+def _bar(page: "Page", plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> list[Span]:
     unit = plan.mode.addresses_per_slot
     attached = (eni.secondary_ips + eni.prefixes) * unit
     counts = (eni.assigned_ips, attached - eni.assigned_ips, limits.slots_per_eni * unit - attached)

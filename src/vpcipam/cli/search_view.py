@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from vpcipam._units import counted, span
+from vpcipam._units import NS_PER_S, counted, span
+from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.fleet.sweep import SweepResult
 from vpcipam.fleet.tune import Candidate, TuneResult
 from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Cell, Page
+    from vpcipam.cli.tables import Page
 
 _WAIT = "99 % wait"
 _UNSERVED = "unserved"
@@ -32,30 +33,37 @@ _COSTS = {
 """How the value to minimise is written: its unit, the word for a small value, and what it counts."""
 
 
-def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
-    """Write a table with a row for each trial."""
-    page.line(f"{name} · {len(result.trials)} of {result.count} trials", "bold")
-    page.line()
+def sweep_table(result: SweepResult) -> Table:
+    """Return a table with a row for each trial."""
     keys = list(dict.fromkeys(key for trial in result.trials for key in trial.changes))
     heads = [key.rpartition(".")[2] for key in keys]
+    numbers = [*_FIGURES, "calls", _WAIT, _UNSERVED]
     rows: list[list[Cell]] = []
     for trial in result.trials:
         row: list[Cell] = [_value_text(trial.changes.get(key, "")) for key in keys]
         if trial.summary is None:
             rows.append([*row, trial.error or ""])
             continue
-        figures = [f"{getattr(trial.summary, each):,}" for each in _FIGURES.values()]
-        rows.append(
-            [
-                *row,
-                *figures,
-                f"{sum(trial.summary.calls.values()):,}",
-                wait_text(trial.summary.to_start.p99_ns),
-                f"{trial.summary.pods_unserved:,}",
-            ]
-        )
-    numbers = [*_FIGURES, "calls", _WAIT, _UNSERVED]
-    page.table([*heads, *numbers], rows, numbers=numbers, fold=heads)
+        figures: list[Cell] = [_figure(getattr(trial.summary, each)) for each in _FIGURES.values()]
+        calls = sum(trial.summary.calls.values())
+        rows.append([*row, *figures, calls, _wait(trial.summary.to_start.p99_ns), trial.summary.pods_unserved])
+    return Table([*heads, *numbers], rows, numbers, heads)
+
+
+def _figure(value: float) -> Figure:
+    return Figure(value, f"{value:,}")
+
+
+def _wait(wait_ns: int | None) -> Figure:
+    """A wait; programs see seconds."""
+    return Figure(None if wait_ns is None else wait_ns / NS_PER_S, wait_text(wait_ns))
+
+
+def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
+    """Write a table with a row for each trial."""
+    page.line(f"{name} · {len(result.trials)} of {result.count} trials", "bold")
+    page.line()
+    page.add(sweep_table(result))
     page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")
     page.line("in subnets: the most taken, with primary IPs and other users", "dim")
     page.line("calls: to EC2 in all; worst min: the most in a minute", "dim")
@@ -126,21 +134,38 @@ def _between(texts: Iterable[str]) -> str:
     return " to ".join(dict.fromkeys(texts))
 
 
+def tune_table(result: TuneResult) -> Table:
+    """Return a table with the present settings, then all candidates."""
+    return _table(result, result.candidates, {})
+
+
+def _chosen(result: TuneResult) -> list[Candidate]:
+    return [each for each in result.candidates if each.on_front or each.fits] or [*result.candidates]
+
+
+def _table(result: TuneResult, candidates: Iterable[Candidate], marks: dict[str, str]) -> Table:
+    """Return a table with the present settings, then some candidates; `marks` gets a mark for each reason of those that don't fit."""
+    names, cost = list(result.spec.settings), result.spec.goal.partition("-")[0]
+    rows: list[list[Cell]] = []
+    for each in (*([result.baseline] if result.baseline is not None else []), *candidates):
+        why = ",".join(marks.setdefault(text, str(len(marks) + 1)) for text in each.objections)
+        rows.append(
+            [
+                *(each.settings.get(name, "now") for name in names),
+                *(_figure(each.cost), _figure(each.saves), _wait(each.p99_wait_ns), each.unserved, _figure(each.calls_per_minute)),
+                Figure(each.fits, "yes" if each.fits else f"no: {why}"),
+                Figure(each.on_front, "*" if each.on_front else ""),
+            ]
+        )
+    numbers = [cost, "saves", _WAIT, _UNSERVED, "calls/min"]
+    return Table([*names, *numbers, "fits", "front"], rows, numbers, names)
+
+
 def _candidates(page: "Page", result: TuneResult) -> None:
     """Write the present settings, then what fits or is on the front, then the reasons of those that don't fit."""
-    names, cost = list(result.spec.settings), result.spec.goal.partition("-")[0]
-    chosen = [each for each in result.candidates if each.on_front or each.fits] or [*result.candidates]
-    shown = chosen[:_MOST_ROWS]
-    rows: list[list[Cell]] = []
+    shown = _chosen(result)[:_MOST_ROWS]
     marks: dict[str, str] = {}
-    for each in ([result.baseline] if result.baseline is not None else []) + shown:
-        values = [each.settings.get(name, "now") for name in names]
-        why = ",".join(marks.setdefault(text, str(len(marks) + 1)) for text in each.objections)
-        figures = [f"{each.cost:,}", f"{each.saves:,}", wait_text(each.p99_wait_ns), f"{each.unserved:,}", f"{each.calls_per_minute:,}"]
-        fits = "yes" if each.fits else f"no: {why}"
-        rows.append([*values, *figures, fits, "*" if each.on_front else ""])
-    numbers = [cost, "saves", _WAIT, _UNSERVED, "calls/min"]
-    page.table([*names, *numbers, "fits", "front"], rows, numbers=numbers, fold=names)
+    page.add(_table(result, shown, marks))
     for text, mark in marks.items():
         page.line(f"{mark}: {text}", "dim")
     page.line(

@@ -11,7 +11,7 @@ from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import read_settings
 from vpcipam.cli.settings_meaning import meaning_of
-from vpcipam.cli.settings_view import show_settings
+from vpcipam.cli.settings_view import settings_table, show_settings
 from vpcipam.cli.streams import STDIN
 from vpcipam.errors import SettingsError
 from vpcipam.limits import InstanceLimits
@@ -24,7 +24,7 @@ EXAMPLES = (
 )
 
 
-@click.command("settings", cls=OutputCommand, examples=EXAMPLES, short_help="Explain and check an aws-node manifest.")
+@click.command("settings", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Explain and check an aws-node manifest.")
 @click.argument("file", metavar="FILE|-", type=FILE)
 @click.option(
     "--type",
@@ -78,6 +78,7 @@ def command(file: str, *, instance_type: str | None, types_file: str | None, eve
             diagnostics,
             every=every,
         ),
+        table=settings_table(variables),
         finding=_finding(source, diagnostics),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vpcipam._units import counted
+from vpcipam.cli.table import Cell, Table
 from vpcipam.settings import VARIABLES, Diagnostic
 from vpcipam.settings.diagnostics import shorten
 
@@ -40,6 +41,18 @@ def show_settings(
     page.line(f"{counted(len(diagnostics), 'remark')}:" if diagnostics else "No remarks.", "bold")
     for found in diagnostics:
         page.remark(f"{found.level}: {found.variable}", _LEVEL_STYLES[found.level], found.message, found.suggestion)
+
+
+def settings_table(variables: Sequence[dict[str, Any]]) -> Table:
+    """Return a table with a line for each variable."""
+    heads = ("variable", "value", "shipped", "from", "differs", "what it does")
+    rows = ((each["name"], *_texts(each), each["origin"], each["differs"], each["effect"]) for each in variables)
+    return Table(heads, rows, fold={"value", "what it does"})
+
+
+def _texts(described: dict[str, Any]) -> tuple[Cell, Cell]:
+    """The value of a variable, and the shipped one; ipamd has neither of a name that it doesn't read."""
+    return (described["text"], None) if described["source"] == "other" else (_value_text(described), _shipped_text(described))
 
 
 def _show_differences(page: "Page", variables: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,8 @@ from vpcipam.fleet.summary import Waits, totals
 from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
-    from vpcipam.cli.tables import Cell, Page
+    from vpcipam.cli.table import Cell
+    from vpcipam.cli.tables import Page
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = "_.-=+*#@"

@@ -11,7 +11,7 @@ from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.size_view import Row, show_size
+from vpcipam.cli.size_view import Row, show_size, size_table
 from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.cli.variants import Assignments, check_names, variant_option, variant_text
 from vpcipam.errors import InvalidArgument, file_trouble
@@ -43,7 +43,7 @@ def _share_or_count(_context: click.Context, _parameter: click.Parameter, value:
     return int(value) if value is not None and re.fullmatch("[0-9]{1,9}", value) else value
 
 
-@click.command("size", cls=OutputCommand, examples=EXAMPLES, short_help="Count the subnets that a cluster needs.")
+@click.command("size", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Count the subnets that a cluster needs.")
 @click.argument("instance_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The nodes in all zones together.")
 @click.option("--pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="The pods with a VPC address on each node.")
@@ -103,6 +103,7 @@ def command(
     return Output(
         document=_document(rows),
         show=lambda page: show_size(page, rows),
+        table=size_table(rows),
         notes=tuple(notes),
         finding=_finding(rows) if fail_if_short else None,
     )

@@ -6,13 +6,12 @@ import attrs
 
 from vpcipam._units import NS_PER_S, counted, number, span
 from vpcipam.address import AddressMode
+from vpcipam.cli.table import NOTHING, Cell, Figure, Table
 from vpcipam.cli.variants import AS_GIVEN, variant_text
 from vpcipam.planner import NAU_QUOTA, ClusterPlan, GroupPlan, Limit
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
-
-_NONE = "-"
 
 
 @attrs.frozen
@@ -69,29 +68,29 @@ def _head(page: "Page", answer: ClusterPlan) -> None:
 def _groups(page: "Page", answer: ClusterPlan) -> None:
     """Write a line for each group."""
     columns = ("group", "type", "nodes", "in a zone", "pods", "ENIs", "addresses", "/28s")
-    cells = [
-        (each.group.name, each.node.instance_type, *map(number, (each.group.nodes, each.most_nodes_per_zone, each.node.pods)), *_node(each))
+    cells: list[tuple[Cell, ...]] = [
+        (each.group.name, each.node.instance_type, each.group.nodes, each.most_nodes_per_zone, each.node.pods, *_node(each))
         for each in answer.groups
     ]
     page.table(columns, cells, numbers=columns[2:])
 
 
-def _node(each: GroupPlan) -> tuple[str, ...]:
+def _node(each: GroupPlan) -> tuple[int, ...]:
     """The cells of a node: its ENIs, addresses and prefixes."""
     prefixes = each.node.prefix_count if each.node.mode is AddressMode.PREFIX else 0
-    return number(each.node.eni_count), number(each.node.subnet_ips), number(prefixes)
+    return each.node.eni_count, each.node.subnet_ips, prefixes
 
 
 _NODE_COLUMNS = ("ENIs", "addresses", "/28s")
 
 
-def _answers(page: "Page", rows: list[Row]) -> None:
-    """Write a line for each variant."""
+def size_table(rows: list[Row]) -> Table:
+    """Return the table, with a line for each variant."""
     first = rows[0].answer
     heads = ("subnets", "per zone", "untagged") if first.subnet is not None else ("fits", "most nodes", "untagged")
     alone = len(first.groups) == 1
     columns = ("settings", *heads, *(_NODE_COLUMNS if alone else ("addresses",)), "bites first")
-    cells = [
+    cells: list[tuple[Cell, ...]] = [
         (
             _label(index),
             *_figures(row.answer),
@@ -100,28 +99,33 @@ def _answers(page: "Page", rows: list[Row]) -> None:
         )
         for index, row in enumerate(rows)
     ]
-    page.table(columns, cells, numbers=columns[1:-1])
+    return Table(columns, cells, numbers=columns[1:-1])
+
+
+def _answers(page: "Page", rows: list[Row]) -> None:
+    """Write the table, and what its columns mean."""
+    first = rows[0].answer
+    page.add(size_table(rows))
     what = "subnets" if first.subnet is not None else "most nodes"
-    node = " ENIs, addresses, /28s: of a node." if alone else " addresses: of the fullest zone."
+    node = " ENIs, addresses, /28s: of a node." if len(first.groups) == 1 else " addresses: of the fullest zone."
     page.line(f"{what}: in all zones. untagged: if no subnet is tagged kubernetes.io/role/cni=1.{node}", "dim")
 
 
-def _addresses(answer: ClusterPlan) -> str:
+def _addresses(answer: ClusterPlan) -> Figure:
     """How many of its subnets' addresses the fullest zone takes."""
     limit = next(each for each in answer.bites if each.name == "addresses")
-    return f"{number(limit.used)} of {number(limit.available)}"
+    return Figure(limit.used, f"{number(limit.used)} of {number(limit.available)}")
 
 
-def _figures(answer: ClusterPlan) -> tuple[str, ...]:
+def _figures(answer: ClusterPlan) -> tuple[Cell, ...]:
     if answer.subnet is not None:
-        return _text(answer.subnets_total), _text(answer.subnets_per_zone), _text(answer.subnets_total_untagged)
+        return answer.subnets_total, answer.subnets_per_zone, answer.subnets_total_untagged
     several = len(answer.groups) > 1
-    untagged = "yes" if answer.fits_untagged else "no"
-    return "yes" if answer.fits else "no", _text(answer.most_nodes), untagged if several else _text(answer.most_nodes_untagged)
+    return answer.fits, answer.most_nodes, answer.fits_untagged if several else answer.most_nodes_untagged
 
 
 def _text(count: int | None) -> str:
-    return _NONE if count is None else number(count)
+    return NOTHING if count is None else number(count)
 
 
 _LABELS = {"addresses": "addresses", "prefixes": "/28s", "nau": "NAU", "pods": "pods"}

@@ -7,7 +7,7 @@ import click
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
-from vpcipam.cli.search_view import show_sweep
+from vpcipam.cli.search_view import show_sweep, sweep_table
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.sweep import SweepResult, read_sweep, sweep
 
@@ -21,7 +21,7 @@ workers_option = click.option(
 )
 
 
-@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, short_help="Simulate a fleet under many settings.")
+@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Simulate a fleet under many settings.")
 @takes_scenario
 @workers_option
 def command(scenario: Scenario, *, workers: int | None) -> Output:
@@ -35,6 +35,7 @@ def command(scenario: Scenario, *, workers: int | None) -> Output:
     return Output(
         document=_document(scenario.name, result),
         show=lambda page: show_sweep(page, scenario.name, result),
+        table=sweep_table(result),
         interruption=None if result.complete else unfinished(len(result.trials), result.count, "trials"),
     )
 

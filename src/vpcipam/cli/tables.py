@@ -13,13 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from vpcipam.cli import table as values
 from vpcipam.cli.streams import one_line
-
-Span = tuple[str, str]
-"""A text and its style."""
-
-Cell = str | Span | list[Span]
-"""The content of one cell of a table."""
+from vpcipam.cli.table import Cell, Span
 
 _PLAIN_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """A table style with nothing but dashes under the heads of columns."""
@@ -76,22 +72,19 @@ class Page:
             self.indented(f"→ {suggestion}")
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
-        """Add a table.
+        """Add a table; the arguments are those of `vpcipam.cli.table.Table`."""
+        self.add(values.Table(heads, rows, numbers, fold))
 
-        Args:
-            heads: The heads of the columns.
-            rows: The cells of each row.
-            numbers: The heads of the columns that are aligned to the right.
-            fold: The heads of the columns whose cells may take several lines. They share the width that the others leave.
-        """
+    def add(self, value: values.Table) -> None:
+        """Add a table. The columns that may fold share the width that the others leave."""
         table = Table(
             box=SIMPLE_HEAD if self.fancy else _PLAIN_BOX, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False
         )
-        for head in heads:
+        for head in value.heads:
             longest_word = max(map(len, head.split()), default=0)
-            justify = "right" if head in numbers else "left"
-            table.add_column(head, justify=justify, no_wrap=head not in fold, min_width=longest_word, overflow="fold")  # type: ignore[arg-type] # a str of rich's
-        self._add_rows(table, rows)
+            justify = "right" if head in value.numbers else "left"
+            table.add_column(head, justify=justify, no_wrap=head not in value.fold, min_width=longest_word, overflow="fold")  # type: ignore[arg-type] # a str of rich's
+        self._add_rows(table, value.rows)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Add a list of named facts."""
@@ -146,5 +139,4 @@ def _clamped(value: int, low: int, high: int) -> int:
 
 def _text(cell: Cell) -> Text:
     """Make a text whose markup and control characters are shown, not obeyed."""
-    spans = [(cell, "")] if isinstance(cell, str) else [cell] if isinstance(cell, tuple) else cell
-    return Text.assemble(*((one_line(text), style) for text, style in spans))
+    return Text.assemble(*((one_line(text), style) for text, style in values.spans(cell)))

@@ -10,7 +10,7 @@ from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.pictures import check_picture
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
-from vpcipam.cli.search_view import show_tune
+from vpcipam.cli.search_view import show_tune, tune_table
 from vpcipam.cli.sweep import unfinished, workers_option
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.tune import Candidate, TuneResult, TuneSpec, tune
@@ -31,7 +31,7 @@ class _Point:
     on_front: bool
 
 
-@click.command("tune", cls=OutputCommand, examples=EXAMPLES, short_help="Find the best settings for a workload.")
+@click.command("tune", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Find the best settings for a workload.")
 @takes_scenario
 @workers_option
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")
@@ -52,6 +52,7 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Out
     return Output(
         document=_document(scenario.name, result),
         show=lambda page: show_tune(page, scenario.name, result),
+        table=tune_table(result),
         notes=tuple(notes),
         finding=_finding(result) if result.complete else None,
         interruption=None if result.complete else _interruption(result),

@@ -13,6 +13,7 @@ from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types
 from vpcipam.cli.progress import show_progress, total_size
 from vpcipam.cli.streams import STDIN, stdin_bytes
+from vpcipam.cli.table import Table
 from vpcipam.contracts import EniLimits
 from vpcipam.inspection.log.reader import read_chunks
 from vpcipam.inspection.verification import Answer, LogViolation, Verification, date_text
@@ -35,7 +36,9 @@ _ANSWERS = {
 }
 
 
-@click.command("verify", cls=OutputCommand, examples=EXAMPLES, short_help="Check what logs tell against the promises of an allocator.")
+@click.command(
+    "verify", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Check what logs tell against the promises of an allocator."
+)
 @click.argument("logs", metavar="LOG…", type=FILE, nargs=-1, required=True)
 @click.option(
     "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="The instance type. [default: as the log says]"
@@ -68,6 +71,7 @@ def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int
     return Output(
         document=found.to_dict(),
         show=lambda page: _show(page, found, timeline=timeline),
+        table=Table(("promise", "line", "what"), ((str(each.promise), str(each.place), each.message) for each in found.violations)),
         finding=_summary(found),
     )
 

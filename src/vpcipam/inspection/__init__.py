@@ -7,6 +7,7 @@ from vpcipam.inspection.evidence import DocumentRead, Evidence, Fact, HeldAddres
 from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
 from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
+from vpcipam.inspection.present_cluster import present_cluster
 from vpcipam.inspection.read_cluster import read_cluster
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.readers import read_files
@@ -48,6 +49,7 @@ __all__ = [
     "evidence_of",
     "join",
     "merged",
+    "present_cluster",
     "read_cluster",
     "read_event_line",
     "read_files",

@@ -1,5 +1,6 @@
 """The limits of one instance type as a checked value, and how to read them from EC2's answer."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ import attrs
 from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits.branch_enis import branch_eni_limit
+
+_GRAVITON = re.compile("[a-z]+[0-9]+g[a-z]*")
 
 MAX_CARDS = 128
 MAX_ENIS = 128
@@ -121,11 +124,24 @@ class InstanceLimits:
         """Whether slots can hold prefixes: on nitro and on bare metal."""
         return self.bare_metal or self.hypervisor == "nitro"
 
+    @property
+    def architecture(self) -> str:
+        """The processor's architecture by EC2's name for it: `x86_64`, `arm64`, `x86_64_mac` or `arm64_mac`.
+
+        It is read off the type's name, as EC2 names types ("Amazon EC2 instance type naming conventions"): a `g` behind the generation, as
+        in `c7gn`, means AWS Graviton. The first Graviton, `a1`, and Apple's processors have names of their own.
+        """
+        family = self.instance_type.partition(".")[0]
+        if family.startswith("mac"):
+            return "x86_64_mac" if family == "mac1" else "arm64_mac"
+        return "arm64" if family == "a1" or _GRAVITON.fullmatch(family) else "x86_64"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return all attributes and the two properties as a JSON object."""
+        """Return all attributes and the three properties as a JSON object."""
         values = attrs.asdict(self)
         values["network_cards"] = list(self.network_cards)
-        return values | {"slots_per_eni": self.slots_per_eni, "supports_prefixes": self.supports_prefixes}
+        names = ("slots_per_eni", "supports_prefixes", "architecture")
+        return values | {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_describe_instance_types(cls, item: Mapping[str, Any]) -> "InstanceLimits":

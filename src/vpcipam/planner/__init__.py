@@ -1,4 +1,4 @@
-"""The planner: the steady state of a node with given pods and settings, and the subnets of a cluster of such nodes."""
+"""The planner: the steady state of a node, the subnets of a cluster, and the cluster that there is, today and after a change."""
 
 from vpcipam.planner.cluster import NAU_QUOTA, SCHEMA_VERSION, ClusterPlan, GroupPlan, Limit, plan_cluster
 from vpcipam.planner.cluster_groups import ADDRESSES_PER_LOAD_BALANCER, MOST_ZONES, ClusterSubnet, NodeGroup, Reserve
@@ -6,6 +6,8 @@ from vpcipam.planner.cluster_toml import ClusterQuestion, read_cluster
 from vpcipam.planner.comparison import SORT_KEYS, ComparedPlan, compare_plans
 from vpcipam.planner.ec2_pace import CallPace, call_pace
 from vpcipam.planner.node import PODS_LIMIT, Decision, EniPlan, NodePlan, Stage, plan
+from vpcipam.planner.present import PresentCluster, PresentNode, PresentSubnet
+from vpcipam.planner.present_plan import PresentGroup, PresentPlan, PresentPool, SubnetRange, plan_present
 from vpcipam.planner.subnet_packing import SubnetCount
 
 __all__ = [
@@ -26,12 +28,20 @@ __all__ = [
     "Limit",
     "NodeGroup",
     "NodePlan",
+    "PresentCluster",
+    "PresentGroup",
+    "PresentNode",
+    "PresentPlan",
+    "PresentPool",
+    "PresentSubnet",
     "Reserve",
     "Stage",
     "SubnetCount",
+    "SubnetRange",
     "call_pace",
     "compare_plans",
     "plan",
     "plan_cluster",
+    "plan_present",
     "read_cluster",
 ]

@@ -1,7 +1,7 @@
 """A cluster of node groups: the subnets that it needs, or how far given ones reach."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -10,16 +10,27 @@ from vpcipam._arguments import require_integer, require_type
 from vpcipam._units import ceil_div, counted
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
-from vpcipam.planner.cluster_groups import MOST_ZONES, ClusterSubnet, NodeGroup, Reserve, node_demands, node_nau, subnet_capacity
+from vpcipam.planner.cluster_groups import (
+    MOST_ZONES,
+    ClusterSubnet,
+    NodeGroup,
+    Reserve,
+    last_that_holds,
+    node_demands,
+    node_nau,
+    subnet_capacity,
+)
 from vpcipam.planner.ec2_pace import CallPace, call_pace
-from vpcipam.planner.node import PODS_LIMIT, NodePlan
+from vpcipam.planner.node import NodePlan
 from vpcipam.planner.subnet_packing import Capacity, Demands, SubnetCount, count_subnets, fits_into, whole_demands
 
 SCHEMA_VERSION = 1
 """The version of the JSON objects of `to_dict`. It rises when a member changes its meaning or goes."""
 NAU_QUOTA = 64_000
 """The Network Address Usage units of a VPC, by default; AWS raises it to 256,000 at most (Amazon VPC, "Network Address Usage")."""
-_NAU_PER_ENDPOINT = 6  # also of a load balancer; in each zone
+# AWS names Network and Gateway Load Balancers and VPC endpoints "per AZ".
+# An Application Load Balancer is not in its table; it counts as much.
+_NAU_PER_ENDPOINT = 6
 
 
 @attrs.frozen
@@ -359,10 +370,10 @@ class _Planner:
         others = self._reserve.demands
 
         def in_zone(capacities: Sequence[Capacity]) -> int:
-            return _last(lambda count: fits_into([(node, count), *others], capacities))
+            return last_that_holds(lambda count: fits_into([(node, count), *others], capacities))
 
         room = min(in_zone(capacities) for capacities in by_zone.values())
-        return _last(lambda nodes: self._in_one_zone(nodes) <= room)
+        return last_that_holds(lambda nodes: self._in_one_zone(nodes) <= room)
 
     # --- both ------------------------------------------------------------------------------------------------------------
 
@@ -395,12 +406,3 @@ class _Planner:
 
 def _by_share(limit: Limit) -> float:
     return limit.share
-
-
-def _last(holds: Callable[[int], bool]) -> int:
-    """Return the largest number up to `PODS_LIMIT` for which a condition holds that no larger number meets; 0 if not even 1 does."""
-    low, high = 0, PODS_LIMIT
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low

@@ -50,7 +50,7 @@ def world(ec2, vpc, subnet_id, instance_id):
         ({"attachment.instance-id": ["{instance}"]}, ["primary", "one"]),
         ({"attachment.device-index": ["1"]}, ["one"]),
         ({"attachment.device-index": ["0", "1"], "attachment.delete-on-termination": ["true"]}, ["primary"]),
-        ({"attachment.network-card-index": ["0"], "attachment.status": ["attached"]}, ["primary", "one"]),
+        ({"attachment.instance-owner-id": ["1*"], "attachment.status": ["attached"]}, ["primary", "one"]),
         ({"attachment.attachment-id": ["eni-attach-*"]}, ["primary", "one"]),
         ({"status": ["available"]}, ["two"]),
         ({"availability-zone": ["us-east-1?"]}, ["primary", "one", "two"]),
@@ -155,7 +155,9 @@ def test_an_unknown_filter_or_one_without_values_is_an_invalid_value(ec2, subnet
     with refused(ErrorCode.INVALID_PARAMETER_VALUE):
         ec2.get_subnet_cidr_reservations(subnet_id, filters={"cidr": ["x"]}, now_ns=0)
     with refused(ErrorCode.INVALID_PARAMETER_VALUE):
-        ec2.describe_tags(filters={"tag:a": ["x"]}, now_ns=0)
+        ec2.describe_tags(filters={"tag-key": ["x"]}, now_ns=0)
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE):
+        ec2.describe_instance_types(filters={"tag-key": ["x"]}, now_ns=0)
     with refused(ErrorCode.INVALID_PARAMETER_VALUE):
         ec2.describe_trunk_interface_associations(filters={"vlan": ["x"]}, now_ns=0)
 

@@ -99,7 +99,7 @@ def test_every_describe_with_filters_is_here():
         for name, method in inspect.getmembers(Ec2Model, inspect.isfunction)
         if "filters" in inspect.signature(method).parameters and name[0] != "_"
     }
-    assert found == {*Tagged([()] * 5).describes, "describe_tags"}
+    assert found == {*Tagged([()] * 5).describes, "describe_tags", "describe_instance_types"}
 
 
 changes = st.lists(
@@ -123,6 +123,8 @@ def test_tags_are_shown_and_found_as_in_a_dict(given_tags, program, key, wanted,
     world.expect({f"tag:{key}": wanted, "tag-key": ["b"]}, lambda tags: key in tags and fits(tags[key], wanted) and "b" in tags)
     everything = world.every_tag()
     assert list(world.ec2.describe_tags(now_ns=0)) == everything
+    found = world.ec2.describe_tags(filters={f"tag:{key}": wanted}, now_ns=0)
+    assert list(found) == [each for each in everything if each.key == key and fits(each.value, wanted)]
     readers = {"key": "key", "value": "value", "resource-id": "resource_id", "resource-type": "resource_type"}
     for name, field in readers.items():
         found = world.ec2.describe_tags(filters={name: [*wanted, "v*"]}, now_ns=0)

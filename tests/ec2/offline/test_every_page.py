@@ -20,8 +20,8 @@ def world():
     vpc_id = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
     subnet_id = ec2.create_subnet(vpc_id, "10.0.0.0/23", ipv6_cidr="2001:db8::/64").subnet_id
     trunk_id = ec2.create_network_interface(subnet_id=subnet_id, interface_type="trunk", now_ns=0).eni_id
-    types = tuple(f"t{number}.test" for number in range(COUNT))
-    for number, name in enumerate(types):
+    names = [f"t{number}.test" for number in range(COUNT)]
+    for number, name in enumerate(names):
         ec2.create_vpc(f"10.{1 + number}.0.0/16", tags=[("a", str(number)), ("b", "")])
         ec2.create_subnet(vpc_id, f"10.0.{2 + number}.0/28")
         cidr = f"10.0.1.{16 * number}/28" if number % 2 else f"2001:db8:0:0:{number}::/80"
@@ -29,7 +29,10 @@ def world():
         ec2.launch_instance(InstanceLimits(instance_type=name, eni_limit=2, ipv4_per_eni=4), subnet_id, now_ns=0)
         eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
         ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=COUNT - number, now_ns=0)
-    return ec2, {"DescribeInstanceTypes": {"InstanceTypes": types}, "GetSubnetCidrReservations": {"SubnetId": subnet_id}}
+    return ec2, {
+        "DescribeInstanceTypes": {"Filters": [{"Name": "instance-type", "Values": names}]},
+        "GetSubnetCidrReservations": {"SubnetId": subnet_id},
+    }
 
 
 def call(world, action, **members):
@@ -70,7 +73,8 @@ def test_a_token_of_another_action_is_refused(world, action):
 
 @pytest.mark.parametrize("action", FILTERED)
 def test_a_token_belongs_to_its_filters(world, action):
-    filters = [{"Name": "key" if action == "DescribeTags" else "tag-key", "Values": ["*"]}]
+    name = {"DescribeTags": "key", "DescribeInstanceTypes": "instance-type"}.get(action, "tag-key")
+    filters = [{"Name": name, "Values": ["*"]}]
     _, token = call(world, action, MaxResults=5)
     with pytest.raises(Ec2Error, match=f"{action}: InvalidNextToken"):
         call(world, action, NextToken=token, Filters=filters)

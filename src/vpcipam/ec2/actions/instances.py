@@ -6,7 +6,8 @@ from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call, texts
-from vpcipam.ec2.state.filters import INSTANCE_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
+from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
 from vpcipam.ec2.state.records import InstanceRecord, without_tags
 from vpcipam.ec2.state.rules import allocate_for_new_eni
 from vpcipam.errors import UnknownInstanceType
@@ -79,7 +80,7 @@ class InstanceActions(Actions):
         return self._instance(call, instance_id)
 
     def describe_instances(self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Instance, ...]:
-        """List instances with their ENIs, ordered by id: the named ones or all. See `vpcipam.ec2.state.filters`.
+        """List instances with their ENIs, ordered by id: the named ones or all. See `vpcipam.ec2.state.filter_tables`.
 
         Raises:
             Ec2Error: InvalidInstanceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.
@@ -88,18 +89,24 @@ class InstanceActions(Actions):
         shown = self._named_or_all(call, self._visible(call).instances, instance_ids, self._account.instances)
         return tagged_matching(call, shown, INSTANCE_FILTERS, filters or {})
 
-    def describe_instance_types(self, *, instance_types: Iterable[str] = (), now_ns: int) -> tuple[InstanceLimits, ...]:
+    def describe_instance_types(
+        self, *, instance_types: Iterable[str] = (), filters: Filters | None = None, now_ns: int
+    ) -> tuple[InstanceLimits, ...]:
         """List the limits of instance types: the named ones, in the order given, or all, including those launched with your own limits.
 
+        For filters see `vpcipam.ec2.state.filter_tables`.
+
         Raises:
-            Ec2Error: InvalidInstanceType for an unknown name.
+            Ec2Error: InvalidInstanceType for an unknown name; InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeInstanceTypes", now_ns)
         names = texts(instance_types)
         if names:
-            return tuple(self._limits(call, name) for name in dict.fromkeys(names))
-        known = {limits.instance_type: limits for limits in all_instance_limits()} | self._account.instance_types
-        return tuple(known[name] for name in sorted(known))
+            shown = [self._limits(call, name) for name in dict.fromkeys(names)]
+        else:
+            known = {limits.instance_type: limits for limits in all_instance_limits()} | self._account.instance_types
+            shown = [known[name] for name in sorted(known)]
+        return matching(call, shown, INSTANCE_TYPE_FILTERS, filters or {})
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
         """List the attached ENIs, by card and device index, as the instance's metadata shows them: free of charge and without tags.

@@ -9,7 +9,8 @@ from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, sorted_texts, texts
-from vpcipam.ec2.state.filters import ENI_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.filter_tables import ENI_FILTERS
+from vpcipam.ec2.state.filters import Filters, tagged_matching
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
@@ -187,7 +188,7 @@ class InterfaceActions(Actions):
         """List ENIs, ordered by id: the named ones, those attached to an instance, or all.
 
         The instance is a filter, as in EC2: an unknown one has no ENIs. With names and an instance, an ENI must match both. For the other
-        filters see `vpcipam.ec2.state.filters`.
+        filters see `vpcipam.ec2.state.filter_tables`.
 
         Raises:
             Ec2Error: InvalidNetworkInterfaceID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

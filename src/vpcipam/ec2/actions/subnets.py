@@ -6,7 +6,8 @@ from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import Subnet, SubnetCidrReservation, SubnetSpace
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.over_time.subnet_watch import SubnetWatch, SubnetWatcher
-from vpcipam.ec2.state.filters import RESERVATION_FILTERS, SUBNET_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.filter_tables import RESERVATION_FILTERS, SUBNET_FILTERS
+from vpcipam.ec2.state.filters import Filters, tagged_matching
 from vpcipam.ec2.state.records import ReservationRecord, SubnetRecord
 from vpcipam.ec2.state.rules import holds, require_reservable
 from vpcipam.ec2.state.subnet import SubnetAddresses
@@ -81,7 +82,7 @@ class SubnetActions(Actions):
     def describe_subnets(
         self, *, subnet_ids: Iterable[str] = (), vpc_id: str | None = None, filters: Filters | None = None, now_ns: int
     ) -> tuple[Subnet, ...]:
-        """List subnets, ordered by id: the named ones, those of a VPC, or all. The VPC is a filter; see `vpcipam.ec2.state.filters`.
+        """List subnets, ordered by id: the named ones, those of a VPC, or all. The VPC is a filter; see `vpcipam.ec2.state.filter_tables`.
 
         Raises:
             Ec2Error: InvalidSubnetID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

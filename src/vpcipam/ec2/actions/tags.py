@@ -6,7 +6,8 @@ from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import TagDescription
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call, texts
-from vpcipam.ec2.state.filters import TAG_FILTERS, Filters, matching
+from vpcipam.ec2.state.filter_tables import TAG_FILTERS
+from vpcipam.ec2.state.filters import Filters, Reader, matching
 from vpcipam.ec2.state.records import Tags, sorted_tags
 
 
@@ -54,13 +55,15 @@ class TagActions(Actions):
         self._done(call, None)
 
     def describe_tags(self, *, filters: Filters | None = None, now_ns: int) -> tuple[TagDescription, ...]:
-        """List tags, ordered by resource type, then resource id, then key. Filters: `key`, `value`, `resource-id`, `resource-type`.
+        """List tags, ordered by resource type, then resource id, then key.
+
+        Filters: `key`, `value`, `resource-id`, `resource-type`, and `tag:KEY` with the tag's value.
 
         Raises:
             Ec2Error: InvalidParameterValue for an unknown filter.
         """
         call = self._begin("DescribeTags", now_ns)
-        return matching(call, self._tags(call), TAG_FILTERS, filters or {})
+        return matching(call, self._tags(call), TAG_FILTERS, filters or {}, tag_reader=_value_of)
 
     def _tags(self, call: Call) -> Iterator[TagDescription]:
         tagged: dict[str, Iterable[tuple[str, Tags]]] = {
@@ -75,6 +78,11 @@ class TagActions(Actions):
             for resource_id, tags in resources:
                 for key, value in tags:
                     yield TagDescription(resource_id, resource_type, key, value)
+
+
+def _value_of(key: str) -> Reader[TagDescription]:
+    """Return the reader of the filter `tag:KEY`, which finds the tags with that key by their value."""
+    return lambda tag: (tag.value,) if tag.key == key else ()
 
 
 def _given(call: Call, resource_ids: Iterable[str]) -> tuple[str, ...]:

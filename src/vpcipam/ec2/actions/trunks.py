@@ -7,7 +7,8 @@ from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import TrunkAssociation
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call
-from vpcipam.ec2.state.filters import TRUNK_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.filter_tables import TRUNK_FILTERS
+from vpcipam.ec2.state.filters import Filters, tagged_matching
 from vpcipam.ec2.state.records import EniRecord, TrunkAssociationRecord
 
 VLAN_IDS = range(1, 4094 + 1)

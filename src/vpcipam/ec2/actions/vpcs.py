@@ -7,7 +7,8 @@ from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import Vpc
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call
-from vpcipam.ec2.state.filters import VPC_FILTERS, Filters, tagged_matching
+from vpcipam.ec2.state.filter_tables import VPC_FILTERS
+from vpcipam.ec2.state.filters import Filters, tagged_matching
 from vpcipam.ec2.state.rules import holds
 from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, VPC_IPV6_PREFIX_LENGTHS
 
@@ -77,7 +78,7 @@ class VpcActions(Actions):
         self._done(call, None)
 
     def describe_vpcs(self, *, vpc_ids: Iterable[str] = (), filters: Filters | None = None, now_ns: int) -> tuple[Vpc, ...]:
-        """List VPCs, ordered by id: the named ones or all. See `vpcipam.ec2.state.filters`.
+        """List VPCs, ordered by id: the named ones or all. See `vpcipam.ec2.state.filter_tables`.
 
         Raises:
             Ec2Error: InvalidVpcID.NotFound for an unknown name; InvalidParameterValue for an unknown filter.

@@ -65,14 +65,18 @@ def _describe(request: Request) -> Members:
 
 
 def _describe_types(request: Request) -> Members:
-    found = request.model.describe_instance_types(instance_types=request.texts("InstanceTypes"), now_ns=request.now_ns)
+    found = request.model.describe_instance_types(
+        instance_types=request.texts("InstanceTypes"), filters=request.filters(), now_ns=request.now_ns
+    )
     return paged(
         request,
         sorted(found, key=lambda limits: limits.instance_type),
         into="InstanceTypes",
         key=lambda limits: limits.instance_type,
         view=instance_type_view,
+        names="InstanceTypes",
         largest_page=_LARGEST_PAGE_OF_TYPES,
+        default_page=_LARGEST_PAGE_OF_TYPES,
     )
 
 
@@ -90,5 +94,5 @@ ACTIONS: Final = {
     ),
     "TerminateInstances": ActionHandler(_terminate, takes={"InstanceIds"}, ignores={"Force", "SkipOsShutdown"}),
     "DescribeInstances": ActionHandler(_describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}),
-    "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", *PAGE}),
+    "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", "Filters", *PAGE}),
 }

@@ -11,6 +11,7 @@ import attrs
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.names import OWNER_ID
 from vpcipam.errors import NotModelled
 
 _Item = TypeVar("_Item")
@@ -24,10 +25,14 @@ _OF_EVERY_ACTION = {"DryRun", "ClientToken"}
 
 @attrs.frozen
 class Region:
-    """The region and account that appear in answers."""
+    """The region that appears in answers, and the account."""
 
     name: str
-    owner_id: str = "123456789012"
+
+    @property
+    def owner_id(self) -> str:
+        """The account that owns everything."""
+        return OWNER_ID
 
 
 @attrs.frozen
@@ -156,6 +161,7 @@ def paged(
     view: Callable[[_Item, Region], Members],
     names: str | None = None,
     largest_page: int = LARGEST_PAGE,
+    default_page: int | None = None,
 ) -> Members:
     """Return one page of items, with the token of the next page if there is one.
 
@@ -163,13 +169,14 @@ def paged(
     belongs to its action and the other parameters; only MaxResults may change from page to page.
 
     Args:
-        request: its MaxResults and NextToken select the page; without MaxResults the page holds all items.
+        request: its MaxResults and NextToken select the page; without MaxResults the page has its default size.
         items: all items, ascending by key.
         into: the member of the answer that holds the items.
         key: returns an item's unique key.
         view: formats an item.
         names: the parameter that names items; EC2 refuses MaxResults beside it.
         largest_page: the highest MaxResults.
+        default_page: the size of a page without MaxResults; None for all items.
 
     Raises:
         Ec2Error: InvalidParameterCombination for MaxResults beside names; InvalidParameterValue for too large a page; InvalidNextToken.
@@ -180,12 +187,14 @@ def paged(
             ErrorCode.INVALID_PARAMETER_COMBINATION, f"The parameter {names} cannot be used with the parameter MaxResults"
         )
     if size is not None and not SMALLEST_PAGE <= size <= largest_page:
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"MaxResults is {size}; it must be {SMALLEST_PAGE} to {largest_page}")
+        bound = f"greater than {SMALLEST_PAGE}" if size < SMALLEST_PAGE else f"less than {largest_page}"
+        message = f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value {bound}."
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
     token = request.get("NextToken")
     if token is not None:
         last_shown = _read_token(request, token)
         items = [item for item in items if key(item) > last_shown]
-    page = items if size is None else items[:size]
+    page = items[: default_page if size is None else size]
     more = len(page) < len(items)
     return {into: [view(item, request.region) for item in page], "NextToken": _write_token(request, key(page[-1])) if more else None}
 

@@ -4,8 +4,9 @@ from typing import Final
 
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
-from vpcipam.ec2.offline.views import reservation_view, subnet_view, zone_of
+from vpcipam.ec2.offline.views import reservation_view, subnet_view
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.names import zone_id, zones_of
 
 
 def _create(request: Request) -> Members:
@@ -24,14 +25,19 @@ def _create(request: Request) -> Members:
 
 def _zone(request: Request) -> str:
     """Return the requested zone, given by name or id; by default the region's first one."""
-    zone_id = request.get("AvailabilityZoneId")
-    zone: str = request.get("AvailabilityZone", f"{request.region.name}a")
-    if zone_id is None:
-        return zone
-    try:
-        return zone_of(zone_id, request.region)
-    except ValueError:
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"'{zone_id}' is not the id of a zone of {request.region.name}") from None
+    zones = zones_of(request.region.name)
+    for parameter, name_of in (("AvailabilityZoneId", zone_id), ("AvailabilityZone", str)):
+        wanted = request.get(parameter)
+        if wanted is not None:
+            found = next((zone for zone in zones if name_of(zone) == wanted), None)
+            if found is None:
+                raise request.refusal(
+                    ErrorCode.INVALID_PARAMETER_VALUE,
+                    f"Value ({wanted}) for parameter {parameter[0].lower()}{parameter[1:]} is invalid. Subnets can currently only be "
+                    f"created in the following availability zones: {', '.join(map(name_of, zones))}.",
+                )
+            return found
+    return zones[0]
 
 
 def _delete(request: Request) -> Members:

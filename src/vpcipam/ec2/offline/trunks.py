@@ -7,6 +7,8 @@ from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
 from vpcipam.ec2.offline.views import trunk_association_view
 from vpcipam.ec2.offline.wire import Members
 
+_LARGEST_PAGE = 255
+
 
 def _associate(request: Request) -> Members:
     association = request.model.associate_trunk_interface(
@@ -43,6 +45,7 @@ def _describe(request: Request) -> Members:
         key=lambda each: each.association_id,
         view=trunk_association_view,
         names="AssociationIds",
+        largest_page=_LARGEST_PAGE,
     )
 
 

@@ -6,7 +6,6 @@ time.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 
 from vpcipam.ec2.api import (
     Attachment,
@@ -20,17 +19,8 @@ from vpcipam.ec2.api import (
 )
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.names import mac_address, private_dns_name, region_of, subnet_arn, time_text, zone_id
 from vpcipam.limits import InstanceLimits
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NS_PER_US = 1_000
-_FIRST_ZONE = "a"
-_ZONE_COUNT = 6
-
-
-def time_text(time_ns: int) -> str:
-    """Format a time in Unix nanoseconds as EC2 does, to the millisecond."""
-    return (_EPOCH + timedelta(microseconds=time_ns // _NS_PER_US)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
@@ -38,7 +28,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     return {
         "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, eni, region),
         "AvailabilityZone": eni.availability_zone,
-        "AvailabilityZoneId": zone_id(eni.availability_zone, region),
+        "AvailabilityZoneId": zone_id(eni.availability_zone),
         "Description": eni.description,
         "Groups": [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in eni.security_group_ids],
         "InterfaceType": eni.interface_type,
@@ -47,14 +37,19 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "NetworkInterfaceId": eni.eni_id,
         "Operator": {"Managed": False},
         "OwnerId": region.owner_id,
-        "PrivateDnsName": private_dns_name(eni.private_ip, region) if eni.private_ip else None,
+        "PrivateDnsName": private_dns_name(eni.private_ip, region_of(eni.availability_zone)) if eni.private_ip else None,
         "PrivateIpAddress": eni.private_ip or None,
         "PrivateIpAddresses": [
-            {"Primary": address == eni.private_ip, "PrivateDnsName": private_dns_name(address, region), "PrivateIpAddress": address}
+            {
+                "Primary": address == eni.private_ip,
+                "PrivateDnsName": private_dns_name(address, region_of(eni.availability_zone)),
+                "PrivateIpAddress": address,
+            }
             for address in eni.single_ips
         ],
         "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in eni.ipv4_prefixes] or None,
         "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in eni.ipv6_prefixes] or None,
+        "RequesterId": region.owner_id,
         "RequesterManaged": False,
         "SourceDestCheck": eni.source_dest_check,
         "Status": eni.status,
@@ -82,7 +77,7 @@ def subnet_view(subnet: Subnet, region: Region) -> Members:
     return {
         "AssignIpv6AddressOnCreation": False,
         "AvailabilityZone": subnet.availability_zone,
-        "AvailabilityZoneId": zone_id(subnet.availability_zone, region),
+        "AvailabilityZoneId": zone_id(subnet.availability_zone),
         "AvailableIpAddressCount": subnet.available_ip_address_count,
         "CidrBlock": subnet.cidr,
         "DefaultForAz": False,
@@ -98,7 +93,7 @@ def subnet_view(subnet: Subnet, region: Region) -> Members:
             "EnableResourceNameDnsAAAARecord": False,
         },
         "State": "available",
-        "SubnetArn": f"arn:aws:ec2:{region.name}:{region.owner_id}:subnet/{subnet.subnet_id}",
+        "SubnetArn": subnet_arn(subnet.subnet_id, region_of(subnet.availability_zone)),
         "SubnetId": subnet.subnet_id,
         "Tags": tags_view(subnet.tags) or None,
         "VpcId": subnet.vpc_id,
@@ -143,7 +138,7 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "LaunchTime": time_text(instance.launched_ns),
         "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
-        "PrivateDnsName": private_dns_name(primary.private_ip, region),
+        "PrivateDnsName": private_dns_name(primary.private_ip, region_of(instance.availability_zone)),
         "PrivateIpAddress": primary.private_ip,
         "State": {"Code": 16, "Name": "running"},
         "SubnetId": instance.subnet_id,
@@ -154,7 +149,7 @@ def instance_view(instance: Instance, region: Region) -> Members:
 
 def _instance_interface_view(eni: NetworkInterface, region: Region) -> Members:
     """Format an ENI within its instance, where EC2 leaves out its tags and some other members."""
-    left_out = {"AvailabilityZone", "AvailabilityZoneId", "RequesterManaged", "TagSet"}
+    left_out = {"AvailabilityZone", "AvailabilityZoneId", "RequesterId", "RequesterManaged", "TagSet"}
     view = {name: value for name, value in network_interface_view(eni, region).items() if name not in left_out}
     view["Attachment"] = {name: value for name, value in view["Attachment"].items() if name not in {"InstanceId", "InstanceOwnerId"}}
     return view
@@ -164,7 +159,6 @@ def instance_type_view(limits: InstanceLimits, _region: Region) -> Members:
     """Format the limits of an instance type as DescribeInstanceTypes does."""
     return {
         "BareMetal": limits.bare_metal,
-        "CurrentGeneration": limits.hypervisor != "xen",
         "Hypervisor": limits.hypervisor,
         "InstanceType": limits.instance_type,
         "NetworkInfo": {
@@ -212,38 +206,3 @@ def trunk_association_view(association: TrunkAssociation, _region: Region) -> Me
 def tags_view(tags: Iterable[tuple[str, str]]) -> list[Members]:
     """Format tags."""
     return [{"Key": key, "Value": value} for key, value in tags]
-
-
-def zone_id(zone: str, region: Region) -> str:
-    """Return an invented id for a zone: `use1-az1` for us-east-1a."""
-    return f"{_zone_id_stem(region)}{ord(zone[-1]) - ord(_FIRST_ZONE) + 1}"
-
-
-def zone_of(zone_id: str, region: Region) -> str:
-    """Return the zone with an id from `zone_id`.
-
-    Raises:
-        ValueError: it is not an id of this region.
-    """
-    stem = _zone_id_stem(region)
-    number = int(zone_id.removeprefix(stem)) if zone_id.startswith(stem) else 0
-    if not 1 <= number <= _ZONE_COUNT:
-        raise ValueError(zone_id)
-    return f"{region.name}{chr(ord(_FIRST_ZONE) + number - 1)}"
-
-
-def _zone_id_stem(region: Region) -> str:
-    area, direction, number = region.name.split("-")[-3:]
-    return f"{area}{direction[0]}{number}-az"
-
-
-def private_dns_name(address: str, region: Region) -> str:
-    """Return the VPC's DNS name of an address."""
-    domain = "ec2.internal" if region.name == "us-east-1" else f"{region.name}.compute.internal"
-    return f"ip-{address.replace('.', '-')}.{domain}"
-
-
-def mac_address(eni_id: str) -> str:
-    """Derive a locally administered MAC address from an ENI's id."""
-    digits = f"{int(eni_id.partition('-')[2], 16):010x}"[-10:]
-    return ":".join(("02", *(digits[start : start + 2] for start in range(0, 10, 2))))

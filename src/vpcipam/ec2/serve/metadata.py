@@ -17,7 +17,7 @@ import attrs
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, Vpc
 from vpcipam.ec2.offline.request import Region
-from vpcipam.ec2.offline.views import mac_address, private_dns_name, time_text, zone_id
+from vpcipam.ec2.state.names import mac_address, private_dns_name, time_text, zone_id
 
 TOKEN_PATH: Final = "api/token"  # noqa: S105 - a path
 TOKEN_HEADER: Final = "X-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
@@ -120,7 +120,7 @@ class InstanceMetadata:
             "network": {"interfaces": {"macs": {mac_address(eni.eni_id): self._interface(eni) for eni in self.interfaces}}},
             "placement": {
                 "availability-zone": zone,
-                "availability-zone-id": zone_id(zone, self.region),
+                "availability-zone-id": zone_id(zone),
                 "region": self.region.name,
             },
             "profile": "default-hvm",
@@ -130,7 +130,7 @@ class InstanceMetadata:
             "tags": {"instance": cast("Tree", dict(instance.tags))},
         }
         if primary.private_ip:
-            name = private_dns_name(primary.private_ip, self.region)
+            name = private_dns_name(primary.private_ip, self.region.name)
             tree |= {"hostname": name, "local-hostname": name, "local-ipv4": primary.private_ip}
         return tree
 
@@ -145,7 +145,7 @@ class InstanceMetadata:
             "ipv4-prefix": _lines(eni.ipv4_prefixes),
             "ipv6-prefix": _lines(eni.ipv6_prefixes),
             "ipv6s": _lines(eni.ipv6_addresses),
-            "local-hostname": private_dns_name(eni.private_ip, self.region) if eni.private_ip else "",
+            "local-hostname": private_dns_name(eni.private_ip, self.region.name) if eni.private_ip else "",
             "local-ipv4s": _lines(eni.single_ips),
             "mac": mac_address(eni.eni_id),
             "network-card": str(attachment.network_card_index),

@@ -7,8 +7,8 @@ from typing import Any, Final
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline.views import time_text
 from vpcipam.ec2.serve.endpoint import LoggedCall
+from vpcipam.ec2.state.names import time_text
 from vpcipam.limits import InstanceLimits
 
 MOST_SUBNETS: Final = 100

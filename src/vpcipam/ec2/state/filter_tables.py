@@ -1,0 +1,251 @@
+"""What each filter of a Describe action compares (EC2: the API reference of each action).
+
+What the model never has, such as a public address, has no values: a filter on it matches nothing. `vpcipam.ec2.state.unmodelled_filters`
+lists the documented filters that are missing here. Some filters have a second name without hyphens.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+from vpcipam.ec2.api import (
+    Attachment,
+    Instance,
+    NetworkInterface,
+    Subnet,
+    SubnetCidrReservation,
+    TagDescription,
+    TrunkAssociation,
+    Vpc,
+)
+from vpcipam.ec2.state.filters import Reader, tag_keys
+from vpcipam.ec2.state.names import OWNER_ID, mac_address, private_dns_name, region_of, subnet_arn, time_text, zone_id
+from vpcipam.limits import InstanceLimits
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001  # the value to format, not a switch
+    return "true" if value else "false"
+
+
+def _nothing(_: object) -> Iterable[str]:
+    return ()
+
+
+def _owner(_: object) -> Iterable[str]:
+    return (OWNER_ID,)
+
+
+def _yes(_: object) -> Iterable[str]:
+    return ("true",)
+
+
+def _no(_: object) -> Iterable[str]:
+    return ("false",)
+
+
+def _available(_: object) -> Iterable[str]:
+    return ("available",)
+
+
+# --- VPCs and subnets ----------------------------------------------------------------------------------------------------
+
+VPC_FILTERS: Mapping[str, Reader[Vpc]] = {
+    "cidr": lambda vpc: vpc.cidrs[:1],
+    "cidr-block-association.association-id": lambda vpc: (each.association_id for each in vpc.associations),
+    "cidr-block-association.cidr-block": lambda vpc: vpc.cidrs,
+    "cidr-block-association.state": lambda _: ("associated",),
+    "dhcp-options-id": lambda _: ("default",),
+    "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (vpc.ipv6_cidr,),
+    "ipv6-cidr-block-association.state": lambda vpc: () if vpc.ipv6_cidr is None else ("associated",),
+    "is-default": _no,
+    "owner-id": _owner,
+    "state": _available,
+    "tag-key": tag_keys,
+    "vpc-id": lambda vpc: (vpc.vpc_id,),
+}
+
+
+def _subnet_zone(subnet: Subnet) -> Iterable[str]:
+    return (subnet.availability_zone,)
+
+
+def _subnet_zone_id(subnet: Subnet) -> Iterable[str]:
+    return (zone_id(subnet.availability_zone),)
+
+
+def _subnet_cidr(subnet: Subnet) -> Iterable[str]:
+    return (subnet.cidr,)
+
+
+SUBNET_FILTERS: Mapping[str, Reader[Subnet]] = {
+    "availability-zone": _subnet_zone,
+    "availability-zone-id": _subnet_zone_id,
+    "availabilityZone": _subnet_zone,
+    "availabilityZoneId": _subnet_zone_id,
+    "available-ip-address-count": lambda subnet: (str(subnet.available_ip_address_count),),
+    "cidr": _subnet_cidr,
+    "cidr-block": _subnet_cidr,
+    "cidrBlock": _subnet_cidr,
+    "customer-owned-ipv4-pool": _nothing,
+    "default-for-az": _no,
+    "defaultForAz": _no,
+    "enable-dns64": _no,
+    "enable-lni-at-device-index": _nothing,
+    "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (subnet.ipv6_cidr,),
+    "ipv6-cidr-block-association.state": lambda subnet: () if subnet.ipv6_cidr is None else ("associated",),
+    "ipv6-native": _no,
+    "map-customer-owned-ip-on-launch": _no,
+    "map-public-ip-on-launch": _no,
+    "outpost-arn": _nothing,
+    "owner-id": _owner,
+    "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": _no,
+    "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": _no,
+    "private-dns-name-options-on-launch.hostname-type": lambda _: ("ip-name",),
+    "state": _available,
+    "subnet-arn": lambda subnet: (subnet_arn(subnet.subnet_id, region_of(subnet.availability_zone)),),
+    "subnet-id": lambda subnet: (subnet.subnet_id,),
+    "tag-key": tag_keys,
+    "vpc-id": lambda subnet: (subnet.vpc_id,),
+}
+
+RESERVATION_FILTERS: Mapping[str, Reader[SubnetCidrReservation]] = {
+    "reservationType": lambda reservation: (reservation.reservation_type,),
+    "subnet-id": lambda reservation: (reservation.subnet_id,),
+    "tag-key": tag_keys,
+}
+
+# --- ENIs ----------------------------------------------------------------------------------------------------------------
+
+
+def _of_attachment(read: "Reader[Attachment]") -> Reader[NetworkInterface]:
+    return lambda eni: () if eni.attachment is None else read(eni.attachment)
+
+
+def _dns_name(eni: NetworkInterface) -> Iterable[str]:
+    return (private_dns_name(eni.private_ip, region_of(eni.availability_zone)),) if eni.private_ip else ()
+
+
+_ASSOCIATION_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
+    "addresses.association.owner-id": _nothing,
+    "addresses.association.public-ip": _nothing,
+    "association.allocation-id": _nothing,
+    "association.association-id": _nothing,
+    "association.ip-owner-id": _nothing,
+    "association.public-dns-name": _nothing,
+    "association.public-ip": _nothing,
+}
+"""The filters on the Elastic IPs of an ENI, which the model does not have."""
+
+ENI_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
+    **_ASSOCIATION_FILTERS,
+    "addresses.primary": lambda eni: (*(("true",) if eni.private_ip else ()), *(("false",) if eni.secondary_ips else ())),
+    "addresses.private-ip-address": lambda eni: eni.single_ips,
+    "attachment.attachment-id": _of_attachment(lambda attachment: (attachment.attachment_id,)),
+    "attachment.delete-on-termination": _of_attachment(lambda attachment: (_truth(attachment.delete_on_termination),)),
+    "attachment.device-index": _of_attachment(lambda attachment: (str(attachment.device_index),)),
+    "attachment.instance-id": _of_attachment(lambda attachment: (attachment.instance_id,)),
+    "attachment.instance-owner-id": _of_attachment(_owner),
+    "attachment.status": _of_attachment(lambda _: ("attached",)),
+    "availability-zone": lambda eni: (eni.availability_zone,),
+    "availability-zone-id": lambda eni: (zone_id(eni.availability_zone),),
+    "description": lambda eni: (eni.description,),
+    "group-id": lambda eni: eni.security_group_ids,
+    "interface-type": lambda eni: (eni.interface_type,),
+    "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
+    "mac-address": lambda eni: (mac_address(eni.eni_id),),
+    "network-interface-id": lambda eni: (eni.eni_id,),
+    "operator.managed": _no,
+    "operator.principal": _nothing,
+    "owner-id": _owner,
+    "private-dns-name": _dns_name,
+    "private-ip-address": lambda eni: eni.single_ips[:1],
+    "requester-id": _owner,
+    "requester-managed": _no,
+    "source-dest-check": lambda eni: (_truth(eni.source_dest_check),),
+    "status": lambda eni: (eni.status,),
+    "subnet-id": lambda eni: (eni.subnet_id,),
+    "tag-key": tag_keys,
+    "vpc-id": lambda eni: (eni.vpc_id,),
+}
+
+TRUNK_FILTERS: Mapping[str, Reader[TrunkAssociation]] = {
+    "gre-key": lambda association: () if association.gre_key is None else (str(association.gre_key),),
+    "interface-protocol": lambda association: (association.interface_protocol,),
+    "tag-key": tag_keys,
+}
+
+# --- instances -----------------------------------------------------------------------------------------------------------
+
+
+def _of_enis(read: Reader[NetworkInterface]) -> Reader[Instance]:
+    return lambda instance: chain.from_iterable(map(read, instance.network_interfaces))
+
+
+def _of_primary(read: Reader[NetworkInterface]) -> Reader[Instance]:
+    return lambda instance: chain.from_iterable(map(read, instance.network_interfaces[:1]))
+
+
+_ONLY_OF_ENIS = {"availability-zone-id", "interface-type"}
+_INTERFACE = "network-interface."
+_INTERFACE_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
+    **{name: read for name, read in ENI_FILTERS.items() if name not in _ASSOCIATION_FILTERS.keys() | _ONLY_OF_ENIS},
+    "attachment.network-card-index": _of_attachment(lambda attachment: (str(attachment.network_card_index),)),
+    "addresses.private-dns-name": lambda eni: (private_dns_name(ip, region_of(eni.availability_zone)) for ip in eni.single_ips),
+    "ipv4-prefixes.ipv4-prefix": lambda eni: eni.ipv4_prefixes,
+    "ipv6-address": lambda eni: eni.ipv6_addresses,
+    "ipv6-native": _no,
+    "ipv6-prefixes.ipv6-prefix": lambda eni: eni.ipv6_prefixes,
+    "tag-value": lambda eni: (value for _, value in eni.tags),
+}
+_PUBLIC = ("allocation-id", "association-id", "carrier-ip", "customer-owned-ip", "ip-owner-id", "public-dns-name", "public-ip")
+
+INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
+    **{f"{_INTERFACE}{name}": _of_enis(read) for name, read in _INTERFACE_FILTERS.items()},
+    **{f"{_INTERFACE}addresses.association.{name}": _nothing for name in _PUBLIC},
+    **{f"{_INTERFACE}association.{name}": _nothing for name in _PUBLIC},
+    f"{_INTERFACE}outpost-arn": _nothing,
+    f"{_INTERFACE}public-dns-name": _nothing,
+    "availability-zone": lambda instance: (instance.availability_zone,),
+    "availability-zone-id": lambda instance: (zone_id(instance.availability_zone),),
+    "dns-name": _nothing,
+    "instance-id": lambda instance: (instance.instance_id,),
+    "instance-state-name": lambda instance: (instance.state,),
+    "instance-type": lambda instance: (instance.instance_type,),
+    "instance.group-id": _of_primary(ENI_FILTERS["group-id"]),
+    "ip-address": _nothing,
+    "ipv6-address": _of_enis(ENI_FILTERS["ipv6-addresses.ipv6-address"]),
+    "launch-index": lambda _: ("0",),
+    "launch-time": lambda instance: (time_text(instance.launched_ns),),
+    "operator.managed": _no,
+    "operator.principal": _nothing,
+    "outpost-arn": _nothing,
+    "owner-id": _owner,
+    "private-dns-name": _of_primary(_dns_name),
+    "private-ip-address": _of_primary(ENI_FILTERS["private-ip-address"]),
+    "source-dest-check": _of_primary(ENI_FILTERS["source-dest-check"]),
+    "subnet-id": lambda instance: (instance.subnet_id,),
+    "tag-key": tag_keys,
+    "tenancy": lambda _: ("default",),
+    "vpc-id": lambda instance: (instance.vpc_id,),
+}
+
+INSTANCE_TYPE_FILTERS: Mapping[str, Reader[InstanceLimits]] = {
+    "bare-metal": lambda limits: (_truth(limits.bare_metal),),
+    "hypervisor": lambda limits: (limits.hypervisor,),
+    "instance-type": lambda limits: (limits.instance_type,),
+    "network-info.efa-supported": lambda limits: (_truth(limits.efa),),
+    "network-info.ipv4-addresses-per-interface": lambda limits: (str(limits.ipv4_per_eni),),
+    "network-info.ipv6-addresses-per-interface": lambda limits: (str(limits.ipv6_per_eni),),
+    "network-info.ipv6-supported": lambda limits: (_truth(limits.ipv6_per_eni > 0),),
+    "network-info.maximum-network-cards": lambda limits: (str(len(limits.network_cards)),),
+    "network-info.maximum-network-interfaces": lambda limits: (str(sum(limits.network_cards)),),
+    "vcpu-info.default-vcpus": lambda limits: (str(limits.vcpus),),
+}
+
+# --- tags ----------------------------------------------------------------------------------------------------------------
+
+TAG_FILTERS: Mapping[str, Reader[TagDescription]] = {
+    "key": lambda tag: (tag.key,),
+    "resource-id": lambda tag: (tag.resource_id,),
+    "resource-type": lambda tag: (tag.resource_type,),
+    "value": lambda tag: (tag.value,),
+}

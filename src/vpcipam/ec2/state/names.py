@@ -1,0 +1,79 @@
+"""Facts of the account and the region that appear in answers: zones and their ids, MAC addresses, DNS names, ARNs.
+
+A zone's name begins with its region's. No address depends on them.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+OWNER_ID = "123456789012"
+"""The account that owns everything."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_US = 1_000
+_DIRECTIONS = {
+    "north": "n",
+    "east": "e",
+    "south": "s",
+    "west": "w",
+    "central": "c",
+    "northeast": "ne",
+    "northwest": "nw",
+    "southeast": "se",
+    "southwest": "sw",
+}
+_ZONE = re.compile(rf"[a-z]+(-[a-z]+)*-({'|'.join(_DIRECTIONS)})-[0-9]+[a-z]")
+_ZONE_LETTERS = {
+    "ap-northeast-1": "acd",
+    "ap-northeast-2": "abcd",
+    "ca-central-1": "abd",
+    "us-east-1": "abcdef",
+    "us-west-1": "ac",
+    "us-west-2": "abcd",
+}
+"""The zones of the regions that don't have just a, b and c."""
+
+
+def time_text(time_ns: int) -> str:
+    """Format a time in Unix nanoseconds as EC2 does, to the millisecond."""
+    return (_EPOCH + timedelta(microseconds=time_ns // _NS_PER_US)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def region_of(zone: str) -> str:
+    """Return the region of a zone, `us-east-1` for `us-east-1a`; the first region for a name that is no zone of EC2."""
+    return zone[:-1] if _ZONE.fullmatch(zone) else "us-east-1"
+
+
+def zones_of(region: str) -> tuple[str, ...]:
+    """List the zones of a region, as an account sees them."""
+    return tuple(f"{region}{letter}" for letter in _ZONE_LETTERS.get(region, "abc"))
+
+
+def zone_id(zone: str) -> str:
+    """Return the id of a zone: `use1-az1` for us-east-1a, `apse2-az3` for ap-southeast-2c.
+
+    EC2 forms the ids like this ("AZ IDs"). Which letter has which number is each account's own; here it is the place in the alphabet. A
+    name that is no zone of EC2 is its own id.
+    """
+    if not _ZONE.fullmatch(zone):
+        return zone
+    *area, direction, number = region_of(zone).split("-")
+    first, *more = area
+    return f"{first}{''.join(each[0] for each in more)}{_DIRECTIONS[direction]}{number}-az{ord(zone[-1]) - ord('a') + 1}"
+
+
+def private_dns_name(address: str, region: str) -> str:
+    """Return the VPC's DNS name of an address."""
+    domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+    return f"ip-{address.replace('.', '-')}.{domain}"
+
+
+def mac_address(eni_id: str) -> str:
+    """Derive a locally administered MAC address from an ENI's id."""
+    digits = f"{int(eni_id.partition('-')[2], 16):010x}"[-10:]
+    return ":".join(("02", *(digits[start : start + 2] for start in range(0, 10, 2))))
+
+
+def subnet_arn(subnet_id: str, region: str) -> str:
+    """Return the Amazon Resource Name of a subnet."""
+    return f"arn:aws:ec2:{region}:{OWNER_ID}:subnet/{subnet_id}"

@@ -1,0 +1,182 @@
+"""The cluster that there is: its nodes with their pods, and its subnets with what is taken in them."""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from vpcipam.address import IPV4_BITS, AddressMode, Cidr
+from vpcipam.ec2.subnet_rules import PREFIX_SIZE, reserved_addresses
+from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.planner.cluster_groups import NodeGroup
+from vpcipam.planner.subnet_packing import Capacity
+from vpcipam.settings import Settings
+
+PREFIX_LENGTH = AddressMode.PREFIX.prefix_length
+
+
+@attrs.frozen(kw_only=True)
+class PresentNode:
+    """A node with its pods.
+
+    Attributes:
+        name: What to call it.
+        group: The name of its group, such as a node group or a node pool.
+        provisioner: What sets the kubelet's max-pods on a new node of the group.
+        instance_type: Its type.
+        settings: The settings of its aws-node container.
+        pods: The pods with a VPC address that are bound to it.
+        branch_pods: The pods with security groups, beside `pods`.
+        max_pods: The kubelet's limit, as the node shows it; None for what `provisioner` sets.
+        subnet_ids: The subnets that its ENIs can be in, its own first; empty if nobody knows.
+        pod_subnet_ids: With custom networking, those of the ENIs for pods; empty if nobody knows.
+        attached: The addresses that it has in subnets now; None if nobody knows.
+    """
+
+    name: str
+    group: str
+    provisioner: MaxPodsBy
+    instance_type: InstanceLimits
+    settings: Settings
+    pods: int
+    branch_pods: int = 0
+    max_pods: int | None = None
+    subnet_ids: tuple[str, ...] = ()
+    pod_subnet_ids: tuple[str, ...] = ()
+    attached: int | None = None
+
+    def alone(self) -> NodeGroup:
+        """Return the node as a group of one."""
+        return NodeGroup(
+            instance_type=self.instance_type,
+            nodes=1,
+            pods=self.pods,
+            branch_pods=self.branch_pods,
+            settings=self.settings,
+            max_pods=self.max_pods,
+            max_pods_by=None if self.max_pods is not None else self.provisioner,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PresentSubnet:
+    """A subnet, with what is taken in it.
+
+    Attributes:
+        subnet_id: Its id.
+        cidr: Its addresses.
+        zone: Its zone.
+        others: What others than the nodes take: their ENIs, and CIDR reservations of the type `explicit`.
+        held: What the nodes' ENIs have.
+        reserved: CIDR reservations of the type `prefix`. EC2 chooses no single address in them.
+        unplaced_others: How many more addresses others take; nobody knows which.
+        unplaced_held: How many more addresses the nodes have; nobody knows which.
+        held_known: Whether that is all that the nodes have; else some of it is missing.
+    """
+
+    subnet_id: str
+    cidr: Cidr
+    zone: str = ""
+    others: tuple[Cidr, ...] = ()
+    held: tuple[Cidr, ...] = ()
+    reserved: tuple[Cidr, ...] = ()
+    unplaced_others: int = 0
+    unplaced_held: int = 0
+    held_known: bool = True
+
+    @property
+    def held_count(self) -> int | None:
+        """How many addresses the nodes have; None if nobody knows."""
+        return _size(self._within(self.held)) + self.unplaced_held if self.held_known else None
+
+    @property
+    def places_known(self) -> bool:
+        """Whether the place of every taken address is known, so that the numbers of /28s are exact; else they are the most possible."""
+        return self.held_known and not self.unplaced_others and not self.unplaced_held
+
+    @property
+    def other_count(self) -> int:
+        """How many addresses others take."""
+        return _size(self._within(self.others)) + self.unplaced_others
+
+    def capacity(self, *, for_prefixes: bool, beside_nodes: bool = False) -> Capacity:
+        """Return what the subnet can hold.
+
+        Args:
+            for_prefixes: Nodes have prefixes, so that reservations of the type `prefix` serve them; else these are as good as taken.
+            beside_nodes: Beside what the nodes have now; else in its place.
+        """
+        taken = [*self.others, *(self.held if beside_nodes else ()), *(() if for_prefixes else self.reserved)]
+        merged = [*self._within([*taken, *_kept(self.cidr)])]
+        unplaced = self.unplaced_others + (self.unplaced_held if beside_nodes else 0)
+        addresses = max(0, self.cidr.size - _size(merged) - unplaced)
+        return Capacity(addresses, min(addresses // PREFIX_SIZE, len(self._whole_blocks(merged))))
+
+    def room_for_singles(self, capacity: Capacity, prefixes: int) -> int:
+        """Return how many single addresses fit into the capacity beside so many prefixes, none of them in a reservation for prefixes."""
+        if not self.reserved:
+            return capacity.addresses - PREFIX_SIZE * prefixes
+        taken = [*self._within([*self.others, *_kept(self.cidr)])]
+        both = [*self._within([*self.others, *self.reserved, *_kept(self.cidr)])]
+        outside = capacity.addresses - (_size(both) - _size(taken))
+        inside = len(self._whole_blocks(taken)) - len(self._whole_blocks(both))
+        return outside - PREFIX_SIZE * max(0, prefixes - inside)
+
+    def range_for_prefixes(self, prefixes: int) -> Cidr | None:
+        """Return the smallest range in which so many /28s are whole now, the first of these; None if there is none."""
+        free = self._whole_blocks(self._within([*self.others, *self.held, *_kept(self.cidr)]))
+        first, count = self.cidr.first // PREFIX_SIZE, self.cidr.size // PREFIX_SIZE
+        size = 1 << max(0, prefixes - 1).bit_length()
+        while size <= count:
+            for start in range(first, first + count, size):
+                if len(free.intersection(range(start, start + size))) >= prefixes:
+                    return Cidr(4, start * PREFIX_SIZE, PREFIX_LENGTH - (size.bit_length() - 1))
+            size *= 2
+        return None
+
+    def _within(self, taken: Iterable[Cidr]) -> Iterator[tuple[int, int]]:
+        """Merge what is taken into ranges of this subnet, first and last address, ascending."""
+        ranges = sorted((max(each.first, self.cidr.first), min(each.last, self.cidr.last)) for each in taken if each.overlaps(self.cidr))
+        first, last = 0, -1
+        for low, high in ranges:
+            if low > last + 1 and last >= 0:
+                yield first, last
+            if low > last + 1 or last < 0:
+                first = low
+            last = max(last, high)
+        if last >= 0:
+            yield first, last
+
+    def _whole_blocks(self, merged: Iterable[tuple[int, int]]) -> set[int]:
+        """The /28s of the subnet without a taken address, by number."""
+        free = {*range(self.cidr.first // PREFIX_SIZE, (self.cidr.last + 1) // PREFIX_SIZE)}
+        for first, last in merged:
+            free.difference_update(range(first // PREFIX_SIZE, last // PREFIX_SIZE + 1))
+        return free
+
+
+def _kept(cidr: Cidr) -> Iterator[Cidr]:
+    """The addresses that EC2 keeps."""
+    return (Cidr(4, each, IPV4_BITS) for each in reserved_addresses(cidr))
+
+
+def _size(ranges: Iterable[tuple[int, int]]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
+
+
+@attrs.frozen(kw_only=True)
+class PresentCluster:
+    """A cluster as it is.
+
+    Attributes:
+        nodes: Its nodes.
+        subnets: Its subnets, by id.
+        unbound_pods: Pods with a VPC address that no node has yet.
+        assumptions: What was assumed, because nothing shows it.
+        missing: What could not be answered, and which document would allow it.
+    """
+
+    nodes: tuple[PresentNode, ...]
+    subnets: dict[str, PresentSubnet]
+    unbound_pods: int = 0
+    assumptions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()

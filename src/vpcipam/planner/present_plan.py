@@ -1,0 +1,481 @@
+"""What the cluster that there is takes out of its subnets, today and after a change: need, headroom, what runs out first, migration."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from vpcipam._units import ceil_div
+from vpcipam.address import AddressMode
+from vpcipam.errors import InvalidArgument
+from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.planner.cluster_groups import last_that_holds, node_demands
+from vpcipam.planner.node import NodePlan
+from vpcipam.planner.present import PREFIX_LENGTH, PresentCluster, PresentNode, PresentSubnet
+from vpcipam.planner.subnet_packing import Capacity, Demand, exceeds, fits_into, place, whole_demands
+
+# --- answers -------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class PresentGroup:
+    """A group of nodes after a change.
+
+    Attributes:
+        name: Its name.
+        provisioner: What sets the kubelet's max-pods on its new nodes.
+        instance_types: The types of its nodes, sorted.
+        nodes: How many nodes it has.
+        pods: Their pods with a VPC address.
+        branch_pods: Their pods with security groups.
+        pods_waiting: How many of both would wait.
+        addresses: The addresses that its nodes take.
+        prefixes: The prefixes among them.
+        attached: The addresses that its nodes have now; None if that is not known of all.
+        max_pods: The kubelet's limits of its nodes, ascending.
+        max_pods_now: The same today.
+        new_nodes: How many nodes have to be launched for the change.
+        why_new: Why; empty if none.
+    """
+
+    name: str
+    provisioner: MaxPodsBy
+    instance_types: tuple[str, ...]
+    nodes: int
+    pods: int
+    branch_pods: int
+    pods_waiting: int
+    addresses: int
+    prefixes: int
+    attached: int | None
+    max_pods: tuple[int, ...]
+    max_pods_now: tuple[int, ...]
+    new_nodes: int
+    why_new: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SubnetRange:
+    """The range to reserve for prefixes in one subnet (`aws ec2 create-subnet-cidr-reservation --reservation-type prefix`).
+
+    Attributes:
+        prefixes: The prefixes that new nodes have there.
+        prefix_length: The length of the range; if `cidr` is None, of the smallest with so many /28s.
+        cidr: The smallest range in which so many /28s are whole now; None if there is none, or if nobody knows which addresses are taken.
+    """
+
+    subnet_id: str
+    prefixes: int
+    prefix_length: int
+    cidr: str | None
+
+
+@attrs.frozen(kw_only=True)
+class PresentPool:
+    """The subnets that some nodes share: one, or all those of a zone that the tags of subnet discovery open to them.
+
+    Attributes:
+        subnet_ids: The subnets; empty for nodes of which nobody knows the subnet.
+        zone: Their zone.
+        for_pods: With custom networking, they are those of the ENIs for pods.
+        nodes: The nodes that take addresses of them.
+        pods: The pods of these nodes with a VPC address.
+        addresses: The addresses that the nodes take.
+        prefixes: The prefixes among them.
+        attached: The addresses that nodes have in the subnets now; None if that is not known of all.
+        others: The addresses that others take.
+        available: The addresses that there are for nodes.
+        available_prefixes: The most whole /28s that there are for nodes.
+        free_prefixes: The /28s that are whole now, beside what the nodes have.
+        places_known: Whether `available_prefixes` and `free_prefixes` are exact; else they are the most possible.
+        fits: Whether the nodes fit.
+        fits_beside: Whether new nodes fit beside all old ones (blue/green); None if no new nodes are needed.
+        fits_one_by_one: Whether each new node fits beside all old ones (a rolling update); None likewise.
+        most_nodes: For how many nodes like these the subnets suffice.
+        most_pods: How many pods these run.
+        ranges: What to reserve for the prefixes of new nodes.
+    """
+
+    subnet_ids: tuple[str, ...]
+    zone: str
+    for_pods: bool
+    nodes: int
+    pods: int
+    addresses: int
+    prefixes: int
+    attached: int | None
+    others: int | None = None
+    available: int | None = None
+    available_prefixes: int | None = None
+    free_prefixes: int | None = None
+    places_known: bool = False
+    fits: bool | None = None
+    fits_beside: bool | None = None
+    fits_one_by_one: bool | None = None
+    most_nodes: int | None = None
+    most_pods: int | None = None
+    ranges: tuple[SubnetRange, ...] = ()
+
+    @property
+    def headroom(self) -> int | None:
+        """The addresses that the nodes leave; negative if there are too few."""
+        return None if self.available is None else self.available - self.addresses
+
+    @property
+    def growth(self) -> float:
+        """By which factor the nodes can grow; infinite if nobody knows the subnets."""
+        return float("inf") if self.most_nodes is None else self.most_nodes / self.nodes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the subnets as a JSON object."""
+        found = attrs.asdict(self, recurse=False) | {"subnet_ids": list(self.subnet_ids), "headroom": self.headroom}
+        return found | {"ranges": [attrs.asdict(each) for each in self.ranges]}
+
+
+@attrs.frozen(kw_only=True)
+class PresentPlan:
+    """The cluster that there is, as it is or after a change.
+
+    Attributes:
+        variables: The variables that the change sets.
+        instance_type: The type that all nodes get; None if they keep theirs.
+        groups: The groups of nodes, by name.
+        pools: The subnets, as nodes share them.
+        first: Which of `pools` runs out first if all grow alike; None if a subnet is not known.
+        most_pods: The pods of the whole cluster with which `first` is full; None likewise.
+    """
+
+    variables: Mapping[str, str]
+    instance_type: str | None
+    groups: tuple[PresentGroup, ...]
+    pools: tuple[PresentPool, ...]
+    first: PresentPool | None
+    most_pods: int | None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether everything fits; None if that is not known of some subnet."""
+        answers = [each.fits for each in self.pools]
+        return False if False in answers else None if None in answers else True
+
+    def total(self, name: str) -> int:
+        """Add up a figure of all groups."""
+        return sum(getattr(each, name) for each in self.groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as a JSON object."""
+        return {
+            "variables": dict(self.variables),
+            "instance_type": self.instance_type,
+            **{name: self.total(name) for name in ("nodes", "pods", "branch_pods", "pods_waiting", "addresses", "prefixes", "new_nodes")},
+            "fits": self.fits,
+            "first": None if self.first is None else self.pools.index(self.first),
+            "most_pods": self.most_pods,
+            "groups": [_plain(each) for each in self.groups],
+            "subnets": [each.to_dict() for each in self.pools],
+        }
+
+
+def _plain(group: PresentGroup) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in attrs.asdict(group, recurse=False).items()}
+
+
+# --- the plan ------------------------------------------------------------------------------------------------------------
+
+
+def plan_present(
+    cluster: PresentCluster, variables: Mapping[str, str] | None = None, instance_type: InstanceLimits | None = None
+) -> PresentPlan:
+    """Compute what the cluster that there is takes, as it is or after a change.
+
+    Nodes keep their pods and their number. If they get another type, there are as many as have the same vCPUs together. If pods would wait
+    after a change, the pods of the nodes of a group that share subnets are spread evenly over as many nodes as they need.
+
+    Args:
+        cluster: The cluster.
+        variables: Variables of the aws-node container, on top of the present ones.
+        instance_type: The type that all nodes get; None if they keep theirs.
+
+    Raises:
+        InvalidArgument: There is no node, or a value of a variable is invalid.
+        SettingsError: ipamd would refuse to start with the settings on a type.
+    """
+    if not cluster.nodes:
+        raise InvalidArgument("the cluster has no node; give the documents of at least one")
+    return _Planner(cluster, dict(variables or {}), instance_type).plan()
+
+
+@attrs.frozen
+class _Planned:
+    """A node after the change, and its steady state. It is new if no node that there is becomes it."""
+
+    node: PresentNode
+    answer: NodePlan
+    why_new: tuple[str, ...] = ()
+
+    @property
+    def demands(self) -> tuple[Demand, Demand | None]:
+        return node_demands(self.node.alone(), self.answer)
+
+
+class _Planner:
+    def __init__(self, cluster: PresentCluster, variables: dict[str, str], instance_type: InstanceLimits | None) -> None:
+        self._cluster = cluster
+        self._variables = variables
+        self._type = instance_type
+        self._answers: dict[tuple[object, ...], NodePlan] = {}
+
+    def plan(self) -> PresentPlan:
+        now = {node.name: _Planned(node, self._answer(node)) for node in self._cluster.nodes}
+        planned = [*now.values()] if not self._changes else [each for group in self._alike() for each in self._changed(group)]
+        pools = tuple(self._pools(planned))
+        known = all(each.most_nodes is not None for each in pools)
+        first = min(pools, key=lambda each: each.growth) if known else None
+        return PresentPlan(
+            variables=self._variables,
+            instance_type=None if self._type is None else self._type.instance_type,
+            groups=tuple(self._groups(planned)),
+            pools=pools,
+            first=first,
+            most_pods=None if first is None else _pods_when_full(planned, first),
+        )
+
+    @property
+    def _changes(self) -> bool:
+        return bool(self._variables) or self._type is not None
+
+    def _answer(self, node: PresentNode) -> NodePlan:
+        key = (node.instance_type, node.settings, node.pods, node.branch_pods, node.max_pods, node.provisioner)
+        if key not in self._answers:
+            self._answers[key] = node.alone().plan()
+        return self._answers[key]
+
+    # --- the change ------------------------------------------------------------------------------------------------------
+
+    def _alike(self) -> list[list[PresentNode]]:
+        """The nodes by group, subnets and settings, and by type unless they all get another."""
+        found: dict[tuple[object, ...], list[PresentNode]] = {}
+        for node in self._cluster.nodes:
+            own_type = node.instance_type if self._type is None else None
+            found.setdefault((node.group, frozenset(node.subnet_ids), node.settings, own_type), []).append(node)
+        return [*found.values()]
+
+    def _changed(self, nodes: list[PresentNode]) -> list[_Planned]:
+        """Change alike nodes. New ones have the provisioner's max-pods."""
+        changed = [self._evolved(node) for node in nodes]
+        reasons = dict.fromkeys(reason for old, new in zip(nodes, changed, strict=True) for reason in self._why_new(old, new))
+        planned = [_Planned(node, self._answer(node), tuple(reasons)) for node in changed]
+        if self._type is None and not any(each.answer.pods_waiting or each.answer.branch_pods_waiting for each in planned):
+            return planned
+        return self._spread_anew(nodes, changed, tuple(reasons))
+
+    def _evolved(self, node: PresentNode) -> PresentNode:
+        settings = node.settings.with_variables(self._variables)
+        limits = self._type or node.instance_type
+        new = attrs.evolve(node, settings=settings, instance_type=limits)
+        same = limits is node.instance_type and _max_pods_rule(node) == _max_pods_rule(new)
+        return new if same else attrs.evolve(new, max_pods=None)
+
+    def _why_new(self, old: PresentNode, new: PresentNode) -> Iterator[str]:
+        """Why a node that there is can't become the new one."""
+        if self._type is not None and old.instance_type != new.instance_type:
+            yield f"the type becomes {new.instance_type.instance_type}"
+        if _mode(old) is not _mode(new):
+            yield f"slots hold {_mode(new).label} instead of {_mode(old).label}"
+        if old.settings.custom_network_cfg != new.settings.custom_network_cfg:
+            yield f"custom networking is turned {'on' if new.settings.custom_network_cfg else 'off'}"
+        before, after = self._answer(old).max_pods, self._answer(new).max_pods
+        if before != after:
+            yield "max-pods changes"
+
+    def _spread_anew(self, old: list[PresentNode], changed: list[PresentNode], reasons: tuple[str, ...]) -> list[_Planned]:
+        """Spread the pods evenly over as many nodes as have the same vCPUs and run them all."""
+        pods, branch_pods = sum(each.pods for each in old), sum(each.branch_pods for each in old)
+        first = changed[0]
+        vcpus = sum(each.instance_type.vcpus for each in old)
+        count = len(old) if self._type is None else ceil_div(vcpus, first.instance_type.vcpus)
+        most = self._answer(attrs.evolve(first, pods=0, branch_pods=0)).pod_limit
+        while True:
+            count = max(count, ceil_div(pods, most) if most else count)
+            shares = zip(_shares(pods, count), _shares(branch_pods, count), strict=True)
+            new = [attrs.evolve(first, pods=own, branch_pods=branches, attached=None) for own, branches in shares]
+            planned = [_Planned(node, self._answer(node), reasons) for node in new]
+            waiting = any(each.answer.pods_waiting or each.answer.branch_pods_waiting for each in planned)
+            if not waiting or count >= pods + branch_pods:
+                break
+            count += 1
+        if not reasons:  # those that there are stay
+            more = (f"the pods need {count - len(old)} more",)
+            planned = [attrs.evolve(each, why_new=more if place >= len(old) else ()) for place, each in enumerate(planned)]
+        return planned
+
+    # --- groups ----------------------------------------------------------------------------------------------------------
+
+    def _groups(self, planned: list[_Planned]) -> Iterator[PresentGroup]:
+        for name in sorted({each.node.group for each in planned}):
+            own = [each for each in planned if each.node.group == name]
+            old = [each for each in self._cluster.nodes if each.group == name]
+            yield PresentGroup(
+                name=name,
+                provisioner=own[0].node.provisioner,
+                instance_types=tuple(sorted({each.node.instance_type.instance_type for each in own})),
+                nodes=len(own),
+                pods=sum(each.node.pods for each in own),
+                branch_pods=sum(each.node.branch_pods for each in own),
+                pods_waiting=sum(each.answer.pods_waiting + each.answer.branch_pods_waiting for each in own),
+                addresses=sum(each.answer.subnet_ips for each in own),
+                prefixes=sum(_prefixes(each.answer) for each in own),
+                attached=_attached(old),
+                max_pods=tuple(sorted({each.answer.max_pods for each in own})),
+                max_pods_now=tuple(sorted({self._answer(each).max_pods for each in old})),
+                new_nodes=sum(bool(each.why_new) for each in own),
+                why_new=tuple(dict.fromkeys(reason for each in own for reason in each.why_new)),
+            )
+
+    # --- subnets ---------------------------------------------------------------------------------------------------------
+
+    def _pools(self, planned: list[_Planned]) -> Iterator[PresentPool]:
+        shared = _joined(each.node.subnet_ids for each in planned)
+        for for_pods in (False, True):
+            members: dict[tuple[str, ...], list[tuple[_Planned, Demand]]] = {}
+            for each in planned:
+                own, pods = each.demands
+                if for_pods and pods is not None:
+                    members.setdefault(each.node.pod_subnet_ids, []).append((each, pods))
+                elif not for_pods:
+                    members.setdefault(shared.get(each.node.subnet_ids[:1], ()), []).append((each, own))
+            for ids, nodes in members.items():
+                yield self._pool(tuple(each for each in ids if each in self._cluster.subnets), nodes, for_pods=for_pods)
+
+    def _pool(self, ids: tuple[str, ...], members: list[tuple[_Planned, Demand]], *, for_pods: bool) -> PresentPool:
+        subnets = [self._cluster.subnets[each] for each in ids]
+        sequence = [demand for _, demand in members]
+        held = [each.held_count for each in subnets]
+        head: dict[str, Any] = {
+            "subnet_ids": ids,
+            "zone": subnets[0].zone if subnets else "",
+            "for_pods": for_pods,
+            "nodes": len(members),
+            "pods": sum(each.node.pods for each, _ in members),
+            "addresses": sum(demand.addresses for demand in sequence),
+            "prefixes": sum(demand.prefixes for demand in sequence),
+            "attached": sum(each for each in held if each is not None) if subnets and None not in held else None,
+        }
+        if not subnets:
+            return PresentPool(**head)
+        room = _Room(subnets, for_prefixes=any(demand.prefixes for demand in sequence))
+        beside = _Room(subnets, for_prefixes=room.for_prefixes, beside_nodes=True)
+        new = [demand for each, demand in members if each.why_new]
+        most = last_that_holds(lambda count: room.holds(_in_turn(sequence, count)))
+        turns = [each.answer.pods_assigned for each, _ in members]
+        return PresentPool(
+            **head,
+            others=sum(each.other_count for each in subnets),
+            available=sum(each.addresses for each in room.capacities),
+            available_prefixes=sum(each.prefixes for each in room.capacities),
+            free_prefixes=sum(each.capacity(for_prefixes=True, beside_nodes=True).prefixes for each in subnets),
+            places_known=all(each.places_known for each in subnets),
+            fits=room.holds(_in_turn(sequence, len(sequence))),
+            fits_beside=beside.holds(_in_turn(new, len(new))) if new else None,
+            fits_one_by_one=all(beside.holds([(each, 1)]) for each in {*new}) if new else None,
+            most_nodes=most,
+            most_pods=_sum_in_turn(turns, most),
+            ranges=tuple(room.ranges(_in_turn(new, len(new)))) if new else (),
+        )
+
+
+class _Room:
+    """What some subnets can hold."""
+
+    def __init__(self, subnets: Sequence[PresentSubnet], *, for_prefixes: bool, beside_nodes: bool = False) -> None:
+        self._subnets = subnets
+        self.for_prefixes = for_prefixes
+        self.capacities: list[Capacity] = [each.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes) for each in subnets]
+
+    def holds(self, demands: list[tuple[Demand, int]]) -> bool:
+        """Tell whether nodes fit. In one subnet there is nothing to choose."""
+        if len(self._subnets) > 1:
+            return fits_into(demands, self.capacities)
+        if exceeds(demands, self.capacities):
+            return False
+        prefixes = sum(count * demand.prefixes for demand, count in demands)
+        singles = sum(count * (demand.addresses - demand.prefixes * demand.slot_size) for demand, count in demands)
+        return not self.for_prefixes or singles <= self._subnets[0].room_for_singles(self.capacities[0], prefixes)
+
+    def ranges(self, demands: list[tuple[Demand, int]]) -> Iterator[SubnetRange]:
+        """Say what to reserve for the prefixes of nodes in each subnet; nothing if they don't fit."""
+        if not self.for_prefixes:
+            return
+        parts = place(demands, self.capacities) or place(whole_demands(demands), self.capacities) or ()
+        counts: Counter[int] = Counter()
+        for part in parts:
+            if demands[part.demand][0].slot_size > 1:
+                counts[part.subnet] += part.node_count * part.slots
+        for index, prefixes in sorted(counts.items()):
+            subnet = self._subnets[index]
+            found = subnet.range_for_prefixes(prefixes) if subnet.places_known else None
+            yield SubnetRange(
+                subnet_id=subnet.subnet_id,
+                prefixes=prefixes,
+                prefix_length=PREFIX_LENGTH - (prefixes - 1).bit_length() if found is None else found.prefix_length,
+                cidr=None if found is None else str(found),
+            )
+
+
+# --- small sums ----------------------------------------------------------------------------------------------------------
+
+
+def _in_turn(demands: Sequence[Demand], count: int) -> list[tuple[Demand, int]]:
+    """So many nodes: those that there are, and then further ones like them, in turn."""
+    rounds, rest = divmod(count, len(demands))
+    counts = Counter(demands[:rest])
+    if rounds:
+        counts.update({demand: rounds * each for demand, each in Counter(demands).items()})
+    return [*counts.items()]
+
+
+def _sum_in_turn(numbers: Sequence[int], count: int) -> int:
+    rounds, rest = divmod(count, len(numbers))
+    return rounds * sum(numbers) + sum(numbers[:rest])
+
+
+def _pods_when_full(planned: list[_Planned], first: PresentPool) -> int:
+    """The pods of the cluster when it has grown as far as the subnets that run out first let it."""
+    turns = [each.answer.pods_assigned for each in planned]
+    return _sum_in_turn(turns, len(turns) * (first.most_nodes or 0) // first.nodes)
+
+
+def _shares(total: int, count: int) -> list[int]:
+    """Spread a number evenly."""
+    each, rest = divmod(total, count)
+    return [each + (place < rest) for place in range(count)]
+
+
+def _joined(pools: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Join pools that share a subnet. Return the subnets of each pool by its first one, as a tuple of one."""
+    joined: list[dict[str, None]] = []
+    for pool in dict.fromkeys(pools):
+        touched = [each for each in joined if not each.keys().isdisjoint(pool)]
+        joined = [each for each in joined if each.keys().isdisjoint(pool)]
+        joined.append(dict.fromkeys(name for each in touched for name in each) | dict.fromkeys(pool))
+    return {(name,): tuple(each) for each in joined for name in each}
+
+
+def _attached(nodes: Iterable[PresentNode]) -> int | None:
+    counts = [each.attached for each in nodes]
+    known = [each for each in counts if each is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _mode(node: PresentNode) -> AddressMode:
+    return node.settings.address_mode(node.instance_type)
+
+
+def _max_pods_rule(node: PresentNode) -> tuple[object, ...]:
+    """What the kubelet's max-pods depends on, beside the type."""
+    return _mode(node), node.settings.custom_network_cfg, node.settings.max_eni
+
+
+def _prefixes(answer: NodePlan) -> int:
+    return answer.prefix_count if answer.mode is AddressMode.PREFIX else 0

@@ -1,0 +1,240 @@
+"""The cluster that there is, by hand: what subnets hold, what a change takes, what a migration needs."""
+
+import attrs
+import pytest
+
+from vpcipam.address import Cidr
+from vpcipam.errors import InvalidArgument
+from vpcipam.limits import MaxPodsBy, instance_limits
+from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet, plan_present
+from vpcipam.planner.subnet_packing import Capacity
+from vpcipam.settings import Settings
+
+PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
+CUSTOM = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
+M5 = instance_limits("m5.large")
+
+
+def cidrs(*texts):
+    return tuple(map(Cidr.parse, texts))
+
+
+def subnet(cidr="10.0.0.0/24", name="s", **fields):
+    return PresentSubnet(subnet_id=name, cidr=Cidr.parse(cidr), zone="a", **fields)
+
+
+def node(number=1, pods=10, **fields):
+    values = {
+        "group": "g",
+        "provisioner": MaxPodsBy.MANAGED_NODE_GROUP,
+        "instance_type": M5,
+        "settings": Settings(),
+        "subnet_ids": ("s",),
+        "max_pods": 29,
+    }
+    return PresentNode(name=f"n{number}", pods=pods, **(values | fields))
+
+
+def cluster(*nodes, subnets=None):
+    there = [subnet()] if subnets is None else subnets
+    return PresentCluster(nodes=nodes, subnets={each.subnet_id: each for each in there})
+
+
+# --- subnets -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_subnet_has_what_others_leave():
+    assert subnet().capacity(for_prefixes=True) == Capacity(251, 14)
+    shared = subnet(others=cidrs("10.0.0.20", "10.0.0.21", "10.0.0.48/28", "10.0.0.50", "10.9.0.1"), held=cidrs("10.0.0.100"))
+    assert shared.other_count == 18
+    assert shared.capacity(for_prefixes=True) == Capacity(251 - 18, 12)
+    assert shared.capacity(for_prefixes=True, beside_nodes=True) == Capacity(251 - 19, 11)
+    assert shared.held_count == 1
+    assert shared.places_known
+
+
+def test_addresses_without_a_place_count_and_make_28s_a_bound():
+    some = subnet("10.0.0.0/26", unplaced_others=30, unplaced_held=10)
+    assert some.capacity(for_prefixes=True) == Capacity(29, 1)
+    assert some.capacity(for_prefixes=True, beside_nodes=True) == Capacity(19, 1)
+    assert (some.other_count, some.held_count, some.places_known) == (30, 10, False)
+    assert subnet(held_known=False).held_count is None
+    assert subnet("10.0.0.0/28", unplaced_others=99).capacity(for_prefixes=False) == Capacity(0, 0)
+
+
+def test_single_addresses_stay_out_of_reservations_for_prefixes():
+    reserved = subnet("10.0.0.0/26", reserved=cidrs("10.0.0.16/28", "10.0.0.32/28"))
+    assert reserved.capacity(for_prefixes=False) == Capacity(59 - 32, 0)
+    whole = reserved.capacity(for_prefixes=True)
+    assert whole == Capacity(59, 2)
+    assert [reserved.room_for_singles(whole, prefixes) for prefixes in (0, 2)] == [27, 27]
+    larger = subnet("10.0.0.0/25", reserved=cidrs("10.0.0.16/28"))
+    assert [larger.room_for_singles(larger.capacity(for_prefixes=True), prefixes) for prefixes in (1, 2)] == [107, 91]
+    assert subnet().room_for_singles(Capacity(251, 14), 2) == 219
+
+
+@pytest.mark.parametrize(
+    ("taken", "prefixes", "found"),
+    [
+        ((), 1, "10.0.0.16/28"),
+        ((), 2, "10.0.0.32/27"),
+        ((), 7, "10.0.0.0/25"),
+        ((), 8, "10.0.0.0/24"),
+        ((), 14, "10.0.0.0/24"),
+        ((), 15, None),
+        (("10.0.0.16", "10.0.0.40"), 2, "10.0.0.64/27"),
+    ],
+)
+def test_the_range_to_reserve_is_the_smallest_with_so_many_whole_28s(taken, prefixes, found):
+    assert subnet(others=cidrs(*taken)).range_for_prefixes(prefixes) == (found and Cidr.parse(found))
+
+
+# --- today ---------------------------------------------------------------------------------------------------------------
+
+
+def test_today_needs_no_new_node_and_the_smallest_subnet_runs_out_first():
+    nodes = (node(1, 10), node(2, 20), node(3, 3, subnet_ids=("t",), group="h"))
+    answer = plan_present(cluster(*nodes, subnets=[subnet(), subnet("10.0.1.0/26", "t")]))
+    assert [(each.name, each.nodes, each.pods, each.addresses, each.new_nodes) for each in answer.groups] == [
+        ("g", 2, 30, 60, 0),
+        ("h", 1, 3, 20, 0),
+    ]
+    assert [(each.addresses, each.headroom, each.most_nodes, each.most_pods) for each in answer.pools] == [
+        (60, 191, 8, 120),
+        (20, 39, 2, 6),
+    ]
+    assert answer.first is answer.pools[1]
+    assert answer.most_pods == 66
+    assert answer.fits
+    assert answer.pools[0].fits_beside is None
+    assert answer.to_dict()["first"] == 1
+
+
+def test_what_does_not_fit_is_said():
+    answer = plan_present(cluster(*(node(each, 20) for each in range(3)), subnets=[subnet("10.0.0.0/26")]))
+    assert (answer.fits, answer.pools[0].headroom, answer.pools[0].most_nodes, answer.most_pods) == (False, 59 - 90, 1, 20)
+
+
+def test_nodes_whose_subnet_nobody_knows_are_counted_but_not_compared():
+    answer = plan_present(cluster(node(1), node(2, subnet_ids=())))
+    known, unknown = answer.pools
+    assert (known.addresses, unknown.addresses, unknown.subnet_ids) == (30, 30, ())
+    assert (unknown.fits, unknown.headroom, unknown.most_nodes, unknown.growth) == (None, None, None, float("inf"))
+    assert (answer.fits, answer.first, answer.most_pods) == (None, None, None)
+    assert answer.to_dict()["first"] is None
+
+
+def test_subnets_that_tags_open_are_one_pool():
+    wide = {"instance_type": instance_limits("m5.xlarge"), "pods": 13, "settings": Settings().with_variables({"WARM_ENI_TARGET": "0"})}
+    nodes = [node(1, subnet_ids=("s", "t"), **wide), node(2, subnet_ids=("t", "u"), **wide), node(3, subnet_ids=("v",), **wide)]
+    there = [subnet(f"10.0.{place}.0/27", name) for place, name in enumerate("stuv")]
+    answer = plan_present(cluster(*nodes, subnets=there))
+    assert [each.subnet_ids for each in answer.pools] == [("s", "t", "u"), ("v",)]
+    assert [each.available for each in answer.pools] == [81, 27]
+
+
+def test_what_is_attached_is_what_the_subnets_show():
+    answer = plan_present(cluster(node(attached=20), subnets=[subnet(held=cidrs("10.0.0.16/28", "10.0.0.4"))]))
+    assert (answer.groups[0].attached, answer.pools[0].attached) == (20, 17)
+    assert plan_present(cluster(node(), subnets=[subnet(held_known=False)])).pools[0].attached is None
+
+
+def test_a_cluster_without_nodes_is_refused():
+    with pytest.raises(InvalidArgument, match="no node"):
+        plan_present(cluster())
+
+
+# --- changes -------------------------------------------------------------------------------------------------------------
+
+
+def test_prefixes_need_new_nodes_and_a_reservation():
+    there = subnet(held=cidrs(*(f"10.0.0.{each}" for each in range(4, 44))))
+    answer = plan_present(cluster(node(1, 10), node(2, 20), subnets=[there]), PREFIXES)
+    (group,), (pool,) = answer.groups, answer.pools
+    assert (group.new_nodes, group.max_pods_now, group.max_pods) == (2, (29,), (110,))
+    assert group.why_new == ("slots hold /28 prefixes instead of secondary IPs", "max-pods changes")
+    assert (pool.prefixes, pool.available_prefixes, pool.free_prefixes) == (5, 14, 12)
+    assert (pool.fits, pool.fits_beside, pool.fits_one_by_one) == (True, True, True)
+    (reserve,) = pool.ranges
+    assert attrs.asdict(reserve) == {"subnet_id": "s", "prefixes": 5, "prefix_length": 25, "cidr": "10.0.0.0/25"}
+    assert answer.to_dict()["subnets"][0]["ranges"] == [attrs.asdict(reserve)]
+
+
+def test_what_fits_only_without_the_old_nodes_is_told_apart():
+    def beside(free_blocks):
+        held = cidrs(*(f"10.0.0.{16 * each}/28" for each in range(1, 7 - free_blocks)))
+        (pool,) = plan_present(cluster(node(1, 10), node(2, 20), subnets=[subnet("10.0.0.0/25", held=held)]), PREFIXES).pools
+        return pool.fits, pool.fits_beside, pool.fits_one_by_one
+
+    assert beside(5) == (True, True, True)
+    assert beside(4) == (True, False, True)
+    assert beside(2) == (True, False, False)
+    unknown = plan_present(cluster(node(), subnets=[subnet(held_known=False)]), PREFIXES).pools[0]
+    assert unknown.ranges[0].cidr is None
+    assert unknown.ranges[0].prefix_length == 27
+    assert plan_present(cluster(node(1, 20), subnets=[subnet("10.0.0.0/27")]), PREFIXES).pools[0].ranges == ()
+
+
+def test_reservations_for_prefixes_leave_less_for_single_addresses():
+    there = subnet(
+        "10.0.0.0/26", reserved=cidrs("10.0.0.16/28", "10.0.0.32/28"), others=cidrs(*(f"10.0.0.{each}" for each in range(4, 15)))
+    )
+    nodes = [node(each, 0, settings=Settings().with_variables(PREFIXES | {"WARM_PREFIX_TARGET": "1"})) for each in range(2)]
+    (pool,) = plan_present(cluster(*nodes, subnets=[there])).pools
+    assert (pool.prefixes, pool.fits, pool.most_nodes) == (2, True, 2)
+
+
+def test_types_without_prefixes_reserve_nothing():
+    pods = {"pod_subnet_ids": ("p",)}
+    xen = node(2, 5, instance_type=instance_limits("m4.large"), max_pods=20, **pods)
+    there = [subnet(), subnet("100.64.0.0/24", "p")]
+    (_, pool) = plan_present(cluster(node(1, 10, **pods), xen, subnets=there), PREFIXES | CUSTOM | {"WARM_IP_TARGET": "1"}).pools
+    assert [each.prefixes for each in pool.ranges] == [1]
+
+
+def test_warm_targets_need_no_new_node():
+    answer = plan_present(cluster(node(1, 10), node(2, 20)), {"WARM_IP_TARGET": "2"})
+    assert (answer.groups[0].new_nodes, answer.groups[0].max_pods, answer.pools[0].addresses) == (0, (29,), 14 + 25)
+
+
+def test_another_type_has_as_many_vcpus():
+    nodes = [node(each, 20) for each in range(5)]
+    (group,) = plan_present(cluster(*nodes), None, instance_limits("m5.xlarge")).groups
+    assert (group.nodes, group.pods, group.new_nodes, group.max_pods) == (3, 100, 3, (58,))
+    assert group.why_new[0] == "the type becomes m5.xlarge"
+    (small,) = plan_present(cluster(*nodes), None, instance_limits("t3.small")).groups
+    assert (small.nodes, small.pods_waiting) == (12, 0)  # 100 pods, 9 on each
+    (same,) = plan_present(cluster(*nodes), None, M5).groups
+    assert (same.nodes, same.new_nodes) == (5, 0)
+
+
+def test_pods_that_would_wait_get_more_nodes():
+    nodes = [node(each, 20) for each in range(3)]
+    (group,) = plan_present(cluster(*nodes), {"MAX_ENI": "2"}).groups
+    assert (group.nodes, group.pods_waiting, group.new_nodes) == (4, 0, 1)
+    kept = [node(each, 20, max_pods=110, settings=Settings().with_variables(PREFIXES)) for each in range(2)]
+    (group,) = plan_present(cluster(*kept), {"WARM_PREFIX_TARGET": "2"}).groups
+    assert group.new_nodes == 0
+    limited = [node(each, 20, max_pods=21) for each in range(2)]  # one pod of each waits today
+    (group,) = plan_present(cluster(*limited)).groups
+    assert (group.nodes, group.pods_waiting) == (2, 2)
+    (group,) = plan_present(cluster(*limited), {"WARM_IP_TARGET": "1"}).groups
+    assert (group.nodes, group.pods_waiting, group.new_nodes, group.why_new) == (3, 0, 1, ("the pods need 1 more",))
+
+
+def test_pods_that_no_node_can_run_wait():
+    (group,) = plan_present(cluster(node(1, 5, branch_pods=3)), None, instance_limits("t3.small")).groups
+    assert group.pods_waiting == 3  # no trunk without ENABLE_POD_ENI
+
+
+def test_custom_networking_takes_the_pods_subnets():
+    pods = subnet("100.64.0.0/24", "p")
+    answer = plan_present(cluster(node(1, 10, pod_subnet_ids=("p",)), subnets=[subnet(), pods]), CUSTOM)
+    assert [(each.subnet_ids, each.for_pods, each.addresses) for each in answer.pools] == [(("s",), False, 1), (("p",), True, 20)]
+    assert answer.groups[0].why_new == ("custom networking is turned on", "max-pods changes")
+    off = attrs.evolve(node(1, 10, pod_subnet_ids=("p",)), settings=Settings().with_variables(CUSTOM), max_pods=20)
+    reasons = plan_present(cluster(off, subnets=[subnet(), pods]), {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "false"}).groups[0].why_new
+    assert reasons[0] == "custom networking is turned off"
+    nowhere = plan_present(cluster(node(1, 10)), CUSTOM)
+    assert nowhere.pools[1].addresses == 20
+    assert nowhere.fits is None
