@@ -254,6 +254,10 @@ def test_hysteresis_stops_at_max_pods(max_pods, cidrs, used, wanted):
     assert wish == (None if wanted is None else ([("eni-0", wanted)], wanted))
 
 
+def test_hysteresis_grows_by_whole_addresses_if_halfway_is_half_an_address():
+    assert grown(HysteresisPolicy(4, 17), view(eni(0, 20, 17), slots=49)) == ([("eni-0", 7)], 7)
+
+
 def test_hysteresis_with_a_minimum_of_0_grows_when_nothing_is_free():
     policy = HysteresisPolicy(0, 1)
     assert grown(policy, view(eni(0, 3, 3))) == ([("eni-0", 1)], 1)

@@ -181,7 +181,7 @@ def test_a_run_has_a_summary():
     assert summary.calls == {"A": 6, "B": 5}
     assert list(summary.call_rates) == ["all", "A", "B"]
     assert summary.call_rates["all"] == CallSummary(11, 4, 3.5, 7.0, MINUTE, 2)
-    assert summary.call_rates["A"].throttled == 2
+    assert (summary.call_rates["A"].throttled, summary.call_rates["B"].throttled) == (2, 0)
     assert summary.calls_worst_minute == 7.0
     assert summary.throttled == {"A": 2}
     assert summary.subnets["a"].taken_peak == 50

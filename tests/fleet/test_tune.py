@@ -340,6 +340,25 @@ def test_the_best_that_fails_with_other_seeds_is_not_recommended(scenario):
     assert (result.best, second.confirmation.seeds) == (second, (2,))
 
 
+def test_the_present_settings_are_run_with_other_seeds_even_if_no_combination_fits(scenario):
+    spec = TuneSpec({"WARM_IP_TARGET": ("7",)}, p99_wait_ns=60_000_000_000, seeds=(1,), confirm_seeds=(2,))
+
+    class Slow(AtOnce):
+        """Makes pods wait forever with the combination."""
+
+        def submit(self, function, /, number, run, changes):
+            future = super().submit(function, number, run, changes)
+            if changes.get("group.small.settings.WARM_IP_TARGET") == "7":
+                summary = future._result.summary
+                waits = attrs.evolve(summary.to_start, p99_ns=None)
+                future._result = attrs.evolve(future._result, summary=attrs.evolve(summary, to_start=waits))
+            return future
+
+    result = tune(scenario, spec, executor=Slow())
+    assert [each.fits for each in result.candidates] == [False]
+    assert result.baseline.confirmation.seeds == (2,)
+
+
 def test_if_the_present_settings_fail_no_combination_is_judged(scenario):
     class Failing(AtOnce):
         def submit(self, function, /, number, *rest):

@@ -1,5 +1,7 @@
 """Reading a node from EC2: what is read, and with which calls."""
 
+from types import SimpleNamespace
+
 import attrs
 import pytest
 
@@ -9,6 +11,7 @@ from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.inspection.live import evidence_of
+from vpcipam.inspection.observed import placed
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.survey import survey
 from vpcipam.limits import InstanceLimits, instance_limits
@@ -219,3 +222,29 @@ def test_free_addresses_bound_the_free_28s_if_no_reservation_is_unknown(account)
     few = attrs.evolve(node, subnets=(attrs.evolve(shown, available_ip_address_count=33),))
     assert bound(few)[0] == 1 + 2
     assert bound(attrs.evolve(few, reservations=None))[0] > 10
+
+
+def test_all_pages_of_reservations_are_read_and_a_list_can_be_missing():
+    def reservation(number):
+        return {"SubnetCidrReservationId": f"scr-{number}", "SubnetId": "s", "Cidr": "10.0.0.0/28", "ReservationType": "prefix"}
+
+    class Client:
+        meta = SimpleNamespace(method_to_api_mapping={"get_subnet_cidr_reservations": "GetSubnetCidrReservations"})
+
+        @staticmethod
+        def get_subnet_cidr_reservations(**members):
+            if "NextToken" not in members:
+                return {"SubnetIpv4CidrReservations": [reservation(2)], "NextToken": "more"}
+            return {"SubnetIpv6CidrReservations": [reservation(1)]}
+
+    found = BotoEc2(Client()).get_subnet_cidr_reservations("s", now_ns=0)
+    assert [each.reservation_id for each in found] == ["scr-1", "scr-2"]
+
+
+def test_an_eni_without_a_zone_is_where_its_subnet_is(account):
+    here = account()
+    node = here.read()
+    redacted = attrs.evolve(node.enis[0], availability_zone="", vpc_id="")
+    assert placed(redacted, node.subnets) == node.enis[0]
+    assert placed(redacted, ()) == redacted
+    assert placed(node.enis[0], ()) is node.enis[0]

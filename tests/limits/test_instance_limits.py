@@ -116,6 +116,8 @@ def test_every_type_has_consistent_limits(found):
         ("c7i.metal", "c7i.metal-24xl or c7i.metal-48xl"),
         ("t3", "t3.nano or t3.large or t3.micro"),
         ("mm5.large", "m5.large"),
+        ("m5.lrg", "m5.large or m5.xlarge or m5.8xlarge"),
+        ("c5.huge", "c5.large or c5.xlarge or c5.9xlarge"),
         ("m5.large\t3", "m5.large"),
     ],
 )

@@ -54,6 +54,7 @@ def test_forty_nodes_in_each_of_three_zones(variables, of_a_node, total, untagge
     assert document["subnets_total_untagged"] == untagged
     assert document["subnets_total_fragmented"] == fragmented
     assert document["subnets_per_zone_at_least"] == document["subnets_per_zone"]
+    assert [each["instance_type"] for each in document["groups"]] == ["m5.xlarge"]
 
 
 def spreadsheet(variables):

@@ -285,8 +285,10 @@ def test_membership_and_length_are_those_of_the_allocated_offsets(pool_twin):
     assert len(pool) == 1
     assert 3 in pool
     assert Indexable(3) in pool
-    for other in (2, 8, -1, 2**70, -(2**70), "3", None, 3.0):
+    for other in (0, 2, 8, -1, 2**70, -(2**70), "3", None, 3.0):
         assert other not in pool
+    pool.allocate_at(0)
+    assert 0 in pool
 
 
 def test_iteration_sees_later_changes_of_the_pool(pool_twin):

@@ -216,6 +216,7 @@ def test_settings_that_do_not_fit_the_instance_type_are_reported(variables, limi
     [
         ({}, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({}, "t3.medium", "t3.medium takes no trunk ENI: nothing is kept back for one, and pods with security groups can't run there"),
+        ({}, "m5.large", "keeps one ENI for the trunk"),
         ({"MAX_ENI": "1"}, None, "with MAX_ENI 1, a node has no room for the trunk"),
         ({"MAX_ENI": "2"} | CUSTOM, None, "on types that take a trunk ENI, keeps one ENI for the trunk"),
         ({"MAX_ENI": "1"}, "m5.large", "with MAX_ENI 1, a node has no room for the trunk"),

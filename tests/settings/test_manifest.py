@@ -8,7 +8,7 @@ import pytest
 from aws_node_documents import ELSEWHERE, ENV, READ, daemonset, message_about, read, said
 from vpcipam.errors import ManifestError, SettingsError
 from vpcipam.settings import Settings
-from vpcipam.settings.manifest import read_manifest
+from vpcipam.settings.manifest import read_manifest, with_kind
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "aws-node.yaml"
@@ -300,3 +300,18 @@ def test_a_container_of_another_name_is_not_read():
         read({"name": "nginx", "env": ENV})
     with pytest.raises(ManifestError, match=r"found containers x, y \(init\);"):
         read({"kind": "Pod", "spec": {"containers": [{"name": "x"}, {"name": 5}, 5], "initContainers": [{"name": "y"}]}})
+
+
+@pytest.mark.parametrize(
+    ("item", "list_kind", "shown"),
+    [
+        ({"a": 1}, "PodList", {"kind": "Pod", "a": 1}),
+        ({"a": 1, "kind": "Node"}, "PodList", {"a": 1, "kind": "Node"}),
+        ({"a": 1}, "List", {"a": 1}),
+        ({"a": 1}, None, {"a": 1}),
+        ({"a": 1}, 5, {"a": 1}),
+        (5, "PodList", 5),
+    ],
+)
+def test_an_item_has_its_own_kind_or_that_of_its_list(item, list_kind, shown):
+    assert with_kind(item, list_kind) == shown

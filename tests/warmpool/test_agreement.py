@@ -116,3 +116,9 @@ def test_on_a_card_above_0_no_prefix_may_be_without_pods_at_rest():
     pool = view(eni(0, 2, 0, mode="prefix", primary=False), mode="prefix", card=1)
     resting = calm(pool, targets(1, 1))
     assert (resting.low, resting.high) == (17, 31)
+
+
+@pytest.mark.parametrize("kept", [{"trunk": True}, {"efa": True}])
+def test_an_eni_that_is_never_freed_ends_no_rest(kept):
+    resting = calm(view(eni(0, 9, 0), eni(1, 0, **kept), slots=9, limit=3, max_pods=110), targets(0, 0))
+    assert resting.low == 0

@@ -34,7 +34,7 @@ _NAMES = {
     "cni_nodes": "CNINodes",
     "kubelet_limits": "kubelet settings of Karpenter",
     "metrics": "samples of metrics",
-    "log_signs": "troubles that logs tell of",
+    "log_signs": "troubles and variables that logs tell of",
 }
 
 

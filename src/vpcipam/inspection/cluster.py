@@ -63,7 +63,7 @@ class NodeCase:
         has_log: a log of its ipamd was read.
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
-        log_signs: troubles that its logs tell of.
+        log_signs: troubles and variables that its logs tell of.
         settings: the variables of its aws-node container; None if no document shows them, or if several contradict each other.
         assumed_settings: `settings` are not read from it, but assumed.
         max_pods_by: what sets the kubelet's max-pods if no node object tells the number.

@@ -313,7 +313,7 @@ class Evidence:
         network_interfaces: ENIs as EC2 shows them.
         instance_types: limits as EC2 shows them.
         settings: the variables of the aws-node container.
-        log_signs: troubles that logs tell of; each has the first line that tells of it as its source.
+        log_signs: troubles and variables that logs tell of; each has the first line that tells of it as its source.
     """
 
     documents: tuple[DocumentRead, ...] = ()

@@ -228,3 +228,9 @@ def test_a_trunk_association_with_an_ordinary_eni_as_trunk(association, broken):
 def test_a_branch_that_is_attached(account, association, instance_id, broken):
     account.attach(association.branch, account.instances[instance_id], (0, 2), delete_on_termination=False)
     broken(10)
+
+
+def test_single_addresses_and_prefixes_are_the_slots_of_an_eni(account, eni_id):
+    eni = account.enis[eni_id]
+    eni.add(AddressSet(ipv6_addresses=(5,), ipv6_prefixes=(1 << 48,)))
+    assert {str(cidr) for cidr in eni.slots() if cidr.version == 6} == {"::5/128", "::1:0:0:0/80"}

@@ -1,14 +1,16 @@
 """What ipamd's log tells of troubles, as findings."""
 
 import io
+import json
 
 import pytest
 from log_texts import CHECKPOINT, COOLING, CORDONED, NO_ADDRESS, NO_ROOM, TROUBLES, LogWriter, refused
 
 from vpcipam.inspection import read_files
 from vpcipam.inspection.audit import audit
+from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.finding import Severity
-from vpcipam.inspection.rules.logs import RULES
+from vpcipam.inspection.rules.logs import RULES, check_variables
 
 LATEST = (1, 21, 2)
 
@@ -22,7 +24,7 @@ def findings(*messages, name="node/ipamd.log"):
 
 
 def test_each_rule_about_logs_has_a_line_here():
-    assert TROUBLES.keys() == {rule_id for rule in RULES for rule_id in rule.ids}
+    assert TROUBLES.keys() == {rule_id for rule in RULES for rule_id in rule.ids} - {"log-other-variables"}
 
 
 @pytest.mark.parametrize(("rule", "messages"), TROUBLES.items())
@@ -97,3 +99,41 @@ def test_what_comes_after_the_last_pod_without_an_address_is_no_cause():
 def test_errors_that_pass_are_notes():
     severities = {code: findings(refused(code))[0].severity for code in ("RequestLimitExceeded", "AttachmentLimitExceeded", "NewCode")}
     assert severities == {"RequestLimitExceeded": Severity.NOTE, "AttachmentLimitExceeded": Severity.FINDING, "NewCode": Severity.FINDING}
+
+
+# --- variables ---------------------------------------------------------------------------------------------------------------
+
+
+def of_variables(messages, env):
+    """What is said of a log beside a DaemonSet."""
+    log = LogWriter(LATEST)
+    for message in messages:
+        log.start() if message == "start" else log.raw(message)
+    made = {"kind": "DaemonSet", "apiVersion": "apps/v1", "metadata": {"name": "aws-node"}}
+    container = {"name": "aws-node", "env": [{"name": name, "value": value} for name, value in env.items()]}
+    made["spec"] = {"template": {"spec": {"containers": [container]}}}
+    files = [("node/ipamd.log", io.BytesIO(log.data)), ("ds.json", io.BytesIO(json.dumps(made).encode()))]
+    return [each for each in audit(read_files(files)).findings if each.rule == "log-other-variables"]
+
+
+def test_variables_of_the_last_start_are_held_against_the_daemonset():
+    lines = ["Using WARM_IP_TARGET 5", "start", "Using WARM_IP_TARGET 3", "Prefix Delegation enabled true", "Subnet discovery enabled true"]
+    env = {"WARM_IP_TARGET": "3", "ENABLE_PREFIX_DELEGATION": "true"}
+    assert of_variables(lines, env) == []
+    (found,) = of_variables(lines, env | {"WARM_IP_TARGET": "4"})
+    assert found.message == "ran with WARM_IP_TARGET 3 at its last start by its log, and has 4 now"
+    assert (found.severity, found.where, len(found.sources)) == (Severity.NOTE, "ipamd.log", 2)
+    (found,) = of_variables(lines, env | {"ENABLE_PREFIX_DELEGATION": "false"})
+    assert found.message.startswith("ran with ENABLE_PREFIX_DELEGATION true")
+    (found,) = of_variables(lines, {"ENABLE_PREFIX_DELEGATION": "true"})
+    assert found.message.startswith("ran with WARM_IP_TARGET 3")
+
+
+def test_a_variable_that_the_log_does_not_name_proves_nothing():
+    assert of_variables(["start"], {"WARM_IP_TARGET": "3"}) == []
+    assert of_variables(["Using WARM_IP_TARGET 5", "start"], {"WARM_IP_TARGET": "3"}) == []
+
+
+def test_variables_are_no_troubles():
+    assert findings("Using WARM_IP_TARGET 5") == ()
+    assert list(check_variables(NodeCase(name="n"))) == []

@@ -160,7 +160,7 @@ def test_after_a_restart_no_time_proves_anything():
     assert told(documents(made)) == []
 
 
-@pytest.mark.parametrize("lacking", ["enis.json", "nodes", "daemonset"])
+@pytest.mark.parametrize("lacking", ["nodes", "daemonset"])
 def test_what_is_needed(lacking):
     made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
     assert told(made, without=(lacking,)) == []
@@ -247,3 +247,49 @@ def test_a_long_life_gives_no_finding(seed):
     for seconds in (301, 7, 600):
         made.wait(seconds)
         assert audit(evidence(documents(made))).faults == ()
+
+
+# --- without introspection ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("without", [("enis.json",), ("enis.json", "ipam.json"), ("enis.json", "pods", "events")])
+def test_ec2_with_the_checkpoint_or_the_pods_is_enough_to_explain(without):
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    (answer,) = told(made, without)
+    assert (answer.rule, answer.severity) == ("warm-pool-explained", Severity.NOTE)
+    assert answer.message.startswith(
+        "has 14 addresses on 2 ENIs for 5 pods; by its settings, 7 on 1 would do for these pods. It gives back"
+    )
+    assert {source.file for source in answer.sources} == {"network-interfaces.json"}
+
+
+def test_with_neither_nothing_is_said():
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    assert told(made, ("enis.json", "ipam.json", "pods", "events")) == []
+    only = [each for each in made["pods"]["items"] if each["metadata"]["namespace"] == "default"]
+    assert told(made | {"pods": {"kind": "List", "apiVersion": "v1", "items": only}}, ("enis.json", "ipam.json")) == []
+
+
+def test_a_page_of_enis_that_is_missing_spoils_the_pool():
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    made["network-interfaces"]["NextToken"] = "more"
+    assert told(made, ("enis.json",)) == []
+
+
+def test_a_redacted_address_spoils_the_pool():
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    made["network-interfaces"]["NetworkInterfaces"][0]["PrivateIpAddresses"][-1]["PrivateIpAddress"] = "10.0.x.x"
+    assert told(made, ("enis.json",)) == []
+
+
+def test_a_holder_that_ec2_does_not_know_spoils_the_pool():
+    made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
+    next(each for each in made["pods"]["items"] if each["metadata"]["namespace"] == "default")["status"]["podIPs"] = [{"ip": "10.0.15.9"}]
+    assert told(made, ("enis.json", "ipam.json")) == []
+
+
+@given(st.integers(0, 2**32), st.sampled_from([("enis.json",), ("enis.json", "ipam.json")]))
+def test_without_introspection_a_healthy_cluster_gives_no_finding(seed, without):
+    made = documents(random_cluster(seed, steps=12))
+    kept = {name: each for name, each in made.items() if name.rpartition("/")[2] not in without}
+    assert audit(evidence(kept)).faults == ()

@@ -1,4 +1,7 @@
-"""What ipamd's log tells of troubles: signs, which an audit explains. Promises that are broken are the subject of `LogVerifier`."""
+"""What ipamd's log tells of troubles and of its variables: signs, which an audit explains.
+
+Promises that are broken are the subject of `LogVerifier`.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +13,9 @@ from vpcipam._units import counted
 from vpcipam.inspection.log.events import error_code, pool_counts
 from vpcipam.inspection.log.line import LogLine
 from vpcipam.inspection.log.wording import Wording
+
+SETTING = "setting"
+"""The kind of the signs that tell which variables ipamd runs with: the variable is the subject, its value the text."""
 
 _LONGEST = 200
 _MOST_SIGNS = 1_000
@@ -136,6 +142,7 @@ class SignFinder:
         return Sign("all-free-cool", "" if card is None else f"card {card}", str(counts))
 
     def _on_start(self, _wording: Wording, match: re.Match[str]) -> None:
+        self._found = {key: sign for key, sign in self._found.items() if sign.kind != SETTING}  # those of the last start count
         version = _short(match["version"])
         if version not in self.versions and len(self.versions) < _MOST_SIGNS:
             self.versions.append(version)
@@ -188,6 +195,23 @@ def _words(error: str, code: str) -> str:
     return error[error.rfind(f"{code}: ") + len(code) + 2 :].partition("status code: ")[0]
 
 
+def _setting(wording: Wording, match: re.Match[str]) -> Sign | None:
+    """Tell which variable a line of the start shows. A variable that is not set has no line."""
+    name = _VARIABLES.get(wording.template.rpartition(" ")[0])
+    return Sign(SETTING, name, match[1]) if name else None
+
+
+_VARIABLES = {
+    "Using WARM_ENI_TARGET": "WARM_ENI_TARGET",
+    "Using WARM_IP_TARGET": "WARM_IP_TARGET",
+    "Using MINIMUM_IP_TARGET": "MINIMUM_IP_TARGET",
+    "Using WARM_PREFIX_TARGET": "WARM_PREFIX_TARGET",
+    "Custom networking enabled": "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+    "Prefix Delegation enabled": "ENABLE_PREFIX_DELEGATION",
+    "Subnet discovery enabled": "ENABLE_SUBNET_DISCOVERY",
+}
+
+
 def _no_checkpoint(_wording: Wording, match: re.Match[str]) -> Sign:
     error = match.groupdict().get("err")  # of releases that then ask the container runtime
     return Sign("no-checkpoint", text=_short(f"it asks the container runtime for sandboxes ({error})") if error else "it knows no sandbox")
@@ -232,6 +256,7 @@ _STATELESS: Mapping[str, Callable[[Wording, re.Match[str]], Sign | None]] = {
     **dict.fromkeys(
         ("eni-failed", "eni-free-failed", "ec2-unassign-failed", "ec2-failed", "reconcile-failed", "checkpoint-failed"), _failure
     ),
+    **dict.fromkeys(("targets", "mode"), _setting),
     "no-checkpoint": _no_checkpoint,
     "node-cordoned": _cordoned,
     "no-eni-room": _no_eni_room,

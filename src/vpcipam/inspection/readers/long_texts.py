@@ -39,7 +39,7 @@ _OVERLAP = 256  # characters that are searched again, since the beginning of a d
 _SHORT = 1 << 14
 _MOST_PATIENT = 4 << 20  # characters of items that are no JSON; the patient parser reads about a million in a second
 _MOST_PATIENT_ITEMS = 30_000
-_MOST_PATIENT_ITEM = 2 << 20
+_MOST_PATIENT_ITEM = 1 << 20
 _LEVELS = 3  # of lists and envelopes around a document, as in `registry`
 _BROKEN = "is no JSON; in a text that is longer than a document can be, what follows such a place is not read"
 

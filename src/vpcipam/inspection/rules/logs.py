@@ -10,9 +10,10 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Fact
 from vpcipam.inspection.finding import Finding, Severity
-from vpcipam.inspection.log.signs import LogSign
+from vpcipam.inspection.log.signs import SETTING, LogSign
 from vpcipam.inspection.rules.advice import ALLOW_CALLS, FREE_DISK, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
-from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, LOG, Rule, RuleEntry
+from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, LOG, READ_SETTINGS, Rule, RuleEntry
+from vpcipam.settings.variables import VARIABLE_OF_SETTING
 
 _PAGE = f"{INSPECTING}#logs"
 _NOTE = Severity.NOTE
@@ -160,6 +161,8 @@ def check_log(node: NodeCase) -> Iterator[Finding]:
     """Ipamd's log tells of troubles (docs/ipamd.md, "Growing the pool", "Cooldown", "Leaked ENIs", "Known faults")."""
     for fact in node.log_signs:
         sign = fact.value
+        if sign.kind == SETTING:
+            continue
         entry = _ENTRIES[sign.kind]
         severity = entry.severity
         message, suggestion = _TEXTS[sign.kind]
@@ -171,6 +174,28 @@ def check_log(node: NodeCase) -> Iterator[Finding]:
             severity = _NOTE if refusal.passes else severity
         told = message.format(subject=sign.subject, text=sign.text)
         yield Finding(entry.rule, severity, _where(fact), f"{told} ({_when(sign)})", suggestion, node.name, (fact.source,))
+
+
+def check_variables(node: NodeCase) -> Iterator[Finding]:
+    """Ipamd logs variables when it starts, and runs with them until it starts again (docs/ipamd.md, "Variables").
+
+    It is a note: the log can be older than the last rollout of aws-node.
+    """
+    if node.settings is None:
+        return
+    shown = {variable.name: (variable, getattr(node.settings.value, name)) for name, variable in VARIABLE_OF_SETTING.items()}
+    for fact in node.log_signs:
+        if fact.value.kind != SETTING:
+            continue
+        variable, wanted = shown[fact.value.subject]
+        if variable.parse(fact.value.text) != wanted:
+            message = (
+                f"ran with {variable.name} {fact.value.text} at its last start by its log, and has {variable.format(wanted) or 'none'} now"
+            )
+            suggestion = (
+                "if the log is of today: kubectl -n kube-system rollout status daemonset aws-node, and restart aws-node on the node"
+            )
+            yield Finding("log-other-variables", _NOTE, _where(fact), message, suggestion, node.name, (fact.source, node.settings.source))
 
 
 def _where(fact: Fact[LogSign]) -> str:
@@ -249,4 +274,19 @@ _TEXTS = {
 }
 """What each sign says, and what to do."""
 
-RULES = (Rule(check_log, tuple(_ENTRIES.values()), (LOG,)),)
+RULES = (
+    Rule(check_log, tuple(_ENTRIES.values()), (LOG,)),
+    Rule(
+        check_variables,
+        (
+            RuleEntry(
+                "log-other-variables",
+                "by its log, ipamd started with other variables than its DaemonSet has",
+                "A change has no effect on the node before its aws-node restarts.",
+                f"{IPAMD}#variables",
+                _NOTE,
+            ),
+        ),
+        (LOG, READ_SETTINGS),
+    ),
+)

@@ -4,13 +4,14 @@ import functools
 from collections.abc import Iterator
 
 from vpcipam._units import NS_PER_S, counted
+from vpcipam.errors import NodeError
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Source
-from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.finding import Finding, Missing, Severity
 from vpcipam.inspection.ipamd_pool import IpamdPool, ipamd_pool
 from vpcipam.inspection.rules.capacity import refusals_of
 from vpcipam.inspection.rules.max_pods import MAX_PODS
-from vpcipam.inspection.rules.rule import INSPECTING, INSTANCE, IPAMD_ENIS, NODE_OBJECT, READ_SETTINGS, Rule, RuleEntry
+from vpcipam.inspection.rules.rule import INSPECTING, INSTANCE, NODE_OBJECT, READ_SETTINGS, Need, Rule, RuleEntry
 from vpcipam.inspection.rules.texts import age
 from vpcipam.limits import InstanceLimits
 from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
@@ -42,7 +43,7 @@ def check_warm_targets(node: NodeCase) -> Iterator[Finding]:
     asked = _planned(node.limits, pool.view.stats.assigned_count, settings, node.max_pods)
     if asked is None or not asked.settled:
         return
-    sources = tuple({fact.source.file: fact.source for fact in node.enis}.values())
+    sources = tuple({fact.source.file: fact.source for fact in node.enis or node.network_interfaces}.values())
     yield from _more(node, settings, pool, asked, sources)
     yield from _fewer(node, settings, pool, asked, sources)
 
@@ -54,8 +55,11 @@ def _acts(node: NodeCase, settings: Settings) -> bool:
 
 
 def _planned(limits: InstanceLimits, pods: int, settings: Settings, max_pods: int | None) -> NodePlan | None:
-    """What the node has once it has settled with these pods; None if it never could have them by these settings."""
-    planned = _plan(limits, pods, settings, max_pods=max(max_pods or 1, pods + 2))
+    """What the node has once it has settled with these pods; None if it never could have them by these settings, or not start."""
+    try:
+        planned = _plan(limits, pods, settings, max_pods=max(max_pods or 1, pods + 2))
+    except NodeError:
+        return None
     return None if planned.pods_waiting else planned
 
 
@@ -107,6 +111,13 @@ def _figures(pool: IpamdPool, asked: NodePlan) -> str:
     return f"{has}; by its settings, {asked.total_ips} on {asked_count} would do for these pods"
 
 
+POOL: Need[NodeCase] = Need(
+    Missing(
+        "ipamd's ENIs of the node, or EC2's ENIs and who holds addresses",
+        "curl http://localhost:61679/v1/enis on the node, or aws ec2 describe-network-interfaces and /var/run/aws-node/ipam.json",
+    ),
+    lambda node: bool(node.enis or node.cards or (node.network_interfaces and (node.checkpoint_count or node.pods))),
+)
 RULES = (
     Rule(
         check_warm_targets,
@@ -131,6 +142,6 @@ RULES = (
                 Severity.NOTE,
             ),
         ),
-        (IPAMD_ENIS, INSTANCE, READ_SETTINGS, MAX_PODS, NODE_OBJECT),
+        (POOL, INSTANCE, READ_SETTINGS, MAX_PODS, NODE_OBJECT),
     ),
 )

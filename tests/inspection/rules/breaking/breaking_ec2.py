@@ -96,7 +96,7 @@ def _(world):
 # --- limits ------------------------------------------------------------------------------------------------------------------
 
 
-@mutation("too-many-enis", "max-pods-above-addresses")
+@mutation("too-many-enis", "max-pods-above-addresses", "warm-pool-explained")
 def _(world):
     world.drop("enis.json")
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
@@ -107,7 +107,7 @@ def _(world):
     return True
 
 
-@mutation("too-many-enis", "max-pods-above-addresses", "no-room-for-addresses", "no-room-for-prefix")
+@mutation("too-many-enis", "max-pods-above-addresses", "no-room-for-addresses", "no-room-for-prefix", "warm-pool-explained")
 def _(world):
     """MAX_ENI is lower than what is attached."""
     world.drop("enis.json")
@@ -117,7 +117,7 @@ def _(world):
     return True
 
 
-@mutation("too-many-slots", "max-pods-above-addresses")
+@mutation("too-many-slots", "max-pods-above-addresses", "warm-pool-explained")
 def _(world):
     world.drop("enis.json")
     eni = world.any_eni(lambda each: len(each["PrivateIpAddresses"]) + len(each["Ipv4Prefixes"] or []) > 2)

@@ -35,6 +35,18 @@ def _tell(messages):
     return breaks
 
 
+@mutation("log-other-variables")
+def _(world):
+    """The node was not restarted after a change of the DaemonSet."""
+    here = world.chance.choice(world.cluster.nodes)
+    name, settings = f"{here.name}/ipamd.log", world.cluster.settings
+    old = (settings.warm_ip_target or 0) + world.chance.randint(1, 9)
+    same = f"Prefix Delegation enabled {str(settings.enable_prefix_delegation).lower()}"
+    world.healthy[name] = _written(world, here, [same])
+    world.made[name] = _written(world, here, [same, f"Using WARM_IP_TARGET {old}"])
+    return True
+
+
 for _rule, _messages in TROUBLES.items():
     mutation(_rule)(_tell(_messages))
 
