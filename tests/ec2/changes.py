@@ -23,10 +23,11 @@ class World:
     def __init__(self, ec2, tick):
         self.ec2 = ec2
         vpc = ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56", now_ns=tick())
-        ec2.create_vpc("10.1.0.0/16", now_ns=tick())
+        ec2.create_vpc("10.1.0.0/16", instance_tenancy="dedicated", now_ns=tick())
         ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.0/24", now_ns=tick())
         subnet = ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64", now_ns=tick())
         ec2.create_subnet(vpc.vpc_id, "10.0.2.0/28", now_ns=tick())
+        ec2.create_subnet(vpc.vpc_id, "10.0.3.0/28", ipv6_cidr="2001:db8:0:1::/64", now_ns=tick())
         ec2.create_subnet_cidr_reservation(subnet.subnet_id, "10.0.1.64/28", reservation_type="prefix", now_ns=tick())
         instance = ec2.launch_instance(NITRO, subnet.subnet_id, now_ns=tick())
         made = [
@@ -99,6 +100,23 @@ CALLS = {
     "AssociateVpcCidrBlock": lambda w, a, b, now_ns: w.ec2.associate_vpc_cidr_block(_vpc(w, a), f"100.64.{b}.0/24", now_ns=now_ns),
     "DisassociateVpcCidrBlock": lambda w, a, _, now_ns: w.ec2.disassociate_vpc_cidr_block(
         _one(w.ec2._account.cidr_associations, a, "vpc-cidr-assoc-0"), now_ns=now_ns
+    ),
+    "CreateDefaultVpc": lambda w, a, _, now_ns: w.ec2.create_default_vpc(availability_zones=["us-east-1a"][: a % 2], now_ns=now_ns),
+    "CreateDefaultSubnet": lambda w, a, _, now_ns: w.ec2.create_default_subnet(f"us-east-1{'ab'[a % 2]}", now_ns=now_ns),
+    "ModifyVpcAttribute": lambda w, a, b, now_ns: w.ec2.modify_vpc_attribute(
+        _vpc(w, a),
+        **{("enable_dns_support", "enable_dns_hostnames", "enable_network_address_usage_metrics")[b % 3]: a % 2 == 0},
+        now_ns=now_ns,
+    ),
+    "ModifyVpcTenancy": lambda w, a, b, now_ns: w.ec2.modify_vpc_tenancy(_vpc(w, a), ("dedicated", "default")[b % 2], now_ns=now_ns),
+    "AssociateSubnetCidrBlock": lambda w, a, b, now_ns: w.ec2.associate_subnet_cidr_block(
+        w.subnet(a), f"2001:db8:0:{b}::/64", now_ns=now_ns
+    ),
+    "DisassociateSubnetCidrBlock": lambda w, a, _, now_ns: w.ec2.disassociate_subnet_cidr_block(
+        _one(w.ec2._account.subnet_cidr_associations, a, "subnet-cidr-assoc-0"), now_ns=now_ns
+    ),
+    "ModifySubnetAttribute": lambda w, a, b, now_ns: w.ec2.modify_subnet_attribute(
+        w.subnet(a), **{("map_public_ip_on_launch", "assign_ipv6_address_on_creation")[b % 2]: b % 4 < 2}, now_ns=now_ns
     ),
     "DeleteVpc": lambda w, a, _, now_ns: w.ec2.delete_vpc(_vpc(w, 1 + a), now_ns=now_ns),
     "CreateSubnet": lambda w, a, b, now_ns: w.ec2.create_subnet(_vpc(w, a), f"10.{a % 2}.{1 + b}.0/28", now_ns=now_ns),

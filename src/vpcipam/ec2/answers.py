@@ -205,6 +205,9 @@ def read_subnet(item: Structure) -> Subnet:
         available_ip_address_count=members.value("AvailableIpAddressCount", 0, required=True),
         ipv6_cidr=next(iter(ipv6_cidrs), None),
         tags=members.tags("Tags"),
+        default_for_az=members.value("DefaultForAz", False, required=False),  # noqa: FBT003  # the default
+        map_public_ip_on_launch=members.value("MapPublicIpOnLaunch", False, required=False),  # noqa: FBT003  # likewise
+        assign_ipv6_address_on_creation=members.value("AssignIpv6AddressOnCreation", False, required=False),  # noqa: FBT003
         unreadable=tuple(members.unreadable),
     )
 

@@ -53,13 +53,14 @@ def actions_by_name(where: str, values: Mapping[str, _Value] | Iterable[tuple[st
 
 @attrs.frozen
 class Attachment:
-    """The attachment of an ENI to an instance."""
+    """The attachment of an ENI to an instance; two are equal whenever they were attached."""
 
     attachment_id: str
     instance_id: str
     device_index: int
     network_card_index: int
     delete_on_termination: bool
+    attached_ns: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen
@@ -150,6 +151,8 @@ class Vpc:
         cidrs: its IPv4 blocks, the primary one first, then in the order in which they were associated.
         associations: the same blocks with their association ids.
         tags: pairs of key and value, sorted.
+        is_default: whether instances are launched here if no subnet is named.
+        instance_tenancy: `default` or `dedicated`.
     """
 
     vpc_id: str
@@ -157,6 +160,12 @@ class Vpc:
     ipv6_cidr: str | None = None
     associations: tuple[CidrAssociation, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    is_default: bool = False
+    instance_tenancy: str = "default"
+    enable_dns_support: bool = True
+    enable_dns_hostnames: bool = False
+    enable_network_address_usage_metrics: bool = False
+    ipv6_association_id: str | None = None
 
 
 @attrs.frozen
@@ -167,6 +176,9 @@ class Subnet:
         available_ip_address_count: free IPv4 addresses; a prefix in use counts 16, reserved ranges are not free.
         tags: pairs of key and value, sorted.
         unreadable: as in `NetworkInterface`.
+        default_for_az: whether instances of its zone are launched here if no subnet is named.
+        assign_ipv6_address_on_creation: whether a new ENI gets an IPv6 address if it asks for none.
+        ipv6_association_id: the id that disassociates the IPv6 CIDR; `BotoEc2` does not read it.
     """
 
     subnet_id: str
@@ -177,6 +189,10 @@ class Subnet:
     ipv6_cidr: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     unreadable: tuple[str, ...] = ()
+    default_for_az: bool = False
+    map_public_ip_on_launch: bool = False
+    assign_ipv6_address_on_creation: bool = False
+    ipv6_association_id: str | None = attrs.field(default=None, eq=False)
 
     def tag(self, key: str) -> str | None:
         """Return the value of a tag, None if it is not set."""

@@ -16,6 +16,7 @@ class ErrorCode(enum.StrEnum):
     # An id that does not exist.
     VPC_NOT_FOUND = "InvalidVpcID.NotFound"
     CIDR_ASSOCIATION_NOT_FOUND = "InvalidVpcCidrBlockAssociationID.NotFound"
+    SUBNET_CIDR_ASSOCIATION_NOT_FOUND = "InvalidSubnetCidrBlockAssociationID.NotFound"
     SUBNET_NOT_FOUND = "InvalidSubnetID.NotFound"
     RESERVATION_NOT_FOUND = "InvalidSubnetCidrReservationID.NotFound"
     ENI_NOT_FOUND = "InvalidNetworkInterfaceID.NotFound"
@@ -37,6 +38,12 @@ class ErrorCode(enum.StrEnum):
     SUBNET_RANGE = "InvalidSubnet.Range"
     SUBNET_CONFLICT = "InvalidSubnet.Conflict"
     CIDR_CONFLICT = "CidrConflict"
+    CIDR_LIMIT_EXCEEDED = "CidrLimitExceeded"
+    DEFAULT_VPC_EXISTS = "DefaultVpcAlreadyExists"
+    DEFAULT_VPC_MISSING = "DefaultVpcDoesNotExist"
+    DEFAULT_SUBNET_EXISTS = "DefaultSubnetAlreadyExistsInAvailabilityZone"
+    UNSUPPORTED_TENANCY = "UnsupportedTenancy"
+    VPC_NOT_SPECIFIED = "VPCIdNotSpecified"
     # Too few addresses, or a limit of the instance type or of tags.
     INSUFFICIENT_FREE_ADDRESSES = "InsufficientFreeAddressesInSubnet"
     INSUFFICIENT_CIDR_BLOCKS = "InsufficientCidrBlocks"

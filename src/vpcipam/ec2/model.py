@@ -21,8 +21,9 @@ documentation is silent, the model does what users report, or else the least sur
 - A branch is `in-use` and of type `branch` while it is associated. Deleting a branch or a trunk deletes its associations. EC2 does not
   publish how many branches a type allows, and the model does not limit them.
 - A terminated instance is deleted at once.
-- Not modelled: quotas of the account (CIDRs per VPC, subnets, ENIs per region), the rules for additional CIDRs of a VPC, the rules
-  of security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
+- A public address of a subnet that maps one on launch is not modelled; the attribute only shows.
+- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, the rules of
+  security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
 """
 
 from collections.abc import Mapping

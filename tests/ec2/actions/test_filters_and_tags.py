@@ -106,7 +106,7 @@ def test_subnets_are_filtered(ec2, world, filters, names):
         ({"cidr": ["10.9.0.0/16"]}, ["vpc2"]),
         ({"cidr": ["100.64.0.0/16"]}, []),
         ({"cidr-block-association.cidr-block": ["100.64.0.0/16"]}, ["vpc"]),
-        ({"cidr-block-association.association-id": ["vpc-cidr-assoc-*3"]}, ["vpc"]),
+        ({"cidr-block-association.association-id": ["vpc-cidr-assoc-*4"]}, ["vpc"]),
         ({"ipv6-cidr-block-association.ipv6-cidr-block": ["2001:*"], "vpc-id": ["*"]}, ["vpc"]),
         ({"tag:team": ["b"]}, ["vpc2"]),
     ],

@@ -408,7 +408,7 @@ def test_metadata_shows_the_attached_enis_by_device_without_tags(ec2, subnet_id,
 
 
 def test_metadata_of_an_unknown_instance_is_not_found(ec2):
-    with pytest.raises(Exception, match=r"InstanceMetadata: InvalidInstanceID\.NotFound: The instance 'i-0' does not exist"):
+    with pytest.raises(Exception, match=r"InstanceMetadata: InvalidInstanceID\.NotFound: The instance ID 'i-0' does not exist"):
         ec2.instance_metadata("i-0", now_ns=0)
     assert ec2.call_counts == {}
 

@@ -119,15 +119,15 @@ def test_a_reservation_smaller_than_a_prefix_keeps_the_prefix_around_it_from_bei
 @pytest.mark.parametrize(
     ("cidr", "match"),
     [
-        ("10.0.2.0/28", "does not fall within"),
-        ("10.0.0.0/23", "does not fall within"),
-        ("2001:db8:0:1::/80", "does not fall within"),
+        ("10.0.2.0/28", "Reservation CIDR should be within subnet CIDR block"),
+        ("10.0.0.0/23", "Reservation CIDR should be within subnet CIDR block"),
+        ("2001:db8:0:1::/80", "Reservation CIDR should be within subnet CIDR block"),
         ("10.0.1.3/28", "off its grid"),
         ("ten", "not a CIDR"),
-        ("10.0.1.64/27", "has overlap with existing reserved CIDR block 10.0.1.64/28"),
-        ("10.0.1.70/32", "has overlap with existing reserved CIDR block 10.0.1.64/28"),
+        ("10.0.1.64/27", "has overlap with existing reserved CIDR block"),
+        ("10.0.1.70/32", "has overlap with existing reserved CIDR block"),
         ("10.0.1.64/28", "has overlap"),
-        ("2001:db8::/72", "has overlap with existing reserved CIDR block 2001:db8::/80"),
+        ("2001:db8::/72", "has overlap with existing reserved CIDR block"),
     ],
 )
 def test_an_invalid_range_of_a_reservation_is_an_invalid_value(ec2, subnet_id, reserve, refused, cidr, match):  # noqa: PLR0917 - fixtures
@@ -139,7 +139,7 @@ def test_an_invalid_range_of_a_reservation_is_an_invalid_value(ec2, subnet_id, r
 
 def test_a_subnet_without_ipv6_has_no_ipv6_reservation(ec2, vpc, refused):
     subnet_id = ec2.create_subnet(vpc.vpc_id, "10.0.2.0/24").subnet_id
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "IPv6 CIDR of subnet-00000000000000001: None"):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, r"within subnet CIDR block \(None\)"):
         ec2.create_subnet_cidr_reservation(subnet_id, "2001:db8::/80", reservation_type="prefix")
 
 

@@ -126,7 +126,8 @@ def tagged(resource_type):
 def test_every_answer_fits_its_shape(monkeypatch):
     ec2 = Checked(monkeypatch)
     vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True, TagSpecifications=tagged("vpc")).Vpc["VpcId"]
-    ec2.create_vpc(CidrBlock="10.1.0.0/16", Ipv6CidrBlock="2001:db8::/56")
+    ec2.create_vpc(CidrBlock="10.1.0.0/16", Ipv6CidrBlock="2001:db8::/56", InstanceTenancy="dedicated")
+    check_defaults_and_attributes(ec2, vpc_id)
     association = ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="100.64.0.0/16").CidrBlockAssociation
     assert association["CidrBlock"] == "100.64.0.0/16"
     gone = ec2.disassociate_vpc_cidr_block(AssociationId=association["AssociationId"]).CidrBlockAssociation
@@ -144,6 +145,32 @@ def test_every_answer_fits_its_shape(monkeypatch):
     ec2.delete_subnet(SubnetId=subnet_id)
     ec2.delete_vpc(VpcId=vpc_id)
     assert ec2.seen == set(ACTIONS), "every action is checked"
+
+
+def check_defaults_and_attributes(ec2, vpc_id):
+    default_id = ec2.create_default_vpc().Vpc["VpcId"]
+    (zone, *_) = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}]).Subnets
+    ec2.delete_subnet(SubnetId=zone["SubnetId"])
+    assert ec2.create_default_subnet(AvailabilityZone=zone["AvailabilityZone"]).Subnet["CidrBlock"] == zone["CidrBlock"]
+    ec2.modify_vpc_attribute(VpcId=default_id, EnableDnsHostnames={"Value": False})
+    assert ec2.describe_vpc_attribute(VpcId=default_id, Attribute="enableDnsHostnames").EnableDnsHostnames == {"Value": False}
+    ec2.modify_vpc_tenancy(VpcId=default_id, InstanceTenancy="default")
+    subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.0.7.0/24").Subnet["SubnetId"]
+    (vpc,) = ec2.describe_vpcs(VpcIds=[vpc_id]).Vpcs
+    cidr = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/56", "/64")
+    association = ec2.associate_subnet_cidr_block(SubnetId=subnet_id, Ipv6CidrBlock=cidr).Ipv6CidrBlockAssociation
+    ec2.modify_subnet_attribute(SubnetId=subnet_id, AssignIpv6AddressOnCreation={"Value": True})
+    eni = ec2.create_network_interface(SubnetId=subnet_id).NetworkInterface
+    assert len(eni["Ipv6Addresses"]) == 1
+    shown = ec2.describe_network_interface_attribute(NetworkInterfaceId=eni["NetworkInterfaceId"], Attribute="sourceDestCheck")
+    assert shown.SourceDestCheck == {"Value": True}
+    ec2.describe_network_interface_attribute(NetworkInterfaceId=eni["NetworkInterfaceId"], Attribute="groupSet")
+    ec2.delete_network_interface(NetworkInterfaceId=eni["NetworkInterfaceId"])
+    gone = ec2.disassociate_subnet_cidr_block(AssociationId=association["AssociationId"]).Ipv6CidrBlockAssociation
+    assert (association["Ipv6CidrBlockState"], gone["Ipv6CidrBlockState"]) == ({"State": "associating"}, {"State": "disassociating"})
+    ec2.delete_subnet(SubnetId=subnet_id)
+    ec2.describe_availability_zones()
+    ec2.describe_regions()
 
 
 def check_enis(ec2, subnet_id):
@@ -194,7 +221,7 @@ def check_reservations(ec2, subnet_id):
     reservation = ec2.create_subnet_cidr_reservation(
         SubnetId=subnet_id, Cidr="10.0.1.64/26", ReservationType="prefix", TagSpecifications=tagged("subnet-cidr-reservation")
     ).SubnetCidrReservation
-    cidr = ec2.describe_subnets().Subnets[0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/64", "/80")
+    cidr = ec2.describe_subnets(SubnetIds=[subnet_id]).Subnets[0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/64", "/80")
     ec2.create_subnet_cidr_reservation(SubnetId=subnet_id, Cidr=cidr, ReservationType="explicit", Description="ours")
     shown = ec2.get_subnet_cidr_reservations(SubnetId=subnet_id)
     assert shown.SubnetIpv4CidrReservations == [reservation]

@@ -17,6 +17,8 @@ from vpcipam.ec2.state.unmodelled_filters import UNMODELLED_FILTERS
 from vpcipam.errors import NotModelled
 
 TABLES = {
+    "DescribeAvailabilityZones": filter_tables.ZONE_FILTERS,
+    "DescribeRegions": filter_tables.REGION_FILTERS,
     "DescribeInstanceTypes": filter_tables.INSTANCE_TYPE_FILTERS,
     "DescribeInstances": filter_tables.INSTANCE_FILTERS,
     "DescribeNetworkInterfaces": filter_tables.ENI_FILTERS,
@@ -26,7 +28,10 @@ TABLES = {
     "DescribeVpcs": filter_tables.VPC_FILTERS,
     "GetSubnetCidrReservations": filter_tables.RESERVATION_FILTERS,
 }
-ALIASES = {"DescribeSubnets": {"availabilityZone", "availabilityZoneId", "cidr", "cidrBlock", "defaultForAz"}}
+ALIASES = {
+    "DescribeSubnets": {"availabilityZone", "availabilityZoneId", "cidr", "cidrBlock", "defaultForAz"},
+    "DescribeVpcs": {"isDefault"},
+}
 UNDOCUMENTED = {"DescribeTrunkInterfaceAssociations": {"tag-key"}}  # they have tags
 
 

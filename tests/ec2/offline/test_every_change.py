@@ -25,7 +25,14 @@ INSTANCES = [numbered("i", 1), numbered("i", 2)]
 REQUESTS = {
     "CreateVpc": {"CidrBlock": "10.2.0.0/16"},
     "AssociateVpcCidrBlock": {"VpcId": VPC, "CidrBlock": "100.64.9.0/24"},
-    "DisassociateVpcCidrBlock": {"AssociationId": numbered("vpc-cidr-assoc", 3)},
+    "DisassociateVpcCidrBlock": {"AssociationId": numbered("vpc-cidr-assoc", 4)},
+    "CreateDefaultVpc": {},
+    "CreateDefaultSubnet": {"AvailabilityZone": "us-east-1b"},
+    "ModifyVpcAttribute": {"VpcId": VPC, "EnableDnsHostnames": {"Value": True}},
+    "ModifyVpcTenancy": {"VpcId": EMPTY_VPC, "InstanceTenancy": "default"},
+    "AssociateSubnetCidrBlock": {"SubnetId": EMPTY_SUBNET, "Ipv6CidrBlock": "2001:db8:0:2::/64"},
+    "DisassociateSubnetCidrBlock": {"AssociationId": numbered("subnet-cidr-assoc", 2)},
+    "ModifySubnetAttribute": {"SubnetId": SUBNET, "MapPublicIpOnLaunch": {"Value": True}},
     "DeleteVpc": {"VpcId": EMPTY_VPC},
     "CreateSubnet": {"VpcId": VPC, "CidrBlock": "10.0.9.0/24"},
     "DeleteSubnet": {"SubnetId": EMPTY_SUBNET},
@@ -56,9 +63,11 @@ def tokened():
     return {name for name in CHANGES if "ClientToken" in shapes.operation_model(name).input_shape.members}
 
 
-def world(*faults):
+def world(*faults, action=None):
     found = World(Ec2Model(conditions=Conditions(faults=Faults(faults))), lambda: 0)
     found.ec2.launch_instance(NITRO, SUBNET, now_ns=0)
+    if action == "CreateDefaultSubnet":
+        found.ec2.create_default_vpc(availability_zones=["us-east-1a"])
     found.before = dict(found.ec2.call_counts)
     return found
 
@@ -81,7 +90,7 @@ def test_every_action_has_a_request_here():
 
 @pytest.mark.parametrize("action", CHANGES)
 def test_one_request_is_one_call(action):
-    found = world()
+    found = world(action=action)
     before = found.show()
     server(found)(action, REQUESTS[action])
     assert found.show() != before
@@ -92,7 +101,7 @@ def test_one_request_is_one_call(action):
 @pytest.mark.parametrize("effect", ["refuse", "crash-before"])
 @pytest.mark.parametrize("action", CHANGES)
 def test_a_request_that_does_not_arrive_changes_nothing(action, effect):
-    found = world(Fault(effect, action, rate=1, from_ns=1))
+    found = world(Fault(effect, action, rate=1, from_ns=1), action=action)
     before = found.show()
     with pytest.raises((Ec2Error, Crash), match=action):
         server(found)(action, REQUESTS[action])

@@ -110,7 +110,7 @@ def test_any_text_is_returned_as_it_was_sent(client, subnet_id):
 def test_a_refusal_is_a_client_error_with_the_code_and_message_of_ec2(client):
     with pytest.raises(ClientError) as caught:
         client.delete_vpc(VpcId="vpc-1")
-    words = "An error occurred (InvalidVpcID.NotFound) when calling the DeleteVpc operation: The VPC 'vpc-1' does not exist"
+    words = "An error occurred (InvalidVpcID.NotFound) when calling the DeleteVpc operation: The vpc ID 'vpc-1' does not exist"
     assert str(caught.value) == words
     metadata = caught.value.response["ResponseMetadata"]
     assert (metadata["HTTPStatusCode"], metadata["RetryAttempts"]) == (400, 0)
@@ -471,7 +471,8 @@ def test_without_boto3_the_extra_to_install_is_named(module, monkeypatch):
     ("method", "arguments", "missing"),
     [
         ("create_vpc", {}, "CidrBlock"),
-        ("associate_vpc_cidr_block", {"VpcId": "vpc-1"}, "CidrBlock"),
+        ("associate_subnet_cidr_block", {"SubnetId": "subnet-1"}, "Ipv6CidrBlock"),
+        ("describe_network_interface_attribute", {"NetworkInterfaceId": "eni-1"}, "attribute"),
         ("create_network_interface", {"SubnetId": "subnet-1", "Ipv6Addresses": [{"IsPrimaryIpv6": True}]}, "Ipv6Addresses.Ipv6Address"),
         ("create_tags", {"Resources": [], "Tags": [{"Key": "a"}]}, "Resources"),
     ],

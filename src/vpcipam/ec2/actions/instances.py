@@ -45,7 +45,7 @@ class InstanceActions(Actions):
         instance = InstanceRecord(self._account.new_id("i"), limits, subnet, read_tags, call.now_ns)
         self._account.add_instance(instance)
         eni = self._account.create_eni(subnet, addresses, created_ns=call.now_ns)
-        self._account.attach(eni, instance, instance.primary_place, delete_on_termination=True)
+        self._account.attach(eni, instance, instance.primary_place, delete_on_termination=True, now_ns=call.now_ns)
         return self._done(call, instance.view())
 
     def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:

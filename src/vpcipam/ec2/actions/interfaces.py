@@ -40,9 +40,9 @@ class InterfaceActions(Actions):
         """Create an ENI with its primary IP and, in the same call, secondary IPs or /28s, and IPv6 addresses or /80s.
 
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
-        names it. `interface_type` is `interface`, `trunk`, `branch`, `efa` or `efa-only`; the last has no addresses. Tags are pairs of key
-        and value; if a key is given twice, its last value counts. Without security groups the ENI gets the default one of its VPC; any id
-        is taken.
+        names it. A subnet that assigns IPv6 addresses adds one if none is asked for. `interface_type` is `interface`, `trunk`, `branch`,
+        `efa` or `efa-only`; the last has no addresses. Tags are pairs of key and value; if a key is given twice, its last value counts.
+        Without security groups the ENI gets the default one of its VPC; any id is taken.
 
         Raises:
             Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
@@ -73,6 +73,8 @@ class InterfaceActions(Actions):
             raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
+        if subnet.assign_ipv6_address_on_creation and interface_type != EFA_ONLY and not (counts.ipv6_count or named.counts.ipv6_count):
+            counts = attrs.evolve(counts, ipv6_addresses=1)
         groups = sorted_texts(security_group_ids)
         if interface_type != EFA_ONLY:
             addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=counts)
@@ -113,7 +115,7 @@ class InterfaceActions(Actions):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{eni_id} and {instance_id} are in different zones, {zones}")
         require_place(call, instance, place)
         require_limits(call, instance.limits, eni)
-        attachment = self._account.attach(eni, instance, place, delete_on_termination=False)
+        attachment = self._account.attach(eni, instance, place, delete_on_termination=False, now_ns=call.now_ns)
         return self._done(call, attachment.attachment_id)
 
     def modify_network_interface_attribute(
@@ -165,7 +167,9 @@ class InterfaceActions(Actions):
         call = self._begin("DetachNetworkInterface", now_ns)
         eni = self._account.attachments.find(call, attachment_id)
         if eni.attachment is None or eni.is_primary:
-            raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, "The network interface at device index 0 cannot be detached.")
+            raise call.refusal(
+                ErrorCode.OPERATION_NOT_PERMITTED, "The network interface at device index 0 and networkCard index 0 cannot be detached."
+            )
         self._account.detach(eni.attachment)
         self._done(call, None)
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
+from vpcipam.address import Cidr
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import Subnet, SubnetCidrReservation, SubnetSpace
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.over_time.subnet_watch import SubnetWatch, SubnetWatcher
+from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.filter_tables import RESERVATION_FILTERS, SUBNET_FILTERS
 from vpcipam.ec2.state.filters import Filters, tagged_matching
-from vpcipam.ec2.state.records import ReservationRecord, SubnetRecord
+from vpcipam.ec2.state.records import ReservationRecord, SubnetRecord, VpcRecord
 from vpcipam.ec2.state.rules import holds, require_reservable
 from vpcipam.ec2.state.subnet import SubnetAddresses
 from vpcipam.ec2.subnet_rules import (
@@ -48,23 +50,80 @@ class SubnetActions(Actions):
         vpc = self._account.vpcs.find(call, vpc_id)
         wholes = tuple(vpc.cidrs.values())
         if ipv4.prefix_length not in IPV4_PREFIX_LENGTHS or not any(holds(whole, ipv4) for whole in wholes):
-            raise call.refusal(
-                ErrorCode.SUBNET_RANGE, f"{ipv4} is not a /16 to /28 within a CIDR of {vpc_id}: {', '.join(map(str, wholes))}"
-            )
-        if ipv6 is not None and (
-            ipv6.prefix_length != SUBNET_IPV6_PREFIX_LENGTH or vpc.ipv6_cidr is None or not holds(vpc.ipv6_cidr, ipv6)
-        ):
-            raise call.refusal(ErrorCode.SUBNET_RANGE, f"{ipv6} is not a /64 within the IPv6 CIDR of {vpc_id}: {vpc.ipv6_cidr}")
+            raise call.refusal(ErrorCode.SUBNET_RANGE, f"The CIDR '{ipv4}' is invalid.")
+        if ipv6 is not None:
+            _require_ipv6_range(call, vpc, ipv6)
         for other in vpc.subnets.values():
             for taken, wanted in ((other.addresses.cidr, ipv4), (other.addresses.ipv6_cidr, ipv6)):
                 if taken is not None and wanted is not None and taken.overlaps(wanted):
-                    raise call.refusal(ErrorCode.SUBNET_CONFLICT, f"{wanted} overlaps {taken} of {other.subnet_id}")
+                    raise call.refusal(ErrorCode.SUBNET_CONFLICT, f"The CIDR '{wanted}' conflicts with another subnet")
         subnet_id = self._account.new_id("subnet")
         # Each subnet has its own random sequence, so that calls in one subnet don't change the picks in another.
         addresses = SubnetAddresses(ipv4, ipv6, choice=self._address_choice, seed=self._seed ^ ipv4.first << 32)
         subnet = SubnetRecord(subnet_id, vpc_id, availability_zone, addresses, read_tags)
         self._account.add_subnet(subnet)
         return self._done(call, subnet.view())
+
+    def associate_subnet_cidr_block(self, subnet_id: str, ipv6_cidr: str, *, now_ns: int = 0) -> Subnet:
+        """Associate an IPv6 CIDR, a /64 within the VPC's, with a subnet that has none.
+
+        Raises:
+            Ec2Error: InvalidSubnet.Range and InvalidSubnet.Conflict as for `create_subnet`; InvalidParameterValue if it has one.
+        """
+        call = self._begin("AssociateSubnetCidrBlock", now_ns)
+        ipv6 = call.cidr(ipv6_cidr, 6)
+        subnet = self._account.subnets.find(call, subnet_id)
+        vpc = self._account.vpcs[subnet.vpc_id]
+        if subnet.addresses.ipv6_cidr is not None:
+            raise call.invalid(f"The subnet {subnet_id} has an IPv6 CIDR block: {subnet.addresses.ipv6_cidr}")
+        _require_ipv6_range(call, vpc, ipv6)
+        for other in vpc.subnets.values():
+            if other.addresses.ipv6_cidr is not None and other.addresses.ipv6_cidr.overlaps(ipv6):
+                raise call.refusal(ErrorCode.SUBNET_CONFLICT, f"The CIDR '{ipv6}' conflicts with another subnet")
+        self._account.set_ipv6_of_subnet(subnet, ipv6)
+        return self._done(call, subnet.view())
+
+    def disassociate_subnet_cidr_block(self, association_id: str, *, now_ns: int = 0) -> Subnet:
+        """Disassociate the IPv6 CIDR of a subnet, with its reservations, and return the subnet as it was before.
+
+        Raises:
+            Ec2Error: InvalidCidrBlock.InUse while an ENI has an address or prefix of it.
+        """
+        call = self._begin("DisassociateSubnetCidrBlock", now_ns)
+        subnet = self._account.subnet_cidr_associations.find(call, association_id)
+        for eni in subnet.enis.values():
+            if eni.ipv6_count:
+                raise call.refusal(ErrorCode.CIDR_IN_USE, f"{eni.eni_id} has addresses within {subnet.addresses.ipv6_cidr}")
+        before = subnet.view()
+        self._account.set_ipv6_of_subnet(subnet, None)
+        subnet.assign_ipv6_address_on_creation = False
+        return self._done(call, before)
+
+    def modify_subnet_attribute(
+        self,
+        subnet_id: str,
+        *,
+        map_public_ip_on_launch: bool | None = None,
+        assign_ipv6_address_on_creation: bool | None = None,
+        now_ns: int = 0,
+    ) -> None:
+        """Change one attribute of a subnet. Public addresses are not modelled, so the first only shows.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination unless exactly one is given; InvalidParameterValue to assign IPv6 without an IPv6 CIDR.
+        """
+        call = self._begin("ModifySubnetAttribute", now_ns)
+        if (map_public_ip_on_launch is None) == (assign_ipv6_address_on_creation is None):
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "Exactly one attribute must be specified.")
+        subnet = self._account.subnets.find(call, subnet_id)
+        if assign_ipv6_address_on_creation and subnet.addresses.ipv6_cidr is None:
+            raise call.invalid(f"Invalid value for parameter assignIpv6AddressOnCreation: {subnet_id} has no IPv6 CIDR block")
+        if map_public_ip_on_launch is not None:
+            subnet.map_public_ip_on_launch = bool(map_public_ip_on_launch)
+        if assign_ipv6_address_on_creation is not None:
+            subnet.assign_ipv6_address_on_creation = bool(assign_ipv6_address_on_creation)
+        self._account.touch(subnet)
+        self._done(call, None)
 
     def delete_subnet(self, subnet_id: str, *, now_ns: int = 0) -> None:
         """Delete a subnet without ENIs, and its reservations.
@@ -184,3 +243,8 @@ class SubnetActions(Actions):
         if subnet is None:
             raise InvalidArgument(f"there is no subnet {subnet_id!r}; there are {', '.join(self._account.subnets) or 'none'}")
         return subnet.addresses
+
+
+def _require_ipv6_range(call: Call, vpc: VpcRecord, ipv6: Cidr) -> None:
+    if ipv6.prefix_length != SUBNET_IPV6_PREFIX_LENGTH or vpc.ipv6_cidr is None or not holds(vpc.ipv6_cidr, ipv6):
+        raise call.refusal(ErrorCode.SUBNET_RANGE, f"The CIDR '{ipv6}' is invalid.")

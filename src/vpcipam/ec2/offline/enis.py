@@ -80,6 +80,20 @@ def _modify(request: Request) -> Members:
     return {}
 
 
+def _describe_attribute(request: Request) -> Members:
+    attribute = request.get("Attribute")
+    if attribute is None:
+        raise request.missing("attribute")
+    if attribute not in _ATTRIBUTES:
+        raise request.invalid("attribute", attribute)
+    (eni,) = request.model.describe_network_interfaces(eni_ids=(request.get("NetworkInterfaceId"),), now_ns=request.now_ns)
+    view = network_interface_view(eni, request.region)
+    member = _ATTRIBUTES[attribute]
+    value = view[member]
+    wrapped = {"Value": value} if attribute in {"description", "sourceDestCheck"} else value
+    return {member: wrapped, "NetworkInterfaceId": eni.eni_id}
+
+
 def _detach(request: Request) -> Members:
     request.model.detach_network_interface(request.get("AttachmentId"), force=request.get("Force", False), now_ns=request.now_ns)
     return {}
@@ -89,6 +103,9 @@ def _delete(request: Request) -> Members:
     request.model.delete_network_interface(request.get("NetworkInterfaceId"), now_ns=request.now_ns)
     return {}
 
+
+_ATTRIBUTES: Final = {"description": "Description", "groupSet": "Groups", "sourceDestCheck": "SourceDestCheck", "attachment": "Attachment"}
+"""The attributes of an ENI: their names in requests and in answers."""
 
 ACTIONS: Final = {
     "CreateNetworkInterface": ActionHandler(
@@ -112,6 +129,7 @@ ACTIONS: Final = {
     "ModifyNetworkInterfaceAttribute": ActionHandler(
         _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "Groups"}
     ),
+    "DescribeNetworkInterfaceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "NetworkInterfaceId"}),
     "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),
     "DeleteNetworkInterface": ActionHandler(_delete, takes={"NetworkInterfaceId"}),
 }

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -57,6 +58,10 @@ class Request:
         """Create the error that refuses this request."""
         return Ec2Error(code, message, self.action)
 
+    def invalid(self, parameter: str, value: object) -> Ec2Error:
+        """Create the error for a value that a parameter can't have."""
+        return self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Value ({value}) for parameter {parameter} is invalid.")
+
     def missing(self, name: str) -> Ec2Error:
         """Create the error for a parameter that EC2 requires."""
         return self.refusal(ErrorCode.MISSING_PARAMETER, f"The request must contain the parameter {name}")
@@ -93,8 +98,20 @@ class Request:
                 raise self.refusal(
                     ErrorCode.INVALID_PARAMETER_VALUE, f"'{wanted}' is not a valid taggable resource type for this operation."
                 )
-            pairs += tag_pairs(specification.get("Tags", ()))
+            pairs += self.unique_tags(specification.get("Tags", ()))
         return tuple(pairs)
+
+    def unique_tags(self, tags: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+        """Parse tags with distinct keys.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for a key that is given twice.
+        """
+        pairs = tag_pairs(tags)
+        twice = next((key for key, count in Counter(key for key, _ in pairs).items() if count > 1), None)
+        if twice is not None:
+            raise self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Duplicate tag key '{twice}' specified.")
+        return pairs
 
     def filters(self) -> dict[str, tuple[str, ...]]:
         """Return the filters: values by name."""
@@ -132,7 +149,7 @@ class ActionHandler:
     """
 
     answer: Callable[[Request], Members]
-    takes: frozenset[str] = attrs.field(converter=_names)
+    takes: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     needs: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     show: Callable[[Request, Any], Members] | None = None

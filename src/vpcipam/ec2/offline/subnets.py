@@ -4,7 +4,7 @@ from typing import Final
 
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
-from vpcipam.ec2.offline.views import reservation_view, subnet_view
+from vpcipam.ec2.offline.views import ipv6_association_view, reservation_view, subnet_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import zone_id, zones_of
 
@@ -20,7 +20,37 @@ def _create(request: Request) -> Members:
         tags=request.tags("subnet"),
         now_ns=request.now_ns,
     )
+    return {"Subnet": subnet_view(subnet, request.region, ipv6_state="associating")}
+
+
+def _create_default(request: Request) -> Members:
+    subnet = request.model.create_default_subnet(_zone(request), now_ns=request.now_ns)
     return {"Subnet": subnet_view(subnet, request.region)}
+
+
+def _associate(request: Request) -> Members:
+    cidr = request.get("Ipv6CidrBlock")
+    if cidr is None:
+        raise request.missing("Ipv6CidrBlock")
+    subnet = request.model.associate_subnet_cidr_block(request.get("SubnetId"), cidr, now_ns=request.now_ns)
+    shown = ipv6_association_view(cidr, subnet.ipv6_association_id, "associating")
+    return {"Ipv6CidrBlockAssociation": shown, "SubnetId": subnet.subnet_id}
+
+
+def _disassociate(request: Request) -> Members:
+    before = request.model.disassociate_subnet_cidr_block(request.get("AssociationId"), now_ns=request.now_ns)
+    shown = ipv6_association_view(before.ipv6_cidr or "", before.ipv6_association_id, "disassociating")
+    return {"Ipv6CidrBlockAssociation": shown, "SubnetId": before.subnet_id}
+
+
+def _modify(request: Request) -> Members:
+    request.model.modify_subnet_attribute(
+        request.get("SubnetId"),
+        map_public_ip_on_launch=request.get("MapPublicIpOnLaunch", {}).get("Value"),
+        assign_ipv6_address_on_creation=request.get("AssignIpv6AddressOnCreation", {}).get("Value"),
+        now_ns=request.now_ns,
+    )
+    return {}
 
 
 def _zone(request: Request) -> str:
@@ -81,6 +111,10 @@ ACTIONS: Final = {
     "CreateSubnet": ActionHandler(
         _create, takes={"VpcId", "CidrBlock", "AvailabilityZone", "AvailabilityZoneId", "Ipv6CidrBlock", "TagSpecifications"}
     ),
+    "CreateDefaultSubnet": ActionHandler(_create_default, takes={"AvailabilityZone", "AvailabilityZoneId"}),
+    "AssociateSubnetCidrBlock": ActionHandler(_associate, takes={"SubnetId", "Ipv6CidrBlock"}),
+    "DisassociateSubnetCidrBlock": ActionHandler(_disassociate, takes={"AssociationId"}),
+    "ModifySubnetAttribute": ActionHandler(_modify, takes={"SubnetId", "MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"}),
     "DeleteSubnet": ActionHandler(_delete, takes={"SubnetId"}),
     "DescribeSubnets": ActionHandler(_describe, takes={"SubnetIds", "Filters", *PAGE}),
     "CreateSubnetCidrReservation": ActionHandler(

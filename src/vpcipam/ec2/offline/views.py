@@ -1,8 +1,7 @@
 """The model's values in EC2's format: structures with boto3's names.
 
 Members that EC2 leaves out, such as the prefixes of an ENI without any, are left out here too. Facts that don't affect addresses (MAC
-addresses, DNS names, owners) are plausible and stable. The model does not record when an ENI was attached; `AttachTime` is its creation
-time.
+addresses, DNS names, owners) are plausible and stable.
 """
 
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ from vpcipam.limits import InstanceLimits
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     """Format an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
     return {
-        "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, eni, region),
+        "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, region),
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone),
         "Description": eni.description,
@@ -59,9 +58,9 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     }
 
 
-def _attachment_view(attachment: Attachment, eni: NetworkInterface, region: Region) -> Members:
+def _attachment_view(attachment: Attachment, region: Region) -> Members:
     return {
-        "AttachTime": time_text(eni.created_ns),
+        "AttachTime": time_text(attachment.attached_ns),
         "AttachmentId": attachment.attachment_id,
         "DeleteOnTermination": attachment.delete_on_termination,
         "DeviceIndex": attachment.device_index,
@@ -72,20 +71,20 @@ def _attachment_view(attachment: Attachment, eni: NetworkInterface, region: Regi
     }
 
 
-def subnet_view(subnet: Subnet, region: Region) -> Members:
-    """Format a subnet as DescribeSubnets and CreateSubnet do."""
+def subnet_view(subnet: Subnet, region: Region, *, ipv6_state: str = "associated") -> Members:
+    """Format a subnet as DescribeSubnets and CreateSubnet do; in the answer of CreateSubnet, its IPv6 CIDR is `associating`."""
     return {
-        "AssignIpv6AddressOnCreation": False,
+        "AssignIpv6AddressOnCreation": subnet.assign_ipv6_address_on_creation,
         "AvailabilityZone": subnet.availability_zone,
         "AvailabilityZoneId": zone_id(subnet.availability_zone),
         "AvailableIpAddressCount": subnet.available_ip_address_count,
         "CidrBlock": subnet.cidr,
-        "DefaultForAz": False,
+        "DefaultForAz": subnet.default_for_az,
         "EnableDns64": False,
-        "Ipv6CidrBlockAssociationSet": _ipv6_associations(subnet.ipv6_cidr, f"subnet-cidr-assoc-ipv6-{subnet.subnet_id.partition('-')[2]}"),
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(subnet.ipv6_cidr, subnet.ipv6_association_id, ipv6_state),
         "Ipv6Native": False,
         "MapCustomerOwnedIpOnLaunch": False,
-        "MapPublicIpOnLaunch": False,
+        "MapPublicIpOnLaunch": subnet.map_public_ip_on_launch,
         "OwnerId": region.owner_id,
         "PrivateDnsNameOptionsOnLaunch": {
             "HostnameType": "ip-name",
@@ -100,15 +99,15 @@ def subnet_view(subnet: Subnet, region: Region) -> Members:
     }
 
 
-def vpc_view(vpc: Vpc, region: Region) -> Members:
-    """Format a VPC as DescribeVpcs and CreateVpc do."""
+def vpc_view(vpc: Vpc, region: Region, *, ipv6_state: str = "associated") -> Members:
+    """Format a VPC as DescribeVpcs and CreateVpc do; in the answer of CreateVpc, its IPv6 CIDR is `associating`."""
     return {
         "CidrBlock": vpc.cidrs[0],
         "CidrBlockAssociationSet": [cidr_association_view(association) for association in vpc.associations],
         "DhcpOptionsId": "default",
-        "InstanceTenancy": "default",
-        "Ipv6CidrBlockAssociationSet": _ipv6_associations(vpc.ipv6_cidr, f"vpc-cidr-assoc-ipv6-{vpc.vpc_id.partition('-')[2]}") or None,
-        "IsDefault": False,
+        "InstanceTenancy": vpc.instance_tenancy,
+        "Ipv6CidrBlockAssociationSet": _ipv6_associations(vpc.ipv6_cidr, vpc.ipv6_association_id, ipv6_state) or None,
+        "IsDefault": vpc.is_default,
         "OwnerId": region.owner_id,
         "State": "available",
         "Tags": tags_view(vpc.tags) or None,
@@ -121,10 +120,13 @@ def cidr_association_view(association: CidrAssociation, *, state: str = "associa
     return {"AssociationId": association.association_id, "CidrBlock": association.cidr, "CidrBlockState": {"State": state}}
 
 
-def _ipv6_associations(cidr: str | None, association_id: str) -> list[Members]:
-    if cidr is None:
-        return []
-    return [{"AssociationId": association_id, "Ipv6CidrBlock": cidr, "Ipv6CidrBlockState": {"State": "associated"}}]
+def ipv6_association_view(cidr: str, association_id: str | None, state: str) -> Members:
+    """Format the association of an IPv6 CIDR with its VPC or subnet."""
+    return {"AssociationId": association_id, "Ipv6CidrBlock": cidr, "Ipv6CidrBlockState": {"State": state}}
+
+
+def _ipv6_associations(cidr: str | None, association_id: str | None, state: str) -> list[Members]:
+    return [] if cidr is None else [ipv6_association_view(cidr, association_id, state)]
 
 
 def instance_view(instance: Instance, region: Region) -> Members:

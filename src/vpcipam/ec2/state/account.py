@@ -65,15 +65,18 @@ class Account:
 
     def __init__(self) -> None:
         self.touched: Touched | None = None
-        self.vpcs: Records[VpcRecord] = Records("VPC", ErrorCode.VPC_NOT_FOUND)
-        self.cidr_associations: Records[VpcRecord] = Records("association of a VPC with a CIDR", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
-        self.subnets: Records[SubnetRecord] = Records("subnet", ErrorCode.SUBNET_NOT_FOUND)
-        self.reservations: Records[ReservationRecord] = Records("subnet CIDR reservation", ErrorCode.RESERVATION_NOT_FOUND)
-        self.enis: Records[EniRecord] = Records("network interface", ErrorCode.ENI_NOT_FOUND)
+        self.vpcs: Records[VpcRecord] = Records("vpc ID", ErrorCode.VPC_NOT_FOUND)
+        self.cidr_associations: Records[VpcRecord] = Records("vpc CIDR block association ID", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)
+        self.subnet_cidr_associations: Records[SubnetRecord] = Records(
+            "subnet CIDR block association ID", ErrorCode.SUBNET_CIDR_ASSOCIATION_NOT_FOUND
+        )
+        self.subnets: Records[SubnetRecord] = Records("subnet ID", ErrorCode.SUBNET_NOT_FOUND)
+        self.reservations: Records[ReservationRecord] = Records("subnet-cidr-reservation ID", ErrorCode.RESERVATION_NOT_FOUND)
+        self.enis: Records[EniRecord] = Records("networkInterface ID", ErrorCode.ENI_NOT_FOUND)
         self.unattached_enis: dict[str, EniRecord] = {}  # an index, since they are few and every node looks for them hourly
         self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
-        self.instances: Records[InstanceRecord] = Records("instance", ErrorCode.INSTANCE_NOT_FOUND)
+        self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND)
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
         self._next_ids: dict[str, str] = {}
@@ -146,12 +149,35 @@ class Account:
         record: TaggedRecord = kinds[kind].find(call, resource_id)
         return record
 
-    def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags) -> VpcRecord:
+    def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags, *, instance_tenancy: str = "default") -> VpcRecord:
         """Create a VPC."""
-        vpc = VpcRecord(self.new_id("vpc"), {}, ipv6_cidr, tags)
+        vpc = VpcRecord(self.new_id("vpc"), {}, None, tags, instance_tenancy=instance_tenancy)
         self.vpcs[vpc.vpc_id] = vpc
         self.add_cidr(vpc, cidr)
+        if ipv6_cidr is not None:
+            self.add_ipv6_cidr(vpc, ipv6_cidr)
         return vpc
+
+    def default_vpc(self) -> VpcRecord | None:
+        """Return the default VPC, None if there is none."""
+        return next((vpc for vpc in self.vpcs.values() if vpc.is_default), None)
+
+    def add_ipv6_cidr(self, vpc: VpcRecord, cidr: Cidr) -> None:
+        """Associate an IPv6 CIDR with a VPC that has none."""
+        vpc.ipv6_cidr, vpc.ipv6_association_id = cidr, self.new_id("vpc-cidr-assoc")
+        self.cidr_associations[vpc.ipv6_association_id] = vpc
+
+    def set_ipv6_of_subnet(self, subnet: SubnetRecord, cidr: Cidr | None) -> None:
+        """Associate an IPv6 CIDR with a subnet that has none, or disassociate it with its reservations; none of it may be in use."""
+        for reservation in [each for each in subnet.reservations.values() if each.cidr.version == 6]:
+            self.delete_reservation(reservation)
+        if subnet.ipv6_association_id is not None:
+            del self.subnet_cidr_associations[subnet.ipv6_association_id]
+        subnet.addresses.set_ipv6(cidr)
+        subnet.ipv6_association_id = None if cidr is None else self.new_id("subnet-cidr-assoc")
+        if subnet.ipv6_association_id is not None:
+            self.subnet_cidr_associations[subnet.ipv6_association_id] = subnet
+        self.touch(subnet)
 
     def add_cidr(self, vpc: VpcRecord, cidr: Cidr) -> None:
         """Associate one more CIDR with a VPC."""
@@ -161,12 +187,15 @@ class Account:
 
     def remove_cidr(self, vpc: VpcRecord, association_id: str) -> None:
         """Disassociate a CIDR without subnets from a VPC."""
-        del vpc.cidrs[association_id]
+        if association_id == vpc.ipv6_association_id:
+            vpc.ipv6_cidr = vpc.ipv6_association_id = None
+        else:
+            del vpc.cidrs[association_id]
         del self.cidr_associations[association_id]
 
     def delete_vpc(self, vpc: VpcRecord) -> None:
         """Delete a VPC without subnets."""
-        for association_id in vpc.cidrs:
+        for association_id in (*vpc.cidrs, *(() if vpc.ipv6_association_id is None else (vpc.ipv6_association_id,))):
             del self.cidr_associations[association_id]
         del self.vpcs[vpc.vpc_id]
 
@@ -176,11 +205,16 @@ class Account:
         self.subnets[subnet.subnet_id] = subnet
         self.touch(subnet)
         self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id] = subnet
+        if subnet.addresses.ipv6_cidr is not None:
+            subnet.ipv6_association_id = self.new_id("subnet-cidr-assoc")
+            self.subnet_cidr_associations[subnet.ipv6_association_id] = subnet
 
     def delete_subnet(self, subnet: SubnetRecord) -> None:
         """Delete a subnet without ENIs, and its reservations."""
         for reservation in list(subnet.reservations.values()):
             self.delete_reservation(reservation)
+        if subnet.ipv6_association_id is not None:
+            del self.subnet_cidr_associations[subnet.ipv6_association_id]
         del self.subnets[subnet.subnet_id]
         self.touch(subnet)
         del self.vpcs[subnet.vpc_id].subnets[subnet.subnet_id]
@@ -233,7 +267,9 @@ class Account:
             eni.remove(held)
             eni.subnet.addresses.release(held)
 
-    def attach(self, eni: EniRecord, instance: InstanceRecord, place: tuple[int, int], *, delete_on_termination: bool) -> Attachment:
+    def attach(
+        self, eni: EniRecord, instance: InstanceRecord, place: tuple[int, int], *, delete_on_termination: bool, now_ns: int
+    ) -> Attachment:
         """Attach an ENI at a free place: network card and device index."""
         attachment = Attachment(
             attachment_id=self.new_id("eni-attach"),
@@ -241,6 +277,7 @@ class Account:
             device_index=place[1],
             network_card_index=place[0],
             delete_on_termination=delete_on_termination,
+            attached_ns=now_ns,
         )
         instance.devices[place] = eni
         self.attachments[attachment.attachment_id] = eni

@@ -64,7 +64,7 @@ class Call:
         except Ec2Error:
             with contextlib.suppress(ValueError):
                 return self.cidr(str(ipaddress.IPv4Interface(text).network), 4)
-            raise
+            raise self.invalid(f"Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.") from None
 
     def address(self, text: str, version: int = 4) -> int:
         """Parse an address of an IP version; InvalidParameterValue if it is not one."""

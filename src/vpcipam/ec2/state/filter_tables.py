@@ -18,7 +18,17 @@ from vpcipam.ec2.api import (
     Vpc,
 )
 from vpcipam.ec2.state.filters import Reader, tag_keys
-from vpcipam.ec2.state.names import OWNER_ID, mac_address, private_dns_name, region_of, subnet_arn, time_text, zone_id
+from vpcipam.ec2.state.names import (
+    OPT_IN_REGIONS,
+    OWNER_ID,
+    mac_address,
+    private_dns_name,
+    region_domain,
+    region_of,
+    subnet_arn,
+    time_text,
+    zone_id,
+)
 from vpcipam.limits import InstanceLimits
 
 
@@ -54,9 +64,11 @@ VPC_FILTERS: Mapping[str, Reader[Vpc]] = {
     "cidr-block-association.cidr-block": lambda vpc: vpc.cidrs,
     "cidr-block-association.state": lambda _: ("associated",),
     "dhcp-options-id": lambda _: ("default",),
+    "ipv6-cidr-block-association.association-id": lambda vpc: (vpc.ipv6_association_id,),
     "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: (vpc.ipv6_cidr,),
     "ipv6-cidr-block-association.state": lambda vpc: () if vpc.ipv6_cidr is None else ("associated",),
-    "is-default": _no,
+    "is-default": lambda vpc: (_truth(vpc.is_default),),
+    "isDefault": lambda vpc: (_truth(vpc.is_default),),
     "owner-id": _owner,
     "state": _available,
     "tag-key": tag_keys,
@@ -70,6 +82,10 @@ def _subnet_zone(subnet: Subnet) -> Iterable[str]:
 
 def _subnet_zone_id(subnet: Subnet) -> Iterable[str]:
     return (zone_id(subnet.availability_zone),)
+
+
+def _default_for_az(subnet: Subnet) -> Iterable[str]:
+    return (_truth(subnet.default_for_az),)
 
 
 def _subnet_cidr(subnet: Subnet) -> Iterable[str]:
@@ -86,15 +102,16 @@ SUBNET_FILTERS: Mapping[str, Reader[Subnet]] = {
     "cidr-block": _subnet_cidr,
     "cidrBlock": _subnet_cidr,
     "customer-owned-ipv4-pool": _nothing,
-    "default-for-az": _no,
-    "defaultForAz": _no,
+    "default-for-az": _default_for_az,
+    "defaultForAz": _default_for_az,
     "enable-dns64": _no,
     "enable-lni-at-device-index": _nothing,
+    "ipv6-cidr-block-association.association-id": lambda subnet: (subnet.ipv6_association_id,),
     "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: (subnet.ipv6_cidr,),
     "ipv6-cidr-block-association.state": lambda subnet: () if subnet.ipv6_cidr is None else ("associated",),
     "ipv6-native": _no,
     "map-customer-owned-ip-on-launch": _no,
-    "map-public-ip-on-launch": _no,
+    "map-public-ip-on-launch": lambda subnet: (_truth(subnet.map_public_ip_on_launch),),
     "outpost-arn": _nothing,
     "owner-id": _owner,
     "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": _no,
@@ -139,6 +156,7 @@ ENI_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     **_ASSOCIATION_FILTERS,
     "addresses.primary": lambda eni: (*(("true",) if eni.private_ip else ()), *(("false",) if eni.secondary_ips else ())),
     "addresses.private-ip-address": lambda eni: eni.single_ips,
+    "attachment.attach-time": _of_attachment(lambda attachment: (time_text(attachment.attached_ns),)),
     "attachment.attachment-id": _of_attachment(lambda attachment: (attachment.attachment_id,)),
     "attachment.delete-on-termination": _of_attachment(lambda attachment: (_truth(attachment.delete_on_termination),)),
     "attachment.device-index": _of_attachment(lambda attachment: (str(attachment.device_index),)),
@@ -239,6 +257,27 @@ INSTANCE_TYPE_FILTERS: Mapping[str, Reader[InstanceLimits]] = {
     "network-info.maximum-network-cards": lambda limits: (str(len(limits.network_cards)),),
     "network-info.maximum-network-interfaces": lambda limits: (str(sum(limits.network_cards)),),
     "vcpu-info.default-vcpus": lambda limits: (str(limits.vcpus),),
+}
+
+# --- regions and zones ---------------------------------------------------------------------------------------------------
+
+ZONE_FILTERS: Mapping[str, Reader[str]] = {
+    "group-name": lambda zone: (f"{region_of(zone)}-zg-1",),
+    "message": _nothing,
+    "opt-in-status": lambda _: ("opt-in-not-required",),
+    "parent-zone-id": _nothing,
+    "parent-zone-name": _nothing,
+    "region-name": lambda zone: (region_of(zone),),
+    "state": _available,
+    "zone-id": lambda zone: (zone_id(zone),),
+    "zone-name": lambda zone: (zone,),
+    "zone-type": lambda _: ("availability-zone",),
+}
+
+REGION_FILTERS: Mapping[str, Reader[str]] = {
+    "endpoint": lambda region: (f"ec2.{region}.{region_domain(region)}",),
+    "opt-in-status": lambda region: ("not-opted-in" if region in OPT_IN_REGIONS else "opt-in-not-required",),
+    "region-name": lambda region: (region,),
 }
 
 # --- tags ----------------------------------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ def _check_trunks(account: Account) -> None:
 
 def _check_members(account: Account) -> None:
     cidr_associations = {association_id: vpc for vpc in account.vpcs.values() for association_id in vpc.cidrs}
+    cidr_associations |= {vpc.ipv6_association_id: vpc for vpc in account.vpcs.values() if vpc.ipv6_association_id is not None}
     _hold(3, account.cidr_associations == cidr_associations, "the index of associations of VPCs with CIDRs")
     reservations = {key: each for subnet in account.subnets.values() for key, each in subnet.reservations.items()}
     _hold(3, account.reservations == reservations, "the index of reservations")

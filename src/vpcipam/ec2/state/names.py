@@ -28,10 +28,27 @@ _ZONE_LETTERS = {
     "ap-northeast-2": "abcd",
     "ca-central-1": "abd",
     "us-east-1": "abcdef",
-    "us-west-1": "ac",
+    "us-west-1": "ab",
     "us-west-2": "abcd",
 }
 """The zones of the regions that don't have just a, b and c."""
+
+REGIONS = tuple(
+    """
+    af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2
+    ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1
+    eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1
+    mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-west-1 us-west-2
+    """.split()  # noqa: SIM905 - a list of quoted names would be four times as long
+)
+"""The public regions."""
+OPT_IN_REGIONS = frozenset(
+    """
+    af-south-1 ap-east-1 ap-east-2 ap-south-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-west-1
+    eu-central-2 eu-south-1 eu-south-2 il-central-1 me-central-1 me-south-1 mx-central-1
+    """.split()  # noqa: SIM905 - likewise
+)
+"""The regions that an account must enable first (AWS Account Management, "Enable or disable AWS Regions in your account")."""
 
 
 def time_text(time_ns: int) -> str:
@@ -47,6 +64,11 @@ def region_of(zone: str) -> str:
 def zones_of(region: str) -> tuple[str, ...]:
     """List the zones of a region, as an account sees them."""
     return tuple(f"{region}{letter}" for letter in _ZONE_LETTERS.get(region, "abc"))
+
+
+def region_domain(region: str) -> str:
+    """Return the domain of the endpoints of a region."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def zone_id(zone: str) -> str:

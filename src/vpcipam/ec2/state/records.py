@@ -38,11 +38,29 @@ class VpcRecord:
     ipv6_cidr: Cidr | None
     tags: Tags
     subnets: dict[str, "SubnetRecord"] = attrs.field(factory=dict)
+    is_default: bool = False
+    instance_tenancy: str = "default"
+    enable_dns_support: bool = True
+    enable_dns_hostnames: bool = False
+    enable_network_address_usage_metrics: bool = False
+    ipv6_association_id: str | None = None
 
     def view(self) -> Vpc:
         """Return the public value."""
         associations = tuple(CidrAssociation(association_id, str(cidr)) for association_id, cidr in self.cidrs.items())
-        return Vpc(self.vpc_id, tuple(each.cidr for each in associations), _optional_text(self.ipv6_cidr), associations, self.tags)
+        return Vpc(
+            self.vpc_id,
+            tuple(each.cidr for each in associations),
+            _optional_text(self.ipv6_cidr),
+            associations,
+            self.tags,
+            is_default=self.is_default,
+            instance_tenancy=self.instance_tenancy,
+            enable_dns_support=self.enable_dns_support,
+            enable_dns_hostnames=self.enable_dns_hostnames,
+            enable_network_address_usage_metrics=self.enable_network_address_usage_metrics,
+            ipv6_association_id=self.ipv6_association_id,
+        )
 
 
 @attrs.define(eq=False)
@@ -61,6 +79,10 @@ class SubnetRecord:
     enis: dict[str, "EniRecord"] = attrs.field(factory=dict)
     reservations: dict[str, "ReservationRecord"] = attrs.field(factory=dict)
     touched: Touched | None = None
+    default_for_az: bool = False
+    map_public_ip_on_launch: bool = False
+    assign_ipv6_address_on_creation: bool = False
+    ipv6_association_id: str | None = None
 
     def view(self) -> Subnet:
         """Return the public value."""
@@ -72,6 +94,10 @@ class SubnetRecord:
             available_ip_address_count=self.addresses.free_count,
             ipv6_cidr=_optional_text(self.addresses.ipv6_cidr),
             tags=self.tags,
+            default_for_az=self.default_for_az,
+            map_public_ip_on_launch=self.map_public_ip_on_launch,
+            assign_ipv6_address_on_creation=self.assign_ipv6_address_on_creation,
+            ipv6_association_id=self.ipv6_association_id,
         )
 
 

@@ -104,10 +104,10 @@ def require_reservable(call: Call, subnet: SubnetRecord, cidr: Cidr) -> None:
     """Check that a range of a subnet can be reserved. Addresses in it can be in use (EC2)."""
     whole = subnet.addresses.whole(cidr.version)
     if whole is None or not holds(whole, cidr):
-        raise call.invalid(f"{cidr} does not fall within the IPv{cidr.version} CIDR of {subnet.subnet_id}: {whole}")
+        raise call.invalid(f"Reservation CIDR should be within subnet CIDR block ({whole})")
     for other in subnet.addresses.reservations:
         if other.overlaps(cidr):
-            raise call.invalid(f"Reservation CIDR {cidr} has overlap with existing reserved CIDR block {other}")
+            raise call.invalid(f"Reservation CIDR {cidr} has overlap with existing reserved CIDR block")
 
 
 def holds(whole: Cidr, part: Cidr) -> bool:

@@ -159,6 +159,11 @@ class SubnetAddresses:
         del self._reservations[cidr]
         self._apply_reservations()
 
+    def set_ipv6(self, cidr: Cidr | None) -> None:
+        """Give the subnet an IPv6 CIDR, or take it away; nothing of it may be in use or reserved."""
+        self.ipv6_cidr = cidr
+        self.ipv6 = None if cidr is None else Ipv6Space(cidr, self._scatter)
+
     def all_or_nothing(self) -> AbstractContextManager[None]:
         """If the `with` block raises an error, release everything that it allocated or claimed, and undo its random draws."""
         return self._undo

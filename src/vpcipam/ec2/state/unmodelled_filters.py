@@ -14,17 +14,7 @@ def _names(text: str) -> frozenset[str]:
 UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
     "DescribeVpcs": _names(
         """
-        ipv6-cidr-block-association.association-id ipv6-cidr-block-association.ipv6-pool
-        """
-    ),
-    "DescribeSubnets": _names(
-        """
-        ipv6-cidr-block-association.association-id
-        """
-    ),
-    "DescribeNetworkInterfaces": _names(
-        """
-        attachment.attach-time
+        ipv6-cidr-block-association.ipv6-pool
         """
     ),
     "DescribeInstances": _names(
@@ -39,12 +29,12 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         instance.group-name kernel-id key-name maintenance-options.auto-recovery metadata-options.http-endpoint
         metadata-options.http-protocol-ipv4 metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit
         metadata-options.http-tokens metadata-options.instance-metadata-tags metadata-options.state monitoring-state
-        network-interface.attachment.attach-time network-interface.deny-all-igw-traffic network-interface.group-name
-        network-interface.ipv6-addresses.is-primary-ipv6 network-performance-options.bandwidth-weighting placement-group-name
-        placement-partition-number platform platform-details private-dns-name-options.enable-resource-name-dns-a-record
-        private-dns-name-options.enable-resource-name-dns-aaaa-record private-dns-name-options.hostname-type product-code
-        product-code.type ramdisk-id reason requester-id reservation-id root-device-name root-device-type spot-instance-request-id
-        state-reason-code state-reason-message tpm-support usage-operation usage-operation-update-time virtualization-type
+        network-interface.deny-all-igw-traffic network-interface.group-name network-interface.ipv6-addresses.is-primary-ipv6
+        network-performance-options.bandwidth-weighting placement-group-name placement-partition-number platform platform-details
+        private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
+        private-dns-name-options.hostname-type product-code product-code.type ramdisk-id reason requester-id reservation-id
+        root-device-name root-device-type spot-instance-request-id state-reason-code state-reason-message tpm-support
+        usage-operation usage-operation-update-time virtualization-type
         """
     ),
     "DescribeInstanceTypes": _names(
@@ -64,6 +54,11 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         processor-info.supported-features processor-info.sustained-clock-speed-in-ghz reboot-migration-support supported-boot-mode
         supported-root-device-type supported-usage-class supported-virtualization-type vcpu-info.default-cores
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core
+        """
+    ),
+    "DescribeAvailabilityZones": _names(
+        """
+        group-long-name
         """
     ),
 }
