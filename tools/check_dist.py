@@ -1,7 +1,7 @@
 """Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
 The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
-of instance types and the marker `py.typed`.
+of instance types, the page of `vpcipam serve` and the marker `py.typed`.
 """
 
 import sys
@@ -9,12 +9,15 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+PAGE = "vpcipam/ec2/serve/page.html"
 COMPILED = ("vpcipam/_pool", "vpcipam/pool/addresses")
 
 
 def wheel_problems(names: list[str]) -> list[str]:
     """List the problems with the files of a wheel."""
-    problems = [f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html"))]
+    problems = [
+        f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html")) and not name.endswith(PAGE)
+    ]
     built = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     problems += [f"the compiled {module} is missing: was there a C compiler?" for module in COMPILED if module not in built]
     wanted = ("vpcipam/py.typed", *(f"{module}.pyi" for module in COMPILED))
@@ -23,7 +26,9 @@ def wheel_problems(names: list[str]) -> list[str]:
 
 def sdist_problems(names: list[str]) -> list[str]:
     """List the problems with the files of an sdist."""
-    problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html"))]
+    problems = [
+        f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html")) and not name.endswith(PAGE)
+    ]
     sources = (f"src/{module}.pyx" for module in COMPILED)
     wanted = (*sources, "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
     return (
@@ -32,7 +37,8 @@ def sdist_problems(names: list[str]) -> list[str]:
 
 
 def _data_problems(names: list[str]) -> list[str]:
-    return [] if any("vpcipam/limits/data/" in name for name in names) else ["the table of instance types is missing"]
+    table = [] if any("vpcipam/limits/data/" in name for name in names) else ["the table of instance types is missing"]
+    return table + ([] if any(name.endswith(PAGE) for name in names) else ["the page of `vpcipam serve` is missing"])
 
 
 def main(folder: str) -> int:

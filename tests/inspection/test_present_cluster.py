@@ -68,6 +68,25 @@ def test_labels_tell_groups_apart(made, labels, group, by):
     assert (node.group, node.provisioner) == (group, by)
 
 
+@pytest.mark.parametrize(("limits", "found"), [((), None), ((50,), 50), ((50, 50), 50), ((50, 60), None), ((None,), None)])
+def test_the_max_pods_of_karpenters_node_class_is_that_of_its_new_nodes(made, limits, found):
+    made["nodes"]["items"][0]["metadata"]["labels"]["karpenter.sh/nodepool"] = "burst"
+    classes = [
+        {
+            "apiVersion": "karpenter.k8s.aws/v1",
+            "kind": "EC2NodeClass",
+            "metadata": {"name": f"c{place}"},
+            "spec": {"kubelet": {"maxPods": each}},
+        }
+        for place, each in enumerate(limits)
+    ]
+    made["classes"] = {"kind": "List", "apiVersion": "v1", "items": classes}
+    cluster = read(made, *ALL, "classes")
+    assert [each.new_max_pods for each in cluster.nodes] == [found, None]
+    groups = plan_present(cluster, {"ENABLE_PREFIX_DELEGATION": "true"}).groups
+    assert groups[0].max_pods == (found or 29,)
+
+
 def test_pods_on_the_host_network_and_ended_ones_do_not_count(made):
     pods = made["pods"]["items"]
     mine = [each for each in pods if each["metadata"]["name"].startswith("web")]

@@ -9,8 +9,11 @@ import pytest
 
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
-from vpcipam.planner import NodeGroup, plan_cluster
+from vpcipam.inspection import present_cluster
+from vpcipam.planner import NodeGroup, plan_cluster, plan_present
 from vpcipam.settings import Settings
+
+from present_clusters import ZonedCluster  # isort: skip
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
 TARGETS = {"WARM_IP_TARGET": "5", "MINIMUM_IP_TARGET": "20"}
@@ -57,3 +60,25 @@ def test_a_fleet_settles_in_so_many_subnets_and_not_in_one_fewer(instance_type, 
     if per_zone > 1:
         short = simulated(instance_type, nodes, pods, variables, subnets_of(zones, per_zone - 1, length))
         assert short.addresses_attached < settled.addresses_attached
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "pods", "variables", "length"),
+    [
+        ("m5.large", 12, {}, 25),
+        ("m5.xlarge", 25, TARGETS, 25),
+        ("t3.medium", 9, TARGETS, 26),
+        ("t3.small", 4, {"WARM_ENI_TARGET": "0"}, 26),
+    ],
+)
+def test_the_most_nodes_of_a_cluster_that_is_there_settle_and_one_more_does_not(instance_type, pods, variables, length):
+    there = ZonedCluster.of([("zone-0", f"10.0.0.0/{length}")], variables)
+    there.node(instance_type, pods=pods)
+    there.wait(300)
+    answer = plan_present(present_cluster(there.evidence()))
+    (pool,), (group,) = answer.pools, answer.groups
+    assert group.attached == group.addresses
+    for nodes in (pool.most_nodes, pool.most_nodes + 1):
+        settled = simulated(instance_type, nodes, pods, variables, subnets_of(1, 1, length))
+        whole = (settled.pods_running, settled.addresses_attached + settled.enis) == (nodes * pods, nodes * group.addresses)
+        assert whole == (nodes == pool.most_nodes)

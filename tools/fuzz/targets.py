@@ -22,6 +22,7 @@ MODULES = {
     "ec2_requests": "ec2",
     "ec2_calls": "ec2",
     "ec2_answers": "ec2",
+    "http": "serving",
     "address_pools": "pools",
     "bitmap_pools": "pools",
 }

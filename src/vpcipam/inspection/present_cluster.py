@@ -1,5 +1,6 @@
 """The cluster that files show, as the planner takes it: nodes with their pods, subnets with what is taken, and what nothing shows."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
@@ -13,7 +14,7 @@ from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.limits import MaxPodsBy
 from vpcipam.node.interfaces import discovered_subnets, is_primary
-from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet
+from vpcipam.planner import NodeGroup, PresentCluster, PresentNode, PresentSubnet
 from vpcipam.settings import Settings
 
 GROUP_LABELS = (
@@ -29,6 +30,7 @@ _COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 _ENI_CONFIG_LABEL = "k8s.amazonaws.com/eniConfig"
 _ENDED = ("Succeeded", "Failed")
 _MOST_NAMED = 3
+_plan = functools.lru_cache(maxsize=1024)(NodeGroup.plan)
 
 
 def present_cluster(evidence: Evidence, assumptions: Assumptions | None = None) -> PresentCluster:
@@ -57,6 +59,9 @@ class _Reader:
         self._subnets = {key: fact.value for key, fact in case.subnets.items() if [*parse_valid((fact.value.cidr,))]}
         self._cidrs = {key: Cidr.parse(subnet.cidr) for key, subnet in self._subnets.items()}
         self._configs = {fact.value.name: fact.value for fact in case.evidence.eni_configs}
+        self._branches = [fact.value for fact in case.network_interfaces.values() if fact.value.interface_type == "branch"]
+        limits = {fact.value.max_pods for fact in case.evidence.kubelet_limits}
+        self._karpenter_max_pods = limits.pop() if len(limits) == 1 else None
         self._assumptions: dict[str, None] = {}
         self._missing: dict[str, None] = {}
         self._cases: dict[str, NodeCase] = {}
@@ -134,6 +139,7 @@ class _Reader:
             pods=pods,
             branch_pods=branch_pods,
             max_pods=case.max_pods,
+            new_max_pods=self._karpenter_max_pods if provisioner is MaxPodsBy.KARPENTER else None,
             subnet_ids=() if own is None else self._eni_subnets(own, settings),
             pod_subnet_ids=self._pod_subnets(case, own, settings),
             attached=self._attached(case),
@@ -193,13 +199,7 @@ class _Reader:
         own = [fact.value for fact in case.network_interfaces]
         ids = {each.eni_id for each in own}
         of_pods = {each.eni_id for pod in case.pods for each in pod.value.branch_enis}
-        branches = [
-            fact.value
-            for fact in self._case.network_interfaces.values()
-            if fact.value.interface_type == "branch"
-            and fact.value.eni_id not in ids
-            and (fact.value.tag(_TRUNK_TAG) in ids or fact.value.eni_id in of_pods)
-        ]
+        branches = [each for each in self._branches if each.eni_id not in ids and (each.tag(_TRUNK_TAG) in ids or each.eni_id in of_pods)]
         return own + branches
 
     # --- subnets ---------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class _Reader:
         unseen = 0
         for node in hidden:
             shown = sum(each.size for fact in self._cases[node.name].network_interfaces for each in _addresses(fact.value))
-            unseen += max(0, (node.alone().plan().subnet_ips if node.attached is None else node.attached) - shown)
+            unseen += max(0, (_plan(node.alone()).subnet_ips if node.attached is None else node.attached) - shown)
         if hidden and gap:
             taken = counted(gap, "taken address", "taken addresses")
             self._assumptions[

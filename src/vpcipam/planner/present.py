@@ -27,6 +27,7 @@ class PresentNode:
         pods: The pods with a VPC address that are bound to it.
         branch_pods: The pods with security groups, beside `pods`.
         max_pods: The kubelet's limit, as the node shows it; None for what `provisioner` sets.
+        new_max_pods: The kubelet's limit on a new node of the group, if something sets a number; None for what `provisioner` sets.
         subnet_ids: The subnets that its ENIs can be in, its own first; empty if nobody knows.
         pod_subnet_ids: With custom networking, those of the ENIs for pods; empty if nobody knows.
         attached: The addresses that it has in subnets now; None if nobody knows.
@@ -40,6 +41,7 @@ class PresentNode:
     pods: int
     branch_pods: int = 0
     max_pods: int | None = None
+    new_max_pods: int | None = None
     subnet_ids: tuple[str, ...] = ()
     pod_subnet_ids: tuple[str, ...] = ()
     attached: int | None = None

@@ -275,7 +275,7 @@ class _Planner:
         limits = self._type or node.instance_type
         new = attrs.evolve(node, settings=settings, instance_type=limits)
         same = limits is node.instance_type and _max_pods_rule(node) == _max_pods_rule(new)
-        return new if same else attrs.evolve(new, max_pods=None)
+        return new if same else attrs.evolve(new, max_pods=node.new_max_pods)
 
     def _why_new(self, old: PresentNode, new: PresentNode) -> Iterator[str]:
         """Why a node that there is can't become the new one."""

@@ -14,6 +14,8 @@ sys.path.append(str(Path(__file__).parent))
 
 from asgi_calls import served
 
+collect_ignore = ["clients"]  # programs for another Python, with packages of its own
+
 
 @pytest.fixture
 def serve():

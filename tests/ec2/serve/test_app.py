@@ -1,6 +1,8 @@
 """EC2's calls over HTTP: every request gets an answer of EC2."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 from asgi_calls import CLIENT, form_of
@@ -174,3 +176,34 @@ def test_calls_are_logged_without_their_signature(server):
 def test_request_ids_differ(server):
     ids = [server.post(action).text.partition("equest")[2] for action in ("DescribeVpcs", "No", "DescribeVpcs", "No")]
     assert len(set(ids)) == 4
+
+
+def test_only_the_latest_client_tokens_are_remembered(server, monkeypatch):
+    monkeypatch.setattr("vpcipam.ec2.offline.server._MOST_TOKENS", 2)
+    subnet = server.model.create_subnet(server.model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
+    for token in ("a", "b", "c", "c", "b", "a"):
+        server.post("CreateNetworkInterface", SubnetId=subnet.subnet_id, ClientToken=token)
+    assert len(server.model.network_interfaces) == 4  # the last one is new again
+    assert len(server.service.endpoint._server._granted) == 2
+
+
+@pytest.mark.thorough
+def test_bad_requests_leave_no_memory_behind(server):
+    def all_of_them(number):
+        for form, _, _ in REFUSED.values():
+            server.request("POST", "/", body=f"{form}&Tag.1={number}".encode())
+            server.request("GET", f"/{number}")
+            server.request("GET", f"/instance/i-{number}/latest/meta-data/", headers={"X-aws-ec2-metadata-token": f"x{number}"})
+
+    def traced(numbers):
+        for number in numbers:
+            all_of_them(number)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    traced(range(100, 120))  # until the log is full, and caches are
+    before = traced(range(120, 150))
+    after = traced(range(150, 180))
+    tracemalloc.stop()
+    assert after - before < 60_000  # 2,000 requests

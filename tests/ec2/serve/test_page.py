@@ -109,3 +109,8 @@ def test_a_large_account_is_cut(server, live, monkeypatch):
     for number in range(3):
         server.model.create_subnet(vpc_id, f"10.0.{number}.0/24")
     assert (len(live()["subnets"]), live()["more_subnets"]) == (1, 2)
+
+
+def test_any_version_is_read(server):
+    assert server.request("GET", "/live.json", query=b"%\xff").status == 200
+    assert server.request("GET", "/live.json").status == 200

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import urllib.request
 
 import boto3
@@ -151,6 +152,27 @@ def test_a_stop_does_not_wait_long_for_an_idle_connection():
 
     runner.run(connect)
     clients[0].close()
+
+
+def test_answers_are_not_held_back(start):
+    """Nagle's algorithm would delay each answer by 40 ms, since its head and its body are written apart."""
+    url = start(Ec2Model())
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    seconds = []
+    for _ in range(20):
+        begin_s = time.perf_counter()
+        connection.request("GET", "/?Action=DescribeVpcs&Version=2016-11-15")
+        assert connection.getresponse().read()
+        seconds.append(time.perf_counter() - begin_s)
+    connection.close()
+    assert min(seconds[5:]) < 0.03
+    with listen("127.0.0.1", 0) as here:
+        assert here.proto == socket.IPPROTO_TCP
+
+
+def test_a_host_that_is_not_there_leaves_no_socket_open():
+    with pytest.raises(OSError, match="address"):
+        listen("192.0.2.1", 0)
 
 
 def test_urls_of_sockets():

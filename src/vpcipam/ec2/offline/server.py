@@ -20,6 +20,8 @@ ACTIONS: Final[dict[str, ActionHandler]] = dict(sorted(item for module in _MODUL
 """The handlers of the supported actions, by EC2's names."""
 
 _OK = 200
+_MOST_TOKENS = 10_000
+"""So many client tokens are remembered, the latest ones. More would let a server grow without end."""
 _BAD_REQUEST = 400
 
 
@@ -84,7 +86,12 @@ class Server:
             try:
                 answer = action.answer(request)
             except LostAnswer as lost:
-                self._granted[request.action, token] = request.members, action.show(request, lost.answer) if action.show else {}
+                self._remember(request, token, action.show(request, lost.answer) if action.show else {})
                 raise
-            self._granted[request.action, token] = request.members, answer
+            self._remember(request, token, answer)
         return answer
+
+    def _remember(self, request: Request, token: str, answer: Members) -> None:
+        if len(self._granted) >= _MOST_TOKENS:
+            del self._granted[next(iter(self._granted))]
+        self._granted[request.action, token] = request.members, answer

@@ -92,7 +92,8 @@ class _Pages:
 
     async def live(self, request: Request) -> Response:
         """Answer the page, which asks for changes."""
-        live = self._service.live(request.query_params.get("since", ""))
+        # Not request.query_params, which raises an error for bytes that are no text.
+        live = self._service.live(request.scope["query_string"].decode("latin-1").removeprefix("since="))
         return Response(status_code=204) if live is None else JSONResponse(live, headers={"Cache-Control": "no-store"})
 
     def _refusal(self, status_code: int, code: str, message: str) -> Response:
