@@ -57,6 +57,21 @@ def test_a_saved_and_loaded_account_answers_as_before(before, after):
     same.ec2._check()
 
 
+def test_every_attribute_is_saved():
+    """Those that random changes seldom touch."""
+    world = World(Ec2Model(), itertools.count(10**9).__next__)
+    model = world.ec2
+    for eni in model.network_interfaces:
+        model.modify_network_interface_attribute(eni.eni_id, description=f"for {eni.eni_id}", now_ns=0)
+        model.modify_network_interface_attribute(eni.eni_id, source_dest_check=False, now_ns=0)
+        model.modify_network_interface_attribute(eni.eni_id, security_group_ids=["sg-1", "sg-2"], now_ns=0)
+        if eni.attachment is not None:
+            kept = not eni.attachment.delete_on_termination
+            attachment_id = eni.attachment.attachment_id
+            model.modify_network_interface_attribute(eni.eni_id, attachment_id=attachment_id, delete_on_termination=kept, now_ns=0)
+    assert Copy(copied(model)).show() == world.show()
+
+
 def test_a_known_type_is_saved_by_name():
     model = Ec2Model()
     subnet = model.create_subnet(model.create_vpc(CIDR).vpc_id, "10.0.1.0/24")

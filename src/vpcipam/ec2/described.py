@@ -73,7 +73,7 @@ class _Described:
             raise WorldError("there are no subnets; add the answer of `aws ec2 describe-subnets`")
         world = {
             "vpcs": self._vpcs(),
-            "subnets": [_without_none(_subnet(subnet)) for subnet in self._subnets],
+            "subnets": [_subnet(subnet, item) for subnet, item in zip(self._subnets, self._items["Subnets"], strict=True)],
             "reservations": [_without_none(_reservation(item)) for item in self._reservations()],
             "instances": [_without_none(self._instance(instance)) for instance in self._instances],
             "network_interfaces": [_without_none(self._eni(eni)) for eni in self._enis if eni.subnet_id in self._subnet_ids],
@@ -166,16 +166,28 @@ def _tags(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _vpc(item: Mapping[str, Any]) -> dict[str, Any]:
-    associations = [
-        each
-        for each in item.get("CidrBlockAssociationSet") or ()
-        if each.get("CidrBlockState", {}).get("State", "associated") == "associated"
-    ]
-    cidrs = {each["CidrBlock"]: each["AssociationId"] for each in associations}
+    cidrs = {each["CidrBlock"]: each["AssociationId"] for each in _associated(item, "CidrBlockAssociationSet", "CidrBlockState")}
     ordered = sorted(cidrs, key=lambda cidr: cidr != item["CidrBlock"])  # the primary one first
-    ipv6 = [each["Ipv6CidrBlock"] for each in item.get("Ipv6CidrBlockAssociationSet") or ()]
     named = {"cidrs": ordered, "association_ids": [cidrs[cidr] for cidr in ordered]} if cidrs else {"cidr": item["CidrBlock"]}
-    return {"id": item["VpcId"], **named, **({"ipv6_cidr": ipv6[0]} if ipv6 else {}), "tags": _tags(item)}
+    tenancy = "dedicated" if item.get("InstanceTenancy") == "dedicated" else "default"
+    return {
+        "id": item["VpcId"],
+        "tags": _tags(item),
+        "is_default": item.get("IsDefault", False),
+        "instance_tenancy": tenancy,
+        **named,
+        **_ipv6(item),
+    }
+
+
+def _associated(item: Mapping[str, Any], name: str, state: str) -> list[Mapping[str, Any]]:
+    return [each for each in item.get(name) or () if each.get(state, {}).get("State", "associated") == "associated"]
+
+
+def _ipv6(item: Mapping[str, Any]) -> dict[str, str]:
+    """Return the first IPv6 CIDR of a VPC or a subnet, and the id of its association."""
+    found = _associated(item, "Ipv6CidrBlockAssociationSet", "Ipv6CidrBlockState")[:1]
+    return {"ipv6_cidr": found[0]["Ipv6CidrBlock"], "ipv6_association_id": found[0]["AssociationId"]} if found else {}
 
 
 def _assumed_vpc(vpc_id: str, subnets: Iterable[Subnet]) -> dict[str, Any]:
@@ -196,14 +208,17 @@ def _wider(cidr: Cidr, length: int) -> Cidr:
     return Cidr(cidr.version, cidr.first - cidr.first % size, length)
 
 
-def _subnet(subnet: Subnet) -> dict[str, Any]:
+def _subnet(subnet: Subnet, item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": subnet.subnet_id,
         "vpc": subnet.vpc_id,
         "cidr": subnet.cidr,
-        "ipv6_cidr": subnet.ipv6_cidr,
         "availability_zone": subnet.availability_zone,
+        "default_for_az": subnet.default_for_az,
+        "map_public_ip_on_launch": subnet.map_public_ip_on_launch,
+        "assign_ipv6_address_on_creation": subnet.assign_ipv6_address_on_creation,
         "tags": dict(subnet.tags),
+        **_ipv6(item),
     }
 
 

@@ -14,7 +14,7 @@ from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation, TrunkAssociation
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.state.account import Account
-from vpcipam.ec2.state.records import EniRecord, InstanceRecord, Tags, VpcRecord, default_security_group, sorted_tags
+from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, Tags, VpcRecord, default_security_group, sorted_tags
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
 from vpcipam.limits import InstanceLimits, instance_limits
 
@@ -23,6 +23,13 @@ KINDS: Final = ("vpcs", "subnets", "reservations", "instances", "network_interfa
 """The lists of a world."""
 
 _ID = re.compile("[a-z-]+-([0-9a-f]{1,17})")
+_VPC_FLAGS = {
+    "is_default": False,
+    "enable_dns_support": True,
+    "enable_dns_hostnames": False,
+    "enable_network_address_usage_metrics": False,
+}
+_SUBNET_FLAGS = ("default_for_az", "map_public_ip_on_launch", "assign_ipv6_address_on_creation")
 _HIGHEST_NEW_NUMBER = 1 << 40  # ids of the real EC2 are higher
 _REQUIRED: Any = object()
 _KIND_NAMES = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
@@ -47,8 +54,10 @@ def write_world(account: Account) -> dict[str, Any]:
                 vpc=subnet.vpc_id,
                 cidr=str(subnet.addresses.cidr),
                 ipv6_cidr=None if subnet.addresses.ipv6_cidr is None else str(subnet.addresses.ipv6_cidr),
+                ipv6_association_id=subnet.ipv6_association_id,
                 availability_zone=subnet.availability_zone,
                 tags=dict(subnet.tags),
+                **{name: True for name in _SUBNET_FLAGS if getattr(subnet, name)},
             )
             for subnet in account.subnets.values()
         ],
@@ -70,7 +79,10 @@ def _vpc_entry(vpc: VpcRecord) -> dict[str, Any]:
         cidrs=[str(cidr) for cidr in vpc.cidrs.values()],
         association_ids=list(vpc.cidrs),
         ipv6_cidr=None if vpc.ipv6_cidr is None else str(vpc.ipv6_cidr),
+        ipv6_association_id=vpc.ipv6_association_id,
         tags=dict(vpc.tags),
+        instance_tenancy=None if vpc.instance_tenancy == "default" else vpc.instance_tenancy,
+        **{name: not default for name, default in _VPC_FLAGS.items() if getattr(vpc, name) is not default},
     )
 
 
@@ -211,6 +223,7 @@ class _Reader:
         self._account = account
         self._world = world
         self._primary: dict[str, _Entry] = {}
+        self._flags: list[tuple[SubnetRecord, dict[str, bool]]] = []  # set last: they affect new ENIs
 
     def read(self) -> None:
         found = self._world.take("format", str, FORMAT)
@@ -229,6 +242,9 @@ class _Reader:
         ):
             for entry in lists[kind]:
                 self._carry_out(entry, make)
+        for subnet, flags in self._flags:
+            for name, flag in flags.items():
+                setattr(subnet, name, flag)
         self._account.sort()
         for kind, number in numbers.items():
             self._account.reserve_number(kind, number)
@@ -243,7 +259,7 @@ class _Reader:
         """Let no new id be one that the document names later."""
         for entries in lists.values():
             for entry in entries:
-                for name in (entry.take("id", str, None), *entry.take("association_ids", list, [])):
+                for name in (entry.take("id", str, None), *entry.take("association_ids", list, []), *_ipv6_ids(entry)):
                     found = _ID.fullmatch(name) if isinstance(name, str) else None
                     if found and int(found[1], 16) < _HIGHEST_NEW_NUMBER:
                         self._account.reserve_number(name.rpartition("-")[0], int(found[1], 16))
@@ -286,28 +302,44 @@ class _Reader:
         if associations and len(associations) != len(cidrs):
             raise WorldError(f"{entry.where}: association_ids must have as many items as cidrs")
         vpc_id, ipv6_cidr, tags = entry.identifier("vpc"), entry.take("ipv6_cidr", str, None), entry.tags()
+        ipv6_id, tenancy = entry.identifier("vpc-cidr-assoc", "ipv6_association_id"), entry.take("instance_tenancy", str, "default")
+        flags = {name: entry.take(name, bool, default) for name, default in _VPC_FLAGS.items()}
         entry.finish()
         self._name(entry, "vpc", vpc_id)
         vpc = None
         for number, cidr in enumerate(cidrs):
             self._name(entry, "vpc-cidr-assoc", associations[number] if associations else None)
             if vpc is None:
-                vpc = self._model.create_vpc(cidr, ipv6_cidr=ipv6_cidr)
-                self._account.set_tags(self._account.vpcs[vpc.vpc_id], tags)
+                vpc = self._model.create_vpc(cidr, instance_tenancy=tenancy)
             else:
                 self._model.associate_vpc_cidr_block(vpc.vpc_id, cidr)
+        assert vpc is not None, "there is a CIDR"  # noqa: S101 - for the type checker
+        record = self._account.vpcs[vpc.vpc_id]
+        if ipv6_cidr is not None:
+            self._name(entry, "vpc-cidr-assoc", ipv6_id)
+            self._model.associate_vpc_ipv6_cidr_block(vpc.vpc_id, ipv6_cidr)
+        self._account.set_tags(record, tags)
+        for name, flag in flags.items():
+            setattr(record, name, flag)
 
     def _subnet(self, entry: _Entry) -> None:
         only = next(iter(self._account.vpcs), "") if len(self._account.vpcs) == 1 else _REQUIRED
         subnet_id, vpc_id = entry.identifier("subnet"), entry.take("vpc", str, only)
         cidr, ipv6_cidr = entry.take("cidr", str), entry.take("ipv6_cidr", str, None)
         zone, tags = entry.take("availability_zone", str, "us-east-1a"), entry.tags()
+        ipv6_id = entry.identifier("subnet-cidr-assoc", "ipv6_association_id")
+        flags = {name: entry.take(name, bool, False) for name in _SUBNET_FLAGS}  # noqa: FBT003 - the default
         entry.finish()
         if not re.fullmatch("[a-z]+(-[a-z0-9]+)+[a-f]", zone):
             raise WorldError(f"{entry.where}: availability_zone must be like us-east-1a, not {zone!r}")
         self._name(entry, "subnet", subnet_id)
-        made = self._model.create_subnet(vpc_id, cidr, availability_zone=zone, ipv6_cidr=ipv6_cidr)
-        self._account.set_tags(self._account.subnets[made.subnet_id], tags)
+        made = self._model.create_subnet(vpc_id, cidr, availability_zone=zone)
+        record = self._account.subnets[made.subnet_id]
+        if ipv6_cidr is not None:
+            self._name(entry, "subnet-cidr-assoc", ipv6_id)
+            self._model.associate_subnet_cidr_block(made.subnet_id, ipv6_cidr)
+        self._account.set_tags(record, tags)
+        self._flags.append((record, flags))
 
     def _reservation(self, entry: _Entry) -> None:
         reservation_id, subnet_id, cidr = entry.identifier("scr"), entry.take("subnet", str), entry.take("cidr", str)
@@ -401,6 +433,11 @@ class _Reader:
         self._name(entry, "trunk-assoc", association_id)
         made = self._model.associate_trunk_interface(branch, trunk, vlan_id=vlan_id, gre_key=gre_key, now_ns=0)
         self._account.set_tags(self._account.trunk_associations[made.association_id], tags)
+
+
+def _ipv6_ids(entry: _Entry) -> tuple[Any, ...]:
+    """Return the id of an entry's IPv6 association, if it has one, without taking it: only some kinds have that key."""
+    return (entry.take("ipv6_association_id", str, None),) if "ipv6_association_id" in entry else ()
 
 
 def _limits(entry: _Entry) -> InstanceLimits:

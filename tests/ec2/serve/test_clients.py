@@ -87,7 +87,7 @@ describe-vpcs --filters Name=nothing,Values=x | error | InvalidParameterValue
 describe-vpcs --vpc-ids vpc-0 | error | InvalidVpcID.NotFound
 associate-vpc-cidr-block --vpc-id {VPC} --cidr-block 100.64.0.0/16 | fine | vpc-cidr-assoc-
 associate-vpc-cidr-block --vpc-id {VPC} --cidr-block 100.64.0.0/16 | error | CidrConflict
-disassociate-vpc-cidr-block --association-id vpc-cidr-assoc-{3:017x} | fine | disassociating
+disassociate-vpc-cidr-block --association-id vpc-cidr-assoc-{4:017x} | fine | disassociating
 delete-vpc --vpc-id vpc-{2:017x} | fine |
 delete-vpc --vpc-id vpc-{2:017x} | error | InvalidVpcID.NotFound
 create-subnet --vpc-id {VPC} --cidr-block 10.0.1.0/24 --availability-zone us-east-1b --ipv6-cidr-block {IPV6} | fine | {SUBNET}

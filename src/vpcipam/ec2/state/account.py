@@ -119,7 +119,7 @@ class Account:
             self.unattached_enis,
             self.attachments,
         ]
-        tables += [self.trunk_associations, self.instances]
+        tables += [self.trunk_associations, self.instances, self.subnet_cidr_associations]
         tables += [vpc.subnets for vpc in self.vpcs.values()]
         tables += [table for subnet in self.subnets.values() for table in (subnet.enis, subnet.reservations)]
         for table in tables:
