@@ -478,3 +478,9 @@ def test_a_time_is_read_so_that_its_parameter_can_be_refused(client, subnet_id):
     options = {"SpotOptions": {"ValidUntil": "2026-01-01T00:00:00Z"}}
     with pytest.raises(NotModelled, match="InstanceMarketOptions"):
         client.run_instances(SubnetId=subnet_id, MinCount=1, MaxCount=1, InstanceMarketOptions=options)
+
+
+def test_a_primary_ipv6_address_is_not_modelled_and_never_ignored(client, subnet_id):
+    client.create_network_interface(SubnetId=subnet_id, EnablePrimaryIpv6=False)
+    with pytest.raises(NotModelled, match="EnablePrimaryIpv6"):
+        client.create_network_interface(SubnetId=subnet_id, EnablePrimaryIpv6=True)

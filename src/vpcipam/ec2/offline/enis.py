@@ -10,6 +10,8 @@ from vpcipam.ec2.offline.wire import Members
 
 
 def _create(request: Request) -> Members:
+    if request.get("EnablePrimaryIpv6"):
+        raise request.not_modelled("a primary IPv6 address (EnablePrimaryIpv6)")
     primary, secondary = _private_ips(request)
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
@@ -113,9 +115,9 @@ ACTIONS: Final = {
         takes={
             *("SubnetId", "InterfaceType", "Description", "TagSpecifications", "Groups", "PrivateIpAddress", "PrivateIpAddresses"),
             *("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv4Prefixes"),
-            *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"),
+            *("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes", "EnablePrimaryIpv6"),
         },
-        ignores={"ConnectionTrackingSpecification", "EnablePrimaryIpv6"},
+        ignores={"ConnectionTrackingSpecification"},
         show=_show_created,
     ),
     "DescribeNetworkInterfaces": ActionHandler(
