@@ -289,7 +289,7 @@ def test_wrong_arguments_are_usage_errors(cli, account, arguments, said):
 def test_an_unknown_instance_is_refused(cli, account):
     account()
     assert cli("inspect", "--ec2", "--instance-id", "i-00000000000000099", "--json").refusal == (
-        "EC2 in eu-west-1: DescribeInstances: InvalidInstanceID.NotFound: The instance 'i-00000000000000099' does not exist; "
+        "EC2 in eu-west-1: DescribeInstances: InvalidInstanceID.NotFound: The instance ID 'i-00000000000000099' does not exist; "
         "check --instance-id, --region and --profile"
     )
 

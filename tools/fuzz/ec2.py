@@ -94,7 +94,8 @@ def _drawn(choices: Choices) -> Iterator[tuple[str, str]]:
     while choices:
         action = choices.among(actions)
         shape: Any = _operations()[action].input_shape
-        wanted = [*shape.required_members, *(choices.among(sorted(ACTIONS[action].takes)) for _ in range(choices.number() % 4))]
+        taken = sorted(ACTIONS[action].takes)
+        wanted = [*shape.required_members, *(choices.among(taken) for _ in range(choices.number() % 4 if taken else 0))]
         form = {
             place: text
             for name in dict.fromkeys(wanted)
@@ -205,11 +206,13 @@ def _answers() -> dict[str, Any]:
     model.attach_network_interface(with_pods.eni_id, instance_id, device_index=1, now_ns=0)
     model.assign_private_ip_addresses(with_pods.eni_id, ipv4_prefix_count=1, now_ns=0)
     model.create_network_interface(subnet_id=subnet.subnet_id, tags=tags, description="aws-K8S-i", now_ns=0)
+    model.create_subnet_cidr_reservation(subnet.subnet_id, "10.0.1.128/25", reservation_type="prefix", now_ns=0)
     client = fake_client("ec2", model)
     found = {
         "describe_instances": client.describe_instances(),
         "describe_network_interfaces": client.describe_network_interfaces(),
         "describe_subnets": client.describe_subnets(),
+        "get_subnet_cidr_reservations": client.get_subnet_cidr_reservations(SubnetId=subnet.subnet_id),
     }
     return {name: _without_metadata(cast("dict[str, Any]", answer)) for name, answer in found.items()}
 

@@ -143,7 +143,8 @@ class NodeSurvey:
     def to_dict(self) -> dict[str, Any]:
         """Return the survey as a JSON object."""
         node = self.node
-        instance = attrs.asdict(node.instance, filter=lambda attribute, _: attribute.name != "network_interfaces")
+        # What equality ignores, only the model knows.
+        instance = attrs.asdict(node.instance, filter=lambda attribute, _: attribute.eq and attribute.name != "network_interfaces")
         return {
             "read_ns": node.read_ns,
             "instance": instance | {"tags": dict(node.instance.tags)},
