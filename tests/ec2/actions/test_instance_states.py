@@ -28,3 +28,10 @@ def test_the_lost_answer_of_a_launch_is_the_instance():
     with pytest.raises(LostAnswer) as caught:
         ec2.launch_instance("m5.large", subnet_id, now_ns=0)
     assert caught.value.answer == ec2.instances[0]
+
+
+def test_instances_that_are_no_longer_shown_are_forgotten(ec2, subnet_id, types):
+    for hour in range(3):
+        instance_id = ec2.launch_instance(types.nitro, subnet_id, now_ns=0).instance_id
+        ec2.terminate_instances([instance_id], now_ns=hour * 3_600_000_000_000)
+    assert list(ec2._account._terminated) == [instance_id]

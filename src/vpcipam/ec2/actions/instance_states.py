@@ -106,7 +106,7 @@ class InstanceStateActions(Actions):
         return self._done(call, answer)
 
     def _instance_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance:
-        gone = self._account.terminated_instances(call.now_ns).get(instance_id)
+        gone = self._account.terminated_instance(instance_id, call.now_ns)
         return gone if gone is not None else self._account.instances.find(call, instance_id)
 
 

@@ -321,8 +321,14 @@ class Account:
 
     def add_terminated(self, instance: Instance, *, until_ns: int, now_ns: int) -> None:
         """Show a terminated instance until a time, and forget those that are no longer shown."""
-        self._terminated = {key: each for key, each in self._terminated.items() if each[0] > now_ns}
+        while self._terminated and next(iter(self._terminated.values()))[0] <= now_ns:
+            del self._terminated[next(iter(self._terminated))]
         self._terminated[instance.instance_id] = until_ns, instance
+
+    def terminated_instance(self, instance_id: str, now_ns: int) -> Instance | None:
+        """Return a terminated instance that is still shown, else None."""
+        until_ns, instance = self._terminated.get(instance_id, (now_ns, None))
+        return instance if until_ns > now_ns else None
 
     def terminated_instances(self, now_ns: int) -> dict[str, Instance]:
         """Return the terminated instances that are still shown."""
