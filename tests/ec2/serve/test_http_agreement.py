@@ -102,6 +102,7 @@ def outcome(client, method, parameters):
     except NotModelled as error:
         return "vpcipam.NotModelled", str(error), 501
     answer.pop("ResponseMetadata")
+    answer.pop("ClientToken", None)  # each client makes its own
     return json.dumps(answer, default=str, sort_keys=True)
 
 
