@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.worlds import KINDS, WorldError
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import instance_limits
@@ -70,6 +71,21 @@ def test_every_attribute_is_saved():
             attachment_id = eni.attachment.attachment_id
             model.modify_network_interface_attribute(eni.eni_id, attachment_id=attachment_id, delete_on_termination=kept, now_ns=0)
     assert Copy(copied(model)).show() == world.show()
+
+
+def test_a_launch_is_saved_with_its_image_and_reservation():
+    """Equality ignores these: only the model has them."""
+    model = World(Ec2Model(), itertools.count(10**9).__next__).ec2
+    first = model.subnets[0].subnet_id
+    model.launch_instances("m5.large", [LaunchInterface(subnet_id=first)], max_count=2, min_count=2, image_id="ami-1", now_ns=5)
+    same = copied(model)
+    launched = [(each.image_id, each.reservation_id, each.launch_index) for each in model.instances]
+    assert [(each.image_id, each.reservation_id, each.launch_index) for each in same.instances] == launched
+    assert launched[-1][0] == "ami-1"
+    assert launched[-1][1:] == (launched[-2][1], 1)
+    attached = [each.attachment.attached_ns for each in model.network_interfaces if each.attachment is not None]
+    assert [each.attachment.attached_ns for each in same.network_interfaces if each.attachment is not None] == attached
+    assert 5 in attached
 
 
 def test_a_known_type_is_saved_by_name():
@@ -183,6 +199,10 @@ NODE = {"id": "i-1", "type": "m5.large", "subnet": "subnet-1"}
 PLACE = {"instance": "i-1", "device_index": 0}
 CONTRADICTIONS = {
     "an unknown type": ({**BASE, "instances": [{**NODE, "type": "m5.lagre"}]}, r"instances\[0\]: unknown instance type 'm5.lagre'"),
+    "an unknown state": (
+        {**BASE, "instances": [{**NODE, "state": "gone"}]},
+        r"instances\[0\]: state is 'gone'; it must be running or stopped",
+    ),
     "wrong limits": ({**BASE, "instances": [{**NODE, "type": {"instance_type": "x"}}]}, r"instances\[0\]: .*eni_limit"),
     "limits of a wrong value": (
         {**BASE, "instances": [{**NODE, "type": {"instance_type": "x", "eni_limit": 0, "ipv4_per_eni": 5}}]},

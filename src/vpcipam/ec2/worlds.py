@@ -14,7 +14,16 @@ from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation, TrunkAssociation
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.state.account import Account
-from vpcipam.ec2.state.records import EniRecord, InstanceRecord, SubnetRecord, Tags, VpcRecord, default_security_group, sorted_tags
+from vpcipam.ec2.state.records import (
+    EniRecord,
+    InstanceRecord,
+    SubnetRecord,
+    Tags,
+    VpcRecord,
+    default_reservation,
+    default_security_group,
+    sorted_tags,
+)
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
 from vpcipam.limits import InstanceLimits, instance_limits
 
@@ -110,6 +119,10 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
         subnet=instance.subnet.subnet_id,
         tags=dict(instance.tags),
         launched_ns=instance.launched_ns,
+        state=None if instance.state == "running" else instance.state,
+        image_id=instance.image_id,
+        reservation_id=None if instance.reservation_id == default_reservation(instance.instance_id) else instance.reservation_id,
+        launch_index=instance.launch_index or None,
     )
 
 
@@ -138,6 +151,7 @@ def _eni_entry(eni: NetworkInterface) -> dict[str, Any]:
             "device_index": attachment.device_index,
             "network_card_index": attachment.network_card_index,
             "delete_on_termination": attachment.delete_on_termination,
+            "attached_ns": attachment.attached_ns,
         },
     )
 
@@ -351,7 +365,11 @@ class _Reader:
 
     def _instance(self, entry: _Entry) -> None:
         instance_id, subnet_id, tags = entry.identifier("i"), entry.take("subnet", str), entry.tags()
-        launched_ns = entry.take("launched_ns", int, 0)
+        launched_ns, state = entry.take("launched_ns", int, 0), entry.take("state", str, "running")
+        image_id, reservation_id = entry.take("image_id", str, ""), entry.take("reservation_id", str, None)
+        launch_index = entry.take("launch_index", int, 0)
+        if state not in {"running", "stopped"}:
+            raise WorldError(f"{entry.where}: state is {state!r}; it must be running or stopped")
         own = entry.table("type") if isinstance(entry.take("type", object), dict) else None
         limits = instance_limits(entry.take("type", str)) if own is None else _limits(own)
         entry.finish()
@@ -365,7 +383,10 @@ class _Reader:
             private_ip = primary.take("private_ip", str, None)
         self._name(entry, "i", instance_id)
         made = self._model.launch_instance(limits, subnet_id, private_ip=private_ip, now_ns=launched_ns)
-        self._account.set_tags(self._account.instances[made.instance_id], tags)
+        record = self._account.instances[made.instance_id]
+        record.state, record.image_id, record.launch_index = state, image_id, launch_index
+        record.reservation_id = record.reservation_id if reservation_id is None else reservation_id
+        self._account.set_tags(record, tags)
 
     def _interface(self, entry: _Entry) -> None:
         eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
@@ -416,12 +437,15 @@ class _Reader:
     def _attach(self, record: EniRecord, place: _Entry, *, primary: bool) -> None:
         attachment_id, instance_id, index = place.identifier("eni-attach"), place.take("instance", str), place.take("device_index", int)
         card, delete = place.take("network_card_index", int, 0), place.take("delete_on_termination", bool, primary)
+        attached_ns = place.take("attached_ns", int, 0)
         place.finish()
         if not primary:
             self._name(place, "eni-attach", attachment_id)
             self._model.attach_network_interface(record.eni_id, instance_id, device_index=index, network_card_index=card, now_ns=0)
         attachment = record.attachment
         assert attachment is not None, "it is attached now"  # noqa: S101 - for the type checker
+        attachment = attrs.evolve(attachment, attached_ns=attached_ns)
+        record.set_attachment(record.instance, attachment)
         self._model.modify_network_interface_attribute(
             record.eni_id, attachment_id=attachment.attachment_id, delete_on_termination=delete, now_ns=0
         )

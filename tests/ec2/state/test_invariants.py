@@ -226,7 +226,7 @@ def test_a_trunk_association_with_an_ordinary_eni_as_trunk(association, broken):
 
 
 def test_a_branch_that_is_attached(account, association, instance_id, broken):
-    account.attach(association.branch, account.instances[instance_id], (0, 2), delete_on_termination=False)
+    account.attach(association.branch, account.instances[instance_id], (0, 2), delete_on_termination=False, now_ns=0)
     broken(10)
 
 

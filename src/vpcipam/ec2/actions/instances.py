@@ -11,7 +11,7 @@ from vpcipam.ec2.state.call import Call, sorted_texts, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
 from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, take
-from vpcipam.ec2.state.records import InstanceRecord, without_tags
+from vpcipam.ec2.state.records import InstanceRecord, default_reservation, without_tags
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
@@ -99,7 +99,7 @@ class InstanceActions(Actions):
         launched = []
         for index, addresses in enumerate(taken):
             instance_id = self._account.new_id("i")
-            reservation_id = reservation_id or f"r-{instance_id.removeprefix('i-')}"
+            reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
             self._account.add_instance(instance)
             for each, its_subnet, its_tags, held in zip(wanted, subnets, eni_tags, addresses, strict=True):

@@ -337,6 +337,11 @@ _NAMES = tuple(field.name for field in attrs.fields(NetworkInterface))
 _read_names = attrgetter(*_NAMES)
 
 
+def default_reservation(instance_id: str) -> str:
+    """Return the id of the reservation of a launch, from its first instance; in the model it ends like the instance's."""
+    return f"r-{instance_id.removeprefix('i-')}"
+
+
 def default_security_group(vpc_id: str) -> str:
     """Return the id of a VPC's default security group; in the model it ends like the VPC's."""
     return f"sg-{vpc_id.removeprefix('vpc-')}"
