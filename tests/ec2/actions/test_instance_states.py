@@ -35,3 +35,25 @@ def test_instances_that_are_no_longer_shown_are_forgotten(ec2, subnet_id, types)
         instance_id = ec2.launch_instance(types.nitro, subnet_id, now_ns=0).instance_id
         ec2.terminate_instances([instance_id], now_ns=hour * 3_600_000_000_000)
     assert list(ec2._account._terminated) == [instance_id]
+
+
+@pytest.mark.parametrize(
+    ("name", "running", "stopped"),
+    [
+        ("instance-state-code", "16", "80"),
+        ("instance-status.status", "ok", "not-applicable"),
+        ("system-status.status", "ok", "not-applicable"),
+        ("instance-status.reachability", "passed", None),
+        ("system-status.reachability", "passed", None),
+    ],
+)
+def test_the_status_of_an_instance_is_that_of_its_state(ec2, instance_id, name, running, stopped):
+    def shown(value):
+        found = ec2.describe_instance_status(filters={name: [value]}, include_all_instances=True, now_ns=0)
+        return [each.instance_id for each in found]
+
+    assert shown(running) == [instance_id]
+    ec2.stop_instances([instance_id], now_ns=0)
+    assert shown(running) == []
+    if stopped is not None:
+        assert shown(stopped) == [instance_id]

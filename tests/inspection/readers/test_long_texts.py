@@ -250,7 +250,8 @@ def test_nor_are_they_in_a_text_that_is_read_as_a_whole(document, said_of_it):
 def test_items_that_are_no_json_are_bounded(monkeypatch):
     monkeypatch.setattr(long_texts, "_MOST_PATIENT_ITEMS", 2)
     monkeypatch.setattr(long_texts, "_MOST_FAILURES", 1)
-    text = '{"Subnets":[' + "{'SubnetId':'s'}," * 4 + "1]}"
+    monkeypatch.setattr(long_texts, "MOST_ITEM", 100)
+    text = '{"Subnets":[' + "{'SubnetId':'s'}," * 40 + "1]}"
     evidence = long_read(text, 64)
     assert len(evidence.subnets) == 3
     assert evidence.skipped[-1].why == "too many items are no JSON (3 before it), and take long to read; give it as JSON"

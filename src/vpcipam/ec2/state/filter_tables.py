@@ -44,10 +44,6 @@ def _owner(_: object) -> Iterable[str]:
     return (OWNER_ID,)
 
 
-def _yes(_: object) -> Iterable[str]:
-    return ("true",)
-
-
 def _no(_: object) -> Iterable[str]:
     return ("false",)
 
