@@ -105,7 +105,7 @@ delete-subnet-cidr-reservation --subnet-cidr-reservation-id scr-{2:017x} | error
 describe-instance-types --instance-types m5.large --query InstanceTypes[0].NetworkInfo.MaximumNetworkInterfaces | fine | 3
 describe-instance-types --instance-types m5.lagre | error | InvalidInstanceType
 run-instances --image-id ami-1 --instance-type m5.large --subnet-id {SUBNET} --key-name mine | fine | {INSTANCE}
-run-instances --image-id ami-1 --instance-type m5.large --subnet-id {SUBNET} --count 2 | error | vpcipam.NotModelled
+run-instances --image-id ami-1 --subnet-id {SUBNET} --launch-template LaunchTemplateId=lt-1 | error | vpcipam.NotModelled
 run-instances --image-id ami-1 --instance-type m5.large --subnet-id subnet-0 | error | InvalidSubnetID.NotFound
 describe-instances --instance-ids {INSTANCE} --query Reservations[].Instances[].PrivateIpAddress --output text | fine | 10.0.1.4
 describe-instances --filters Name=instance-type,Values=m5.large --output table | fine | {INSTANCE}
@@ -152,7 +152,7 @@ delete-network-interface --network-interface-id {ENI[3]} | error | InvalidNetwor
 wait network-interface-available --network-interface-ids {ENI[4]} | fine |
 wait vpc-available --vpc-ids {VPC} | fine |
 terminate-instances --instance-ids {INSTANCE} | fine | shutting-down
-describe-instances --query length(Reservations) | fine | 0
+describe-instances --query Reservations[].Instances[].State.Name | fine | terminated
 delete-subnet --subnet-id {SUBNET} | error | DependencyViolation
 delete-subnet --subnet-id subnet-{2:017x} | fine |
 describe-volumes | error | vpcipam.NotModelled
