@@ -8,6 +8,7 @@ The ordinary test suite runs it with few calls, and compares nothing but what th
 import contextlib
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ ENIS = 20
 def started(*words, ready):
     """A server in a process of its own; `ready` returns its URL, or None while it starts."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    process = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    process = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own words
     try:
         end_s = time.monotonic() + 120
         while (url := ready()) is None:
@@ -48,7 +49,10 @@ def ours():
     """`vpcipam serve`."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "url"
-        read = lambda: file.read_text().strip() if file.exists() else None  # noqa: E731
+
+        def read():
+            return file.read_text().strip() if file.exists() else None
+
         with started("-m", "vpcipam.cli", "serve", "--port", "0", "--ready-file", str(file), ready=read) as url:
             yield url
 
@@ -60,7 +64,7 @@ def motos():
     url = f"http://127.0.0.1:{port}"
 
     def answers():
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5):  # noqa: S310 - http
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5):  # noqa: S310 - our own URL
             return url
         return None
 
@@ -69,8 +73,6 @@ def motos():
 
 
 def _free_port():
-    import socket  # noqa: PLC0415
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
 
@@ -123,8 +125,8 @@ def main():
     found = compare(ROUNDS, ENIS)
     mine, theirs = (statistics.median(each) for each in zip(*found, strict=True))
     ratios = sorted(one / other for one, other in found)
-    print(f"calls per second, one client, median of {ROUNDS} rounds: vpcipam serve {mine:.0f}, moto {theirs:.0f}")  # noqa: T201
-    print(f"ratio: median {statistics.median(ratios):.2f}, lowest {ratios[0]:.2f}, highest {ratios[-1]:.2f}")  # noqa: T201
+    print(f"calls per second, one client, median of {ROUNDS} rounds: vpcipam serve {mine:.0f}, moto {theirs:.0f}")  # noqa: T201 - the report
+    print(f"ratio: median {statistics.median(ratios):.2f}, lowest {ratios[0]:.2f}, highest {ratios[-1]:.2f}")  # noqa: T201 - the report
     return 0 if statistics.median(ratios) >= 1 else 1
 
 

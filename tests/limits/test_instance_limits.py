@@ -279,3 +279,7 @@ def test_a_long_name_of_a_type_is_cut(name, shown):
 )
 def test_the_architecture_follows_from_the_name(names, architecture):
     assert {instance_limits(name).architecture for name in names} == {architecture}
+
+
+def test_nvidia_grace_is_arm():
+    assert InstanceLimits(instance_type="p6e-gb200.36xlarge", eni_limit=4, ipv4_per_eni=50).architecture == "arm64"

@@ -19,7 +19,6 @@ from vpcipam.node.interfaces import attachment_of, is_primary, place_of
 MOST_CELLS = 256
 """The most addresses of a CIDR with a cell each. A /80 has more; only those that were used have cells."""
 
-_ENDED = ("Succeeded", "Failed")
 _States = Mapping[int, "CellState"]
 """The states of addresses."""
 _Cidrs = dict[str, tuple["CellState", _States]]
@@ -246,7 +245,7 @@ def _in_use(evidence: Evidence) -> dict[str, _InUse]:
     for node_pod in evidence.node_pods:
         found.setdefault(node_pod.source.bundle, _InUse()).add(node_pod.value.address)
     for pod in evidence.pods:
-        if not pod.value.host_network and pod.value.phase not in _ENDED:
+        if not pod.value.host_network and not pod.value.has_ended:
             for address in pod.value.addresses:
                 found.setdefault(pod.source.bundle, _InUse()).add(address)
     return found

@@ -1,5 +1,7 @@
 """A table as a value. People see it laid out or as Markdown, programs read it as CSV."""
 
+import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 
@@ -56,8 +58,10 @@ class Table:
     fold: frozenset[str] = attrs.field(default=(), converter=_names)
 
     def csv(self) -> str:
-        """Write it as CSV (RFC 4180), with the heads first and values without commas or units."""
-        return "".join(",".join(map(_quoted, map(_value, row))) + "\n" for row in (self.heads, *self.rows))
+        """Write it as CSV, with the heads first and values without commas or units."""
+        file = io.StringIO()
+        csv.writer(file, lineterminator="\n").writerows([_value(cell) for cell in row] for row in (self.heads, *self.rows))
+        return file.getvalue()
 
     def markdown(self) -> str:
         """Write it as a table of Markdown."""
@@ -110,7 +114,3 @@ def _value(cell: Cell) -> str:
     if cell is None:
         return ""
     return one_line(joined(spans(cell))) if isinstance(cell, str | tuple | list) else str(cell)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(each in text for each in ',"') else text

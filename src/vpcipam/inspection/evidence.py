@@ -217,6 +217,11 @@ class PodObject:
     phase: str = ""
     branch_enis: tuple[BranchEni, ...] = ()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its containers have ended for good. It then holds no address, though its object may still show one."""
+        return self.phase in {"Succeeded", "Failed"}
+
 
 @attrs.frozen(kw_only=True)
 class EventObject:

@@ -71,7 +71,7 @@ def states_of_ec2(node: NodeCase) -> list[EniState]:
         pods = [fact.value for fact in node.pods if not fact.value.host_network and not fact.value.branch_enis]
         if len(node.namespaces) < 2 or any(not pod.addresses for pod in pods):  # the pods of one namespace, or pods that are about to start
             return []
-        held = {address for pod in pods if pod.phase not in ("Succeeded", "Failed") for address in pod.addresses}
+        held = {address for pod in pods if not pod.has_ended for address in pod.addresses}
     if node.survey is None or node.mode is None or not node.shows_all_enis:
         return []
     texts = [text for each in node.survey.enis for text in pod_cidrs(each.eni, node.mode)]

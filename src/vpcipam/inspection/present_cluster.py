@@ -13,9 +13,9 @@ from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
 from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.limits import MaxPodsBy
-from vpcipam.node.interfaces import discovered_subnets, is_primary
+from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary
 from vpcipam.planner import NodeGroup, PresentCluster, PresentNode, PresentSubnet
-from vpcipam.settings import Settings
+from vpcipam.settings import VARIABLES, Settings
 
 GROUP_LABELS = (
     ("eks.amazonaws.com/nodegroup", MaxPodsBy.MANAGED_NODE_GROUP),
@@ -24,11 +24,9 @@ GROUP_LABELS = (
     ("alpha.eksctl.io/nodegroup-name", MaxPodsBy.AMI),
 )
 """The labels that name a node's group, the first that it has, with what sets max-pods on its nodes."""
-_CNI_TAG = "node.k8s.amazonaws.com/instance_id"
 _TRUNK_TAG = "vpcresources.k8s.aws/trunk-eni-id"
 _COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
-_ENI_CONFIG_LABEL = "k8s.amazonaws.com/eniConfig"
-_ENDED = ("Succeeded", "Failed")
+_ENI_CONFIG_LABEL = str(VARIABLES["ENI_CONFIG_LABEL_DEF"].default)
 _MOST_NAMED = 3
 _plan = functools.lru_cache(maxsize=1024)(NodeGroup.plan)
 
@@ -76,7 +74,7 @@ class _Reader:
         unbound = [
             fact.value
             for fact in self._case.evidence.pods
-            if not fact.value.node_name and not fact.value.host_network and fact.value.phase not in _ENDED
+            if not fact.value.node_name and not fact.value.host_network and not fact.value.has_ended
         ]
         return PresentCluster(
             nodes=nodes,
@@ -107,7 +105,7 @@ class _Reader:
         if "nodes" in self._case.kinds:
             return case.node is not None
         return bool(case.pods or case.enis or case.held or case.checkpoint_count) or any(
-            fact.value.tag(_CNI_TAG) is not None for fact in case.network_interfaces
+            fact.value.tag(INSTANCE_TAG) is not None for fact in case.network_interfaces
         )
 
     @staticmethod
@@ -307,7 +305,7 @@ def _group(case: NodeCase) -> tuple[str, MaxPodsBy]:
 def _pods(case: NodeCase) -> tuple[int, int] | None:
     """Count the pods with an address of the pool, and those with branch ENIs; None if nothing shows them."""
     if "pods" in case.kinds:
-        there = [fact.value for fact in case.pods if not fact.value.host_network and fact.value.phase not in _ENDED]
+        there = [fact.value for fact in case.pods if not fact.value.host_network and not fact.value.has_ended]
         branch = sum(map(_has_branch, there))
         return len(there) - branch, branch
     if case.enis or case.checkpoint_count:

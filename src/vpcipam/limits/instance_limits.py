@@ -10,7 +10,7 @@ from vpcipam._arguments import boolean_field, integer_field, require_integer
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits.branch_enis import branch_eni_limit
 
-_GRAVITON = re.compile("[a-z]+[0-9]+g[a-z]*")
+_ARM = re.compile("a1|[a-z]+[0-9]+g[a-z]*|[a-z]+[0-9]+[a-z]*-gb[0-9]+")
 
 MAX_CARDS = 128
 MAX_ENIS = 128
@@ -129,12 +129,13 @@ class InstanceLimits:
         """The processor's architecture by EC2's name for it: `x86_64`, `arm64`, `x86_64_mac` or `arm64_mac`.
 
         It is read off the type's name, as EC2 names types ("Amazon EC2 instance type naming conventions"): a `g` behind the generation, as
-        in `c7gn`, means AWS Graviton. The first Graviton, `a1`, and Apple's processors have names of their own.
+        in `c7gn`, means AWS Graviton, and `-gb`, as in `p6e-gb200`, NVIDIA Grace. The first Graviton, `a1`, and Apple's processors have
+        names of their own.
         """
         family = self.instance_type.partition(".")[0]
         if family.startswith("mac"):
             return "x86_64_mac" if family == "mac1" else "arm64_mac"
-        return "arm64" if family == "a1" or _GRAVITON.fullmatch(family) else "x86_64"
+        return "arm64" if _ARM.fullmatch(family) else "x86_64"
 
     def to_dict(self) -> dict[str, Any]:
         """Return all attributes and the three properties as a JSON object."""

@@ -15,6 +15,12 @@ def test_a_call_on_no_instance_lacks_a_parameter(ec2, refused):
             call([], now_ns=0)
 
 
+def test_a_launch_needs_an_interface(ec2, refused):
+    with refused(ErrorCode.MISSING_PARAMETER, "NetworkInterface"):
+        ec2.launch_instances("m5.large", [], now_ns=0)
+    assert ec2.instances == ()
+
+
 def test_a_change_of_state_tells_both(ec2, instance_id):
     assert ec2.stop_instances([instance_id, instance_id], now_ns=0) == (InstanceStateChange(instance_id, "running", "stopped"),)
     assert ec2.start_instances([instance_id], now_ns=0) == (InstanceStateChange(instance_id, "stopped", "running"),)

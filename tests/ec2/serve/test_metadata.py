@@ -11,6 +11,7 @@ from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.serve.metadata import InstanceMetadata
+from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.limits import InstanceLimits
 
 S = 10**9
@@ -222,17 +223,18 @@ def test_the_identity_document(node):
     assert (document["region"], document["availabilityZone"], document["accountId"]) == ("us-east-1", "us-east-1b", "123456789012")
 
 
-@pytest.mark.parametrize(
-    ("instance_type", "architecture"),
-    [
-        *(("m5.large", "x86_64"), ("m6g.large", "arm64"), ("g4dn.xlarge", "x86_64"), ("g5g.xlarge", "arm64"), ("a1.large", "arm64")),
-        *(("c7gn.large", "arm64"), ("im4gn.large", "arm64"), ("t3.small", "x86_64"), ("p6e-gb200.36xlarge", "arm64")),
-    ],
-)
-def test_the_architecture_follows_the_type(node, instance_type, architecture):
-    instance = attrs.evolve(node.model.instances[0], instance_type=instance_type)
-    shown = InstanceMetadata(instance, instance.network_interfaces, {}, {}, node.service.region)
-    assert shown._identity_document()["architecture"] == architecture
+def test_an_instance_reads_how_it_was_launched(node):
+    subnet_id = node.model.subnets[0].subnet_id
+    launched = node.model.launch_instances(
+        "m6g.large", [LaunchInterface(subnet_id=subnet_id)], min_count=2, max_count=2, image_id="ami-1", now_ns=0
+    )
+    for index, instance in enumerate(launched):
+        below = f"/instance/{instance.instance_id}/latest"
+        names = ("ami-id", "ami-launch-index", "reservation-id")
+        shown = [node.get(f"{below}/meta-data/{name}").text for name in names]
+        assert shown == ["ami-1", str(index), launched[0].reservation_id]
+        document = json.loads(node.get(f"{below}/dynamic/instance-identity/document").text)
+        assert (document["imageId"], document["architecture"]) == ("ami-1", "arm64")
 
 
 def test_an_instance_without_an_ipv4_address_has_none():
@@ -243,6 +245,7 @@ def test_an_instance_without_an_ipv4_address_has_none():
     nameless = attrs.evolve(instance.network_interfaces[0], private_ip="")
     shown = InstanceMetadata(
         instance,
+        "x86_64",
         (nameless,),
         {each.subnet_id: each for each in model.subnets},
         {each.vpc_id: each for each in model.vpcs},

@@ -10,7 +10,7 @@ from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
 from vpcipam.ec2.state.call import Call, sorted_texts, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
-from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, take
+from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_some, take
 from vpcipam.ec2.state.records import InstanceRecord, default_reservation, without_tags
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
@@ -64,14 +64,14 @@ class InstanceActions(Actions):
         the primary one's.
 
         Raises:
-            Ec2Error: as for `launch_instance`; AttachmentLimitExceeded, InvalidInterface.IpAddressLimitExceeded and
-                InvalidParameterValue as for attaching; InvalidParameterCombination for named addresses of several instances, or subnets in
-                several zones.
+            Ec2Error: as for `launch_instance`; MissingParameter for no interface; AttachmentLimitExceeded,
+                InvalidInterface.IpAddressLimitExceeded and InvalidParameterValue as for attaching;
+                InvalidParameterCombination for named addresses of several instances, or subnets in several zones.
             UnknownInstanceType: as for `launch_instance`.
         """
         call = self._begin("RunInstances", now_ns)
         limits = instance_limits(instance_type)
-        wanted = tuple(interfaces)
+        wanted = require_some(call, interfaces)
         if not 1 <= min_count <= max_count:
             raise call.invalid(
                 f"Value ({min_count}) for parameter minCount is invalid. It must be 1 to the value of maxCount, {max_count}."

@@ -27,10 +27,11 @@ _BAD_REQUEST = 400
 
 @attrs.frozen
 class HttpResponse:
-    """An HTTP response."""
+    """An HTTP response; `code` is EC2's error code, empty for a success."""
 
     status_code: int
     body: bytes
+    code: str = ""
 
 
 class Server:
@@ -69,7 +70,8 @@ class Server:
         except Ec2Error as error:
             if error.code == ErrorCode.REQUEST_TIMEOUT:
                 raise
-            return HttpResponse(HTTP_STATUS_CODES.get(error.code, _BAD_REQUEST), write_error(error.code, error.message, request_id))
+            status_code = HTTP_STATUS_CODES.get(error.code, _BAD_REQUEST)
+            return HttpResponse(status_code, write_error(error.code, error.message, request_id), error.code)
         return HttpResponse(_OK, write_answer(members, operation, request_id))
 
     def _carry_out(self, action: ActionHandler, request: Request) -> Members:

@@ -89,22 +89,19 @@ class Endpoint:
         """Answer a request, whose parameters are in its query string, in its body, or in both."""
         self._call_count += 1
         before_ns = self._model.elapsed_ns
-        action, text, code = "", "", ""
+        action, text, lost = "", "", ""
         response: HttpResponse | None
         try:
             action, text = self._read(forms)
             response = self._server.answer(text, _operation(action))
-            code = _error_code(response)
         except NotModelled as error:
-            code = NOT_MODELLED
-            response = self._refuse(_NOT_IMPLEMENTED, code, str(error))
+            response = self._refuse(_NOT_IMPLEMENTED, NOT_MODELLED, str(error))
         except _Malformed as error:
-            code = error.code
-            response = self._refuse(_BAD_REQUEST, code, str(error))
+            response = self._refuse(_BAD_REQUEST, error.code, str(error))
         except (Ec2Error, Crash) as error:  # the model lost the answer
-            code = getattr(error, "code", type(error).__name__)
+            lost = getattr(error, "code", type(error).__name__)
             response = None
-        self._note(action, text, response, code)
+        self._note(action, text, response, lost if response is None else response.code)
         return Reply(response, self._model.elapsed_ns - before_ns)
 
     def refuse(self, status_code: int, code: str, message: str) -> HttpResponse:
@@ -121,7 +118,7 @@ class Endpoint:
         self.log.append(LoggedCall(self._call_count, self._now_ns(), action, shown, status_code, code, answer.decode(errors="replace")))
 
     def _refuse(self, status_code: int, code: str, message: str) -> HttpResponse:
-        return HttpResponse(status_code, write_error(code, message, f"00000000-0000-4000-8001-{self._call_count:012x}"))
+        return HttpResponse(status_code, write_error(code, message, f"00000000-0000-4000-8001-{self._call_count:012x}"), code)
 
     @staticmethod
     def _read(forms: Iterable[bytes]) -> tuple[str, str]:
@@ -162,12 +159,6 @@ class _Malformed(Exception):
 
 def _is_signature(name: str) -> bool:
     return name in _SIGNATURE or name.startswith("X-Amz-")
-
-
-def _error_code(response: HttpResponse) -> str:
-    if response.status_code < _BAD_REQUEST:
-        return ""
-    return response.body.partition(b"<Code>")[2].partition(b"</Code>")[0].decode()
 
 
 @functools.cache

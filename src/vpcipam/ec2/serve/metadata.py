@@ -17,6 +17,7 @@ import attrs
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, Vpc
 from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.state.filter_tables import UNNAMED_IMAGE
 from vpcipam.ec2.state.names import mac_address, private_dns_name, time_text, zone_id
 
 TOKEN_PATH: Final = "api/token"  # noqa: S105 - a path
@@ -24,8 +25,6 @@ TOKEN_HEADER: Final = "X-aws-ec2-metadata-token"  # noqa: S105 - the name of a h
 TOKEN_TTL_HEADER: Final = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - likewise
 LONGEST_TTL_S: Final = 21_600
 
-_IMAGE_ID = "ami-00000000000000000"
-_ARM = re.compile(r"a1\.|[a-z]+[0-9]+g|[a-z]+[0-9]+e-gb")
 Tree = dict[str, "str | Tree"]
 """The metadata: a text for each leaf, a tree for each directory."""
 
@@ -76,6 +75,7 @@ class InstanceMetadata:
 
     Attributes:
         instance: the instance.
+        architecture: that of its type.
         interfaces: its ENIs as the service shows them, which may be stale; the primary one first.
         subnets: the subnets by id.
         vpcs: the VPCs by id.
@@ -83,6 +83,7 @@ class InstanceMetadata:
     """
 
     instance: Instance
+    architecture: str
     interfaces: tuple[NetworkInterface, ...]
     subnets: Mapping[str, Subnet]
     vpcs: Mapping[str, Vpc]
@@ -109,8 +110,8 @@ class InstanceMetadata:
         primary, instance = self.interfaces[0], self.instance
         zone = instance.availability_zone
         tree: Tree = {
-            "ami-id": _IMAGE_ID,
-            "ami-launch-index": "0",
+            "ami-id": instance.image_id or UNNAMED_IMAGE,
+            "ami-launch-index": str(instance.launch_index),
             "ami-manifest-path": "(unknown)",
             "instance-action": "none",
             "instance-id": instance.instance_id,
@@ -124,7 +125,7 @@ class InstanceMetadata:
                 "region": self.region.name,
             },
             "profile": "default-hvm",
-            "reservation-id": f"r-{instance.instance_id.partition('-')[2]}",
+            "reservation-id": instance.reservation_id,
             "security-groups": _lines(_group_name(group_id) for group_id in primary.security_group_ids),
             "services": {"domain": "amazonaws.com", "partition": "aws"},
             "tags": {"instance": cast("Tree", dict(instance.tags))},
@@ -166,12 +167,12 @@ class InstanceMetadata:
         instance = self.instance
         return {
             "accountId": self.region.owner_id,
-            "architecture": "arm64" if _ARM.match(instance.instance_type) else "x86_64",
+            "architecture": self.architecture,
             "availabilityZone": instance.availability_zone,
             "billingProducts": None,
             "devpayProductCodes": None,
             "marketplaceProductCodes": None,
-            "imageId": _IMAGE_ID,
+            "imageId": instance.image_id or UNNAMED_IMAGE,
             "instanceId": instance.instance_id,
             "instanceType": instance.instance_type,
             "kernelId": None,

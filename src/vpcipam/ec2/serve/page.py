@@ -9,13 +9,13 @@ from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReserv
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.serve.endpoint import LoggedCall
 from vpcipam.ec2.state.names import time_text
+from vpcipam.ec2.subnet_rules import PREFIX_SIZE
 from vpcipam.limits import InstanceLimits
 
 MOST_SUBNETS: Final = 100
 MOST_INSTANCES: Final = 200
 _MOST_HOLDERS = 3
 _DIGITS = "0123456789abcdefg"
-_BLOCK_SIZE = 16
 CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 """The page needs nothing but itself and its server."""
 
@@ -48,7 +48,7 @@ def _subnet(model: Ec2Model, subnet: Subnet, enis: tuple[NetworkInterface, ...])
         if eni.subnet_id != subnet.subnet_id:
             continue
         for text in (*eni.single_ips, *eni.ipv4_prefixes):
-            number = (Cidr.parse(text if "/" in text else f"{text}/32").first - first) // _BLOCK_SIZE
+            number = (Cidr.parse(text if "/" in text else f"{text}/32").first - first) // PREFIX_SIZE
             names = holders.setdefault(number, [])
             if eni.eni_id not in names:
                 names.append(eni.eni_id)
@@ -71,7 +71,7 @@ def _subnet(model: Ec2Model, subnet: Subnet, enis: tuple[NetworkInterface, ...])
 def _blocks(reservation: SubnetCidrReservation, first: int) -> tuple[int, int]:
     """Return the first and the last /28 that a reservation touches."""
     cidr = Cidr.parse(reservation.cidr)
-    return (cidr.first - first) // _BLOCK_SIZE, (cidr.last - first) // _BLOCK_SIZE
+    return (cidr.first - first) // PREFIX_SIZE, (cidr.last - first) // PREFIX_SIZE
 
 
 def _names(names: list[str]) -> str:

@@ -150,6 +150,7 @@ class Service:
         assert instance is not None, "it was found above"  # noqa: S101 - for the type checker
         seen = InstanceMetadata(
             instance,
+            self.model.limits_of(instance).architecture,
             interfaces,
             {subnet.subnet_id: subnet for subnet in self.model.subnets},
             {vpc.vpc_id: vpc for vpc in self.model.vpcs},

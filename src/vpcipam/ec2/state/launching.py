@@ -90,6 +90,14 @@ def _take(call: Call, subnet: SubnetRecord, asked: LaunchAddresses) -> AddressSe
     return allocate_for_new_eni(call, subnet, private_ip=asked.private_ip, named=asked.named, counts=counts)
 
 
+def require_some(call: Call, interfaces: Iterable[LaunchInterface]) -> tuple[LaunchInterface, ...]:
+    """Return the interfaces of a launch; MissingParameter for none."""
+    wanted = tuple(interfaces)
+    if not wanted:
+        raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter NetworkInterface")
+    return wanted
+
+
 def require_fitting(
     call: Call, limits: InstanceLimits, subnets: Sequence[SubnetRecord], wanted: Sequence[LaunchInterface], asked: Sequence[LaunchAddresses]
 ) -> None:

@@ -18,7 +18,6 @@ _BROKEN = "Both get each other's traffic, and neither works reliably."
 _SUGGESTION = (
     "cordon the nodes, delete one of the pods, and read the nodes again: /v1/enis, ipam.json and EC2's ENIs tell where it comes from"
 )
-_OVER = ("Succeeded", "Failed")
 
 TWO_PODS = RuleEntry("address-of-two-pods", "two running pods have one address", _BROKEN, _PAGE)
 TWO_SANDBOXES = RuleEntry("address-of-two-sandboxes", "ipamd holds one address for two sandboxes, on one node or on two", _BROKEN, _PAGE)
@@ -39,7 +38,7 @@ def pods_with_addresses(case: ClusterCase) -> Iterator[Fact[PodObject]]:
     """
     for fact in case.evidence.pods:
         pod = fact.value
-        if pod.host_network or pod.phase in _OVER or not pod.addresses:
+        if pod.host_network or pod.has_ended or not pod.addresses:
             continue
         node = case.node_named(pod.node_name)
         if "nodes" in case.kinds and (node is None or node.node is None or node.node.value.ready is False):

@@ -16,7 +16,6 @@ _PAGE = f"{IPAMD}#checkpoint-and-restart"
 _TAKEN = "The node has an address less for pods until ipamd forgets it."
 MIGRATED = "_migrated-from-cri"
 """The network name of a sandbox that ipamd took over from the container runtime (docs/ipamd.md, "Checkpoint and restart")."""
-_OVER = ("Succeeded", "Failed")
 
 POD_GONE = RuleEntry(
     "pod-gone", "a sandbox holds an address for a pod that is not on the node any more", _TAKEN, f"{IPAMD}#assign-and-unassign"
@@ -54,7 +53,7 @@ MIGRATED_SANDBOX = RuleEntry(
 
 def check_pods(node: NodeCase) -> Iterator[Finding]:
     """Each held address belongs to a pod of the node that has it, or has none yet (docs/ipamd.md, "Assign and unassign")."""
-    pods = {fact.value.pod: fact for fact in node.pods if not fact.value.host_network and fact.value.phase not in _OVER}
+    pods = {fact.value.pod: fact for fact in node.pods if not fact.value.host_network and not fact.value.has_ended}
     addresses = {address for fact in pods.values() for address in fact.value.addresses}
     gone: list[HeldAddress] = []
     unnamed: list[HeldAddress] = []

@@ -12,7 +12,6 @@ from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, recomme
 from vpcipam.settings import Settings, default_max_pods
 
 _PAGE = f"{INSPECTING}#max-pods"
-_OVER = ("Succeeded", "Failed")
 
 MAX_PODS: Need[NodeCase] = Need(
     Missing("the kubelet's max-pods, as status.capacity.pods of the node object", "kubectl get node NAME -o json"),
@@ -76,7 +75,7 @@ def pod_eni_limit(limits: InstanceLimits, settings: Settings) -> int:
 
 def _host_network(node: NodeCase) -> tuple[int, str]:
     """How many pods of the node need no address, and this in words."""
-    shown = sum(fact.value.host_network and fact.value.phase not in _OVER for fact in node.pods)
+    shown = sum(fact.value.host_network and not fact.value.has_ended for fact in node.pods)
     if shown >= HOST_NETWORK_PODS:
         return shown, f"{shown} of them on the host network"
     return HOST_NETWORK_PODS, f"{HOST_NETWORK_PODS} of them usually on the host network"

@@ -14,7 +14,6 @@ from vpcipam.inspection.rules.texts import some
 
 _SANDBOX_FAILED = "FailedCreatePodSandBox"
 _OF_THE_PLUGIN = ("aws-cni", "failed to assign an IP address")
-_OVER = ("Succeeded", "Failed")
 _PAGE = f"{INSPECTING}#why-a-pod-has-no-address"
 _NO_ADDRESS = "The pod can't start before it has an address."
 
@@ -124,7 +123,7 @@ def _waiting(node: NodeCase) -> _Waiting | None:
     lacking = {
         name: fact
         for name, fact in objects.items()
-        if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.phase in _OVER)
+        if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.has_ended)
     }
     failed = {name: event for name, event in failures.items() if name in lacking or "pods" not in node.kinds}
     names = [*failed, *(name for name in lacking if name not in failed)]
