@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "vpcipam"
 
 # A room is a folder of the package, or a module beside the folders. A room imports from rooms on lines above its own.
 ROOMS = """
-    _version errors _arguments _units _unpacking _chance
+    _version errors _arguments _units _unpacking _toml _chance
     address sandbox
     _pool_refusals pool
     stats limits settings

@@ -24,7 +24,7 @@ LAYERS = (
     ("ENIs, CIDRs, sandboxes", "datastore events restoration quarantine journal stats"),
     ("instance types, variables", "settings limits"),
     ("integers", "pool _pool_refusals"),
-    ("shared values and checks", "sandbox address errors _chance _units _unpacking _arguments _version"),
+    ("shared values and checks", "sandbox address errors _chance _units _unpacking _toml _arguments _version"),
 )
 
 WIDTH = 720

@@ -175,6 +175,7 @@ def test_answers_of_ec2_are_a_state():
         ({"a.toml": "="}, "a.toml: it is not TOML: "),
         ({"a.json": "[]"}, "a.json: it must be an object with lists such as vpcs and subnets, or an answer of EC2"),
         ({"a.json": "[" * 100_000}, "a.json: it is not JSON: "),
+        ({"a.toml": "a" + ".a" * 100_000 + " = 1"}, "a.toml: the document is nested too deeply"),
         ({"a.json": '{"vpcs": [{}]}'}, "a.json: vpcs[0]: cidr is missing"),
         ({"a.json": '{"Subnets": []}'}, "a.json: there are no subnets"),
         ({"a.json": '{"vpcs": []}', "b.json": '{"vpcs": []}'}, "a.json: give only one --state, or several answers of EC2"),
@@ -196,6 +197,12 @@ def test_a_missing_state_is_refused(cli, tmp_path):
 def test_a_file_that_can_not_be_saved_is_refused_at_once(cli, tmp_path):
     for file in (tmp_path / "none" / "world.json", tmp_path):
         assert cli("serve", "--save", str(file)).refusal.startswith(f"can't save to {file}: ")
+
+
+def test_a_state_without_an_end_or_of_bytes_is_refused(cli, tmp_path):
+    assert cli("serve", "--state", "/dev/zero").refusal.startswith("/dev/zero: it is longer than ")
+    (tmp_path / "a.json").write_bytes(b"\xff{}")
+    assert cli("serve", "--state", str(tmp_path / "a.json")).refusal.endswith("a.json: it is not UTF-8 text")
 
 
 @pytest.mark.parametrize(

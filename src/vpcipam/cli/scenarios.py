@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from vpcipam._toml import parse_toml
 from vpcipam.cli.command import FILE, Output
 from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.errors import ScenarioError
 from vpcipam.fleet.scenario import Scenario
-from vpcipam.fleet.toml.table import parse_toml
 
 _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=FILE),

@@ -1,16 +1,19 @@
 """The files that `vpcipam serve` starts from and writes."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vpcipam.errors import VpcIpamError
+from vpcipam._toml import parse_toml
+from vpcipam.cli.streams import open_text
+from vpcipam.errors import InvalidArgument, VpcIpamError, file_trouble
 
 if TYPE_CHECKING:
     from vpcipam.ec2.model import Ec2Model
 
+_LONGEST = 1 << 26
+"""The most characters of a file: one without an end must not fill the memory."""
 _OF_SCENARIOS = {"group", "workload", "subnet"}
 
 
@@ -55,10 +58,18 @@ def _scenario_model(file: str) -> "Ec2Model":
 
 
 def _read(file: str) -> Mapping[str, Any]:
+    with open_text(file) as stream:
+        try:
+            text = stream.read(_LONGEST + 1)
+        except UnicodeDecodeError as error:
+            raise StateError(f"{file}: {file_trouble(error)}") from None
+    if len(text) > _LONGEST:
+        raise StateError(f"{file}: it is longer than {_LONGEST:,} characters; give a part of the account")
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-        document = tomllib.loads(text) if file.endswith(".toml") else json.loads(text)
-    except (ValueError, RecursionError) as error:  # also what is no UTF-8
+        document = parse_toml(text) if file.endswith(".toml") else json.loads(text)
+    except InvalidArgument as error:
+        raise StateError(f"{file}: {error}") from None
+    except (ValueError, RecursionError) as error:
         kind = "TOML" if file.endswith(".toml") else "JSON"
         raise StateError(f"{file}: it is not {kind}: {error}") from None
     if not isinstance(document, dict):

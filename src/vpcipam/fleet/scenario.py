@@ -11,6 +11,7 @@ from typing import Any, Literal, TextIO, get_args
 
 import attrs
 
+from vpcipam._toml import parse_toml
 from vpcipam._units import MINUTE_NS, NS_PER_S
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import METADATA_ACTION
@@ -42,7 +43,7 @@ from vpcipam.fleet.toml.misfits import (
     word_misfits,
     workload_misfits,
 )
-from vpcipam.fleet.toml.table import Table, changed, parse_toml, refuse_extremes
+from vpcipam.fleet.toml.table import Table, changed, refuse_extremes
 from vpcipam.fleet.toml.workload_reader import read_workload
 from vpcipam.fleet.workload import SHORTEST_S, CombinedWorkload, Workload
 from vpcipam.limits import MaxPodsBy

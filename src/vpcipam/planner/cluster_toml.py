@@ -1,12 +1,12 @@
 """Read a cluster plan's question from TOML: groups of nodes, subnets, and what else these must have room for."""
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from vpcipam._toml import parse_toml
 from vpcipam.errors import InvalidArgument, VpcIpamError
 from vpcipam.planner.cluster import ClusterPlan, plan_cluster
 from vpcipam.planner.cluster_groups import ClusterSubnet, NodeGroup, Reserve
@@ -49,10 +49,10 @@ def read_cluster(text: str, where: str = "the cluster") -> ClusterQuestion:
     24
     """
     try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise InvalidArgument(f"{where} is nested too deeply to be read") from None
-    except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
+        document = parse_toml(text)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{where}: {error}") from None
+    except ValueError as error:
         raise InvalidArgument(f"{where} is not TOML: {error}") from None
     _refuse_unknown(where, document, _KEYS)
     if "subnet" in document and "subnets" in document:

@@ -2,12 +2,12 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import attrs
 
+from vpcipam._toml import MOST_LEVELS, TOO_DEEP, TOO_LONG
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import ScenarioError, VpcIpamError
 from vpcipam.fleet.workload import MAX_S
@@ -19,11 +19,6 @@ _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3})\s*%")
 _REQUIRED: Any = object()
 _INT_MAX = 2**63 - 1
-_TOO_DEEP = "the document is nested too deeply to be read"
-_MOST_LEVELS = 100
-_PART_OF_KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART_OF_KEY}(?:[ \t]*+\.[ \t]*+{_PART_OF_KEY}){{{_MOST_LEVELS}}}")
-_TOO_LONG = "a whole number is beyond the 64 bits that TOML has; write a smaller one, or put a text in quotes"
 _RIVALS = (("max_pods", "max_pods_by"), ("p90", "sigma"), ("pod_subnet", "pod_subnets"))  # a table has one of a pair at most
 _TYPO_CUTOFF = 0.75  # accepts typos, but not `min_count` for `count`
 
@@ -177,33 +172,14 @@ class Table:
                 raise self.refusal(key, f"there is no such key{meant}{' There' if meant else '; there'} are {', '.join(known)}")
 
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """Parse a TOML document.
-
-    Raises:
-        TOMLDecodeError: it is not TOML.
-        ScenarioError: Python can't read it, because a number is too long or tables are nested too deeply.
-    """
-    if _DEEP_KEY.search(text):  # tomllib takes quadratic time and memory for it
-        raise ScenarioError(_TOO_DEEP)
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError:  # tomllib leaves a number of more than 4,300 digits to Python, which refuses it
-        raise ScenarioError(_TOO_LONG) from None
-    except RecursionError:
-        raise ScenarioError(_TOO_DEEP) from None
-
-
 def refuse_extremes(where: str, value: object, depth: int = 0) -> None:
     """Refuse a document that is nested too deeply, or has a whole number beyond the 64 bits of TOML. tomllib reads both.
 
     Raises:
         ScenarioError: it is so; the message begins with `where` and the path of the key.
     """
-    if depth > _MOST_LEVELS:
-        raise ScenarioError(f"{where.partition(': ')[0]}: {_TOO_DEEP}")
+    if depth > MOST_LEVELS:
+        raise ScenarioError(f"{where.partition(': ')[0]}: {TOO_DEEP}")
     if isinstance(value, Mapping):
         for key, each in value.items():
             refuse_extremes(f"{where}{'' if where.endswith(': ') else '.'}{key}", each, depth + 1)
@@ -211,7 +187,7 @@ def refuse_extremes(where: str, value: object, depth: int = 0) -> None:
         for place, each in enumerate(value, 1):
             refuse_extremes(f"{where}.{table_name(each, place - 1) if isinstance(each, Mapping) else place}", each, depth + 1)
     elif isinstance(value, int) and not -_INT_MAX - 1 <= value <= _INT_MAX:
-        raise ScenarioError(f"{where}: {_TOO_LONG}")
+        raise ScenarioError(f"{where}: {TOO_LONG}")
 
 
 def nearest(text: str, names: Iterable[str]) -> str:
