@@ -116,9 +116,7 @@ def require_fitting(
         if count > limits.network_cards[card]:
             raise call.refusal(ErrorCode.ATTACHMENT_LIMIT_EXCEEDED, f"Interface count {count} exceeds the limit for {limits.instance_type}")
     for each in asked:
-        total = AddressCounts(
-            *(named + count for named, count in zip(attrs.astuple(each.named.counts), attrs.astuple(each.counts), strict=True))
-        )
+        total = each.named.counts + each.counts
         if total.ipv4_count + (not each.takes_none) > limits.ipv4_per_eni or total.ipv6_count > limits.ipv6_per_eni:
             raise call.refusal(
                 ErrorCode.ADDRESS_LIMIT_EXCEEDED, f"Number of private addresses will exceed limit of {limits.instance_type}."

@@ -40,6 +40,15 @@ class AddressCounts:
         """Whether there is a /28 or a /80 among them."""
         return bool(self.prefixes or self.ipv6_prefixes)
 
+    def __add__(self, other: "AddressCounts") -> "AddressCounts":
+        """Add counts, kind by kind."""
+        return AddressCounts(
+            self.addresses + other.addresses,
+            self.prefixes + other.prefixes,
+            self.ipv6_addresses + other.ipv6_addresses,
+            self.ipv6_prefixes + other.ipv6_prefixes,
+        )
+
 
 @attrs.frozen
 class AddressSet:
