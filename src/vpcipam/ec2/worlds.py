@@ -52,7 +52,7 @@ class WorldError(InvalidArgument):
 
 
 def write_world(account: Account) -> dict[str, Any]:
-    """Return the world of an account. What it leaves out: calls so far, client tokens, and the past."""
+    """Return the world of an account. What it leaves out: calls so far, client tokens, the past, and terminated instances."""
     return {
         "format": FORMAT,
         "last_numbers": account.last_numbers,

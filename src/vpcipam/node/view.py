@@ -47,19 +47,19 @@ def pool_view(
 ) -> PoolView:
     """Make the `PoolView` of a network card. See `PoolView` for the arguments."""
     stats, enis = datastore.pool_and_eni_stats(now_ns)
-    return PoolView(  # by position, which takes half as long as by name
-        datastore.mode,
-        limits.slots_per_eni,
-        settings.eni_limit(limits),
-        unmanaged_eni_count,
-        is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
-        settings.custom_network_cfg,
-        max_pods,
-        stats,
-        enis,
-        cooldown_aware,
-        hold_cooling_cidrs,
-        datastore.network_card,
+    return PoolView(
+        mode=datastore.mode,
+        slots_per_eni=limits.slots_per_eni,
+        eni_limit=settings.eni_limit(limits),
+        unmanaged_eni_count=unmanaged_eni_count,
+        trunk_expected=is_trunk_missing(datastore, settings) and settings.takes_trunk(limits),
+        custom_networking=settings.custom_network_cfg,
+        max_pods=max_pods,
+        stats=stats,
+        enis=enis,
+        cooldown_aware=cooldown_aware,
+        hold_cooling_cidrs=hold_cooling_cidrs,
+        network_card=datastore.network_card,
     )
 
 
