@@ -247,6 +247,15 @@ def test_without_pod_objects_events_are_enough():
     assert answer(waiting(), without=("pods",)).rule == "no-address-all-held"
 
 
+def test_without_pod_objects_a_pod_that_failed_and_has_an_address_by_ipamd_waits_no_more():
+    made = waiting()
+    changed = documents(made)
+    held = next(each for each in changed["pods"]["items"] if each["metadata"]["namespace"] == "default" and "podIP" in each["status"])
+    for event in changed["events"]["items"]:
+        event["involvedObject"]["name"] = held["metadata"]["name"]
+    assert answers(made, made=changed, without=("pods",)) == []
+
+
 def test_pods_with_branch_enis_and_pods_that_are_over_need_none():
     made = waiting(pods=2)
     changed = documents(made)

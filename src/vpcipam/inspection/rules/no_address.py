@@ -114,7 +114,11 @@ def check_no_address(node: NodeCase) -> Iterator[Finding]:
 
 
 def _waiting(node: NodeCase) -> _Waiting | None:
-    """Find the pods that have no address now; None if there is none."""
+    """Find the pods that have no address now; None if there is none.
+
+    Without pod objects, these are the pods of events whom ipamd has given none.
+    """
+    served = {f"Pod {held.pod}" for held in node.held}
     objects = {f"Pod {fact.value.pod}": fact for fact in node.pods}
     failures: dict[str, Fact[EventObject]] = {}
     for event in node.events:
@@ -125,7 +129,7 @@ def _waiting(node: NodeCase) -> _Waiting | None:
         for name, fact in objects.items()
         if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.has_ended)
     }
-    failed = {name: event for name, event in failures.items() if name in lacking or "pods" not in node.kinds}
+    failed = {name: event for name, event in failures.items() if name in lacking or ("pods" not in node.kinds and name not in served)}
     names = [*failed, *(name for name in lacking if name not in failed)]
     if not names:
         return None
