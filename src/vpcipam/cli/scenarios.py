@@ -11,7 +11,7 @@ import click
 from vpcipam._toml import parse_toml
 from vpcipam.cli.command import FILE, Output
 from vpcipam.cli.streams import STDIN, open_text
-from vpcipam.errors import ScenarioError
+from vpcipam.errors import InvalidArgument, ScenarioError
 from vpcipam.fleet.scenario import Scenario
 
 _SCENARIO_OPTIONS = (
@@ -72,6 +72,6 @@ def parse_change(text: str) -> tuple[str, object]:
         document = parse_toml(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return path, value
-    except ScenarioError as error:
+    except InvalidArgument as error:
         raise ScenarioError(f"{path}: {error}") from None
     return path, document["value"] if len(document) == 1 else value
