@@ -40,6 +40,12 @@ def cluster(*nodes, subnets=None):
     return PresentCluster(nodes=nodes, subnets={each.subnet_id: each for each in there})
 
 
+def test_alike_nodes_with_other_limits_of_kubelets_are_told_apart():
+    nodes = [node(1, max_pods=None, new_pods_per_core=4), node(2, max_pods=None, new_max_pods=9), node(3, max_pods=None)]
+    (group,) = plan_present(cluster(*nodes)).groups
+    assert group.max_pods == (8, 9, 29)
+
+
 # --- subnets -------------------------------------------------------------------------------------------------------------
 
 

@@ -246,7 +246,8 @@ class _Planner:
         return bool(self._variables) or self._type is not None
 
     def _answer(self, node: PresentNode) -> NodePlan:
-        key = (node.instance_type, node.settings, node.pods, node.branch_pods, node.max_pods, node.provisioner)
+        limit = node.max_pods, node.new_max_pods, node.new_pods_per_core, node.provisioner
+        key = (node.instance_type, node.settings, node.pods, node.branch_pods, *limit)
         if key not in self._answers:
             self._answers[key] = node.alone().plan()
         return self._answers[key]
@@ -275,7 +276,7 @@ class _Planner:
         limits = self._type or node.instance_type
         new = attrs.evolve(node, settings=settings, instance_type=limits)
         same = limits is node.instance_type and _max_pods_rule(node) == _max_pods_rule(new)
-        return new if same else attrs.evolve(new, max_pods=node.new_max_pods)
+        return new if same else attrs.evolve(new, max_pods=None)
 
     def _why_new(self, old: PresentNode, new: PresentNode) -> Iterator[str]:
         """Why a node that there is can't become the new one."""
