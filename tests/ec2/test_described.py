@@ -59,6 +59,13 @@ def test_security_groups_that_no_answer_describes_are_those_of_enis(model):
     assert found["sg-9"] == ("unnamed sg-9", group.vpc_id)
 
 
+def test_security_groups_of_vpcs_without_subnets_in_the_answers_are_left_out(model):
+    answers = [each for each in answers_about(model) if "Subnets" in each or "SecurityGroups" in each]
+    again = Ec2Model.from_world(world_of_answers(answers)[0])
+    assert len(again.vpcs) == 1 < len(model.vpcs)
+    assert again.security_groups == tuple(each for each in model.security_groups if each.vpc_id == again.vpcs[0].vpc_id)
+
+
 def strip(answers):
     """Leave out when ENIs were made, which EC2 does not show, and the requests' ids."""
     found = json.loads(json.dumps(answers))
