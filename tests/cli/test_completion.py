@@ -1,6 +1,7 @@
 """Shell completion, and the examples of the help."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -9,12 +10,19 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
-from vpcipam.cli.app import app
+from vpcipam.cli.app import COMPLETE_VARIABLE, PROGRAM, app
 from vpcipam.cli.instance_types import complete_types
 from vpcipam.cli.manifests import complete_assignments
 from vpcipam.limits import instance_types
 from vpcipam.settings import VARIABLES
+
+
+def complete(line):
+    """Complete the last word of a line."""
+    *words, last = line.split()
+    return ShellComplete(app, {}, PROGRAM, COMPLETE_VARIABLE).get_completions(words, last)
 
 
 def commands():
@@ -72,11 +80,58 @@ def test_an_unknown_shell_is_a_usage_error(cli):
     assert "tcsh" in cli("completion", "tcsh").usage_error
 
 
-def test_commands_types_and_variables_are_completed(completions):
-    assert completions("vpcipam", "pl") == ["plan"]
-    assert completions("vpcipam", "plan", "m5.12") == ["m5.12xlarge"]
-    assert completions("vpcipam", "limits", "m5.large", "t3.s") == ["t3.small"]
-    assert completions("vpcipam", "plan", "m5.large", "--set", "WARM_P") == ["WARM_PREFIX_TARGET="]
+def test_a_shell_gets_completions(completions):
+    assert completions("vpcipam", "limits", "--family", "m7g") == ["m7g", "m7gd"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("pl", ["plan"]),
+        ("plan m5.12", ["m5.12xlarge"]),
+        ("limits m5.large t3.s", ["t3.small"]),
+        ("limits --family u-6tb1", ["u-6tb1"]),
+        ("limits --family nope", []),
+        ("plan m5.large --set WARM_P", ["WARM_PREFIX_TARGET="]),
+        ("plan m5.large --variant WARM_P", ["WARM_PREFIX_TARGET="]),
+        ("size m5.large --variant WARM_IP_TARGET=5,MINI", ["WARM_IP_TARGET=5,MINIMUM_IP_TARGET="]),
+        ("plan --from node.json --type m5.12", ["m5.12xlarge"]),
+        ("simulate x.toml --set group.workers.settings.WARM_P", ["group.workers.settings.WARM_PREFIX_TARGET="]),
+        ("tune x.toml --set group.workers.settings.ENABLE_IPv6=t", ["group.workers.settings.ENABLE_IPv6=true"]),
+        ("sweep x.toml --set group.workers.instance_type=m5.12", ["group.workers.instance_type=m5.12xlarge"]),
+        ("simulate x.toml --set group.workers.co", []),
+    ],
+)
+def test_commands_types_families_and_variables_are_completed(line, found):
+    assert [item.value for item in complete(line)] == found
+
+
+@pytest.mark.parametrize("line", ["plan --from node.json pods", "plan --from node.json another.json pods"])
+def test_files_follow_the_first_file_of_a_cluster(line):
+    assert [(item.value, item.type) for item in complete(line)] == [("pods", "file")]
+
+
+def test_every_option_that_takes_a_type_a_variable_or_a_file_is_completed():
+    """What the value is, is told by how the help calls it."""
+    kinds = {
+        "TYPE": "plain",
+        "VARIABLE": "plain",
+        "NAME=VALUE": "plain",
+        "FILE": "file",
+        "SCENARIO.toml": "file",
+        "LOG": "file",
+        "DIR": "dir",
+    }
+    asked = {}
+    for name, command in commands().items():
+        context = click.Context(command)
+        for parameter in command.params:
+            shown = re.match(r"[A-Z]+(?:=VALUE|[.]toml)?", (parameter.metavar or "").lstrip("["))
+            if shown and shown[0] in kinds:
+                first = {"TYPE": "m5.", "NAME=VALUE": "WARM_", "FILE": "x"}.get(shown[0], "x")
+                asked[f"{name} {parameter.name}"] = ({item.type for item in parameter.shell_complete(context, first)}, {kinds[shown[0]]})
+    assert len(asked) > 30
+    assert {where: pair for where, pair in asked.items() if pair[0] != pair[1]} == {}
 
 
 def test_types_are_completed_from_the_whole_table():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from vpcipam.limits import max_pods
+from vpcipam.limits import MaxPodsBy, max_pods
 
 
 def test_one_type_prints_only_the_number(cli):
@@ -70,6 +70,16 @@ def test_the_formula_explains_the_number(cli, options, number, formula):
     answer = cli("max-pods", "m5.large", *options)
     assert answer.out == f"{number}\n"
     assert formula in answer.err
+
+
+def test_pods_per_core_bounds_all_three_figures(cli):
+    answer = cli("max-pods", "c5.4xlarge", "--pods-per-core", "5")
+    assert answer.out == "80\n"
+    formula = "8 ENIs × (30 IPv4 addresses − 1) + 2 host-network pods = 234, at most 5 for each of 16 vCPUs = 80"
+    assert answer.err.splitlines()[:3] == [f"= 80 by {by}: {formula}" for by in MaxPodsBy]
+    wide = cli("max-pods", "c5.4xlarge", "--pods-per-core", "7").err.splitlines()
+    assert wide[0].endswith("= 234, capped at 110 for 16 vCPUs")
+    assert wide[1].endswith("= 234, at most 7 for each of 16 vCPUs = 112")
 
 
 def test_the_formula_of_a_xen_type_has_no_prefixes(cli):

@@ -77,6 +77,8 @@ def test_people_see_groups_subnets_and_changes(plan_from):
     assert "4 prefixes take a CIDR reservation of a /26; no such range has so many whole /28s." in text
     assert "unknown (pods): " in text
     assert "c5.xlarge: all nodes of this type burst: no new nodes." in text
+    assert "network address usage of the nodes 147 of 64,000 units of the VPC EC2 calls of the nodes 67; no throttling" in text
+    assert "network address usage of the nodes: 16 of 64,000 units of the VPC. EC2 calls of the new nodes: 31; no throttling." in text
     assert "Assumed" not in text
 
 

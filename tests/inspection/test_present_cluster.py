@@ -87,6 +87,66 @@ def test_the_max_pods_of_karpenters_node_class_is_that_of_its_new_nodes(made, li
     assert groups[0].max_pods == (found or 29,)
 
 
+def kubelets(*owners):
+    """Objects that limit kubelets: each a kind, a name, max-pods and podsPerCore."""
+    places = {"NodePool": ("template", "spec", "kubelet"), "EC2NodeClass": ("kubelet",), "NodeConfig": ("kubelet", "config")}
+    items = []
+    for kind, name, max_pods, pods_per_core in owners:
+        limits = {key: value for key, value in (("maxPods", max_pods), ("podsPerCore", pods_per_core)) if value is not None}
+        for place in reversed(("spec", *places[kind]) if kind in places else ()):
+            limits = {place: limits}
+        items.append({"apiVersion": "example/v1", "kind": kind, "metadata": {"name": name}} | limits)
+    return {"kind": "List", "apiVersion": "v1", "items": items}
+
+
+KARPENTER = ("karpenter.sh/nodepool", "burst")
+GROUP = ("eks.amazonaws.com/nodegroup", "general")
+
+
+@pytest.mark.parametrize(
+    ("label", "owners", "found", "limit"),
+    [
+        (KARPENTER, [("EC2NodeClass", "a", None, 8)], (None, 8), 16),
+        (KARPENTER, [("EC2NodeClass", "a", 12, 8)], (12, 8), 12),
+        (KARPENTER, [("EC2NodeClass", "a", None, 15)], (None, 15), 29),
+        (KARPENTER, [("EC2NodeClass", "a", 40, 15)], (40, 15), 30),
+        (KARPENTER, [("EC2NodeClass", "a", 0, 0)], (None, 0), 29),
+        (KARPENTER, [("EC2NodeClass", "a", 40, None), ("NodePool", "burst", None, None)], (40, 0), 40),  # a NodePool of v1 sets nothing
+        (KARPENTER, [("NodePool", "burst", 40, None), ("NodePool", "other", 20, None)], (40, 0), 40),
+        (KARPENTER, [("NodePool", "burst", None, None), ("NodePool", "other", None, 4)], (None, 0), 29),
+        (KARPENTER, [("NodeConfig", "", 12, 2), ("KubeletConfiguration", "", 12, 2)], (None, 0), 29),
+        (GROUP, [("EC2NodeClass", "a", 12, 8), ("NodePool", "general", 12, 8)], (None, 0), 110),
+        (GROUP, [("KubeletConfiguration", "", 12, 8)], (None, 8), 16),
+        (GROUP, [("KubeletConfiguration", "", 12, 8), ("NodeConfig", "", 40, None)], (40, 0), 40),
+    ],
+)
+def test_the_kubelet_of_a_new_node_has_the_limits_of_its_group(made, label, owners, found, limit):
+    made["nodes"]["items"][0]["metadata"]["labels"] |= dict([label])
+    made["kubelets"] = kubelets(*owners)
+    cluster = read(made, *ALL, "kubelets")
+    node = cluster.nodes[0]
+    assert (node.new_max_pods, node.new_pods_per_core) == found
+    assert plan_present(cluster).groups[0].max_pods_now == (29,)  # as the node object says
+    (group,) = [each for each in plan_present(cluster, {"ENABLE_PREFIX_DELEGATION": "true"}).groups if each.name == label[1]]
+    assert group.max_pods == (limit,)
+    assert cluster.assumptions == ()
+
+
+def test_limits_of_kubelets_that_differ_are_named(made):
+    made["nodes"]["items"][0]["metadata"]["labels"] |= dict([KARPENTER])
+    made["kubelets"] = kubelets(("EC2NodeClass", "a", 12, None), ("EC2NodeClass", "b", 12, 3))
+    assert read(made, *ALL, "kubelets").assumptions == (
+        "EC2NodeClass a, EC2NodeClass b: limits of kubelets differ, so new nodes of burst have what Karpenter sets",
+    )
+
+
+def test_a_node_that_shows_no_limit_has_that_of_a_new_one(made):
+    made["nodes"]["items"][0]["metadata"]["labels"] |= dict([KARPENTER])
+    del made["nodes"]["items"][0]["status"]["capacity"]["pods"]
+    made["kubelets"] = kubelets(("EC2NodeClass", "a", None, 5))
+    assert plan_present(read(made, *ALL, "kubelets")).groups[0].max_pods == (10,)
+
+
 def test_pods_on_the_host_network_and_ended_ones_do_not_count(made):
     pods = made["pods"]["items"]
     mine = [each for each in pods if each["metadata"]["name"].startswith("web")]

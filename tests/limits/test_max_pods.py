@@ -138,6 +138,19 @@ def test_custom_networking_on_a_single_eni_leaves_the_host_network_pods():
     assert max_pods("m5.large", prefix_delegation=True, custom_networking=True, max_eni=1) == 2
 
 
+@pytest.mark.parametrize("by", MaxPodsBy)
+@pytest.mark.parametrize(("pods_per_core", "pod_count"), [(0, 29), (1, 2), (14, 28), (15, 29), (2**70, 29)])
+def test_pods_per_core_lowers_and_never_raises(pods_per_core, pod_count, by):
+    assert max_pods("m5.large", pods_per_core=pods_per_core, by=by) == pod_count
+    assert max_pods("m5.large", pods_per_core=pods_per_core, capped=False, by=by) == pod_count
+
+
+@pytest.mark.parametrize("pods_per_core", [-1, "2", 2.0, None, True])
+def test_pods_per_core_is_a_number_of_pods(pods_per_core):
+    with pytest.raises((InvalidArgument, TypeError), match="pods_per_core must be"):
+        max_pods("m5.large", pods_per_core=pods_per_core)
+
+
 def test_arguments_can_be_given_by_position():
     assert max_pods("m5.large", True, True, 2, False) == 9 * 16 + 2  # noqa: FBT003 - positions are what this test is about
 

@@ -6,7 +6,7 @@ import pytest
 from vpcipam.address import Cidr
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import MaxPodsBy, instance_limits
-from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet, plan_present
+from vpcipam.planner import NodeGroup, PresentCluster, PresentNode, PresentSubnet, call_pace, plan_cluster, plan_present
 from vpcipam.planner.subnet_packing import Capacity
 from vpcipam.settings import Settings
 
@@ -38,6 +38,12 @@ def node(number=1, pods=10, **fields):
 def cluster(*nodes, subnets=None):
     there = [subnet()] if subnets is None else subnets
     return PresentCluster(nodes=nodes, subnets={each.subnet_id: each for each in there})
+
+
+def test_alike_nodes_with_other_limits_of_kubelets_are_told_apart():
+    nodes = [node(1, max_pods=None, new_pods_per_core=4), node(2, max_pods=None, new_max_pods=9), node(3, max_pods=None)]
+    (group,) = plan_present(cluster(*nodes)).groups
+    assert group.max_pods == (8, 9, 29)
 
 
 # --- subnets -------------------------------------------------------------------------------------------------------------
@@ -238,3 +244,21 @@ def test_custom_networking_takes_the_pods_subnets():
     nowhere = plan_present(cluster(node(1, 10)), CUSTOM)
     assert nowhere.pools[1].addresses == 20
     assert nowhere.fits is None
+
+
+# --- the VPC and EC2 -----------------------------------------------------------------------------------------------------
+
+
+def test_addresses_of_the_vpc_and_calls_are_those_of_a_cluster_of_such_nodes():
+    """`plan_cluster` counts the same nodes."""
+    many = cluster(*(node(number) for number in range(40)), subnets=[subnet("10.0.0.0/20")])
+    for variables, new in (({}, False), ({"WARM_ENI_TARGET": "2"}, False), (PREFIXES, True)):
+        found = plan_present(many, variables)
+        settings = Settings().with_variables(variables)
+        same = plan_cluster([NodeGroup(instance_type=M5, nodes=40, pods=10, settings=settings, max_pods=None if new else 29)], "/20")
+        assert (found.nau, found.pace) == (same.nau, same.pace)
+        assert found.new_pace == (found.pace if new else call_pace({}))
+        document = found.to_dict()
+        assert (document["nau"], document["ec2"]) == (same.to_dict()["nau"], same.to_dict()["ec2"])
+        assert document["ec2_of_new"]["calls"] == (document["ec2"]["calls"] if new else {})
+    assert same.pace.seconds == 0 < plan_present(many).pace.seconds

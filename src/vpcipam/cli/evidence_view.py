@@ -32,7 +32,7 @@ _NAMES = {
     "events": "events",
     "eni_configs": "ENIConfigs",
     "cni_nodes": "CNINodes",
-    "kubelet_limits": "kubelet settings of Karpenter",
+    "kubelet_limits": "limits of kubelets",
     "metrics": "samples of metrics",
     "log_signs": "troubles and variables that logs tell of",
 }

@@ -18,6 +18,11 @@ def complete_types(_ctx: click.Context, _param: click.Parameter, incomplete: str
     return [name for name in instance_types() if name.startswith(incomplete)]
 
 
+def complete_families(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a family of instance types, such as m5."""
+    return sorted({name.partition(".")[0] for name in instance_types() if name.startswith(incomplete)})
+
+
 types_option = click.option(
     "--types",
     "types_file",

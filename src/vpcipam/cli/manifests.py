@@ -58,3 +58,8 @@ def complete_assignments(_ctx: click.Context, _param: click.Parameter, incomplet
         for ending in endings
         if variable.acts_on_addresses and (variable.kind == "bool" or not ending) and f"{variable.name}={ending}".startswith(incomplete)
     ]
+
+
+def prefixed(head: str, items: "list[CompletionItem[str]]") -> "list[CompletionItem[str]]":
+    """Put what stands before them in the same word before completions."""
+    return [CompletionItem(head + item.value, help=item.help) for item in items]

@@ -30,6 +30,7 @@ EXAMPLES = (
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
 @click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
+@click.option("--pods-per-core", metavar="N", type=click.IntRange(min=0), default=0, help="The kubelet's podsPerCore; 0 for no limit.")
 @click.option("--uncapped", is_flag=True, help="Ignore the cap of a managed node group.")
 @max_pods_by_option()
 @types_option
@@ -39,6 +40,7 @@ def command(
     prefix_delegation: bool,
     custom_networking: bool,
     max_eni: int | None,
+    pods_per_core: int,
     uncapped: bool,
     max_pods_by: str | None,
     types_file: str | None,
@@ -56,7 +58,7 @@ def command(
     """
     more = read_types(types_file)
     wanted = MaxPodsBy(max_pods_by or MaxPodsBy.MANAGED_NODE_GROUP)
-    options = _Options(prefix_delegation, custom_networking, max_eni, not uncapped)
+    options = _Options(prefix_delegation, custom_networking, max_eni, not uncapped, pods_per_core)
     answers = [_answer(find_type(name, more), options, wanted) for name in types]
     if len(answers) == 1:
         only = answers[0]
@@ -72,6 +74,7 @@ class _Options:
     custom_networking: bool
     max_eni: int | None
     capped: bool
+    pods_per_core: int
 
 
 def _answer(limits: InstanceLimits, options: _Options, wanted: MaxPodsBy) -> dict[str, Any]:
@@ -120,13 +123,19 @@ def _formula(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> st
             f" × ({found.ipv4_per_eni} IPv4 addresses − 1)",
             f" × {ADDRESSES_PER_PREFIX} of a prefix" if found.addresses_per_slot > 1 else "",
             f" + {HOST_NETWORK_PODS} host-network pods" if found.uncapped else " = 0",
-            f" = {found.uncapped}, capped at {found.max_pods} for {counted(limits.vcpus, 'vCPU')}"
-            if found.max_pods < found.uncapped
-            else "",
+            f" = {found.uncapped}{_caps(found, limits, options)}" if found.max_pods < found.uncapped else "",
             f"; not counted: {', '.join(ignored)}" if ignored else "",
             "; no prefixes on Xen" if options.prefix_delegation and not limits.supports_prefixes else "",
         )
     )
+
+
+def _caps(found: MaxPodsSum, limits: InstanceLimits, options: _Options) -> str:
+    """Say which cap makes the result smaller than the sum: the smallest one."""
+    vcpus = counted(limits.vcpus, "vCPU")
+    if found.max_pods == found.core_cap:
+        return f", at most {options.pods_per_core} for each of {vcpus} = {found.max_pods}"
+    return f", capped at {found.max_pods} for {vcpus}"
 
 
 def _table(answers: list[dict[str, Any]]) -> Table:

@@ -1,7 +1,7 @@
 """`vpcipam plan`: the steady state of a node."""
 
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -19,6 +19,9 @@ from vpcipam.cli.variants import Assignments, check_names, variant_option
 from vpcipam.planner import PODS_LIMIT, SCHEMA_VERSION, SORT_KEYS, NodePlan, compare_plans, plan
 from vpcipam.settings import Diagnostic
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 EXAMPLES = (
     "vpcipam plan m5.large --pods 20",
     "vpcipam plan m5.large --pods 40 --nodes 10 --daemonset aws-node.yaml",
@@ -32,8 +35,15 @@ EXAMPLES = (
 )
 
 
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[str] | list[CompletionItem[str]]":
+    """Complete a type; behind --from, one more file."""
+    if context.params.get("files"):
+        return FILE.shell_complete(context, parameter, incomplete)
+    return complete_types(context, parameter, incomplete)
+
+
 @click.command("plan", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Compute a node's ENIs and addresses for its pods.")
-@click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
+@click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=_complete)
 @click.option(
     "--from",
     "files",

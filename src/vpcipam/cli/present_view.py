@@ -6,6 +6,7 @@ import attrs
 
 from vpcipam._units import counted, number
 from vpcipam.cli.table import Cell, Figure, Table
+from vpcipam.cli.usage_view import nau_text, pace_text
 from vpcipam.cli.variants import variant_text
 from vpcipam.limits import MaxPodsBy
 from vpcipam.planner import PresentCluster, PresentGroup, PresentPlan, PresentPool
@@ -68,6 +69,8 @@ def show_present(page: "Page", cluster: PresentCluster, rows: list[Row]) -> None
     page.line()
     _subnets(page, today)
     _first(page, today)
+    page.line()
+    page.facts([("network address usage of the nodes", nau_text(today.nau)), ("EC2 calls of the nodes", pace_text(today.pace))])
     if len(rows) > 1:
         page.line()
         _side_by_side(page, rows)
@@ -195,6 +198,9 @@ def _changes(page: "Page", rows: list[Row]) -> None:
         for pool in row.answer.pools:
             for text in _pool_change(pool):
                 page.indented(text)
+        page.indented(f"network address usage of the nodes: {nau_text(row.answer.nau)}.")
+        if row.answer.new_pace.calls:
+            page.indented(f"EC2 calls of the new nodes: {pace_text(row.answer.new_pace)}.")
 
 
 def _group_change(group: PresentGroup) -> str:

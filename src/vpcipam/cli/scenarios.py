@@ -7,12 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from vpcipam._toml import parse_toml
 from vpcipam.cli.command import FILE, Output
+from vpcipam.cli.instance_types import complete_types
+from vpcipam.cli.manifests import complete_assignments, prefixed
 from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.errors import InvalidArgument, ScenarioError
 from vpcipam.fleet.scenario import Scenario
+
+
+def _complete_change(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """Complete the variable of a group, and its instance type."""
+    group, settings, variable = incomplete.partition(".settings.")
+    if settings:
+        return prefixed(group + settings, complete_assignments(context, parameter, variable))
+    path, equals, instance_type = incomplete.partition(".instance_type=")
+    if not equals:
+        return []
+    return prefixed(path + equals, [CompletionItem(name) for name in complete_types(context, parameter, instance_type)])
+
 
 _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=FILE),
@@ -29,6 +44,7 @@ _SCENARIO_OPTIONS = (
         metavar="KEY=VALUE",
         multiple=True,
         callback=lambda _ctx, _param, values: dict(map(parse_change, values)),
+        shell_complete=_complete_change,
         help="Set a key of the scenario by its path. Repeatable.",
     ),
 )

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.pictures import check_picture, check_writable
@@ -22,9 +23,16 @@ EXAMPLES = (
 )
 
 
+def _complete_folder(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """Complete the name of a folder."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
 @click.command("simulate", cls=OutputCommand, examples=EXAMPLES, short_help="Simulate a fleet of nodes over hours or days.")
 @takes_scenario
-@click.option("--csv", "folder", metavar="DIR", type=FILE, help="Write all samples as CSV files into this folder.")
+@click.option(
+    "--csv", "folder", metavar="DIR", type=FILE, shell_complete=_complete_folder, help="Write all samples as CSV files into this folder."
+)
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the run, as .svg or .png. Needs vpcipam[plots].")
 @click.option("--quiet", is_flag=True, help="Show neither the progress nor the summary.")
 def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: bool) -> Output:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from vpcipam._units import NS_PER_S, counted, number, span
+from vpcipam._units import counted, number
 from vpcipam.address import AddressMode
 from vpcipam.cli.table import NOTHING, Cell, Figure, Table
+from vpcipam.cli.usage_view import nau_text, pace_text
 from vpcipam.cli.variants import AS_GIVEN, variant_text
-from vpcipam.planner import NAU_QUOTA, ClusterPlan, GroupPlan, Limit
+from vpcipam.planner import ClusterPlan, GroupPlan, Limit
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
@@ -136,20 +137,12 @@ def _bite(limit: Limit) -> str:
 
 
 def _details(page: "Page", answer: ClusterPlan) -> None:
-    pace = answer.pace
-    time = (
-        "no throttling"
-        if not pace.seconds
-        else f"{span(int(pace.seconds * NS_PER_S))} or more if all start at once ({pace.slowest_action})"
-    )
     facts = [
         (f"{_LABELS[each.name]} of {each.where}", f"{number(each.used)} of {number(each.available)}, {each.share:.1%}")
         for each in answer.bites
         if each.name != "nau"
     ]
-    facts.append(("network address usage", f"{number(answer.nau)} of {number(NAU_QUOTA)} units of the VPC"))
-    facts.append(("EC2 calls of the nodes", f"{number(sum(pace.calls.values()))}; {time}"))
-    page.facts(facts)
+    page.facts([*facts, ("network address usage", nau_text(answer.nau)), ("EC2 calls of the nodes", pace_text(answer.pace))])
 
 
 def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:

@@ -1,12 +1,15 @@
 """`--variant`: the same question with other variables of the aws-node container."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vpcipam.cli.manifests import complete_assignments, parse_assignments
+from vpcipam.cli.manifests import complete_assignments, parse_assignments, prefixed
 from vpcipam.settings import explain
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Assignments = tuple[tuple[str, str], ...]
 
@@ -19,6 +22,12 @@ def _parse(context: click.Context, parameter: click.Parameter, values: tuple[str
     return tuple(parse_assignments(context, parameter, tuple(value.split(","))) for value in values)
 
 
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """Complete the last NAME=VALUE."""
+    before, comma, last = incomplete.rpartition(",")
+    return prefixed(before + comma, complete_assignments(context, parameter, last))
+
+
 def variant_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option to a command, as `variants`."""
     return click.option(
@@ -27,7 +36,7 @@ def variant_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME=VALUE[,NAME=VALUE…]",
         multiple=True,
         callback=_parse,
-        shell_complete=complete_assignments,
+        shell_complete=_complete,
         help="Answer for these variables too, set on top of --daemonset and --set. Repeatable.",
     )(function)
 

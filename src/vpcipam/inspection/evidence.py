@@ -259,15 +259,21 @@ class CniNode:
 
 @attrs.frozen
 class KubeletLimits:
-    """What an object of Karpenter's sets for its nodes; None where it sets nothing.
+    """What an object of Karpenter's, of nodeadm's, or the kubelet's own configuration sets; None where it sets nothing.
 
     Attributes:
         owner: the object, such as `EC2NodeClass default`.
+        pods_per_core: None too if its nodes don't get it: Bottlerocket, and AMI families of the user's.
     """
 
     owner: str
     max_pods: int | None
     pods_per_core: int | None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object."""
+        return self.owner.partition(" ")[0]
 
 
 @attrs.frozen

@@ -58,8 +58,7 @@ class _Reader:
         self._cidrs = {key: Cidr.parse(subnet.cidr) for key, subnet in self._subnets.items()}
         self._configs = {fact.value.name: fact.value for fact in case.evidence.eni_configs}
         self._branches = [fact.value for fact in case.network_interfaces.values() if fact.value.interface_type == "branch"]
-        limits = {fact.value.max_pods for fact in case.evidence.kubelet_limits}
-        self._karpenter_max_pods = limits.pop() if len(limits) == 1 else None
+        self._kubelets = [fact.value for fact in case.evidence.kubelet_limits]
         self._assumptions: dict[str, None] = {}
         self._missing: dict[str, None] = {}
         self._cases: dict[str, NodeCase] = {}
@@ -128,6 +127,7 @@ class _Reader:
         settings = Settings() if case.settings is None else case.settings.value
         assert limits is not None  # noqa: S101 - `_why_left_out` has sorted it out
         own = self._own_subnet(case)
+        new_max_pods, new_pods_per_core = self._limits_of_new(group, provisioner)
         return PresentNode(
             name=case.name,
             group=group,
@@ -137,11 +137,32 @@ class _Reader:
             pods=pods,
             branch_pods=branch_pods,
             max_pods=case.max_pods,
-            new_max_pods=self._karpenter_max_pods if provisioner is MaxPodsBy.KARPENTER else None,
+            new_max_pods=new_max_pods,
+            new_pods_per_core=new_pods_per_core,
             subnet_ids=() if own is None else self._eni_subnets(own, settings),
             pod_subnet_ids=self._pod_subnets(case, own, settings),
             attached=self._attached(case),
         )
+
+    def _limits_of_new(self, group: str, provisioner: MaxPodsBy) -> tuple[int | None, int]:
+        """What is set for the kubelet on new nodes of a group: max-pods, if anything sets it, and podsPerCore.
+
+        The kubelet's own configuration has the max-pods that the AMI wrote for the type of its node, which a new node need not have.
+        """
+        if provisioner is MaxPodsBy.KARPENTER:
+            pools = [each for each in self._kubelets if each.kind == "NodePool"]
+            in_pools = any(each.max_pods is not None or each.pods_per_core for each in pools)
+            own = [each for each in self._kubelets if each.kind == "EC2NodeClass"]
+            own = [each for each in pools if each.owner == f"NodePool {group}"] if in_pools else own
+        else:
+            own = [each for each in self._kubelets if each.kind == "NodeConfig"]
+            kubelets = [attrs.evolve(each, max_pods=None) for each in self._kubelets if each.kind == "KubeletConfiguration"]
+            own = own or kubelets
+        found = {(each.max_pods or None, each.pods_per_core or 0) for each in own}
+        if len(found) > 1:
+            names = _named([each.owner.strip() for each in own])
+            self._assumptions[f"{names}: limits of kubelets differ, so new nodes of {group} have what {provisioner.label} sets"] = None
+        return found.pop() if len(found) == 1 else (None, 0)
 
     def _own_subnet(self, case: NodeCase) -> Subnet | None:
         """Find the subnet in which a node was launched: by EC2, by ipamd, or by the node's address."""

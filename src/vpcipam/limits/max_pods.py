@@ -61,6 +61,7 @@ class MaxPodsSum:
         eni_count: The ENIs that count.
         reserved_eni_count: How many of them carry no pods: 1 for the primary ENI under custom networking.
         cap: The most pods, whatever the formula gives; None for no cap.
+        core_cap: The most pods by the kubelet's `podsPerCore`; None without it.
     """
 
     by: MaxPodsBy
@@ -69,6 +70,7 @@ class MaxPodsSum:
     ipv4_per_eni: int
     addresses_per_slot: int
     cap: int | None
+    core_cap: int | None = None
 
     @property
     def uncapped(self) -> int:
@@ -81,7 +83,7 @@ class MaxPodsSum:
     @property
     def max_pods(self) -> int:
         """The result."""
-        return self.uncapped if self.cap is None else min(self.uncapped, self.cap)
+        return min(each for each in (self.uncapped, self.cap, self.core_cap) if each is not None)
 
 
 def max_pods(
@@ -92,6 +94,7 @@ def max_pods(
     capped: bool = True,  # noqa: FBT001, FBT002 - likewise
     *,
     by: MaxPodsBy | str = MaxPodsBy.MANAGED_NODE_GROUP,
+    pods_per_core: int = 0,
 ) -> int:
     """Compute how many pods a node can run, the two host-network pods (aws-node, kube-proxy) included.
 
@@ -113,10 +116,11 @@ def max_pods(
         capped: Apply the cap of a managed node group: 250 pods on more than 30 vCPUs, else 110. False gives the bare formula. The AMI and
             Karpenter have no cap.
         by: What sets max-pods: a `MaxPodsBy` or its value.
+        pods_per_core: The kubelet's `podsPerCore`; see `core_cap`. It counts whatever sets max-pods, and without a cap too.
 
     Raises:
         UnknownInstanceType: The table has no such type.
-        InvalidArgument: `max_eni` is less than 1, or `by` is unknown.
+        InvalidArgument: `max_eni` is less than 1, `pods_per_core` is negative, or `by` is unknown.
 
     Sources: `max-pods-calculator.sh`, `bootstrap.sh` and nodeadm's `CalcMaxPods` in awslabs/amazon-eks-ami; `ENILimitedPods` in
     aws/karpenter-provider-aws; `get_max_pods` in Bottlerocket's pluto; "How maxPods is determined" in the EKS user guide.
@@ -134,6 +138,7 @@ def max_pods(
         max_eni=max_eni,
         capped=capped,
         by=by,
+        pods_per_core=pods_per_core,
     ).max_pods
 
 
@@ -145,6 +150,7 @@ def sum_max_pods(
     max_eni: int | None = None,
     capped: bool = True,
     by: MaxPodsBy | str = MaxPodsBy.MANAGED_NODE_GROUP,
+    pods_per_core: int = 0,
 ) -> MaxPodsSum:
     """Return the sum behind `max_pods` of the same arguments."""
     for name, flag in (("prefix_delegation", prefix_delegation), ("custom_networking", custom_networking), ("capped", capped)):
@@ -161,7 +167,28 @@ def sum_max_pods(
         ipv4_per_eni=limits.ipv4_per_eni,
         addresses_per_slot=ADDRESSES_PER_PREFIX if by_group and prefix_delegation and limits.supports_prefixes else 1,
         cap=recommended_max_pods(limits) if by_group and capped else None,
+        core_cap=core_cap(limits, pods_per_core),
     )
+
+
+def core_cap(instance_type: str | InstanceLimits, pods_per_core: int) -> int | None:
+    """Return the most pods by the kubelet's `podsPerCore`: so many for each vCPU; None for 0, which means no limit.
+
+    The kubelet, and Karpenter before it launches a node, take the smaller of this number and max-pods. Karpenter passes `podsPerCore` to no
+    node with Bottlerocket or an AMI family of the user's.
+
+    Raises:
+        UnknownInstanceType: The table has no such type.
+        InvalidArgument: `pods_per_core` is negative.
+
+    Source: `MachineInfo` in kubernetes/kubernetes, pkg/kubelet/nodestatus; `pods` and `FeatureFlags` in aws/karpenter-provider-aws.
+
+    Example:
+        >>> core_cap("m5.large", 8), core_cap("m5.large", 0)
+        (16, None)
+    """
+    require_integer("pods_per_core", pods_per_core, 0)
+    return instance_limits(instance_type).vcpus * pods_per_core if pods_per_core else None
 
 
 def recommended_max_pods(instance_type: str | InstanceLimits) -> int:

@@ -1,6 +1,5 @@
 """A cluster of node groups: the subnets that it needs, or how far given ones reach."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,17 +16,15 @@ from vpcipam.planner.cluster_groups import (
     Reserve,
     last_that_holds,
     node_demands,
-    node_nau,
     subnet_capacity,
 )
-from vpcipam.planner.ec2_pace import CallPace, call_pace
+from vpcipam.planner.ec2_pace import CallPace, nodes_pace
+from vpcipam.planner.nau import NAU_QUOTA, nau_dict, node_nau, nodes_nau
 from vpcipam.planner.node import NodePlan
 from vpcipam.planner.subnet_packing import Capacity, Demands, SubnetCount, count_subnets, fits_into, whole_demands
 
 SCHEMA_VERSION = 1
 """The version of the JSON objects of `to_dict`. It rises when a member changes its meaning or goes."""
-NAU_QUOTA = 64_000
-"""The Network Address Usage units of a VPC, by default; AWS raises it to 256,000 at most (Amazon VPC, "Network Address Usage")."""
 # AWS names Network and Gateway Load Balancers and VPC endpoints "per AZ".
 # An Application Load Balancer is not in its table; it counts as much.
 _NAU_PER_ENDPOINT = 6
@@ -211,12 +208,8 @@ class ClusterPlan:
             "prefixes_per_node": only.get("prefixes_per_node"),
             "groups": groups,
             "bites": [each.to_dict() for each in self.bites],
-            "nau": {"units": self.nau, "quota": NAU_QUOTA},
-            "ec2": {
-                "calls": dict(self.pace.calls),
-                "seconds": self.pace.seconds,
-                "slowest_action": self.pace.slowest_action,
-            },
+            "nau": nau_dict(self.nau),
+            "ec2": self.pace.to_dict(),
         }
 
 
@@ -386,11 +379,9 @@ class _Planner:
 
     def _answer(self, *, limits: Iterable[Limit], **parts: Any) -> ClusterPlan:  # noqa: ANN401 - the fields of either answer
         others = (self._reserve.load_balancers + self._reserve.endpoints) * _NAU_PER_ENDPOINT + self._reserve.other_addresses
-        nau = sum(each.most_nodes * node_nau(each.node) for each in self._groups) + self._zones * others
+        nodes = [(each.node, each.most_nodes) for each in self._groups]
+        nau = nodes_nau(nodes) + self._zones * others
         pods = [Limit("pods", each.node.pods, each.node.pod_limit, f"each node of {each.group.name}") for each in self._groups]
-        calls: Counter[str] = Counter()
-        for each in self._groups:
-            calls.update({action: count * each.most_nodes for action, count in each.node.ec2_calls.items()})
         names = ("subnet", "node_subnets_per_zone", "pod_subnets_per_zone", "untagged", "fragmented", "most_nodes", "most_nodes_untagged")
         given: dict[str, Any] = {**dict.fromkeys(names), "subnets": (), "fits": True, "fits_untagged": True, **parts}
         return ClusterPlan(
@@ -399,7 +390,7 @@ class _Planner:
             reserve=self._reserve,
             bites=tuple(sorted([*limits, Limit("nau", nau, NAU_QUOTA, "the VPC"), *pods], key=_by_share, reverse=True)),
             nau=nau,
-            pace=call_pace(calls),
+            pace=nodes_pace(nodes),
             **given,
         )
 

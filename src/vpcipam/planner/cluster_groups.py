@@ -193,17 +193,6 @@ def node_demands(group: NodeGroup, answer: NodePlan) -> tuple[Demand, Demand | N
     ), None
 
 
-def node_nau(answer: NodePlan) -> int:
-    """Return the Network Address Usage of a node: one for each single address, each prefix, and each ENI beside the first.
-
-    Source: Amazon VPC User Guide, "Network Address Usage for your VPC", table "How NAU is calculated". The table also has one unit for an
-    EKS pod and does not say whether it comes on top of the pod's address or prefix; it is not counted here.
-    """
-    in_prefixes = answer.prefix_count * (answer.mode.addresses_per_slot if answer.mode is AddressMode.PREFIX else 0)
-    enis = answer.eni_count + answer.branch_pods_assigned
-    return answer.subnet_ips - in_prefixes + answer.prefix_count + enis - 1
-
-
 def last_that_holds(holds: Callable[[int], bool]) -> int:
     """Return the largest number up to `PODS_LIMIT` for which a condition holds that no larger number meets; 0 if not even 1 does."""
     low, high = 0, PODS_LIMIT

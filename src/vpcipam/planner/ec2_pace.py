@@ -1,10 +1,13 @@
 """How long EC2's throttling makes the calls of many nodes take, if all nodes start at once."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import attrs
 
 from vpcipam.ec2.throttle import Throttle
+from vpcipam.planner.node import NodePlan
 
 
 @attrs.frozen
@@ -24,6 +27,10 @@ class CallPace:
     seconds: float
     slowest_action: str | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the pace as a JSON object."""
+        return {"calls": dict(self.calls), "seconds": self.seconds, "slowest_action": self.slowest_action}
+
 
 def call_pace(calls: Mapping[str, int], throttle: Throttle | None = None) -> CallPace:
     """Compute the time that calls take if all are wanted at once and no other program calls EC2.
@@ -38,6 +45,14 @@ def call_pace(calls: Mapping[str, int], throttle: Throttle | None = None) -> Cal
     slowest = max(seconds, key=lambda action: (seconds[action], action), default=None)
     longest = 0.0 if slowest is None else seconds[slowest]
     return CallPace(dict(sorted(calls.items())), longest, slowest if longest else None)
+
+
+def nodes_pace(nodes: Iterable[tuple[NodePlan, int]]) -> CallPace:
+    """Compute the pace of nodes that all start at once, each with the number of nodes like it."""
+    calls: Counter[str] = Counter()
+    for answer, count in nodes:
+        calls.update({action: count * each for action, each in answer.ec2_calls.items()})
+    return call_pace(calls)
 
 
 def _seconds(action: str, count: int, throttle: Throttle) -> float:

@@ -6,10 +6,10 @@ import attrs
 
 from vpcipam.address import IPV4_BITS, AddressMode, Cidr
 from vpcipam.ec2.subnet_rules import PREFIX_SIZE, reserved_addresses
-from vpcipam.limits import InstanceLimits, MaxPodsBy
+from vpcipam.limits import InstanceLimits, MaxPodsBy, core_cap
 from vpcipam.planner.cluster_groups import NodeGroup
 from vpcipam.planner.subnet_packing import Capacity
-from vpcipam.settings import Settings
+from vpcipam.settings import Settings, default_max_pods
 
 PREFIX_LENGTH = AddressMode.PREFIX.prefix_length
 
@@ -26,8 +26,9 @@ class PresentNode:
         settings: The settings of its aws-node container.
         pods: The pods with a VPC address that are bound to it.
         branch_pods: The pods with security groups, beside `pods`.
-        max_pods: The kubelet's limit, as the node shows it; None for what `provisioner` sets.
-        new_max_pods: The kubelet's limit on a new node of the group, if something sets a number; None for what `provisioner` sets.
+        max_pods: The kubelet's limit, as the node shows it; None for that of a new node.
+        new_max_pods: The kubelet's max-pods on a new node of the group, if something sets a number; None for what `provisioner` sets.
+        new_pods_per_core: The kubelet's podsPerCore on a new node of the group; 0 for no limit.
         subnet_ids: The subnets that its ENIs can be in, its own first; empty if nobody knows.
         pod_subnet_ids: With custom networking, those of the ENIs for pods; empty if nobody knows.
         attached: The addresses that it has in subnets now; None if nobody knows.
@@ -42,20 +43,32 @@ class PresentNode:
     branch_pods: int = 0
     max_pods: int | None = None
     new_max_pods: int | None = None
+    new_pods_per_core: int = 0
     subnet_ids: tuple[str, ...] = ()
     pod_subnet_ids: tuple[str, ...] = ()
     attached: int | None = None
 
+    @property
+    def max_pods_when_new(self) -> int | None:
+        """The kubelet's limit on such a node if it is new; None for what `provisioner` sets."""
+        most = core_cap(self.instance_type, self.new_pods_per_core)
+        if most is None:
+            return self.new_max_pods
+        if self.new_max_pods is not None:
+            return min(most, self.new_max_pods)
+        return most if most < default_max_pods(self.instance_type, self.settings, self.provisioner) else None
+
     def alone(self) -> NodeGroup:
         """Return the node as a group of one."""
+        max_pods = self.max_pods_when_new if self.max_pods is None else self.max_pods
         return NodeGroup(
             instance_type=self.instance_type,
             nodes=1,
             pods=self.pods,
             branch_pods=self.branch_pods,
             settings=self.settings,
-            max_pods=self.max_pods,
-            max_pods_by=None if self.max_pods is not None else self.provisioner,
+            max_pods=max_pods,
+            max_pods_by=self.provisioner if max_pods is None else None,
         )
 
 

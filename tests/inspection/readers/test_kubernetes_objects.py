@@ -162,6 +162,9 @@ def test_custom_objects_are_read(read, skipped):
                 custom("CNINode", {"features": [{"name": "CustomNetworking", "value": "a"}]}),
                 custom("NodePool", {"template": {"spec": {"kubelet": {"maxPods": 20}}}}),
                 custom("EC2NodeClass", {"kubelet": {"podsPerCore": 2}}),
+                custom("EC2NodeClass", {"kubelet": {"podsPerCore": 2}, "amiFamily": "Bottlerocket"}),
+                custom("EC2NodeClass", {"kubelet": {"podsPerCore": 2}, "amiSelectorTerms": [{"alias": "bottlerocket@latest"}]}),
+                custom("EC2NodeClass", {"kubelet": {"podsPerCore": 2}, "amiSelectorTerms": [{"alias": "al2023@latest"}]}),
                 custom("NodePool", {"template": {"spec": {"kubelet": 7}}}),
                 custom("NodePool", None),
             ],
@@ -172,10 +175,25 @@ def test_custom_objects_are_read(read, skipped):
     assert values(evidence.kubelet_limits) == [
         KubeletLimits("NodePool default", 20, None),
         KubeletLimits("EC2NodeClass default", None, 2),
+        KubeletLimits("EC2NodeClass default", None, None),  # Bottlerocket has no such setting
+        KubeletLimits("EC2NodeClass default", None, None),
+        KubeletLimits("EC2NodeClass default", None, 2),
         KubeletLimits("NodePool default", None, None),
         KubeletLimits("NodePool default", None, None),
     ]
     assert [why for _, why in skipped(evidence)] == ["its subnet (spec.subnet) is missing"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [
+        ("KubeletConfiguration", {"maxPods": 29, "podsPerCore": 4}),
+        ("NodeConfig", {"spec": {"kubelet": {"config": {"maxPods": 29, "podsPerCore": 4}}}}),
+    ],
+)
+def test_the_configuration_of_a_kubelet_is_read(read, kind, limits):
+    evidence = read({"kind": kind, "apiVersion": "example/v1"} | limits)
+    assert [(each.kind, each.max_pods, each.pods_per_core) for each in values(evidence.kubelet_limits)] == [(kind, 29, 4)]
 
 
 def test_the_variables_of_aws_node_are_read_with_the_release_of_its_image(read):

@@ -233,11 +233,22 @@ def features_of(value: object) -> tuple[tuple[str, str], ...]:
 
 
 def _read_kubelet(collector: Collector, item: Item, path: str) -> None:
-    """Read what Karpenter sets: up to v1beta1 in the NodePool, from v1 on in the EC2NodeClass."""
-    kubelet = member(item, "spec", "template", "spec", "kubelet") or member(item, "spec", "kubelet") or {}
+    """Read what sets the kubelet's limit on pods.
+
+    Karpenter has it in the NodePool up to v1beta1, and in the EC2NodeClass from v1 on; nodeadm in its NodeConfig.
+    """
+    places = (("spec", "template", "spec", "kubelet"), ("spec", "kubelet", "config"), ("spec", "kubelet"), ())
+    kubelet = next(each for each in (member(item, *place) for place in places) if each)
     kubelet = kubelet if isinstance(kubelet, Mapping) else {}
-    limits = KubeletLimits(_named(item), count_at(kubelet, "maxPods"), count_at(kubelet, "podsPerCore"))
+    per_core = None if _hides_pods_per_core(item) else count_at(kubelet, "podsPerCore")
+    limits = KubeletLimits(_named(item), count_at(kubelet, "maxPods"), per_core)
     collector.kubelet_limits.append(collector.fact(limits, path))
+
+
+def _hides_pods_per_core(item: Item) -> bool:
+    """Tell whether Karpenter passes podsPerCore to no node of a class (`FeatureFlags` of its AMI families)."""
+    aliases = (text_at(each, "alias") for _, each in mappings(member(item, "spec", "amiSelectorTerms")))
+    return text_at(item, "spec", "amiFamily") in {"Bottlerocket", "Custom"} or any(each.startswith("bottlerocket@") for each in aliases)
 
 
 _READERS: dict[str, Callable[[Collector, Item, str], None]] = {
@@ -248,6 +259,8 @@ _READERS: dict[str, Callable[[Collector, Item, str], None]] = {
     "CNINode": _read_cni_node,
     "NodePool": _read_kubelet,
     "EC2NodeClass": _read_kubelet,
+    "NodeConfig": _read_kubelet,
+    "KubeletConfiguration": _read_kubelet,
 }
 _CANNOT_SHOW = {
     "Node": ("ENIs and addresses of pods: a node object has neither",),
