@@ -83,6 +83,7 @@ class World:
         ways = (
             {"description": f"d{number}"},
             {"source_dest_check": bool(number % 2)},
+            {"enable_primary_ipv6": number % 4 > 0},
             {"security_group_ids": [self.group(number), self.group(number // 2)]},
             {"attachment_id": attachment and attachment.attachment_id, "delete_on_termination": True},
         )

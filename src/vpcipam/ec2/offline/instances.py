@@ -37,6 +37,7 @@ def _run(request: Request) -> Members:
         "Groups": request.get("SecurityGroupIds", ()),
         "Ipv6AddressCount": request.get("Ipv6AddressCount", 0),
         "Ipv6Addresses": request.get("Ipv6Addresses", ()),
+        "PrimaryIpv6": request.get("EnablePrimaryIpv6", False),
     }
     interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
     interfaces[0] = attrs.evolve(interfaces[0], security_group_names=by_name) if by_name else interfaces[0]
@@ -77,6 +78,7 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
         ipv6_address_count=given.get("Ipv6AddressCount", 0),
         ipv6_prefixes=[each["Ipv6Prefix"] for each in given.get("Ipv6Prefixes", ())],
         ipv6_prefix_count=given.get("Ipv6PrefixCount", 0),
+        enable_primary_ipv6=given.get("PrimaryIpv6", False),
         interface_type=given.get("InterfaceType", "interface"),
         description=given.get("Description", ""),
         security_group_ids=tuple(given.get("Groups", ())),
@@ -185,7 +187,7 @@ def _describe_types(request: Request) -> Members:
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
-    *("InterfaceType", "Description", "Groups", "DeleteOnTermination"),
+    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6"),
 }
 _INTERFACE_IGNORES = {"AssociatePublicIpAddress", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
 
@@ -194,7 +196,7 @@ ACTIONS: Final = {
         _run,
         takes={
             *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
-            *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "Placement", "TagSpecifications"),
+            *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6", "Placement", "TagSpecifications"),
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),

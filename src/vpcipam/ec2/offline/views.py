@@ -34,7 +34,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "Description": eni.description,
         "Groups": groups_view(eni),
         "InterfaceType": eni.interface_type,
-        "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
+        "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": address == eni.primary_ipv6} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),
         "NetworkInterfaceId": eni.eni_id,
         "Operator": {"Managed": False},

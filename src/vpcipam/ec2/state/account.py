@@ -265,11 +265,16 @@ class Account:
         groups: tuple[SecurityGroupRecord, ...],
         tags: Tags = (),
         created_ns: int,
+        has_primary_ipv6: bool = False,
     ) -> EniRecord:
-        """Create an ENI with addresses that are already taken; the first is its primary IP. An EFA-only ENI has none."""
+        """Create an ENI with addresses that are already taken; the first is its primary IP, the lowest IPv6 one can be its primary too.
+
+        An EFA-only ENI has none.
+        """
         primary = next(iter(addresses.addresses), None)
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns, groups)
         eni.add(attrs.evolve(addresses, addresses=addresses.addresses[1:]))
+        eni.primary_ipv6 = min(addresses.ipv6_addresses) if has_primary_ipv6 else None
         self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni
         return eni
@@ -309,10 +314,11 @@ class Account:
         return attachment
 
     def detach(self, attachment: Attachment) -> EniRecord:
-        """Detach an ENI and return it; its place is free at once."""
+        """Detach an ENI and return it; its place is free at once. Its IPv6 addresses are then all alike (EC2: EnablePrimaryIpv6)."""
         eni = self.attachments.pop(attachment.attachment_id)
         del self.instances[attachment.instance_id].devices[attachment.network_card_index, attachment.device_index]
         self.unattached_enis[eni.eni_id] = eni
+        eni.primary_ipv6 = None
         eni.set_attachment(None, None)
         return eni
 

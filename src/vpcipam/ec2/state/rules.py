@@ -52,6 +52,15 @@ def allocate_for_new_eni(
     return ipv4 + ipv6 + named if private_ip is None else named + ipv4 + ipv6
 
 
+def require_ipv6_for_primary(call: Call, ipv6_count: int) -> None:
+    """Check that an ENI that is to have a primary IPv6 address has an IPv6 address; a /80 can't be one."""
+    if not ipv6_count:
+        raise call.refusal(
+            ErrorCode.INVALID_PARAMETER_COMBINATION,
+            "A primary IPv6 address needs an IPv6 address of the network interface; a prefix is none.",
+        )
+
+
 def with_ipv6_of_subnet(subnet: SubnetRecord, named: AddressSet, counts: AddressCounts) -> AddressCounts:
     """Return the counts of a new ENI, with one IPv6 address if it asks for no IPv6 and its subnet assigns one on creation."""
     if subnet.assign_ipv6_address_on_creation and not (counts.ipv6_count or named.counts.ipv6_count):
