@@ -134,7 +134,7 @@ class SubnetActions(Actions):
         call = self._begin("DeleteSubnet", now_ns)
         subnet = self._account.subnets.find(call, subnet_id)
         if subnet.enis:
-            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{subnet_id} has {len(subnet.enis)} network interfaces; delete those first")
+            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
         self._account.delete_subnet(subnet)
         self._done(call, None)
 

@@ -54,9 +54,11 @@ class Records(dict[str, _Value]):
         except KeyError:
             raise self.missing(call, key) from None
 
-    def missing(self, call: Call, key: str) -> Ec2Error:
-        """Create the error that refuses an unknown id."""
-        return call.refusal(self._not_found, f"The {self._kind} {key!r} does not exist")
+    def missing(self, call: Call, *keys: str) -> Ec2Error:
+        """Create the error that refuses unknown ids, one or more."""
+        if len(keys) > 1:
+            return call.refusal(self._not_found, f"The {self._kind}s '{', '.join(keys)}' do not exist")
+        return call.refusal(self._not_found, f"The {self._kind} {keys[0]!r} does not exist")
 
 
 class Account:
