@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import attrs
-
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import Instance, InstanceStateChange
@@ -62,10 +60,11 @@ class InstanceStateActions(Actions):
         """
         call = self._begin("TerminateInstances", now_ns)
         found = self._instances_or_gone(call, instance_ids)
+        answer = tuple([InstanceStateChange(each.instance_id, each.state, "terminated") for each in found])
         for instance in found:
             if isinstance(instance, InstanceRecord):
                 self._terminate(instance, call.now_ns)
-        return self._done(call, tuple(InstanceStateChange(each.instance_id, each.state, "terminated") for each in found))
+        return self._done(call, answer)
 
     def describe_instance_status(
         self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, include_all_instances: bool = False, now_ns: int
@@ -94,7 +93,7 @@ class InstanceStateActions(Actions):
         group_ids = texts(security_group_ids)
         if (source_dest_check is None) != bool(group_ids):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute: source_dest_check or groups")
-        instance = self._instance_or_gone(call, instance_id)
+        (instance,) = self._instances_or_gone(call, (instance_id,))
         if not isinstance(instance, InstanceRecord):
             message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."
             raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
@@ -115,8 +114,8 @@ class InstanceStateActions(Actions):
             if attachment.delete_on_termination:
                 self._account.delete_eni(eni)
         self._account.delete_instance(instance)
-        gone = attrs.evolve(instance.view(), state="terminated", subnet_id="", vpc_id="")
-        self._account.add_terminated(gone, until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
+        instance.state = "terminated"
+        self._account.add_terminated(instance.view(), until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
 
     def _change(self, call: Call, state: str, instance_ids: Iterable[str]) -> tuple[InstanceStateChange, ...]:
         found = self._instances_or_gone(call, instance_ids)
@@ -134,15 +133,14 @@ class InstanceStateActions(Actions):
 
     def _instances_or_gone(self, call: Call, instance_ids: Iterable[str]) -> list[InstanceRecord | Instance]:
         names = _given(call, instance_ids)
-        gone = self._account.terminated_instances(call.now_ns)
-        unknown = [name for name in names if name not in self._account.instances and name not in gone]
-        if unknown:
-            raise self._account.instances.missing(call, *unknown)
-        return [gone.get(name) or self._account.instances[name] for name in names]
+        found = [self._find_or_gone(call, name) for name in names]
+        known = [instance for instance in found if instance is not None]
+        if len(known) < len(found):
+            raise self._account.instances.missing(call, *(name for name, each in zip(names, found, strict=True) if each is None))
+        return known
 
-    def _instance_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance:
-        gone = self._account.terminated_instance(instance_id, call.now_ns)
-        return gone if gone is not None else self._account.instances.find(call, instance_id)
+    def _find_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance | None:
+        return self._account.instances.get(instance_id) or self._account.terminated_instance(instance_id, call.now_ns)
 
 
 _DONE = {"stopped": "stopped", "running": "started"}

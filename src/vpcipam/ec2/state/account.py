@@ -7,8 +7,6 @@ it is allowed.
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import Attachment, Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
@@ -275,7 +273,7 @@ class Account:
         """
         primary = next(iter(addresses.addresses), None)
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns, groups)
-        eni.add(attrs.evolve(addresses, addresses=addresses.addresses[1:]))
+        eni.add(AddressSet(addresses.addresses[1:], addresses.prefixes, addresses.ipv6_addresses, addresses.ipv6_prefixes))
         eni.primary_ipv6 = min(addresses.ipv6_addresses) if has_primary_ipv6 else None
         self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni

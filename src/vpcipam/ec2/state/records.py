@@ -334,14 +334,15 @@ class InstanceRecord:
         return [self.devices[place] for place in sorted(self.devices)]
 
     def view(self) -> Instance:
-        """Return the public value."""
+        """Return the public value; a terminated one has no subnet and no VPC."""
+        is_gone = self.state == "terminated"
         return Instance(
             instance_id=self.instance_id,
             instance_type=self.limits.instance_type,
-            subnet_id=self.subnet.subnet_id,
+            subnet_id="" if is_gone else self.subnet.subnet_id,
             network_interfaces=tuple(eni.view() for eni in self.enis()),
             tags=self.tags,
-            vpc_id=self.subnet.vpc_id,
+            vpc_id="" if is_gone else self.subnet.vpc_id,
             availability_zone=self.subnet.availability_zone,
             state=self.state,
             launched_ns=self.launched_ns,
