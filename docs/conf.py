@@ -1,4 +1,4 @@
-"""The site: `make docs` builds it with Sphinx from these pages, and treats every warning as an error."""
+"""The site: `make docs` builds it with Sphinx from these pages, and treats every warning as an error."""  # noqa: INP001 - not a package
 
 import sys
 from pathlib import Path
@@ -21,7 +21,6 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = f"vpcipam {release}"
-html_static_path = ["_static"]
 html_show_sphinx = False
 html_copy_source = False
 exclude_patterns = ["conf.py"]

@@ -1,16 +1,15 @@
 """A Sphinx extension for pages of the site that come from the code: commands, modules, variables, and what leads out of the site."""
 
-import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
 
 import click
-import vpcipam
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import vpcipam
 from vpcipam.cli.app import PROGRAM, app
 from vpcipam.settings import VARIABLES
 
